@@ -1,0 +1,31 @@
+/** A chapter as the runner and the tour see it: a folder with a package.json and one file per example. */
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Example, readHeader } from './example.ts'
+
+export interface Chapter {
+  /** The package's name, such as `03-parallel`. */
+  name: string
+  folder: string
+  /** The examples that `npm start` shows; the first is the headline. */
+  tour: string[]
+  /** Every example, in the order of their names. */
+  examples: { name: string; summary: string }[]
+}
+
+/** Reads a chapter's package.json and the headers of its examples; throws when there is none. */
+export async function readChapter(folder: string): Promise<Chapter> {
+  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { tour?: string[] }
+  const files = (await readdir(join(folder, 'examples'))).filter((file) => file.endsWith('.ts')).sort()
+  const examples = await Promise.all(files.map((file) => readHeader(join(folder, 'examples', file))))
+  return { name: basename(folder), folder, tour: manifest.tour ?? [], examples }
+}
+
+/** Loads an example's module; running it is the caller's. */
+export async function loadExample(chapter: Chapter, name: string): Promise<Example> {
+  const module = (await import(pathToFileURL(join(chapter.folder, 'examples', `${name}.ts`)).href)) as {
+    default: Example
+  }
+  return module.default
+}

@@ -1,0 +1,93 @@
+/**
+ * Option types for examples: zod schemas that read the text of the command line.
+ *
+ * Each one says in words what it accepts; that sentence is what a reader sees in `--help` and after a wrong value.
+ * Give a default with `.default(value)` and the line for `--help` with `.describe(text)`.
+ */
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/**
+ * A schema from what is accepted, in words, and a parser that returns undefined for everything else.
+ * The words also become the schema's `accepts` meta data, from which `--help` takes them.
+ */
+export function accepting<T>(accepts: string, parse: (text: string) => T | undefined) {
+  return z
+    .string()
+    .transform((text, context) => {
+      const value = parse(text)
+      if (value !== undefined) return value
+      context.addIssue(accepts)
+      return z.NEVER
+    })
+    .meta({ accepts })
+}
+
+/** A whole number within bounds, both included, written in plain digits. */
+export function wholeNumber(min: number, max: number) {
+  return accepting(`a whole number from ${min} to ${max}`, (text) => inside(/^[+-]?\d+$/, text, min, max))
+}
+
+/** A finite number within bounds, both included: `2`, `-0.75`, `1e6`. */
+export function number(min = -Number.MAX_VALUE, max = Number.MAX_VALUE) {
+  const bounds = [
+    min > -Number.MAX_VALUE ? ` from ${min}` : '',
+    max < Number.MAX_VALUE ? `${min > -Number.MAX_VALUE ? '' : ' up'} to ${max}` : '',
+  ].join('')
+  return accepting(`a number${bounds}`, (text) => inside(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, text, min, max))
+}
+
+function inside(form: RegExp, text: string, min: number, max: number): number | undefined {
+  const value = form.test(text) ? Number(text) : Number.NaN
+  return value >= min && value <= max ? value : undefined
+}
+
+/** A comma-separated list of one of the other types; `accepts` says it in words, as in "two numbers X,Y". */
+export function listOf<T>(
+  item: z.ZodType<T>,
+  accepts: string,
+  { min = 1, max = 1000, distinct = false }: { min?: number; max?: number; distinct?: boolean } = {},
+) {
+  return accepting(accepts, (text) => {
+    const items = text.split(',').map((part) => item.safeParse(part.trim()))
+    const values = items.flatMap((part) => (part.success ? [part.data] : []))
+    const complete = values.length === items.length && values.length >= min && values.length <= max
+    return complete && !(distinct && new Set(values).size < values.length) ? values : undefined
+  })
+}
+
+/** One of a few words. */
+export function oneOf<const Word extends string>(...words: Word[]) {
+  return accepting(`one of ${words.join(', ')}`, (text) => words.find((word) => word === text))
+}
+
+/**
+ * A path, made absolute. Relative paths start where the reader stood: package managers change to the package's folder
+ * before they run a script and leave the reader's own in INIT_CWD.
+ */
+export function path(accepts = 'a path') {
+  return accepting(accepts, (text) => (text === '' ? undefined : resolve(process.env.INIT_CWD ?? '.', text)))
+}
+
+/** A switch that is either there or not. */
+export function flag() {
+  return z.boolean().default(false)
+}
+
+/** What a schema says it accepts, found below `.default()` and `.optional()`; undefined for switches. */
+export function acceptedBy(schema: z.ZodType): string | undefined {
+  const accepts = schema.meta()?.accepts
+  if (typeof accepts === 'string') return accepts
+  const inner = innerType(schema)
+  return inner && acceptedBy(inner)
+}
+
+/** Whether an option is a switch: `--name` without a value. */
+export function isFlag(schema: z.ZodType): boolean {
+  const inner = innerType(schema)
+  return inner ? isFlag(inner) : schema instanceof z.ZodBoolean
+}
+
+function innerType(schema: z.ZodType): z.ZodType | undefined {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType) : undefined
+}

@@ -1,0 +1,47 @@
+/**
+ * Progress on standard error: a live line on a terminal, a plain line every two seconds elsewhere, nothing for work that
+ * ends sooner than that.
+ */
+import ora from 'ora'
+import { count } from './terminal.ts'
+
+const plainEveryMs = 2_000
+
+export interface Progress extends Disposable {
+  /** Says how far the work is, in the units of `total`, and optionally what it does now. */
+  update: (done: number, label?: string) => void
+}
+
+/**
+ * Shows that work goes on until the returned object is disposed of (`using bar = progress('comparing pairs', 27_028)`).
+ *
+ * @param total in the units of `update`; without it only the label is shown
+ */
+export function progress(label: string, total?: number): Progress {
+  const onTerminal = process.stderr.isTTY
+  // discardStdin would put the terminal into raw mode and take Ctrl-C away from the program.
+  const spinner = onTerminal ? ora({ text: label, discardStdin: false }).start() : undefined
+  let text = label
+  let shownAt = performance.now()
+
+  return {
+    update(done, now = label) {
+      const share = total === undefined ? 0 : Math.min(1, done / Math.max(1, total))
+      text =
+        total === undefined
+          ? now
+          : `${now} ${bar(share)} ${Math.floor(100 * share)} % (${count(done)} of ${count(total)})`
+      if (spinner) spinner.text = text
+      else if (performance.now() - shownAt >= plainEveryMs) {
+        shownAt = performance.now()
+        process.stderr.write(`${text}\n`)
+      }
+    },
+    [Symbol.dispose]: () => void spinner?.stop(),
+  }
+}
+
+function bar(share: number, width = 20): string {
+  const full = Math.round(share * width)
+  return '█'.repeat(full) + '░'.repeat(width - full)
+}

@@ -1,0 +1,67 @@
+/**
+ * Text for a reader: styles, tables and numbers. Styles honour NO_COLOR and are left out where standard output is not a
+ * terminal.
+ */
+import { styleText } from 'node:util'
+import Table from 'cli-table3'
+
+type Format = Parameters<typeof styleText>[0]
+const style = (format: Format) => (text: string) => styleText(format, text, { stream: process.stdout })
+
+export const bold = style('bold')
+export const dim = style('dim')
+export const green = style('green')
+export const yellow = style('yellow')
+export const red = style('red')
+
+/** A cell of a table: numbers are set to the right. */
+export type Cell = string | number
+
+/** A table with a heading line, as wide as its content. Numbers, and texts that begin with a digit, are set to the right. */
+export function table(head: string[], rows: Cell[][]): string {
+  const isNumeric = (cell: Cell | undefined) => /^[−-]?\d/.test(String(cell ?? ''))
+  const grid = new Table({
+    head: head.map(bold),
+    colAligns: head.map((_, column) =>
+      rows.length > 0 && rows.every((row) => isNumeric(row[column])) ? 'right' : 'left',
+    ),
+    style: { head: [], border: [], compact: true },
+    chars: {
+      ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+      ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+      ...{ left: '', 'left-mid': '', right: '', 'right-mid': '', mid: '', 'mid-mid': '', middle: '' },
+    },
+  })
+  grid.push(...rows.map((row) => row.map(String)))
+  return grid.toString()
+}
+
+/** A time for a reader: `0.42 ms`, `138 ms`, `12.3 s`. */
+export function milliseconds(ms: number): string {
+  if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms >= 1_000) return `${(ms / 1000).toFixed(2)} s`
+  return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toPrecision(2)} ms`
+}
+
+/** A count with thousands separated: `27,028`. */
+export function count(value: number): string {
+  return value.toLocaleString('en')
+}
+
+/** A size in decimal units: `512 B`, `1.5 kB`, `10.8 MB`. */
+export function bytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)))
+  const scaled = value / 1000 ** at
+  return `${scaled.toFixed(at === 0 || scaled >= 100 ? 0 : 1)} ${units[at]}`
+}
+
+/** A ratio: `1.93×`. */
+export function times(ratio: number): string {
+  return `${ratio.toFixed(2)}×`
+}
+
+/** A share: `97 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`
+}

