@@ -1,0 +1,51 @@
+/**
+ * Logs on standard error: JSON lines for programs, coloured lines for a reader at a terminal. LOG_LEVEL says from which
+ * level on; NO_COLOR is honoured; secrets are taken out.
+ *
+ * Written synchronously and without a thread, so that the last lines before an exit or a crash are there.
+ */
+import pino from 'pino'
+import pretty from 'pino-pretty'
+import { maskPasswords } from './secrets.ts'
+
+const levels = [...Object.keys(pino.levels.values), 'silent']
+const secretKeys =
+  /^(password|passwd|passphrase|secret|client_?secret|(access_?|refresh_?|session_?|auth_?|id_?)?token|api_?key|private_?key|secret_?access_?key|(proxy-)?authorization|(set-)?cookie)$/i
+const mayHoldSecret = new RegExp(String.raw`://[^\s"]*@|"${secretKeys.source.slice(1, -1)}":`, 'i')
+
+/**
+ * A logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
+ *
+ * @param destination where the lines go instead of standard error; they are JSON then
+ */
+export function logger(name: string, destination?: pino.DestinationStream): pino.Logger {
+  const wanted = process.env.LOG_LEVEL || 'info'
+  const known = levels.includes(wanted)
+  const log = pino(
+    { name, level: known ? wanted : 'info', hooks: { streamWrite: withoutSecrets } },
+    destination ?? standardError(),
+  )
+  if (!known) log.warn(`LOG_LEVEL: received "${wanted}"; accepts ${levels.join(', ')}; using info`)
+  return log
+}
+
+function standardError(): pino.DestinationStream {
+  if (!process.stderr.isTTY) return pino.destination({ dest: 2, sync: true })
+  return pretty({
+    destination: 2,
+    sync: true,
+    colorize: process.stderr.hasColors(),
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+  })
+}
+
+/** A line of JSON in which values named like a secret, at any depth, and passwords in URLs are masked. */
+function withoutSecrets(line: string): string {
+  if (!mayHoldSecret.test(line)) return line
+  const clean = JSON.parse(line, (key, value: unknown) => {
+    if (secretKeys.test(key)) return '***'
+    return typeof value === 'string' ? maskPasswords(value) : value
+  })
+  return `${JSON.stringify(clean)}\n`
+}

@@ -1,0 +1,26 @@
+/** Tests against real servers: skipped, with the command that installs it, where one is missing; failing in CI. */
+import { describe, it } from 'vitest'
+
+export interface Need {
+  /** What the tests need, such as `a Redis server`. */
+  name: string
+  /** Anything true when it is there. */
+  found: unknown
+  /** The command that installs it. */
+  install: string
+}
+
+/**
+ * `describe` for tests that need a real server. Where it is missing they are reported as skipped under a title that says
+ * how to install it; with REQUIRE_REAL=1 that is a failure.
+ */
+export function describeReal(title: string, { name, found, install }: Need, body: () => void): void {
+  if (found) describe(title, body)
+  else if (process.env.REQUIRE_REAL === '1') {
+    describe(title, () => {
+      it(`finds ${name}`, () => {
+        throw new Error(`REQUIRE_REAL=1, but ${name} is missing: ${install}`)
+      })
+    })
+  } else describe.skip(`${title} (needs ${name}: ${install})`, body)
+}
