@@ -1,0 +1,78 @@
+/** What `npm start` and `npm test` need before they run; on a machine that has it all this takes a few milliseconds. */
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { provideRedis } from './redis.mjs'
+import { fail, root, run, say } from './run.mjs'
+
+const bin = join(root, 'node_modules', '.bin')
+const pinnedNode = join(bin, 'node')
+const isPinnedHere = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)
+
+/** Installs what is missing and returns the Node to run the programs with. */
+export async function install() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const serves = major > 22 || (major === 22 && minor >= 18)
+  if (major < 18 || !(isPinnedHere || serves)) {
+    fail(`Node ${process.versions.node} is too old: this needs Node ${isPinnedHere ? '18' : '22.18'} or newer`)
+  }
+  // Before the rest: what is looked for below, and every program that is started, finds the workspace's commands first.
+  process.env.PATH = [bin, process.env.PATH].join(delimiter)
+  await installPackages()
+
+  if (isPinnedHere && existsSync(pinnedNode)) {
+    await provideRedis()
+    return pinnedNode
+  }
+  if (!serves) fail(`the pinned Node does not run here and Node ${process.versions.node} is older than 22.18`)
+  await provideRedis()
+  return process.execPath
+}
+
+async function installPackages() {
+  const stamp = join(root, 'node_modules', '.installed')
+  const wanted = fingerprint()
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devEngines.packageManager
+  const pnpm = ['--yes', `pnpm@${version}`]
+  say(`installing the packages with pnpm ${version}`)
+  // Alone first: when the registry cannot be reached, npm's report is long and its reason is one line.
+  const fetched = await run('npx', [...pnpm, '--version'], { capture: true })
+  if (fetched.code !== 0) fail(`pnpm ${version} could not be fetched: ${reason(fetched.output)}`)
+  const installed = await run('npx', [...pnpm, 'install', '--frozen-lockfile', '--config.confirm-modules-purge=false'])
+  if (installed.code !== 0) fail('the packages could not be installed, see above; the same command tries again')
+
+  // Alpine's C library is another one: there the reader's own Node has to do.
+  if (isPinnedHere && (await run(pinnedNode, ['--version'], { capture: true })).code !== 0) rmSync(pinnedNode)
+  writeFileSync(stamp, wanted)
+}
+
+function reason(output) {
+  const lines = output.split('\n').map((line) => line.replace(/^npm (error|ERR!) ?/, '').trim())
+  return (
+    lines.find((line) => /^(request to|network|4\d\d|5\d\d|notarget)/.test(line)) ??
+    lines.find(Boolean) ??
+    'npx failed'
+  ).replace(/https?:\/\/\S*/g, 'the registry')
+}
+
+/** A hash of everything that decides what is installed. */
+function fingerprint() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`)
+  const folders = (folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'node_modules')
+      .map((entry) => join(folder, entry.name))
+      .sort()
+  const packages = folders('').flatMap((folder) => [folder, ...folders(folder)])
+  for (const file of [
+    'pnpm-lock.yaml',
+    'pnpm-workspace.yaml',
+    ...['', ...packages].map((folder) => join(folder, 'package.json')),
+  ]) {
+    const path = join(root, file)
+    if (existsSync(path)) hash.update(`${file}\n`).update(readFileSync(path))
+  }
+  return hash.digest('hex')
+}

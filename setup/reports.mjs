@@ -1,0 +1,36 @@
+/** Counts what the test runner reported: every package's `reports/tests.json`, vitest's JSON. */
+import { readFileSync } from 'node:fs'
+
+const notRun = ['skipped', 'pending', 'todo', 'disabled']
+
+/**
+ * The tests of one package's run: how many passed, and the names of those that failed or did not run.
+ *
+ * A run that ended badly counts as at least one failure, also when it left no report or one of passed tests only: it
+ * crashed, or something outside the tests failed. So does a file whose tests could not be collected.
+ *
+ * @param {string} file path of the report
+ * @param {number} exitCode of the run
+ * @returns {{ passed: number, failed: string[], skipped: string[] }}
+ */
+export function readReport(file, exitCode) {
+  let files
+  try {
+    files = JSON.parse(readFileSync(file, 'utf8')).testResults
+  } catch {
+    return { passed: 0, failed: ['the run left no report'], skipped: [] }
+  }
+  const count = { passed: 0, failed: [], skipped: [] }
+  for (const { name, status, message, assertionResults } of files) {
+    const failedBefore = count.failed.length
+    for (const test of assertionResults) {
+      if (test.status === 'passed') count.passed++
+      else (notRun.includes(test.status) ? count.skipped : count.failed).push(test.fullName)
+    }
+    if (status === 'failed' && count.failed.length === failedBefore) {
+      count.failed.push(`${name.replace(/^.*[\\/]/, '')}: ${message.split('\n', 1)[0]}`)
+    }
+  }
+  if (exitCode !== 0 && count.failed.length === 0) count.failed.push(`the run ended with exit code ${exitCode}`)
+  return count
+}

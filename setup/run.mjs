@@ -1,0 +1,92 @@
+/**
+ * Child processes of the setup: nothing of them stays behind when the reader presses Ctrl-C.
+ *
+ * On Ctrl-C a terminal signals every process of its foreground group, and npm passes the signal on once more. What runs
+ * here gets it exactly once: each child leads a group of its own, and this process forwards to it.
+ */
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+/** The repository's root, without a slash at its end. */
+export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
+
+const isWindows = process.platform === 'win32'
+const sameKeyPressMs = 500
+
+let child
+let exitCode
+let signalledAt = Number.NEGATIVE_INFINITY
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (performance.now() - signalledAt < sameKeyPressMs) return
+    signalledAt = performance.now()
+    exitCode = 128 + constants.signals[signal]
+    if (child === undefined) process.exit(exitCode)
+    stop(child, signal)
+  })
+}
+
+// `npm start | head -1` closes the pipe as soon as it has its line: nobody is left to read the rest.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error
+    exitCode ??= 0
+    if (child === undefined) process.exit(exitCode)
+    stop(child, 'SIGTERM')
+  })
+}
+
+function stop(process_, signal) {
+  try {
+    if (isWindows) process_.kill(signal)
+    else process.kill(-process_.pid, signal)
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+/** A line for the reader, on standard error: standard output belongs to results. */
+export function say(line) {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Ends with one line for the reader. */
+export function fail(line, code = 1) {
+  say(`error: ${line}`)
+  process.exit(code)
+}
+
+/**
+ * Runs a command in the root, one at a time, without standard input, and returns its exit code and what it wrote where
+ * `capture` is set. Its output otherwise goes to standard error, or with `stdout: true` where it belongs. Returns code
+ * 127 where the command cannot be started. Does not return when the reader interrupted it: this process then ends once
+ * the command has.
+ */
+export function run(command, args, { env = {}, capture = false, stdout = false, ipc = false } = {}) {
+  return new Promise((resolve) => {
+    const out = capture ? 'pipe' : stdout ? 'inherit' : 2
+    child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', out, capture ? 'pipe' : 'inherit', ...(ipc ? ['ipc'] : [])],
+      detached: !isWindows,
+      // npx is a batch file there; no argument of ours needs quoting.
+      shell: isWindows && command === 'npx',
+    })
+    let output = ''
+    child.stdout?.on('data', (data) => {
+      output += data
+    })
+    child.stderr?.on('data', (data) => {
+      output += data
+    })
+    const done = (code, reason = output) => {
+      child = undefined
+      if (exitCode !== undefined) process.exit(exitCode)
+      resolve({ code, output: reason })
+    }
+    child.on('error', (error) => done(127, error.message))
+    child.on('close', (code, signal) => done(code ?? 128 + constants.signals[signal]))
+  })
+}

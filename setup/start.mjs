@@ -1,0 +1,33 @@
+/** `npm start`: installs what is needed, then shows what every chapter has, or all of the chapters that are named. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { install } from './install.mjs'
+import { fail, root, run } from './run.mjs'
+
+const chapters = readdirSync(join(root, 'chapters'))
+  .filter((name) => existsSync(join(root, 'chapters', name, 'package.json')))
+  .sort()
+
+const help = `npm start [-- chapter…]: installs what is needed and shows the book's programs in their quick form
+
+  npm start            what every chapter shows first
+  npm start -- 03      all of chapter 3; also as 3 or 03-parallel
+
+Chapters: ${chapters.join(', ')}
+`
+
+const names = process.argv.slice(2)
+if (names.includes('--help') || names.includes('-h')) {
+  process.stdout.write(help)
+} else {
+  const chosen = names.map((given) => {
+    const number = /^\d{1,2}$/.test(given) ? given.padStart(2, '0') : undefined
+    const name = chapters.find((chapter) => chapter === given || (number && chapter.startsWith(`${number}-`)))
+    if (name === undefined) fail(`chapter: received "${given.slice(0, 80)}"; accepts ${chapters.join(', ')}`, 2)
+    return name
+  })
+  const node = await install()
+  const scope = chosen.length > 0 ? ['--all', ...new Set(chosen)] : chapters
+  const tour = ['--import', 'tsx', join('packages', 'common', 'src', 'tour.ts'), ...scope]
+  process.exitCode = (await run(node, tour, { stdout: true, ipc: true })).code
+}

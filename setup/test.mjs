@@ -1,0 +1,95 @@
+/** `npm test`: installs what is needed, then runs every package's tests and counts them. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { install } from './install.mjs'
+import { findRedis } from './redis.mjs'
+import { readReport } from './reports.mjs'
+import { root, run, say } from './run.mjs'
+
+const help = `npm test [-- options of "turbo run"]: installs what is needed and runs the tests of all packages
+
+  npm test                               all; what has not changed since it passed comes from turbo's cache
+  npm test -- --filter=03-parallel       one chapter's
+  npm test -- --force                    all, without the cache
+`
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  process.stdout.write(help)
+} else {
+  const node = await install()
+  process.exitCode = await test(node, process.argv.slice(2))
+}
+
+async function test(node, options) {
+  const runs = join(root, '.turbo', 'runs')
+  rmSync(runs, { recursive: true, force: true })
+  for (const folder of packages()) rmSync(join(folder, 'reports'), { recursive: true, force: true })
+
+  const turbo = join(root, 'node_modules', 'turbo', 'bin', 'turbo')
+  // One package at a time on two cores: vitest itself runs a process per core.
+  const concurrency = Math.max(1, Math.floor(cpus().length / 2))
+  const { code } = await run(
+    node,
+    [
+      ...[turbo, 'run', 'test', '--continue', '--summarize', '--ui=stream', '--output-logs=new-only'],
+      ...[`--concurrency=${concurrency}`, ...options],
+    ],
+    {
+      stdout: true,
+      env: { REAL_SERVERS: versions(), TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+    },
+  )
+  const summary = existsSync(runs) ? readdirSync(runs).find((file) => file.endsWith('.json')) : undefined
+  // Without one turbo did not run anything, and has said why.
+  if (summary === undefined) return code
+  count(JSON.parse(readFileSync(join(runs, summary), 'utf8')).tasks)
+  return code
+}
+
+function count(tasks) {
+  const ran = tasks.filter(({ task, command }) => task === 'test' && command !== '<NONEXISTENT>')
+  const counts = ran.map(({ package: name, directory, execution }) => ({
+    name,
+    ...readReport(join(root, directory, 'reports', 'tests.json'), execution?.exitCode ?? 1),
+  }))
+  const lines = (state) => counts.flatMap((each) => each[state].map((test) => `  ${each.name}: ${test}`))
+  const failed = lines('failed')
+  const skipped = lines('skipped')
+  const passed = counts.reduce((sum, each) => sum + each.passed, 0)
+  const cached = ran.filter(({ cache }) => cache?.status === 'HIT')
+
+  if (skipped.length > 0) say(['Skipped:', ...skipped].join('\n'))
+  if (failed.length > 0) say(['Failed:', ...failed].join('\n'))
+  if (cached.length > 0) {
+    say(
+      `${cached.length} of ${ran.length} packages have not changed since they passed: their results come from turbo's cache` +
+        ' (all again: npm test -- --force)',
+    )
+  }
+  if (!process.env.CI) {
+    const name = (failed[0] ?? '').trim().split(':', 1)[0]
+    say(
+      name
+        ? `What to try next: npm test -- --filter=${name}`
+        : 'What to try next: npm start, or one chapter: npm test -- --filter=03-parallel',
+    )
+  }
+  process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped\n`)
+}
+
+function packages() {
+  return ['chapters', 'packages'].flatMap((group) =>
+    readdirSync(join(root, group)).map((name) => join(root, group, name)),
+  )
+}
+
+/** The real servers that tests look for and find here, with their versions: a part of the cache's key. */
+function versions() {
+  const redis = findRedis()
+  return [redis === 'REDIS_URL' ? undefined : redis]
+    .filter(Boolean)
+    .map((server) => execFileSync(server, ['--version'], { encoding: 'utf8' }).trim())
+    .join('\n')
+}
