@@ -191,7 +191,8 @@ async function inspect(url: string): Promise<Record<string, string>> {
   } catch (error) {
     throw reason ?? error
   } finally {
-    client.disconnect()
+    // On a connection that has already ended, ioredis would wait two seconds for its end.
+    if (client.status !== 'end') client.disconnect()
   }
 }
 
@@ -227,7 +228,7 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
     folders.map((folder) => join(folder, name + ending)),
   )
   let first: InstalledRedis | undefined
-  for (const path of [...onPath, builtRedis]) {
+  for (const path of [...onPath, builtRedis()]) {
     const server = await askVersion(path)
     if (server && isAtLeast(server.version, minimumVersion)) return server
     first ??= server
@@ -235,10 +236,11 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   return first
 }
 
-/** Where redis-memory-server puts what it builds when REDISMS_DOWNLOAD_DIR is node_modules/.cache/redis-binaries. */
-const builtRedis = fileURLToPath(
-  new URL('../../../node_modules/.cache/redis-binaries/stable/redis-server', import.meta.url),
-)
+/** Where redis-memory-server puts what it builds: in its own variable's folder, which setup/ sets to the one given here. */
+function builtRedis(): string {
+  const folder = fileURLToPath(new URL('../../../node_modules/.cache/redis-binaries', import.meta.url))
+  return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')
+}
 
 async function askVersion(path: string): Promise<InstalledRedis | undefined> {
   try {

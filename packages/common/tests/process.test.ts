@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startProgram, startServer, temporaryFolder } from '../src/process.ts'
+import { findRedisServer, installRedis } from '../src/redis.ts'
+import { processesWith, runProgram, until } from '../src/testing.ts'
+import { describeReal } from '../src/vitest.ts'
+
+const child = new URL('./fixtures/child.ts', import.meta.url)
+const folderOfThis = fileURLToPath(new URL('.', import.meta.url))
+
+describe('a TypeScript program', () => {
+  const markName = 'PROCESS_TEST'
+  let mark: string
+  beforeEach(() => {
+    mark = randomUUID()
+    vi.stubEnv(markName, mark)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    expect(await processesWith(markName, mark), 'nothing is left, not even the reaper').toEqual([])
+  })
+
+  const reapers = async () => (await processesWith(markName, mark)).filter((line) => line.includes('reaper')).length
+
+  it('hands over its info, exchanges messages and runs in the folder and environment given', async () => {
+    const lines: string[] = []
+    await using program = await startProgram<{ pid: number; greeting: string }>(child, {
+      args: ['echo'],
+      env: { GREETING: 'hello' },
+      cwd: tmpdir(),
+      onLine: (line) => lines.push(line),
+    })
+    expect(program.info).toEqual({ pid: program.pid, greeting: 'hello' })
+    expect(await reapers()).toBe(1)
+
+    const answer = new Promise((resolve) => program.process.once('message', resolve))
+    program.process.send({ task: [1, 2, 3] })
+    expect(await answer).toEqual({ echo: { task: [1, 2, 3] } })
+    await until(() => lines.includes(`cwd ${tmpdir()}`))
+  })
+
+  it('takes a path as well as a URL, and tells how it ended by itself', async () => {
+    await using program = await startProgram(fileURLToPath(child), { args: ['exit'] })
+    expect(program.info).toBeUndefined()
+    expect(await program.exited).toEqual({ code: 3, signal: null })
+    expect(await program.stop()).toEqual({ code: 3, signal: null })
+  })
+
+  it('is stopped once, however often that is asked for', async () => {
+    const program = await startProgram(child, { args: ['echo'] })
+    const [first, second] = await Promise.all([program.stop(), program.stop()])
+    expect(first).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(second).toBe(first)
+    await program[Symbol.asyncDispose]()
+    await program[Symbol.asyncDispose]()
+    // A message to a program that has gone is lost, not an uncaught error.
+    program.process.send('anyone?')
+  })
+
+  it('is killed when it ignores SIGTERM', async () => {
+    const lines: string[] = []
+    const onLine = (line: string) => lines.push(line)
+    await using program = await startProgram(child, { args: ['stubborn'], stopTimeoutMs: 300, onLine })
+    expect(await program.stop()).toEqual({ code: null, signal: 'SIGKILL' })
+    expect(lines).toContain('not now')
+  })
+
+  it('fails to start with its last words when it crashes', async () => {
+    await expect(startProgram(child, { args: ['crash'] })).rejects.toThrow(
+      /^child\.ts ended with code 1 before it was ready; its last output:[\s\S]*no such table: orders/,
+    )
+  })
+
+  it('fails to start when it does not get ready in time', async () => {
+    await expect(startProgram(child, { args: ['never'], readyTimeoutMs: 1_500 })).rejects.toThrow(
+      'child.ts was not ready within 1.5 s; its last output:\nstill warming up',
+    )
+  })
+
+  it('fails to start when it is not there', async () => {
+    await expect(startProgram(join(tmpdir(), `${mark}.ts`))).rejects.toThrow(
+      /ended with code 1[\s\S]*ERR_MODULE_NOT_FOUND/,
+    )
+  })
+
+  it('stops when the signal is aborted: before, while it starts, and later', async () => {
+    const reason = new Error('the reader changed their mind')
+    await expect(startProgram(child, { args: ['echo'], signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+
+    const starting = new AbortController()
+    const warm = (line: string) => line === 'still warming up' && starting.abort(reason)
+    await expect(startProgram(child, { args: ['never'], signal: starting.signal, onLine: warm })).rejects.toBe(reason)
+
+    const later = new AbortController()
+    await using program = await startProgram(child, { args: ['echo'], signal: later.signal })
+    later.abort()
+    expect(await program.exited).toEqual({ code: null, signal: 'SIGTERM' })
+  })
+
+  it('starts many at once', async () => {
+    const programs = await Promise.all(Array.from({ length: 4 }, () => startProgram(child, { args: ['echo'] })))
+    expect(new Set(programs.map(({ pid }) => pid)).size).toBe(4)
+    expect(await reapers()).toBe(1)
+    await Promise.all(programs.map((program) => program.stop()))
+  })
+})
+
+describe('a server', () => {
+  it('that cannot be started says so', async () => {
+    await expect(startServer({ command: 'no-such-server', ready: /ready/ })).rejects.toMatchObject({
+      message: 'no-such-server cannot be started',
+      cause: { code: 'ENOENT' },
+    })
+  })
+
+  it('is ready when its check says so, and fails as the check does', async () => {
+    let asked = 0
+    const server = { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] }
+    await using started = await startServer({ ...server, ready: async (pid) => pid > 0 && ++asked === 3 })
+    expect(asked).toBe(3)
+    expect(started.process.exitCode).toBeNull()
+    const ready = () => Promise.reject(new Error('the check is broken'))
+    await expect(startServer({ ...server, ready })).rejects.toThrow('the check is broken')
+  })
+})
+
+describe('a temporary folder', () => {
+  it('belongs to this user alone and goes with its content', async () => {
+    const folder = await temporaryFolder()
+    if (process.platform !== 'win32') expect((await stat(folder.path)).mode & 0o777).toBe(0o700)
+    await writeFile(join(folder.path, 'data'), 'x')
+    await folder[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+    expect(existsSync(folder.path)).toBe(false)
+  })
+})
+
+const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
+  const run = (ending: string, options = {}) =>
+    runProgram('fixtures/owner.ts', [ending], { cwd: folderOfThis, env: { REDIS_URL: undefined }, ...options })
+  const folderOf = (stdout: string): string => JSON.parse(stdout.split('\n')[0] ?? '').folder
+
+  it('leaves nothing when it disposes of them, and waits for that', async () => {
+    const result = await run('dispose')
+    expect(result.code, result.stderr).toBe(0)
+    expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
+      { code: 0, signal: null },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGTERM' },
+    ])
+    expect(await result.leftBehind(0)).toEqual([])
+    expect(existsSync(folderOf(result.stdout))).toBe(false)
+  })
+
+  it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
+    const result = await run(ending)
+    expect(result.code).toBe(ending === 'exit' ? 7 : 1)
+    expect(await result.leftBehind(15_000)).toEqual([])
+    await until(() => !existsSync(folderOf(result.stdout)))
+  })
+
+  it('leaves nothing when it is killed', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
+    expect(result.signal).toBe('SIGKILL')
+    expect(await result.leftBehind(15_000)).toEqual([])
+    await until(() => !existsSync(folderOf(result.stdout)))
+  })
+
+  it('stops them itself on Ctrl-C, which reaches none of them', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/ })
+    expect(result.code, result.stderr).toBe(0)
+    expect(result.stdout).toContain('[{"code":0,"signal":null},')
+    expect(result.stdout).not.toContain('SIGINT')
+    expect(await result.leftBehind(0)).toEqual([])
+    expect(existsSync(folderOf(result.stdout))).toBe(false)
+  })
+})
