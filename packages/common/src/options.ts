@@ -4,6 +4,7 @@
  * Each one says in words what it accepts; that sentence is what a reader sees in `--help` and after a wrong value.
  * Give a default with `.default(value)` and the line for `--help` with `.describe(text)`.
  */
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -54,6 +55,11 @@ export function listOf<T>(
     const complete = values.length === items.length && values.length >= min && values.length <= max
     return complete && !(distinct && new Set(values).size < values.length) ? values : undefined
   })
+}
+
+/** How many workers: as many as this process may use cores when not given. */
+export function workerCount(max = 256) {
+  return wholeNumber(1, max).default(availableParallelism())
 }
 
 /** One of a few words. */

@@ -1,0 +1,104 @@
+/**
+ * mandelbrot: one picture drawn in tiles by all cores, straight into shared memory
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start mandelbrot
+ *     pnpm --filter 03-parallel start mandelbrot --workers 2 --width 800 --height 600
+ *     pnpm --filter 03-parallel start mandelbrot --center -0.75,0 --zoom 1 --iterations 500
+ *
+ * A tile inside the set costs hundreds of times as much as one far outside. Many small tiles, each taken by the next
+ * free worker, keep all of them busy to the end.
+ *
+ * Look for: the efficiency, and the sha256 of the pixels, which is the same for every number of workers.
+ */
+import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { compareWithSerial } from '@repo/common/measure'
+import { listOf, number, wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { encode } from 'fast-png'
+import { Piscina } from 'piscina'
+import { drawing, drawTile, type Tile, tilesOf } from '../src/mandelbrot.ts'
+
+const tileSide = 128
+
+export default example(import.meta, {
+  options: {
+    width: wholeNumber(16, 8192).default(2400).describe('pixels from left to right'),
+    height: wholeNumber(16, 8192).default(1500).describe('pixels from top to bottom'),
+    iterations: wholeNumber(1, 100_000).default(2000).describe('iterations after which a point counts as inside'),
+    workers: workerCount().describe('worker threads'),
+    center: listOf(number(-4, 4), 'two numbers from -4 to 4, X,Y', { min: 2, max: 2 })
+      .default([-0.743643, 0.131825])
+      .describe('the point in the middle'),
+    zoom: number(0.1, 1e12).default(500).describe('1 shows the whole set'),
+  },
+  quick: { width: 960, height: 600 },
+
+  async run({ width, height, iterations, workers, center, zoom }, { signal, print, picture }) {
+    const [centerX = 0, centerY = 0] = center
+    const view = { width, height, iterations, centerX, centerY, zoom }
+    const tiles = tilesOf(view, tileSide)
+    print(`Drawing ${count(width)} × ${count(height)} points in ${count(tiles.length)} tiles …`)
+
+    const serial = drawing(view)
+    const parallel = drawing(view)
+    await using pool = new Piscina<Tile, void>({
+      filename: new URL('../src/mandelbrot.worker.ts', import.meta.url).href,
+      workerData: parallel,
+      minThreads: workers,
+      maxThreads: workers,
+      // The next tile is at the worker's before it needs it: no waiting for this thread between two tiles.
+      concurrentTasksPerWorker: 2,
+    })
+
+    const rounds = 5
+    using bar = progress('drawing, in turn on one thread and on the pool', 2 * tiles.length * (rounds + 1))
+    let drawn = 0
+    const measured = await compareWithSerial(
+      {
+        workers,
+        async serial() {
+          for (const tile of tiles) {
+            drawTile(serial, tile)
+            bar.update(++drawn)
+            // Lets Ctrl-C be heard.
+            await setImmediate(undefined, { signal })
+          }
+        },
+        async parallel() {
+          await Promise.all(tiles.map((tile) => pool.run(tile, { signal }).then(() => bar.update(++drawn))))
+        },
+      },
+      { rounds, signal },
+    )
+
+    const sha256 = createHash('sha256').update(parallel.pixels).digest('hex')
+    if (!Buffer.from(serial.pixels.buffer).equals(Buffer.from(parallel.pixels.buffer))) {
+      throw new Error('one thread and the pool drew different pixels')
+    }
+    const png = encode({ width, height, channels: 3, data: parallel.pixels.slice() })
+    const result = { width, height, iterations, ...measured, sha256, picture: await picture('mandelbrot.png', png) }
+    print(
+      '',
+      table(
+        ['', 'threads', 'time', 'speedup'],
+        [
+          ['one tile after the other', 1, milliseconds(measured.serialMs), ''],
+          ['tiles on the pool', workers, milliseconds(measured.parallelMs), times(measured.speedup)],
+          ["this machine's ceiling", workers, '', times(measured.ceiling)],
+        ],
+      ),
+      '',
+      `Efficiency ${percent(measured.efficiency)} of the ceiling on ${measured.cores} cores.`,
+      `sha256 of the pixels: ${sha256}`,
+      `Picture: ${result.picture}`,
+    )
+    return result
+  },
+  figure: ({ width, height, speedup, workers, ceiling }) =>
+    `${width} × ${height} points ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,
+})

@@ -1,0 +1,141 @@
+/**
+ * similarity: which State of the Union addresses read alike? All 27,028 pairs compared, on one core and on all
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start similarity
+ *     pnpm --filter 03-parallel start similarity --workers 2 --size 4
+ *     pnpm --filter 03-parallel start similarity --texts ~/my-texts
+ *
+ * Each text is the set of its shingles, all runs of three consecutive words. The sets lie in shared memory; a worker is
+ * told which rows of the table of scores to fill in, and nothing else travels between threads.
+ *
+ * Look for: the speedup beside the ceiling, which is all that this machine could give; how much more the layout of the
+ * data gives than a second core; and the dark blocks in the picture: presidents quote themselves.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { example, UsageError } from '@repo/common/example'
+import { compareWithSerial, interleave } from '@repo/common/measure'
+import { path, wholeNumber, workerCount } from '@repo/common/options'
+import { heatMap } from '@repo/common/plots'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { Piscina } from 'piscina'
+import { axisOf, identityOf, mostDocuments, readDocuments, titleOf } from '../src/documents.ts'
+import { shingleSets } from '../src/shingles.ts'
+import * as similarity from '../src/similarity.ts'
+
+export default example(import.meta, {
+  options: {
+    workers: workerCount().describe('worker threads'),
+    size: wholeNumber(1, 50).default(3).describe('words in a shingle'),
+    texts: path('a folder with .txt files').optional().describe('your own texts instead of the addresses'),
+  },
+
+  async run({ workers, size, texts: folder }, { signal, quick, print, picture }) {
+    const documents = documentsFrom(folder)
+    print(`Comparing ${count(documents.length)} texts by their shingles of ${size} words …`)
+    const begin = performance.now()
+    const sets = shingleSets(
+      documents.map(({ text }) => text),
+      size,
+    )
+    const prepareMs = performance.now() - begin
+
+    const parallel = similarity.comparisonOf(sets)
+    await using pool = new Piscina<similarity.Band, void>({
+      filename: new URL('../src/similarity.worker.ts', import.meta.url).href,
+      workerData: parallel,
+      minThreads: workers,
+      maxThreads: workers,
+    })
+    // More bands of rows than workers, so that a worker that is held up leaves the rest of its share to the others.
+    const bands = similarity.splitEvenly(sets, workers * 8)
+    const onThePool = () => Promise.all(bands.map((band) => pool.run(band, { signal })))
+
+    const serial = similarity.comparisonOf(sets)
+    // In steps, so that Ctrl-C is heard while this thread computes.
+    const onThisThread = async (compareRows: (band: similarity.Band) => void) => {
+      for (const band of similarity.splitEvenly(sets, 64)) {
+        compareRows(band)
+        await setImmediate(undefined, { signal })
+      }
+    }
+
+    using bar = progress('comparing all pairs', 100)
+    const onProgress = (done: number, total: number) => bar.update((100 * done) / total)
+    const measured = await compareWithSerial(
+      { workers, serial: () => onThisThread((band) => similarity.compareRows(serial, band)), parallel: onThePool },
+      { rounds: quick ? 5 : 15, signal, onProgress },
+    )
+    if (!serial.scores.every((score, at) => score === parallel.scores[at])) {
+      throw new Error('one thread and the pool disagree about a score')
+    }
+
+    // Beside them, what one would write first (slow, so once and not in a hurry), and an algorithm for just this measure.
+    const asSets = similarity.javaScriptSets(sets)
+    const plain = similarity.comparisonOf(sets)
+    const ways: Record<string, () => unknown> = { index: () => similarity.compareByIndex(sets) }
+    if (!quick) ways.sets = () => onThisThread((band) => similarity.compareSetRows(asSets, plain, band))
+    const others = await interleave(ways, { rounds: 1, signal, onProgress })
+
+    const top = similarity.mostSimilar(parallel.scores, 5)
+    const svg = heatMap({
+      title: `How alike ${count(documents.length)} texts are`,
+      subtitle: `the share of their shingles of ${size} words that two texts have in common`,
+      x: axisOf(documents),
+      y: axisOf(documents),
+      values: similarity.symmetric(parallel.scores),
+      columns: documents.length,
+      // What is as alike as the fifth pair has the strongest colour: the rest would be pale otherwise.
+      max: top.at(-1)?.score || 1,
+    })
+    const result = {
+      documents: documents.length,
+      pairs: (documents.length * (documents.length - 1)) / 2,
+      size,
+      ...measured,
+      prepareMs,
+      indexMs: others.index?.ms,
+      setsMs: others.sets?.ms,
+      top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
+      picture: await picture('similarity.svg', svg),
+    }
+    print(
+      '',
+      table(
+        ['the most similar', 'and', 'in common'],
+        top.map(({ a, b, score }) => [titleOf(documents[a]), titleOf(documents[b]), `${(100 * score).toFixed(1)} %`]),
+      ),
+      '',
+      table(
+        [`${count(result.pairs)} pairs`, 'threads', 'time'],
+        [
+          ...(result.setsMs ? [['JavaScript Sets', 1, milliseconds(result.setsMs)]] : []),
+          ['a byte table per row', 1, milliseconds(measured.serialMs)],
+          ['a byte table per row, on the pool', workers, milliseconds(measured.parallelMs)],
+          ['inverted index', 1, milliseconds(result.indexMs)],
+        ],
+      ),
+      '',
+      `${times(measured.speedup)} as fast on ${workers} threads; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
+      `Cutting the texts into shingles took ${milliseconds(prepareMs)} before that, on one thread.`,
+      `Picture: ${result.picture}`,
+    )
+    return result
+  },
+  figure: ({ pairs, speedup, workers, ceiling }) =>
+    `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,
+})
+
+function documentsFrom(folder: string | undefined) {
+  try {
+    return readDocuments(folder)
+  } catch (error) {
+    throw new UsageError(
+      '--texts',
+      folder,
+      `a folder with 2 to ${count(mostDocuments)} .txt files, but ${(error as Error).message}`,
+    )
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * How alike texts are: the Jaccard index of their sets of shingles, |A ∩ B| / |A ∪ B|, for every pair of texts (Broder,
+ * "On the resemblance and containment of documents", 1997).
+ */
+import type { ShingleSets } from './shingles.ts'
+
+/** texts × texts, row by row; only the part right of the diagonal is filled: the score of a pair stands at a · n + b, a < b. */
+export type Scores = Float64Array<SharedArrayBuffer>
+
+export interface Comparison {
+  sets: ShingleSets
+  scores: Scores
+}
+
+/** Consecutive rows: `from` up to, and without, `to`. */
+export interface Band {
+  from: number
+  to: number
+}
+
+/** A comparison of all pairs that has not begun: all scores are 0. */
+export function comparisonOf(sets: ShingleSets): Comparison {
+  const texts = sets.sizes.length
+  return { sets, scores: new Float64Array(new SharedArrayBuffer(texts * texts * Float64Array.BYTES_PER_ELEMENT)) }
+}
+
+/**
+ * Fills in the scores of each row of a band: its text against every later one. The row's own set becomes a table with one
+ * byte for each shingle, so that an intersection is counted by one pass over the other set, without a search or a branch.
+ */
+export function compareRows({ sets, scores }: Comparison, { from, to }: Band): void {
+  const { sizes, offsets, shared, vocabulary } = sets
+  const texts = sizes.length
+  const contains = new Uint8Array(vocabulary)
+  for (let a = from; a < to; a++) {
+    for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 1
+    for (let b = a + 1; b < texts; b++) {
+      let intersection = 0
+      for (let i = offsets[b], end = offsets[b + 1]; i < end; i++) intersection += contains[shared[i]]
+      const union = sizes[a] + sizes[b] - intersection
+      scores[a * texts + b] = union === 0 ? 0 : intersection / union
+    }
+    for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 0
+  }
+}
+
+/** Cuts the rows into bands of about the same work: the first rows have more partners than the last. */
+export function splitEvenly({ offsets }: ShingleSets, parts: number): Band[] {
+  const texts = offsets.length - 1
+  const work = (row: number) => offsets[texts] - offsets[row + 1] + 2 * (offsets[row + 1] - offsets[row]) + 1
+  let total = 0
+  for (let row = 0; row < texts; row++) total += work(row)
+
+  const bands: Band[] = []
+  let from = 0
+  let done = 0
+  for (let row = 0; row < texts; row++) {
+    done += work(row)
+    if (done >= ((bands.length + 1) * total) / parts || row === texts - 1) {
+      bands.push({ from, to: row + 1 })
+      from = row + 1
+    }
+  }
+  return bands
+}
+
+/**
+ * The same scores by an inverted index, on one thread: for each shingle the texts that hold it, so that only what two
+ * texts share is ever visited. It serves measures that are made of intersections, and no others.
+ */
+export function compareByIndex({ sizes, offsets, shared, vocabulary }: ShingleSets): Float64Array {
+  const texts = sizes.length
+  const starts = new Uint32Array(vocabulary + 1)
+  for (const shingle of shared) starts[shingle + 1]++
+  for (let shingle = 0; shingle < vocabulary; shingle++) starts[shingle + 1] += starts[shingle]
+
+  const scores = new Float64Array(texts * texts)
+  const holders = new Uint32Array(shared.length)
+  const filled = starts.slice(0, -1)
+  const intersections = new Uint32Array(texts)
+  for (let b = 0; b < texts; b++) {
+    intersections.fill(0)
+    for (let i = offsets[b]; i < offsets[b + 1]; i++) {
+      const shingle = shared[i]
+      for (let at = starts[shingle]; at < filled[shingle]; at++) intersections[holders[at]]++
+      holders[filled[shingle]++] = b
+    }
+    for (let a = 0; a < b; a++) {
+      const union = sizes[a] + sizes[b] - intersections[a]
+      scores[a * texts + b] = union === 0 ? 0 : intersections[a] / union
+    }
+  }
+  return scores
+}
+
+/** The texts' sets as JavaScript Sets, for `compareSetRows`. */
+export function javaScriptSets({ sizes, offsets, shared }: ShingleSets): Set<number>[] {
+  return Array.from(sizes, (_, text) => new Set(shared.subarray(offsets[text], offsets[text + 1])))
+}
+
+/** The same scores as `compareRows` from JavaScript Sets: what one would write first. */
+export function compareSetRows(sets: Set<number>[], { sets: { sizes }, scores }: Comparison, { from, to }: Band): void {
+  const texts = sets.length
+  for (let a = from; a < to; a++) {
+    for (let b = a + 1; b < texts; b++) {
+      const [small, large] = sets[a].size < sets[b].size ? [sets[a], sets[b]] : [sets[b], sets[a]]
+      let intersection = 0
+      for (const shingle of small) if (large.has(shingle)) intersection++
+      const union = sizes[a] + sizes[b] - intersection
+      scores[a * texts + b] = union === 0 ? 0 : intersection / union
+    }
+  }
+}
+
+export interface Pair {
+  /** Indices of the two texts, a < b. */
+  a: number
+  b: number
+  score: number
+}
+
+/** The pairs with the highest scores, the highest first; equal ones in the order of their texts. */
+export function mostSimilar(scores: Scores, count: number): Pair[] {
+  const texts = Math.sqrt(scores.length)
+  const pairs: Pair[] = []
+  for (let a = 0; a < texts; a++) {
+    for (let b = a + 1; b < texts; b++) pairs.push({ a, b, score: scores[a * texts + b] })
+  }
+  return pairs.sort((p, q) => q.score - p.score).slice(0, count)
+}
+
+/** The scores on both sides of the diagonal, and 1 on it. */
+export function symmetric(scores: Scores): Float64Array {
+  const texts = Math.sqrt(scores.length)
+  return Float64Array.from(scores, (_, at) => {
+    const [row, column] = [Math.floor(at / texts), at % texts]
+    if (row === column) return 1
+    return scores[Math.min(row, column) * texts + Math.max(row, column)]
+  })
+}

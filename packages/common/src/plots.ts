@@ -1,0 +1,208 @@
+/**
+ * Pictures as SVG text, in one theme that is readable on light and on dark pages: the picture brings its own background
+ * and follows the viewer's colour scheme.
+ *
+ * Drawn by Observable Plot; `draw` takes its marks for everything beyond the three common kinds.
+ */
+import * as Plot from '@observablehq/plot'
+import { encode } from 'fast-png'
+import { parseHTML } from 'linkedom'
+
+export { Plot }
+
+/** Colours that are told apart on white and on black, also with colour-blind eyes, in the order in which they are used. */
+export const palette = ['#3b82f6', '#e8590c', '#0ca678', '#ae3ec9', '#e03131', '#868e96'] as const
+
+export interface Axis {
+  label: string
+  type?: 'linear' | 'log' | 'band' | 'point'
+  domain?: (number | string)[]
+  ticks?: number | (number | string)[]
+  tickFormat?: string | ((value: number | string) => string)
+}
+
+export interface Frame {
+  title: string
+  /** Says what was measured where; set small below the title. */
+  subtitle?: string
+  x: Axis
+  y: Axis
+  /** In pixels. */
+  width?: number
+  height?: number
+  marginLeft?: number
+}
+
+export interface Series {
+  name: string
+  points: { x: number; y: number }[]
+  /** A line, dots only, or a dashed line; a line when not given. */
+  style?: 'line' | 'dots' | 'dashed'
+  color?: string
+}
+
+/** A line with more points than this is drawn without a dot at each. */
+const mostDots = 40
+
+/** A line for each series, with a legend. Returns SVG text. */
+export function linePlot(frame: Frame & { series: Series[] }): string {
+  const colored = frame.series.map((series, at) => ({ color: palette[at % palette.length] ?? 'gray', ...series }))
+  const marks = colored.flatMap(({ points, style = 'line', color }) => [
+    ...(style === 'dots'
+      ? []
+      : [
+          Plot.line(points, {
+            x: 'x',
+            y: 'y',
+            stroke: color,
+            strokeWidth: 2,
+            strokeDasharray: style === 'dashed' ? '5 4' : undefined,
+          }),
+        ]),
+    ...(style === 'dashed' || (style === 'line' && points.length > mostDots)
+      ? []
+      : [Plot.dot(points, { x: 'x', y: 'y', fill: color, r: style === 'dots' ? 4 : 2.5 })]),
+  ])
+  return draw({ ...frame, marks, legend: colored })
+}
+
+/** One bar for each value, labelled with it; horizontal, so that names are readable. Returns SVG text. */
+export function barPlot(
+  frame: Omit<Frame, 'y'> & { bars: { name: string; value: number; label?: string; color?: string }[] },
+): string {
+  const { bars } = frame
+  const longest = Math.max(...bars.map(({ name }) => name.length))
+  return draw({
+    height: 110 + 28 * bars.length,
+    marginLeft: 24 + 7 * longest,
+    ...frame,
+    y: { label: '', type: 'band', domain: bars.map(({ name }) => name) },
+    marks: [
+      Plot.barX(bars, { x: 'value', y: 'name', fill: (bar: (typeof bars)[number]) => bar.color ?? palette[0] }),
+      Plot.text(bars, {
+        x: 'value',
+        y: 'name',
+        text: (bar: (typeof bars)[number]) => bar.label ?? String(bar.value),
+        textAnchor: 'start',
+        dx: 4,
+        fill: 'currentColor',
+      }),
+    ],
+    marginRight: 90,
+  })
+}
+
+export interface HeatMap extends Frame {
+  /** rows × columns, row by row from the top. */
+  values: ArrayLike<number>
+  columns: number
+  /** The value drawn in the strongest colour; larger ones look the same. */
+  max: number
+}
+
+/** A matrix as a picture, light for 0 and dark for `max`; its axes count columns and rows. Returns SVG text that carries the cells as one small PNG. */
+export function heatMap({ values, columns, max, ...frame }: HeatMap): string {
+  const rows = values.length / columns
+  const data = new Uint8Array(values.length * 3)
+  for (let at = 0; at < values.length; at++) data.set(heat((values[at] ?? 0) / max), at * 3)
+  const png = Buffer.from(encode({ width: columns, height: rows, data, channels: 3 })).toString('base64')
+  const { width = 640, height = 640 } = frame
+  return draw({
+    ...frame,
+    width,
+    height,
+    x: { ...frame.x, domain: [0, columns] },
+    y: { ...frame.y, domain: [rows, 0] },
+    grid: false,
+    marks: [],
+    // One image instead of rows × columns rectangles: a tenth of the size, and drawn at once.
+    backdrop: (left, top, right, bottom) =>
+      `<image href="data:image/png;base64,${png}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" preserveAspectRatio="none" style="image-rendering: pixelated"/>`,
+  })
+}
+
+/** From nearly white over orange to nearly black, for shares from 0 to 1. */
+function heat(share: number): [number, number, number] {
+  const stops = [
+    [250, 247, 240],
+    [253, 190, 110],
+    [225, 85, 40],
+    [120, 20, 60],
+    [25, 8, 40],
+  ] as const
+  const at = Math.min(1, Math.max(0, share)) * (stops.length - 1)
+  const low = stops[Math.floor(at)] ?? stops[0]
+  const high = stops[Math.ceil(at)] ?? low
+  const mix = (channel: 0 | 1 | 2) => Math.round(low[channel] + (high[channel] - low[channel]) * (at - Math.floor(at)))
+  return [mix(0), mix(1), mix(2)]
+}
+
+export interface Drawing extends Frame {
+  marks: Plot.Markish[]
+  legend?: { name: string; color: string; style?: Series['style'] }[]
+  grid?: boolean
+  marginRight?: number
+  /** SVG text to put behind the marks, from the plot's inner box in pixels. */
+  backdrop?: (left: number, top: number, right: number, bottom: number) => string
+}
+
+/** Any marks of Observable Plot in the project's theme, with title and legend. Returns SVG text. */
+export function draw(drawing: Drawing): string {
+  const { title, subtitle, legend = [], marks, backdrop, x, y, width = 760, height = 440 } = drawing
+  const { grid = true, marginLeft = 64, marginRight = 24 } = drawing
+  const marginTop = 34 + (subtitle ? 18 : 0) + (legend.length > 0 ? 22 : 0) + 14
+  const marginBottom = 46
+  const { document } = parseHTML('<!doctype html><html><body></body></html>')
+  const axis = ({ label, ticks, tickFormat, ...scale }: Axis) => ({
+    ...scale,
+    label: label || null,
+    labelAnchor: 'center' as const,
+    labelArrow: 'none' as const,
+    ticks,
+    tickFormat,
+    grid,
+  })
+  const svg = Plot.plot({
+    document: document as never,
+    width,
+    height,
+    marginTop,
+    marginLeft,
+    marginRight,
+    marginBottom,
+    style: { fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
+    x: axis(x) as Plot.ScaleOptions,
+    y: axis(y) as Plot.ScaleOptions,
+    marks,
+  })
+  const text = (left: number, top: number, content: string, attributes = '') =>
+    `<text x="${left}" y="${top}" fill="currentColor" text-anchor="start" ${attributes}>${escapeXml(content)}</text>`
+
+  const heading = [text(16, 26, title, 'font-size="15" font-weight="600"')]
+  if (subtitle) heading.push(text(16, 46, subtitle, 'opacity="0.75"'))
+  let left = 16
+  const legendTop = subtitle ? 66 : 48
+  for (const { name, color, style = 'line' } of legend) {
+    heading.push(
+      style === 'dots'
+        ? `<circle cx="${left + 9}" cy="${legendTop - 4}" r="4" fill="${color}"/>`
+        : `<path d="M${left} ${legendTop - 4}h18" stroke="${color}" stroke-width="3" ${style === 'dashed' ? 'stroke-dasharray="5 3"' : ''}/>`,
+      text(left + 24, legendTop, name),
+    )
+    left += 24 + 7.2 * name.length + 18
+  }
+  const theme = `<style>
+    svg { color: #1f2328; background: #ffffff } .page { fill: #ffffff }
+    @media (prefers-color-scheme: dark) { svg { color: #e6edf3; background: #161b22 } .page { fill: #161b22 } }
+  </style><rect class="page" width="100%" height="100%"/>`
+  const behind = backdrop?.(marginLeft, marginTop, width - marginRight, height - marginBottom) ?? ''
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  svg.setAttribute('role', 'img')
+  svg.setAttribute('aria-label', escapeXml(title))
+  return `${svg.outerHTML.replace(/>/, () => `>${theme}${behind}${heading.join('')}`)}\n`
+}
+
+function escapeXml(text: string): string {
+  const entities: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' }
+  return text.replaceAll(/[<>&"]/g, (character) => entities[character] ?? character)
+}
