@@ -35,7 +35,13 @@ async function installPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
 
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devEngines.packageManager
-  const pnpm = ['--yes', `pnpm@${version}`]
+  const pnpm = [
+    '--yes',
+    '--loglevel=error',
+    '--fetch-retry-mintimeout=1000',
+    '--fetch-retry-maxtimeout=5000',
+    `pnpm@${version}`,
+  ]
   say(`installing the packages with pnpm ${version}`)
   // Alone first: when the registry cannot be reached, npm's report is long and its reason is one line.
   const fetched = await run('npx', [...pnpm, '--version'], { capture: true })
@@ -48,13 +54,13 @@ async function installPackages() {
   writeFileSync(stamp, wanted)
 }
 
+/** The line of npm's report that says why, without the registry's address. */
 function reason(output) {
   const lines = output.split('\n').map((line) => line.replace(/^npm (error|ERR!) ?/, '').trim())
-  return (
-    lines.find((line) => /^(request to|network|4\d\d|5\d\d|notarget)/.test(line)) ??
-    lines.find(Boolean) ??
-    'npx failed'
-  ).replace(/https?:\/\/\S*/g, 'the registry')
+  const why =
+    lines.find((line) => /reason: |^[45]\d\d |not found/i.test(line)) ??
+    lines.find((line) => /^[a-z]+ E[A-Z]+/.test(line))
+  return (why ?? lines.find(Boolean) ?? 'npx failed').replace(/https?:\/\/\S*/g, 'the registry')
 }
 
 /** A hash of everything that decides what is installed. */

@@ -1,11 +1,12 @@
 /** Finds a Redis server for the chapters that need one, and installs it where there is none. */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { root, run, say } from './run.mjs'
 
-/** Where redis-memory-server builds by default when it is asked to in the root; `@repo/common/redis` looks there too. */
-const builds = join(root, 'node_modules', '.cache', 'redis-memory-server', 'redis-binaries')
+/** Where redis-memory-server builds: in its own variable's folder or this one. `@repo/common/redis` looks there too. */
+const builds = process.env.REDISMS_DOWNLOAD_DIR || join(root, 'node_modules', '.cache', 'redis-binaries')
+const built = join(builds, 'stable', 'redis-server')
 
 /** The first of these commands that PATH has, with its path; undefined when it has none of them. */
 export function findCommand(...names) {
@@ -31,14 +32,7 @@ export function findRedis() {
   if (process.env.REDIS_URL) return 'REDIS_URL'
   const given = process.env.REDIS_SERVER
   if (given) return isExecutable(given) ? given : findCommand(given)
-  return findCommand('redis-server', 'valkey-server') ?? builtRedis()
-}
-
-function builtRedis() {
-  if (!existsSync(builds)) return undefined
-  return readdirSync(builds)
-    .map((version) => join(builds, version, 'redis-server'))
-    .find(isExecutable)
+  return findCommand('redis-server', 'valkey-server') ?? (isExecutable(built) ? built : undefined)
 }
 
 const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
@@ -124,10 +118,13 @@ async function build() {
   mkdirSync(builds, { recursive: true })
   const script = createRequire(import.meta.url).resolve('redis-memory-server/scripts/postinstall.js')
   await run(process.execPath, [script], {
-    // It checks the download's certificate only when npm's own setting is spelled out.
-    env: { REDISMS_DOWNLOAD_DIR: builds, REDISMS_DISABLE_POSTINSTALL: '', npm_config_strict_ssl: 'true' },
+    env: {
+      ...{ REDISMS_DOWNLOAD_DIR: builds, REDISMS_VERSION: 'stable', REDISMS_DISABLE_POSTINSTALL: '' },
+      // It checks the download's certificate only when npm's own setting is spelled out.
+      npm_config_strict_ssl: 'true',
+    },
   })
-  return builtRedis() !== undefined
+  return isExecutable(built)
 }
 
 const runWords = ([command, ...args], options) => run(command, args, options)

@@ -38,7 +38,11 @@ async function test(node, options) {
     ],
     {
       stdout: true,
-      env: { REAL_SERVERS: versions(), TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+      env: {
+        ...{ REAL_SERVERS: versions(), TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+        // turbo makes its tasks write colours wherever they go.
+        ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
+      },
     },
   )
   const summary = existsSync(runs) ? readdirSync(runs).find((file) => file.endsWith('.json')) : undefined
