@@ -132,6 +132,8 @@ function configuration(port: number, password: string, folder: string, appendOnl
     save: '""',
     appendonly: appendOnly ? 'yes' : 'no',
     loglevel: 'warning',
+    // The title would overwrite the environment by which a test finds what a run left behind.
+    'set-proc-title': 'no',
   }
   return Object.entries(settings)
     .map(([name, value]) => `${name} ${value}\n`)

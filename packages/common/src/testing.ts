@@ -63,7 +63,7 @@ export async function runProgram(
 ): Promise<Run> {
   signal?.throwIfAborted()
   const mark = randomUUID()
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, ...args], {
     cwd,
     // As in the reader's shell: nothing of the test runner's own.
     env: { ...process.env, NODE_ENV: undefined, VITEST: undefined, FORCE_COLOR: undefined, ...env, [markName]: mark },
@@ -118,7 +118,11 @@ export async function runProgram(
   }
 }
 
-/** The command lines, after their pids, of this user's processes whose environment has the variable with the value. */
+/**
+ * The command lines, after their pids, of this user's processes whose environment has the variable with the value. Not
+ * seen on Linux are servers that overwrite their environment with a title of their own (sshd, postgres): ask for their
+ * pid or port as well.
+ */
 export async function processesWith(name: string, value: string): Promise<string[]> {
   const setting = `${name}=${value}`
   if (process.platform !== 'linux') {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startProgram, startServer, temporaryFolder } from '../src/process.ts'
 import { findRedisServer, installRedis } from '../src/redis.ts'
-import { processesWith, runProgram, until } from '../src/testing.ts'
+import { processesWith, type Run, runProgram, until } from '../src/testing.ts'
 import { describeReal } from '../src/vitest.ts'
 
 const child = new URL('./fixtures/child.ts', import.meta.url)
@@ -144,7 +146,17 @@ const redis = { name: 'a Redis server', found: await findRedisServer(), install:
 describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
   const run = (ending: string, options = {}) =>
     runProgram('fixtures/owner.ts', [ending], { cwd: folderOfThis, env: { REDIS_URL: undefined }, ...options })
-  const folderOf = (stdout: string): string => JSON.parse(stdout.split('\n')[0] ?? '').folder
+  /** Fails while a process, the server's port or the folder is still there. */
+  async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
+    expect(await leftBehind(waitMs)).toEqual([])
+    const { folder, port, pids } = JSON.parse(stdout.split('\n')[0] ?? '')
+    expect(pids).toEqual(Array(4).fill(expect.any(Number)))
+    const socket = connect(port, '127.0.0.1')
+    const [error] = await once(socket, 'error')
+    expect(error.code).toBe('ECONNREFUSED')
+    // Folders are the last thing to go.
+    await until(() => !existsSync(folder), { timeoutMs: waitMs })
+  }
 
   it('leaves nothing when it disposes of them, and waits for that', async () => {
     const result = await run('dispose')
@@ -155,22 +167,19 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
       { code: null, signal: 'SIGKILL' },
       { code: null, signal: 'SIGTERM' },
     ])
-    expect(await result.leftBehind(0)).toEqual([])
-    expect(existsSync(folderOf(result.stdout))).toBe(false)
+    await expectNothingLeft(result, 0)
   })
 
   it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
     const result = await run(ending)
     expect(result.code).toBe(ending === 'exit' ? 7 : 1)
-    expect(await result.leftBehind(15_000)).toEqual([])
-    await until(() => !existsSync(folderOf(result.stdout)))
+    await expectNothingLeft(result, 15_000)
   })
 
   it('leaves nothing when it is killed', async () => {
     const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
     expect(result.signal).toBe('SIGKILL')
-    expect(await result.leftBehind(15_000)).toEqual([])
-    await until(() => !existsSync(folderOf(result.stdout)))
+    await expectNothingLeft(result, 15_000)
   })
 
   it('stops them itself on Ctrl-C, which reaches none of them', async () => {
@@ -178,7 +187,6 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     expect(result.code, result.stderr).toBe(0)
     expect(result.stdout).toContain('[{"code":0,"signal":null},')
     expect(result.stdout).not.toContain('SIGINT')
-    expect(await result.leftBehind(0)).toEqual([])
-    expect(existsSync(folderOf(result.stdout))).toBe(false)
+    await expectNothingLeft(result, 0)
   })
 })
