@@ -238,10 +238,9 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   return first
 }
 
-/** Where redis-memory-server puts what it builds: in its own variable's folder, which setup/ sets to the one given here. */
+/** Where setup/ lets redis-memory-server put what it builds. */
 function builtRedis(): string {
-  const folder = fileURLToPath(new URL('../../../node_modules/.cache/redis-binaries', import.meta.url))
-  return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')
+  return fileURLToPath(new URL('../../../node_modules/.cache/redis-binaries/stable/redis-server', import.meta.url))
 }
 
 async function askVersion(path: string): Promise<InstalledRedis | undefined> {
