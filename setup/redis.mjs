@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { root, run, say } from './run.mjs'
 
-/** Where redis-memory-server builds; `@repo/common/redis` looks there too. */
-const builds = join(root, 'node_modules', '.cache', 'redis-binaries')
+/** Where redis-memory-server builds: in its own variable's folder or this one. `@repo/common/redis` looks there too. */
+const builds = process.env.REDISMS_DOWNLOAD_DIR || join(root, 'node_modules', '.cache', 'redis-binaries')
 const built = join(builds, 'stable', 'redis-server')
 
 /** The first of these commands that PATH has, with its path; undefined when it has none of them. */

@@ -238,9 +238,10 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   return first
 }
 
-/** Where setup/ lets redis-memory-server put what it builds. */
+/** Where setup/ lets redis-memory-server put what it builds: in that package's own variable's folder or this one. */
 function builtRedis(): string {
-  return fileURLToPath(new URL('../../../node_modules/.cache/redis-binaries/stable/redis-server', import.meta.url))
+  const folder = fileURLToPath(new URL('../../../node_modules/.cache/redis-binaries', import.meta.url))
+  return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')
 }
 
 async function askVersion(path: string): Promise<InstalledRedis | undefined> {
