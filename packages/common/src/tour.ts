@@ -80,11 +80,15 @@ async function tour(names: string[], all: boolean): Promise<Stop[]> {
 function runExample(chapter: Chapter, name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     // A group of its own, so that a Ctrl-C reaches it once: from here.
-    const child = spawn(process.execPath, ['--import', 'tsx', join('examples', `${name}.ts`), '--quick', '--json'], {
-      cwd: chapter.folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32',
-    })
+    const child = spawn(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), join('examples', `${name}.ts`), '--quick', '--json'],
+      {
+        cwd: chapter.folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: process.platform !== 'win32',
+      },
+    )
     running = child
     let json = ''
     let notices = ''
