@@ -52,7 +52,7 @@ export interface ChildOptions {
   readyTimeoutMs?: number
   /** How long it has after SIGTERM until SIGKILL; 5 s. */
   stopTimeoutMs?: number
-  /** Called with every line the child writes, to either output. */
+  /** Called with every line the child writes, to either output; otherwise the last ones are kept for error messages. */
   onLine?: (line: string) => void
 }
 
@@ -178,7 +178,10 @@ async function launch(
   function stop(): Promise<Exit> {
     stopped ??= (async () => {
       child.kill('SIGTERM')
-      const timer = setTimeout(() => killGroup(child), stopTimeoutMs)
+      const timer = setTimeout(() => {
+        // Once it has ended, its pid may be another's.
+        if (child.exitCode === null && child.signalCode === null) killGroup(child)
+      }, stopTimeoutMs)
       return await exited.finally(() => clearTimeout(timer))
     })()
     return stopped

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -102,6 +102,7 @@ describe('a TypeScript program', () => {
     await using program = await startProgram(child, { args: ['echo'], signal: later.signal })
     later.abort()
     expect(await program.exited).toEqual({ code: null, signal: 'SIGTERM' })
+    for (const { signal } of [starting, later]) expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('starts many at once', async () => {
