@@ -129,23 +129,28 @@ function wrap(text: string, width: number): string {
 }
 
 function report(stops: Stop[]): string {
-  const narrow = Math.max(...stops.map((stop) => stop.chapter.length), 0) + 8
-  const pictureWidth = Math.max(...stops.flatMap((stop) => stop.pictures.map((path) => path.length)), 7)
-  const rest = Math.max(48, (process.stdout.columns ?? 120) - narrow - pictureWidth)
-  const rows = stops.map(({ chapter, example, shown, figure, pictures, failed }) => [
-    chapter,
-    wrap(example && `${example}: ${shown}`, Math.floor(rest * 0.55)),
-    wrap(figure, Math.floor(rest * 0.45))
+  const columns = process.stdout.columns ?? 120
+  const longest = (texts: string[]) => Math.max(7, ...texts.map((text) => text.length))
+  const pictureWidth = longest(stops.flatMap((stop) => stop.pictures))
+  // What the chapters' names, the margins and, in a column of their own, the pictures leave to the other two.
+  const rest = columns - longest(stops.map((stop) => stop.chapter)) - 8
+  const isWide = rest - pictureWidth >= 48
+  const figureWidth = isWide ? Math.floor((rest - pictureWidth) * 0.45) : Math.max(pictureWidth, 24)
+  const shownWidth = Math.max(16, rest - figureWidth - (isWide ? pictureWidth : 0))
+  const rows = stops.map(({ chapter, example, shown, figure, pictures, failed }) => {
+    const figureLines = wrap(figure, figureWidth)
       .split('\n')
       .map((line) => (failed ? red(line) : line))
-      .join('\n'),
-    pictures.join('\n'),
-  ])
+    const cells = [chapter, wrap(example && `${example}: ${shown}`, shownWidth)]
+    return isWide
+      ? [...cells, figureLines.join('\n'), pictures.join('\n')]
+      : [...cells, [...figureLines, ...pictures].join('\n')]
+  })
   const ran = stops.filter((stop) => !stop.failed)
   const first = ran[0] ?? stops[0]
   return [
     '',
-    table(['chapter', 'what was shown', 'figure', 'picture'], rows),
+    table(['chapter', 'what was shown', ...(isWide ? ['figure', 'picture'] : ['figure and picture'])], rows),
     '',
     bold('What to try next'),
     ...(first
