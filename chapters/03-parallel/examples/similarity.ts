@@ -62,8 +62,8 @@ export default example(import.meta, {
       }
     }
 
-    using bar = progress('comparing all pairs', 100)
-    const onProgress = (done: number, total: number) => bar.update((100 * done) / total)
+    using bar = progress('comparing all pairs', 1)
+    const onProgress = (done: number, total: number) => bar.update(done / total)
     const measured = await compareWithSerial(
       { workers, serial: () => onThisThread((band) => similarity.compareRows(serial, band)), parallel: onThePool },
       { rounds: quick ? 5 : 15, signal, onProgress },

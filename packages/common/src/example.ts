@@ -63,7 +63,7 @@ export class UsageError extends Error {
 function quoted(value: unknown): string {
   if (value === undefined) return 'nothing'
   const text = stripVTControlCharacters(String(value)).replaceAll(/\s+/g, ' ')
-  return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}"`
+  return `"${text.length > 200 ? `${text.slice(0, 200)}…` : text}"`
 }
 
 /**
@@ -266,33 +266,46 @@ const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 const cleanUpDeadlineMs = 10_000
 
 /**
- * Turns Ctrl-C, SIGTERM and a closed output pipe into an AbortSignal and the exit code that belongs to it. A second
- * Ctrl-C, or work that does not stop within the deadline, ends the process at once.
+ * Turns Ctrl-C, SIGTERM, a closed output pipe and errors that nobody awaits into an AbortSignal and the exit code that
+ * belongs to it. A second Ctrl-C, or work that does not stop within the deadline, ends the process at once.
  */
 function listenForSignals() {
   const controller = new AbortController()
   const state = { signal: controller.signal, exitCode: undefined as number | undefined, stopListening }
 
-  function interrupt(exitCode: number, why: string) {
-    if (state.exitCode !== undefined) process.exit(exitCode)
+  function interrupt(exitCode: number, reason: Error) {
+    if (state.exitCode !== undefined) return
     state.exitCode = exitCode
-    controller.abort(new Error(why))
+    controller.abort(reason)
     setTimeout(() => {
-      process.stderr.write(`error: the work did not stop within ${cleanUpDeadlineMs / 1000} s of ${why}\n`)
+      process.stderr.write(
+        `error: the work did not stop within ${cleanUpDeadlineMs / 1000} s after ${reason.message}\n`,
+      )
       process.exit(exitCode)
     }, cleanUpDeadlineMs).unref()
   }
-  const onSignal = (name: NodeJS.Signals) => interrupt(signalExitCodes[name as keyof typeof signalExitCodes], name)
+  function onSignal(name: NodeJS.Signals) {
+    const exitCode = signalExitCodes[name as keyof typeof signalExitCodes]
+    if (state.exitCode !== undefined) process.exit(exitCode)
+    interrupt(exitCode, new Error(name))
+  }
   // `… | head -1` closes the pipe as soon as it has its line: nobody is left to read the rest.
-  const onOutputError = (error: NodeJS.ErrnoException) => {
+  function onOutputError(error: NodeJS.ErrnoException) {
     if (error.code !== 'EPIPE') throw error
-    if (state.exitCode === undefined) interrupt(0, 'closed output pipe')
+    interrupt(0, new Error('the output was closed'))
+  }
+  // Thrown outside of what `run` awaits, as by a worker that fails before it has a task.
+  function onUncaught(error: Error) {
+    if (state.exitCode === undefined) process.stderr.write(`${describeError(error)}\n`)
+    interrupt(1, error)
   }
 
   for (const name of Object.keys(signalExitCodes)) process.on(name, onSignal)
+  process.on('uncaughtException', onUncaught)
   process.stdout.on('error', onOutputError)
   function stopListening() {
     for (const name of Object.keys(signalExitCodes)) process.off(name, onSignal)
+    process.off('uncaughtException', onUncaught)
   }
   return state
 }

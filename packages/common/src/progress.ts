@@ -17,7 +17,7 @@ export interface Progress extends Disposable {
  *
  * @param total in the units of `update`; without it only the label is shown
  */
-export function progress(label: string, total?: number): Progress {
+export function progress(label: string, total = 0): Progress {
   const onTerminal = process.stderr.isTTY
   // discardStdin would put the terminal into raw mode and take Ctrl-C away from the program.
   const spinner = onTerminal ? ora({ text: label, discardStdin: false }).start() : undefined
@@ -26,11 +26,9 @@ export function progress(label: string, total?: number): Progress {
 
   return {
     update(done, now = label) {
-      const share = total === undefined ? 0 : Math.min(1, done / Math.max(1, total))
-      text =
-        total === undefined
-          ? now
-          : `${now} ${bar(share)} ${Math.floor(100 * share)} % (${count(done)} of ${count(total)})`
+      const share = Math.min(1, done / total)
+      const counted = total > 1 ? ` (${count(done)} of ${count(total)})` : ''
+      text = total === 0 ? now : `${now} ${bar(share)} ${Math.floor(100 * share)} %${counted}`
       if (spinner) spinner.text = text
       else if (performance.now() - shownAt >= plainEveryMs) {
         shownAt = performance.now()
