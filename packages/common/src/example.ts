@@ -276,6 +276,8 @@ function listenForSignals() {
   function interrupt(exitCode: number, reason: Error) {
     if (state.exitCode !== undefined) return
     state.exitCode = exitCode
+    // Also where `run` never settles and the process ends because nothing is left to wait for.
+    process.exitCode = exitCode
     controller.abort(reason)
     setTimeout(() => {
       process.stderr.write(
