@@ -19,7 +19,7 @@ export type Cell = string | number
 
 /** A table with a heading line, as wide as its content. Columns of numbers, with or without a unit, are set to the right. */
 export function table(head: string[], rows: Cell[][]): string {
-  const isNumeric = (cell: Cell | undefined) => /^[−-]?[\d.,]+ ?\S{0,5}$|^$/.test(String(cell ?? ''))
+  const isNumeric = (cell: Cell | undefined) => /^[−-]?\d[\d,]*(\.\d+)?( ?[^\d\s.]{1,4})?$|^$/.test(String(cell ?? ''))
   const grid = new Table({
     head: head.map(bold),
     colAligns: head.map((_, column) =>
