@@ -46,6 +46,8 @@ export interface ChildOptions {
   /** Added to this process's environment; undefined takes a variable away. */
   env?: NodeJS.ProcessEnv
   cwd?: string
+  /** How messages to and from a program are written: `json` when not given, `advanced` carries what threads can clone. */
+  serialization?: 'json' | 'advanced'
   /** Stops the child when aborted, also while it starts; the start then fails with the signal's reason. */
   signal?: AbortSignal | undefined
   /** How long it may take until it is ready; 10 s. */
@@ -126,7 +128,7 @@ async function launch(
   command: string,
   args: string[],
   stdio: StdioOptions,
-  { env, cwd, signal, readyTimeoutMs = 10_000, stopTimeoutMs = 5_000, onLine }: ChildOptions,
+  { env, cwd, serialization, signal, readyTimeoutMs = 10_000, stopTimeoutMs = 5_000, onLine }: ChildOptions,
   isReady: (child: ChildProcess, waiting: AbortSignal) => Promise<void>,
 ): Promise<Child> {
   signal?.throwIfAborted()
@@ -134,6 +136,7 @@ async function launch(
     cwd,
     env: { ...process.env, ...env },
     stdio,
+    serialization,
     detached: true,
     windowsHide: true,
   })
