@@ -18,7 +18,8 @@ export interface Progress extends Disposable {
  * @param total in the units of `update`; without it only the label is shown
  */
 export function progress(label: string, total = 0): Progress {
-  const onTerminal = process.stderr.isTTY
+  // Some pseudo-terminals say that they have no columns; ora then clears lines without end.
+  const onTerminal = process.stderr.isTTY && process.stderr.columns > 0
   // discardStdin would put the terminal into raw mode and take Ctrl-C away from the program.
   const spinner = onTerminal ? ora({ text: label, discardStdin: false }).start() : undefined
   let text = label
