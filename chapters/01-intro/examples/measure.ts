@@ -1,0 +1,149 @@
+/**
+ * measure: one job with a known serial part on 1, 2, … worker threads, and what the laws of speedup make of it
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 01-intro start measure
+ *     pnpm --filter 01-intro start measure --serial-fraction 0.3
+ *     pnpm --filter 01-intro start measure --workers 4 --pages 2000
+ *
+ * The job finds, on every page of the State of the Union addresses, the longest passage that stands there twice. A share
+ * of the pages, the serial part, is done by one thread while the others wait; then all threads divide the rest. It runs on
+ * up to twice as many threads as --workers, so that you see what happens past the cores.
+ *
+ * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where no
+ * more processors are to be had; and how the measured points keep below the machine's ceiling.
+ */
+import { availableParallelism } from 'node:os'
+import { example } from '@repo/common/example'
+import { interleave, startSpinners } from '@repo/common/measure'
+import { number, wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { stateOfTheUnion } from '@repo/common/texts'
+import { Piscina } from 'piscina'
+import { karpFlatt, uslPeak } from '../src/laws.ts'
+import { longestRepeat, pagesOf } from '../src/pages.ts'
+import { divide, type Range } from '../src/ranges.ts'
+import { drawScaling, fitScaling, threadCounts } from '../src/scaling.ts'
+
+export default example(import.meta, {
+  options: {
+    workers: workerCount(64).describe('worker threads; up to twice as many are measured'),
+    serialFraction: number(0, 1).default(0.1).describe('the share of the pages that one thread does alone'),
+    pages: wholeNumber(20, 10_000).default(600).describe('pages of 1,024 characters'),
+  },
+  quick: { pages: 240 },
+
+  async run({ workers, serialFraction, pages: pageCount }, { signal, quick, print, picture }) {
+    const threads = threadCounts(workers)
+    const most = threads.at(-1) ?? 1
+    const serialPages = Math.round(serialFraction * pageCount)
+    const trueFraction = serialPages / pageCount
+    print(`${count(pageCount)} pages, ${count(serialPages)} of them by one thread alone, on 1 to ${most} threads …`)
+
+    const texts = stateOfTheUnion().map(({ text }) => text)
+    const pages = pagesOf(texts, pageCount)
+    await using pool = new Piscina<Range, void>({
+      filename: new URL('../src/pages.worker.ts', import.meta.url).href,
+      workerData: pages,
+      minThreads: most,
+      maxThreads: most,
+    })
+    async function runOn(workers: number) {
+      // On one thread it is one loop over all pages: the best serial version.
+      if (workers === 1) return await pool.run({ from: 0, to: pageCount }, { signal })
+      await pool.run({ from: 0, to: serialPages }, { signal })
+      const parts = divide({ from: serialPages, to: pageCount }, workers)
+      await Promise.all(parts.map((part) => pool.run(part, { signal })))
+    }
+
+    const rounds = quick ? 5 : 9
+    await using spinners = await startSpinners(most)
+    const begin = performance.now()
+    await runOn(1)
+    const spin = await spinners.calibrate(performance.now() - begin)
+    const ways: Record<string, () => unknown> = {}
+    for (const p of threads) {
+      ways[`job on ${p}`] = () => runOn(p)
+      // Independent work of the same length, divided by the same number.
+      ways[`ceiling of ${p}`] = () => spinners.run(p, Math.ceil(spin / p))
+    }
+    const label = `measuring on 1 to ${most} threads in turn`
+    using bar = progress(label, Object.keys(ways).length * (rounds + 1))
+    const timings = await interleave(ways, { rounds, signal, onProgress: (done) => bar.update(done) })
+
+    const msOf = (way: string) => timings[way]?.ms ?? Number.NaN
+    const rows = threads.map((p) => {
+      const ms = msOf(`job on ${p}`)
+      const speedup = msOf('job on 1') / ms
+      const ceiling = msOf('ceiling of 1') / msOf(`ceiling of ${p}`)
+      const fraction = p === 1 ? null : karpFlatt(speedup, p)
+      return {
+        workers: p,
+        ms,
+        speedup,
+        ceiling,
+        efficiency: speedup / ceiling,
+        perThread: speedup / p,
+        karpFlatt: fraction,
+      }
+    })
+
+    const fits = fitScaling(rows)
+    const { serialFraction: fitted, serialFractionOnThreads: misled, usl: law } = fits
+    const cores = availableParallelism()
+
+    const svg = drawScaling(
+      { trueFraction, rows, fits },
+      `${count(pageCount)} pages of text on ${cores} cores, median of ${rounds} rounds`,
+    )
+    const busy = rows.some(({ workers: p, ceiling }) => ceiling < 0.75 * Math.min(p, cores))
+    const { page, passage } = longestRepeat(pages)
+    const result = {
+      ...{ cores, workers, pages: pageCount, rounds, serialFraction: trueFraction, rows },
+      fits: {
+        amdahl: fitted === undefined ? null : { serialFraction: fitted, error: fitted - trueFraction },
+        amdahlOnThreads: { serialFraction: misled, error: misled - trueFraction },
+        usl: { ...law, peak: Number.isFinite(uslPeak(law)) ? uslPeak(law) : null },
+      },
+      ...{ page, passage, picture: await picture('measure.svg', svg) },
+    }
+    print(
+      '',
+      table(
+        ['threads', 'time', 'speedup', 'per thread', 'ceiling', 'efficiency', 'Karp–Flatt'],
+        rows.map((row) => [
+          ...[row.workers, milliseconds(row.ms), times(row.speedup), percent(row.perThread), times(row.ceiling)],
+          ...[percent(row.efficiency), row.karpFlatt === null ? '' : percentage(row.karpFlatt)],
+        ]),
+      ),
+      '',
+      `The true serial fraction is ${percentage(trueFraction)}.`,
+      fitted === undefined
+        ? 'Amdahl cannot be fitted: this machine gave no second processor.'
+        : `Amdahl, with the ceiling as the number of processors: ${percentage(fitted)}, ${points(fitted - trueFraction)} off.`,
+      `Amdahl, with every thread as a processor:              ${percentage(misled)}, ${points(misled - trueFraction)} off: it takes missing cores for serial work.`,
+      `USL, on the threads: contention ${percentage(law.contention)}, coherency ${percentage(law.coherency)}, highest ${peakText(uslPeak(law))}.`,
+      '',
+      ...(busy ? ['The machine was busy: its ceiling is far below its cores. Try again when it is not.', ''] : []),
+      `Twice on page ${count(page + 1)}: “${passage}”`,
+      `Picture: ${result.picture}`,
+    )
+    return result
+  },
+  figure: ({ serialFraction, fits }) =>
+    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}`,
+})
+
+function percentage(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+function points(share: number): string {
+  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} points`
+}
+
+function peakText(peak: number): string {
+  return Number.isFinite(peak) ? `at ${peak.toFixed(1)} threads` : 'never: it only flattens'
+}

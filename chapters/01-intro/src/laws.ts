@@ -1,0 +1,86 @@
+/**
+ * The laws of speedup. `parallel` is the fraction of the one-processor time that can be divided among processors, 0 to 1;
+ * `processors` is 1 or more and need not be whole; a speedup is T(1) / T(processors).
+ */
+
+/**
+ * The speedup of work of a fixed size: 1 / ((1 − f) + f / P).
+ * Gene Amdahl, "Validity of the single processor approach to achieving large scale computing capabilities", 1967.
+ */
+export function amdahl(parallel: number, processors: number): number {
+  return 1 / (1 - parallel + parallel / processors)
+}
+
+/** What Amdahl's speedup comes near to and never passes, 1 / (1 − f); Infinity when there is no serial part. */
+export function amdahlLimit(parallel: number): number {
+  return 1 / (1 - parallel)
+}
+
+/**
+ * The speedup of work that grows with the processors so that the time stays the same: (1 − f) + f · P. Here f is the
+ * fraction of the time on all the processors.
+ * John Gustafson, "Reevaluating Amdahl's law", Communications of the ACM 31(5), 1988.
+ */
+export function gustafson(parallel: number, processors: number): number {
+  return 1 - parallel + parallel * processors
+}
+
+/**
+ * The serial fraction that a measured speedup gives away: (1/S − 1/P) / (1 − 1/P); NaN on one processor, which says
+ * nothing. A fraction that grows with P is not serial work but overhead. Negative when the speedup is above P.
+ * Alan Karp and Horace Flatt, "Measuring parallel processor performance", Communications of the ACM 33(5), 1990.
+ */
+export function karpFlatt(speedup: number, processors: number): number {
+  return (1 / speedup - 1 / processors) / (1 - 1 / processors)
+}
+
+export interface Usl {
+  /** σ: the part of the work that waits its turn. With κ = 0 this is Amdahl's serial fraction. */
+  contention: number
+  /** κ: what every pair of processors costs to agree with each other. */
+  coherency: number
+}
+
+/**
+ * The Universal Scalability Law: P / (1 + σ(P − 1) + κP(P − 1)). With κ > 0 the speedup has a peak, after which more
+ * processors make it slower.
+ * Neil Gunther, "A general theory of computational scalability based on rational functions", 2008.
+ */
+export function usl({ contention, coherency }: Usl, processors: number): number {
+  return processors / (1 + contention * (processors - 1) + coherency * processors * (processors - 1))
+}
+
+/** The number of processors at which the USL's speedup is highest, √((1 − σ) / κ), at least 1; Infinity when κ = 0. */
+export function uslPeak({ contention, coherency }: Usl): number {
+  return Math.max(1, Math.sqrt((1 - contention) / coherency))
+}
+
+/**
+ * How much work it takes to keep an efficiency on so many processors: the W at which W = E / (1 − E) · overhead(W, P).
+ * Infinity when no amount is enough, as with any serial fraction from some number of processors on.
+ * Ananth Grama, Anshul Gupta and Vipin Kumar, "Isoefficiency: measuring the scalability of parallel algorithms and
+ * architectures", IEEE Parallel & Distributed Technology 1(3), 1993.
+ *
+ * @param efficiency speedup / processors, above 0 and below 1
+ * @param overhead the time all processors together spend on anything but the work, P · T(P) − W, in the unit of W; must
+ *   grow more slowly than W where W is large
+ */
+export function isoefficiency(
+  efficiency: number,
+  processors: number,
+  overhead: (work: number, processors: number) => number,
+): number {
+  const isEnough = (work: number) => work >= (efficiency / (1 - efficiency)) * overhead(work, processors)
+  let high = 1
+  while (!isEnough(high)) {
+    high *= 2
+    if (high > 1e200) return Number.POSITIVE_INFINITY
+  }
+  let low = 0
+  // Until no number lies between them.
+  for (let middle = high / 2; middle > low && middle < high; middle = (low + high) / 2) {
+    if (isEnough(middle)) high = middle
+    else low = middle
+  }
+  return high
+}
