@@ -127,22 +127,15 @@ async function inBatches(samples: number, batch: number, run: (times: number) =>
   return times.map((ns) => ns / batch)
 }
 
-/** Too many different functions at one place for the compiler to put any of them in place of its call. */
-const functions: ((x: number) => number)[] = [
-  (x) => x + 1,
-  (x) => x ^ 2,
-  (x) => x - 3,
-  (x) => x | 4,
-  (x) => x + 5,
-  (x) => x ^ 6,
-  (x) => x - 7,
-  (x) => x & 0xffff,
-]
+/** A function that calls itself: the one kind of call for which the compiler never puts the function in place of it. */
+function descend(levels: number): number {
+  return levels === 0 ? 0 : descend(levels - 1) + 1
+}
 
-function callFunctions(times: number): number {
-  let x = 0
-  for (let i = 0; i < times; i++) x = functions[i & 7](x)
-  return x
+const depth = 1_000
+
+function callFunctions(times: number): void {
+  for (let done = 0; done < times; done += depth) descend(depth)
 }
 
 async function awaitNothing(times: number): Promise<void> {

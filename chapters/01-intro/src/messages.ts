@@ -82,8 +82,9 @@ export async function startReceivers(signal?: AbortSignal): Promise<Receivers> {
   const worker = stack.adopt(new Worker(file), async (worker) => void (await worker.terminate()))
   await once(worker, 'message', { signal })
 
-  // One message is under way at a time, and this is the answer to it.
+  // One message is under way at a time, and this is the answer to it; it may fail while nobody waits for it.
   let answer = Promise.withResolvers<Answer>()
+  answer.promise.catch(() => {})
   const receive = (message: Answer) => answer.resolve(message)
   const fail = (error: Error) => answer.reject(error)
   worker.on('message', receive).on('error', fail)

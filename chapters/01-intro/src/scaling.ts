@@ -27,7 +27,7 @@ export interface Fits {
   serialFraction: number | undefined
   /** The same as if every thread had a processor: misled by the missing cores. */
   serialFractionOnThreads: number
-  /** The Universal Scalability Law on the threads; its contention is all that they wait for, cores included. */
+  /** The Universal Scalability Law on the threads; it knows no cores and takes missing ones for contention and coherency. */
   usl: Usl
 }
 

@@ -17,8 +17,9 @@ export async function startWan(serverPort: number, oneWayMs: number): Promise<Wa
     sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
     return socket.setNoDelay()
   }
-  const server = createServer((client) => {
-    const far = keep(connect(serverPort, '127.0.0.1'))
+  // Half open: the end of one direction is handed on like its bytes, while the other one still has some under way.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const far = keep(connect({ port: serverPort, host: '127.0.0.1', allowHalfOpen: true }))
     delay(keep(client), far, oneWayMs)
     delay(far, client, oneWayMs)
   }).listen(0, '127.0.0.1')
