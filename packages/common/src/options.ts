@@ -67,12 +67,17 @@ export function oneOf<const Word extends string>(...words: Word[]) {
   return accepting(`one of ${words.join(', ')}`, (text) => words.find((word) => word === text))
 }
 
-/**
- * A path, made absolute. Relative paths start where the reader stood: package managers change to the package's folder
- * before they run a script and leave the reader's own in INIT_CWD.
- */
+/** A path, made absolute by `pathFromReader`. */
 export function path(accepts = 'a path') {
-  return accepting(accepts, (text) => (text === '' ? undefined : resolve(process.env.INIT_CWD ?? '.', text)))
+  return accepting(accepts, (text) => (text === '' ? undefined : pathFromReader(text)))
+}
+
+/**
+ * A path from the command line, made absolute. Relative paths start where the reader stood: package managers change to the
+ * package's folder before they run a script and leave the reader's own in INIT_CWD.
+ */
+export function pathFromReader(text: string): string {
+  return resolve(process.env.INIT_CWD ?? '.', text)
 }
 
 /** A switch that is either there or not. */

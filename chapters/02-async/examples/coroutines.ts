@@ -1,0 +1,85 @@
+/**
+ * coroutines: generators that are fed with next(value), closed with return() and failed with throw()
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 02-async start coroutines
+ *     pnpm --filter 02-async start coroutines --values 10,20,60
+ *
+ * Look for: the first value, which an unprimed coroutine loses without a word; and what happens inside the coroutine when
+ * it is closed, and when an error is thrown into it from outside.
+ */
+import { example } from '@repo/common/example'
+import { listOf, number } from '@repo/common/options'
+import { bold } from '@repo/common/terminal'
+import { broadcast, coroutine, type Sink } from '../src/coroutine.ts'
+import { meanSoFar, NotANumber, runningMean } from '../src/running-mean.ts'
+
+export default example(import.meta, {
+  options: {
+    values: listOf(number(), 'numbers separated by commas', { max: 20 }).default([2, 4, 9]).describe('what is fed in'),
+  },
+
+  async run({ values }, { print }) {
+    print(bold('Not primed: the first next() only runs to the first yield'))
+    const unprimed = meanSoFar()
+    const lost: unknown[] = []
+    for (const value of values) {
+      const { value: mean } = unprimed.next(value)
+      lost.push(mean)
+      print(`  next(${value}) → ${mean}${lost.length === 1 ? `   (${value} is lost)` : ''}`)
+    }
+
+    print('', bold('Primed: coroutine() has made the first next() already'))
+    const ended: string[] = []
+    const primed = runningMean((mean, count) => ended.push(`closed with a mean of ${mean} over ${count} values`))
+    const means = values.map((value) => {
+      const { value: mean } = primed.next(value)
+      print(`  next(${value}) → ${mean}`)
+      return mean
+    })
+
+    print('', bold('throw(): an error at the place where it waits'))
+    const survived = primed.throw(new NotANumber('seven'))
+    print(`  throw(NotANumber) → ${survived.value}   (it is caught inside, the coroutine lives)`)
+
+    print('', bold('return(): the end, through finally'))
+    const closed = primed.return()
+    print(`  return() → ${JSON.stringify(closed)}`, `  and inside: ${ended[0]}`)
+    const afterEnd = primed.next(1)
+    print(`  next(1) → ${JSON.stringify(afterEnd)}   (a closed coroutine takes nothing)`)
+
+    const failing = runningMean((mean) => ended.push(`failed with a mean of ${mean}`))
+    failing.next(values[0] ?? 0)
+    let failure = ''
+    try {
+      failing.throw(new Error('the source has failed'))
+    } catch (error) {
+      failure = (error as Error).message
+    }
+    print(`  throw(Error) → throws "${failure}"   (not caught inside: it comes back out)`, `  and inside: ${ended[1]}`)
+
+    print('', bold('A pipeline: each coroutine feeds the next; broadcast feeds several'))
+    const shown: string[] = []
+    const show = coroutine(function* (name: string): Sink<number> {
+      try {
+        for (;;) shown.push(`${name} ${yield}`)
+      } finally {
+        shown.push(`${name} closed`)
+      }
+    })
+    const squared = coroutine(function* (target: Sink<number>): Sink<number> {
+      try {
+        for (;;) target.next((yield) ** 2)
+      } finally {
+        target.return()
+      }
+    })
+    const source = broadcast([show('as it is:'), squared(show('squared: '))])
+    for (const value of values) source.next(value)
+    source.return()
+    for (const line of shown) print(`  ${line}`)
+    return { lost, means, survived: survived.value, closed, afterEnd, failure, ended, shown }
+  },
+  figure: ({ means, lost }) => `means ${means.join(', ')}; not primed ${lost.join(', ')}`,
+})

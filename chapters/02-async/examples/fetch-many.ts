@@ -1,0 +1,142 @@
+/**
+ * fetch-many: many pages from a slow server: one after the other, blocking, all at once, and a few at a time
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 02-async start fetch-many
+ *     pnpm --filter 02-async start fetch-many --pages 200 --limit 20
+ *     pnpm --filter 02-async start fetch-many --fail 0.3 --retries 2
+ *
+ * The server is a process of its own on this machine. Its latencies and failures are simulated, from a seed: so the time
+ * that each way should take is known beforehand.
+ *
+ * Look for: the time beside the theory; what the event loop can do meanwhile; and, with --fail, that every other page
+ * still arrives.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { number, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, percent, table } from '@repo/common/terminal'
+import pLimit from 'p-limit'
+import { startBlockingFetch } from '../src/blocking-fetch.ts'
+import { fetchPage, type Page } from '../src/fetch-page.ts'
+import { latencyOf, theoryOf } from '../src/slow-pages.ts'
+import { startSlowServer } from '../src/slow-server.ts'
+import { watchStandstill } from '../src/standstill.ts'
+import { timeLine } from '../src/time-line.ts'
+
+export default example(import.meta, {
+  options: {
+    pages: wholeNumber(1, 5_000).default(60).describe('how many pages to fetch'),
+    limit: wholeNumber(1, 1_000).default(8).describe('how many at a time'),
+    latency: wholeNumber(1, 10_000).default(100).describe('the mean latency of the server in ms'),
+    fail: number(0, 1).default(0).describe('the share of requests that go wrong'),
+    retries: wholeNumber(0, 20).default(3).describe('further attempts at a page that failed'),
+    timeout: wholeNumber(1, 60_000).default(500).describe('ms until an attempt is given up'),
+    seed: wholeNumber(0, 1_000_000).default(1).describe('decides the latencies and the failures'),
+  },
+  quick: { pages: 24 },
+
+  async run({ pages: total, limit, latency, fail, retries, timeout, seed }, { signal, print, picture }) {
+    const site = { seed, latencyMs: latency, failRate: fail }
+    await using server = await startSlowServer(site, signal)
+    const options = { timeoutMs: timeout, retries, backOffMs: 100, signal }
+    const numbers = Array.from({ length: total }, (_, page) => page)
+    const theory = theoryOf(
+      numbers.map((page) => latencyOf(site, page)),
+      limit,
+    )
+    await using blocking = await startBlockingFetch(server.url, options)
+    // The first request costs more than the others: it loads the client.
+    await (await fetch(`${server.url}/open`, { signal })).text()
+    print(`Fetching ${count(total)} pages with a mean latency of ${milliseconds(theory.sumMs / total)} …`)
+
+    using bar = progress('fetching', 4 * total)
+    let fetched = 0
+    const fetchOne = async (page: number) => {
+      const result = await fetchPage(server.url, page, options)
+      bar.update(++fetched)
+      return result
+    }
+    const ways = {
+      async 'one after the other'() {
+        const pages: Page[] = []
+        for (const page of numbers) pages.push(await fetchOne(page))
+        return pages
+      },
+      async 'blocking the thread'() {
+        const pages: Page[] = []
+        for (const page of numbers) {
+          pages.push(blocking.fetchPage(page))
+          bar.update(++fetched)
+          // A breath between two pages, so that Ctrl-C is heard.
+          await setImmediate(undefined, { signal })
+        }
+        return pages
+      },
+      'all at once': () => Promise.all(numbers.map(fetchOne)),
+      async [`${limit} at a time`]() {
+        const atMost = pLimit(limit)
+        return await Promise.all(numbers.map((page) => atMost(() => fetchOne(page))))
+      },
+    }
+
+    const theoryMs = [theory.sumMs, theory.sumMs, theory.maxMs, theory.makespanMs]
+    const strategies = []
+    for (const [at, [name, fetchAll]] of Object.entries(ways).entries()) {
+      using loop = watchStandstill()
+      const start = performance.now()
+      const pages = await fetchAll()
+      const ms = performance.now() - start
+      strategies.push({
+        ...{ name, ms, theoryMs: theoryMs[at] ?? Number.NaN, standstillMs: loop.longestMs() },
+        ok: pages.filter(({ ok }) => ok).length,
+        attempts: pages.reduce((sum, { failures, ok }) => sum + failures.length + Number(ok), 0),
+        bytes: pages.reduce((sum, { bytes }) => sum + bytes, 0),
+        requests: pages.map(({ startMs, endMs, ...page }) => ({
+          ...page,
+          startMs: startMs - start,
+          endMs: endMs - start,
+        })),
+      })
+    }
+
+    const result = {
+      ...{ pages: total, limit, latencyMs: latency, failRate: fail, theory, strategies },
+      picture: await picture('fetch-many.svg', timeLine(strategies)),
+    }
+    print(
+      '',
+      table(
+        ['', 'time', 'in theory', 'more', 'pages', 'requests', 'event loop stood still for'],
+        strategies.map(({ name, ms, theoryMs, ok, attempts, standstillMs }) => [
+          ...[name, milliseconds(ms), milliseconds(theoryMs), percent(ms / theoryMs - 1), ok, attempts],
+          milliseconds(standstillMs),
+        ]),
+      ),
+      '',
+      `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each taking the`,
+      `next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
+    )
+    const troubled = (strategies.at(-1)?.requests ?? []).filter(({ failures }) => failures.length > 0)
+    if (troubled.length > 0) {
+      const shown = troubled.slice(0, 20)
+      print(
+        '',
+        table(
+          [`${limit} at a time: page`, 'what went wrong', 'in the end'],
+          shown.map(({ page, failures, ok }) => [String(page), failures.join(', '), ok ? 'fetched' : 'given up']),
+        ),
+        ...(shown.length < troubled.length ? [`… and ${troubled.length - shown.length} more`] : []),
+      )
+    }
+    print('', `Picture: ${result.picture}`)
+    return result
+  },
+  figure: ({ pages, limit, strategies }) => {
+    const [sequential, , , bounded] = strategies
+    if (!sequential || !bounded) return ''
+    return `${pages} pages one by one ${milliseconds(sequential.ms)}; ${limit} at a time ${milliseconds(bounded.ms)} (theory ${milliseconds(bounded.theoryMs)})`
+  },
+})

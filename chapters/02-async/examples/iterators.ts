@@ -1,0 +1,84 @@
+/**
+ * iterators: the same sequence as a class, a generator and an async generator; and work that is done only when asked for
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 02-async start iterators
+ *     pnpm --filter 02-async start iterators --primes 8 --above 1000000
+ *
+ * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and only as
+ * many as are taken, although the numbers it starts from never end. A chain of array methods makes everything first.
+ */
+import { example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { bold, count } from '@repo/common/terminal'
+import { Countdown, countdown, isPrime, naturals, slowCountdown } from '../src/iterators.ts'
+
+export default example(import.meta, {
+  options: {
+    from: wholeNumber(1, 20).default(3).describe('where the countdowns begin'),
+    primes: wholeNumber(1, 1000).default(3).describe('how many primes to take'),
+    above: wholeNumber(0, 1_000_000_000).default(100).describe('primes larger than this'),
+  },
+
+  async run({ from, primes, above }, { signal, print }) {
+    print(bold('One protocol: next() returns { done, value }'))
+    const iterator = new Countdown(from)[Symbol.iterator]()
+    for (let step = iterator.next(); ; step = iterator.next()) {
+      print(`  next() → ${JSON.stringify(step)}`)
+      if (step.done) break
+    }
+    const byClass = [...new Countdown(from)]
+    const byGenerator = [...countdown(from)]
+    const byAsyncGenerator: number[] = []
+    for await (const value of slowCountdown(from, 50, signal)) byAsyncGenerator.push(value)
+    print(
+      `  class ${byClass}, generator ${byGenerator}, async generator ${byAsyncGenerator} (${50} ms between two)`,
+      `  a second for … of over the object starts anew: ${[...new Countdown(from)]}`,
+      '  a generator is its own iterator and ends once:',
+    )
+    const once = countdown(from)
+    const [first, second] = [[...once], [...once]]
+    print(`    first ${first}, second ${second.length === 0 ? 'nothing' : second}`)
+
+    print('', bold(`Lazy: the first ${primes} primes above ${count(above)} of all the numbers there are`))
+    const made: number[] = []
+    const chain = naturals(above + 1, (value) => {
+      made.push(value)
+      if (made.length <= 20) print(`  made ${value}`)
+      if (made.length === 21) print('  …')
+    })
+      .filter(isPrime)
+      .map((prime) => ({ prime, remainder: prime % 4 }))
+      .take(primes)
+    print('  The chain is there; nothing has been made yet.')
+    const taken: number[] = []
+    for (const { prime } of chain) {
+      taken.push(prime)
+      if (made.length <= 20) print(`    taken ${prime}`)
+    }
+    const last = taken.at(-1) ?? above
+    print(`  ${count(made.length)} numbers were made, up to ${count(last)}, and not one more.`)
+
+    print('', bold('Closed: whoever stops early lets the generator clean up'))
+    const events: string[] = []
+    for (const line of withFile(events)) if (line === 'second line') break
+    for (const event of events) print(`  ${event}`)
+    return { byClass, byGenerator, byAsyncGenerator, secondPass: second, primes: taken, made: made.length, events }
+  },
+  figure: ({ primes, made }) => `${primes.length} primes taken from endless numbers; ${made} numbers made`,
+})
+
+/** Stands for any source that must be closed. */
+function* withFile(events: string[]): Generator<string, void, void> {
+  events.push('opened')
+  try {
+    for (const line of ['first line', 'second line', 'third line']) {
+      events.push(`hands out the ${line}`)
+      yield line
+    }
+  } finally {
+    // `break` in the loop calls the generator's return(), which comes out of the yield.
+    events.push('closed')
+  }
+}

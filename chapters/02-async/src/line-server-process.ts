@@ -1,0 +1,66 @@
+/** The line server and its clients, each in a process of its own. */
+import { once } from 'node:events'
+import { startProgram } from '@repo/common/process'
+import type { HandlerName } from './line-server.ts'
+import type { LoadTask } from './load.worker.ts'
+
+export interface ServerProcess extends AsyncDisposable {
+  port: number
+  /** How many connections the server has, and its resident memory in bytes. */
+  state: () => Promise<{ connections: number; rss: number }>
+}
+
+/** Starts a line server; disposing of it ends it. */
+export async function startLineServer(
+  name: HandlerName,
+  latencyMs: number,
+  signal?: AbortSignal,
+): Promise<ServerProcess> {
+  const program = await startProgram<{ port: number }>(new URL('./line-server.worker.ts', import.meta.url), {
+    args: [JSON.stringify({ name, latencyMs })],
+    signal,
+  })
+  return {
+    port: program.info.port,
+    async state() {
+      program.process.send('state?')
+      const [state] = await once(program.process, 'message', { signal })
+      return state as { connections: number; rss: number }
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+export interface LoadProcess extends AsyncDisposable {
+  /** Has the clients do something and returns what they found; throws what went wrong there. */
+  run: <Result>(task: LoadTask, onProgress?: (done: number) => void) => Promise<Result>
+}
+
+/** Starts a process of clients; disposing of it ends it and its connections. */
+export async function startLoad(signal?: AbortSignal): Promise<LoadProcess> {
+  const program = await startProgram(new URL('./load.worker.ts', import.meta.url), { signal })
+  const ended = program.exited.then(() => {
+    signal?.throwIfAborted()
+    throw new Error('the process with the clients has ended')
+  })
+  ended.catch(() => {})
+  return {
+    async run<Result>(task: LoadTask, onProgress?: (done: number) => void) {
+      program.process.send(task)
+      for (;;) {
+        const [message] = await Promise.race([once(program.process, 'message'), ended])
+        if (message.error !== undefined) throw new Error(message.error)
+        if (message.progress === undefined) return message.result as Result
+        onProgress?.(message.progress)
+      }
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}
+
+/** How many files and sockets one process may have open: the hard limit, to which Node raises itself. Infinity without one. */
+export function openFilesLimit(): number {
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { hard: number | string } } }
+  const hard = Number(userLimits?.open_files?.hard)
+  return Number.isFinite(hard) ? hard : Number.POSITIVE_INFINITY
+}

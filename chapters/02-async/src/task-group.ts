@@ -1,0 +1,73 @@
+/**
+ * A task group: tasks that begin and end together. When one fails the others are cancelled, and the group ends when all of
+ * them have ended: nothing that it started outlives it. (The idea is known as structured concurrency.)
+ */
+
+export interface TaskGroup {
+  /** Aborted when a task has failed, when the group's own body has, or when the caller cancels the group. */
+  signal: AbortSignal
+  /** Starts a task. Its signal is the group's: a task that does not heed it is waited for nevertheless. */
+  run: <Result>(task: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
+}
+
+/** Why the tasks of a group were cancelled; `cause` is the error of the task that failed first. */
+export class GroupCancelled extends Error {
+  override name = 'GroupCancelled'
+}
+
+/**
+ * Runs `body`, which starts tasks, and waits for all of them.
+ *
+ * @returns what `body` returns
+ * @throws the error of the task that failed first; an AggregateError when others failed too, not counting those that ended
+ * because they were cancelled; or the reason of `signal`
+ */
+export async function taskGroup<Result>(
+  body: (group: TaskGroup) => Promise<Result>,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<Result> {
+  signal?.throwIfAborted()
+  const controller = new AbortController()
+  const cancelled = signal ? AbortSignal.any([controller.signal, signal]) : controller.signal
+  const errors: unknown[] = []
+  const running = new Set<Promise<unknown>>()
+
+  function fail(error: unknown) {
+    if (isConsequence(error, cancelled)) return
+    if (!errors.includes(error)) errors.push(error)
+    controller.abort(new GroupCancelled('a task of the group has failed', { cause: error }))
+  }
+
+  const group: TaskGroup = {
+    signal: cancelled,
+    run(task) {
+      const promise = (async () => {
+        cancelled.throwIfAborted()
+        return await task(cancelled)
+      })()
+      running.add(promise)
+      // Handled here, whether or not the caller waits for this task.
+      promise.catch(fail).finally(() => running.delete(promise))
+      return promise
+    },
+  }
+  let result: Result | undefined
+  try {
+    result = await body(group)
+  } catch (error) {
+    fail(error)
+  }
+  // Tasks may start others as long as one is running.
+  while (running.size > 0) await Promise.allSettled(running)
+
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} tasks of the group have failed`)
+  if (errors.length === 1) throw errors[0]
+  signal?.throwIfAborted()
+  return result as Result
+}
+
+/** Whether an error only says that the signal was aborted. Many parts of Node wrap the reason into an AbortError. */
+function isConsequence(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted || !(error instanceof Error)) return false
+  return error === signal.reason || error.cause === signal.reason || error.name === 'AbortError'
+}

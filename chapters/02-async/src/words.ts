@@ -1,0 +1,39 @@
+/** A computation that takes a while: all words of many texts, and how often each occurs. */
+
+export interface WordCount {
+  words: number
+  distinct: number
+}
+
+/** Counts the words of texts, and yields after each text, so that the caller may do something else in between. */
+export function* countWordsInSteps(texts: string[]): Generator<undefined, WordCount, void> {
+  const counts = new Map<string, number>()
+  let words = 0
+  for (const text of texts) {
+    for (const [word] of text.toLowerCase().matchAll(/\p{L}+/gu)) {
+      counts.set(word, (counts.get(word) ?? 0) + 1)
+      words++
+    }
+    yield
+  }
+  return { words, distinct: counts.size }
+}
+
+/** Runs a computation that yields without a pause: nothing else happens on this thread until its result is there. */
+export function runAtOnce<Result>(steps: Generator<unknown, Result, void>): Result {
+  let step = steps.next()
+  while (!step.done) step = steps.next()
+  return step.value
+}
+
+/** Runs a computation that yields for about `sliceMs` at a time and lets the event loop turn in between. */
+export async function runInSlices<Result>(steps: Generator<unknown, Result, void>, sliceMs: number): Promise<Result> {
+  let pauseAt = performance.now() + sliceMs
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    if (performance.now() < pauseAt) continue
+    await new Promise((resolve) => setImmediate(resolve))
+    pauseAt = performance.now() + sliceMs
+  }
+}
