@@ -59,9 +59,9 @@ describe('the log of a program', () => {
 
   const script = '/usr/bin/script'
   it.skipIf(process.platform !== 'linux' || !existsSync(script)).each([
-    { noColor: '', colours: true },
+    { noColor: undefined, colours: true },
     { noColor: '1', colours: false },
-  ])('is for readers on a terminal, NO_COLOR="$noColor"', async ({ noColor, colours }) => {
+  ])('is for readers on a terminal, NO_COLOR=$noColor', async ({ noColor, colours }) => {
     const program = `exec '${process.execPath}' --import tsx fixtures/log.ts`
     const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined, NO_COLOR: noColor }
     const { stdout } = await promisify(execFile)(script, ['-qec', program, '/dev/null'], { cwd, env })
