@@ -20,6 +20,7 @@ import { wholeNumber } from '@repo/common/options'
 import { barPlot, palette } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type LayoutSum, layoutList, layoutName, layoutsFor, memoryFor, startLayout, winnerOf } from '../src/layouts.ts'
 import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/sum.ts'
 

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { interleave } from '@repo/common/measure'
 import { isoefficiency } from './laws.ts'
-import { sumOf, type Trips, type Way } from './messages.ts'
+import type { Trips, Way } from './messages.ts'
+import { sumOf } from './summing.ts'
 
 /** What it costs to have a message of one size received, beside the work on it. */
 export interface Message {

@@ -6,10 +6,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { setImmediate as onNextTurn } from 'node:timers'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { startProgram } from '@repo/common/process'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/redis'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
 import { askWakeUps } from './wakeups.ts'
 import { startWan } from './wan.ts'
@@ -61,37 +64,42 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
   while (far.length < wanConnections) far.push(await open(wan.port))
 
   const rungs: Rung[] = [
-    {
-      name: 'function call',
-      batch: 100_000,
-      share: 10,
-      measure: (samples) => inBatches(samples, 100_000, callFunctions),
-    },
-    { name: 'microtask', batch: 1_000, share: 10, measure: (samples) => inBatches(samples, 1_000, awaitNothing) },
-    { name: 'setImmediate', batch: 10, share: 1, measure: (samples) => inBatches(samples, 10, nextTurns) },
+    { name: 'function call', share: 10, ...inBatches(100_000, callFunctions, signal) },
+    { name: 'microtask', share: 10, ...inBatches(1_000, awaitNothing, signal) },
+    { name: 'setImmediate', share: 1, ...inBatches(10, nextTurns, signal) },
     {
       ...{ name: 'Atomics wake-up, thread and back', batch: 1, share: 1 },
-      async measure(times) {
-        worker.postMessage({ turn, times })
-        return askWakeUps({ turn, times })
+      async measure(samples) {
+        const times: number[] = []
+        while (times.length < samples) {
+          await setImmediate(undefined, { signal })
+          const wakeUps = { turn, times: Math.min(breathEvery, samples - times.length) }
+          worker.postMessage(wakeUps)
+          times.push(...askWakeUps(wakeUps))
+        }
+        return times
       },
     },
-    { name: 'message, thread and back', ...roundTrips(() => answerOf(worker)) },
-    { name: 'pipe, process and back', ...roundTrips(() => echo(pipe.stdin, pipe.stdout)) },
-    { name: 'TCP on loopback and back', ...roundTrips(() => echo(near, near)) },
+    { name: 'message, thread and back', ...roundTrips(() => answerOf(worker), signal) },
+    { name: 'pipe, process and back', ...roundTrips(() => echo(pipe.stdin, pipe.stdout), signal) },
+    { name: 'TCP on loopback and back', ...roundTrips(() => echo(near, near), signal) },
   ]
   const missing: string[] = []
   if (process.env.REDIS_URL || (await findRedisServer())) {
     const redis = stack.use(await startRedis({ signal }))
-    const client = stack.adopt(new Redis(redis.url), (client) => client.disconnect())
+    // Without a second attempt: a server that is gone does not come back.
+    const client = stack.adopt(new Redis(redis.url, { retryStrategy: () => null }), (client) => client.disconnect())
+    client.on('error', () => {})
     await client.ping()
-    rungs.push({ name: 'Redis PING', ...roundTrips(() => client.ping()) })
+    rungs.push({ name: 'Redis PING', ...roundTrips(() => client.ping(), signal) })
   } else missing.push(`Redis PING: install a server with ${installRedis}`)
   rungs.push({
     ...{ name: 'wide-area network (simulated)', batch: 1, share: 50 },
     async measure(samples) {
       // They only wait: all connections wait at once.
-      const each = far.map(async (socket) => await timed(Math.ceil(samples / far.length), () => echo(socket, socket)))
+      const each = far.map(
+        async (socket) => await timed(Math.ceil(samples / far.length), () => echo(socket, socket), signal),
+      )
       return (await Promise.all(each)).flat()
     },
   })
@@ -108,23 +116,30 @@ function startPipe(file: URL) {
   return child
 }
 
-function roundTrips(trip: () => Promise<unknown>) {
-  return { batch: 1, share: 1, measure: (samples: number) => timed(samples, trip) }
+function roundTrips(trip: () => Promise<unknown>, signal?: AbortSignal) {
+  return { batch: 1, share: 1, measure: (samples: number) => timed(samples, trip, signal) }
 }
 
-async function timed(samples: number, trip: () => Promise<unknown>): Promise<number[]> {
+function inBatches(batch: number, run: (times: number) => unknown, signal?: AbortSignal) {
+  async function measure(samples: number) {
+    const times = await timed(samples, async () => await run(batch), signal)
+    return times.map((ns) => ns / batch)
+  }
+  return { batch, measure }
+}
+
+/** Lets Ctrl-C be heard, and what waits for the event loop have its turn. */
+const breathEvery = 100
+
+async function timed(samples: number, trip: () => Promise<unknown>, signal?: AbortSignal): Promise<number[]> {
   const times: number[] = []
   while (times.length < samples) {
+    if (times.length % breathEvery === 0) await setImmediate(undefined, { signal })
     const begin = process.hrtime.bigint()
     await trip()
     times.push(Number(process.hrtime.bigint() - begin))
   }
   return times
-}
-
-async function inBatches(samples: number, batch: number, run: (times: number) => unknown): Promise<number[]> {
-  const times = await timed(samples, async () => await run(batch))
-  return times.map((ns) => ns / batch)
 }
 
 /** A function that calls itself: the one kind of call for which the compiler never puts the function in place of it. */
@@ -144,7 +159,7 @@ async function awaitNothing(times: number): Promise<void> {
 
 function nextTurns(times: number): Promise<void> {
   return new Promise((resolve) => {
-    const next = (left: number) => (left === 0 ? resolve() : void setImmediate(next, left - 1))
+    const next = (left: number) => (left === 0 ? resolve() : void onNextTurn(next, left - 1))
     next(times)
   })
 }

@@ -1,7 +1,7 @@
 /** Runs as a worker thread and as a child process of the `messages` example: adds up what it is sent and answers. */
 import { parentPort } from 'node:worker_threads'
 import { ready } from '@repo/common/ready'
-import { type Answer, type Request, sumOf } from './messages.ts'
+import { type Answer, type Request, sumOf } from './summing.ts'
 
 if (parentPort) {
   const port = parentPort

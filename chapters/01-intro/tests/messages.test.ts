@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { breakEven, countWords, measureWorks, messagesOf, workPerByte } from '../src/breakeven.ts'
 import { ascendingList, parseSize } from '../src/lists.ts'
-import { payloadOf, type Receivers, startReceivers, sumOf, type Trips, ways } from '../src/messages.ts'
+import { payloadOf, type Receivers, startReceivers, type Trips, ways } from '../src/messages.ts'
+import { sumOf } from '../src/summing.ts'
 
 describe('data handed over', () => {
   let receivers: Receivers

@@ -1,0 +1,271 @@
+/** Every example as a reader runs it. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing'
+import { stateOfTheUnion } from '@repo/common/texts'
+import { describe, expect, it } from 'vitest'
+import { karpFlatt } from '../src/laws.ts'
+import { ways } from '../src/messages.ts'
+import { longestRepeats, pageLength, pagesOf } from '../src/pages.ts'
+import { bitsOf } from '../src/sum.ts'
+
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
+
+/** The JSON document of a run that worked and left nothing behind. */
+async function document<Document extends { picture: string }>(name: string, ...args: string[]): Promise<Document> {
+  const done = await run(name, '--json', ...args)
+  expect(done).toMatchObject({ code: 0 })
+  expect(await done.leftBehind()).toEqual([])
+  const document = done.json<Document>()
+  expect(await readFile(document.picture, 'utf8')).toMatch(/^<svg /)
+  return document
+}
+
+const examples = ['amdahl', 'latency', 'measure', 'messages', 'mixed', 'race']
+
+describe.each(examples)('%s', (name) => {
+  it('has a help text with its commands and options', async () => {
+    const { code, stdout } = await run(name, '--help')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^${name}: `))
+    expect(stdout).toContain(`pnpm --filter 01-intro start ${name}`)
+    for (const option of ['Look for: ', '--quick', '--json', '--help']) expect(stdout).toContain(option)
+  })
+
+  it('shows a reader a table and a picture', async () => {
+    const { code, stdout } = await run(name, '--quick')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^Picture: .*out.01-intro.${name}\\.svg$`, 'm'))
+  })
+})
+
+it.each([
+  ['amdahl', '--fraction', '1.1', '--fraction: received "1.1"; accepts a number from 0 to 1'],
+  ['amdahl', '--workers', '10,100,100', '--workers: received "10,100,100"; accepts up to 100 different whole numbers'],
+  ['amdahl', '--workers', '100,10', '--workers: received "100,10"; accepts'],
+  ['amdahl', '--workers', '1000001', '--workers: received "1000001"; accepts'],
+  ['measure', '--serial-fraction', '2', '--serial-fraction: received "2"; accepts a number from 0 to 1'],
+  ['measure', '--workers', '0', '--workers: received "0"; accepts a whole number from 1 to 64'],
+  ['measure', '--workers', '65', '--workers: received "65"; accepts a whole number from 1 to 64'],
+  ['measure', '--pages', '1000000', '--pages: received "1000000"; accepts a whole number from 20 to 10000'],
+  ['race', '--workers', '1', '--workers: received "1"; accepts a whole number from 2 to 64'],
+  ['race', '--additions', '1e9', '--additions: received "1e9"; accepts a whole number from 1 to 100000000'],
+  ['messages', '--sizes', '1MB,1kB', '--sizes: received "1MB,1kB"; accepts up to 100 different sizes'],
+  ['messages', '--sizes', '1TB', '--sizes: received "1TB"; accepts'],
+  ['mixed', '--layouts', '1x1,1x1', '--layouts: received "1x1,1x1"; accepts up to 10 different layouts'],
+  ['mixed', '--layouts', '100x1', '--layouts: received "100x1"; accepts'],
+  ['latency', '--samples', '5', '--samples: received "5"; accepts a whole number from 100 to 1000000'],
+])('%s %s %s is refused in one line', { concurrent: true }, async (name, option, value, message) => {
+  const { code, stdout, stderr } = await run(name, option, value)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^error: [^\n]+\n$/)
+  expect(stderr).toContain(message)
+})
+
+it.each([
+  ['messages', ['--sizes', '1GB']],
+  ['mixed', ['--layouts', '16x16']],
+])('%s refuses what does not fit into memory before it takes any', async (name, args) => {
+  // As on a small machine: what is left of the memory is all that the test changes.
+  const preload = new URL('./fixtures/little-memory.mjs', import.meta.url).href
+  const { code, stdout, stderr } = await runExample(chapter, name, args, {
+    env: { NODE_OPTIONS: `--import=${preload}` },
+  })
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^error: --\w+: received "[^"]+"; accepts [^\n]* 200 MB[^\n]*\n$/)
+})
+
+describe.each([
+  ['measure', [], /measuring on/],
+  ['race', ['--additions', '100000000'], /are counting/],
+  ['messages', [], /handing data over/],
+  ['mixed', [], /adding up, in turn/],
+  ['latency', ['--samples', '1000000'], /of \d+\)/],
+])('%s at Ctrl-C', (name, args, progress) => {
+  it.each([
+    ['at its start', /…/],
+    ['in the middle of its work', progress],
+  ])('%s ends with 130 and leaves nothing behind', async (_, interruptWhen) => {
+    const stopped = await runExample(chapter, name, args, { interruptWhen })
+    expect(stopped).toMatchObject({ code: 130, stderr: expect.not.stringContaining('rror') })
+    expect(await stopped.leftBehind()).toEqual([])
+  })
+})
+
+describe('amdahl', () => {
+  interface Document {
+    fraction: number
+    rows: { workers: number; amdahl: number; gustafson: number; efficiency: number }[]
+    limit: number | null
+    picture: string
+  }
+
+  it('reproduces the known figures for 99 %', async () => {
+    const { fraction, rows, limit } = await document<Document>(
+      'amdahl',
+      '--fraction',
+      '0.99',
+      '--workers',
+      '10,100,1000',
+    )
+    expect({ fraction, limit }).toEqual({ fraction: 0.99, limit: 100 })
+    const expected = [
+      [10, 9.17, 9.91, 0.917],
+      [100, 50.25, 99.01, 0.5025],
+      [1000, 90.99, 990.01, 0.09099],
+    ]
+    expect(rows).toHaveLength(3)
+    for (const [at, [workers = 0, speedup = 0, scaled = 0, efficiency = 0]] of expected.entries()) {
+      expect(rows[at]?.workers).toBe(workers)
+      expect(rows[at]?.amdahl).toBeCloseTo(speedup, 2)
+      expect(rows[at]?.gustafson).toBeCloseTo(scaled, 9)
+      expect(rows[at]?.efficiency).toBeCloseTo(efficiency, 3)
+    }
+  })
+
+  it('prints them', async () => {
+    const { stdout } = await run('amdahl', '--fraction', '0.99', '--workers', '10,100,1000')
+    expect(stdout).toMatch(/ 10 +9\.2× [\s\S]* 100 +50\.3× [\s\S]* 1,000 +91\.0× /)
+    expect(stdout).toContain('never passes 100×, the limit')
+  })
+
+  it('has no limit without a serial part, and no speedup without a parallel one', async () => {
+    expect(await document<Document>('amdahl', '--fraction', '1', '--workers', '7')).toMatchObject({
+      rows: [{ workers: 7, amdahl: 7, gustafson: 7, efficiency: 1 }],
+      limit: null,
+    })
+    expect(await document<Document>('amdahl', '--fraction', '0', '--workers', '7')).toMatchObject({
+      rows: [{ workers: 7, amdahl: 1, gustafson: 1 }],
+      limit: 1,
+    })
+  })
+})
+
+describe('measure', () => {
+  interface Document {
+    serialFraction: number
+    rows: {
+      workers: number
+      ms: number
+      speedup: number
+      ceiling: number
+      efficiency: number
+      karpFlatt: number | null
+    }[]
+    fits: {
+      amdahl: { serialFraction: number; error: number } | null
+      amdahlOnThreads: { serialFraction: number; error: number }
+      usl: { contention: number; coherency: number; peak: number | null }
+    }
+    page: number
+    passage: string
+    picture: string
+  }
+
+  it('measures past the cores and fits both laws', async () => {
+    const pages = 40
+    const args = ['--quick', '--workers', '2', '--serial-fraction', '0.25', '--pages', String(pages)]
+    const { serialFraction, rows, fits, page, passage } = await document<Document>('measure', ...args)
+    expect(serialFraction).toBe(0.25)
+    expect(rows.map(({ workers }) => workers)).toEqual([1, 2, 3, 4])
+    expect(rows[0]).toMatchObject({ speedup: 1, ceiling: 1, karpFlatt: null })
+    for (const row of rows.slice(1)) {
+      expect(row.speedup).toBeCloseTo((rows[0]?.ms ?? 0) / row.ms, 9)
+      expect(row.efficiency).toBeCloseTo(row.speedup / row.ceiling, 9)
+      expect(row.karpFlatt).toBeCloseTo(karpFlatt(row.speedup, row.workers), 9)
+    }
+    expect(fits.amdahlOnThreads.error).toBeCloseTo(fits.amdahlOnThreads.serialFraction - 0.25, 9)
+    if (fits.amdahl) expect(fits.amdahl.error).toBeCloseTo(fits.amdahl.serialFraction - 0.25, 9)
+    expect(fits.usl.contention).toBeGreaterThanOrEqual(0)
+    expect(fits.usl.coherency).toBeGreaterThanOrEqual(0)
+
+    const texts = stateOfTheUnion().map(({ text }) => text)
+    const expected = pagesOf(texts, pages)
+    longestRepeats(expected, { from: 0, to: pages })
+    expect(passage).toHaveLength(Math.max(...expected.lengths))
+    const text = Buffer.from(expected.text).toString('latin1', page * pageLength, (page + 1) * pageLength)
+    expect(text.indexOf(passage)).toBeLessThan(text.lastIndexOf(passage))
+  })
+
+  it('knows that all of it can be serial', async () => {
+    const { serialFraction } = await document<Document>('measure', '--quick', '--pages', '20', '--serial-fraction', '1')
+    expect(serialFraction).toBe(1)
+  })
+})
+
+it('race loses nothing in the ways that are right, and all but one in step', async () => {
+  const result = await document<{
+    picture: string
+    expected: number
+    inStep: object
+    rows: { way: string; lost: number[]; nsPerAddition: number }[]
+  }>('race', '--quick', '--workers', '3', '--additions', '200000')
+  expect(result).toMatchObject({ expected: 600_000, inStep: { expected: 3, counted: 1 } })
+  expect(result.rows.map(({ way }) => way)).toEqual(['unprotected', 'atomic', 'mutex', 'adjacent', 'padded'])
+  for (const { way, lost, nsPerAddition } of result.rows) {
+    expect(lost).toHaveLength(6)
+    expect(nsPerAddition).toBeGreaterThan(0)
+    // How many are lost without protection is chance; it is never more than there are.
+    for (const updates of lost) {
+      expect(updates).toBeGreaterThanOrEqual(0)
+      expect(updates).toBeLessThan(way === 'unprotected' ? 600_000 : 1)
+    }
+  }
+})
+
+it('messages has a time and a throughput for each way and size', async () => {
+  interface Trip {
+    ms: number
+    gigabytesPerSecond: number
+  }
+  const result = await document<{
+    picture: string
+    rows: ({ bytes: number } & Record<string, Trip>)[]
+    pays: { work: string; nsPerByte: number; from: Record<string, number | null> }[]
+  }>('messages', '--sizes', '1kB,1MB,8MB')
+  expect(result.rows.map(({ bytes }) => bytes)).toEqual([1e3, 1e6, 8e6])
+  for (const row of result.rows) {
+    for (const way of ['here', ...ways]) {
+      expect(row[way]?.gigabytesPerSecond).toBeCloseTo(row.bytes / (row[way]?.ms ?? 0) / 1e6, 9)
+    }
+  }
+  expect(result.pays).toHaveLength(4)
+  for (const { from } of result.pays) {
+    expect(Object.keys(from)).toEqual([...ways])
+    for (const bytes of Object.values(from)) expect([null, 1e3, 1e6, 8e6]).toContain(bytes)
+  }
+})
+
+it('mixed has one sum, bit for bit, in every layout', async () => {
+  const args = ['--quick', '--terms', '3000000', '--layouts', '1x1,2x1,1x2,2x2,1x3']
+  const result = await document<{
+    picture: string
+    sum: number
+    bits: string
+    winner: string
+    layouts: { layout: string; bits: string; inOrderOfWorkers: number; memoryBytes: number; startMs: number }[]
+  }>('mixed', ...args)
+  expect(result.sum).toBeCloseTo(Math.PI, 12)
+  expect(result.bits).toBe(bitsOf(result.sum))
+  expect(result.layouts.map(({ layout }) => layout)).toEqual(['1×1', '2×1', '1×2', '2×2', '1×3'])
+  for (const { bits } of result.layouts) expect(bits).toBe(result.bits)
+  expect(result.layouts.map(({ layout }) => layout)).toContain(result.winner)
+})
+
+it('latency has a median and a 99th percentile for every rung', async () => {
+  const { rungs, missing } = await document<{
+    picture: string
+    rungs: { name: string; medianNs: number; p99Ns: number; samples: number }[]
+    missing: string[]
+  }>('latency', '--samples', '200')
+  expect(rungs.length + missing.length).toBe(9)
+  for (const { medianNs, p99Ns, samples } of rungs) {
+    expect(medianNs).toBeGreaterThan(0)
+    expect(p99Ns).toBeGreaterThanOrEqual(medianNs)
+    expect(samples).toBeGreaterThanOrEqual(20)
+  }
+  // A timer is never early, so neither is the simulated distance.
+  expect(rungs.at(-1)).toMatchObject({ name: 'wide-area network (simulated)' })
+  expect(rungs.at(-1)?.medianNs).toBeGreaterThan(99e6)
+})
