@@ -33,12 +33,14 @@ export default example(import.meta, {
     latency: wholeNumber(1, 10_000).default(100).describe('the mean latency of the server in ms'),
     fail: number(0, 1).default(0).describe('the share of requests that go wrong'),
     retries: wholeNumber(0, 20).default(3).describe('further attempts at a page that failed'),
-    timeout: wholeNumber(1, 60_000).default(500).describe('ms until an attempt is given up'),
+    timeout: wholeNumber(1, 60_000)
+      .optional()
+      .describe('ms until an attempt is given up; five times the latency when not given'),
     seed: wholeNumber(0, 1_000_000).default(1).describe('decides the latencies and the failures'),
   },
   quick: { pages: 24 },
 
-  async run({ pages: total, limit, latency, fail, retries, timeout, seed }, { signal, print, picture }) {
+  async run({ pages: total, limit, latency, fail, retries, timeout = 5 * latency, seed }, { signal, print, picture }) {
     const site = { seed, latencyMs: latency, failRate: fail }
     await using server = await startSlowServer(site, signal)
     const options = { timeoutMs: timeout, retries, backOffMs: 100, signal }

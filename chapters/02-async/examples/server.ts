@@ -16,6 +16,7 @@ import { example, UsageError } from '@repo/common/example'
 import { number, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/terminal'
+import { until } from '../src/leftovers.ts'
 import { type HandlerName, handlers } from '../src/line-server.ts'
 import { openFilesLimit, startLineServer, startLoad } from '../src/line-server-process.ts'
 import type { LoadResult } from '../src/load.ts'
@@ -121,9 +122,14 @@ async function hold(
   const before = await server.state()
   const start = performance.now()
   await load.run({ task: 'open', port: server.port, total }, onOpen)
+  // The kernel says yes to a client before the server has taken its connection in.
+  let after = await server.state()
+  const has = async () => {
+    after = await server.state()
+    return after.connections === total
+  }
+  await until(has, () => `the server has ${after.connections} connections, not ${total}`, signal)
   const openMs = performance.now() - start
-  const after = await server.state()
-  if (after.connections !== total) throw new Error(`the server has ${after.connections} connections, not ${total}`)
   const asked = await load.run<{ right: number; ms: number }>({ task: 'ask all' })
   if (asked.right !== total) throw new Error(`only ${asked.right} of ${total} connections got their answer`)
   return {

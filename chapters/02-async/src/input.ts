@@ -15,7 +15,8 @@ export class InputError extends Error {
 }
 
 const newline = 10
-const blockBytes = 1024 * 1024
+/** Not larger: so a line within one block is never too long. */
+const blockBytes = longestLineBytes
 
 /**
  * Reads a file once and returns its size in bytes.

@@ -1,0 +1,318 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { readChapter } from '@repo/common/chapter'
+import { temporaryFolder } from '@repo/common/process'
+import { runExample } from '@repo/common/testing'
+import { describe, expect, it } from 'vitest'
+
+const chapter = dirname(fileURLToPath(new URL('.', import.meta.url)))
+const { examples } = await readChapter(chapter)
+
+/** Runs an example in its quick form and returns its document, having checked that it ended well. */
+async function documentOf<Document>(name: string, ...args: string[]): Promise<Document> {
+  const run = await runExample(chapter, name, [...args, '--quick', '--json'])
+  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
+  expect(await run.leftBehind()).toEqual([])
+  return run.json()
+}
+
+async function refusal(name: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runExample(chapter, name, args)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^error: [^\n]+\n$/)
+  return stderr
+}
+
+interface Grep {
+  pattern: string
+  occurrences: number
+  lines: number
+  bytes: number
+  ways: { name: string; ms: number; mbPerS: number; peakRssMb: number }[]
+  grep: { occurrences: number; ms: number } | null
+  grepLeftOut?: string
+}
+
+describe('grep', () => {
+  it('counts a word in all addresses as grep does', async () => {
+    const result = await documentOf<Grep>('grep', 'freedom')
+    // By `cat *.txt | grep -o freedom | wc -l` and, as each address is one line, `grep -l freedom *.txt | wc -l`.
+    expect(result).toMatchObject({ pattern: 'freedom', occurrences: 759, lines: 173, bytes: 10_761_413 })
+    expect(result.ways.map(({ name }) => name)).toEqual([
+      ...['push coroutines', 'pull async generators', 'Node streams', 'bytes, not decoded'],
+    ])
+    for (const { ms, mbPerS, peakRssMb } of result.ways) {
+      expect(mbPerS).toBeCloseTo(result.bytes / 1000 / ms)
+      expect(peakRssMb).toBeGreaterThan(20)
+      expect(peakRssMb).toBeLessThan(150)
+    }
+    expect(result.grep?.occurrences).toBe(759)
+  })
+
+  it('searches the files it is given, from where the reader stands, and standard input', async () => {
+    await using folder = await temporaryFolder()
+    await writeFile(join(folder.path, 'one.txt'), 'War\r\nand war')
+    const found = await runExample(chapter, 'grep', ['war', 'one.txt', '--ignore-case', '--json', '--rounds', '1'], {
+      env: { INIT_CWD: folder.path },
+    })
+    expect(found.json()).toMatchObject({ occurrences: 2, lines: 2, bytes: 12, grep: { occurrences: 2 } })
+
+    const args = ['--import', 'tsx', 'examples/grep.ts', 'war', '-', join(folder.path, 'one.txt'), '--count', '--lines']
+    const child = spawn(process.execPath, args, { cwd: chapter, stdio: ['pipe', 'pipe', 'inherit'] })
+    child.stdin.end('war war\nwar')
+    expect(await text(child.stdout)).toBe('4\n3\n')
+  })
+
+  it('leaves grep out where it means something else, and says so', async () => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'a')
+    await writeFile(file, 'aa ab\n')
+    const result = await documentOf<Grep>('grep', '(.)\\1', file, '--rounds', '1')
+    expect(result).toMatchObject({ occurrences: 1, grep: null, grepLeftOut: expect.stringContaining('\\1') })
+  })
+
+  it('says in one line what it cannot search', async () => {
+    await using folder = await temporaryFolder()
+    const path = (name: string) => join(folder.path, name)
+    await mkdir(path('folder'))
+    await writeFile(path('binary'), 'war\0')
+    await writeFile(path('latin1'), Buffer.of(0xe9))
+    await writeFile(path('fine'), 'war')
+    expect(await refusal('grep', '')).toMatch(/PATTERN: received ""; accepts .*at least one character/)
+    expect(await refusal('grep', '(')).toMatch(
+      /PATTERN: received "\("; accepts a regular expression .*Unterminated group/,
+    )
+    expect(await refusal('grep', 'a', path('missing'))).toMatch(/FILE: received ".*missing"; .*there is none/)
+    expect(await refusal('grep', 'a', path('folder'))).toMatch(/it is a directory/)
+    expect(await refusal('grep', 'a', path('fine'), path('binary'))).toMatch(/binary"; .*it is binary: byte 3 is 0/)
+    expect(await refusal('grep', 'a', path('latin1'))).toMatch(/it is not UTF-8/)
+    expect(await refusal('grep', 'a', '--rounds', '0')).toMatch(/--rounds: received "0"; accepts a whole number from 1/)
+  })
+})
+
+it('iterators make no more than is taken', async () => {
+  expect(await documentOf('iterators', '--primes', '2', '--above', '24')).toMatchObject({
+    ...{ byClass: [3, 2, 1], byGenerator: [3, 2, 1], byAsyncGenerator: [3, 2, 1], secondPass: [] },
+    ...{ primes: [29, 31], made: 7 },
+    events: ['opened', 'hands out the first line', 'hands out the second line', 'closed'],
+  })
+})
+
+it('coroutines lose their first value when they are not primed', async () => {
+  expect(await documentOf('coroutines', '--values', '10,20,60')).toMatchObject({
+    ...{ lost: [0, 20, 40], means: [10, 15, 30], survived: 30, failure: 'the source has failed' },
+    closed: { done: true },
+    afterEnd: { done: true },
+    shown: expect.arrayContaining(['as it is: 60', 'squared:  3600', 'squared:  closed']),
+  })
+})
+
+it('mgrep counts all patterns in one pass, and words over time', async () => {
+  interface Mgrep {
+    patterns: { pattern: string; occurrences: number; lines: number }[]
+    periods: { from: number; words: number; occurrences: number[] }[]
+    picture: string
+  }
+  const result = await documentOf<Mgrep>('mgrep', 'freedom', 'the', '--over-time', 'war,peace')
+  expect(result.patterns).toEqual([
+    { pattern: 'freedom', occurrences: 759, lines: 173 },
+    { pattern: 'the', occurrences: 174_249, lines: 233 },
+  ])
+  expect(result.periods.map(({ from }) => from)).toEqual(Array.from({ length: 24 }, (_, at) => 1790 + 10 * at))
+  // The decade of the Second World War.
+  const share = ({ occurrences, words }: Mgrep['periods'][number]) => (occurrences[0] ?? 0) / words
+  expect(result.periods.reduce((best, period) => (share(period) > share(best) ? period : best)).from).toBe(1940)
+  expect(await readFile(result.picture, 'utf8')).toMatch(/^<svg.*war.*peace/s)
+  expect(await refusal('mgrep', '--over-time', 'war,,peace')).toMatch(/--over-time: received "war,,peace"; accepts/)
+  expect(await refusal('mgrep', 'fine', '[')).toMatch(/PATTERN: received "\["; accepts/)
+})
+
+interface FetchMany {
+  theory: { sumMs: number; maxMs: number; roundsMs: number; makespanMs: number }
+  strategies: {
+    name: string
+    ms: number
+    theoryMs: number
+    ok: number
+    attempts: number
+    bytes: number
+    standstillMs: number
+    requests: { page: number; ok: boolean; failures: string[]; startMs: number; endMs: number }[]
+  }[]
+  picture: string
+}
+
+describe('fetch-many', () => {
+  it('fetches the same pages each way, never faster than in theory', async () => {
+    const { theory, strategies, picture } = await documentOf<FetchMany>('fetch-many', '--limit', '5', '--latency', '30')
+    expect(strategies.map(({ name }) => name)).toEqual([
+      ...['one after the other', 'blocking the thread', 'all at once', '5 at a time'],
+    ])
+    for (const { ok, attempts, bytes, ms, theoryMs } of strategies) {
+      expect({ ok, attempts, bytes }).toEqual({ ok: 24, attempts: 24, bytes: strategies[0]?.bytes })
+      // The server's timers may be a millisecond early.
+      expect(ms).toBeGreaterThan(0.9 * theoryMs)
+    }
+    expect(theory.makespanMs).toBeLessThan(theory.sumMs)
+    const mostAtOnce = strategies.map(({ requests }) =>
+      Math.max(
+        ...requests.map(
+          ({ startMs }) => requests.filter((other) => other.startMs <= startMs && startMs < other.endMs).length,
+        ),
+      ),
+    )
+    expect(mostAtOnce).toEqual([1, 1, 24, 5])
+    // A blocked thread's loop stands still for at least as long as its longest request.
+    expect(strategies[1]?.standstillMs).toBeGreaterThan(0.9 * theory.maxMs)
+    expect(existsSync(picture)).toBe(true)
+  })
+
+  it('reports what went wrong with each request and completes the rest', async () => {
+    const args = ['--fail', '0.5', '--retries', '1', '--pages', '16', '--latency', '10', '--timeout', '100']
+    const { strategies } = await documentOf<FetchMany>('fetch-many', ...args)
+    const outcomes = strategies.map(({ requests }) =>
+      requests.map(({ page, ok, failures }) => [page, ok, failures.length]),
+    )
+    // The failures follow from the seed: each way meets the same.
+    for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0])
+    const reasons = new Set(strategies.flatMap(({ requests }) => requests.flatMap(({ failures }) => failures)))
+    expect(reasons).toEqual(new Set(['connection reset', 'answer cut off', 'no complete answer within 100 ms']))
+    for (const { ok, requests } of strategies) {
+      expect(ok).toBe(requests.filter((request) => request.ok).length)
+      expect(ok).toBeGreaterThan(0)
+      expect(ok).toBeLessThan(16)
+    }
+  })
+
+  it('refuses limits of 0 and rates beyond 1', async () => {
+    expect(await refusal('fetch-many', '--limit', '0')).toMatch(/--limit: received "0"; accepts a whole number from 1/)
+    expect(await refusal('fetch-many', '--fail', '1.5')).toMatch(/--fail: received "1.5"; accepts a number from 0 to 1/)
+  })
+
+  it.each(['one by one', 'blocked'])('stops at Ctrl-C while it fetches %s', async (how) => {
+    // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, the tenth when it is blocked.
+    const args = ['--latency', '400', '--pages', '8', '--json']
+    const run = await runExample(chapter, 'fetch-many', args, {
+      interruptWhen: how === 'blocked' ? /\((9|1\d) of/ : /of 32/,
+    })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describe('server', () => {
+  it('answers rightly in all three ways and holds its connections', async () => {
+    interface Server {
+      servers: { name: string; requests: number; wrong: number; perSecond: number }[]
+      held: { connections: number; bytesPerConnection: number }
+    }
+    const { servers, held } = await documentOf<Server>('server', '--seconds', '0.3', '--connections', '500')
+    expect(servers.map(({ name }) => name)).toEqual(['one at a time', 'one blocked thread', 'asynchronous'])
+    for (const { requests, wrong } of servers) {
+      expect(wrong).toBe(0)
+      expect(requests).toBeGreaterThan(0)
+    }
+    expect(held.connections).toBe(500)
+  })
+
+  it.skipIf(process.platform === 'win32')('names the limit of open files', async () => {
+    // The one shell in these tests: only a shell can lower its own limit.
+    const command = `ulimit -n 1000; exec "$0" --import tsx examples/server.ts --connections 900`
+    const child = spawn('sh', ['-c', command, process.execPath], { cwd: chapter, stdio: ['ignore', 'ignore', 'pipe'] })
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    expect({ stderr, code }).toEqual({
+      stderr:
+        'error: --connections: received "900"; accepts up to 800 here: a process may open 1000 files (ulimit -Hn)\n',
+      code: 2,
+    })
+  })
+})
+
+it('event-loop observes the order it predicts', async () => {
+  interface EventLoop {
+    predicted: string[]
+    observed: string[]
+    words: number
+    computations: { name: string; longestDelayMs: number }[]
+  }
+  const result = await documentOf<EventLoop>('event-loop', '--rounds', '1')
+  expect(result.observed).toEqual(result.predicted)
+  expect(result.observed.length).toBe(13)
+  expect(result).toMatchObject({ agrees: true, words: 1_794_353 })
+  expect(result.computations.map(({ name }) => name)).toEqual(['at once', 'in slices of 5 ms', 'on a thread'])
+})
+
+it('backpressure loses nothing, and waits only where it is asked to', async () => {
+  interface Backpressure {
+    bytes: number
+    runs: { name: string; consumedBytes: number; mostWaitingBytes: number }[]
+  }
+  const { bytes, runs } = await documentOf<Backpressure>('backpressure', '--megabytes', '20')
+  expect(runs).toHaveLength(6)
+  for (const { name, consumedBytes, mostWaitingBytes } of runs) {
+    expect(consumedBytes).toBe(bytes)
+    if (name.endsWith('without')) expect(mostWaitingBytes, name).toBeGreaterThan(bytes / 3)
+    else expect(mostWaitingBytes, name).toBeLessThanOrEqual(5 * 256 * 1024)
+  }
+})
+
+it('cancellation leaves nothing running', async () => {
+  interface Cancellation {
+    ended: { name: string; error: string }[]
+    composed: Record<string, { reason: string }>
+    openAfterAll: number
+    openAfterGroup: number
+    atTheBeginning: string
+    atTheEnd: string
+  }
+  const result = await documentOf<Cancellation>('cancellation', '--tasks', '7')
+  expect(result.ended.length).toBe(8)
+  for (const { error } of result.ended) expect(error).toBe('AbortError')
+  expect(Object.values(result.composed).map(({ reason }) => reason)).toEqual([
+    ...['The operation was aborted due to timeout', 'The operation was aborted due to timeout'],
+    ...['the caller has lost interest', 'the caller has lost interest'],
+  ])
+  expect(result).toMatchObject({ openAfterAll: 7, openAfterGroup: 0, atTheEnd: result.atTheBeginning })
+})
+
+describe.each(examples)('$name', ({ name, summary }) => {
+  it('explains itself', async () => {
+    const { code, stdout } = await runExample(chapter, name, ['--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`${name}: ${summary}`)
+    expect(stdout).toContain(`pnpm --filter 02-async start ${name}`)
+    expect(stdout).toContain('--quick')
+  })
+
+  it('refuses an option it does not know', async () => {
+    expect(await refusal(name, '--no-such-option')).toMatch(/received "--no-such-option"; accepts --/)
+  })
+
+  it('ends quietly when nobody reads its output', async () => {
+    const short: Record<string, string[]> = {
+      'event-loop': ['--rounds', '1'],
+      backpressure: ['--megabytes', '5'],
+      'fetch-many': ['--latency', '10'],
+      server: ['--seconds', '0.1', '--connections', '10'],
+    }
+    const args = ['--import', 'tsx', `examples/${name}.ts`, '--quick', ...(short[name] ?? [])]
+    const child = spawn(process.execPath, args, { cwd: chapter, stdio: ['ignore', 'pipe', 'pipe'] })
+    // As `| head -1` does.
+    child.stdout.once('data', () => child.stdout.destroy())
+    const [stderr, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    expect(stderr).not.toMatch(/error/i)
+  })
+})
+
+it.each(['grep', 'server', 'backpressure'])('%s stops at Ctrl-C and leaves nothing behind', async (name) => {
+  const args: Record<string, string[]> = { grep: ['--rounds', '1000'], server: [], backpressure: ['--consume', '50'] }
+  const run = await runExample(chapter, name, args[name], { interruptWhen: /Looking|ask|Sending/ })
+  expect(run.code, run.stderr).toBe(130)
+  expect(await run.leftBehind()).toEqual([])
+})
