@@ -39,32 +39,37 @@ export function pagesOf(texts: Iterable<string>, count: number): Pages {
   }
 }
 
-/**
- * Fills in the results of some pages: a table of how long the characters before any two positions of the page agree, of
- * which only one row is kept at a time. Two places of a passage may overlap.
- */
-export function longestRepeats({ text, lengths, positions }: Pages, { from, to }: Range): void {
+/** Fills in the results of some pages. */
+export function longestRepeats(pages: Pages, { from, to }: Range): void {
   const agreeing = new Uint16Array(pageLength + 1)
-  for (let page = from; page < to; page++) {
-    const start = page * pageLength
-    let longest = 0
-    let position = start
-    agreeing.fill(0)
-    for (let i = 0; i < pageLength; i++) {
-      const character = text[start + i]
-      // From the right, so that the value one to the left is still that of the row before.
-      for (let j = pageLength - 1; j > i; j--) {
-        const length = character === text[start + j] ? agreeing[j] + 1 : 0
-        agreeing[j + 1] = length
-        if (length > longest) {
-          longest = length
-          position = start + j - length + 1
-        }
+  for (let page = from; page < to; page++) findLongestRepeat(pages, page, agreeing.fill(0))
+}
+
+/**
+ * Fills in the result of one page: a table of how long the characters before any two positions of the page agree, of
+ * which only one row, `agreeing`, is kept at a time. Two places of a passage may overlap.
+ *
+ * A function of its own that is called for every page, so that the engine compiles it once for good: a loop over all
+ * pages would be entered once for each run, and every time in code that is not the fastest.
+ */
+function findLongestRepeat({ text, lengths, positions }: Pages, page: number, agreeing: Uint16Array): void {
+  const start = page * pageLength
+  let longest = 0
+  let position = start
+  for (let i = 0; i < pageLength; i++) {
+    const character = text[start + i]
+    // From the right, so that the value one to the left is still that of the row before.
+    for (let j = pageLength - 1; j > i; j--) {
+      const length = character === text[start + j] ? agreeing[j] + 1 : 0
+      agreeing[j + 1] = length
+      if (length > longest) {
+        longest = length
+        position = start + j - length + 1
       }
     }
-    lengths[page] = longest
-    positions[page] = position
   }
+  lengths[page] = longest
+  positions[page] = position
 }
 
 /** The longest passage of all pages and the page it stands on twice; the first one of several. */
