@@ -1,0 +1,151 @@
+/**
+ * chunking: the same work cut into 1 to 100,000 tasks, and three ways to hand them out
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start chunking
+ *     pnpm --filter 03-parallel start chunking --limit 10000000 --workers 2
+ *
+ * The primes below a limit are counted by trial division on a pool. Few large tasks leave workers idle at the end, the
+ * more so as larger numbers take longer; many small ones cost more to hand out than they save. Then the workers share one
+ * loop by themselves, through a counter in shared memory (src/schedule.ts).
+ *
+ * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the white at the right end of each row,
+ * where a worker has nothing left to do.
+ */
+import { example } from '@repo/common/example'
+import { interleave, startSpinners } from '@repo/common/measure'
+import { wholeNumber, workerCount } from '@repo/common/options'
+import { linePlot } from '@repo/common/plots'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { Piscina } from 'piscina'
+import { countPrimes } from '../src/primes.ts'
+import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
+import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
+import { timeLines } from '../src/time-lines.ts'
+
+export default example(import.meta, {
+  options: {
+    limit: wholeNumber(1_000, 100_000_000).default(4_000_000).describe('count the primes below it'),
+    tasks: wholeNumber(1, 1_000_000).default(100_000).describe('the most tasks to cut the work into'),
+    chunk: wholeNumber(1, 1_000_000).default(2_000).describe('numbers in a chunk of the dynamic schedule'),
+    workers: workerCount(64).describe('worker threads'),
+  },
+  quick: { limit: 1_500_000, tasks: 10_000 },
+
+  async run({ limit, tasks, chunk, workers }, { signal, quick, print, picture }) {
+    print(`Counting the primes below ${count(limit)}, in 1 to ${count(tasks)} tasks on ${workers} threads …`)
+    await using pool = new Piscina<PrimesTask, WorkerLog | number>({
+      filename: new URL('../src/primes.worker.ts', import.meta.url).href,
+      minThreads: workers,
+      maxThreads: workers,
+    })
+    const primes = countPrimes(0, limit)
+    const expectPrimes = (found: number, how: string) => {
+      if (found !== primes) throw new Error(`${how} counted ${found} primes, one thread ${primes}`)
+    }
+    using bar = progress('counting', 1)
+    const onProgress = (done: number, total: number) => bar.update(done / total)
+    const rounds = { rounds: quick ? 3 : 5, signal, onProgress }
+
+    // Cut into tasks of the same number of numbers, all handed in at once.
+    const cuts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
+    const counts = [...new Set([...cuts.filter((cut) => cut < tasks), tasks])]
+    const cutInto = (parts: number) => async () => {
+      const at = (part: number) => Math.floor((limit * part) / parts)
+      const ranges = Array.from({ length: parts }, (_, part) => ({ from: at(part), to: at(part + 1) }))
+      const found = await Promise.all(ranges.map((range) => pool.run(range, { signal })))
+      expectPrimes(
+        (found as number[]).reduce((sum, primes) => sum + primes, 0),
+        `${parts} tasks`,
+      )
+    }
+    await using spinners = await startSpinners(workers)
+    const spin = await spinners.calibrate(100)
+    const timed = await interleave<string>(
+      {
+        serial: () => expectPrimes(countPrimes(0, limit), 'one thread'),
+        alone: () => spinners.run(1, spin),
+        together: () => spinners.run(workers, spin),
+        ...Object.fromEntries(counts.map((parts) => [`cut ${parts}`, cutInto(parts)])),
+      },
+      rounds,
+    )
+    const ms = (name: string) => timed[name]?.ms ?? Number.NaN
+    const serialMs = ms('serial')
+    const ceiling = (workers * ms('alone')) / ms('together')
+    const bestMs = serialMs / ceiling
+    const sizes = counts.map((parts) => ({ tasks: parts, chunk: limit / parts, ms: ms(`cut ${parts}`) }))
+    const best = sizes.reduce((a, b) => (b.ms < a.ms ? b : a))
+    const most = sizes.at(-1) ?? best
+    // Whatever many tasks take longer than the best cut is the price of handing them out.
+    const overheadMs = Math.max(0, most.ms - best.ms) / Math.max(1, most.tasks - best.tasks)
+
+    // Shared out by the workers themselves.
+    const logs = new Map<Schedule, WorkerLog[]>()
+    const share = (schedule: Schedule) => async () => {
+      const loop = sharedLoop({ schedule, items: limit, workers, chunk })
+      const all = Array.from({ length: workers }, (_, worker) => pool.run({ loop, worker }, { signal }))
+      const done = (await Promise.all(all)) as WorkerLog[]
+      expectPrimes(
+        done.reduce((sum, log) => sum + log.primes, 0),
+        schedule,
+      )
+      logs.set(schedule, done)
+    }
+    const shared = await interleave(
+      { static: share('static'), dynamic: share('dynamic'), guided: share('guided') },
+      rounds,
+    )
+    const compared = schedules.map((schedule) => {
+      const done = logs.get(schedule) ?? []
+      const busy = done.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
+      const chunks = done.reduce((sum, log) => sum + log.chunks.length, 0)
+      const idle = 1 - busy.reduce((sum, ms) => sum + ms, 0) / (workers * Math.max(...busy))
+      return { schedule, ms: shared[schedule].ms, chunks, idle }
+    })
+
+    const valley = linePlot({
+      title: `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
+      subtitle: `${workers} threads; best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`,
+      x: {
+        label: 'tasks',
+        type: 'log',
+        ticks: counts.filter((parts) => Number.isInteger(Math.log10(parts))),
+        tickFormat: (tick) => count(Number(tick)),
+      },
+      y: { label: 'ms', domain: [0, Math.max(...sizes.map(({ ms }) => ms), serialMs)] },
+      series: [
+        { name: 'measured', points: sizes.map(({ tasks, ms }) => ({ x: tasks, y: ms })) },
+        { name: 'one thread', style: 'dashed', points: counts.map((parts) => ({ x: parts, y: serialMs })) },
+        { name: 'the ceiling', style: 'dashed', points: counts.map((parts) => ({ x: parts, y: bestMs })) },
+      ],
+    })
+    const pictures = [await picture('chunking.svg', valley), await picture('schedules.svg', timeLines(logs, workers))]
+    print(
+      '',
+      table(
+        ['tasks', 'numbers in each', 'time', 'speedup'],
+        sizes.map(({ tasks, chunk, ms }) => [
+          ...[count(tasks), count(Math.round(chunk)), milliseconds(ms), times(serialMs / ms)],
+        ]),
+      ),
+      '',
+      `One thread takes ${milliseconds(serialMs)}; the ceiling is ${times(ceiling)}. Best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers, ${times(serialMs / best.ms)}.`,
+      `Handing out a task costs about ${(1000 * overheadMs).toFixed(0)} µs of the whole pool's time.`,
+      '',
+      table(
+        ['schedule', 'time', 'speedup', 'chunks', 'workers idle'],
+        compared.map(({ schedule, ms, chunks, idle }) => [
+          ...[schedule, milliseconds(ms), times(serialMs / ms), count(chunks), percent(idle)],
+        ]),
+      ),
+      '',
+      ...pictures.map((path) => `Picture: ${path}`),
+    )
+    return { limit, primes, workers, serialMs, ceiling, sizes, best, overheadMs, schedules: compared, pictures }
+  },
+  figure: ({ best, serialMs, ceiling }) =>
+    `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}`,
+})

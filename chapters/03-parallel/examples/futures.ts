@@ -1,0 +1,91 @@
+/**
+ * futures: the life of a task: pending, running, done; waiting with a timeout, failing, being cancelled
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start futures
+ *     pnpm --filter 03-parallel start futures --n 41
+ *
+ * A future is what you hold while a pool works for you (src/future.ts, on the pool of src/pool.ts). Two workers compute
+ * Fibonacci numbers, the slow way.
+ *
+ * Look for: a timeout that ends the wait but not the task; the stack of an error that was thrown on another thread; and
+ * the difference between cancelling a task that waits and one that runs, which costs a worker.
+ */
+import { example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { milliseconds } from '@repo/common/terminal'
+import { allSettled, asCompleted, type Future, firstCompleted, submit } from '../src/future.ts'
+import { WorkerPool } from '../src/pool.ts'
+import { threads } from '../src/workers.ts'
+
+export default example(import.meta, {
+  options: { n: wholeNumber(10, 50).default(38).describe('fib(n) is the longest task') },
+  quick: { n: 34 },
+
+  async run({ n }, { signal, print }) {
+    const begin = performance.now()
+    const steps: { atMs: number; what: string }[] = []
+    const say = (what: string) => {
+      const atMs = performance.now() - begin
+      steps.push({ atMs, what })
+      print(`${milliseconds(atMs).padStart(8)}  ${what}`)
+    }
+    await using pool = new WorkerPool<number, number>(threads(new URL('../src/fib.ts', import.meta.url)), 2)
+    // Ctrl-C ends the pool, and with it every wait below.
+    const stop = () => void pool[Symbol.asyncDispose]()
+    signal.addEventListener('abort', stop)
+    using _ = { [Symbol.dispose]: () => signal.removeEventListener('abort', stop) }
+    const fib = (index: number) => submit(pool, index)
+    const states = (futures: Future<number>[]) => futures.map(({ state }) => state).join(', ')
+
+    say('— pending, running, done: three tasks for two workers')
+    const three = [fib(n), fib(n - 1), fib(n - 2)]
+    say(`just handed in: ${states(three)}`)
+    const [longest] = three as [Future<number>]
+    const timedOut = await longest.result(1).catch((error: Error) => error)
+    say(`waited 1 ms for fib(${n}): ${String(timedOut)}; it is ${longest.state}`)
+    const value = await longest.result()
+    say(`waited without a limit: fib(${n}) = ${value}; it is ${longest.state}`)
+    await allSettled(three)
+    say(`all settled: ${states(three)}`)
+
+    say('— an error')
+    const wrong = fib(-1)
+    const error = (await wrong.result().catch((error: Error) => error)) as Error
+    const thrownAt = /\((?:file:\/\/)?.*\/(src\/[^)]+)\)/.exec(error.stack ?? '')?.[1] ?? 'nowhere'
+    say(`${wrong.state}: ${error.name}: ${error.message}; thrown on the worker's thread at ${thrownAt}`)
+
+    say('— cancelling')
+    const busy = [fib(n), fib(n), fib(n - 6)]
+    const [running, other, queued] = busy as [Future<number>, Future<number>, Future<number>]
+    say(`handed in: ${states(busy)}`)
+    say(`cancelled the queued one: ${queued.cancel()}, it is ${queued.state} and will never start`)
+    say(`cancelled a running one: ${running.cancel()}, it is ${running.state}; its thread is ended`)
+    say(`cancelled a done one: ${longest.cancel()}, it is ${longest.state}`)
+    say(`fib(${n - 6}) = ${await fib(n - 6).result()} from the worker that replaces the one that was ended`)
+    await other.result()
+
+    say('— first completed, and in the order of completion')
+    const race = new Map([n - 1, n - 4, n - 8, n - 2].map((index) => [fib(index), index]))
+    const name = (future: Future<number>) => `fib(${race.get(future)})`
+    say(`first: ${name(await firstCompleted([...race.keys()]))}`)
+    const order: string[] = []
+    for await (const future of asCompleted([...race.keys()])) {
+      order.push(name(future))
+      say(`completed: ${name(future)} = ${await future.result()}`)
+    }
+    signal.throwIfAborted()
+    return {
+      n,
+      value,
+      timedOut: String(timedOut),
+      error: error.message,
+      thrownAt,
+      states: [...busy, ...three].map((f) => f.state),
+      order,
+      steps,
+    }
+  },
+  figure: ({ steps }) => `the life of ten tasks in ${steps.length} lines`,
+})

@@ -1,0 +1,134 @@
+/**
+ * oversubscribe: 1 to 8 × as many workers as cores, for work that computes and for work that waits
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start oversubscribe
+ *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 200
+ *
+ * The same work on more and more threads: counting primes, which needs a core all the time, and asking a rate server for
+ * rates, one after the other on each thread, which mostly waits. (The rates are real, the server's latency is simulated.)
+ *
+ * Look for: computing gains nothing beyond the number of cores; waiting goes on gaining, and pays with memory for each
+ * thread. The last line does the waiting on the event loop of one thread.
+ */
+import { availableParallelism } from 'node:os'
+import { example } from '@repo/common/example'
+import { interleave } from '@repo/common/measure'
+import { wholeNumber } from '@repo/common/options'
+import { linePlot } from '@repo/common/plots'
+import { startProgram } from '@repo/common/process'
+import { progress } from '@repo/common/progress'
+import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
+import { WorkerPool } from '../src/pool.ts'
+import { countPrimes } from '../src/primes.ts'
+import type { PrimesTask } from '../src/primes.worker.ts'
+import { fetchRate, mostPairs, type Pair, pairsOf } from '../src/rates.ts'
+import { threads } from '../src/workers.ts'
+
+const file = (name: string) => new URL(`../src/${name}`, import.meta.url)
+
+export default example(import.meta, {
+  options: {
+    limit: wholeNumber(1_000, 100_000_000).default(3_000_000).describe('count the primes below it'),
+    requests: wholeNumber(1, mostPairs).default(96).describe('rates to ask for'),
+    latency: wholeNumber(0, 10_000).default(50).describe('mean latency of the rate server in ms'),
+  },
+  quick: { limit: 1_000_000, requests: 48, latency: 20 },
+
+  async run({ limit, requests, latency }, { signal, quick, print, picture }) {
+    const cores = availableParallelism()
+    const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
+    print(`1 to ${8 * cores} threads on ${cores} cores …`)
+    await using server = await startProgram<{ address: string }>(file('rates.program.ts'), {
+      ...{ args: [String(latency), '1'], signal },
+    })
+    const { address } = server.info
+    const pairs = pairsOf(requests)
+    const primes = countPrimes(0, limit)
+    // Enough pieces that no number of workers has a bad rest.
+    const parts = 32 * cores
+    const ranges = Array.from({ length: parts }, (_, part) => ({
+      ...{ from: Math.floor((limit * part) / parts), to: Math.floor((limit * (part + 1)) / parts) },
+    }))
+
+    using bar = progress('computing and waiting', 1)
+    const rows: { workers: number; computeMs: number; waitMs: number; threadBytes: number }[] = []
+    for (const [at, workers] of sizes.entries()) {
+      const before = process.memoryUsage.rss()
+      await using computing = new WorkerPool<PrimesTask, number>(threads(file('primes.worker.ts')), workers)
+      await using waiting = new WorkerPool<{ address: string; pair: Pair }, number>(
+        threads(file('waiting.worker.ts')),
+        workers,
+      )
+      const { compute, wait } = await interleave(
+        {
+          async compute() {
+            const found = await Promise.all(ranges.map((range) => computing.run(range, { signal })))
+            const sum = found.reduce((sum, primes) => sum + primes, 0)
+            if (sum !== primes) throw new Error(`${workers} workers counted ${sum} primes, one thread ${primes}`)
+          },
+          async wait() {
+            await Promise.all(pairs.map((pair) => waiting.run({ address, pair }, { signal })))
+          },
+        },
+        { rounds: quick ? 1 : 5, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
+      )
+      const threadBytes = Math.max(0, process.memoryUsage.rss() - before) / (2 * workers)
+      rows.push({ workers, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
+    }
+    const { loop } = await interleave(
+      { loop: () => Promise.all(pairs.map((pair) => fetchRate(address, pair, signal))).then(() => {}) },
+      { rounds: quick ? 1 : 5, signal },
+    )
+
+    const [first] = rows
+    const gain = (of: 'computeMs' | 'waitMs') =>
+      rows.map((row) => ({ x: row.workers, y: (first?.[of] ?? Number.NaN) / row[of] }))
+    const svg = linePlot({
+      title: `More workers than the ${cores} cores`,
+      subtitle: `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
+      x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
+      y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
+      series: [
+        { name: 'waiting', points: gain('waitMs') },
+        { name: 'computing', points: gain('computeMs') },
+        { name: 'as many times as workers', style: 'dashed', points: sizes.map((size) => ({ x: size, y: size })) },
+      ],
+    })
+    const result = {
+      cores,
+      primes,
+      requests,
+      latencyMs: latency,
+      rows,
+      eventLoopMs: loop.ms,
+      picture: await picture('oversubscribe.svg', svg),
+    }
+    const cells = (of: 'computeMs' | 'waitMs', at: number) => [
+      milliseconds(rows[at]?.[of] ?? 0),
+      times(gain(of)[at]?.y ?? 0),
+    ]
+    print(
+      '',
+      table(
+        ['threads', 'computing', 'speedup', 'waiting', 'speedup', 'memory for each'],
+        [
+          ...rows.map(({ workers, threadBytes }, at) => [
+            ...[workers, ...cells('computeMs', at), ...cells('waitMs', at)],
+            bytes(threadBytes),
+          ]),
+          ['event loop', '', '', milliseconds(loop.ms), times((first?.waitMs ?? 0) / loop.ms), ''],
+        ],
+      ),
+      '',
+      `Picture: ${result.picture}`,
+    )
+    return result
+  },
+  figure: ({ rows, cores }) => {
+    const [first, last] = [rows[0], rows.at(-1)]
+    const gain = (of: 'computeMs' | 'waitMs') => times((first?.[of] ?? 0) / (last?.[of] ?? 1))
+    return `${8 * cores} threads on ${cores} cores: computing ${gain('computeMs')}, waiting ${gain('waitMs')}`
+  },
+})

@@ -1,0 +1,131 @@
+/**
+ * sort: a parallel merge sort in shared memory against TypedArray.sort, up to 50 million numbers and more
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 03-parallel start sort
+ *     pnpm --filter 03-parallel start sort --numbers 50000000 --type float64
+ *     pnpm --filter 03-parallel start sort --input few --workers 2
+ *
+ * Each worker sorts a part; then the parts are merged, and each merge is itself cut into parts that do not depend on each
+ * other, so that no core waits while another merges (src/parallel-sort.ts).
+ *
+ * Look for: the speedup beside the ceiling; --input sorted, where there is little to win; and, for int32, the radix sort,
+ * which beats both on one thread by not comparing at all.
+ */
+import { example, UsageError } from '@repo/common/example'
+import { compareWithSerial, interleave } from '@repo/common/measure'
+import { oneOf, wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { bytes, count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { Piscina } from 'piscina'
+import { fillNumbers, inputKinds, parallelSort, radixSort, type SortTask, sortMemory } from '../src/parallel-sort.ts'
+
+export default example(import.meta, {
+  options: {
+    numbers: wholeNumber(1, 10_000_000_000).default(20_000_000).describe('how many to sort'),
+    type: oneOf('int32', 'float64').default('int32').describe('whole numbers of 4 bytes, or doubles with NaN and −0'),
+    input: oneOf(...inputKinds)
+      .default('random')
+      .describe('their order, or a few values many times'),
+    workers: workerCount(64).describe('worker threads'),
+    seed: wholeNumber(1, 2 ** 31 - 1)
+      .default(1)
+      .describe('for the random numbers'),
+  },
+  quick: { numbers: 2_000_000 },
+
+  async run({ numbers, type, input, workers, seed }, { signal, quick, print }) {
+    const size = numbers * (type === 'int32' ? 4 : 8)
+    // The input, the copy that is sorted on one thread, the shared numbers, their scratch, and the workers' own runs.
+    const needed = 5 * size
+    const available = process.availableMemory()
+    if (needed > available) {
+      const most = Math.floor((available * (numbers / needed)) / 1000) * 1000
+      throw new UsageError('--numbers', numbers, `at most ${most} of type ${type} here: ${bytes(available)} are free`)
+    }
+    print(`Sorting ${count(numbers)} numbers of type ${type} (${bytes(size)}), input ${input} …`)
+    const original = type === 'int32' ? new Int32Array(numbers) : new Float64Array(numbers)
+    fillNumbers(original, input, seed)
+
+    const memory = sortMemory(type, numbers)
+    await using pool = new Piscina<SortTask, number>({
+      filename: new URL('../src/parallel-sort.worker.ts', import.meta.url).href,
+      workerData: memory,
+      minThreads: workers,
+      maxThreads: workers,
+    })
+    const serial = original.slice()
+    const timed = async (restore: () => void, sort: () => unknown) => {
+      restore()
+      const start = performance.now()
+      await sort()
+      return performance.now() - start
+    }
+    using bar = progress('sorting', 1)
+    const rounds = { rounds: quick ? 7 : 5, signal, onProgress: (done: number, of: number) => bar.update(done / of) }
+    const measured = await compareWithSerial(
+      {
+        workers,
+        serial: () =>
+          timed(
+            () => serial.set(original as never),
+            () => serial.sort(),
+          ),
+        parallel: () =>
+          timed(
+            () => memory.numbers.set(original as never),
+            () => parallelSort(memory, workers, (task) => pool.run(task, { signal })),
+          ),
+      },
+      rounds,
+    )
+    const same = Buffer.compare(Buffer.from(memory.numbers.buffer), Buffer.from(serial.buffer)) === 0
+    if (!same && !serial.every((value, at) => Object.is(value, memory.numbers[at]))) {
+      throw new Error('the parallel sort and TypedArray.sort disagree')
+    }
+
+    // Beside them, an algorithm that knows more about its numbers.
+    let radixMs: number | undefined
+    if (original instanceof Int32Array && serial instanceof Int32Array) {
+      const { radix } = await interleave(
+        {
+          radix: () =>
+            timed(
+              () => serial.set(original),
+              () => radixSort(serial),
+            ),
+        },
+        { ...rounds, rounds: 3 },
+      )
+      radixMs = radix.ms
+      if (!serial.every((value, at) => value === memory.numbers[at])) throw new Error('the radix sort is wrong')
+    }
+    const perSecond = (ms: number) => `${(numbers / ms / 1000).toFixed(1)} M/s`
+    print(
+      '',
+      table(
+        ['', 'threads', 'time', 'numbers', 'speedup'],
+        [
+          ['TypedArray.sort', 1, milliseconds(measured.serialMs), perSecond(measured.serialMs), ''],
+          [
+            ...['parallel merge sort', workers, milliseconds(measured.parallelMs), perSecond(measured.parallelMs)],
+            times(measured.speedup),
+          ],
+          ["this machine's ceiling", workers, '', '', times(measured.ceiling)],
+          ...(radixMs === undefined
+            ? []
+            : [['radix sort', 1, milliseconds(radixMs), perSecond(radixMs), times(measured.serialMs / radixMs)]]),
+        ],
+      ),
+      '',
+      `Efficiency ${percent(measured.efficiency)} of the ceiling on ${measured.cores} cores.`,
+      workers === 2 && numbers >= 20_000_000
+        ? `Wanted with two workers: at least 1.60×; measured: ${times(measured.speedup)}.`
+        : 'All results are equal, number by number.',
+    )
+    return { numbers, type, input, ...measured, radixMs, sorted: true }
+  },
+  figure: ({ numbers, speedup, workers, ceiling }) =>
+    `${count(numbers)} numbers ${times(speedup)} as fast as TypedArray.sort on ${workers} threads, ceiling ${times(ceiling)}`,
+})

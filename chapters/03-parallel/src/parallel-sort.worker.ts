@@ -1,0 +1,5 @@
+/** A worker thread of the `sort` example: sorts runs and merges parts in memory that all threads share. */
+import { workerData } from 'piscina'
+import { doSortTask, type SortMemory, type SortTask } from './parallel-sort.ts'
+
+export default (task: SortTask) => doSortTask(workerData as SortMemory, task)

@@ -1,0 +1,25 @@
+/** A worker thread of `chunking` and `oversubscribe`: counts primes in one range, or in its chunks of a shared loop. */
+import { countPrimes } from './primes.ts'
+import { arrive, type Chunk, chunksFor, type Loop } from './schedule.ts'
+
+export type PrimesTask = Chunk | { loop: Loop; worker: number }
+
+/** What a worker did for a loop; times in ms since the epoch, which all threads share. */
+export interface WorkerLog {
+  worker: number
+  primes: number
+  chunks: (Chunk & { beginMs: number; endMs: number })[]
+}
+
+export default function work(task: PrimesTask): WorkerLog | number {
+  if ('from' in task) return countPrimes(task.from, task.to)
+  const log: WorkerLog = { worker: task.worker, primes: 0, chunks: [] }
+  const now = () => performance.timeOrigin + performance.now()
+  arrive(task.loop)
+  for (const chunk of chunksFor(task.loop, task.worker)) {
+    const beginMs = now()
+    log.primes += countPrimes(chunk.from, chunk.to)
+    log.chunks.push({ ...chunk, beginMs, endMs: now() })
+  }
+  return log
+}

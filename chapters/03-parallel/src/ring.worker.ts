@@ -1,0 +1,112 @@
+/** A thread that produces or consumes items of 64 bytes, through a ring or by messages; one job at a time. */
+import { type MessagePort, parentPort } from 'node:worker_threads'
+import { Ring, type RingMemory } from './ring.ts'
+
+/** An item's first words are its producer and its number, counted from 0; the rest is made from both. */
+export const itemBytes = 64
+const words = itemBytes / 4
+
+export type RingJob =
+  | { do: 'produce'; memory: RingMemory; producer: number; items: number; closeAfter?: number | undefined }
+  /** `seen` counts how often each item was taken, at producer × items + number. */
+  | { do: 'consume'; memory: RingMemory; seen?: Seen | undefined; keep?: boolean; closeAfter?: number | undefined }
+  | { do: 'post'; port: MessagePort; items: number; batch: number }
+  | { do: 'receive'; port: MessagePort; items: number }
+
+export interface Seen {
+  counts: Int32Array<SharedArrayBuffer>
+  items: number
+}
+
+export interface RingLog {
+  /** How many items were put in or taken out. */
+  items: number
+  /** How many came out damaged, or before an earlier one of the same producer. */
+  wrong: number
+  /** Producer and number of each item taken, in order, when asked to keep them. */
+  kept: number[]
+}
+
+function fill(item: Int32Array, at: number, producer: number, number: number): void {
+  item[at] = producer
+  item[at + 1] = number
+  for (let word = 2; word < words; word++) item[at + word] = Math.imul(number + word, 0x9e37_79b1) ^ producer
+}
+
+function isWhole(item: Int32Array): boolean {
+  const [producer = 0, number = 0] = item
+  for (let word = 2; word < words; word++) {
+    if (item[word] !== (Math.imul(number + word, 0x9e37_79b1) ^ producer)) return false
+  }
+  return true
+}
+
+function produce({ memory, producer, items, closeAfter }: RingJob & { do: 'produce' }): RingLog {
+  const ring = new Ring(memory)
+  const item = new Int32Array(words)
+  let number = 0
+  for (; number < items; number++) {
+    if (number === closeAfter) ring.close()
+    fill(item, 0, producer, number)
+    if (!ring.put(item)) break
+  }
+  return { items: number, wrong: 0, kept: [] }
+}
+
+function consume({ memory, seen, keep, closeAfter }: RingJob & { do: 'consume' }): RingLog {
+  const ring = new Ring(memory)
+  const item = new Int32Array(words)
+  const log: RingLog = { items: 0, wrong: 0, kept: [] }
+  const last = new Map<number, number>()
+  if (closeAfter === 0) ring.close()
+  while (ring.take(item)) {
+    const [producer = 0, number = 0] = item
+    if (!isWhole(item)) log.wrong++
+    if (seen) {
+      if (number <= (last.get(producer) ?? -1)) log.wrong++
+      last.set(producer, number)
+      Atomics.add(seen.counts, producer * seen.items + number, 1)
+    }
+    if (keep) log.kept.push(producer, number)
+    if (++log.items === closeAfter) ring.close()
+  }
+  return log
+}
+
+function post({ port, items, batch }: RingJob & { do: 'post' }): RingLog {
+  for (let number = 0; number < items; number += batch) {
+    const size = Math.min(batch, items - number)
+    const message = new Int32Array(size * words)
+    for (let at = 0; at < size; at++) fill(message, at * words, 0, number + at)
+    port.postMessage(message)
+  }
+  return { items, wrong: 0, kept: [] }
+}
+
+function receive({ port, items }: RingJob & { do: 'receive' }): Promise<RingLog> {
+  return new Promise((resolve) => {
+    const log: RingLog = { items: 0, wrong: 0, kept: [] }
+    port.on('message', (message: Int32Array) => {
+      for (let at = 0; at < message.length; at += words) {
+        if (message[at + 1] !== log.items || !isWhole(message.subarray(at, at + words))) log.wrong++
+        log.items++
+      }
+      if (log.items === items) {
+        port.close()
+        resolve(log)
+      }
+    })
+  })
+}
+
+parentPort?.on('message', async (job: RingJob) => {
+  const log =
+    job.do === 'produce'
+      ? produce(job)
+      : job.do === 'consume'
+        ? consume(job)
+        : job.do === 'post'
+          ? post(job)
+          : receive(job)
+  parentPort?.postMessage(await log)
+})

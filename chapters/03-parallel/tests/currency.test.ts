@@ -1,0 +1,62 @@
+/** The rates: from the package through a real server, in each way; and what goes wrong with servers. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, startProgram } from '@repo/common/process'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ways } from '../src/currency.ts'
+import { fetchRate, latencyOf, mostPairs, pairsOf, ratesFolder } from '../src/rates.ts'
+
+let server: Awaited<ReturnType<typeof startProgram<{ address: string }>>>
+beforeAll(async () => {
+  server = await startProgram(new URL('../src/rates.program.ts', import.meta.url), { args: ['0', '1'] })
+})
+afterAll(() => server.stop())
+
+describe('rates', () => {
+  it('are those in the package, in every way', async () => {
+    const pairs = pairsOf(9)
+    const inPackage = pairs.map(({ from, to }) => {
+      const day = JSON.parse(readFileSync(join(ratesFolder(), `${from}.json`), 'utf8'))
+      return { from, to, date: day.date, rate: day[from][to] }
+    })
+    for (const way of Object.values(ways)) {
+      const rates = await way(server.info.address, pairs)
+      const place = new Map(pairs.map(({ from, to }, at) => [`${from}/${to}`, at]))
+      rates.sort((a, b) => (place.get(`${a.from}/${a.to}`) ?? 0) - (place.get(`${b.from}/${b.to}`) ?? 0))
+      expect(rates).toEqual(inPackage)
+    }
+  })
+
+  it('that there are not are an error that says so', async () => {
+    const { address } = server.info
+    await expect(fetchRate(address, { from: 'usd', to: 'nosuch' })).rejects.toThrow(/usd\.json has no rate for nosuch/)
+    await expect(fetchRate(address, { from: 'nosuch', to: 'usd' })).rejects.toThrow(/nosuch\.json answered 404/)
+    await expect(fetchRate(address, { from: '../x', to: 'usd' })).rejects.toThrow(/answered 404/)
+    for (const way of Object.values(ways)) {
+      await expect(way(address, [{ from: 'nosuch', to: 'usd' }])).rejects.toThrow(/answered 404/)
+    }
+  })
+
+  it('of a server that is not there are an error in one line', async () => {
+    const address = `http://127.0.0.1:${await freePort()}/`
+    await expect(fetchRate(address, { from: 'usd', to: 'eur' })).rejects.toThrow(
+      /^http:\/\/127\.0\.0\.1:\d+ cannot be reached \(connect ECONNREFUSED .*\)$/,
+    )
+  })
+})
+
+it('pairs are different, and of different currencies', () => {
+  const pairs = pairsOf(mostPairs)
+  expect(new Set(pairs.map(({ from, to }) => `${from}/${to}`)).size).toBe(mostPairs)
+  expect(pairs.every(({ from, to }) => from !== to && to !== '')).toBe(true)
+})
+
+it('latencies depend on the seed and the currency alone, and lie around the mean', () => {
+  const currencies = [...new Set(pairsOf(mostPairs).map(({ from }) => from))]
+  const latencies = currencies.map((currency) => latencyOf(currency, 1, 100))
+  expect(currencies.map((currency) => latencyOf(currency, 1, 100))).toEqual(latencies)
+  expect(currencies.map((currency) => latencyOf(currency, 2, 100))).not.toEqual(latencies)
+  expect(Math.min(...latencies)).toBeGreaterThanOrEqual(50)
+  expect(Math.max(...latencies)).toBeLessThan(150)
+  expect(new Set(latencies).size).toBe(currencies.length)
+})
