@@ -5,6 +5,7 @@
  *
  *     pnpm --filter 02-async start grep freedom
  *     pnpm --filter 02-async start grep 'w[ao]r' --ignore-case ~/book.txt
+ *     pnpm --filter 02-async start grep freedom --repeat 19      a file of 200 MB
  *     cat ~/book.txt | pnpm --filter 02-async start grep war --count -
  *
  * PATTERN is a word or a JavaScript regular expression, looked for in each line; without files, in all State of the Union
@@ -22,7 +23,7 @@ import { bytes, count, milliseconds, table } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { GrepError, grepAndCount, type Measured, startWay } from '../src/grep-process.ts'
 import { type Count, grepCommand } from '../src/pattern.ts'
-import { searchOf, sourceOf } from '../src/requests.ts'
+import { repeated, searchOf, sourceOf } from '../src/requests.ts'
 import { type WayName, ways } from '../src/ways.ts'
 
 export default example(import.meta, {
@@ -31,15 +32,21 @@ export default example(import.meta, {
     ignoreCase: flag().describe('A and a are the same letter'),
     count: flag().describe('print nothing but how often the pattern occurs, as `grep -o PATTERN | wc -l` does'),
     lines: flag().describe('print nothing but in how many lines it occurs, as `grep -c PATTERN` does'),
+    repeat: wholeNumber(1, 1000).default(1).describe('search a file with all of it so many times over'),
     rounds: wholeNumber(1, 1000).default(5).describe('how often each way is timed'),
   },
 
   async run(options, { operands: [pattern = 'freedom', ...operands], signal, print }) {
     const search = searchOf(pattern, options.ignoreCase)
     await using folder = await temporaryFolder()
-    const { files, bytes: size } = await sourceOf(operands, { input: process.stdin, folder: folder.path, signal })
+    const sourceOptions = { input: process.stdin, folder: folder.path, signal }
+    const given = await sourceOf(operands, sourceOptions)
+    const { files, bytes: size } = options.repeat > 1 ? await repeated(given, options.repeat, sourceOptions) : given
     const bare = options.count || options.lines
-    if (!bare) print(`Looking for ${pattern} in ${count(files.length)} files, ${bytes(size)} …`)
+    if (!bare)
+      print(
+        `Looking for ${pattern} in ${files.length === 1 ? 'one file' : `${count(files.length)} files`}, ${bytes(size)} …`,
+      )
 
     await using processes = new AsyncDisposableStack()
     const counts: (Count | { occurrences: number })[] = []

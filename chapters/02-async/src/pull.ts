@@ -5,7 +5,7 @@ import { chunkBytes, LineSplitter } from './lines.ts'
 import { type Count, lineCounter, type Search } from './pattern.ts'
 
 /** The text of a file in pieces. The file is read on when somebody asks, and closed when nobody asks any more. */
-export async function* piecesOf(file: string): AsyncGenerator<string, void, void> {
+async function* piecesOf(file: string): AsyncGenerator<string, void, void> {
   await using handle = await open(file)
   const decoder = new StringDecoder('utf8')
   const buffer = Buffer.allocUnsafe(chunkBytes)

@@ -1,6 +1,9 @@
 /** What a reader asks the searches for, checked: whatever is wrong becomes one line that says what is accepted. */
+import { createWriteStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { UsageError } from '@repo/common/example'
 import { pathFromReader } from '@repo/common/options'
 import { bytes } from '@repo/common/terminal'
@@ -9,6 +12,30 @@ import { InputError, inspect, longestLineBytes, spool } from './input.ts'
 import { PatternError, type Search, searchFor } from './pattern.ts'
 
 const mostSpooledBytes = 2_000_000_000
+const newline = 10
+
+/**
+ * One file with all of a source, `times` over, each file of it ending with a line end: a large text out of small ones.
+ * Throws a UsageError when it would be too large.
+ */
+export async function repeated(source: Source, times: number, { folder, signal }: SourceOptions): Promise<Source> {
+  if (source.bytes * times > mostSpooledBytes) {
+    const most = Math.floor(mostSpooledBytes / source.bytes)
+    throw new UsageError('--repeat', times, `up to ${most} for ${bytes(source.bytes)} of text`)
+  }
+  const path = join(folder, 'repeated')
+  const once = (await Promise.all(source.files.map((file) => readFile(file)))).flatMap((text) =>
+    text.at(-1) === newline ? [text] : [text, Buffer.of(newline)],
+  )
+  await pipeline(
+    async function* () {
+      for (let at = 0; at < times; at++) yield* once
+    },
+    createWriteStream(path),
+    { signal },
+  )
+  return { files: [path], bytes: (await stat(path)).size }
+}
 
 /** The search for a pattern. Throws a UsageError. */
 export function searchOf(pattern: string, ignoreCase: boolean): Search {

@@ -11,7 +11,7 @@ export interface TaskGroup {
 }
 
 /** Why the tasks of a group were cancelled; `cause` is the error of the task that failed first. */
-export class GroupCancelled extends Error {
+class GroupCancelled extends Error {
   override name = 'GroupCancelled'
 }
 

@@ -68,6 +68,17 @@ describe('grep', () => {
     expect(await text(child.stdout)).toBe('4\n3\n')
   })
 
+  it('searches a larger file made of the same', async () => {
+    await using folder = await temporaryFolder()
+    const files = [join(folder.path, 'a'), join(folder.path, 'b')]
+    await Promise.all(files.map((file) => writeFile(file, 'war\nno war')))
+    const result = await documentOf<Grep>('grep', 'war', ...files, '--repeat', '3', '--rounds', '1')
+    expect(result).toMatchObject({ occurrences: 12, lines: 12, bytes: 66, grep: { occurrences: 12 } })
+    expect(await refusal('grep', 'war', '--repeat', '1000')).toMatch(
+      /--repeat: received "1000"; accepts up to 185 for 10.8 MB/,
+    )
+  })
+
   it('leaves grep out where it means something else, and says so', async () => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'a')
