@@ -53,7 +53,7 @@ export default example(import.meta, {
     })
     const svg = draw({
       title: 'The ladder of latencies',
-      subtitle: `there and back: the median as a dot, the line ends at the 99th percentile; ${availableParallelism()} cores`,
+      subtitle: `there and back: the median as a dot, with its value, the line ends at the 99th percentile; ${availableParallelism()} cores`,
       x: { label: 'time', type: 'log', domain: [1, 1e9], ticks: 10, tickFormat: (ns) => duration(Number(ns)) },
       y: { label: '', type: 'band', domain: rows.map(({ name }) => name) },
       height: 110 + 34 * rows.length,
@@ -70,7 +70,7 @@ export default example(import.meta, {
         }),
         Plot.dot(rows, { x: 'medianNs', y: 'name', fill: palette[0], r: 5 }),
         Plot.text(rows, {
-          ...{ x: 'medianNs', y: 'name', dx: -9, textAnchor: 'end', fill: 'currentColor' },
+          ...{ x: 'p99Ns', y: 'name', dx: 9, textAnchor: 'start', fill: 'currentColor' },
           text: ({ medianNs }: { medianNs: number }) => duration(medianNs),
         }),
       ],
