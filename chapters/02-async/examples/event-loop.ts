@@ -29,6 +29,7 @@ export default example(import.meta, {
     slice: number(0.1, 1_000).default(5).describe('ms to compute before the event loop gets a turn'),
     rounds: wholeNumber(1, 100).default(5).describe('how often each way is timed'),
   },
+  quick: { rounds: 3 },
 
   async run({ slice, rounds }, { signal, print }) {
     const observed = await observe(import.meta.filename)

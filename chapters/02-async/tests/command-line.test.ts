@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest'
 const chapter = dirname(fileURLToPath(new URL('.', import.meta.url)))
 const { examples } = await readChapter(chapter)
 
-describe.each(examples)('$name', ({ name, summary }) => {
+describe.concurrent.each(examples)('$name', ({ name, summary }) => {
   it('explains itself', async () => {
     const { code, stdout } = await runExample(chapter, name, ['--help'])
     expect(code).toBe(0)
