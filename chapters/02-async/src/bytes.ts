@@ -1,6 +1,7 @@
 /**
  * Way 4: blocks of bytes. A line is not cut out, and not decoded, unless the pattern needs it: a text is looked for as
- * bytes, an ASCII pattern in bytes taken for characters.
+ * bytes, a pattern that has a text in it only in the lines that have that text, and an ASCII pattern in bytes taken for
+ * characters.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Count, lineCounter, type Search } from './pattern.ts'
@@ -8,6 +9,8 @@ import { type Count, lineCounter, type Search } from './pattern.ts'
 const newline = 10
 /** Larger ones no longer fit into a core's own cache. */
 const blockBytes = 512 * 1024
+/** Shorter texts stand in too many lines to be worth looking for first. */
+const leastRequired = 3
 
 export function inBytes(search: Search, files: string[]): Count {
   const total = { occurrences: 0, lines: 0 }
@@ -40,7 +43,7 @@ export function inBytes(search: Search, files: string[]): Count {
 
 /** A function that adds the matches in a block of whole lines to `total`. */
 function blockCounter(search: Search, total: Count): (block: Buffer) => void {
-  const { source, flags, literal, ascii, withinLines, pattern } = search
+  const { source, flags, literal, ascii, withinLines, pattern, required } = search
   if (literal) {
     const bytes = Buffer.from(pattern)
     return (block) => {
@@ -54,6 +57,20 @@ function blockCounter(search: Search, total: Count): (block: Buffer) => void {
     }
   }
   const textOf = (block: Buffer) => block.toString(ascii ? 'latin1' : 'utf8')
+  const matchesIn = lineCounter(search)
+  if (required.length >= leastRequired) {
+    const bytes = Buffer.from(required)
+    return (block) => {
+      for (let at = block.indexOf(bytes); at >= 0; ) {
+        const end = endOfLine(block, at)
+        const matches = matchesIn(textOf(block.subarray(block.lastIndexOf(newline, at) + 1, end)))
+        at = block.indexOf(bytes, end)
+        if (matches === undefined) continue
+        total.occurrences += matches
+        total.lines++
+      }
+    }
+  }
   if (withinLines) {
     const regExp = new RegExp(source, flags)
     return (block) => {
@@ -68,7 +85,6 @@ function blockCounter(search: Search, total: Count): (block: Buffer) => void {
       }
     }
   }
-  const matchesIn = lineCounter(search)
   return (block) => {
     const text = textOf(block)
     for (let from = 0; from < text.length; ) {

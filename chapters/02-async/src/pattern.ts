@@ -19,6 +19,8 @@ export interface Search {
   withinLines: boolean
   /** All it can match is ASCII, one byte for each character: UTF-8 need not be decoded. */
   ascii: boolean
+  /** A text that is a part of every match: a line without it need not be looked at. Empty when none is known. */
+  required: string
 }
 
 export interface Count {
@@ -52,9 +54,10 @@ export function searchFor(pattern: string, ignoreCase = false): Search {
     const reason = (error as Error).message.split(': ').at(-1)
     throw new PatternError(`a regular expression as JavaScript reads it (this one: ${reason})`)
   }
-  const { ascii, withinLines, mayBeEmpty } = traitsOf(pattern)
+  const { ascii, withinLines, mayBeEmpty, required } = traitsOf(pattern)
   return {
     ...{ pattern, ignoreCase, source: pattern, ascii, withinLines, mayBeEmpty },
+    required: ignoreCase ? '' : required,
     // With `u`, ignoring the case makes K equal to the sign for kelvin too; without it only A to Z have a case here.
     flags: ascii ? `g${i}` : `gsu${i}`,
     literal: isPlainText(pattern) && !ignoreCase,
@@ -124,7 +127,18 @@ function traitsOf(pattern: string) {
     },
   })
   const mayBeEmpty = shortest(ast) === 0
-  return { ascii, withinLines: withinLines && !mayBeEmpty, mayBeEmpty }
+  return { ascii, withinLines: withinLines && !mayBeEmpty, mayBeEmpty, required: longestText(ast) }
+}
+
+/** The longest text that stands in a pattern outside of groups, alternatives and quantifiers. */
+function longestText({ alternatives: [only, ...others] }: AST.Pattern): string {
+  if (!only || others.length > 0) return ''
+  const texts = ['']
+  for (const element of only.elements) {
+    if (element.type === 'Character') texts.push(texts.pop() + String.fromCodePoint(element.value))
+    else texts.push('')
+  }
+  return texts.reduce((longest, text) => (text.length > longest.length ? text : longest))
 }
 
 /** The number of characters that a match has at least. */

@@ -40,6 +40,20 @@ describe('searchFor', () => {
     expect(searchFor(pattern)).toMatchObject(traits)
   })
 
+  it.each([
+    ['free(dom|ly)', 'free'],
+    ['the (united|several) states', ' states'],
+    ['\\bunion\\b', 'union'],
+    ['peace+ful', 'peac'],
+    ['war|peace', ''],
+    ['(war)+', ''],
+    ['(?=war)x', 'x'],
+    ['libert[éy]', 'libert'],
+  ])('knows a text that is in every match of %j', (pattern, required) => {
+    expect(searchFor(pattern).required).toBe(required)
+    expect(searchFor(pattern, true).required).toBe('')
+  })
+
   it('does not take a text for bytes when the case is ignored', () => {
     expect(searchFor('war', true)).toMatchObject({ literal: false, flags: 'gi' })
   })
