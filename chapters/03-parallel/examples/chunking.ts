@@ -20,6 +20,7 @@ import { linePlot } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
+import { aborted } from '../src/abort.ts'
 import { countPrimes } from '../src/primes.ts'
 import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
 import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
@@ -41,6 +42,7 @@ export default example(import.meta, {
       minThreads: workers,
       maxThreads: workers,
     })
+    const stopped = aborted(signal)
     const primes = countPrimes(0, limit)
     const expectPrimes = (found: number, how: string) => {
       if (found !== primes) throw new Error(`${how} counted ${found} primes, one thread ${primes}`)
@@ -55,7 +57,7 @@ export default example(import.meta, {
     const cutInto = (parts: number) => async () => {
       const at = (part: number) => Math.floor((limit * part) / parts)
       const ranges = Array.from({ length: parts }, (_, part) => ({ from: at(part), to: at(part + 1) }))
-      const found = await Promise.all(ranges.map((range) => pool.run(range, { signal })))
+      const found = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
       expectPrimes(
         (found as number[]).reduce((sum, primes) => sum + primes, 0),
         `${parts} tasks`,
@@ -86,8 +88,8 @@ export default example(import.meta, {
     const logs = new Map<Schedule, WorkerLog[]>()
     const share = (schedule: Schedule) => async () => {
       const loop = sharedLoop({ schedule, items: limit, workers, chunk })
-      const all = Array.from({ length: workers }, (_, worker) => pool.run({ loop, worker }, { signal }))
-      const done = (await Promise.all(all)) as WorkerLog[]
+      const all = Array.from({ length: workers }, (_, worker) => pool.run({ loop, worker }))
+      const done = (await Promise.race([Promise.all(all), stopped])) as WorkerLog[]
       expectPrimes(
         done.reduce((sum, log) => sum + log.primes, 0),
         schedule,

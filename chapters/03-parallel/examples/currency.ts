@@ -4,7 +4,7 @@
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 03-parallel start currency
- *     pnpm --filter 03-parallel start currency --pairs 100 --latency 200
+ *     pnpm --filter 03-parallel start currency --pairs 100 --latency 1000
  *     pnpm --filter 03-parallel start currency --live     # asks latest.currency-api.pages.dev
  *
  * The example starts a rate server in a process of its own. Its rates are real, those of one day from the npm package
@@ -31,14 +31,14 @@ const labels: Record<WayName, string> = {
 
 export default example(import.meta, {
   options: {
-    pairs: wholeNumber(1, mostPairs).default(40).describe('pairs of currencies'),
-    latency: wholeNumber(0, 10_000).default(100).describe('mean latency of the rate server in ms'),
+    pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
+    latency: wholeNumber(0, 10_000).default(200).describe('mean latency of the rate server in ms'),
     seed: wholeNumber(0, 2 ** 31 - 1)
       .default(1)
       .describe('for the latencies'),
     live: flag().describe("ask the project's public address instead of a server of our own"),
   },
-  quick: { pairs: 20, latency: 50 },
+  quick: { pairs: 10, latency: 100 },
 
   async run({ pairs: pairCount, latency, seed, live }, { signal, quick, print }) {
     const pairs = pairsOf(pairCount)
@@ -67,7 +67,7 @@ export default example(import.meta, {
     using bar = progress('asking', 1)
     const timed = await interleave(
       { sequentially: ask('sequentially'), onThreads: ask('onThreads'), onTheEventLoop: ask('onTheEventLoop') },
-      { rounds: live || quick ? 1 : 3, signal, onProgress: (done, total) => bar.update(done / total) },
+      { rounds: live || quick ? 1 : 2, signal, onProgress: (done, total) => bar.update(done / total) },
     )
 
     const byPair = (report: Good) => new Map(report.rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))

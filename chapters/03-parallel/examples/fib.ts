@@ -21,12 +21,13 @@ import { linePlot } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { milliseconds, percent, table, times } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { aborted } from '../src/abort.ts'
 import { fib } from '../src/fib.ts'
 import { childProcesses, mainThread, piscinaPool, python, rawThreads } from '../src/fib-ways.ts'
 
 export default example(import.meta, {
   options: {
-    n: wholeNumber(10, 45).default(37).describe('compute fib(n)'),
+    n: wholeNumber(10, 45).default(36).describe('compute fib(n)'),
     pythonN: wholeNumber(10, 40).default(28).describe('the same for Python'),
   },
   quick: { n: 33, pythonN: 23 },
@@ -45,11 +46,10 @@ export default example(import.meta, {
     }
     const names = Object.keys(ways) as (keyof typeof ways)[]
     // Ctrl-C ends them, and with them every wait below.
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    aborted.catch(() => {})
+    const stopped = aborted(signal)
     const expected = fib(n)
     const checked = (name: keyof typeof ways, k: number) => async () => {
-      const results = await Promise.race([ways[name].run(n, k, signal), aborted])
+      const results = await Promise.race([ways[name].run(n, k), stopped])
       if (!results.every((result) => result === expected)) throw new Error(`${name} computed ${results}`)
     }
 

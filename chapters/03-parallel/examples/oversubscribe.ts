@@ -4,7 +4,7 @@
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 03-parallel start oversubscribe
- *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 200
+ *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 100
  *
  * The same work on more and more threads: counting primes, which needs a core all the time, and asking a rate server for
  * rates, one after the other on each thread, which mostly waits. (The rates are real, the server's latency is simulated.)
@@ -31,7 +31,7 @@ const file = (name: string) => new URL(`../src/${name}`, import.meta.url)
 export default example(import.meta, {
   options: {
     limit: wholeNumber(1_000, 100_000_000).default(3_000_000).describe('count the primes below it'),
-    requests: wholeNumber(1, mostPairs).default(96).describe('rates to ask for'),
+    requests: wholeNumber(1, mostPairs).default(64).describe('rates to ask for'),
     latency: wholeNumber(0, 10_000).default(50).describe('mean latency of the rate server in ms'),
   },
   quick: { limit: 1_000_000, requests: 48, latency: 20 },
@@ -72,14 +72,14 @@ export default example(import.meta, {
             await Promise.all(pairs.map((pair) => waiting.run({ address, pair }, { signal })))
           },
         },
-        { rounds: quick ? 1 : 5, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
+        { rounds: quick ? 1 : 3, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
       )
       const threadBytes = Math.max(0, process.memoryUsage.rss() - before) / (2 * workers)
       rows.push({ workers, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
     }
     const { loop } = await interleave(
       { loop: () => Promise.all(pairs.map((pair) => fetchRate(address, pair, signal))).then(() => {}) },
-      { rounds: quick ? 1 : 5, signal },
+      { rounds: quick ? 1 : 3, signal },
     )
 
     const [first] = rows

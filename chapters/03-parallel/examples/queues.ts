@@ -19,6 +19,7 @@ import { accepting, flag, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, table, times } from '@repo/common/terminal'
 import { stateOfTheUnion } from '@repo/common/texts'
+import { aborted } from '../src/abort.ts'
 import { type ConsumerTask, consume } from '../src/process-queues.ts'
 import { type RingResult, RingThreads } from '../src/ring-threads.ts'
 
@@ -61,10 +62,9 @@ export default example(import.meta, {
     const check = { producers, consumers, items: Math.min(each, 100_000), capacity, check: true }
     const checked = await threads.pass(check)
     // Ctrl-C ends the threads, and with them every wait below.
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    aborted.catch(() => {})
+    const stopped = aborted(signal)
     const perMillion = (passed: number, pass: () => Promise<RingResult>) => async () => {
-      const { ms, taken, wrong } = await Promise.race([pass(), aborted])
+      const { ms, taken, wrong } = await Promise.race([pass(), stopped])
       if (wrong > 0 || taken !== passed) throw new Error(`of ${passed} items ${taken} arrived, ${wrong} of them wrong`)
       return (ms * 1e6) / passed
     }

@@ -13,7 +13,7 @@ const file = new URL('./fib.ts', import.meta.url)
 
 /** Runs fib(n) k times and returns the k results. */
 export interface Way extends AsyncDisposable {
-  run: (n: number, k: number, signal?: AbortSignal) => Promise<number[]>
+  run: (n: number, k: number) => Promise<number[]>
   /** How long it took until all its threads or processes were there, for each of them. */
   startMs: number
 }
@@ -62,8 +62,7 @@ export async function rawThreads(most: number): Promise<Way> {
 export async function piscinaPool(threads: number): Promise<Way> {
   const begin = performance.now()
   const pool = new Piscina<number, number>({ filename: file.href, minThreads: threads, maxThreads: threads })
-  const run: Way['run'] = (n, k, signal) =>
-    Promise.all(Array.from({ length: k }, () => pool.run(n, signal ? { signal } : {})))
+  const run: Way['run'] = (n, k) => Promise.all(Array.from({ length: k }, () => pool.run(n)))
   await run(1, threads)
   return { run, startMs: (performance.now() - begin) / threads, [Symbol.asyncDispose]: () => pool.destroy() }
 }
@@ -72,7 +71,7 @@ export async function piscinaPool(threads: number): Promise<Way> {
 export async function childProcesses(most: number): Promise<Way> {
   const begin = performance.now()
   const pool = new WorkerPool<number, number>(processes(file), most)
-  const run: Way['run'] = (n, k, signal) => Promise.all(Array.from({ length: k }, () => pool.run(n, { signal })))
+  const run: Way['run'] = (n, k) => Promise.all(Array.from({ length: k }, () => pool.run(n)))
   await run(1, most)
   return {
     run,

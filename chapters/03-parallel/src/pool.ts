@@ -9,7 +9,10 @@
 import type { PoolWorker, StartWorker } from './workers.ts'
 
 export interface TaskOptions {
-  /** Cancels the task: a queued one is never started, a running one is ended together with its worker. */
+  /**
+   * Cancels the task: a queued one is never started, a running one is ended together with its worker. To stop thousands
+   * at once, dispose of the pool: a signal looks through all its listeners for each one that is added.
+   */
   signal?: AbortSignal | undefined
   /** The longest time its work may take; a worker that is new has to start in it, too. */
   timeoutMs?: number | undefined

@@ -5,13 +5,12 @@
 
 /** How many primes there are in [from, to). */
 export function countPrimes(from: number, to: number): number {
-  let primes = 0
-  for (let candidate = Math.max(2, from); candidate < to; candidate++) if (isPrime(candidate)) primes++
+  let primes = from <= 2 && to > 2 ? 1 : 0
+  candidates: for (let candidate = Math.max(3, from | 1); candidate < to; candidate += 2) {
+    for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) {
+      if (candidate % divisor === 0) continue candidates
+    }
+    primes++
+  }
   return primes
-}
-
-function isPrime(candidate: number): boolean {
-  if (candidate % 2 === 0) return candidate === 2
-  for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) if (candidate % divisor === 0) return false
-  return true
 }

@@ -38,8 +38,6 @@ const [notEmpty, sleepingConsumers] = [32, 33]
 const [notFull, sleepingProducers] = [48, 49]
 const sequences = 64
 
-const looksBeforeSleep = 200
-
 /**
  * Memory for a queue of `capacity` items, a power of two, of `itemBytes` bytes each, a multiple of four.
  *
@@ -71,12 +69,15 @@ export class Ring {
   readonly #slots: Int32Array<SharedArrayBuffer>
   readonly #capacity: number
   readonly #itemWords: number
+  readonly #looks: number
 
-  constructor({ control, slots, capacity, itemWords }: RingMemory) {
+  /** @param looks how often to look for room or an item before sleeping, for most waits are shorter than a sleep */
+  constructor({ control, slots, capacity, itemWords }: RingMemory, looks = 200) {
     this.#control = control
     this.#slots = slots
     this.#capacity = capacity
     this.#itemWords = itemWords
+    this.#looks = looks
   }
 
   /** Copies an item in, waiting for room. Returns false, and puts nothing in, when the queue is closed. */
@@ -161,9 +162,9 @@ export class Ring {
     return nothing && Atomics.load(this.#control, tail) !== (position | 1)
   }
 
-  /** Looks `looksBeforeSleep` times, for most waits are shorter than a sleep; then sleeps until woken. */
+  /** Looks again a few times, then sleeps until woken. */
   #sleep(word: number, sleepers: number, mustWait: () => boolean): void {
-    for (let look = 0; look < looksBeforeSleep; look++) if (!mustWait()) return
+    for (let look = 0; look < this.#looks; look++) if (!mustWait()) return
     const control = this.#control
     Atomics.add(control, sleepers, 1)
     const ticket = Atomics.load(control, word)
