@@ -4,7 +4,7 @@
  * The file's header comment is its documentation: the first line is `name: summary`, the rest is what `--help` prints
  * above the options. What `run` returns is the JSON document of `--json`; what it prints is for readers.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
@@ -258,7 +258,10 @@ async function writePicture(file: string, name: string, content: string | Uint8A
   const folder = join(chapter, '..', '..', 'out', basename(chapter))
   await mkdir(folder, { recursive: true })
   const picture = join(folder, name)
-  await writeFile(picture, content)
+  // Another run of the same example, or a viewer, never sees half a picture.
+  const unfinished = `${picture}.${process.pid}`
+  await writeFile(unfinished, content)
+  await rename(unfinished, picture)
   return picture
 }
 
