@@ -25,7 +25,10 @@ if (parentPort) {
   ready()
 }
 
-/** Gives a copy's memory back at once: the garbage collector sees small objects and would let many large ones gather. */
-function free(data: Request['data']) {
-  if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0)
+/**
+ * Gives a copy's memory back at once: the garbage collector sees small objects and would let many large ones gather. What
+ * came through a process's channel may lie in memory that the channel still reads from; that is left alone.
+ */
+function free({ buffer, byteLength }: Request['data']) {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
