@@ -30,7 +30,7 @@ export default example(import.meta, {
   options: {
     limit: wholeNumber(1_000, 100_000_000).default(4_000_000).describe('count the primes below it'),
     tasks: wholeNumber(1, 1_000_000).default(100_000).describe('the most tasks to cut the work into'),
-    chunk: wholeNumber(1, 1_000_000).default(2_000).describe('numbers in a chunk of the dynamic schedule'),
+    chunk: wholeNumber(1, 1_000_000).default(10_000).describe('numbers in a chunk of the dynamic schedule'),
     workers: workerCount(64).describe('worker threads'),
   },
   quick: { limit: 1_500_000, tasks: 10_000 },
@@ -117,7 +117,7 @@ export default example(import.meta, {
         ticks: counts.filter((parts) => Number.isInteger(Math.log10(parts))),
         tickFormat: (tick) => count(Number(tick)),
       },
-      y: { label: 'ms', domain: [0, Math.max(...sizes.map(({ ms }) => ms), serialMs)] },
+      y: { label: 'ms', type: 'log' },
       series: [
         { name: 'measured', points: sizes.map(({ tasks, ms }) => ({ x: tasks, y: ms })) },
         { name: 'one thread', style: 'dashed', points: counts.map((parts) => ({ x: parts, y: serialMs })) },

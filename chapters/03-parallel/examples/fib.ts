@@ -91,6 +91,7 @@ export default example(import.meta, {
     const svg = linePlot({
       title: 'The same computation k times at once',
       subtitle: `time as a multiple of one computation; ${cores} cores`,
+      width: 900,
       x: { label: 'computations', ticks: counts, tickFormat: 'd' },
       y: { label: 'time / time of one', domain: [0, Math.max(...series.flatMap((s) => s.points.map(({ y }) => y)))] },
       series,
