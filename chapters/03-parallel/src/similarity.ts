@@ -27,11 +27,13 @@ export function comparisonOf(sets: ShingleSets): Comparison {
 /**
  * Fills in the scores of each row of a band: its text against every later one. The row's own set becomes a table with one
  * byte for each shingle, so that an intersection is counted by one pass over the other set, without a search or a branch.
+ *
+ * @param contains that table, all zero before and after: a thread that compares many bands gives the same one each time,
+ *   for fresh memory costs a page fault every 4 kB
  */
-export function compareRows({ sets, scores }: Comparison, { from, to }: Band): void {
-  const { sizes, offsets, shared, vocabulary } = sets
+export function compareRows({ sets, scores }: Comparison, { from, to }: Band, contains = tableFor(sets)): void {
+  const { sizes, offsets, shared } = sets
   const texts = sizes.length
-  const contains = new Uint8Array(vocabulary)
   for (let a = from; a < to; a++) {
     for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 1
     for (let b = a + 1; b < texts; b++) {
@@ -42,6 +44,11 @@ export function compareRows({ sets, scores }: Comparison, { from, to }: Band): v
     }
     for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 0
   }
+}
+
+/** A table for `compareRows`. */
+export function tableFor({ vocabulary }: ShingleSets): Uint8Array {
+  return new Uint8Array(vocabulary)
 }
 
 /** Cuts the rows into bands of about the same work: the first rows have more partners than the last. */

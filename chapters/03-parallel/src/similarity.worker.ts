@@ -1,5 +1,8 @@
-/** A worker thread of `startComparisonPool`: compares bands of rows in memory that all threads share. */
+/** A worker thread of the `similarity` example: compares bands of rows in memory that all threads share. */
 import { workerData } from 'piscina'
-import { type Band, type Comparison, compareRows } from './similarity.ts'
+import { type Band, type Comparison, compareRows, tableFor } from './similarity.ts'
 
-export default (band: Band) => compareRows(workerData as Comparison, band)
+const comparison = workerData as Comparison
+const contains = tableFor(comparison.sets)
+
+export default (band: Band) => compareRows(comparison, band, contains)
