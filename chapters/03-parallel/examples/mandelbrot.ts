@@ -21,6 +21,7 @@ import { progress } from '@repo/common/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { encode } from 'fast-png'
 import { Piscina } from 'piscina'
+import { aborted } from '../src/abort.ts'
 import { drawing, drawTile, type Tile, tilesOf } from '../src/mandelbrot.ts'
 
 const tileSide = 128
@@ -55,6 +56,8 @@ export default example(import.meta, {
       concurrentTasksPerWorker: 2,
     })
 
+    // One listener for all tiles; the signal in each task would cost this thread more than handing it out.
+    const stopped = aborted(signal)
     const rounds = 5
     using bar = progress('drawing, in turn on one thread and on the pool', 2 * tiles.length * (rounds + 1))
     let drawn = 0
@@ -70,7 +73,8 @@ export default example(import.meta, {
           }
         },
         async parallel() {
-          await Promise.all(tiles.map((tile) => pool.run(tile, { signal }).then(() => bar.update(++drawn))))
+          const done = Promise.all(tiles.map((tile) => pool.run(tile).then(() => bar.update(++drawn))))
+          await Promise.race([done, stopped])
         },
       },
       { rounds, signal },
