@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process'
 import { runExample } from '@repo/common/testing'
 import { decode } from 'fast-png'
@@ -14,16 +15,7 @@ const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
 /** Every worker of a pool fails at its start. */
 const failingWorkers = { NODE_OPTIONS: `--import=${new URL('./fixtures/failing-workers.mjs', import.meta.url)}` }
 
-interface Measured {
-  workers: number
-  cores: number
-  serialMs: number
-  parallelMs: number
-  speedup: number
-  ceiling: number
-  efficiency: number
-  picture: string
-}
+type Measured = Speedup & { picture: string }
 
 function expectMeasured(result: Measured, workers: number) {
   expect(result).toMatchObject({ workers, cores: availableParallelism() })
@@ -47,6 +39,9 @@ describe('similarity', () => {
       { a: { year: 1875, name: 'Ulysses S Grant' }, b: { year: 1897, name: 'William Mc Kinley' } },
       { a: { year: 1906, name: 'Theodore Roosevelt' }, b: { year: 1907, name: 'Theodore Roosevelt' } },
       { a: { year: 1905, name: 'Theodore Roosevelt' }, b: { year: 1907, name: 'Theodore Roosevelt' } },
+    ])
+    expect(result.top.map(({ score }) => score)).toEqual([
+      0.11301636788776305, 0.06374984850321173, 0.06137012369172217, 0.060388193407603076, 0.05925393904026575,
     ])
     const svg = await readFile(result.picture, 'utf8')
     const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
