@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // The tests start threads and processes; in a process of their own they cannot disturb one another.
     pool: 'forks',
-    // Half of the files only wait for the processes they have started.
-    maxWorkers: '100%',
+    // Most files wait for the processes they have started, half of the time.
+    maxWorkers: '150%',
     testTimeout: 120_000,
     hookTimeout: 60_000,
     reporters: ['default', ['json', { outputFile: 'reports/tests.json' }]],

@@ -4,26 +4,56 @@ set -euo pipefail
 
 packages=(
   redis-server
+  python3-celery
+  python3-redis
+  python3-rq
+  python3-pyro4
+  python3-venv
+  chromium
+  iproute2
+  systemd
+  swift-proxy
+  swift-account
+  swift-container
+  swift-object
+  munge
+  slurm-wlm
+  slurm-wlm-torque
+  openssh-client
+  openssh-server
+  openmpi-bin
+  python3-mpi4py
+  tcsh
+  fish
+  zsh
+  rsync
+  prometheus
 )
 
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
 done
+install() {
+  sudo=()
+  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo -n); fi
+  quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1)
+  echo "real servers: installing ${missing[*]}"
+  "${sudo[@]}" "${quiet[@]}" apt-get update -qq </dev/null || echo "real servers: the package lists could not be refreshed" >&2
+  "${sudo[@]}" "${quiet[@]}" apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
+
+  # The tests start servers of their own, on free ports: those of the packages are not needed.
+  dpkg -L "${missing[@]}" | sed -n 's|^/etc/init.d/||p' | while read -r service; do
+    "${sudo[@]}" service "$service" stop >/dev/null 2>&1 </dev/null || true
+    "${sudo[@]}" update-rc.d "$service" disable >/dev/null 2>&1 </dev/null || true
+  done
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
   echo "real servers: all there (${packages[*]})"
-  exit 0
+else
+  install
 fi
 
-sudo=()
-if [ "$(id -u)" -ne 0 ]; then sudo=(sudo -n); fi
-quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1)
-echo "real servers: installing ${missing[*]}"
-"${sudo[@]}" "${quiet[@]}" apt-get update -qq </dev/null || echo "real servers: the package lists could not be refreshed" >&2
-"${sudo[@]}" "${quiet[@]}" apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
-
-# The tests start servers of their own, on free ports: those of the packages are not needed.
-for package in "${missing[@]}"; do
-  "${sudo[@]}" service "$package" stop >/dev/null 2>&1 || true
-  "${sudo[@]}" update-rc.d "$package" disable >/dev/null 2>&1 || true
-done
+# moto comes from PyPI, into a Python environment of its own.
+node "$(dirname "$0")/moto.mjs"

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { install } from './install.mjs'
 import { fail, root, say } from './run.mjs'
 
-const recorded = /```\w*\n(pnpm --filter \S+ start.*)\n```\s+```\w*\n([\s\S]*?)\n```/dg
+const recorded = /```\w*\n(pnpm --filter \S+ start.*)\n```\s+```\w*\n([\s\S]*?)\n?```/dg
 const picture = /!\[[^\]]*\]\((pictures\/[^)]+)\)/
 
 const [given = '', ...examples] = process.argv.slice(2)

@@ -1,9 +1,10 @@
 /** `npm test`: installs what is needed, then runs every package's tests and counts them. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { install } from './install.mjs'
+import { findMoto } from './moto.mjs'
 import { findRedis } from './redis.mjs'
 import { readReport } from './reports.mjs'
 import { root, run, say } from './run.mjs'
@@ -39,6 +40,8 @@ async function test(node, options) {
     {
       stdout: true,
       env: {
+        // Thousands of processes load the same files.
+        NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
         ...{ REAL_SERVERS: versions(), TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
         // turbo makes its tasks write colours wherever they go.
         ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
@@ -92,8 +95,35 @@ function packages() {
 /** The real servers that tests look for and find here, with their versions: a part of the cache's key. */
 function versions() {
   const redis = findRedis()
-  return [redis === 'REDIS_URL' ? undefined : redis]
+  const redisVersion =
+    redis && redis !== 'REDIS_URL' ? execFileSync(redis, ['--version'], { encoding: 'utf8' }).trim() : undefined
+  const programs = [sees('slurmd', '-V'), sees('mpirun', '--version'), sees('ssh', '-V')]
+  return [redisVersion, ...['python3', '/usr/bin/python3'].map(pythonPeers), findMoto(), ...programs, sshd()]
     .filter(Boolean)
-    .map((server) => execFileSync(server, ['--version'], { encoding: 'utf8' }).trim())
     .join('\n')
+}
+
+/** The first line of what a program says of its version; undefined where there is no such program. */
+function sees(program, option) {
+  // Servers are not on everybody's path. Some programs say their version on standard error.
+  const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin` }
+  const { error, stdout, stderr } = spawnSync(program, [option], { encoding: 'utf8', env })
+  return error ? undefined : `${stdout}${stderr}`.split('\n', 1)[0]
+}
+
+/** Whether there is an SSH server; its version is that of ssh. */
+function sshd() {
+  return existsSync('/usr/sbin/sshd') ? 'sshd' : undefined
+}
+
+/** The versions of Celery, RQ, Pyro, Swift and mpi4py that an interpreter has; undefined where there is none. */
+function pythonPeers(interpreter) {
+  const script = `from importlib import metadata
+for name in ('celery', 'rq', 'Pyro4', 'swift', 'mpi4py'):
+    print(name, *(found.version for found in metadata.distributions(name=name)))`
+  try {
+    return execFileSync(interpreter, ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return undefined
+  }
 }

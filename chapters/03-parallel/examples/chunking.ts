@@ -13,18 +13,17 @@
  * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the white at the right end of each row,
  * where a worker has nothing left to do.
  */
+import { aborted } from '@repo/common/abort'
 import { example } from '@repo/common/example'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { wholeNumber, workerCount } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
-import { aborted } from '../src/abort.ts'
+import { timeLines, valley } from '../src/chunking-pictures.ts'
 import { countPrimes } from '../src/primes.ts'
 import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
 import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
-import { timeLines } from '../src/time-lines.ts'
 
 export default example(import.meta, {
   options: {
@@ -77,7 +76,6 @@ export default example(import.meta, {
     const ms = (name: string) => timed[name]?.ms ?? Number.NaN
     const serialMs = ms('serial')
     const ceiling = (workers * ms('alone')) / ms('together')
-    const bestMs = serialMs / ceiling
     const sizes = counts.map((parts) => ({ tasks: parts, chunk: limit / parts, ms: ms(`cut ${parts}`) }))
     const best = sizes.reduce((a, b) => (b.ms < a.ms ? b : a))
     const most = sizes.at(-1) ?? best
@@ -108,23 +106,13 @@ export default example(import.meta, {
       return { schedule, ms: shared[schedule].ms, chunks, idle }
     })
 
-    const valley = linePlot({
-      title: `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
-      subtitle: `${workers} threads; best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`,
-      x: {
-        label: 'tasks',
-        type: 'log',
-        ticks: counts.filter((parts) => Number.isInteger(Math.log10(parts))),
-        tickFormat: (tick) => count(Number(tick)),
-      },
-      y: { label: 'ms', type: 'log' },
-      series: [
-        { name: 'measured', points: sizes.map(({ tasks, ms }) => ({ x: tasks, y: ms })) },
-        { name: 'one thread', style: 'dashed', points: counts.map((parts) => ({ x: parts, y: serialMs })) },
-        { name: 'the ceiling', style: 'dashed', points: counts.map((parts) => ({ x: parts, y: bestMs })) },
-      ],
-    })
-    const pictures = [await picture('chunking.svg', valley), await picture('schedules.svg', timeLines(logs, workers))]
+    const svg = valley(
+      sizes,
+      { serialMs, bestMs: serialMs / ceiling },
+      `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
+      `${workers} threads; best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`,
+    )
+    const pictures = [await picture('chunking.svg', svg), await picture('schedules.svg', timeLines(logs, workers))]
     print(
       '',
       table(

@@ -18,10 +18,11 @@ import { interleave, median } from '@repo/common/measure'
 import { flag, wholeNumber } from '@repo/common/options'
 import { startProgram } from '@repo/common/process'
 import { progress } from '@repo/common/progress'
+import { mostPairs, pairsOf } from '@repo/common/rates'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
 import type { CurrencyReport } from '../src/currency.program.ts'
 import type { WayName } from '../src/currency.ts'
-import { fetchRate, liveAddress, mostPairs, pairsOf } from '../src/rates.ts'
+import { fetchRate, liveAddress } from '../src/rates.ts'
 
 const labels: Record<WayName, string> = {
   sequentially: 'one after the other',

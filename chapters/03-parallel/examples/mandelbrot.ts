@@ -14,15 +14,15 @@
  */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { aborted } from '@repo/common/abort'
 import { example } from '@repo/common/example'
+import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/mandelbrot'
 import { compareWithSerial } from '@repo/common/measure'
 import { listOf, number, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { encode } from 'fast-png'
 import { Piscina } from 'piscina'
-import { aborted } from '../src/abort.ts'
-import { drawing, drawTile, type Tile, tilesOf } from '../src/mandelbrot.ts'
 
 const tileSide = 128
 

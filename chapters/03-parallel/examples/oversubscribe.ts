@@ -19,11 +19,12 @@ import { wholeNumber } from '@repo/common/options'
 import { linePlot } from '@repo/common/plots'
 import { startProgram } from '@repo/common/process'
 import { progress } from '@repo/common/progress'
+import { mostPairs, type Pair, pairsOf } from '@repo/common/rates'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
 import { WorkerPool } from '../src/pool.ts'
 import { countPrimes } from '../src/primes.ts'
 import type { PrimesTask } from '../src/primes.worker.ts'
-import { fetchRate, mostPairs, type Pair, pairsOf } from '../src/rates.ts'
+import { fetchRate } from '../src/rates.ts'
 import { threads } from '../src/workers.ts'
 
 const file = (name: string) => new URL(`../src/${name}`, import.meta.url)

@@ -14,16 +14,15 @@
  * data gives than a second core; and the dark blocks in the picture: presidents quote themselves.
  */
 import { setImmediate } from 'node:timers/promises'
+import { drawPairs, identityOf, mostDocuments, readDocuments, titleOf } from '@repo/common/documents'
 import { example, UsageError } from '@repo/common/example'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { path, wholeNumber, workerCount } from '@repo/common/options'
-import { heatMap } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
+import { shingleSets } from '@repo/common/shingles'
+import * as similarity from '@repo/common/similarity'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
-import { axisOf, identityOf, mostDocuments, readDocuments, titleOf } from '../src/documents.ts'
-import { shingleSets } from '../src/shingles.ts'
-import * as similarity from '../src/similarity.ts'
 
 export default example(import.meta, {
   options: {
@@ -36,10 +35,8 @@ export default example(import.meta, {
     const documents = documentsFrom(folder)
     print(`Comparing ${count(documents.length)} texts by their shingles of ${size} words …`)
     const begin = performance.now()
-    const sets = shingleSets(
-      documents.map(({ text }) => text),
-      size,
-    )
+    const texts = documents.map(({ text }) => text)
+    const sets = shingleSets(texts, size)
     const prepareMs = performance.now() - begin
 
     const parallel = similarity.comparisonOf(sets)
@@ -89,24 +86,16 @@ export default example(import.meta, {
     const others = await interleave(ways, { rounds: 1, signal, onProgress })
 
     const top = similarity.mostSimilar(parallel.scores, 5)
-    const svg = heatMap({
-      title: `How alike ${count(documents.length)} texts are`,
-      subtitle: `the share of their shingles of ${size} words that two texts have in common`,
-      x: axisOf(documents),
-      y: axisOf(documents),
-      values: similarity.symmetric(parallel.scores),
-      columns: documents.length,
+    const svg = drawPairs(
+      documents,
+      similarity.symmetric(parallel.scores),
       // What is as alike as the fifth pair has the strongest colour: the rest would be pale otherwise.
-      max: top.at(-1)?.score || 1,
-    })
+      top.at(-1)?.score || 1,
+      `the share of their shingles of ${size} words that two texts have in common`,
+    )
     const result = {
-      documents: documents.length,
-      pairs: (documents.length * (documents.length - 1)) / 2,
-      size,
-      ...measured,
-      prepareMs,
-      indexMs: others.index?.ms,
-      setsMs: others.sets?.ms,
+      ...{ documents: documents.length, pairs: (documents.length * (documents.length - 1)) / 2, size },
+      ...{ ...measured, prepareMs, indexMs: others.index?.ms, setsMs: others.sets?.ms },
       top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
       picture: await picture('similarity.svg', svg),
     }

@@ -2,9 +2,10 @@
  * Asks for rates in one way and reports the time and the memory it took; a process of its own for each way, so that none
  * hides what another needs. Argument: JSON.
  */
+
+import type { Pair, Rate } from '@repo/common/rates'
 import { ready } from '@repo/common/ready'
 import { type WayName, ways } from './currency.ts'
-import type { Pair, Rate } from './rates.ts'
 
 /** What it reports: the rates, or why there are none. */
 export type CurrencyReport = { ms: number; rates: Rate[]; startBytes: number; peakBytes: number } | { error: string }

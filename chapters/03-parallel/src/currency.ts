@@ -1,7 +1,8 @@
 /** The rates of many pairs, asked for in three ways. */
 import { Worker } from 'node:worker_threads'
+import type { Pair, Rate } from '@repo/common/rates'
 import { AsyncQueue } from './async-queue.ts'
-import { fetchRate, type Pair, type Rate } from './rates.ts'
+import { fetchRate } from './rates.ts'
 
 /** One after the other: each waits for the one before. */
 async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {

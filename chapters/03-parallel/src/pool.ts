@@ -92,7 +92,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   /** Takes no more tasks, fails those it has, and ends the workers; fulfilled when all of them are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= Promise.withResolvers()
-    for (const job of this.#queue.splice(0)) this.#abandon(job, new Error('the pool was closed'))
+    for (const job of this.#queue.splice(this.#first)) this.#abandon(job, new Error('the pool was closed'))
     for (const member of this.#members) {
       if (member.job) this.#abandon(member.job, new Error('the pool was closed'))
       else this.#stop(member)
@@ -167,6 +167,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   }
 
   #stop(member: Member): void {
+    member.job = undefined
     this.#remove(member)
     const stopped = member.worker.stop().finally(() => this.#stopping.delete(stopped))
     this.#stopping.add(stopped)

@@ -7,8 +7,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { latencyOf, ratesFolder } from '@repo/common/rates'
 import { ready } from '@repo/common/ready'
-import { latencyOf, ratesFolder } from './rates.ts'
 
 const [meanMs = 0, seed = 0] = process.argv.slice(2).map(Number)
 const folder = ratesFolder()

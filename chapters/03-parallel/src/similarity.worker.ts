@@ -1,6 +1,7 @@
 /** A worker thread of the `similarity` example: compares bands of rows in memory that all threads share. */
+
+import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/similarity'
 import { workerData } from 'piscina'
-import { type Band, type Comparison, compareRows, tableFor } from './similarity.ts'
 
 const comparison = workerData as Comparison
 const contains = tableFor(comparison.sets)

@@ -91,6 +91,24 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
   })
 })
 
+it('ends a worker once, also when the pool is disposed of while the worker still ends', async () => {
+  const gone = Promise.withResolvers<void>()
+  let stops = 0
+  const stop = () => {
+    stops++
+    return gone.promise
+  }
+  const pool = new WorkerPool<Task, unknown>(() => ({ send: () => {}, stop }), 1)
+  const cancellation = new AbortController()
+  const running = pool.run({ do: 'hang' }, { signal: cancellation.signal })
+  cancellation.abort(new Error('enough'))
+  await expect(running).rejects.toThrow('enough')
+  const disposal = pool[Symbol.asyncDispose]()
+  gone.resolve()
+  await disposal
+  expect(stops).toBe(1)
+})
+
 describe('a pool of threads', () => {
   it('brings the stack of an error across', async () => {
     await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)

@@ -92,6 +92,8 @@ describe('currency', () => {
     const { code, stdout, stderr } = await runExample(chapter, 'currency', ['--live', '--json'], {
       env: {
         NODE_USE_ENV_PROXY: '1',
+        // Node 22 calls that experimental.
+        NODE_NO_WARNINGS: '1',
         HTTPS_PROXY: 'http://127.0.0.1:1',
         https_proxy: 'http://127.0.0.1:1',
         NO_PROXY: '',

@@ -6,6 +6,7 @@
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import type { z } from 'zod'
@@ -115,6 +116,8 @@ export function example<S extends Shape, Result>(
         if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
         return interruption.exitCode ?? 0
       } catch (error) {
+        // A child has had the same Ctrl-C, from the terminal, and we may hear of its end first; our own comes right after.
+        await delay(10)
         // An interrupted run fails in whatever it was waiting for; the reader asked for that and needs no message.
         if (interruption.exitCode !== undefined) return interruption.exitCode
         process.stderr.write(`${describeError(error)}\n`)

@@ -17,12 +17,16 @@ const mayHoldSecret = new RegExp(String.raw`://[^\s"]*@|"${secretKeys.source.sli
  * A logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
  *
  * @param destination where the lines go instead of standard error; they are JSON then
+ * @param now the wall clock in ms that the lines carry, where it is not the machine's
  */
-export function logger(name: string, destination?: pino.DestinationStream): pino.Logger {
+export function logger(name: string, destination?: pino.DestinationStream, now = Date.now): pino.Logger {
   const wanted = process.env.LOG_LEVEL || 'info'
   const known = levels.includes(wanted)
   const log = pino(
-    { name, level: known ? wanted : 'info', hooks: { streamWrite: withoutSecrets } },
+    {
+      ...{ name, level: known ? wanted : 'info', hooks: { streamWrite: withoutSecrets } },
+      timestamp: () => `,"time":${now()}`,
+    },
     destination ?? standardError(),
   )
   if (!known) log.warn(`LOG_LEVEL: received "${wanted}"; accepts ${levels.join(', ')}; using info`)

@@ -106,14 +106,32 @@ interface Spinners extends AsyncDisposable {
   calibrate: (ms: number) => Promise<number>
 }
 
-/** Threads that share nothing and only compute, in registers: what the machine's cores give when nothing else limits them. */
+/**
+ * Threads that share nothing and only compute: what the machine's cores give when nothing else limits them. The steps do
+ * several independent things at a time, and use a small table, as most programs do. A chain of steps that wait for each
+ * other would leave most of a core idle and not notice when that is lent to somebody else: to the core's other hardware
+ * thread, or on a virtual machine to a neighbour.
+ */
 export async function startSpinners(threads: number): Promise<Spinners> {
   const source = `
     const { parentPort } = require('node:worker_threads')
+    const table = new Int32Array(1024)
+    // A short function that is called often is compiled soon and for good, and alike in all threads; one long loop is not.
+    function round(a) {
+      let b = 2, c = 3, d = 4
+      for (let i = 0; i < 1024; i++) {
+        a = (Math.imul(a, 3) + i) | 0
+        b = (b ^ table[i]) + 7 | 0
+        c = c > b ? (c - i) | 0 : (c + 5) | 0
+        d = (d + (a >>> 3)) | 0
+        table[i] = d ^ c
+      }
+      return a ^ b ^ c ^ d
+    }
     function spin(steps) {
-      let x = 1
-      for (let i = 0; i < steps; i++) x = x + (i & 15) * 1.0000001 - x * 0.5
-      return x
+      let a = 1
+      for (let i = 0; i < steps; i++) a = round(a)
+      return a
     }
     parentPort.on('message', (steps) => parentPort.postMessage(spin(steps)))`
   // In plain JavaScript and without the program's own loaders, so that the threads start at once.
@@ -133,11 +151,11 @@ export async function startSpinners(threads: number): Promise<Spinners> {
     await Promise.all(workers.slice(0, count).map((worker) => ask(worker, steps)))
     return performance.now() - start
   }
-  await run(threads, 10_000)
+  await run(threads, 2_000)
   return {
     run,
     async calibrate(ms) {
-      let steps = 100_000
+      let steps = 1_000
       for (;;) {
         // The fastest of three: one may be held up, and the first ones are not yet compiled.
         const tookMs = Math.min(await run(1, steps), await run(1, steps), await run(1, steps))

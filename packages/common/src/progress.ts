@@ -8,8 +8,11 @@ import { count } from './terminal.ts'
 const plainEveryMs = 2_000
 
 export interface Progress extends Disposable {
-  /** Says how far the work is, in the units of `total`, and optionally what it does now. */
-  update: (done: number, label?: string) => void
+  /**
+   * Says how far the work is, in the units of `total`, and optionally what it does now; `details` are lines that only a
+   * terminal shows, below the others.
+   */
+  update: (done: number, label?: string, details?: string) => void
 }
 
 /**
@@ -26,11 +29,11 @@ export function progress(label: string, total = 0): Progress {
   let shownAt = performance.now()
 
   return {
-    update(done, now = label) {
+    update(done, now = label, details) {
       const share = Math.min(1, done / total)
       const counted = total > 1 ? ` (${count(done)} of ${count(total)})` : ''
       text = total === 0 ? now : `${now} ${bar(share)} ${Math.floor(100 * share)} %${counted}`
-      if (spinner) spinner.text = text
+      if (spinner) spinner.text = details ? `${text}\n${details}` : text
       else if (performance.now() - shownAt >= plainEveryMs) {
         shownAt = performance.now()
         process.stderr.write(`${text}\n`)

@@ -9,10 +9,11 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { Redis } from 'ioredis'
+import { type RedisOptions as ClientOptions, Redis } from 'ioredis'
 import { UsageError } from './example.ts'
 import { type Child, freePort, startServer, temporaryFolder } from './process.ts'
 import { maskPasswords } from './secrets.ts'
@@ -56,6 +57,8 @@ export interface RedisOptions {
   signal?: AbortSignal | undefined
   /** Keep an append-only file, for `restart()`: what a client was answered survives the server's SIGKILL. */
   appendOnly?: boolean
+  /** Starts a server also where REDIS_URL names one: for what must not be tried on somebody's Redis. */
+  own?: boolean
 }
 
 /**
@@ -65,9 +68,9 @@ export interface RedisOptions {
  * @throws UsageError when REDIS_URL is not a Redis URL
  * @throws an Error of one line when there is no server, or it cannot be reached, refuses us, evicts or is too old
  */
-export async function startRedis({ signal, appendOnly = false }: RedisOptions = {}): Promise<RedisServer> {
+export async function startRedis({ signal, appendOnly = false, own = false }: RedisOptions = {}): Promise<RedisServer> {
   signal?.throwIfAborted()
-  if (process.env.REDIS_URL) return await useRedis(process.env.REDIS_URL)
+  if (process.env.REDIS_URL && !own) return await useRedis(process.env.REDIS_URL)
 
   const found = await findRedisServer()
   if (!found) {
@@ -83,7 +86,8 @@ export async function startRedis({ signal, appendOnly = false }: RedisOptions = 
   function start(path: string, config: string, port: number): Promise<Child> {
     // Another server may have taken the port meanwhile and answer in place of ours.
     const ready = async (pid: number) => {
-      const info = await inspect(urlOf(port)).catch(() => undefined)
+      // Asked again soon: ioredis's own way to wait for a server that is reading its data is to wait for a second.
+      const info = await inspect(urlOf(port), { enableReadyCheck: false }).catch(() => undefined)
       return info?.process_id === String(pid)
     }
     return startServer({ command: path, args: [config], ready, signal, readyTimeoutMs })
@@ -98,8 +102,7 @@ export async function startRedis({ signal, appendOnly = false }: RedisOptions = 
       try {
         return { config, port, server: await start(path, config, port) }
       } catch (error) {
-        const taken = error instanceof Error && error.message.includes('Address already in use')
-        if (!taken || attempt === attempts) throw error
+        if (!isTaken(error) || attempt === attempts) throw error
       }
     }
   }
@@ -117,11 +120,23 @@ export async function startRedis({ signal, appendOnly = false }: RedisOptions = 
     },
     async restart() {
       await server.stop()
-      server = await start(found.path, config, port)
+      const deadline = performance.now() + readyTimeoutMs
+      for (;;) {
+        try {
+          server = await start(found.path, config, port)
+          return
+        } catch (error) {
+          // While there was no server, somebody's outgoing connection may have been given its port.
+          if (!isTaken(error) || performance.now() > deadline) throw error
+          await delay(100, undefined, { signal })
+        }
+      }
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
+
+const isTaken = (error: unknown) => error instanceof Error && error.message.includes('Address already in use')
 
 function configuration(port: number, password: string, folder: string, appendOnly: boolean): string {
   const settings = {
@@ -132,6 +147,8 @@ function configuration(port: number, password: string, folder: string, appendOnl
     'maxmemory-policy': 'noeviction',
     save: '""',
     appendonly: appendOnly ? 'yes' : 'no',
+    // With everysec, Redis answers before it has written, for up to two seconds, whenever the disk is slow.
+    appendfsync: 'always',
     loglevel: 'warning',
     // The title would overwrite the environment by which a test finds what a run left behind.
     'set-proc-title': 'no',
@@ -174,12 +191,13 @@ async function useRedis(url: string): Promise<RedisServer> {
 }
 
 /** Connects, waits until the server has loaded its data and answers PING, and returns the fields of INFO. */
-async function inspect(url: string): Promise<Record<string, string>> {
+async function inspect(url: string, options: ClientOptions = {}): Promise<Record<string, string>> {
   const client = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
+    ...options,
   })
   // What went wrong; the rejected promise says no more than that the connection is closed.
   let reason: Error | undefined

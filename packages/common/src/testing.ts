@@ -7,6 +7,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
+import { loader } from './process.ts'
+
+export { until } from './until.ts'
+
 /** An environment variable that every process of a run inherits. */
 const markName = 'EXAMPLE_RUN'
 
@@ -35,7 +39,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs an example as a reader does in the chapter's folder: `node --import tsx examples/<name>.ts …`.
+ * Runs an example as a reader does in the chapter's folder: `node examples/<name>.ts …`, with tsx before Node 24.
  *
  * @throws an Error with the output so far when it takes too long or the signal is aborted; nothing of it then runs on
  */
@@ -63,7 +67,7 @@ export async function runProgram(
 ): Promise<Run> {
   signal?.throwIfAborted()
   const mark = randomUUID()
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, ...args], {
+  const child = spawn(process.execPath, [...loader(), file, ...args], {
     cwd,
     // As in the reader's shell: nothing of the test runner's own.
     env: { ...process.env, NODE_ENV: undefined, VITEST: undefined, FORCE_COLOR: undefined, ...env, [markName]: mark },
@@ -144,39 +148,4 @@ export async function processesWith(name: string, value: string): Promise<string
     }),
   )
   return found.flat()
-}
-
-export interface UntilOptions {
-  /** 10 s. */
-  timeoutMs?: number
-  everyMs?: number
-  /** What is waited for, for the error message. */
-  what?: string
-}
-
-/**
- * Asks a condition again and again until it returns something true, and returns that.
- *
- * @throws an Error that says what was waited for, and what the condition returned or threw last, after the deadline
- */
-export async function until<T>(
-  condition: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20, what = String(condition) }: UntilOptions = {},
-): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    let last: unknown
-    try {
-      const value = await condition()
-      if (value) return value
-      last = value
-    } catch (error) {
-      last = error
-    }
-    if (performance.now() >= deadline) {
-      const cause = last instanceof Error ? { cause: last } : undefined
-      throw new Error(`not within ${timeoutMs / 1000} s: ${what}; last: ${String(last)}`, cause)
-    }
-    await delay(everyMs)
-  }
 }

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join, relative } from 'node:path'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
 import { describeError } from './example.ts'
+import { loader } from './process.ts'
 import { bold, milliseconds, red, table } from './terminal.ts'
 
 interface Stop {
@@ -80,15 +81,11 @@ async function tour(names: string[], all: boolean): Promise<Stop[]> {
 function runExample(chapter: Chapter, name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     // A group of its own, so that a Ctrl-C reaches it once: from here.
-    const child = spawn(
-      process.execPath,
-      ['--import', import.meta.resolve('tsx'), join('examples', `${name}.ts`), '--quick', '--json'],
-      {
-        cwd: chapter.folder,
-        stdio: ['ignore', 'pipe', 'pipe'],
-        detached: process.platform !== 'win32',
-      },
-    )
+    const child = spawn(process.execPath, [...loader(), join('examples', `${name}.ts`), '--quick', '--json'], {
+      cwd: chapter.folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: process.platform !== 'win32',
+    })
     running = child
     let json = ''
     let notices = ''

@@ -145,7 +145,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(await again.llen('queue')).toBe(1_000)
   })
 
-  it('is gone with its folder when disposed of, twice, and when aborted', async () => {
+  it('is gone with its folder when disposed of, twice, and answers until then, also when aborted', async () => {
     const mark = randomUUID()
     vi.stubEnv('REDIS_TEST', mark)
     await using temporary = await temporaryFolder()
@@ -157,7 +157,8 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     const interruption = new AbortController()
     const interrupted = await startRedis({ signal: interruption.signal })
     interruption.abort()
-    await interrupted.server?.exited
+    await using last = client(interrupted.url)
+    expect(await last.ping()).toBe('PONG')
     await interrupted[Symbol.asyncDispose]()
 
     // What is left is the reaper of the folder that this test itself still has.

@@ -1,5 +1,6 @@
 /** The texts that are compared: the State of the Union addresses, or the reader's own files. */
-import { type Address, readTextFiles, stateOfTheUnion, type TextFile } from '@repo/common/texts'
+import { heatMap } from './plots.ts'
+import { type Address, readTextFiles, stateOfTheUnion, type TextFile } from './texts.ts'
 
 export type Document = Address | TextFile
 
@@ -26,8 +27,26 @@ export function titleOf(document: Document): string {
   return 'file' in document ? document.file : `${document.year} ${document.name}`
 }
 
+/**
+ * The table of all pairs as a picture. Returns SVG text.
+ *
+ * @param values documents × documents, row after row
+ * @param max what has the strongest colour, and everything above it
+ */
+export function drawPairs(documents: readonly Document[], values: Float64Array, max: number, subtitle: string): string {
+  return heatMap({
+    title: `How alike ${documents.length} texts are`,
+    subtitle,
+    x: axisOf(documents),
+    y: axisOf(documents),
+    values,
+    columns: documents.length,
+    max,
+  })
+}
+
 /** For an axis along the documents: where to put marks and what to write there. */
-export function axisOf(documents: readonly Document[]) {
+function axisOf(documents: readonly Document[]) {
   const round = documents.flatMap((document, at) => ('year' in document && document.year % 25 === 0 ? [at] : []))
   return {
     label: round.length > 0 ? 'year of the address' : 'text',

@@ -3,8 +3,8 @@
  * send back and nothing to merge.
  */
 
-/** What to draw and where to put it. */
-export interface Drawing {
+/** What to draw. */
+export interface View {
   width: number
   height: number
   /** A point that has not escaped after so many iterations is taken to be in the set. */
@@ -14,6 +14,10 @@ export interface Drawing {
   centerY: number
   /** 1 shows 3.5 units from left to right, 2 half of that. */
   zoom: number
+}
+
+/** What to draw and where to put it. */
+export interface Drawing extends View {
   /** width × height pixels of three bytes, red, green, blue, row by row from the top. */
   pixels: Uint8Array<SharedArrayBuffer>
 }
@@ -27,7 +31,7 @@ export interface Tile {
 }
 
 /** A drawing with memory for its pixels, all black. */
-export function drawing(view: Omit<Drawing, 'pixels'>): Drawing {
+export function drawing(view: View): Drawing {
   return { ...view, pixels: new Uint8Array(new SharedArrayBuffer(view.width * view.height * 3)) }
 }
 

@@ -1,5 +1,6 @@
-/** A picture of who worked when. */
-import { draw, Plot, palette } from '@repo/common/plots'
+/** Pictures of work cut into tasks and of who worked when. */
+import { draw, linePlot, Plot, palette } from '@repo/common/plots'
+import { count } from '@repo/common/terminal'
 import type { WorkerLog } from './primes.worker.ts'
 import { type Schedule, schedules } from './schedule.ts'
 
@@ -26,5 +27,38 @@ export function timeLines(logs: Map<Schedule, WorkerLog[]>, workers: number): st
     height: 120 + 26 * rows.length,
     marginLeft: 90,
     marks: [Plot.barX(boxes, { x1: 'from', x2: 'to', y: 'row', fill: 'color', fillOpacity: 'opacity' })],
+  })
+}
+
+/** How the same work was cut, in how many tasks of how many numbers, and how long it took. */
+export interface Cut {
+  tasks: number
+  chunk: number
+  ms: number
+}
+
+/** The time over the number of tasks, beside one thread's and the best that the machine could do. Returns SVG text. */
+export function valley(
+  cuts: readonly Cut[],
+  lines: { serialMs: number; bestMs: number },
+  title: string,
+  subtitle: string,
+) {
+  const level = (y: number) => cuts.map(({ tasks }) => ({ x: tasks, y }))
+  return linePlot({
+    title,
+    subtitle,
+    x: {
+      label: 'tasks',
+      type: 'log',
+      ticks: cuts.map(({ tasks }) => tasks).filter((tasks) => Number.isInteger(Math.log10(tasks))),
+      tickFormat: (tick) => count(Number(tick)),
+    },
+    y: { label: 'ms', type: 'log' },
+    series: [
+      { name: 'measured', points: cuts.map(({ tasks, ms }) => ({ x: tasks, y: ms })) },
+      { name: 'one thread', style: 'dashed', points: level(lines.serialMs) },
+      { name: 'the ceiling', style: 'dashed', points: level(lines.bestMs) },
+    ],
   })
 }

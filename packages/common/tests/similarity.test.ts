@@ -1,9 +1,10 @@
 /** The comparison as functions: the layout of the sets, every algorithm against brute force, on real and on hostile texts. */
-import { stateOfTheUnion } from '@repo/common/texts'
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { shingleSets, wordsOf } from '../src/shingles.ts'
 import * as similarity from '../src/similarity.ts'
+import { stateOfTheUnion } from '../src/texts.ts'
 
 /** The definition, word for word: sets of strings, their intersection and union counted one by one. */
 function byDefinition(texts: string[], size: number): number[][] {

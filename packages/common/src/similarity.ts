@@ -30,13 +30,19 @@ export function comparisonOf(sets: ShingleSets): Comparison {
  *
  * @param contains that table, all zero before and after: a thread that compares many bands gives the same one each time,
  *   for fresh memory costs a page fault every 4 kB
+ * @param columns only the partners among these
  */
-export function compareRows({ sets, scores }: Comparison, { from, to }: Band, contains = tableFor(sets)): void {
+export function compareRows(
+  { sets, scores }: Comparison,
+  { from, to }: Band,
+  contains = tableFor(sets),
+  columns: Band = { from: 0, to: sets.sizes.length },
+): void {
   const { sizes, offsets, shared } = sets
   const texts = sizes.length
   for (let a = from; a < to; a++) {
     for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 1
-    for (let b = a + 1; b < texts; b++) {
+    for (let b = Math.max(a + 1, columns.from); b < columns.to; b++) {
       let intersection = 0
       for (let i = offsets[b], end = offsets[b + 1]; i < end; i++) intersection += contains[shared[i]]
       const union = sizes[a] + sizes[b] - intersection
