@@ -25,7 +25,7 @@ import { Piscina } from 'piscina'
 import { karpFlatt, uslPeak } from '../src/laws.ts'
 import { longestRepeat, pagesOf } from '../src/pages.ts'
 import { divide, type Range } from '../src/ranges.ts'
-import { drawScaling, fitScaling, threadCounts } from '../src/scaling.ts'
+import { drawScaling, fitScaling, inWords, percentage, threadCounts } from '../src/scaling.ts'
 
 export default example(import.meta, {
   options: {
@@ -121,12 +121,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
-      `The true serial fraction is ${percentage(trueFraction)}.`,
-      fitted === undefined
-        ? 'Amdahl cannot be fitted: this machine gave no second processor.'
-        : `Amdahl, with the ceiling as the number of processors: ${percentage(fitted)}, ${points(fitted - trueFraction)} off.`,
-      `Amdahl, with every thread as a processor:              ${percentage(misled)}, ${points(misled - trueFraction)} off: it takes missing cores for serial work.`,
-      `USL, on the threads: contention ${percentage(law.contention)}, coherency ${percentage(law.coherency)}, highest ${peakText(uslPeak(law))}.`,
+      ...inWords(fits, trueFraction),
       '',
       ...(busy ? ['The machine was busy: its ceiling is far below its cores. Try again when it is not.', ''] : []),
       `Twice on page ${count(page + 1)}: “${passage}”`,
@@ -137,15 +132,3 @@ export default example(import.meta, {
   figure: ({ serialFraction, fits }) =>
     `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}`,
 })
-
-function percentage(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
-}
-
-function points(share: number): string {
-  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} points`
-}
-
-function peakText(peak: number): string {
-  return Number.isFinite(peak) ? `at ${peak.toFixed(1)} threads` : 'never: it only flattens'
-}

@@ -24,6 +24,8 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type LayoutSum, layoutList, layoutName, layoutsFor, memoryFor, startLayout, winnerOf } from '../src/layouts.ts'
 import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/sum.ts'
 
+const sumColumns = ['sum, bit for bit', 'in the order of the workers']
+
 export default example(import.meta, {
   options: {
     terms: wholeNumber(1_000_000, 10_000_000_000).default(400_000_000).describe('numbers to add up'),
@@ -109,17 +111,7 @@ export default example(import.meta, {
     print(
       '',
       table(
-        [
-          'layout',
-          'time',
-          'speedup',
-          'ceiling',
-          'efficiency',
-          'start',
-          'memory',
-          'sum, bit for bit',
-          'in the order of the workers',
-        ],
+        ['layout', 'time', 'speedup', 'ceiling', 'efficiency', 'start', 'memory', ...sumColumns],
         [
           ['alone', milliseconds(msOf('alone')), times(1), '', '', '', '', bits, ''],
           ...rows.map((row) => [

@@ -48,28 +48,38 @@ export function longestRepeats(pages: Pages, { from, to }: Range): void {
 /**
  * Fills in the result of one page: a table of how long the characters before any two positions of the page agree, of
  * which only one row, `agreeing`, is kept at a time. Two places of a passage may overlap.
- *
- * A function of its own that is called for every page, so that the engine compiles it once for good: a loop over all
- * pages would be entered once for each run, and every time in code that is not the fastest.
  */
 function findLongestRepeat({ text, lengths, positions }: Pages, page: number, agreeing: Uint16Array): void {
   const start = page * pageLength
-  let longest = 0
-  let position = start
-  for (let i = 0; i < pageLength; i++) {
-    const character = text[start + i]
-    // From the right, so that the value one to the left is still that of the row before.
-    for (let j = pageLength - 1; j > i; j--) {
-      const length = character === text[start + j] ? agreeing[j] + 1 : 0
-      agreeing[j + 1] = length
-      if (length > longest) {
-        longest = length
-        position = start + j - length + 1
-      }
+  const longest = { length: 0, position: start }
+  for (let i = 0; i < pageLength; i++) nextRow(text, start, i, agreeing, longest)
+  lengths[page] = longest.length
+  positions[page] = longest.position
+}
+
+/**
+ * One row of the table. A function of its own that is called a thousand times a page, so that the engine compiles it
+ * soon and for good: a longer loop is replaced while it runs, by code that knows nothing yet of what comes after it and
+ * is thrown away there, page after page.
+ */
+function nextRow(text: Uint8Array, start: number, i: number, agreeing: Uint16Array, longest: Repeat): void {
+  const character = text[start + i]
+  let { length: most } = longest
+  // From the right, so that the value one to the left is still that of the row before.
+  for (let j = pageLength - 1; j > i; j--) {
+    const length = character === text[start + j] ? agreeing[j] + 1 : 0
+    agreeing[j + 1] = length
+    if (length > most) {
+      most = length
+      longest.length = length
+      longest.position = start + j - length + 1
     }
   }
-  lengths[page] = longest
-  positions[page] = position
+}
+
+interface Repeat {
+  length: number
+  position: number
 }
 
 /** The longest passage of all pages and the page it stands on twice; the first one of several. */

@@ -1,7 +1,7 @@
 /** What speedups measured on a real machine say about the laws. */
 import { linePlot } from '@repo/common/plots'
 import { fitAmdahl, fitUsl } from './fits.ts'
-import { amdahl, type Usl, usl } from './laws.ts'
+import { amdahl, type Usl, usl, uslPeak } from './laws.ts'
 
 /** 1, 2, 3, … up to twice `workers`, at least up to 3; above 4 only some of them, `workers` among them. */
 export function threadCounts(workers: number): number[] {
@@ -56,7 +56,6 @@ interface Scaling {
 
 /** The measured speedups, both fitted laws, the machine's ceiling and the ideal line. Returns SVG text. */
 export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: string): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`
   const threads = rows.map(({ workers }) => workers)
   const most = Math.max(...threads)
   // The ideal line leaves the picture where it is far above everything that was measured.
@@ -65,11 +64,11 @@ export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: str
     Array.from({ length: 101 }, (_, step) => 1 + ((most - 1) * step) / 100).map((x) => ({ x, y: y(x) }))
   const { serialFraction } = fits
   const fitted = serialFraction !== undefined && {
-    name: `Amdahl, serial part ${percent(serialFraction)}`,
+    name: `Amdahl, serial part ${percentage(serialFraction)}`,
     points: rows.map(({ workers, ceiling }) => ({ x: workers, y: amdahl(1 - serialFraction, ceiling) })),
   }
   return linePlot({
-    title: `Speedup of a job whose serial part is ${percent(trueFraction)}`,
+    title: `Speedup of a job whose serial part is ${percentage(trueFraction)}`,
     subtitle,
     x: { label: 'worker threads', ticks: threads, tickFormat: String },
     y: { label: 'speedup', domain: [0, top] },
@@ -81,4 +80,30 @@ export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: str
       { name: 'ideal', points: smooth((threads) => threads).filter(({ y }) => y <= top), style: 'dashed' },
     ],
   })
+}
+
+/** What the fits say, and how far they are from the serial fraction that was set. */
+export function inWords({ serialFraction, serialFractionOnThreads, usl }: Fits, trueFraction: number): string[] {
+  const found = (fraction: number) => `${percentage(fraction)}, ${points(fraction - trueFraction)} off`
+  return [
+    `The true serial fraction is ${percentage(trueFraction)}.`,
+    serialFraction === undefined
+      ? 'Amdahl cannot be fitted: this machine gave no second processor.'
+      : `Amdahl, with the ceiling as the number of processors: ${found(serialFraction)}.`,
+    `Amdahl, with every thread as a processor:              ${found(serialFractionOnThreads)}: it takes missing cores for serial work.`,
+    `USL, on the threads: contention ${percentage(usl.contention)}, coherency ${percentage(usl.coherency)}, highest ${peakText(uslPeak(usl))}.`,
+  ]
+}
+
+/** With one decimal. */
+export function percentage(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+function points(share: number): string {
+  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} points`
+}
+
+function peakText(peak: number): string {
+  return Number.isFinite(peak) ? `at ${peak.toFixed(1)} threads` : 'never: it only flattens'
 }
