@@ -12,8 +12,9 @@
 import { example } from '@repo/common/example'
 import { wholeNumber } from '@repo/common/options'
 import { bold, milliseconds, table } from '@repo/common/terminal'
+import { until } from '@repo/common/until'
 import { layers } from '../src/layers.ts'
-import { activeResources, until } from '../src/leftovers.ts'
+import { activeResources } from '../src/leftovers.ts'
 import { startSlowServer } from '../src/slow-server.ts'
 import { taskGroup } from '../src/task-group.ts'
 
@@ -27,11 +28,11 @@ export default example(import.meta, {
     await using server = await startSlowServer({ seed: 1, latencyMs: 100, failRate: 0 }, signal)
     const atTheBeginning = activeResources()
     const serverHas = (open: number) =>
-      until(
-        async () => (await server.openRequests()) === open,
-        () => `the server never had ${open} requests`,
+      until(async () => (await server.openRequests()) === open, {
+        what: `${open} requests at the server`,
+        everyMs: 2,
         signal,
-      )
+      })
 
     print(bold('One signal, every layer'))
     const controller = new AbortController()
@@ -121,8 +122,8 @@ export default example(import.meta, {
 
     print('', bold('Still running in this process'))
     // What has been closed is gone after a turn of the loop or two.
-    const left = () => `something is left: ${activeResources()} instead of ${atTheBeginning}`
-    await until(() => activeResources() === atTheBeginning, left, signal)
+    const what = `no more left than ${atTheBeginning}`
+    await until(() => activeResources() === atTheBeginning, { what, everyMs: 2, signal })
     const atTheEnd = activeResources()
     print(`  at the beginning: ${atTheBeginning}`, `  at the end:       ${atTheEnd}`)
     return { ended, composed, openAfterAll, openAfterGroup, allError, groupError, atTheBeginning, atTheEnd }

@@ -16,7 +16,7 @@ import { example, UsageError } from '@repo/common/example'
 import { number, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { until } from '../src/leftovers.ts'
+import { until } from '@repo/common/until'
 import { type HandlerName, handlers } from '../src/line-server.ts'
 import { openFilesLimit, startLineServer, startLoad } from '../src/line-server-process.ts'
 import type { LoadResult } from '../src/load.ts'
@@ -128,7 +128,7 @@ async function hold(
     after = await server.state()
     return after.connections === total
   }
-  await until(has, () => `the server has ${after.connections} connections, not ${total}`, signal)
+  await until(has, { what: `${total} connections at the server`, everyMs: 2, signal })
   const openMs = performance.now() - start
   const asked = await load.run<{ right: number; ms: number }>({ task: 'ask all' })
   if (asked.right !== total) throw new Error(`only ${asked.right} of ${total} connections got their answer`)
