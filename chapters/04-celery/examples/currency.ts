@@ -1,0 +1,94 @@
+/**
+ * currency: exchange rates as tasks: sent together, done by worker processes, collected as they come
+ *
+ * Run it, from anywhere in the repository; it starts Redis and workers itself, or uses those of REDIS_URL:
+ *
+ *     pnpm --filter 04-celery start currency
+ *     pnpm --filter 04-celery start currency --pairs 200 --workers 4
+ *     pnpm --filter 04-celery start currency --no-workers --timeout 500
+ *
+ * The rates are real, those of one day from the npm package @fawazahmed0/currency-api; the time that each takes is simulated, and
+ * depends on the currency and the seed only. One of the tasks asks for a currency that there is not.
+ *
+ * Look for: the total, beside what one after the other takes; the failure, which costs the others nothing; and with
+ * --no-workers, what a queue does when nobody works: it keeps the tasks, and whoever waits needs a timeout.
+ */
+import { describeError, example } from '@repo/common/example'
+import { flag, wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { latencyOf, mostPairs, pairsOf } from '@repo/common/rates'
+import { count, milliseconds, table, times } from '@repo/common/terminal'
+import { rate } from '../src/canvas-tasks.ts'
+import { gather } from '../src/results.ts'
+import { startSystem } from '../src/system.ts'
+
+export default example(import.meta, {
+  options: {
+    pairs: wholeNumber(1, mostPairs).default(40).describe('pairs of currencies'),
+    latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
+    workers: workerCount(64).describe('worker processes to start where none run'),
+    concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker has begun and not finished'),
+    seed: wholeNumber(0, 2 ** 31 - 1)
+      .default(1)
+      .describe('for the times'),
+    noWorkers: flag().describe('nobody works: waits until the timeout, then purges the queue'),
+    timeout: wholeNumber(1, 600_000).default(60_000).describe('ms to wait for all results'),
+  },
+  quick: { pairs: 20, latency: 100 },
+
+  async run({ pairs: pairCount, latency, workers, concurrency, seed, noWorkers, timeout }, { signal, print }) {
+    await using system = await startSystem({
+      ...{ workers: noWorkers ? 0 : workers, args: ['--concurrency', String(concurrency)], signal },
+      // Without workers, on keys of its own: what is purged at the end is nobody else's.
+      alone: noWorkers,
+    })
+    const { client, workerNames } = system
+    const pairs = pairsOf(pairCount)
+    print(`${count(pairs.length)} rates from ${workerNames.length} worker processes …`)
+    using _bar = progress('waiting for the rates')
+
+    const begin = performance.now()
+    const argsList = pairs.map((pair) => ({ ...pair, latencyMs: latency, seed }))
+    const results = await client.sendMany(rate, argsList)
+    const failing = await client.send(rate, { from: 'usd', to: 'atlantis', latencyMs: latency, seed })
+    const sentMs = performance.now() - begin
+    const serialMs = pairs.reduce((sum, { from }) => sum + latencyOf(from, seed, latency), 0)
+    const common = { pairs: pairs.length, workers: workerNames.length, sentMs, serialMs }
+
+    if (noWorkers) {
+      const error = await gather(results, { timeoutMs: timeout, signal }).catch((thrown: Error) => thrown)
+      const waitedMs = performance.now() - begin - sentMs
+      const purged = await client.purge('default')
+      print(
+        `Sent in ${milliseconds(sentMs)}, and nobody works. The wait ended after ${milliseconds(waitedMs)}:`,
+        `  ${describeError(error)}`,
+        `The tasks are still there, for a worker that may come. Purged: ${purged}.`,
+      )
+      return { ...common, ms: null, rates: {}, failed: null, purged, error: describeError(error) }
+    }
+
+    const rates = await gather(results, { timeoutMs: timeout, signal })
+    const ms = performance.now() - begin
+    const failed = await failing.get({ timeoutMs: timeout, signal }).then(
+      () => null,
+      (error: Error) => error.message,
+    )
+    print(
+      '',
+      table(
+        ['pair', 'rate', 'worker'],
+        rates.slice(0, 5).map(({ from, to, rate, worker }) => [`${from}/${to}`.toUpperCase(), String(rate), worker]),
+      ),
+      '',
+      `${count(rates.length)} rates of ${rates[0]?.date} in ${milliseconds(ms)}: sent in ${milliseconds(sentMs)}, then waited.`,
+      `One after the other they take ${milliseconds(serialMs)} of waiting alone: ${times(serialMs / ms)} as fast.`,
+      `One more failed, and harmed nobody: ${failed}.`,
+    )
+    const byPair = Object.fromEntries(rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
+    return { ...common, ms, rates: byPair, failed, purged: null, error: null }
+  },
+  figure: ({ pairs, workers, ms, serialMs }) =>
+    ms === null
+      ? `${pairs} rates asked for, no worker`
+      : `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${times(serialMs / ms)} as fast as one by one`,
+})

@@ -1,0 +1,72 @@
+/**
+ * echo: the first test of a task queue: a task goes to a worker in another process, and its result comes back
+ *
+ * Run it, from anywhere in the repository; it starts Redis and a worker itself:
+ *
+ *     pnpm --filter 04-celery start echo
+ *     pnpm --filter 04-celery start echo --text "hello, worker"
+ *
+ * Or with a worker in another terminal, or on another machine:
+ *
+ *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery worker
+ *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery start echo
+ *
+ * Look for: the states that the task passes through, and how long the way to the worker and back takes.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { median } from '@repo/common/measure'
+import { accepting, wholeNumber } from '@repo/common/options'
+import { milliseconds, table } from '@repo/common/terminal'
+import { listen, type TaskEvent } from '../src/events.ts'
+import { startSystem } from '../src/system.ts'
+import { echo } from '../src/tasks.ts'
+
+export default example(import.meta, {
+  options: {
+    text: accepting('up to 10,000 characters', (text) => (text.length <= 10_000 ? text : undefined))
+      .default('hello')
+      .describe('what is sent'),
+    times: wholeNumber(1, 10_000).default(500).describe('how often the way there and back is measured'),
+  },
+  quick: { times: 100 },
+
+  async run({ text, times }, { signal, print }) {
+    await using system = await startSystem({ workers: 1, signal })
+    const { client } = system
+    print(`Redis ${system.redis.version} at ${system.redis.maskedUrl}; worker: ${system.workerNames.join(', ')}`, '')
+
+    const story: TaskEvent[] = []
+    await using _listening = await listen(client, ['default'], (event) => story.push(event))
+    const result = await client.send(echo, { text })
+    print(`sent:      echo("${text}") as task ${result.id}`)
+    const received = await result.get({ timeoutMs: 10_000, signal })
+    const state = await result.state()
+    print(`received:  "${received}"; the task has ${state}`, '')
+    // The stream of events is read by another connection, which may be a moment behind.
+    const told = () => story.filter(({ id }) => id === result.id)
+    for (let waits = 0; waits < 200 && !told().some(({ type }) => type === 'succeeded'); waits++) {
+      await delay(10, undefined, { signal })
+    }
+    const events = told().map(({ type, at }) => ({ type, at: at.getTime() }))
+    const begin = events[0]?.at ?? 0
+    print(
+      table(
+        ['event', 'after'],
+        events.map(({ type, at }) => [type, `${at - begin} ms`]),
+      ),
+      '',
+    )
+
+    const samples: number[] = []
+    for (let time = 0; time < times; time++) {
+      const start = performance.now()
+      await (await client.send(echo, { text })).get({ timeoutMs: 10_000, signal })
+      samples.push(performance.now() - start)
+    }
+    const roundTripMs = median(samples)
+    print(`There and back, one after the other: ${milliseconds(roundTripMs)} (median of ${times}).`)
+    return { id: result.id, sent: text, received, state, events, workers: system.workerNames, times, roundTripMs }
+  },
+  figure: ({ received, roundTripMs }) => `"${received}" there and back in ${milliseconds(roundTripMs)}`,
+})

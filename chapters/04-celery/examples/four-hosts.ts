@@ -1,0 +1,123 @@
+/**
+ * four-hosts: broker, replica, two worker hosts and a client on networks of their own; one cable is pulled and put back
+ *
+ * Linux only, as root, from anywhere in the repository:
+ *
+ *     sudo npx pnpm@12 --filter 04-celery start four-hosts
+ *     sudo npx pnpm@12 --filter 04-celery start four-hosts --n 5000000 --chunks 32
+ *
+ * The hosts are network namespaces on this machine, which share its processor and nothing else of the network: names come
+ * from a hosts file of their own. On real machines the same programs are started by hand, see the README.
+ *
+ * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that host had), that nothing is
+ * missing, and that the host works again once the cable is back.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { example, UsageError } from '@repo/common/example'
+import { number, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, table } from '@repo/common/terminal'
+import { type FourHosts, hosts, type Sorted, startFourHosts } from '../src/four-hosts.ts'
+import { labProblem } from '../src/lab.ts'
+
+const roles = {
+  host1: 'broker: Redis',
+  host2: 'replica of host1',
+  host3a: 'worker',
+  host3b: 'worker',
+  host4: 'client',
+}
+const cutHost = 'host3b'
+
+export default example(import.meta, {
+  options: {
+    n: wholeNumber(1_000, 50_000_000).default(1_000_000).describe('how many numbers are sorted'),
+    chunks: wholeNumber(2, 1_024).default(16).describe('how many tasks'),
+    lock: number(0.5, 600).default(3).describe('seconds for which a worker without a sign of life keeps its task'),
+  },
+  quick: { lock: 1.5 },
+
+  async run({ n, chunks, lock }, { signal, print }) {
+    const problem = await labProblem()
+    if (problem) throw new UsageError('four-hosts', problem, 'root on Linux: it makes network namespaces')
+    using bar = progress('making the hosts')
+    await using system = await startFourHosts({ lockSeconds: lock, signal })
+    print(
+      'Five hosts on this machine …',
+      '',
+      table(
+        ['host', 'address', 'what it is'],
+        hosts.map((host) => [host, system.address(host), roles[host]]),
+      ),
+      '',
+    )
+    const sort = (way: 'in messages' | 'by reference', seed: number) =>
+      within(system.ask({ ask: 'sort', n, chunks, way, seed }), signal)
+    const steps: ({ step: string } & Sorted)[] = []
+    const take = (step: string, sorted: Sorted) => {
+      if (!sorted.sorted) throw new Error(`${step}: the numbers are not sorted`)
+      steps.push({ step, ...sorted })
+    }
+
+    bar.update(0, 'sorting')
+    take('numbers in the messages', await sort('in messages', 1))
+    take('numbers by reference', await sort('by reference', 2))
+    const replica = await system.ask({ ask: 'replica' })
+
+    bar.update(0, `sorting while ${cutHost} is cut off`)
+    const cutOff = sort('by reference', 3)
+    const held = await pullCable(system, cutOff, signal)
+    take(`cable of ${cutHost} pulled meanwhile`, await cutOff)
+    take(`without ${cutHost}`, await sort('by reference', 4))
+
+    bar.update(0, `waiting for ${cutHost} to be back`)
+    const healedAt = performance.now()
+    await system.heal(cutHost)
+    const isBack = async () => (await system.ask({ ask: 'workers' })).workers.includes(cutHost)
+    while (!(await isBack())) await delay(100, undefined, { signal })
+    const backMs = performance.now() - healedAt
+    bar.update(0, 'sorting again')
+    take('cable back', await sort('by reference', 5))
+    print(
+      table(
+        ['', 'time', 'chunks on host3a', 'on host3b'],
+        steps.map(({ step, ms, byWorker }) => [
+          ...[step, milliseconds(ms), byWorker.host3a ?? 0, byWorker.host3b ?? 0],
+        ]),
+      ),
+      '',
+      `${count(n)} numbers in ${chunks} chunks, sorted each time. A lock lasts ${lock} s.`,
+      held
+        ? `When its cable was pulled, ${cutHost} had a chunk, which host3a was given when the lock had run out.`
+        : `When its cable was pulled, ${cutHost} had no chunk: nothing had to be done again.`,
+      `${cutHost} answered again ${milliseconds(backMs)} after its cable was back.`,
+      `The replica on host2 has ${count(replica.keysOnReplica)} of ${count(replica.keys)} keys.`,
+    )
+    return { n, chunks, lockMs: lock * 1_000, steps, cut: { host: cutHost, held, backMs }, replica }
+  },
+  figure: ({ n, steps }) => `${count(n)} numbers sorted ${steps.length} times, once with a host cut off in the middle`,
+})
+
+/** Cuts the host off when it has a chunk; returns whether it still had it then. */
+async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  let ended = false
+  const end = () => {
+    ended = true
+  }
+  sorting.then(end, end)
+  const isBusy = async () => (await system.ask({ ask: 'active' })).running.includes(cutHost)
+  while (!ended && !(await isBusy())) await delay(1, undefined, { signal })
+  await system.cut(cutHost)
+  return !ended && (await isBusy())
+}
+
+async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stop = Promise.withResolvers<never>()
+  const abort = () => stop.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, stop.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * mergesort: a million integers sorted in chunks by worker processes and merged by the client; as JSON, and as bytes
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start mergesort
+ *     pnpm --filter 04-celery start mergesort --n 20000000 --chunks 2 --ways bytes
+ *     pnpm --filter 04-celery start mergesort --celery            # the same on Celery, in Python, beside it
+ *
+ * It starts Redis and workers itself. With REDIS_URL it uses those, also on other machines; in another terminal:
+ *
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery worker --concurrency 1
+ *
+ * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, of which the message has
+ * only the name. Where no Redis can be had, the queue runs on PostgreSQL inside this process, and the first line says so.
+ *
+ * Look for: how little of the JSON way's time is computing; and from how many numbers on more hosts would be worth it.
+ */
+import { example, UsageError } from '@repo/common/example'
+import { interleave, median } from '@repo/common/measure'
+import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { bytes, count, milliseconds } from '@repo/common/terminal'
+import { startCeleryPeer } from '../src/celery-peer.ts'
+import { randomNumbers, sortLocally } from '../src/mergesort.ts'
+import {
+  breakEvens,
+  type CeleryResult,
+  describeCelery,
+  describeRates,
+  describeWays,
+  drawWays,
+  labels,
+  ratesOf,
+} from '../src/mergesort-report.ts'
+import { startSortingSystem } from '../src/mergesort-system.ts'
+import { byReference, computingMs, inMessages, type Sorting } from '../src/mergesort-ways.ts'
+import { findPython, installPython } from '../src/python.ts'
+
+const mostInMessages = 10_000_000
+/** What one number takes at the worst, here, in the workers and in Redis together. */
+const bytesEach = { json: 200, bytes: 60 }
+
+export default example(import.meta, {
+  options: {
+    n: wholeNumber(2, 200_000_000).default(1_000_000).describe('how many integers'),
+    chunks: wholeNumber(1, 1_000).default(4).describe('into how many tasks they are cut'),
+    workers: workerCount(64).describe('worker processes to start where none run'),
+    ways: listOf(oneOf('json', 'bytes'), 'json, bytes or both, separated by a comma', { distinct: true })
+      .default(['json', 'bytes'])
+      .describe('how the numbers travel'),
+    seed: wholeNumber(1, 2 ** 31 - 1)
+      .default(1)
+      .describe('for the random numbers'),
+    celery: flag().describe('also the same on Celery 5, in pure Python'),
+  },
+
+  async run({ n, chunks, workers: wanted, ways: names, seed, celery }, { signal, quick, print, picture }) {
+    if (chunks > n) throw new UsageError('--chunks', chunks, `a whole number from 1 to ${n}, the numbers`)
+    if (names.includes('json') && n > mostInMessages) {
+      throw new UsageError('--ways', names, `bytes alone for more than ${count(mostInMessages)} numbers`)
+    }
+    const available = process.availableMemory()
+    const most = Math.floor(available / Math.max(...names.map((name) => bytesEach[name])))
+    if (n > most) throw new UsageError('--n', n, `at most ${most} here: ${bytes(available)} of memory are free`)
+    const python = celery ? await findPython('celery', signal) : undefined
+    if (celery && !python) throw new Error(`no Python here has Celery: ${installPython.celery}`)
+
+    await using system = await startSortingSystem(wanted, signal)
+    const { sorters, workers, place } = system
+    print(`${count(n)} integers in ${chunks} chunks, ${workers} worker processes, ${place} …`)
+    const numbers = randomNumbers(n, seed)
+    const expected = numbers.slice()
+    const runs = { json: [] as Sorting[], bytes: [] as Sorting[] }
+    const merges: number[] = []
+    const way = (name: keyof typeof runs) => async () => {
+      const run = await (name === 'json' ? inMessages : byReference)(sorters, numbers, chunks)
+      if (Buffer.compare(Buffer.from(run.sorted.buffer), Buffer.from(expected.buffer)) !== 0) {
+        throw new Error(`${labels[name]}: not sorted as TypedArray.sort does`)
+      }
+      runs[name].push(run)
+      return run.ms
+    }
+    using bar = progress('sorting', 1)
+    const timed = await interleave(
+      {
+        typedArray: () => {
+          expected.set(numbers)
+          const begin = performance.now()
+          expected.sort()
+          return performance.now() - begin
+        },
+        local: () => {
+          const { sortMs, mergeMs } = sortLocally(numbers, chunks)
+          merges.push(mergeMs)
+          return sortMs + mergeMs
+        },
+        // Not asked for, it takes no time.
+        json: names.includes('json') ? way('json') : () => 0,
+        bytes: names.includes('bytes') ? way('bytes') : () => 0,
+      },
+      { rounds: quick ? 2 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
+    )
+    const [localMs, typedArrayMs] = [timed.local.ms, timed.typedArray.ms]
+    const best = Math.min(localMs, typedArrayMs)
+    const ways = names.map((name) => {
+      const run = runs[name].at(-1) as Sorting
+      const computing = computingMs(run.lanes)
+      const ratio = computing / Math.max(0.001, run.ms - computing)
+      return { name, ms: timed[name].ms, speedup: best / timed[name].ms, bytes: run.bytes, computeToTransfer: ratio }
+    })
+    const rates = names.includes('bytes')
+      ? ratesOf(runs.bytes.slice(1), { n, chunks, typedArrayMs, mergeMs: median(merges) })
+      : undefined
+    const drawn = names.map((name) => ({ name, run: runs[name].at(-1) as Sorting }))
+    const result = {
+      ...{ n, chunks, workers, ways, localMs, typedArrayMs, sorted: true, place, rates },
+      breakEvens: rates && breakEvens(rates),
+      celery: undefined as CeleryResult | undefined,
+      picture: await picture('mergesort.svg', await drawWays(drawn, n)),
+    }
+    print('', describeWays(result))
+    if (rates) print('', ...describeRates(rates, n, chunks))
+    if (python && system.url) {
+      await using peer = await startCeleryPeer(python, { url: system.url, workers, signal })
+      const sort = async (itself: boolean) => {
+        bar.update(1, `sorting with Celery, in Python, ${itself ? 'as the book does' : 'by a plain function'}`)
+        const { sorted, ...took } = await peer.mergesort({ n, chunks, seed, itself, local: !quick })
+        if (!sorted) throw new Error('Celery did not sort')
+        return took
+      }
+      result.celery = { version: python.version, book: await sort(true), plain: await sort(false) }
+      print('', ...describeCelery(result.celery, workers, ways))
+    }
+    print('', `Picture: ${result.picture}`)
+    return result
+  },
+  figure: ({ n, workers, ways, typedArrayMs }) =>
+    `${count(n)} integers on ${workers} workers: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; TypedArray.sort ${milliseconds(typedArrayMs)}`,
+})

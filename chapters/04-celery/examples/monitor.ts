@@ -1,0 +1,132 @@
+/**
+ * monitor: what the workers do, live in the terminal, and Bull Board in the browser to look at jobs and run them again
+ *
+ * Run it, from anywhere in the repository, and open the address that it prints:
+ *
+ *     pnpm --filter 04-celery start monitor
+ *     pnpm --filter 04-celery start monitor --port 3000 --load 200 --seconds 60
+ *
+ * It starts Redis, two workers and a little load. To watch a system that is there already, with no load from here:
+ *
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start monitor
+ *
+ * Look for: tasks that wait and for how long, which is what to add workers for; and in the browser, under Failed, the tasks
+ * that stumbled: press Retry and they succeed. Ctrl-C ends it.
+ */
+import { setInterval } from 'node:timers/promises'
+import { example, UsageError } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { bytes, count, milliseconds, table } from '@repo/common/terminal'
+import { openBoard } from '../src/board.ts'
+import { stats } from '../src/control.ts'
+import { type View, watch } from '../src/monitor.ts'
+import { stumble } from '../src/monitor-tasks.ts'
+import { defaultQueue } from '../src/settings.ts'
+import { startSystem } from '../src/system.ts'
+import { nap } from '../src/tour-tasks.ts'
+
+const sendEveryMs = 100
+const showEveryMs = process.stderr.isTTY ? 1_000 : 2_000
+/** One of so many tasks fails. */
+const failing = 25
+
+export default example(import.meta, {
+  options: {
+    port: wholeNumber(0, 65_535).default(0).describe('of the board on 127.0.0.1; 0 is any free one'),
+    seconds: wholeNumber(1, 1_000_000).optional().describe('ends by itself after so long; at Ctrl-C when not given'),
+    load: wholeNumber(0, 2_000)
+      .optional()
+      .describe('tasks sent a second; 50, or none where workers are running already'),
+  },
+  quick: { seconds: 4 },
+
+  async run({ port, seconds, load: wanted }, { signal, print }) {
+    await using system = await startSystem({ workers: 2, args: ['--concurrency', '8'], signal })
+    const { client } = system
+    const load = wanted ?? (system.workers.length > 0 ? 50 : 0)
+    const known = await stats(client)
+    const queues = [...new Set([defaultQueue, ...known.flatMap((worker) => worker.queues)])]
+    await using watching = await watch(client, queues)
+    await using board = await openBoard(client, queues, { port }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error
+      throw new UsageError('--port', port, `a port that is free and that you may use (${error.code}), or 0`)
+    })
+    print(`Bull Board: ${board.url}`, `Redis: ${system.redis.maskedUrl}, queues: ${queues.join(', ')}`)
+
+    const begin = performance.now()
+    let sent = 0
+    let view = await watching.now()
+    let shownAt = 0
+    let drawn = 0
+    const end = seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1_000)])
+    try {
+      for await (const _ of setInterval(sendEveryMs, undefined, { signal: end })) {
+        const nowMs = performance.now() - begin
+        const due = Math.floor((load * nowMs) / 1_000)
+        await client.sendMany(nap, naps(sent, due))
+        for (; sent < due; sent++) if (sent % failing === 0) await client.send(stumble, { over: `task ${sent}` })
+        if (nowMs - shownAt < showEveryMs) continue
+        shownAt = nowMs
+        view = await watching.now()
+        drawn = show(view, drawn)
+      }
+    } catch (error) {
+      if (!end.aborted) throw error
+    }
+    erase(drawn)
+    // The reader's way to end it, and so not a failure.
+    if (!signal.aborted) view = await watching.now()
+    print('', tablesOf(view))
+    return { url: board.url, seconds: (performance.now() - begin) / 1_000, sent, ...view }
+  },
+  figure: ({ workers, queues }) =>
+    `${workers.length} workers, ${count(queues.reduce((sum, { donePerSecond }) => sum + donePerSecond, 0))} tasks a second`,
+})
+
+/** Tasks of 10 to 100 ms. */
+const naps = (from: number, to: number) =>
+  Array.from({ length: Math.max(0, to - from) }, (_, at) => ({ ms: 10 + (((from + at) * 37) % 91) }))
+
+/** Redraws the view on a terminal, and prints a line of it elsewhere, to standard error; returns how many lines it has drawn. */
+function show(view: View, drawn: number): number {
+  const out = process.stderr
+  if (!out.isTTY) {
+    for (const { queue, waiting, donePerSecond, failed, waitMs } of view.queues) {
+      const times = Number.isNaN(waitMs.p95) ? '' : `, p95 of the waits ${milliseconds(waitMs.p95)}`
+      out.write(`${queue}: ${waiting} wait, ${donePerSecond.toFixed(0)} done/s${times}, ${failed} failed\n`)
+    }
+    return 0
+  }
+  const text = tablesOf(view)
+  erase(drawn)
+  out.write(`${text}\n`)
+  return text.split('\n').length
+}
+
+function erase(lines: number) {
+  if (lines === 0) return
+  process.stderr.moveCursor(0, -lines)
+  process.stderr.cursorTo(0)
+  process.stderr.clearScreenDown()
+}
+
+function tablesOf({ workers, queues }: View): string {
+  const pair = ({ p50, p95 }: { p50: number; p95: number }) =>
+    Number.isNaN(p50) ? '' : `${milliseconds(p50)}, ${milliseconds(p95)}`
+  return [
+    table(
+      ['worker', 'queues', 'running', 'places', 'succeeded', 'failed', 'memory'],
+      workers.map(({ worker, queues, running, concurrency, succeeded, failed, rss }) => [
+        ...[worker, queues.join(', '), running, concurrency, count(succeeded), count(failed), bytes(rss)],
+      ]),
+    ),
+    '',
+    table(
+      ['queue', 'wait', 'run', 'later', 'failed', 'done/s', 'failed/s', 'waited p50, p95', 'ran p50, p95'],
+      queues.map((view) => [
+        ...[view.queue, view.waiting, view.running, view.scheduled, view.failed],
+        ...[view.donePerSecond.toFixed(1), view.failedPerSecond.toFixed(1), pair(view.waitMs), pair(view.runMs)],
+      ]),
+    ),
+  ].join('\n')
+}

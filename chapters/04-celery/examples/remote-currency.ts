@@ -1,0 +1,157 @@
+/**
+ * remote-currency: calls to an object in another process: in turn, at once, and five that need each other in one round trip
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start remote-currency
+ *     pnpm --filter 04-celery start remote-currency --delay 100 --pairs 50
+ *
+ * It starts a name server and a worker, processes of their own. To use those of `remote-names --stay` and `remote-worker
+ * --names …` in other terminals:
+ *
+ *     export REMOTE_SECRET=…     # the same as there
+ *     pnpm --filter 04-celery start remote-currency --names ws://127.0.0.1:9090
+ *
+ * The rates are real, those of one day from the npm package @fawazahmed0/currency-api. The distance is simulated: a proxy in
+ * between delays what goes through it. Calls per second are counted without it.
+ *
+ * Look for: the chain. Calls that need each other's results cannot be made at once, but they can travel together.
+ */
+import { example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { startProxy } from '@repo/common/proxy'
+import { mostPairs, pairsOf } from '@repo/common/rates'
+import { count, milliseconds, table, times } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { installPython } from '../src/python.ts'
+import { connect } from '../src/remote.ts'
+import { causeFaults } from '../src/remote-faults.ts'
+import { lookUp } from '../src/remote-names.ts'
+import { nameServerAddress, objectName } from '../src/remote-options.ts'
+import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
+import type { Exchange } from '../src/remote-rates.ts'
+import { countCalls } from '../src/remote-speed.ts'
+import { convertInTurn, convertPipelined, ratesAtOnce, ratesInTurn, timed } from '../src/remote-ways.ts'
+
+const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
+
+export default example(import.meta, {
+  options: {
+    pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
+    delay: wholeNumber(0, 2_000).default(20).describe('simulated: how long a message travels, in ms'),
+    calls: wholeNumber(1_000, 1_000_000).default(10_000).describe('calls in each round of counting calls per second'),
+    names: nameServerAddress().optional().describe('the name server to use; needs REMOTE_SECRET'),
+    name: objectName().default('exchange.demo').describe('the name to look up'),
+  },
+  quick: { pairs: 10, delay: 10, calls: 1_000 },
+
+  async run({ pairs: pairCount, delay, calls, names: given, name }, { signal, quick, print }) {
+    await using stack = new AsyncDisposableStack()
+    const secret = given ? sharedSecret() : newSecret()
+    const names = given ?? stack.use(await startNameServer({ secret, signal })).info.address
+    if (!given) stack.use(await startWorker({ secret, signal }, { register: { names, name } }))
+    const address = await lookUp(names, name, { secret, signal })
+    print(`The name server at ${names} says that ${name} is at ${address}.`)
+    const { hostname, port } = new URL(address)
+    const proxy = stack.use(await startProxy({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), signal }))
+
+    using far = await connect<Exchange>(`ws://${proxy.host}:${proxy.port}`, { secret, signal })
+    const pairs = pairsOf(pairCount)
+    // Once before it counts: the worker reads the currencies' files, and the code is compiled.
+    await ratesAtOnce(far.remote, pairs)
+    await convertPipelined(far.remote, 100, journey)
+    proxy.delayMs = delay
+    const ratesOneByOne = await timed(far, (exchange) => ratesInTurn(exchange, pairs))
+    const ratesTogether = await timed(far, (exchange) => ratesAtOnce(exchange, pairs))
+    const chainOneByOne = await timed(far, (exchange) => convertInTurn(exchange, 100, journey))
+    const chainTogether = await timed(far, (exchange) => convertPipelined(exchange, 100, journey))
+    if (ratesOneByOne.result.join() !== ratesTogether.result.join() || chainOneByOne.result !== chainTogether.result) {
+      throw new Error('two ways got different results')
+    }
+    const ways = [
+      { way: `${pairs.length} rates, one after the other`, ...ratesOneByOne },
+      { way: `${pairs.length} rates, all at once`, ...ratesTogether },
+      { way: `a chain of ${journey.length - 1} conversions, one after the other`, ...chainOneByOne },
+      { way: `the same chain, pipelined`, ...chainTogether },
+    ].map(({ result: _, ...way }) => way)
+    print(
+      '',
+      table(
+        [`${milliseconds(2 * delay)} there and back`, 'time', 'messages sent', 'answers'],
+        ways.map(({ way, ms, sent, received }) => [way, milliseconds(ms), sent, received]),
+      ),
+      '',
+      `100 ${journey.map((currency) => currency.toUpperCase()).join(' → ')}: ${chainTogether.result.toFixed(2)}`,
+    )
+
+    let reports = 0
+    {
+      using bar = progress('the worker reports', pairs.length)
+      await far.remote.rates(pairs, (done) => {
+        reports++
+        bar.update(done)
+      })
+    }
+    print(`Called back by the worker: ${reports} times while it looked up ${pairs.length} rates.`)
+
+    const purses: number[] = []
+    {
+      using euros = far.remote.purse(100, 'eur')
+      using yen = euros.into('jpy')
+      await yen.amount()
+      purses.push(await far.remote.openPurses())
+    }
+    purses.push(await far.remote.openPurses())
+    print(`Purses that the worker holds for us: ${purses[0]}; after disposing of their references: ${purses[1]}.`)
+
+    proxy.delayMs = 0
+    const faults = await causeFaults(proxy, address, secret)
+    print(
+      '',
+      table(
+        ['what goes wrong', 'the error', 'and its message'],
+        faults.map(({ what, type, message }) => [what, type, message]),
+      ),
+    )
+
+    using bar = progress('counting calls per second', 1)
+    const onProgress = (done: number, total: number) => bar.update(done / total)
+    const perSecond = await countCalls(address, { secret, calls, rounds: quick ? 1 : 5, signal, onProgress })
+    const { sequential, concurrent, pyro } = perSecond
+    const against = (rate: number) => (pyro ? times(rate / pyro.sequential) : '')
+    print(
+      '',
+      table(
+        ['calls per second over loopback', 'median', pyro ? 'against Pyro, one by one' : ''],
+        [
+          ['one after the other', count(Math.round(sequential)), against(sequential)],
+          ['1,000 at once', count(Math.round(concurrent)), against(concurrent)],
+          ...(pyro
+            ? [
+                [
+                  `Pyro ${pyro.version}, one after the other`,
+                  count(Math.round(pyro.sequential)),
+                  against(pyro.sequential),
+                ],
+                [`Pyro ${pyro.version}, 1,000 in a batch`, count(Math.round(pyro.batch)), against(pyro.batch)],
+              ]
+            : []),
+        ],
+      ),
+      ...(pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
+    )
+    return {
+      pairs: pairs.length,
+      delayMs: delay,
+      ways,
+      worth: chainTogether.result,
+      reports,
+      purses,
+      faults,
+      perSecond,
+    }
+  },
+  figure: ({ ways: [, , inTurn, pipelined] }) =>
+    `five dependent calls: ${milliseconds(inTurn?.ms ?? 0)} in turn, ${milliseconds(pipelined?.ms ?? 0)} in one round trip`,
+})

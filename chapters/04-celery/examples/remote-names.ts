@@ -1,0 +1,120 @@
+/**
+ * remote-names: a name server for remote objects; the names of workers that die go away, by connection or by lease
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start remote-names
+ *     pnpm --filter 04-celery start remote-names --lease 1000
+ *
+ * It starts a name server and four workers, each a process of its own, and does to them what happens to workers. To have
+ * only the name server, until Ctrl-C, for remote-worker and remote-currency in other terminals:
+ *
+ *     export REMOTE_SECRET=$(node -p 'crypto.randomUUID()')     # the same in every terminal
+ *     pnpm --filter 04-celery start remote-names --stay --port 9090
+ *
+ * Look for: a killed worker's name goes at once, for its connection goes with it; a worker that hangs keeps its name until
+ * the lease is over, and gets it back when it goes on; a name server that is killed has the names again soon after its
+ * restart, though it has stored none.
+ */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { flag, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { milliseconds, table } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { connect, serve } from '../src/remote.ts'
+import { NameServer } from '../src/remote-names.ts'
+import { listenAddress } from '../src/remote-options.ts'
+import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
+
+/** How long a name may take to go or to come back before this example gives up, in leases. */
+const patience = 20
+
+export default example(import.meta, {
+  options: {
+    lease: wholeNumber(300, 60_000).default(3_000).describe('ms that a name outlives its last heart-beat'),
+    stay: flag().describe('only serve, until Ctrl-C; needs REMOTE_SECRET'),
+    host: listenAddress()
+      .default('127.0.0.1')
+      .describe('with --stay: where to listen; 127.0.0.1 can be reached from this machine only'),
+    port: wholeNumber(0, 65_535).default(0).describe('with --stay: the port; 0 is a free one'),
+  },
+  quick: { lease: 600 },
+
+  async run({ lease: leaseMs, stay, host, port }, { signal, print }) {
+    if (stay) {
+      const names = new NameServer()
+      await using server = await serve(() => names, { secret: sharedSecret(), host, port })
+      print(`The name server is at ${server.address}. Ctrl-C stops it.`)
+      if (!signal.aborted) await once(signal, 'abort')
+      return { address: server.address, registered: names.list(), events: [] }
+    }
+
+    await using stack = new AsyncDisposableStack()
+    const secret = newSecret()
+    let names = stack.use(await startNameServer({ secret, signal }))
+    const { address } = names.info
+    const workers = await Promise.all(
+      ['rates.killed', 'rates.hangs', 'rates.removed', 'rates.stays'].map((name) =>
+        startWorker({ secret, signal }, { register: { names: address, name, leaseMs } }),
+      ),
+    )
+    for (const worker of workers) stack.use(worker)
+    const [killed, hanging] = workers
+
+    let client = await connect<NameServer>(address, { secret, signal })
+    stack.defer(() => client[Symbol.dispose]())
+    const registered = await client.remote.list('rates.')
+    print(
+      `A name server at ${address}, and what it lists under "rates.":`,
+      table(
+        ['name', 'address', 'lease'],
+        registered.map(({ name, address, remainingMs }) => [name, address, milliseconds(remainingMs)]),
+      ),
+    )
+
+    using _bar = progress('waiting for names to go and to come back')
+    /** Does something, and takes the time until exactly these names are there. */
+    async function timed(what: string, act: () => unknown, ...expected: string[]) {
+      const start = performance.now()
+      await act()
+      for (;;) {
+        signal.throwIfAborted()
+        const left = (await client.remote.list('rates.')).map(({ name }) => name.slice('rates.'.length))
+        if (left.join() === expected.join()) return { what, ms: performance.now() - start, left }
+        if (performance.now() - start > patience * leaseMs) throw new Error(`${what}: the names are ${left.join(', ')}`)
+        await delay(2)
+      }
+    }
+    const events = [
+      await timed('"killed" gets SIGKILL', () => killed?.process.kill('SIGKILL'), 'hangs', 'removed', 'stays'),
+      await timed('"removed" is removed by a client', () => client.remote.remove('rates.removed'), 'hangs', 'stays'),
+    ]
+    if (process.platform !== 'win32') {
+      events.push(
+        await timed('"hangs" is stopped with SIGSTOP', () => hanging?.process.kill('SIGSTOP'), 'stays'),
+        await timed('"hangs" goes on with SIGCONT', () => hanging?.process.kill('SIGCONT'), 'hangs', 'stays'),
+      )
+    }
+    async function restartNameServer() {
+      names.process.kill('SIGKILL')
+      await names.exited
+      names = stack.use(await startNameServer({ secret, signal }, Number(new URL(address).port)))
+      client = await connect<NameServer>(address, { secret, signal })
+    }
+    events.push(await timed('the name server gets SIGKILL and is started again', restartNameServer, 'hangs', 'stays'))
+    print(
+      '',
+      table(
+        ['what happens', 'takes effect after', 'names left'],
+        events.map(({ what, ms, left }) => [what, milliseconds(ms), left.join(', ')]),
+      ),
+      '',
+      `The lease is ${milliseconds(leaseMs)}, a heart-beat comes every ${milliseconds(leaseMs / 3)}.`,
+    )
+    return { address, leaseMs, registered, events }
+  },
+  figure: ({ events }) =>
+    `${events.length} faults; a killed worker's name is gone after ${milliseconds(events[0]?.ms ?? 0)}`,
+})

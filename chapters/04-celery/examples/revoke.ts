@@ -1,0 +1,76 @@
+/**
+ * revoke: tasks are called back, from any program: those that wait are not begun, those that run are stopped if asked
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start revoke
+ *
+ * A task that waits, or is for later, is not run by any worker, even one that starts after it was revoked. A running one goes
+ * on, as in Celery, unless it is to be stopped: then its signal is aborted and its place is free at once.
+ *
+ * Look for: how soon the running task has ended after it was revoked; that the other running one was not disturbed.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeError, example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { milliseconds, table } from '@repo/common/terminal'
+import { openClient } from '../src/client.ts'
+import { active } from '../src/control.ts'
+import { revoke } from '../src/revocation.ts'
+import { startSystem } from '../src/system.ts'
+import { nap } from '../src/tour-tasks.ts'
+
+export default example(import.meta, {
+  options: {
+    ms: wholeNumber(200, 60_000).default(1_500).describe('milliseconds that each task takes'),
+  },
+  quick: { ms: 800 },
+
+  async run({ ms }, { signal, print }) {
+    // One worker of its own with two places: the first two tasks run, the next ones wait.
+    await using system = await startSystem({ workers: 1, args: ['--concurrency', '2'], alone: true, signal })
+    const { client } = system
+    const [spared, stopped] = [await client.send(nap, { ms }), await client.send(nap, { ms: 600_000 })]
+    while ((await active(client)).length < 2) await delay(20, undefined, { signal })
+    const [waiting, untouched] = [await client.send(nap, { ms }), await client.send(nap, { ms: 1 })]
+    const later = await client.send(nap, { ms }, { countdownMs: 3_600_000 })
+    const plan = [
+      { result: spared, what: 'revoked, not stopped' },
+      { result: stopped, what: 'revoked and stopped' },
+      { result: waiting, what: 'revoked' },
+      { result: later, what: 'revoked' },
+      { result: untouched, what: 'nothing' },
+    ]
+    const before = await Promise.all(plan.map(({ result }) => result.state()))
+    print(`Five tasks on one worker with two places. Another client revokes four of them …`, '')
+
+    // As another program would: it knows no more than the ids.
+    await using other = await openClient({ url: system.redis.url, prefix: client.prefix })
+    const byId = (...ids: string[]) => ids.map((id) => other.result(id))
+    await revoke(other, byId(spared.id, waiting.id, later.id))
+    const start = performance.now()
+    await revoke(other, byId(stopped.id), { terminate: true })
+    await stopped.settled({ signal })
+    const stoppedMs = performance.now() - start
+
+    const tasks = []
+    for (const [at, { result, what }] of plan.entries()) {
+      const outcome = await result.get({ timeoutMs: 120_000, signal }).then(
+        () => 'ran to its end',
+        (error: unknown) => describeError(error).replace('error: ', ''),
+      )
+      tasks.push({ was: before[at] ?? '', what, is: await result.state(), outcome })
+    }
+    print(
+      table(
+        ['was', 'done to it', 'is', 'outcome'],
+        tasks.map(({ was, what, is, outcome }) => [was, what, is, outcome]),
+      ),
+      '',
+      `The running task had ended ${milliseconds(stoppedMs)} after it was revoked, of the 10 minutes it wanted.`,
+    )
+    return { tasks, stoppedMs }
+  },
+  figure: ({ tasks, stoppedMs }) =>
+    `${tasks.filter(({ is }) => is === 'revoked').length} tasks revoked, a running one within ${milliseconds(stoppedMs)}`,
+})

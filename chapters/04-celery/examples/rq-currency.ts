@@ -1,0 +1,106 @@
+/**
+ * rq-currency: exchange rates from workers behind the smallest reliable queue; the client hands in jobs and asks until they are done
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start rq-currency
+ *     pnpm --filter 04-celery start rq-currency --pairs 100 --workers 4
+ *
+ * It starts a Redis and workers of its own. With a Redis of yours in REDIS_URL it uses the workers that run there already:
+ *
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers --stay      # in another terminal
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-currency
+ *
+ * The rates are real, those of one day from the npm package @fawazahmed0/currency-api; the time a rate takes is simulated.
+ *
+ * Look for: how often the client asks for nothing, because nobody tells it when a job has ended; and the job that fails:
+ * its error is in Redis, with the line of the worker's program, and the others do not notice.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { mostPairs, pairsOf } from '@repo/common/rates'
+import { startRedis } from '@repo/common/redis'
+import { count, milliseconds, table } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { type Job, openQueue } from '../src/rq.ts'
+import { functions } from '../src/rq-functions.ts'
+import { currencyQueue, startWorker } from '../src/rq-workers.ts'
+
+export default example(import.meta, {
+  options: {
+    pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
+    latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
+    workers: wholeNumber(1, 64).default(2).describe('worker processes to start where none run'),
+    poll: wholeNumber(1, 10_000).default(50).describe('ms between two questions of the client'),
+  },
+  quick: { pairs: 8, latency: 100 },
+
+  async run({ pairs: pairCount, latency, workers: workerCount, poll }, { signal, print }) {
+    await using stack = new AsyncDisposableStack()
+    const redis = stack.use(await startRedis())
+    const queue = stack.use(await openQueue(redis.url, currencyQueue, functions))
+    const running = (await queue.counts()).workers
+    const starting = Array.from({ length: running > 0 ? 0 : workerCount }, () =>
+      startWorker(redis.url, currencyQueue, { signal }),
+    )
+    for (const worker of await Promise.all(starting)) stack.use(worker)
+    const workers = running || workerCount
+    const pairs = pairsOf(pairCount)
+    print(`${count(pairs.length)} rates from ${workers} ${running ? 'running' : 'own'} workers at ${redis.maskedUrl} …`)
+
+    const begin = performance.now()
+    const ids = await Promise.all(pairs.map(({ from, to }) => queue.enqueue('rate', from, to, latency)))
+    // There is no such country: this one fails.
+    ids.push(await queue.enqueue('rate', 'usd', 'atlantis', latency))
+    stack.defer(async () => void (await Promise.all(ids.map((id) => queue.forget(id)))))
+    const enqueuedMs = performance.now() - begin
+
+    using bar = progress('waiting for the rates', ids.length)
+    const ended = new Map<string, Job>()
+    let polls = 0
+    while (ended.size < ids.length) {
+      await delay(poll, undefined, { signal })
+      polls++
+      for (const job of await Promise.all(ids.filter((id) => !ended.has(id)).map((id) => queue.job(id)))) {
+        if (job?.status === 'finished' || job?.status === 'failed') ended.set(job.id, job)
+      }
+      bar.update(ended.size)
+    }
+    const ms = performance.now() - begin
+
+    const jobs = ids.flatMap((id) => ended.get(id) ?? [])
+    const failed = jobs.filter(({ status }) => status === 'failed')
+    const inFailedList = new Set(await queue.failed())
+    const rates = jobs.flatMap(({ result }) => (result ? [result as { from: string; to: string; rate: number }] : []))
+    const perJob = (job?: Job) => [
+      milliseconds((job?.startedAt ?? 0) - (job?.enqueuedAt ?? 0)),
+      milliseconds((job?.endedAt ?? 0) - (job?.startedAt ?? 0)),
+    ]
+    print(
+      '',
+      table(
+        ['job', 'status', 'result', 'waited', 'ran'],
+        [...jobs.slice(0, 3), ...jobs.slice(pairs.length - 1)].map((job, at) => {
+          const { from, to } = pairs[at < 3 ? at : at + pairs.length - 4] ?? { from: 'usd', to: 'atlantis' }
+          const rate = rates.find((rate) => rate.from === from && rate.to === to)?.rate
+          return [`rate ${from}/${to}`, job.status, rate === undefined ? '' : String(rate), ...perJob(job)]
+        }),
+      ),
+      '',
+      `${count(rates.length)} rates in ${milliseconds(ms)}: ${milliseconds(enqueuedMs)} to hand in the jobs, then ${count(polls)} questions, one every ${poll} ms.`,
+      ...failed.map(
+        ({ error, stack = '' }) =>
+          `Failed: ${error} (${/\S+\.ts:\d+/.exec(stack)?.[0].replace(/.*\//, '') ?? ''}), in the list of failed jobs.`,
+      ),
+    )
+    return {
+      ...{ pairs: pairs.length, workers, ms, enqueuedMs, polls },
+      rates,
+      failed: failed.map(({ id, error }) => ({ error, inFailedList: inFailedList.has(id) })),
+    }
+  },
+  figure: ({ pairs, workers, ms, polls }) =>
+    `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${polls} polls`,
+})

@@ -1,0 +1,114 @@
+/**
+ * rq-workers: starts N workers of the smallest queue and stops them, with SIGTERM first and SIGKILL after a deadline
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start rq-workers
+ *     pnpm --filter 04-celery start rq-workers 4 --deadline 3000
+ *
+ * To leave them running for jobs from another terminal, until Ctrl-C, with a Redis of yours:
+ *
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers 4 --stay
+ *
+ * Each worker gets a job. All but the last are done before the deadline; the last one takes three times as long.
+ *
+ * Look for: who ends by itself, because SIGTERM lets a worker finish its job, and who has to be killed; and what became of
+ * the killed worker's job. A worker started after that finds it, does it, and it has exactly one result.
+ */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { example, UsageError } from '@repo/common/example'
+import { flag, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { startRedis } from '@repo/common/redis'
+import { milliseconds, table } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { openQueue } from '../src/rq.ts'
+import { functions } from '../src/rq-functions.ts'
+import { currencyQueue, startWorker } from '../src/rq-workers.ts'
+
+const workerNumber = wholeNumber(1, 64)
+
+export default example(import.meta, {
+  options: {
+    deadline: wholeNumber(100, 60_000).default(2_000).describe('ms from SIGTERM to SIGKILL'),
+    lease: wholeNumber(500, 600_000)
+      .default(3_000)
+      .describe('ms without a heart-beat after which a worker is taken for dead'),
+    stay: flag().describe('serve jobs from other programs until Ctrl-C; needs REDIS_URL'),
+  },
+  operands: '[N]',
+  quick: { deadline: 600, lease: 1_000 },
+
+  async run({ deadline, lease, stay }, { operands: [given = '2', ...more], signal, print }) {
+    const parsed = workerNumber.safeParse(given)
+    if (!parsed.success || more.length > 0)
+      throw new UsageError('N', [given, ...more].join(' '), 'how many workers, a whole number from 1 to 64')
+    if (stay && !process.env.REDIS_URL) {
+      throw new UsageError('--stay', 'no REDIS_URL', 'a Redis in REDIS_URL, which the other programs can reach as well')
+    }
+    await using stack = new AsyncDisposableStack()
+    const redis = stack.use(await startRedis())
+    const name = stay ? currencyQueue : `rq-workers-${process.pid}`
+    const queue = stack.use(await openQueue(redis.url, name, functions))
+    if (!stay) stack.defer(() => queue.clear())
+    const options = { leaseMs: lease, stopTimeoutMs: deadline }
+    const start = () => startWorker(redis.url, name, { ...options, signal })
+    const workers = await Promise.all(Array.from({ length: parsed.data }, start))
+    for (const worker of workers) stack.use(worker)
+    print(`${workers.length} workers at ${redis.maskedUrl}: ${workers.map(({ pid }) => pid).join(', ')}`)
+    if (stay) {
+      print(`They serve the queue "${name}". Ctrl-C stops them: SIGTERM, and SIGKILL after ${milliseconds(deadline)}.`)
+      if (!signal.aborted) await once(signal, 'abort')
+    }
+
+    using bar = progress('waiting for the workers')
+    const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? deadline / 2 : deadline * 3))
+    const ids = await Promise.all(naps.map((ms) => queue.enqueue('nap', ms)))
+    for (let started = 0; started < ids.length; ) {
+      signal.throwIfAborted()
+      const jobs = await Promise.all(ids.map((id) => queue.job(id)))
+      started = jobs.filter((job) => job?.status !== 'queued').length
+      await delay(20)
+    }
+    const begin = performance.now()
+    const ends = await Promise.all(
+      workers.map(async (worker) => ({ pid: worker.pid, ...(await worker.stop()), ms: performance.now() - begin })),
+    )
+    const jobs = await Promise.all(ids.map((id) => queue.job(id)))
+    print(
+      '',
+      table(
+        ['worker', 'ended by', 'after SIGTERM'],
+        ends.map(({ pid, signal, code, ms }) => [String(pid), signal ?? `itself, exit code ${code}`, milliseconds(ms)]),
+      ),
+    )
+    const abandoned = jobs.filter((job) => job?.status === 'started').length
+
+    bar.update(0, 'a new worker waits until the killed one is taken for dead')
+    if (abandoned > 0) stack.use(await start())
+    for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + deadline * 3 + 60_000, signal })
+    const after = (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])
+    if (stay) return { workers: ends, abandoned, jobs: [] }
+    print(
+      '',
+      table(
+        ['job', 'when the workers were gone', 'in the end', 'begun', 'result'],
+        after.map((job, at) => [
+          `nap ${job.result}`,
+          jobs[at]?.status ?? '',
+          job.status,
+          job.attempts,
+          String(job.result),
+        ]),
+      ),
+    )
+    return {
+      workers: ends,
+      abandoned,
+      jobs: after.map(({ status, attempts, result }) => ({ status, attempts, result })),
+    }
+  },
+  figure: ({ workers, abandoned }) =>
+    `${workers.length} workers stopped, ${workers.filter(({ signal }) => signal).length} killed, ${abandoned} job run again`,
+})

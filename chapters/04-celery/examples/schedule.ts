@@ -1,0 +1,106 @@
+/**
+ * schedule: a periodic task declared by several programs fires once each time, also when a worker dies and Redis restarts
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 04-celery start schedule
+ *     pnpm --filter 04-celery start schedule --every 500 --schedulers 5
+ *
+ * Celery needs one process that keeps the time, beat, and it must be one only. Here the schedule lies in Redis, every program may
+ * declare it, and the worker that takes a task of it puts the next one there.
+ *
+ * Look for: not one moment twice, although every client declares the schedule again and again; what happens to the moments
+ * at which nobody was there.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { example } from '@repo/common/example'
+import { wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { milliseconds, table } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { type Client, openClient } from '../src/client.ts'
+import { listen } from '../src/events.ts'
+import { schedule, schedules } from '../src/schedule.ts'
+import { type System, startSystem } from '../src/system.ts'
+import { signature } from '../src/task.ts'
+import { tick } from '../src/tour-tasks.ts'
+
+interface Fired {
+  due: number
+  at: number
+  worker: string
+}
+
+export default example(import.meta, {
+  options: {
+    every: wholeNumber(50, 60_000).default(250).describe('milliseconds from one moment to the next'),
+    schedulers: wholeNumber(1, 20).default(3).describe('how many clients declare the schedule'),
+    moments: wholeNumber(2, 1_000).default(12).describe('how many firings are waited for, before and after the faults'),
+  },
+  quick: { moments: 6 },
+
+  async run({ every, schedulers, moments }, { signal, print }) {
+    // Its own workers and keys, for one of the workers is killed.
+    const args = ['--lock', '2']
+    await using system = await startSystem({ workers: 2, args, alone: true, appendOnly: true, signal })
+    await using stack = new AsyncDisposableStack()
+    const { client } = system
+    const declaring: Client[] = []
+    for (let at = 0; at < schedulers; at++) {
+      declaring.push(stack.use(await openClient({ url: system.redis.url, prefix: client.prefix })))
+    }
+    const declare = async () =>
+      await Promise.all(declaring.map((each) => schedule(each, 'clock', { everyMs: every }, signature(tick, {}))))
+
+    const fired: Fired[] = []
+    stack.use(
+      await listen(client, ['default'], (event) => {
+        if (event.type === 'succeeded') fired.push(event.result as Fired)
+      }),
+    )
+    using bar = progress('waiting for the moments', 2 * moments)
+    const until = async (number: number) => {
+      while (fired.length < number) {
+        bar.update(fired.length)
+        await declare()
+        await delay(20, undefined, { signal })
+      }
+    }
+    print(`${schedulers} clients declare the same schedule, every ${every} ms, again and again; 2 workers …`)
+    await until(moments)
+
+    const faultAt = Date.now()
+    await killWorker(system)
+    const restarted = system.redis.server !== undefined
+    if (restarted) await system.redis.restart()
+    print(`Killed a worker${restarted ? ' and restarted Redis from its file' : ''}; going on …`, '')
+    await until(2 * moments)
+
+    const dues = fired.map(({ due }) => due)
+    const doubled = dues.length - new Set(dues).size
+    const gaps = dues.slice(1).map((due, at) => Math.round((due - (dues[at] ?? 0)) / every))
+    const skipped = gaps.reduce((sum, gap) => sum + gap - 1, 0)
+    const lateMs = Math.max(...fired.filter(({ at }) => at < faultAt).map(({ due, at }) => at - due))
+    const byWorker = Map.groupBy(fired, ({ worker }) => worker)
+    print(
+      table(
+        ['worker', 'fired'],
+        [...byWorker].map(([worker, times]) => [worker, times.length]),
+      ),
+      '',
+      `${fired.length} firings, ${doubled} moments fired twice, ${skipped} skipped while nobody could fire; at most ${milliseconds(lateMs)} late before the faults.`,
+    )
+
+    const cron = { cron: '30 6 * * 1-5', timeZone: 'Europe/Rome' }
+    await schedule(client, 'report', cron, signature(tick, {}))
+    const next = (await schedules(client, 'default')).find(({ name }) => name === 'report')?.next?.toISOString()
+    print(`"${cron.cron}" in ${cron.timeZone} is due next at ${next}.`)
+    return { every, schedulers, fired: fired.length, doubled, skipped, lateMs, cron: { ...cron, next } }
+  },
+  figure: ({ schedulers, fired, doubled }) => `${fired} firings by ${schedulers} schedulers, ${doubled} twice`,
+})
+
+async function killWorker({ workers: [worker] }: System) {
+  worker?.process.kill('SIGKILL')
+  await worker?.exited
+}

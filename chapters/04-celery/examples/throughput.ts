@@ -1,0 +1,88 @@
+/**
+ * throughput: how many empty tasks a second, from end to end: bare BullMQ, the typed layer on it, and Celery
+ *
+ * Run it, from anywhere in the repository; it starts Redis and all workers itself:
+ *
+ *     pnpm --filter 04-celery start throughput
+ *     pnpm --filter 04-celery start throughput --tasks 50000 --workers 4
+ *
+ * A task counts when its sender knows that it has ended. All three use one Redis and as many worker processes, and take
+ * turns. Celery takes part where Python has it: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu).
+ *
+ * Look for: what the layer's checks, results and remote control cost on top of BullMQ.
+ */
+import { example } from '@repo/common/example'
+import { interleave, median } from '@repo/common/measure'
+import { wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, percent, table, times } from '@repo/common/terminal'
+import { findPython, installPython } from '../src/python.ts'
+import { startSystem } from '../src/system.ts'
+import { mostTasks, startBare, startCelery, throughLayer } from '../src/throughput.ts'
+
+/** So many times fewer tasks for Celery in each round: the rate is what counts, and it would take most of the time. */
+const celeryShare = 10
+
+export default example(import.meta, {
+  options: {
+    tasks: wholeNumber(10, mostTasks).default(10_000).describe('empty tasks in each round'),
+    workers: workerCount(64).describe('worker processes of each'),
+    concurrency: wholeNumber(1, 1_000).default(50).describe('places in each of the BullMQ workers'),
+    rounds: wholeNumber(1, 100).default(5).describe('counted rounds, after one to warm up'),
+  },
+  quick: { tasks: 1_000, rounds: 3 },
+
+  async run({ tasks, workers, concurrency, rounds }, { signal, print }) {
+    const python = await findPython('celery', signal)
+    const args = ['--concurrency', String(concurrency)]
+    await using system = await startSystem({ workers, args, alone: true, signal })
+    const { client, redis } = system
+    print(`${count(tasks)} empty tasks at a time, ${workers} worker processes of each, Redis ${redis.version} …`)
+    // Below the client's prefix, so that it is removed with the rest.
+    const place = { url: redis.url, prefix: `${client.prefix}:bare`, workers, concurrency, signal }
+    await using bare = await startBare(place)
+    await using celery = python && (await startCelery(python, place))
+
+    using bar = progress('doing nothing', 1)
+    const fewer = Math.ceil(tasks / celeryShare)
+    const timed = await interleave(
+      {
+        counted: () => bare.counted(tasks),
+        told: () => bare.told(tasks),
+        layer: () => throughLayer(client, signal)(tasks),
+        celery: async () => (celery ? await celery.run(fewer) : 0),
+      },
+      { rounds, signal, onProgress: (done, total) => bar.update(done / total) },
+    )
+    // Of rates, and of ratios within a round, the medians: a disturbance meets both sides of a round.
+    const rate = (name: keyof typeof timed) => (1000 * (name === 'celery' ? fewer : tasks)) / timed[name].ms
+    const ratio = (name: keyof typeof timed) => {
+      const share = name === 'celery' ? tasks / fewer : 1
+      return median(timed.layer.samplesMs.map((ms, at) => ((timed[name].samplesMs[at] ?? 0) * share) / ms))
+    }
+    const ways = [
+      { name: 'bare BullMQ, ends counted', perSecond: rate('counted') },
+      { name: 'bare BullMQ, each end told', perSecond: rate('told') },
+      { name: 'the typed layer', perSecond: rate('layer') },
+      ...(python ? [{ name: `Celery ${python.version}`, perSecond: rate('celery') }] : []),
+    ]
+    // Against the faster of the two.
+    const layerToBare = Math.min(ratio('counted'), ratio('told'))
+    const layerToCelery = python ? ratio('celery') : null
+    print(
+      '',
+      table(
+        ['from end to end', 'tasks/s'],
+        ways.map(({ name, perSecond }) => [name, count(Math.round(perSecond))]),
+      ),
+      '',
+      `The layer does ${percent(layerToBare)} of bare BullMQ's tasks per second`,
+      layerToCelery === null
+        ? `No Python here has Celery: ${installPython.celery}.`
+        : `and ${times(layerToCelery)} as many as Celery with as many processes.`,
+    )
+    return { tasks, workers, concurrency, rounds, ways, layerToBare, layerToCelery }
+  },
+  figure: ({ ways, layerToBare, layerToCelery }) =>
+    `${count(Math.round(ways[2]?.perSecond ?? 0))} tasks/s: ${percent(layerToBare)} of bare BullMQ${layerToCelery ? `, ${times(layerToCelery)} Celery` : ''}`,
+})

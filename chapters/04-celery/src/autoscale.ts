@@ -1,0 +1,59 @@
+/** More places for tasks while work waits, fewer when it does not: Celery's autoscale, between two bounds. */
+import type { Log, TaskWorker } from './worker.ts'
+
+export interface AutoscaleOptions {
+  min: number
+  max: number
+  /** How often it looks; 500 ms. */
+  everyMs?: number
+  /** How long places must have been free before there are fewer; 10 s. */
+  keepMs?: number
+  log?: Log
+}
+
+/**
+ * How many places there should be. While all are taken and tasks wait, twice as many; once some were free for long enough,
+ * half as many, but enough for what runs.
+ *
+ * @param now what is there: places in each queue, tasks that run, tasks that wait, and for how long places were free
+ */
+export function scaled(
+  now: { concurrency: number; running: number; waiting: number; freeMs: number },
+  { min, max, keepMs = 10_000 }: AutoscaleOptions,
+): number {
+  const within = (value: number) => Math.max(min, Math.min(max, value))
+  if (now.waiting > 0 && now.running >= now.concurrency) return within(now.concurrency * 2)
+  const enough = Math.max(Math.ceil(now.concurrency / 2), now.running)
+  if (now.freeMs >= keepMs) return within(Math.min(now.concurrency, enough))
+  return within(now.concurrency)
+}
+
+/** Scales a worker until it is closed or the returned object is disposed of. */
+export function autoscale(worker: TaskWorker, options: AutoscaleOptions): Disposable {
+  const { everyMs = 500, log } = options
+  let freeSince = Date.now()
+  let looking = false
+  async function look() {
+    const waiting = await worker.backlog()
+    const { concurrency, running } = worker.stats()
+    if (waiting > 0 || running >= concurrency) freeSince = Date.now()
+    const wanted = scaled({ concurrency, running, waiting, freeMs: Date.now() - freeSince }, options)
+    if (wanted === concurrency) return
+    log?.info({ from: concurrency, to: wanted, waiting, running }, 'autoscale')
+    worker.concurrency = wanted
+    freeSince = Date.now()
+  }
+  const timer = setInterval(() => {
+    if (looking) return
+    looking = true
+    // Without Redis there is nothing to scale by.
+    look()
+      .catch(() => {})
+      .finally(() => {
+        looking = false
+      })
+  }, everyMs)
+  const stop = () => clearInterval(timer)
+  worker.closed.finally(stop)
+  return { [Symbol.dispose]: stop }
+}

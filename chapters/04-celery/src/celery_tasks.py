@@ -1,0 +1,42 @@
+"""Tasks of a real Celery worker, for celery-interop. Broker and result store: REDIS_URL; queue: QUEUE."""
+import os
+
+from celery import Celery
+
+app = Celery("celery_tasks", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
+app.conf.update(
+    task_default_queue=os.environ["QUEUE"],
+    # JSON only: a message may not carry code, which pickle, Celery's other format, would run.
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    # A task belongs to its worker until it is done, and goes back when the worker dies.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+)
+
+
+@app.task(name="add")
+def add(x, y):
+    return x + y
+
+
+@app.task(name="divide")
+def divide(x, by):
+    return x / by
+
+
+@app.task(name="flaky", bind=True, max_retries=5)
+def flaky(self, failures):
+    """Fails that often, and is tried again each time."""
+    if self.request.retries < failures:
+        raise self.retry(exc=ConnectionError(f"attempt {self.request.retries + 1} failed"), countdown=0.1)
+    return f"done at attempt {self.request.retries + 1}"
+
+
+@app.task(name="count_words")
+def count_words(text, at_least=1):
+    counts = {}
+    for word in text.lower().split():
+        counts[word] = counts.get(word, 0) + 1
+    return {word: n for word, n in counts.items() if n >= at_least}

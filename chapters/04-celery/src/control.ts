@@ -1,0 +1,153 @@
+/**
+ * Remote control: questions to all workers, or to some by name, and what they answer. Celery's `control` and `inspect`.
+ *
+ * A question is published to all workers; PUBLISH says how many heard it, so whoever asks waits for just as many answers, and
+ * not the whole time when all are there.
+ */
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { Client } from './client.ts'
+import { type Answer, controlChannel, replyChannel } from './message.ts'
+
+const ids = z.array(z.string())
+const command = z.discriminatedUnion('command', [
+  z.object({ command: z.literal('ping') }),
+  z.object({ command: z.literal('stats') }),
+  z.object({ command: z.literal('active') }),
+  z.object({ command: z.literal('registered') }),
+  z.object({ command: z.literal('shutdown') }),
+  z.object({ command: z.literal('concurrency'), value: z.int().min(1).max(10_000) }),
+  z.object({ command: z.literal('revoke'), ids, terminate: z.boolean() }),
+  z.object({ command: z.literal('unrevoke'), ids }),
+])
+/** What can be asked of a worker. */
+export type Command = z.infer<typeof command>
+
+const question = z.object({
+  id: z.string(),
+  client: z.string(),
+  /** Names of workers; all when missing. */
+  to: z.array(z.string()).optional(),
+  ask: command,
+})
+/** A command on its way; data, and checked as such. */
+export type Question = z.infer<typeof question>
+
+/** A question as it came from the channel; undefined when it is none, or is for other workers. */
+export function questionFor(worker: string, text: string): Question | undefined {
+  try {
+    const parsed = question.safeParse(JSON.parse(text))
+    if (!parsed.success) return undefined
+    return parsed.data.to && !parsed.data.to.includes(worker) ? undefined : parsed.data
+  } catch {
+    return undefined
+  }
+}
+
+export interface AskOptions {
+  /** Names of workers; all when not given. */
+  to?: readonly string[]
+  /** How long to wait for answers, when fewer come than workers heard the question; 1 s. */
+  timeoutMs?: number
+}
+
+/** Asks all workers, or those named; answers come in the order in which they arrive, none when there is no worker. */
+export async function ask<T = unknown>(
+  client: Client,
+  what: Command,
+  { to, timeoutMs = 1_000 }: AskOptions = {},
+): Promise<{ worker: string; answer: T }[]> {
+  const id = randomUUID()
+  const answers: { worker: string; answer: T }[] = []
+  const complete = Promise.withResolvers<void>()
+  let expected = Number.POSITIVE_INFINITY
+  const stop = client.onAnswer((answer) => {
+    if (answer.question !== id) return
+    answers.push({ worker: answer.worker, answer: answer.answer as T })
+    if (answers.length >= expected) complete.resolve()
+  })
+  const timer = setTimeout(complete.resolve, timeoutMs)
+  try {
+    await client.results.listenTo(client.id)
+    const asked: Question = { id, client: client.id, ask: what, ...(to && { to: [...to] }) }
+    const heard = await client.redis.publish(controlChannel(client.prefix), JSON.stringify(asked))
+    expected = to ? Math.min(to.length, heard) : heard
+    if (answers.length < expected) await complete.promise
+    return answers
+  } catch (error) {
+    throw client.explained(error)
+  } finally {
+    clearTimeout(timer)
+    stop()
+  }
+}
+
+/** The worker's way to answer. */
+export function answerTo(prefix: string, { id, client }: Question, worker: string, answer: unknown): [string, string] {
+  const message: Answer = { question: id, worker, answer }
+  return [replyChannel(prefix, client), JSON.stringify(message)]
+}
+
+/** What a worker tells of itself. */
+export interface WorkerStats {
+  pid: number
+  host: string
+  queues: string[]
+  /** Places for tasks, in each of its queues. */
+  concurrency: number
+  /** Places taken now, over all its queues. */
+  running: number
+  succeeded: number
+  failed: number
+  /** Tries after which the task will be tried again. */
+  retried: number
+  startedAt: number
+  /** Bytes of memory the process uses. */
+  rss: number
+}
+
+/** A task that a worker runs now. */
+export interface RunningTask {
+  id: string
+  task: string
+  queue: string
+  args: unknown
+  startedAt: number
+}
+
+/** The names of the workers that answer. */
+export async function ping(client: Client, options?: AskOptions): Promise<string[]> {
+  return (await ask(client, { command: 'ping' }, options)).map(({ worker }) => worker).sort()
+}
+
+export async function stats(client: Client, options?: AskOptions): Promise<(WorkerStats & { worker: string })[]> {
+  const answers = await ask<WorkerStats>(client, { command: 'stats' }, options)
+  return answers.map(({ worker, answer }) => ({ worker, ...answer }))
+}
+
+/** What the workers run now. */
+export async function active(client: Client, options?: AskOptions): Promise<(RunningTask & { worker: string })[]> {
+  const answers = await ask<RunningTask[]>(client, { command: 'active' }, options)
+  return answers.flatMap(({ worker, answer }) => answer.map((task) => ({ worker, ...task })))
+}
+
+/** What waits for its time in a queue, by countdown, ETA or retry; the next first. In Redis and not in a worker. */
+export async function scheduled(
+  client: Client,
+  queue: string,
+): Promise<{ id: string; task: string; args: unknown; at: Date }[]> {
+  const jobs = await client.queue(queue).getDelayed()
+  return jobs
+    .map((job) => ({
+      id: job.id ?? '',
+      task: job.name,
+      args: job.data.args,
+      at: new Date(job.timestamp + (job.delay ?? 0)),
+    }))
+    .sort((a, b) => a.at.getTime() - b.at.getTime())
+}
+
+/** Asks workers to end in order: they finish what they run. Returns the names of those that will. */
+export async function shutdown(client: Client, options?: AskOptions): Promise<string[]> {
+  return (await ask(client, { command: 'shutdown' }, options)).map(({ worker }) => worker).sort()
+}

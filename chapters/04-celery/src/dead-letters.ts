@@ -1,0 +1,74 @@
+/**
+ * What failed for good: BullMQ keeps it in the queue's failed set, with its arguments and stack, for two weeks. It can be looked
+ * at, sent again when the cause is gone, or thrown away.
+ */
+import type { Job } from 'bullmq'
+import type { Client } from './client.ts'
+import { nameInStack, TaskRevoked } from './errors.ts'
+import type { Message } from './message.ts'
+import type { TaskResult } from './results.ts'
+import { unrevoke } from './revocation.ts'
+
+export interface DeadLetter {
+  id: string
+  task: string
+  args: unknown
+  /** The name and message of the last error, and the worker's stack. */
+  error: string
+  message: string
+  stack: string
+  /** How often it was tried. */
+  tries: number
+  failedAt: Date
+  /** The worker that had it last. */
+  worker: string | undefined
+}
+
+/** So many are looked at in one call. */
+const limit = 1_000
+
+/** The tasks of a queue that failed for good, the latest first; revoked ones are not among them. */
+export async function deadLetters(client: Client, queue: string): Promise<DeadLetter[]> {
+  return (await failedJobs(client, queue)).map((job) => {
+    const stack = job.stacktrace?.at(-1) ?? ''
+    return {
+      ...{ id: job.id ?? '', task: job.name, args: job.data.args, stack },
+      ...{ error: nameInStack(stack), message: job.failedReason ?? '', tries: job.attemptsMade },
+      ...{ failedAt: new Date(job.finishedOn ?? 0), worker: job.processedBy },
+    }
+  })
+}
+
+/**
+ * Sends dead letters again, as new: with all their tries, and without the time at which they would have expired.
+ *
+ * @param ids which ones; all when not given
+ * @returns their results, to be waited for; an id that is not among the dead letters is left out
+ */
+export async function replay(client: Client, queue: string, ids?: readonly string[]): Promise<TaskResult[]> {
+  const jobs = (await failedJobs(client, queue)).filter((job) => !ids || ids.includes(job.id ?? ''))
+  await unrevoke(
+    client,
+    jobs.map((job) => job.id ?? ''),
+  )
+  const results: TaskResult[] = []
+  for (const job of jobs) {
+    const { expiresAt, ...message } = job.data
+    if (expiresAt !== undefined) await job.updateData(message)
+    await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
+    results.push(client.result(job.id ?? '', { queue, task: job.name }))
+  }
+  return results
+}
+
+/** Throws dead letters away; all when no ids are given. Returns how many. */
+export async function discard(client: Client, queue: string, ids?: readonly string[]): Promise<number> {
+  const jobs = (await failedJobs(client, queue)).filter((job) => !ids || ids.includes(job.id ?? ''))
+  for (const job of jobs) await job.remove()
+  return jobs.length
+}
+
+async function failedJobs(client: Client, queue: string): Promise<Job<Message>[]> {
+  const jobs = await client.queue(queue).getFailed(0, limit - 1)
+  return jobs.filter((job) => nameInStack(job.stacktrace?.at(-1) ?? '') !== TaskRevoked.name)
+}

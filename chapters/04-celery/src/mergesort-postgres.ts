@@ -1,0 +1,85 @@
+/** Sorters behind PostgreSQL: the same tasks on BullMQ's other backend, and a table as the store beside the queue. */
+import { randomUUID } from 'node:crypto'
+import { startProgram } from '@repo/common/process'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { z } from 'zod'
+import { sortBehind, sortInMessage } from './mergesort-tasks.ts'
+import type { Sorters } from './mergesort-ways.ts'
+import { type PostgresConnection, type PostgresServer, startPostgres } from './postgres.ts'
+import { openPostgresClient, type PostgresClient } from './postgres-layer.ts'
+import { defineTask } from './task.ts'
+
+const createTable = 'create table if not exists public.runs (key text primary key, value bytea not null)'
+const select = 'select value from public.runs where key = $1'
+const upsert =
+  'insert into public.runs (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value'
+
+/** The same as `sortByReference` of mergesort-tasks.ts, with a row of a table instead of a key in Redis. */
+export const sortInTable = (connection?: PostgresConnection) => {
+  let client: Promise<PostgresClient> | undefined
+  return defineTask({
+    name: 'mergesort.in-table',
+    args: z.object({ key: z.string().max(200), bytes: z.int().min(0).multipleOf(4) }),
+    run: async ({ key, bytes }, { worker }) => {
+      if (!connection) throw new Error('this is the sender')
+      client ??= openPostgresClient(connection)
+      const { query } = await client
+      const store = {
+        fetch: async () => ((await query(select, [key]))[0]?.value as Buffer | undefined) ?? null,
+        put: (value: Buffer) => query(upsert, [key, value]),
+      }
+      return { worker, spans: await sortBehind({ ...store, bytes }) }
+    },
+  })
+}
+
+/** Worker processes on a PostgreSQL, started here. Disposing of them stops them. */
+export async function startPostgresWorkers(
+  { connection }: PostgresServer,
+  workers: number,
+  {
+    concurrency = 16,
+    lockMs = 30_000,
+    signal,
+  }: { concurrency?: number; lockMs?: number; signal?: AbortSignal | undefined } = {},
+) {
+  await using stack = new AsyncDisposableStack()
+  const programs = await Promise.all(
+    Array.from({ length: workers }, (_, at) =>
+      startProgram<{ name: string }>(new URL('./postgres-worker.program.ts', import.meta.url), {
+        args: [`worker ${at + 1}`, String(concurrency), String(lockMs)],
+        env: { POSTGRES: JSON.stringify(connection) },
+        ...{ signal, readyTimeoutMs: 60_000 },
+      }).then((program) => stack.use(program)),
+    ),
+  )
+  const owned = stack.move()
+  return { programs, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Starts PostgreSQL in this process and worker processes on it. */
+export async function postgresSorters(workers: number, signal: AbortSignal): Promise<Sorters & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const server = stack.use(await startPostgres())
+  stack.use(await startPostgresWorkers(server, workers, { concurrency: 1, signal }))
+  const client = stack.use(await openPostgresClient(server.connection))
+  const { query, send, sendMany } = client
+  await query(createTable)
+  const task = sortInTable()
+  const owned = stack.move()
+  return {
+    prefix: `mergesort-${randomUUID()}`,
+    async sortInMessages(runs) {
+      const results = await sendMany(
+        sortInMessage,
+        runs.map((numbers) => ({ numbers })),
+      )
+      return results.map((result) => result.get({ signal }))
+    },
+    sortBehind: async (key, bytes) => await (await send(task, { key, bytes })).get({ signal }),
+    put: (key, value) => query(upsert, [key, value]),
+    fetch: async (key) => ((await query(select, [key]))[0]?.value as Buffer | undefined) ?? null,
+    remove: (keys) => query('delete from public.runs where key = any($1)', [keys]),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

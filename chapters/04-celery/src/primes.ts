@@ -1,0 +1,61 @@
+/** Work for a processor: counting primes by trial division, which is slow on purpose. */
+import { setImmediate } from 'node:timers/promises'
+
+/** How many primes there are below `below`. */
+export function countPrimes(below: number): number {
+  return countBetween(2, below)
+}
+
+/**
+ * The same in slices, so that the event loop gets its turn between two of them.
+ *
+ * @param sliceMs about how long the event loop is held up at a time
+ */
+export async function countPrimesInSlices(below: number, sliceMs: number, signal?: AbortSignal): Promise<number> {
+  let primes = 0
+  let from = 2
+  // A number of candidates that takes far less than a slice, so that the clock is asked often enough and not too often.
+  const step = 500
+  while (from < below) {
+    const begin = performance.now()
+    while (from < below && performance.now() - begin < sliceMs) {
+      primes += countBetween(from, Math.min(from + step, below))
+      from += step
+    }
+    // Not a promise that is there already: those are seen to before anything from outside.
+    await setImmediate(undefined, { signal })
+  }
+  return primes
+}
+
+/** A `below` for which `countPrimes` takes this process about so long. */
+export function belowFor(ms: number): number {
+  let below = 20_000
+  for (;;) {
+    // The fastest of three: any of them may be held up.
+    const tookMs = Math.min(...Array.from({ length: 3 }, () => timeOf(below)))
+    // The time grows with the power of 3/2, nearly.
+    const next = below * (ms / tookMs) ** (2 / 3)
+    if (tookMs > ms / 20) return Math.round(next)
+    below = Math.min(next, below * 4)
+  }
+}
+
+function timeOf(below: number): number {
+  const begin = performance.now()
+  countPrimes(below)
+  return performance.now() - begin
+}
+
+function countBetween(from: number, to: number): number {
+  let primes = 0
+  for (let candidate = from; candidate < to; candidate++) if (isPrime(candidate)) primes++
+  return primes
+}
+
+function isPrime(candidate: number): boolean {
+  if (candidate < 4) return candidate > 1
+  if (candidate % 2 === 0) return false
+  for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) if (candidate % divisor === 0) return false
+  return true
+}

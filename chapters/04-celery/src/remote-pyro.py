@@ -1,0 +1,60 @@
+"""The Exchange of remote-rates.ts on Pyro 4, to compare with.
+
+    remote-pyro.py serve FOLDER       serves it on a free loopback port, and prints the object's URI
+    remote-pyro.py call URI COUNT     asks for COUNT rates one after the other, then in batches, and prints both times
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import Pyro4
+
+BATCH = 1000
+
+
+@Pyro4.expose
+@Pyro4.behavior(instance_mode="single")
+class Exchange:
+    folder = Path()
+    days = {}
+
+    def rate(self, source, target):
+        if source not in self.days:
+            self.days[source] = json.loads((self.folder / f"{source}.json").read_text())
+        day = self.days[source]
+        return {"from": source, "to": target, "date": day["date"], "rate": day[source][target]}
+
+
+def serve(folder):
+    Exchange.folder = Path(folder)
+    daemon = Pyro4.Daemon(host="127.0.0.1", port=0)
+    print(daemon.register(Exchange), flush=True)
+    daemon.requestLoop()
+
+
+def call(uri, count):
+    with Pyro4.Proxy(uri) as exchange:
+        for _ in range(200):
+            rate = exchange.rate("usd", "eur")
+        start = time.perf_counter()
+        for _ in range(count):
+            exchange.rate("usd", "eur")
+        sequential = time.perf_counter() - start
+        start = time.perf_counter()
+        for _ in range(count // BATCH):
+            batch = Pyro4.batch(exchange)
+            for _ in range(BATCH):
+                batch.rate("usd", "eur")
+            for _ in batch():
+                pass
+        batched = time.perf_counter() - start
+    calls = count // BATCH * BATCH
+    print(json.dumps({"rate": rate, "sequentialPerSecond": count / sequential, "batchPerSecond": calls / batched}))
+
+
+if sys.argv[1] == "serve":
+    serve(sys.argv[2])
+else:
+    call(sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,111 @@
+/**
+ * Carries capnweb's messages over a WebSocket of `ws`, counts them, and says why a connection ended.
+ *
+ * What is sent in one turn of the event loop travels together, one message a line, as in capnweb's own batches over HTTP: a
+ * call and the request for its result, a whole chain of calls, the answers to calls that came together. Sent one by one,
+ * each would cost a frame, and a call to the operating system.
+ */
+import type { RpcTransport } from 'capnweb'
+import type { WebSocket } from 'ws'
+
+/** The connection is gone. Whether a call that was under way has been done, nobody can say. */
+export class DisconnectedError extends Error {
+  override name = 'DisconnectedError'
+}
+
+export interface Traffic {
+  /** Messages of the protocol: a call is one, a request for its result another, the result a third. */
+  sent: number
+  received: number
+}
+
+/** How many characters may travel together; a longer message travels alone. */
+const batchLength = 64 << 10
+/** How long the other end has to answer that a connection ends. */
+const closeTimeoutMs = 1_000
+
+export class WebSocketTransport implements RpcTransport {
+  readonly traffic: Traffic = { sent: 0, received: 0 }
+  /** Fulfilled with the reason when the connection has ended, for whatever reason. */
+  readonly closed: Promise<DisconnectedError>
+  readonly #ws: WebSocket
+  readonly #queue: string[] = []
+  #waiting: PromiseWithResolvers<string> | undefined
+  #ended: DisconnectedError | undefined
+  #batch: string[] = []
+  #batchLength = 0
+
+  /** @param peer the other end, for messages */
+  constructor(ws: WebSocket, peer: string) {
+    this.#ws = ws
+    ws.on('message', (data: Buffer) => {
+      const messages = data.toString().split('\n')
+      this.traffic.received += messages.length
+      for (const message of messages) this.#queue.push(message)
+      const next = this.#waiting && this.#queue.shift()
+      if (next === undefined) return
+      this.#waiting?.resolve(next)
+      this.#waiting = undefined
+    })
+    // What went wrong is in the code and reason that come with the close.
+    ws.on('error', () => {})
+    this.closed = new Promise((resolve) => {
+      ws.on('close', (code, reason) => {
+        this.#ended = new DisconnectedError(`${peer} ${describeClose(code, reason.toString())}`)
+        this.#waiting?.reject(this.#ended)
+        resolve(this.#ended)
+      })
+    })
+  }
+
+  send(message: string) {
+    this.traffic.sent++
+    if (this.#batchLength + message.length > batchLength) this.#flush()
+    if (this.#batch.length === 0) setImmediate(() => this.#flush())
+    this.#batch.push(message)
+    this.#batchLength += message.length
+  }
+
+  #flush() {
+    if (this.#batch.length > 0) this.#ws.send(this.#batch.join('\n'))
+    this.#batch = []
+    this.#batchLength = 0
+  }
+
+  async receive(): Promise<string> {
+    const message = this.#queue.shift()
+    if (message !== undefined) return message
+    if (this.#ended) throw this.#ended
+    this.#waiting = Promise.withResolvers()
+    return await this.#waiting.promise
+  }
+
+  /** Called by capnweb, which has sent the other end an "abort" message with the reason where there is one. */
+  abort() {
+    this.close()
+  }
+
+  /** @param code 1000 for a normal end, 1001 for a server that stops */
+  close(code = 1000) {
+    this.#flush()
+    this.#ws.close(code)
+    // The other end may be there and say nothing.
+    setTimeout(() => this.#ws.terminate(), closeTimeoutMs).unref()
+  }
+}
+
+function describeClose(code: number, reason: string): string {
+  switch (code) {
+    case 1000:
+    case 1005:
+      return 'ended the connection'
+    case 1001:
+      return 'has stopped'
+    case 1006:
+      return 'is gone: the connection was cut'
+    case 1009:
+      return 'ended the connection: a message was larger than it accepts'
+    default:
+      return `ended the connection: ${reason || `code ${code}`}`
+  }
+}

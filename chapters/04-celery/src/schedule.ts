@@ -1,0 +1,81 @@
+/**
+ * Periodic tasks: Celery's beat, BullMQ's job schedulers.
+ *
+ * A schedule lies in Redis under its name and has at most one task waiting for its time; a worker that takes it puts the
+ * next one there in the same step. So it survives restarts, fires once however many programs declare it, needs no process
+ * of its own, and does not pile up while no worker is there.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Client } from './client.ts'
+import type { Message } from './message.ts'
+import type { TaskResult } from './results.ts'
+import type { Signature } from './task.ts'
+
+/** Every so many milliseconds, the first time at once; or by a cron pattern of five fields, or six with seconds first. */
+export type When = { everyMs: number } | { cron: string; timeZone?: string }
+
+export interface Schedule {
+  name: string
+  task: string
+  queue: string
+  when: When
+  /** When it is due next. */
+  next: Date | undefined
+  /** How often it was put in the queue. */
+  fired: number
+}
+
+/**
+ * Declares a schedule; declaring the same one again changes nothing, a different one of the same name takes its place.
+ * `expiresInMs` of the task counts from the moment it is due.
+ *
+ * @returns the next task of it that was not there before, or undefined
+ */
+export async function schedule(
+  client: Client,
+  name: string,
+  when: When,
+  signature: Signature,
+): Promise<TaskResult | undefined> {
+  const { queueName, name: task, data, opts } = client.toJob(signature)
+  const { jobId: _id, delay: _delay, ...kept } = opts
+  const { expiresAt: _at, ...message } = data
+  const expiresInMs = signature.options?.expiresInMs ?? signature.task.expiresInMs
+  const template: Message = { ...message, ...(expiresInMs !== undefined && { expiresInMs }) }
+  const queue = client.queue(queueName)
+  try {
+    const known = await queue.getJobScheduler(name)
+    if (known && isDeepStrictEqual(whenOf(known), when) && isDeepStrictEqual(known.template?.data, template)) {
+      return undefined
+    }
+    const job = await queue.upsertJobScheduler(name, repeatOf(when), { name: task, data: template, opts: kept })
+    return job?.id ? client.result(job.id, { queue: queueName, task }) : undefined
+  } catch (error) {
+    throw client.explained(error)
+  }
+}
+
+/** The schedules of a queue. */
+export async function schedules(client: Client, queue: string): Promise<Schedule[]> {
+  const known = await client.queue(queue).getJobSchedulers()
+  return known.map((scheduler) => ({
+    ...{ name: scheduler.key, task: scheduler.name, queue, when: whenOf(scheduler) },
+    next: scheduler.next === undefined ? undefined : new Date(scheduler.next),
+    fired: scheduler.iterationCount ?? 0,
+  }))
+}
+
+/** Removes a schedule and its waiting task; returns whether it was there. */
+export async function unschedule(client: Client, queue: string, name: string): Promise<boolean> {
+  return await client.queue(queue).removeJobScheduler(name)
+}
+
+function repeatOf(when: When) {
+  if ('everyMs' in when) return { every: when.everyMs }
+  return { pattern: when.cron, ...(when.timeZone && { tz: when.timeZone }) }
+}
+
+function whenOf({ every, pattern, tz }: { every?: number; pattern?: string; tz?: string }): When {
+  if (pattern === undefined) return { everyMs: every ?? 0 }
+  return { cron: pattern, ...(tz && { timeZone: tz }) }
+}

@@ -1,0 +1,108 @@
+/**
+ * What an example needs around it: Redis, worker processes and a client. It starts them itself, and leaves nothing behind;
+ * where REDIS_URL names a Redis it uses that, and where workers listen on it, it uses those.
+ *
+ *     await using system = await startSystem({ workers: 2, signal })
+ *     const result = await system.client.send(echo, { text: 'hello' })
+ */
+import { randomUUID } from 'node:crypto'
+import { type Program, startProgram } from '@repo/common/process'
+import { type RedisServer, startRedis } from '@repo/common/redis'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { type Client, openClient } from './client.ts'
+import { ping } from './control.ts'
+import { defaultPrefix } from './settings.ts'
+import { queueSettings, routes } from './tasks.ts'
+
+export interface SystemOptions {
+  /** How many worker processes to start where none answer; none for 0, and then no running ones are looked for. */
+  workers: number
+  /** What each of them is told on its command line, such as `['--queues', 'a,b', '--concurrency', '50']`. */
+  args?: string[]
+  signal?: AbortSignal
+  /** Keep an append-only file, for `redis.restart()`. */
+  appendOnly?: boolean
+  /** Always workers of its own, apart from whatever else is on that Redis: for examples that stop or disturb them. */
+  alone?: boolean
+  /** Told of every line that a worker of ours writes. */
+  onLine?: (line: string) => void
+}
+
+/** A worker process started here. */
+export type WorkerProcess = Program<{ name: string }>
+
+export interface System extends AsyncDisposable {
+  redis: RedisServer
+  client: Client
+  /** The processes started here; empty when running workers are used. */
+  workers: WorkerProcess[]
+  /** The names of all workers that answered, ours and others. */
+  workerNames: string[]
+  /** Starts one more, with arguments of its own. */
+  startWorker: (args?: string[], env?: NodeJS.ProcessEnv) => Promise<WorkerProcess>
+}
+
+/** Starts what is not there; see above. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { signal, appendOnly = false, alone = false, onLine } = options
+  await using stack = new AsyncDisposableStack()
+  const redis = stack.use(await startRedis({ signal, appendOnly }))
+  const open = (prefix: string) => openClient({ url: redis.url, prefix, queueSettings, routes })
+
+  // On a Redis that others use as well, keys of our own, which are removed at the end.
+  let prefix = defaultPrefix
+  let answering: string[] = []
+  if (!redis.server) {
+    if (!alone && options.workers > 0) {
+      await using asking = await open(defaultPrefix)
+      answering = await ping(asking)
+    }
+    if (answering.length === 0) prefix = `celery-${randomUUID()}`
+  }
+  const client = await open(prefix)
+  if (!redis.server && prefix !== defaultPrefix) stack.defer(() => removeKeys(client))
+
+  const workers: WorkerProcess[] = []
+  async function startWorker(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess> {
+    const worker = await startProgram<{ name: string }>(new URL('./worker.program.ts', import.meta.url), {
+      args: ['--prefix', prefix, ...args],
+      env: { REDIS_URL: redis.url, ...env },
+      signal,
+      readyTimeoutMs: 30_000,
+      stopTimeoutMs: 10_000,
+      ...(onLine && { onLine }),
+    })
+    workers.push(worker)
+    return worker
+  }
+  // The client first: the workers would be waited for by it. Also when a start fails, or is interrupted.
+  stack.defer(async () => {
+    await client[Symbol.asyncDispose]()
+    await Promise.all(workers.map((worker) => worker.stop()))
+  })
+  if (answering.length === 0) {
+    const started = await Promise.all(Array.from({ length: options.workers }, () => startWorker(options.args)))
+    answering = started.map(({ info }) => info.name)
+  }
+  const owned = stack.move()
+  return {
+    redis,
+    client,
+    workers,
+    workerNames: answering,
+    startWorker,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Removes all that begins with a client's prefix; on a connection of its own, for the client may be closed. */
+export async function removeKeys({ redis, prefix }: Client) {
+  const connection = redis.duplicate({ lazyConnect: false })
+  try {
+    for await (const keys of connection.scanStream({ match: `${prefix}:*`, count: 1_000 })) {
+      if (Array.isArray(keys) && keys.length > 0) await connection.unlink(...(keys as string[]))
+    }
+  } finally {
+    connection.disconnect()
+  }
+}

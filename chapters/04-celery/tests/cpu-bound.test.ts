@@ -1,0 +1,89 @@
+/** A job that holds up its event loop, and the ways out. */
+import { setImmediate } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { findRedisServer, installRedis } from '@repo/common/redis'
+import { runExample } from '@repo/common/testing'
+import { describeReal } from '@repo/common/vitest'
+import { describe, expect, it } from 'vitest'
+import { belowFor, countPrimes, countPrimesInSlices } from '../src/primes.ts'
+
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+
+/** By the sieve of Eratosthenes. */
+function primesBelow(below: number): number {
+  const composite = new Uint8Array(below)
+  let primes = 0
+  for (let candidate = 2; candidate < below; candidate++) {
+    if (composite[candidate]) continue
+    primes++
+    for (let multiple = candidate * candidate; multiple < below; multiple += candidate) composite[multiple] = 1
+  }
+  return primes
+}
+
+describe('counting primes', () => {
+  it.each([...[0, 2, 3, 4, 5, 10, 499, 500, 501, 1_000], 100_000])(
+    'counts those below %i, in one piece and in slices',
+    async (below) => {
+      expect(countPrimes(below)).toBe(primesBelow(below))
+      expect(await countPrimesInSlices(below, 1)).toBe(primesBelow(below))
+    },
+  )
+
+  it('lets the event loop have its turn between slices, and ends when asked to', async () => {
+    const stop = new AbortController()
+    let turns = 0
+    let counting = true
+    const counted = countPrimesInSlices(1_000_000_000, 1, stop.signal).finally(() => {
+      counting = false
+    })
+    counted.catch(() => {})
+    while (counting && turns < 5) {
+      await setImmediate()
+      turns++
+    }
+    expect(turns).toBe(5)
+    stop.abort()
+    await expect(counted).rejects.toThrow('aborted')
+  })
+
+  it('finds work that takes some time', () => {
+    expect(belowFor(50)).toBeGreaterThan(1_000)
+  })
+})
+
+describeReal('cpu-bound', need, () => {
+  it('is run again and again on the event loop, once everywhere else', async () => {
+    const run = await runExample(chapter, 'cpu-bound', ['--quick', '--json'], { env: { REDIS_URL: undefined } })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const { below, ways } = run.json<{ below: number; ways: { name: string; runs: number; primes?: number }[] }>()
+    const [blocking, ...cured] = ways
+    expect(blocking).toMatchObject({
+      name: 'on the event loop',
+      completed: false,
+      error: expect.stringMatching(/stalled/),
+    })
+    expect(blocking?.runs).toBeGreaterThan(1)
+    expect(cured.map(({ name }) => name)).toEqual(['in a thread', 'sandboxed', 'in slices'])
+    for (const way of cured) expect(way).toMatchObject({ runs: 1, completed: true, primes: primesBelow(below) })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('tells a reader what happens when', async () => {
+    const args = ['--quick', '--redeliveries', '0']
+    const { code, stdout } = await runExample(chapter, 'cpu-bound', args, { env: { REDIS_URL: undefined } })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/on the event loop:\n.* begun\n.*its lock has run out/)
+    expect(stdout).toMatch(/in slices +1 +done/)
+  })
+
+  it.each([
+    ['--lock', '100'],
+    ['--redeliveries', '-1'],
+  ])('refuses %s %s', async (option, value) => {
+    const { code, stderr } = await runExample(chapter, 'cpu-bound', [option, value])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
+  })
+})
