@@ -1,0 +1,123 @@
+/**
+ * beanstalk: a web tier and a worker tier as Elastic Beanstalk runs them: bundle, health, a swap without downtime, the end
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 05-cloud start beanstalk                   both tiers as processes of this machine
+ *     pnpm --filter 05-cloud start beanstalk --serve           the same, until Ctrl-C: open the address in a browser
+ *     pnpm --filter 05-cloud start beanstalk --moto            through Beanstalk's API, against moto, where no tier runs
+ *     pnpm --filter 05-cloud start beanstalk --aws --yes       in your account; takes about a quarter of an hour
+ *
+ * A client hands a text to the web tier, which puts its parts into a bucket and a message for each into a queue. A daemon
+ * beside the worker tier posts the messages to it; what it answers with 200 is deleted, everything else comes again.
+ *
+ * Look for: the counts are those of a single pass; while version 2 takes the place of version 1, not one request fails.
+ */
+import { once } from 'node:events'
+import { example, UsageError } from '@repo/common/example'
+import { flag } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { bytes, count, milliseconds } from '@repo/common/terminal'
+import { mobyDick } from '@repo/common/texts'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { temporaryBucket } from '../src/buckets.ts'
+import { bundleTier, type Tier } from '../src/bundle.ts'
+import { awsOption, isAmazon, openCloud } from '../src/cloud.ts'
+import { openPlatform } from '../src/open-platform.ts'
+import { waitForEnd, waitForHealth } from '../src/platform.ts'
+import { bill, costOf, needsYes } from '../src/prices.ts'
+import { makeQueues } from '../src/queues.ts'
+import { countThroughWebTier, watchVersion } from '../src/web-client.ts'
+import { countWords, wordsIn } from '../src/words.ts'
+
+export default example(import.meta, {
+  options: {
+    serve: flag().describe('keep the tiers of version 1 running until Ctrl-C'),
+    moto: flag().describe('walk through the API of Elastic Beanstalk with moto, which keeps account of it'),
+    aws: awsOption,
+    yes: flag().describe('create what costs money'),
+  },
+
+  async run({ serve, moto, aws, yes }, { signal, print }) {
+    if (serve && moto) throw new UsageError('--serve', 'with --moto', 'it alone: with moto no tier runs')
+    await using cloud = await openCloud({ aws, machines: moto, signal })
+    const { machines: place } = cloud.places
+    if (place && isAmazon(place)) {
+      print(bill(costOf(3, 't3.micro', 24), 15))
+      if (!yes) throw needsYes()
+    }
+    const startMs = performance.now()
+    const step = (what: string, result: string) =>
+      print(`  ${milliseconds(performance.now() - startMs).padStart(8)}  ${what.padEnd(12)}${result}`)
+
+    await using stack = new AsyncDisposableStack()
+    const bucket = stack.use(await temporaryBucket(cloud.s3, { signal })).name
+    const queueUrl = stack.use(await makeQueues(cloud.sqs, { signal })).urls.jobs
+    const platform = stack.use(await openPlatform({ cloud, bucket, queueUrl, signal }))
+    print(`Two tiers on ${platform.name} …`)
+
+    const everyMs = !place || place.kind === 'moto' ? 100 : 5_000
+    using bar = progress('waiting for the environments')
+    async function deploy(...wanted: [tier: Tier, purpose: string, version: string][]) {
+      for (const [tier, purpose, version] of wanted) {
+        const bundle = await bundleTier(tier, version)
+        await platform.createVersion(`${tier}-${version}`, bundle)
+        const name = platform.nameFor(purpose)
+        await platform.createEnvironment({ name, tier, version: `${tier}-${version}`, settings: platform.settings })
+        step('create', `${name}: the ${tier} tier, version ${version}, a bundle of ${bytes(bundle.length)}`)
+      }
+      const names = wanted.map(([, purpose]) => platform.nameFor(purpose))
+      return await waitForHealth(platform, names, {
+        ...{ signal, everyMs },
+        onChange: (found) => bar.update(0, found.map(({ name, status }) => `${name} is ${status}`).join(', ')),
+      })
+    }
+    const [blue] = await deploy(['web', 'blue', '1'], ['worker', 'worker', '1'])
+    const url = blue?.cname ?? ''
+    step('health', `both are green: ${url}`)
+
+    const text = mobyDick()
+      .map((chapter) => chapter.text)
+      .join('\n')
+    if (serve) {
+      step('serve', 'until Ctrl-C')
+      await once(signal, 'abort')
+    }
+    let counted: Awaited<ReturnType<typeof countThroughWebTier>> | undefined
+    if (platform.runs) {
+      const onProgress = (done: number, parts: number) => bar.update(0, `counted ${done} of ${parts} parts`)
+      counted = await countThroughWebTier(url, text, { signal, onProgress })
+      step('work', `${count(counted.words)} words in ${count(counted.parts)} parts of Moby-Dick`)
+      const here = wordsIn(countWords(text))
+      if (counted.words !== here) throw new Error(`the tiers counted ${counted.words} words, one pass ${here}`)
+    } else step('work', 'none: moto keeps account of environments, but nothing runs in them')
+
+    await deploy(['web', 'green', '2'])
+    const watch = platform.runs ? stack.use(watchVersion(url, signal)) : undefined
+    await watch?.until('1', 100, 30_000)
+    await platform.swap(platform.nameFor('blue'), platform.nameFor('green'))
+    // At Amazon's the name is the DNS's, whose answers others keep for a minute.
+    await watch?.until('2', 100, 300_000)
+    await end('blue')
+    await watch?.[Symbol.asyncDispose]()
+    step(
+      'swap',
+      watch ? `version 2 answers there; ${watch.failed} of ${count(watch.requests)} requests failed` : 'done',
+    )
+    await end('green', 'worker')
+    step('terminate', 'all environments have ended')
+
+    async function end(...purposes: string[]) {
+      const names = purposes.map(platform.nameFor)
+      for (const name of names) await platform.terminate(name)
+      await waitForEnd(platform, names, { signal, everyMs })
+    }
+    const { words, distinct, parts, top } = counted ?? {}
+    const swapped = watch && { requests: watch.requests, failed: watch.failed }
+    return { on: platform.name, words, distinct, parts, top, swapped, ms: performance.now() - startMs }
+  },
+  figure: ({ words, swapped }) =>
+    words && swapped
+      ? `${count(words)} words through both tiers; ${swapped.failed} of ${swapped.requests} requests failed in the swap`
+      : 'two tiers, from bundle to end',
+})

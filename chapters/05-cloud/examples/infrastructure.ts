@@ -1,0 +1,88 @@
+/**
+ * infrastructure: the whole system as a program: bucket, queue, workers, web tier, alarms and budget, checked before it costs
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 05-cloud start infrastructure
+ *     pnpm --filter 05-cloud start infrastructure --workers 10 --budget 50 --email you@example.com
+ *     pnpm --filter 05-cloud start infrastructure --out ~/my-cloud
+ *
+ * The AWS CDK turns src/stack.ts into a CloudFormation template. No account is asked, nothing is created: that is done by
+ * `npx aws-cdk@2 deploy`, which the last lines show, and undone by `npx aws-cdk@2 destroy`.
+ *
+ * Look for: how many resources a few lines become; what cdk-nag would say, and why it is right as it is.
+ */
+import { join } from 'node:path'
+import { example } from '@repo/common/example'
+import { accepting, path, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, green, table } from '@repo/common/terminal'
+
+const email = accepting('an e-mail address', (text) => (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text) ? text : undefined))
+
+export default example(import.meta, {
+  options: {
+    // A step of a scaling policy for each worker, of which EC2 takes twenty.
+    workers: wholeNumber(1, 19).default(4).describe('the most workers there may ever be'),
+    budget: wholeNumber(1, 10_000).default(10).describe('US dollars a month'),
+    email: email.optional().describe('who is told of alarms and of the budget'),
+    solutionStack: accepting(
+      'a name as `aws elasticbeanstalk list-available-solution-stacks` prints it',
+      (text) => text || undefined,
+    )
+      .default('64bit Amazon Linux 2023 v6.6.0 running Node.js 22')
+      .describe("Beanstalk's name for its Node.js"),
+    out: path('a folder')
+      .default(join(import.meta.dirname, '..', '..', '..', 'out', '05-cloud', 'infrastructure'))
+      .describe('where the template goes'),
+  },
+
+  async run({ out, ...settings }, { print }) {
+    print('Synthesising the stack …')
+    using bar = progress('loading the AWS CDK')
+    // Large, and only here: 2 s.
+    const [{ synthesise }, { checks }] = await Promise.all([
+      import('../src/synthesis.ts'),
+      import('../src/stack-checks.ts'),
+    ])
+    bar.update(0, 'bundling the programs and synthesising')
+    const { assembly, template, types, findings, acknowledged } = await synthesise(settings, out)
+    const resources = Object.values(types).reduce((sum, number) => sum + number, 0)
+
+    const services = Map.groupBy(Object.entries(types), ([type]) =>
+      type.startsWith('AWS::') ? type.split('::')[1] : 'the CDK',
+    )
+    const rows = [...services].map(([service = '', kinds]) => [service, wrapped(kinds.map(kindOf).join(', '))])
+    print('', table(['service', 'resources'], rows), '')
+
+    for (const [promise, check] of Object.entries(checks)) {
+      check(template)
+      print(`${green('✓')} ${promise}`)
+    }
+    print('', `cdk-nag: ${findings.length} findings, ${acknowledged.length} acknowledged:`)
+    print(
+      table(
+        ['rule', 'where', 'why it is right here'],
+        acknowledged.map(({ rule, resource, reason }) => [shortRule(rule), resource, reason]),
+      ),
+    )
+    if (findings.length > 0) {
+      const [{ rule, description, resources: [where = ''] = [] } = { rule: '', description: '' }] = findings
+      throw new Error(`cdk-nag finds ${findings.length} faults, the first: ${rule} at ${where}: ${description}`)
+    }
+    print(
+      '',
+      `${count(resources)} resources in ${assembly}`,
+      `To create them in your account: npx aws-cdk@2 deploy --app ${assembly}`,
+      `To remove them all:             npx aws-cdk@2 destroy --app ${assembly}`,
+    )
+    return { resources, types, checks: Object.keys(checks), findings, acknowledged, assembly }
+  },
+  figure: ({ resources, checks, findings }) =>
+    `${resources} resources, ${checks.length} promises kept, ${findings.length} findings of cdk-nag`,
+})
+
+const kindOf = ([type, number]: [string, number]) => `${number > 1 ? `${number} × ` : ''}${type.split('::').at(-1)}`
+const wrapped = (text: string) => text.replaceAll(/(.{1,90})(?:\s+|$)/g, '$1\n').trim()
+/** `IAM5 counts/*` for `IAM5[Resource::<Texts0AC1F062.Arn>/counts/*]`. */
+const shortRule = (rule: string) => rule.replace(/\[Resource::<[^>]*>\/(.*)\]$/, ' $1')

@@ -1,0 +1,99 @@
+/**
+ * private-cloud: wordcount's bucket on OpenStack Swift or any store that speaks S3, after asking the store what it can do
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 05-cloud start private-cloud
+ *     AWS_ENDPOINT_URL_S3=https://s3.example.org AWS_PROFILE=lab pnpm --filter 05-cloud start private-cloud
+ *
+ * Where no store is named and OpenStack Swift is installed (sudo apt-get install swift-proxy swift-account swift-container
+ * swift-object), the example starts one for itself, in a temporary folder. Swift has no queues: those are the practice
+ * cloud's, on this machine.
+ *
+ * Look for: what the store lacks, and that the same programs run on it with the same result.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { example } from '@repo/common/example'
+import { wholeNumber, workerCount } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, table } from '@repo/common/terminal'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { countHere, uploadAddresses } from '../src/addresses.ts'
+import { temporaryBucket } from '../src/buckets.ts'
+import { nameOf, openCloud, s3Client } from '../src/cloud.ts'
+import { findFeatures } from '../src/features.ts'
+import { jobsOf, mapReduce } from '../src/map-reduce.ts'
+import { makeQueues } from '../src/queues.ts'
+import { findSwift, installSwift, startSwift } from '../src/swift.ts'
+import { topWords } from '../src/words.ts'
+import { startWorkers } from '../src/workers.ts'
+
+const visibilitySeconds = 30
+
+export default example(import.meta, {
+  options: {
+    workers: workerCount(64).describe('worker processes'),
+    jobs: wholeNumber(1, 233).default(24).describe('jobs into which the texts are divided'),
+    texts: wholeNumber(1, 233).default(233).describe('addresses that are counted, from the first of 1790'),
+  },
+  quick: { texts: 40, jobs: 8 },
+
+  async run({ workers, jobs, texts: most }, { signal, print }) {
+    await using stack = new AsyncDisposableStack()
+    const cloud = stack.use(await openCloud({ signal }))
+    const ownSwift = cloud.places.storage.kind === 'practice' && (await findSwift())
+    using bar = progress(ownSwift ? 'starting OpenStack Swift' : 'asking the store', 1)
+    const storage = ownSwift ? stack.use(await startSwift({ signal })).place : cloud.places.storage
+    const store = ownSwift ? 'OpenStack Swift, started for this run' : nameOf(storage)
+    if (storage.kind === 'practice') {
+      print(`No store is named in AWS_ENDPOINT_URL_S3, and there is no Swift here (${installSwift}).`)
+    }
+    print(`Asking ${store} what it can do …`, '')
+
+    const s3 = stack.adopt(s3Client(storage), (client) => client.destroy())
+    const bucket = stack.use(await temporaryBucket(s3, { signal })).name
+    const onProgress = (done: number, total: number) => bar.update(done / total, 'asking the store')
+    const features = await findFeatures(s3, bucket, { signal, onProgress })
+    print(
+      table(
+        ['feature', 'there', 'what a program does without it'],
+        features.map(({ name, there, because, without }) => [
+          name,
+          there ? 'yes' : `no (${because})`,
+          there ? '' : without,
+        ]),
+      ),
+      '',
+    )
+
+    const start = performance.now()
+    const upload = (share: number) => bar.update(share, 'uploading the addresses')
+    const { texts } = await uploadAddresses(s3, bucket, { signal, onProgress: upload, most })
+    const uploadMs = performance.now() - start
+    const places = { ...cloud.places, storage }
+    const { urls } = stack.use(await makeQueues(cloud.sqs, { visibilitySeconds, signal }))
+    const { gone } = stack.use(await startWorkers(workers, places, { queues: urls, visibilitySeconds }, signal))
+    const begin = performance.now()
+    let done = 0
+    const total = await mapReduce(
+      { s3, sqs: cloud.sqs },
+      urls,
+      jobsOf(texts, { bucket, prefix: 'results/', count: jobs, repeat: 1 }),
+      { signal, workersGone: gone, onReport: () => bar.update(++done / Math.min(jobs, most), 'counting') },
+    )
+    const ms = performance.now() - begin
+    if (!isDeepStrictEqual(total.counts, countHere(most).counts))
+      throw new Error('the cloud and this process count differently')
+
+    const result = {
+      ...{ store, features, objects: total.objects.length, bytes: total.bytes, workers, words: total.words },
+      ...{ distinct: total.counts.size, top: topWords(total.counts, 10), uploadMs, ms },
+    }
+    print(
+      `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${workers} workers in ${milliseconds(ms)}, as many as in one pass in this process.`,
+    )
+    return result
+  },
+  figure: ({ store, features, words }) =>
+    `${store}: ${features.filter(({ there }) => there).length} of ${features.length} features; ${count(words)} words counted`,
+})

@@ -1,0 +1,92 @@
+/**
+ * What an instance in the cloud can ask about itself, at an address that only it can reach: the instance metadata service,
+ * version 2, in which every request needs a token that was fetched before.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+ *
+ * A spot instance is cheap because it may be taken away; two minutes before, a notice appears there.
+ */
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** As the service words it. */
+export interface SpotNotice {
+  action: 'terminate' | 'stop' | 'hibernate'
+  /** When, in UTC: `2026-11-22T10:00:00Z`. */
+  time: string
+}
+
+const tokenPath = '/latest/api/token'
+const noticePath = '/latest/meta-data/spot/instance-action'
+const tokenHeader = 'x-aws-ec2-metadata-token'
+const secondsHeader = 'x-aws-ec2-metadata-token-ttl-seconds'
+
+/** The service's address on every instance. */
+export const instanceMetadataUrl = 'http://169.254.169.254'
+
+/**
+ * Asks for a notice again and again, and returns it when there is one; undefined when the signal is aborted first.
+ *
+ * @param everyMs Amazon recommends five seconds
+ */
+export async function spotNotice(url: string, signal: AbortSignal, everyMs = 5_000): Promise<SpotNotice | undefined> {
+  const ask = (path: string, init: RequestInit) =>
+    fetch(`${url}${path}`, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) })
+  let token = ''
+  while (!signal.aborted) {
+    try {
+      const answer = await ask(noticePath, { headers: { [tokenHeader]: token } })
+      if (answer.ok) return (await answer.json()) as SpotNotice
+      await answer.body?.cancel()
+      if (answer.status === 401) {
+        const made = await ask(tokenPath, { method: 'PUT', headers: { [secondsHeader]: '21600' } })
+        if (made.ok) token = await made.text()
+        if (made.ok) continue
+      }
+    } catch {
+      // No answer now; perhaps at the next question.
+    }
+    await delay(everyMs, undefined, { signal }).catch(() => {})
+  }
+  return undefined
+}
+
+/** A metadata service of our own, for one instance that is in truth a process of this machine. */
+export interface SimulatedMetadata extends AsyncDisposable {
+  url: string
+  /** Has the notice appear. */
+  notify: (notice: SpotNotice) => void
+}
+
+/** Simulates the part of the service that `spotNotice` uses, on a free port of the loopback interface. */
+export async function simulateInstanceMetadata(): Promise<SimulatedMetadata> {
+  const tokens = new Map<string, number>()
+  let notice: SpotNotice | undefined
+  const server = createServer((request, response) => {
+    const answer = (status: number, body = '') => response.writeHead(status).end(body)
+    if (request.method === 'PUT' && request.url === tokenPath) {
+      const seconds = Number(request.headers[secondsHeader])
+      if (!(seconds >= 1 && seconds <= 21_600)) return answer(400)
+      const token = randomUUID()
+      tokens.set(token, Date.now() + 1000 * seconds)
+      return answer(200, token)
+    }
+    const until = tokens.get(String(request.headers[tokenHeader])) ?? 0
+    if (until < Date.now()) return answer(401)
+    if (request.url !== noticePath || !notice) return answer(404)
+    return answer(200, JSON.stringify(notice))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    notify: (given) => {
+      notice = given
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

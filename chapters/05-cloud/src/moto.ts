@@ -1,0 +1,78 @@
+/**
+ * moto, the stand-in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM.
+ * It checks requests and keeps account of what they create, and nothing else: its instances are entries in a list.
+ *
+ * It is the one that MOTO_PYTHON's Python has, or the one that `npm run moto` has installed below node_modules/.cache.
+ */
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Child, startServer } from '@repo/common/process'
+import type { Credentials, Place } from './cloud.ts'
+import { randomCredentials } from './practice-cloud.ts'
+
+/** How to get moto, for messages. */
+export const installMoto = 'npm run moto'
+
+const environment = fileURLToPath(new URL('../../../node_modules/.cache/moto', import.meta.url))
+const installed =
+  process.platform === 'win32' ? join(environment, 'Scripts', 'python.exe') : join(environment, 'bin', 'python')
+
+export interface Moto extends AsyncDisposable {
+  place: Place
+  server: Child
+}
+
+export interface MotoOptions {
+  /** Stops the server when aborted. */
+  signal?: AbortSignal | undefined
+  /** The one pair of keys that is let in; random when not given. */
+  credentials?: Credentials
+}
+
+/** The Python that runs moto; undefined where there is none. */
+export async function findMoto(): Promise<string | undefined> {
+  const given = process.env.MOTO_PYTHON
+  const folders = given && !/[\\/]/.test(given) ? (process.env.PATH ?? '').split(delimiter) : ['']
+  for (const candidate of folders.map((folder) => join(folder, given || installed))) {
+    const isThere = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return candidate
+  }
+  return undefined
+}
+
+/**
+ * Starts moto, empty, on a free port of the loopback interface; disposing of it ends it with all that it remembers.
+ *
+ * @throws an Error of one line that says how to install it where it is missing
+ */
+export async function startMoto({ signal, credentials = randomCredentials() }: MotoOptions = {}): Promise<Moto> {
+  const python = await findMoto()
+  if (!python) {
+    const where = process.env.MOTO_PYTHON
+      ? `MOTO_PYTHON names "${process.env.MOTO_PYTHON}", which is no program here`
+      : 'there is no moto'
+    throw new Error(`${where}: install it with \`${installMoto}\``)
+  }
+  let port: string | undefined
+  const server = await startServer({
+    command: python,
+    args: [fileURLToPath(new URL('./moto_server.py', import.meta.url))],
+    env: { MOTO_KEY_ID: credentials.accessKeyId, MOTO_SECRET: credentials.secretAccessKey, PYTHONUNBUFFERED: '1' },
+    ready: /^listening on port \d+$/,
+    onLine: (line) => {
+      port ??= /^listening on port (\d+)$/.exec(line)?.[1]
+    },
+    signal,
+    // Python compiles what it loads for the first time, which takes a while.
+    readyTimeoutMs: 60_000,
+  })
+  return {
+    place: { kind: 'moto', url: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials },
+    server,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,67 @@
+/** A queue, its workers, and what they count together. */
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { deletePrefix } from './buckets.ts'
+import type { Cloud } from './cloud.ts'
+import { jobsOf, mapReduce, type Report, type Total } from './map-reduce.ts'
+import { makeQueues, untilHeld } from './queues.ts'
+import { startWorkers } from './workers.ts'
+
+export interface TeamOptions {
+  bucket: string
+  /** The texts in it. */
+  texts: readonly { key: string; bytes: number }[]
+  /** How many workers. */
+  size: number
+  /** Processes of this machine, or instances of EC2 that end by themselves after some minutes. */
+  on: 'processes' | { minutes: number; onStep: (what: string, came: string) => void }
+  /** Into how many jobs the texts are divided, and how many times each of them is counted. */
+  jobs: number
+  repeat: number
+  /** After how long the job of a dead worker comes back. */
+  visibilitySeconds: number
+  signal: AbortSignal
+}
+
+/** Results of one team never meet those of another. Disposing of it ends its workers and removes its queues and results. */
+export interface Team extends AsyncDisposable {
+  /**
+   * Counts the texts, once for each call.
+   *
+   * @param kill how many workers are killed once each worker holds two jobs: SIGKILL leaves no time to put them back
+   */
+  count: (options: { kill?: number; onReport: (report: Report) => void }) => Promise<Total>
+}
+
+export async function startTeam(cloud: Cloud, options: TeamOptions): Promise<Team> {
+  const { bucket, texts, size, on, jobs, repeat, visibilitySeconds, signal } = options
+  const { s3, sqs, places } = cloud
+  await using stack = new AsyncDisposableStack()
+  const { urls } = stack.use(await makeQueues(sqs, { visibilitySeconds, signal }))
+  const work = { queues: urls, visibilitySeconds }
+  // Loaded where it is needed: the SDK's part for EC2 is large.
+  const { launchWorkers } = on === 'processes' ? {} : await import('./instance-workers.ts')
+  const group = stack.use(
+    launchWorkers && on !== 'processes'
+      ? await launchWorkers(size, { ...work, ...on, cloud, bucket, type: 't3.micro', signal })
+      : await startWorkers(size, places, work, signal),
+  )
+  const prefix = `results/${urls.jobs.split('/').at(-1)}/`
+  stack.defer(() => deletePrefix(s3, bucket, prefix).then(() => {}))
+  const owned = stack.move()
+
+  async function count({ kill = 0, onReport }: Parameters<Team['count']>[0]): Promise<Total> {
+    const finished = new AbortController()
+    if (kill > 0) {
+      untilHeld(sqs, urls.jobs, Math.min(2 * size, jobs), AbortSignal.any([signal, finished.signal])).then(
+        () => group.processes.slice(0, kill).map(({ process }) => process.kill('SIGKILL')),
+        () => {},
+      )
+    }
+    return await mapReduce({ s3, sqs }, urls, jobsOf(texts, { bucket, prefix, count: jobs, repeat }), {
+      signal,
+      workersGone: group.gone,
+      onReport,
+    }).finally(() => finished.abort())
+  }
+  return { count, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}

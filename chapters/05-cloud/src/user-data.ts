@@ -1,0 +1,54 @@
+/** What a new instance does when it boots for the first time: the script that EC2 calls user data. */
+
+export interface WorkerUserData {
+  /** The worker as one JavaScript file, as `s3://bucket/key`. */
+  code: string
+  /** The worker's environment: settings, never secrets, for everybody on the instance may read them. */
+  environment: Record<string, string>
+  /** Minutes until the instance shuts itself down, whatever happens to whoever started it; without it, never. */
+  endsAfterMinutes?: number | undefined
+}
+
+/**
+ * A script for Amazon Linux 2023 that installs Node, fetches the worker and keeps it running as a service without
+ * privileges. The instance's role says what it may do; no key is in the script.
+ */
+export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUserData): string {
+  const settings = Object.entries(environment).map(([name, value]) => ` \\\n  --setenv=${quoted(`${name}=${value}`)}`)
+  const service = `systemd-run --unit=worker --property=DynamicUser=yes --property=Restart=on-failure${settings.join('')}`
+  return [
+    '#!/bin/bash',
+    'set -euo pipefail',
+    // First, so that it holds however the rest ends.
+    ...(endsAfterMinutes === undefined ? [] : [`shutdown -h +${endsAfterMinutes}`]),
+    'dnf install -y nodejs24',
+    `aws s3 cp ${quoted(code)} /opt/worker.mjs`,
+    `${service} \\\n  node-24 /opt/worker.mjs`,
+    '',
+  ].join('\n')
+}
+
+/**
+ * What `workerUserData` was given, from its script: for a machine that is not booted by it, see machines.ts.
+ *
+ * @throws an Error when the script is another one
+ */
+export function readWorkerUserData(script: string): WorkerUserData {
+  const word = `'((?:[^']|'\\\\'')*)'`
+  const code = new RegExp(`^aws s3 cp ${word} /opt/worker\\.mjs$`, 'm').exec(script)?.[1]
+  if (code === undefined) throw new Error('the user data fetches no worker')
+  const minutes = /^shutdown -h \+(\d+)$/m.exec(script)?.[1]
+  const environment: Record<string, string> = {}
+  for (const [, setting = ''] of script.matchAll(new RegExp(`^  --setenv=${word}`, 'gm'))) {
+    const [name = ''] = setting.split('=', 1)
+    environment[name] = unquoted(setting.slice(name.length + 1))
+  }
+  return { code: unquoted(code), environment, endsAfterMinutes: minutes === undefined ? undefined : Number(minutes) }
+}
+
+/** One word for the shell, whatever is in it. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+const unquoted = (text: string) => text.replaceAll(`'\\''`, "'")

@@ -1,0 +1,75 @@
+/**
+ * The web tier: takes a text, shares it out to the workers, and says how far they are. It keeps nothing itself: any number of
+ * its instances answer alike, and one that dies takes nothing along.
+ */
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { html } from 'hono/html'
+import { type Shared, submitText, textStatus } from './text-parts.ts'
+
+export interface WebTierOptions extends Shared {
+  /** Shown to whoever asks, so that one sees which version answers. */
+  version: string
+  /** Told what went wrong, which is for the log and not for who asked. */
+  log: (line: string) => void
+}
+
+const largestText = 5_000_000
+
+/** The application, to be served. */
+export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
+  const app = new Hono()
+  app.get('/', (c) => c.html(page(version)))
+  app.get('/version', (c) => c.json({ version }))
+
+  const tooLarge = {
+    maxSize: largestText,
+    onError: () => Response.json({ error: `at most ${largestText} bytes` }, { status: 413 }),
+  }
+  app.post('/texts', bodyLimit(tooLarge), async (c) => {
+    const text = await c.req.text()
+    if (text.trim() === '') return c.json({ error: 'the body is empty; accepts a text' }, 400)
+    const status = await submitText(shared, text)
+    return c.json(status, 202, { location: `/texts/${status.id}` })
+  })
+  app.get('/texts/:id{[0-9a-f-]{36}}', async (c) => {
+    const status = await textStatus(shared, c.req.param('id'))
+    return status ? c.json(status) : c.json({ error: `there is no text ${c.req.param('id')}` }, 404)
+  })
+  app.onError((error, c) => {
+    log(error.message)
+    return c.json({ error: 'the text cannot be counted now; try again' }, 503)
+  })
+  return app
+}
+
+/** A page for a browser: hands in a text and shows how far it is. */
+function page(version: string) {
+  return html`<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Word counts</title>
+<style>body { font: 1rem/1.5 system-ui; max-width: 40rem; margin: 2rem auto; padding: 0 1rem } textarea { width: 100% }</style>
+<h1>Word counts</h1>
+<form><textarea name="text" rows="10" required aria-label="text"></textarea><p><button>Count</button> <small>version ${version}</small></p></form>
+<progress value="0" max="1" hidden></progress>
+<pre role="status"></pre>
+<script>
+  const [form, bar, status] = ['form', 'progress', 'pre'].map((name) => document.querySelector(name))
+  form.onsubmit = async (event) => {
+    event.preventDefault()
+    const answer = await fetch('/texts', { method: 'POST', body: form.text.value })
+    let text = await answer.json()
+    bar.hidden = false
+    while (text.error === undefined && text.top === undefined) {
+      bar.value = text.counted / text.parts
+      status.textContent = text.counted + ' of ' + text.parts + ' parts counted'
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      text = await (await fetch('/texts/' + text.id)).json()
+    }
+    bar.hidden = true
+    status.textContent = text.error ?? text.words + ' words, ' + text.distinct + ' distinct\n' +
+      text.top.map(({ word, count }) => String(count).padStart(8) + '  ' + word).join('\n')
+  }
+</script>`
+}

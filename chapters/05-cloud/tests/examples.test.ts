@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing'
+import { describe, expect, it } from 'vitest'
+import { startPracticeCloud } from '../src/practice-cloud.ts'
+
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
+
+describe('s3', () => {
+  it('moves small and large objects, and goes on after a break', async () => {
+    const run = await start('s3', '--quick', '--json', '--objects', '40', '--round-trip', '5', '--size', '12')
+    expect(run.code).toBe(0)
+    const result = run.json<Record<string, unknown>>()
+    expect(result).toMatchObject({
+      objects: 40,
+      streams: [
+        { way: 'upload by parts', bytes: 12_000_000 },
+        { way: 'upload by library', bytes: 12_000_000 },
+        { way: 'download by parts', bytes: 12_000_000 },
+      ],
+      broken: { parts: 7, verified: 'CRC-32' },
+      walk: { range: 'two', author: 'me', presigned: 'one two three', listed: 40, deleted: 40 },
+    })
+    const { resumedUp, resumedDown } = result.broken as { resumedUp: number; resumedDown: number }
+    expect(resumedUp).toBeGreaterThanOrEqual(3)
+    expect(resumedDown).toBeGreaterThanOrEqual(3)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('removes what killed runs have left', async () => {
+    const run = await start('s3', '--clean', '--json')
+    expect(run.json()).toEqual({ removed: { buckets: [], queues: [] } })
+  })
+})
+
+describe('spot', () => {
+  it('puts jobs back when it is told, and has the same words when it is not', async () => {
+    const run = await start('spot', '--quick', '--json')
+    expect(run.code).toBe(0)
+    const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
+    expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
+      [true, 1_789_329],
+      [false, 1_789_329],
+    ])
+    expect(runs[0]?.putBack).toBeGreaterThan(0)
+    expect(runs[1]?.putBack).toBe(0)
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describe('private-cloud', () => {
+  it('asks any store that is named, and counts there', async () => {
+    await using cloud = await startPracticeCloud()
+    const { url, credentials } = cloud.place
+    const env = {
+      AWS_ENDPOINT_URL_S3: url,
+      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+    }
+    const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'], { env })
+    expect(run.code).toBe(0)
+    expect(run.json()).toMatchObject({ store: `the cloud at ${url}`, objects: 40 })
+  })
+})
+
+it.concurrent.each(['wordcount', 's3', 'spot', 'private-cloud'])('%s explains itself', async (name) => {
+  const run = await start(name, '--help')
+  expect(run.code).toBe(0)
+  expect(run.stdout).toContain(`Usage: ${name} [options]`)
+})
