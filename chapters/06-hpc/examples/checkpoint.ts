@@ -1,0 +1,148 @@
+/**
+ * checkpoint: a job that is longer than its walltime: told to stop, it saves what it has and is submitted again
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 06-hpc start checkpoint
+ *     pnpm --filter 06-hpc start checkpoint --walltime 6 --warn 2
+ *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 120 --warn 60
+ *
+ * The job looks for the number whose Collatz sequence is the longest. The scheduler, or the job's script where the scheduler
+ * has no such option, sends it SIGTERM some seconds before its walltime ends. Then it saves its state atomically (another
+ * name, forced to the disk, renamed) and ends with 85, which means: there is more to do. Beside it runs the same job
+ * without a walltime.
+ *
+ * Look for: how many lives it took; what the waiting between two of them cost; and that both find the same number.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { example, UsageError } from '@repo/common/example'
+import { accepting, wholeNumber } from '@repo/common/options'
+import { linePlot } from '@repo/common/plots'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, table } from '@repo/common/terminal'
+import { bundleFor } from '../src/bundles.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import type { CollatzState } from '../src/collatz.ts'
+import { createRun, newRunFolder, type Plan } from '../src/run.ts'
+
+/** The exit code of a job that has saved itself and wants to go on. */
+const moreToDo = 85
+const mostLives = 200
+
+export default example(import.meta, {
+  options: {
+    ...clusterOptions,
+    below: wholeNumber(1_000, 100_000_000).default(30_000_000).describe('numbers looked at'),
+    walltime: wholeNumber(2, 86_400).default(6).describe('seconds for each life; Slurm makes whole minutes of them'),
+    warn: wholeNumber(1, 86_400).default(2).describe('told to stop so many seconds before its end'),
+    node: accepting('a program', (text) => text || undefined)
+      .default('node')
+      .describe('Node on the nodes of the cluster'),
+  },
+  quick: { below: 6_000_000, walltime: 3, warn: 2 },
+
+  async run({ below, walltime, warn, node, ...choice }, { signal, print, picture }) {
+    if (warn >= walltime) throw new UsageError('--warn', warn, `less than the walltime, ${walltime} s`)
+    await using cluster = await openChosenCluster(choice)
+    const inputs = await bundleFor('collatz')
+    const runOf = (name: string, more: Partial<Plan>) => {
+      const environment = { BELOW: String(below), NAME: name }
+      const plan = { name, command: [node, 'collatz.mjs'], environment, requeue: true, ...more }
+      return createRun(newRunFolder(name), cluster, plan, { host: choice.host, inputs })
+    }
+    const limited = await runOf('limited', {
+      ...{ resources: { cores: 1, walltimeSeconds: walltime }, warnSeconds: warn },
+    })
+    const whole = await runOf('whole', { resources: { cores: 1 } })
+    print(
+      `A job on ${cluster.name} by ${cluster.dialect.title}: ${walltime} s at a time, told to stop ${warn} s before.`,
+    )
+
+    using bar = progress('computing')
+    try {
+      await Promise.all([limited.start(signal), whole.start(signal)])
+      const inOneGo = whole.follow({ signal })
+      inOneGo.catch(() => {})
+      for (let life = 1; ; life++) {
+        bar.update(0, `life ${life}`)
+        const [job] = await limited.follow({ signal })
+        if (job?.state === 'completed') break
+        // Too late for the warning, or killed without one: what it saved before still counts.
+        const goesOn = job?.exitCode === moreToDo || job?.state === 'timed out' || job?.state === 'node failed'
+        if (!goesOn || life === mostLives) {
+          const log = job && (await limited.lastLines([job])).get(0)
+          throw new Error(`the job ended in its life ${life}: ${job?.state}, exit code ${job?.exitCode}: ${log}`)
+        }
+        await limited.resubmit([0])
+      }
+      bar.update(0, 'waiting for the job without a walltime')
+      const [other] = await inOneGo
+      if (other?.state !== 'completed')
+        throw new Error(`the job without a walltime ended: ${other?.state} ${other?.reason}`)
+
+      const [state, uninterrupted] = await Promise.all(
+        [limited, whole].map(async (run, at) => {
+          const file = `${['limited', 'whole'][at]}.json`
+          return JSON.parse(await readFile(join(await run.fetch([file], signal), file), 'utf8')) as CollatzState
+        }),
+      )
+      if (!state || !uninterrupted) throw new Error('no result')
+      await Promise.all([limited.remove(), whole.remove()])
+
+      const begin = Math.min(...[state, uninterrupted].flatMap(({ lives }) => lives.map(({ startedAt }) => startedAt)))
+      const lives = state.lives.map(({ from, to, startedAt, endedAt }, at) => ({
+        ...{ job: limited.ids[at], from, to, startMs: startedAt - begin, ms: endedAt - startedAt },
+      }))
+      const idleMs = lives.reduce((sum, life, at) => {
+        const before = lives[at - 1]
+        return sum + (before ? life.startMs - before.startMs - before.ms : 0)
+      }, 0)
+      const answer = ({ best, steps }: CollatzState) => ({ number: best, steps })
+      const result = {
+        ...{ scheduler: cluster.dialect.name, host: cluster.name, below, lives, idleMs },
+        ...{ result: answer(state), uninterrupted: answer(uninterrupted) },
+        equal: state.best === uninterrupted.best && state.steps === uninterrupted.steps,
+        picture: await picture('checkpoint.svg', draw(state, uninterrupted, begin)),
+      }
+      if (!result.equal) throw new Error(`interrupted ${state.best}, uninterrupted ${uninterrupted.best}: not the same`)
+      print(
+        '',
+        table(
+          ['life', 'job', 'from', 'to', 'computed for'],
+          lives.map(({ job, from, to, ms }, at) => [at + 1, job ?? '', count(from), count(to), milliseconds(ms)]),
+        ),
+        '',
+        `${count(state.best)} takes ${count(state.steps)} steps to 1, more than every other number below ${count(below)}.`,
+        `The job without a walltime says the same. Between its lives the other one waited ${milliseconds(idleMs)} in all.`,
+        `Picture: ${result.picture}`,
+      )
+      return result
+    } catch (error) {
+      await Promise.all([limited, whole].map((run) => run.abandon(error, signal)))
+      throw error
+    }
+  },
+  figure: ({ lives, equal }) =>
+    `${lives.length} lives, ${equal ? 'the same result' : 'another result'} as without a stop`,
+})
+
+/** How far both jobs were at which time. */
+function draw(limited: CollatzState, whole: CollatzState, begin: number): string {
+  const points = ({ lives }: CollatzState) =>
+    lives.flatMap(({ from, to, startedAt, endedAt }) => [
+      { x: (startedAt - begin) / 1000, y: from },
+      { x: (endedAt - begin) / 1000, y: to },
+    ])
+  return linePlot({
+    title: 'A job in several lives, and one in one go',
+    subtitle: 'flat: saved, and waiting for the scheduler; both jobs shared the same cores',
+    x: { label: 'seconds' },
+    y: { label: 'numbers done' },
+    marginLeft: 90,
+    series: [
+      { name: 'stopped and submitted again', points: points(limited) },
+      { name: 'without a walltime', points: points(whole), style: 'dashed' },
+    ],
+  })
+}

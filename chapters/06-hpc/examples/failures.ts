@@ -1,0 +1,114 @@
+/**
+ * failures: four of a hundred tasks fail, each in its own way: found, explained from what they left behind, done again
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 06-hpc start failures
+ *     pnpm --filter 06-hpc start failures --retry
+ *     pnpm --filter 06-hpc start failures --host you@login.cluster.example --walltime 60 --retry
+ *
+ * Task 13 throws, 42 exits with 2, 66 never ends and runs into its walltime, 77 is killed. At a second attempt they behave,
+ * as tasks do whose cause has been put right; with --retry they get it, and only they.
+ *
+ * Look for: what the scheduler knows about each failure, and what only its log knows; and the sum at the end: together the
+ * tasks count the primes below a million, which are 78,498.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { example } from '@repo/common/example'
+import { accepting, flag, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, table } from '@repo/common/terminal'
+import { board, completed, summary } from '../src/board.ts'
+import { bundleFor } from '../src/bundles.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import { explain } from '../src/explain.ts'
+import { createRun, newRunFolder } from '../src/run.ts'
+
+const tasks = 100
+const numbersPerTask = 10_000
+const faults = { 13: 'throws', 42: 'exits', 66: 'hangs', 77: 'killed' }
+
+export default example(import.meta, {
+  options: {
+    ...clusterOptions,
+    retry: flag().describe('submits what has failed again, and nothing else'),
+    walltime: wholeNumber(1, 86_400).default(8).describe('seconds for each task; Slurm makes whole minutes of them'),
+    node: accepting('a program', (text) => text || undefined)
+      .default('node')
+      .describe('Node on the nodes of the cluster'),
+  },
+  quick: { walltime: 3 },
+
+  async run({ retry, walltime, node, ...choice }, { signal, print }) {
+    await using cluster = await openChosenCluster(choice)
+    const run = await createRun(
+      newRunFolder('failures'),
+      cluster,
+      {
+        name: 'failures',
+        command: [node, 'faulty.mjs'],
+        array: Array.from({ length: tasks }, (_, task) => task),
+        environment: { SIZE: String(numbersPerTask), FAULTS: JSON.stringify(faults) },
+        resources: { cores: 1, walltimeSeconds: walltime },
+      },
+      { host: choice.host, inputs: await bundleFor('faulty') },
+    )
+    print(`${tasks} tasks on ${cluster.name} by ${cluster.dialect.title}, each with a walltime of ${walltime} s.`)
+
+    using bar = progress('submitting', tasks)
+    const follow = () =>
+      run.follow({ signal, onPoll: (all) => bar.update(completed(all), summary(all), board(all, 50)) })
+    try {
+      await run.start(signal)
+      const failed = (await follow()).filter(({ state }) => state !== 'completed')
+      const logs = await run.lastLines(failed)
+      const failures = failed.map((record) => {
+        const { task, state, exitCode, signal: endedBy, node: where } = record
+        const log = logs.get(task) ?? ''
+        return { task, state, exitCode, signal: endedBy, node: where, why: explain(record, log), log }
+      })
+      print(
+        '',
+        table(
+          ['task', 'state', 'exit code', 'node', 'why'],
+          failures.map(({ task, state, exitCode, node: where, why }) => [
+            task,
+            state,
+            exitCode ?? '',
+            where ?? '',
+            why,
+          ]),
+        ),
+        '',
+      )
+
+      if (retry && failed.length > 0) {
+        await run.resubmit(failed.map(({ task }) => task))
+        await follow()
+      }
+      const finished = run.tasks.filter(({ state }) => state === 'completed')
+      const names = finished.map(({ task }) => `primes.${task}.txt`)
+      const results = await run.fetch(names, signal)
+      const counts = await Promise.all(names.map(async (name) => Number(await readFile(join(results, name), 'utf8'))))
+      const primes = counts.reduce((sum, each) => sum + each, 0)
+      await run.remove()
+
+      const rest = tasks - finished.length
+      print(
+        retry ? `Submitted again: ${failed.map(({ task }) => task).join(', ')}, as job ${run.ids.at(-1)}.` : '',
+        `${finished.length} tasks completed, ${rest} did not. They count ${count(primes)} primes below ${count(tasks * numbersPerTask)}${rest > 0 ? ', those of the failed tasks missing' : ', which is all of them'}.`,
+      )
+      return {
+        ...{ scheduler: cluster.dialect.name, host: cluster.name, tasks, completed: finished.length, failures },
+        ...{ resubmitted: run.resubmitted, submitCommands: cluster.commands.submit },
+        ...{ pollCommands: cluster.commands.poll, primes },
+      }
+    } catch (error) {
+      await run.abandon(error, signal)
+      throw error
+    }
+  },
+  figure: ({ failures, completed, resubmitted }) =>
+    `${failures.length} failures explained, ${resubmitted} tasks done again, ${completed} completed`,
+})

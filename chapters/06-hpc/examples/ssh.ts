@@ -1,0 +1,146 @@
+/**
+ * ssh: many commands and many small files over one connection, and what that saves
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 06-hpc start ssh
+ *     pnpm --filter 06-hpc start ssh --rtt 100
+ *     pnpm --filter 06-hpc start ssh --host you@login.cluster.example
+ *
+ * Talking to a cluster means hundreds of small commands (is it done yet?) and thousands of small files. Each of them costs
+ * next to nothing; what costs is to connect, and to wait for one answer before asking the next question.
+ *
+ * Look for: what starting ssh for each command costs, and how much of that ssh's own ControlMaster saves. Then the same
+ * question for files, over a link on which every question takes 20 ms.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import { example } from '@repo/common/example'
+import { interleave } from '@repo/common/measure'
+import { wholeNumber } from '@repo/common/options'
+import { barPlot, palette } from '@repo/common/plots'
+import { progress } from '@repo/common/progress'
+import { count, milliseconds, table, times } from '@repo/common/terminal'
+import { clusterOptions } from '../src/cluster-options.ts'
+import { connect } from '../src/connection.ts'
+import { openLoginNode, resultName, uploadResults } from '../src/login-node.ts'
+import { copyByRsync, copyByScp, copyByTar, findPrograms, runBySsh, startControlMaster } from '../src/ssh-programs.ts'
+
+const atOnce = 10
+type Way = Record<string, () => Promise<number>>
+
+export default example(import.meta, {
+  options: {
+    host: clusterOptions.host.describe('a host; without it an SSH server on this machine'),
+    sshConfig: clusterOptions.sshConfig,
+    acceptHost: clusterOptions.acceptHost,
+    results: wholeNumber(20, 100_000).default(1_000).describe('small files to fetch'),
+    rtt: wholeNumber(0, 2_000).default(20).describe('ms that the link for the files adds to a round trip'),
+    rounds: wholeNumber(1, 100).default(5).describe('how often everything is measured'),
+  },
+  quick: { results: 200, rounds: 1 },
+
+  async run({ host, sshConfig: configFile, acceptHost, results, rtt, rounds }, { signal, quick, print, picture }) {
+    await using node = await openLoginNode({ host, configFile, rttMs: rtt, signal })
+    const [near, far] = [node.near, node.far].map((each) => ({ ...each, signal }))
+    await using connection = await connect({ ...near, ...(acceptHost && { acceptNewHost: acceptHost }) })
+    await using slow = await connect(far)
+    print(`${node.name}: commands, then ${count(results)} small files …`)
+    const some = quick ? 5 : 20
+    const [all, few] = [posix.join(node.remote, 'all'), posix.join(node.remote, 'few')]
+    await using _ = { [Symbol.asyncDispose]: () => connection.remove(node.remote).catch(() => {}) }
+    await uploadResults(connection, join(node.folder, 'all'), all, results)
+    await uploadResults(connection, join(node.folder, 'few'), few, some)
+    const there = await findPrograms('ssh', 'scp', 'rsync', 'tar')
+    await using master = there.has('ssh') ? await startControlMaster(near, join(node.folder, 'm')) : undefined
+
+    // Slow ways do fewer of the same: what is compared is the time for one, in ms.
+    const each = (times: number, run: (times: number) => Promise<unknown>) => async () => {
+      const begun = performance.now()
+      await run(times)
+      return (performance.now() - begun) / times
+    }
+    const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
+      for (let at = 0; at < times; at++) await run(at)
+    }
+    const together = (run: (at: number) => Promise<unknown>) => async (times: number) => {
+      await Promise.all(Array.from({ length: times }, (_, at) => run(at)))
+    }
+    const ask = () => connection.run(['true'])
+    const commandWays: Way = {
+      ...(there.has('ssh') && {
+        'ssh for each': each(some, (times) => runBySsh(near, times)),
+        'ssh for each, 10 at a time': each(some, (times) => runBySsh(near, times, { atOnce })),
+      }),
+      ...(master && {
+        'ssh with ControlMaster, 10 at a time': each(2 * some, (times) => runBySsh(near, times, { atOnce, ...master })),
+      }),
+      'one connection': each(5 * some, oneByOne(ask)),
+      'one connection, 10 at a time': each(20 * some, together(ask)),
+    }
+    const fetch = (at: number) => slow.readFile(posix.join(all, resultName(at)), { signal })
+    // Into a new folder each time: nothing is there already.
+    let copies = 0
+    const copy = (run: (folder: string) => Promise<unknown>) => async () => {
+      const folder = join(node.folder, `copy-${copies++}`)
+      await mkdir(folder)
+      await run(folder)
+    }
+    const fileWays: Way = {
+      'one after the other': each(some, oneByOne(fetch)),
+      ...(there.has('scp') &&
+        node.isOpenSsh && {
+          'scp -r': each(
+            some,
+            copy((to) => copyByScp(far, few, to)),
+          ),
+        }),
+      ...(there.has('rsync') && {
+        'rsync -a': each(
+          results,
+          copy((to) => copyByRsync(far, all, to)),
+        ),
+      }),
+      'all asked for at once': each(results, together(fetch)),
+      'download, with checksums': each(
+        results,
+        copy((to) => slow.download(all, to, { signal })),
+      ),
+      ...(there.has('tar') && {
+        'one tar stream': each(
+          results,
+          copy((to) => copyByTar(slow, all, to, signal)),
+        ),
+      }),
+    }
+
+    using bar = progress('measuring', 2)
+    const measured = async (ways: Way, first: string, part: number) => {
+      const onProgress = (done: number, of: number) => bar.update(part + done / of)
+      const timings = await interleave(ways, { rounds, signal, onProgress })
+      const baseMs = timings[first]?.ms ?? Number.NaN
+      return Object.entries(timings).map(([way, { ms }]) => ({ way, ms, perSecond: 1_000 / ms, speedup: baseMs / ms }))
+    }
+    const base = there.has('ssh') ? 'ssh for each, 10 at a time' : 'one connection'
+    const commands = await measured(commandWays, base, 0)
+    const files = await measured(fileWays, 'one after the other', 1)
+    const bars = [...commands, ...files].map(({ way, speedup }, at) => {
+      return { name: way, value: speedup, label: times(speedup), color: palette[at < commands.length ? 0 : 1] }
+    })
+    const x = { label: 'times as fast' }
+    const subtitle = `commands against ssh for each, 10 at a time; ${count(results)} files against one after the other`
+    const svg = barPlot({ title: `One connection to ${node.name}`, subtitle, x, bars })
+    const drawn = await picture('ssh.svg', svg)
+
+    const rows = (ways: typeof files) =>
+      ways.map(({ way, ms, perSecond, speedup }) => [way, milliseconds(ms), perSecond.toFixed(0), times(speedup)])
+    print('', table(['commands', 'time for one', 'per second', 'times as fast'], rows(commands)))
+    print('', table([`files, + ${rtt} ms`, 'time for one', 'per second', 'times as fast'], rows(files)))
+    print('', `Picture: ${drawn}`)
+    return { target: node.name, results, rttMs: rtt, commands, files, picture: drawn }
+  },
+  figure: ({ commands, files }) =>
+    `${times(commands.at(-1)?.speedup ?? 1)} the commands of ssh for each; files ${times(
+      files.find(({ way }) => way.startsWith('download'))?.speedup ?? 1,
+    )} as fast as one after the other`,
+})

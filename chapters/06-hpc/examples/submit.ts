@@ -1,0 +1,129 @@
+/**
+ * submit: one job from its script to its output, each step as you would type it
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 06-hpc start submit
+ *     pnpm --filter 06-hpc start submit --scheduler pbs
+ *     pnpm --filter 06-hpc start submit --host you@login.cluster.example --cores 4 --walltime 60 -- nproc
+ *
+ * A job is a shell script whose comments speak to the scheduler: what it needs, and for how long. The scheduler keeps it in a
+ * queue until a node has that free, runs it there, and you look at the files it has left.
+ *
+ * Look for: which commands it takes on each scheduler, how long the job waited and how long it ran, and where its output is.
+ */
+import { posix } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { example, UsageError } from '@repo/common/example'
+import { accepting, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { bold, dim, milliseconds } from '@repo/common/terminal'
+import type { Cluster } from '../src/cluster.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import { acceptedJobName, hasEnded, type JobDescription, type JobStatus, jobFiles, jobName } from '../src/job.ts'
+import { listing } from '../src/listing.ts'
+import type { Command } from '../src/scheduler.ts'
+import { CommandError, shown } from '../src/ssh-errors.ts'
+import { workFolder } from '../src/work-folder.ts'
+
+const pollMs = 200
+/** Some real work: π from the sum of 1/n². */
+const workload = `echo "Hello from $(hostname)"
+awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++) sum += 1 / (i * i); print "pi is about", sqrt(6 * sum) }'`
+
+export default example(import.meta, {
+  options: {
+    ...clusterOptions,
+    name: accepting(acceptedJobName, (text) => (jobName.test(text) ? text : undefined))
+      .default('hello')
+      .describe('of the job and its files'),
+    cores: wholeNumber(1, 100_000).default(1).describe('cores that it asks for'),
+    memory: wholeNumber(1, 100_000_000).default(100).describe('memory that it asks for, in MB'),
+    walltime: wholeNumber(1, 10_000_000).default(60).describe('seconds after which it is ended'),
+    queue: accepting('the name of a queue', (text) => (/^[A-Za-z][\w.@-]*$/.test(text) ? text : undefined))
+      .optional()
+      .describe('queue, partition or pool'),
+  },
+  operands: '[-- PROGRAM [ARGUMENT…]]',
+
+  async run({ name, cores, memory, walltime, queue, ...choice }, { signal, quick, operands, print }) {
+    await using cluster = await openChosenCluster(choice)
+    await using folder = await workFolder(cluster, 'submit')
+    const { connection, dialect } = cluster
+    const type = (command: Command) => print('', bold(`$ ${shown(command)}`))
+    const read = async (file: string) =>
+      (await connection.readFile(posix.join(folder.path, file), { signal })).toString()
+    print(`One job on ${cluster.name}, by ${dialect.title}.`)
+
+    const command = operands.length > 0 ? operands : ['sh', '-c', workload, 'sh', quick ? '2000000' : '20000000']
+    const resources = { cores, memoryMb: memory, walltimeSeconds: walltime }
+    const job: JobDescription = { name, command, folder: folder.path, resources, ...(queue && { queue }) }
+    for (const { name: file, text } of dialect.files(job)) {
+      type(['cat', file])
+      // For the eye: the practice cluster's home has a long name.
+      print(text.trimEnd().replaceAll(cluster.home, '~'))
+    }
+
+    const begun = performance.now()
+    const submit = dialect.submit(job)
+    type(submit.command)
+    const submitted = folder.cancelAtTheEnd(await submitFor(cluster, job))
+    print(dim(`job ${submitted.id}`))
+
+    const seen: (JobStatus & { ms: number })[] = []
+    let listed = false
+    using bar = progress('waiting')
+    for (;;) {
+      const [status] = await cluster.poll([submitted])
+      bar.update(0, [status?.state, status?.reason].filter(Boolean).join(', '))
+      if (status && status.state !== seen.at(-1)?.state) seen.push({ ...status, ms: performance.now() - begun })
+      if (!listed && seen.some(({ state }) => state === 'running')) {
+        listed = true
+        type(listing(dialect, submitted))
+        const { stdout, stderr } = await connection.run(listing(dialect, submitted), { repeatable: true, signal })
+        print((stdout || stderr).trimEnd())
+      }
+      if (status && hasEnded(status.state)) break
+      await delay(pollMs, undefined, { signal })
+    }
+
+    const files = jobFiles(name)
+    const last = seen.at(-1)
+    const [stdout, stderr] = [await read(files.out).catch(() => ''), await read(files.err).catch(() => '')]
+    for (const [file, text] of [
+      [files.out, stdout],
+      [files.err, stderr],
+    ] as const) {
+      if (text === '') continue
+      type(['cat', file])
+      print(text.trimEnd())
+    }
+    print(
+      '',
+      ...seen.map(({ state, ms, node, reason }) => {
+        const details = [node && `on ${node}`, reason && dim(reason)].filter(Boolean).join(', ')
+        return `${milliseconds(ms).padStart(9)}  ${state}${details && `, ${details}`}`
+      }),
+      `Exit code ${last?.exitCode ?? 'unknown'}.`,
+    )
+    return {
+      ...{ scheduler: dialect.name, host: cluster.name, job: submitted.id, command: shown(submit.command) },
+      states: seen.map(({ state, ms, node }) => ({ state, ms, node })),
+      ...{ state: last?.state, exitCode: last?.exitCode, reason: last?.reason, stdout, stderr },
+    }
+  },
+  figure: ({ scheduler, state, states }) =>
+    `one job by ${scheduler}: ${state} after ${milliseconds(states.at(-1)?.ms ?? 0)}`,
+})
+
+/** What the scheduler refuses is the reader's request; its own words say which part of it. */
+async function submitFor(cluster: Cluster, job: JobDescription) {
+  try {
+    return await cluster.submit(job)
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    const { cores, memoryMb, walltimeSeconds } = job.resources ?? {}
+    const asked = `${cores} cores, ${memoryMb} MB, ${walltimeSeconds} s${job.queue ? `, queue ${job.queue}` : ''}`
+    throw new UsageError('the job', asked, `what the scheduler accepts, but ${error.message}`)
+  }
+}

@@ -1,0 +1,39 @@
+/** The options that every example of the chapter has: on which cluster it runs. */
+import { accepting, oneOf, path } from '@repo/common/options'
+import { type Cluster, openCluster } from './cluster.ts'
+import type { PracticeOptions } from './practice/cluster.ts'
+import { type SchedulerName, schedulerNames } from './scheduler.ts'
+import { parseTarget } from './ssh-config.ts'
+
+const target = accepting('[user@]host[:port], or a Host of the SSH configuration', (text) =>
+  parseTarget(text) ? text : undefined,
+)
+
+export const clusterOptions = {
+  host: target.optional().describe('the login node; without it a practice cluster in this program'),
+  scheduler: oneOf(...schedulerNames)
+    .optional()
+    .describe('found out when not given'),
+  sshConfig: path('a file').optional().describe('instead of ~/.ssh/config'),
+  acceptHost: accepting("a fingerprint, SHA256:…, of the host's key", (text) =>
+    /^SHA256:[A-Za-z0-9+/]{43}$/.test(text) ? text : undefined,
+  )
+    .optional()
+    .describe('writes a new host that shows this key into known_hosts'),
+}
+
+export interface ClusterChoice {
+  host?: string | undefined
+  scheduler?: SchedulerName | undefined
+  sshConfig?: string | undefined
+  acceptHost?: string | undefined
+}
+
+/** The cluster that the reader chose; `practice` says how the practice cluster shall be, if it is that. */
+export async function openChosenCluster(
+  { host, scheduler, sshConfig, acceptHost }: ClusterChoice,
+  practice: PracticeOptions = {},
+): Promise<Cluster> {
+  const connection = { ...(sshConfig && { configFile: sshConfig }), ...(acceptHost && { acceptNewHost: acceptHost }) }
+  return await openCluster({ host, scheduler, practice, ...connection })
+}

@@ -1,0 +1,230 @@
+/**
+ * Ranks in a ring: N processes of one program, each with a TCP connection to the next one. That is enough for a reduction:
+ * the vector is cut into N chunks, every rank adds its part to a chunk that passes by, and after N - 1 steps each rank
+ * holds one finished chunk, which goes round once more. Every rank sends 2 (N - 1) / N of the vector, however many there
+ * are (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
+ *
+ * The ranks find each other through the job's folder, which all nodes see: each writes where it listens into a file.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createConnection, createServer, type OnReadOpts, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface Place {
+  rank: number
+  size: number
+}
+
+/** The rank and the number of ranks, as the program that started this one says it. */
+const sources = [
+  ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'],
+  ['PMI_RANK', 'PMI_SIZE'],
+  ['RANK', 'SIZE'],
+  ['SLURM_PROCID', 'SLURM_NTASKS'],
+] as const
+
+/** @throws an Error when nothing in the environment says it */
+export function placeIn(environment: NodeJS.ProcessEnv): Place {
+  for (const [rankName, sizeName] of sources) {
+    const [rank, size] = [Number(environment[rankName] ?? Number.NaN), Number(environment[sizeName] ?? Number.NaN)]
+    if (Number.isInteger(rank) && Number.isInteger(size) && rank >= 0 && rank < size) return { rank, size }
+  }
+  throw new Error(`no rank in the environment; looked for ${sources.map(([name]) => name).join(', ')}`)
+}
+
+interface Address {
+  host: string
+  port: number
+  /** Whoever connects must know it: the file is for this user's eyes only, the port is for everybody's. */
+  token: string
+  node: string
+}
+
+export interface JoinOptions extends Place {
+  /** A new folder of this launch, seen by all ranks. */
+  folder: string
+  /** The address at which this rank can be reached by the others. */
+  host: string
+  /** The name of its node, for the others' information. */
+  node: string
+  timeoutMs?: number
+}
+
+export interface Ring extends Place, Disposable {
+  /** The nodes of all ranks. */
+  nodes: string[]
+  /** Sends to the next rank; the bytes must not change until the next call of `receive` has settled. */
+  send: (bytes: Uint8Array) => void
+  /** Fills the array with what the rank before sends. */
+  receive: (into: Uint8Array) => Promise<void>
+}
+
+/** Takes this rank's place in the ring; fulfilled when both neighbours are connected. */
+export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_000 }: JoinOptions): Promise<Ring> {
+  const deadline = performance.now() + timeoutMs
+  const token = randomBytes(16).toString('hex')
+  const server = createServer({ noDelay: true }).listen(0, host)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  // Before anybody can know the address: a connection that nobody listens for is lost.
+  const before = admit(server, token)
+  const own: Address = { host, port: address.port, token, node }
+  await mkdir(folder, { recursive: true })
+  const file = join(folder, `${rank}.json`)
+  await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+
+  const addresses = await Promise.all(
+    Array.from({ length: size }, (_, other) => readAddress(join(folder, `${other}.json`), other, deadline)),
+  )
+  // Whoever receives connects: that end of a connection can say where in memory the bytes are to be put.
+  const previous = addresses[(rank + size - 1) % size] as Address
+  const incoming = new Incoming()
+  const left = createConnection({ host: previous.host, port: previous.port, noDelay: true, onread: incoming })
+  incoming.endWith(left)
+  await once(left, 'connect')
+  left.write(previous.token)
+  const late = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())))
+  const next = await Promise.race([
+    before,
+    once(late, 'abort').then((): never => {
+      throw new Error(`rank ${rank}: the next rank did not connect within ${timeoutMs / 1000} s`)
+    }),
+  ])
+  server.close()
+  return {
+    ...{ rank, size, nodes: addresses.map((each) => each.node) },
+    send: (bytes) => void next.write(bytes),
+    receive: (into) => incoming.fill(into),
+    [Symbol.dispose]() {
+      next.end()
+      left.end()
+    },
+  }
+}
+
+/** The first connection that begins with the token; all others are closed. */
+function admit(server: ReturnType<typeof createServer>, token: string): Promise<Socket> {
+  return new Promise((resolve) => {
+    server.on('connection', (socket) => {
+      socket.on('error', () => {})
+      socket.on('readable', function listen() {
+        const said = socket.read(token.length) as Buffer | null
+        if (said === null) return
+        socket.off('readable', listen)
+        if (timingSafeEqual(said, Buffer.from(token))) resolve(socket)
+        else socket.destroy()
+      })
+    })
+  })
+}
+
+async function readAddress(file: string, rank: number, deadline: number): Promise<Address> {
+  for (;;) {
+    try {
+      return JSON.parse(await readFile(file, 'utf8')) as Address
+    } catch (cause) {
+      if (performance.now() > deadline) throw new Error(`rank ${rank} has not come`, { cause })
+      await delay(10)
+    }
+  }
+}
+
+/**
+ * What comes in on a connection: read by the system into the array that is being filled, without a copy in between. Only
+ * what comes before anybody has asked for it is kept, and copied then.
+ */
+class Incoming implements OnReadOpts {
+  readonly #early = Buffer.allocUnsafeSlow(65_536)
+  readonly #kept: Buffer[] = []
+  #wanted: { into: Uint8Array; filled: number; done: PromiseWithResolvers<void> } | undefined
+  #ended: Error | undefined
+
+  endWith(socket: Socket) {
+    const end = (error?: Error) => {
+      this.#ended ??= new Error('the rank before has gone', { cause: error })
+      this.#wanted?.done.reject(this.#ended)
+    }
+    socket.on('error', end).on('close', () => end())
+  }
+
+  /** Where the next bytes go. */
+  readonly buffer = (): Uint8Array => this.#wanted?.into.subarray(this.#wanted.filled) ?? this.#early
+
+  /** So many bytes have come into `buffer`. */
+  readonly callback = (length: number, buffer: Uint8Array): boolean => {
+    if (buffer.buffer !== this.#early.buffer) this.#filled(length)
+    else {
+      this.#kept.push(Buffer.copyBytesFrom(buffer, 0, length))
+      this.#giveKept()
+    }
+    return true
+  }
+
+  async fill(into: Uint8Array): Promise<void> {
+    // Nothing comes in for nothing.
+    if (into.length === 0) return
+    const done = Promise.withResolvers<void>()
+    this.#wanted = { into, filled: 0, done }
+    this.#giveKept()
+    if (this.#wanted && this.#ended) done.reject(this.#ended)
+    await done.promise
+  }
+
+  #giveKept() {
+    for (let kept = this.#kept[0]; kept && this.#wanted; kept = this.#kept[0]) {
+      const { into, filled } = this.#wanted
+      const length = Math.min(kept.length, into.length - filled)
+      into.set(kept.subarray(0, length), filled)
+      if (length === kept.length) this.#kept.shift()
+      else this.#kept[0] = kept.subarray(length)
+      this.#filled(length)
+    }
+  }
+
+  #filled(length: number) {
+    if (!this.#wanted) return
+    this.#wanted.filled += length
+    if (this.#wanted.filled < this.#wanted.into.length) return
+    this.#wanted.done.resolve()
+    this.#wanted = undefined
+  }
+}
+
+/** A small message goes round the ring so many times. @returns microseconds from one rank to the next */
+export async function passAround({ rank, size, send, receive }: Ring, laps: number): Promise<number> {
+  const message = new Uint8Array(8)
+  const start = performance.now()
+  for (let lap = 0; lap < laps; lap++) {
+    if (rank === 0) send(message)
+    await receive(message)
+    if (rank !== 0) send(message)
+  }
+  return ((performance.now() - start) * 1000) / (laps * size)
+}
+
+/** The sum of all ranks' vectors, in place, on every rank. */
+export async function allReduce({ rank, size, send, receive }: Ring, vector: Float64Array): Promise<void> {
+  const bounds = Array.from({ length: size + 1 }, (_, at) => Math.floor((vector.length * at) / size))
+  const chunk = (index: number) => {
+    const at = ((index % size) + size) % size
+    return vector.subarray(bounds[at], bounds[at + 1])
+  }
+  const bytes = (part: Float64Array) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
+  const passing = new Float64Array(Math.ceil(vector.length / size))
+  for (let step = 0; step < size - 1; step++) {
+    send(bytes(chunk(rank - step)))
+    const sum = chunk(rank - step - 1)
+    const added = passing.subarray(0, sum.length)
+    await receive(bytes(added))
+    for (let at = 0; at < sum.length; at++) sum[at] += added[at]
+  }
+  for (let step = 0; step < size - 1; step++) {
+    send(bytes(chunk(rank + 1 - step)))
+    await receive(bytes(chunk(rank - step)))
+  }
+}
