@@ -1,0 +1,120 @@
+/**
+ * chaos: workers killed, Redis restarted, lines cut, slow and silent, clocks wrong: does the pipeline keep its promises?
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter 07-testing start chaos
+ *     pnpm --filter 07-testing start chaos --bug double-charge
+ *     pnpm --filter 07-testing start chaos --seed 7 --faults kill,half-open --orders 500
+ *
+ * Orders come in over HTTP, are paid by workers and shipped by others, with a queue and a store in Redis: all real
+ * processes. The bank and the packers are simulated, and so are wrong clocks: an offset is put into the process, the
+ * machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed strikes the same way
+ * again. At the end the recorded history is checked against what must hold whatever happens.
+ *
+ * The planted bugs:
+ *
+ *     lost-update      stock is read, reckoned with and written back: of two at once, one is forgotten
+ *     double-charge    the key of a charge is made for each delivery of the job, and not for the order
+ *     early-ack        a job is acknowledged before its work, and not after it
+ *     clock-order      of two states the one with the later wall-clock time wins, and not the one that comes later
+ *     unbounded-retry  a charge that fails is tried again at once, and for ever
+ *
+ * Look for: four invariants that hold without a bug, however hard the pipeline is struck; which of them breaks with which
+ * bug, and at which order; and in the picture the dead workers and the silent lines that the orders survive.
+ */
+import { randomInt } from 'node:crypto'
+import { example } from '@repo/common/example'
+import { listOf, oneOf, wholeNumber } from '@repo/common/options'
+import { progress } from '@repo/common/progress'
+import { count, green, milliseconds, red, table } from '@repo/common/terminal'
+import { chaos } from '../src/chaos.ts'
+import { type FaultKind, faultKinds, faultsOf } from '../src/chaos-faults.ts'
+import { drawChaos } from '../src/chaos-picture.ts'
+import { type Invariant, invariants } from '../src/invariants.ts'
+import { bugNames, bugs } from '../src/orders.ts'
+
+const largestSeed = 2 ** 31 - 1
+const kindNames = Object.keys(faultKinds) as FaultKind[]
+const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`
+
+export default example(import.meta, {
+  options: {
+    orders: wholeNumber(50, 100_000).default(1_500).describe('how many orders are sent'),
+    seed: wholeNumber(0, largestSeed).optional().describe('of orders and faults; a random one when not given'),
+    bug: oneOf(...bugNames)
+      .optional()
+      .describe('a mistake to switch on'),
+    faults: listOf(oneOf(...kindNames), `some of ${kindNames.join(',')}`, { distinct: true })
+      .default(kindNames)
+      .describe('which kinds of faults strike'),
+    rate: wholeNumber(1, 10_000).default(150).describe('orders per second'),
+    workers: wholeNumber(1, 16).default(2).describe('worker processes of each kind'),
+    lock: wholeNumber(200, 600_000)
+      .default(1_000)
+      .describe('ms for which a worker without a sign of life keeps its jobs'),
+    port: wholeNumber(0, 65_535).default(0).describe("the front's; 0 takes a free one"),
+  },
+  quick: { orders: 300, lock: 600 },
+
+  async run(options, { signal, print, picture }) {
+    const { orders, seed = randomInt(largestSeed), bug, faults: kinds, rate, lock: lockMs, port } = options
+    const workers = { payment: options.workers, shipping: options.workers }
+    const settings = { seed, orders, kinds, workers, lockMs, rate, bug, port }
+    print(
+      `${count(orders)} orders, 2 × ${options.workers} workers, ${faultsOf(settings).length} faults${bug ? `, and a bug: ${bugs[bug]}` : ''}.`,
+      `--seed ${seed} strikes the same way again …`,
+    )
+    using bar = progress('orders sent', orders)
+    let label = 'orders sent'
+    const report = await chaos(settings, {
+      signal,
+      onProgress(sent, struck) {
+        if (struck) label = `${struck.kind} ${struck.target}`
+        bar.update(sent, label)
+      },
+    })
+    const { faults, violations, endedMs, repeated, ms } = report
+    const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
+    const result = {
+      ...{ seed, orders, bug, faults: faults.length, violations, ms, repeated, ended: endedMs.size },
+      struck: faults.map(({ atOrder, kind, target, ms, addedMs }) => ({ atOrder, kind, target, ms, addedMs })),
+      picture: await picture(`chaos${bug ? `-${bug}` : ''}.svg`, drawChaos(report, title)),
+    }
+    const about: Record<FaultKind, (fault: (typeof faults)[number]) => string> = {
+      kill: ({ held }) => `SIGKILL with ${held} orders in the middle`,
+      restart: () => 'SIGKILL and restart',
+      cut: () => 'connections reset',
+      delay: ({ ms, addedMs }) => `line ${addedMs} ms slower for ${milliseconds(ms)}`,
+      'half-open': ({ ms }) => `line silent for ${milliseconds(ms)}`,
+      clock: ({ ms }) => `clock wrong by ${clockJump(ms)}`,
+    }
+    const brokenBy = Object.groupBy(violations, ({ invariant }) => invariant)
+    print(
+      '',
+      table(
+        ['at order', 'whom', 'what'],
+        faults.map((fault) => [fault.atOrder, fault.target, about[fault.kind](fault)]),
+      ),
+      '',
+      table(
+        ['what must hold', '', 'the first that broke it'],
+        (Object.keys(invariants) as Invariant[]).map((name) => {
+          const broken = brokenBy[name] ?? []
+          const verdict = broken.length === 0 ? green('holds') : red(`broken ${broken.length} times`)
+          return [name, verdict, broken[0]?.detail ?? '']
+        }),
+      ),
+      '',
+      `${count(endedMs.size)} of ${count(orders)} orders ended; ${count(repeated)} steps were done again after a fault; ${milliseconds(ms)}.`,
+      `Picture: ${result.picture}`,
+    )
+    if (!bug && violations[0]) {
+      throw new Error(`${violations.length} violations with --seed ${seed}, the first: ${violations[0].detail}`)
+    }
+    if (bug && violations.length === 0) throw new Error(`${bug} did not show with --seed ${seed} and these faults`)
+    return result
+  },
+  figure: ({ orders, faults, violations, bug }) =>
+    `${count(orders)} orders, ${faults} faults${bug ? `, ${bug}` : ''}: ${violations.length} violations`,
+})

@@ -1,0 +1,157 @@
+/**
+ * logs: the log lines of all processes, merged so that no effect stands above its cause, whatever the clocks say
+ *
+ *     pnpm --filter 07-testing start logs
+ *     pnpm --filter 07-testing start logs --order order-4
+ *     pnpm --filter 07-testing start logs --level warn --grep again
+ *     pnpm --filter 07-testing start logs --follow --orders 200
+ *     pnpm --filter 07-testing start logs --folder my/logs
+ *
+ * Orders go through the pipeline, whose five processes log JSON lines with the order and one correlation id. Their clocks are
+ * wrong on purpose (simulated), one process leaves half a line behind, and each request carries a token.
+ *
+ * Look for: the one order's story by the clocks, where it is shipped before it was paid, and the same story merged; and that
+ * the token is in no file.
+ */
+import { readdir } from 'node:fs/promises'
+import { example, UsageError } from '@repo/common/example'
+import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/options'
+import { temporaryFolder } from '@repo/common/process'
+import { bold, count, dim, milliseconds, red, table, yellow } from '@repo/common/terminal'
+import { followLogs, readLogs } from '../src/log-files.ts'
+import {
+  clockShifts,
+  type Filter,
+  impossible,
+  type LogLine,
+  matches,
+  mergeLogs,
+  mostTornApart,
+  tally,
+} from '../src/log-lines.ts'
+import { runWithLogs } from '../src/log-trial.ts'
+
+const pattern = accepting('a regular expression', (text) => {
+  try {
+    return new RegExp(text)
+  } catch {
+    return undefined
+  }
+})
+
+export default example(import.meta, {
+  options: {
+    orders: wholeNumber(1, 5_000).default(50).describe('how many orders are placed'),
+    level: oneOf('debug', 'info', 'warn', 'error').optional().describe('only lines of this level and above'),
+    process: accepting('the name of a process', (text) => text || undefined)
+      .optional()
+      .describe('only its lines'),
+    order: accepting('an order', (text) => text || undefined)
+      .optional()
+      .describe('only lines about it'),
+    correlation: accepting('a correlation id', (text) => text || undefined)
+      .optional()
+      .describe('only lines with it'),
+    grep: pattern.optional().describe('only lines with this in their message or values'),
+    follow: flag().describe('prints the lines as they are written'),
+    folder: path('a folder of *.log files').optional().describe('reads these logs and starts nothing'),
+    seed: wholeNumber(1, 2 ** 31 - 1)
+      .default(1)
+      .describe('for the orders'),
+  },
+  quick: { orders: 10 },
+
+  async run({ orders: wanted, follow, folder, seed, grep, ...asked }, { signal, print }) {
+    const filter: Filter = { ...asked, pattern: grep }
+    const isFiltered = Object.values(filter).some((value) => value !== undefined)
+    const show = (line: LogLine) => format(line, 0)
+    async function printFollowed(folder: string, signal: AbortSignal) {
+      for await (const line of followLogs(folder, signal)) {
+        if ('unreadable' in line) print(yellow(line.unreadable))
+        else if (matches(line, filter)) print(show(line))
+      }
+    }
+
+    await using temporary = await temporaryFolder()
+    const logs = folder ?? temporary.path
+    let secretsFound = 0
+    if (folder !== undefined) {
+      const files = await readdir(folder).catch(() => [])
+      if (!files.some((file) => file.endsWith('.log')))
+        throw new UsageError('--folder', folder, 'a folder of *.log files')
+      if (follow) await printFollowed(folder, signal)
+      signal.throwIfAborted()
+    } else {
+      print(`${count(wanted)} orders through five processes with wrong clocks …`)
+      const done = new AbortController()
+      const following = follow ? printFollowed(logs, AbortSignal.any([signal, done.signal])) : undefined
+      secretsFound = await runWithLogs(logs, { count: wanted, seed, signal })
+      done.abort()
+      await following
+    }
+
+    const { logs: byProcess, unreadable } = await readLogs(logs)
+    const all = byProcess.flat()
+    const byClock = all.toSorted((a, b) => a.time - b.time)
+    const merged = mergeLogs(byProcess)
+    const shifts = clockShifts(all)
+    const chosen = isFiltered ? merged.filter((line) => matches(line, filter)) : []
+    if (!follow && chosen.length > 0) print(...chosen.map(show))
+
+    const told = mostTornApart(merged)
+    const story = merged.filter(({ order, level }) => order === told && level !== 'debug')
+    if (folder === undefined && !isFiltered && !follow) {
+      const start = Math.min(...story.map(({ time }) => time))
+      const tell = (lines: LogLine[]) => lines.filter((line) => story.includes(line)).map((line) => format(line, start))
+      print('', bold(`The story of ${told}, by the clocks:`), ...tell(byClock))
+      print('', bold('The same, merged by cause and effect:'), ...tell(merged), '')
+    }
+    const processes = tally(all, ({ process }) => process)
+      .map(([process]) => process)
+      .sort()
+    const levels = ['debug', 'info', 'warn', 'error'] as const
+    const numberOf = (process: string, level: string) =>
+      all.filter((line) => line.process === process && line.level === level).length
+    print(
+      table(
+        ['process', ...levels, 'clock moved by'],
+        processes.map((process) => [
+          process,
+          ...levels.map((level) => numberOf(process, level)),
+          shifts.get(process) ? milliseconds(shifts.get(process) ?? 0) : '',
+        ]),
+      ),
+      '',
+      `${count(all.length)} lines; by the clocks ${impossible(byClock)} messages are received before they are sent, merged ${impossible(merged)}.`,
+      ...unreadable.slice(0, 5).map(yellow),
+    )
+    const headers = merged.find(({ message }) => message === 'request')?.rest.headers
+    if (folder === undefined) {
+      print(
+        secretsFound > 0
+          ? red('The token is in the logs.')
+          : `The token is in no file; where it was, there is ${dim(JSON.stringify(headers))}`,
+      )
+    }
+    return {
+      ...{ lines: all.length, shown: chosen.length, unreadable, processes, secretsFound },
+      ...{ impossibleByClock: impossible(byClock), impossibleMerged: impossible(merged) },
+      byLevel: Object.fromEntries(tally(all, ({ level }) => level)),
+      byMessage: Object.fromEntries(tally(all, ({ message }) => message)),
+      shifts: Object.fromEntries(shifts),
+      story: story.map(({ process, time, message, correlation }) => ({ process, time, message, correlation })),
+    }
+  },
+
+  figure: ({ lines, impossibleByClock }) =>
+    `${count(lines)} lines, ${impossibleByClock} of them in an impossible order by the clocks`,
+})
+
+/** One line for a reader; the time since `start`, or of the day. */
+function format({ process, time, level, message, order, rest }: LogLine, start: number): string {
+  const at =
+    start > 0 ? `${((time - start) / 1000).toFixed(3).padStart(8)} s` : new Date(time).toISOString().slice(11, 23)
+  const color = level === 'warn' ? yellow : level === 'error' ? red : (text: string) => text
+  const more = Object.keys(rest).length > 0 ? dim(` ${JSON.stringify(rest)}`) : ''
+  return `${at}  ${process.padEnd(10)} ${color(level.padEnd(5))} ${(order ?? '').padEnd(9)} ${message}${more}`
+}

@@ -1,0 +1,88 @@
+/**
+ * metrics: the four golden signals of the pipeline, while a worker is killed and started again, and the alerts that fire
+ *
+ *     pnpm --filter 07-testing start metrics
+ *     pnpm --filter 07-testing start metrics --rate 100 --seconds 30
+ *     pnpm --filter 07-testing start metrics --scraper own
+ *
+ * Each process counts and measures, and answers at /metrics on a port of its own; a real Prometheus fetches that twice a
+ * second, records it and evaluates the rules in prometheus/rules.yml, which promtool has checked. Where there is no Prometheus
+ * the example fetches and reckons for itself.
+ *
+ * Look for: which signal shows first that a worker is missing, and which does not show it at all.
+ */
+import { example, UsageError } from '@repo/common/example'
+import { number, oneOf, wholeNumber } from '@repo/common/options'
+import { bold, count, milliseconds, red, table } from '@repo/common/terminal'
+import type { Drawn } from '../src/golden-signals.ts'
+import { ordersOf } from '../src/load.ts'
+import { runWithWorkerMissing } from '../src/metrics-trial.ts'
+import { checkRules, findPrometheus, installPrometheus } from '../src/prometheus.ts'
+
+export default example(import.meta, {
+  options: {
+    rate: number(1, 1_000).default(120).describe('orders per second'),
+    seconds: wholeNumber(3, 600).default(21).describe('how long; a third with a worker less'),
+    scraper: oneOf('auto', 'prometheus', 'own').default('auto').describe('who fetches the metrics'),
+    seed: wholeNumber(1, 2 ** 31 - 1)
+      .default(1)
+      .describe('for the orders'),
+  },
+  quick: { seconds: 4 },
+
+  async run({ rate, seconds, scraper, seed }, { signal, print, picture }) {
+    const wanted = Math.round(rate * seconds)
+    if (wanted > 20_000)
+      throw new UsageError(
+        '--seconds',
+        seconds,
+        `at most ${Math.floor(20_000 / rate)} at --rate ${rate}: 20,000 orders`,
+      )
+    const version = scraper === 'own' ? undefined : await findPrometheus()
+    if (version) print(`Prometheus ${version}: ${await checkRules()}.`)
+    else if (scraper === 'own') print('Fetching the metrics without Prometheus …')
+    else
+      print(`Prometheus is missing: ${installPrometheus}. The example fetches the metrics itself; alerts are left out.`)
+
+    const third = milliseconds((seconds * 1000) / 3)
+    print(
+      `${count(wanted)} orders, ${rate} per second; payment 1 is killed after ${third} and started again ${third} later …`,
+    )
+    const trial = await runWithWorkerMissing(ordersOf(seed, wanted), { rate, withPrometheus: Boolean(version), signal })
+    const { curves, alerts, startMs, killedMs, startedMs, endMs } = trial
+
+    const mostIn = (points: Drawn['points'], from: number, to: number) =>
+      Math.max(0, ...points.filter(({ ms }) => ms >= from && ms <= to).map(({ value }) => value))
+    const rows = curves.map(({ panel, name, points }) => ({
+      ...{ panel, name, before: mostIn(points, 0, killedMs), during: mostIn(points, killedMs, startedMs) },
+      after: points.at(-1)?.value ?? 0,
+    }))
+    const shown = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 2 })
+    print(
+      table(
+        ['signal', 'curve', 'most before', 'most with a worker less', 'at the end'],
+        rows.map(({ panel, name, before, during, after }) => [panel, name, shown(before), shown(during), shown(after)]),
+      ),
+      '',
+    )
+    if (version)
+      print(
+        bold('Alerts:'),
+        ...alerts.map(({ name, ms, summary }) => `${(ms / 1000).toFixed(1).padStart(6)} s  ${red(name)}: ${summary}`),
+        '',
+      )
+    const { goldenPicture } = await import('../src/golden-picture.ts')
+    const events = [
+      { ms: killedMs, name: 'killed' },
+      { ms: startedMs, name: 'started' },
+    ]
+    const by = version ? `Prometheus ${version}` : 'own scraper'
+    print(`Picture: ${await picture('metrics.svg', goldenPicture(curves, events, `${rate} orders per second, ${by}`))}`)
+    return {
+      ...{ scraper: version ? 'prometheus' : 'own', orders: wanted, ms: endMs - startMs, signals: rows, alerts },
+      points: Math.min(...curves.map(({ points }) => points.length)),
+    }
+  },
+
+  figure: ({ signals, alerts }) => `${signals.length} curves, ${alerts.length} alerts`,
+})

@@ -1,0 +1,123 @@
+/**
+ * overhead: what tracing, metrics and logging cost together, in throughput, measured in turn in one run
+ *
+ *     pnpm --filter 07-testing start overhead
+ *     pnpm --filter 07-testing start overhead --share 1
+ *     pnpm --filter 07-testing start overhead --watch logs
+ *
+ * The same orders go as fast as they can through two pipelines in turn: one that is not watched, and one with a log file and
+ * metrics in every process and a trace of every hundredth order.
+ *
+ * Look for: the last line; and what it costs to trace every order.
+ */
+import { example } from '@repo/common/example'
+import { interleave, median } from '@repo/common/measure'
+import { listOf, number, oneOf, wholeNumber } from '@repo/common/options'
+import { temporaryFolder } from '@repo/common/process'
+import { progress } from '@repo/common/progress'
+import { count, table } from '@repo/common/terminal'
+import { until } from '@repo/common/until'
+import { startCollector } from '../src/collector.ts'
+import { ordersOf, placeOrders } from '../src/load.ts'
+import { observed } from '../src/observe.ts'
+import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline.ts'
+import { scrape } from '../src/scraper.ts'
+
+const kinds = ['logs', 'metrics', 'traces'] as const
+
+const warmUps = 4
+
+export default example(import.meta, {
+  options: {
+    orders: wholeNumber(10, 20_000).default(3_000).describe('in each round'),
+    rounds: wholeNumber(1, 50).default(8).describe('of two pairs each, after one that is not counted'),
+    watch: listOf(oneOf(...kinds), `names out of ${kinds.join(', ')}`, { distinct: true })
+      .default([...kinds])
+      .describe('what is switched on'),
+    share: number(0, 1).default(0.01).describe('of the orders that are traced'),
+  },
+  quick: { orders: 200, rounds: 3 },
+
+  async run({ orders: wanted, rounds, watch, share }, { signal, print }) {
+    print(`${count(wanted)} orders at a time, ${2 * rounds} times through each of two pipelines …`)
+    await using folder = await temporaryFolder()
+    await using collector = await startCollector()
+    const on = (kind: (typeof kinds)[number]) => watch.includes(kind)
+    const watched = observed(
+      {
+        ...(on('logs') && { logs: folder.path }),
+        ...(on('metrics') && { metrics: folder.path }),
+        ...(on('traces') && { traces: share }),
+      },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+    )
+    // Neither bank nor packers keep anybody waiting: what is measured is the machine's own work.
+    const shape: PipelineOptions = {
+      stock: { book: 1e9, lamp: 1e9, chair: 1e9, table: 1e9 },
+      concurrency: 32,
+      slowMs: [0, 0],
+      signal,
+    }
+    await using bare = await startPipeline(shape)
+    await using full = await startPipeline({ ...shape, ...watched })
+
+    using bar = progress('placing orders', 4 * (rounds + 1))
+    let runs = 0
+    /** Returns the milliseconds from the first order sent to the last one shipped. */
+    async function run(pipeline: Pipeline) {
+      runs++
+      // Each order has a number of its own: the store knows the earlier ones. No refusals: they would wait on purpose.
+      const orders = ordersOf(runs, wanted).map((order, at) => ({
+        ...order,
+        id: `order-${runs}-${at}`,
+        card: 'good' as const,
+      }))
+      const begin = performance.now()
+      await placeOrders({ url: pipeline.url, orders, signal })
+      await until(async () => (await pipeline.pending()) === 0, {
+        everyMs: 5,
+        timeoutMs: 120_000,
+        signal,
+        what: 'all orders are shipped',
+      })
+      return performance.now() - begin
+    }
+    // Somebody fetches the metrics, as often as a Prometheus would.
+    using _scraping = setInterval(() => void scrape(folder.path).catch(() => {}), 5_000)
+    // A service runs for days: what counts is code that has long been compiled.
+    for (let round = 0; round < warmUps; round++) for (const pipeline of [bare, full]) await run(pipeline)
+    const timings = await interleave(
+      // Each is first once: what gets slower with time is on both sides.
+      { bare: () => run(bare), full: () => run(full), fullAgain: () => run(full), bareAgain: () => run(bare) },
+      { rounds, signal, onProgress: (done) => bar.update(done) },
+    )
+    const bareMs = [...timings.bare.samplesMs, ...timings.bareAgain.samplesMs]
+    const fullMs = [...timings.full.samplesMs, ...timings.fullAgain.samplesMs]
+
+    const perSecond = (ms: number) => (1000 * wanted) / ms
+    // Of each pair of neighbours, so that what slows both down for a while cancels out.
+    const costs = bareMs.map((ms, at) => 1 - ms / (fullMs[at] ?? Number.NaN))
+    const cost = median(costs)
+    const percentOf = (share: number) => `${(100 * share).toFixed(1)} %`
+    print(
+      table(
+        ['pipeline', 'orders per second', 'slowest round', 'fastest round'],
+        [row('not watched', bareMs), row(watch.join(', '), fullMs)],
+      ),
+      '',
+      `Watching costs ${percentOf(cost)} of the throughput (median of ${costs.length} pairs, ${percentOf(Math.min(...costs))} to ${percentOf(Math.max(...costs))}); ${percentOf(share)} of the orders are traced, ${count(collector.spans.length)} spans.`,
+    )
+    function row(name: string, samplesMs: number[]) {
+      const rates = [median(samplesMs), Math.max(...samplesMs), Math.min(...samplesMs)].map((ms) =>
+        count(Math.round(perSecond(ms))),
+      )
+      return [name, ...rates]
+    }
+    return {
+      ...{ orders: wanted, rounds, watch, share, cost, costs, spans: collector.spans.length },
+      ...{ barePerSecond: perSecond(median(bareMs)), watchedPerSecond: perSecond(median(fullMs)) },
+    }
+  },
+
+  figure: ({ cost }) => `watching costs ${(100 * cost).toFixed(1)} % of the throughput`,
+})

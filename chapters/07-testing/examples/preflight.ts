@@ -1,0 +1,128 @@
+/**
+ * preflight: asks every worker about itself before the work: what differs between them, and what would break
+ *
+ *     pnpm --filter 07-testing start preflight
+ *     pnpm --filter 07-testing start preflight --workers as-it-is,old-node --open-files 100000
+ *
+ * Ten workers are asked for their Node and packages, environment, user and permissions, time zone and clock, memory, disk,
+ * cores and limits, and whether they reach Redis. They are real processes of this machine; eight are made different on
+ * purpose, each in one thing, and the table says how. With --strict the exit code is 1 when something would break.
+ *
+ * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although it is
+ * known which worker has another one.
+ */
+import { fileURLToPath } from 'node:url'
+import { describeError, example } from '@repo/common/example'
+import { flag, listOf, number, oneOf, wholeNumber } from '@repo/common/options'
+import { temporaryFolder } from '@repo/common/process'
+import { progress } from '@repo/common/progress'
+import { startProxy } from '@repo/common/proxy'
+import { startRedis } from '@repo/common/redis'
+import { dim, green, red, table, yellow } from '@repo/common/terminal'
+import pLimit from 'p-limit'
+import { ask, checkNames, findings, installed, type Needs, newKey, values } from '../src/preflight.ts'
+import { fleet, workerNames } from '../src/preflight-fleet.ts'
+
+/** What the order pipeline cannot do without. */
+const packages = ['bullmq', 'ioredis', 'pino', 'zod']
+
+export default example(import.meta, {
+  options: {
+    workers: listOf(oneOf(...workerNames), `names out of ${workerNames.join(', ')}`, { distinct: true })
+      .default([...workerNames])
+      .describe('whom to ask'),
+    memory: number(1, 1e6).default(256).describe('MB that each needs'),
+    disk: number(1, 1e9).default(100).describe('MB that each needs'),
+    openFiles: wholeNumber(1, 1e9).default(1024).describe('how many each must be able to open'),
+    clock: number(0.1, 1e9).default(500).describe('ms by which a clock may be wrong'),
+    strict: flag().describe('ends with 1 when something would break'),
+  },
+  quick: {},
+
+  async run({ workers, memory, disk, openFiles, clock, strict }, { signal, print }) {
+    print(`Asking ${workers.length} workers …`)
+    await using folder = await temporaryFolder()
+    await using redis = await startRedis({ signal })
+    await using blocked = await startProxy({ ...redis, signal })
+    blocked.block()
+    const { candidates, missing } = await fleet(workers, { folder: folder.path, redisUrl: redis.url, blocked })
+    const needs: Needs = {
+      ...{ node: '22.18.0', memory: memory * 1e6, disk: disk * 1e6, openFiles, clockMs: clock },
+      packages: await installed(fileURLToPath(new URL('..', import.meta.url)), packages),
+    }
+
+    using bar = progress('asking', candidates.length)
+    const key = newKey()
+    // A few at a time: who waits for a core answers late, and its clock is measured badly.
+    const limit = pLimit(2)
+    let asked = 0
+    const unreachable: { worker: string; why: string }[] = []
+    const answers = await Promise.all(
+      candidates.map((candidate) =>
+        limit(async () => {
+          // A worker that cannot be asked is an answer as well.
+          const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
+            signal.throwIfAborted()
+            unreachable.push({ worker: candidate.name, why: describeError(error) })
+          })
+          bar.update(++asked)
+          return answer ? [answer] : []
+        }),
+      ),
+    ).then((answers) => answers.flat())
+
+    const found = findings(answers, needs)
+    const variables = (name: string) =>
+      found.filter(({ worker, check }) => worker === name && !checkNames.includes(check))
+    const mark = (worker: string, check: string) => {
+      const here =
+        check === 'environment'
+          ? variables(worker)
+          : found.filter((each) => each.worker === worker && each.check === check)
+      if (here.some(({ breaks }) => breaks)) return red('✗')
+      return here.length > 0 ? yellow('≠') : green('·')
+    }
+    const [first] = answers
+    print(
+      table(
+        ['', ...answers.map((_, at) => String(at + 1)), 'worker 1 has'],
+        [
+          ...checkNames.map((check, at) => [
+            ...[check, ...answers.map(({ name }) => mark(name, check))],
+            (first && values(first)[at]) ?? '',
+          ]),
+        ],
+      ),
+      '',
+      ...answers.map(
+        ({ name, different }, at) =>
+          `${String(at + 1).padStart(2)} ${name}${different ? dim(` (on purpose: ${different})`) : ''}`,
+      ),
+      ...missing.map((what) => `Not asked: ${what}.`),
+      ...unreachable.map(({ worker, why }) => red(`${worker} cannot be asked: ${why}`)),
+      '',
+      table(
+        ['worker', 'what', 'has', 'most have', 'so'],
+        found.map(({ worker, check, value, others, breaks }) => [
+          worker,
+          check,
+          short(value),
+          short(others),
+          breaks ? red(`✗ ${breaks}`) : '≠',
+        ]),
+      ),
+    )
+    const broken = new Set([...unreachable, ...found.filter(({ breaks }) => breaks)].map(({ worker }) => worker))
+    print('', `The work would fail on ${broken.size} of ${candidates.length} workers.`)
+    if (strict && broken.size > 0) throw new Error(`the work would fail on ${[...broken].join(', ')}`)
+    return {
+      workers: answers.map(({ name, different, clock }) => ({ name, different, clock })),
+      ...{ findings: found, missing, unreachable },
+      broken: [...broken],
+    }
+  },
+
+  figure: ({ workers, broken }) => `${broken.length} of ${workers.length} workers would fail`,
+})
+
+const short = (text: string) => (text.length > 34 ? `${text.slice(0, 33)}…` : text)

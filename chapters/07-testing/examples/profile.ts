@@ -1,0 +1,148 @@
+/**
+ * profile: the hot function, the leak and the stall of a worker under load, found from outside while it runs
+ *
+ *     pnpm --filter 07-testing start profile
+ *     pnpm --filter 07-testing start profile --process "payment 1"
+ *     pnpm --filter 07-testing start profile --pid 12345
+ *
+ * Three faults are planted into the shipping workers (src/planted.ts). Their inspector is opened while they run, on loopback,
+ * and closed again. A CPU profile names the hot function; two heap snapshots name the class that only grows, and who keeps it;
+ * a stack taken in the middle of a stall names what blocks the event loop. With --pid the CPU profile is that of a Node process
+ * of your own.
+ *
+ * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto https://www.speedscope.app.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeError, example, UsageError } from '@repo/common/example'
+import { accepting, wholeNumber } from '@repo/common/options'
+import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/terminal'
+import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/cpu-profile.ts'
+import { growth, heapBytes, isBuiltIn, retainers, takeHeapSnapshot } from '../src/heap.ts'
+import { type Inspector, inspect, inspectable, isClosed, isOwn, placeText } from '../src/inspector.ts'
+import { attach } from '../src/inspector-attach.ts'
+import { ordersOf, placeOrders } from '../src/load.ts'
+import { startPipeline } from '../src/pipeline.ts'
+import { watchStalls, worstOf } from '../src/stalls.ts'
+
+export default example(import.meta, {
+  options: {
+    process: accepting('the name of a worker: payment 1, payment 2, shipping 1 or shipping 2', (text) =>
+      /^(payment|shipping) [12]$/.test(text) ? text : undefined,
+    )
+      .default('shipping 1')
+      .describe('whom to look at'),
+    seconds: wholeNumber(1, 600).default(4).describe('how long each look takes'),
+    rate: wholeNumber(1, 1_000).default(150).describe('orders per second meanwhile'),
+    pid: wholeNumber(1, 2 ** 31 - 1)
+      .optional()
+      .describe('a Node process of your own instead'),
+    port: wholeNumber(1, 65_535).default(9229).describe("its inspector's port"),
+  },
+  quick: { seconds: 1 },
+
+  async run({ process: name, seconds, rate, pid, port }, { signal, print, picture }) {
+    const ms = seconds * 1000
+    async function report(inspector: Inspector, profile: CpuProfile, of: string) {
+      const { functions, busy } = hotFunctions(profile, inspector.sourceOf.bind(inspector))
+      // The code of the process's own: not that of Node and of packages.
+      const hot = functions.find(({ place }) => isOwn(place))
+      print(
+        bold(`CPU of ${of}: busy for ${percent(busy)} of ${milliseconds(ms)}`),
+        table(
+          ['function', 'in itself', 'with what it calls', 'where'],
+          functions
+            .slice(0, 5)
+            .map(({ name, self, total, place }) => [name, percent(self), percent(total), placeText(place)]),
+        ),
+        '',
+      )
+      const { flamePicture } = await import('../src/flame-picture.ts')
+      const svg = flamePicture(flames(profile), hot?.name, `${of}, ${milliseconds(ms)} of load`)
+      return {
+        hot: hot && { ...hot, where: placeText(hot.place) },
+        busy,
+        svg: await picture('profile.svg', svg),
+        file: await picture('profile.cpuprofile', JSON.stringify(profile)),
+      }
+    }
+
+    if (pid !== undefined) {
+      await using inspector = await attach(pid, port)
+      print(`Process ${pid} for ${seconds} s …`)
+      const profile = await takeCpuProfile(inspector, ms, signal)
+      const { hot, busy, svg, file } = await report(inspector, profile, `process ${pid}`)
+      print(`Flame graph: ${svg}`, `Profile: ${file}`)
+      return { process: String(pid), hot, busy, leak: undefined, stalls: 0, stall: undefined, closed: undefined, file }
+    }
+
+    print(`${name} under ${rate} orders per second …`)
+    const lines: string[] = []
+    const stock = { book: 1e9, lamp: 1e9, chair: 1e9, table: 1e9 }
+    const instruments = new URL('../src/planted.ts', import.meta.url)
+    await using pipeline = await startPipeline({
+      ...{ stock, instruments, env: inspectable, signal },
+      onLine: (process, line) => void (process === name && lines.push(line)),
+    })
+    const worker = pipeline.processes.get(name)
+    if (!worker) throw new UsageError('--process', name, [...pipeline.processes.keys()].join(', '))
+    const ended = new AbortController()
+    const loading = placeOrders({
+      url: pipeline.url,
+      orders: ordersOf(1, 20_000),
+      rate,
+      signal: AbortSignal.any([signal, ended.signal]),
+    })
+    loading.catch(() => {})
+    let url = ''
+    const found = await (async () => {
+      await using inspector = await inspect(worker, lines)
+      url = inspector.url
+      const cpu = await report(inspector, await takeCpuProfile(inspector, ms, signal), name)
+      print(`Flame graph: ${cpu.svg}`, `Profile: ${cpu.file}`, '')
+
+      const before = await takeHeapSnapshot(inspector)
+      await delay(ms, undefined, { signal })
+      const after = await takeHeapSnapshot(inspector)
+      const grown = growth(before, after)
+      const leak = grown.find((kind) => !isBuiltIn(kind))
+      const kept = leak ? retainers(after, leak.name) : []
+      print(
+        bold(`Heap: ${bytes(heapBytes(before))}, ${milliseconds(ms)} later ${bytes(heapBytes(after))}`),
+        table(
+          ['class', 'more objects', 'their own bytes'],
+          grown.slice(0, 4).map((kind) => [kind.name, count(kind.count), bytes(kind.bytes)]),
+        ),
+        leak ? `A ${leak.name} is kept by ${kept.join(' → ')}` : 'No class of its own has grown.',
+        '',
+      )
+
+      const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, signal })
+      const { times, frames } = worstOf(stalls)
+      const [culprit] = frames
+      print(
+        bold(
+          `Event loop: ${stalls.length} stalls of more than 100 ms${culprit ? `, ${times} of them in ${culprit.name}` : ''}`,
+        ),
+        ...frames.slice(0, 8).map(({ name, place }) => `  at ${name} (${placeText(place)})`),
+        '',
+      )
+      return {
+        cpu,
+        leak: leak && { ...leak, kept },
+        stalls: stalls.length,
+        stall: culprit && { name: culprit.name, where: placeText(culprit.place) },
+      }
+    })().catch((error) => {
+      signal.throwIfAborted()
+      throw new Error(`${name} could not be profiled: ${describeError(error).replace('error: ', '')}`)
+    })
+    ended.abort()
+    await loading.catch(() => {})
+    const closed = await isClosed(new URL(url).hostname, Number(new URL(url).port))
+    print(`The inspector is ${closed ? 'closed again' : 'STILL OPEN'}; ${name} goes on.`)
+    const { cpu, leak, stalls, stall } = found
+    return { process: name, hot: cpu.hot, busy: cpu.busy, leak, stalls, stall, closed, file: cpu.file }
+  },
+
+  figure: ({ hot, leak, stall }) => `hot: ${hot?.name}; leak: ${leak?.name}; stall: ${stall?.name}`,
+})

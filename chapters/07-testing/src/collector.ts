@@ -1,0 +1,158 @@
+/**
+ * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it is sent as JSON, and hands them on to another
+ * collector where one is named. Real ones store them; the protocol is the same.
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+
+export interface Span {
+  traceId: string
+  spanId: string
+  parentId: string | undefined
+  name: string
+  kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+  /** The service.name of who sent it. */
+  process: string
+  /** By its process's clock. */
+  startMs: number
+  endMs: number
+  failed: boolean
+  attributes: Record<string, string | number | boolean>
+}
+
+export interface Collector extends AsyncDisposable {
+  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  endpoint: string
+  spans: Span[]
+  /** What went wrong when the spans were handed on; undefined when nothing did. */
+  problem: string | undefined
+}
+
+const mostBytes = 64 << 20
+const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+
+/** Starts one on a free port. `forwardTo` is the endpoint of another, without /v1/traces. */
+export async function startCollector({ forwardTo }: { forwardTo?: string | undefined } = {}): Promise<Collector> {
+  const spans: Span[] = []
+  const forwarding = new Set<Promise<void>>()
+  let problem: string | undefined
+  async function forward(body: Buffer) {
+    try {
+      const url = `${forwardTo?.replace(/\/$/, '')}/v1/traces`
+      const headers = { 'content-type': 'application/json', ...headersOf(process.env.OTEL_EXPORTER_OTLP_HEADERS) }
+      const response = await fetch(url, {
+        method: 'POST',
+        headers,
+        body: new Uint8Array(body),
+        signal: AbortSignal.timeout(5_000),
+      })
+      if (!response.ok) problem ??= `it answers ${response.status}`
+      await response.body?.cancel()
+    } catch (error) {
+      problem ??= String((error as Error).cause ?? error)
+    }
+  }
+
+  const server = createServer(async (request, response) => {
+    const end = (status: number, body: object) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    try {
+      if (request.method !== 'POST' || request.url !== '/v1/traces') return end(404, { message: 'POST /v1/traces' })
+      if (!request.headers['content-type']?.startsWith('application/json'))
+        return end(415, { message: 'application/json' })
+      const body = await readBody(request)
+      if (!body) return end(413, { message: `at most ${mostBytes} bytes` })
+      spans.push(...readSpans(JSON.parse(body.toString())))
+      if (forwardTo) {
+        const sending = forward(body).finally(() => forwarding.delete(sending))
+        forwarding.add(sending)
+      }
+      return end(200, { partialSuccess: {} })
+    } catch (error) {
+      return end(400, { message: String(error) })
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
+  return {
+    ...{ endpoint: `http://127.0.0.1:${address.port}`, spans },
+    get problem() {
+      return problem
+    },
+    async [Symbol.asyncDispose]() {
+      if (!server.listening) return
+      server.close()
+      server.closeIdleConnections()
+      await once(server, 'close')
+      await Promise.all(forwarding)
+    },
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length
+    if (bytes > mostBytes) return undefined
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** `name=value,name=value`, as the OpenTelemetry specification has it. */
+function headersOf(text = ''): Record<string, string> {
+  const pairs = text.split(',').map((pair) => pair.split('='))
+  return Object.fromEntries(
+    pairs
+      .filter(([name]) => name?.trim())
+      .map(([name = '', ...value]) => [name.trim(), decodeURIComponent(value.join('=')).trim()]),
+  )
+}
+
+interface Otlp {
+  resourceSpans?: {
+    resource?: { attributes?: Attribute[] }
+    scopeSpans?: { spans?: OtlpSpan[] }[]
+  }[]
+}
+interface OtlpSpan {
+  traceId: string
+  spanId: string
+  parentSpanId?: string
+  name: string
+  kind: number
+  startTimeUnixNano: string
+  endTimeUnixNano: string
+  status?: { code?: number }
+  attributes?: Attribute[]
+}
+interface Attribute {
+  key: string
+  value: { stringValue?: string; intValue?: string | number; doubleValue?: number; boolValue?: boolean }
+}
+
+/** The spans of a message of the protocol (opentelemetry-proto, trace.proto, in its JSON mapping). */
+function readSpans({ resourceSpans = [] }: Otlp): Span[] {
+  return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
+    const process = String(attributesOf(resource?.attributes)['service.name'] ?? 'unknown')
+    return scopeSpans.flatMap(({ spans = [] }) =>
+      spans.map((span) => ({
+        ...{ traceId: span.traceId, spanId: span.spanId, parentId: span.parentSpanId || undefined },
+        ...{ name: span.name, kind: kinds[span.kind] ?? 'internal', process, failed: span.status?.code === 2 },
+        ...{ startMs: Number(span.startTimeUnixNano) / 1e6, endMs: Number(span.endTimeUnixNano) / 1e6 },
+        attributes: attributesOf(span.attributes),
+      })),
+    )
+  })
+}
+
+function attributesOf(attributes: Attribute[] = []): Span['attributes'] {
+  return Object.fromEntries(
+    attributes.map(({ key, value }) => [
+      key,
+      value.stringValue ?? value.boolValue ?? Number(value.intValue ?? value.doubleValue ?? Number.NaN),
+    ]),
+  )
+}

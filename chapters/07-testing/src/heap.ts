@@ -1,0 +1,136 @@
+/** Heap snapshots of a running process: taken, read, and compared, to find what only grows. */
+import type { Inspector } from './inspector.ts'
+
+/** V8's own format: nodes and edges as rows of numbers, and the names of their columns. */
+interface RawSnapshot {
+  snapshot: {
+    meta: {
+      node_fields: string[]
+      node_types: [string[], ...unknown[]]
+      edge_fields: string[]
+      edge_types: [string[], ...unknown[]]
+    }
+  }
+  nodes: number[]
+  edges: number[]
+  strings: string[]
+}
+
+/** All that is alive; garbage is collected first. The process stands still meanwhile, for a second for each 100 MB or so. */
+export async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
+  const chunks: string[] = []
+  inspector.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }: { chunk: string }) => chunks.push(chunk))
+  await inspector.send('HeapProfiler.enable')
+  await inspector.send('HeapProfiler.collectGarbage')
+  await inspector.send('HeapProfiler.takeHeapSnapshot', { reportProgress: false })
+  await inspector.send('HeapProfiler.disable')
+  return JSON.parse(chunks.splice(0).join('')) as RawSnapshot
+}
+
+export interface Kind {
+  /** The name of the class. */
+  name: string
+  count: number
+  /** Of the objects themselves, in bytes, without what they refer to. */
+  bytes: number
+}
+
+const isObject = 'object'
+
+/** Classes of JavaScript itself, which grow when anything does. */
+const builtIn =
+  /^(Object|Array|Map|Set|Promise|Buffer|Uint8Array|ArrayBuffer|Error|Generator|WeakRef|Timeout|Immediate|system \/ |\()/
+export const isBuiltIn = ({ name }: Kind): boolean => builtIn.test(name)
+
+/** How many objects of each class there are. */
+function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<string, Kind> {
+  const width = meta.node_fields.length
+  const [type, name, size] = ['type', 'name', 'self_size'].map((field) => meta.node_fields.indexOf(field)) as [
+    number,
+    number,
+    number,
+  ]
+  const object = meta.node_types[0].indexOf(isObject)
+  const kinds = new Map<string, Kind>()
+  for (let at = 0; at < nodes.length; at += width) {
+    if (nodes[at + type] !== object) continue
+    const text = strings[nodes[at + name] ?? 0] ?? ''
+    const kind = kinds.get(text) ?? { name: text, count: 0, bytes: 0 }
+    kinds.set(text, kind)
+    kind.count++
+    kind.bytes += nodes[at + size] ?? 0
+  }
+  return kinds
+}
+
+/** Which classes have grown from one snapshot to a later one: the program's own first, by number of objects, the most first. */
+export function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
+  const earlier = classes(before)
+  return [...classes(after).values()]
+    .map(({ name, count, bytes }) => ({
+      ...{ name, count: count - (earlier.get(name)?.count ?? 0), bytes: bytes - (earlier.get(name)?.bytes ?? 0) },
+    }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || b.count - a.count)
+}
+
+/** The bytes of all that is alive. */
+export function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
+  const size = meta.node_fields.indexOf('self_size')
+  let bytes = 0
+  for (let at = size; at < nodes.length; at += meta.node_fields.length) bytes += nodes[at] ?? 0
+  return bytes
+}
+
+/**
+ * Who keeps an object of a class alive: the shortest way to it from the roots, as the names of variables and properties.
+ * Without it one knows what leaks, and not where.
+ */
+export function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
+  const width = meta.node_fields.length
+  const edgeWidth = meta.edge_fields.length
+  const column = (fields: string[], name: string) => fields.indexOf(name)
+  const [nodeName, edgeCount] = [column(meta.node_fields, 'name'), column(meta.node_fields, 'edge_count')]
+  const [edgeType, edgeName, edgeTo] = ['type', 'name_or_index', 'to_node'].map((name) =>
+    column(meta.edge_fields, name),
+  ) as [number, number, number]
+  const edgeTypes = meta.edge_types[0]
+  const count = nodes.length / width
+  const firstEdge = new Uint32Array(count + 1)
+  for (let node = 0; node < count; node++)
+    firstEdge[node + 1] = (firstEdge[node] ?? 0) + (nodes[node * width + edgeCount] ?? 0)
+
+  /** By which edge each node was reached; breadth first from the root, which is the first node. */
+  const reachedBy = new Int32Array(count).fill(-1)
+  const from = new Int32Array(count).fill(-1)
+  const queue = [0]
+  for (let next = 0; next < queue.length; next++) {
+    const node = queue[next] ?? 0
+    for (let edge = firstEdge[node] ?? 0; edge < (firstEdge[node + 1] ?? 0); edge++) {
+      if (edgeTypes[edges[edge * edgeWidth + edgeType] ?? 0] === 'weak') continue
+      const to = (edges[edge * edgeWidth + edgeTo] ?? 0) / width
+      if (to === 0 || from[to] !== -1) continue
+      from[to] = node
+      reachedBy[to] = edge
+      queue.push(to)
+    }
+  }
+  const nameOf = (node: number) => strings[nodes[node * width + nodeName] ?? 0] ?? ''
+  const type = column(meta.node_fields, 'type')
+  const object = meta.node_types[0].indexOf(isObject)
+  let found = -1
+  for (let node = 0; node < count && found < 0; node++) {
+    if (nodes[node * width + type] === object && nameOf(node) === className && from[node] !== -1) found = node
+  }
+  const way: string[] = []
+  for (let node = found; node > 0; node = from[node] ?? -1) {
+    const edge = (reachedBy[node] ?? 0) * edgeWidth
+    const kind = edgeTypes[edges[edge + edgeType] ?? 0] ?? ''
+    const named = ['context', 'property', 'shortcut'].includes(kind)
+    const label = named ? `${strings[edges[edge + edgeName] ?? 0]}: ` : ''
+    way.unshift(`${label}${nameOf(node).slice(0, 60)}`)
+  }
+  // From the last variable or property with a name on; what comes before are V8's own tables.
+  const named = way.findLastIndex((step) => step.includes(': '))
+  return way.slice(Math.max(0, named)).filter((step) => step !== '')
+}

@@ -1,0 +1,145 @@
+/** The store in Redis: each effect is one script, which Redis runs as one step and enters into the history in that step. */
+import { Redis } from 'ioredis'
+import type { Entry, StoreEffect } from './memory-store.ts'
+import type { Answer } from './orders.ts'
+
+/**
+ * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON; the effect's name,
+ * its order, and its own values. The rules are those of memory-store.ts, and a test holds the two together.
+ */
+const script = `
+local states, versions, stock, charges, tries, taken, history = unpack(KEYS)
+local entry, name, order, a, b, c = unpack(ARGV)
+local function answerTo()
+  if name == 'create' then
+    if redis.call('HSETNX', states, order, 'placed') == 0 then return 'known' end
+    redis.call('HSET', versions, order, a)
+    return 'created'
+  elseif name == 'charge' then
+    if redis.call('SISMEMBER', charges, a) == 1 then return 'charged' end
+    if tonumber(redis.call('HGET', tries, order) or 0) >= tonumber(c) then return 'given up' end
+    redis.call('HINCRBY', tries, order, 1)
+    if b == 'refused' then return 'unavailable' end
+    redis.call('SADD', charges, a)
+    return 'charged'
+  elseif name == 'refund' then
+    redis.call('SADD', charges, 'refund of ' .. order)
+    return 'refunded'
+  elseif name == 'take' then
+    local known = redis.call('HGET', taken, order)
+    if known then return known end
+    local left = tonumber(redis.call('HGET', stock, a) or 0) - tonumber(b)
+    local answer = left < 0 and 'sold out' or 'taken'
+    if left >= 0 then redis.call('HSET', stock, a, left) end
+    redis.call('HSET', taken, order, answer)
+    return answer
+  elseif name == 'read stock' then
+    return tonumber(redis.call('HGET', stock, a) or 0)
+  elseif name == 'write stock' then
+    redis.call('HSET', stock, a, b)
+    return 'taken'
+  elseif name == 'advance' then
+    local known = redis.call('HGET', versions, order)
+    if known and tonumber(known) >= tonumber(b) then return 'stale' end
+    redis.call('HSET', states, order, a)
+    redis.call('HSET', versions, order, b)
+    return 'advanced'
+  end
+  return redis.error_reply('no such effect: ' .. name)
+end
+local answer = answerTo()
+if type(answer) == 'table' then return answer end
+local time = redis.call('TIME')
+local stamp = string.format('{"storeMs":%.3f,"answer":%s,', time[1] * 1000 + time[2] / 1000, cjson.encode(answer))
+redis.call('RPUSH', history, stamp .. string.sub(entry, 2))
+return answer`
+
+const names = ['states', 'versions', 'stock', 'charges', 'tries', 'taken', 'history'] as const
+
+/** An effect's own values, in the script's order. */
+function valuesOf(effect: StoreEffect): (string | number)[] {
+  switch (effect.do) {
+    case 'create':
+      return [effect.version]
+    case 'charge':
+      return [effect.key, effect.card, effect.mostTries]
+    case 'take':
+      return [effect.item, effect.quantity]
+    case 'read stock':
+      return [effect.item]
+    case 'write stock':
+      return [effect.item, effect.left]
+    case 'advance':
+      return [effect.state, effect.version]
+    case 'refund':
+      return []
+  }
+}
+
+/** An entry as Redis keeps it. */
+export interface Recorded extends Entry {
+  /** When Redis performed it, by the one clock that nobody sets wrong. */
+  storeMs: number
+}
+
+type ScriptedRedis = Redis & { perform: (...keysAndArguments: (string | number)[]) => Promise<Answer> }
+
+export class RedisStore implements AsyncDisposable {
+  readonly redis: Redis
+  readonly #scripted: ScriptedRedis
+  readonly #prefix: string
+
+  /**
+   * Connects when it is first used. While Redis is away its commands wait, and one whose answer was lost is sent again: so
+   * each effect must count once, however often it is performed.
+   */
+  constructor(url: string, prefix: string) {
+    this.redis = new Redis(url, {
+      maxRetriesPerRequest: null,
+      retryStrategy: (attempt) => Math.min(20 * attempt, 200),
+    })
+    // Reported by whoever waits for an answer.
+    this.redis.on('error', () => {})
+    this.redis.defineCommand('perform', { numberOfKeys: names.length, lua: script })
+    this.#scripted = this.redis as ScriptedRedis
+    this.#prefix = prefix
+  }
+
+  #key(name: (typeof names)[number]) {
+    return `${this.#prefix}:${name}`
+  }
+
+  /** Sets the stock, before the first order. */
+  async fill(stock: Record<string, number>): Promise<void> {
+    await this.redis.hset(this.#key('stock'), stock)
+  }
+
+  async perform(effect: StoreEffect, by: string, atMs: number): Promise<Answer> {
+    const entry = JSON.stringify({ effect, by, atMs })
+    const keys = names.map((name) => this.#key(name))
+    return await this.#scripted.perform(...keys, entry, effect.do, effect.order, ...valuesOf(effect))
+  }
+
+  /** All that has been performed from the entry with this index on, in the store's order. */
+  async history(from = 0): Promise<Recorded[]> {
+    return (await this.redis.lrange(this.#key('history'), from, -1)).map((line) => JSON.parse(line) as Recorded)
+  }
+
+  async historyLength(): Promise<number> {
+    return await this.redis.llen(this.#key('history'))
+  }
+
+  async stock(): Promise<Record<string, number>> {
+    const stock = await this.redis.hgetall(this.#key('stock'))
+    return Object.fromEntries(Object.entries(stock).map(([item, left]) => [item, Number(left)]))
+  }
+
+  /** Undefined for an order that is not known. */
+  async stateOf(order: string): Promise<string | undefined> {
+    return (await this.redis.hget(this.#key('states'), order)) ?? undefined
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.redis.status !== 'end') this.redis.disconnect()
+  }
+}

@@ -1,0 +1,108 @@
+/** What Prometheus does, in small, for where there is none: fetches the metrics of all targets and reckons rates and quantiles. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface Sample {
+  name: string
+  labels: Record<string, string>
+  value: number
+}
+
+/** All samples of all targets at one time. */
+export interface Scrape {
+  ms: number
+  samples: Sample[]
+}
+
+/** Reads the text format of Prometheus: `name{label="value"} 1.5`; comments and what is not a sample are left out. */
+export function parseMetrics(text: string): Sample[] {
+  return text.split('\n').flatMap((line) => {
+    const [, name = '', labels = '', value = ''] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? []
+    if (name === '') return []
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key = '', text = '']) => [
+      key,
+      text.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped)),
+    ])
+    return [
+      { name, labels: Object.fromEntries(pairs), value: value === '+Inf' ? Number.POSITIVE_INFINITY : Number(value) },
+    ]
+  })
+}
+
+/** Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` says which ones answered. */
+export async function scrape(folder: string): Promise<Scrape> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json'))
+  const samples = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(join(folder, file), 'utf8').catch(() => '[]')
+      const [target] = JSON.parse(text) as { targets: string[]; labels: Record<string, string> }[]
+      if (!target) return []
+      const up = (value: number) => ({ name: 'up', labels: target.labels, value })
+      try {
+        const response = await fetch(`http://${target.targets[0]}/metrics`, { signal: AbortSignal.timeout(2_000) })
+        const own = parseMetrics(await response.text())
+        return [
+          up(1),
+          ...own.map(({ labels, ...rest }) => ({ ...rest, labels: { ...labels, ...target.labels, ...labels } })),
+        ]
+      } catch {
+        return [up(0)]
+      }
+    }),
+  )
+  return { ms: Date.now(), samples: samples.flat() }
+}
+
+export type Selector = Record<string, string>
+const selects = (selector: Selector, { labels }: Sample) =>
+  Object.entries(selector).every(([key, value]) => labels[key] === value)
+
+/** Per second, summed over all series: how much a counter grew between two scrapes. A restarted process begins at 0 again. */
+export function rate(before: Scrape, after: Scrape, name: string, selector: Selector): number {
+  const key = ({ labels }: Sample) => JSON.stringify(Object.entries(labels).sort())
+  const of = ({ samples }: Scrape) =>
+    new Map(
+      samples
+        .filter((sample) => sample.name === name && selects(selector, sample))
+        .map((sample) => [key(sample), sample.value]),
+    )
+  const earlier = of(before)
+  let grown = 0
+  for (const [series, value] of of(after)) {
+    const was = earlier.get(series) ?? 0
+    grown += value >= was ? value - was : value
+  }
+  return grown / Math.max(1e-9, (after.ms - before.ms) / 1000)
+}
+
+/** The largest of a gauge's series; 0 where there is none. */
+export function largest({ samples }: Scrape, name: string, selector: Selector = {}): number {
+  return Math.max(
+    0,
+    ...samples.filter((sample) => sample.name === name && selects(selector, sample)).map(({ value }) => value),
+  )
+}
+
+/** A quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where nothing was. */
+export function histogramQuantile(q: number, before: Scrape, after: Scrape, name: string, selector: Selector): number {
+  const bounds = new Set(
+    after.samples
+      .filter((sample) => sample.name === `${name}_bucket` && selects(selector, sample))
+      .map(({ labels }) => labels.le ?? ''),
+  )
+  const buckets = [...bounds]
+    .map((le) => ({ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), text: le }))
+    .sort((a, b) => a.le - b.le)
+    .map(({ le, text }) => ({ le, below: rate(before, after, `${name}_bucket`, { ...selector, le: text }) }))
+  const wanted = q * (buckets.at(-1)?.below ?? 0)
+  if (wanted === 0) return Number.NaN
+  let low = { le: 0, below: 0 }
+  for (const bucket of buckets) {
+    if (bucket.below >= wanted) {
+      if (bucket.le === Number.POSITIVE_INFINITY) return low.le
+      return low.le + ((bucket.le - low.le) * (wanted - low.below)) / Math.max(1e-9, bucket.below - low.below)
+    }
+    low = bucket
+  }
+  return low.le
+}

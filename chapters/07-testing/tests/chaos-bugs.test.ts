@@ -1,0 +1,32 @@
+/** Chaos: every planted bug is found, with any seed. */
+import { findRedisServer, installRedis } from '@repo/common/redis'
+import { describeReal } from '@repo/common/vitest'
+import { expect, it } from 'vitest'
+import { chaos } from '../src/chaos.ts'
+import { type FaultKind, faultKinds } from '../src/chaos-faults.ts'
+import type { Invariant } from '../src/invariants.ts'
+import { type Bug, bugNames } from '../src/orders.ts'
+
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+/** What a bug must break. */
+const broken: Record<Bug, Invariant> = {
+  'lost-update': 'stock never negative',
+  'double-charge': 'charged once',
+  'early-ack': 'no order lost',
+  'clock-order': 'no order lost',
+  'unbounded-retry': 'retries bounded',
+}
+
+describeReal('chaos', need, () => {
+  it.each(bugNames)('finds %s', { timeout: 240_000 }, async (bug) => {
+    // Another one in every run: any must do. The message of a failure names it.
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const kinds = Object.keys(faultKinds) as FaultKind[]
+    const workers = { payment: 1, shipping: 2 }
+    const settings = { seed, orders: 100, kinds, workers, lockMs: 500, rate: 150, bug }
+    const report = await chaos(settings, { signal: new AbortController().signal })
+    // That one and no other.
+    const found = new Set(report.violations.map(({ invariant }) => invariant))
+    expect(found, `seed ${seed}`).toEqual(new Set([broken[bug]]))
+  })
+})

@@ -1,0 +1,70 @@
+/**
+ * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory. The
+ * fastest tests there are, and the first to write. They see what happens when nothing happens.
+ */
+import { expect, it } from 'vitest'
+import { check } from '../../src/invariants.ts'
+import { MemoryStore } from '../../src/memory-store.ts'
+import { accept, type Handler, type Outcome, pay, type Stage, ship } from '../../src/orders.ts'
+import { bug, order } from './planted.ts'
+
+/** Runs a handler to its end; what it sends is noted. */
+function finish(handler: Handler, store: MemoryStore, sent: Stage[] = []): Outcome {
+  let step = handler.next()
+  while (!step.done) {
+    const effect = step.value
+    if (effect.do === 'send') sent.push(effect.to)
+    const isStores = effect.do !== 'send' && effect.do !== 'acknowledge'
+    step = handler.next(isStores ? store.perform(effect, 'test', 0) : 'done')
+  }
+  return step.value
+}
+
+let clock = 0
+const context = (delivery = 1) => ({ bug, now: () => ++clock, delivery })
+
+it('pays for an order and ships it', () => {
+  const store = new MemoryStore({ book: 3 })
+  const sent: Stage[] = []
+  const bought = order(1, { quantity: 2 })
+  for (const handle of [accept, pay, ship])
+    expect(finish(handle(bought, context()), store, sent)).toEqual({ done: true })
+  expect(store.stateOf('order-1')).toBe('shipped')
+  expect(store.stock.get('book')).toBe(1)
+  expect(sent).toEqual(['payment', 'shipping'])
+})
+
+it('refunds what is sold out', () => {
+  const store = new MemoryStore({ book: 1 })
+  const bought = order(1, { quantity: 2 })
+  for (const handle of [accept, pay, ship]) finish(handle(bought, context()), store)
+  expect(store.stateOf('order-1')).toBe('sold out')
+  expect(store.stock.get('book')).toBe(1)
+  expect(store.history.at(-2)?.effect).toEqual({ do: 'refund', order: 'order-1', cents: 1_250 })
+})
+
+it('tries a refused charge five times, less and less often, and then gives up', () => {
+  const store = new MemoryStore({ book: 1 })
+  const sent: Stage[] = []
+  const bought = order(1, { card: 'refused' })
+  finish(accept(bought, context()), store)
+  const outcomes = [1, 2, 3, 4, 5, 6].map((delivery) => finish(pay(bought, context(delivery)), store, sent))
+  const pauses = [20, 40, 80, 160, 320].map((retryAfterMs) => ({ done: false, retryAfterMs }))
+  expect(outcomes).toEqual([...pauses, { done: true }])
+  expect(store.stateOf('order-1')).toBe('failed')
+  expect(sent).toEqual([])
+})
+
+it('sees in a history what must not be in it', () => {
+  const charge = { do: 'charge', order: 'order-1', cents: 1, card: 'good', mostTries: 5 } as const
+  const entry = (key: string) => ({ effect: { ...charge, key }, answer: 'charged', by: 'test', atMs: 0 })
+  const observed = { accepted: [], stockBefore: { book: 1 }, stockAfter: { book: 1 } }
+  expect(check({ ...observed, history: [entry('a'), entry('a')] })).toEqual([])
+  expect(check({ ...observed, history: [entry('a'), entry('b')] })).toEqual([
+    { invariant: 'charged once', detail: 'order-1 was charged 2 times', order: 'order-1' },
+  ])
+  expect(check({ ...observed, history: [], accepted: [order(2)], stockAfter: { book: -1 } })).toEqual([
+    { invariant: 'no order lost', detail: 'order-2 was accepted, and is "unknown" for ever', order: 'order-2' },
+    { invariant: 'stock never negative', detail: 'book: 1 at first, 0 sold, and -1 left' },
+  ])
+})

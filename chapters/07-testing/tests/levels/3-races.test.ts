@@ -1,0 +1,34 @@
+/**
+ * Races: several handlers at once, and fast-check's scheduler decides whose answer comes next. Every interleaving is
+ * possible, none is left to luck, and the one that fails is shortened and can be run again.
+ */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { check } from '../../src/invariants.ts'
+import { MemoryStore, type StoreEffect } from '../../src/memory-store.ts'
+import { type Order, run, ship } from '../../src/orders.ts'
+import { bug, order } from './planted.ts'
+
+const shipped = (count: number): Order[] => Array.from({ length: count }, (_, at) => order(at + 1))
+
+it('takes from stock what is taken, whoever comes first', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 4 }), async (scheduler, count) => {
+      const store = new MemoryStore({ book: 3 })
+      const perform = scheduler.scheduleFunction(async (effect: StoreEffect) => store.perform(effect, 'test', 0))
+      const orders = shipped(count)
+      for (const { id } of orders) store.perform({ do: 'create', order: id, version: 0 }, 'test', 0)
+      let now = 0
+      const running = orders.map((each) =>
+        run(ship(each, { bug, delivery: 1, now: () => ++now }), async (effect) =>
+          effect.do === 'send' || effect.do === 'acknowledge' ? 'done' : await perform(effect),
+        ),
+      )
+      await scheduler.waitFor(Promise.all(running))
+      const stockAfter = Object.fromEntries(store.stock)
+      const found = check({ history: store.history, accepted: orders, stockBefore: { book: 3 }, stockAfter })
+      // Nobody has paid in this test.
+      expect(found.filter(({ invariant }) => invariant !== 'charged once')).toEqual([])
+    }),
+  )
+})

@@ -1,0 +1,24 @@
+/** Fault injection: the real processes, struck by everything that `chaos` has. Slow, and it sees what only happens then. */
+import { findRedisServer, installRedis } from '@repo/common/redis'
+import { describeReal } from '@repo/common/vitest'
+import { expect, it } from 'vitest'
+import { chaos } from '../../src/chaos.ts'
+import { type FaultKind, faultKinds, faultsOf } from '../../src/chaos-faults.ts'
+import { bug } from './planted.ts'
+
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+
+describeReal('the pipeline under fire', need, () => {
+  it('keeps its promises', async () => {
+    // Another one in every run: any must do. The message of a failure names it.
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const kinds = Object.keys(faultKinds) as FaultKind[]
+    const settings = { seed, orders: 200, kinds, workers: { payment: 2, shipping: 2 }, lockMs: 500, rate: 150, bug }
+    const report = await chaos(settings, { signal: new AbortController().signal })
+    expect(report.violations, `seed ${seed}`).toEqual([])
+    expect(report.endedMs.size).toBe(settings.orders)
+    expect(report.faults.map(({ atMs: _, held: __, ...fault }) => fault)).toEqual(faultsOf(settings))
+    // Faults that disturb nobody would prove nothing.
+    expect(report.repeated).toBeGreaterThan(0)
+  }, 240_000)
+})

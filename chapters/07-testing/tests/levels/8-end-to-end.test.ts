@@ -1,0 +1,45 @@
+/** End to end: everything as a customer has it, through HTTP, on a good day. */
+import { findRedisServer, installRedis } from '@repo/common/redis'
+import { describeReal } from '@repo/common/vitest'
+import { expect, it } from 'vitest'
+import { check } from '../../src/invariants.ts'
+import { ordersOf, placeOrders, stockFor } from '../../src/load.ts'
+import { isFinal } from '../../src/orders.ts'
+import { startPipeline } from '../../src/pipeline.ts'
+import { bug } from './planted.ts'
+
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+
+describeReal('the pipeline', need, () => {
+  it('takes orders, says what has become of them, and refuses what is none', async () => {
+    const orders = ordersOf(1, 100)
+    const stock = stockFor(orders)
+    await using pipeline = await startPipeline({ stock, workers: { payment: 1, shipping: 2 }, bug })
+    const { url, store } = pipeline
+    await placeOrders({ url, orders })
+    // The customer was impatient and has sent the first again.
+    await placeOrders({ url, orders: orders.slice(0, 1) })
+    await pipeline.drained({ timeoutMs: 15_000 })
+
+    const states = await Promise.all(
+      orders.map(async ({ id }) => (await (await fetch(`${url}/orders/${id}`)).json()) as { state: 'shipped' }),
+    )
+    expect(states.every(({ state }) => isFinal(state))).toBe(true)
+    expect(new Set(states.map(({ state }) => state))).toEqual(new Set(['shipped', 'sold out', 'failed']))
+    const seen = {
+      history: await store.history(),
+      accepted: orders,
+      stockBefore: stock,
+      stockAfter: await store.stock(),
+    }
+    expect(check(seen)).toEqual([])
+
+    const headers = { 'content-type': 'application/json', 'x-correlation-id': 'mine' }
+    const post = (body: string) => fetch(`${url}/orders`, { method: 'POST', headers, body })
+    const wrong = await post(JSON.stringify({ ...orders[0], quantity: 0 }))
+    expect([wrong.status, await wrong.json()]).toEqual([400, { error: expect.stringMatching(/^quantity: /) }])
+    expect((await post('{')).status).toBe(400)
+    expect((await post(JSON.stringify(orders[0]))).headers.get('x-correlation-id')).toBe('mine')
+    expect((await fetch(`${url}/orders/nobody`)).status).toBe(404)
+  })
+})

@@ -1,0 +1,9 @@
+/** The version of the pipeline that the tests of these levels run: `levels` plants a bug in it; without one it is right. */
+import { type Bug, bugNames, type Order } from '../../src/orders.ts'
+
+export const bug: Bug | undefined = bugNames.find((name) => name === process.env.PLANTED_BUG)
+
+export const order = (id: number, about: Partial<Order> = {}): Order => ({
+  ...{ id: `order-${id}`, item: 'book', quantity: 1, cents: 1_250, card: 'good' },
+  ...about,
+})
