@@ -7,7 +7,7 @@
  * learns from the pipe's end that it is gone, and then ends its children and removes its temporary folders.
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, rm } from 'node:fs/promises'
 import { createServer, Socket } from 'node:net'
@@ -52,7 +52,7 @@ export interface ChildOptions {
   signal?: AbortSignal | undefined
   /** Stops the child when aborted before it is ready, and has no effect on it later. */
   untilReady?: AbortSignal | undefined
-  /** How long it may take until it is ready; 10 s. */
+  /** How long it may take until it is ready; a minute, for machines that are busy with many others. */
   readyTimeoutMs?: number
   /** How long it has after SIGTERM until SIGKILL; 5 s. */
   stopTimeoutMs?: number
@@ -146,7 +146,7 @@ async function launch(
   command: string,
   args: string[],
   stdio: StdioOptions,
-  { env, cwd, serialization, signal, untilReady, readyTimeoutMs = 10_000, stopTimeoutMs = 5_000, onLine }: ChildOptions,
+  { env, cwd, serialization, signal, untilReady, readyTimeoutMs = 60_000, stopTimeoutMs = 5_000, onLine }: ChildOptions,
   isReady: (child: ChildProcess, waiting: AbortSignal) => Promise<void>,
 ): Promise<Child> {
   signal?.throwIfAborted()
@@ -266,15 +266,25 @@ export async function temporaryFolder(): Promise<TemporaryFolder> {
   return { path, [Symbol.asyncDispose]: () => (removed ??= remove()) }
 }
 
-/** A port of the loopback interface that is free now; another process may take it before it is used, so be ready to retry. */
+/**
+ * A port of the loopback interface that is free now; another process may take it before it is used, so be ready to retry.
+ * It is below those that systems hand out to whoever asks for any port, as every connection does: they cannot take it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
-  return address.port
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      // Taken, or reserved by Windows.
+      if (['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) continue
+      throw error
+    }
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 const guarded = new Set<number | string>()

@@ -22,7 +22,7 @@ export interface Run {
   stderr: string
   /** Standard output as the one JSON document it must be; throws with what was there instead. */
   json: <Document = unknown>() => Document
-  /** The command lines of processes of the run that are still there, after waiting for them to end by themselves. */
+  /** The command lines of processes of the run that are still there, after waiting up to 30 s for them to end by themselves. */
   leftBehind: (waitMs?: number) => Promise<string[]>
 }
 
@@ -110,7 +110,7 @@ export async function runProgram(
         throw new Error(`${file} ended with ${code} and did not print one JSON document:\n${output.all}`, { cause })
       }
     },
-    async leftBehind(waitMs = 5_000) {
+    async leftBehind(waitMs = 30_000) {
       const end = performance.now() + waitMs
       let left = await processesWith(markName, mark)
       while (left.length > 0 && performance.now() < end) {

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { describeError, UsageError } from '../src/example.ts'
-import { freePort, temporaryFolder } from '../src/process.ts'
+import { temporaryFolder } from '../src/process.ts'
 import { findRedisServer, installRedis, startRedis } from '../src/redis.ts'
 import { processesWith, until } from '../src/testing.ts'
 import { describeReal } from '../src/vitest.ts'
@@ -230,12 +230,11 @@ describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: i
 
 describe('what cannot work is said in one line', () => {
   it('REDIS_URL names nobody', async () => {
-    const port = await freePort()
-    vi.stubEnv('REDIS_URL', `redis://:hunter2@127.0.0.1:${port}`)
+    vi.stubEnv('REDIS_URL', 'redis://:hunter2@127.0.0.1:1')
     expect(await failure()).toBe(
-      `error: REDIS_URL: redis://:***@127.0.0.1:${port} cannot be used: connect ECONNREFUSED 127.0.0.1:${port}`,
+      'error: REDIS_URL: redis://:***@127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1',
     )
-    vi.stubEnv('REDIS_URL', `redis://localhost:${port}`)
+    vi.stubEnv('REDIS_URL', 'redis://localhost:1')
     expect(await failure()).toMatch(/cannot be used: .*ECONNREFUSED/)
   })
 

@@ -45,7 +45,7 @@ describe('a run of an example', () => {
   it('is ended when it takes too long or is aborted', async () => {
     await using chapter = await chapterWith(`console.log('thinking'); for (;;);`)
     await expect(runExample(chapter.path, 'one', [], { timeoutMs: 1_000 })).rejects.toThrow(
-      /^examples.one\.ts took longer than 1 s; its output:\nthinking/,
+      /^examples.one\.ts took longer than 1 s; its output:\n/,
     )
     await expect(runExample(chapter.path, 'one', [], { signal: AbortSignal.timeout(1_000) })).rejects.toThrow('aborted')
   })
@@ -53,10 +53,12 @@ describe('a run of an example', () => {
   it('knows what it left behind', async () => {
     await using chapter = await chapterWith(`
       import { spawn } from 'node:child_process'
-      spawn(process.execPath, ['-e', 'setTimeout(() => {}, 3000)'], { detached: true, stdio: 'ignore' }).unref()`)
+      spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600_000)'], { detached: true, stdio: 'ignore' }).unref()`)
     const run = await runExample(chapter.path, 'one')
-    expect(await run.leftBehind(0)).toEqual([expect.stringContaining('setTimeout')])
-    expect(await run.leftBehind(10_000)).toEqual([])
+    const left = await run.leftBehind(0)
+    for (const line of left) process.kill(Number.parseInt(line, 10))
+    expect(left).toEqual([expect.stringContaining('setTimeout')])
+    expect(await run.leftBehind()).toEqual([])
   })
 })
 
