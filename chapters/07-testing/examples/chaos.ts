@@ -29,13 +29,12 @@ import { listOf, oneOf, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/terminal'
 import { chaos } from '../src/chaos.ts'
-import { type FaultKind, faultKinds, faultsOf } from '../src/chaos-faults.ts'
+import { type FaultKind, faultsOf, kindNames } from '../src/chaos-faults.ts'
 import { drawChaos } from '../src/chaos-picture.ts'
 import { type Invariant, invariants } from '../src/invariants.ts'
 import { bugNames, bugs } from '../src/orders.ts'
 
 const largestSeed = 2 ** 31 - 1
-const kindNames = Object.keys(faultKinds) as FaultKind[]
 const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`
 
 export default example(import.meta, {

@@ -19,7 +19,7 @@ import { bold, count, dim, milliseconds } from '@repo/common/terminal'
 import { until } from '@repo/common/until'
 import { breakAt, lineWith } from '../src/breakpoint.ts'
 import { inspect, inspectable, isClosed } from '../src/inspector.ts'
-import { ordersOf, placeOrders } from '../src/load.ts'
+import { ordersOf, placeOrders, plenty } from '../src/load.ts'
 import { startPipeline } from '../src/pipeline.ts'
 
 const worker = 'shipping 1'
@@ -43,7 +43,7 @@ export default example(import.meta, {
     const env = wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable
     print(`${count(wanted)} orders; ${worker} is to stop where ${condition} …`)
     await using pipeline = await startPipeline({
-      ...{ stock: { book: 1e6, lamp: 1e6, chair: 1e6, table: 1e6 }, env, signal },
+      ...{ stock: plenty, env, signal },
       onLine: (process, line) => void (process === worker && lines.push(line)),
     })
     const program = pipeline.processes.get(worker)

@@ -18,7 +18,7 @@ import { progress } from '@repo/common/progress'
 import { count, table } from '@repo/common/terminal'
 import { until } from '@repo/common/until'
 import { startCollector } from '../src/collector.ts'
-import { ordersOf, placeOrders } from '../src/load.ts'
+import { ordersOf, placeOrders, plenty } from '../src/load.ts'
 import { observed } from '../src/observe.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline.ts'
 import { scrape } from '../src/scraper.ts'
@@ -53,7 +53,7 @@ export default example(import.meta, {
     )
     // Neither bank nor packers keep anybody waiting: what is measured is the machine's own work.
     const shape: PipelineOptions = {
-      stock: { book: 1e9, lamp: 1e9, chair: 1e9, table: 1e9 },
+      stock: plenty,
       concurrency: 32,
       slowMs: [0, 0],
       signal,

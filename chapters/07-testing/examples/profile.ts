@@ -20,7 +20,7 @@ import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/cp
 import { growth, heapBytes, isBuiltIn, retainers, takeHeapSnapshot } from '../src/heap.ts'
 import { type Inspector, inspect, inspectable, isClosed, isOwn, placeText } from '../src/inspector.ts'
 import { attach } from '../src/inspector-attach.ts'
-import { ordersOf, placeOrders } from '../src/load.ts'
+import { ordersOf, placeOrders, plenty } from '../src/load.ts'
 import { startPipeline } from '../src/pipeline.ts'
 import { watchStalls, worstOf } from '../src/stalls.ts'
 
@@ -77,10 +77,9 @@ export default example(import.meta, {
 
     print(`${name} under ${rate} orders per second …`)
     const lines: string[] = []
-    const stock = { book: 1e9, lamp: 1e9, chair: 1e9, table: 1e9 }
     const instruments = new URL('../src/planted.ts', import.meta.url)
     await using pipeline = await startPipeline({
-      ...{ stock, instruments, env: inspectable, signal },
+      ...{ stock: plenty, instruments, env: inspectable, signal },
       onLine: (process, line) => void (process === name && lines.push(line)),
     })
     const worker = pipeline.processes.get(name)

@@ -1,9 +1,13 @@
 /** The pipeline under load while faults strike it, and the verdict from the recorded history. */
-import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Fault, type FaultSettings, faultsOf } from './chaos-faults.ts'
+import { Gate } from './chaos-gate.ts'
+import { strikes } from './chaos-strikes.ts'
+import { type Span, TimeLine } from './chaos-time-line.ts'
 import { check, type Violation } from './invariants.ts'
 import { ordersOf, placeOrders, stockFor } from './load.ts'
+import type { Entry } from './memory-store.ts'
 import { type Bug, isFinal, type Order } from './orders.ts'
 import { type Pipeline, startPipeline } from './pipeline.ts'
 
@@ -13,14 +17,6 @@ export interface ChaosSettings extends FaultSettings {
   bug?: Bug | undefined
   /** Of the front. */
   port?: number
-}
-
-/** A stretch of time in the life of a process, in ms since the first order was sent. */
-export interface Span {
-  who: string
-  what: 'up' | 'slow' | 'silent'
-  from: number
-  to: number
 }
 
 /** A fault as it went. */
@@ -38,7 +34,7 @@ export interface ChaosReport {
   endedMs: Map<string, number>
   /** When the last thing happened to an order that was broken, in ms since the first one was sent. */
   brokenMs: number[]
-  /** How many requests of the history were repeated: an effect that had been performed already. */
+  /** How many steps were done again after a fault. */
   repeated: number
   ms: number
 }
@@ -49,10 +45,6 @@ export interface ChaosOptions {
   onProgress?: (sent: number, struck?: Fault) => void
 }
 
-/** How long a kill waits for its target to be in the middle of something. */
-const busyDeadlineMs = 10_000
-/** With so many under way, every worker should have some. */
-const fewOrders = 24
 /** How long orders may take to end when all faults are over. */
 const patienceMs = 180_000
 
@@ -71,104 +63,50 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     onFailure: (error) => failed.abort(error),
     ...{ proxied: true, durable: true, ...(settings.port !== undefined && { port: settings.port }) },
   })
-  const begin = performance.now()
   const beginStoreMs = await storeTime(pipeline)
-  const now = () => performance.now() - begin
+  const timeLine = new TimeLine()
+  for (const who of [...pipeline.processes.keys(), 'redis']) timeLine.rises(who)
 
-  const spans: Span[] = []
-  const open = (who: string, what: Span['what']): Disposable => {
-    const from = now()
-    return { [Symbol.dispose]: () => void spans.push({ who, what, from, to: now() }) }
-  }
-  /** Who is up, and since when. */
-  const up = new Map<string, Disposable>()
-  const rises = (who: string) => up.set(who, open(who, 'up'))
-  const falls = (who: string) => up.get(who)?.[Symbol.dispose]()
-  for (const who of [...pipeline.processes.keys(), 'redis']) rises(who)
-
-  const struck: Struck[] = []
-  /** What a target has to get over before it can be struck again: its start, or a line that is bad for a while. */
-  const lasting = new Map<string, Promise<unknown>>()
-  /** The load stops at the next fault's order until that has struck; a worker that is to be killed must find work. */
-  const load = { stopsAt: 0, sent: 0, changes: new EventEmitter() }
+  // The load stops at the next fault's order until that has struck; a worker that is to be killed must find work.
+  const gate = new Gate(orders.length)
   const accepted: Order[] = []
   const sending = placeOrders({
     ...{ url: pipeline.url, orders, rate: settings.rate, signal: stop },
     onSend: async (at) => {
-      while (at > load.stopsAt) await once(load.changes, 'stop', { signal: stop })
-      load.sent = at + 1
-      load.changes.emit('sent')
-      onProgress?.(load.sent)
+      await gate.pass(at, stop)
+      onProgress?.(gate.sent)
     },
     onAccepted: (order) => accepted.push(order),
   })
   sending.catch((error) => failed.abort(error))
-  const stopAt = (order: number) => {
-    load.stopsAt = order
-    load.changes.emit('stop')
-  }
 
-  /** Lets some more orders through when there are few under way. */
-  const feed = async () => {
-    const underWay = load.stopsAt - accepted.length + (await pipeline.pending())
-    if (underWay < fewOrders) stopAt(load.stopsAt + fewOrders / 3)
-  }
-
+  const struck: Struck[] = []
+  /** What a target has to get over before it can be struck again. */
+  const lasting = new Map<string, Promise<unknown>>()
+  await using stack = new AsyncDisposableStack()
+  // When something has failed, too: a Redis that is still being started again would be nobody's.
+  stack.defer(async () => {
+    failed.abort()
+    await Promise.allSettled([sending, ...lasting.values()])
+  })
+  const field = { pipeline, gate, timeLine, accepted: () => accepted.length, signal: stop }
   for (const fault of faultsOf(settings)) {
-    stopAt(Math.max(load.stopsAt, fault.atOrder))
-    while (load.sent <= fault.atOrder) await once(load.changes, 'sent', { signal: stop })
-    const { target, ms } = fault
-    await lasting.get(target)
-    const link = pipeline.links.get(target)
-    const strike = { ...fault, held: 0, atMs: now() }
-    if (fault.kind === 'kill') {
-      strike.held = await untilBusy(pipeline, target, feed, stop)
-      strike.atMs = now()
-      await pipeline.kill(target)
-      falls(target)
-      last(pipeline.start(target).then(() => rises(target)))
-    } else if (fault.kind === 'restart') {
-      last(restartRedis())
-    } else if (fault.kind === 'clock') {
-      pipeline.setClock(target, ms)
-    } else if (fault.kind === 'cut') {
-      link?.cut()
-    } else {
-      last(hold(fault.kind === 'delay' ? 'slow' : 'silent'))
-    }
-    struck.push(strike)
-    onProgress?.(load.sent, fault)
-
-    async function restartRedis() {
-      const { redis } = pipeline
-      redis.server?.process.kill('SIGKILL')
-      await redis.server?.exited
-      falls('redis')
-      await redis.restart()
-      rises('redis')
-    }
-    function last(what: Promise<unknown>) {
-      what.catch((error) => failed.abort(error))
-      lasting.set(target, what)
-    }
-    async function hold(what: 'slow' | 'silent') {
-      using _span = open(target, what)
-      if (!link) return
-      if (what === 'slow') link.delayMs = (fault.addedMs ?? 0) / 2
-      else link.block()
-      await delay(ms, undefined, { signal: stop }).finally(() => {
-        link.delayMs = 0
-        link.heal()
-      })
-    }
+    gate.openTo(fault.atOrder)
+    await gate.reached(fault.atOrder, stop)
+    await lasting.get(fault.target)
+    const { held = 0, over } = await strikes[fault.kind](field, fault)
+    over?.catch((error) => failed.abort(error))
+    if (over) lasting.set(fault.target, over)
+    struck.push({ ...fault, held, atMs: timeLine.now() })
+    onProgress?.(gate.sent, fault)
   }
-  stopAt(Number.POSITIVE_INFINITY)
+  gate.openTo(orders.length)
   await Promise.all([sending, ...lasting.values()])
-  const { history, unfinished } = await ended(pipeline, orders, stop)
-  const ms = now()
-  for (const who of up.keys()) falls(who)
+  const unfinished = await ended(pipeline, orders, stop)
+  const { history, stock: stockAfter } = await pipeline.store.snapshot()
+  const ms = timeLine.now()
+  timeLine.end()
 
-  const stockAfter = await pipeline.store.stock()
   const violations = check({ history, accepted, stockBefore: stock, stockAfter, unfinished })
   const endedMs = new Map<string, number>()
   const touchedMs = new Map<string, number>()
@@ -177,9 +115,17 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     if (effect.do !== 'advance' || answer !== 'advanced' || !isFinal(effect.state)) continue
     endedMs.set(effect.order, storeMs - beginStoreMs)
   }
-  const known = new Set(history.map(({ effect }) => JSON.stringify(effect)))
   const brokenMs = violations.flatMap(({ order = '' }) => touchedMs.get(order) ?? [])
-  return { faults: struck, violations, spans, endedMs, brokenMs, repeated: history.length - known.size, ms }
+  const { spans } = timeLine
+  return { faults: struck, violations, spans, endedMs, brokenMs, repeated: repeatedSteps(history), ms }
+}
+
+/** How many steps had been done already. That a refused card is tried again is no fault's doing, and not counted. */
+function repeatedSteps(history: readonly Entry[]): number {
+  const steps = history
+    .filter(({ effect, answer }) => effect.do !== 'charge' || answer === 'charged')
+    .map(({ effect }) => `${effect.do} ${effect.order} ${effect.do === 'advance' ? effect.state : ''}`)
+  return steps.length - new Set(steps).size
 }
 
 async function storeTime({ store }: Pipeline): Promise<number> {
@@ -187,31 +133,7 @@ async function storeTime({ store }: Pipeline): Promise<number> {
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000
 }
 
-/** Waits until a worker has begun at least three orders and not ended them; returns how many, fewer when it never has. */
-async function untilBusy(
-  { store, processes }: Pipeline,
-  worker: string,
-  feed: () => Promise<void>,
-  signal: AbortSignal,
-): Promise<number> {
-  const deadline = performance.now() + busyDeadlineMs
-  const middle = new Set<string>()
-  let from = await store.historyLength()
-  for (;;) {
-    const news = await store.history(from)
-    from += news.length
-    for (const { by, effect } of news) {
-      if (by !== worker) continue
-      if (effect.do === 'advance') middle.delete(effect.order)
-      else middle.add(effect.order)
-    }
-    if (processes.has(worker) && (middle.size >= 3 || performance.now() > deadline)) return middle.size
-    if (news.length === 0) await feed()
-    await delay(1, undefined, { signal })
-  }
-}
-
-/** Waits until all orders have ended, or never will; returns the history, and whether some are tried again for ever. */
+/** Waits until all orders have ended, or never will; returns whether some are tried again for ever. */
 async function ended(pipeline: Pipeline, orders: readonly Order[], signal: AbortSignal) {
   const giveUp = new AbortController()
   const endless = orders.filter(({ card }) => card === 'refused').length
@@ -231,5 +153,5 @@ async function ended(pipeline: Pipeline, orders: readonly Order[], signal: Abort
   const unfinished = await Promise.race([quiet.then(() => false), watch]).finally(() => giveUp.abort())
   await Promise.allSettled([quiet, watch])
   signal.throwIfAborted()
-  return { history: await pipeline.store.history(), unfinished }
+  return unfinished
 }

@@ -20,6 +20,9 @@ export function ordersOf(seed: number, count: number): Order[] {
   }))
 }
 
+/** More of each item than is ever ordered. */
+export const plenty: Record<string, number> = Object.fromEntries(items.map((item) => [item, 1e9]))
+
 /** So much of each item that most orders can be met, and some cannot. */
 export function stockFor(orders: readonly Order[]): Record<string, number> {
   const stock: Record<string, number> = Object.fromEntries(items.map((item) => [item, 0]))

@@ -19,7 +19,7 @@ import type { Queue } from 'bullmq'
 import { type Bug, type Order, type Stage, stages } from './orders.ts'
 import { openQueues } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
-import type { ProcessSettings } from './settings.ts'
+import { type ProcessSettings, workerNames } from './settings.ts'
 import type { SetClock } from './skewed-clock.ts'
 
 export interface PipelineOptions {
@@ -80,7 +80,9 @@ export interface Pipeline extends AsyncDisposable {
 
 /** For a machine that is slow or busy. */
 const readyTimeoutMs = 60_000
-const stopTimeoutMs = 5_000
+/** Whoever is killed before it has ended in order loses its last log lines and spans; but after Ctrl-C nobody wants to wait. */
+const stopTimeoutMs = 30_000
+const abortedStopTimeoutMs = 5_000
 /** In which nothing happens when all is done: longer than any step takes. */
 const quietMs = 300
 
@@ -102,14 +104,20 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   if (!redis.server) stack.defer(() => removeKeys(store, prefix))
   await store.fill(options.stock)
 
-  const names = ['front', ...stages.flatMap((stage) => numbered(stage, workers[stage]))]
+  const names = ['front', ...workerNames(workers)]
   const links = new Map<string, Link>()
   const offsets = new Map(Object.entries(options.clocks ?? {}))
   const processes = new Map<string, Program<unknown>>()
   let port = options.port ?? 0
 
   let stopping = false
-  async function start(name: string) {
+  const starts: Promise<void>[] = []
+  function start(name: string): Promise<void> {
+    const started = startProcess(name)
+    starts.push(started)
+    return started
+  }
+  async function startProcess(name: string) {
     const settings: ProcessSettings = {
       ...{ name, prefix, port, bug: options.bug, instruments: options.instruments && String(options.instruments) },
       ...{ clockOffsetMs: offsets.get(name) ?? 0, concurrency: options.concurrency ?? 8 },
@@ -143,18 +151,25 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   stack.defer(async () => {
     stopping = true
     for (const link of links.values()) link.heal()
-    await Promise.all([...processes.values()].map((program) => program.stop()))
+    // What is still starting is not among the processes yet.
+    await Promise.allSettled(starts)
+    const programs = [...processes.values()]
+    using _impatience = setTimeout(() => {
+      if (signal?.aborted) for (const program of programs) program.process.kill('SIGKILL')
+    }, abortedStopTimeoutMs)
+    await Promise.all(programs.map((program) => program.stop()))
   })
-  const started = await Promise.allSettled(names.map(start))
-  for (const result of started) {
+  for (const result of await Promise.allSettled(names.map(start))) {
     if (result.status === 'fulfilled') continue
     const inUse = /EADDRINUSE.*?:(\d+)/.exec(String(result.reason))
     throw inUse ? new Error(`port ${inUse[1]} is in use: the front cannot listen there`) : result.reason
   }
 
   const pending = async () => {
-    const counts = await Promise.all(stages.map((stage) => queues[stage].getJobCounts('wait', 'active', 'delayed')))
-    return counts.flatMap((byState) => Object.values(byState)).reduce((sum, count) => sum + count, 0)
+    let count = 0
+    // One after the other, in their order: an order on its way from one queue to the next is in one of them or in both.
+    for (const stage of stages) count += await queues[stage].getJobCountByTypes('wait', 'active', 'delayed')
+    return count
   }
   const owned = stack.move()
   return {
@@ -180,8 +195,6 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
-
-const numbered = (stage: Stage, count: number) => Array.from({ length: count }, (_, at) => `${stage} ${at + 1}`)
 
 /** What the pipeline has written into a Redis that is not its own. */
 async function removeKeys({ redis }: RedisStore, prefix: string) {

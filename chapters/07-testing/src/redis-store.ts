@@ -122,7 +122,14 @@ export class RedisStore implements AsyncDisposable {
 
   /** All that has been performed from the entry with this index on, in the store's order. */
   async history(from = 0): Promise<Recorded[]> {
-    return (await this.redis.lrange(this.#key('history'), from, -1)).map((line) => JSON.parse(line) as Recorded)
+    return parsed(await this.redis.lrange(this.#key('history'), from, -1))
+  }
+
+  /** History and stock of one and the same moment. */
+  async snapshot(): Promise<{ history: Recorded[]; stock: Record<string, number> }> {
+    const both = this.redis.multi().lrange(this.#key('history'), 0, -1).hgetall(this.#key('stock'))
+    const [[, lines], [, stock]] = (await both.exec()) as [[null, string[]], [null, Record<string, string>]]
+    return { history: parsed(lines), stock: counted(stock) }
   }
 
   async historyLength(): Promise<number> {
@@ -130,8 +137,7 @@ export class RedisStore implements AsyncDisposable {
   }
 
   async stock(): Promise<Record<string, number>> {
-    const stock = await this.redis.hgetall(this.#key('stock'))
-    return Object.fromEntries(Object.entries(stock).map(([item, left]) => [item, Number(left)]))
+    return counted(await this.redis.hgetall(this.#key('stock')))
   }
 
   /** Undefined for an order that is not known. */
@@ -143,3 +149,7 @@ export class RedisStore implements AsyncDisposable {
     if (this.redis.status !== 'end') this.redis.disconnect()
   }
 }
+
+const parsed = (lines: string[]) => lines.map((line) => JSON.parse(line) as Recorded)
+const counted = (stock: Record<string, string>) =>
+  Object.fromEntries(Object.entries(stock).map(([item, left]) => [item, Number(left)]))

@@ -1,5 +1,5 @@
 /** What a process of the pipeline is told when it starts, as JSON in its first argument. The URL of Redis is in REDIS_URL. */
-import type { Bug } from './orders.ts'
+import { type Bug, type Stage, stages } from './orders.ts'
 
 export interface ProcessSettings {
   name: string
@@ -20,3 +20,7 @@ export interface ProcessSettings {
 
 /** Reads the first argument. */
 export const settingsOf = (argument: string | undefined) => JSON.parse(argument ?? '{}') as ProcessSettings
+
+/** `payment 1`, `payment 2`, `shipping 1` …: the names of so many worker processes of each kind. */
+export const workerNames = (workers: Record<Stage, number>): string[] =>
+  stages.flatMap((stage) => Array.from({ length: workers[stage] }, (_, at) => `${stage} ${at + 1}`))

@@ -3,7 +3,7 @@ import { findRedisServer, installRedis } from '@repo/common/redis'
 import { describeReal } from '@repo/common/vitest'
 import { expect, it } from 'vitest'
 import { chaos } from '../src/chaos.ts'
-import { type FaultKind, faultKinds } from '../src/chaos-faults.ts'
+import { kindNames } from '../src/chaos-faults.ts'
 import type { Invariant } from '../src/invariants.ts'
 import { type Bug, bugNames } from '../src/orders.ts'
 
@@ -21,12 +21,15 @@ describeReal('chaos', need, () => {
   it.each(bugNames)('finds %s', { timeout: 240_000 }, async (bug) => {
     // Another one in every run: any must do. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const kinds = Object.keys(faultKinds) as FaultKind[]
     const workers = { payment: 1, shipping: 2 }
-    const settings = { seed, orders: 100, kinds, workers, lockMs: 500, rate: 150, bug }
+    const settings = { seed, orders: 100, kinds: kindNames, workers, lockMs: 500, rate: 150, bug }
     const report = await chaos(settings, { signal: new AbortController().signal })
-    // That one and no other.
     const found = new Set(report.violations.map(({ invariant }) => invariant))
-    expect(found, `seed ${seed}`).toEqual(new Set([broken[bug]]))
+    expect(found, `seed ${seed}`).toContain(broken[bug])
+    // And no other; but two who both do an order may find another stock: one ships it, and one refunds it.
+    if (bug === 'lost-update') found.delete('charged once')
+    expect(found.size, `seed ${seed}: ${[...found]}`).toBe(1)
+    for (const { kind, held, target } of report.faults)
+      if (kind === 'kill') expect(held, `${target}, seed ${seed}`).toBeGreaterThan(0)
   })
 })

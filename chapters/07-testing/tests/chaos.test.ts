@@ -7,13 +7,12 @@ import { runExample } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type FaultKind, faultKinds, faultsOf } from '../src/chaos-faults.ts'
+import { faultsOf, kindNames as kinds } from '../src/chaos-faults.ts'
 import { ordersOf, stockFor } from '../src/load.ts'
 import { bugNames } from '../src/orders.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
-const kinds = Object.keys(faultKinds) as FaultKind[]
 const workers = { payment: 2, shipping: 2 }
 
 describe('the schedule of faults', () => {
@@ -35,6 +34,33 @@ describe('the schedule of faults', () => {
         for (const { atOrder } of faults) expect(atOrder).toBeLessThan(given.orders)
         const killed = new Set(faults.flatMap(({ kind, target }) => (kind === 'kill' ? [target] : [])))
         expect(killed.size).toBe(given.kinds.includes('kill') ? given.workers.payment + given.workers.shipping : 0)
+      }),
+    )
+  })
+
+  it('leaves shipping 1 behind the clocks of all who come before it, from its jump on, with any seed', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const clocks = new Map<string, number>()
+        const jumps = faultsOf({ ...given, kinds: ['clock'] })
+        for (const { target, ms } of jumps) {
+          clocks.set(target, ms)
+          const last = clocks.get('shipping 1')
+          const others = [...clocks].flatMap(([name, offset]) => (name.startsWith('shipping') ? [] : [offset]))
+          if (last !== undefined) expect(last).toBeLessThanOrEqual(Math.min(0, ...others) - 30_000)
+        }
+        const first = jumps.find(({ target }) => target === 'shipping 1')
+        expect(first?.atOrder).toBeLessThanOrEqual(0.3 * given.orders)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('kills in the first half, so that work is left for whoever is to be killed', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        for (const { atOrder } of faultsOf({ ...given, kinds: ['kill'] }))
+          expect(atOrder).toBeLessThanOrEqual(given.orders / 2)
       }),
     )
   })

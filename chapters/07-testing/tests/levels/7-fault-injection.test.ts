@@ -3,7 +3,7 @@ import { findRedisServer, installRedis } from '@repo/common/redis'
 import { describeReal } from '@repo/common/vitest'
 import { expect, it } from 'vitest'
 import { chaos } from '../../src/chaos.ts'
-import { type FaultKind, faultKinds, faultsOf } from '../../src/chaos-faults.ts'
+import { faultsOf, kindNames } from '../../src/chaos-faults.ts'
 import { bug } from './planted.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -12,13 +12,22 @@ describeReal('the pipeline under fire', need, () => {
   it('keeps its promises', async () => {
     // Another one in every run: any must do. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const kinds = Object.keys(faultKinds) as FaultKind[]
-    const settings = { seed, orders: 200, kinds, workers: { payment: 2, shipping: 2 }, lockMs: 500, rate: 150, bug }
+    const settings = {
+      seed,
+      orders: 200,
+      kinds: kindNames,
+      lockMs: 500,
+      rate: 150,
+      bug,
+      workers: { payment: 2, shipping: 2 },
+    }
     const report = await chaos(settings, { signal: new AbortController().signal })
     expect(report.violations, `seed ${seed}`).toEqual([])
     expect(report.endedMs.size).toBe(settings.orders)
     expect(report.faults.map(({ atMs: _, held: __, ...fault }) => fault)).toEqual(faultsOf(settings))
     // Faults that disturb nobody would prove nothing.
     expect(report.repeated).toBeGreaterThan(0)
+    for (const { kind, held, target } of report.faults)
+      if (kind === 'kill') expect(held, `${target}, seed ${seed}`).toBeGreaterThan(0)
   }, 240_000)
 })
