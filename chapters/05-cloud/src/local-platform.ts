@@ -11,6 +11,7 @@ import { freePort, startServer, temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { unzipSync } from 'fflate'
 import { proxy } from 'hono/proxy'
+import { onFreePorts } from './free-ports.ts'
 import type { Environment, EnvironmentRequest, Platform } from './platform.ts'
 import { type DaemonOptions, runDaemon } from './sqs-daemon.ts'
 
@@ -30,7 +31,7 @@ interface Running extends AsyncDisposable {
 /** The name by which clients know an environment: an address that stays when another environment takes its place. */
 interface Named extends AsyncDisposable {
   url: string
-  /** Where requests go now. */
+  /** Where requests go now; 0 until the environment's program listens. */
   port: number
 }
 
@@ -65,10 +66,10 @@ export async function localPlatform(options: LocalPlatformOptions): Promise<Plat
       const bundle = versions.get(version)
       if (!bundle) throw new Error(`there is no version ${version}`)
       if (running.has(name)) throw new Error(`there is an environment ${name} already`)
-      const port = await freePort()
       const environment: Environment = { name, tier, version, status: 'Launching', health: 'Grey' }
-      if (tier === 'web') names.set(name, await nameFor(port))
-      const started = start(request, bundle, join(folder.path, name), port, environment, options)
+      const named = tier === 'web' ? await giveName() : undefined
+      if (named) names.set(name, named)
+      const started = start(request, bundle, join(folder.path, name), named, environment, options)
       started.catch((error: Error) => {
         Object.assign(environment, { status: 'Ready', health: 'Red', reason: error.message })
       })
@@ -102,25 +103,31 @@ async function start(
   { tier, settings }: EnvironmentRequest,
   bundle: Uint8Array,
   home: string,
-  port: number,
+  named: Named | undefined,
   environment: Environment,
   { sqs, queueUrl, onDelivery, signal }: LocalPlatformOptions,
 ): Promise<AsyncDisposableStack> {
   await using stack = new AsyncDisposableStack()
   await unpack(bundle, home)
   const [command = '', ...args] = webProcess(await readFile(join(home, 'Procfile'), 'utf8'))
-  const url = `http://127.0.0.1:${port}/`
-  const server = stack.use(
-    await startServer({
+  const { port, url, server } = await onFreePorts(async () => {
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}/`
+    const server = await startServer({
       // No shell: a Procfile of ours has plain words.
-      ...{ command: command === 'node' ? process.execPath : command, args, cwd: home },
+      command: command === 'node' ? process.execPath : command,
+      args,
+      cwd: home,
       env: { ...settings, PORT: String(port) },
       // The health check of an environment.
       ready: async () => (await fetch(url).catch(() => undefined))?.ok === true,
       readyTimeoutMs: 30_000,
       signal,
-    }),
-  )
+    })
+    return { port, url, server }
+  })
+  stack.use(server)
+  if (named) named.port = port
   void server.exited.then(() => {
     environment.health = 'Red'
   })
@@ -158,8 +165,8 @@ function webProcess(procfile: string): string[] {
   return command.trim().split(/\s+/)
 }
 
-async function nameFor(port: number): Promise<Named> {
-  const named = { port, url: '', [Symbol.asyncDispose]: async () => {} }
+async function giveName(): Promise<Named> {
+  const named = { port: 0, url: '', [Symbol.asyncDispose]: async () => {} }
   const server = serve({
     hostname: '127.0.0.1',
     port: 0,

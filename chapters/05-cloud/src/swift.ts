@@ -14,6 +14,7 @@ import { gzipSync } from 'node:zlib'
 import { freePort, startServer, temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Credentials, Place } from './cloud.ts'
+import { onFreePorts } from './free-ports.ts'
 import { randomCredentials } from './practice-cloud.ts'
 
 /** How to get it, for messages. */
@@ -27,7 +28,6 @@ export interface Swift extends AsyncDisposable {
 }
 
 const storageServers = ['account', 'container', 'object'] as const
-const attempts = 3
 
 /** Whether Swift's servers are on PATH. */
 export async function findSwift(): Promise<boolean> {
@@ -47,15 +47,7 @@ export async function findSwift(): Promise<boolean> {
  * @throws an Error that says what Swift wrote when it does not start
  */
 export async function startSwift({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Swift> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await tryToStart(signal)
-    } catch (error) {
-      // Somebody else may have taken a port between our looking for a free one and Swift's use of it.
-      const taken = error instanceof Error && /address already in use/i.test(error.message)
-      if (!taken || attempt === attempts) throw error
-    }
-  }
+  return await onFreePorts(() => tryToStart(signal))
 }
 
 async function tryToStart(signal: AbortSignal | undefined): Promise<Swift> {
@@ -137,6 +129,10 @@ workers = 0
 log_level = ERROR
 `
 
+/** The servers wait for one another as long as a busy machine may need. */
+const patience = `conn_timeout = 10
+node_timeout = 60`
+
 const storageSettings = (folder: string, name: string, port: number) => `${shared(folder, port)}
 devices = ${join(folder, 'devices')}
 # A folder does for a disk.
@@ -147,6 +143,9 @@ pipeline = ${name}-server
 [app:${name}-server]
 use = egg:swift#${name}
 recon_cache_path = ${folder}
+${patience}
+# After that the listing would be brought up to date later, by a process that does not run here.
+container_update_timeout = 60
 `
 
 const proxySettings = (folder: string, port: number, user: Credentials, guest: Credentials) => `${shared(folder, port)}
@@ -156,6 +155,7 @@ pipeline = catch_errors cache listing_formats bulk s3api tempauth copy slo dlo v
 use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
+${patience}
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
