@@ -53,7 +53,7 @@ export interface CloudOptions {
   aws?: boolean
   /** Start moto in place of the practice cloud: it also knows machines. */
   machines?: boolean
-  /** Stops the practice cloud when aborted. */
+  /** Stops the practice cloud or moto when aborted before it is ready. */
   signal?: AbortSignal | undefined
 }
 

@@ -24,7 +24,7 @@ export interface Moto extends AsyncDisposable {
 }
 
 export interface MotoOptions {
-  /** Stops the server when aborted. */
+  /** Stops the server when aborted before it is ready. */
   signal?: AbortSignal | undefined
   /** The one pair of keys that is let in; random when not given. */
   credentials?: Credentials

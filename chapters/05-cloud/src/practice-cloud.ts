@@ -15,7 +15,7 @@ export interface PracticeCloud extends AsyncDisposable {
 }
 
 export interface PracticeOptions {
-  /** Stops the server when aborted. */
+  /** Stops the server when aborted before it is ready: what an interrupted program made in it is still to be removed. */
   signal?: AbortSignal | undefined
   /** The one pair that is let in; random when not given. */
   credentials?: Credentials
@@ -38,7 +38,7 @@ export async function startPracticeCloud({
 }: PracticeOptions = {}): Promise<PracticeCloud> {
   const server = await startProgram<{ port: number }>(new URL('./practice-cloud.program.ts', import.meta.url), {
     env: { PRACTICE_KEY_ID: credentials.accessKeyId, PRACTICE_SECRET: credentials.secretAccessKey },
-    signal,
+    untilReady: signal,
     readyTimeoutMs: 30_000,
   })
   const url = `http://127.0.0.1:${server.info.port}`
