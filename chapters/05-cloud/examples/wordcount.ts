@@ -106,7 +106,7 @@ export default example(import.meta, {
     const result = {
       ...{ objects: total.objects.length, bytes: total.bytes, workers, words: total.words },
       ...{ distinct: total.counts.size, top: topWords(total.counts, 10), ms: measured?.parallelMs ?? ms },
-      ...{ uploaded, uploadMs, repeat, killed: kill, again, localMs: local.ms },
+      ...{ uploaded, uploadMs, repeat, killed: total.killed, again, localMs: local.ms },
       ...(measured && { oneWorkerMs: measured.serialMs, speedup: measured.speedup, ceiling: measured.ceiling }),
       picture: await picture('wordcount.svg', decadePlot(total.objects)),
     }
@@ -120,8 +120,8 @@ export default example(import.meta, {
         ? 'All addresses were there with the same checksum: nothing was uploaded.'
         : `Uploading ${uploaded} addresses took ${milliseconds(uploadMs)}.`,
       `${workers} workers counted in ${milliseconds(ms)}${repeat > 1 ? `, each text ${repeat} times` : ''}; one pass in this process takes ${milliseconds(local.ms)}, with the same result.`,
-      ...(kill > 0
-        ? [`${kill} killed: ${again} of their jobs came back after ${visibility} s and were done by others.`]
+      ...(total.killed > 0
+        ? [`${total.killed} killed: ${again} of their jobs came back after ${visibility} s and were done by others.`]
         : []),
       ...(measured
         ? [

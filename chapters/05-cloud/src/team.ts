@@ -27,9 +27,10 @@ export interface Team extends AsyncDisposable {
   /**
    * Counts the texts, once for each call.
    *
-   * @param kill how many workers are killed once each worker holds two jobs: SIGKILL leaves no time to put them back
+   * @param kill how many workers are killed once they hold a job: SIGKILL leaves no time to put it back
+   * @returns how many were killed as well: none where there was nothing left to do before that
    */
-  count: (options: { kill?: number; onReport: (report: Report) => void }) => Promise<Total>
+  count: (options: { kill?: number; onReport: (report: Report) => void }) => Promise<Total & { killed: number }>
 }
 
 export async function startTeam(cloud: Cloud, options: TeamOptions): Promise<Team> {
@@ -49,19 +50,23 @@ export async function startTeam(cloud: Cloud, options: TeamOptions): Promise<Tea
   stack.defer(() => deletePrefix(s3, bucket, prefix).then(() => {}))
   const owned = stack.move()
 
-  async function count({ kill = 0, onReport }: Parameters<Team['count']>[0]): Promise<Total> {
+  async function count({ kill = 0, onReport }: Parameters<Team['count']>[0]) {
     const finished = new AbortController()
+    let killed = 0
     if (kill > 0) {
-      untilHeld(sqs, urls.jobs, Math.min(2 * size, jobs), AbortSignal.any([signal, finished.signal])).then(
-        () => group.processes.slice(0, kill).map(({ process }) => process.kill('SIGKILL')),
+      // More than the others can hold, two each: one of the victims holds at least one.
+      const held = Math.min(2 * (size - kill) + 1, jobs)
+      untilHeld(sqs, urls.jobs, held, AbortSignal.any([signal, finished.signal])).then(
+        () => {
+          killed = group.processes.slice(0, kill).filter(({ process }) => process.kill('SIGKILL')).length
+        },
         () => {},
       )
     }
-    return await mapReduce({ s3, sqs }, urls, jobsOf(texts, { bucket, prefix, count: jobs, repeat }), {
-      signal,
-      workersGone: group.gone,
-      onReport,
-    }).finally(() => finished.abort())
+    const list = jobsOf(texts, { bucket, prefix, count: jobs, repeat })
+    const watching = { signal, workersGone: group.gone, onReport }
+    const total = await mapReduce({ s3, sqs }, urls, list, watching).finally(() => finished.abort())
+    return { ...total, killed }
   }
   return { count, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

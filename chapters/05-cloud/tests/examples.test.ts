@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing'
 import { describe, expect, it } from 'vitest'
+import spot from '../examples/spot.ts'
 import { startPracticeCloud } from '../src/practice-cloud.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -34,8 +35,9 @@ describe('s3', () => {
 })
 
 describe('spot', () => {
-  it('puts jobs back when it is told, and has the same words when it is not', async () => {
-    const run = await start('spot', '--quick', '--json')
+  it('puts jobs back when it is told, and not when it is not', async () => {
+    // More time than a busy machine keeps the worker from asking.
+    const run = await start('spot', '--quick', '--json', '--notice', '30')
     expect(run.code).toBe(0)
     const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
@@ -45,6 +47,11 @@ describe('spot', () => {
     expect(runs[0]?.putBack).toBeGreaterThan(0)
     expect(runs[1]?.putBack).toBe(0)
     expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('has the same words when the machine is gone at once', async () => {
+    const { runs } = await spot.run({ notice: 0.1, visibility: 2, repeat: 5 })
+    expect(runs.map(({ words }) => words)).toEqual([1_789_329, 1_789_329])
   })
 })
 

@@ -12,6 +12,7 @@ import instances from '../examples/instances.ts'
 import wordcount from '../examples/wordcount.ts'
 import { findMoto, installMoto, type Moto, startMoto } from '../src/moto.ts'
 import { mostInstances } from '../src/prices.ts'
+import { slowLink } from '../src/slow-link.ts'
 import { countWords, topWords } from '../src/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -182,8 +183,11 @@ describeReal('with moto', moto, () => {
     it.each(['instances', 'beanstalk'])(
       '%s is killed in the middle, and clean removes what it has left',
       async (name) => {
+        // So far away that the program has long to go when we have read how far it is.
+        await using far = await slowLink(server.place, 300)
         const interruptWhen = name === 'instances' ? /launch / : /create .*worker/
-        const run = await runExample(chapter, name, [], { env, interruptWhen, interruptWith: 'SIGKILL' })
+        const farEnv = { ...env, AWS_ENDPOINT_URL: far.place.url }
+        const run = await runExample(chapter, name, [], { env: farEnv, interruptWhen, interruptWith: 'SIGKILL' })
         expect(run.signal).toBe('SIGKILL')
         const left = await removed()
         expect(left).toMatchObject({ roles: { length: 1 }, buckets: { length: 1 }, queues: { length: 3 } })

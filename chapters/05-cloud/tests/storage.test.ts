@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -201,7 +202,7 @@ describe('files', () => {
   it('are refused when they change while they are sent', async () => {
     await withFile(async (path) => {
       const own = await temporaryBucket(s3)
-      const write = () => writeFile(path, Buffer.alloc(bytes, 'new'))
+      const write = () => writeFileSync(path, Buffer.alloc(bytes, 'new'))
       const uploading = uploadFile(s3, { bucket: own.name, key: 'file' }, path, { onProgress: write, concurrency: 1 })
       await expect(uploading).rejects.toThrow('was changed while it was uploaded')
       await own[Symbol.asyncDispose]()
