@@ -135,6 +135,8 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     if (this.#members.size === this.#size) return undefined
     const worker = this.#startWorker({
       onReply: (reply) => {
+        // Stopped, while its reply was on its way: it takes no more tasks.
+        if (!this.#members.has(member)) return
         const job = this.#free(member)
         job?.settle?.(
           'error' in reply ? { status: 'rejected', reason: reply.error } : { status: 'fulfilled', value: reply.value },

@@ -12,7 +12,8 @@ async function serve(task: unknown): Promise<Reply> {
   try {
     return { value: await work(task) }
   } catch (error) {
-    return { error }
+    // JSON would leave out undefined, which one can throw.
+    return { error: error ?? null }
   }
 }
 

@@ -95,17 +95,18 @@ export interface FaultReport {
 /**
  * Hands a pool one task that goes wrong among others, then as many good ones as it has workers, and closes it.
  *
- * @param patienceMs after which a promise counts as never settled
+ * @param patienceMs when none of the pool's promises has been settled for so long, the others count as never settled
  */
 export async function provoke(
   pool: AnyPool,
   fault: Task,
   { workers, timeoutMs, patienceMs }: { workers: number; timeoutMs?: number | undefined; patienceMs: number },
 ): Promise<FaultReport> {
-  const withPatience = async <T>(promise: Promise<T>) => {
+  const settled = async (promises: Promise<unknown>[]) => {
     const { promise: never, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(new Error(`not settled within ${patienceMs / 1000} s`)), patienceMs)
-    return await Promise.race([promise, never]).finally(() => clearTimeout(timer))
+    const patient = promises.map((promise) => Promise.race([promise.finally(() => timer.refresh()), never]))
+    return await Promise.allSettled(patient).finally(() => clearTimeout(timer))
   }
   const echoes = (count: number) =>
     Array.from({ length: count }, async (_, value) => (await pool.run({ do: 'echo', value })) === value)
@@ -115,12 +116,12 @@ export async function provoke(
     (error) => String(error instanceof Error ? `${error.name}: ${error.message}` : error).replaceAll(/\s+/g, ' '),
   )
   const after = echoes(4 * workers)
-  const [cause, ...others] = await Promise.allSettled([withPatience(bad), ...[...before, ...after].map(withPatience)])
-  const next = await Promise.allSettled(echoes(workers).map(withPatience))
-  const [end] = await Promise.allSettled([withPatience(Promise.resolve(pool[Symbol.asyncDispose]()).then(() => true))])
-  const good = (settled: PromiseSettledResult<unknown>) => settled.status === 'fulfilled' && settled.value === true
+  const [cause, ...others] = await settled([bad, ...before, ...after])
+  const next = await settled(echoes(workers))
+  const [end] = await settled([Promise.resolve(pool[Symbol.asyncDispose]()).then(() => true)])
+  const good = (result?: PromiseSettledResult<unknown>) => result?.status === 'fulfilled' && result.value === true
   return {
-    cause: cause.status === 'fulfilled' ? cause.value : (cause.reason as Error).message,
+    cause: cause?.status === 'fulfilled' ? String(cause.value) : String(cause?.reason.message),
     others: others.filter(good).length,
     of: others.length,
     usable: next.every(good),

@@ -6,6 +6,7 @@ import { type Program, startProgram } from '@repo/common/process'
 export type Reply = { value: unknown } | { error: unknown }
 
 export interface WorkerEvents {
+  /** May also be called after the worker was asked to stop: a reply was on its way. */
   onReply: (reply: Reply) => void
   /** It ended, or could not be started, without having been asked to stop. Called once. */
   onEnd: (cause: Error) => void

@@ -3,7 +3,7 @@ import { until } from '@repo/common/testing'
 import { describe, expect, it } from 'vitest'
 import { WorkerPool } from '../src/pool.ts'
 import type { Task } from '../src/tasks.worker.ts'
-import { processes, threads } from '../src/workers.ts'
+import { processes, threads, type WorkerEvents } from '../src/workers.ts'
 
 const tasks = new URL('../src/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
@@ -51,6 +51,12 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     expect(await Promise.all([pool.run(echo('a')), pool.run(echo('b'))])).toEqual(['a', 'b'])
   })
 
+  it('fails a task also when what it throws is nothing', async () => {
+    const file = new URL('./fixtures/throws-nothing.ts', import.meta.url)
+    await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(file) : processes(file), 1)
+    await expect(pool.run(echo(1))).rejects.toBeNull()
+  })
+
   it('cancels a queued task without starting it, and a running one with its worker', async () => {
     await using pool = new WorkerPool<Task, unknown>(start(), 1)
     const started: string[] = []
@@ -89,6 +95,24 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     await pool[Symbol.asyncDispose]()
     for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: new Error('the pool was closed') })
   })
+})
+
+it('gives no task to a worker whose reply comes while it is being ended', async () => {
+  const workers: WorkerEvents[] = []
+  const given: number[] = []
+  const start = (events: WorkerEvents) => {
+    const number = workers.push(events)
+    return { send: () => void given.push(number), stop: async () => events.onReply({ value: 'late' }) }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  const cancellation = new AbortController()
+  const cancelled = pool.run(echo(1), { signal: cancellation.signal })
+  cancellation.abort(new Error('enough'))
+  await expect(cancelled).rejects.toThrow('enough')
+  const next = pool.run(echo(2))
+  expect(given).toEqual([1, 2])
+  workers[1]?.onReply({ value: 'in time' })
+  expect(await next).toBe('in time')
 })
 
 it('ends a worker once, also when the pool is disposed of while the worker still ends', async () => {

@@ -200,7 +200,7 @@ describe('pool', () => {
         closes: boolean
         cause: string
       }[]
-    }>('pool', '--tasks', '500', '--calls', '50', '--workers', '2')
+    }>('pool', '--tasks', '500', '--calls', '50', '--workers', '2', '--timeout', '5000')
     expect(result.speeds.map(({ pool }) => pool)).toEqual(['ours', 'piscina', 'tinypool', 'workerpool'])
     expect(result.behaviour.length).toBe(16)
     const ours = result.behaviour.filter(({ pool }) => pool === 'ours')
@@ -209,7 +209,7 @@ describe('pool', () => {
     expect(ours.map(({ cause }) => cause)).toEqual([
       'RangeError: a bug in the task',
       'Error: the worker exited with code 3 during its task',
-      'TimeoutError: no result within 500 ms: its worker was stopped',
+      'TimeoutError: no result within 5000 ms: its worker was stopped',
       'Error: the worker ran out of memory, its limit is 32 MB: give it smaller tasks',
     ])
   })
