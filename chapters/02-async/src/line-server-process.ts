@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { startProgram } from '@repo/common/process'
 import type { HandlerName } from './line-server.ts'
-import type { LoadTask } from './load.worker.ts'
+import type { LoadMessage, LoadTask } from './load.worker.ts'
 
 export interface ServerProcess extends AsyncDisposable {
   port: number
@@ -46,12 +46,19 @@ export async function startLoad(signal?: AbortSignal): Promise<LoadProcess> {
   ended.catch(() => {})
   return {
     async run<Result>(task: LoadTask, onProgress?: (done: number) => void) {
-      program.process.send(task)
-      for (;;) {
-        const [message] = await Promise.race([once(program.process, 'message'), ended])
-        if (message.error !== undefined) throw new Error(message.error)
-        if (message.progress === undefined) return message.result as Result
-        onProgress?.(message.progress)
+      const { promise, resolve, reject } = Promise.withResolvers<Result>()
+      // One listener for the whole run: several messages may arrive in the same turn of the event loop.
+      const listen = (message: LoadMessage) => {
+        if ('progress' in message) onProgress?.(message.progress)
+        else if ('error' in message) reject(new Error(message.error))
+        else resolve(message.result as Result)
+      }
+      program.process.on('message', listen)
+      try {
+        program.process.send(task)
+        return await Promise.race([promise, ended])
+      } finally {
+        program.process.off('message', listen)
       }
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),

@@ -7,12 +7,17 @@ export type LoadTask =
   | { task: 'open'; port: number; total: number }
   | { task: 'ask all' }
 
+/** What comes back for a task: any number of the first, then one of the others. */
+export type LoadMessage = { progress: number } | { error: string } | { result: unknown }
+
+const tell = (message: LoadMessage) => process.send?.(message)
+
 let held: Connection[] = []
 
 async function answer(task: LoadTask): Promise<unknown> {
   if (task.task === 'load') return await putLoad(task.load)
   if (task.task === 'open') {
-    held = await openMany(task.port, task.total, (open) => process.send?.({ progress: open }))
+    held = await openMany(task.port, task.total, (open) => tell({ progress: open }))
     return held.length
   }
   const start = performance.now()
@@ -22,9 +27,9 @@ async function answer(task: LoadTask): Promise<unknown> {
 
 process.on('message', async (task: LoadTask) => {
   try {
-    process.send?.({ result: await answer(task) })
+    tell({ result: await answer(task) })
   } catch (error) {
-    process.send?.({ error: (error as Error).message })
+    tell({ error: (error as Error).message })
   }
 })
 for (const end of ['SIGTERM', 'disconnect'] as const) {
