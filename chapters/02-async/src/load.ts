@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { quantile } from '@repo/common/measure'
+import { DisposableStack } from '@whatwg-node/disposablestack'
 import { LineSplitter } from './lines.ts'
 
 export interface Load {
@@ -32,11 +33,15 @@ export async function putLoad({ port, clients, durationMs, words }: Load): Promi
   const latencies: number[] = []
   const pings: number[] = []
   let wrong = 0
+  using stack = new DisposableStack()
+  const open = async () => stack.use(await openConnection(port))
+  // All are open before the clock starts.
+  const connections = await Promise.all(Array.from({ length: clients }, open))
+  const forPings = await open()
   const start = performance.now()
   const end = start + durationMs
 
-  async function client(first: number) {
-    using connection = await openConnection(port)
+  async function client(connection: Connection, first: number) {
     for (let at = first; performance.now() < end; at++) {
       const word = words[at % words.length] ?? ''
       const asked = performance.now()
@@ -46,15 +51,14 @@ export async function putLoad({ port, clients, durationMs, words }: Load): Promi
     }
   }
   async function pinger() {
-    using connection = await openConnection(port)
     while (performance.now() < end) {
       const asked = performance.now()
-      if ((await connection.ask('ping')) !== 'pong') wrong++
+      if ((await forPings.ask('ping')) !== 'pong') wrong++
       pings.push(performance.now() - asked)
       await delay(5)
     }
   }
-  await Promise.all([...Array.from({ length: clients }, (_, at) => client(at)), pinger()])
+  await Promise.all([...connections.map(client), pinger()])
   return {
     requests: latencies.length,
     wrong,
