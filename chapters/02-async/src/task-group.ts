@@ -6,7 +6,10 @@
 export interface TaskGroup {
   /** Aborted when a task has failed, when the group's own body has, or when the caller cancels the group. */
   signal: AbortSignal
-  /** Starts a task. Its signal is the group's: a task that does not heed it is waited for nevertheless. */
+  /**
+   * Starts a task. Its signal is the group's: a task that does not heed it is waited for nevertheless. Throws when the group
+   * has ended: nobody would wait for the task.
+   */
   run: <Result>(task: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
 }
 
@@ -31,6 +34,7 @@ export async function taskGroup<Result>(
   const cancelled = signal ? AbortSignal.any([controller.signal, signal]) : controller.signal
   const errors: unknown[] = []
   const running = new Set<Promise<unknown>>()
+  let ended = false
 
   function fail(error: unknown) {
     if (isConsequence(error, cancelled)) return
@@ -41,6 +45,7 @@ export async function taskGroup<Result>(
   const group: TaskGroup = {
     signal: cancelled,
     run(task) {
+      if (ended) throw new Error('the group has ended')
       const promise = (async () => {
         cancelled.throwIfAborted()
         return await task(cancelled)
@@ -59,6 +64,7 @@ export async function taskGroup<Result>(
   }
   // Tasks may start others as long as one is running.
   while (running.size > 0) await Promise.allSettled(running)
+  ended = true
 
   if (errors.length > 1) throw new AggregateError(errors, `${errors.length} tasks of the group have failed`)
   if (errors.length === 1) throw errors[0]

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { layers } from '../src/layers.ts'
 import { startSlowServer } from '../src/slow-server.ts'
-import { taskGroup } from '../src/task-group.ts'
+import { type TaskGroup, taskGroup } from '../src/task-group.ts'
 
 /** A task that ends when its signal is aborted, and notes that it has. */
 function endless(ended: string[], name: string) {
@@ -89,6 +89,14 @@ describe('a task group', () => {
     await expect(group).rejects.toThrow('no longer wanted')
     expect(ended).toEqual(['a'])
     await expect(taskGroup(async () => 1, { signal: controller.signal })).rejects.toThrow('no longer wanted')
+  })
+
+  it('starts nothing once it has ended', async () => {
+    let kept: TaskGroup | undefined
+    await taskGroup(async (group) => {
+      kept = group
+    })
+    expect(() => kept?.run(async () => 1)).toThrow('the group has ended')
   })
 
   it('can hold another', async () => {
