@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { stateOfTheUnionFiles } from '@repo/common/texts'
 import fc from 'fast-check'
-import pLimit from 'p-limit'
 import { describe, expect, it } from 'vitest'
 import { startBlockingFetch } from '../src/blocking-fetch.ts'
 import { backOff, fetchPage } from '../src/fetch-page.ts'
@@ -75,27 +74,25 @@ describe('fetching', () => {
   it.each<[Fault, string]>([
     ['reset', 'connection reset'],
     ['half', 'answer cut off'],
-    ['stall', 'no complete answer within 200 ms'],
-    ['never', 'no complete answer within 200 ms'],
+    ['stall', 'no complete answer within 1000 ms'],
+    ['never', 'no complete answer within 1000 ms'],
   ])('reports a server that sends: %s; and tries again', async (fault, reason) => {
     const site = { ...calm, failRate: 0.5 }
     await using server = await startSlowServer(site)
     const page = pageWith(site, fault)
-    const patient = { ...options, timeoutMs: 200 }
-    expect(await fetchPage(server.url, page, patient)).toMatchObject({ page, ok: false, bytes: 0, failures: [reason] })
-    expect(await fetchPage(server.url, page, { ...patient, retries: 1 })).toMatchObject({
-      ok: true,
-      failures: [reason],
-    })
+    // Only a server that is silent has to be waited for.
+    const timed = { ...options, timeoutMs: ['stall', 'never'].includes(fault) ? 1_000 : 60_000 }
+    const [once, twice] = await Promise.all([0, 1].map((retries) => fetchPage(server.url, page, { ...timed, retries })))
+    expect(once).toMatchObject({ page, ok: false, bytes: 0, failures: [reason] })
+    expect(twice).toMatchObject({ ok: true, failures: [reason] })
   })
 
   it('gives up a page and still fetches the rest', async () => {
     const site = { ...calm, failRate: 0.4 }
     await using server = await startSlowServer(site)
     const numbers = Array.from({ length: 40 }, (_, page) => page)
-    const limit = pLimit(8)
     const pages = await Promise.all(
-      numbers.map((page) => limit(() => fetchPage(server.url, page, { ...options, timeoutMs: 200, retries: 1 }))),
+      numbers.map((page) => fetchPage(server.url, page, { ...options, timeoutMs: 1_500, retries: 1 })),
     )
     const lost = numbers.filter((page) => faultOf(site, page, 1) && faultOf(site, page, 2))
     expect(lost.length).toBeGreaterThan(0)
@@ -160,7 +157,7 @@ it('the load counts what it was answered', async () => {
   using connection = await openConnection(port)
   // As `grep -oiw queequeg | wc -l` counts it in all chapters.
   expect(await connection.ask('queequeg')).toBe('queequeg 251')
-  const result = await putLoad({ port, clients: 4, durationMs: 50, words: ['whale', 'sea'] })
+  const result = await putLoad({ port, clients: 4, durationMs: 500, words: ['whale', 'sea'] })
   expect(result).toMatchObject({ wrong: 0 })
   expect(result.requests).toBeGreaterThanOrEqual(4)
   expect(result.p99Ms).toBeGreaterThanOrEqual(result.p50Ms)
