@@ -52,7 +52,7 @@ export const layers: Record<string, Endless> = {
     child.stdout.once('data', onRunning)
     child.on('error', () => {})
     // The abort is reported at once as an error; what counts is that the process has ended.
-    await once(new EventEmitter({ captureRejections: false }), 'never', { signal }).catch(async () => {
+    await once(new EventEmitter(), 'never', { signal }).catch(async () => {
       if (child.exitCode === null && child.signalCode === null)
         await new Promise((resolve) => child.once('close', resolve))
     })
