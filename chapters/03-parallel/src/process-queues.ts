@@ -6,7 +6,7 @@
  * The owner notes which task each consumer holds: one that dies neither loses its task nor its stop marker. The task
  * fails with the cause, and another consumer takes the dead one's place.
  */
-import { startProgram } from '@repo/common/process'
+import { type Program, startProgram } from '@repo/common/process'
 import { AsyncQueue } from './async-queue.ts'
 
 /** Counts the words of the address at this place in the list of all, sends a text back, or kills its own process. */
@@ -46,60 +46,59 @@ export async function consume(
 ): Promise<TaskResult[]> {
   const taskQueue = new AsyncQueue<ConsumerTask | typeof stop>()
   const resultQueue = new AsyncQueue<TaskResult>()
-  const program = new URL('./consumer.program.ts', import.meta.url)
-  const start = () => startProgram(program, { signal })
+  const over = new AbortController()
+  const stopping = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+  const start = () => startProgram(new URL('./consumer.program.ts', import.meta.url), { signal: stopping })
 
-  const running = new Set<Awaited<ReturnType<typeof start>>>()
-  const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => {})
-
-  const serve = (child: Awaited<ReturnType<typeof start>>) => {
-    running.add(child)
+  /** Gives a consumer what it asks for until it ends; returns whether it had taken its stop marker. */
+  async function serve({ process, pid, exited }: Program<undefined>): Promise<boolean> {
     let held: ConsumerTask | typeof stop | undefined
     let alive = true
-    child.process.on('message', async (message: ConsumerMessage) => {
+    process.on('message', async (message: ConsumerMessage) => {
       if ('put' in message) {
         const task = held
         held = undefined
-        if (task) resultQueue.put({ task, pid: child.pid, value: message.put })
+        if (task) resultQueue.put({ task, pid, value: message.put })
         return
       }
       const item = await taskQueue.take()
       if (!alive) return taskQueue.putBack(item)
       held = item
-      child.process.send({ item }, () => {})
+      process.send({ item }, () => {})
     })
-    void child.exited.then(async ({ code, signal: endedBy }) => {
-      alive = false
-      running.delete(child)
-      // It has taken its stop marker: the regular end.
-      if (held === stop || signal?.aborted) return
-      const how = endedBy ? `was ended by ${endedBy}` : `exited with code ${code}`
-      if (held) resultQueue.put({ task: held, pid: child.pid, error: `its consumer, process ${child.pid}, ${how}` })
-      try {
-        serve(await start())
-      } catch (error) {
-        failed.reject(error)
-      }
-    })
+    const { code, signal: endedBy } = await exited
+    alive = false
+    const how = endedBy ? `was ended by ${endedBy}` : `exited with code ${code}`
+    if (held && !stopping.aborted) resultQueue.put({ task: held, pid, error: `its consumer, process ${pid}, ${how}` })
+    return held === stop
   }
 
-  signal?.addEventListener('abort', () => failed.reject(signal.reason), { once: true })
+  const pids: number[] = []
+  const serving = Array.from({ length: consumers }, async () => {
+    let child = await start()
+    if (pids.push(child.pid) === consumers) {
+      onReady?.(pids)
+      for (const task of tasks) taskQueue.put(task)
+      for (let consumer = 0; consumer < consumers; consumer++) taskQueue.put(stop)
+    }
+    // Another one takes the place of one that ended in any other way; none does once all are to stop.
+    while (!(await serve(child))) child = await start()
+  })
+  const served = Promise.all(serving)
+  const failed = Promise.withResolvers<never>()
+  served.catch(failed.reject)
+  failed.promise.catch(() => {})
   try {
-    const children = await Promise.all(Array.from({ length: consumers }, start))
-    children.forEach(serve)
-    onReady?.(children.map(({ pid }) => pid))
-    for (const task of tasks) taskQueue.put(task)
-    for (let consumer = 0; consumer < consumers; consumer++) taskQueue.put(stop)
     const results: TaskResult[] = []
     while (results.length < tasks.length) {
       const result = await Promise.race([resultQueue.take(), failed.promise])
       onResult?.(result)
       results.push(result)
     }
-    await Promise.race([Promise.all([...running].map(({ exited }) => exited)), failed.promise])
+    await served
     return results
   } finally {
-    await Promise.all([...running].map((child) => child.stop()))
+    over.abort()
+    await Promise.allSettled(serving)
   }
 }

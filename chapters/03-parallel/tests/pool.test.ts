@@ -4,18 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { WorkerPool } from '../src/pool.ts'
 import type { Task } from '../src/tasks.worker.ts'
 import { processes, threads, type WorkerEvents } from '../src/workers.ts'
+import { isAlive } from './fixtures/alive.ts'
 
 const tasks = new URL('../src/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
 const heap = { resourceLimits: { maxOldGenerationSizeMb: 32 } }
-
-const isAlive = (pid: number) => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 const kinds = [
   ['threads', () => threads(tasks, heap)],

@@ -1,18 +1,36 @@
 /** The queues between processes: every task once, an end for each consumer, and consumers that are killed. */
-import { describe, expect, it } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { processesWith } from '@repo/common/testing'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AsyncQueue } from '../src/async-queue.ts'
 import { type ConsumerTask, consume } from '../src/process-queues.ts'
+import { isAlive } from './fixtures/alive.ts'
 
-const isAlive = (pid: number) => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
+// Lets a test say which start of a process fails, counted from 1.
+const failing = vi.hoisted(() => ({ start: 0 }))
+vi.mock('@repo/common/process', async (original) => {
+  const actual = await original<typeof import('@repo/common/process')>()
+  const startProgram: typeof actual.startProgram = async (...args) => {
+    if (--failing.start === 0) throw new Error('no more processes')
+    return await actual.startProgram(...args)
   }
-}
+  return { ...actual, startProgram }
+})
+
 const echoes = (count: number): ConsumerTask[] => Array.from({ length: count }, (_, at) => ({ echo: `text ${at}` }))
 
 describe('a task queue between processes', () => {
+  const markName = 'QUEUES_TEST'
+  let mark: string
+  beforeEach(() => {
+    mark = randomUUID()
+    vi.stubEnv(markName, mark)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    expect(await processesWith(markName, mark), 'nothing is left').toEqual([])
+  })
+
   it('hands out every task once and ends with its consumers', async () => {
     let pids: number[] = []
     const onReady = (ready: number[]) => {
@@ -41,6 +59,19 @@ describe('a task queue between processes', () => {
     const failed = results.filter(({ error }) => error !== undefined)
     expect(failed.map(({ task }) => task)).toEqual([{ kill: true }, { kill: true }, { kill: true }])
     for (const { pid, error } of failed) expect(error).toBe(`its consumer, process ${pid}, was ended by SIGKILL`)
+  })
+
+  it('is over only when also the one that replaces the last has ended', async () => {
+    const [result] = await consume([{ kill: true }], { consumers: 1 })
+    expect(result?.error).toMatch(/was ended by SIGKILL$/)
+  })
+
+  it.each([
+    ['a consumer', 2, echoes(3)],
+    ['a replacement', 3, [{ kill: true } as const, ...echoes(100)]],
+  ])('fails, and stops all the others, when %s cannot be started', async (_, start, tasks) => {
+    failing.start = start
+    await expect(consume(tasks, { consumers: 2 })).rejects.toThrow('no more processes')
   })
 
   it('replaces a consumer that is killed from outside while it waits for a task', async () => {
