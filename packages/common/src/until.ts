@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface UntilOptions {
-  /** 10 s. */
+  /** 30 s. */
   timeoutMs?: number
   /** Ends the waiting with the signal's reason. */
   signal?: AbortSignal | undefined
@@ -18,7 +18,7 @@ export interface UntilOptions {
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20, what = String(condition), signal }: UntilOptions = {},
+  { timeoutMs = 30_000, everyMs = 20, what = String(condition), signal }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
