@@ -3,7 +3,6 @@
  * environment of its own below node_modules/.cache. With MOTO_PYTHON set that Python's moto is used and nothing installed.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { findCommand } from './redis.mjs'
 import { fail, root, run, say } from './run.mjs'
@@ -36,7 +35,8 @@ async function install() {
   const python = findCommand('python3', 'python')
   if (!python) fail('moto needs Python 3.10 or newer; install it with your package manager')
   say(`installing moto ${version} into ${environment}`)
-  if (!existsSync(installed) && (await run(python, ['-m', 'venv', environment])).code !== 0) {
+  // Cleared: what is there may be half of an installation.
+  if ((await run(python, ['-m', 'venv', '--clear', environment])).code !== 0) {
     fail(
       'the Python environment could not be made, see above; on Debian and Ubuntu it needs `sudo apt-get install python3-venv`',
     )
@@ -48,6 +48,8 @@ async function install() {
     '--quiet',
     '--disable-pip-version-check',
     '--no-input',
+    '--retries',
+    '10',
     `moto[server]==${version}`,
   ]
   if ((await run(installed, pip)).code !== 0)

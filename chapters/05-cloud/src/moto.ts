@@ -4,9 +4,10 @@
  *
  * It is the one that MOTO_PYTHON's Python has, or the one that `npm run moto` has installed below node_modules/.cache.
  */
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process'
 import type { Credentials, Place } from './cloud.ts'
 import { randomCredentials } from './practice-cloud.ts'
@@ -32,16 +33,13 @@ export interface MotoOptions {
 
 /** The Python that runs moto; undefined where there is none. */
 export async function findMoto(): Promise<string | undefined> {
-  const given = process.env.MOTO_PYTHON
-  const folders = given && !/[\\/]/.test(given) ? (process.env.PATH ?? '').split(delimiter) : ['']
-  for (const candidate of folders.map((folder) => join(folder, given || installed))) {
-    const isThere = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (isThere) return candidate
-  }
-  return undefined
+  const python = process.env.MOTO_PYTHON || installed
+  // There may be a Python into which moto could not be installed.
+  const script = "from importlib.metadata import version; version('moto')"
+  return await promisify(execFile)(python, ['-c', script]).then(
+    () => python,
+    () => undefined,
+  )
 }
 
 /**
@@ -53,7 +51,7 @@ export async function startMoto({ signal, credentials = randomCredentials() }: M
   const python = await findMoto()
   if (!python) {
     const where = process.env.MOTO_PYTHON
-      ? `MOTO_PYTHON names "${process.env.MOTO_PYTHON}", which is no program here`
+      ? `MOTO_PYTHON names "${process.env.MOTO_PYTHON}", which is no Python with moto`
       : 'there is no moto'
     throw new Error(`${where}: install it with \`${installMoto}\``)
   }
