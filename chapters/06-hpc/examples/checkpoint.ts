@@ -5,10 +5,10 @@
  *
  *     pnpm --filter 06-hpc start checkpoint
  *     pnpm --filter 06-hpc start checkpoint --walltime 6 --warn 2
- *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 120 --warn 60
+ *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 300 --warn 60
  *
  * The job looks for the number whose Collatz sequence is the longest. The scheduler, or the job's script where the scheduler
- * has no such option, sends it SIGTERM some seconds before its walltime ends. Then it saves its state atomically (another
+ * has no such option, sends it SIGTERM some seconds before its walltime ends; Slurm up to 60 s earlier than it was asked to. Then it saves its state atomically (another
  * name, forced to the disk, renamed) and ends with 85, which means: there is more to do. Beside it runs the same job
  * without a walltime.
  *
@@ -28,6 +28,7 @@ import { createRun, newRunFolder, type Plan } from '../src/run.ts'
 
 /** The exit code of a job that has saved itself and wants to go on. */
 const moreToDo = 85
+const sigterm = '15'
 const mostLives = 200
 
 export default example(import.meta, {
@@ -40,7 +41,7 @@ export default example(import.meta, {
       .default('node')
       .describe('Node on the nodes of the cluster'),
   },
-  quick: { below: 6_000_000, walltime: 3, warn: 2 },
+  quick: { below: 8_000_000, walltime: 5, warn: 3 },
 
   async run({ below, walltime, warn, node, ...choice }, { signal, print, picture }) {
     if (warn >= walltime) throw new UsageError('--warn', warn, `less than the walltime, ${walltime} s`)
@@ -68,8 +69,10 @@ export default example(import.meta, {
         bar.update(0, `life ${life}`)
         const [job] = await limited.follow({ signal })
         if (job?.state === 'completed') break
-        // Too late for the warning, or killed without one: what it saved before still counts.
-        const goesOn = job?.exitCode === moreToDo || job?.state === 'timed out' || job?.state === 'node failed'
+        // Too late for the warning, told before it could listen, or killed: what it saved before still counts.
+        const isEnded = job?.state === 'failed' && job.signal === sigterm
+        const goesOn =
+          job?.exitCode === moreToDo || isEnded || job?.state === 'timed out' || job?.state === 'node failed'
         if (!goesOn || life === mostLives) {
           const log = job && (await limited.lastLines([job])).get(0)
           throw new Error(`the job ended in its life ${life}: ${job?.state}, exit code ${job?.exitCode}: ${log}`)

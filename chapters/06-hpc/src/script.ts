@@ -25,14 +25,15 @@ export function jobScript(job: JobDescription, { header, taskId, staysThere, war
   if (array) lines.push(`TASK_ID=${taskId}; export TASK_ID`)
   for (const [variable, value] of Object.entries(environment)) lines.push(`export ${variable}=${quote(value)}`)
   lines.push(`exec >"${base}.out" 2>"${base}.err"`, `rm -f "${base}.exit"`, '', `${command.map(quote).join(' ')} &`)
-  lines.push('command=$!', `trap 'kill -TERM "$command"' TERM`)
+  lines.push('command=$!', `trap 'kill -TERM "$command" 2>/dev/null' TERM`)
   const { walltimeSeconds } = resources
   const warning = !warnsItself && warnSeconds !== undefined && walltimeSeconds !== undefined
   if (warning) {
     const seconds = Math.max(1, walltimeSeconds - warnSeconds)
     lines.push(
       '# Ends by itself: a timer that had to be killed could miss the signal while it starts, and stay for hours.',
-      `( end=$(($(date +%s) + ${seconds}))`,
+      '# The clock, as so many sleeps would add up to more; a second at least, in which the command can begin to listen.',
+      `( end=$(($(date +%s) + ${seconds})); sleep 1`,
       `  while kill -0 "$command" 2>/dev/null && [ "$(date +%s)" -lt "$end" ]; do sleep 1; done`,
       '  kill -TERM "$command" 2>/dev/null ) &',
     )
@@ -41,6 +42,8 @@ export function jobScript(job: JobDescription, { header, taskId, staysThere, war
     'wait "$command"; code=$?',
     '# A signal that is trapped ends the wait, not the command.',
     'while kill -0 "$command" 2>/dev/null; do wait "$command"; code=$?; done',
+    '# The wait it ended may have been the one that had just seen the end: 127 says no, and of -1 bash has lost the code.',
+    '[ "$code" -le 128 ] || { wait "$command" 2>/dev/null; last=$?; case $last in 127 | -1) ;; *) code=$last ;; esac; }',
     '# Renamed when it is complete, so that nobody reads half of it.',
     `echo "$code" >"${base}.exit.new" && mv "${base}.exit.new" "${base}.exit"`,
     'exit "$code"',

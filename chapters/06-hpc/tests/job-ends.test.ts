@@ -84,7 +84,7 @@ describe.skipIf(process.platform === 'win32')("a job's script", () => {
     const warned = await start(
       {
         command: ['sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.05; done'],
-        resources: { walltimeSeconds: 61 },
+        resources: { walltimeSeconds: 63 },
         warnSeconds: 60,
       },
       folder.path,
