@@ -6,7 +6,7 @@ import { temporaryFolder } from '@repo/common/process'
 import { startProxy } from '@repo/common/proxy'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Connection } from './connection.ts'
-import { findOpenSsh, startOpenSsh } from './open-ssh.ts'
+import { findOpenSsh, sshConfig, startOpenSsh } from './open-ssh.ts'
 import { startPracticeCluster } from './practice/cluster.ts'
 
 /** How the ssh program and our own connection reach it. */
@@ -57,19 +57,15 @@ export async function openLoginNode(options: {
   const openSsh = (await findOpenSsh()) === undefined ? undefined : stack.use(await startOpenSsh({ signal }))
   const server = openSsh ?? stack.use(await startPracticeCluster({ signal }))
   const link = stack.use(await startProxy({ port: server.port, delayMs: rttMs / 2 }))
-  const knownHosts = join(folder, 'known_hosts')
+  const knownHostsFile = join(folder, 'known_hosts')
   // The same host at two ports.
   const keys = await readFile(server.knownHostsFile, 'utf8')
-  await writeFile(knownHosts, keys.replaceAll(/^\S+/gm, '[127.0.0.1]:*'))
+  await writeFile(knownHostsFile, keys.replaceAll(/^\S+/gm, '[127.0.0.1]:*'))
   const reach = async (alias: string, port: number): Promise<Reached> => {
     const file = join(folder, `${alias}_config`)
-    const settings = {
-      ...{ HostName: '127.0.0.1', Port: port, User: server.user },
-      ...{ IdentityFile: `"${server.identityFile}"`, IdentitiesOnly: 'yes', IdentityAgent: 'none' },
-      ...{ UserKnownHostsFile: `"${knownHosts}"`, StrictHostKeyChecking: 'yes', BatchMode: 'yes', LogLevel: 'ERROR' },
-    }
-    const lines = Object.entries(settings).map(([setting, value]) => `  ${setting} ${value}\n`)
-    await writeFile(file, `Host ${alias}\n${lines.join('')}`)
+    const { host, user, identityFile } = server
+    const quiet = { BatchMode: 'yes', LogLevel: 'ERROR' }
+    await writeFile(file, sshConfig(alias, { host, port, user, identityFile, knownHostsFile }, quiet))
     return { host: alias, configFile: file }
   }
   const [near, far] = [await reach('near', server.port), await reach('far', link.port)]

@@ -10,15 +10,15 @@
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { constants } from 'node:fs'
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { userInfo } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, freePort, startServer, temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { ConnectOptions } from './connection.ts'
+import { findProgram, isTaken, startAgain } from './server-programs.ts'
 
 const execute = promisify(execFile)
 
@@ -54,7 +54,6 @@ export interface OpenSshOptions {
   signal?: AbortSignal | undefined
 }
 
-const pathOfServers = [process.env.PATH ?? '', '/usr/sbin', '/usr/local/sbin', '/sbin'].join(delimiter)
 const attempts = 5
 
 /** The path of sshd, when the programs `ssh` and `ssh-keygen` are there as well; undefined otherwise. */
@@ -62,11 +61,6 @@ export async function findOpenSsh(): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined
   const [sshd, ...others] = await Promise.all(['sshd', 'ssh', 'ssh-keygen'].map(findProgram))
   return others.every(Boolean) ? sshd : undefined
-}
-
-async function findProgram(name: string): Promise<string | undefined> {
-  const paths = pathOfServers.split(delimiter).map((folder) => join(folder, name))
-  return await Promise.any(paths.map((path) => access(path, constants.X_OK).then(() => path))).catch(() => undefined)
 }
 
 /**
@@ -119,7 +113,7 @@ export async function startOpenSsh({
     try {
       return { port, child: await start(port) }
     } catch (error) {
-      if (attempt === attempts || !/address already in use/i.test(String(error))) throw error
+      if (attempt === attempts || !isTaken(error)) throw error
       return await startSomewhere(attempt + 1)
     }
   }
@@ -153,10 +147,37 @@ export async function startOpenSsh({
       for (const pid of pids) kill(pid)
     },
     async restart() {
-      child = await start(port)
+      child = await startAgain(() => start(port), { signal })
     },
     [Symbol.asyncDispose]: () => done.disposeAsync(),
   }
+}
+
+/** A host of an SSH configuration, for `ssh -F` and for our own connections; nothing of the user's own keys or agent. */
+export function sshConfig(
+  name: string,
+  {
+    host,
+    port,
+    user,
+    identityFile,
+    knownHostsFile,
+  }: Pick<OpenSsh, 'host' | 'port' | 'user' | 'identityFile' | 'knownHostsFile'>,
+  more: Record<string, string> = {},
+): string {
+  const settings = {
+    HostName: host,
+    Port: port,
+    User: user,
+    IdentityFile: `"${identityFile}"`,
+    IdentitiesOnly: 'yes',
+    IdentityAgent: 'none',
+    UserKnownHostsFile: `"${knownHostsFile}"`,
+    StrictHostKeyChecking: 'yes',
+    ...more,
+  }
+  const lines = Object.entries(settings).map(([setting, value]) => `  ${setting} ${value}\n`)
+  return `Host ${name}\n${lines.join('')}`
 }
 
 /** Makes a key pair, without a passphrase when none is given. */

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findOpenSsh, type OpenSsh, startOpenSsh } from './open-ssh.ts'
+import { findOpenSsh, type OpenSsh, sshConfig, startOpenSsh } from './open-ssh.ts'
 import { findSlurm, type SlurmCluster, type SlurmOptions, startSlurmCluster } from './slurm-cluster.ts'
 
 /** How to get it, for messages. */
@@ -29,13 +29,7 @@ export async function startRealCluster(options: SlurmOptions = {}): Promise<Real
   const ssh = stack.use(await startOpenSsh({ environment: slurm.environment, signal: options.signal }))
 
   const configFile = join(ssh.folder, 'ssh_config')
-  const settings = {
-    ...{ HostName: ssh.host, Port: ssh.port, User: ssh.user },
-    ...{ IdentityFile: ssh.identityFile, IdentitiesOnly: 'yes', IdentityAgent: 'none' },
-    ...{ UserKnownHostsFile: ssh.knownHostsFile, StrictHostKeyChecking: 'yes' },
-  }
-  const lines = Object.entries(settings).map(([name, value]) => `  ${name} ${value}\n`)
-  await writeFile(configFile, `Host slurm\n${lines.join('')}`)
+  await writeFile(configFile, sshConfig('slurm', ssh))
 
   const owned = stack.move()
   return { slurm, ssh, host: 'slurm', configFile, [Symbol.asyncDispose]: () => owned.disposeAsync() }

@@ -8,7 +8,6 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { availableParallelism, hostname, totalmem, userInfo } from 'node:os'
@@ -16,6 +15,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, freePort, startServer, temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { findProgram, isTaken, pathOfServers, startAgain } from './server-programs.ts'
 
 const nodeNames = ['n1', 'n2'] as const
 export type NodeName = (typeof nodeNames)[number]
@@ -38,21 +38,18 @@ export interface SlurmOptions {
   signal?: AbortSignal | undefined
   /** Cores of each node, as Slurm is told; as many as this machine has when not given. */
   cores?: number | undefined
+  /**
+   * Gives a node up that says nothing for seconds, and begins its jobs again at once: for those who cause that. On a busy
+   * machine healthy nodes are given up as well.
+   */
+  impatient?: boolean | undefined
 }
 
-/** Where Debian puts servers, for users that have no such folders on their PATH. */
-const serverFolders = ['/usr/sbin', '/sbin']
-const pathOfServers = [process.env.PATH ?? '', ...serverFolders].join(delimiter)
 const attempts = 3
 
 /** Whether Slurm's and munge's programs are on this machine. */
 export async function findSlurm(): Promise<boolean> {
-  const isThere = (program: string) =>
-    Promise.any(pathOfServers.split(delimiter).map((folder) => access(join(folder, program), constants.X_OK))).then(
-      () => true,
-      () => false,
-    )
-  const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(isThere))
+  const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(findProgram))
   return process.platform === 'linux' && found.every(Boolean)
 }
 
@@ -67,13 +64,16 @@ export async function startSlurmCluster(options: SlurmOptions = {}): Promise<Slu
       return await tryToStart(options)
     } catch (error) {
       // Somebody else may have taken a port between our looking for a free one and its use.
-      const taken = error instanceof Error && /address already in use/i.test(error.message)
-      if (!taken || attempt === attempts) throw error
+      if (!isTaken(error) || attempt === attempts) throw error
     }
   }
 }
 
-async function tryToStart({ signal, cores = availableParallelism() }: SlurmOptions): Promise<SlurmCluster> {
+async function tryToStart({
+  signal,
+  cores = availableParallelism(),
+  impatient = false,
+}: SlurmOptions): Promise<SlurmCluster> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path
   const isolation = await namespaces()
@@ -84,7 +84,7 @@ async function tryToStart({ signal, cores = availableParallelism() }: SlurmOptio
   const configuration = join(folder, 'slurm.conf')
   await writeFile(key, randomBytes(128), { mode: 0o400 })
   for (const name of ['state', 'home', ...nodeNames]) await mkdir(join(folder, name))
-  await writeFile(configuration, settings({ folder, socket, ports, cores }))
+  await writeFile(configuration, settings({ folder, socket, ports, cores, impatient }))
   const environment = {
     SLURM_CONF: configuration,
     // Jobs run on the Node that runs this program.
@@ -125,9 +125,14 @@ async function tryToStart({ signal, cores = availableParallelism() }: SlurmOptio
         (await says(/^(idle|mixed|allocated|completing)/i, 'sinfo', '-h', '-n', name, '-o', '%T')),
       isolation,
     )
-  const [n1, n2] = await Promise.all([startNode('n1'), startNode('n2')])
-  const nodes = { n1, n2 }
-  stack.defer(async () => void (await Promise.all(nodeNames.map((name) => nodes[name].stop()))))
+  // Each on the stack as soon as it is there: the other one may fail.
+  const nodes = {} as Record<NodeName, Child>
+  const firstStart = async (name: NodeName) => {
+    nodes[name] = await startNode(name)
+    stack.defer(async () => void (await nodes[name].stop()))
+  }
+  const [failed] = (await Promise.allSettled(nodeNames.map(firstStart))).filter(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
 
   const owned = stack.move()
   return {
@@ -138,7 +143,7 @@ async function tryToStart({ signal, cores = availableParallelism() }: SlurmOptio
     folder: join(folder, 'home'),
     async startNode(name) {
       await nodes[name].stop()
-      nodes[name] = await startNode(name)
+      nodes[name] = await startAgain(() => startNode(name), { signal })
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -149,10 +154,14 @@ interface Settings {
   socket: string
   ports: Record<NodeName | 'controller', number>
   cores: number
+  impatient: boolean
 }
 
-/** slurm.conf; see `man slurm.conf`. Short intervals instead of gentle ones: nobody else's cluster waits here. */
-function settings({ folder, socket, ports, cores }: Settings): string {
+/** slurm.conf; see `man slurm.conf`. It looks at its queue all the time: nobody else's cluster waits here. */
+function settings({ folder, socket, ports, cores, impatient }: Settings): string {
+  const seconds = impatient
+    ? { credential: 5, node: 10, answer: 5, end: 1 }
+    : { credential: 60, node: 60, answer: 30, end: 5 }
   const { username } = userInfo()
   const memoryMb = Math.floor(totalmem() / 2 ** 20 / nodeNames.length)
   const nodes = nodeNames.map(
@@ -167,7 +176,7 @@ SlurmUser=${username}
 SlurmdUser=${username}
 AuthType=auth/munge
 # A job that lost its node begins again when the pass it had for it has expired.
-AuthInfo=socket=${socket},cred_expire=5
+AuthInfo=socket=${socket},cred_expire=${seconds.credential}
 StateSaveLocation=${join(folder, 'state')}
 SlurmdSpoolDir=${join(folder, '%n')}
 SlurmctldPidFile=${join(folder, 'slurmctld.pid')}
@@ -190,10 +199,10 @@ MaxArraySize=10001
 MaxJobCount=20000
 MinJobAge=30
 # A node that says nothing for so long is given up, with its jobs.
-SlurmdTimeout=10
-MessageTimeout=5
-BatchStartTimeout=5
-KillWait=1
+SlurmdTimeout=${seconds.node}
+MessageTimeout=${seconds.answer}
+BatchStartTimeout=${seconds.answer}
+KillWait=${seconds.end}
 ReturnToService=2
 ${nodes.join('\n')}
 PartitionName=practice Nodes=${nodeNames.join(',')} Default=YES MaxTime=24:00:00 State=UP

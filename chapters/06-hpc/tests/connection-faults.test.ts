@@ -153,7 +153,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
   })
 
   it('a host that has fallen silent is noticed', async () => {
-    await using set = await setUp({ keepAliveMs: 100 })
+    await using set = await setUp({ keepAliveMs: 1_000 })
     const { connection, proxy, server, changes } = set
     const file = join(server.folder, 'mark')
     const lost = rejection(connection.run(waitsFor(file)))

@@ -12,6 +12,7 @@ import ssh2 from 'ssh2'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Connection, connect } from '../src/connection.ts'
 import { findOpenSsh, installOpenSsh, type OpenSsh, startOpenSsh } from '../src/open-ssh.ts'
+import { newKeyPair } from '../src/practice/cluster.ts'
 import type { RemoteFileError } from '../src/sftp.ts'
 import type { TransferProgress } from '../src/transfer.ts'
 
@@ -270,7 +271,7 @@ describe('a host that names files as it should not', () => {
   it.each(['../evil', 'a/b', 'a\0b'])('is not believed: %j', async (name) => {
     await using stack = new AsyncDisposableStack()
     const { path: folder } = stack.use(await temporaryFolder())
-    const keys = { host: ssh2.utils.generateKeyPairSync('ed25519'), user: ssh2.utils.generateKeyPairSync('ed25519') }
+    const keys = { host: newKeyPair('host'), user: newKeyPair('user') }
     const sftp = (session: ssh2.SFTPWrapper) => {
       let listed = false
       const entry = {

@@ -226,7 +226,8 @@ async function writeKeys(folder: string) {
   return { hostKey, identityFile, publicKey }
 }
 
-function newKeyPair(comment: string) {
+/** A new ed25519 key pair that ssh2 can read. */
+export function newKeyPair(comment: string) {
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
     // ssh2 1.17 leaves out the first byte of a key when that is zero, as it is in one of 256.
