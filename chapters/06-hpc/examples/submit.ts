@@ -13,11 +13,11 @@
  * Look for: which commands it takes on each scheduler, how long the job waited and how long it ran, and where its output is.
  */
 import { posix } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { example, UsageError } from '@repo/common/example'
 import { accepting, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bold, dim, milliseconds } from '@repo/common/terminal'
+import { askUntil } from '../src/ask-until.ts'
 import type { Cluster } from '../src/cluster.ts'
 import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
 import { acceptedJobName, hasEnded, type JobDescription, type JobStatus, jobFiles, jobName } from '../src/job.ts'
@@ -73,8 +73,7 @@ export default example(import.meta, {
     const seen: (JobStatus & { ms: number })[] = []
     let listed = false
     using bar = progress('waiting')
-    for (;;) {
-      const [status] = await cluster.poll([submitted])
+    const isLast = async ([status]: JobStatus[]) => {
       bar.update(0, [status?.state, status?.reason].filter(Boolean).join(', '))
       if (status && status.state !== seen.at(-1)?.state) seen.push({ ...status, ms: performance.now() - begun })
       if (!listed && seen.some(({ state }) => state === 'running')) {
@@ -83,9 +82,9 @@ export default example(import.meta, {
         const { stdout, stderr } = await connection.run(listing(dialect, submitted), { repeatable: true, signal })
         print((stdout || stderr).trimEnd())
       }
-      if (status && hasEnded(status.state)) break
-      await delay(pollMs, undefined, { signal })
+      return status !== undefined && hasEnded(status.state)
     }
+    await askUntil(() => cluster.poll([submitted]), isLast, { signal, everyMs: pollMs })
 
     const files = jobFiles(name)
     const last = seen.at(-1)

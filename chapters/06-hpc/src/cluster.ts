@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { UsageError } from '@repo/common/example'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Connection, type ConnectOptions, connect } from './connection.ts'
+import { type Connection, type ConnectOptions, connect, type RunOptions } from './connection.ts'
 import { dialectOf, probe, readProbe } from './dialects/dialects.ts'
 import { readExitCodes, settle, withExitCodes } from './exit-codes.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from './job.ts'
@@ -55,6 +55,12 @@ export interface Cluster extends AsyncDisposable {
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Promise<string>
   nodes: () => Promise<NodeStatus[]>
+  /**
+   * What the scheduler answers to any question of its dialect.
+   *
+   * @throws {@link CommandError} or {@link ParseError}, which name the host
+   */
+  ask: <Answer>(question: Question<Answer>, options?: RunOptions) => Promise<Answer>
 }
 
 /**
@@ -86,8 +92,8 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   // What the account calls its home, which need not be where its sessions begin.
   const home = (await connection.output(['sh', '-c', 'cd "$HOME" && pwd'], { repeatable: true, signal })).trim()
 
-  async function ask<Answer>({ command, parse, nothing }: Question<Answer>): Promise<Answer> {
-    const result = await connection.run(command, { repeatable: true, signal })
+  async function ask<Answer>({ command, parse, nothing }: Question<Answer>, options?: RunOptions): Promise<Answer> {
+    const result = await connection.run(command, { repeatable: true, signal, ...options })
     if (result.code !== 0 && !nothing?.test(result.stderr)) throw new CommandError(name, command, result)
     return named(() => parse(result.stdout))
   }
@@ -145,6 +151,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     release: async (job) => void (await connection.output(dialect.release(job), { repeatable: true, signal })),
     why: (job) => ask(dialect.why(job)),
     nodes: () => ask(dialect.nodes()),
+    ask,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -3,7 +3,7 @@
  * the other schedulers are told with each job which ones it waits for.
  */
 import { posix } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { askUntil } from './ask-until.ts'
 import type { Cluster } from './cluster.ts'
 import { dagFile, pollDag, submitDag } from './dialects/htcondor.ts'
 import { hasEnded, type JobDescription, type JobState, type JobStatus, type SubmittedJob } from './job.ts'
@@ -48,17 +48,17 @@ export async function runDag(cluster: Cluster, jobs: readonly DagJob[], options:
       ? await byDagman(cluster, jobs, options)
       : await byDependencies(cluster, jobs, options)
   try {
-    for (;;) {
-      const changed = update(records, await dag.poll(), performance.now() - begun)
-      if (changed) onChange?.(records)
-      if (records.every(({ state }) => hasEnded(state))) return records
+    const isLast = async (seen: Map<string, JobStatus>) => {
+      if (update(records, seen, performance.now() - begun)) onChange?.(records)
       // Some schedulers let a job wait for ever for what can no longer come.
       for (const record of records) {
         const lost = jobs.some(({ job }) => record.parents.includes(job.name) && hasFailed(records, job.name))
         if (lost && record.id && !hasEnded(record.state)) await dag.giveUp(record.name)
       }
-      await delay(pollMs, undefined, { signal })
+      return records.every(({ state }) => hasEnded(state))
     }
+    await askUntil(dag.poll, isLast, { signal, everyMs: pollMs })
+    return records
   } catch (error) {
     await dag.cancel()
     throw error
@@ -147,14 +147,13 @@ async function byDagman(cluster: Cluster, jobs: readonly DagJob[], { folder, sig
   for (const { name, text, executable } of [...files, { name: file, text: dagFile(nodes), executable: false }]) {
     await connection.writeFile(posix.join(folder, name), text, { mode: executable ? 0o755 : 0o644, signal })
   }
-  const { command, parse } = submitDag(file)
-  const id = parse(await connection.output(command, { cwd: folder, signal }))
+  const id = await cluster.ask(submitDag(file), { cwd: folder, repeatable: false })
   cluster.commands.submit++
   const question = pollDag(id)
   return {
     async poll() {
       cluster.commands.poll++
-      const statuses = question.parse(await connection.output(question.command, { repeatable: true, signal }))
+      const statuses = await cluster.ask(question)
       const seen = new Map<string, JobStatus>(
         statuses.flatMap((status) => (status.dagNode ? [[status.dagNode, status]] : [])),
       )

@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/until'
+import { askUntil } from './ask-until.ts'
 import type { Cluster } from './cluster.ts'
 import { hasEnded, type JobDescription, type JobStatus, jobFiles, type SubmittedJob } from './job.ts'
 import type { Command, NodeStatus } from './scheduler.ts'
@@ -86,11 +87,9 @@ async function runJob(cluster: Cluster, folder: WorkFolder, job: Omit<JobDescrip
 }
 
 async function untilEnded(cluster: Cluster, job: SubmittedJob, signal: AbortSignal): Promise<JobStatus> {
-  for (;;) {
-    const [status] = await cluster.poll([job])
-    if (status && hasEnded(status.state)) return status
-    await delay(pollMs, undefined, { signal })
-  }
+  const isLast = (statuses: JobStatus[]) => statuses.every(({ state }) => hasEnded(state))
+  const [status] = await askUntil(() => cluster.poll([job]), isLast, { signal, everyMs: pollMs })
+  return status as JobStatus
 }
 
 const fromScheduler = /^(SLURM|PBS|CONDOR|_CONDOR|BATCH_SYSTEM|NCPUS$|OMPI|PMI)/

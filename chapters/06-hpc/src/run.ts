@@ -9,14 +9,14 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { checkpointFile } from '@repo/common/checkpoint'
 import { until } from '@repo/common/until'
 import { z } from 'zod'
+import { askUntil } from './ask-until.ts'
 import type { Cluster } from './cluster.ts'
 import { hasEnded, type JobDescription, type JobState, jobFiles, jobStates, type SubmittedJob } from './job.ts'
-import { ParseError, schedulerNames } from './scheduler.ts'
+import { schedulerNames } from './scheduler.ts'
 import { CommandError } from './ssh-errors.ts'
 
 /** What is submitted; each attempt adds its own name and folder, and ATTEMPT, its number from 1, to the environment. */
@@ -89,8 +89,6 @@ export interface FollowOptions {
 
 /** Runs are below this folder of the account's home. */
 const remoteRoot = 'distributed-computing-runs'
-/** So many polls in a row may fail before it is an error: a busy scheduler does not answer every time. */
-const mostFailedPolls = 5
 
 /** The path of a folder for a new run, among the repository's outputs. */
 export function newRunFolder(name: string): string {
@@ -162,6 +160,11 @@ export class Run {
     this.#cluster = cluster
     this.#manifest = manifest
     this.#file = manifestFile(folder)
+  }
+
+  /** Its folder on the cluster. */
+  get remote(): string {
+    return this.#manifest.remote
   }
 
   get tasks(): readonly TaskRecord[] {
@@ -252,21 +255,13 @@ export class Run {
     return this.tasks
   }
 
-  /** Polls until every task has ended. A scheduler that gives no answer, or half of one, is asked again, a few times. */
+  /** Polls until every task has ended. */
   async follow({ signal, onPoll, everyMs = 500 }: FollowOptions = {}): Promise<readonly TaskRecord[]> {
-    for (let failures = 0; ; ) {
-      signal?.throwIfAborted()
-      try {
-        await this.poll()
-        failures = 0
-      } catch (error) {
-        const mayPass = error instanceof CommandError || error instanceof ParseError
-        if (!mayPass || ++failures === mostFailedPolls) throw error
-      }
-      await onPoll?.(this.tasks)
-      if (this.tasks.every(isOver)) return this.tasks
-      await delay(everyMs, undefined, { signal })
+    const isLast = async (tasks: readonly TaskRecord[]) => {
+      await onPoll?.(tasks)
+      return tasks.every(isOver)
     }
+    return await askUntil(() => this.poll(), isLast, { signal, everyMs })
   }
 
   /** What tasks printed last, both streams, by their numbers; one command however many they are. */
