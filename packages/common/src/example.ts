@@ -41,6 +41,8 @@ export interface Declaration<S extends Shape, Result> {
   run: (options: Values<S>, context: Context) => Promise<Result>
   /** The result in a few words, for the tour's table. */
   figure: (result: Result) => string
+  /** How long it may clean up after Ctrl-C; 10 s. */
+  cleanUpDeadlineMs?: number
 }
 
 export interface Example<Options = unknown, Result = unknown> {
@@ -97,7 +99,7 @@ export function example<S extends Shape, Result>(
     },
 
     async main(argv) {
-      const interruption = listenForSignals()
+      const interruption = listenForSignals(declaration.cleanUpDeadlineMs)
       try {
         const takesOperands = declaration.operands !== undefined
         const { values, operands } = parseCommandLine(declaration.options, takesOperands, argv)
@@ -121,7 +123,7 @@ export function example<S extends Shape, Result>(
         // An interrupted run fails in whatever it was waiting for; the reader asked for that and needs no message.
         if (interruption.exitCode !== undefined) return interruption.exitCode
         process.stderr.write(`${describeError(error)}\n`)
-        return error instanceof UsageError ? 2 : 1
+        return originalOf(error) instanceof UsageError ? 2 : 1
       } finally {
         interruption.stopListening()
       }
@@ -149,11 +151,17 @@ export async function readHeader(file: string): Promise<{ name: string; summary:
 
 /** One line for a reader: the message and the causes below it, without a stack. */
 export function describeError(error: unknown): string {
+  const original = originalOf(error)
   const parts: string[] = []
-  for (let at = error; at instanceof Error; at = at.cause) if (!parts.includes(at.message)) parts.push(at.message)
-  if (parts.length === 0) parts.push(String(error))
+  for (let at = original; at instanceof Error; at = at.cause) if (!parts.includes(at.message)) parts.push(at.message)
+  if (parts.length === 0) parts.push(String(original))
   const line = parts.join(': ').replaceAll(/\s*\n\s*/g, ' ')
-  return process.env.DEBUG && error instanceof Error ? `error: ${line}\n${error.stack}` : `error: ${line}`
+  return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
+}
+
+/** What went wrong first: where the cleaning up fails as well, `using` throws a SuppressedError that holds both. */
+function originalOf(error: unknown): unknown {
+  return error instanceof Error && 'suppressed' in error ? originalOf(error.suppressed) : error
 }
 
 type CommandLine = { values: Record<string, string | boolean>; operands: string[] }
@@ -269,13 +277,15 @@ async function writePicture(file: string, name: string, content: string | Uint8A
 }
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
-const cleanUpDeadlineMs = 10_000
+const usualDeadlineMs = 10_000
+/** After how long a reader is told that a program which may take longer than that cleans up. */
+const noticeMs = 2_000
 
 /**
  * Turns Ctrl-C, SIGTERM, a closed output pipe and errors that nobody awaits into an AbortSignal and the exit code that
  * belongs to it. A second Ctrl-C, or work that does not stop within the deadline, ends the process at once.
  */
-function listenForSignals() {
+function listenForSignals(deadlineMs = usualDeadlineMs) {
   const controller = new AbortController()
   const state = { signal: controller.signal, exitCode: undefined as number | undefined, stopListening }
 
@@ -285,12 +295,15 @@ function listenForSignals() {
     // Also where `run` never settles and the process ends because nothing is left to wait for.
     process.exitCode = exitCode
     controller.abort(reason)
+    if (deadlineMs > usualDeadlineMs) {
+      setTimeout(() => {
+        process.stderr.write('cleaning up; a second Ctrl-C ends at once, and leaves what is there\n')
+      }, noticeMs).unref()
+    }
     setTimeout(() => {
-      process.stderr.write(
-        `error: the work did not stop within ${cleanUpDeadlineMs / 1000} s after ${reason.message}\n`,
-      )
+      process.stderr.write(`error: the work did not stop within ${deadlineMs / 1000} s after ${reason.message}\n`)
       process.exit(exitCode)
-    }, cleanUpDeadlineMs).unref()
+    }, deadlineMs).unref()
   }
   function onSignal(name: NodeJS.Signals) {
     const exitCode = signalExitCodes[name as keyof typeof signalExitCodes]

@@ -8,6 +8,7 @@ import { runProgram } from '../src/testing.ts'
 import declared from './fixtures/declared.ts'
 
 const file = fileURLToPath(new URL('./fixtures/declared.ts', import.meta.url))
+const cleaning = fileURLToPath(new URL('./fixtures/cleaning.ts', import.meta.url))
 const run = (...args: string[]) => runProgram(file, args)
 
 describe('an example from the command line', () => {
@@ -73,6 +74,33 @@ describe('an example from the command line', () => {
   ] as const)('cleans up after %s and exits with %i', async (signal, code) => {
     const ended = await runProgram(file, ['--slowly'], { interruptWhen: /running/, interruptWith: signal })
     expect(ended).toMatchObject({ code, stderr: 'cleaned up\n' })
+  })
+
+  it('says that it cleans up where that may take long, and ends at once after a second Ctrl-C', async () => {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cleaning], {
+      env: { ...process.env, DEADLINE_MS: '60000' },
+    })
+    const said = { running: Promise.withResolvers<void>(), cleaning: Promise.withResolvers<void>() }
+    child.stdout.once('data', () => said.running.resolve())
+    child.stderr.once('data', (text) => {
+      expect(String(text)).toMatch(/^cleaning up; a second Ctrl-C ends at once[^\n]*\n$/)
+      said.cleaning.resolve()
+    })
+    await said.running.promise
+    child.kill('SIGINT')
+    await said.cleaning.promise
+    child.kill('SIGINT')
+    expect(await once(child, 'close')).toEqual([130, null])
+  })
+
+  it('ends when its time for that is over', async () => {
+    const env = { DEADLINE_MS: '50' }
+    const ended = await runProgram(cleaning, [], { env, interruptWhen: /running/ })
+    expect(ended).toMatchObject({ code: 130, stderr: 'error: the work did not stop within 0.05 s after SIGINT\n' })
+  })
+
+  it('names what went wrong first where the cleaning up fails as well', async () => {
+    expect(await run('--fail-twice')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
   })
 
   it('ends quietly when nobody reads its output any more', async () => {
