@@ -11,11 +11,11 @@ import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { startProgram } from '@repo/common/process'
+import { startProxy } from '@repo/common/proxy'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
 import { askWakeUps } from './wakeups.ts'
-import { startWan } from './wan.ts'
 
 export interface Rung {
   name: string
@@ -46,7 +46,7 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
   await once(worker, 'message', { signal })
   const turn = new Int32Array(new SharedArrayBuffer(4))
 
-  const pipe = stack.adopt(startPipe(file), async (child) => {
+  const pipe = stack.adopt(await startPipe(file), async (child) => {
     const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined
     child.kill()
     await exited
@@ -59,7 +59,7 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
     return socket
   }
   const near = await open(tcp.info.port)
-  const wan = stack.use(await startWan(tcp.info.port, wanOneWayMs))
+  const wan = stack.use(await startProxy({ port: tcp.info.port, delayMs: wanOneWayMs, signal }))
   const far: Socket[] = []
   while (far.length < wanConnections) far.push(await open(wan.port))
 
@@ -108,9 +108,10 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
   return { rungs, missing, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-function startPipe(file: URL) {
+async function startPipe(file: URL) {
   // Plain Node, without the program's loaders; what goes through it are its input and output.
   const child = spawn(process.execPath, [fileURLToPath(file), 'pipe'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  await once(child, 'spawn')
   child.stdin.on('error', () => {})
   child.on('error', () => {})
   return child

@@ -76,7 +76,7 @@ export async function startLayout({ processes, threads }: Layout, signal?: Abort
   await using stack = new AsyncDisposableStack()
   const file = new URL('./sum-process.worker.ts', import.meta.url)
   const starting = Array.from({ length: processes }, () =>
-    startProgram(file, { args: [String(threads)], serialization: 'advanced', readyTimeoutMs: 60_000, signal }),
+    startProgram(file, { args: [String(threads)], serialization: 'advanced', signal }),
   )
   // Those that did start are ended also when another one did not.
   const settled = await Promise.allSettled(starting)
@@ -93,7 +93,8 @@ export async function startLayout({ processes, threads }: Layout, signal?: Abort
       const sums = Float64Array.from(answers.flatMap((answer) => [...answer.sums]))
       const sum = pairwiseSum(sums)
       return {
-        ...{ sum, bits: bitsOf(sum) },
+        sum,
+        bits: bitsOf(sum),
         inOrderOfWorkers: answers.reduce((sum, answer) => sum + answer.inOrderOfWorkers, 0),
         memoryBytes: answers.reduce((bytes, answer) => bytes + answer.memoryBytes, 0),
       }

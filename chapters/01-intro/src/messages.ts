@@ -64,7 +64,9 @@ export async function startReceivers(signal?: AbortSignal): Promise<Receivers> {
   worker.on('message', receive).on('error', fail)
   child.process.on('message', receive)
   child.exited.then(() => fail(new Error('the receiving process has ended')))
-  signal?.addEventListener('abort', () => fail(signal.reason))
+  const abort = () => fail(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  stack.defer(() => signal?.removeEventListener('abort', abort))
 
   const send: Record<Way, (payload: Payload) => void> = {
     share: ({ shared: data }) => worker.postMessage({ data, giveBack: false }),

@@ -1,3 +1,4 @@
+import { until } from '@repo/common/until'
 import { Piscina } from 'piscina'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Counting, memoryFor, type Span, total } from '../src/counting.ts'
@@ -67,7 +68,7 @@ describe('a mutex', () => {
     await using other = new Piscina<{ shared: typeof shared }, number>({ filename, maxThreads: 1 })
     const locked = other.run({ shared })
     // It waits: it has said so in the state.
-    await expect.poll(() => Atomics.load(shared, 0)).toBe(2)
+    await until(() => Atomics.load(shared, 0) === 2, { timeoutMs: 60_000 })
     new Mutex(shared).unlock()
     expect(await locked).toBe(2)
   })

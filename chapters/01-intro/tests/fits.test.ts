@@ -1,3 +1,4 @@
+import { randomFrom } from '@repo/common/random'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fitAmdahl, fitUsl, type Point } from '../src/fits.ts'
@@ -16,16 +17,10 @@ function measure(law: (processors: number) => number, most: number, noise = 0, r
   })
 }
 
-/** Normally distributed numbers, mean 0 and deviation 1, the same for the same seed (mulberry32, Box–Muller). */
+/** Normally distributed numbers, mean 0 and deviation 1, the same for the same seed (Box–Muller). */
 function normalNumbers(seed: number): () => number {
-  let state = seed
-  function uniform() {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 2 ** 32
-  }
-  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())
+  const random = randomFrom(seed)
+  return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 }
 
 describe('a fit of Amdahl’s law', () => {
@@ -67,7 +62,7 @@ describe('a fit of the Universal Scalability Law', () => {
   it('returns them to 10 % from data with 5 % noise', () => {
     fc.assert(
       fc.property(share(0.05, 0.2), share(0.001, 0.005), seed, (contention, coherency, seed) => {
-        const points = measure((p) => usl({ contention, coherency }, p), 64, 0.05, 25, seed)
+        const points = measure((p) => usl({ contention, coherency }, p), 64, 0.05, 100, seed)
         const fitted = fitUsl(points)
         expect(Math.abs(fitted.contention / contention - 1)).toBeLessThan(0.1)
         expect(Math.abs(fitted.coherency / coherency - 1)).toBeLessThan(0.1)

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { breakEven, countWords, measureWorks, messagesOf, workPerByte } from '../src/breakeven.ts'
@@ -31,6 +32,8 @@ describe('data handed over', () => {
     await using stopped = await startReceivers(stopping.signal)
     stopping.abort(new Error('enough'))
     await expect(stopped.roundTrip('clone', payloadOf(1_000))).rejects.toThrow('enough')
+    await stopped[Symbol.asyncDispose]()
+    expect(getEventListeners(stopping.signal, 'abort')).toEqual([])
   })
 })
 
