@@ -100,7 +100,7 @@ describe('an example from the command line', () => {
   })
 
   it('names what went wrong first where the cleaning up fails as well', async () => {
-    expect(await run('--fail-twice')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
+    expect(await runProgram(cleaning, ['--fail'])).toMatchObject({ code: 1, stderr: 'error: the work failed\n' })
   })
 
   it('ends quietly when nobody reads its output any more', async () => {
