@@ -75,7 +75,10 @@ export default example(import.meta, {
     const rounds = { signal, onReached: (next: number) => bar.update(next) }
     // Nobody disturbs it, and it never saves but at its end.
     const quiet = await live({ limit, everyMs: 3_600_000, path: `${folder.path}/quiet` }, [], rounds)
-    const deaths = deathsOf({ kills, seed, lifeMs: quiet.ms / (kills + 2) })
+    // Of its computing alone: the start of a process takes as long for a short computation as for a long one.
+    const [samples = []] = quiet.lives.map((life) => life.samples)
+    const computingMs = (samples.at(-1)?.ms ?? 0) - (samples[0]?.ms ?? 0)
+    const deaths = deathsOf({ kills, seed, lifeMs: computingMs / (kills + 2) })
     print(`Undisturbed: ${milliseconds(quiet.ms)}. The same in ${deaths.length + 1} lives …`)
 
     const disturbed = await live({ ...settings, path: `${folder.path}/disturbed` }, deaths, rounds)

@@ -39,6 +39,8 @@ export default example(import.meta, {
         `at most ${Math.floor(20_000 / rate)} at --rate ${rate}: 20,000 orders`,
       )
     const version = scraper === 'own' ? undefined : await findPrometheus()
+    if (scraper === 'prometheus' && !version)
+      throw new UsageError('--scraper', scraper, `auto or own where Prometheus is missing: ${installPrometheus}`)
     if (version) print(`Prometheus ${version}: ${await checkRules()}.`)
     else if (scraper === 'own') print('Fetching the metrics without Prometheus …')
     else

@@ -12,16 +12,14 @@
  *
  * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto https://www.speedscope.app.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { describeError, example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example'
 import { accepting, wholeNumber } from '@repo/common/options'
 import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/terminal'
 import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/cpu-profile.ts'
-import { growth, heapBytes, isBuiltIn, retainers, takeHeapSnapshot } from '../src/heap.ts'
-import { type Inspector, inspect, inspectable, isClosed, isOwn, placeText } from '../src/inspector.ts'
+import { findLeak } from '../src/heap.ts'
+import { type Inspector, isClosed, isOwn, placeText } from '../src/inspector.ts'
 import { attach } from '../src/inspector-attach.ts'
-import { ordersOf, placeOrders, plenty } from '../src/load.ts'
-import { startPipeline } from '../src/pipeline.ts'
+import { startPlanted } from '../src/planted-trial.ts'
 import { watchStalls, worstOf } from '../src/stalls.ts'
 
 export default example(import.meta, {
@@ -76,71 +74,43 @@ export default example(import.meta, {
     }
 
     print(`${name} under ${rate} orders per second …`)
-    const lines: string[] = []
-    const instruments = new URL('../src/planted.ts', import.meta.url)
-    await using pipeline = await startPipeline({
-      ...{ stock: plenty, instruments, env: inspectable, signal },
-      onLine: (process, line) => void (process === name && lines.push(line)),
-    })
-    const worker = pipeline.processes.get(name)
-    if (!worker) throw new UsageError('--process', name, [...pipeline.processes.keys()].join(', '))
-    const ended = new AbortController()
-    const loading = placeOrders({
-      url: pipeline.url,
-      orders: ordersOf(1, 20_000),
-      rate,
-      signal: AbortSignal.any([signal, ended.signal]),
-    })
-    loading.catch(() => {})
-    let url = ''
-    const found = await (async () => {
-      await using inspector = await inspect(worker, lines)
-      url = inspector.url
+    await using planted = await startPlanted(name, rate, signal)
+    const { url, ...found } = await (async () => {
+      await using inspector = await planted.inspect()
       const cpu = await report(inspector, await takeCpuProfile(inspector, ms, signal), name)
       print(`Flame graph: ${cpu.svg}`, `Profile: ${cpu.file}`, '')
 
-      const before = await takeHeapSnapshot(inspector)
-      await delay(ms, undefined, { signal })
-      const after = await takeHeapSnapshot(inspector)
-      const grown = growth(before, after)
-      const leak = grown.find((kind) => !isBuiltIn(kind))
-      const kept = leak ? retainers(after, leak.name) : []
+      const { bytes: size, grown, leak } = await findLeak(inspector, ms, signal)
       print(
-        bold(`Heap: ${bytes(heapBytes(before))}, ${milliseconds(ms)} later ${bytes(heapBytes(after))}`),
+        bold(`Heap: ${bytes(size[0])}, ${milliseconds(ms)} later ${bytes(size[1])}`),
         table(
           ['class', 'more objects', 'their own bytes'],
           grown.slice(0, 4).map((kind) => [kind.name, count(kind.count), bytes(kind.bytes)]),
         ),
-        leak ? `A ${leak.name} is kept by ${kept.join(' → ')}` : 'No class of its own has grown.',
+        leak ? `A ${leak.name} is kept by ${leak.kept.join(' → ')}` : 'No class of its own has grown.',
         '',
       )
 
-      const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, signal })
+      const mustFind = name.startsWith('shipping')
+      const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, mustFind, signal })
       const { times, frames } = worstOf(stalls)
       const [culprit] = frames
+      const most = culprit ? `, ${times} of them in ${culprit.name}` : ''
       print(
-        bold(
-          `Event loop: ${stalls.length} stalls of more than 100 ms${culprit ? `, ${times} of them in ${culprit.name}` : ''}`,
-        ),
+        bold(`Event loop: ${stalls.length} stalls of more than 100 ms${most}`),
         ...frames.slice(0, 8).map(({ name, place }) => `  at ${name} (${placeText(place)})`),
         '',
       )
-      return {
-        cpu,
-        leak: leak && { ...leak, kept },
-        stalls: stalls.length,
-        stall: culprit && { name: culprit.name, where: placeText(culprit.place) },
-      }
+      const stall = culprit && { name: culprit.name, where: placeText(culprit.place) }
+      return { url: new URL(inspector.url), cpu, leak, stalls: stalls.length, stall }
     })().catch((error) => {
       signal.throwIfAborted()
-      throw new Error(`${name} could not be profiled: ${describeError(error).replace('error: ', '')}`)
+      throw new Error(`${name} could not be profiled`, { cause: error })
     })
-    ended.abort()
-    await loading.catch(() => {})
-    const closed = await isClosed(new URL(url).hostname, Number(new URL(url).port))
+    const closed = await isClosed(url.hostname, Number(url.port))
     print(`The inspector is ${closed ? 'closed again' : 'STILL OPEN'}; ${name} goes on.`)
-    const { cpu, leak, stalls, stall } = found
-    return { process: name, hot: cpu.hot, busy: cpu.busy, leak, stalls, stall, closed, file: cpu.file }
+    const { cpu, ...rest } = found
+    return { process: name, hot: cpu.hot, busy: cpu.busy, ...rest, closed, file: cpu.file }
   },
 
   figure: ({ hot, leak, stall }) => `hot: ${hot?.name}; leak: ${leak?.name}; stall: ${stall?.name}`,

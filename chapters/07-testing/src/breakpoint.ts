@@ -51,6 +51,8 @@ export async function breakAt(
   })
   if (exceptionDetails) throw new Error(`${condition}: ${exceptionDetails.exception?.description?.split('\n')[0]}`)
   const paused = inspector.once<{ callFrames: Frame[] }>('Debugger.paused')
+  // When the breakpoint cannot be set, nobody waits for it.
+  paused.catch(() => {})
   const { breakpointId } = await inspector.send<{ breakpointId: string }>('Debugger.setBreakpoint', {
     location,
     condition,

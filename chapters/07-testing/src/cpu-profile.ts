@@ -1,5 +1,4 @@
 /** A CPU profile of a running process: taken, and read. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Inspector, Place } from './inspector.ts'
 
 /** The format of V8; saved as `.cpuprofile`, speedscope, Chrome and VS Code open it. */
@@ -25,7 +24,7 @@ export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: 
   await inspector.send('Profiler.enable')
   await inspector.send('Profiler.setSamplingInterval', { interval: 100 })
   await inspector.send('Profiler.start')
-  await delay(ms, undefined, { signal })
+  await inspector.wait(ms, signal)
   const { profile } = await inspector.send<{ profile: CpuProfile }>('Profiler.stop')
   await inspector.send('Profiler.disable')
   await inspector.send('Debugger.disable')

@@ -60,7 +60,10 @@ app.get('/orders/:id', async (context) => {
     : context.json({ order: context.req.param('id'), state })
 })
 
-const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port }, (address) => ready({ port: address.port }))
+const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port }, (address) => {
+  log.info({ node: process.version }, 'started')
+  ready({ port: address.port })
+})
 server.on('error', (error) => {
   process.stderr.write(`${describeError(error)}\n`)
   process.exit(1)

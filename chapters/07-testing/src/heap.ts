@@ -17,14 +17,16 @@ interface RawSnapshot {
 }
 
 /** All that is alive; garbage is collected first. The process stands still meanwhile, for a second for each 100 MB or so. */
-export async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
+async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
   const chunks: string[] = []
-  inspector.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }: { chunk: string }) => chunks.push(chunk))
+  using _listener = inspector.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }: { chunk: string }) =>
+    chunks.push(chunk),
+  )
   await inspector.send('HeapProfiler.enable')
   await inspector.send('HeapProfiler.collectGarbage')
   await inspector.send('HeapProfiler.takeHeapSnapshot', { reportProgress: false })
   await inspector.send('HeapProfiler.disable')
-  return JSON.parse(chunks.splice(0).join('')) as RawSnapshot
+  return JSON.parse(chunks.join('')) as RawSnapshot
 }
 
 export interface Kind {
@@ -35,12 +37,10 @@ export interface Kind {
   bytes: number
 }
 
-const isObject = 'object'
-
 /** Classes of JavaScript itself, which grow when anything does. */
 const builtIn =
   /^(Object|Array|Map|Set|Promise|Buffer|Uint8Array|ArrayBuffer|Error|Generator|WeakRef|Timeout|Immediate|system \/ |\()/
-export const isBuiltIn = ({ name }: Kind): boolean => builtIn.test(name)
+const isBuiltIn = ({ name }: Kind): boolean => builtIn.test(name)
 
 /** How many objects of each class there are. */
 function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<string, Kind> {
@@ -50,7 +50,7 @@ function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<strin
     number,
     number,
   ]
-  const object = meta.node_types[0].indexOf(isObject)
+  const object = meta.node_types[0].indexOf('object')
   const kinds = new Map<string, Kind>()
   for (let at = 0; at < nodes.length; at += width) {
     if (nodes[at + type] !== object) continue
@@ -64,7 +64,7 @@ function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<strin
 }
 
 /** Which classes have grown from one snapshot to a later one: the program's own first, by number of objects, the most first. */
-export function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
+function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
   const earlier = classes(before)
   return [...classes(after).values()]
     .map(({ name, count, bytes }) => ({
@@ -75,7 +75,7 @@ export function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
 }
 
 /** The bytes of all that is alive. */
-export function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
+function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
   const size = meta.node_fields.indexOf('self_size')
   let bytes = 0
   for (let at = size; at < nodes.length; at += meta.node_fields.length) bytes += nodes[at] ?? 0
@@ -86,7 +86,7 @@ export function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
  * Who keeps an object of a class alive: the shortest way to it from the roots, as the names of variables and properties.
  * Without it one knows what leaks, and not where.
  */
-export function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
+function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
   const width = meta.node_fields.length
   const edgeWidth = meta.edge_fields.length
   const column = (fields: string[], name: string) => fields.indexOf(name)
@@ -117,7 +117,7 @@ export function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnap
   }
   const nameOf = (node: number) => strings[nodes[node * width + nodeName] ?? 0] ?? ''
   const type = column(meta.node_fields, 'type')
-  const object = meta.node_types[0].indexOf(isObject)
+  const object = meta.node_types[0].indexOf('object')
   let found = -1
   for (let node = 0; node < count && found < 0; node++) {
     if (nodes[node * width + type] === object && nameOf(node) === className && from[node] !== -1) found = node
@@ -133,4 +133,24 @@ export function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnap
   // From the last variable or property with a name on; what comes before are V8's own tables.
   const named = way.findLastIndex((step) => step.includes(': '))
   return way.slice(Math.max(0, named)).filter((step) => step !== '')
+}
+
+export interface Growth {
+  /** All that is alive, in bytes, in the first snapshot and in the second. */
+  bytes: [before: number, after: number]
+  /** The classes of which there are more, the program's own first. */
+  grown: Kind[]
+  /** The class of its own that has grown most, and who keeps its objects alive. */
+  leak: (Kind & { kept: string[] }) | undefined
+}
+
+/** Takes two snapshots, some time apart: one says what is there, two say what grows. */
+export async function findLeak(inspector: Inspector, ms: number, signal: AbortSignal): Promise<Growth> {
+  const before = await takeHeapSnapshot(inspector)
+  await inspector.wait(ms, signal)
+  const after = await takeHeapSnapshot(inspector)
+  const grown = growth(before, after)
+  const most = grown.find((kind) => !isBuiltIn(kind))
+  const leak = most && { ...most, kept: retainers(after, most.name) }
+  return { bytes: [heapBytes(before), heapBytes(after)], grown, leak }
 }

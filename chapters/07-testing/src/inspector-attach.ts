@@ -9,7 +9,8 @@ import { Inspector, openInspector } from './inspector.ts'
  * Opens the inspector of a process by its id, and connects to it.
  *
  * @param port where it will listen: 9229, unless the process was started with another --inspect-port
- * @throws UsageError when there is no such process, or it is no Node: to another program the signal would be deadly
+ * @throws UsageError when there is no such process, it is no Node (to another program the signal would be deadly), or another
+ *   one listens there
  */
 export async function attach(pid: number, port: number): Promise<Inspector> {
   const accepts = 'the id of a Node process that runs and is yours'
@@ -32,11 +33,12 @@ export async function attach(pid: number, port: number): Promise<Inspector> {
     const [target] = (await response.json()) as { webSocketDebuggerUrl: string }[]
     return target?.webSocketDebuggerUrl
   }
-  const url = await until(list, { timeoutMs: 5_000, what: `process ${pid} listens on port ${port}` })
+  const url = await until(list, { timeoutMs: 20_000, what: `process ${pid} listens on port ${port}` })
   const inspector = await Inspector.connect(url)
   const found = await inspector.evaluate<number>('process.pid')
   if (found !== pid) {
-    await inspector[Symbol.asyncDispose]()
+    // Somebody else's, and open before.
+    inspector.detach()
     throw new UsageError('--port', port, `the port of the inspector of process ${pid}; there listens process ${found}`)
   }
   return inspector

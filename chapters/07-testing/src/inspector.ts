@@ -4,6 +4,8 @@
  */
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { aborted } from '@repo/common/abort'
 import type { Program } from '@repo/common/process'
 import { until } from '@repo/common/until'
 
@@ -40,18 +42,18 @@ export class Inspector implements AsyncDisposable {
   readonly url: string
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
-  readonly #listeners = new Map<string, ((parameters: never) => void)[]>()
+  readonly #listeners = new Map<string, Set<(parameters: never) => void>>()
   readonly #scripts = new Map<string, Script>()
+  readonly #closing = new AbortController()
   #last = 0
-  #closed: Error | undefined
 
   private constructor(url: string, socket: WebSocket) {
     this.url = url
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => this.#receive(String(data)))
     socket.addEventListener('close', () => {
-      this.#closed = new Error('the process has ended, or its inspector was closed')
-      for (const { reject } of this.#waiting.values()) reject(this.#closed)
+      this.#closing.abort(new Error('the process has ended, or its inspector was closed'))
+      for (const { reject } of this.#waiting.values()) reject(this.#closing.signal.reason)
       this.#waiting.clear()
     })
     type Parsed = { scriptId: string; url: string; endLine: number; sourceMapURL?: string }
@@ -72,7 +74,7 @@ export class Inspector implements AsyncDisposable {
 
   /** Sends a command and returns its result; the protocol's own page says what each takes and returns. */
   async send<Result = unknown>(method: string, parameters: Parameters = {}): Promise<Result> {
-    if (this.#closed) throw this.#closed
+    this.#closing.signal.throwIfAborted()
     const id = ++this.#last
     const answer = Promise.withResolvers<unknown>()
     this.#waiting.set(id, answer)
@@ -80,15 +82,25 @@ export class Inspector implements AsyncDisposable {
     return (await answer.promise) as Result
   }
 
-  on<Event>(method: string, listener: (parameters: Event) => void): void {
-    const listeners = this.#listeners.get(method) ?? []
-    this.#listeners.set(method, listeners)
-    listeners.push(listener as (parameters: never) => void)
+  /** Calls the listener with each event of this name, until what is returned is disposed of. */
+  on<Event>(method: string, listener: (parameters: Event) => void): Disposable {
+    const listeners = this.#listeners.get(method) ?? new Set()
+    this.#listeners.set(method, listeners.add(listener))
+    return { [Symbol.dispose]: () => void listeners.delete(listener) }
   }
 
-  /** The next event of this name. */
-  once<Event>(method: string): Promise<Event> {
-    return new Promise((resolve) => this.on(method, resolve))
+  /** The next event of this name; rejected when the process ends before. */
+  async once<Event>(method: string): Promise<Event> {
+    const { promise, resolve } = Promise.withResolvers<Event>()
+    using _listener = this.on(method, resolve)
+    return await Promise.race([promise, aborted(this.#closing.signal)])
+  }
+
+  /** Lets some time pass, in which the process is to go on; rejected when it ends. */
+  async wait(ms: number, signal?: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
+    // The signal's own reason says more than delay's error.
+    await delay(ms, undefined, { signal: stop }).catch(() => stop.throwIfAborted())
   }
 
   #receive(text: string) {
@@ -153,13 +165,18 @@ export class Inspector implements AsyncDisposable {
     return undefined
   }
 
+  /** Lets go of the process, and leaves its inspector open. */
+  detach(): void {
+    this.#socket.close()
+  }
+
   /** Lets go of the process, which goes on if it was stopped, and closes its inspector. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#closed) {
+    if (!this.#closing.signal.aborted) {
       // Later: closing waits for this connection to be gone.
       await this.evaluate("setTimeout(() => process.getBuiltinModule('inspector').close(), 10) && 0").catch(() => {})
     }
-    this.#socket.close()
+    this.detach()
     const { hostname, port } = new URL(this.url)
     await until(() => isClosed(hostname, Number(port)), { what: 'the inspector is closed' }).catch(() => {})
   }

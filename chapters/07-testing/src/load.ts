@@ -87,6 +87,14 @@ export async function placeOrders({
   }
 }
 
+/** Sends orders at a steady rate, each under a name of its own, until the signal is aborted; rejected with its reason. */
+export async function keepPlacing(options: { url: string; rate: number; signal: AbortSignal }): Promise<never> {
+  for (let round = 1; ; round++) {
+    const orders = ordersOf(round, 1_000).map((order) => ({ ...order, id: `${order.id}-${round}` }))
+    await placeOrders({ ...options, orders })
+  }
+}
+
 /** Whether the front has accepted the order; if not, nobody knows what has become of it. */
 async function send(
   url: string,

@@ -48,7 +48,8 @@ export interface Report {
   redis: number | string
 }
 
-const redisTimeoutMs = 1_000
+/** A worker that is busy is no worker without a queue. */
+const redisTimeoutMs = 5_000
 
 /** Wrong on purpose in the worker `wrong-clock`: simulated, the machine's clock is left alone. */
 const clockOffsetMs = Number(process.env.PREFLIGHT_CLOCK_OFFSET_MS ?? 0)

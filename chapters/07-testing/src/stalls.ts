@@ -3,55 +3,83 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Inspector, isOwn, type Place } from './inspector.ts'
 
 export interface Stall {
-  /** For how long the process computed in one go, in ms of processor time. */
+  /** For how long it went on computing in one go after it had been stopped, in ms of processor time. */
   busyMs: number
-  /** What was running when the event loop had been late for `longerThanMs`, innermost first. */
+  /** What was running when it was stopped, innermost first. */
   stack: { name: string; place: Place | undefined }[]
 }
 
 const askEveryMs = 20
+/** How much longer than it was told it watches at most where a stall must be found. */
+const patienceMs = 60_000
 /** The processor time of the process so far. */
 const usedUs = 'process.cpuUsage().user + process.cpuUsage().system'
+/** The same at the end of what the event loop does now: what a promise is followed by waits for that. */
+const usedAtEndUs = `Promise.resolve().then(() => ${usedUs})`
 
 interface Paused {
-  callFrames: { functionName: string; location: { scriptId: string; lineNumber: number; columnNumber?: number } }[]
+  callFrames: {
+    callFrameId: string
+    functionName: string
+    location: { scriptId: string; lineNumber: number; columnNumber?: number }
+  }[]
+}
+
+export interface WatchOptions {
+  /** How long it watches. */
+  ms: number
+  longerThanMs: number
+  /** Goes on, for a minute at most, until there was a stall in the process's own code: a busy machine takes longer. */
+  mustFind?: boolean
+  signal?: AbortSignal
 }
 
 /**
  * Watches an event loop for some time. A question to the process is answered when its event loop has a turn; the command to
  * pause needs none and stops it in the middle of what it does, for as long as it takes to read the stack.
+ *
+ * It is stopped when half of the time is over. A stall it is when it then computes for the other half in one go, by the
+ * processor's time: on a busy machine whatever it does takes long, but little is computed meanwhile.
  */
 export async function watchStalls(
   inspector: Inspector,
-  { ms, longerThanMs, signal }: { ms: number; longerThanMs: number; signal?: AbortSignal },
+  { ms, longerThanMs, mustFind = false, signal }: WatchOptions,
 ): Promise<Stall[]> {
   const stalls: Stall[] = []
   const resumed: Promise<unknown>[] = []
-  let lastUs = await inspector.evaluate<number>(usedUs)
   let isWaiting = false
-  let stack: Stall['stack'] | undefined
+  let stopped: { us: number; stack: Stall['stack'] } | undefined
   await inspector.send('Debugger.enable')
-  inspector.on('Debugger.paused', ({ callFrames }: Paused) => {
-    const frames = callFrames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => ({
+  async function look(callFrames: Paused['callFrames']) {
+    const [innermost] = callFrames
+    const stack = callFrames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => ({
       ...{ name: functionName || '(anonymous)', place: inspector.sourceOf(scriptId, lineNumber, columnNumber) },
     }))
+    type Answer = { result: { value: number } }
+    const question = { callFrameId: innermost?.callFrameId, expression: usedUs, returnByValue: true }
+    const { result } = await inspector.send<Answer>('Debugger.evaluateOnCallFrame', question)
+    stopped = { us: result.value, stack }
+  }
+  using _listener = inspector.on('Debugger.paused', ({ callFrames }: Paused) => {
     // A pause that comes when the computation has ended shows what came after it.
-    if (isWaiting) stack = frames
-    resumed.push(inspector.send('Debugger.resume').catch(() => {}))
+    const looked = isWaiting ? look(callFrames) : Promise.resolve()
+    resumed.push(looked.then(() => inspector.send('Debugger.resume')).catch(() => {}))
   })
   const end = performance.now() + ms
-  while (performance.now() < end) {
-    await delay(askEveryMs, undefined, { signal })
-    stack = undefined
+  const isFound = () => stalls.some(({ stack }) => stack.some(({ place }) => isOwn(place)))
+  while (performance.now() < (mustFind && !isFound() ? end + patienceMs : end)) {
+    await inspector.wait(askEveryMs, signal)
+    stopped = undefined
     isWaiting = true
-    const answer = inspector.evaluate<number>(usedUs).finally(() => {
+    const answer = inspector.evaluate<number>(usedAtEndUs).finally(() => {
       isWaiting = false
     })
-    const late = await Promise.race([answer.then(() => false), delay(longerThanMs, true)])
+    const late = await Promise.race([answer.then(() => false), delay(longerThanMs / 2, true)])
     if (late) await inspector.send('Debugger.pause')
-    const us = await answer
-    if (stack) stalls.push({ busyMs: (us - lastUs) / 1000, stack })
-    lastUs = us
+    const endUs = await answer
+    const { us, stack } = stopped ?? { us: endUs, stack: [] }
+    const busyMs = (endUs - us) / 1000
+    if (busyMs >= longerThanMs / 2) stalls.push({ busyMs, stack })
   }
   await Promise.all(resumed)
   // A pause that was asked for and has not come would stop what runs next.
@@ -60,8 +88,7 @@ export async function watchStalls(
 }
 
 /**
- * What of the process's own code computes longest in one go. On a machine that has no time for the process, whatever it does
- * looks like a stall; but little is computed meanwhile.
+ * What of the process's own code computes longest in one go.
  *
  * @returns in how many stalls it was running, and the frames of its own code in the longest one, innermost first: none when no
  * stall had any
@@ -71,5 +98,6 @@ export function worstOf(stalls: readonly Stall[]): { times: number; frames: Stal
     .map(({ busyMs, stack }) => ({ busyMs, frames: stack.filter(({ place }) => isOwn(place)) }))
     .sort((a, b) => b.busyMs - a.busyMs)
   const frames = own.find(({ frames }) => frames.length > 0)?.frames ?? []
-  return { times: own.filter((stall) => stall.frames[0]?.name === frames[0]?.name).length, frames }
+  const times = own.filter((stall) => frames.length > 0 && stall.frames[0]?.name === frames[0]?.name).length
+  return { times, frames }
 }

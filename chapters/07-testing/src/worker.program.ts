@@ -93,6 +93,7 @@ const worker = new Worker<Order>(stage, processJob, {
 worker.on('error', (error) => log.error({ err: error }, 'the queue could not be used'))
 worker.on('stalled', (id) => log.warn({ order: id }, 'its worker is gone: delivered again'))
 await worker.waitUntilReady()
+log.info({ node: process.version }, 'started')
 ready({ pid: process.pid })
 
 process.once('SIGTERM', async () => {

@@ -170,6 +170,10 @@ describe('clocks', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
+  it('helps', async () => {
+    expect((await runExample(chapter, 'clocks', ['--help'])).stdout).toMatch(/--drift/)
+  })
+
   it.each([
     ['--processes', '1'],
     ['--skew', '-3'],

@@ -21,6 +21,10 @@ it('runs the fast levels with each bug: some catch all, a contract none, and wit
   expect(await run.leftBehind()).toEqual([])
 })
 
+it('helps', async () => {
+  expect((await runExample(chapter, 'levels', ['--help'])).stdout).toMatch(/--levels/)
+})
+
 it.each([
   ['--levels', 'races,usability'],
   ['--bug', 'typo'],

@@ -149,10 +149,10 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
   })
 
   it('and overhead compares two pipelines in turn', async () => {
-    const done = await runExample(chapter, 'overhead', ['--orders', '30', '--rounds', '2', '--share', '1', '--json'])
+    const done = await runExample(chapter, 'overhead', ['--quick', '--orders', '30', '--share', '1', '--json'])
     const result = done.json<{ costs: number[]; spans: number }>()
-    expect(result).toMatchObject({ orders: 30, rounds: 2, share: 1, watch: ['logs', 'metrics', 'traces'] })
-    expect(result.costs.length).toBe(4)
+    expect(result).toMatchObject({ orders: 30, rounds: 3, share: 1, watch: ['logs', 'metrics', 'traces'] })
+    expect(result.costs.length).toBe(6)
     expect(result.spans).toBeGreaterThan(3 * 30)
     expect(await done.leftBehind()).toEqual([])
   })
@@ -161,6 +161,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
 describe('wrong options', () => {
   it('are refused in one line', async () => {
     expect((await run(['--help'])).stdout).toMatch(/--scraper/)
+    expect((await runExample(chapter, 'overhead', ['--help'])).stdout).toMatch(/--share/)
     for (const [args, says] of [
       [['--rate', '0'], /--rate: received "0"; accepts a number from 1 to 1000/],
       [['--scraper', 'curl'], /--scraper: received "curl"; accepts one of auto, prometheus, own/],
@@ -168,6 +169,12 @@ describe('wrong options', () => {
     ] as const) {
       expect(await run([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
     }
+    expect(await run(['--scraper', 'prometheus'], { env: { PATH: '/nowhere' } })).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringMatching(
+        /^error: --scraper: received "prometheus"; accepts auto or own where .*apt-get.*\n$/,
+      ),
+    })
     expect(await runExample(chapter, 'overhead', ['--watch', 'all'])).toMatchObject({
       ...{
         code: 2,

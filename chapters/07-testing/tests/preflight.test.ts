@@ -77,8 +77,8 @@ describe('a worker', () => {
         ...{ timeZone: 'Asia/Tokyo', redis: expect.stringMatching(/ECONNREFUSED/) },
         ...{ packages: { zod: '4.6.7' }, variables: { API_TOKEN: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } } },
       })
-      // The same clock: what is measured is the error of measuring.
-      expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(1 + (answer?.clock.errorMs ?? 0))
+      // The same clock: what is measured is the error of measuring, and what NTP has moved it between two starts.
+      expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(10 + (answer?.clock.errorMs ?? 0))
     }
     expect(first?.report.variables.API_TOKEN).not.toEqual(second?.report.variables.API_TOKEN)
   })
@@ -115,7 +115,8 @@ describeReal('preflight', { name: 'a Redis server', found: await findRedisServer
   it('asks whom it is told to, and fails with --strict when something would break', async () => {
     const args = ['--workers', 'as-it-is,wrong-clock']
     const strict = await run([...args, '--strict'])
-    expect(strict).toMatchObject({ code: 1, stderr: 'error: the work would fail on wrong-clock\n' })
+    expect(strict.code).toBe(1)
+    expect(strict.stderr).toMatch(/^error: the work would fail on wrong-clock\n$/m)
     const lenient = await run([...args, '--strict', '--clock', '1e6', '--json'])
     expect(lenient.json()).toMatchObject({ broken: [], findings: [{ worker: 'wrong-clock', check: 'clock' }] })
   })

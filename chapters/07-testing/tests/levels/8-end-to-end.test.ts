@@ -19,7 +19,8 @@ describeReal('the pipeline', need, () => {
     await placeOrders({ url, orders })
     // The customer was impatient and has sent the first again.
     await placeOrders({ url, orders: orders.slice(0, 1) })
-    await pipeline.drained({ timeoutMs: 15_000 })
+    // With a bug that never ends one need not wait as long as a busy machine may take.
+    await pipeline.drained({ timeoutMs: bug ? 15_000 : 60_000 })
 
     const states = await Promise.all(
       orders.map(async ({ id }) => (await (await fetch(`${url}/orders/${id}`)).json()) as { state: 'shipped' }),
