@@ -5,12 +5,14 @@
  *        ^                      │
  *        └── the worker's heart-beat has stopped ──┘
  *
- * Each worker moves items into a list of its own, in one step in the server, and has its name and the time of its last
- * heart-beat in a sorted set. With every heart-beat it also looks for workers that have missed theirs, and moves their items
- * back: every worker is the reaper of the others.
+ * Each worker moves items into a list of its own, in one step in the server, and has its name in a sorted set, with the time
+ * until which it has promised its next heart-beat. With every heart-beat it also looks for workers that have broken their
+ * promise, and moves their items back: every worker is the reaper of the others.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay, setInterval } from 'node:timers/promises'
+import { DisposableStack } from '@whatwg-node/disposablestack'
+import type { RedisOptions } from 'ioredis'
 import { connect, type Redis } from './connect.ts'
 
 export interface ServeOptions {
@@ -35,13 +37,13 @@ export interface Claim {
 
 export interface QueueKeys {
   waiting: string
-  /** A sorted set: each worker with the time of its last heart-beat. */
+  /** A sorted set: each worker with the time, in ms since 1970, at which it is taken for dead without another heart-beat. */
   workers: string
   /** Followed by a worker's name. */
   active: string
 }
 
-export const defaultLeaseMs = 15_000
+const defaultLeaseMs = 15_000
 const blockSeconds = 0.5
 const leaveTimeoutMs = 2_000
 /** A frozen worker may claim once more when it thaws, before its next heart-beat: its name is remembered for a day. */
@@ -51,13 +53,16 @@ const forgetMs = 86_400_000
 const now = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
 const beatScript = `${now}
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])) do
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   while redis.call('LMOVE', ARGV[3] .. dead, KEYS[2], 'LEFT', 'RIGHT') do end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${forgetMs})
 redis.call('PEXPIRE', KEYS[1], ${forgetMs})
 return redis.call('LRANGE', ARGV[3] .. ARGV[1], 0, -1)`
+
+/** Takes out one item of two that are the same. */
+const onceScript = `if #redis.call('LPOS', KEYS[1], ARGV[1], 'COUNT', 0) > 1 then redis.call('LREM', KEYS[1], 1, ARGV[1]) end`
 
 const putBackScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then redis.call('RPUSH', KEYS[2], ARGV[1]) end`
 
@@ -78,12 +83,11 @@ export async function serve(
 ): Promise<void> {
   const worker = randomUUID()
   const active = keys.active + worker
-  const redis = await connect(url, { enableAutoPipelining: true })
+  using stack = new DisposableStack()
+  const open = async (options: RedisOptions) => stack.adopt(await connect(url, options), (each) => each.disconnect())
+  const redis = await open({ enableAutoPipelining: true })
   // A blocking call keeps its connection busy. One that is lost is not sent again by the client but by the loop below.
-  const blocking = await connect(url, { maxRetriesPerRequest: 0, socketTimeout: 10_000 }).catch((error) => {
-    redis.disconnect()
-    throw error
-  })
+  const blocking = await open({ maxRetriesPerRequest: 0, socketTimeout: 10_000 })
   const running = new Map<string, Promise<void>>()
   let strays = new Set<string>()
   let slot = Promise.withResolvers<void>()
@@ -102,18 +106,28 @@ export async function serve(
     for await (const _ of setInterval(leaseMs / 5, undefined, { signal: stopped.signal })) await beat().catch(onError)
   }
 
+  /** Whether Redis answers, or does so again before another worker may take over what this one has. */
+  const answers = () => Promise.race([redis.ping().then(Boolean, () => false), delay(leaseMs, false, { ref: false })])
+
   // Before the first claim: an item of a worker that nobody knows would be lost with it.
   await beat()
-  const beating = beatUntilStopped().catch(() => {})
+  // Not waited for at the end: a heart-beat that is due while there is no Redis never ends.
+  void beatUntilStopped().catch(() => {})
+  signal.addEventListener('abort', () => slot.resolve(), { once: true })
   onReady?.()
   while (!signal.aborted) {
     try {
       const item = await blocking.blmove(keys.waiting, active, 'RIGHT', 'LEFT', blockSeconds)
       if (item === null) continue
       if (running.has(item)) {
-        // It stood in the list twice, and this worker already handles it.
-        await redis.lrem(active, 1, item)
+        // It stood in the list twice; or this worker was taken for dead, and has its own item back.
+        void redis.eval(onceScript, 1, active, item).catch(onError)
         continue
+      }
+      if (signal.aborted) {
+        // Redis had moved it already.
+        void redis.eval(putBackScript, 2, active, keys.waiting, item).catch(onError)
+        break
       }
       const handled = handle(redis, { item, active, worker }).catch(onError)
       running.set(
@@ -130,12 +144,11 @@ export async function serve(
       await delay(100)
     }
   }
-  await Promise.all(running.values())
+  // A result cannot be written where there is no Redis: what runs then is left to the others, as that of a killed worker is.
+  while (running.size > 0 && (await answers()))
+    await Promise.race([Promise.all(running.values()), delay(500, undefined, { ref: false })])
   stopped.abort()
   // What cannot be put back now, the others put back when our heart-beat is missed.
   const left = redis.eval(leaveScript, 3, active, keys.waiting, keys.workers, worker).catch(onError)
   await Promise.race([left, delay(leaveTimeoutMs, undefined, { ref: false })])
-  blocking.disconnect()
-  redis.disconnect()
-  await beating
 }

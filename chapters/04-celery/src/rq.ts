@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { type Claim, defaultLeaseMs, type QueueKeys, type ServeOptions, serve } from './claims.ts'
+import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
 import { connect, type Redis } from './connect.ts'
 
 /** What may be called: each function by its name, with the schema of its arguments. Nothing else is ever run. */
@@ -47,9 +47,15 @@ const scripts = {
   enqueue: `${time} if redis.call('HSETNX', KEYS[1], 'name', ARGV[2]) == 0 then return end
     redis.call('HSET', KEYS[1], 'args', ARGV[3], 'status', 'queued', 'attempts', 0, 'enqueuedAt', now)
     redis.call('LPUSH', KEYS[2], ARGV[1])`,
-  begin: `${time} local status = redis.call('HGET', KEYS[1], 'status')
+  // What is no hash is no job; left there, it would be in the way of the error.
+  begin: `${time} if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+    local status = redis.call('HGET', KEYS[1], 'status')
     if not status then return {} end
-    if status == 'finished' or status == 'failed' then return {status} end
+    if status == 'finished' or status == 'failed' then
+      -- Its id stood in the list twice.
+      redis.call('LREM', KEYS[2], 1, ARGV[3])
+      return {status}
+    end
     local attempts = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
     redis.call('HSET', KEYS[1], 'status', 'started', 'startedAt', now, 'worker', ARGV[1])
     local args = redis.call('HSTRLEN', KEYS[1], 'args') <= tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'args')
@@ -64,6 +70,10 @@ const scripts = {
     redis.call('HSET', KEYS[2], 'status', 'queued', 'attempts', 0)
     redis.call('HDEL', KEYS[2], 'error', 'stack', 'startedAt', 'endedAt', 'worker')
     return redis.call('LPUSH', KEYS[3], ARGV[1])`,
+  // At one moment: a job that moves meanwhile would be counted nowhere, or twice.
+  counts: `${time} local active = 0
+    for _, worker in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do active = active + redis.call('LLEN', ARGV[1] .. worker) end
+    return {redis.call('LLEN', KEYS[1]), active, redis.call('LLEN', KEYS[2]), redis.call('ZCOUNT', KEYS[3], now, '+inf')}`,
 }
 
 export interface Queue<F extends Functions> extends Disposable {
@@ -73,8 +83,7 @@ export interface Queue<F extends Functions> extends Disposable {
   job: (id: string) => Promise<Job | undefined>
   /** Asks every `everyMs` until the job has ended, and returns its result. Throws its error, or that the time is over. */
   result: (id: string, options?: { timeoutMs?: number; everyMs?: number; signal?: AbortSignal }) => Promise<unknown>
-  /** How many jobs wait, how many a worker has, how many have failed; and how many workers
-   * have given a sign of life of late. */
+  /** How many jobs wait, how many a worker has, how many have failed; and how many workers are alive. */
   counts: () => Promise<{ waiting: number; active: number; failed: number; workers: number }>
   /** The ids of the jobs that have failed, the newest first. They stay until they are put back. */
   failed: () => Promise<string[]>
@@ -126,22 +135,31 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       return id
     },
     async result(id, { timeoutMs = 30_000, everyMs = 10, signal } = {}) {
-      const deadline = performance.now() + timeoutMs
-      for (;;) {
-        const { name, status, result, error } = (await job(id)) ?? {}
-        if (status === 'finished') return result
-        if (status === 'failed') throw new Error(`${name} failed: ${error}`)
-        if (status === undefined) throw new Error(`there is no job ${id}, or its result has expired`)
-        if (performance.now() > deadline) throw new Error(`${name} was still ${status} after ${timeoutMs / 1000} s`)
-        await delay(everyMs, undefined, { signal })
+      const over = new AbortController()
+      const late = delay(timeoutMs, 'late' as const, {
+        signal: AbortSignal.any([over.signal, ...(signal ? [signal] : [])]),
+      })
+      late.catch(() => {})
+      let last = `the job ${id} was unknown`
+      try {
+        for (;;) {
+          // While there is no Redis nothing is answered.
+          const found = await Promise.race([job(id), late])
+          if (found === 'late') throw new Error(`${last} after ${timeoutMs / 1000} s`)
+          if (found?.status === 'finished') return found.result
+          if (found?.status === 'failed') throw new Error(`${found.name} failed: ${found.error}`)
+          if (!found) throw new Error(`there is no job ${id}, or its result has expired`)
+          last = `${found.name} was still ${found.status}`
+          await delay(everyMs, undefined, { signal })
+        }
+      } finally {
+        over.abort()
       }
     },
     async counts() {
-      const [seconds] = await redis.time()
-      const workers = await redis.zrangebyscore(keys.workers, Number(seconds) * 1_000 - defaultLeaseMs, '+inf')
-      const active = await Promise.all(workers.map((worker) => redis.llen(keys.active + worker)))
-      const [waiting, failed] = await Promise.all([redis.llen(keys.waiting), redis.llen(keys.failed)])
-      return { waiting, active: active.reduce((sum, length) => sum + length, 0), failed, workers: workers.length }
+      const counted = await redis.eval(scripts.counts, 3, keys.waiting, keys.failed, keys.workers, keys.active)
+      const [waiting, active, failed, workers] = counted as [number, number, number, number]
+      return { waiting, active, failed, workers }
     },
     failed: () => redis.lrange(keys.failed, 0, -1),
     async requeue(id) {
@@ -173,16 +191,11 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
   const { item: id, active, worker } = claim
   const end = (status: string, ...fields: string[]) =>
     redis.eval(scripts.end, 3, active, keys.job(id), keys.failed, id, status, 'status', status, ...fields)
-  const begun = (await redis.eval(scripts.begin, 1, keys.job(id), worker, mostBytes)) as [
-    string?,
-    string?,
-    string?,
-    number?,
-  ]
-  const [status, name = '', args, attempts = 0] = begun
-  // Its id stood in the list twice.
-  if (status === 'finished' || status === 'failed') return void (await redis.lrem(active, 1, id))
+  let result: string
   try {
+    const begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
+    const [status, name = '', args, attempts = 0] = begun as [string?, string?, string?, number?]
+    if (status === 'finished' || status === 'failed') return
     if (status === undefined) throw new Error('there is no record of this job')
     if (attempts > mostAttempts) throw new Error(`${mostAttempts} workers died running it`)
     // Only what was registered: not what every object inherits, such as `constructor`.
@@ -191,13 +204,14 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
     const { args: schema, run } = functions[name] as Functions[string]
     const checked = schema.safeParse(JSON.parse(args))
     if (!checked.success) throw new TypeError(why(name, checked.error))
-    const result = JSON.stringify((await run(...(checked.data as never[]))) ?? null)
+    result = JSON.stringify((await run(...(checked.data as never[]))) ?? null)
     requireSize(result, 'the result')
-    await end('finished', 'result', result)
   } catch (error) {
     const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
-    await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000))
+    return void (await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000)))
   }
+  // If Redis refuses this, the job has not failed: it is run again.
+  await end('finished', 'result', result)
 }
 
 const why = (name: string, error: z.ZodError) => `${name}: ${z.prettifyError(error).replaceAll('\n', ' ')}`
