@@ -19,12 +19,12 @@ import { example } from '@repo/common/example'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { number, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
+import { divide, type Range } from '@repo/common/ranges'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { stateOfTheUnion } from '@repo/common/texts'
 import { Piscina } from 'piscina'
 import { karpFlatt, uslPeak } from '../src/laws.ts'
 import { longestRepeat, pagesOf } from '../src/pages.ts'
-import { divide, type Range } from '../src/ranges.ts'
 import { drawScaling, fitScaling, inWords, percentage, threadCounts } from '../src/scaling.ts'
 
 export default example(import.meta, {

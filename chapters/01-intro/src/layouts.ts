@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { accepting } from '@repo/common/options'
 import { type Program, startProgram } from '@repo/common/process'
+import { divide } from '@repo/common/ranges'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { divide } from './ranges.ts'
 import { bitsOf, chunks, type Part, type PartSum, pairwiseSum } from './sum.ts'
 
 /** Processes × threads in each of them. */

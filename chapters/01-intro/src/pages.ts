@@ -3,7 +3,7 @@
  * same number of steps, so a share of the pages is the same share of the time.
  */
 
-import type { Range } from './ranges.ts'
+import type { Range } from '@repo/common/ranges'
 
 /** Characters on a page. The steps for one page are half the square of this. */
 export const pageLength = 1_024

@@ -2,9 +2,10 @@
  * A process of the `mixed` example; its argument is the number of its threads. It divides what it is asked for among them:
  * distributed memory between the processes, shared memory inside of each.
  */
+
+import { divide } from '@repo/common/ranges'
 import { ready } from '@repo/common/ready'
 import { Piscina } from 'piscina'
-import { divide } from './ranges.ts'
 import type { Part, PartSum } from './sum.ts'
 import type { ThreadPart } from './sum-thread.worker.ts'
 

@@ -5,7 +5,7 @@
  * here and does not depend on who adds: the terms are cut into a fixed number of chunks, each chunk is added up from left
  * to right by one thread, and the chunks' sums are added in pairs, in the order of the chunks.
  */
-import type { Range } from './ranges.ts'
+import type { Range } from '@repo/common/ranges'
 
 /** The same for every layout, and enough of them for every worker to have some. */
 export const chunks = 1_024

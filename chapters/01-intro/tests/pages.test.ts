@@ -1,7 +1,7 @@
+import { divide } from '@repo/common/ranges'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { longestRepeat, longestRepeats, pageLength, pagesOf } from '../src/pages.ts'
-import { divide } from '../src/ranges.ts'
 
 /** By looking for every passage of the page behind where it begins. */
 function longestRepeatIn(page: string): number {
@@ -49,19 +49,4 @@ describe('the longest repeats', () => {
 
 it('refuses more pages than the texts fill', () => {
   expect(() => pagesOf(['too short'], 1)).toThrow('9 characters do not fill 1 pages of 1024')
-})
-
-it('divides a range into parts of the same length, or one more', () => {
-  fc.assert(
-    fc.property(fc.nat(1000), fc.nat(1000), fc.integer({ min: 1, max: 50 }), (from, length, parts) => {
-      const ranges = divide({ from, to: from + length }, parts)
-      expect(ranges).toHaveLength(parts)
-      expect(ranges[0]?.from).toBe(from)
-      expect(ranges.at(-1)?.to).toBe(from + length)
-      for (const [at, range] of ranges.entries()) {
-        if (at > 0) expect(range.from).toBe(ranges[at - 1]?.to)
-        expect([0, 1]).toContain(range.to - range.from - Math.floor(length / parts))
-      }
-    }),
-  )
 })

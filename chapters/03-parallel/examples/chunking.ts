@@ -18,10 +18,11 @@ import { example } from '@repo/common/example'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
+import { divide } from '@repo/common/ranges'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
 import { timeLines, valley } from '../src/chunking-pictures.ts'
-import { countPrimes } from '../src/primes.ts'
+import { countPrimesHere } from '../src/primes.ts'
 import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
 import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
 
@@ -42,7 +43,7 @@ export default example(import.meta, {
       maxThreads: workers,
     })
     const stopped = aborted(signal)
-    const primes = countPrimes(0, limit)
+    const primes = await countPrimesHere(limit, signal)
     const expectPrimes = (found: number, how: string) => {
       if (found !== primes) throw new Error(`${how} counted ${found} primes, one thread ${primes}`)
     }
@@ -54,8 +55,7 @@ export default example(import.meta, {
     const cuts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
     const counts = [...new Set([...cuts.filter((cut) => cut < tasks), tasks])]
     const cutInto = (parts: number) => async () => {
-      const at = (part: number) => Math.floor((limit * part) / parts)
-      const ranges = Array.from({ length: parts }, (_, part) => ({ from: at(part), to: at(part + 1) }))
+      const ranges = divide({ from: 0, to: limit }, parts)
       const found = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
       expectPrimes(
         (found as number[]).reduce((sum, primes) => sum + primes, 0),
@@ -66,7 +66,7 @@ export default example(import.meta, {
     const spin = await spinners.calibrate(100)
     const timed = await interleave<string>(
       {
-        serial: () => expectPrimes(countPrimes(0, limit), 'one thread'),
+        serial: async () => expectPrimes(await countPrimesHere(limit, signal), 'one thread'),
         alone: () => spinners.run(1, spin),
         together: () => spinners.run(workers, spin),
         ...Object.fromEntries(counts.map((parts) => [`cut ${parts}`, cutInto(parts)])),
@@ -134,7 +134,18 @@ export default example(import.meta, {
       '',
       ...pictures.map((path) => `Picture: ${path}`),
     )
-    return { limit, primes, workers, serialMs, ceiling, sizes, best, overheadMs, schedules: compared, pictures }
+    return {
+      limit,
+      primes,
+      workers,
+      serialMs,
+      ceiling,
+      sizes,
+      best,
+      overheadMs,
+      schedules: compared,
+      picture: pictures,
+    }
   },
   figure: ({ best, serialMs, ceiling }) =>
     `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}`,

@@ -47,7 +47,8 @@ export default example(import.meta, {
     await using server = live
       ? undefined
       : await startProgram<{ address: string }>(new URL('../src/rates.program.ts', import.meta.url), {
-          ...{ args: [String(latency), String(seed)], signal },
+          args: [String(latency), String(seed)],
+          signal,
         })
     const address = server?.info.address ?? liveAddress
     // Says at once, and once, when nobody answers.

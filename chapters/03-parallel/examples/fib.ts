@@ -39,7 +39,7 @@ export default example(import.meta, {
     print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)
     await using opened = new AsyncDisposableStack()
     const ways = {
-      'main thread': opened.use(mainThread()),
+      'main thread': opened.use(mainThread(signal)),
       worker_threads: opened.use(await rawThreads(most)),
       'piscina pool': opened.use(await piscinaPool(cores)),
       'child processes': opened.use(await childProcesses(most)),

@@ -87,5 +87,5 @@ export default example(import.meta, {
       steps,
     }
   },
-  figure: ({ steps }) => `the life of ten tasks in ${steps.length} lines`,
+  figure: ({ steps }) => `the life of twelve tasks in ${steps.length} lines`,
 })

@@ -19,10 +19,11 @@ import { wholeNumber } from '@repo/common/options'
 import { linePlot } from '@repo/common/plots'
 import { startProgram } from '@repo/common/process'
 import { progress } from '@repo/common/progress'
+import { divide } from '@repo/common/ranges'
 import { mostPairs, type Pair, pairsOf } from '@repo/common/rates'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
 import { WorkerPool } from '../src/pool.ts'
-import { countPrimes } from '../src/primes.ts'
+import { countPrimesHere } from '../src/primes.ts'
 import type { PrimesTask } from '../src/primes.worker.ts'
 import { fetchRate } from '../src/rates.ts'
 import { threads } from '../src/workers.ts'
@@ -42,16 +43,14 @@ export default example(import.meta, {
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
     await using server = await startProgram<{ address: string }>(file('rates.program.ts'), {
-      ...{ args: [String(latency), '1'], signal },
+      args: [String(latency), '1'],
+      signal,
     })
     const { address } = server.info
     const pairs = pairsOf(requests)
-    const primes = countPrimes(0, limit)
+    const primes = await countPrimesHere(limit, signal)
     // Enough pieces that no number of workers has a bad rest.
-    const parts = 32 * cores
-    const ranges = Array.from({ length: parts }, (_, part) => ({
-      ...{ from: Math.floor((limit * part) / parts), to: Math.floor((limit * (part + 1)) / parts) },
-    }))
+    const ranges = divide({ from: 0, to: limit }, 32 * cores)
 
     using bar = progress('computing and waiting', 1)
     const rows: { workers: number; computeMs: number; waitMs: number; threadBytes: number }[] = []

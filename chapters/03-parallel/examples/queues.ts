@@ -60,9 +60,9 @@ export default example(import.meta, {
     await using threads = new RingThreads(Math.max(2, producers + consumers))
     const each = Math.ceil(items / producers)
     const check = { producers, consumers, items: Math.min(each, 100_000), capacity, check: true }
-    const checked = await threads.pass(check)
     // Ctrl-C ends the threads, and with them every wait below.
     const stopped = aborted(signal)
+    const checked = await Promise.race([threads.pass(check), stopped])
     const perMillion = (passed: number, pass: () => Promise<RingResult>) => async () => {
       const { ms, taken, wrong } = await Promise.race([pass(), stopped])
       if (wrong > 0 || taken !== passed) throw new Error(`of ${passed} items ${taken} arrived, ${wrong} of them wrong`)

@@ -8,6 +8,7 @@
  * NaN, which every run has at its end, is left out of the merges and written behind the result; and as −0 and 0 compare
  * as equal, the zeros lie side by side afterwards and are put in order in one place.
  */
+import { divide, type Range } from '@repo/common/ranges'
 
 export type Numbers = Int32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>
 
@@ -21,11 +22,6 @@ export interface SortMemory {
 export type SortTask =
   | { phase: 'sort'; from: number; to: number; toScratch: boolean }
   | { phase: 'merge'; left: Range; right: Range; output: number; from: number; to: number; fromScratch: boolean }
-
-export interface Range {
-  from: number
-  to: number
-}
 
 /** Memory for sorting `length` numbers: twice their size. */
 export function sortMemory(type: 'int32' | 'float64', length: number): SortMemory {
@@ -48,12 +44,9 @@ export async function parallelSort(
   work: (task: SortTask) => Promise<number>,
 ): Promise<void> {
   const { numbers } = memory
-  const { length } = numbers
-  const ends = Array.from({ length: runs + 1 }, (_, run) => Math.floor((length * run) / runs))
   // So that the last of the merges, which go back and forth, ends in `numbers`.
   let fromScratch = Math.ceil(Math.log2(runs)) % 2 === 1
-  const sorting = ends.slice(1).map(async (to, run) => {
-    const from = ends[run] as number
+  const sorting = divide({ from: 0, to: numbers.length }, runs).map(async ({ from, to }) => {
     return { from, to: await work({ phase: 'sort', from, to, toScratch: fromScratch }) }
   })
   let ranges: Range[] = await Promise.all(sorting)
@@ -69,9 +62,7 @@ export async function parallelSort(
       const size = left.to - left.from + right.to - right.from
       // In proportion to its size, so that all tasks of a round are about equally long.
       const parts = Math.max(1, Math.round((runs * size) / Math.max(1, total)))
-      for (let part = 0; part < parts; part++) {
-        const from = Math.floor((size * part) / parts)
-        const to = Math.floor((size * (part + 1)) / parts)
+      for (const { from, to } of divide({ from: 0, to: size }, parts)) {
         tasks.push({ phase: 'merge', left, right, output, from, to, fromScratch })
       }
       merged.push({ from: output, to: output + size })

@@ -3,6 +3,9 @@
  * the larger the numbers, the more divisors have to be tried.
  */
 
+import { setImmediate } from 'node:timers/promises'
+import { divide } from '@repo/common/ranges'
+
 /** How many primes there are in [from, to). */
 export function countPrimes(from: number, to: number): number {
   let primes = from <= 2 && to > 2 ? 1 : 0
@@ -11,6 +14,16 @@ export function countPrimes(from: number, to: number): number {
       if (candidate % divisor === 0) continue candidates
     }
     primes++
+  }
+  return primes
+}
+
+/** How many primes there are below a limit, counted on the thread that asks, in pieces between which it hears Ctrl-C. */
+export async function countPrimesHere(limit: number, signal?: AbortSignal): Promise<number> {
+  let primes = 0
+  for (const { from, to } of divide({ from: 0, to: limit }, Math.ceil(limit / 100_000))) {
+    primes += countPrimes(from, to)
+    await setImmediate(undefined, { signal })
   }
   return primes
 }

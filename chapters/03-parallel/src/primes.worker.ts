@@ -1,14 +1,15 @@
 /** A worker thread of `chunking` and `oversubscribe`: counts primes in one range, or in its chunks of a shared loop. */
+import type { Range } from '@repo/common/ranges'
 import { countPrimes } from './primes.ts'
-import { arrive, type Chunk, chunksFor, type Loop } from './schedule.ts'
+import { arrive, chunksFor, type Loop } from './schedule.ts'
 
-export type PrimesTask = Chunk | { loop: Loop; worker: number }
+export type PrimesTask = Range | { loop: Loop; worker: number }
 
 /** What a worker did for a loop; times in ms since the epoch, which all threads share. */
 export interface WorkerLog {
   worker: number
   primes: number
-  chunks: (Chunk & { beginMs: number; endMs: number })[]
+  chunks: (Range & { beginMs: number; endMs: number })[]
 }
 
 export default function work(task: PrimesTask): WorkerLog | number {

@@ -5,6 +5,7 @@
  * - dynamic: whoever is free takes the next chunk of a fixed size, from a counter in shared memory;
  * - guided: the same with chunks that shrink with what is left, so that the last ones are small.
  */
+import { divide, type Range } from '@repo/common/ranges'
 
 export const schedules = ['static', 'dynamic', 'guided'] as const
 export type Schedule = (typeof schedules)[number]
@@ -20,21 +21,15 @@ export interface Loop {
   shared: Int32Array<SharedArrayBuffer>
 }
 
-export interface Chunk {
-  from: number
-  to: number
-}
-
 export function sharedLoop(loop: Omit<Loop, 'shared'>): Loop {
   return { ...loop, shared: new Int32Array(new SharedArrayBuffer(8)) }
 }
 
 /** The chunks for one worker, each taken when it is asked for. Together the workers get every item exactly once. */
-export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, worker: number): Generator<Chunk> {
+export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, worker: number): Generator<Range> {
   if (schedule === 'static') {
-    const from = Math.floor((items * worker) / workers)
-    const to = Math.floor((items * (worker + 1)) / workers)
-    if (from < to) yield { from, to }
+    const share = divide({ from: 0, to: items }, workers)[worker]
+    if (share && share.from < share.to) yield share
     return
   }
   for (;;) {

@@ -53,19 +53,24 @@ it.each([
   expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
 })
 
-it.each([
-  ['currency', /from a server/],
-  ['fib', /times at once/],
-  ['futures', /handed in/],
-  ['queues', /consumer processes/],
-  ['sort', /Sorting/],
-  ['pool', /empty tasks on/],
-  ['chunking', /Counting/],
-  ['oversubscribe', /threads on/],
-])('%s stops at Ctrl-C and leaves nothing behind', async (name, when) => {
-  const stopped = await runExample(chapter, name, [], { interruptWhen: when })
-  expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
-  expect(await stopped.leftBehind()).toEqual([])
+describe.each([
+  ['currency', /from a server/, /asking .*%/],
+  ['fib', /times at once/, /computing .*%/],
+  ['futures', /handed in/, /cancelled a running one/],
+  ['queues', /consumer processes/, /passing items .*%/],
+  ['sort', /Sorting/, /sorting .*%/],
+  ['pool', /empty tasks on/, /handing out .*%/],
+  ['chunking', /Counting/, /counting .*%/],
+  ['oversubscribe', /threads on/, /computing and waiting .*%/],
+])('%s at Ctrl-C', (name, atItsStart, inTheMiddle) => {
+  it.each([
+    ['at its start', atItsStart],
+    ['in the middle of its work', inTheMiddle],
+  ])('%s ends with 130 and leaves nothing behind', async (_, interruptWhen) => {
+    const stopped = await runExample(chapter, name, [], { interruptWhen })
+    expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
+    expect(await stopped.leftBehind()).toEqual([])
+  })
 })
 
 describe('currency', () => {
@@ -138,7 +143,9 @@ describe('futures', () => {
   it('shows the life of tasks', async () => {
     const result = await quickly<Record<string, unknown> & { order: string[] }>('futures')
     expect(result).toMatchObject({
-      ...{ n: 34, value: 5_702_887, error: 'there is no fib(-1)' },
+      n: 34,
+      value: 5_702_887,
+      error: 'there is no fib(-1)',
       timedOut: 'TimeoutError: no result within 1 ms; the task goes on',
       states: ['cancelled', 'done', 'cancelled', 'done', 'done', 'done'],
     })
@@ -150,18 +157,8 @@ describe('futures', () => {
 describe('queues', () => {
   it('counts the words of all addresses also when a consumer is killed, and passes every item', async () => {
     const result = await quickly<Record<string, unknown> & { failed: string[]; perSecond: Record<string, number> }>(
-      ...([
-        'queues',
-        '--kill',
-        '--items',
-        '20000',
-        '--producers',
-        '2',
-        '--consumers',
-        '2',
-        '--capacity',
-        '16',
-      ] as const),
+      'queues',
+      ...['--kill', '--items', '20000', '--producers', '2', '--consumers', '2', '--capacity', '16'],
     )
     // Counted with Python's re in the package's text files.
     expect(result).toMatchObject({ words: 1_789_329, tasks: 234, capacity: 16 })
@@ -200,7 +197,7 @@ describe('pool', () => {
         closes: boolean
         cause: string
       }[]
-    }>('pool', '--tasks', '500', '--calls', '50', '--workers', '2', '--timeout', '5000')
+    }>('pool', '--tasks', '500', '--calls', '50', '--workers', '2', '--timeout', '3000')
     expect(result.speeds.map(({ pool }) => pool)).toEqual(['ours', 'piscina', 'tinypool', 'workerpool'])
     expect(result.behaviour.length).toBe(16)
     const ours = result.behaviour.filter(({ pool }) => pool === 'ours')
@@ -209,7 +206,7 @@ describe('pool', () => {
     expect(ours.map(({ cause }) => cause)).toEqual([
       'RangeError: a bug in the task',
       'Error: the worker exited with code 3 during its task',
-      'TimeoutError: no result within 5000 ms: its worker was stopped',
+      'TimeoutError: no result within 3000 ms: its worker was stopped',
       'Error: the worker ran out of memory, its limit is 32 MB: give it smaller tasks',
     ])
   })
@@ -223,7 +220,7 @@ describe('chunking', () => {
       sizes: { tasks: number }[]
       best: { tasks: number; ms: number }
       schedules: { schedule: string; chunks: number; idle: number }[]
-      pictures: string[]
+      picture: string[]
     }>('chunking', ...args)
     // π(200,000)
     expect(result.primes).toBe(17_984)
@@ -233,7 +230,7 @@ describe('chunking', () => {
       { schedule: 'dynamic', chunks: 400 },
       { schedule: 'guided' },
     ])
-    for (const picture of result.pictures) expect(await readFile(picture, 'utf8')).toMatch(/^<svg/)
+    for (const picture of result.picture) expect(await readFile(picture, 'utf8')).toMatch(/^<svg/)
   })
 })
 
