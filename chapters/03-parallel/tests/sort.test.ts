@@ -1,5 +1,6 @@
 /** The parallel sort against TypedArray.prototype.sort, number by number, on what sorts get wrong. */
 import fc from 'fast-check'
+import { Piscina } from 'piscina'
 import { describe, expect, it } from 'vitest'
 import {
   doSortTask,
@@ -55,6 +56,19 @@ describe('the parallel sort', () => {
         expect(await sorted('float64', values, runs, backwards)).toEqual(Array.from(Float64Array.from(values).sort()))
       }),
       { numRuns: 300 },
+    )
+  })
+
+  it('sorts as TypedArray.sort does on three threads at once', async () => {
+    const memory = sortMemory('float64', 300)
+    const filename = new URL('../src/parallel-sort.worker.ts', import.meta.url).href
+    await using pool = new Piscina<SortTask, number>({ filename, workerData: memory, minThreads: 3, maxThreads: 3 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(float, { minLength: 300, maxLength: 300 }), async (values) => {
+        memory.numbers.set(values)
+        await parallelSort(memory, 3, (task) => pool.run(task))
+        expect(Array.from(memory.numbers)).toEqual(Array.from(Float64Array.from(values).sort()))
+      }),
     )
   })
 
