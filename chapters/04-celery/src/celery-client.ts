@@ -1,7 +1,7 @@
 /** A client of Celery: sends tasks to workers in Python, or in TypeScript, and waits for what the result store says. */
 import { setInterval } from 'node:timers/promises'
 import { type Call, encodeMessage, failure, resultKey, type TaskMeta, taskMeta } from './celery.ts'
-import { connect } from './connect.ts'
+import { connect, endSubscriber } from './connect.ts'
 
 /** What a task raised where it ran. */
 export class CeleryError extends Error {
@@ -36,7 +36,7 @@ export interface AsyncResult {
   forget: () => Promise<void>
 }
 
-export interface CeleryClient extends Disposable {
+export interface CeleryClient extends AsyncDisposable {
   send: (call: Call) => Promise<AsyncResult>
 }
 
@@ -62,13 +62,19 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
       const states: TaskMeta[] = []
       const ended = Promise.withResolvers<TaskMeta>()
       const settle = (text: string) => {
-        const parsed = taskMeta.safeParse(JSON.parse(text))
-        if (!parsed.success) return ended.reject(new Error(`${call.task}: the result store has ${text.slice(0, 200)}`))
-        states.push(parsed.data)
-        if (!['SUCCESS', 'FAILURE', 'REVOKED'].includes(parsed.data.status)) return
-        ended.resolve(parsed.data)
-        listeners.delete(key)
-        subscriber.unsubscribe(key).catch(() => {})
+        let meta: TaskMeta
+        try {
+          meta = taskMeta.parse(JSON.parse(text))
+        } catch {
+          return ended.reject(new Error(`${call.task}: the result store has ${text.slice(0, 200)}`))
+        }
+        states.push(meta)
+        if (!['SUCCESS', 'FAILURE', 'REVOKED'].includes(meta.status)) return
+        ended.resolve(meta)
+        stopListening()
+      }
+      const stopListening = () => {
+        if (listeners.delete(key)) subscriber.unsubscribe(key).catch(() => {})
       }
       // Nobody may be waiting yet.
       ended.promise.catch(() => {})
@@ -89,7 +95,8 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
           const over = new AbortController()
           const deadline = AbortSignal.timeout(timeoutMs)
           const late = Promise.withResolvers<never>()
-          const asking = askNowAndThen(over.signal).catch(() => {})
+          // Not waited for: while there is no Redis a question has no end.
+          void askNowAndThen(over.signal).catch(() => {})
           const seconds = timeoutMs / 1000
           const onTimeout = () => {
             const last = states.at(-1)?.status ?? 'PENDING'
@@ -109,18 +116,17 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
             deadline.removeEventListener('abort', onTimeout)
             signal?.removeEventListener('abort', onAbort)
             over.abort()
-            await asking
           }
         },
         async forget() {
-          listeners.delete(key)
+          stopListening()
           await redis.del(key)
         },
       }
     },
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       redis.disconnect()
-      subscriber.disconnect()
+      await endSubscriber(subscriber)
     },
   }
 }

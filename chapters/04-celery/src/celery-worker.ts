@@ -37,6 +37,8 @@ export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.Z
 const resultTtlSeconds = 86_400
 const scheduledEveryMs = 200
 const mostRejected = 1_000
+/** A longer one would be over at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 const scripts = {
   // The message goes, its result and what follows it come, or nothing happens: it is no longer ours.
@@ -84,58 +86,58 @@ export async function serveCelery(
   url: string,
   queue: string,
   tasks: Record<string, CeleryTask>,
-  options: ServeOptions,
+  { onError = () => {}, ...options }: ServeOptions,
 ): Promise<void> {
   const keys = workerKeys(queue)
   const redis = await connect(url)
   const over = new AbortController()
   async function sendWhatIsDue() {
     for await (const _ of setInterval(scheduledEveryMs, undefined, { signal: over.signal })) {
-      await redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now()).catch(options.onError)
+      await redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now()).catch(onError)
     }
   }
-  const sending = sendWhatIsDue().catch(() => {})
+  // Not waited for at the end: without Redis it never ends.
+  void sendWhatIsDue().catch(() => {})
   try {
-    await serve(url, keys, (redis, claim) => runMessage(redis, keys, tasks, claim), options)
+    await serve(url, keys, (redis, claim) => runMessage(redis, keys, tasks, claim), { onError, ...options })
   } finally {
     over.abort()
     redis.disconnect()
-    await sending
   }
 }
 
 /** Removes a queue with all that waits in it. Results expire by themselves. */
 export async function clearCelery(url: string, queue: string): Promise<void> {
   const redis = await connect(url)
-  const { waiting, workers, scheduled, rejected } = workerKeys(queue)
-  await redis.del(waiting, workers, scheduled, rejected, `_kombu.binding.${queue}`)
+  const { waiting, workers, active, scheduled, rejected } = workerKeys(queue)
+  // What a killed worker had. Its name is known.
+  const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
+  await redis.del(waiting, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
   redis.disconnect()
 }
 
 async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, CeleryTask>, { item, active }: Claim) {
-  const end = (id: string, meta: object | undefined, ...next: { queue: string; text: string }[]) => {
-    const followers = next.flatMap(({ queue, text }) => [queue, text])
-    return redis.eval(scripts.end, 2, active, resultKey(id), item, meta ? JSON.stringify(meta) : '', ...followers)
-  }
+  const end = (id: string, meta: string, ...next: { queue: string; text: string }[]) =>
+    redis.eval(scripts.end, 2, active, resultKey(id), item, meta, ...next.flatMap(({ queue, text }) => [queue, text]))
   let message: Message
   try {
     message = decodeMessage(item)
   } catch (error) {
-    if (!(error instanceof RejectedMessage)) throw error
-    const { id } = error
+    const rejected = error instanceof RejectedMessage ? error : new RejectedMessage(String(error))
+    const { id, message: reason } = rejected
     if (id !== undefined) {
-      const text = JSON.stringify(failed(id, error, 'celery.exceptions'))
+      const text = JSON.stringify(failed(id, rejected, 'celery.exceptions'))
       // Never in place of another's result: a message that is wrong may also carry a wrong id.
       const set = await redis.set(resultKey(id), text, 'EX', resultTtlSeconds, 'NX')
       if (set === 'OK') await redis.publish(resultKey(id), text)
     }
-    const kept = JSON.stringify({ reason: error.message, message: item.slice(0, 10_000) })
+    const kept = JSON.stringify({ reason, message: item.slice(0, 10_000) })
     return void (await redis.eval(scripts.reject, 2, active, keys.rejected, item, kept))
   }
 
   const { id, eta = 0, expires = Number.POSITIVE_INFINITY, retries = 0 } = message
   // Says nothing where the client does not want to know.
-  const wanted = (meta: object) => (message.ignore_result ? undefined : meta)
+  const wanted = (meta: object) => (message.ignore_result ? '' : JSON.stringify(meta))
   if (eta > Date.now())
     return void (await redis.eval(scripts.later, 3, active, resultKey(id), keys.scheduled, item, '', item, eta))
   if (expires < Date.now()) {
@@ -145,20 +147,16 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
     ))
   }
   const task = Object.hasOwn(tasks, message.task) ? tasks[message.task] : undefined
+  let success: string
+  let followers: ReturnType<typeof encodeMessage>[]
   try {
     if (!task) throw new NamedError('NotRegistered', message.task.slice(0, 200))
     const result = (await run(task, message)) ?? null
     const chain = [...message.chain]
     const next = chain.pop()
-    const followers = message.callbacks.map((callback) =>
-      encodeMessage(callOf(callback, result, message, keys.waiting)),
-    )
+    followers = message.callbacks.map((callback) => encodeMessage(callOf(callback, result, message, keys.waiting)))
     if (next) followers.push(encodeMessage({ ...callOf(next, result, message, keys.waiting), chain }))
-    await end(
-      id,
-      wanted({ ...metaOf(id, 'SUCCESS', result), children: followers.map(({ id }) => [[id, null], null]) }),
-      ...followers,
-    )
+    success = wanted({ ...metaOf(id, 'SUCCESS', result), children: followers.map(({ id }) => [[id, null], null]) })
   } catch (error) {
     const fails = failed(id, error, error instanceof NamedError ? 'celery.exceptions' : 'builtins')
     const { maxRetries = 0, retryDelayMs = 1_000 } = task ?? {}
@@ -175,18 +173,12 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
       rootId: message.root_id,
     })
     const meta = wanted({ ...fails, status: 'RETRY', date_done: null })
-    await redis.eval(
-      scripts.later,
-      3,
-      active,
-      resultKey(id),
-      keys.scheduled,
-      item,
-      meta ? JSON.stringify(meta) : '',
-      again.text,
-      Date.now() + retryDelayMs,
-    )
+    const dueAt = Date.now() + retryDelayMs
+    const places = [active, resultKey(id), keys.scheduled]
+    return void (await redis.eval(scripts.later, 3, ...places, item, meta, again.text, dueAt))
   }
+  // If Redis refuses this, the task has not failed: it is run again.
+  await end(id, success, ...followers)
 }
 
 async function run({ args: argsSchema, kwargs: kwargsSchema = z.strictObject({}), run }: CeleryTask, message: Message) {
@@ -198,11 +190,14 @@ async function run({ args: argsSchema, kwargs: kwargsSchema = z.strictObject({})
   const limit = new AbortController()
   const after = (seconds: number | null, name: string) => {
     if (seconds === null) return undefined
-    return setTimeout(() => {
-      const error = new NamedError(name, String(seconds))
-      if (seconds === hard) overdue.reject(error)
-      limit.abort(error)
-    }, seconds * 1_000)
+    return setTimeout(
+      () => {
+        const error = new NamedError(name, String(seconds))
+        if (seconds === hard) overdue.reject(error)
+        limit.abort(error)
+      },
+      Math.min(seconds * 1_000, longestTimerMs),
+    )
   }
   // JavaScript cannot be interrupted: at the hard limit the task has failed, at both it is asked to stop.
   const timers = [after(hard, 'TimeLimitExceeded'), after(soft, 'SoftTimeLimitExceeded')]

@@ -102,12 +102,21 @@ export function decodeMessage(text: string): Message {
   const { headers, body: encoded } = checked.data
   const size = Buffer.byteLength(encoded, 'base64')
   if (size > mostBytes) throw new RejectedMessage(`a body of ${size} bytes; at most ${mostBytes}`, id)
-  const content = body.safeParse(parseJson(Buffer.from(encoded, 'base64').toString(), id))
+  const content = parseBody(parseJson(Buffer.from(encoded, 'base64').toString(), id), id)
   if (!content.success) throw new RejectedMessage(`not [args, kwargs, embed]: ${reason(content.error)}`, id)
   const [args, kwargs, { callbacks = [], errbacks = [], chain = [], chord }] = content.data
   if (errbacks.length > 0) throw new RejectedMessage('link_error is not served by this worker', id)
   if (chord != null) throw new RejectedMessage('chords are not served by this worker', id)
   return { ...headers, args, kwargs, callbacks, chain }
+}
+
+/** Lists in lists, some thousand deep, are more than the schema's own recursion can follow. */
+function parseBody(value: unknown, id?: string) {
+  try {
+    return body.safeParse(value)
+  } catch (error) {
+    throw new RejectedMessage(`not [args, kwargs, embed]: ${(error as Error).message}`, id)
+  }
 }
 
 function parseJson(text: string, id?: string): unknown {

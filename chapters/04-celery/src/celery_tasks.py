@@ -1,5 +1,6 @@
 """Tasks of a real Celery worker, for celery-interop. Broker and result store: REDIS_URL; queue: QUEUE."""
 import os
+import time
 
 from celery import Celery
 
@@ -32,6 +33,15 @@ def flaky(self, failures):
     if self.request.retries < failures:
         raise self.retry(exc=ConnectionError(f"attempt {self.request.retries + 1} failed"), countdown=0.1)
     return f"done at attempt {self.request.retries + 1}"
+
+
+@app.task(name="note")
+def note(file, seconds):
+    """Notes in a file which process has begun it, and then takes its time: to be killed in the middle."""
+    with open(file, "a") as notes:
+        notes.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    return seconds
 
 
 @app.task(name="count_words")

@@ -1,6 +1,10 @@
 /** Celery's messages, both ways: with our own client and worker, and with the real Celery. */
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '@repo/common/process'
+import { startProxy } from '@repo/common/proxy'
 import { findRedisServer, installRedis, type RedisServer, startRedis } from '@repo/common/redis'
 import { runExample, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
@@ -71,7 +75,7 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     client = await connectCelery(server.url)
   })
   afterAll(async () => {
-    client[Symbol.dispose]()
+    await client[Symbol.asyncDispose]()
     redis.disconnect()
     await server[Symbol.asyncDispose]()
   })
@@ -192,6 +196,15 @@ describeReal('a worker in TypeScript', redisNeed, () => {
         change(({ headers }) => Object.assign(headers, { retries: 'many' })),
         /expected number, received string/,
       ],
+      [
+        'lists in lists, 100,000 deep',
+        (text) =>
+          withBody(0)(text).replace(
+            body(0),
+            Buffer.from(`[[${'['.repeat(100_000)}${']'.repeat(100_000)}],{},{}]`).toString('base64'),
+          ),
+        /not \[args, kwargs, embed\]: .*call stack/,
+      ],
       ['a chord', withBody([[2], {}, { ...nothing, chord: { task: 'x' } }]), /chords are not served/],
     ])('%s: fails that task with the reason and harms no other', async (_what, spoil, message) => {
       await using worker = serving(celeryTasks)
@@ -228,7 +241,7 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     const queue = randomUUID()
     const options = { url: server.url, queue, concurrency: 1 }
     await using victim = await startTypeScriptWorker(options, { leaseMs: 1_500 })
-    const sent = await client.send({ task: 'nap', args: [0.7], queue })
+    const sent = await client.send({ task: 'nap', args: [3], queue })
     await until(async () => (await redis.keys(`${workerKeys(queue).active}*`)).length === 1, patient)
     victim.process.kill('SIGKILL')
     await victim.exited
@@ -241,16 +254,15 @@ describeReal('a worker in TypeScript', redisNeed, () => {
   })
 
   it('and its client come back after Redis was restarted', async () => {
-    await using own = await startRedis({ appendOnly: true })
-    if (!own.server) return
+    await using own = await startRedis({ appendOnly: true, own: true })
     await using worker = await startTypeScriptWorker({ url: own.url, queue: 'q' }, { leaseMs: 1_500 })
-    using client = await connectCelery(own.url)
-    const slow = await client.send({ task: 'nap', args: [1], queue: 'q' })
+    await using client = await connectCelery(own.url)
+    const slow = await client.send({ task: 'nap', args: [3], queue: 'q' })
     const got = slow.get(patient)
-    const later = await client.send({ task: 'square', args: [5], queue: 'q', eta: Date.now() + 1_000 })
+    const later = await client.send({ task: 'square', args: [5], queue: 'q', eta: Date.now() + 4_000 })
     await until(async () => (await redisAt(own.url, (redis) => redis.zcard('q:ts:scheduled'))) === 1, patient)
-    own.server.process.kill('SIGKILL')
-    await own.server.exited
+    own.server?.process.kill('SIGKILL')
+    await own.server?.exited
     await own.restart()
     expect(await got).toBeNull()
     expect(await later.get(patient)).toBe(25)
@@ -275,6 +287,30 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     const waiting = sent.get({ signal: abort.signal })
     abort.abort(new Error('enough'))
     await expect(waiting).rejects.toThrow('enough')
+    await sent.forget()
+    expect(await redis.pubsub('NUMSUB', resultKey(sent.id))).toEqual([resultKey(sent.id), 0])
+  })
+
+  it('whose result is no result: the client says so', async () => {
+    const sent = await client.send({ task: 'square', args: [2], queue: 'nobody' })
+    await redis.publish(resultKey(sent.id), 'rm -rf /')
+    await expect(sent.get()).rejects.toThrow('square: the result store has rm -rf /')
+  })
+
+  it('and Redis are gone: client and worker still end, the client when its time is over', async () => {
+    const proxy = await startProxy({ port: server.port, host: server.host })
+    const url = server.url.replace(`:${server.port}`, `:${proxy.port}`)
+    const stop = new AbortController()
+    const ready = Promise.withResolvers<void>()
+    const served = serveCelery(url, randomUUID(), celeryTasks, { signal: stop.signal, onReady: ready.resolve })
+    await using lonely = await connectCelery(url)
+    const sent = await lonely.send({ task: 'square', args: [2], queue: 'nobody' })
+    await ready.promise
+    await proxy[Symbol.asyncDispose]()
+    // Long enough to ask the store once.
+    await expect(sent.get({ timeoutMs: 1_500 })).rejects.toThrow('no result after 1.5 s')
+    stop.abort()
+    await served
   })
 })
 
@@ -326,7 +362,7 @@ describeReal('the real Celery', celeryNeed, () => {
   it('takes a chain that begins here, and honours countdowns and expiry', async () => {
     await using server = await startRedis()
     await using _worker = await startCeleryWorker(python, { url: server.url, queue: 'python' })
-    using client = await connectCelery(server.url)
+    await using client = await connectCelery(server.url)
     const last = randomUUID()
     const next = {
       task: 'add',
@@ -347,5 +383,31 @@ describeReal('the real Celery', celeryNeed, () => {
     expect(Date.now()).toBeGreaterThanOrEqual(sentAt + 1_000)
     const expired = await client.send({ task: 'add', args: [1, 2], queue: 'python', expires: Date.now() - 60_000 })
     await expect(expired.get(patient)).rejects.toThrow('TaskRevokedError: expired')
+  })
+
+  it('runs a task again whose process was killed, once, and comes back after Redis was restarted', async () => {
+    await using server = await startRedis({ appendOnly: true, own: true })
+    await using folder = await temporaryFolder()
+    await using _worker = await startCeleryWorker(python, { url: server.url, queue: 'python' })
+    await using client = await connectCelery(server.url)
+    const begun = async (file: string) => (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(Boolean)
+    const note = async (name: string) => {
+      const file = join(folder.path, name)
+      const sent = await client.send({ task: 'note', args: [file, 3], queue: 'python' })
+      const [pid] = await until(async () => ((await begun(file)).length > 0 ? begun(file) : undefined), patient)
+      return { sent, file, pid: Number(pid) }
+    }
+    const killed = await note('killed')
+    process.kill(killed.pid, 'SIGKILL')
+    expect(await killed.sent.get(patient)).toBe(3)
+    expect(await begun(killed.file)).toHaveLength(2)
+    expect(killed.sent.states.map(({ status }) => status)).toEqual(['SUCCESS'])
+
+    const cutOff = await note('cut off')
+    server.server?.process.kill('SIGKILL')
+    await server.server?.exited
+    await server.restart()
+    expect(await cutOff.sent.get(patient)).toBe(3)
+    expect(await (await client.send({ task: 'add', args: [1, 2], queue: 'python' })).get(patient)).toBe(3)
   })
 })
