@@ -33,7 +33,9 @@ const names: Record<Way, string> = {
 
 export default example(import.meta, {
   options: {
-    workers: wholeNumber(2, 64).default(Math.max(2, availableParallelism())).describe('threads that add'),
+    workers: wholeNumber(2, 64)
+      .default(Math.min(64, Math.max(2, availableParallelism())))
+      .describe('threads that add'),
     additions: wholeNumber(1, 100_000_000).default(20_000_000).describe('additions by each thread'),
   },
   quick: { additions: 5_000_000, workers: 2 },

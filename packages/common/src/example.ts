@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import type { z } from 'zod'
-import { acceptedBy, isFlag } from './options.ts'
+import { acceptedBy, defaultOf, isFlag } from './options.ts'
 import { bold, dim } from './terminal.ts'
 
 type Shape = Record<string, z.ZodType>
@@ -242,7 +242,7 @@ async function helpText(file: string, schemas: Shape, operands?: string): Promis
   const [title = '', ...about] = text.split('\n')
   const rows = Object.entries(schemas).map(([option, schema]) => {
     const accepts = acceptedBy(schema)
-    const preset = accepts === undefined ? undefined : schema.safeParse(undefined).data
+    const preset = defaultOf(schema)
     return [
       `--${kebab(option)}${accepts === undefined ? '' : ' …'}`,
       [schema.description, accepts, preset === undefined ? undefined : `default ${preset}`].filter(Boolean).join('; '),

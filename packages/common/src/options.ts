@@ -10,9 +10,14 @@ import { z } from 'zod'
 
 /**
  * A schema from what is accepted, in words, and a parser that returns undefined for everything else.
- * The words also become the schema's `accepts` meta data, from which `--help` takes them.
+ * The words also become the schema's `accepts` meta data, from which `--help` takes them. `write` gives back the text for
+ * a value, for a default in `--help`.
  */
-export function accepting<T>(accepts: string, parse: (text: string) => T | undefined) {
+export function accepting<T>(
+  accepts: string,
+  parse: (text: string) => T | undefined,
+  write: (value: T) => string = String,
+) {
   return z
     .string()
     .transform((text, context) => {
@@ -21,7 +26,7 @@ export function accepting<T>(accepts: string, parse: (text: string) => T | undef
       context.addIssue(accepts)
       return z.NEVER
     })
-    .meta({ accepts })
+    .meta({ accepts, write })
 }
 
 /** A whole number within bounds, both included, written in plain digits. */
@@ -57,9 +62,9 @@ export function listOf<T>(
   })
 }
 
-/** How many workers: as many as this process may use cores when not given. */
+/** How many workers: when not given as many as this process may use cores, but no more than `max`. */
 export function workerCount(max = 256) {
-  return wholeNumber(1, max).default(availableParallelism())
+  return wholeNumber(1, max).default(Math.min(max, availableParallelism()))
 }
 
 /** One of a few words. */
@@ -87,10 +92,20 @@ export function flag() {
 
 /** What a schema says it accepts, found below `.default()` and `.optional()`; undefined for switches. */
 export function acceptedBy(schema: z.ZodType): string | undefined {
-  const accepts = schema.meta()?.accepts
-  if (typeof accepts === 'string') return accepts
+  return aboutItself(schema)?.accepts
+}
+
+/** The default of an option as its reader would write it; undefined for switches and where there is none. */
+export function defaultOf(schema: z.ZodType): string | undefined {
+  const value = schema.safeParse(undefined).data
+  return value === undefined ? undefined : aboutItself(schema)?.write(value)
+}
+
+function aboutItself(schema: z.ZodType): { accepts: string; write: (value: unknown) => string } | undefined {
+  const about = schema.meta() as ReturnType<typeof aboutItself>
+  if (about?.accepts !== undefined) return about
   const inner = innerType(schema)
-  return inner && acceptedBy(inner)
+  return inner && aboutItself(inner)
 }
 
 /** Whether an option is a switch: `--name` without a value. */

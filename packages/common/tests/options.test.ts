@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { listOf, number, wholeNumber } from '../src/options.ts'
+import { accepting, defaultOf, flag, listOf, number, oneOf, wholeNumber, workerCount } from '../src/options.ts'
 
 describe('wholeNumber', () => {
   it('reads every whole number within its bounds and nothing else', () => {
@@ -52,5 +52,28 @@ describe('listOf', () => {
   })
   it.each(['', '1,', '1,2,3,4', '1,x', '1,1'])('refuses %j', (text) => {
     expect(pair.safeParse(text).error?.issues[0]?.message).toBe('digits')
+  })
+})
+
+describe('a default', () => {
+  it('is never more workers than there may be', () => {
+    expect(workerCount(1).parse(undefined)).toBe(1)
+  })
+
+  it.each([
+    [wholeNumber(1, 9).default(3).describe('three'), '3'],
+    [listOf(number(), 'numbers').default([1, 2.5]), '1,2.5'],
+    [
+      accepting(
+        'a pair',
+        (text) => text.split('×').map(Number),
+        (pair) => pair.join('×'),
+      ).default([3, 4]),
+      '3×4',
+    ],
+    [oneOf('here', 'there').optional(), undefined],
+    [flag(), undefined],
+  ])('is written as its reader would', (schema, text) => {
+    expect(defaultOf(schema)).toBe(text)
   })
 })
