@@ -116,6 +116,8 @@ export default example(import.meta, {
     const swapped = watch && { requests: watch.requests, failed: watch.failed }
     return { on: platform.name, words, distinct, parts, top, swapped, ms: performance.now() - startMs }
   },
+  // In your account machines take minutes to end.
+  cleanUpDeadlineMs: 600_000,
   figure: ({ words, swapped }) =>
     words && swapped
       ? `${count(words)} words through both tiers; ${swapped.failed} of ${swapped.requests} requests failed in the swap`

@@ -121,5 +121,7 @@ export default example(import.meta, {
       return words
     }
   },
+  // In your account machines take minutes to end.
+  cleanUpDeadlineMs: 600_000,
   figure: (result) => ('instances' in result ? `${result.instances.length} instances from launch to end` : 'cleaned'),
 })

@@ -13,21 +13,19 @@
  *
  * Look for: what many requests at once are worth, how little memory a large object takes, and which parts travel again.
  */
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { example } from '@repo/common/example'
 import { flag, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { transferOverBrokenLink } from '../src/broken.ts'
-import { deletePrefix, leftBuckets, listObjects, removeBucket, temporaryBucket } from '../src/buckets.ts'
+import { leftBuckets, removeBucket, temporaryBucket } from '../src/buckets.ts'
 import { awsOption, openCloud, s3Client } from '../src/cloud.ts'
-import { findFeatures } from '../src/features.ts'
 import { deleteQueue, leftQueues } from '../src/queues.ts'
 import { slowLink } from '../src/slow-link.ts'
 import { measureSmallObjects } from '../src/small-objects.ts'
 import { measureStream, type StreamWay } from '../src/stream.ts'
+import { walkThrough } from '../src/walk.ts'
 
 const mega = 1_000_000
 
@@ -47,20 +45,25 @@ export default example(import.meta, {
     const { s3, sqs, places, name } = stack.use(await openCloud({ aws, signal }))
     if (clean) {
       const [buckets, queues] = [await leftBuckets(s3), await leftQueues(sqs)]
-      for (const bucket of buckets) await removeBucket(s3, bucket)
-      for (const queue of queues) await deleteQueue(sqs, queue)
+      for (const bucket of buckets) await removeBucket(s3, bucket, { signal })
+      for (const queue of queues) await deleteQueue(sqs, queue, signal)
       print(`Removed from ${name}: ${buckets.length} buckets, ${queues.length} queues.`, ...buckets, ...queues)
       return { removed: { buckets, queues } }
     }
     const bucket = stack.use(await temporaryBucket(s3, { signal })).name
     print(`Bucket ${bucket} in ${name}, removed at the end with all that is in it.`, '')
 
-    // Amazon's link is as long as it is, and must not break for us.
-    const link = aws ? undefined : stack.use(await slowLink(places.storage, roundTrip, signal))
+    const link = stack.use(await slowLink(places.storage, roundTrip, signal))
+    if (!link) print('It is not on this machine: no link is put before it, and none is broken.', '')
     const far = stack.adopt(s3Client(link?.place ?? places.storage), (client) => client.destroy())
     using bar = progress('small objects', 1)
     const small = await measureSmallObjects(far, bucket, {
-      ...{ objects, oneByOne: Math.ceil(objects / 10), concurrency, objectBytes: 4096, rounds: quick ? 1 : 3, signal },
+      objects,
+      oneByOne: Math.ceil(objects / 10),
+      concurrency,
+      objectBytes: 4096,
+      rounds: quick ? 1 : 3,
+      signal,
       onProgress: (done, total) => bar.update(done / total),
     })
     const faster = { upload: small.upload.many / small.upload.one, download: small.download.many / small.download.one }
@@ -100,30 +103,16 @@ export default example(import.meta, {
       )
     }
 
-    const Key = 'notes/today.txt'
-    const Metadata = { author: 'me' }
-    await s3.send(
-      new PutObjectCommand({ Bucket: bucket, Key, Body: 'one two three', ContentType: 'text/plain', Metadata }),
-    )
-    const range = await s3.send(new GetObjectCommand({ Bucket: bucket, Key, Range: 'bytes=4-6' }))
-    const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key }), { expiresIn: 60 })
-    const small100 = await Array.fromAsync(listObjects(s3, bucket, 'small/', { signal, pageSize: 100 }))
-    const wanted = ['write only if new', 'public access blocked', 'lifecycle rules kept']
-    const features = (await findFeatures(s3, bucket, { signal })).filter(({ name }) => wanted.includes(name))
-    const walk = {
-      range: await range.Body?.transformToString(),
-      author: range.Metadata?.author,
-      presigned: await (await fetch(url)).text(),
-      listed: small100.length,
-      deleted: await deletePrefix(s3, bucket, 'small/'),
-      features,
-    }
+    const walk = await walkThrough(s3, bucket, 'small/', signal)
     print(
-      `Bytes 4 to 6 of ${Key}, by ${walk.author}: "${walk.range}". Through a presigned URL, without credentials: "${walk.presigned}".`,
+      `Bytes 4 to 6 of ${walk.key}, by ${walk.author}: "${walk.range}". Through a presigned URL, without credentials: "${walk.presigned}".`,
       `Listed ${count(walk.listed)} objects in pages of 100, and deleted ${count(walk.deleted)} in requests for 1,000 each.`,
-      `What else this store can do: ${features.map(({ name, there }) => `${name}: ${there ? 'yes' : 'no'}`).join('; ')}.`,
+      walk.wrote
+        ? `Two writers would both write an object only if it is new: ${walk.wrote.filter(Boolean).length} of them wrote it.`
+        : 'This store cannot write an object only if it is new: two writers need a key each.',
+      `What else this store can do: ${walk.features.map(({ name, there }) => `${name}: ${there ? 'yes' : 'no'}`).join('; ')}.`,
     )
-    return { objects, concurrency, roundTrip, small, faster, size, streams, broken, walk }
+    return { objects, concurrency, roundTrip: link && roundTrip, small, faster, size, streams, broken, walk }
   },
   figure: (result) =>
     'removed' in result

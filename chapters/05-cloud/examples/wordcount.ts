@@ -133,5 +133,7 @@ export default example(import.meta, {
     )
     return result
   },
+  // In your account machines take minutes to end.
+  cleanUpDeadlineMs: 600_000,
   figure: ({ words, workers, ms }) => `${count(words)} words counted by ${workers} workers in ${milliseconds(ms)}`,
 })

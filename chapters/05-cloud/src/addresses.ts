@@ -55,7 +55,10 @@ export async function uploadAddresses(
     ({ key, body }, stop) =>
       s3.send(
         new PutObjectCommand({
-          ...{ Bucket: bucket, Key: key, Body: body, ChecksumCRC32: crc32Of(body) },
+          Bucket: bucket,
+          Key: key,
+          Body: body,
+          ChecksumCRC32: crc32Of(body),
           ContentType: 'text/plain; charset=utf-8',
         }),
         { abortSignal: stop },

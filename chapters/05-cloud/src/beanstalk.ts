@@ -13,6 +13,7 @@ import {
   TerminateEnvironmentCommand,
 } from '@aws-sdk/client-elastic-beanstalk'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { isOwnName } from './buckets.ts'
 import type { Environment, EnvironmentRequest, Health, Platform, Status } from './platform.ts'
 import { tagKey, tagValue } from './tag.ts'
 
@@ -101,10 +102,10 @@ export async function deleteApplication(beanstalk: ElasticBeanstalkClient, appli
   await beanstalk.send(new DeleteApplicationCommand({ ApplicationName: application, TerminateEnvByForce: true }))
 }
 
-/** The names of the account's applications that begin with a prefix. */
-export async function applicationsNamed(beanstalk: ElasticBeanstalkClient, prefix: string): Promise<string[]> {
+/** The applications that programs of this chapter made for one run and did not live to delete. */
+export async function leftApplications(beanstalk: ElasticBeanstalkClient): Promise<string[]> {
   const { Applications = [] } = await beanstalk.send(new DescribeApplicationsCommand({}))
-  return Applications.flatMap(({ ApplicationName = '' }) => (ApplicationName.startsWith(prefix) ? ApplicationName : []))
+  return Applications.flatMap(({ ApplicationName = '' }) => (isOwnName(ApplicationName) ? ApplicationName : []))
 }
 
 /** Beanstalk's name for its newest Node.js; it changes with every release. */

@@ -6,6 +6,7 @@ import {
   DeleteBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  HeadBucketCommand,
   ListBucketsCommand,
   type _Object as ListedObject,
   ListMultipartUploadsCommand,
@@ -29,38 +30,76 @@ export function ownName(): string {
   return `${ownPrefix}${randomBytes(6).toString('hex')}`
 }
 
+/** Whether `ownName` made a name. Names of the reader's own may begin in the same way: nothing is removed by its beginning. */
+export function isOwnName(name: string): boolean {
+  return name.startsWith(ownPrefix) && /^[0-9a-f]{12}$/.test(name.slice(ownPrefix.length))
+}
+
 /** The option with which a reader names a bucket. */
 export const bucketOption = accepting(
-  'a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends',
-  (text) => (/^(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) ? text : undefined),
+  `a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends, and not ${ownPrefix}…, which is removed when examples clean up`,
+  (text) =>
+    /^(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !isOwnName(text)
+      ? text
+      : undefined,
 )
 
-export interface BucketOptions {
+export interface Options {
   signal?: AbortSignal | undefined
-  /** For a bucket of one run: its objects are removed after a day even where the program is killed. */
-  temporary?: boolean
 }
 
 /**
- * Makes a bucket, or uses the one that is there if it is ours. Public access is blocked and unfinished uploads are removed
- * after a day, where the store can do that.
+ * Makes a bucket, or uses the one that is there as it is. In a new one public access is blocked and unfinished uploads are
+ * removed after a day, where the store can do that.
  *
  * @returns whether it is new
  * @throws the SDK's error when the name is taken or is not valid
  */
-export async function makeBucket(s3: S3Client, bucket: string, options: BucketOptions = {}): Promise<boolean> {
-  const { signal, temporary = false } = options
-  const send = { abortSignal: signal }
-  const region = await s3.config.region()
-  // us-east-1 is the region in which none is to be named.
-  const location =
-    region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' } }
+export async function makeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<boolean> {
+  // Asked first: in us-east-1 it is no error to create a bucket of one's own again, and its settings are its owner's.
   try {
-    await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }), send)
+    await s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
+    return false
+  } catch (error) {
+    // Of somebody else's bucket the answer to its creation says more.
+    if (!(error as CloudError).$metadata?.httpStatusCode) throw error
+  }
+  try {
+    await createBucket(s3, bucket, { signal })
+    return true
   } catch (error) {
     if ((error as CloudError).name === 'BucketAlreadyOwnedByYou') return false
     throw error
   }
+}
+
+/** Creates a bucket with all its settings, or none. */
+async function createBucket(
+  s3: S3Client,
+  bucket: string,
+  { signal, temporary = false }: Options & { temporary?: boolean },
+): Promise<void> {
+  const region = await s3.config.region()
+  // us-east-1 is the region in which none is to be named.
+  const location =
+    region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' } }
+  signal?.throwIfAborted()
+  // Without the signal: nobody would know whether a bucket whose creation was broken off is there.
+  await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
+  try {
+    await configure(s3, bucket, { signal, temporary })
+  } catch (error) {
+    await removeBucket(s3, bucket).catch(() => {})
+    throw error
+  }
+}
+
+async function configure(
+  s3: S3Client,
+  bucket: string,
+  { signal, temporary }: Options & { temporary: boolean },
+): Promise<void> {
+  const send = { abortSignal: signal }
   const everything = {
     BlockPublicAcls: true,
     IgnorePublicAcls: true,
@@ -75,6 +114,7 @@ export async function makeBucket(s3: S3Client, bucket: string, options: BucketOp
     Status: 'Enabled' as const,
     Filter: { Prefix: '' },
     AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+    // Its objects are removed after a day even where the program is killed.
     ...(temporary && { Expiration: { Days: 1 } }),
   }
   await whereSupported(() =>
@@ -89,7 +129,6 @@ export async function makeBucket(s3: S3Client, bucket: string, options: BucketOp
       send,
     ),
   )
-  return true
 }
 
 /** How stores say that they do not know a request. */
@@ -112,7 +151,7 @@ export async function* listObjects(
   s3: S3Client,
   bucket: string,
   prefix = '',
-  { signal, pageSize = 1000 }: { signal?: AbortSignal | undefined; pageSize?: number } = {},
+  { signal, pageSize = 1000 }: Options & { pageSize?: number } = {},
 ): AsyncGenerator<Required<Pick<ListedObject, 'Key' | 'Size' | 'ETag'>>, void> {
   for (let token: string | undefined; ; ) {
     const page = await s3.send(
@@ -126,8 +165,14 @@ export async function* listObjects(
 }
 
 /** Deletes all objects whose keys begin with a prefix, and unfinished uploads to such keys. Returns how many objects. */
-export async function deletePrefix(s3: S3Client, bucket: string, prefix: string): Promise<number> {
-  await abortUploads(s3, bucket, prefix)
+export async function deletePrefix(
+  s3: S3Client,
+  bucket: string,
+  prefix: string,
+  { signal }: Options = {},
+): Promise<number> {
+  await abortUploads(s3, bucket, prefix, signal)
+  const send = { abortSignal: signal }
   const limit = pLimit(16)
   let deleted = 0
   let page: { Key: string }[] = []
@@ -138,15 +183,16 @@ export async function deletePrefix(s3: S3Client, bucket: string, prefix: string)
     const together = await whereSupported(async () => {
       const { Errors = [] } = await s3.send(
         new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: keys, Quiet: true } }),
+        send,
       )
       const [first] = Errors
       if (first) throw new Error(`${first.Key} of ${bucket} cannot be deleted: ${first.Code}: ${first.Message}`)
     })
     // Some stores, such as Swift, want a Content-MD5 with the list, which the SDK no longer sends.
-    if (!together) await limit.map(keys, ({ Key }) => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key })))
+    if (!together) await limit.map(keys, ({ Key }) => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }), send))
     deleted += keys.length
   }
-  for await (const { Key } of listObjects(s3, bucket, prefix)) {
+  for await (const { Key } of listObjects(s3, bucket, prefix, { signal })) {
     // As many as one request may name.
     if (page.push({ Key }) === 1000) await deletePage()
   }
@@ -154,29 +200,28 @@ export async function deletePrefix(s3: S3Client, bucket: string, prefix: string)
   return deleted
 }
 
-/** Aborts the uploads in parts to keys that begin with a prefix; their parts cost as much as objects do. Returns how many. */
-async function abortUploads(s3: S3Client, bucket: string, prefix: string): Promise<number> {
-  let aborted = 0
+/** Aborts the uploads in parts to keys that begin with a prefix; their parts cost as much as objects do. */
+async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal?: AbortSignal): Promise<void> {
+  const send = { abortSignal: signal }
   for (let more: { KeyMarker?: string; UploadIdMarker?: string | undefined } | undefined = {}; more; ) {
     const page: ListMultipartUploadsCommandOutput = await s3.send(
       new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...more }),
+      send,
     )
     for (const { Key, UploadId } of page.Uploads ?? []) {
-      await s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
-      aborted++
+      await s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), send)
     }
     const { NextKeyMarker, NextUploadIdMarker } = page
     more =
       page.IsTruncated && NextKeyMarker ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : undefined
   }
-  return aborted
 }
 
 /** Deletes a bucket with all that is in it. Does nothing when there is none. */
-export async function removeBucket(s3: S3Client, bucket: string): Promise<void> {
+export async function removeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<void> {
   try {
-    await deletePrefix(s3, bucket, '')
-    await s3.send(new DeleteBucketCommand({ Bucket: bucket }))
+    await deletePrefix(s3, bucket, '', { signal })
+    await s3.send(new DeleteBucketCommand({ Bucket: bucket }), { abortSignal: signal })
   } catch (error) {
     if ((error as CloudError).name !== 'NoSuchBucket') throw error
   }
@@ -185,15 +230,15 @@ export async function removeBucket(s3: S3Client, bucket: string): Promise<void> 
 /** The buckets that programs of this chapter made for one run and did not live to remove. */
 export async function leftBuckets(s3: S3Client): Promise<string[]> {
   const { Buckets = [] } = await s3.send(new ListBucketsCommand())
-  return Buckets.flatMap(({ Name = '' }) => (Name.startsWith(ownPrefix) ? [Name] : []))
+  return Buckets.flatMap(({ Name = '' }) => (isOwnName(Name) ? [Name] : []))
 }
 
 /** A bucket for one run; disposing of it removes it with all that is in it. */
 export async function temporaryBucket(
   s3: S3Client,
-  options: BucketOptions = {},
+  { signal }: Options = {},
 ): Promise<AsyncDisposable & { name: string }> {
   const name = ownName()
-  await makeBucket(s3, name, { ...options, temporary: true })
+  await createBucket(s3, name, { signal, temporary: true })
   return { name, [Symbol.asyncDispose]: () => removeBucket(s3, name) }
 }

@@ -1,7 +1,7 @@
-/** Finds and removes what programs of this chapter have left in a cloud: all that carries its tag or its prefix. */
+/** Finds and removes what programs of this chapter have left in a cloud: all that carries its tag, or a name of the form it gives. */
 import { ElasticBeanstalkClient } from '@aws-sdk/client-elastic-beanstalk'
-import { applicationsNamed, deleteApplication, environmentsOf } from './beanstalk.ts'
-import { leftBuckets, ownPrefix, removeBucket } from './buckets.ts'
+import { deleteApplication, environmentsOf, leftApplications } from './beanstalk.ts'
+import { leftBuckets, removeBucket } from './buckets.ts'
 import { type Cloud, clientConfig, type Place } from './cloud.ts'
 import { type Options, ourResources, removeOurResources } from './ec2.ts'
 import { explainErrors } from './errors.ts'
@@ -23,7 +23,7 @@ export async function findLeftovers({ s3, sqs }: Pick<Cloud, 's3' | 'sqs'>, mach
   return {
     ...(await ourResources(clients.ec2)),
     roles: await ourRoles(clients.iam),
-    applications: await applicationsNamed(beanstalk.client, ownPrefix),
+    applications: await leftApplications(beanstalk.client),
     queues: await leftQueues(sqs),
     buckets: await leftBuckets(s3),
   }

@@ -143,7 +143,13 @@ const agent = { keepAlive: true, maxSockets: 256 }
 /** A client for buckets, whose errors are one clear line. */
 export function s3Client(place: Place, more: ConstructorParameters<typeof S3Client>[0] = {}): S3Client {
   // bucket.host needs a name that resolves; host/bucket works everywhere but at Amazon's newest regions.
-  const client = new S3Client({ ...clientConfig(place), forcePathStyle: place.url !== undefined, ...more })
+  const client = new S3Client({
+    ...clientConfig(place),
+    forcePathStyle: place.url !== undefined,
+    // A bucket may be in another region than the client.
+    followRegionRedirects: place.url === undefined,
+    ...more,
+  })
   return explainErrors(client, place)
 }
 

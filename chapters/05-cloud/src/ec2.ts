@@ -42,7 +42,10 @@ const stepTimeoutS = 300
 const pollS = 3
 
 const waiting = (client: EC2Client, signal: AbortSignal | undefined) => ({
-  ...{ client, maxWaitTime: stepTimeoutS, minDelay: pollS, maxDelay: 5 * pollS },
+  client,
+  maxWaitTime: stepTimeoutS,
+  minDelay: pollS,
+  maxDelay: 5 * pollS,
   ...(signal && { abortSignal: signal }),
 })
 
@@ -93,7 +96,12 @@ export async function createSecurityGroup(ec2: EC2Client, name: string, sshFrom?
   if (sshFrom) {
     const range = { CidrIp: sshFrom, Description: 'whoever started this' }
     const ssh = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [range] }
-    await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [ssh] }))
+    try {
+      await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [ssh] }))
+    } catch (error) {
+      await ec2.send(new DeleteSecurityGroupCommand({ GroupId })).catch(() => {})
+      throw error
+    }
   }
   return GroupId
 }
@@ -131,8 +139,12 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
     throw new Error(`${count} more instances would make ${there + count}, and the ceiling is ${mostInstances}`)
   }
   const command = new RunInstancesCommand({
-    ...{ ImageId: image, InstanceType: instanceType as 't3.micro', MinCount: count, MaxCount: count },
-    ...{ KeyName: keyName, SecurityGroupIds: [securityGroup] },
+    ImageId: image,
+    InstanceType: instanceType as 't3.micro',
+    MinCount: count,
+    MaxCount: count,
+    KeyName: keyName,
+    SecurityGroupIds: [securityGroup],
     ...(instanceProfile && { IamInstanceProfile: { Name: instanceProfile } }),
     UserData: Buffer.from(userData).toString('base64'),
     // IMDSv2 only: version 1 hands the role's credentials to every program that can be talked into fetching a URL.
@@ -194,7 +206,9 @@ export async function attachVolume(
   const { VolumeId = '' } = await ec2.send(
     new CreateVolumeCommand({
       AvailabilityZone: Placement?.AvailabilityZone,
-      ...{ Size: gigabytes, VolumeType: 'gp3', Encrypted: true },
+      Size: gigabytes,
+      VolumeType: 'gp3',
+      Encrypted: true,
       TagSpecifications: [tagged('volume', name)],
     }),
   )
@@ -245,7 +259,7 @@ export async function ourResources(ec2: EC2Client): Promise<Left> {
 }
 
 /** Removes everything at EC2 that carries the chapter's tag, in the order in which it lets go of the rest. */
-export async function removeOurResources(ec2: EC2Client, options: Options = {}): Promise<Left> {
+export async function removeOurResources(ec2: EC2Client, options: Options = {}): Promise<void> {
   const left = await ourResources(ec2)
   await terminateInstances(ec2, left.instances, options)
   // Those that the instances booted from end with them; the others let go of them within seconds.
@@ -260,5 +274,4 @@ export async function removeOurResources(ec2: EC2Client, options: Options = {}):
   }
   for (const GroupId of left.securityGroups) await ec2.send(new DeleteSecurityGroupCommand({ GroupId }))
   for (const KeyName of left.keyPairs) await ec2.send(new DeleteKeyPairCommand({ KeyName }))
-  return left
 }

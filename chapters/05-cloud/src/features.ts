@@ -74,7 +74,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     name: 'wrong checksums refused',
     without: 'uploads are checked by the ETag of the answer',
     probe: ({ s3, bucket: Bucket }) =>
-      refused(() =>
+      refused(400, () =>
         s3.send(new PutObjectCommand({ Bucket, Key: `${key}-wrong`, Body: body, ChecksumCRC32: 'AAAAAA==' })),
       ),
   },
@@ -82,13 +82,13 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     name: 'write only if new',
     without: 'two writers may overwrite one another',
     probe: ({ s3, bucket: Bucket }) =>
-      refused(() => s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfNoneMatch: '*' }))),
+      refused(412, () => s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfNoneMatch: '*' }))),
   },
   {
     name: 'write only if unchanged',
     without: 'a counter or a lock must be kept elsewhere',
     probe: ({ s3, bucket: Bucket }) =>
-      refused(() =>
+      refused(412, () =>
         s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfMatch: '"0123456789abcdef0123456789abcdef"' })),
       ),
   },
@@ -96,7 +96,9 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     name: 'read only if unchanged',
     without: 'an object replaced while it is read is noticed late',
     probe: ({ s3, bucket: Bucket }) =>
-      refused(() => s3.send(new GetObjectCommand({ Bucket, Key: key, IfMatch: '"0123456789abcdef0123456789abcdef"' }))),
+      refused(412, () =>
+        s3.send(new GetObjectCommand({ Bucket, Key: key, IfMatch: '"0123456789abcdef0123456789abcdef"' })),
+      ),
   },
   {
     name: 'upload in parts',
@@ -132,7 +134,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     async probe({ s3, bucket: Bucket }) {
       await s3.send(new PutObjectCommand({ Bucket, Key: `${key}-old`, Body: body }))
       await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: `${key}-old` }] } }))
-      return await refused(() => s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-old` })))
+      return await refused(404, () => s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-old` })))
     },
   },
   {
@@ -199,15 +201,13 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
 ]
 
-/** Whether a request fails as it should. That the store does not know such requests is another thing. */
-async function refused(request: () => Promise<unknown>): Promise<boolean> {
+/** Whether a request is refused with this status. Any other refusal is of another thing, such as a request it does not know. */
+async function refused(status: number, request: () => Promise<unknown>): Promise<boolean> {
   try {
     await request()
     return false
   } catch (error) {
-    const { $metadata, name } = error as CloudError
-    const status = $metadata?.httpStatusCode ?? 0
-    if (name === 'NotImplemented' || status === 501 || status === 405 || status === 0) throw error
+    if ((error as CloudError).$metadata?.httpStatusCode !== status) throw error
     return true
   }
 }

@@ -6,6 +6,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { bytes as inBytes } from '@repo/common/terminal'
 import type { CloudError } from './errors.ts'
 import {
+  DamagedError,
   defaultPartSize,
   downloadParts,
   headObject,
@@ -62,19 +63,27 @@ export async function uploadFile(
   if (head.id && !same) await discardUpload(s3, path)
   const stored = same ? journal.parts : []
   const upload = await startUpload(s3, target, partSize, options.signal, same ? head.id : undefined)
-  if (!same) await writeJournal(path, { ...target, id: upload.id, size, mtimeMs, partSize })
+  if (!same) {
+    try {
+      await writeJournal(path, { ...target, id: upload.id, size, mtimeMs, partSize })
+    } catch (error) {
+      // Nobody would find it again.
+      await upload.abort(error)
+      throw error
+    }
+  }
 
   try {
     const buffers = new PartBuffers(partSize)
     const sent = await upload.sendParts(missingParts(path, size, partSize, stored, buffers), {
       buffers,
       ...options,
-      onPart: (part) => appendFile(journalOf(path), `${JSON.stringify(part)}\n`),
+      onPart: (part) => onDisk(journalOf(path), appendFile(journalOf(path), `${JSON.stringify(part)}\n`)),
     })
     const now = await stat(path)
     if (now.size !== size || now.mtimeMs !== mtimeMs) {
-      await giveUp(path, upload)
-      throw new Error(`${path} was changed while it was uploaded: upload it again`)
+      const cause: unknown = await giveUp(path, upload).catch((error: unknown) => error)
+      throw new Error(`${path} was changed while it was uploaded: upload it again`, { cause })
     }
     const parts = [...stored, ...sent].sort((a, b) => a.number - b.number)
     const done = await upload.complete(parts)
@@ -96,8 +105,9 @@ export async function discardUpload(s3: S3Client, path: string): Promise<boolean
   return true
 }
 
-async function giveUp(path: string, upload: Upload) {
+async function giveUp(path: string, upload: Upload): Promise<void> {
   await upload.abort()
+  // Only then: by the journal it can be tried again.
   await rm(journalOf(path), { force: true })
 }
 
@@ -127,8 +137,23 @@ async function readJournal(path: string): Promise<{ head: Partial<JournalHead>; 
 }
 
 async function writeJournal(path: string, head: JournalHead) {
-  await writeFile(journalOf(path), `${JSON.stringify(head)}\n`)
+  await onDisk(journalOf(path), writeFile(journalOf(path), `${JSON.stringify(head)}\n`))
 }
+
+/** What was written, or an error that says so where the disk is full. */
+async function onDisk(path: string, writing: Promise<void>): Promise<void> {
+  try {
+    await writing
+  } catch (error) {
+    throw isFull(error) ? fullDisk(path, error) : error
+  }
+}
+
+const isFull = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String(error.code))
+
+const fullDisk = (path: string, { code }: NodeJS.ErrnoException) =>
+  new Error(`${path} cannot be written: the disk is full (${code})`)
 
 export interface FileDownload {
   bytes: number
@@ -175,12 +200,9 @@ export async function downloadFile(
     await rename(unfinished, path)
     return { bytes: info.bytes, resumed, verified }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
     // A full disk needs the room, and what is damaged is of no use.
-    if (full || message.includes('damaged')) await rm(unfinished, { force: true })
-    if (full) throw new Error(`${path} cannot be written: the disk is full (${code})`)
-    throw error
+    if (isFull(error) || error instanceof DamagedError) await rm(unfinished, { force: true })
+    throw isFull(error) ? fullDisk(path, error) : error
   } finally {
     await file.close()
   }

@@ -2,16 +2,11 @@
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Cloud, isAmazon } from './cloud.ts'
 import { instanceMetadataUrl } from './instance-metadata.ts'
-import {
-  countPermissions,
-  countUserData,
-  machineClients,
-  prepareInstances,
-  roleEnvironment,
-} from './instance-resources.ts'
+import { countUserData, machineClients, prepareInstances, roleEnvironment } from './instance-resources.ts'
 import { bootedHere, ec2Machines, localMachines, type Machines } from './machines.ts'
+import { countPermissions } from './permissions.ts'
 import type { InstanceType } from './prices.ts'
-import type { QueueUrls } from './queues.ts'
+import { type QueueUrls, queueArn } from './queues.ts'
 
 export interface FleetOptions {
   cloud: Cloud
@@ -53,18 +48,19 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   }
   const userData = await countUserData({ s3, places, bucket, work, endsAfterMinutes: minutes })
   const boot = { s3, environment: roleEnvironment(places.storage), signal }
-  const describe = (machines: Machines, privateKey?: string): Fleet => {
+  const handOver = (machines: Machines, privateKey?: string): Fleet => {
     const owned = stack.move()
     const boots = place?.kind !== 'endpoint' || amazon
     return { ...machines, userData, boots, privateKey, [Symbol.asyncDispose]: () => owned.disposeAsync() }
   }
   if (!place) {
     onStep?.('no instances', 'a process each, that does what the user data says but for installing Node')
-    return describe(stack.use(await localMachines(boot)))
+    return handOver(stack.use(await localMachines(boot)))
   }
 
   const clients = stack.use(machineClients(place))
-  const permissions = await countPermissions(sqs, bucket, queues)
+  const [queue, reports] = [await queueArn(sqs, queues.jobs), await queueArn(sqs, queues.results)]
+  const permissions = countPermissions({ bucket: `arn:aws:s3:::${bucket}`, queue }, reports)
   const resources = stack.use(await prepareInstances(clients, { type, sshFrom, permissions }))
   const { name, image, securityGroup } = resources.request
   onStep?.('image', `${image}, the newest Amazon Linux 2023`)
@@ -72,7 +68,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   onStep?.('security group', `${securityGroup}: ${sshFrom ? `SSH from ${sshFrom}` : 'nothing may come in'}`)
   onStep?.('role', 'may take jobs, report, read its bucket and write results, and nothing else')
   const instances = ec2Machines(clients.ec2, resources.request, signal)
-  if (place.kind !== 'moto') return describe(stack.use(instances), resources.privateKey)
+  if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
   onStep?.('no machine boots', 'moto only keeps account: a process here does what each user data says')
-  return describe(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
+  return handOver(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
 }

@@ -2,7 +2,6 @@
 import { DeleteKeyPairCommand, DeleteSecurityGroupCommand, EC2Client } from '@aws-sdk/client-ec2'
 import { IAMClient } from '@aws-sdk/client-iam'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { bundleProgram } from '@repo/common/bundle'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -13,7 +12,6 @@ import { createKeyPair, createSecurityGroup, type LaunchRequest, newestImage } f
 import { explainErrors } from './errors.ts'
 import type { Permission } from './permissions.ts'
 import { type InstanceType, instanceTypes } from './prices.ts'
-import type { QueueUrls } from './queues.ts'
 import { createRole, deleteRole } from './roles.ts'
 import { workerUserData } from './user-data.ts'
 import { type Work, workerEnvironment } from './workers.ts'
@@ -32,7 +30,9 @@ export function machineClients(place: Place): MachineClients {
   const iam = explainErrors(new IAMClient(config), place)
   const ssm = explainErrors(new SSMClient(config), place)
   return {
-    ...{ ec2, iam, ssm },
+    ec2,
+    iam,
+    ssm,
     [Symbol.dispose]: () => {
       for (const client of [ec2, iam, ssm]) client.destroy()
     },
@@ -75,21 +75,6 @@ export async function prepareInstances(
     privateKey,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-/** What a worker of wordcount may do: take jobs, read the bucket, write results, report. */
-export async function countPermissions(sqs: SQSClient, bucket: string, queues: QueueUrls): Promise<Permission[]> {
-  const arnOf = async (QueueUrl: string) => {
-    const request = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] })
-    return (await sqs.send(request)).Attributes?.QueueArn ?? ''
-  }
-  const take = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility']
-  return [
-    { actions: take, resources: [await arnOf(queues.jobs)] },
-    { actions: ['sqs:SendMessage'], resources: [await arnOf(queues.results)] },
-    { actions: ['s3:GetObject'], resources: [`arn:aws:s3:::${bucket}/*`] },
-    { actions: ['s3:PutObject'], resources: [`arn:aws:s3:::${bucket}/results/*`] },
-  ]
 }
 
 export interface CountUserDataOptions {

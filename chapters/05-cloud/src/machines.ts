@@ -78,7 +78,9 @@ export function ec2Machines(
       return (await ourInstances(ec2))
         .filter(({ InstanceId = '' }) => launched.has(InstanceId))
         .map(({ InstanceId = '', State, PublicIpAddress, PrivateIpAddress = '' }) => ({
-          ...{ id: InstanceId, state: State?.Name ?? '', address: PublicIpAddress ?? PrivateIpAddress },
+          id: InstanceId,
+          state: State?.Name ?? '',
+          address: PublicIpAddress ?? PrivateIpAddress,
         }))
     },
     attachVolume: async (id, gigabytes) => attachVolume(ec2, request.name, await find(id), gigabytes, { signal }),

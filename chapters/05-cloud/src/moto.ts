@@ -27,8 +27,8 @@ export interface Moto extends AsyncDisposable {
 export interface MotoOptions {
   /** Stops the server when aborted before it is ready. */
   signal?: AbortSignal | undefined
-  /** The one pair of keys that is let in; random when not given. */
-  credentials?: Credentials
+  /** Keys of an account that is let in beside ours: somebody else's. */
+  neighbour?: Credentials
 }
 
 /** The Python that runs moto; undefined where there is none. */
@@ -47,7 +47,7 @@ export async function findMoto(): Promise<string | undefined> {
  *
  * @throws an Error of one line that says how to install it where it is missing
  */
-export async function startMoto({ signal, credentials = randomCredentials() }: MotoOptions = {}): Promise<Moto> {
+export async function startMoto({ signal, neighbour }: MotoOptions = {}): Promise<Moto> {
   const python = await findMoto()
   if (!python) {
     const where = process.env.MOTO_PYTHON
@@ -55,11 +55,18 @@ export async function startMoto({ signal, credentials = randomCredentials() }: M
       : 'there is no moto'
     throw new Error(`${where}: install it with \`${installMoto}\``)
   }
+  const credentials = randomCredentials()
   let port: string | undefined
   const server = await startServer({
     command: python,
     args: [fileURLToPath(new URL('./moto_server.py', import.meta.url))],
-    env: { MOTO_KEY_ID: credentials.accessKeyId, MOTO_SECRET: credentials.secretAccessKey, PYTHONUNBUFFERED: '1' },
+    env: {
+      MOTO_KEY_ID: credentials.accessKeyId,
+      MOTO_SECRET: credentials.secretAccessKey,
+      MOTO_NEIGHBOUR_KEY_ID: neighbour?.accessKeyId,
+      MOTO_NEIGHBOUR_SECRET: neighbour?.secretAccessKey,
+      PYTHONUNBUFFERED: '1',
+    },
     ready: /^listening on port \d+$/,
     onLine: (line) => {
       port ??= /^listening on port (\d+)$/.exec(line)?.[1]

@@ -25,14 +25,14 @@ from werkzeug.serving import make_server  # noqa: E402
 account = "123456789012"
 
 
-def let_in(user, key_id, secret, actions):
-    """Creates a user with these keys who may do these actions."""
+def let_in(account, key_id, secret):
+    """Creates a user of an account with these keys who may do everything."""
     iam = iam_backends[account]["aws"]
+    user = "reader"
     iam.create_user(region_name="us-east-1", user_name=user)
     key = iam.create_access_key(user)
     key.access_key_id, key.secret_access_key = key_id, secret
-    action_list = ", ".join(f'"{action}"' for action in actions)
-    policy = f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": [{action_list}], "Resource": "*"}}]}}'
+    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}'
     iam.put_user_policy(user, "may", policy)
 
 
@@ -163,7 +163,9 @@ urls.url_paths = {"{0}/$": Response.dispatch}
 
 
 def main():
-    let_in("reader", os.environ["MOTO_KEY_ID"], os.environ["MOTO_SECRET"], ["*"])
+    let_in(account, os.environ["MOTO_KEY_ID"], os.environ["MOTO_SECRET"])
+    if "MOTO_NEIGHBOUR_KEY_ID" in os.environ:
+        let_in("210987654321", os.environ["MOTO_NEIGHBOUR_KEY_ID"], os.environ["MOTO_NEIGHBOUR_SECRET"])
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

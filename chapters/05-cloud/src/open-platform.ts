@@ -1,6 +1,5 @@
 /** Chooses the platform for the two tiers, and says what their programs find in their environment there. */
 import { randomBytes } from 'node:crypto'
-import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { createBeanstalk } from './beanstalk.ts'
 import { ownName } from './buckets.ts'
@@ -10,6 +9,7 @@ import { machineClients } from './instance-resources.ts'
 import { localPlatform } from './local-platform.ts'
 import { webPermissions, workerPermissions } from './permissions.ts'
 import { type Platform, waitForEnd } from './platform.ts'
+import { queueArn } from './queues.ts'
 import { createRole, deleteRole } from './roles.ts'
 import type { DaemonOptions } from './sqs-daemon.ts'
 
@@ -48,11 +48,7 @@ export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPl
   await using stack = new AsyncDisposableStack()
   const { iam } = stack.use(machineClients(place))
   const { client: beanstalk } = stack.use(beanstalkClient(place))
-  const queue = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['QueueArn'] })
-  const resources = {
-    bucket: `arn:aws:s3:::${bucket}`,
-    queue: (await sqs.send(queue)).Attributes?.QueueArn ?? '',
-  }
+  const resources = { bucket: `arn:aws:s3:::${bucket}`, queue: await queueArn(sqs, queueUrl) }
   const application = ownName()
   stack.defer(() => deleteRole(iam, application))
   await createRole(iam, application, [...webPermissions(resources), ...workerPermissions(resources)])

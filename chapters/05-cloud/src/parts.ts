@@ -151,7 +151,11 @@ export interface Upload {
     },
   ) => Promise<StoredPart[]>
   complete: (parts: StoredPart[]) => Promise<Stored>
-  /** Has the store forget all parts. Never throws: when it cannot, it says so in the message of `because`. */
+  /**
+   * Has the store forget all parts.
+   *
+   * @throws when it does not; with `because`, the error that is to be thrown, that error's message says so instead
+   */
   abort: (because?: unknown) => Promise<void>
 }
 
@@ -221,7 +225,8 @@ export async function startUpload(
       const completed = parts.map(
         // A store that keeps no checksums, such as Swift, refuses a list in which there are some.
         ({ number, etag, crc32 }): CompletedPart => ({
-          ...{ PartNumber: number, ETag: etag },
+          PartNumber: number,
+          ETag: etag,
           ...(crc32 && { ChecksumCRC32: crc32 }),
         }),
       )
@@ -245,8 +250,9 @@ export async function startUpload(
       try {
         await s3.send(new AbortMultipartUploadCommand(upload))
       } catch (error) {
-        if ((error as CloudError).name === 'NoSuchUpload' || !(because instanceof Error)) return
-        because.message += `; its parts could not be removed from ${bucket}: the bucket's lifecycle rule does that after a day`
+        if ((error as CloudError).name === 'NoSuchUpload') return
+        if (!(because instanceof Error)) throw error
+        because.message += `; its parts could not be removed from ${bucket}, where they cost until a lifecycle rule removes them`
       }
     },
   }
@@ -430,5 +436,10 @@ function requireSame(computed: string, received: string, what: string) {
   // ETags stand in quotes.
   const stored = received.replaceAll('"', '')
   if (stored === computed) return
-  throw new Error(`${what} was damaged on the way: its checksum is ${computed}, the store has ${stored}`)
+  throw new DamagedError(`${what} was damaged on the way: its checksum is ${computed}, the store has ${stored}`)
+}
+
+/** What was sent or received is not what it was: its checksum is another. */
+export class DamagedError extends Error {
+  override name = 'DamagedError'
 }

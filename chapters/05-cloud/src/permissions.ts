@@ -19,13 +19,25 @@ export interface Resources {
 const textParts = ({ bucket }: Resources) => `${bucket}/${partKey({ id: '*' })}*`
 const counts = ({ bucket }: Resources) => `${bucket}/${countsKey({ id: '*' })}*`
 
+const takeMessages = (queue: string): Permission => ({
+  actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+  resources: [queue],
+})
+
+/** A worker of wordcount: takes jobs, reads the bucket, writes results, reports. */
+export function countPermissions({ bucket, queue }: Resources, reports: string): Permission[] {
+  return [
+    takeMessages(queue),
+    { actions: ['sqs:SendMessage'], resources: [reports] },
+    { actions: ['s3:GetObject'], resources: [`${bucket}/*`] },
+    { actions: ['s3:PutObject'], resources: [`${bucket}/results/*`] },
+  ]
+}
+
 /** Takes jobs, reads parts of texts and writes their counts. */
 export function workerPermissions(resources: Resources): Permission[] {
   return [
-    {
-      actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
-      resources: [resources.queue],
-    },
+    takeMessages(resources.queue),
     { actions: ['s3:GetObject'], resources: [textParts(resources)] },
     { actions: ['s3:PutObject'], resources: [counts(resources)] },
   ]

@@ -18,7 +18,7 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
-import { ownName, ownPrefix } from './buckets.ts'
+import { isOwnName, ownName, ownPrefix } from './buckets.ts'
 import { tagKey, tagValue } from './tag.ts'
 
 export interface QueueUrls {
@@ -64,15 +64,11 @@ export async function makeQueues(
     return QueueUrl
   }
   const remove = async () => {
-    await Promise.all(made.map((url) => sqs.send(new DeleteQueueCommand({ QueueUrl: url }))))
+    await Promise.all(made.map((url) => deleteQueue(sqs, url)))
   }
   try {
     const dead = await make('dead', {})
-    const { Attributes } = await sqs.send(
-      new GetQueueAttributesCommand({ QueueUrl: dead, AttributeNames: ['QueueArn'] }),
-      { abortSignal: signal },
-    )
-    const redrive = { deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: tries }
+    const redrive = { deadLetterTargetArn: await queueArn(sqs, dead), maxReceiveCount: tries }
     const jobs = await make('jobs', {
       VisibilityTimeout: String(visibilitySeconds),
       RedrivePolicy: JSON.stringify(redrive),
@@ -83,6 +79,12 @@ export async function makeQueues(
     await remove()
     throw error
   }
+}
+
+/** A queue's Amazon resource name. */
+export async function queueArn(sqs: SQSClient, url: string): Promise<string> {
+  const request = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] })
+  return (await sqs.send(request)).Attributes?.QueueArn ?? ''
 }
 
 /** Sends values as JSON, in as few requests as may be. */
@@ -206,9 +208,12 @@ export async function untilHeld(sqs: SQSClient, url: string, messages: number, s
 /** The queues that programs of this chapter made for one run and did not live to delete, by their URLs. */
 export async function leftQueues(sqs: SQSClient): Promise<string[]> {
   const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: ownPrefix, MaxResults: 1000 }))
-  return QueueUrls
+  return QueueUrls.filter((url) => {
+    const [, name = ''] = /\/([^/]+)-(?:jobs|results|dead)$/.exec(url) ?? []
+    return isOwnName(name)
+  })
 }
 
-export async function deleteQueue(sqs: SQSClient, url: string): Promise<void> {
-  await sqs.send(new DeleteQueueCommand({ QueueUrl: url }))
+export async function deleteQueue(sqs: SQSClient, url: string, signal?: AbortSignal): Promise<void> {
+  await sqs.send(new DeleteQueueCommand({ QueueUrl: url }), { abortSignal: signal })
 }

@@ -31,7 +31,9 @@ export async function createRole(iam: IAMClient, name: string, permissions: Perm
   const policy = {
     Version: '2012-10-17',
     Statement: permissions.map(({ actions, resources, conditions }) => ({
-      ...{ Effect: 'Allow', Action: actions, Resource: resources },
+      Effect: 'Allow',
+      Action: actions,
+      Resource: resources,
       ...(conditions && { Condition: conditions }),
     })),
   }

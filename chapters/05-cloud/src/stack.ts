@@ -31,7 +31,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { placesForWorkers } from './cloud.ts'
 import { type Permission, webPermissions, workerPermissions } from './permissions.ts'
-import { tagKey, tagValue } from './tag.ts'
+import { stackTagValue, tagKey } from './tag.ts'
 import { workerUserData } from './user-data.ts'
 
 export interface StackSettings {
@@ -41,7 +41,7 @@ export interface StackSettings {
   budget: number
   /** Who is told of alarms and of the budget; without it the topic has no subscriber. */
   email?: string | undefined
-  /** The worker as one JavaScript file, and the web tier as a zip, as `bundleWorker` and `bundleTier` make them. */
+  /** The worker as one JavaScript file, and the web tier as a zip, as `bundleProgram` and `bundleTier` make them. */
   workerFile: string
   webBundle: string
   /** Beanstalk's name for Node.js on Amazon Linux; it changes with every release of the platform. */
@@ -60,7 +60,7 @@ const deliveries = 5
 export class CloudStack extends Stack {
   constructor(scope: Construct, id: string, settings: StackSettings) {
     super(scope, id, { description: 'Counts words: chapter 5 of Distributed Computing with TypeScript' })
-    Tags.of(this).add(tagKey, tagValue)
+    Tags.of(this).add(tagKey, stackTagValue)
 
     const bucket = this.#bucket()
     const { queue, deadLetters } = this.#queue()

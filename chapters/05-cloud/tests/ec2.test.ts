@@ -1,5 +1,6 @@
 /** EC2, IAM and SSM by their real APIs, as moto answers them: it checks signatures, policies, tags and states. */
 import {
+  CreateSecurityGroupCommand,
   DescribeIamInstanceProfileAssociationsCommand,
   DescribeInstancesCommand,
   DescribeSecurityGroupsCommand,
@@ -25,6 +26,7 @@ import {
   createSecurityGroup,
   launchInstances,
   ourInstances,
+  ourResources,
   untilRunning,
   userDataOf,
 } from '../src/ec2.ts'
@@ -35,7 +37,7 @@ import { findMoto, installMoto } from '../src/moto.ts'
 import { mostInstances } from '../src/prices.ts'
 import { makeQueues } from '../src/queues.ts'
 import { createRole } from '../src/roles.ts'
-import { tagKey, tagValue } from '../src/tag.ts'
+import { stackTagValue, tagKey, tagValue } from '../src/tag.ts'
 
 const permissions = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }]
 const signal = () => AbortSignal.timeout(90_000)
@@ -126,6 +128,11 @@ describeReal('EC2', moto, () => {
       IpRanges: [{ CidrIp: '203.0.113.7/32' }],
     })
     expect([rule?.IpRanges?.length, rule?.Ipv6Ranges ?? []]).toEqual([1, []])
+    const groups = (await ourResources(clients.ec2)).securityGroups
+    await expect(createSecurityGroup(clients.ec2, ownName(), 'nowhere')).rejects.toThrow(
+      /AuthorizeSecurityGroupIngress/,
+    )
+    expect((await ourResources(clients.ec2)).securityGroups).toEqual(groups)
   })
 
   it('refuses more instances than the ceiling, counting those that are there', async () => {
@@ -145,6 +152,14 @@ describeReal('EC2', moto, () => {
     await temporaryBucket(cloud.s3)
     await makeQueues(cloud.sqs)
     await createRole(clients.iam, 'a-role-of-somebody-else', permissions)
+    // As CloudFormation makes them for the stack of `infrastructure`.
+    await clients.ec2.send(
+      new CreateSecurityGroupCommand({
+        GroupName: 'of-the-stack',
+        Description: 'of the stack',
+        TagSpecifications: [{ ResourceType: 'security-group', Tags: [{ Key: tagKey, Value: stackTagValue }] }],
+      }),
+    )
     const { SecurityGroups: before = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({}))
     const left = await findLeftovers(cloud, place)
     expect(left).toMatchObject({

@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing'
 import { describe, expect, it } from 'vitest'
 import spot from '../examples/spot.ts'
+import { countHere } from '../src/addresses.ts'
 import { startPracticeCloud } from '../src/practice-cloud.ts'
+import { wordsIn } from '../src/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
@@ -25,6 +27,16 @@ describe('s3', () => {
     const { resumedUp, resumedDown } = result.broken as { resumedUp: number; resumedDown: number }
     expect(resumedUp).toBeGreaterThanOrEqual(3)
     expect(resumedDown).toBeGreaterThanOrEqual(3)
+    const { faster, streams } = result as {
+      faster: Record<'upload' | 'download', number>
+      streams: { restBytes: number; peakBytes: number }[]
+    }
+    expect([faster.upload > 0, faster.download > 0]).toEqual([true, true])
+    for (const { restBytes, peakBytes } of streams) {
+      expect(restBytes).toBeGreaterThan(20_000_000)
+      expect(peakBytes).toBeGreaterThanOrEqual(restBytes)
+      expect(peakBytes - restBytes).toBeLessThan(150_000_000)
+    }
     expect(await run.leftBehind()).toEqual([])
   })
 
@@ -66,7 +78,11 @@ describe('private-cloud', () => {
     }
     const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'], { env })
     expect(run.code).toBe(0)
-    expect(run.json()).toMatchObject({ store: `the cloud at ${url}`, objects: 40 })
+    expect(run.json()).toMatchObject({
+      store: `the cloud at ${url}`,
+      objects: 40,
+      words: wordsIn(countHere(40).counts),
+    })
   })
 })
 

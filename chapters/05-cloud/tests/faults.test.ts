@@ -3,7 +3,13 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
 import { temporaryFolder } from '@repo/common/process'
 import { startProxy } from '@repo/common/proxy'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -11,9 +17,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryBucket } from '../src/buckets.ts'
 import { openCloud, type Place, s3Client, sqsClient } from '../src/cloud.ts'
 import type { CloudError } from '../src/errors.ts'
-import { downloadFile, partialOf, uploadFile } from '../src/files.ts'
-import { downloadParts, headObject, uploadStream } from '../src/parts.ts'
+import { findFeatures } from '../src/features.ts'
+import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../src/files.ts'
+import { defaultPartSize, downloadParts, headObject, uploadStream } from '../src/parts.ts'
 import { startPracticeCloud } from '../src/practice-cloud.ts'
+import { slowLink } from '../src/slow-link.ts'
 import { pseudoRandom } from '../src/stream.ts'
 import { type Fault, faultyStore } from './fixtures/http-faults.ts'
 
@@ -109,13 +117,10 @@ describe('one clear line says', () => {
     )
   })
 
-  it('that a bucket name is not valid, or is somebody else’s', async () => {
+  it('that a bucket name is not valid', async () => {
     expect(await messageOf(s3.send(new CreateBucketCommand({ Bucket: 'No_Bucket' })))).toContain(
       'InvalidBucketName: a bucket',
     )
-    const taken = first(1, /^PUT/, { answer: 409, code: 'BucketAlreadyExists' })
-    const { result } = await through(taken, (client) => messageOf(temporaryBucket(client)))
-    expect(result).toContain('this one is taken: choose another with --bucket (409)')
   })
 
   it('that access is denied, that the session has ended, that the store is too busy', async () => {
@@ -232,7 +237,25 @@ describe('throttling and connections that break', () => {
       (client) => messageOf(uploadStream(client, { bucket, key: 'orphan' }, stream(8 * mib))),
       cloud.place,
     )
-    expect(result).toContain(`its parts could not be removed from ${bucket}: the bucket's lifecycle rule does that`)
+    expect(result).toContain(`its parts could not be removed from ${bucket}, where they cost until`)
+  })
+
+  it('are no reason to forget an upload that the store still has', async () => {
+    await using folder = await temporaryFolder()
+    await using own = await temporaryBucket(s3)
+    const path = join(folder.path, 'original')
+    await writeFile(path, pseudoRandom(3 * defaultPartSize))
+    const target = { bucket: own.name, key: 'x' }
+    const stop = new AbortController()
+    const onProgress = () => stop.abort(new Error('stopped by the test'))
+    await expect(uploadFile(s3, target, path, { signal: stop.signal, onProgress })).rejects.toThrow('stopped by')
+    const fault = (line: string) =>
+      /^DELETE .*uploadId=/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined
+    const { result } = await through(fault, (client) => messageOf(discardUpload(client, path)))
+    expect(result).toMatch(/^AbortMultipartUpload of .*AccessDenied/)
+    expect(existsSync(journalOf(path))).toBe(true)
+    expect(await discardUpload(s3, path)).toBe(true)
+    expect(existsSync(journalOf(path))).toBe(false)
   })
 
   it('that damage what they carry are noticed on the way up', async () => {
@@ -257,24 +280,58 @@ describe('a full disk', () => {
     expect(await readdir(folder.path)).toEqual([])
   })
 
+  /** Moves an object in a process that may write files of so many blocks of 512 or 1,024 bytes, as the system has it. */
+  async function limited(blocks: number, transfer: object): Promise<string> {
+    const program = new URL('./fixtures/transfer.program.ts', import.meta.url).pathname
+    const command = [process.execPath, '--import', 'tsx', program]
+    const child = spawn('sh', ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', ...command], {
+      env: { ...process.env, TRANSFER: JSON.stringify({ place, ...transfer }), TSX_DISABLE_CACHE: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [output] = await Promise.all([Array.fromAsync(child.stdout.setEncoding('utf8')), once(child, 'close')])
+    return output.join('')
+  }
+
   it.skipIf(process.platform === 'win32')('is the same to a process that may not write as much', async () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'large' }
     await uploadStream(s3, target, stream(6 * mib))
     const path = join(folder.path, 'copy')
-    const program = new URL('./fixtures/download.program.ts', import.meta.url).pathname
-    // In blocks of 512 or 1,024 bytes, as the system has it: more than tsx caches, less than the object.
-    const child = spawn(
-      'sh',
-      ['-c', 'ulimit -f 4096 && exec "$@"', 'sh', process.execPath, '--import', 'tsx', program],
-      {
-        env: { ...process.env, DOWNLOAD: JSON.stringify({ place, target, path }) },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
+    expect(await limited(4096, { way: 'down', target, path })).toBe(
+      `error: ${path} cannot be written: the disk is full (EFBIG)\n`,
     )
-    const [output] = await Promise.all([Array.fromAsync(child.stdout.setEncoding('utf8')), once(child, 'close')])
-    expect(output.join('')).toBe(`error: ${path} cannot be written: the disk is full (EFBIG)\n`)
     expect(await readdir(folder.path)).toEqual([])
+  })
+
+  it.skipIf(process.platform === 'win32')('leaves no upload behind that no journal knows', async () => {
+    await using folder = await temporaryFolder()
+    await using own = await temporaryBucket(s3)
+    const path = join(folder.path, 'large')
+    await writeFile(path, pseudoRandom(6 * mib))
+    expect(await limited(0, { way: 'up', target: { bucket: own.name, key: 'x' }, path })).toBe(
+      `error: ${journalOf(path)} cannot be written: the disk is full (EFBIG)\n`,
+    )
+    const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: own.name }))
+    expect(Uploads).toEqual([])
+  })
+
+  it('is foreseen where an object is larger than what is left of it', async () => {
+    await using folder = await temporaryFolder()
+    const target = { bucket, key: 'huge' }
+    await s3.send(put('huge'))
+    const client = s3Client(place)
+    // As the store would say of an object that no disk holds.
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const answer = await next(args)
+          if (commandName === 'HeadObjectCommand') Object.assign(answer.output, { ContentLength: 2 ** 60 })
+          return answer
+        },
+      { step: 'initialize' },
+    )
+    const path = join(folder.path, 'copy')
+    expect(await messageOf(downloadFile(client, target, path))).toMatch(/copy needs .* and its disk has .* left$/)
   })
 })
 
@@ -308,6 +365,26 @@ describe('settings that cannot be meant', () => {
       expect(cloud.places.storage.credentials).toBeUndefined()
       expect(cloud.places.queues.kind).toBe('practice')
     })
+  })
+})
+
+describe('a place', () => {
+  it.each(['https://127.0.0.1:1', 'http://s3.example.org', 'http://192.168.1.1:9000', undefined])(
+    'at %s gets no link put before it',
+    async (url) => {
+      expect(await slowLink({ kind: 'endpoint', url }, 30)).toBeUndefined()
+    },
+  )
+
+  it('that refuses for another reason does not have a feature', async () => {
+    await using own = await temporaryBucket(s3)
+    let puts = 0
+    const fault = (line: string) =>
+      /^PUT .*features\/object\?/.test(line) && puts++ > 0 ? { answer: 403, code: 'AccessDenied' } : undefined
+    const { result } = await through(fault, (client) => findFeatures(client, own.name))
+    for (const name of ['write only if new', 'write only if unchanged']) {
+      expect(result.find((feature) => feature.name === name)).toMatchObject({ there: false, because: 'AccessDenied' })
+    }
   })
 })
 

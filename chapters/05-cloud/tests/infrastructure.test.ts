@@ -12,7 +12,7 @@ import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checks } from '../src/stack-checks.ts'
 import { findingsOf, type Synthesis, synthesise } from '../src/synthesis.ts'
-import { tagKey, tagValue } from '../src/tag.ts'
+import { stackTagValue, tagKey } from '../src/tag.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const settings = { workers: 4, budget: 10, solutionStack: '64bit Amazon Linux 2023 v6.6.0 running Node.js 22' }
@@ -45,7 +45,7 @@ describe('the template', () => {
   it('tags what can be tagged', () => {
     const tags = synthesis.template.findResources('AWS::SQS::Queue')
     for (const { Properties } of Object.values(tags)) {
-      expect(Properties).toMatchObject({ Tags: expect.arrayContaining([{ Key: tagKey, Value: tagValue }]) })
+      expect(Properties).toMatchObject({ Tags: expect.arrayContaining([{ Key: tagKey, Value: stackTagValue }]) })
     }
   })
 

@@ -3,6 +3,7 @@ import { access, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@repo/common/process'
+import { startProxy } from '@repo/common/proxy'
 import { runExample } from '@repo/common/testing'
 import { mobyDick } from '@repo/common/texts'
 import { describeReal } from '@repo/common/vitest'
@@ -12,7 +13,6 @@ import instances from '../examples/instances.ts'
 import wordcount from '../examples/wordcount.ts'
 import { findMoto, installMoto, type Moto, startMoto } from '../src/moto.ts'
 import { mostInstances } from '../src/prices.ts'
-import { slowLink } from '../src/slow-link.ts'
 import { countWords, topWords } from '../src/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -184,9 +184,9 @@ describeReal('with moto', moto, () => {
       '%s is killed in the middle, and clean removes what it has left',
       async (name) => {
         // So far away that the program has long to go when we have read how far it is.
-        await using far = await slowLink(server.place, 300)
+        await using far = await startProxy({ port: Number(new URL(server.place.url ?? '').port), delayMs: 150 })
         const interruptWhen = name === 'instances' ? /launch / : /create .*worker/
-        const farEnv = { ...env, AWS_ENDPOINT_URL: far.place.url }
+        const farEnv = { ...env, AWS_ENDPOINT_URL: `http://${far.host}:${far.port}` }
         const run = await runExample(chapter, name, [], { env: farEnv, interruptWhen, interruptWith: 'SIGKILL' })
         expect(run.signal).toBe('SIGKILL')
         const left = await removed()

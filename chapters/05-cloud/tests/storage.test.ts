@@ -7,13 +7,14 @@ import { temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { deletePrefix, listObjects, makeBucket, removeBucket, temporaryBucket } from '../src/buckets.ts'
+import { deletePrefix, leftBuckets, listObjects, makeBucket, removeBucket, temporaryBucket } from '../src/buckets.ts'
 import { type Place, s3Client } from '../src/cloud.ts'
 import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../src/files.ts'
 import { forMany } from '../src/many.ts'
 import { downloadParts, headObject, uploadStream, Verifier } from '../src/parts.ts'
 import { startPracticeCloud } from '../src/practice-cloud.ts'
 import { pseudoRandom } from '../src/stream.ts'
+import { faultyStore } from './fixtures/http-faults.ts'
 
 const mib = 1 << 20
 const partSize = 5 * mib
@@ -244,11 +245,30 @@ describe('buckets', () => {
     expect(await Array.fromAsync(listObjects(s3, bucket, 'page'), ({ Key }) => Key)).toEqual(['pages'])
   })
 
-  it('may be made again by their owner, and removed twice', async () => {
-    await makeBucket(s3, 'made-twice')
-    await makeBucket(s3, 'made-twice')
+  it('are used as they are when they are there, and may be removed twice', async () => {
+    await using store = await faultyStore(place, () => undefined)
+    const client = s3Client(store.place)
+    expect(await makeBucket(client, 'made-twice')).toBe(true)
+    const made = store.requests.length
+    expect(await makeBucket(client, 'made-twice')).toBe(false)
+    expect(store.requests.slice(made).map((line) => line.split(' ')[0])).toEqual(['HEAD'])
     await removeBucket(s3, 'made-twice')
     await removeBucket(s3, 'made-twice')
+  })
+
+  it('are not there when not all of their settings could be made', async () => {
+    await using store = await faultyStore(place, (line) =>
+      /^PUT .*lifecycle/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined,
+    )
+    const before = await leftBuckets(s3)
+    await expect(temporaryBucket(s3Client(store.place))).rejects.toThrow('AccessDenied')
+    expect(await leftBuckets(s3)).toEqual(before)
+  })
+
+  it('of a reader are not taken for ours because of how their names begin', async () => {
+    await makeBucket(s3, 'distributed-computing-thesis')
+    expect(await leftBuckets(s3)).toEqual([bucket])
+    await removeBucket(s3, 'distributed-computing-thesis')
   })
 })
 

@@ -11,6 +11,7 @@ import { runExample } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { countHere } from '../src/addresses.ts'
 import { removeBucket, temporaryBucket } from '../src/buckets.ts'
 import { s3Client } from '../src/cloud.ts'
 import type { CloudError } from '../src/errors.ts'
@@ -18,6 +19,7 @@ import { findFeatures } from '../src/features.ts'
 import { downloadParts, headObject, uploadStream, Verifier } from '../src/parts.ts'
 import { pseudoRandom } from '../src/stream.ts'
 import { findSwift, installSwift, type Swift, startSwift } from '../src/swift.ts'
+import { wordsIn } from '../src/words.ts'
 import { faultyStore } from './fixtures/http-faults.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -138,6 +140,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect(run.code).toBe(0)
     const result = run.json<{ store: string; objects: number; words: number; features: unknown[] }>()
     expect(result).toMatchObject({ store: 'OpenStack Swift, started for this run', objects: 40 })
+    expect(result.words).toBe(wordsIn(countHere(40).counts))
     expect(result.features).toHaveLength(16)
     expect(await run.leftBehind()).toEqual([])
   })

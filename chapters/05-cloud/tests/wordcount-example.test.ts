@@ -1,10 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
+import { runExample, until } from '@repo/common/testing'
 import { stateOfTheUnion } from '@repo/common/texts'
 import { describe, expect, it } from 'vitest'
 import wordcount from '../examples/wordcount.ts'
 import { countHere } from '../src/addresses.ts'
+import { sqsClient } from '../src/cloud.ts'
 import { startPracticeCloud } from '../src/practice-cloud.ts'
+import { leftQueues, untilHeld } from '../src/queues.ts'
 import { topWords, wordsIn } from '../src/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -74,6 +76,7 @@ describe('wordcount', () => {
     [['--workers', '2', '--kill', '2'], '--kill: received "2"; accepts less than the 2 of --workers'],
     [['--workers', '2', '--kill', '1', '--compare'], '--kill: received "1"; accepts 0 with --compare'],
     [['--bucket', 'No_Bucket'], '--bucket: received "No_Bucket"; accepts a bucket name: 3 to 63'],
+    [['--bucket', 'distributed-computing-0123456789ab'], 'and not distributed-computing-…, which is removed'],
     [['--bucket', '192.168.1.1'], '--bucket: received "192.168.1.1"'],
   ])('refuses %j', async (args, message) => {
     const run = await start('wordcount', ...args)
@@ -87,6 +90,38 @@ describe('wordcount', () => {
     const run = await runExample(chapter, 'wordcount', ['--quick'], { env })
     expect(run.code).toBe(1)
     expect(run.stderr.trim()).toMatch(/^error: CreateBucket of \S+ at http:\/\/127.0.0.1:1 failed: ECONNREFUSED[^\n]*$/)
+  })
+
+  it('says in one line that its cloud is gone, in the middle of the work', async () => {
+    await using cloud = await startPracticeCloud()
+    const { url, credentials } = cloud.place
+    const env = {
+      AWS_ENDPOINT_URL: url,
+      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+    }
+    const running = runExample(chapter, 'wordcount', ['--repeat', '1000'], { env })
+    running.catch(() => {})
+    const sqs = sqsClient(cloud.place)
+    const queue = await until(async () => (await leftQueues(sqs)).find((name) => name.endsWith('-jobs')), {
+      timeoutMs: 60_000,
+    })
+    await untilHeld(sqs, queue, 1, AbortSignal.timeout(60_000))
+    cloud.server.process.kill('SIGKILL')
+    const run = await running
+    expect(run.code).toBe(1)
+    const errors = run.stderr.split('\n').filter((line) => line.includes('rror'))
+    expect(errors).toEqual([expect.stringMatching(/^error: .*(ECONNREFUSED|ECONNRESET|all workers have ended)/)])
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('says how much faster more workers are, beside what the machine can do', async () => {
+    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--jobs', '4', '--compare')
+    const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
+    expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)
+    expect(result.ceiling).toBeGreaterThan(0)
+    // Two threads: what is above is noise.
+    expect(result.ceiling).toBeLessThan(4)
   })
 
   it('runs for another program', async () => {
