@@ -42,7 +42,7 @@ export default example(import.meta, {
     const napMs = 50
     const concurrency = []
     for (const places of [1, 4, 16]) {
-      await ask(client, { command: 'concurrency', value: places })
+      await ask(client, { command: 'concurrency', value: places }, { timeoutMs: 60_000 })
       const start = performance.now()
       await gather(await client.sendMany(nap, Array(tasks).fill({ ms: napMs })), { signal })
       concurrency.push({ places: 2 * places, tasks, ms: performance.now() - start })

@@ -18,9 +18,9 @@ import { findRedisServer } from '@repo/common/redis'
 import { count, milliseconds, table } from '@repo/common/terminal'
 import { until } from '@repo/common/until'
 import { TaskFailed } from '../src/errors.ts'
-import { startPostgresWorkers } from '../src/mergesort-postgres.ts'
 import { startPostgres } from '../src/postgres.ts'
 import { openPostgresClient } from '../src/postgres-layer.ts'
+import { startPostgresWorkers } from '../src/postgres-processes.ts'
 import { gather } from '../src/results.ts'
 import { startSystem } from '../src/system.ts'
 import { add, echo } from '../src/tasks.ts'
@@ -75,7 +75,8 @@ export default example(import.meta, {
     const postgresMs = performance.now() - begin
 
     bar.update(tasks, 'a task whose worker is killed')
-    const long = await client.send(nap, { ms: lock })
+    // Long enough to be found and killed while it runs.
+    const long = await client.send(nap, { ms: 5 * lock })
     const killedAt = performance.now()
     const held = () => client.query("select name, processed_by from job where state = 'active'")
     const [job] = await until(
@@ -100,7 +101,7 @@ export default example(import.meta, {
     }
     const rate = (ms: number) => Math.round((1_000 * tasks) / ms)
     print(
-      `${victim?.info.name} was killed with a task; ${finisher} did it, ${milliseconds(recoveryMs)} after it was sent; the work takes ${milliseconds(lock)}, a lock lasts as long.`,
+      `${victim?.info.name} was killed with a task; ${finisher} did it, ${milliseconds(recoveryMs)} after it was sent; the work takes ${milliseconds(5 * lock)}, a lock lasts ${milliseconds(lock)}.`,
       '',
       table(
         [`${count(tasks)} tasks`, 'time', 'tasks/s'],

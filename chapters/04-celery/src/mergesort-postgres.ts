@@ -1,12 +1,12 @@
 /** Sorters behind PostgreSQL: the same tasks on BullMQ's other backend, and a table as the store beside the queue. */
 import { randomUUID } from 'node:crypto'
-import { startProgram } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { z } from 'zod'
 import { sortBehind, sortInMessage } from './mergesort-tasks.ts'
 import type { Sorters } from './mergesort-ways.ts'
-import { type PostgresConnection, type PostgresServer, startPostgres } from './postgres.ts'
+import { type PostgresConnection, startPostgres } from './postgres.ts'
 import { openPostgresClient, type PostgresClient } from './postgres-layer.ts'
+import { startPostgresWorkers } from './postgres-processes.ts'
 import { defineTask } from './task.ts'
 
 const createTable = 'create table if not exists public.runs (key text primary key, value bytea not null)'
@@ -31,30 +31,6 @@ export const sortInTable = (connection?: PostgresConnection) => {
       return { worker, spans: await sortBehind({ ...store, bytes }) }
     },
   })
-}
-
-/** Worker processes on a PostgreSQL, started here. Disposing of them stops them. */
-export async function startPostgresWorkers(
-  { connection }: PostgresServer,
-  workers: number,
-  {
-    concurrency = 16,
-    lockMs = 30_000,
-    signal,
-  }: { concurrency?: number; lockMs?: number; signal?: AbortSignal | undefined } = {},
-) {
-  await using stack = new AsyncDisposableStack()
-  const programs = await Promise.all(
-    Array.from({ length: workers }, (_, at) =>
-      startProgram<{ name: string }>(new URL('./postgres-worker.program.ts', import.meta.url), {
-        args: [`worker ${at + 1}`, String(concurrency), String(lockMs)],
-        env: { POSTGRES: JSON.stringify(connection) },
-        ...{ signal, readyTimeoutMs: 60_000 },
-      }).then((program) => stack.use(program)),
-    ),
-  )
-  const owned = stack.move()
-  return { programs, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** Starts PostgreSQL in this process and worker processes on it. */

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort, startServer, temporaryFolder } from '@repo/common/process'
+import { type Child, freePort, startServer, temporaryFolder } from '@repo/common/process'
 import { findRedisServer } from '@repo/common/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { generate } from 'selfsigned'
@@ -12,6 +12,8 @@ import { connect } from './connect.ts'
 export const workerUser = 'worker'
 /** All commands but those that change the server or look at everything in it; and INFO, which BullMQ asks for the version. */
 const commands = '+@all -@admin -@dangerous +info'
+/** Another program may take a port that was free just now. */
+const attempts = 5
 
 export interface SecureRedis extends AsyncDisposable {
   /** `rediss://`, for the user `worker`. */
@@ -45,8 +47,7 @@ export async function startSecureRedis(
   })
   const passwords = { worker: randomBytes(24).toString('base64url'), admin: randomBytes(24).toString('base64url') }
   const hash = (password: string) => `#${createHash('sha256').update(password).digest('hex')}`
-  const port = await freePort()
-  const settings = [
+  const settings = (port: number) => [
     // Nothing is listened to without TLS. Clients show a password, not a certificate.
     ...['bind 127.0.0.1', 'port 0', `tls-port ${port}`, 'tls-auth-clients no'],
     ...[`tls-cert-file "${file('server.pem')}"`, `tls-key-file "${file('server.key')}"`],
@@ -63,26 +64,36 @@ export async function startSecureRedis(
     'server.pem': certificate.cert,
     'server.key': certificate.private,
     'users.acl': users.join('\n'),
-    'redis.conf': settings.join('\n'),
   }
   for (const [name, text] of Object.entries(contents)) await writeFile(file(name), `${text}\n`, { mode: 0o600 })
 
-  const urlOf = (user: keyof typeof passwords) => `rediss://${user}:${passwords[user]}@127.0.0.1:${port}`
+  const urlOf = (user: keyof typeof passwords, port: number) => `rediss://${user}:${passwords[user]}@127.0.0.1:${port}`
   const ca = certificate.cert
-  const ready = async () => {
-    const redis = await connect(urlOf('admin'), { tls: { ca }, retryStrategy: () => null }).catch(() => undefined)
-    redis?.disconnect()
-    return redis !== undefined
+  async function start(port: number): Promise<Child> {
+    await writeFile(file('redis.conf'), `${settings(port).join('\n')}\n`, { mode: 0o600 })
+    const ready = async () => {
+      const url = urlOf('admin', port)
+      const redis = await connect(url, { tls: { ca }, retryStrategy: () => null }).catch(() => undefined)
+      redis?.disconnect()
+      return redis !== undefined
+    }
+    return await startServer({ command: found?.path ?? '', args: [file('redis.conf')], ready, signal })
   }
-  try {
-    stack.use(await startServer({ command: found.path, args: [file('redis.conf')], ready, signal }))
-  } catch (error) {
-    if (!String(error).includes('Bad directive')) throw error
-    throw new Error(`${found.path} was built without TLS`, { cause: error })
+  let port = await freePort()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      stack.use(await start(port))
+      break
+    } catch (error) {
+      const text = String(error)
+      if (text.includes('Bad directive')) throw new Error(`${found.path} was built without TLS`, { cause: error })
+      if (!text.includes('Address already in use') || attempt === attempts) throw error
+      port = await freePort()
+    }
   }
   const owned = stack.move()
   return {
-    ...{ url: urlOf('worker'), adminUrl: urlOf('admin'), port, ca, caFile: file('server.pem') },
+    ...{ url: urlOf('worker', port), adminUrl: urlOf('admin', port), port, ca, caFile: file('server.pem') },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -22,7 +22,7 @@ export interface ShutdownReport {
   begunTwice: number
 }
 
-/** @param napMs how long each task takes */
+/** @param napMs how long the tasks take that run when it is told to end; longer than it takes to tell it, and to see what it says */
 export async function shutDown(
   { tasks, concurrency, napMs }: { tasks: number; concurrency: number; napMs: number },
   { signal }: { signal: AbortSignal },
@@ -35,7 +35,10 @@ export async function shutDown(
       ...{ signal, readyTimeoutMs: 60_000, stopTimeoutMs: 60_000 },
     })
   await using first = await start()
-  const results = await client.sendMany(nap, Array(tasks).fill({ ms: napMs }))
+  const results = await client.sendMany(
+    nap,
+    Array.from({ length: tasks }, (_, at) => ({ ms: at < concurrency ? napMs : 1 })),
+  )
   const queue = client.queue(defaultQueue)
   await until(async () => (await queue.getActiveCount()) === concurrency, { timeoutMs: 60_000, signal })
 

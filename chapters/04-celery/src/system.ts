@@ -55,7 +55,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   if (!redis.server) {
     if (!alone && options.workers > 0) {
       await using asking = await open(defaultPrefix)
-      answering = await ping(asking)
+      // One that has heard the question is there, however busy it is.
+      answering = await ping(asking, { timeoutMs: 15_000 })
     }
     if (answering.length === 0) prefix = `celery-${randomUUID()}`
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { batchWrites } from '../src/batch-writes.ts'
 import { connect, type Redis } from '../src/connect.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const layer = useLayer()
 
@@ -29,25 +29,27 @@ function countWrites({ stream }: Redis): () => number {
   return () => writes
 }
 
-it('sends what belongs to one turn in one write', async () => {
-  const redis = await open()
-  for (const time of ['on the connection that was there', 'on the one that took its place']) {
-    const writes = countWrites(redis)
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => redis.echo(String(at))))
-    expect(writes(), time).toBe(1)
-    expect(answers).toEqual(Array.from({ length: 200 }, (_, at) => String(at)))
-    const again = once(redis, 'ready')
-    redis.disconnect(true)
-    await again
-  }
-})
+describeRedis('a connection whose writes are held back', () => {
+  it('sends what belongs to one turn in one write', async () => {
+    const redis = await open()
+    for (const time of ['on the connection that was there', 'on the one that took its place']) {
+      const writes = countWrites(redis)
+      const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => redis.echo(String(at))))
+      expect(writes(), time).toBe(1)
+      expect(answers).toEqual(Array.from({ length: 200 }, (_, at) => String(at)))
+      const again = once(redis, 'ready')
+      redis.disconnect(true)
+      await again
+    }
+  })
 
-it('loses no command when the connection dies', async () => {
-  const [redis, killer] = [await open(), await open()]
-  const id = await redis.client('ID')
-  const key = `${layer.prefix}:set`
-  const adding = Promise.all(Array.from({ length: 500 }, (_, at) => redis.sadd(key, String(at))))
-  await killer.client('KILL', 'ID', id)
-  await adding
-  expect(await killer.scard(key)).toBe(500)
+  it('loses no command when the connection dies', async () => {
+    const [redis, killer] = [await open(), await open()]
+    const id = await redis.client('ID')
+    const key = `${layer.prefix}:set`
+    const adding = Promise.all(Array.from({ length: 500 }, (_, at) => redis.sadd(key, String(at))))
+    await killer.client('KILL', 'ID', id)
+    await adding
+    expect(await killer.scard(key)).toBe(500)
+  })
 })

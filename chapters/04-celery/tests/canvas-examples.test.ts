@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { readRate } from '@repo/common/rates'
 import { runExample } from '@repo/common/testing'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { findPython } from '../src/python.ts'
+import { describeRedis } from './fixtures/layer.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 
-describe('canvas', () => {
+describeRedis('canvas', () => {
   it('computes each shape, shows what each failure does, and draws', async () => {
     const run = await runExample(chapter, 'canvas', ['--quick', '--json', '--workers', '2'])
     expect(run).toMatchObject({ code: 0 })
@@ -71,7 +72,7 @@ describe('canvas', () => {
   })
 })
 
-describe('currency', () => {
+describeRedis('currency', () => {
   it("gets the day's rates from tasks, and one failure for a currency that there is not", async () => {
     const args = ['--json', '--pairs', '6', '--latency', '20', '--workers', '1']
     const run = await runExample(chapter, 'currency', args)
@@ -110,7 +111,7 @@ describe('currency', () => {
   })
 })
 
-describe('throughput', () => {
+describeRedis('throughput', () => {
   it('measures all that are there, and its ratios are theirs', async () => {
     const args = ['--json', '--tasks', '200', '--rounds', '1', '--workers', '2']
     const run = await runExample(chapter, 'throughput', args)

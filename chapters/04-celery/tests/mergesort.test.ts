@@ -1,7 +1,6 @@
 /** Merge sort: the pieces by their laws, the two ways on real workers, the model against its own formula, the example as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { findRedisServer } from '@repo/common/redis'
 import { runExample } from '@repo/common/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -20,7 +19,7 @@ import { redisSorters } from '../src/mergesort-redis.ts'
 import { mergesortTasks, sortByReference } from '../src/mergesort-tasks.ts'
 import { busyMs, byReference, computingMs, inMessages } from '../src/mergesort-ways.ts'
 import { findPython } from '../src/python.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const layer = useLayer()
@@ -83,7 +82,7 @@ describe('the pieces', () => {
   })
 })
 
-describe('the ways', () => {
+describeRedis('the ways', () => {
   it.each([
     ['in messages', inMessages],
     ['by reference', byReference],
@@ -179,7 +178,7 @@ interface Result {
   celery?: { book: { ms: number }; plain: { ms: number } }
 }
 
-describe('the example', () => {
+describeRedis('the example', () => {
   it('sorts both ways and says what each took', async () => {
     const run = await runExample(chapter, 'mergesort', ['--quick', '--json', '--n', '50000', '--workers', '2'])
     expect(run).toMatchObject({ code: 0 })
@@ -204,21 +203,6 @@ describe('the example', () => {
     const took = { ms: expect.any(Number) }
     expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
     expect(await run.leftBehind()).toEqual([])
-  })
-
-  it('runs without any Redis, and says so first', async () => {
-    // A PATH without a Redis; Node is started by its own path.
-    const env = {
-      PATH: '/nonexistent',
-      REDIS_URL: undefined,
-      REDIS_SERVER: undefined,
-      REDISMS_DOWNLOAD_DIR: '/nonexistent',
-    }
-    const run = await runExample(chapter, 'mergesort', ['--quick', '--n', '20000', '--workers', '2'], { env })
-    expect(run).toMatchObject({ code: 0 })
-    expect(run.stdout.split('\n')[0]).toContain('PostgreSQL in this process, for there is no Redis')
-    expect(await run.leftBehind()).toEqual([])
-    expect(await findRedisServer()).toBeDefined()
   })
 
   it.each([

@@ -7,12 +7,11 @@ import { runExample, until } from '@repo/common/testing'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { startPostgresWorkers } from '../src/mergesort-postgres.ts'
 import { type PostgresServer, startPostgres } from '../src/postgres.ts'
 import { openPostgresClient, startPostgresWorker } from '../src/postgres-layer.ts'
 import { defineTask } from '../src/task.ts'
 import { add } from '../src/tasks.ts'
-import { convert, nap } from '../src/tour-tasks.ts'
+import { convert } from '../src/tour-tasks.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 /** Neither named nor to be found. */
@@ -135,21 +134,6 @@ describe('PostgreSQL in the process', () => {
     const unserved = stack.use(await openPostgresClient(server.connection, { queue: 'nobody' }))
     await expect((await unserved.send(add, { a: 1, b: 1 })).get({ timeoutMs: 50 })).rejects.toThrow('within 50 ms')
   })
-
-  it('gives the task of a killed worker process to another one', async () => {
-    const running = stack.use(await startPostgresWorkers(server, 2, { lockMs: 1_000 }))
-    const client = stack.use(await openPostgresClient(server.connection))
-    const result = await client.send(nap, { ms: 1_500 })
-    const [job] = await until(async () => {
-      const jobs = await client.query("select processed_by from job where name = 'nap' and state = 'active'")
-      return jobs.length > 0 ? jobs : undefined
-    }, patient)
-    const victim = running.programs.find(({ info }) => info.name === job?.processed_by)
-    expect(victim?.process.kill('SIGKILL')).toBe(true)
-    const { worker } = await result.get(patient)
-    expect(worker).toMatch(/^worker [12]$/)
-    expect(worker).not.toBe(victim?.info.name)
-  })
 })
 
 describe('no-redis', () => {
@@ -164,10 +148,10 @@ describe('no-redis', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('is what mergesort runs on where there is no Redis', async () => {
-    const run = await runExample(chapter, 'mergesort', ['--quick', '--json', '--n', '50000'], { env: noRedis })
+  it('is what mergesort runs on where there is no Redis, and says so first', async () => {
+    const run = await runExample(chapter, 'mergesort', ['--quick', '--n', '20000', '--workers', '2'], { env: noRedis })
     expect(run, run.stderr).toMatchObject({ code: 0 })
-    expect(run.json()).toMatchObject({ sorted: true, ways: [{}, {}] })
+    expect(run.stdout.split('\n')[0]).toContain('PostgreSQL in this process, for there is no Redis')
     expect(await run.leftBehind()).toEqual([])
   })
 

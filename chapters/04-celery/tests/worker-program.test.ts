@@ -1,16 +1,17 @@
 /** The worker as a program: what it needs, what it refuses, how it ends. */
 import { startProgram } from '@repo/common/process'
 import { startRedis } from '@repo/common/redis'
-import { runProgram } from '@repo/common/testing'
-import { describe, expect, it } from 'vitest'
-import { ask } from '../src/control.ts'
+import { runProgram, until } from '@repo/common/testing'
+import { expect, it } from 'vitest'
+import { ask, stats } from '../src/control.ts'
+import { revoke } from '../src/revocation.ts'
 import { nap } from '../src/tour-tasks.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const chapter = new URL('..', import.meta.url).pathname
 const layer = useLayer()
 
-describe('the worker program', () => {
+describeRedis('the worker program', () => {
   const file = 'src/worker.program.ts'
   const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
     await runProgram(file, args, { cwd: chapter, env: { REDIS_URL: undefined, ...env } })
@@ -63,8 +64,14 @@ describe('the worker program', () => {
     const args = ['--autoscale', '1,4', '--prefix', layer.prefix]
     await using worker = await startProgram(program, { args, env: { REDIS_URL: redis.url }, readyTimeoutMs: 60_000 })
     const client = await layer.openClient({ url: redis.url })
-    const [answer] = await ask<{ concurrency: number }>(client, { command: 'stats' })
-    expect(answer?.answer.concurrency).toBe(1)
+    const patient = { timeoutMs: 60_000 }
+    const concurrency = async () => (await stats(client, patient))[0]?.concurrency
+    expect(await concurrency()).toBe(1)
+    const sent = await client.sendMany(nap, Array(8).fill({ ms: 600_000 }))
+    // One, two, and then no more than four.
+    await until(async () => (await concurrency()) === 4, patient)
+    expect(await client.queue('default').getActiveCount()).toBeLessThanOrEqual(4)
+    await revoke(client, sent, { terminate: true })
     await ask(client, { command: 'shutdown' })
     expect(await worker.exited).toEqual({ code: 0, signal: null })
   })
