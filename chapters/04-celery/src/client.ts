@@ -16,7 +16,7 @@ import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import { connect, endSubscriber, tlsOf } from './connect.ts'
 import { InvalidArguments, nameInStack, PayloadTooLarge, TaskExpired, TaskRevoked } from './errors.ts'
-import { type Answer, keyedTaskId, type Message, partsOf, type Reply, revokedKey, taskId } from './message.ts'
+import { type Answer, keyedTaskId, type Message, partsOf, revokedKey, taskId, toldBy } from './message.ts'
 import { explainRedisError, isAborted } from './redis-errors.ts'
 import { Results, TaskResult, type TaskState } from './results.ts'
 import { lastPriority, normalPriority, type Routes, routed } from './routing.ts'
@@ -77,11 +77,11 @@ export class Client implements AsyncDisposable {
         this.#reason = error
       })
     }
-    this.results = new Results(redis, this.#subscriber, this.prefix)
+    this.results = new Results(redis, this.#subscriber, this.prefix, (error) => this.explained(error))
     this.#subscriber.on('message', (_channel: string, text: string) => {
-      const told = JSON.parse(text) as Reply[] | Answer
+      const told = toldBy(text)
       if (Array.isArray(told)) this.results.hear(told)
-      else for (const listener of this.#answers) listener(told)
+      else if (told) for (const listener of this.#answers) listener(told)
     })
   }
 
@@ -109,12 +109,12 @@ export class Client implements AsyncDisposable {
     return await this.sendAll<R>(argsList.map((args) => ({ task, args, ...(options && { options }) })))
   }
 
-  /** Sends many different tasks; nothing is sent when one of them cannot be. */
+  /** Sends many different tasks; nothing is sent when one of them cannot be. What follows others is sent by `apply`. */
   async sendAll<R = unknown>(signatures: readonly Signature<R>[]): Promise<TaskResult<R>[]> {
     const byQueue = new Map<string, JobToAdd[]>()
     const expected: TaskResult[] = []
     const all = signatures.map((signature) => {
-      const job = this.toJob(signature)
+      const job = this.toJobAlone(signature)
       const result = this.resultOf<R>(job)
       // One with a key may have ended long ago: whoever waits for it looks.
       if (!result.ignored && signature.options?.idempotencyKey === undefined) expected.push(result)
@@ -147,15 +147,25 @@ export class Client implements AsyncDisposable {
     try {
       for (let at = 0; at < jobs.length; at += jobsAtATime) {
         const some = jobs.slice(at, at + jobsAtATime)
-        // A connection that dies within a pipeline leaves some of it undone. What was added is not added again.
+        // A connection that dies within a pipeline leaves some of it undone. What was added is not added again, unless
+        // it is done by now and nothing of it is kept.
         await queue.addBulk(some).catch(async (error: Error) => {
-          if (!isAborted(error)) throw error
+          if (!isAborted(error) || some.some(({ opts }) => opts.removeOnComplete)) throw error
           await queue.addBulk(some)
         })
       }
     } catch (error) {
       throw this.explained(error)
     }
+  }
+
+  /** The job of a signature that is sent by itself. */
+  toJobAlone(signature: Signature): JobToAdd {
+    const { task, into, links, errorLinks } = signature
+    if (into !== undefined || links || errorLinks) {
+      throw new RangeError(`${task.name}: a step, or a task with links, is part of a canvas: send it with apply`)
+    }
+    return this.toJob(signature)
   }
 
   /** A signature as the BullMQ job that it becomes, with everything checked. */
@@ -187,7 +197,13 @@ export class Client implements AsyncDisposable {
       // The policy itself is the definition's, in the worker: see retry.ts.
       opts.backoff = { type: 'task' }
     }
-    if (options.ignoreResult ?? task.ignoreResult) opts.removeOnComplete = true
+    if (options.ignoreResult ?? task.ignoreResult) {
+      // The job is what the key is known by.
+      if (options.idempotencyKey !== undefined) {
+        throw new RangeError(`${name}: an idempotency key holds as long as the result is kept: it cannot be ignored`)
+      }
+      opts.removeOnComplete = true
+    }
     const priority = options.priority ?? task.priority
     if (priority !== undefined && !(priority >= 1 && priority <= lastPriority)) {
       throw new RangeError(`${name}: priority: received ${priority}; accepts 1 to ${lastPriority}, 1 is first`)

@@ -15,8 +15,10 @@ export const messageSchema = z.object({
   version: z.int(),
   /** Milliseconds since 1970 after which it is not begun. */
   expiresAt: z.number().optional(),
-  /** The same for what a schedule sends again and again: milliseconds after it was due. */
+  /** The same for what is sent later, by a schedule or after another task: milliseconds after that. */
   expiresInMs: z.number().optional(),
+  /** For a task of a canvas whose turn may come sooner: milliseconds since 1970 before which it is not begun. */
+  notBefore: z.number().optional(),
   softLimitMs: z.number().optional(),
   hardLimitMs: z.number().optional(),
   /** For middleware. */
@@ -57,10 +59,31 @@ export type Reply =
   | [id: string, kind: 'error', name: string, message: string, stack: string]
   | [id: string, kind: 'look']
 
-/** What a worker answers to a question of remote control. */
-export interface Answer {
+const answerSchema = z.object({
   /** The question's id. */
-  question: string
-  worker: string
-  answer: unknown
+  question: z.string(),
+  worker: z.string(),
+  answer: z.unknown(),
+})
+/** What a worker answers to a question of remote control. */
+export type Answer = z.infer<typeof answerSchema>
+
+/** What was said on a reply channel. Whoever may publish there can say anything: what is neither of the two is left out. */
+export function toldBy(text: string): Reply[] | Answer | undefined {
+  let told: unknown
+  try {
+    told = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (Array.isArray(told)) return told.filter(isReply)
+  return answerSchema.safeParse(told).data
+}
+
+// By hand, not by a schema: there is one for every task.
+function isReply(told: unknown): told is Reply {
+  if (!Array.isArray(told) || typeof told[0] !== 'string') return false
+  const [, kind, ...rest] = told
+  if (kind === 'error') return rest.length === 3 && rest.every((text) => typeof text === 'string')
+  return kind === 'look' || (kind === 'ok' && rest.length === 1)
 }

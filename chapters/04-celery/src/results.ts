@@ -36,6 +36,8 @@ export interface WaitOptions {
 const lookEveryMs = 1_000
 /** Of so many tasks at most whoever waits asks in one look; the next look asks for the next ones. */
 const lookAtMost = 2_000
+/** Of so many tasks that were sent it is remembered that their ends will be told: some of them never are, as when purged. */
+const sentAtMost = 200_000
 
 /** What a `TaskResult` needs of the client that made it. */
 export interface ResultSource {
@@ -118,7 +120,7 @@ export class TaskResult<Result = unknown> {
     await this.#source.forget(this.id, this.queue)
   }
 
-  /** For a promise that several wait for: `await result` is not the result, `await result.get()` is. */
+  /** What of it may be sent to another process, which finds the result by the id: `client.result(id)`. */
   toJSON() {
     return { id: this.id, task: this.task, queue: this.queue }
   }
@@ -146,7 +148,12 @@ export async function gather<Result>(
     const missing = results.filter((result) => result.outcome === undefined)
     const [first] = missing
     // A server that does not answer must not make the wait longer than it was meant to be.
-    const state = await Promise.race([first?.state().catch(() => undefined), delay(500)])
+    const enough = new AbortController()
+    const state = await Promise.race([
+      first?.state().catch(() => undefined),
+      delay(500, undefined, { signal: enough.signal }),
+    ])
+    enough.abort()
     const others = missing.length > 1 ? ` and ${missing.length - 1} more` : ''
     return new ResultTimeout(
       `no result of ${first?.task} (${first?.id})${others} within ${timeoutMs} ms${state ? `; it is ${state}` : ''}`,
@@ -180,17 +187,23 @@ export class Results {
   readonly #redis: Redis
   readonly #subscriber: Redis
   readonly #prefix: string
+  readonly #explained: (error: unknown) => unknown
   /** Tasks sent and not known to have finished. */
   readonly #sent = new Map<string, TaskResult>()
   readonly #waiting = new Map<string, Waiter>()
   readonly #channels = new Map<string, Promise<unknown>>()
   #looking: NodeJS.Timeout | undefined
+  #closed = false
 
-  /** @param subscriber a connection of its own, for SUBSCRIBE */
-  constructor(redis: Redis, subscriber: Redis, prefix: string) {
+  /**
+   * @param subscriber a connection of its own, for SUBSCRIBE
+   * @param explained turns what went wrong with Redis into what is thrown
+   */
+  constructor(redis: Redis, subscriber: Redis, prefix: string, explained: (error: unknown) => unknown) {
     this.#redis = redis
     this.#subscriber = subscriber
     this.#prefix = prefix
+    this.#explained = explained
     // Whatever was told while the connection was away is in Redis.
     subscriber.on('ready', () => void this.#look())
   }
@@ -200,7 +213,8 @@ export class Results {
     const channel = replyChannel(this.#prefix, client)
     let listening = this.#channels.get(channel)
     if (!listening) {
-      listening = this.#subscriber.subscribe(channel)
+      // The subscriber waits for Redis for ever; the other connection says when there is none.
+      listening = Promise.all([this.#subscriber.subscribe(channel), this.#redis.ping()])
       this.#channels.set(channel, listening)
       listening.catch(() => this.#channels.delete(channel))
     }
@@ -210,6 +224,12 @@ export class Results {
   /** Must be called before the task is sent: its end may be told before the answer to the sending. */
   expect(result: TaskResult): void {
     this.#sent.set(result.id, result)
+    if (this.#sent.size <= sentAtMost) return
+    // The older half at once, for each walk begins with what was deleted. Whoever waits for one of them looks into Redis.
+    for (const id of this.#sent.keys()) {
+      if (this.#sent.size <= sentAtMost / 2) break
+      this.#sent.delete(id)
+    }
   }
 
   /** For a task that could not be sent. */
@@ -217,21 +237,33 @@ export class Results {
     this.#sent.delete(result.id)
   }
 
-  /** The end of a task, from `TaskResult.settled`. */
+  /**
+   * The end of a task, from `TaskResult.settled`.
+   *
+   * @throws when Redis is away and must be asked
+   */
   async wait(result: TaskResult): Promise<Outcome> {
     const { id } = result
+    if (this.#closed) return { ok: false, error: closedWhile(result) }
     const known = this.#waiting.get(id)
     if (known) return await known.promise
     const waiter: Waiter = { ...Promise.withResolvers<Outcome>(), result }
     this.#waiting.set(id, waiter)
+    this.#looking ??= setInterval(() => void this.#look(), lookEveryMs)
     // One that this process has not sent, or of whose end it has not heard, may have ended long ago.
     if (!this.#sent.has(id)) {
-      const client = partsOf(id)?.client
-      if (client) await this.listenTo(client)
-      await this.#ask([waiter])
+      this.#lookFor(waiter).catch((error) => {
+        this.#endWait(id)
+        waiter.reject(this.#explained(error))
+      })
     }
-    this.#looking ??= setInterval(() => void this.#look(), lookEveryMs)
     return await waiter.promise
+  }
+
+  async #lookFor(waiter: Waiter) {
+    const client = partsOf(waiter.result.id)?.client
+    if (client) await this.listenTo(client)
+    await this.#ask([waiter])
   }
 
   /** Takes in what came on a reply channel. */
@@ -256,12 +288,15 @@ export class Results {
     const result = this.#sent.get(id) ?? waiter?.result
     result?.settle(outcome)
     this.#sent.delete(id)
-    this.#waiting.delete(id)
+    this.#endWait(id)
     waiter?.resolve(outcome)
-    if (this.#waiting.size === 0) {
-      clearInterval(this.#looking)
-      this.#looking = undefined
-    }
+  }
+
+  #endWait(id: string) {
+    this.#waiting.delete(id)
+    if (this.#waiting.size > 0) return
+    clearInterval(this.#looking)
+    this.#looking = undefined
   }
 
   async #look() {
@@ -283,22 +318,28 @@ export class Results {
       pipeline.hmget(`${this.#prefix}:${result.queue}:${result.id}`, ...fields)
     }
     const answers = (await pipeline.exec()) ?? []
+    let failure: Error | undefined
     for (const [at, { result }] of waiters.entries()) {
       const [error, fields] = answers[at] ?? []
-      if (error) throw error
-      const outcome = outcomeOf(result, fields as (string | null)[])
+      failure ??= error ?? undefined
+      const outcome = error ? undefined : outcomeOf(result, fields as (string | null)[])
       if (outcome) this.#settle(result.id, outcome)
     }
+    // The others have their answers.
+    if (failure) throw failure
   }
 
   close(): void {
+    this.#closed = true
     clearInterval(this.#looking)
     for (const { result } of this.#waiting.values()) {
-      const error = new TaskGone(`the client was closed while ${result.task} (${result.id}) was waited for`)
-      this.#settle(result.id, { ok: false, error })
+      this.#settle(result.id, { ok: false, error: closedWhile(result) })
     }
   }
 }
+
+const closedWhile = ({ task, id }: TaskResult) =>
+  new TaskGone(`the client was closed while ${task} (${id}) was waited for`)
 
 interface Waiter extends PromiseWithResolvers<Outcome> {
   result: TaskResult
@@ -312,7 +353,11 @@ function outcomeOf({ id, task }: TaskResult, fields: (string | null)[]): Outcome
     return { ok: false, error: new TaskGone(`nothing is kept of ${task} (${id}): ${why}`) }
   }
   if (!finishedOn) return undefined
-  if (returnvalue !== null) return { ok: true, value: JSON.parse(returnvalue ?? 'null') }
-  const stack = (JSON.parse(stacktrace ?? '[]') as string[]).at(-1) ?? ''
-  return { ok: false, error: new TaskFailed(id, nameInStack(stack), failedReason ?? '', stack) }
+  try {
+    if (returnvalue !== null) return { ok: true, value: JSON.parse(returnvalue ?? 'null') }
+    const stack = (JSON.parse(stacktrace ?? '[]') as string[]).at(-1) ?? ''
+    return { ok: false, error: new TaskFailed(id, nameInStack(stack), failedReason ?? '', stack) }
+  } catch (cause) {
+    return { ok: false, error: new TaskGone(`what is kept of ${task} (${id}) is not JSON`, { cause }) }
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * Periodic tasks: Celery's beat, BullMQ's job schedulers.
  *
- * A schedule lies in Redis under its name and has at most one task waiting for its time; a worker that takes it puts the
- * next one there in the same step. So it survives restarts, fires once however many programs declare it, needs no process
+ * A schedule lies in Redis beside its queue, under its name, and has at most one task waiting for its time; a worker that
+ * takes it first puts the next one there. So it survives restarts, fires once however many programs declare it, needs no process
  * of its own, and does not pile up while no worker is there.
  */
 import { isDeepStrictEqual } from 'node:util'
@@ -26,7 +26,8 @@ export interface Schedule {
 }
 
 /**
- * Declares a schedule; declaring the same one again changes nothing, a different one of the same name takes its place.
+ * Declares a schedule; declaring the same one again changes nothing, a different one of the same name takes its place in
+ * the queue that its task goes to. Where that is another queue than before, `unschedule` it in the old one.
  * `expiresInMs` of the task counts from the moment it is due.
  *
  * @returns the next task of it that was not there before, or undefined
@@ -37,7 +38,7 @@ export async function schedule(
   when: When,
   signature: Signature,
 ): Promise<TaskResult | undefined> {
-  const { queueName, name: task, data, opts } = client.toJob(signature)
+  const { queueName, name: task, data, opts } = client.toJobAlone(signature)
   const { jobId: _id, delay: _delay, ...kept } = opts
   const { expiresAt: _at, ...message } = data
   const expiresInMs = signature.options?.expiresInMs ?? signature.task.expiresInMs

@@ -45,7 +45,7 @@ export interface TaskOptions {
   ignoreResult?: boolean
   /** The size of the arguments as JSON that is still sent; the client's `maxPayloadBytes` when not given. */
   maxPayloadBytes?: number
-  /** At most `max` starts in `perMs` milliseconds, over all workers; see rate-limit.ts. */
+  /** At most `max` starts in `perMs` milliseconds, one of them late by less than `perMs / max`, over all workers; see rate-limit.ts. */
   rateLimit?: RateLimit
 }
 
@@ -104,7 +104,10 @@ export interface SendOptions
   eta?: Date
   /** How often it is tried again; the other parts of the policy are the definition's. */
   maxRetries?: number
-  /** Two calls with the same key, queue and task are one task: the second returns the result of the first. */
+  /**
+   * Two calls with the same key, queue and task are one task: the second returns the result of the first. It holds for as
+   * long as that is kept: a day after its success, two weeks after its failure.
+   */
   idempotencyKey?: string
   /** Whatever middleware of the worker wants to find beside the arguments. */
   headers?: Record<string, unknown>

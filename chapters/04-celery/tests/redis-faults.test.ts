@@ -7,11 +7,14 @@ import { describeError } from '@repo/common/example'
 import { startProxy } from '@repo/common/proxy'
 import { type RedisServer, startRedis } from '@repo/common/redis'
 import { runExample, runProgram, until } from '@repo/common/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Client } from '../src/client.ts'
+import { ping } from '../src/control.ts'
 import { gather } from '../src/results.ts'
+import { revoke } from '../src/revocation.ts'
 import { echo } from '../src/tasks.ts'
 import type { Log } from '../src/worker.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const layer = useLayer({ appendOnly: true })
 const chapter = new URL('..', import.meta.url).pathname
@@ -25,7 +28,7 @@ function record(): Log & { lines: string[] } {
 
 const texts = (count: number) => Array.from({ length: count }, (_, at) => ({ text: String(at) }))
 
-describe('a Redis that is full', () => {
+describeRedis('a Redis that is full', () => {
   it('takes no more tasks, says so to the sender, loses none, and goes on when there is room', async () => {
     const client = await layer.openClient()
     const sent = await client.sendMany(echo, texts(50))
@@ -48,19 +51,28 @@ describe('a Redis that is full', () => {
   })
 })
 
-describe('a Redis that goes away', () => {
+describeRedis('a Redis that goes away', () => {
   it('is missed in one line by senders, at once, and by workers, once; all tasks are done when it is back', async () => {
     const client = await layer.openClient()
     const log = record()
     await layer.startWorker({ tasks: [echo], log })
-    await (await client.send(echo, { text: 'warm' })).get()
     const later = await client.sendMany(echo, texts(20), { countdownMs: 300 })
     const waiting = gather(later)
+    const colds = await Promise.all(Array.from({ length: 4 }, () => layer.openClient()))
     layer.redis.server?.process.kill('SIGKILL')
     await layer.redis.server?.exited
     const error = describeError(await client.send(echo, { text: 'lost?' }).catch((thrown) => thrown))
     expect(error).toMatch(/^error: Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:\d+ does not answer: .*ECONNREFUSED/)
     await expect(later[0]?.get({ timeoutMs: 20 })).rejects.toThrow('within 20 ms')
+    // Also by one that has not listened to anything yet, whatever it does first.
+    for (const attempt of [
+      (cold: Client) => cold.send(echo, { text: 'lost?' }),
+      (cold: Client) => cold.result('default.nobody.1').get(),
+      (cold: Client) => ping(cold),
+      (cold: Client) => revoke(cold, later.slice(0, 1)),
+    ]) {
+      await expect(attempt(colds.pop() ?? client)).rejects.toThrow('does not answer')
+    }
     await until(() => log.lines.length > 0)
     await layer.redis.restart()
     expect(await waiting).toEqual(texts(20).map(({ text }) => text))
@@ -83,7 +95,7 @@ describe('a Redis that goes away', () => {
   })
 })
 
-describe('an example and a worker', () => {
+describeRedis('an example and a worker', () => {
   let fine: RedisServer
   beforeAll(async () => {
     const { REDIS_URL, ...rest } = process.env
