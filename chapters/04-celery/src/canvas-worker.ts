@@ -5,22 +5,28 @@
  * They are added before the task is acknowledged. So a worker that dies in between has the task run again, and the jobs
  * added again; their ids are the same, and they are there once.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Job } from 'bullmq'
 import type { CanvasPart, Link, TaskError } from './canvas-message.ts'
+import type { Run } from './limits.ts'
 import { type Message, partsOf } from './message.ts'
 import type { Call, Middleware } from './worker.ts'
 
 const lookEveryMs = 50
+/** A list of tasks that never wait holds up the event loop, and with it the renewal of the lock, no longer than this. */
+const sliceMs = 20
 
 /** Around every task that is part of a canvas. */
-export function canvasMiddleware({ map, takes, early, links, errorLinks }: CanvasPart): Middleware {
+export function canvasMiddleware(
+  { map, takes, early, links, errorLinks }: CanvasPart,
+  run: Pick<Run, 'within'>,
+): Middleware {
   return async (call, next) => {
     let result: unknown
     try {
       if (takes) call.args = withArgument(call.args, takes.into, await taken(call, takes))
       if (early) await call.job.removeUnprocessedChildren()
-      result = map ? await forEach(call, next) : await next()
+      result = map ? await run.within(() => forEach(call, next)) : await next()
     } catch (error) {
       if (errorLinks && error instanceof Error && call.isFinal(error))
         await follow(call, errorLinks, errorOf(call, error))
@@ -36,9 +42,13 @@ export function canvasMiddleware({ map, takes, early, links, errorLinks }: Canva
 async function forEach(call: Call, next: () => Promise<unknown>): Promise<unknown[]> {
   const results: unknown[] = []
   const list = Array.isArray(call.args) ? call.args : []
+  let begin = performance.now()
   for (const args of list) {
     call.args = args
     results.push(await next())
+    if (performance.now() - begin < sliceMs) continue
+    await turn()
+    begin = performance.now()
   }
   return results
 }
@@ -53,7 +63,8 @@ async function taken({ job, client }: Call, { from, all }: NonNullable<CanvasPar
 /** BullMQ lets no job end before those below it that run. Should one of them lose its worker, it is not run again. */
 async function childrenEnded({ job, context: { signal } }: Call): Promise<void> {
   while ((await job.getDependenciesCount({ unprocessed: true })).unprocessed) {
-    await delay(lookEveryMs, undefined, { signal })
+    // With the reason, and not with an AbortError: a task that is given back has not failed.
+    await delay(lookEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     await job.removeUnprocessedChildren()
   }
 }

@@ -106,7 +106,10 @@ export function chord<A, R>(
   return { kind: 'chain', parts: [header, body], onFailure }
 }
 
-/** One message that has the task run for each of the arguments, one after the other; the result is the list of results. */
+/**
+ * One message that has the task run for each of the arguments, one after the other; the result is the list of results. Its
+ * time limits are those of the whole list, and so is the place that it takes in a rate.
+ */
 export function starmap<S extends z.ZodType, R>(
   task: Task<S, R>,
   argsList: readonly z.input<S>[],
@@ -180,7 +183,7 @@ export async function apply(client: Client, canvas: Single | Group): Promise<Can
   const tasks = resultsOf(plan.jobs)
   const byId = new Map(tasks.map((result) => [result.id, result]))
   await client.expecting(
-    tasks.filter(({ id }) => !plan.later.has(id)),
+    tasks.filter(({ id, ignored }) => !ignored && !plan.later.has(id)),
     async () => {
       const flows = new FlowProducer({ connection: client.redis, prefix: client.prefix })
       // A command that fails says so here.
@@ -279,6 +282,7 @@ class Plan {
   /** A node that waits for others. */
   #above(children: Node[], part: Signature, onFailure: OnFailure): Node {
     const node = this.#node(part)
+    inItsTurn(node, part)
     node.children = children
     for (const { opts } of children) Object.assign(opts, optionFor[onFailure])
     if (onFailure === 'continue') canvasPart(node).early = true
@@ -292,6 +296,7 @@ class Plan {
     const jobs = members.map((member) => {
       if ('kind' in member) throw new RangeError('a group inside a chain consists of single tasks')
       const { children: _, ...job } = this.#node(member)
+      sentLater(job, member)
       Object.assign(job.opts, { parent, ...optionFor[onFailure] })
       this.later.add(job.opts.jobId ?? '')
       return { job, into: member.into }
@@ -327,12 +332,29 @@ class Plan {
 
   #link(what: Signature): Link {
     const job = this.#job(what)
+    sentLater(job, what)
     this.linked.push(job)
     return { ...(job as Link), ...(what.into !== undefined && { into: what.into }) }
   }
 }
 
 const isGroup = (part: Single | Group): part is Group => 'kind' in part && part.kind === 'group'
+
+/** BullMQ begins to count a delay when the job's turn has come: right for a countdown, not for a moment. */
+function inItsTurn({ data, opts }: JobToAdd, { options = {} }: Signature) {
+  if (!options.eta) return
+  delete opts.delay
+  data.notBefore = options.eta.getTime()
+}
+
+/** What a worker adds when its turn has come: it expires so long after that. */
+function sentLater(job: JobToAdd, what: Signature) {
+  inItsTurn(job, what)
+  const expiresInMs = what.options?.expiresInMs ?? what.task.expiresInMs
+  if (expiresInMs === undefined) return
+  delete job.data.expiresAt
+  job.data.expiresInMs = expiresInMs
+}
 
 function canvasPart({ data }: JobToAdd): CanvasPart {
   data.canvas ??= {}

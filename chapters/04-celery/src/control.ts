@@ -136,14 +136,17 @@ export async function scheduled(
   client: Client,
   queue: string,
 ): Promise<{ id: string; task: string; args: unknown; at: Date }[]> {
-  const jobs = await client.queue(queue).getDelayed()
+  const from = client.queue(queue)
+  const jobs = await from.getDelayed()
+  if (jobs.length === 0) return []
+  // The moment stands in the set alone: what the job says is as old as its last try. BullMQ keeps 12 bits for the order.
+  const scores = await client.redis.zmscore(from.toKey('delayed'), ...jobs.map(({ id = '' }) => id))
   return jobs
-    .map((job) => ({
-      id: job.id ?? '',
-      task: job.name,
-      args: job.data.args,
-      at: new Date(job.timestamp + (job.delay ?? 0)),
-    }))
+    .flatMap(({ id = '', name, data }, at) => {
+      const score = scores[at]
+      // It may have left the set meanwhile.
+      return score ? [{ id, task: name, args: data.args, at: new Date(Math.floor(Number(score) / 4_096)) }] : []
+    })
     .sort((a, b) => a.at.getTime() - b.at.getTime())
 }
 

@@ -24,10 +24,10 @@ export interface DeadLetter {
   worker: string | undefined
 }
 
-/** So many are looked at in one call. */
+/** So many are looked at in one call that names none. */
 const limit = 1_000
 
-/** The tasks of a queue that failed for good, the latest first; revoked ones are not among them. */
+/** The latest 1,000 tasks of a queue that failed for good, the latest first; revoked ones are not among them. */
 export async function deadLetters(client: Client, queue: string): Promise<DeadLetter[]> {
   return (await failedJobs(client, queue)).map((job) => {
     const stack = job.stacktrace?.at(-1) ?? ''
@@ -42,11 +42,11 @@ export async function deadLetters(client: Client, queue: string): Promise<DeadLe
 /**
  * Sends dead letters again, as new: with all their tries, and without the time at which they would have expired.
  *
- * @param ids which ones; all when not given
+ * @param ids which ones; the latest 1,000 when not given
  * @returns their results, to be waited for; an id that is not among the dead letters is left out
  */
 export async function replay(client: Client, queue: string, ids?: readonly string[]): Promise<TaskResult[]> {
-  const jobs = (await failedJobs(client, queue)).filter((job) => !ids || ids.includes(job.id ?? ''))
+  const jobs = await failedJobs(client, queue, ids)
   await unrevoke(
     client,
     jobs.map((job) => job.id ?? ''),
@@ -55,20 +55,26 @@ export async function replay(client: Client, queue: string, ids?: readonly strin
   for (const job of jobs) {
     const { expiresAt, ...message } = job.data
     if (expiresAt !== undefined) await job.updateData(message)
+    // How often it has lost its worker, which BullMQ would go on counting.
+    await client.redis.hdel(client.queue(queue).toKey(job.id ?? ''), 'stc')
     await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
     results.push(client.result(job.id ?? '', { queue, task: job.name }))
   }
   return results
 }
 
-/** Throws dead letters away; all when no ids are given. Returns how many. */
+/** Throws dead letters away; the latest 1,000 when no ids are given. Returns how many. */
 export async function discard(client: Client, queue: string, ids?: readonly string[]): Promise<number> {
-  const jobs = (await failedJobs(client, queue)).filter((job) => !ids || ids.includes(job.id ?? ''))
+  const jobs = await failedJobs(client, queue, ids)
   for (const job of jobs) await job.remove()
   return jobs.length
 }
 
-async function failedJobs(client: Client, queue: string): Promise<Job<Message>[]> {
-  const jobs = await client.queue(queue).getFailed(0, limit - 1)
-  return jobs.filter((job) => nameInStack(job.stacktrace?.at(-1) ?? '') !== TaskRevoked.name)
+async function failedJobs(client: Client, queue: string, ids?: readonly string[]): Promise<Job<Message>[]> {
+  const from = client.queue(queue)
+  const failed = async (id: string) => ((await from.getJobState(id)) === 'failed' ? await from.getJob(id) : undefined)
+  const jobs = ids ? await Promise.all([...new Set(ids)].map(failed)) : await from.getFailed(0, limit - 1)
+  return jobs
+    .flatMap((job) => job ?? [])
+    .filter((job) => nameInStack(job.stacktrace?.at(-1) ?? '') !== TaskRevoked.name)
 }

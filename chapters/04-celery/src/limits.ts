@@ -83,8 +83,10 @@ export class Run implements TaskContext {
 
   /** Ends the wait: the run is rejected with the reason. */
   stop(reason: Error): void {
-    this.warn(reason)
+    // First, for what the task throws when its signal is aborted is not the reason.
     this.#stopped?.reject(reason)
+    this.#reason = reason
+    this.#controller?.abort(reason)
   }
 
   /**
@@ -98,19 +100,25 @@ export class Run implements TaskContext {
     const parsed = task.args.safeParse(args)
     if (!parsed.success) throw new InvalidArguments(`${task.name}: ${describeIssues(parsed.error)}`)
     const outcome = task.run?.(parsed.data, this)
-    if (!isThenable(outcome)) return outcome
+    return isThenable(outcome) ? await this.within(() => outcome) : outcome
+  }
 
-    const { softLimitMs = task.softLimitMs, hardLimitMs = task.hardLimitMs } = this.job.data
+  /** Has work done within the task's limits. Work inside of that has none of its own: the limits are those of the whole. */
+  async within<T>(work: () => PromiseLike<T>): Promise<T> {
+    if (this.#stopped) return await work()
+    const { definition: task, job } = this
+    const { softLimitMs = task.softLimitMs, hardLimitMs = task.hardLimitMs } = job.data
     this.#stopped = Promise.withResolvers()
     const soft =
       softLimitMs === undefined ? undefined : setTimeout(() => this.warn(softLimit(softLimitMs)), softLimitMs)
     const hard =
       hardLimitMs === undefined ? undefined : setTimeout(() => this.stop(hardLimit(hardLimitMs)), hardLimitMs)
     try {
-      return await Promise.race([outcome, this.#stopped.promise])
+      return await Promise.race([work(), this.#stopped.promise])
     } finally {
       clearTimeout(soft)
       clearTimeout(hard)
+      this.#stopped = undefined
     }
   }
 }

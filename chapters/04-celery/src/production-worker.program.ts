@@ -31,11 +31,13 @@ async function main() {
     lockMs: config.WORKER_LOCK_SECONDS * 1_000,
     ...(config.WORKER_NAME !== undefined && { name: config.WORKER_NAME }),
   })
-  const signals = endOnSignals(worker, log, config.WORKER_GRACE_SECONDS * 1_000)
+  endOnSignals(worker, log, config.WORKER_GRACE_SECONDS * 1_000)
   const check = async () => {
     const answers = Promise.race([client.redis.ping(), delay(answerMs, 'no answer', { ref: false })])
     const redis = await answers.catch((error: Error) => error.message)
-    return { ok: redis === 'PONG' && !signals.ending, ending: signals.ending, redis, ...worker.stats() }
+    // By a signal or by remote control.
+    const ending = worker.closing
+    return { ok: redis === 'PONG' && !ending, ending, redis, ...worker.stats() }
   }
   await using health = await startHealth(check, { host: config.WORKER_HEALTH_HOST, port: config.WORKER_HEALTH_PORT })
 

@@ -3,26 +3,25 @@
  *
  * Each task of a limited kind is given the next free moment, one every `perMs / max` ms, and waits for it among the delayed
  * jobs, where it holds up nobody: the generic cell rate algorithm with its moments handed out. Redis keeps the last
- * moment given and which job has which one, so a task asks at most twice and workers may die at any time.
+ * moment given and which job has which one, so workers may die at any time. A moment lasts until the next one: whoever comes
+ * later, as all do after a time without workers, is given another one.
  */
 import type { Redis } from 'ioredis'
 import type { RateLimit } from './task.ts'
 
-/** KEYS: the last moment given, the moments by job. ARGV: job, ms between two, how many may start at once. */
+/** KEYS: the last moment given, the moments by job. ARGV: job, ms between two. */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local mine = redis.call('HGET', KEYS[2], ARGV[1])
-if mine then
-  if tonumber(mine) > now then return tostring(tonumber(mine) - now) end
-  redis.call('HDEL', KEYS[2], ARGV[1])
-  return '0'
-end
-local interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
+local interval = tonumber(ARGV[2])
+local mine = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or nil)
+if mine and mine > now then return tostring(mine - now) end
+if mine then redis.call('HDEL', KEYS[2], ARGV[1]) end
+if mine and mine > now - interval then return '0' end
 local last = tonumber(redis.call('GET', KEYS[1]) or 0)
-local moment = math.max(last + interval, now - interval * (burst - 1))
+local moment = math.max(last + interval, now)
 local wait = moment - now
-local keep = math.ceil(math.max(wait, 0) + interval * burst) + 60000
+local keep = math.ceil(wait + interval) + 60000
 redis.call('SET', KEYS[1], string.format('%.3f', moment), 'PX', keep)
 if wait <= 0 then return '0' end
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.3f', moment))
@@ -39,6 +38,6 @@ export async function admit(
   { prefix, task, id, limit }: { prefix: string; task: string; id: string; limit: RateLimit },
 ): Promise<number> {
   const keys = [`${prefix}:rate:${task}`, `${prefix}:rate:${task}:moments`]
-  const wait = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, 1)
+  const wait = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max)
   return Math.ceil(Number(wait))
 }

@@ -2,7 +2,7 @@
  * Revoking: a task that waits is not begun, one that runs is stopped if that is asked for.
  *
  * What is revoked is kept in a sorted set in Redis, told to all workers at once, and read by a worker when it starts: looking
- * a task up costs a worker nothing but a look into its own memory. Celery does the same, but forgets when all workers are
+ * a task up costs a worker nothing but a look into its own memory, as long as it is not revoked. Celery does the same, but forgets when all workers are
  * gone.
  */
 import type { Redis } from 'ioredis'
@@ -58,6 +58,7 @@ export async function unrevoke(client: Client, ids: readonly string[]): Promise<
 export class Revocations {
   readonly #redis: Redis
   readonly #key: string
+  /** All that are revoked, and some that no longer are. */
   readonly #ids = new Set<string>()
 
   constructor(redis: Redis, prefix: string) {
@@ -65,13 +66,18 @@ export class Revocations {
     this.#key = revokedKey(prefix)
   }
 
-  /** Reads what was revoked while this worker was not there to hear of it. */
+  /** Reads what was revoked while this worker was not there to hear of it, and forgets what others have seen to. */
   async load(): Promise<void> {
-    for (const id of await this.#redis.zrange(this.#key, '0', '-1')) this.#ids.add(id)
+    // What is heard of meanwhile stays.
+    const known = [...this.#ids]
+    const revoked = new Set(await this.#redis.zrange(this.#key, '0', '-1'))
+    for (const id of revoked) this.#ids.add(id)
+    for (const id of known) if (!revoked.has(id)) this.#ids.delete(id)
   }
 
-  has(id: string): boolean {
-    return this.#ids.has(id)
+  /** Asks Redis only about those that were revoked once: a task with a key may have been sent again since. */
+  async includes(id: string): Promise<boolean> {
+    return this.#ids.has(id) && (await this.#redis.zscore(this.#key, id)) !== null
   }
 
   add(ids: readonly string[]): void {

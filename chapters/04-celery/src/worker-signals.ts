@@ -4,16 +4,11 @@ import type { Log, TaskWorker } from './worker.ts'
 /** A worker that cannot end because Redis is away ends all the same, so long after its tasks had their time. */
 const closeMs = 5_000
 
-/**
- * At SIGTERM and Ctrl-C closes the worker: what runs has `givenMs` to finish. A second signal gives it back at once.
- *
- * @returns whether it has been told to end
- */
-export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number): { readonly ending: boolean } {
-  const state = { ending: false }
+/** At SIGTERM and Ctrl-C closes the worker: what runs has `givenMs` to finish. A second signal gives it back at once. */
+export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number): void {
+  let signals = 0
   const end = (signal: NodeJS.Signals) => {
-    const graceMs = state.ending ? 0 : givenMs
-    state.ending = true
+    const graceMs = signals++ === 0 ? givenMs : 0
     log.info({ running: worker.stats().running, graceMs }, `${signal}: taking no more tasks`)
     void worker.close({ graceMs })
     setTimeout(() => {
@@ -22,5 +17,4 @@ export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number): { r
     }, graceMs + closeMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
-  return state
 }

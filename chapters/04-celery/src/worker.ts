@@ -12,7 +12,6 @@
  * the middleware; do the arguments fit; the time limits; the task.
  */
 import { hostname } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { batchWrites } from './batch-writes.ts'
@@ -24,12 +23,12 @@ import { InvalidArguments, TaskExpired, TaskRevoked, UnknownTask } from './error
 import { Run } from './limits.ts'
 import { controlChannel, type Message, messageSchema } from './message.ts'
 import { admit } from './rate-limit.ts'
-import { isFull } from './redis-errors.ts'
 import { Replies } from './replies.ts'
 import { retryDelayMs } from './retry.ts'
 import { Revocations } from './revocation.ts'
 import { defaultPrefix, defaultQueue, keptSeconds } from './settings.ts'
 import type { Task, TaskContext } from './task.ts'
+import { closeConnected, restAfter, watchConnection } from './worker-connection.ts'
 
 /** How a worker works. */
 export interface WorkerSettings extends ClientSettings {
@@ -43,7 +42,10 @@ export interface WorkerSettings extends ClientSettings {
   middleware?: readonly Middleware[]
   /** How long a worker that gives no sign of life keeps its tasks, and how often the others look for such; 30 s. */
   lockMs?: number
-  /** How often a task may lose its worker before it fails, so that a task which kills workers does not kill them all; 5. */
+  /**
+   * How often a task may lose its worker before it fails, so that a task which kills workers does not kill them all; 5. BullMQ
+   * does not count this for what a schedule sends.
+   */
   maxRedeliveries?: number
   /** A task that this worker does not know, or knows in an older version, is left to others, so often and for so long. */
   leaveToOthers?: { times: number; forMs: number }
@@ -74,6 +76,9 @@ export interface Call {
  */
 export type Middleware = (call: Call, next: () => Promise<unknown>) => Promise<unknown>
 
+/** How often a worker forgets which revocations have been fulfilled by others. */
+const refreshMs = 600_000
+
 const defaults = { concurrency: 16, lockMs: 30_000, maxRedeliveries: 5, leaveToOthers: { times: 10, forMs: 200 } }
 
 /**
@@ -98,9 +103,6 @@ export async function startWorker(settings: WorkerSettings): Promise<TaskWorker>
   }
 }
 
-/** How long a worker asks for nothing after Redis refused to answer. */
-const restMs = 1_000
-
 /** Why a run is stopped when its worker must end: the task is given to another one. */
 class GivenBack extends Error {}
 
@@ -117,17 +119,21 @@ export class TaskWorker implements AsyncDisposable {
   #data: Redis | undefined
   readonly #client: Client
   readonly #prefix: string
-  readonly #log: Log | undefined
+  readonly log: Log | undefined
   readonly #replies: Replies
   readonly #revoked: Revocations
-  readonly #running = new Map<string, Run>()
+  /** By itself, and not by the task's id: a task that has lost its lock may run here twice. */
+  readonly #running = new Set<Run>()
   readonly #workers: Worker<Message>[] = []
   readonly #leave: { times: number; forMs: number }
+  #refresh: NodeJS.Timeout | undefined
   readonly #ended = Promise.withResolvers<void>()
   readonly #startedAt = Date.now()
   readonly #counts = { succeeded: 0, failed: 0, retried: 0 }
   #concurrency: number
   #closing: Promise<void> | undefined
+  /** What is begun from now on is given back at once. */
+  #givesBack = false
 
   /** For `startWorker`. */
   constructor(redis: Redis, settings: WorkerSettings, tasks: ReadonlyMap<string, Task>) {
@@ -141,7 +147,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#subscriber = redis.duplicate({ lazyConnect: true })
     this.#client = new Client(redis, settings)
     this.#prefix = settings.prefix ?? defaultPrefix
-    this.#log = settings.log
+    this.log = settings.log
     this.#replies = new Replies(redis, this.#prefix)
     this.#revoked = new Revocations(redis, this.#prefix)
     this.#leave = settings.leaveToOthers ?? defaults.leaveToOthers
@@ -149,13 +155,14 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#watchConnection()
+    watchConnection(this.#redis, this)
     this.#subscriber.on('error', () => {})
     this.#subscriber.on('message', (_channel: string, text: string) => void this.#hear(text))
     await this.#subscriber.subscribe(controlChannel(this.#prefix))
     // After the subscription, so that nothing falls between the two; and again whenever the connection was away.
     await this.#revoked.load()
     this.#subscriber.on('ready', () => void this.#revoked.load().catch(() => {}))
+    this.#refresh = setInterval(() => void this.#revoked.load().catch(() => {}), refreshMs).unref()
     const { lockMs = defaults.lockMs, maxRedeliveries = defaults.maxRedeliveries, queueSettings } = this.#settings
     for (const name of this.queues) {
       const rateLimit = queueSettings?.[name]?.rateLimit
@@ -175,8 +182,8 @@ export class TaskWorker implements AsyncDisposable {
         },
         ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.perMs } }),
       })
-      worker.on('error', (error) => this.#rest(worker, error))
-      worker.on('stalled', (id) => this.#log?.warn({ id, queue: name }, 'a task has lost its worker and is run again'))
+      worker.on('error', (error) => restAfter(error, worker, this))
+      worker.on('stalled', (id) => this.log?.warn({ id, queue: name }, 'a task has lost its worker and is run again'))
       worker.on('completed', (job, result) => this.#succeeded(job, result))
       worker.on('failed', (job, error) => this.#failed(job, error))
       this.#workers.push(worker)
@@ -191,7 +198,9 @@ export class TaskWorker implements AsyncDisposable {
     if (!fits.success) throw new InvalidArguments(`${job.name}: not a message: ${describeIssues(fits.error)}`)
     const task = this.#tasks.get(job.name)
     if (!task || message.version > task.version) return await this.#leaveToOthers(job, token, task)
-    if (this.#revoked.has(id)) throw new TaskRevoked(`${task.name} was revoked before it began`)
+    await this.#refuseRevoked(id, task)
+    const { notBefore = 0 } = message
+    if (notBefore > Date.now()) return await postpone(job, token, notBefore - Date.now())
     const expiresAt = message.expiresAt ?? (message.expiresInMs && dueAt(job) + message.expiresInMs)
     if (expiresAt && Date.now() > expiresAt) {
       throw new TaskExpired(`${task.name} expired ${Date.now() - expiresAt} ms before a worker came to it`)
@@ -199,24 +208,31 @@ export class TaskWorker implements AsyncDisposable {
     if (task.rateLimit) {
       const waitMs = await admit(this.#redis, { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit })
       if (waitMs > 0) return await postpone(job, token, waitMs)
+      // Said while Redis was asked.
+      await this.#refuseRevoked(id, task)
     }
     const run = new Run(job, task, this)
-    this.#running.set(id, run)
+    this.#running.add(run)
+    if (this.#givesBack) run.stop(new GivenBack('the worker ends'))
     try {
       const { middleware = [] } = this.#settings
       // Most tasks: nothing stands between them and their arguments.
       if (middleware.length === 0 && !message.canvas) return await run.start(message.args)
       return await this.#surrounded(
         run,
-        message.canvas ? [canvasMiddleware(message.canvas), ...middleware] : middleware,
+        message.canvas ? [canvasMiddleware(message.canvas, run), ...middleware] : middleware,
       )
     } catch (error) {
       if (!(error instanceof GivenBack)) throw error
       await job.moveToWait(token)
       throw new WaitingError()
     } finally {
-      this.#running.delete(id)
+      this.#running.delete(run)
     }
+  }
+
+  async #refuseRevoked(id: string, task: Task) {
+    if (await this.#revoked.includes(id)) throw new TaskRevoked(`${task.name} was revoked before it began`)
   }
 
   async #surrounded(run: Run, middleware: readonly Middleware[]): Promise<unknown> {
@@ -254,13 +270,13 @@ export class TaskWorker implements AsyncDisposable {
     if (job.attemptsStarted > this.#leave.times) {
       throw new UnknownTask(`${problem}; update the workers of the queue "${job.queueName}" and replay it`)
     }
-    this.#log?.warn({ id: job.id }, `${problem}; left to others`)
+    this.log?.warn({ id: job.id }, `${problem}; left to others`)
     return await postpone(job, token, this.#leave.forMs)
   }
 
   #succeeded(job: Job<Message>, result: unknown) {
     this.#counts.succeeded++
-    this.#log?.debug({ id: job.id, task: job.name }, 'succeeded')
+    this.log?.debug({ id: job.id, task: job.name }, 'succeeded')
     this.#replies.succeeded(job, result)
   }
 
@@ -269,11 +285,11 @@ export class TaskWorker implements AsyncDisposable {
     const { id = '', name: task } = job
     if (job.finishedOn === undefined) {
       this.#counts.retried++
-      this.#log?.warn({ id, task, error: error.message, inMs: job.delay }, 'failed, will be tried again')
+      this.log?.warn({ id, task, error: error.message, inMs: job.delay }, 'failed, will be tried again')
       return
     }
     this.#counts.failed++
-    this.#log?.warn({ id, task, error: `${error.name}: ${error.message}` }, 'failed')
+    this.log?.warn({ id, task, error: `${error.name}: ${error.message}` }, 'failed')
     this.#replies.failed(job, error)
     if (error instanceof TaskRevoked) this.#revoked.fulfilled(id).catch(() => {})
   }
@@ -301,16 +317,20 @@ export class TaskWorker implements AsyncDisposable {
         return command.value
       case 'revoke':
         this.#revoked.add(command.ids)
-        for (const id of command.terminate ? command.ids : []) {
-          this.#running.get(id)?.stop(new TaskRevoked('the task was revoked while it ran'))
-        }
-        return command.ids.filter((id) => this.#running.has(id))
+        return this.#stopRevoked(new Set(command.ids), command.terminate)
       case 'unrevoke':
         this.#revoked.remove(command.ids)
         return null
       case 'shutdown':
         return null
     }
+  }
+
+  /** Returns which of them run. */
+  #stopRevoked(ids: ReadonlySet<string>, terminate: boolean): string[] {
+    const runs = [...this.#running].filter(({ id }) => ids.has(id))
+    if (terminate) for (const run of runs) run.stop(new TaskRevoked('the task was revoked while it ran'))
+    return runs.map(({ id }) => id)
   }
 
   stats(): WorkerStats {
@@ -323,7 +343,7 @@ export class TaskWorker implements AsyncDisposable {
 
   /** What runs now. */
   active(): RunningTask[] {
-    return [...this.#running.values()].map(({ id, task, queue, args, startedAt }) => ({
+    return [...this.#running].map(({ id, task, queue, args, startedAt }) => ({
       ...{ id, task, queue, args, startedAt },
     }))
   }
@@ -356,6 +376,11 @@ export class TaskWorker implements AsyncDisposable {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  /** Whether it has been told to end. */
+  get closing(): boolean {
+    return this.#closing !== undefined
+  }
+
   /**
    * Ends in order: takes no more tasks, waits for those that run, and after `graceMs` gives back what still does, to be
    * run from the beginning by another worker. Where Redis is away, it ends when Redis is back: what was done must be said.
@@ -363,10 +388,12 @@ export class TaskWorker implements AsyncDisposable {
   close({ graceMs = Number.POSITIVE_INFINITY }: { graceMs?: number } = {}): Promise<void> {
     if (Number.isFinite(graceMs)) {
       const timer = setTimeout(() => {
-        for (const run of this.#running.values()) run.stop(new GivenBack('the worker ends'))
+        this.#givesBack = true
+        for (const run of this.#running) run.stop(new GivenBack('the worker ends'))
       }, graceMs)
       this.closed.finally(() => clearTimeout(timer))
     }
+    clearInterval(this.#refresh)
     this.#closing ??= (async () => {
       await Promise.all(this.#workers.map(closeConnected))
       await endSubscriber(this.#subscriber)
@@ -383,40 +410,6 @@ export class TaskWorker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
-
-  /**
-   * After an error of Redis itself, such as that its memory is full, BullMQ would ask for the next task at once, thousands of
-   * times a second, for as long as that lasts. So the worker rests for a moment.
-   */
-  #rest(worker: Worker<Message>, error: Error) {
-    // Of the connection #watchConnection tells.
-    if (isConnectionError(error)) return
-    const message = isFull(error) ? 'Redis is full (maxmemory)' : error.message
-    if (error.name !== 'ReplyError') return void this.#log?.error({ queue: worker.name }, message)
-    if (worker.isPaused()) return
-    this.#log?.error({ queue: worker.name, restMs }, message)
-    worker.pause(true).catch(() => {})
-    setTimeout(() => {
-      if (!this.#closing) worker.resume().catch(() => {})
-    }, restMs).unref()
-  }
-
-  #watchConnection() {
-    let away = false
-    let reason: Error | undefined
-    this.#redis.on('error', (error: Error) => {
-      reason = error
-    })
-    this.#redis.on('close', () => {
-      if (away || this.#closing) return
-      away = true
-      this.#log?.error({ error: reason?.message }, 'Redis is away; trying to reach it again')
-    })
-    this.#redis.on('ready', () => {
-      if (away) this.#log?.info({}, 'Redis is back')
-      away = false
-    })
-  }
 }
 
 /** When a schedule's job was to be begun: its id ends with that moment. */
@@ -426,18 +419,4 @@ const dueAt = ({ id = '', timestamp }: Job) => (id.startsWith('repeat:') ? Numbe
 async function postpone(job: Job<Message>, token: string | undefined, waitMs: number): Promise<never> {
   await job.moveToDelayed(Date.now() + waitMs, token)
   throw new DelayedError()
-}
-
-const isConnectionError = (error: Error & { code?: unknown }) =>
-  typeof error.code === 'string' || /Connection is closed|ECONN|EPIPE/.test(error.message)
-
-/**
- * Closes a worker of BullMQ when its blocking connection is not just waiting for its next attempt to connect: told to end at
- * that moment, ioredis 6.0 never says that it has ended, and BullMQ 6.7 waits for that.
- */
-async function closeConnected(worker: Worker<Message>) {
-  await worker.pause(true)
-  const blocking = await worker.getBackend().blockingClient
-  while (blocking?.status === 'reconnecting') await delay(20)
-  await worker.close()
 }

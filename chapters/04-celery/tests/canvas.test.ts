@@ -1,14 +1,14 @@
 /** Canvas: what each shape computes, in which order it runs, what a failure does to what is above it, and what follows once. */
 import { until } from '@repo/common/testing'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { apply, chain, chord, chunks, group, link, linkError, type OnFailure, starmap, step } from '../src/canvas.ts'
 import { taskErrorSchema } from '../src/canvas-message.ts'
 import { InvalidArguments, TaskFailed } from '../src/errors.ts'
 import { revoke } from '../src/revocation.ts'
 import { defineTask, signature } from '../src/task.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const layer = useLayer()
 
@@ -54,7 +54,7 @@ function recorder() {
   return { got, task, errors, onError, tasks: [...plain, task, onError] }
 }
 
-describe('a group', () => {
+describeRedis('a group', () => {
   it('gives the results in the order of its members, whatever they are', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: plain })
@@ -83,7 +83,7 @@ describe('a group', () => {
   })
 })
 
-describe('a chain', () => {
+describeRedis('a chain', () => {
   it('computes what the functions would, one after the other', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: plain })
@@ -129,6 +129,17 @@ describe('a chain', () => {
     expect(await result.get()).toBe(2)
   })
 
+  it('begins no task before its moment, which is not counted from when its turn comes', async () => {
+    const client = await layer.openClient()
+    const eta = new Date(Date.now() + 400)
+    const began = defineTask({ name: 'began', args: z.object({}), run: () => Date.now() })
+    const result = await apply(client, chain(signature(double, { n: 1 }), signature(began, {}, { eta })))
+    const job = await client.queue('default').getJob(result.roots[0]?.id ?? '')
+    expect([job?.data.notBefore, job?.opts.delay]).toEqual([eta.getTime(), undefined])
+    await layer.startWorker({ tasks: [...plain, began] })
+    expect(await result.get()).toBeGreaterThanOrEqual(eta.getTime())
+  })
+
   it('goes on when its sender has gone', async () => {
     const sender = await layer.openClient()
     const { id } = (await apply(sender, chain(signature(double, { n: 1 }), step(double, 'n')))).roots[0] ?? { id: '' }
@@ -170,7 +181,7 @@ describe('a chain', () => {
   })
 })
 
-describe('a chord', () => {
+describeRedis('a chord', () => {
   it('gives its body all results, in the order of the header', async () => {
     const client = await layer.openClient()
     const slowFirst = defineTask({
@@ -232,6 +243,18 @@ describe('a chord', () => {
     expect(await result.tasks[2]?.state()).toBe('unknown')
   })
 
+  it('is given back, and has not failed, when its worker ends while others below it run', async () => {
+    const client = await layer.openClient()
+    const gate = defineTask({ name: 'gate', args: z.object({}), run: () => new Promise<never>(() => {}) })
+    const { got, task, tasks } = recorder()
+    const worker = await layer.startWorker({ tasks: [...tasks, gate], queues: ['default', 'gates'], concurrency: 1 })
+    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
+    const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
+    await until(() => got.length)
+    await worker.close({ graceMs: 1 })
+    expect(await result.roots[0]?.state()).toBe('waiting')
+  })
+
   it('fails when a task of its header was revoked', async () => {
     const client = await layer.openClient()
     const header = group([signature(double, { n: 1 }), signature(double, { n: 2 })])
@@ -242,7 +265,7 @@ describe('a chord', () => {
   })
 })
 
-describe('a failure in a chain', () => {
+describeRedis('a failure in a chain', () => {
   it('is told as it was, with the stack of the worker; nothing above it runs', async () => {
     const client = await layer.openClient()
     const { got, task, tasks } = recorder()
@@ -275,7 +298,7 @@ describe('a failure in a chain', () => {
   })
 })
 
-describe('starmap and chunks', () => {
+describeRedis('starmap and chunks', () => {
   it('run a task for each of the arguments, in few messages', async () => {
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: plain })
@@ -292,6 +315,25 @@ describe('starmap and chunks', () => {
     expect(await (await apply(client, starmap(double, []))).get()).toEqual([])
   })
 
+  it('have the limits of the whole list, also when its tasks never wait', async () => {
+    const client = await layer.openClient()
+    let runs = 0
+    const spin = defineTask({
+      name: 'spin',
+      args: z.object({}),
+      hardLimitMs: 50,
+      run: () => {
+        runs++
+        const end = performance.now() + 5
+        while (performance.now() < end);
+      },
+    })
+    await layer.startWorker({ tasks: [spin] })
+    const mapped = await apply(client, starmap(spin, Array(400).fill({})))
+    await expect(mapped.get()).rejects.toThrow('hard limit of 50 ms')
+    expect(runs).toBeLessThan(400)
+  })
+
   it('refuse arguments that do not fit before anything is sent', async () => {
     const client = await layer.openClient()
     await expect(apply(client, starmap(double, [{ n: 1 }, { n: 'two' as never }]))).rejects.toThrow(InvalidArguments)
@@ -300,7 +342,7 @@ describe('starmap and chunks', () => {
   })
 })
 
-describe('link', () => {
+describeRedis('link', () => {
   it('sends others after the success, with the result, and is no part of it', async () => {
     const client = await layer.openClient()
     const { got, task, errors, onError, tasks } = recorder()
@@ -320,6 +362,15 @@ describe('link', () => {
     await Promise.all(result.linked.slice(0, 2).map((each) => each.get()))
     expect(got.sort()).toEqual([8, 'fixed'])
     expect(errors).toEqual([])
+  })
+
+  it('has others expire so long after their turn has come', async () => {
+    const client = await layer.openClient()
+    const linked = link(signature(double, { n: 1 }), signature(double, { n: 2 }, { expiresInMs: 5_000 }))
+    const { id } = (await apply(client, linked)).roots[0] ?? { id: '' }
+    const job = await client.queue('default').getJob(id)
+    const [follower] = job?.data.canvas?.links ?? []
+    expect(follower?.data).toEqual({ args: { n: 2 }, version: 1, expiresInMs: 5_000 })
   })
 
   it('does not send them after a failure, which goes to linkError, once, with its stack', async () => {
@@ -349,7 +400,7 @@ describe('link', () => {
   })
 })
 
-describe('what cannot be run', () => {
+describeRedis('what cannot be run', () => {
   it.each([
     ['a step with nothing before it', step(double, 'n'), '"n" is to come from the step before'],
     ['a chain of nothing', chain(), 'a chain of nothing'],

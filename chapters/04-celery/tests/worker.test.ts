@@ -1,16 +1,18 @@
 /** Workers: what they run, what they leave to others, what they survive, and that nothing is lost when they end. */
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { startProgram } from '@repo/common/process'
 import { until } from '@repo/common/testing'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { deadLetters, discard, replay } from '../src/dead-letters.ts'
 import type { Message } from '../src/message.ts'
 import { gather } from '../src/results.ts'
+import { revoke } from '../src/revocation.ts'
 import { defineTask } from '../src/task.ts'
 import { add, echo } from '../src/tasks.ts'
 import type { Middleware } from '../src/worker.ts'
-import { useLayer } from './fixtures/layer.ts'
+import { describeRedis, useLayer } from './fixtures/layer.ts'
 
 const layer = useLayer()
 
@@ -37,7 +39,7 @@ function gate(name = 'gate') {
   return state
 }
 
-describe('a message', () => {
+describeRedis('a message', () => {
   it('that does not fit fails its task and harms no worker', async () => {
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: [add] })
@@ -110,7 +112,7 @@ describe('a message', () => {
   })
 })
 
-describe('dead letters', () => {
+describeRedis('dead letters', () => {
   it('are kept with their cause, replayed with all their tries, or thrown away', async () => {
     let broken = true
     const fragile = defineTask({
@@ -137,13 +139,19 @@ describe('dead letters', () => {
     expect(letters[0]?.stack).toMatch(/^TypeError: n is \d\n\s+at .*worker\.test\.ts/)
     expect(await discard(client, 'default', [sent[2]?.id ?? ''])).toBe(1)
     broken = false
-    expect(await gather(await replay(client, 'default', [sent[0]?.id ?? '']))).toEqual([1])
+    const [{ id = '' } = {}] = sent
+    // As if it had also lost its workers, as often as a task may.
+    await client.redis.hset(`${layer.prefix}:default:${id}`, 'stc', 5)
+    expect(await gather(await replay(client, 'default', [id, id, 'default.nobody.1']))).toEqual([1])
+    expect(await client.redis.hget(`${layer.prefix}:default:${id}`, 'stc')).toBeNull()
+    // It is none any more.
+    expect(await replay(client, 'default', [id])).toEqual([])
     expect((await deadLetters(client, 'default')).map(({ id }) => id)).toEqual([sent[1]?.id])
     expect(await discard(client, 'default')).toBe(1)
   })
 })
 
-describe('a worker', () => {
+describeRedis('a worker', () => {
   it('runs as many tasks at a time as it is told, and more or fewer when told so', async () => {
     const client = await layer.openClient()
     const tasks = gate()
@@ -209,6 +217,65 @@ describe('a worker', () => {
     expect([stuck.begun, free.begun]).toEqual([1, 1])
   })
 
+  it('gives back, or has revoked, also what throws when its signal is aborted', async () => {
+    const client = await layer.openClient()
+    let begun = 0
+    const listening = defineTask({
+      name: 'listening',
+      args: z.object({}),
+      run: (_, { signal }) => {
+        begun++
+        return delay(600_000, 'done', { signal })
+      },
+    })
+    const worker = await layer.startWorker({ tasks: [listening] })
+    const [revoked, free] = await client.sendMany(listening, [{}, {}])
+    if (!revoked || !free) throw new Error('nothing was sent')
+    await until(() => begun === 2)
+    await revoke(client, [revoked], { terminate: true })
+    await expect(revoked.get()).rejects.toThrow('TaskRevoked: the task was revoked while it ran')
+    await worker.close({ graceMs: 1 })
+    expect(await free.state()).toBe('waiting')
+  })
+
+  /** A task of which each run waits until it is told to end. */
+  function separate() {
+    const runs: PromiseWithResolvers<string>[] = []
+    const run = () => {
+      const ends = Promise.withResolvers<string>()
+      runs.push(ends)
+      return ends.promise
+    }
+    return { runs, task: defineTask({ name: 'separate', args: z.object({}), run }) }
+  }
+
+  it('tells apart two runs of a task that has lost its lock', async () => {
+    const client = await layer.openClient()
+    const { runs, task } = separate()
+    const worker = await layer.startWorker({ tasks: [task], lockMs: 1_000 })
+    const result = await client.send(task, {})
+    await until(() => runs.length === 1)
+    await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
+    await until(() => runs.length === 2)
+    expect(worker.stats().running).toBe(2)
+    runs[0]?.resolve('lost')
+    await until(() => worker.stats().running === 1)
+    await revoke(client, [result], { terminate: true })
+    await expect(result.get()).rejects.toThrow('TaskRevoked')
+  })
+
+  it('fails a task that has lost its worker too often', async () => {
+    const client = await layer.openClient()
+    const { runs, task } = separate()
+    await layer.startWorker({ tasks: [task], lockMs: 1_000, maxRedeliveries: 0 })
+    const result = await client.send(task, {})
+    await until(() => runs.length === 1)
+    await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
+    await expect(result.get()).rejects.toThrow('job stalled more than allowable limit')
+    expect(runs).toHaveLength(1)
+    runs[0]?.resolve('lost')
+  })
+
   it('refuses tasks that it cannot run', async () => {
     await expect(layer.startWorker({ tasks: [add, add] })).rejects.toThrow('two tasks are called "add"')
     const { run: _run, ...declared } = add
@@ -216,7 +283,7 @@ describe('a worker', () => {
   })
 })
 
-describe('a worker process that is killed', () => {
+describeRedis('a worker process that is killed', () => {
   it('loses no task: another worker runs what it had begun', async () => {
     const client = await layer.openClient()
     const program = new URL('./fixtures/stubborn.program.ts', import.meta.url)
