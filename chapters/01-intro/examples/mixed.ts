@@ -17,14 +17,12 @@ import { setImmediate } from 'node:timers/promises'
 import { example, UsageError } from '@repo/common/example'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { wholeNumber } from '@repo/common/options'
-import { barPlot, palette } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { bytes, count, milliseconds } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type LayoutSum, layoutList, layoutName, layoutsFor, memoryFor, startLayout, winnerOf } from '../src/layouts.ts'
+import { drawLayouts, layoutTable, winnerOf } from '../src/layout-times.ts'
+import { type LayoutSum, layoutList, layoutName, layoutsFor, memoryFor, partsOf, startLayout } from '../src/layouts.ts'
 import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/sum.ts'
-
-const sumColumns = ['sum, bit for bit', 'in the order of the workers']
 
 export default example(import.meta, {
   options: {
@@ -89,37 +87,39 @@ export default example(import.meta, {
       const ceiling = msOf('one spins') / msOf(`${processes * threads} spin`)
       const { inOrderOfWorkers = Number.NaN, memoryBytes = 0 } = results.at(-1) ?? {}
       return {
-        ...{ layout: name, processes, threads, ms, speedup, ceiling, efficiency: speedup / ceiling },
-        ...{ startMs: layout.startMs, memoryBytes, bits, inOrderOfWorkers },
+        layout: name,
+        processes,
+        threads,
+        parts: partsOf({ processes, threads }),
+        ms,
+        speedup,
+        ceiling,
+        efficiency: speedup / ceiling,
+        startMs: layout.startMs,
+        memoryBytes,
+        bits,
+        inOrderOfWorkers,
       }
     })
     const { winner, equals } = winnerOf(rows)
 
-    const svg = barPlot({
-      title: `${count(terms)} numbers added up by processes × threads`,
-      subtitle: `median of ${rounds} rounds on ${availableParallelism()} cores`,
-      x: { label: 'milliseconds' },
-      bars: [
-        { name: 'one thread alone', value: msOf('alone'), label: milliseconds(msOf('alone')), color: palette[5] },
-        ...rows.map(({ layout, ms }) => ({ name: layout, value: ms, label: milliseconds(ms) })),
-      ],
-    })
+    const cores = availableParallelism()
+    const title = `${count(terms)} numbers added up by processes × threads`
+    const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
     const result = {
-      ...{ cores: availableParallelism(), terms, chunks, sum: pairwiseSum(sums), bits, aloneMs: msOf('alone') },
-      ...{ layouts: rows, winner: winner?.layout ?? null, picture: await picture('mixed.svg', svg) },
+      cores,
+      terms,
+      chunks,
+      sum: pairwiseSum(sums),
+      bits,
+      aloneMs: msOf('alone'),
+      layouts: rows,
+      winner: winner?.layout ?? null,
+      picture: await picture('mixed.svg', svg),
     }
     print(
       '',
-      table(
-        ['layout', 'time', 'speedup', 'ceiling', 'efficiency', 'start', 'memory', ...sumColumns],
-        [
-          ['alone', milliseconds(msOf('alone')), times(1), '', '', '', '', bits, ''],
-          ...rows.map((row) => [
-            ...[row.layout, milliseconds(row.ms), times(row.speedup), times(row.ceiling), percent(row.efficiency)],
-            ...[milliseconds(row.startMs), bytes(row.memoryBytes), row.bits, String(row.inOrderOfWorkers)],
-          ]),
-        ],
-      ),
+      layoutTable(rows, msOf('alone'), bits),
       '',
       `The sum is ${result.sum}, ${Math.abs(result.sum - Math.PI).toExponential(1)} off π.`,
       equals.length > 1

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { accepting } from '@repo/common/options'
 import { type Program, startProgram } from '@repo/common/process'
-import { divide } from '@repo/common/ranges'
+import { divide, type Range } from '@repo/common/ranges'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { bitsOf, chunks, type Part, type PartSum, pairwiseSum } from './sum.ts'
 
@@ -30,6 +30,7 @@ export const layoutList = accepting(
     const distinct = new Set(layouts.map(layoutName)).size === layouts.length
     return possible && distinct && layouts.length <= 10 ? layouts : undefined
   },
+  (layouts) => layouts.map(layoutName).join(),
 )
 
 export function layoutName({ processes, threads }: Layout): string {
@@ -47,6 +48,18 @@ export function layoutsFor(cores = availableParallelism()): Layout[] {
     { processes: 2, threads: most },
   ]
   return [...new Map(layouts.map((layout) => [layoutName(layout), layout])).values()]
+}
+
+/** The chunks that each process adds up, and of those the ones of each of its threads. */
+export function partsOf({ processes, threads }: Layout): (Range & { threads: Range[] })[] {
+  return divide({ from: 0, to: chunks }, processes).map((part) => ({ ...part, threads: divide(part, threads) }))
+}
+
+/** The lengths of ranges: `512`, or `341–342` where they are not all the same. */
+export function lengthsOf(ranges: readonly Range[]): string {
+  const lengths = ranges.map(({ from, to }) => to - from)
+  const [least, most] = [Math.min(...lengths), Math.max(...lengths)]
+  return least === most ? String(least) : `${least}–${most}`
 }
 
 /** What a layout's processes may take of memory, from measurements with some room: 110 MB each, 25 MB for a thread. */
@@ -113,21 +126,4 @@ async function ask(program: Program<undefined> | undefined, part: Part): Promise
   })
   program.process.send(part)
   return await answered.promise
-}
-
-export interface TimedLayout {
-  layout: string
-  ms: number
-  startMs: number
-  memoryBytes: number
-}
-
-/** Layouts whose times are as close as this count as equally fast. */
-const tie = 1.05
-
-/** The layout that wins: of the fastest ones the one that takes the least memory. `equals` are all of the fastest. */
-export function winnerOf<T extends TimedLayout>(layouts: readonly T[]): { winner: T | undefined; equals: T[] } {
-  const fastest = Math.min(...layouts.map(({ ms }) => ms))
-  const equals = layouts.filter(({ ms }) => ms <= tie * fastest)
-  return { winner: equals.toSorted((a, b) => a.memoryBytes - b.memoryBytes)[0], equals }
 }

@@ -173,13 +173,31 @@ it('mixed has one sum, bit for bit, in every layout', async () => {
     sum: number
     bits: string
     winner: string
-    layouts: { layout: string; bits: string; inOrderOfWorkers: number; memoryBytes: number; startMs: number }[]
+    layouts: { layout: string; bits: string; parts: { from: number; to: number; threads: object[] }[] }[]
   }>('mixed', ...args)
   expect(result.sum).toBeCloseTo(Math.PI, 12)
   expect(result.bits).toBe(bitsOf(result.sum))
   expect(result.layouts.map(({ layout }) => layout)).toEqual(['1×1', '2×1', '1×2', '2×2', '1×3'])
   for (const { bits } of result.layouts) expect(bits).toBe(result.bits)
   expect(result.layouts.map(({ layout }) => layout)).toContain(result.winner)
+  expect(result.layouts[3]?.parts).toEqual([
+    {
+      from: 0,
+      to: 512,
+      threads: [
+        { from: 0, to: 256 },
+        { from: 256, to: 512 },
+      ],
+    },
+    {
+      from: 512,
+      to: 1024,
+      threads: [
+        { from: 512, to: 768 },
+        { from: 768, to: 1024 },
+      ],
+    },
+  ])
 })
 
 it('latency has a median and a 99th percentile for every rung', async () => {

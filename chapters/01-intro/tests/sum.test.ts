@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { layoutList, layoutName, layoutsFor, startLayout, winnerOf } from '../src/layouts.ts'
+import { winnerOf } from '../src/layout-times.ts'
+import { layoutList, layoutName, layoutsFor, lengthsOf, partsOf, startLayout } from '../src/layouts.ts'
 import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/sum.ts'
 
 const terms = 2_000_000
@@ -85,6 +86,21 @@ describe('layouts', () => {
     expect(layoutsFor(8).map(layoutName)).toEqual(['1×1', '8×1', '2×4', '1×8', '2×8'])
     expect(layoutsFor(1).map(layoutName)).toEqual(['1×1', '2×1'])
     expect(layoutsFor(128).map(layoutName)).toEqual(['1×1', '16×1', '2×8', '1×16', '2×16'])
+  })
+
+  it('divide the chunks among the processes, and those of each among its threads', () => {
+    const parts = partsOf({ processes: 3, threads: 2 })
+    expect(parts.map(({ from, to }) => [from, to])).toEqual([
+      [0, 341],
+      [341, 682],
+      [682, 1024],
+    ])
+    expect(parts[1]?.threads).toEqual([
+      { from: 341, to: 511 },
+      { from: 511, to: 682 },
+    ])
+    expect(lengthsOf(parts)).toBe('341–342')
+    expect(lengthsOf(partsOf({ processes: 2, threads: 1 }))).toBe('512')
   })
 
   it('win by their time, and among equals by their memory', () => {
