@@ -1,6 +1,7 @@
+import { WriteStream } from 'node:tty'
 import { stripVTControlCharacters } from 'node:util'
-import { describe, expect, it } from 'vitest'
-import { bytes, count, milliseconds, percent, table, times } from '../src/terminal.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { bold, bytes, count, milliseconds, percent, table, times } from '../src/terminal.ts'
 
 describe('numbers for a reader', () => {
   it.each([
@@ -45,5 +46,29 @@ describe('a table', () => {
         .split('\n')
         .map((line) => line.trimEnd()),
     ).toEqual([' way             time', ' merge         1.2 ms', ' by index      138 ms', ' 1867 Johnson'])
+  })
+})
+
+describe('a style', () => {
+  const { isTTY, getColorDepth } = process.stdout
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    Object.assign(process.stdout, { isTTY, getColorDepth })
+  })
+
+  it.each([
+    ['a terminal', true, undefined, '\u001b[1mtext\u001b[22m'],
+    ['a terminal with NO_COLOR', true, '1', 'text'],
+    ['a pipe', false, undefined, 'text'],
+  ])('is for the eyes of a reader: on %s', (_, terminal, noColor, shown) => {
+    const environment = {
+      TERM: 'xterm-256color',
+      NO_COLOR: noColor,
+      FORCE_COLOR: undefined,
+      NODE_DISABLE_COLORS: undefined,
+    }
+    for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value)
+    Object.assign(process.stdout, { isTTY: terminal, getColorDepth: WriteStream.prototype.getColorDepth })
+    expect(bold('text')).toBe(shown)
   })
 })
