@@ -32,6 +32,8 @@ def let_in(account, key_id, secret):
     iam.create_user(region_name="us-east-1", user_name=user)
     key = iam.create_access_key(user)
     key.access_key_id, key.secret_access_key = key_id, secret
+    # By this moto finds the account.
+    iam.access_keys[key_id] = key
     policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}'
     iam.put_user_policy(user, "may", policy)
 

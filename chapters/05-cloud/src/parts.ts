@@ -400,7 +400,8 @@ export class Verifier {
     const inParts = etag.includes('-')
     if (inParts && partSize === undefined) return undefined
     if (!inParts && this.#md5.length > 1) return undefined
-    if (crc32) {
+    // One without a number of parts is of the whole, which the parts' checksums do not tell.
+    if (crc32 && crc32.includes('-') === inParts) {
       requireSame((inParts ? crc32OfParts(this.#crc32) : this.#crc32[0]) ?? crc32Of(new Uint8Array()), crc32, name)
       return 'CRC-32'
     }

@@ -32,7 +32,14 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
   it('says that a bucket name is somebody else’s', async () => {
     const theirs = stack.adopt(s3Client({ ...moto.place, credentials: neighbour }), (client) => client.destroy())
     const taken = await temporaryBucket(theirs)
-    await expect(makeBucket(s3, taken.name)).rejects.toThrow('this one is taken: choose another with --bucket (409)')
+    // moto lets everybody look at every bucket; Amazon does not.
+    await using store = await faultyStore(moto.place, (line) =>
+      line.startsWith('HEAD') ? { answer: 403, code: 'Forbidden' } : undefined,
+    )
+    const client = stack.adopt(s3Client(store.place), (client) => client.destroy())
+    await expect(makeBucket(client, taken.name)).rejects.toThrow(
+      'this one is taken: choose another with --bucket (409)',
+    )
     await taken[Symbol.asyncDispose]()
   })
 

@@ -148,6 +148,7 @@ describe('objects in parts', () => {
     expect(() => verifier.verify('other', info)).toThrow('was damaged on the way')
     // Also where a store keeps no checksum and the ETag has to do.
     expect(() => verifier.verify('other', { ...info, crc32: undefined })).toThrow('was damaged on the way')
+    expect(() => verifier.verify('other', { ...info, crc32: 'AAAAAA==' })).toThrow('was damaged on the way')
   })
 })
 
