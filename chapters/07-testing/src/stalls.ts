@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Inspector, isOwn, type Place } from './inspector.ts'
 
 export interface Stall {
-  /** For how long it went on computing in one go after it had been stopped, in ms of processor time. */
+  /** For how long it computed in one go, in ms of processor time, from when it was first stopped. */
   busyMs: number
-  /** What was running when it was stopped, innermost first. */
+  /** What was running in the middle of that time, innermost first. */
   stack: { name: string; place: Place | undefined }[]
 }
 
@@ -38,8 +38,8 @@ export interface WatchOptions {
  * Watches an event loop for some time. A question to the process is answered when its event loop has a turn; the command to
  * pause needs none and stops it in the middle of what it does, for as long as it takes to read the stack.
  *
- * It is stopped when half of the time is over. A stall it is when it then computes for the other half in one go, by the
- * processor's time: on a busy machine whatever it does takes long, but little is computed meanwhile.
+ * It is stopped again and again while it does not answer. A stall it is when it computes for longer than `longerThanMs` in
+ * one go, by the processor's time: on a busy machine whatever it does takes long, but little is computed meanwhile.
  */
 export async function watchStalls(
   inspector: Inspector,
@@ -48,7 +48,7 @@ export async function watchStalls(
   const stalls: Stall[] = []
   const resumed: Promise<unknown>[] = []
   let isWaiting = false
-  let stopped: { us: number; stack: Stall['stack'] } | undefined
+  let stops: { us: number; stack: Stall['stack'] }[] = []
   await inspector.send('Debugger.enable')
   async function look(callFrames: Paused['callFrames']) {
     const [innermost] = callFrames
@@ -58,7 +58,7 @@ export async function watchStalls(
     type Answer = { result: { value: number } }
     const question = { callFrameId: innermost?.callFrameId, expression: usedUs, returnByValue: true }
     const { result } = await inspector.send<Answer>('Debugger.evaluateOnCallFrame', question)
-    stopped = { us: result.value, stack }
+    stops.push({ us: result.value, stack })
   }
   using _listener = inspector.on('Debugger.paused', ({ callFrames }: Paused) => {
     // A pause that comes when the computation has ended shows what came after it.
@@ -69,17 +69,18 @@ export async function watchStalls(
   const isFound = () => stalls.some(({ stack }) => stack.some(({ place }) => isOwn(place)))
   while (performance.now() < (mustFind && !isFound() ? end + patienceMs : end)) {
     await inspector.wait(askEveryMs, signal)
-    stopped = undefined
+    stops = []
     isWaiting = true
     const answer = inspector.evaluate<number>(usedAtEndUs).finally(() => {
       isWaiting = false
     })
-    const late = await Promise.race([answer.then(() => false), delay(longerThanMs / 2, true)])
-    if (late) await inspector.send('Debugger.pause')
+    const isLate = () => Promise.race([answer.then(() => false), delay(longerThanMs / 4, true)])
+    while (await isLate()) await inspector.send('Debugger.pause')
     const endUs = await answer
-    const { us, stack } = stopped ?? { us: endUs, stack: [] }
-    const busyMs = (endUs - us) / 1000
-    if (busyMs >= longerThanMs / 2) stalls.push({ busyMs, stack })
+    const [{ us: beginUs } = { us: endUs }] = stops
+    const middle = stops.findLast(({ us }) => us <= (beginUs + endUs) / 2)
+    const busyMs = (endUs - beginUs) / 1000
+    if (middle && busyMs >= longerThanMs) stalls.push({ busyMs, stack: middle.stack })
   }
   await Promise.all(resumed)
   // A pause that was asked for and has not come would stop what runs next.
