@@ -68,7 +68,8 @@ export default example(import.meta, {
       }
       const names = wanted.map(([, purpose]) => platform.nameFor(purpose))
       return await waitForHealth(platform, names, {
-        ...{ signal, everyMs },
+        signal,
+        everyMs,
         onChange: (found) => bar.update(0, found.map(({ name, status }) => `${name} is ${status}`).join(', ')),
       })
     }

@@ -86,8 +86,16 @@ export default example(import.meta, {
       throw new Error('the cloud and this process count differently')
 
     const result = {
-      ...{ store, features, objects: total.objects.length, bytes: total.bytes, workers, words: total.words },
-      ...{ distinct: total.counts.size, top: topWords(total.counts, 10), uploadMs, ms },
+      store,
+      features,
+      objects: total.objects.length,
+      bytes: total.bytes,
+      workers,
+      words: total.words,
+      distinct: total.counts.size,
+      top: topWords(total.counts, 10),
+      uploadMs,
+      ms,
     }
     print(
       `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${workers} workers in ${milliseconds(ms)}, as many as in one pass in this process.`,

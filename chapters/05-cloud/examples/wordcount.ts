@@ -20,13 +20,14 @@ import { example, UsageError } from '@repo/common/example'
 import { compareWithSerial } from '@repo/common/measure'
 import { flag, oneOf, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { count, milliseconds } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { countHere, uploadAddresses } from '../src/addresses.ts'
 import { bucketOption, makeBucket, temporaryBucket } from '../src/buckets.ts'
 import { awsOption, isAmazon, openCloud } from '../src/cloud.ts'
 import type { Report } from '../src/map-reduce.ts'
 import { bill, costOf, mostInstances, needsYes } from '../src/prices.ts'
+import { summaryLines } from '../src/summary.ts'
 import { startTeam, type Team } from '../src/team.ts'
 import { topWords } from '../src/words.ts'
 
@@ -104,33 +105,25 @@ export default example(import.meta, {
     // Loading what draws takes longer than loading all the rest.
     const { decadePlot } = await import('../src/decades.ts')
     const result = {
-      ...{ objects: total.objects.length, bytes: total.bytes, workers, words: total.words },
-      ...{ distinct: total.counts.size, top: topWords(total.counts, 10), ms: measured?.parallelMs ?? ms },
-      ...{ uploaded, uploadMs, repeat, killed: total.killed, again, localMs: local.ms },
+      objects: total.objects.length,
+      bytes: total.bytes,
+      words: total.words,
+      distinct: total.counts.size,
+      top: topWords(total.counts, 10),
+      workers,
+      repeat,
+      ms: measured?.parallelMs ?? ms,
+      localMs: local.ms,
+      uploaded,
+      uploadMs,
+      killed: total.killed,
+      again,
       ...(measured && { oneWorkerMs: measured.serialMs, speedup: measured.speedup, ceiling: measured.ceiling }),
       picture: await picture('wordcount.svg', decadePlot(total.objects)),
     }
-    const rows = result.top.map(({ word, count: times }) => [word, count(times)])
-    print(
-      '',
-      table(['the words used most', 'times'], rows),
-      '',
-      `${count(result.words)} words, ${count(result.distinct)} of them distinct, in ${result.objects} objects of ${bytes(result.bytes)}.`,
-      uploaded === 0
-        ? 'All addresses were there with the same checksum: nothing was uploaded.'
-        : `Uploading ${uploaded} addresses took ${milliseconds(uploadMs)}.`,
-      `${workers} workers counted in ${milliseconds(ms)}${repeat > 1 ? `, each text ${repeat} times` : ''}; one pass in this process takes ${milliseconds(local.ms)}, with the same result.`,
-      ...(total.killed > 0
-        ? [`${total.killed} killed: ${again} of their jobs came back after ${visibility} s and were done by others.`]
-        : []),
-      ...(measured
-        ? [
-            `${times(measured.speedup)} as fast with ${workers} workers (${milliseconds(measured.parallelMs)}) as with one (${milliseconds(measured.serialMs)}); this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
-          ]
-        : []),
-      ...(named ? [`The bucket ${named} is kept; what is in it costs money until it is deleted.`] : []),
-      `Picture: ${result.picture}`,
-    )
+    print(...summaryLines({ ...result, ms }, visibility, measured))
+    if (named) print(`The bucket ${named} is kept; what is in it costs money until it is deleted.`)
+    print(`Picture: ${result.picture}`)
     return result
   },
   // In your account machines take minutes to end.

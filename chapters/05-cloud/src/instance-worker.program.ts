@@ -21,7 +21,10 @@ if (address === null || typeof address === 'string') throw new Error(`no port in
 const stopping = new AbortController()
 process.once('SIGTERM', () => stopping.abort())
 await runDaemon({
-  ...{ sqs: sqsClient(queues), queueUrl, url: `http://127.0.0.1:${address.port}/`, signal: stopping.signal },
+  sqs: sqsClient(queues),
+  queueUrl,
+  url: `http://127.0.0.1:${address.port}/`,
+  signal: stopping.signal,
   onDelivery: (id, answer) => process.stdout.write(`${id}: ${answer}\n`),
 })
 process.exit(0)

@@ -188,7 +188,11 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
     await writeFile(join(home, 'worker.mjs'), (await Body?.transformToByteArray()) ?? '')
     let lastLine = ''
     const child = await startServer({
-      ...{ command: process.execPath, args: ['worker.mjs'], cwd: home, env: { ...settings, ...environment }, signal },
+      command: process.execPath,
+      args: ['worker.mjs'],
+      cwd: home,
+      env: { ...settings, ...environment },
+      signal,
       // A machine runs when it has booted; how its worker does is another matter.
       ready: async () => true,
       onLine: (line) => {
@@ -201,7 +205,10 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
     })
   }
   return {
-    ...{ boot, end, folder: folder.path, failed: failure.promise },
+    boot,
+    end,
+    folder: folder.path,
+    failed: failure.promise,
     pid: (id: string) => children.get(id)?.pid,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

@@ -81,7 +81,12 @@ export function counter(s3: S3Client, sqs: SQSClient, results: string, worker: s
     const from = Date.now()
     const report = (outcome: Report['outcome'], error?: unknown) =>
       send(sqs, results, {
-        ...{ job: job.id, worker, outcome, tries, from, to: Date.now() },
+        job: job.id,
+        worker,
+        outcome,
+        tries,
+        from,
+        to: Date.now(),
         ...(error instanceof Error && { error: error.message }),
       } satisfies Report)
     try {

@@ -75,7 +75,9 @@ export async function synthesise(
 export function findingsOf(stack: Stack): Finding[] {
   const { violations } = new AwsSolutionsChecks().validateScope(stack)
   return violations.map(({ ruleName, severity = '', description, violatingResources = [] }) => ({
-    ...{ rule: ruleName, severity, description },
+    rule: ruleName,
+    severity,
+    description,
     resources: violatingResources.flatMap(({ constructPath }) => constructPath ?? []),
   }))
 }

@@ -33,7 +33,9 @@ export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
       const result: PartCounts = { counts: [...counts] }
       await s3.send(
         new PutObjectCommand({
-          ...{ Bucket: bucket, Key: countsKey(message.data), Body: JSON.stringify(result) },
+          Bucket: bucket,
+          Key: countsKey(message.data),
+          Body: JSON.stringify(result),
           ContentType: 'application/json',
         }),
       )
