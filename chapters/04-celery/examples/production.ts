@@ -23,7 +23,7 @@ import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/terminal'
 import { memoryPerTask, whenFull, whenKilled, whenSecured } from '../src/production-trials.ts'
 import { shutDown } from '../src/shutdown-trial.ts'
-import { serviceUnit } from '../src/systemd.ts'
+import { hiddenFolders, serviceUnit } from '../src/systemd.ts'
 
 /** The program's default is 30 s; systemd must wait longer. */
 const stopSeconds = 45
@@ -32,10 +32,10 @@ export default example(import.meta, {
   options: {
     tasks: wholeNumber(1, 1_000).default(12).describe('tasks sent to the worker that is told to end'),
     concurrency: wholeNumber(1, 100).default(4).describe('tasks that it runs at a time'),
-    nap: wholeNumber(1, 20_000).default(1_500).describe('ms that each of them takes'),
+    nap: wholeNumber(1, 20_000).default(5_000).describe('ms that those take which run then'),
     sample: wholeNumber(100, 100_000).default(5_000).describe('tasks by which the memory of one is measured'),
   },
-  quick: { nap: 600, sample: 1_000 },
+  quick: { sample: 1_000 },
 
   async run({ tasks, concurrency, nap, sample }, { signal, print, picture }) {
     print('Each setting on a Redis of its own …', '')
@@ -91,14 +91,19 @@ export default example(import.meta, {
       `Memory: a small task takes ${bytes(memory.waiting)} while it waits, ${bytes(memory.kept)} with its result, kept for a day.`,
       `1 GB holds ${count(Math.round(perGigabyte / 1_000) * 1_000)} results: ${(perGigabyte / 86_400).toFixed(0)} tasks a second around the clock.`,
     )
+    const [node, folder] = [process.execPath, fileURLToPath(new URL('..', import.meta.url))]
     const unit = serviceUnit({
-      node: process.execPath,
-      folder: fileURLToPath(new URL('..', import.meta.url)),
+      ...{ node, folder },
       environmentFile: '/etc/celery-worker.env',
       stopSeconds,
     })
     const path = await picture('celery-worker@.service', unit)
     print(`systemd unit: ${path}`)
+    for (const place of [node, folder]) {
+      if (hiddenFolders.some((hidden) => place.startsWith(`${hidden}/`))) {
+        print(`The service will not see ${place}: install it below /srv and make the unit there.`)
+      }
+    }
     return {
       full: { noeviction: full, 'allkeys-lru': evicting },
       killed: { appendOnly: durable, without: forgetful },

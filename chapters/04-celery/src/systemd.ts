@@ -1,7 +1,7 @@
 /** The worker as a service of systemd. */
 
 export interface ServiceOptions {
-  /** The node program, and the folder of this chapter: absolute paths. */
+  /** The node program, and the folder of this chapter: absolute paths outside of `hiddenFolders`. */
   node: string
   folder: string
   /** The file with the configuration, readable by root only: it holds the password. */
@@ -10,9 +10,14 @@ export interface ServiceOptions {
   stopSeconds: number
 }
 
+/** What the service cannot see: it runs as a user that owns nothing. Install it below /srv or /opt. */
+export const hiddenFolders = ['/home', '/root', '/run/user']
+
 /** The text of a unit file. `celery-worker@.service`, so that there can be several: `systemctl start celery-worker@1`. */
 export function serviceUnit({ node, folder, environmentFile, stopSeconds }: ServiceOptions): string {
-  const quoted = (path: string) => (/[\s"\\%$]/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&')}"` : path)
+  // A % begins a specifier everywhere; a $ stands for itself in the path of the program.
+  const literal = (path: string) => path.replaceAll('%', '%%')
+  const quoted = (path: string) => (/[\s"\\]/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&')}"` : path)
   return `[Unit]
 Description=Task queue worker %i
 Wants=network-online.target
@@ -20,9 +25,9 @@ After=network-online.target
 
 [Service]
 Type=exec
-ExecStart=${quoted(node)} --import tsx src/production-worker.program.ts
-WorkingDirectory=${folder}
-EnvironmentFile=${environmentFile}
+ExecStart=${quoted(literal(node))} --import tsx src/production-worker.program.ts
+WorkingDirectory=${literal(folder)}
+EnvironmentFile=${literal(environmentFile)}
 Environment=NODE_ENV=production WORKER_NAME=%H-%i
 
 # SIGTERM to the worker, which finishes its tasks; SIGKILL to whatever is left of it after that time.

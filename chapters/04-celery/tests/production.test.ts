@@ -1,6 +1,6 @@
 /** What a production worker is told, what it tells, and what its Redis does and refuses. */
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -10,11 +10,14 @@ import { runExample, runProgram, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { describe, expect, it } from 'vitest'
 import { openClient } from '../src/client.ts'
+import { shutdown } from '../src/control.ts'
 import { startHealth } from '../src/health.ts'
 import { readConfig } from '../src/production-config.ts'
+import { revoke } from '../src/revocation.ts'
 import { startSecureRedis } from '../src/secure-redis.ts'
 import { serviceUnit } from '../src/systemd.ts'
 import { add } from '../src/tasks.ts'
+import { nap } from '../src/tour-tasks.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const workerProgram = new URL('../src/production-worker.program.ts', import.meta.url)
@@ -102,7 +105,7 @@ describeReal('a production worker', need, () => {
     expect(await worker.stop()).toEqual({ code: 0, signal: null })
   })
 
-  it('says that it is not ready while Redis is away, and is again when it is back', async () => {
+  it('says that it is not ready while Redis is away, is again when it is back, and is not while it ends', async () => {
     await using redis = await startRedis({ own: true, appendOnly: true })
     await using worker = await startProgram<{ healthPort: number }>(workerProgram, {
       ...{ env: { REDIS_URL: redis.url, LOG_LEVEL: 'silent' }, readyTimeoutMs: 60_000 },
@@ -117,15 +120,28 @@ describeReal('a production worker', need, () => {
     expect((await fetch(`http://127.0.0.1:${worker.info.healthPort}/live`)).status).toBe(200)
     await redis.restart()
     await until(async () => (await ready()).ok === true, { timeoutMs: 60_000 })
+
+    await using client = await openClient({ url: redis.url })
+    const result = await client.send(nap, { ms: 600_000 })
+    await until(async () => (await result.state()) === 'running', { timeoutMs: 60_000 })
+    await shutdown(client, { timeoutMs: 60_000 })
+    expect(await until(async () => ((await ready()).ok ? undefined : ready()))).toMatchObject({
+      ok: false,
+      ending: true,
+    })
+    await revoke(client, [result], { terminate: true })
+    expect(await worker.exited).toEqual({ code: 0, signal: null })
   })
 })
 
 describeReal('the systemd unit', needSystemd, () => {
-  it('is one that systemd accepts, also with a folder that has spaces', async () => {
+  it('is one that systemd accepts, also with paths that have spaces and signs of its own', async () => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'celery-worker@.service')
-    const options = { folder: '/srv/my book/04-celery', environmentFile: '/etc/celery-worker.env', stopSeconds: 45 }
-    await writeFile(file, serviceUnit({ ...options, node: process.execPath }))
+    const options = { folder: '/srv/my 100%h book', environmentFile: '/etc/celery-worker.env', stopSeconds: 45 }
+    const odd = join(folder.path, 'a 100%h $b')
+    await symlink(process.execPath, odd)
+    await writeFile(file, serviceUnit({ ...options, node: odd }))
     const { stderr } = await promisify(execFile)('systemd-analyze', ['verify', '--man=no', file])
     expect(stderr).toBe('')
     await writeFile(file, serviceUnit({ ...options, node: '/nowhere/node' }))
@@ -161,8 +177,15 @@ describeReal('production', need, () => {
       secured: { sum: 3 },
     })
     expect(result.full['allkeys-lru']?.lost).toBeGreaterThan(0)
-    expect(Object.values(result.secured.refusals)).toHaveLength(7)
-    expect(Object.values(result.secured.refusals)).not.toContain('allowed')
+    expect(result.secured.refusals).toMatchObject({
+      'connect without TLS': expect.not.stringMatching('allowed'),
+      'trust a certificate that nobody has signed': expect.stringMatching(/self-signed certificate/),
+      'connect without a name': expect.stringMatching(/^NOAUTH/),
+      'connect with a wrong password': expect.stringMatching(/^WRONGPASS/),
+      'FLUSHALL as the worker': expect.stringMatching(/^NOPERM/),
+      'CONFIG as the worker': expect.stringMatching(/^NOPERM/),
+      "read another program's key": expect.stringMatching(/^NOPERM/),
+    })
     expect(result.memory.kept).toBeGreaterThan(result.memory.waiting)
     expect(await readFile(result.unit, 'utf8')).toContain('ExecStart=')
     expect(await run.leftBehind()).toEqual([])
