@@ -7,6 +7,9 @@
  *     pnpm --filter 04-celery start drill --seed 7 --kills 20 --workers 4
  *     pnpm --filter 04-celery start drill --ledger queue
  *
+ * A host is cut off by a proxy before worker 1's connection to the queue: so it goes without root, and alike for everybody. With
+ * a real cable, see four-hosts.
+ *
  * Each job books an amount in a ledger, under a key of its own. The faults strike when so many jobs are done; which ones, when
  * and whom follows from the seed, and the same seed strikes the same way again.
  *

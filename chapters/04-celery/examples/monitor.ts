@@ -16,10 +16,11 @@
 import { setInterval } from 'node:timers/promises'
 import { example, UsageError } from '@repo/common/example'
 import { wholeNumber } from '@repo/common/options'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
+import { count, milliseconds } from '@repo/common/terminal'
 import { openBoard } from '../src/board.ts'
 import { stats } from '../src/control.ts'
 import { type View, watch } from '../src/monitor.ts'
+import { tablesOf } from '../src/monitor-tables.ts'
 import { stumble } from '../src/monitor-tasks.ts'
 import { defaultQueue } from '../src/settings.ts'
 import { startSystem } from '../src/system.ts'
@@ -75,7 +76,7 @@ export default example(import.meta, {
     }
     erase(drawn)
     // The reader's way to end it, and so not a failure.
-    if (!signal.aborted) view = await watching.now()
+    if (!signal.aborted) view = await watching.now({ timeoutMs: 15_000 })
     print('', tablesOf(view))
     return { url: board.url, seconds: (performance.now() - begin) / 1_000, sent, ...view }
   },
@@ -108,25 +109,4 @@ function erase(lines: number) {
   process.stderr.moveCursor(0, -lines)
   process.stderr.cursorTo(0)
   process.stderr.clearScreenDown()
-}
-
-function tablesOf({ workers, queues }: View): string {
-  const pair = ({ p50, p95 }: { p50: number; p95: number }) =>
-    Number.isNaN(p50) ? '' : `${milliseconds(p50)}, ${milliseconds(p95)}`
-  return [
-    table(
-      ['worker', 'queues', 'running', 'places', 'succeeded', 'failed', 'memory'],
-      workers.map(({ worker, queues, running, concurrency, succeeded, failed, rss }) => [
-        ...[worker, queues.join(', '), running, concurrency, count(succeeded), count(failed), bytes(rss)],
-      ]),
-    ),
-    '',
-    table(
-      ['queue', 'wait', 'run', 'later', 'failed', 'done/s', 'failed/s', 'waited p50, p95', 'ran p50, p95'],
-      queues.map((view) => [
-        ...[view.queue, view.waiting, view.running, view.scheduled, view.failed],
-        ...[view.donePerSecond.toFixed(1), view.failedPerSecond.toFixed(1), pair(view.waitMs), pair(view.runMs)],
-      ]),
-    ),
-  ].join('\n')
 }

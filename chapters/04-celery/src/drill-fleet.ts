@@ -42,6 +42,8 @@ export interface LaneOptions {
   args: (name: string) => string[]
   env: NodeJS.ProcessEnv
   history: History
+  /** Ends a process that is still starting. */
+  signal: AbortSignal
   /** Told when the worker ends without having been killed or stopped, or cannot be started. */
   onFailure: (error: Error) => void
 }
@@ -84,26 +86,26 @@ export class Lane implements AsyncDisposable {
 
   /** While a server is away or the line is cut a worker cannot start; then it is tried again. */
   async #launch(): Promise<Program<unknown>> {
-    const { args, env, history, onFailure } = this.#options
+    const { args, env, history, signal, onFailure } = this.#options
     for (let attempt = 1; ; attempt++) {
       const workerName = `${this.name.replace(' ', '-')}.${++this.#generation}`
       try {
         const program = await startProgram(new URL('./drill-worker.program.ts', import.meta.url), {
-          ...{ args: args(workerName), env, readyTimeoutMs: finishMs, stopTimeoutMs: finishMs },
+          ...{ args: args(workerName), env, readyTimeoutMs: finishMs, stopTimeoutMs: finishMs, untilReady: signal },
           onLine: (line) => {
             this.#lastLine = line
           },
         })
         this.workerName = workerName
         history.begins(this.name, 'up')
-        void program.exited.then(({ code, signal }) => {
+        void program.exited.then(({ code, signal: endedBy }) => {
           history.ends(this.name, 'up')
-          if (this.#ending || signal === 'SIGKILL') return
-          onFailure(new Error(`${this.name} ended by itself with ${signal ?? `exit code ${code}`}: ${this.#lastLine}`))
+          if (this.#ending || endedBy === 'SIGKILL') return
+          onFailure(new Error(`${this.name} ended by itself with ${endedBy ?? `exit code ${code}`}: ${this.#lastLine}`))
         })
         return program
       } catch (error) {
-        if (this.#ending || attempt === startAttempts) throw error
+        if (this.#ending || signal.aborted || attempt === startAttempts) throw error
         await delay(100)
       }
     }

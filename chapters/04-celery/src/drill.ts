@@ -178,7 +178,7 @@ class Drill {
     // Worker 1 lives on a host that can be cut off. A ledger of its own stays in its reach.
     if (number === 1) url.host = `${proxy.host}:${proxy.port}`
     return new Lane({
-      ...{ name: `worker ${number}`, history: this.#history },
+      ...{ name: `worker ${number}`, history: this.#history, signal: this.#stop },
       args: (name) => [prefix, name, String(concurrency), String(lockMs)],
       env: { REDIS_URL: url.href, LEDGER_URL: ledger === queue ? url.href : ledger.url },
       onFailure: (error) => this.#failed.abort(error),

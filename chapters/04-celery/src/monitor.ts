@@ -1,7 +1,7 @@
 /** What a system of queues and workers does now: who works, what waits, how much is done a second, how long it takes. */
 import { quantile } from '@repo/common/measure'
 import type { Client } from './client.ts'
-import { stats, type WorkerStats } from './control.ts'
+import { type AskOptions, stats, type WorkerStats } from './control.ts'
 import { listen, type TaskEvent } from './events.ts'
 
 /** One moment of a queue. */
@@ -72,16 +72,20 @@ export class Watch implements AsyncDisposable {
     this.#listening = await listen(this.#client, [...this.#ended.keys()], (event) => this.#hear(event))
   }
 
-  #hear({ id, queue, type, at }: TaskEvent) {
-    const now = at.getTime()
+  #hear(event: TaskEvent) {
+    const { id, queue, type } = event
+    const now = event.at.getTime()
     if (type === 'sent' || type === 'lost') this.#opened(id, { sentAt: now, startedAt: now })
+    // It does not wait for a worker before its time.
+    if (type === 'scheduled') this.#opened(id, { sentAt: event.until.getTime(), startedAt: now })
     if (type === 'started') this.#opened(id, { sentAt: this.#open.get(id)?.sentAt ?? now, startedAt: now })
     if (type !== 'succeeded' && type !== 'failed') return
     const { sentAt = now, startedAt = now } = this.#open.get(id) ?? {}
     this.#open.delete(id)
     this.#ended.get(queue)?.push({
       ...{ at: performance.now(), ok: type === 'succeeded' },
-      ...{ waitMs: startedAt - sentAt, runMs: now - startedAt },
+      // The time for which it was scheduled is by its sender's clock.
+      ...{ waitMs: Math.max(0, startedAt - sentAt), runMs: now - startedAt },
     })
   }
 
@@ -91,10 +95,10 @@ export class Watch implements AsyncDisposable {
     if (this.#open.size > mostOpen && oldest !== undefined) this.#open.delete(oldest)
   }
 
-  /** Asks Redis and the workers. */
-  async now(): Promise<View> {
+  /** Asks Redis and the workers; one that does not answer in time is left out. */
+  async now(options?: AskOptions): Promise<View> {
     const [workers, queues] = await Promise.all([
-      stats(this.#client),
+      stats(this.#client, options),
       Promise.all([...this.#ended.keys()].map((queue) => this.#queue(queue))),
     ])
     return { workers: workers.sort((a, b) => a.worker.localeCompare(b.worker)), queues }

@@ -1,5 +1,7 @@
 /** Nothing lost and nothing doubled, whatever strikes. */
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/redis'
 import { runExample } from '@repo/common/testing'
@@ -8,6 +10,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { drill } from '../src/drill.ts'
 import { faultsOf } from '../src/drill-faults.ts'
+import { History, Lane } from '../src/drill-fleet.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -47,6 +50,25 @@ describe('the schedule of faults', () => {
   it('is another one for another seed', () => {
     const given = { jobs: 10_000, kills: 10, restarts: 4, partitions: 2, workers: 3, ledger: 'own' as const }
     expect(faultsOf({ ...given, seed: 1 })).not.toEqual(faultsOf({ ...given, seed: 2 }))
+  })
+})
+
+describe('a worker of a drill', () => {
+  it('that cannot start, for nobody answers, ends when the drill is interrupted', { timeout: 30_000 }, async () => {
+    await using silence = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    await once(silence, 'listening')
+    const url = `redis://127.0.0.1:${(silence.address() as AddressInfo).port}`
+    const interruption = new AbortController()
+    const lane = new Lane({
+      ...{ name: 'worker 1', args: (name) => ['prefix', name, '1', '1000'], history: new History(() => 0) },
+      ...{ env: { REDIS_URL: url, LEDGER_URL: url }, signal: interruption.signal, onFailure: () => {} },
+    })
+    const connected = once(silence, 'connection')
+    lane.restart()
+    const [socket] = await connected
+    interruption.abort()
+    await lane[Symbol.asyncDispose]()
+    socket.destroy()
   })
 })
 

@@ -54,6 +54,7 @@ describeReal('the board', needBrowser, () => {
     const browser = await chromium.launchPersistentContext(folder.path, {
       executablePath: executablePath ?? '',
       headless: true,
+      timeout: 60_000,
       args: [
         ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
         ...['--disable-component-update', '--disable-sync'],
@@ -118,7 +119,11 @@ describeReal('the view', needRedis, () => {
       const view = await watching.now()
       const [queue] = view.queues
       // The events arrive after the results.
-      const isComplete = queue && queue.failedPerSecond > 0 && queue.failedPerSecond * 2.9 < queue.donePerSecond
+      const isComplete =
+        view.workers.length > 0 &&
+        queue &&
+        queue.failedPerSecond > 0 &&
+        queue.failedPerSecond * 2.9 < queue.donePerSecond
       return isComplete ? view : undefined
     })
     expect(view.workers).toMatchObject([{ worker: 'observed', concurrency: 3, succeeded: 2, failed: 1 }])
@@ -126,6 +131,24 @@ describeReal('the view', needRedis, () => {
     const [{ waitMs, runMs } = { waitMs: { p50: -1, p95: -1 }, runMs: { p50: -1 } }] = view.queues
     expect(waitMs.p95).toBeGreaterThanOrEqual(waitMs.p50)
     expect(runMs.p50).toBeGreaterThanOrEqual(0)
+  })
+})
+
+describeReal('the view of what is for later', needRedis, () => {
+  const layer = useLayer()
+
+  it('does not count the time until then as a wait for a worker', async () => {
+    const client = await layer.openClient()
+    const watching = layer.use(await watch(client, ['default'], { windowMs: 600_000 }))
+    const result = await client.send(add, { a: 1, b: 2 }, { countdownMs: 600_000 })
+    await layer.startWorker({ tasks: [add] })
+    await (await client.queue('default').getJob(result.id))?.promote()
+    expect(await result.get({ timeoutMs: 60_000 })).toBe(3)
+    const { queues } = await until(async () => {
+      const view = await watching.now()
+      return Number(view.queues[0]?.donePerSecond) > 0 ? view : undefined
+    })
+    expect(queues[0]?.waitMs).toEqual({ p50: 0, p95: 0 })
   })
 })
 
