@@ -78,32 +78,8 @@ export default example(import.meta, {
       failures.push({ onFailure, option: options[onFailure], state, result, errorInBody: told[0] ?? null })
     }
 
-    const order = workerNames.map((name, at) => [name, `worker ${at + 1}`] as const)
-    const nameOf = new Map<string | null, string>(order)
-    const { drawTimeline } = await import('../src/timeline.ts')
-    const lanes = ran.flatMap(({ shape, tasks }) => {
-      const start = Math.min(...tasks.map(({ begin }) => begin ?? Number.POSITIVE_INFINITY))
-      return tasks.map(({ task, state, worker, begin, end }, at) => ({
-        name: `${shape} ${at + 1}: ${task}`,
-        bars:
-          begin === null || end === null
-            ? []
-            : [
-                {
-                  kind: state === 'failed' ? 'failed' : (nameOf.get(worker) ?? 'another worker'),
-                  begin: begin - start,
-                  end: end - start,
-                },
-              ],
-      }))
-    })
-    const kinds = [...new Set(lanes.flatMap(({ bars }) => bars.map(({ kind }) => kind)))].sort(
-      (a, b) => Number(a === 'failed') - Number(b === 'failed') || a.localeCompare(b),
-    )
-    const svg = drawTimeline({
-      ...{ title: 'Tasks of each shape as they ran', lanes, kinds },
-      subtitle: `each shape from its own beginning; a task waits about ${ms} ms; those of starmap and chunks a fifth for each argument`,
-    })
+    const { drawShapes } = await import('../src/canvas-picture.ts')
+    const svg = drawShapes(ran, { workers: workerNames, ms })
     const result = { workers: workerNames.length, shapes: ran, failures, picture: await picture('canvas.svg', svg) }
     const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
     print(

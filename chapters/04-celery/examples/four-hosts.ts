@@ -13,6 +13,7 @@
  * missing, and that the host works again once the cable is back.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { aborted } from '@repo/common/abort'
 import { example, UsageError } from '@repo/common/example'
 import { number, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
@@ -51,8 +52,9 @@ export default example(import.meta, {
       ),
       '',
     )
+    const stopped = aborted(signal)
     const sort = (way: 'in messages' | 'by reference', seed: number) =>
-      within(system.ask({ ask: 'sort', n, chunks, way, seed }), signal)
+      Promise.race([system.ask({ ask: 'sort', n, chunks, way, seed }), stopped])
     const steps: ({ step: string } & Sorted)[] = []
     const take = (step: string, sorted: Sorted) => {
       if (!sorted.sorted) throw new Error(`${step}: the numbers are not sorted`)
@@ -109,15 +111,4 @@ async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: A
   while (!ended && !(await isBusy())) await delay(1, undefined, { signal })
   await system.cut(cutHost)
   return !ended && (await isBusy())
-}
-
-async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const stop = Promise.withResolvers<never>()
-  const abort = () => stop.reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, stop.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

@@ -16,16 +16,15 @@
  *
  * Look for: how little of the JSON way's time is computing; and from how many numbers on more hosts would be worth it.
  */
-import { example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example'
 import { interleave, median } from '@repo/common/measure'
 import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds } from '@repo/common/terminal'
-import { startCeleryPeer } from '../src/celery-peer.ts'
+import { count, milliseconds } from '@repo/common/terminal'
 import { randomNumbers, sortLocally } from '../src/mergesort.ts'
+import { type CeleryResult, sortWithCelery } from '../src/mergesort-celery.ts'
 import {
   breakEvens,
-  type CeleryResult,
   describeCelery,
   describeRates,
   describeWays,
@@ -33,13 +32,10 @@ import {
   labels,
   ratesOf,
 } from '../src/mergesort-report.ts'
+import { requireRoom } from '../src/mergesort-sizes.ts'
 import { startSortingSystem } from '../src/mergesort-system.ts'
 import { byReference, computingMs, inMessages, type Sorting } from '../src/mergesort-ways.ts'
 import { findPython, installPython } from '../src/python.ts'
-
-const mostInMessages = 10_000_000
-/** What one number takes at the worst, here, in the workers and in Redis together. */
-const bytesEach = { json: 200, bytes: 60 }
 
 export default example(import.meta, {
   options: {
@@ -56,13 +52,7 @@ export default example(import.meta, {
   },
 
   async run({ n, chunks, workers: wanted, ways: names, seed, celery }, { signal, quick, print, picture }) {
-    if (chunks > n) throw new UsageError('--chunks', chunks, `a whole number from 1 to ${n}, the numbers`)
-    if (names.includes('json') && n > mostInMessages) {
-      throw new UsageError('--ways', names, `bytes alone for more than ${count(mostInMessages)} numbers`)
-    }
-    const available = process.availableMemory()
-    const most = Math.floor(available / Math.max(...names.map((name) => bytesEach[name])))
-    if (n > most) throw new UsageError('--n', n, `at most ${most} here: ${bytes(available)} of memory are free`)
+    requireRoom({ n, chunks, ways: names })
     const python = celery ? await findPython('celery', signal) : undefined
     if (celery && !python) throw new Error(`no Python here has Celery: ${installPython.celery}`)
 
@@ -122,14 +112,10 @@ export default example(import.meta, {
     print('', describeWays(result))
     if (rates) print('', ...describeRates(rates, n, chunks))
     if (python && system.url) {
-      await using peer = await startCeleryPeer(python, { url: system.url, workers, signal })
-      const sort = async (itself: boolean) => {
-        bar.update(1, `sorting with Celery, in Python, ${itself ? 'as the book does' : 'by a plain function'}`)
-        const { sorted, ...took } = await peer.mergesort({ n, chunks, seed, itself, local: !quick })
-        if (!sorted) throw new Error('Celery did not sort')
-        return took
-      }
-      result.celery = { version: python.version, book: await sort(true), plain: await sort(false) }
+      result.celery = await sortWithCelery(python, {
+        ...{ url: system.url, workers, n, chunks, seed, local: !quick, signal },
+        onProgress: (doing) => bar.update(1, doing),
+      })
       print('', ...describeCelery(result.celery, workers, ways))
     }
     print('', `Picture: ${result.picture}`)

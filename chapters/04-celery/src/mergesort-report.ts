@@ -2,6 +2,7 @@
 
 import { median } from '@repo/common/measure'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
+import type { CeleryResult } from './mergesort-celery.ts'
 import { breakEven, type Rates, withNetwork } from './mergesort-model.ts'
 import { busyMs, type Sorting } from './mergesort-ways.ts'
 
@@ -100,15 +101,6 @@ export function describeRates(rates: Rates, n: number, chunks: number): string[]
       ]),
     ),
   ]
-}
-
-/** What the same took in Python on Celery; times in ms, `localMs` without workers. */
-export interface CeleryResult {
-  version: string
-  /** As in the book: the task is the recursive function itself. */
-  book: { ms: number; localMs?: number | undefined }
-  /** The task calls a plain recursive function. */
-  plain: { ms: number; localMs?: number | undefined }
 }
 
 /** Our ways beside Celery's, as lines with a table. */
