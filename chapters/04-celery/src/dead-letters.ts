@@ -53,8 +53,8 @@ export async function replay(client: Client, queue: string, ids?: readonly strin
   )
   const results: TaskResult[] = []
   for (const job of jobs) {
-    const { expiresAt, ...message } = job.data
-    if (expiresAt !== undefined) await job.updateData(message)
+    const { expiresAt: _at, expiresInMs: _inMs, ...message } = job.data
+    await job.updateData(message)
     // How often it has lost its worker, which BullMQ would go on counting.
     await client.redis.hdel(client.queue(queue).toKey(job.id ?? ''), 'stc')
     await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })

@@ -43,7 +43,7 @@ export interface TaskOptions {
   hardLimitMs?: number
   /** Keeps nothing of a task that succeeded. What fails is kept in any case. */
   ignoreResult?: boolean
-  /** The size of the arguments as JSON that is still sent; the client's `maxPayloadBytes` when not given. */
+  /** The size of the arguments as JSON that is still sent; the client's `maxPayloadBytes` when not given. A worker takes any. */
   maxPayloadBytes?: number
   /** At most `max` starts in `perMs` milliseconds, one of them late by less than `perMs / max`, over all workers; see rate-limit.ts. */
   rateLimit?: RateLimit

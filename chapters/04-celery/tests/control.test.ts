@@ -218,8 +218,11 @@ describeRedis('remote control', () => {
       retries: { max: 1, baseMs: 600_000, jitter: false },
       run: () => Promise.reject(new Error('not now')),
     })
-    const begun = Date.now()
     const { id } = await client.send(task, {})
+    const sent = Date.now()
+    // It is not counted from the sending.
+    await until(() => Date.now() > sent + 20)
+    const begun = Date.now()
     await layer.startWorker({ tasks: [task] })
     const [later] = await until(async () => {
       const found = await scheduled(client, 'default')

@@ -1,5 +1,6 @@
 /** Queues: which task goes where, in which order, when again and again, and how often its effect happens. */
 import { until } from '@repo/common/testing'
+import { defaultRepeatStrategy } from 'bullmq'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
@@ -158,6 +159,15 @@ describeRedis('a schedule', () => {
     const next = rome.format(known?.next)
     expect(next).toMatch(/^(Monday|Tuesday|Wednesday|Thursday|Friday).*06:30$/)
     await expect(schedule(client, 'wrong', { cron: '99 * * * *' }, signature(task, {}))).rejects.toThrow()
+  })
+
+  it('fires once also in the nights in which its hour is missing or comes twice', async () => {
+    const repeat = { pattern: '30 2 * * *', tz: 'Europe/Rome' }
+    const after = async (moment: string) => new Date((await defaultRepeatStrategy(Date.parse(moment), repeat)) ?? 0)
+    expect(await after('2027-03-27T12:00:00Z')).toEqual(new Date('2027-03-28T03:30:00+02:00'))
+    expect(await after('2027-03-28T01:30:00Z')).toEqual(new Date('2027-03-29T02:30:00+02:00'))
+    expect(await after('2027-10-30T12:00:00Z')).toEqual(new Date('2027-10-31T02:30:00+02:00'))
+    expect(await after('2027-10-31T00:30:00Z')).toEqual(new Date('2027-11-01T02:30:00+01:00'))
   })
 
   it('sends tasks that expire when no worker came in time, counted from when they were due', async () => {
