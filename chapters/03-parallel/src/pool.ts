@@ -6,27 +6,9 @@
  * running JavaScript but ending its thread). In each case that one task fails, with the cause, and the worker is replaced
  * as soon as there is another task for it.
  */
+import { Fifo } from './fifo.ts'
+import { Job, type TaskOptions } from './job.ts'
 import type { PoolWorker, StartWorker } from './workers.ts'
-
-export interface TaskOptions {
-  /**
-   * Cancels the task: a queued one is never started, a running one is ended together with its worker. To stop thousands
-   * at once, dispose of the pool: a signal looks through all its listeners for each one that is added.
-   */
-  signal?: AbortSignal | undefined
-  /** The longest time its work may take; a worker that is new has to start in it, too. */
-  timeoutMs?: number | undefined
-  /** Called when a worker is given the task. */
-  onStart?: (() => void) | undefined
-}
-
-interface Job extends TaskOptions {
-  task: unknown
-  /** Frees what the job holds and tells its owner; undefined once that is done. */
-  settle: ((settled: PromiseSettledResult<unknown>) => void) | undefined
-  member?: Member
-  timer?: NodeJS.Timeout
-}
 
 interface Member {
   worker: PoolWorker
@@ -36,12 +18,10 @@ interface Member {
 export class WorkerPool<Task, Result> implements AsyncDisposable {
   readonly #startWorker: StartWorker
   readonly #size: number
+  readonly #queue = new Fifo<Job>()
   readonly #members = new Set<Member>()
   readonly #idle: Member[] = []
   readonly #stopping = new Set<Promise<void>>()
-  readonly #queue: Job[] = []
-  /** Where the queue begins: moving all jobs up for each one taken would make the time quadratic. */
-  #first = 0
   #unsettled = 0
   #closed: PromiseWithResolvers<void> | undefined
 
@@ -58,28 +38,13 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
    *   `timeoutMs`, or with an Error that says how its worker ended
    */
   run(task: Task, options: TaskOptions = {}): Promise<Result> {
-    const { signal } = options
     if (this.#closed) return Promise.reject(new Error('the pool is closed'))
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    return new Promise((resolve, reject) => {
-      const abort = signal && (() => this.#abandon(job, signal.reason))
-      const job: Job = {
-        ...options,
-        task,
-        settle: (settled) => {
-          job.settle = undefined
-          clearTimeout(job.timer)
-          if (abort) signal.removeEventListener('abort', abort)
-          if (settled.status === 'fulfilled') resolve(settled.value as Result)
-          else reject(settled.reason)
-          if (--this.#unsettled === 0) this.#closed?.resolve()
-        },
-      }
-      if (abort) signal.addEventListener('abort', abort)
-      this.#unsettled++
-      this.#queue.push(job)
-      this.#assign()
-    })
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    const job = new Job(task, options, () => this.#settled(job))
+    this.#unsettled++
+    this.#queue.push(job)
+    this.#assign()
+    return job.result as Promise<Result>
   }
 
   /** Takes no more tasks, waits for those it has, and ends the workers. */
@@ -92,9 +57,10 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   /** Takes no more tasks, fails those it has, and ends the workers; fulfilled when all of them are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= Promise.withResolvers()
-    for (const job of this.#queue.splice(this.#first)) this.#abandon(job, new Error('the pool was closed'))
+    const closed = { error: new Error('the pool was closed') }
+    for (const job of this.#queue.clear()) job.settle(closed)
     for (const member of this.#members) {
-      if (member.job) this.#abandon(member.job, new Error('the pool was closed'))
+      if (member.job) member.job.settle(closed)
       else this.#stop(member)
     }
     await Promise.all(this.#stopping)
@@ -102,33 +68,25 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
 
   /** Gives the tasks at the head of the queue to idle or new workers, as long as there are any. */
   #assign(): void {
-    for (let job = this.#queue[this.#first]; job; job = this.#queue[this.#first]) {
-      const member = job.settle && (this.#idle.pop() ?? this.#start())
-      if (job.settle && !member) return
-      if (++this.#first === 1024) {
-        this.#queue.splice(0, this.#first)
-        this.#first = 0
-      }
+    for (let job = this.#queue.first; job; job = this.#queue.first) {
+      const member = job.isSettled ? undefined : (this.#idle.pop() ?? this.#start())
+      if (!member && !job.isSettled) return
+      this.#queue.shift()
       if (member) this.#give(member, job)
     }
   }
 
   #give(member: Member, job: Job): void {
-    const { timeoutMs } = job
     member.job = job
-    job.member = member
-    if (timeoutMs !== undefined) {
-      const late = () => new DOMException(`no result within ${timeoutMs} ms: its worker was stopped`, 'TimeoutError')
-      job.timer = setTimeout(() => this.#abandon(job, late()), timeoutMs)
-    }
     try {
       member.worker.send(job.task)
-      job.onStart?.()
-    } catch (reason) {
+    } catch (error) {
       // What cannot be copied to a worker, such as a function, never got there.
       this.#free(member)
-      job.settle?.({ status: 'rejected', reason })
+      job.settle({ error })
+      return
     }
+    job.start()
   }
 
   #start(): Member | undefined {
@@ -137,15 +95,12 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
       onReply: (reply) => {
         // Stopped, while its reply was on its way: it takes no more tasks.
         if (!this.#members.has(member)) return
-        const job = this.#free(member)
-        job?.settle?.(
-          'error' in reply ? { status: 'rejected', reason: reply.error } : { status: 'fulfilled', value: reply.value },
-        )
+        this.#free(member)?.settle(reply)
         this.#assign()
       },
-      onEnd: (reason) => {
+      onEnd: (error) => {
         this.#remove(member)
-        member.job?.settle?.({ status: 'rejected', reason })
+        member.job?.settle({ error })
         this.#assign()
       },
     })
@@ -161,18 +116,17 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     return job
   }
 
-  /** Fails a job, and ends its worker if it has one. */
-  #abandon(job: Job, reason: unknown): void {
-    job.settle?.({ status: 'rejected', reason })
-    if (job.member?.job === job) this.#stop(job.member)
-    this.#assign()
+  /** A job has a result. A worker that still has the job, as it was cancelled or is late, can only be ended. */
+  #settled(job: Job): void {
+    if (--this.#unsettled === 0) this.#closed?.resolve()
+    for (const member of this.#members) if (member.job === job) this.#stop(member)
   }
 
   #stop(member: Member): void {
-    member.job = undefined
     this.#remove(member)
     const stopped = member.worker.stop().finally(() => this.#stopping.delete(stopped))
     this.#stopping.add(stopped)
+    this.#assign()
   }
 
   #remove(member: Member): void {

@@ -108,6 +108,36 @@ it('gives no task to a worker whose reply comes while it is being ended', async 
   expect(await next).toBe('in time')
 })
 
+it('gives no task to a worker that ended while it had none', async () => {
+  const workers: WorkerEvents[] = []
+  const start = (events: WorkerEvents) => {
+    const value = workers.push(events)
+    return { send: () => events.onReply({ value }), stop: async () => {} }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  expect(await pool.run(echo(1))).toBe(1)
+  workers[0]?.onEnd(new Error('killed'))
+  expect(await pool.run(echo(2))).toBe(2)
+})
+
+it('refuses any number of queued tasks that cannot be copied', async () => {
+  const workers: WorkerEvents[] = []
+  const start = (events: WorkerEvents) => {
+    workers.push(events)
+    let sent = 0
+    const send = () => {
+      if (sent++ > 0) throw new Error('could not be cloned')
+    }
+    return { send, stop: async () => {} }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  const outcomes = Promise.allSettled(Array.from({ length: 20_000 }, (_, at) => pool.run(echo(at))))
+  workers[0]?.onReply({ value: 'first' })
+  const [first, ...others] = await outcomes
+  expect(first).toEqual({ status: 'fulfilled', value: 'first' })
+  expect(others.every(({ status }) => status === 'rejected')).toBe(true)
+})
+
 it('ends a worker once, also when the pool is disposed of while the worker still ends', async () => {
   const gone = Promise.withResolvers<void>()
   let stops = 0
