@@ -45,12 +45,15 @@ export default example(import.meta, {
     print(
       `${given.processes} processes whose clocks are wrong by up to ${skewMs} ms; --seed ${seed} sets them wrong alike …`,
     )
-    using bar = progress('messages sent', given.processes * given.messages)
-    const onProgress = (sent: number) => bar.update(sent)
+    using bar = progress('messages sent', 1)
+    const onProgress = (sent: number) => bar.update(sent / (given.processes * given.messages))
     const { estimates, events } = await runClocks({ ...given, skewMs, driftPpm, delayMs, seed, signal, onProgress })
     // Process 0 is right.
     const corrections = [0, ...estimates.map(({ ntp }) => ntp.offset)]
-    const { impossible, ...judgement } = judge(events, corrections)
+    const { impossible, ...judgement } = await judge(events, corrections, {
+      signal,
+      onProgress: (share) => bar.update(share, 'events compared'),
+    })
     const svg = drawSpaceTime(events, impossible, `${given.processes} processes whose clocks are wrong`)
     const all = estimates.flatMap((estimate) => estimate.all)
     const within = all.filter(({ trueOffset, cristian, ntp }) =>

@@ -1,6 +1,6 @@
-/** The producers' side of the queues, for front and workers. */
-import { Queue, type Telemetry } from 'bullmq'
-import { type Order, type Stage, stages } from './orders.ts'
+/** The queues, for front and workers: what is put in, and what is taken out. */
+import { type Job, Queue, type Telemetry, UnrecoverableError } from 'bullmq'
+import { type Order, orderSchema, type Stage, stages } from './orders.ts'
 
 /** A lost connection is made again soon, and commands wait for it. */
 export const connectionTo = (url: string) => ({
@@ -11,6 +11,18 @@ export const connectionTo = (url: string) => ({
 
 /** What the logs of both its ends call the message that puts an order into a stage's queue. */
 export const messageName = (stage: Stage, { id }: Order) => `${stage} ${id}`
+
+/**
+ * The order in a job.
+ *
+ * @throws UnrecoverableError when there is none: BullMQ does not deliver it again, for it would not become one
+ */
+export function orderIn({ data }: Pick<Job<unknown>, 'data'>): Order {
+  const { data: order, error } = orderSchema.safeParse(data)
+  if (order) return order
+  const [issue] = error.issues
+  throw new UnrecoverableError(`no order: ${issue?.path.join('.') || 'order'}: ${issue?.message}`)
+}
 
 interface Settings {
   url: string

@@ -215,7 +215,8 @@ class Simulation {
     if (!step.done) {
       this.#ask(task, ++this.#requests, { do: 'effect', effect: step.value })
     } else if (job) {
-      const { stage, order, delivery } = { ...job, delivery: task.delivery }
+      const { stage, order } = job
+      const { delivery } = task
       this.#ask(task, ++this.#requests, { do: 'end', stage, order: order.id, delivery, outcome: step.value })
     } else {
       this.#end(task)

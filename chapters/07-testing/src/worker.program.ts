@@ -1,11 +1,11 @@
 /** A worker of the pipeline: takes the jobs of one stage and runs its handler. Started by startPipeline. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ready } from '@repo/common/ready'
-import { type Job, Worker } from 'bullmq'
+import { type Job, UnrecoverableError, Worker } from 'bullmq'
 import { loadInstruments } from './instruments.ts'
 import type { StoreEffect } from './memory-store.ts'
-import { type Answer, type Effect, handlers, type Order, orderSchema, run, stages } from './orders.ts'
-import { connectionTo, messageName, openQueues } from './queues.ts'
+import { type Answer, type Effect, handlers, type Order, run, stages } from './orders.ts'
+import { connectionTo, messageName, openQueues, orderIn } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
 import { settingsOf } from './settings.ts'
 import { skewedClock } from './skewed-clock.ts'
@@ -54,7 +54,7 @@ async function perform(effect: Effect, about: object, acknowledge: () => void): 
 
 /** Fulfilled when the job may be acknowledged. */
 async function processJob(job: Job<Order>): Promise<void> {
-  const order = orderSchema.parse(job.data)
+  const order = orderIn(job)
   const delivery = job.attemptsStarted
   // Both ends of a message are logged with its name: what came first can then be told without clocks.
   const about = { order: order.id, correlation: order.correlation, delivery, receives: messageName(stage, order) }
@@ -91,6 +91,9 @@ const worker = new Worker<Order>(stage, processJob, {
   ...(telemetry && { telemetry }),
 })
 worker.on('error', (error) => log.error({ err: error }, 'the queue could not be used'))
+worker.on('failed', (job, err) => {
+  if (err instanceof UnrecoverableError) log.error({ job: job?.id, err }, 'never delivered again')
+})
 worker.on('stalled', (id) => log.warn({ order: id }, 'its worker is gone: delivered again'))
 await worker.waitUntilReady()
 log.info({ node: process.version }, 'started')

@@ -117,13 +117,13 @@ describe('logical clocks', () => {
     )
   })
 
-  it('are judged: a message received before it was sent, and an order that was made up', () => {
+  it('are judged: a message received before it was sent, and an order that was made up', async () => {
     const script = [
       { process: 0, receives: false, wall: 500 },
       { process: 1, receives: true, wall: 100 },
       { process: 2, receives: false, wall: 300 },
     ]
-    const { verdicts, messages, concurrent, impossible } = judge(play(script), [0, 450, 0])
+    const { verdicts, messages, concurrent, impossible } = await judge(play(script), [0, 450, 0])
     expect({ messages, concurrent, impossible }).toEqual({ messages: 1, concurrent: 2, impossible: new Set(['0']) })
     const numbers = verdicts.map(({ clock, causesAfterEffects, receivedBeforeSent, madeUp }) => [
       ...[clock, causesAfterEffects, receivedBeforeSent, madeUp],

@@ -4,7 +4,7 @@ import { describeReal } from '@repo/common/vitest'
 import { expect, it } from 'vitest'
 import { check } from '../../src/invariants.ts'
 import { ordersOf, placeOrders, stockFor } from '../../src/load.ts'
-import { isFinal } from '../../src/orders.ts'
+import { isFinal, type Order } from '../../src/orders.ts'
 import { startPipeline } from '../../src/pipeline.ts'
 import { bug } from './planted.ts'
 
@@ -15,7 +15,9 @@ describeReal('the pipeline', need, () => {
     const orders = ordersOf(1, 100)
     const stock = stockFor(orders)
     await using pipeline = await startPipeline({ stock, workers: { payment: 1, shipping: 2 }, bug })
-    const { url, store } = pipeline
+    const { url, store, queues } = pipeline
+    // Somebody else has put something into the queue that is no order, and is to be tried for ever.
+    const poison = await queues.payment.add('payment', { id: 'poison' } as Order, { attempts: 1_000_000 })
     await placeOrders({ url, orders })
     // The customer was impatient and has sent the first again.
     await placeOrders({ url, orders: orders.slice(0, 1) })
@@ -34,6 +36,8 @@ describeReal('the pipeline', need, () => {
       stockAfter: await store.stock(),
     }
     expect(check(seen)).toEqual([])
+    const refused = await queues.payment.getJob(poison.id ?? '')
+    expect(refused).toMatchObject({ attemptsMade: 1, failedReason: expect.stringMatching(/^no order: item: /) })
 
     const headers = { 'content-type': 'application/json', 'x-correlation-id': 'mine' }
     const post = (body: string) => fetch(`${url}/orders`, { method: 'POST', headers, body })
