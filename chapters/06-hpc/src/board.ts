@@ -32,7 +32,9 @@ export function summary(tasks: readonly TaskRecord[]): string {
     if (those.length === 0) return []
     const nodes = [...new Set(those.flatMap(({ node }) => node ?? []))].sort()
     const where = state === 'running' && nodes.length > 0 ? ` on ${nodes.slice(0, 4).join(', ')}` : ''
-    return [`${those.length} ${state}${where}`]
+    // Nobody but the reader can release them: some schedulers hold a job whose start has failed.
+    const why = state === 'held' && those[0]?.reason ? ` (${those[0].reason})` : ''
+    return [`${those.length} ${state}${where}${why}`]
   })
   return parts.join(', ')
 }

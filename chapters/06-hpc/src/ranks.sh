@@ -7,9 +7,10 @@ launch() {
   if [ -n "$SLURM_JOB_ID" ] && command -v srun >/dev/null; then srun -n "$RANKS" "$@"
   elif command -v mpirun >/dev/null; then mpirun $local -n "$RANKS" "$@"
   else
-    rank=0
-    while [ "$rank" -lt "$RANKS" ]; do RANK=$rank SIZE=$RANKS "$@" & rank=$((rank + 1)); done
-    wait
+    rank=0 ranks=
+    while [ "$rank" -lt "$RANKS" ]; do RANK=$rank SIZE=$RANKS "$@" & ranks="$ranks $!" rank=$((rank + 1)); done
+    # Of all at once, wait would not say how they ended.
+    for rank in $ranks; do wait "$rank" || return 1; done
   fi
 }
 
@@ -24,6 +25,8 @@ command -v mpirun >/dev/null || python=
 
 round=1
 while [ "$round" -le "$ROUNDS" ]; do
+  # A job that is begun again would find where its ranks were the first time.
+  rm -rf "peers.$round"
   launch "$NODE" ranks.mjs "peers.$round" "$HOST" "$LAPS" "$LENGTH" >"ours.$round.json" || exit 1
   if [ -n "$python" ]; then
     mpirun $local --mca btl tcp,self -n "$RANKS" "$python" ranks.py "$LAPS" "$LENGTH" >"tcp.$round.json" || exit 1

@@ -9,7 +9,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { createConnection, createServer, type OnReadOpts, type Socket } from 'node:net'
+import { createConnection, createServer, type OnReadOpts, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -67,56 +67,71 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
   const deadline = performance.now() + timeoutMs
   const token = randomBytes(16).toString('hex')
   const server = createServer({ noDelay: true }).listen(0, host)
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
+  const sockets = new Set<Socket>()
   // Before anybody can know the address: a connection that nobody listens for is lost.
-  const before = admit(server, token)
-  const own: Address = { host, port: address.port, token, node }
-  await mkdir(folder, { recursive: true })
-  const file = join(folder, `${rank}.json`)
-  await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  const before = admit(server, token, sockets)
+  let left: Socket | undefined
+  let next: Socket | undefined
+  try {
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('not listening')
+    const own: Address = { host, port: address.port, token, node }
+    await mkdir(folder, { recursive: true })
+    const file = join(folder, `${rank}.json`)
+    await writeFile(`${file}.new`, JSON.stringify(own), { mode: 0o600 })
+    await rename(`${file}.new`, file)
 
-  const addresses = await Promise.all(
-    Array.from({ length: size }, (_, other) => readAddress(join(folder, `${other}.json`), other, deadline)),
-  )
-  // Whoever receives connects: that end of a connection can say where in memory the bytes are to be put.
-  const previous = addresses[(rank + size - 1) % size] as Address
-  const incoming = new Incoming()
-  const left = createConnection({ host: previous.host, port: previous.port, noDelay: true, onread: incoming })
-  incoming.endWith(left)
-  await once(left, 'connect')
-  left.write(previous.token)
-  const late = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())))
-  const next = await Promise.race([
-    before,
-    once(late, 'abort').then((): never => {
-      throw new Error(`rank ${rank}: the next rank did not connect within ${timeoutMs / 1000} s`)
-    }),
-  ])
-  server.close()
-  return {
-    ...{ rank, size, nodes: addresses.map((each) => each.node) },
-    send: (bytes) => void next.write(bytes),
-    receive: (into) => incoming.fill(into),
-    [Symbol.dispose]() {
-      next.end()
-      left.end()
-    },
+    const addresses = await Promise.all(
+      Array.from({ length: size }, (_, other) => readAddress(join(folder, `${other}.json`), other, deadline)),
+    )
+    // Whoever receives connects: that end of a connection can say where in memory the bytes are to be put.
+    const previous = addresses[(rank + size - 1) % size] as Address
+    const incoming = new Incoming()
+    left = createConnection({ host: previous.host, port: previous.port, noDelay: true, onread: incoming })
+    incoming.endWith(left)
+    await once(left, 'connect')
+    left.write(previous.token)
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())))
+    const admitted = await Promise.race([
+      before,
+      once(late, 'abort').then((): never => {
+        throw new Error(`rank ${rank}: the next rank did not connect within ${timeoutMs / 1000} s`)
+      }),
+    ])
+    const [to, from] = [admitted, left]
+    next = admitted
+    return {
+      ...{ rank, size, nodes: addresses.map((each) => each.node) },
+      send: (bytes) => void to.write(bytes),
+      receive: (into) => incoming.fill(into),
+      [Symbol.dispose]() {
+        to.end()
+        from.end()
+      },
+    }
+  } catch (error) {
+    left?.destroy()
+    throw error
+  } finally {
+    // Nobody else comes in, and who has said nothing or the wrong thing must not keep this process alive.
+    server.close()
+    for (const socket of sockets) if (socket !== next) socket.destroy()
   }
 }
 
-/** The first connection that begins with the token; all others are closed. */
-function admit(server: ReturnType<typeof createServer>, token: string): Promise<Socket> {
+/** The first connection that begins with the token; all others are closed, at the latest by the one who keeps `sockets`. */
+function admit(server: Server, token: string, sockets: Set<Socket>): Promise<Socket> {
   return new Promise((resolve) => {
     server.on('connection', (socket) => {
+      sockets.add(socket)
       socket.on('error', () => {})
       socket.on('readable', function listen() {
         const said = socket.read(token.length) as Buffer | null
+        // What has ended before it has said enough is read as it is.
         if (said === null) return
         socket.off('readable', listen)
-        if (timingSafeEqual(said, Buffer.from(token))) resolve(socket)
+        if (said.length === token.length && timingSafeEqual(said, Buffer.from(token))) resolve(socket)
         else socket.destroy()
       })
     })

@@ -1,8 +1,12 @@
 /** What runs on the nodes, as functions: studies in parts, a sum over ranks, a computation in several lives. */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process'
 import { shingleSets } from '@repo/common/shingles'
 import { compareRows, comparisonOf } from '@repo/common/similarity'
+import { until } from '@repo/common/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { board, summary } from '../src/board.ts'
@@ -102,10 +106,42 @@ describe('ranks', () => {
     )
   })
 
-  it('let nobody in who does not know the token, and say who has not come', async () => {
+  it('let nobody in who does not know the token', async () => {
+    await using folder = await temporaryFolder()
+    const place = { size: 2, folder: folder.path, host: '127.0.0.1', node: 'here' }
+    const first = joinRing({ ...place, rank: 0 })
+    const file = join(folder.path, '0.json')
+    const { port } = JSON.parse(await until(() => readFile(file, 'utf8'))) as { port: number }
+    // Before the rank that is meant: one that says something else, one that says too little, and one that says nothing.
+    const intruders = ['0'.repeat(32), 'short', ''].map((said) => {
+      const intruder = connect(
+        port,
+        '127.0.0.1',
+        () => void (said === 'short' ? intruder.end(said) : intruder.write(said)),
+      )
+      return intruder.on('error', () => {}).resume()
+    })
+    const turnedOut = intruders.map((intruder) => once(intruder, 'close'))
+    await turnedOut[0]
+    const second = joinRing({ ...place, rank: 1 })
+    const rings = await Promise.all([first, second])
+    const vectors = rings.map(({ rank }) => Float64Array.of(rank + 1, 10))
+    await Promise.all(rings.map((ring, at) => allReduce(ring, vectors[at] ?? new Float64Array())))
+    expect(vectors.map((vector) => [...vector])).toEqual([
+      [3, 20],
+      [3, 20],
+    ])
+    await Promise.all(turnedOut)
+    for (const ring of rings) ring[Symbol.dispose]()
+  })
+
+  it('say who has not come, and then are not to be reached any more', async () => {
     await using folder = await temporaryFolder()
     const place = { rank: 0, size: 2, folder: folder.path, host: '127.0.0.1', node: 'here', timeoutMs: 200 }
     await expect(joinRing(place)).rejects.toThrow('rank 1 has not come')
+    const { port } = JSON.parse(await readFile(join(folder.path, '0.json'), 'utf8')) as { port: number }
+    const [error] = await once(connect(port, '127.0.0.1'), 'error').catch((error) => [error])
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
   })
 })
 
@@ -130,5 +166,7 @@ describe('what a reader is told', () => {
     }))
     expect(board(tasks, 3)).toBe('█▶·\n✗')
     expect(summary(tasks)).toBe('1 failed, 1 completed, 1 running on n2, 1 queued')
+    const held = { task: 0, state: 'held' as const, attempt: 1, reason: 'launch failed requeued held' }
+    expect(summary([held])).toBe('1 held (launch failed requeued held)')
   })
 })
