@@ -163,10 +163,11 @@ describe('the daemon', () => {
     await using _ = await daemon(queues.urls.jobs, application.url)
     const counts = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const
     const ask = new GetQueueAttributesCommand({ QueueUrl: queues.urls.jobs, AttributeNames: [...counts] })
-    await until(async () => {
+    const isEmpty = async () => {
       const { Attributes = {} } = await cloud.sqs.send(ask)
       return counts.every((name) => Attributes[name] === '0')
-    })
+    }
+    await until(isEmpty, { timeoutMs: 60_000 })
     const bodies = application.requests.map(({ body }) => body)
     expect(bodies.sort()).toEqual(Array.from({ length: 15 }, (_, at) => JSON.stringify({ at })).sort())
     expect(application.requests[0]?.headers).toMatchObject({

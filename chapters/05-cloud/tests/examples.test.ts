@@ -49,7 +49,7 @@ describe('s3', () => {
 describe('spot', () => {
   it('puts jobs back when it is told, and not when it is not', async () => {
     // More time than a busy machine keeps the worker from asking.
-    const run = await start('spot', '--quick', '--json', '--notice', '30')
+    const run = await start('spot', '--quick', '--json', '--notice', '30', '--repeat', '8')
     expect(run.code).toBe(0)
     const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([

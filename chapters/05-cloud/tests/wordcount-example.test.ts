@@ -26,7 +26,7 @@ interface Counted {
 
 describe('wordcount', () => {
   it('counts what one pass counts, though a worker is killed, and leaves nothing behind', async () => {
-    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '20')
+    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '8')
     expect(run.stderr).not.toContain('error')
     expect(run.code).toBe(0)
     const { counts } = countHere()
