@@ -12,14 +12,12 @@
  *
  * Look for: what the other workers did meanwhile; and the order that was held up, and still arrived once.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { example, UsageError } from '@repo/common/example'
 import { accepting, flag, wholeNumber } from '@repo/common/options'
-import { bold, count, dim, milliseconds } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
-import { breakAt, lineWith } from '../src/breakpoint.ts'
-import { inspect, inspectable, isClosed } from '../src/inspector.ts'
-import { ordersOf, placeOrders, plenty } from '../src/load.ts'
+import { count, milliseconds } from '@repo/common/terminal'
+import { breakAt, lineWith, stopText } from '../src/breakpoint.ts'
+import { inspect, inspectable, isClosed, openForEditor } from '../src/inspector.ts'
+import { keepPlacing, ordersOf, placeOrders, plenty } from '../src/load.ts'
 import { startPipeline } from '../src/pipeline.ts'
 
 const worker = 'shipping 1'
@@ -39,37 +37,26 @@ export default example(import.meta, {
 
   async run({ condition, orders: wanted, pause, port, wait }, { signal, print }) {
     const lines: string[] = []
-    const orders = ordersOf(1, wanted)
-    const env = wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable
     print(`${count(wanted)} orders; ${worker} is to stop where ${condition} …`)
     await using pipeline = await startPipeline({
-      ...{ stock: plenty, env, signal },
+      ...{ stock: plenty, env: wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable, signal },
       onLine: (process, line) => void (process === worker && lines.push(line)),
     })
+    const { url, store } = pipeline
     const program = pipeline.processes.get(worker)
     if (!program) throw new Error(`${worker} has ended`)
     const line = await lineWith(source, 'const { id, item, quantity } = order')
 
     if (wait) {
-      program.process.kill('SIGUSR1')
-      await until(() => lines.some((text) => /Debugger listening|Starting inspector.*failed/.test(text)), {
-        signal,
-        what: 'the inspector is open',
+      await openForEditor(program, lines, signal).catch((error: Error) => {
+        signal.throwIfAborted()
+        throw new UsageError('--port', port, `a port that is free; Node says: ${error.message}`)
       })
-      const failed = lines.find((text) => /failed/.test(text))
-      if (failed) throw new UsageError('--port', port, `a port that is free; Node says: ${failed}`)
       print(
         `The inspector of ${worker} (process ${program.pid}) listens on 127.0.0.1:${port}.`,
         `Set a breakpoint at src/orders.ts:${line} and attach. Orders are placed until you press Ctrl-C.`,
       )
-      for (let round = 1; ; round++) {
-        await placeOrders({
-          url: pipeline.url,
-          orders: orders.map((order) => ({ ...order, id: `${order.id}-${round}` })),
-          rate: 2,
-          signal,
-        })
-      }
+      return await keepPlacing({ url, rate: 2, signal })
     }
 
     const inspector = await inspect(program, lines)
@@ -80,45 +67,25 @@ export default example(import.meta, {
       const { reached, remove } = await breakAt(inspector, { file: source, line, condition }).catch((error) => {
         throw new UsageError('--condition', condition, `a JavaScript expression; ${(error as Error).message}`)
       })
-      const placing = placeOrders({ url: pipeline.url, orders, signal })
-      const stopped = await Promise.race([
-        reached,
-        placing.then(() => pipeline.drained({ signal })).then(() => undefined),
-      ])
+      const placing = placeOrders({ url, orders: ordersOf(1, wanted), signal })
+      const allDone = placing.then(() => pipeline.drained({ signal }))
+      const stopped = await Promise.race([reached, allDone.then(() => undefined)])
       if (!stopped) return undefined
       const stoppedAt = performance.now()
-      const doneBefore = await pipeline.store.historyLength()
-      const [frame] = stopped.stack
+      const doneBefore = await store.historyLength()
       const order = await stopped.evaluate<{ id: string; item: string; quantity: number }>('order')
       const memory = await stopped.evaluate<number>('process.memoryUsage().heapUsed')
-      print(
-        '',
-        bold(`Stopped in ${frame?.name} (src/orders.ts:${frame?.line})`),
-        ...Object.entries(stopped.variables).map(
-          ([name, value]) => `  ${name} = ${dim(JSON.stringify(value) ?? 'undefined')}`,
-        ),
-        `  called by ${stopped.stack
-          .slice(1, 4)
-          .map(({ name }) => name)
-          .join(', ')}`,
-        `  ${Math.round(memory / 1e6)} MB of heap in use`,
-      )
-      await delay(pause, undefined, { signal })
-      const meanwhile = (await pipeline.store.historyLength()) - doneBefore
+      print('', ...stopText(stopped), `  ${Math.round(memory / 1e6)} MB of heap in use`)
+      await inspector.wait(pause, signal)
+      const meanwhile = (await store.historyLength()) - doneBefore
       // First the breakpoint, or the worker stops at the next such order.
       await remove()
       await stopped.resume()
       const heldMs = performance.now() - stoppedAt
       print(`Held for ${milliseconds(heldMs)}; the other processes went on: ${count(meanwhile)} effects meanwhile.`)
       await placing
-      return {
-        order,
-        at: { function: frame?.name, line: frame?.line },
-        variables: stopped.variables,
-        heldMs,
-        meanwhile,
-        memory,
-      }
+      const at = { function: stopped.stack[0]?.name, line: stopped.stack[0]?.line }
+      return { order, at, variables: stopped.variables, heldMs, meanwhile, memory }
     })()
     await pipeline.drained({ signal })
     const closed = await isClosed(hostname, Number(opened))
@@ -126,15 +93,13 @@ export default example(import.meta, {
       print(`No order at ${worker} was such that ${condition}.`)
       return { worker, condition, stopped: false, closed }
     }
-    const history = await pipeline.store.history()
-    const taken = history.filter(
-      ({ effect, answer }) => effect.do === 'take' && effect.order === found.order.id && answer === 'taken',
+    const { id } = found.order
+    const taken = (await store.history()).filter(
+      ({ effect, answer }) => effect.do === 'take' && effect.order === id && answer === 'taken',
     ).length
-    const state = await pipeline.store.stateOf(found.order.id)
-    print(
-      '',
-      `${found.order.id} is ${state}; its goods were taken ${taken} times. The inspector is ${closed ? 'closed' : 'STILL OPEN'}.`,
-    )
+    const state = await store.stateOf(id)
+    const inspectorNow = closed ? 'closed' : 'STILL OPEN'
+    print('', `${id} is ${state}; its goods were taken ${taken} times. The inspector is ${inspectorNow}.`)
     return { worker, condition, stopped: true, ...found, state, taken, closed }
   },
 

@@ -17,20 +17,13 @@ import { readdir } from 'node:fs/promises'
 import { example, UsageError } from '@repo/common/example'
 import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/options'
 import { temporaryFolder } from '@repo/common/process'
-import { bold, count, dim, milliseconds, red, table, yellow } from '@repo/common/terminal'
+import { count, dim, milliseconds, red, table, yellow } from '@repo/common/terminal'
 import { followLogs, readLogs } from '../src/log-files.ts'
-import {
-  clockShifts,
-  type Filter,
-  impossible,
-  type LogLine,
-  matches,
-  mergeLogs,
-  mostTornApart,
-  tally,
-} from '../src/log-lines.ts'
+import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/log-lines.ts'
+import { lineText, storyOf, storyText } from '../src/log-text.ts'
 import { runWithLogs } from '../src/log-trial.ts'
 
+const text = (what: string) => accepting(what, (given) => given || undefined).optional()
 const pattern = accepting('a regular expression', (text) => {
   try {
     return new RegExp(text)
@@ -43,15 +36,9 @@ export default example(import.meta, {
   options: {
     orders: wholeNumber(1, 5_000).default(50).describe('how many orders are placed'),
     level: oneOf('debug', 'info', 'warn', 'error').optional().describe('only lines of this level and above'),
-    process: accepting('the name of a process', (text) => text || undefined)
-      .optional()
-      .describe('only its lines'),
-    order: accepting('an order', (text) => text || undefined)
-      .optional()
-      .describe('only lines about it'),
-    correlation: accepting('a correlation id', (text) => text || undefined)
-      .optional()
-      .describe('only lines with it'),
+    process: text('the name of a process').describe('only its lines'),
+    order: text('an order').describe('only lines about it'),
+    correlation: text('a correlation id').describe('only lines with it'),
     grep: pattern.optional().describe('only lines with this in their message or values'),
     follow: flag().describe('prints the lines as they are written'),
     folder: path('a folder of *.log files').optional().describe('reads these logs and starts nothing'),
@@ -64,11 +51,10 @@ export default example(import.meta, {
   async run({ orders: wanted, follow, folder, seed, grep, ...asked }, { signal, print }) {
     const filter: Filter = { ...asked, pattern: grep }
     const isFiltered = Object.values(filter).some((value) => value !== undefined)
-    const show = (line: LogLine) => format(line, 0)
     async function printFollowed(folder: string, signal: AbortSignal) {
       for await (const line of followLogs(folder, signal)) {
         if ('unreadable' in line) print(yellow(line.unreadable))
-        else if (matches(line, filter)) print(show(line))
+        else if (matches(line, filter)) print(lineText(line))
       }
     }
 
@@ -96,16 +82,10 @@ export default example(import.meta, {
     const merged = mergeLogs(byProcess)
     const shifts = clockShifts(all)
     const chosen = isFiltered ? merged.filter((line) => matches(line, filter)) : []
-    if (!follow && chosen.length > 0) print(...chosen.map(show))
+    if (!follow && chosen.length > 0) print(...chosen.map((line) => lineText(line)))
 
-    const told = mostTornApart(merged)
-    const story = merged.filter(({ order, level }) => order === told && level !== 'debug')
-    if (folder === undefined && !isFiltered && !follow) {
-      const start = Math.min(...story.map(({ time }) => time))
-      const tell = (lines: LogLine[]) => lines.filter((line) => story.includes(line)).map((line) => format(line, start))
-      print('', bold(`The story of ${told}, by the clocks:`), ...tell(byClock))
-      print('', bold('The same, merged by cause and effect:'), ...tell(merged), '')
-    }
+    const story = storyOf(merged)
+    if (folder === undefined && !isFiltered && !follow) print(...storyText(story))
     const processes = tally(all, ({ process }) => process)
       .map(([process]) => process)
       .sort()
@@ -146,12 +126,3 @@ export default example(import.meta, {
   figure: ({ lines, impossibleByClock }) =>
     `${count(lines)} lines, ${impossibleByClock} of them in an impossible order by the clocks`,
 })
-
-/** One line for a reader; the time since `start`, or of the day. */
-function format({ process, time, level, message, order, rest }: LogLine, start: number): string {
-  const at =
-    start > 0 ? `${((time - start) / 1000).toFixed(3).padStart(8)} s` : new Date(time).toISOString().slice(11, 23)
-  const color = level === 'warn' ? yellow : level === 'error' ? red : (text: string) => text
-  const more = Object.keys(rest).length > 0 ? dim(` ${JSON.stringify(rest)}`) : ''
-  return `${at}  ${process.padEnd(10)} ${color(level.padEnd(5))} ${(order ?? '').padEnd(9)} ${message}${more}`
-}

@@ -10,15 +10,12 @@
  *
  * Look for: the processes in one trace, though none knows the others; where the time goes, and how much of it is waiting.
  */
-import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
 import { example, UsageError } from '@repo/common/example'
 import { wholeNumber } from '@repo/common/options'
 import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/terminal'
 import { until } from '@repo/common/until'
 import { type Span, startCollector } from '../src/collector.ts'
-import { ordersOf, placeOrders, stockFor } from '../src/load.ts'
-import { observed } from '../src/observe.ts'
-import { startPipeline } from '../src/pipeline.ts'
+import { ordersOf } from '../src/load.ts'
 import { bar, busyMs, extent, waterfall } from '../src/waterfall.ts'
 
 const width = 44
@@ -48,28 +45,11 @@ export default example(import.meta, {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
     // The exporter of this process reads it as well.
     Object.assign(process.env, env)
-    const { startTracing } = await import('../src/observe-traces.ts')
-    const tracing = startTracing('client', 1)
     const orders = ordersOf(seed, wanted)
     const chosen = orders[drawn - 1]
     if (!chosen) throw new Error(`there is no order ${drawn}`)
-    const traceOf = new Map<string, string>()
-    {
-      await using pipeline = await startPipeline({ stock: stockFor(orders), ...observed({ traces: 1 }, env), signal })
-      const tracer = trace.getTracer('client')
-      for (const order of orders) {
-        await tracer.startActiveSpan('place order', { kind: SpanKind.CLIENT }, async (span) => {
-          traceOf.set(order.id, span.spanContext().traceId)
-          // The trace's id and this span's go with the request, in the header traceparent.
-          const headers: Record<string, string> = {}
-          propagation.inject(context.active(), headers)
-          await placeOrders({ url: pipeline.url, orders: [order], signal, headersOf: () => headers })
-          span.end()
-        })
-      }
-      await pipeline.drained({ signal })
-    }
-    await tracing.close()
+    const { runTraced } = await import('../src/trace-trial.ts')
+    const traceOf = await runTraced(orders, env, signal)
     const { spans } = collector
     const own = (id: string) => spans.filter(({ traceId }) => traceId === traceOf.get(id))
     await until(() => own(chosen.id).length > 0, { signal, what: `the spans of ${chosen.id}` })

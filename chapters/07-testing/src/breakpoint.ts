@@ -1,7 +1,8 @@
 /** A breakpoint with a condition in a running process: reached, read, and left. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Inspector } from './inspector.ts'
+import { bold, dim } from '@repo/common/terminal'
+import { type Inspector, placeText } from './inspector.ts'
 
 /** The line, from 1, of the first one in a file that contains a text. */
 export async function lineWith(file: URL, text: string): Promise<number> {
@@ -27,6 +28,18 @@ interface Frame {
   functionName: string
   location: { scriptId: string; lineNumber: number; columnNumber?: number }
   scopeChain: { type: string; object: { objectId: string } }[]
+}
+
+/** For a reader: where it is, what can be seen there, and who called it. */
+export function stopText({ stack: [innermost, ...callers], variables }: Stopped): string[] {
+  return [
+    bold(`Stopped in ${innermost?.name} (${placeText(innermost)})`),
+    ...Object.entries(variables).map(([name, value]) => `  ${name} = ${dim(JSON.stringify(value) ?? 'undefined')}`),
+    `  called by ${callers
+      .slice(0, 3)
+      .map(({ name }) => name)
+      .join(', ')}`,
+  ]
 }
 
 /**

@@ -217,6 +217,23 @@ export async function inspect(
   return await Inspector.connect(url)
 }
 
+/**
+ * Opens the inspector of a child for an editor, at the port of its --inspect-port.
+ *
+ * @param lines of its output
+ * @throws an Error with what Node says when it cannot listen there
+ */
+export async function openForEditor(
+  { pid }: Pick<Program<unknown>, 'pid'>,
+  lines: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  openInspector(pid)
+  const said = () => lines.find((line) => /Debugger listening|Starting inspector.*failed/.test(line))
+  const line = await until(said, { timeoutMs: 20_000, signal, what: 'the inspector is open' })
+  if (!listening.test(line)) throw new Error(line)
+}
+
 /** Asks a Node process to open its inspector; another kind of program would be ended by this signal. */
 export function openInspector(pid: number): void {
   // Windows has no such signal; there Node does the same through shared memory.

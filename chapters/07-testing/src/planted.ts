@@ -31,7 +31,7 @@ class Receipt {
 /** For a question that somebody may ask; nobody ever takes one out. */
 const receipts = new Map<string, Receipt>()
 
-/** All at once, although nobody waits for it. */
+/** All at once, although nobody waits for it; for so much processor time, however busy the machine is. */
 function printReceipts(): number {
   const begin = process.cpuUsage()
   let letters = 0
@@ -41,7 +41,6 @@ function printReceipts(): number {
   return letters
 }
 
-/** Of processor time: on a busy machine it takes longer. */
 const stallMs = 200
 const stallEvery = 100
 let shipped = 0

@@ -10,6 +10,7 @@
  * request without an answer is sent again, as ioredis does after a lost connection.
  */
 import { randomFrom } from '@repo/common/random'
+import { EventQueue } from './event-queue.ts'
 import { check, mostRefusals, type Violation } from './invariants.ts'
 import { MemoryStore } from './memory-store.ts'
 import {
@@ -105,12 +106,19 @@ type Event =
   | { do: 'fate'; fate: Scenario['nodes'][number] }
   | { do: 'restart'; node: Node }
 
+/** An event, where it happens, and the message that brings it. */
+interface Scheduled {
+  event: Event
+  to: Node | undefined
+  message: Message | undefined
+}
+
 class Simulation {
   readonly #bug: Bug | undefined
   readonly #record: boolean
   readonly #random: (() => number) | undefined
   readonly #fates = new Map<number, Scenario['messages'][number]>()
-  readonly #queue = new EventQueue()
+  readonly #queue = new EventQueue<Scheduled>()
   readonly #store = new MemoryStore(stock)
   readonly #jobs = new Map<string, Job>()
   readonly #tasks = new Map<Node, Set<Task>>()
@@ -130,10 +138,10 @@ class Simulation {
     this.#record = record
     this.#random = scenario.jitter === 0 ? undefined : randomFrom(scenario.jitter)
     for (const fate of scenario.messages) this.#fates.set(fate.number, fate)
-    for (const fate of scenario.nodes) this.#queue.add(fate.atMs, { do: 'fate', fate })
+    for (const fate of scenario.nodes) this.#schedule(fate.atMs, { do: 'fate', fate })
     for (const [at, { item, quantity, card }] of scenario.orders.entries()) {
       const order = { id: `order-${at + 1}`, item, quantity, cents: 100, card }
-      this.#queue.add(at * placeEveryMs, { do: 'place', order })
+      this.#schedule(at * placeEveryMs, { do: 'place', order })
     }
   }
 
@@ -141,7 +149,7 @@ class Simulation {
     for (let next = this.#queue.take(); next && !this.#endless; next = this.#queue.take()) {
       if (next.atMs > horizonMs || this.#messages > mostMessages) break
       this.#now = next.atMs
-      const { to, event, message } = next
+      const { to, event, message } = next.what
       if (to === undefined || !this.#isDown(to)) this.#handle(event)
       else if (message) message.lost = `${to} is down`
     }
@@ -151,6 +159,10 @@ class Simulation {
     }
     const violations = check(observed)
     return { violations, messages: this.#messages, endMs: this.#now, history: this.#history }
+  }
+
+  #schedule(atMs: number, event: Event, to?: Node, message?: Message) {
+    this.#queue.add(atMs, { event, to, message })
   }
 
   #handle(event: Event) {
@@ -171,7 +183,7 @@ class Simulation {
       case 'offer':
         if (event.job.delivery !== event.delivery || event.job.state === 'done') return
         // A server that is down gives nothing to anybody.
-        if (this.#isDown('server')) this.#queue.add(this.#downUntil.get('server') ?? 0, event)
+        if (this.#isDown('server')) this.#schedule(this.#downUntil.get('server') ?? 0, event)
         else this.#offer(event.job)
         return
       case 'fate':
@@ -232,7 +244,7 @@ class Simulation {
   #ask(task: Task, number: number, request: Request) {
     task.waitsFor = number
     this.#send(task.node, 'server', request, { do: 'request', task, number, request })
-    this.#queue.add(this.#now + resendMs, { do: 'resend', task, number, request })
+    this.#schedule(this.#now + resendMs, { do: 'resend', task, number, request })
   }
 
   // The server
@@ -283,7 +295,7 @@ class Simulation {
     const workers = workersOf[job.stage]
     const to = workers[(Number(job.order.id.slice(6)) + delivery) % workers.length] as Node
     this.#send('server', to, job, { do: 'deliver', to, job, delivery })
-    this.#queue.add(this.#now + leaseMs, { do: 'offer', job, delivery })
+    this.#schedule(this.#now + leaseMs, { do: 'offer', job, delivery })
   }
 
   /** A job ends, or waits for being tried again; only whoever has it now may say so. */
@@ -295,7 +307,7 @@ class Simulation {
       return
     }
     job.state = 'waiting'
-    this.#queue.add(this.#now + outcome.retryAfterMs, { do: 'offer', job, delivery })
+    this.#schedule(this.#now + outcome.retryAfterMs, { do: 'offer', job, delivery })
   }
 
   // The network, and what strikes
@@ -321,7 +333,7 @@ class Simulation {
       if (why) message.lost = why
       this.#history.push(message)
     }
-    if (why === '') this.#queue.add(arrivesMs, event, to, message)
+    if (why === '') this.#schedule(arrivesMs, event, to, message)
   }
 
   #isDown(node: Node) {
@@ -344,7 +356,7 @@ class Simulation {
       this.#downUntil.set(node, this.#now + ms)
       for (const task of this.#tasks.get(node) ?? []) task.waitsFor = 0
       this.#tasks.get(node)?.clear()
-      this.#queue.add(this.#now + ms, { do: 'restart', node })
+      this.#schedule(this.#now + ms, { do: 'restart', node })
     }
   }
 }
@@ -373,60 +385,6 @@ function describe(content: Request | Job | string | number): string {
       return `${effect.do} ${effect.order}`
   }
 }
-
-interface Scheduled {
-  atMs: number
-  /** Of two at the same time, the one that was added first comes first. */
-  turn: number
-  event: Event
-  to: Node | undefined
-  message: Message | undefined
-}
-
-/** The events to come, the next one first: a binary heap. */
-class EventQueue {
-  readonly #heap: Scheduled[] = []
-  #turns = 0
-
-  add(atMs: number, event: Event, to?: Node, message?: Message) {
-    const heap = this.#heap
-    const added = { atMs, turn: this.#turns++, event, to, message }
-    let at = heap.length
-    while (at > 0) {
-      const above = (at - 1) >> 1
-      const parent = heap[above] as Scheduled
-      if (!isBefore(added, parent)) break
-      heap[at] = parent
-      at = above
-    }
-    heap[at] = added
-  }
-
-  take(): Scheduled | undefined {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (last === undefined || heap.length === 0) return first
-    let at = 0
-    for (;;) {
-      let below = 2 * at + 1
-      let child = heap[below]
-      if (child === undefined) break
-      const other = heap[below + 1]
-      if (other !== undefined && isBefore(other, child)) {
-        child = other
-        below++
-      }
-      if (!isBefore(child, last)) break
-      heap[at] = child
-      at = below
-    }
-    heap[at] = last
-    return first
-  }
-}
-
-const isBefore = (a: Scheduled, b: Scheduled) => a.atMs < b.atMs || (a.atMs === b.atMs && a.turn < b.turn)
 
 /** Runs a scenario to its end. The same scenario has the same run. */
 export function simulate(

@@ -55,7 +55,7 @@ describeReal(
   { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
   () => {
     it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
-      const done = await run('profile', ['--seconds', '2', '--json'])
+      const done = await run('profile', ['--seconds', '2', '--json'], { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         ...{
@@ -73,7 +73,7 @@ describeReal(
       const saved = JSON.parse(await readFile(result.file, 'utf8')) as CpuProfile
       expect(saved.nodes.map(({ callFrame }) => callFrame.functionName)).toContain('editDistance')
       expect(await done.leftBehind()).toEqual([])
-    })
+    }, 240_000)
 
     it('stops where a condition holds, is read, and goes on', async () => {
       // So many that shipping 1 is given one that it has to stop for, however busy the machine is.
