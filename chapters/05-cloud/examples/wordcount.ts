@@ -47,7 +47,7 @@ export default example(import.meta, {
   quick: { visibility: 2 },
 
   async run({ workers, repeat, compare, kill, jobs, visibility, bucket: named, on, aws, yes }, context) {
-    const { signal, print, picture } = context
+    const { signal, quick, print, picture } = context
     if (kill >= workers) throw new UsageError('--kill', kill, `less than the ${workers} of --workers`)
     if (kill > 0 && compare) throw new UsageError('--kill', kill, '0 with --compare: a killed worker is not replaced')
     const onInstances = on === 'ec2'
@@ -99,7 +99,11 @@ export default example(import.meta, {
       one &&
       (await compareWithSerial(
         { serial: () => countBy(one), parallel: () => countBy(all), workers },
-        { rounds: 5, signal, onProgress: (done, all) => bar.update(done / all, 'counting, in turn with one worker') },
+        {
+          rounds: quick ? 1 : 5,
+          signal,
+          onProgress: (done, all) => bar.update(done / all, 'counting, in turn with one worker'),
+        },
       ))
 
     // Loading what draws takes longer than loading all the rest.

@@ -120,8 +120,6 @@ describe('wordcount', () => {
     const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
     expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)
     expect(result.ceiling).toBeGreaterThan(0)
-    // Two threads: what is above is noise.
-    expect(result.ceiling).toBeLessThan(4)
   })
 
   it('runs for another program', async () => {
