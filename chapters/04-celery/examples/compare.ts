@@ -33,6 +33,7 @@ import {
 } from '../src/compare-contenders.ts'
 import { chainOfFive, leaseMs } from '../src/compare-sides.ts'
 import { newSecret } from '../src/remote-processes.ts'
+import { startAll } from '../src/start-all.ts'
 
 /** Those that start quickly enough. */
 const quickNames: ContenderName[] = ['bullmq', 'rq', 'bee', 'remote', 'celery', 'rq-python', 'pyro']
@@ -65,10 +66,9 @@ export default example(import.meta, {
     print(
       `${count(tasks)} small tasks and ${naps} waiting ones for each, Redis ${redis.version} at ${redis.maskedUrl} …`,
     )
-    const started = await Promise.all(only.map((name) => startContender(name, places, signal)))
+    const starting = only.map((name) => startContender(name, places, signal))
+    const started = await startAll(stack, starting)
     const contenders = started.flatMap((contender) => contender ?? [])
-    // All at a time: some take seconds to end.
-    stack.defer(async () => void (await Promise.all(contenders.map((each) => each[Symbol.asyncDispose]()))))
     const missing = only.filter((_, at) => started[at] === undefined)
 
     const remote = contenders.find(({ name }) => name === 'remote')?.address

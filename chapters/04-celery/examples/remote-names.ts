@@ -27,6 +27,7 @@ import { connect, serve } from '../src/remote.ts'
 import { NameServer } from '../src/remote-names.ts'
 import { listenAddress } from '../src/remote-options.ts'
 import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
+import { startAll } from '../src/start-all.ts'
 
 /** How long a name may take to go or to come back before this example gives up, in leases. */
 const patience = 20
@@ -40,7 +41,7 @@ export default example(import.meta, {
       .describe('with --stay: where to listen; 127.0.0.1 can be reached from this machine only'),
     port: wholeNumber(0, 65_535).default(0).describe('with --stay: the port; 0 is a free one'),
   },
-  quick: { lease: 600 },
+  quick: { lease: 2_000 },
 
   async run({ lease: leaseMs, stay, host, port }, { signal, print }) {
     if (stay) {
@@ -55,13 +56,12 @@ export default example(import.meta, {
     const secret = newSecret()
     let names = stack.use(await startNameServer({ secret, signal }))
     const { address } = names.info
-    const workers = await Promise.all(
+    const [killed, hanging] = await startAll(
+      stack,
       ['rates.killed', 'rates.hangs', 'rates.removed', 'rates.stays'].map((name) =>
         startWorker({ secret, signal }, { register: { names: address, name, leaseMs } }),
       ),
     )
-    for (const worker of workers) stack.use(worker)
-    const [killed, hanging] = workers
 
     let client = await connect<NameServer>(address, { secret, signal })
     stack.defer(() => client[Symbol.dispose]())

@@ -27,6 +27,9 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Job, openQueue } from '../src/rq.ts'
 import { functions } from '../src/rq-functions.ts'
 import { currencyQueue, startWorker } from '../src/rq-workers.ts'
+import { startAll } from '../src/start-all.ts'
+
+const patienceMs = 60_000
 
 export default example(import.meta, {
   options: {
@@ -45,7 +48,7 @@ export default example(import.meta, {
     const starting = Array.from({ length: running > 0 ? 0 : workerCount }, () =>
       startWorker(redis.url, currencyQueue, { signal }),
     )
-    for (const worker of await Promise.all(starting)) stack.use(worker)
+    await startAll(stack, starting)
     const workers = running || workerCount
     const pairs = pairsOf(pairCount)
     print(`${count(pairs.length)} rates from ${workers} ${running ? 'running' : 'own'} workers at ${redis.maskedUrl} …`)
@@ -60,11 +63,17 @@ export default example(import.meta, {
     using bar = progress('waiting for the rates', ids.length)
     const ended = new Map<string, Job>()
     let polls = 0
+    let lastEndAt = begin
     while (ended.size < ids.length) {
+      // The workers may be another program's, and may have gone.
+      if (performance.now() - lastEndAt > patienceMs)
+        throw new Error(`no job has ended for ${milliseconds(patienceMs)}`)
       await delay(poll, undefined, { signal })
       polls++
       for (const job of await Promise.all(ids.filter((id) => !ended.has(id)).map((id) => queue.job(id)))) {
-        if (job?.status === 'finished' || job?.status === 'failed') ended.set(job.id, job)
+        if (job?.status !== 'finished' && job?.status !== 'failed') continue
+        ended.set(job.id, job)
+        lastEndAt = performance.now()
       }
       bar.update(ended.size)
     }

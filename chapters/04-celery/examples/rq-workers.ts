@@ -10,7 +10,7 @@
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers 4 --stay
  *
- * Each worker gets a job. All but the last are done before the deadline; the last one takes three times as long.
+ * Each worker gets a job. All but the last are done in no time; the last one takes 4 s.
  *
  * Look for: who ends by itself, because SIGTERM lets a worker finish its job, and who has to be killed; and what became of
  * the killed worker's job. A worker started after that finds it, does it, and it has exactly one result.
@@ -26,8 +26,10 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { openQueue } from '../src/rq.ts'
 import { functions } from '../src/rq-functions.ts'
 import { currencyQueue, startWorker } from '../src/rq-workers.ts'
+import { startAll } from '../src/start-all.ts'
 
 const workerNumber = wholeNumber(1, 64)
+const [shortNapMs, longNapMs] = [300, 4_000]
 
 export default example(import.meta, {
   options: {
@@ -38,7 +40,7 @@ export default example(import.meta, {
     stay: flag().describe('serve jobs from other programs until Ctrl-C; needs REDIS_URL'),
   },
   operands: '[N]',
-  quick: { deadline: 600, lease: 1_000 },
+  quick: { lease: 2_000 },
 
   async run({ deadline, lease, stay }, { operands: [given = '2', ...more], signal, print }) {
     const parsed = workerNumber.safeParse(given)
@@ -54,8 +56,7 @@ export default example(import.meta, {
     if (!stay) stack.defer(() => queue.clear())
     const options = { leaseMs: lease, stopTimeoutMs: deadline }
     const start = () => startWorker(redis.url, name, { ...options, signal })
-    const workers = await Promise.all(Array.from({ length: parsed.data }, start))
-    for (const worker of workers) stack.use(worker)
+    const workers = await startAll(stack, Array.from({ length: parsed.data }, start))
     print(`${workers.length} workers at ${redis.maskedUrl}: ${workers.map(({ pid }) => pid).join(', ')}`)
     if (stay) {
       print(`They serve the queue "${name}". Ctrl-C stops them: SIGTERM, and SIGKILL after ${milliseconds(deadline)}.`)
@@ -63,7 +64,7 @@ export default example(import.meta, {
     }
 
     using bar = progress('waiting for the workers')
-    const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? deadline / 2 : deadline * 3))
+    const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? shortNapMs : longNapMs))
     const ids = await Promise.all(naps.map((ms) => queue.enqueue('nap', ms)))
     for (let started = 0; started < ids.length; ) {
       signal.throwIfAborted()
@@ -87,7 +88,7 @@ export default example(import.meta, {
 
     bar.update(0, 'a new worker waits until the killed one is taken for dead')
     if (abandoned > 0) stack.use(await start())
-    for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + deadline * 3 + 60_000, signal })
+    for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + longNapMs + 60_000, signal })
     const after = (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])
     if (stay) return { workers: ends, abandoned, jobs: [] }
     print(

@@ -1,8 +1,9 @@
 /** The examples of the smallest queue as a reader runs them. */
-import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { startServer } from '@repo/common/process'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/redis'
-import { runExample, until } from '@repo/common/testing'
+import { processesWith, runExample, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
@@ -45,27 +46,21 @@ describeReal('rq-currency', need, () => {
   })
 
   it('uses the workers that rq-workers --stay runs on the same Redis, and both leave it empty', async () => {
-    await using server = await startRedis()
+    await using server = await startRedis({ own: true })
     const env = { REDIS_URL: server.url }
-    const workers = runExample(chapter, 'rq-workers', ['3', '--stay', '--json'], { env })
+    const mark = randomUUID()
+    await using workers = await startServer({
+      command: process.execPath,
+      args: ['--import', import.meta.resolve('tsx'), 'examples/rq-workers.ts', '3', '--stay', '--deadline', '60000'],
+      ...{ cwd: chapter, env: { ...env, RQ_TEST: mark }, ready: /Ctrl-C stops them/ },
+    })
     using redis = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => redis.disconnect() })
-    await until(async () => (await redis.zcard('rq:currency:workers')) === 3, { timeoutMs: 60_000 })
     const client = await runExample(chapter, 'rq-currency', ['--quick', '--json'], { env })
     expect(client.json()).toMatchObject({ workers: 3, pairs: 8 })
-    // Ctrl-C for the other terminal.
-    const pids = await new Promise<string>((resolve) => {
-      let text = ''
-      const ps = spawn('ps', ['-A', '-o', 'pid=,args='])
-      ps.stdout.on('data', (data) => {
-        text += data
-      })
-      ps.on('close', () => resolve(text))
-    })
-    const pid = /^\s*(\d+) .*examples\/rq-workers\.ts 3 --stay/m.exec(pids)?.[1]
-    process.kill(Number(pid), 'SIGINT')
-    const ended = await workers
-    expect(ended).toMatchObject({ code: 130 })
-    expect(await ended.leftBehind()).toEqual([])
+    // Ctrl-C in the other terminal.
+    workers.process.kill('SIGINT')
+    expect(await workers.exited).toMatchObject({ code: 130 })
+    await until(async () => (await processesWith('RQ_TEST', mark)).length === 0, { timeoutMs: 60_000 })
     expect(await redis.keys('*')).toEqual([])
   })
 })
@@ -82,7 +77,7 @@ describeReal('rq-workers', need, () => {
     expect(result.jobs).toEqual([
       { status: 'finished', attempts: 1, result: 300 },
       { status: 'finished', attempts: 1, result: 300 },
-      { status: 'finished', attempts: 2, result: 1800 },
+      { status: 'finished', attempts: 2, result: 4_000 },
     ])
     expect(await run.leftBehind()).toEqual([])
   })
@@ -117,7 +112,7 @@ describe('what cannot be done', () => {
   })
 
   it('without the right password is work that failed, in one line without the password', async () => {
-    await using server = await startRedis()
+    await using server = await startRedis({ own: true })
     const env = { REDIS_URL: server.url.replace(/:[^:@]*@/, ':wrong@') }
     const { code, stderr } = await runExample(chapter, 'rq-currency', ['--quick'], { env })
     expect(code).toBe(1)
