@@ -7,10 +7,11 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import { describeIssues } from './client.ts'
-import { InvalidArguments, nameInStack, ResultTimeout, TaskFailed, UnknownTask } from './errors.ts'
+import { InvalidArguments, nameInStack, TaskFailed, UnknownTask } from './errors.ts'
 import { Run } from './limits.ts'
 import { type Message, messageSchema } from './message.ts'
 import { type PostgresConnection, Queue, QueueEvents, Worker, waiting } from './postgres.ts'
+import { waitFor } from './results.ts'
 import { retryDelayMs } from './retry.ts'
 import { defaultQueue, keptSeconds } from './settings.ts'
 import type { Task } from './task.ts'
@@ -94,20 +95,12 @@ const queryIn = async (queue: InstanceType<typeof Queue>, text: string, params: 
 function resultOf<R>(id: string, task: string, end: Promise<unknown>): PostgresResult<R> {
   return {
     id,
-    async get({ timeoutMs, signal } = {}) {
-      signal?.throwIfAborted()
-      const stop = Promise.withResolvers<never>()
-      const abort = () => stop.reject(signal?.reason)
-      signal?.addEventListener('abort', abort, { once: true })
-      const late = new ResultTimeout(`no result of ${task} (${id}) within ${timeoutMs} ms`)
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop.reject(late), timeoutMs)
-      try {
-        return (await Promise.race([end, stop.promise])) as R
-      } finally {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
-      }
-    },
+    get: (options = {}) =>
+      waitFor(
+        () => end as Promise<R>,
+        options,
+        () => `no result of ${task} (${id}) within ${options.timeoutMs} ms`,
+      ),
   }
 }
 

@@ -134,16 +134,8 @@ export class TaskResult<Result = unknown> {
  */
 export async function gather<Result>(
   results: readonly TaskResult<Result>[],
-  { timeoutMs, signal }: WaitOptions = {},
+  options: WaitOptions = {},
 ): Promise<Result[]> {
-  signal?.throwIfAborted()
-  const end = Promise.withResolvers<never>()
-  const abort = () => end.reject(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => void describeTimeout().then(end.reject, end.reject), timeoutMs)
   async function describeTimeout() {
     const missing = results.filter((result) => result.outcome === undefined)
     const [first] = missing
@@ -155,30 +147,40 @@ export async function gather<Result>(
     ])
     enough.abort()
     const others = missing.length > 1 ? ` and ${missing.length - 1} more` : ''
-    return new ResultTimeout(
-      `no result of ${first?.task} (${first?.id})${others} within ${timeoutMs} ms${state ? `; it is ${state}` : ''}`,
-    )
+    const where = state ? `; it is ${state}` : ''
+    return `no result of ${first?.task} (${first?.id})${others} within ${options.timeoutMs} ms${where}`
   }
-  const values = (async () => {
-    const all: Result[] = []
-    // Started together, so that the first failure ends the wait; awaited in their order.
-    const outcomes = results.map((result) => result.settled())
-    for (const outcome of outcomes) outcome.then((ended) => void (ended.ok || end.reject(ended.error)), end.reject)
-    for (const outcome of outcomes) {
-      const ended = await outcome
-      if (!ended.ok) throw ended.error
-      all.push(ended.value as Result)
-    }
-    return all
-  })()
+  const value = async (result: TaskResult<Result>) => {
+    const ended = await result.settled()
+    if (!ended.ok) throw ended.error
+    return ended.value as Result
+  }
+  // Started together, so that the first failure ends the wait.
+  return await waitFor(() => Promise.all(results.map(value)), options, describeTimeout)
+}
+
+/**
+ * Waits for work, but not longer than it is told to.
+ *
+ * @param late says what did not come in time
+ * @throws ResultTimeout, the signal's reason, or what the work throws
+ */
+export async function waitFor<T>(
+  work: () => Promise<T>,
+  { timeoutMs, signal }: WaitOptions,
+  late: () => string | Promise<string>,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const end = Promise.withResolvers<never>()
+  const abort = () => end.reject(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  const timeOut = async () => end.reject(new ResultTimeout(await late()))
+  const timer = timeoutMs === undefined ? undefined : setTimeout(timeOut, timeoutMs)
   try {
-    return await Promise.race([values, end.promise])
+    return await Promise.race([work(), end.promise])
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
-    // Whichever lost the race may fail later.
-    values.catch(() => {})
-    end.promise.catch(() => {})
   }
 }
 
