@@ -5,13 +5,21 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { UsageError } from '@repo/common/example'
+import { until } from '@repo/common/until'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Connection, type ConnectOptions, connect, type RunOptions } from './connection.ts'
 import { dialectOf, probe, readProbe } from './dialects/dialects.ts'
 import { readExitCodes, settle, withExitCodes } from './exit-codes.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from './job.ts'
 import { type PracticeCluster, type PracticeOptions, startPracticeCluster } from './practice/cluster.ts'
-import { type Dialect, type NodeStatus, ParseError, type Question, type SchedulerName } from './scheduler.ts'
+import {
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  type SchedulerName,
+} from './scheduler.ts'
 import { CommandError } from './ssh-errors.ts'
 
 export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
@@ -38,7 +46,8 @@ export interface Cluster extends AsyncDisposable {
   commands: { submit: number; poll: number }
   /**
    * Writes the job's files and submits it. May be repeated with the same job, by this client or a later one, whatever
-   * happened to the first attempt: a job of one name in one folder is submitted once.
+   * happened to the first attempt: a job of one name in one folder is submitted once. Where its answer was lost, the queue
+   * is asked.
    *
    * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's own words when it refuses
    */
@@ -54,6 +63,8 @@ export interface Cluster extends AsyncDisposable {
   release: (job: SubmittedJob) => Promise<void>
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Promise<string>
+  /** The user's jobs, also those that others of the user's programs have submitted. */
+  queue: () => Promise<ListedJob[]>
   nodes: () => Promise<NodeStatus[]>
   /**
    * What the scheduler answers to any question of its dialect.
@@ -90,11 +101,13 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     throw new UsageError('--host', host ?? name, `a login node with a scheduler, but no scheduler found: ${there}`)
   }
   // What the account calls its home, which need not be where its sessions begin.
-  const home = (await connection.output(['sh', '-c', 'cd "$HOME" && pwd'], { repeatable: true, signal })).trim()
+  const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
+  const [, user = '', home = ''] =
+    /^(.*)\n(.*)\n$/.exec(await connection.output(account, { repeatable: true, signal })) ?? []
 
   async function ask<Answer>({ command, parse, nothing }: Question<Answer>, options?: RunOptions): Promise<Answer> {
     const result = await connection.run(command, { repeatable: true, signal, ...options })
-    if (result.code !== 0 && !nothing?.test(result.stderr)) throw new CommandError(name, command, result)
+    if (result.code !== 0 && !nothing?.(result)) throw new CommandError(name, command, result)
     return named(() => parse(result.stdout))
   }
   /** Names the host in what a parser says. */
@@ -105,6 +118,20 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
       if (error instanceof ParseError) error.message = `${name}: ${error.message}`
       throw error
     }
+  }
+
+  const queue = () => ask(dialect.queue(user))
+  /** The id of a job that the scheduler has, although its answer to the submission has not come. */
+  async function lookFor({ name, folder }: JobDescription): Promise<string | undefined> {
+    // By a symbolic link a folder has two paths.
+    const paths = [
+      folder,
+      (await connection.output(['pwd', '-P'], { cwd: folder, repeatable: true, signal })).trimEnd(),
+    ]
+    // A dialect may have put something behind the name.
+    const isIt = (listed: ListedJob) =>
+      `${listed.name}-`.startsWith(`${name}-`) && listed.folder !== undefined && paths.includes(listed.folder)
+    return (await queue()).find(isIt)?.id
   }
 
   const commands = { submit: 0, poll: 0 }
@@ -125,11 +152,39 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
       )
       const { command, parse } = dialect.submit(job)
       commands.submit++
-      const once = ['sh', '-c', submitOnce, 'sh', job.folder, job.name, ...command] as const
-      const result = await connection.run(once, { repeatable: true, signal })
-      if (result.code !== 0) throw new CommandError(name, command, result)
-      const id = named(() => parse(result.stdout))
-      return { id, name: job.name, folder: job.folder, ...(job.array && { array: job.array }) }
+      const submitted = (id: string) => ({
+        id,
+        name: job.name,
+        folder: job.folder,
+        ...(job.array && { array: job.array }),
+      })
+      const inFolder = (script: string, ...args: string[]) =>
+        connection.run(['sh', '-c', script, 'sh', job.folder, job.name, ...args], { repeatable: true, signal })
+      const deadline = performance.now() + answerMs
+      for (;;) {
+        const result = await inFolder(submitOnce, ...command)
+        if (result.code === 0) {
+          const [, found] = /^found (\S+)\n$/.exec(result.stdout) ?? []
+          return submitted(found ?? named(() => parse(result.stdout)))
+        }
+        // A refusal is one only when the queue knows nothing of the job: it may have been taken before the answer was lost.
+        const refusal = new CommandError(name, command, result)
+        const look = () => lookFor(job)
+        const mayCome = lostAnswer.test(result.stderr)
+        const looked = mayCome ? until(look, { timeoutMs: lostMs, everyMs: 1_000, signal }).catch(look) : look()
+        let id: string | undefined
+        try {
+          id = await looked
+        } catch {
+          if (result.code === noAnswer && performance.now() < deadline) continue
+          throw refusal
+        }
+        if (id !== undefined) await inFolder(remember, id)
+        else if (result.code !== noAnswer) {
+          await inFolder(forget)
+          throw refusal
+        } else if ((await inFolder(forgetOld)).code !== 0 && performance.now() > deadline) throw refusal
+      }
     },
 
     async poll(jobs) {
@@ -139,7 +194,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
       commands.poll++
       const { stdout, stderr } = await connection.run(withExitCodes(command, jobs, mark), { repeatable: true, signal })
       const { answer, code, exitCodes } = named(() => readExitCodes(stdout, command, jobs, mark))
-      const isEmpty = code !== 0 && nothing?.test(stderr)
+      const isEmpty = code !== 0 && nothing?.({ code, stdout: answer, stderr })
       if (code !== 0 && !isEmpty) throw new CommandError(name, command, { code, stdout: answer, stderr })
       const listed = isEmpty && answer.trim() === '' ? [] : named(() => parse(answer))
       return settle(jobs, listed, exitCodes, missingSince, { now: Date.now(), patienceMs, scheduler: dialect.title })
@@ -150,6 +205,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     hold: async (job) => void (await connection.output(dialect.hold(job), { repeatable: true, signal })),
     release: async (job) => void (await connection.output(dialect.release(job), { repeatable: true, signal })),
     why: (job) => ask(dialect.why(job)),
+    queue,
     nodes: () => ask(dialect.nodes()),
     ask,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -160,16 +216,28 @@ function addressOf({ host, port, user, identityFile, knownHostsFile }: PracticeC
   return { host, port, user, identityFile, knownHostsFile, configFile: false, agent: false }
 }
 
+const noAnswer = 75
+/** So long another client's submission may take. */
+const answerMs = 30_000
+/** A scheduler that did not answer in time may still take the job a moment later; so long it is looked for. */
+const lostMs = 10_000
+const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
+
 /**
  * Submits once, however often it is run: a folder can be made only once, and what the scheduler answered stays beside it.
- * The one who finds the folder there waits for that answer. A refused job may be submitted again.
+ * The one who finds the folder there waits a little for that answer. Where there is none, the queue must say what has become of the
+ * job, before the folder is removed and the job may be submitted again.
  */
 const submitOnce = [
   // A connection that is lost now must not end it halfway.
   'trap "" HUP',
   'cd "$1" || exit 1',
   'begun=.$2.submitting done=.$2.submitted; shift 2',
-  'if mkdir "$begun" 2>/dev/null; then if "$@" >"$done.new"; then mv "$done.new" "$done"; else code=$?; cat "$done.new"; rmdir "$begun"; exit "$code"; fi; fi',
-  'waited=0; until [ -s "$done" ]; do if [ "$waited" -ge 30 ]; then echo "submitted before, but no answer of the scheduler is known: look into its queue" >&2; exit 75; fi; waited=$((waited + 1)); sleep 1; done',
+  `if mkdir "$begun" 2>/dev/null; then if "$@" >"$done.new"; then mv "$done.new" "$done"; else code=$?; cat "$done.new"; [ "$code" != ${noAnswer} ] || code=1; exit "$code"; fi; fi`,
+  `waited=0; until [ -s "$done" ]; do if [ "$waited" -ge 2 ]; then echo "begun before, without an answer, and not in the queue; may be submitted again ten minutes after that" >&2; exit ${noAnswer}; fi; waited=$((waited + 1)); sleep 1; done`,
   'cat "$done"',
 ].join('; ')
+const remember = 'cd "$1" && echo "found $3" >".$2.submitted.new" && mv ".$2.submitted.new" ".$2.submitted"'
+const forget = 'cd "$1" && rmdir ".$2.submitting"'
+/** So long ago that no scheduler can still be about to take it, and it has never run: who began it has died. */
+const forgetOld = `cd "$1" && test -n "$(find ".$2.submitting" -maxdepth 0 -mmin +10)" && test -z "$(ls "$2.out" "$2".*.out 2>/dev/null)" && rmdir ".$2.submitting"`

@@ -34,6 +34,8 @@ export interface JobDescription {
   environment?: Record<string, string>
   /** The folder the command runs in, absolute on the cluster. Scripts, outputs and exit codes go there. */
   folder: string
+  /** Files in the folder that the command reads, by their names: a scheduler that copies files must know them. */
+  inputs?: string[]
   /** Runs the command once for each of these task numbers, each with its number in the environment variable TASK_ID. */
   array?: number[]
   dependencies?: Dependency[]
@@ -115,6 +117,8 @@ export function checkJob(job: JobDescription): void {
   check('command', job.command.join(' '), Boolean(job.command[0]) && !job.command.some(hasNul), 'a program')
   const oneLine = 'an absolute path without control characters'
   check('folder', job.folder, job.folder.startsWith('/') && !hasControl(job.folder), oneLine)
+  for (const input of job.inputs ?? [])
+    check('input', input, /^[\w.@+-]+$/.test(input), "a file's name: letters, digits and . _ @ + -")
   if (job.queue !== undefined) check('queue', job.queue, /^[A-Za-z][\w.@-]*$/.test(job.queue), 'the name of a queue')
   for (const [name, value] of Object.entries(job.environment ?? {})) {
     check('environment', name, /^[A-Za-z_]\w*$/.test(name), 'names of letters, digits and _')

@@ -3,7 +3,7 @@
  * command lines to run, and how to read what they print. A dialect runs nothing by itself, so that every hook can be
  * tested on recorded output.
  */
-import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
+import type { JobDescription, JobState, JobStatus, SubmittedJob } from './job.ts'
 
 export const schedulerNames = ['slurm', 'pbs', 'torque', 'htcondor'] as const
 export type SchedulerName = (typeof schedulerNames)[number]
@@ -29,13 +29,22 @@ export interface NodeStatus {
   detail: string
 }
 
+/** A job in the scheduler's list, whoever submitted it. */
+export interface ListedJob {
+  id: string
+  name: string
+  state: JobState
+  /** Where it was submitted. */
+  folder?: string | undefined
+}
+
 /** One command and the reader of what it prints. */
 export interface Question<Answer> {
   command: Command
   /** @throws {ParseError} when the output is of no known form */
   parse: (stdout: string) => Answer
-  /** What the command writes to standard error, failing, when there is nothing to list: that is an answer, too. */
-  nothing?: RegExp
+  /** Whether the command fails only because there is nothing to list: that is an answer, too. */
+  nothing?: (result: { code: number; stdout: string; stderr: string }) => boolean
 }
 
 export interface Dialect {
@@ -54,9 +63,22 @@ export interface Dialect {
   release: (job: SubmittedJob) => Command
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Question<string>
+  /** The user's jobs, an array as one; those that have ended for as long as the scheduler remembers them. */
+  queue: (user: string) => Question<ListedJob[]>
   nodes: () => Question<NodeStatus[]>
   /** A shell on a node that the scheduler picks, with standard input; without a terminal only where `terminal` may be false. */
   interactive: (options: { walltimeSeconds: number; terminal: boolean }) => Command
+}
+
+/** How all but HTCondor call what a job waits for. */
+export const dependencyWords = { ok: 'afterok', 'not ok': 'afternotok', any: 'afterany' } as const
+
+/** A command whose parser names it when it does not know what came. */
+export function question<Answer>(
+  command: Command,
+  parse: (stdout: string, command: Command) => Answer,
+): Question<Answer> {
+  return { command, parse: (stdout) => parse(stdout, command) }
 }
 
 /** What came back has no known form: which command it was, and the beginning of what it printed. */

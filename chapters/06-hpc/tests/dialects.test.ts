@@ -24,6 +24,7 @@ const submitted = (id: string, array?: number[]): SubmittedJob => ({
   folder: job.folder,
   ...(array && { array }),
 })
+const failing = (stderr: string, code = 1) => ({ code, stdout: '', stderr })
 const scriptOf = (dialect: Dialect, more: Partial<JobDescription> = {}) =>
   dialect.files({ ...job, ...more })[0]?.text ?? ''
 const headerOf = (dialect: Dialect, more: Partial<JobDescription>) =>
@@ -97,11 +98,21 @@ describe('what is written for', () => {
     const imitation = torque({ onSlurm: true })
     expect(headerOf(imitation, everything)).toEqual([])
     const { command } = imitation.submit({ ...job, ...everything })
-    expect(command.join(' ')).toBe(`qsub ${words.join(' ')} -o study.%a.log study.sh`)
+    // By its name alone are the tasks of an array found there: no other folder's array has it.
+    expect(command.join(' ')).toMatch(/^qsub -N study-[0-9a-f]{8} -l /)
+    const withoutName = command.slice(3).join(' ')
+    expect(withoutName).toBe(`${words.slice(1).join(' ')} -o study.%a.log study.sh`)
+    expect(imitation.submit({ ...job, ...everything, folder: '/elsewhere' }).command[2]).not.toBe(command[2])
+    expect(imitation.submit(job).command[2]).toBe('study')
   })
 
   it('HTCondor, whose script has no header, and a DAG for DAGMan', () => {
-    const [description, script] = htcondor().files({ ...job, ...everything, queue: undefined as never })
+    const [description, script] = htcondor().files({
+      ...job,
+      ...everything,
+      inputs: ['study.mjs', 'data.bin'],
+      queue: undefined as never,
+    })
     expect(description?.text.split('\n')).toEqual([
       'universe = parallel',
       'machine_count = 2',
@@ -111,6 +122,7 @@ describe('what is written for', () => {
       '+TaskId = $(TASK_ID)',
       'log = study.log',
       'should_transfer_files = IF_NEEDED',
+      'transfer_input_files = study.mjs, data.bin',
       'when_to_transfer_output = ON_EXIT',
       'request_cpus = 4',
       'request_memory = 512MB',
@@ -248,7 +260,9 @@ describe('Slurm without accounting', () => {
   })
 
   it('takes "Invalid job id" for an empty list, and rubbish for an error', () => {
-    expect(dialect.poll([submitted('1')]).nothing?.test('slurm_load_jobs error: Invalid job id specified')).toBe(true)
+    expect(dialect.poll([submitted('1')]).nothing?.(failing('slurm_load_jobs error: Invalid job id specified'))).toBe(
+      true,
+    )
     expect(read('')).toEqual([])
     for (const rubbish of ['<html>502 Bad Gateway', '1_0 RUNNING', queueLine('one', 'RUNNING', '0')]) {
       expect(() => read(rubbish)).toThrow(/^squeue printed ".*; expected /)
@@ -377,7 +391,7 @@ describe('PBS', () => {
   })
 
   it('takes an unknown job for an empty list, and broken JSON for an error', () => {
-    expect(dialect.poll([submitted('1')]).nothing?.test('qstat: Unknown Job Id 1.host')).toBe(true)
+    expect(dialect.poll([submitted('1')]).nothing?.(failing('qstat: Unknown Job Id 1.host'))).toBe(true)
     for (const rubbish of ['', '{"Jobs":', '[]', '{}'])
       expect(() => dialect.poll([submitted('1')]).parse(rubbish)).toThrow('expected')
   })
@@ -427,20 +441,33 @@ describe('Torque', () => {
     `Job Id:\t${id}\n\tJob_Name = ${name}\n\tJob_Owner = root@localhost\n\tjob_state = ${state}\n\tqueue = practice\n\tqtime = Mon Nov 23 00:03:37 2026\n\texec_host = n1/1\n\tPriority = 4294901757\n\n`
 
   it("reads Slurm's imitation, in which an array is as alive as its liveliest task and nothing has an exit code", () => {
-    const { command, parse } = torque({ onSlurm: true }).poll([
+    const imitation = torque({ onSlurm: true })
+    const own = imitation.submit({ ...job, array: [0, 1] }).command[2] ?? ''
+    const { command, parse, nothing } = imitation.poll([
       submitted('12', [0, 1]),
       { ...submitted('20'), name: 'single' },
+      { ...submitted('21'), name: 'too-large' },
     ])
     expect(command).toEqual(['qstat', '-f'])
     expect(
       parse(
         recorded(3, 'study', 'R') +
-          recorded(13, 'study', 'C') +
-          recorded(12, 'study', 'Q') +
-          recorded(20, 'single', 'C'),
+          recorded(13, own, 'C') +
+          recorded(14, 'study-0badf00d', 'R') +
+          recorded(12, own, 'Q') +
+          recorded(20, 'single', 'C') +
+          // Of states such as OUT_OF_MEMORY qstat knows no letter: they are ends.
+          recorded(21, 'too-large', 'U'),
       ),
-    ).toEqual([{ id: '12', state: 'queued', node: 'n1' }])
+    ).toEqual([
+      { id: '12', state: 'queued', node: 'n1' },
+      { id: '20', state: 'unknown', node: 'n1' },
+      { id: '21', state: 'unknown' },
+    ])
     expect(parse('')).toEqual([])
+    // As where Perl does not know the locale.
+    expect(nothing?.(failing('perl: warning: Setting locale failed.\n', 153))).toBe(true)
+    expect(nothing?.(failing('', 1))).toBe(false)
   })
 
   it('reads the nodes of both', () => {
@@ -544,6 +571,44 @@ describe('HTCondor', () => {
     expect(htcondor().nodes().parse(JSON.stringify(slots))).toMatchObject([
       { name: 'n1', state: 'free', cores: 4, coresInUse: 3 },
     ])
+  })
+})
+
+describe("the user's jobs", () => {
+  // Slurm's recorded from 22.05, the others in the form of their manuals.
+  const slurms =
+    '2|FAILED|BadConstraints|/home/you/run|study\n9|PENDING|Resources|/home/you/run|study\n9|RUNNING|None|/home/you/run|study\n3|PENDING|JobHeldUser|/tmp|a|b\n'
+  const pbsList = JSON.stringify({
+    pbs_version: '22',
+    Jobs: {
+      '9[].host': {
+        ...{ Job_Name: 'study', Job_Owner: 'you@login', job_state: 'B' },
+        Variable_List: { PBS_O_WORKDIR: '/home/you/run' },
+      },
+      '4.host': { Job_Name: 'theirs', Job_Owner: 'she@login', job_state: 'R' },
+    },
+  })
+  const torqueList =
+    'Job Id: 9[].host\n    Job_Name = study\n    Job_Owner = you@login\n    job_state = R\n    Variable_List = PBS_O_QUEUE=q,PBS_O_WORKDIR=/home/you/run,PBS_O_HOST=login\n\nJob Id: 4.host\n    Job_Name = theirs\n    Job_Owner = she@login\n    job_state = R\n\n'
+  const ads = [0, 1].map((ProcId) => ({
+    ClusterId: 9,
+    ProcId,
+    JobBatchName: 'study',
+    Iwd: '/home/you/run',
+    JobStatus: 2,
+  }))
+  it.each([
+    [slurm({ accounting: true }), slurms, '9'],
+    [torque({ onSlurm: true }), slurms, '9'],
+    [pbs(), pbsList, '9[]'],
+    [torque({ onSlurm: false }), torqueList, '9[]'],
+    [htcondor(), `${JSON.stringify(ads)}\n--\n`, '9'],
+  ])('are listed with their folders, an array once: %#', (dialect, printed, id) => {
+    const jobs = dialect.queue('you').parse(printed)
+    expect(jobs[0]).toEqual({ id, name: 'study', state: 'running', folder: '/home/you/run' })
+    const other = [{ id: '3', name: 'a|b', state: 'held', folder: '/tmp' }]
+    expect(jobs.slice(1)).toEqual(printed === slurms ? other : [])
+    expect(() => dialect.queue('you').parse('<html>')).toThrow('expected')
   })
 })
 

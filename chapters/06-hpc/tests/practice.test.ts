@@ -1,6 +1,6 @@
 /** The practice cluster: it runs jobs as the real ones do, each dialect sees the same, and things go wrong on demand. */
 import { execFile } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/testing'
@@ -133,6 +133,27 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(await opened.ended(job)).toMatchObject([{ state: 'completed' }])
     expect(await opened.submit({ name: 'once' })).toEqual(job)
     expect(opened.practice.queue.jobs.size).toBe(before + 1)
+  })
+
+  it('lists the jobs of the user with their names and folders, an array as one', async () => {
+    const job = await opened.submit({ hold: true, array: [0, 1] })
+    const listed = (await cluster.queue()).filter(({ id }) => id === job.id)
+    expect(listed).toMatchObject([{ name: job.name, state: 'held', folder: job.folder }])
+    await cluster.cancel(job)
+  })
+
+  it('is asked for the job when its answer to a submission was lost, before that is done again', async () => {
+    const folder = join(cluster.home, 'lost')
+    const job = await opened.submit({ name: 'lost', hold: true, folder })
+    const before = opened.practice.queue.jobs.size
+    // As where the login node died while the scheduler answered.
+    await rm(join(folder, '.lost.submitted'))
+    const again = cluster.submit({ name: 'lost', command: ['true'], hold: true, folder })
+    expect(await again).toEqual(job)
+    expect(opened.practice.queue.jobs.size).toBe(before)
+    // From then on the answer is there.
+    expect(await cluster.submit({ name: 'lost', command: ['true'], hold: true, folder })).toEqual(job)
+    await cluster.cancel(job)
   })
 
   it('refuses a queue that is not there and resources that no node has, in its own words', async () => {

@@ -3,7 +3,15 @@
  * that wait for each other are DAGMan's business, which is itself a job.
  */
 import type { JobDescription, JobState, JobStatus } from '../job.ts'
-import { type Command, type Dialect, type NodeStatus, ParseError, type Question } from '../scheduler.ts'
+import {
+  type Command,
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+} from '../scheduler.ts'
 import { jobScript } from '../script.ts'
 
 export function htcondor(): Dialect {
@@ -24,6 +32,7 @@ export function htcondor(): Dialect {
     hold: ({ id }) => ['condor_hold', id],
     release: ({ id }) => ['condor_release', id],
     why: ({ id }) => question(['condor_q', '-better-analyze', id], readReason),
+    queue: (user) => readingBoth(queueAttributes, ['-constraint', `Owner == "${user}"`], readQueued),
     nodes: () => question(['condor_status', '-json', '-attributes', nodeAttributes.join(',')], readNodes),
     interactive: () => ['condor_submit', '-interactive'],
   }
@@ -47,7 +56,9 @@ function description(job: JobDescription): string {
     '+TaskId': job.array && '$(TASK_ID)',
     // What HTCondor does with the job, event by event. The command's own output goes elsewhere (script.ts).
     log: `${job.name}.log`,
+    // Where no file system is shared with the node, what the command reads travels there, and what it has written back.
     should_transfer_files: 'IF_NEEDED',
+    transfer_input_files: job.inputs?.join(', ') || undefined,
     when_to_transfer_output: 'ON_EXIT',
     request_cpus: cores,
     request_memory: memoryMb && `${memoryMb}MB`,
@@ -76,17 +87,19 @@ const attributes = [
 ]
 const between = '--'
 
+const pollWhere = (...ids: string[]): Question<DagStatus[]> => readingBoth(attributes, ids, (ads) => ads.map(statusOf))
+
 /** Both lists in one command: a job leaves one of them for the other. */
-function pollWhere(...ids: string[]): Question<DagStatus[]> {
+function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[]) => Answer): Question<Answer> {
   const script = `condor_q -json -attributes "$0" "$@" && echo "${between}" && condor_history -json -attributes "$0" "$@"`
-  const command: Command = ['sh', '-c', script, attributes.join(','), ...ids]
+  const command: Command = ['sh', '-c', script, names.join(','), ...which]
   return {
     command,
     parse(stdout) {
       const parts = `\n${stdout}`.split(`\n${between}\n`)
       if (parts.length !== 2)
         throw new ParseError(['condor_q'], stdout, 'the list of condor_q and that of condor_history')
-      return parts.flatMap((part) => readAds(part, ['condor_q'])).map(statusOf)
+      return read(parts.flatMap((part) => readAds(part, ['condor_q'])))
     },
   }
 }
@@ -151,6 +164,16 @@ function statusOf(ad: Ad): DagStatus {
   return status
 }
 
+const queueAttributes = [...attributes, 'JobBatchName', 'Iwd']
+
+function readQueued(ads: Ad[]): ListedJob[] {
+  const jobs = ads.map((ad) => {
+    const { id, state } = statusOf(ad)
+    return { id, state, name: String(ad.JobBatchName ?? ''), folder: String(ad.Iwd ?? '') }
+  })
+  return [...new Map(jobs.map((job) => [job.id, job])).values()]
+}
+
 function readReason(stdout: string, command: Command): string {
   // The first line names the queue's server, which may change while nothing else does.
   const text = stdout.replace(/^\s*-- Schedd:.*\n/, '').trim()
@@ -199,8 +222,4 @@ export function submitDag(file: string): Question<string> {
 /** DAGMan's own job, and its nodes' jobs as far as it has submitted them. */
 export function pollDag(id: string): Question<DagStatus[]> {
   return pollWhere('-constraint', `ClusterId == ${id} || DAGManJobId == ${id}`)
-}
-
-function question<Answer>(command: Command, parse: (stdout: string, command: Command) => Answer): Question<Answer> {
-  return { command, parse: (stdout) => parse(stdout, command) }
 }

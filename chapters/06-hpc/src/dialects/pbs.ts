@@ -1,6 +1,15 @@
 /** PBS Pro and OpenPBS: qsub, and qstat with its history (-x) and JSON. */
 import type { JobDescription, JobStatus, SubmittedJob } from '../job.ts'
-import { type Command, type Dialect, type NodeStatus, ParseError, type Question } from '../scheduler.ts'
+import {
+  type Command,
+  type Dialect,
+  dependencyWords,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+} from '../scheduler.ts'
 import { clockTime, jobScript, taskRanges } from '../script.ts'
 
 export function pbs(): Dialect {
@@ -16,12 +25,12 @@ export function pbs(): Dialect {
     hold: ({ id }) => ['qhold', id],
     release: ({ id }) => ['qrls', id],
     why: ({ id }) => question(['qstat', '-x', '-f', '-F', 'json', id], readReason),
+    queue: (user) =>
+      question(['qstat', '-x', '-f', '-F', 'json'], (stdout, command) => readQueued(stdout, command, user)),
     nodes: () => question(['pbsnodes', '-a', '-F', 'json'], readNodes),
     interactive: ({ walltimeSeconds }) => ['qsub', '-I', '-l', `walltime=${clockTime(walltimeSeconds)}`],
   }
 }
-
-const dependencyWords = { ok: 'afterok', 'not ok': 'afternotok', any: 'afterany' } as const
 
 function header(job: JobDescription): string[] {
   const { resources: { cores = 1, memoryMb, nodes = 1, ranksPerNode, walltimeSeconds, gpus } = {} } = job
@@ -106,7 +115,7 @@ function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
         const task = found.index === undefined ? undefined : taskOf(found.index, arrays.get(found.id))
         return { id: found.id, ...(task === undefined ? {} : { task }), ...statusOf(job, endings) }
       }),
-    nothing: /Unknown Job Id/i,
+    nothing: ({ stderr }) => /Unknown Job Id/i.test(stderr),
   }
 }
 
@@ -176,9 +185,27 @@ const letters: Record<string, JobStatus['state']> = {
 function readReason(stdout: string, command: Command): string {
   const [job] = jobsIn(stdout, command)
   if (!job) throw new ParseError(command, stdout, 'one job')
-  const { job_state: state, comment, depend, Hold_Types: hold } = job[1]
+  return reasonOf(job[1])
+}
+
+/** Why a job waits, in the words of PBS and Torque. */
+export function reasonOf({ job_state: state, comment, depend, Hold_Types: hold }: Attributes): string {
   const held = state === 'H' && hold && hold !== 'n' ? `hold types ${hold}` : undefined
   return [`state ${state}`, comment, depend && `depend ${depend}`, held].filter(Boolean).join(', ')
+}
+
+function readQueued(stdout: string, command: Command, user: string): ListedJob[] {
+  return jobsIn(stdout, command).flatMap(([text, job]) => {
+    const { PBS_O_WORKDIR: folder } = (job.Variable_List ?? {}) as Record<string, string>
+    return listed(readId(text)?.id, job, folder, user)
+  })
+}
+
+/** A job in a list of everybody's, if it is the user's. */
+export function listed(id: string | undefined, job: Attributes, folder: string | undefined, user: string): ListedJob[] {
+  // `user@host`
+  if (id === undefined || String(job.Job_Owner).replace(/@.*/, '') !== user) return []
+  return [{ id, name: String(job.Job_Name), state: statusOf(job, {}).state, folder }]
 }
 
 function readNodes(stdout: string, command: Command): NodeStatus[] {
@@ -204,11 +231,4 @@ export function nodeState(words: string): NodeStatus['state'] {
   if (/\b(down|offline|stale|provisioning)\b/.test(words)) return 'down'
   if (/\b(job-busy|job-exclusive|busy|resv-exclusive)\b/.test(words)) return 'busy'
   return /\bfree\b/.test(words) ? 'free' : 'unknown'
-}
-
-export function question<Answer>(
-  command: Command,
-  parse: (stdout: string, command: Command) => Answer,
-): Question<Answer> {
-  return { command, parse: (stdout) => parse(stdout, command) }
 }

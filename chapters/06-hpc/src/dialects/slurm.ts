@@ -4,7 +4,15 @@
  */
 import type { JobDescription, JobState, JobStatus, SubmittedJob } from '../job.ts'
 import { commandLine } from '../quote.ts'
-import { type Command, type Dialect, type NodeStatus, ParseError, type Question } from '../scheduler.ts'
+import {
+  type Command,
+  type Dialect,
+  dependencyWords,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  question,
+} from '../scheduler.ts'
 import { clockTime, jobScript, readTaskRanges, taskRanges } from '../script.ts'
 
 /** @param accounting whether `sacct` answers */
@@ -19,6 +27,8 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
     hold: ({ id }) => ['scontrol', 'hold', id],
     release: ({ id }) => ['scontrol', 'release', id],
     why: ({ id }) => question(['scontrol', 'show', 'job', id], readReason),
+    // %F: of an array the array's own id.
+    queue: () => question(['squeue', '--noheader', '--me', '--states=all', '--format=%F|%T|%r|%Z|%j'], readQueued),
     nodes: () => question(['sinfo', '--noheader', '--Node', '--format=%N|%T|%C|%m|%E'], readNodes),
     interactive: ({ walltimeSeconds, terminal }) => [
       ...(['srun', `--time=${clockTime(walltimeSeconds)}`] as const),
@@ -27,8 +37,6 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
     ],
   }
 }
-
-const dependencyWords = { ok: 'afterok', 'not ok': 'afternotok', any: 'afterany' } as const
 
 function script(job: JobDescription) {
   const { resources: { cores, memoryMb, nodes, ranksPerNode = 1, walltimeSeconds, gpus } = {} } = job
@@ -82,7 +90,7 @@ const queueCommand = (jobs: readonly SubmittedJob[]): Command => [
 
 const pollByQueue: Dialect['poll'] = (jobs) => ({
   ...question(queueCommand(jobs), readQueue),
-  nothing: /Invalid job id specified/,
+  nothing: ({ stderr }) => /Invalid job id specified/.test(stderr),
 })
 
 /** Both in one command: accounting may lag behind the queue, and the queue forgets what ended some minutes ago. */
@@ -203,6 +211,17 @@ function stateOf(word: string, reason = ''): JobState {
     : state
 }
 
+function readQueued(stdout: string, command: Command): ListedJob[] {
+  const jobs = readRows(stdout, command, 5).flatMap(([id = '', word = '', reason, folder, name = '']) => {
+    // What sbatch was told that no node has stands in the list for some minutes, but was never taken.
+    if (word === 'FAILED' && reason === 'BadConstraints') return []
+    if (!/^\d+$/.test(id)) throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
+    return [{ id, name, state: stateOf(word, reason), folder }]
+  })
+  // An array whose tasks have begun stands there once for each of them.
+  return [...new Map(jobs.map((job) => [job.id, job])).values()]
+}
+
 function readReason(stdout: string, command: Command): string {
   const field = (name: string) => new RegExp(String.raw`(?:^|\s)${name}=(\S+)`).exec(stdout)?.[1]
   const state = field('JobState')
@@ -243,15 +262,13 @@ const nodeStates: Record<string, NodeStatus['state']> = {
   unknown: 'unknown',
 }
 
+/** Only the last cell may have the separator in it. */
 function readRows(stdout: string, command: Command, cells: number): string[][] {
   const rows = stdout
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trimEnd().split('|'))
+    .map((row) => (row.length > cells ? [...row.slice(0, cells - 1), row.slice(cells - 1).join('|')] : row))
   if (rows.some((row) => row.length !== cells)) throw new ParseError(command, stdout, `${cells} cells in each line`)
   return rows
-}
-
-function question<Answer>(command: Command, parse: (stdout: string, command: Command) => Answer): Question<Answer> {
-  return { command, parse: (stdout) => parse(stdout, command) }
 }

@@ -2,13 +2,25 @@
  * Torque: what PBS was before its ways parted. Slurm brings an imitation of its commands, slurm-wlm-torque, for people who
  * have their scripts; it knows fewer options, tells the tasks of an array not apart, and knows no exit code.
  */
+import { createHash } from 'node:crypto'
 import type { JobDescription, JobStatus, SubmittedJob } from '../job.ts'
-import { type Command, type Dialect, type NodeStatus, ParseError, type Question } from '../scheduler.ts'
+import {
+  type Command,
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+} from '../scheduler.ts'
 import { clockTime, jobScript, taskRanges } from '../script.ts'
-import { dependencyList, nodeState, question, readId, readSubmitted, statusOf } from './pbs.ts'
+import { dependencyList, listed, nodeState, readId, readSubmitted, reasonOf, statusOf } from './pbs.ts'
+import { slurm } from './slurm.ts'
 
 /** @param onSlurm whether qsub is Slurm's imitation */
 export function torque({ onSlurm }: { onSlurm: boolean }): Dialect {
+  // Whose commands still know what its imitation does not say.
+  const underneath = slurm({ accounting: false })
   const taskId = onSlurm ? '$SLURM_ARRAY_TASK_ID' : '$PBS_ARRAYID'
   return {
     name: 'torque',
@@ -26,13 +38,17 @@ export function torque({ onSlurm }: { onSlurm: boolean }): Dialect {
           question(['qsub', ...options(job, onSlurm).flat(), `${job.name}.sh`], readSubmitted)
         : question(['qsub', `${job.name}.sh`], readSubmitted),
     poll: onSlurm ? pollOnSlurm : poll,
-    cancel: ({ id }, tasks) => {
-      if (!tasks) return ['qdel', id]
-      return onSlurm ? ['scancel', `${id}_[${taskRanges(tasks)}]`] : ['qdel', '-t', taskRanges(tasks), id]
+    cancel: (job, tasks) => {
+      if (!tasks) return ['qdel', job.id]
+      return onSlurm ? underneath.cancel(job, tasks) : ['qdel', '-t', taskRanges(tasks), job.id]
     },
     hold: ({ id }) => ['qhold', id],
     release: ({ id }) => ['qrls', id],
-    why: ({ id }) => question(onSlurm ? ['qstat', '-f', id] : ['qstat', '-f', '-1', id], readReason),
+    // qstat shows every job that waits as Q there, a held one, too, and no reason.
+    why: onSlurm ? underneath.why : ({ id }) => question(['qstat', '-f', '-1', id], readReason),
+    queue: onSlurm
+      ? underneath.queue
+      : (user) => question(['qstat', '-f', '-1'], (stdout, command) => readQueued(stdout, command, user)),
     nodes: () => question(['pbsnodes', '-a'], readNodes),
     interactive: ({ walltimeSeconds }) => ['qsub', '-I', '-l', `walltime=${clockTime(walltimeSeconds)}`],
   }
@@ -44,7 +60,7 @@ function options(job: JobDescription, onSlurm = false): [string, ...string[]][] 
   if (memoryMb) resources.push(`mem=${memoryMb}mb`)
   if (walltimeSeconds) resources.push(`walltime=${clockTime(walltimeSeconds)}`)
   const list: [string, ...string[]][] = [
-    ['-N', job.name],
+    ['-N', onSlurm ? nameOnSlurm(job) : job.name],
     ['-l', resources.join(',')],
   ]
   if (job.queue) list.push(['-q', job.queue])
@@ -77,28 +93,43 @@ function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
         ...(index === undefined ? {} : { task: index }),
         ...statusOf(attributes, endings),
       })),
-    nothing: /Unknown Job Id/i,
+    nothing: ({ stderr }) => /Unknown Job Id/i.test(stderr),
   }
 }
 
-/** All jobs are listed, for the tasks of an array have ids of their own there; by their names they are found. */
+/**
+ * All jobs are listed, for the tasks of an array have ids of their own there. They are found by their names; so an array
+ * has a name that no other folder's has, nor another user's.
+ */
+function nameOnSlurm({ name, folder, array }: Pick<JobDescription, 'name' | 'folder' | 'array'>): string {
+  return array ? `${name}-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}` : name
+}
+
 function pollOnSlurm(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
   const command: Command = ['qstat', '-f']
   return {
     command,
     parse(stdout) {
-      const listed = readJobs(stdout, command)
-      return jobs.flatMap(({ id, name, array }) => {
-        const own = listed.filter((job) =>
-          array ? job.attributes.Job_Name === name && Number(job.id) >= Number(id) : job.id === id,
+      const all = readJobs(stdout, command)
+      return jobs.flatMap((job) => {
+        const { id, array } = job
+        const name = nameOnSlurm(job)
+        const own = all.filter((each) =>
+          array ? each.attributes.Job_Name === name && Number(each.id) >= Number(id) : each.id === id,
         )
-        const states = own.map(({ attributes }) => statusOf(attributes, endings))
-        const first = states.find(({ state }) => state === 'running') ?? states.find(({ state }) => state !== 'unknown')
+        // U is what it writes for states that it does not know, such as OUT_OF_MEMORY: they are ends.
+        const states = own.map(({ attributes }) =>
+          attributes.job_state === 'U' ? { state: 'unknown' as const } : statusOf(attributes, endings),
+        )
+        const first =
+          states.find(({ state }) => state === 'running') ??
+          states.find(({ state }) => state !== 'unknown') ??
+          states[0]
         return first ? [{ id, ...first }] : []
       })
     },
-    // It says nothing and ends with 153 when there is no job at all.
-    nothing: /^$/,
+    // When there is no job at all it lists nothing and ends with 153; what Perl may have to say about it does not matter.
+    nothing: ({ code, stdout }) => code === 153 && stdout.trim() === '',
   }
 }
 
@@ -133,9 +164,14 @@ function readJobs(stdout: string, command: Command): Listed[] {
 function readReason(stdout: string, command: Command): string {
   const [job] = readJobs(stdout, command)
   if (!job) throw new ParseError(command, stdout, 'one job')
-  const { job_state: state, comment, depend, Hold_Types: hold } = job.attributes
-  const held = state === 'H' && hold && hold !== 'n' ? `hold types ${hold}` : undefined
-  return [`state ${state}`, comment, depend && `depend ${depend}`, held].filter(Boolean).join(', ')
+  return reasonOf(job.attributes)
+}
+
+function readQueued(stdout: string, command: Command, user: string): ListedJob[] {
+  return readJobs(stdout, command).flatMap(({ id, attributes }) => {
+    const folder = /PBS_O_WORKDIR=([^,]+)/.exec(attributes.Variable_List ?? '')?.[1]
+    return listed(id, attributes, folder, user)
+  })
 }
 
 /** `pbsnodes -a`: a name at the beginning of a line, and attributes below. */

@@ -212,6 +212,7 @@ function adOf(task: Task, moment: Moment): Ad {
     JobStatus: codes[state],
     JobBatchName: job.name,
     Owner: 'practice',
+    Iwd: job.folder,
   }
   if (notes.taskId) ad.TaskId = Number((notes.tasks as string[])[index])
   if (typeof notes.dagNode === 'string') ad.DAGNodeName = notes.dagNode

@@ -101,7 +101,7 @@ async function qsub(call: Call, flavour: Flavour): Promise<Answer> {
     cancelWhenImpossible: true,
     held: options.has('h'),
     requeue: options.text('r') !== 'n',
-    notes: { depend: options.texts('W').find((text) => text.startsWith('depend=')) },
+    notes: { depend: options.texts('W').find((text) => text.startsWith('depend=')), workFolder: call.folder },
   })
   return { stdout: `${idOf(job)}\n` }
 }
@@ -234,9 +234,9 @@ const own = { pbs: { timeout: -29, memory: -27, node: -4 }, torque: { timeout: -
 const keptMs = 300_000
 
 /** What `qstat -f` says of a task, in the order of the real one. */
-function attributesOf(task: Task, call: Call, flavour: Flavour): Record<string, string | number> {
+function attributesOf(task: Task, call: Call, flavour: Flavour): Record<string, string | number | object> {
   const { job, outcome } = task
-  const attributes: Record<string, string | number> = {
+  const attributes: Record<string, string | number | object> = {
     Job_Name: job.name,
     Job_Owner: `${call.user}@login`,
     job_state: stateLetter(task, flavour),
@@ -250,6 +250,8 @@ function attributesOf(task: Task, call: Call, flavour: Flavour): Record<string, 
   if (typeof depend === 'string' && task.state === 'pending') attributes.depend = depend.replace('depend=', '')
   if (job.demand.walltimeMs !== undefined) attributes['Resource_List.walltime'] = clock(job.demand.walltimeMs)
   attributes['Resource_List.ncpus'] = job.demand.nodes * job.demand.coresPerNode
+  const PBS_O_WORKDIR = String(job.notes?.workFolder)
+  attributes.Variable_List = flavour === 'pbs' ? { PBS_O_WORKDIR } : `PBS_O_HOST=login,PBS_O_WORKDIR=${PBS_O_WORKDIR}`
   if (task.startedAt !== undefined) attributes['resources_used.walltime'] = clockTime(Math.floor(ran(task) / 1000))
   const comment = task.state === 'pending' ? comments[task.reason] : undefined
   if (comment) attributes.comment = comment

@@ -316,7 +316,15 @@ function squeue(call: Call): Answer {
     const values = (task: Task, id: string): Record<string, string> => ({
       ...{ i: id, A: String(task.job.id), j: task.job.name, T: stateOf(task), t: shortStates[stateOf(task)] ?? '?' },
       ...{ r: reasonOf(task), R: place(task), N: hostList(task.nodes), D: String(task.job.demand.nodes), u: call.user },
-      ...{ P: task.job.queue, M: shortClock(ran(task)), E: '(null)', S: 'N/A', K: String(task.index ?? 'N/A') },
+      ...{
+        F: String(task.job.id),
+        Z: task.job.folder,
+        P: task.job.queue,
+        M: shortClock(ran(task)),
+        E: '(null)',
+        S: 'N/A',
+        K: String(task.index ?? 'N/A'),
+      },
     })
     const write = ({ task, id }: { task: Task; id: string }) => {
       const known = values(task, id)
