@@ -19,19 +19,16 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { example, UsageError } from '@repo/common/example'
-import { accepting, oneOf, path, wholeNumber } from '@repo/common/options'
+import { oneOf, path, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, milliseconds } from '@repo/common/terminal'
 import { board, completed, summary } from '../src/board.ts'
 import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
-import { attachRun, createRun, findRun, newRunFolder } from '../src/run.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
+import { attachRun, createRun, findRunToAttach, newRunFolder } from '../src/run.ts'
 import { drawStudy, prepareStudy } from '../src/studies.ts'
-import { computePart, filesOf, partsAtMost, type Study, studyNames } from '../src/study.ts'
-
-const mostAttempts = 3
+import { computeWhole, filesOf, partsAtMost, type Study, studyNames } from '../src/study.ts'
 
 export default example(import.meta, {
   options: {
@@ -40,16 +37,14 @@ export default example(import.meta, {
       .default('similarity')
       .describe('what is computed'),
     tasks: wholeNumber(1, 10_000).default(40).describe('into how many tasks it is cut'),
-    node: accepting('a program', (text) => text || undefined)
-      .default('node')
-      .describe('Node on the nodes of the cluster'),
+    node: nodeOption,
     attach: path('the folder of a run').optional().describe('goes on with a run whose client has died'),
   },
   quick: { tasks: 8 },
 
   async run({ job, tasks, node, attach, ...choice }, { signal, print, picture }) {
-    const begun = attach === undefined ? undefined : await readRun(attach)
-    const plan = begun?.notes ?? { job, tasks }
+    const begun = attach === undefined ? undefined : await findRunToAttach(attach)
+    const plan = (begun?.notes as { job: Study['job']; tasks: number } | undefined) ?? { job, tasks }
     const study = prepareStudy(plan.job)
     if (plan.tasks > partsAtMost(study)) {
       throw new UsageError('--tasks', tasks, `1 to ${count(partsAtMost(study))} for ${plan.job}`)
@@ -72,7 +67,7 @@ export default example(import.meta, {
         )
     print(
       `${count(plan.tasks)} tasks on ${cluster.name} by ${cluster.dialect.title}.`,
-      ...(choice.host ? [`Should this program die, go on with: --attach ${run.folder}`] : []),
+      ...(choice.host ? [`Should this program die, go on with: ${comeBack(run.folder, choice.sshConfig)}`] : []),
     )
 
     using bar = progress('submitting', plan.tasks)
@@ -80,34 +75,22 @@ export default example(import.meta, {
     const fetched = new Set<number>()
     try {
       await run.start(signal)
-      for (let attempt = 1; ; attempt++) {
-        await run.follow({
-          signal,
-          async onPoll(all) {
-            bar.update(completed(all), summary(all), board(all))
-            const finished = all.filter(({ state, task }) => state === 'completed' && !fetched.has(task))
-            await run.fetch(
-              finished.map(({ task }) => partOf(task)),
-              signal,
-            )
-            for (const { task } of finished) fetched.add(task)
-          },
-        })
-        const failed = run.tasks.filter(({ state }) => state !== 'completed')
-        if (failed.length === 0 || attempt === mostAttempts) break
-        await run.resubmit(failed.map(({ task }) => task))
-      }
-      const failed = run.tasks.filter(({ state }) => state !== 'completed')
-      if (failed[0]) {
-        const { task, state } = failed[0]
-        const log = (await run.lastLines(failed.slice(0, 1))).get(task)
-        throw new Error(
-          `${failed.length} of ${plan.tasks} tasks failed ${mostAttempts} times; task ${task}: ${state} ${log}`,
-        )
-      }
+      await run.complete({
+        attempts: 3,
+        signal,
+        async onPoll(all) {
+          bar.update(completed(all), summary(all), board(all))
+          const finished = all.filter(({ state, task }) => state === 'completed' && !fetched.has(task))
+          await run.fetch(
+            finished.map(({ task }) => partOf(task)),
+            signal,
+          )
+          for (const { task } of finished) fetched.add(task)
+        },
+      })
     } catch (error) {
       // Ctrl-C leaves nothing running. A client that is killed has no time for that: its jobs go on, and wait for --attach.
-      await run.abandon(error, signal)
+      await run.abandon(signal, { keep: error })
       throw error
     }
     const results = await run.fetch([])
@@ -115,15 +98,23 @@ export default example(import.meta, {
     const whole = new Uint8Array(Buffer.concat(parts))
     const ms = performance.now() - start
 
-    const local = await onThisMachine(study, signal)
+    const local = await computeWhole(study, signal)
     if (Buffer.compare(whole, local.whole) !== 0)
       throw new Error('the cluster and this machine disagree about the result')
     const drawn = drawStudy(study, whole)
     const result = {
-      ...{ scheduler: cluster.dialect.name, host: cluster.name, tasks: plan.tasks, completed: completed(run.tasks) },
-      ...{ failed: plan.tasks - completed(run.tasks), resubmitted: run.resubmitted },
-      ...{ submitCommands: cluster.commands.submit, pollCommands: cluster.commands.poll },
-      ...{ ms, localMs: local.ms, result: drawn.result, picture: await picture(drawn.name, drawn.content) },
+      scheduler: cluster.dialect.name,
+      host: cluster.name,
+      tasks: plan.tasks,
+      completed: completed(run.tasks),
+      failed: plan.tasks - completed(run.tasks),
+      resubmitted: run.resubmitted,
+      submitCommands: cluster.commands.submit,
+      pollCommands: cluster.commands.poll,
+      ms,
+      localMs: local.ms,
+      result: drawn.result,
+      picture: await picture(drawn.name, drawn.content),
     }
     await run.remove()
     print(
@@ -136,23 +127,5 @@ export default example(import.meta, {
   figure: ({ tasks, scheduler, pollCommands }) => `${count(tasks)} tasks on ${scheduler}, ${count(pollCommands)} polls`,
 })
 
-/** A run's study and where it is. */
-async function readRun(folder: string) {
-  const { host, scheduler, notes } = await findRun(folder).catch((error: Error) => {
-    throw new UsageError('--attach', folder, `the folder of a run; ${error.message}`)
-  })
-  if (host === undefined) throw new UsageError('--attach', folder, 'a run on a cluster; this practice cluster is gone')
-  return { place: { host, scheduler }, notes: notes as { job: Study['job']; tasks: number } }
-}
-
-/** The whole on one thread, in steps, so that Ctrl-C is heard. */
-async function onThisMachine(study: Study, signal: AbortSignal) {
-  const parts = Math.min(32, partsAtMost(study))
-  const start = performance.now()
-  const all: Uint8Array[] = []
-  for (let part = 0; part < parts; part++) {
-    all.push(computePart(study, { part, parts }))
-    await setImmediate(undefined, { signal })
-  }
-  return { whole: Buffer.concat(all), ms: performance.now() - start }
-}
+const comeBack = (folder: string, sshConfig?: string) =>
+  ['--attach', folder, ...(sshConfig ? ['--ssh-config', sshConfig] : [])].join(' ')

@@ -17,13 +17,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { example, UsageError } from '@repo/common/example'
-import { accepting, wholeNumber } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
+import { wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, milliseconds, table } from '@repo/common/terminal'
+import { summary } from '../src/board.ts'
 import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
 import type { CollatzState } from '../src/collatz.ts'
+import { drawLives, livesOf } from '../src/collatz-pictures.ts'
 import { createRun, newRunFolder, type Plan } from '../src/run.ts'
 
 /** The exit code of a job that has saved itself and wants to go on. */
@@ -37,9 +38,7 @@ export default example(import.meta, {
     below: wholeNumber(1_000, 100_000_000).default(30_000_000).describe('numbers looked at'),
     walltime: wholeNumber(2, 86_400).default(6).describe('seconds for each life; Slurm makes whole minutes of them'),
     warn: wholeNumber(1, 86_400).default(2).describe('told to stop so many seconds before its end'),
-    node: accepting('a program', (text) => text || undefined)
-      .default('node')
-      .describe('Node on the nodes of the cluster'),
+    node: nodeOption,
   },
   quick: { below: 8_000_000, walltime: 5, warn: 3 },
 
@@ -53,7 +52,8 @@ export default example(import.meta, {
       return createRun(newRunFolder(name), cluster, plan, { host: choice.host, inputs })
     }
     const limited = await runOf('limited', {
-      ...{ resources: { cores: 1, walltimeSeconds: walltime }, warnSeconds: warn },
+      resources: { cores: 1, walltimeSeconds: walltime },
+      warnSeconds: warn,
     })
     const whole = await runOf('whole', { resources: { cores: 1 } })
     print(
@@ -66,8 +66,7 @@ export default example(import.meta, {
       const inOneGo = whole.follow({ signal })
       inOneGo.catch(() => {})
       for (let life = 1; ; life++) {
-        bar.update(0, `life ${life}`)
-        const [job] = await limited.follow({ signal })
+        const [job] = await limited.follow({ signal, onPoll: (now) => bar.update(0, `life ${life}: ${summary(now)}`) })
         if (job?.state === 'completed') break
         // Too late for the warning, told before it could listen, or killed: what it saved before still counts.
         const isEnded = job?.state === 'failed' && job.signal === sigterm
@@ -93,27 +92,31 @@ export default example(import.meta, {
       if (!state || !uninterrupted) throw new Error('no result')
       await Promise.all([limited.remove(), whole.remove()])
 
-      const begin = Math.min(...[state, uninterrupted].flatMap(({ lives }) => lives.map(({ startedAt }) => startedAt)))
-      const lives = state.lives.map(({ from, to, startedAt, endedAt }, at) => ({
-        ...{ job: limited.ids[at], from, to, startMs: startedAt - begin, ms: endedAt - startedAt },
-      }))
-      const idleMs = lives.reduce((sum, life, at) => {
-        const before = lives[at - 1]
-        return sum + (before ? life.startMs - before.startMs - before.ms : 0)
-      }, 0)
+      const { lives, idleMs } = livesOf(state, uninterrupted)
       const answer = ({ best, steps }: CollatzState) => ({ number: best, steps })
       const result = {
-        ...{ scheduler: cluster.dialect.name, host: cluster.name, below, lives, idleMs },
-        ...{ result: answer(state), uninterrupted: answer(uninterrupted) },
+        scheduler: cluster.dialect.name,
+        host: cluster.name,
+        below,
+        lives: lives.map((life, at) => ({ job: limited.ids[at], ...life })),
+        idleMs,
+        result: answer(state),
+        uninterrupted: answer(uninterrupted),
         equal: state.best === uninterrupted.best && state.steps === uninterrupted.steps,
-        picture: await picture('checkpoint.svg', draw(state, uninterrupted, begin)),
+        picture: await picture('checkpoint.svg', drawLives(state, uninterrupted)),
       }
       if (!result.equal) throw new Error(`interrupted ${state.best}, uninterrupted ${uninterrupted.best}: not the same`)
       print(
         '',
         table(
           ['life', 'job', 'from', 'to', 'computed for'],
-          lives.map(({ job, from, to, ms }, at) => [at + 1, job ?? '', count(from), count(to), milliseconds(ms)]),
+          result.lives.map(({ job, from, to, ms }, at) => [
+            at + 1,
+            job ?? '',
+            count(from),
+            count(to),
+            milliseconds(ms),
+          ]),
         ),
         '',
         `${count(state.best)} takes ${count(state.steps)} steps to 1, more than every other number below ${count(below)}.`,
@@ -122,30 +125,10 @@ export default example(import.meta, {
       )
       return result
     } catch (error) {
-      await Promise.all([limited, whole].map((run) => run.abandon(error, signal)))
+      await Promise.all([limited, whole].map((run) => run.abandon(signal)))
       throw error
     }
   },
   figure: ({ lives, equal }) =>
     `${lives.length} lives, ${equal ? 'the same result' : 'another result'} as without a stop`,
 })
-
-/** How far both jobs were at which time. */
-function draw(limited: CollatzState, whole: CollatzState, begin: number): string {
-  const points = ({ lives }: CollatzState) =>
-    lives.flatMap(({ from, to, startedAt, endedAt }) => [
-      { x: (startedAt - begin) / 1000, y: from },
-      { x: (endedAt - begin) / 1000, y: to },
-    ])
-  return linePlot({
-    title: 'A job in several lives, and one in one go',
-    subtitle: 'flat: saved, and waiting for the scheduler; both jobs shared the same cores',
-    x: { label: 'seconds' },
-    y: { label: 'numbers done' },
-    marginLeft: 90,
-    series: [
-      { name: 'stopped and submitted again', points: points(limited) },
-      { name: 'without a walltime', points: points(whole), style: 'dashed' },
-    ],
-  })
-}

@@ -33,6 +33,9 @@ export default example(import.meta, {
   },
 
   async run({ job: id, shell, ...choice }, { signal, quick, print }) {
+    if (shell && process.argv.includes('--json')) {
+      throw new UsageError('--shell', '--json', 'standard output for the shell alone')
+    }
     await using cluster = await openChosenCluster(choice, { nodes: 2, slots: 2 })
     const { dialect } = cluster
     const place = { scheduler: dialect.name, host: cluster.name }
@@ -48,7 +51,7 @@ export default example(import.meta, {
       return { ...place, waits: [{ job: id, why, meaning: explained(why) }] }
     }
     if (shell) {
-      const code = await handOverTerminal(cluster, signal)
+      const code = await handOverTerminal(cluster, process, signal)
       return { ...place, shell: { code } }
     }
 

@@ -16,12 +16,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { example } from '@repo/common/example'
-import { accepting, flag, wholeNumber } from '@repo/common/options'
+import { flag, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { count, table } from '@repo/common/terminal'
 import { board, completed, summary } from '../src/board.ts'
 import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
 import { explain } from '../src/explain.ts'
 import { createRun, newRunFolder } from '../src/run.ts'
 
@@ -34,9 +34,7 @@ export default example(import.meta, {
     ...clusterOptions,
     retry: flag().describe('submits what has failed again, and nothing else'),
     walltime: wholeNumber(1, 86_400).default(8).describe('seconds for each task; Slurm makes whole minutes of them'),
-    node: accepting('a program', (text) => text || undefined)
-      .default('node')
-      .describe('Node on the nodes of the cluster'),
+    node: nodeOption,
   },
   quick: { walltime: 3 },
 
@@ -105,7 +103,7 @@ export default example(import.meta, {
         ...{ pollCommands: cluster.commands.poll, primes },
       }
     } catch (error) {
-      await run.abandon(error, signal)
+      await run.abandon(signal)
       throw error
     }
   },

@@ -14,31 +14,17 @@
  * Look for: that the sums agree; how much of a hop is Node; and why the long vectors are so much closer together.
  */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { example } from '@repo/common/example'
-import { median } from '@repo/common/measure'
-import { accepting, wholeNumber } from '@repo/common/options'
+import { wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/terminal'
+import { summary } from '../src/board.ts'
 import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
+import { fetchOutcomes, summarize, type Way, ways } from '../src/rank-outcomes.ts'
 import { createRun, newRunFolder } from '../src/run.ts'
 
 const nodes = 2
-const ways = {
-  ours: 'our ring in TypeScript, over TCP',
-  tcp: 'Open MPI, over TCP',
-  mpi: 'Open MPI, as it chooses',
-} as const
-type Way = keyof typeof ways
-interface Outcome {
-  size: number
-  nodes: string[]
-  hopUs: number
-  reduceMs: number
-  sum: number
-}
-
 export default example(import.meta, {
   options: {
     ...clusterOptions,
@@ -48,9 +34,7 @@ export default example(import.meta, {
     length: wholeNumber(1, 50_000_000).default(1_000_000).describe('numbers in each vector'),
     laps: wholeNumber(1, 1_000_000).default(2_000).describe('how often the small message goes round'),
     rounds: wholeNumber(1, 50).default(5).describe('how often everything is done'),
-    node: accepting('a program', (text) => text || undefined)
-      .default('node')
-      .describe('Node on the nodes of the cluster'),
+    node: nodeOption,
   },
   quick: { rounds: 1, laps: 500 },
 
@@ -87,38 +71,25 @@ export default example(import.meta, {
     using bar = progress('waiting for the job')
     try {
       await run.start(signal)
-      const [job] = await run.follow({ signal, onPoll: ([now]) => bar.update(0, `the job is ${now?.state}`) })
+      const [job] = await run.follow({ signal, onPoll: (now) => bar.update(0, `the job: ${summary(now)}`) })
       if (job?.state !== 'completed') {
         throw new Error(`the job ended: ${job?.state} ${(await run.lastLines(job ? [job] : [])).get(0)}`)
       }
-      const all = Array.from({ length: rounds }, (_, round) => round + 1)
-      const outcomes: Partial<Record<Way, Outcome[]>> = {}
-      for (const way of Object.keys(ways) as Way[]) {
-        const files = all.map((round) => `${way}.${round}.json`)
-        // What is not on the cluster has left no results.
-        const results = await run.fetch(files, signal).catch((error) => {
-          if (way === 'ours') throw error
-        })
-        if (results === undefined) continue
-        const texts = await Promise.all(files.map((file) => readFile(join(results, file), 'utf8')))
-        outcomes[way] = texts.map((text) => JSON.parse(text) as Outcome)
-      }
+      const outcomes = await fetchOutcomes(run, rounds, signal)
       await run.remove()
 
-      const expected = sumOf(ranks, length)
-      const figures = Object.fromEntries(
-        Object.entries(outcomes).map(([way, list]) => {
-          const wrong = list.find(({ sum, size }) => sum !== expected || size !== ranks)
-          if (wrong) throw new Error(`${way}: ${wrong.size} ranks add up to ${wrong.sum}, not ${expected}`)
-          return [
-            way,
-            { hopUs: median(list.map((each) => each.hopUs)), reduceMs: median(list.map((each) => each.reduceMs)) },
-          ]
-        }),
-      ) as Partial<Record<Way, { hopUs: number; reduceMs: number }>>
+      const { sum, figures } = summarize(outcomes, ranks, length)
       const result = {
-        ...{ scheduler: cluster.dialect.name, host: cluster.name, ranks, nodes: outcomes.ours?.[0]?.nodes ?? [] },
-        ...{ length, laps, sum: expected, ours: figures.ours, openMpi: figures.tcp, openMpiDefault: figures.mpi },
+        scheduler: cluster.dialect.name,
+        host: cluster.name,
+        ranks,
+        nodes: outcomes.ours?.[0]?.nodes ?? [],
+        length,
+        laps,
+        sum,
+        ours: figures.ours,
+        openMpi: figures.tcp,
+        openMpiDefault: figures.mpi,
       }
       print(
         '',
@@ -131,22 +102,15 @@ export default example(import.meta, {
           ]),
         ),
         '',
-        `Ranks 0 to ${ranks - 1} on ${result.nodes.join(', ')}. All sums are ${count(expected)}.`,
+        `Ranks 0 to ${ranks - 1} on ${result.nodes.join(', ')}. All sums are ${count(sum)}.`,
         ...(figures.mpi ? [] : ['Open MPI is not there: sudo apt-get install openmpi-bin python3-mpi4py']),
       )
       return result
     } catch (error) {
-      await run.abandon(error, signal)
+      await run.abandon(signal)
       throw error
     }
   },
   figure: ({ ranks, ours, openMpi }) =>
     `${ranks} ranks, ${ours?.hopUs.toFixed(0)} µs a hop${openMpi ? `, Open MPI ${openMpi.hopUs.toFixed(0)} µs` : ''}`,
 })
-
-/** What the ranks' vectors, (rank + 1) · (i mod 1000), add up to, all elements together. */
-function sumOf(ranks: number, length: number): number {
-  const whole = Math.floor(length / 1000)
-  const rest = length % 1000
-  return ((ranks * (ranks + 1)) / 2) * (whole * 499_500 + (rest * (rest - 1)) / 2)
-}

@@ -13,7 +13,6 @@
  * Look for: what starting ssh for each command costs, and how much of that ssh's own ControlMaster saves. Then the same
  * question for files, over a link on which every question takes 20 ms.
  */
-import { mkdir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { example } from '@repo/common/example'
 import { interleave } from '@repo/common/measure'
@@ -23,11 +22,9 @@ import { progress } from '@repo/common/progress'
 import { count, milliseconds, table, times } from '@repo/common/terminal'
 import { clusterOptions } from '../src/cluster-options.ts'
 import { connect } from '../src/connection.ts'
-import { openLoginNode, resultName, uploadResults } from '../src/login-node.ts'
-import { copyByRsync, copyByScp, copyByTar, findPrograms, runBySsh, startControlMaster } from '../src/ssh-programs.ts'
-
-const atOnce = 10
-type Way = Record<string, () => Promise<number>>
+import { openLoginNode, uploadResults } from '../src/login-node.ts'
+import { findPrograms, startControlMaster } from '../src/ssh-programs.ts'
+import { type Ways, waysToAsk, waysToFetch } from '../src/ssh-ways.ts'
 
 export default example(import.meta, {
   options: {
@@ -54,68 +51,11 @@ export default example(import.meta, {
     const there = await findPrograms('ssh', 'scp', 'rsync', 'tar')
     await using master = there.has('ssh') ? await startControlMaster(near, join(node.folder, 'm')) : undefined
 
-    // Slow ways do fewer of the same: what is compared is the time for one, in ms.
-    const each = (times: number, run: (times: number) => Promise<unknown>) => async () => {
-      const begun = performance.now()
-      await run(times)
-      return (performance.now() - begun) / times
-    }
-    const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
-      for (let at = 0; at < times; at++) await run(at)
-    }
-    const together = (run: (at: number) => Promise<unknown>) => async (times: number) => {
-      await Promise.all(Array.from({ length: times }, (_, at) => run(at)))
-    }
-    const ask = () => connection.run(['true'])
-    const commandWays: Way = {
-      ...(there.has('ssh') && {
-        'ssh for each': each(some, (times) => runBySsh(near, times)),
-        'ssh for each, 10 at a time': each(some, (times) => runBySsh(near, times, { atOnce })),
-      }),
-      ...(master && {
-        'ssh with ControlMaster, 10 at a time': each(2 * some, (times) => runBySsh(near, times, { atOnce, ...master })),
-      }),
-      'one connection': each(5 * some, oneByOne(ask)),
-      'one connection, 10 at a time': each(20 * some, together(ask)),
-    }
-    const fetch = (at: number) => slow.readFile(posix.join(all, resultName(at)), { signal })
-    // Into a new folder each time: nothing is there already.
-    let copies = 0
-    const copy = (run: (folder: string) => Promise<unknown>) => async () => {
-      const folder = join(node.folder, `copy-${copies++}`)
-      await mkdir(folder)
-      await run(folder)
-    }
-    const fileWays: Way = {
-      'one after the other': each(some, oneByOne(fetch)),
-      ...(there.has('scp') &&
-        node.isOpenSsh && {
-          'scp -r': each(
-            some,
-            copy((to) => copyByScp(far, few, to)),
-          ),
-        }),
-      ...(there.has('rsync') && {
-        'rsync -a': each(
-          results,
-          copy((to) => copyByRsync(far, all, to)),
-        ),
-      }),
-      'all asked for at once': each(results, together(fetch)),
-      'download, with checksums': each(
-        results,
-        copy((to) => slow.download(all, to, { signal })),
-      ),
-      ...(there.has('tar') && {
-        'one tar stream': each(
-          results,
-          copy((to) => copyByTar(slow, all, to, signal)),
-        ),
-      }),
-    }
+    const commandWays = waysToAsk({ to: near, connection, programs: there, master, some })
+    const fileWays = waysToFetch({ to: far, connection: slow, programs: there, node, all, few, results, some, signal })
 
     using bar = progress('measuring', 2)
-    const measured = async (ways: Way, first: string, part: number) => {
+    const measured = async (ways: Ways, first: string, part: number) => {
       const onProgress = (done: number, of: number) => bar.update(part + done / of)
       const timings = await interleave(ways, { rounds, signal, onProgress })
       const baseMs = timings[first]?.ms ?? Number.NaN

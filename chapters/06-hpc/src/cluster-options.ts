@@ -22,6 +22,11 @@ export const clusterOptions = {
     .describe('writes a new host that shows this key into known_hosts'),
 }
 
+/** For the examples whose jobs are programs of Node. */
+export const nodeOption = accepting('a program', (text) => text || undefined)
+  .default('node')
+  .describe('Node on the nodes of the cluster')
+
 export interface ClusterChoice {
   host?: string | undefined
   scheduler?: SchedulerName | undefined

@@ -136,10 +136,13 @@ export async function onNode(cluster: Cluster, lines: readonly string[], signal:
   return { command, text: Buffer.concat(parts).toString().replaceAll('\r', '').trim() }
 }
 
-/** Connects the reader's terminal with a shell on a node, until that ends; returns its exit code. */
-export async function handOverTerminal(cluster: Cluster, signal: AbortSignal): Promise<number> {
+/** Connects a terminal, such as that of the process, with a shell on a node until that ends; returns its exit code. */
+export async function handOverTerminal(
+  cluster: Cluster,
+  { stdin, stdout, stderr }: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'>,
+  signal: AbortSignal,
+): Promise<number> {
   const command = cluster.dialect.interactive({ walltimeSeconds: 3600, terminal: true })
-  const { stdin, stdout, stderr } = process
   const terminal = { columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }
   await using shell = await cluster.connection.start(command, { signal, terminal })
   // With a terminal at the other end every key goes there as it is, Ctrl-C too; the practice cluster has none.

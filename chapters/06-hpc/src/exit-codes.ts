@@ -76,7 +76,10 @@ export function settle(
         if (status.exitCode !== undefined) return { ...status, ...byExitCode(status.exitCode) }
         if (status.signal !== undefined) return status
       }
-      if (exitCode !== undefined) return { ...own, ...status, ...byExitCode(exitCode) }
+      if (exitCode !== undefined) {
+        missingSince.delete(at)
+        return { ...own, ...status, ...byExitCode(exitCode) }
+      }
       if (status && hasEnded(status.state)) return status
       // The whole array, where the scheduler's list does not tell its tasks apart.
       const whole = task === undefined ? undefined : statuses.get(key(id))

@@ -11,6 +11,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkpointFile } from '@repo/common/checkpoint'
+import { UsageError } from '@repo/common/example'
 import { until } from '@repo/common/until'
 import { z } from 'zod'
 import { askUntil } from './ask-until.ts'
@@ -107,7 +108,8 @@ export async function createRun(
   await mkdir(inputFolder, { recursive: true })
   for (const [name, content] of Object.entries(inputs)) await writeFile(join(inputFolder, name), content)
   const manifest: Manifest = {
-    ...{ host, scheduler: cluster.dialect.name, plan, attempts: [], notes },
+    ...{ host, scheduler: cluster.dialect.name, attempts: [], notes },
+    plan: { inputs: Object.keys(inputs), ...plan },
     remote: `${cluster.home}/${remoteRoot}/${plan.name}-${randomBytes(6).toString('hex')}`,
     tasks: (plan.array ?? [0]).map((task) => ({ task, state: 'waiting', attempt: 0 })),
   }
@@ -123,6 +125,15 @@ export async function createRun(
 export async function findRun(folder: string) {
   const { host, scheduler, notes } = await loadManifest(folder)
   return { host, scheduler, notes }
+}
+
+/** Where the run is and its notes, for a reader's `--attach`. @throws a UsageError when nobody can go on with it */
+export async function findRunToAttach(folder: string) {
+  const { host, scheduler, notes } = await findRun(folder).catch((error: Error) => {
+    throw new UsageError('--attach', folder, `the folder of a run; ${error.message}`)
+  })
+  if (host === undefined) throw new UsageError('--attach', folder, 'a run on a cluster; this practice cluster is gone')
+  return { place: { host, scheduler }, notes }
 }
 
 /** Goes on with the run of a folder, which another process began; `start` is the next thing to do. */
@@ -264,6 +275,26 @@ export class Run {
     return await askUntil(() => this.poll(), isLast, { signal, everyMs })
   }
 
+  /**
+   * Follows all tasks and submits again those that have failed, until all have completed.
+   *
+   * @param attempts how often a task is tried
+   * @throws an Error with what a task that failed each time has printed
+   */
+  async complete({ attempts, ...options }: FollowOptions & { attempts: number }): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const failed = (await this.follow(options)).filter(({ state }) => state !== 'completed')
+      const [first] = failed
+      if (!first) return
+      if (attempt === attempts) {
+        const log = (await this.lastLines([first])).get(first.task)
+        const share = `${failed.length} of ${this.tasks.length} tasks failed ${attempts} times`
+        throw new Error(`${share}; task ${first.task}: ${first.state} ${log}`)
+      }
+      await this.resubmit(failed.map(({ task }) => task))
+    }
+  }
+
   /** What tasks printed last, both streams, by their numbers; one command however many they are. */
   async lastLines(tasks: readonly TaskRecord[]): Promise<Map<number, string>> {
     const { attempts, plan, remote } = this.#manifest
@@ -304,12 +335,14 @@ export class Run {
   }
 
   /**
-   * After an error: cancels and removes everything if the reader has given up, if the scheduler has refused the job, or if
-   * nobody could come back to it. Otherwise the run stays, for another client.
+   * After an error: cancels and removes everything.
+   *
+   * @param keep an error after which the run stays, for another client; not where nobody could come back to it, the
+   * scheduler has refused the job, or the reader has given up
    */
-  async abandon(error: unknown, signal: AbortSignal): Promise<void> {
-    const isRefused = error instanceof CommandError && this.ids.length === 0
-    if (!signal.aborted && !isRefused && this.#manifest.host !== undefined) return
+  async abandon(signal: AbortSignal, { keep }: { keep?: unknown } = {}): Promise<void> {
+    const isRefused = keep instanceof CommandError && this.ids.length === 0
+    if (keep && !signal.aborted && !isRefused && this.#manifest.host !== undefined) return
     await this.cancel()
     // A task that is being ended may still write into the folder that is to go. After that it goes anyway.
     const isEnded = async () => (await this.poll()).every((record) => isOver(record) || record.state === 'waiting')

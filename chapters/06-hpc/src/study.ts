@@ -2,6 +2,7 @@
  * What an array of jobs works on: a study that is cut into tasks. Each task computes one part of it as bytes, and the
  * parts, one after the other, are the whole; so the whole is also what one task computes that is given everything.
  */
+import { setImmediate } from 'node:timers/promises'
 import { drawing, drawTile, type View } from '@repo/common/mandelbrot'
 import type { ShingleSets } from '@repo/common/shingles'
 import { compareRows, comparisonOf, tableFor } from '@repo/common/similarity'
@@ -29,6 +30,18 @@ export function partsAtMost(study: Study): number {
 /** Computes one part. */
 export function computePart(study: Study, part: Part): Uint8Array {
   return study.job === 'similarity' ? comparePairs(study.sets, part) : drawRows(study.view, part)
+}
+
+/** Computes the whole on one thread, in steps, so that the signal is heard. */
+export async function computeWhole(study: Study, signal: AbortSignal) {
+  const parts = Math.min(32, partsAtMost(study))
+  const start = performance.now()
+  const all: Uint8Array[] = []
+  for (let part = 0; part < parts; part++) {
+    all.push(computePart(study, { part, parts }))
+    await setImmediate(undefined, { signal })
+  }
+  return { whole: Buffer.concat(all), ms: performance.now() - start }
 }
 
 const pairsOf = (texts: number) => (texts * (texts - 1)) / 2
