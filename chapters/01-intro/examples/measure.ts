@@ -23,9 +23,9 @@ import { divide, type Range } from '@repo/common/ranges'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { stateOfTheUnion } from '@repo/common/texts'
 import { Piscina } from 'piscina'
-import { karpFlatt, uslPeak } from '../src/laws.ts'
+import { uslPeak } from '../src/laws.ts'
 import { longestRepeat, pagesOf } from '../src/pages.ts'
-import { drawScaling, fitScaling, inWords, percentage, threadCounts } from '../src/scaling.ts'
+import { drawScaling, fitScaling, inWords, percentage, scalingOf, threadCounts } from '../src/scaling.ts'
 
 export default example(import.meta, {
   options: {
@@ -76,22 +76,9 @@ export default example(import.meta, {
     const timings = await interleave(ways, { rounds, signal, onProgress: (done) => bar.update(done) })
 
     const msOf = (way: string) => timings[way]?.ms ?? Number.NaN
-    const rows = threads.map((p) => {
-      const ms = msOf(`job on ${p}`)
-      const speedup = msOf('job on 1') / ms
-      const ceiling = msOf('ceiling of 1') / msOf(`ceiling of ${p}`)
-      const fraction = p === 1 ? null : karpFlatt(speedup, p)
-      return {
-        workers: p,
-        ms,
-        speedup,
-        ceiling,
-        efficiency: speedup / ceiling,
-        perThread: speedup / p,
-        karpFlatt: fraction,
-      }
-    })
-
+    const rows = scalingOf(
+      threads.map((p) => ({ workers: p, ms: msOf(`job on ${p}`), ceilingMs: msOf(`ceiling of ${p}`) })),
+    )
     const fits = fitScaling(rows)
     const { serialFraction: fitted, serialFractionOnThreads: misled, usl: law } = fits
     const cores = availableParallelism()
@@ -103,13 +90,20 @@ export default example(import.meta, {
     const busy = rows.some(({ workers: p, ceiling }) => ceiling < 0.75 * Math.min(p, cores))
     const { page, passage } = longestRepeat(pages)
     const result = {
-      ...{ cores, workers, pages: pageCount, rounds, serialFraction: trueFraction, rows },
+      cores,
+      workers,
+      pages: pageCount,
+      rounds,
+      serialFraction: trueFraction,
+      rows,
       fits: {
         amdahl: fitted === undefined ? null : { serialFraction: fitted, error: fitted - trueFraction },
         amdahlOnThreads: { serialFraction: misled, error: misled - trueFraction },
         usl: { ...law, peak: Number.isFinite(uslPeak(law)) ? uslPeak(law) : null },
       },
-      ...{ page, passage, picture: await picture('measure.svg', svg) },
+      page,
+      passage,
+      picture: await picture('measure.svg', svg),
     }
     print(
       '',

@@ -17,19 +17,11 @@ import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example'
 import { interleave } from '@repo/common/measure'
 import { wholeNumber } from '@repo/common/options'
-import { barPlot, palette } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
 import { type Counting, memoryFor, type Span, total, type Way, ways } from '../src/counting.ts'
-
-const names: Record<Way, string> = {
-  unprotected: 'one counter, unprotected',
-  atomic: 'one counter, Atomics.add',
-  mutex: 'one counter, mutex',
-  adjacent: 'a counter each, side by side',
-  padded: 'a counter each, 128 bytes apart',
-}
+import { drawCounting, names } from '../src/counting-picture.ts'
 
 export default example(import.meta, {
   options: {
@@ -95,23 +87,23 @@ export default example(import.meta, {
     if (wrong) throw new Error(`${names[wrong.way]} lost ${wrong.mostLost} of ${expected} additions`)
 
     const aloneNs = (timings.alone.ms * 1e6) / expected
-    const svg = barPlot({
-      title: `${threads} threads add to a counter: the price of one addition`,
-      subtitle: `${count(expected)} additions, median of ${rounds} rounds on ${availableParallelism()} cores; red loses updates`,
-      x: { label: 'nanoseconds per addition, wall-clock time by all additions' },
-      bars: [
-        { name: 'one thread alone', value: aloneNs, label: aloneNs.toFixed(2), color: palette[5] },
-        ...rows.map(({ way, nsPerAddition: value }) => ({
-          ...{ name: names[way], value, label: value.toFixed(2) },
-          color: way === 'unprotected' ? palette[4] : palette[0],
-        })),
-      ],
-    })
+    const cores = availableParallelism()
+    const svg = drawCounting(
+      rows,
+      aloneNs,
+      `${threads} threads add to a counter: the price of one addition`,
+      `${count(expected)} additions, median of ${rounds} rounds on ${cores} cores; red loses updates`,
+    )
     const result = {
-      ...{ threads, cores: availableParallelism(), additions, expected, rounds: rounds + 1 },
+      threads,
+      cores,
+      additions,
+      expected,
+      rounds: rounds + 1,
       inStep: { expected: threads, counted: inStep.counted },
       alone: { ms: timings.alone.ms, nsPerAddition: aloneNs },
-      ...{ rows, picture: await picture('race.svg', svg) },
+      rows,
+      picture: await picture('race.svg', svg),
     }
     const loss = ({ mostLost, lost }: (typeof rows)[number]) =>
       mostLost === 0 ? green('none') : red(`${count(Math.min(...lost))} to ${count(mostLost)} of ${count(expected)}`)

@@ -1,7 +1,7 @@
 /** What speedups measured on a real machine say about the laws. */
 import { linePlot } from '@repo/common/plots'
 import { fitAmdahl, fitUsl } from './fits.ts'
-import { amdahl, type Usl, usl, uslPeak } from './laws.ts'
+import { amdahl, karpFlatt, type Usl, usl, uslPeak } from './laws.ts'
 
 /** 1, 2, 3, … up to twice `workers`, at least up to 3; above 4 only some of them, `workers` among them. */
 export function threadCounts(workers: number): number[] {
@@ -17,6 +17,27 @@ export interface Measured {
   speedup: number
   /** The speedup of independent work on as many threads: how many processors the machine really gave. */
   ceiling: number
+}
+
+/**
+ * What times say of a job on different numbers of threads, of which the first is 1; `ceilingMs` are those of independent
+ * work as long as the job, divided among as many.
+ */
+export function scalingOf(timed: readonly { workers: number; ms: number; ceilingMs: number }[]) {
+  const [one] = timed
+  return timed.map(({ workers, ms, ceilingMs }) => {
+    const speedup = (one?.ms ?? Number.NaN) / ms
+    const ceiling = (one?.ceilingMs ?? Number.NaN) / ceilingMs
+    return {
+      workers,
+      ms,
+      speedup,
+      ceiling,
+      efficiency: speedup / ceiling,
+      perThread: speedup / workers,
+      karpFlatt: workers === 1 ? null : karpFlatt(speedup, workers),
+    }
+  })
 }
 
 export interface Fits {

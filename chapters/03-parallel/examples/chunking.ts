@@ -21,7 +21,7 @@ import { progress } from '@repo/common/progress'
 import { divide } from '@repo/common/ranges'
 import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
-import { timeLines, valley } from '../src/chunking-pictures.ts'
+import { cutsTable, idleShare, timeLines, valley } from '../src/chunking-pictures.ts'
 import { countPrimesHere } from '../src/primes.ts'
 import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
 import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
@@ -100,10 +100,8 @@ export default example(import.meta, {
     )
     const compared = schedules.map((schedule) => {
       const done = logs.get(schedule) ?? []
-      const busy = done.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
       const chunks = done.reduce((sum, log) => sum + log.chunks.length, 0)
-      const idle = 1 - busy.reduce((sum, ms) => sum + ms, 0) / (workers * Math.max(...busy))
-      return { schedule, ms: shared[schedule].ms, chunks, idle }
+      return { schedule, ms: shared[schedule].ms, chunks, idle: idleShare(done) }
     })
 
     const svg = valley(
@@ -115,12 +113,7 @@ export default example(import.meta, {
     const pictures = [await picture('chunking.svg', svg), await picture('schedules.svg', timeLines(logs, workers))]
     print(
       '',
-      table(
-        ['tasks', 'numbers in each', 'time', 'speedup'],
-        sizes.map(({ tasks, chunk, ms }) => [
-          ...[count(tasks), count(Math.round(chunk)), milliseconds(ms), times(serialMs / ms)],
-        ]),
-      ),
+      cutsTable(sizes, serialMs),
       '',
       `One thread takes ${milliseconds(serialMs)}; the ceiling is ${times(ceiling)}. Best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers, ${times(serialMs / best.ms)}.`,
       `Handing out a task costs about ${(1000 * overheadMs).toFixed(0)} µs of the whole pool's time.`,

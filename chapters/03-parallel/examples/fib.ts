@@ -18,11 +18,11 @@ import { aborted } from '@repo/common/abort'
 import { example } from '@repo/common/example'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { wholeNumber } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
 import { progress } from '@repo/common/progress'
 import { milliseconds, percent, table, times } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { fib } from '../src/fib.ts'
+import { drawFib, type FibRow, pythonOf } from '../src/fib-picture.ts'
 import { childProcesses, mainThread, piscinaPool, python, rawThreads } from '../src/fib-ways.ts'
 
 export default example(import.meta, {
@@ -54,7 +54,7 @@ export default example(import.meta, {
     }
 
     using bar = progress('computing', 1)
-    const rows: { k: number; ms: Record<string, number> }[] = []
+    const rows: FibRow[] = []
     for (const [at, k] of counts.entries()) {
       const timed = await interleave(Object.fromEntries(names.map((name) => [name, checked(name, k)])), {
         rounds: quick ? 3 : 5,
@@ -73,36 +73,19 @@ export default example(import.meta, {
     bar.update(1, 'computing in Python')
     const inPython = await python(pythonN, counts, signal)
 
-    const [first] = rows
-    const one = first?.ms['main thread'] ?? Number.NaN
-    const pythonRow = (k: number) => inPython?.results.find((result) => result.k === k)
-    const pythonOf = (k: number, kind: 'threadsMs' | 'processesMs') => {
-      const row = pythonRow(k)
-      return row ? row[kind] / row.oneMs : Number.NaN
-    }
-    const series = [
-      ...names.map((name) => ({ name, points: rows.map(({ k, ms }) => ({ x: k, y: (ms[name] ?? 0) / one })) })),
-      ...(inPython ? (['threadsMs', 'processesMs'] as const) : []).map((kind) => ({
-        name: kind === 'threadsMs' ? 'Python threads' : 'Python processes',
-        style: 'dashed' as const,
-        points: counts.map((k) => ({ x: k, y: pythonOf(k, kind) })),
-      })),
-    ]
-    const svg = linePlot({
-      title: 'The same computation k times at once',
-      subtitle: `time as a multiple of one computation; ${cores} cores`,
-      width: 900,
-      x: { label: 'computations', ticks: counts, tickFormat: 'd' },
-      y: { label: 'time / time of one', domain: [0, Math.max(...series.flatMap((s) => s.points.map(({ y }) => y)))] },
-      series,
-    })
+    const svg = drawFib(names, rows, inPython, cores)
     const result = {
-      ...{ n, cores, rows, two, pythonN, python: inPython ?? null },
+      n,
+      cores,
+      rows,
+      two,
+      pythonN,
+      python: inPython ?? null,
       startMs: Object.fromEntries(names.map((name) => [name, ways[name].startMs])),
       picture: await picture('fib.svg', svg),
     }
     const pythonCells = (k: number) =>
-      inPython ? [times(pythonOf(k, 'threadsMs')), times(pythonOf(k, 'processesMs'))] : []
+      inPython ? [times(pythonOf(inPython, k, 'threadsMs')), times(pythonOf(inPython, k, 'processesMs'))] : []
     print(
       '',
       table(

@@ -16,12 +16,12 @@ import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example'
 import { interleave } from '@repo/common/measure'
 import { wholeNumber } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
 import { startProgram } from '@repo/common/process'
 import { progress } from '@repo/common/progress'
 import { divide } from '@repo/common/ranges'
 import { mostPairs, type Pair, pairsOf } from '@repo/common/rates'
 import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
+import { drawWorkers, gains, type WorkersRow } from '../src/oversubscribe-picture.ts'
 import { WorkerPool } from '../src/pool.ts'
 import { countPrimesHere } from '../src/primes.ts'
 import type { PrimesTask } from '../src/primes.worker.ts'
@@ -53,7 +53,7 @@ export default example(import.meta, {
     const ranges = divide({ from: 0, to: limit }, 32 * cores)
 
     using bar = progress('computing and waiting', 1)
-    const rows: { workers: number; computeMs: number; waitMs: number; threadBytes: number }[] = []
+    const rows: WorkersRow[] = []
     for (const [at, workers] of sizes.entries()) {
       const before = process.memoryUsage.rss()
       await using computing = new WorkerPool<PrimesTask, number>(threads(file('primes.worker.ts')), workers)
@@ -82,20 +82,11 @@ export default example(import.meta, {
       { rounds: quick ? 1 : 3, signal },
     )
 
-    const [first] = rows
-    const gain = (of: 'computeMs' | 'waitMs') =>
-      rows.map((row) => ({ x: row.workers, y: (first?.[of] ?? Number.NaN) / row[of] }))
-    const svg = linePlot({
-      title: `More workers than the ${cores} cores`,
-      subtitle: `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
-      x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
-      y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
-      series: [
-        { name: 'waiting', points: gain('waitMs') },
-        { name: 'computing', points: gain('computeMs') },
-        { name: 'as many times as workers', style: 'dashed', points: sizes.map((size) => ({ x: size, y: size })) },
-      ],
-    })
+    const svg = drawWorkers(
+      rows,
+      `More workers than the ${cores} cores`,
+      `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
+    )
     const result = {
       cores,
       primes,
@@ -107,7 +98,7 @@ export default example(import.meta, {
     }
     const cells = (of: 'computeMs' | 'waitMs', at: number) => [
       milliseconds(rows[at]?.[of] ?? 0),
-      times(gain(of)[at]?.y ?? 0),
+      times(gains(rows, of)[at] ?? 0),
     ]
     print(
       '',
@@ -118,7 +109,7 @@ export default example(import.meta, {
             ...[workers, ...cells('computeMs', at), ...cells('waitMs', at)],
             bytes(threadBytes),
           ]),
-          ['event loop', '', '', milliseconds(loop.ms), times((first?.waitMs ?? 0) / loop.ms), ''],
+          ['event loop', '', '', milliseconds(loop.ms), times((rows[0]?.waitMs ?? 0) / loop.ms), ''],
         ],
       ),
       '',
@@ -127,8 +118,7 @@ export default example(import.meta, {
     return result
   },
   figure: ({ rows, cores }) => {
-    const [first, last] = [rows[0], rows.at(-1)]
-    const gain = (of: 'computeMs' | 'waitMs') => times((first?.[of] ?? 0) / (last?.[of] ?? 1))
+    const gain = (of: 'computeMs' | 'waitMs') => times(gains(rows, of).at(-1) ?? 0)
     return `${8 * cores} threads on ${cores} cores: computing ${gain('computeMs')}, waiting ${gain('waitMs')}`
   },
 })

@@ -55,7 +55,8 @@ export default example(import.meta, {
       },
     ])
     const timings = await interleave(Object.fromEntries(ways) as Record<PoolName, () => Promise<number>>, {
-      ...{ rounds: quick ? 3 : 5, signal },
+      rounds: quick ? 3 : 5,
+      signal,
       onProgress: (done, total) => bar.update(done / total),
     })
     const speeds = poolNames.map((name) => {

@@ -111,7 +111,7 @@ export default example(import.meta, {
     if (checked.lostOrDoubled > 0 || checked.wrong > 0)
       throw new Error('the ring lost, doubled, damaged or swapped items')
     const perSecond = Object.fromEntries(Object.keys(timed).map((way) => [way, rate(way as keyof typeof timed)]))
-    return { ...{ consumers, producers, capacity, tasks: tasks.length, words, failed }, checked, perSecond, ratio }
+    return { consumers, producers, capacity, tasks: tasks.length, words, failed, checked, perSecond, ratio }
   },
   figure: ({ ratio }) => `the ring passes ${times(ratio)} the items per second of postMessage`,
 })

@@ -94,8 +94,13 @@ export default example(import.meta, {
       `the share of their shingles of ${size} words that two texts have in common`,
     )
     const result = {
-      ...{ documents: documents.length, pairs: (documents.length * (documents.length - 1)) / 2, size },
-      ...{ ...measured, prepareMs, indexMs: others.index?.ms, setsMs: others.sets?.ms },
+      documents: documents.length,
+      pairs: (documents.length * (documents.length - 1)) / 2,
+      size,
+      ...measured,
+      prepareMs,
+      indexMs: others.index?.ms,
+      setsMs: others.sets?.ms,
       top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
       picture: await picture('similarity.svg', svg),
     }

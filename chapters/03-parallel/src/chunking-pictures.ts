@@ -1,6 +1,6 @@
-/** Pictures of work cut into tasks and of who worked when. */
+/** Work cut into tasks, and who worked when: in pictures, in a table, and how long somebody had nothing to do. */
 import { draw, linePlot, Plot, palette } from '@repo/common/plots'
-import { count } from '@repo/common/terminal'
+import { count, milliseconds, table, times } from '@repo/common/terminal'
 import type { WorkerLog } from './primes.worker.ts'
 import { type Schedule, schedules } from './schedule.ts'
 
@@ -30,11 +30,29 @@ export function timeLines(logs: Map<Schedule, WorkerLog[]>, workers: number): st
   })
 }
 
+/** The share of the workers' time, until the last of them was done, in which they had no chunk. */
+export function idleShare(logs: readonly WorkerLog[]): number {
+  const busy = logs.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
+  return 1 - busy.reduce((sum, ms) => sum + ms, 0) / (logs.length * Math.max(...busy))
+}
+
 /** How the same work was cut, in how many tasks of how many numbers, and how long it took. */
 export interface Cut {
   tasks: number
   chunk: number
   ms: number
+}
+
+export function cutsTable(cuts: readonly Cut[], serialMs: number): string {
+  return table(
+    ['tasks', 'numbers in each', 'time', 'speedup'],
+    cuts.map(({ tasks, chunk, ms }) => [
+      count(tasks),
+      count(Math.round(chunk)),
+      milliseconds(ms),
+      times(serialMs / ms),
+    ]),
+  )
 }
 
 /** The time over the number of tasks, beside one thread's and the best that the machine could do. Returns SVG text. */
