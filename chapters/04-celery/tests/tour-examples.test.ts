@@ -164,6 +164,8 @@ describe('--help', () => {
   it('says of every example what it shows and how to run it', async () => {
     const folder = join(chapter, 'examples')
     const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    // Each listens to its output, and leaves that to the end of its process.
+    const heard = vi.spyOn(process.stdout, 'on').mockReturnThis()
     try {
       for (const file of await readdir(folder)) {
         const name = basename(file, '.ts')
@@ -175,6 +177,7 @@ describe('--help', () => {
       }
     } finally {
       written.mockRestore()
+      heard.mockRestore()
     }
   })
 })
