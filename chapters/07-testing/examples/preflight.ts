@@ -40,7 +40,7 @@ export default example(import.meta, {
   quick: {},
 
   async run({ workers, memory, disk, openFiles, clock, strict }, { signal, print }) {
-    print(`Asking ${workers.length} workers …`)
+    print(`Asking ${workers.length} worker${workers.length > 1 ? 's' : ''} …`)
     await using folder = await temporaryFolder()
     await using redis = await startRedis({ signal })
     await using blocked = await startProxy({ ...redis, signal })
@@ -101,16 +101,14 @@ export default example(import.meta, {
       ...missing.map((what) => `Not asked: ${what}.`),
       ...unreachable.map(({ worker, why }) => red(`${worker} cannot be asked: ${why}`)),
       '',
-      table(
-        ['worker', 'what', 'has', 'most have', 'so'],
-        found.map(({ worker, check, value, others, breaks }) => [
-          worker,
-          check,
-          short(value),
-          short(others),
-          breaks ? red(`✗ ${breaks}`) : '≠',
-        ]),
-      ),
+      found.length === 0
+        ? 'Nothing differs.'
+        : table(
+            ['worker', 'what', 'has', 'most have', 'so'],
+            found.map(({ worker, check, value, others, breaks }) => [
+              ...[worker, check, short(value), short(others), breaks ? red(`✗ ${breaks}`) : '≠'],
+            ]),
+          ),
     )
     const broken = new Set([...unreachable, ...found.filter(({ breaks }) => breaks)].map(({ worker }) => worker))
     print('', `The work would fail on ${broken.size} of ${candidates.length} workers.`)
