@@ -255,7 +255,8 @@ export class Results {
     // One that this process has not sent, or of whose end it has not heard, may have ended long ago.
     if (!this.#sent.has(id)) {
       this.#lookFor(waiter).catch((error) => {
-        this.#endWait(id)
+        // Told meanwhile, it may be waited for anew.
+        if (this.#waiting.get(id) === waiter) this.#endWait(id)
         waiter.reject(this.#explained(error))
       })
     }
