@@ -1,18 +1,27 @@
 /** Every example, as a reader runs it, on a real Slurm and through its Torque commands, behind a real OpenSSH. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { startProgram } from '@repo/common/process'
+import { startProgram, temporaryFolder } from '@repo/common/process'
 import { runExample, runProgram, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../src/connection.ts'
+import { sshConfig } from '../src/open-ssh.ts'
 import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../src/real-cluster.ts'
+import { typeInto } from './typed.ts'
 
 const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
+interface Job {
+  state: string
+  exitCode?: number
+  startedMs?: number
+  endedMs?: number
+}
+
 const chapter = join(import.meta.dirname, '..')
 
 describeReal('on a real cluster', need, () => {
@@ -44,9 +53,10 @@ describeReal('on a real cluster', need, () => {
   ) {
     const done = new Set<string>()
     async function look() {
-      const list = await asAdministrator('squeue', '-h', '-r', '--states=running', `--name=${name}`, '-o', '%i %Z')
-      for (const line of list.split('\n').filter(Boolean)) {
-        const [id = '', folder = ''] = line.split(' ')
+      const list = await asAdministrator('squeue', '-h', '-r', '--states=running', '-o', '%i %j %Z')
+      for (const line of list.split('\n')) {
+        const [id = '', called = '', folder = ''] = line.split(' ')
+        if (!called.startsWith(name)) continue
         // The other scheduler's run goes on at the same time, with jobs of the same name; their scripts differ.
         const isOwn =
           (await readFile(join(folder, `${name}.sh`), 'utf8')).includes('#SBATCH') === (scheduler === 'slurm')
@@ -154,15 +164,103 @@ describeReal('on a real cluster', need, () => {
     })
 
     it('submit shows one job from its script to its output', async () => {
-      expect(await documentOf(with_('submit'))).toMatchObject({ scheduler, state: 'completed' })
+      const document = await documentOf<{ stdout: string; states: { state: string }[] }>(with_('submit'))
+      expect(document).toMatchObject({ scheduler, state: 'completed', exitCode: 0, stderr: '' })
+      expect(document.stdout).toMatch(/^Hello from .*\npi is about 3\.14159\n$/)
+      expect(document.states.at(-1)?.state).toBe('completed')
+    })
+
+    it.each([
+      ['a queue that is not there', ['--queue', 'nosuch'], /queue nosuch"; accepts .*[Ii]nvalid partition/],
+      ['resources that no node has', ['--cores', '17'], /"17 cores.*accepts .*node configuration is not available/],
+    ])('submit says that it refuses %s', async (_, args, message) => {
+      const { code, stdout, stderr } = await with_('submit', ...args)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/^error: the job: received [^\n]*\n$/)
+      expect(stderr).toMatch(message)
     })
 
     it('dag runs B and C after A, and D after both', async () => {
-      expect(await documentOf(with_('dag'))).toMatchObject({ scheduler })
+      const document = await documentOf<{ jobs: Job[] }>(with_('dag'))
+      expect(document).toMatchObject({ scheduler, result: 5_000_050_000 })
+      const [a, b, c, d] = document.jobs
+      expect(document.jobs.map(({ state }) => state)).toEqual(Array(4).fill('completed'))
+      for (const after of [b, c]) expect(after?.startedMs).toBeGreaterThanOrEqual(a?.endedMs ?? Number.NaN)
+      for (const before of [b, c]) expect(d?.startedMs).toBeGreaterThanOrEqual(before?.endedMs ?? Number.NaN)
     })
 
-    it('debug says why a job waits', async () => {
-      expect(await documentOf(with_('debug'))).toMatchObject({ scheduler })
+    it('dag does not begin D when B has failed', async () => {
+      const document = await documentOf<{ jobs: Job[]; result?: number }>(with_('dag', '--fail', 'B'))
+      expect(document).toMatchObject({ scheduler, error: 'told to fail', jobs: [{}, { exitCode: 3 }, {}, {}] })
+      expect(document.jobs.map(({ state }) => state)).toEqual(['completed', 'failed', 'completed', 'cancelled'])
+      expect(document.jobs[3]?.startedMs).toBeUndefined()
+      expect(document.result).toBeUndefined()
+    })
+
+    it('debug says why a job waits, what it sees and what it prints', async () => {
+      const document = await documentOf<{ waits: { meaning: string; refused: boolean }[]; environment: object }>(
+        with_('debug'),
+      )
+      expect(document.waits.map(({ meaning, refused }) => [meaning.split(':')[0], refused])).toEqual([
+        ['somebody holds it', false],
+        ['it waits for another job', false],
+        ['it asks for more than any node has, or than the queue allows', true],
+      ])
+      expect(document).toMatchObject({
+        ...{ scheduler, nodes: 2, log: { lines: ['step 1 of 3', 'step 2 of 3', 'step 3 of 3'] } },
+        environment: { scheduler: expect.arrayContaining(['SLURM_JOB_ID']) },
+        session: { text: expect.stringContaining('2 + 3 = 5') },
+      })
+    })
+
+    it("debug says why a job of the reader's waits", async () => {
+      const held = ['--parsable', '--hold', '--output=/dev/null', '--wrap=true']
+      const id = (await asAdministrator('sbatch', ...held)).trim()
+      const document = await documentOf(with_('debug', '--job', id))
+      expect(document).toMatchObject({ waits: [{ job: id, meaning: expect.stringMatching(/^somebody holds it/) }] })
+      await asAdministrator('scancel', id)
+    })
+  })
+
+  describe.concurrent('a reader', () => {
+    it('comes back to an array whose client was killed', async () => {
+      const args = ['--host', real.host, '--ssh-config', real.configFile]
+      const killed = await runExample(chapter, 'array', [...args, '--job', 'mandelbrot', '--tasks', '12'], {
+        interruptWhen: /go on with/,
+        interruptWith: 'SIGKILL',
+      })
+      expect(killed.signal).toBe('SIGKILL')
+      // As it is printed, for one's own shell.
+      const [, more = ''] = /go on with: (--attach .*)$/m.exec(killed.stdout) ?? []
+      const document = await documentOf(runExample(chapter, 'array', ['--json', ...more.split(' ')]))
+      expect(document).toMatchObject({ tasks: 12, completed: 12, resubmitted: 0, result: { width: 1200 } })
+    })
+
+    it('accepts the key of a new host, once and for all', async () => {
+      await using folder = await temporaryFolder()
+      const [knownHostsFile, configFile] = [join(folder.path, 'known_hosts'), join(folder.path, 'config')]
+      await writeFile(configFile, sshConfig('new', { ...real.ssh, knownHostsFile }))
+      const { stdout } = await promisify(execFile)('ssh-keygen', ['-lf', join(real.ssh.folder, 'host_key.pub')])
+      const [fingerprint = ''] = /SHA256:\S+/.exec(stdout) ?? []
+      const submit = (...more: string[]) =>
+        runExample(chapter, 'submit', ['--host', 'new', '--ssh-config', configFile, '--quick', '--json', ...more])
+      expect((await submit()).stderr).toContain(fingerprint)
+      expect(await documentOf(submit('--accept-host', fingerprint))).toMatchObject({ state: 'completed' })
+      expect(await documentOf(submit())).toMatchObject({ state: 'completed' })
+    })
+
+    it('finds nothing left behind by a run that has failed, to which nobody could come back', async () => {
+      const { code, stderr } = await start('checkpoint', '--node', 'no-such-node')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/the job ended in its life 1: failed, exit code 127: .*no-such-node: not found/)
+      // The last of these tests looks into the account and the queue.
+    })
+
+    it('is given a shell on a node', async () => {
+      const args = ['--host', real.host, '--ssh-config', real.configFile, '--shell']
+      const { code, stdout } = await typeInto(args, 'echo "node $SLURMD_NODENAME, $((2 + 3))"\nexit\n')
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/node n[12], 5/)
     })
   })
 

@@ -1,7 +1,7 @@
 /** What goes wrong on a real Slurm behind a real OpenSSH: its nodes, its login node, other people, and our own client. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { temporaryFolder } from '@repo/common/process'
@@ -21,12 +21,16 @@ const chapter = join(import.meta.dirname, '..')
 describeReal('a real cluster', need, () => {
   let real: RealCluster
   let cluster: Cluster
+  let torque: Cluster
   beforeAll(async () => {
     real = await startRealCluster({ cores: 8, impatient: true })
-    cluster = await openCluster({ host: real.host, configFile: real.configFile })
+    const place = { host: real.host, configFile: real.configFile }
+    cluster = await openCluster(place)
+    torque = await openCluster({ ...place, scheduler: 'torque', patienceMs: 5_000 })
   })
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]()
+    await torque?.[Symbol.asyncDispose]()
     await real?.[Symbol.asyncDispose]()
   })
 
@@ -37,13 +41,8 @@ describeReal('a real cluster', need, () => {
     })
     return stdout
   }
-  async function startRun(folder: string, plan: Partial<Plan>): Promise<Run> {
-    const run = await createRun(
-      folder,
-      cluster,
-      { name: 'job', command: ['sleep', '600'], ...plan },
-      { host: real.host },
-    )
+  async function startRun(folder: string, plan: Partial<Plan>, by = cluster): Promise<Run> {
+    const run = await createRun(folder, by, { name: 'job', command: ['sleep', '600'], ...plan }, { host: real.host })
     await run.start()
     return run
   }
@@ -55,63 +54,82 @@ describeReal('a real cluster', need, () => {
   }
   const deadline = () => AbortSignal.timeout(90_000)
 
+  /** Another login node of the same cluster, where these programs stand before those of the scheduler. */
+  async function loginNode(programs: Record<string, string>) {
+    await using stack = new AsyncDisposableStack()
+    const { path: folder } = stack.use(await temporaryFolder())
+    const { environment } = real.slurm
+    for (const [name, script] of Object.entries(programs)) {
+      const text = `#!/bin/sh\nfolder='${folder}' PATH='${environment.PATH}'\n${script}\n`
+      await writeFile(join(folder, name), text, { mode: 0o755 })
+    }
+    const PATH = [folder, environment.PATH].join(delimiter)
+    const ssh = stack.use(await startOpenSsh({ environment: { ...environment, PATH } }))
+    const owned = stack.move()
+    return { folder, ssh, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  }
+
   describe('a node that dies', () => {
-    it('has its job begun again, or reports it with its node, as the job asked for', async () => {
+    it('has its job begun again, or reports it, as the job asked for', async () => {
       await using folder = await temporaryFolder()
       const sleepOnce = ['sh', '-c', 'mkdir first 2>/dev/null && exec sleep 600; echo again']
-      const again = await startRun(join(folder.path, 'a'), { name: 'again', command: sleepOnce, requeue: true })
-      const once = await startRun(join(folder.path, 'b'), { name: 'once', requeue: false })
-      await hasBegun(again, 'first')
-      await hasBegun(once, 'once-1.out')
+      const runs = await Promise.all(
+        [cluster, torque].map(async (by) => {
+          const own = join(folder.path, by.dialect.name)
+          const again = await startRun(join(own, 'a'), { name: 'again', command: sleepOnce, requeue: true }, by)
+          const once = await startRun(join(own, 'b'), { name: 'once', requeue: false }, by)
+          await hasBegun(again, 'first')
+          await hasBegun(once, 'once-1.out')
+          return { again, once }
+        }),
+      )
       await eachNode(async (name) => {
         real.slurm.nodes[name].process.kill('SIGKILL')
         await real.slurm.nodes[name].exited
       })
 
-      const [lost] = await once.follow({ everyMs: 250, signal: deadline() })
-      expect(lost).toMatchObject({ state: 'node failed', node: expect.stringMatching(/^n[12]$/) })
+      const lost = await Promise.all(runs.map(({ once }) => once.follow({ everyMs: 250, signal: deadline() })))
       // A node that came back before its silence was noticed could be taken for one that still has the job.
       const bothAreDown = async () => /^(down\S*\n){2}$/.test(await asAdministrator('sinfo', '-h', '-N', '-o', '%T'))
       await until(bothAreDown, { timeoutMs: 60_000, everyMs: 250, what: 'both nodes are given up' })
       await eachNode((name) => real.slurm.startNode(name))
-      const [done] = await again.follow({ everyMs: 250, signal: deadline() })
-      expect(done).toMatchObject({ state: 'completed', exitCode: 0 })
-      expect((await again.lastLines(again.tasks)).get(0)).toBe('again')
+      expect(lost).toMatchObject([
+        [{ state: 'node failed', node: expect.stringMatching(/^n[12]$/) }],
+        // Its qstat says only that the job has gone.
+        [
+          {
+            state: 'failed',
+            reason: expect.stringContaining('does not say how it ended, and it has left no exit code'),
+          },
+        ],
+      ])
+      for (const { again } of runs) {
+        const [done] = await again.follow({ everyMs: 250, signal: deadline() })
+        expect(done).toMatchObject({ state: 'completed', exitCode: 0 })
+        expect((await again.lastLines(again.tasks)).get(0)).toBe('again')
+      }
     })
   })
 
-  describe('a login node that dies in the middle of a poll', () => {
-    it('loses no job and has none submitted twice', async () => {
+  describe.each([
+    { scheduler: 'slurm', list: 'squeue', submit: 'sbatch' },
+    { scheduler: 'torque', list: 'qstat', submit: 'qsub' },
+  ] as const)('a login node with the commands of $scheduler', ({ scheduler, list, submit }) => {
+    it('that dies in the middle of a poll loses no job and has none submitted twice', async () => {
       await using stack = new AsyncDisposableStack()
-      const { path: folder } = stack.use(await temporaryFolder())
-      const [programs, waits, polling] = ['programs', 'waits', 'polling'].map((name) => join(folder, name)) as [
-        string,
-        string,
-        string,
-      ]
-      const { environment } = real.slurm
-      // Another login node of the same cluster, whose squeue can be stopped halfway.
-      const PATH = [programs, environment.PATH].join(delimiter)
-      const ssh = stack.use(await startOpenSsh({ environment: { ...environment, PATH } }))
-      const lines = [
-        `if [ -e ${waits} ]; then touch ${polling}; while [ -e ${waits} ]; do sleep 0.05; done; fi`,
-        `PATH='${environment.PATH}' exec squeue "$@"`,
-      ]
-      await mkdir(programs)
-      await writeFile(join(programs, 'squeue'), `#!/bin/sh\n${lines.join('\n')}\n`, { mode: 0o755 })
+      const stopped = `if [ -e "$folder/waits" ]; then touch "$folder/polling"; while [ -e "$folder/waits" ]; do sleep 0.05; done; fi`
+      const { folder, ssh } = stack.use(await loginNode({ [list]: `${stopped}\nexec ${list} "$@"` }))
       const changes: string[] = []
-      const own = stack.use(
-        await openCluster({ ...ssh.options, scheduler: 'slurm', onChange: (change) => void changes.push(change) }),
-      )
-
+      const onChange = (change: string) => void changes.push(change)
+      const own = stack.use(await openCluster({ ...ssh.options, scheduler, onChange }))
       const sleeps = { name: 'through', command: ['sleep', '3'], array: [0, 1, 2] }
       const run = await createRun(join(folder, 'run'), own, sleeps, { host: real.host })
       await run.start()
       const following = run.follow({ everyMs: 20, signal: deadline() })
-      await writeFile(waits, '')
-      await until(() => existsSync(polling), { timeoutMs: 60_000 })
+      await writeFile(join(folder, 'waits'), '')
+      await until(() => existsSync(join(folder, 'polling')), { timeoutMs: 60_000 })
       await ssh.kill()
-      await rm(waits)
+      await rm(join(folder, 'waits'))
       await ssh.restart()
 
       expect((await following).map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
@@ -119,21 +137,40 @@ describeReal('a real cluster', need, () => {
       expect(own.commands.submit).toBe(1)
       expect(run.ids).toHaveLength(1)
     })
+
+    it('that gives up on a submission which the scheduler takes all the same finds it in the queue', async () => {
+      await using stack = new AsyncDisposableStack()
+      const lost = 'echo "Socket timed out on send/recv operation" >&2; exit 1'
+      const script = `echo once >>"$folder/submitted"; ${submit} "$@" >/dev/null; ${lost}`
+      const { folder, ssh } = stack.use(await loginNode({ [submit]: script }))
+      const own = stack.use(await openCluster({ ...ssh.options, scheduler }))
+      const job = { name: 'taken', command: ['true'], array: [3, 4], hold: true, folder: join(own.home, 'taken') }
+      const submitted = await own.submit(job)
+      expect(await own.submit(job)).toEqual(submitted)
+      expect(await readFile(join(folder, 'submitted'), 'utf8')).toBe('once\n')
+      expect((await own.queue()).filter(({ id }) => id === submitted.id)).toMatchObject([{ folder: job.folder }])
+      expect(await own.why(submitted)).toContain('JobHeldUser')
+      await own.cancel(submitted)
+    })
   })
 
   describe('somebody else', () => {
-    it('who cancels a job, or one task of an array, is reported', async () => {
+    it.each(['slurm', 'torque'])('who cancels a job of %s, or one task of an array, is reported', async (scheduler) => {
       await using folder = await temporaryFolder()
-      const run = await startRun(folder.path, { name: 'theirs', array: [4, 5] })
+      const by = scheduler === 'slurm' ? cluster : torque
+      const run = await startRun(folder.path, { name: 'theirs', array: [4, 5] }, by)
       await hasBegun(run, 'theirs-1.4.out', 'theirs-1.5.out')
+      // Torque's commands, as Slurm has them, know that it has gone; that SIGTERM ended it says its exit code.
+      const gone = scheduler === 'slurm' ? { state: 'cancelled' } : { state: 'failed', signal: '15' }
+      const [first, second] = [4, 5].map((number) => () => run.tasks.find(({ task }) => task === number))
       await asAdministrator('scancel', `${run.ids[0]}_5`)
-      await until(async () => (await run.poll()).find(({ task }) => task === 5)?.state === 'cancelled', {
-        timeoutMs: 20_000,
-      })
-      expect(run.tasks.find(({ task }) => task === 4)?.state).toBe('running')
+      const isGone = async () => (await run.poll()) && second?.()?.state === gone.state
+      await until(isGone, { timeoutMs: 60_000 })
+      expect(second?.()).toMatchObject(gone)
+      expect(first?.()?.state).toBe('running')
       await asAdministrator('scancel', String(run.ids[0]))
-      await run.follow({ everyMs: 100 })
-      expect(run.tasks.map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
+      await run.follow({ everyMs: 100, signal: deadline() })
+      expect(run.tasks).toMatchObject([gone, gone])
     })
 
     it('who kills a task leaves an exit code that names the signal', async () => {

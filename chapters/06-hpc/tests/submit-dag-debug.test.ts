@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing'
 import { describe, expect, it } from 'vitest'
 import { schedulerNames } from '../src/scheduler.ts'
+import { typeInto } from './typed.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
@@ -171,6 +172,13 @@ describe.skipIf(windows).concurrent('submit', () => {
   })
 })
 
+describe.skipIf(windows).concurrent('debug', () => {
+  it('gives the reader a shell on a node', async () => {
+    const { code, stdout } = await typeInto(['--shell'], 'hostname; echo "$((2 + 3))"\nexit\n')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^n[12]\n5\n$/) })
+  })
+})
+
 describe.concurrent('wrong options', () => {
   it.each([
     ['submit', '--name', 'a\n#SBATCH --hold'],
@@ -185,6 +193,7 @@ describe.concurrent('wrong options', () => {
     ['debug', '--job', '; rm'],
     ['debug', '--host', ''],
     ['debug', 'operand', ''],
+    ['debug', '--shell', '--json'],
   ])('of %s: %s %j is refused in one line', async (name, ...args) => {
     const { code, stdout, stderr } = await run(name, ...args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
