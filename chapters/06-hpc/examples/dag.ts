@@ -33,6 +33,7 @@ const works = {
   D: `cat odd even | awk '{ sum += $1 } END { printf "%.0f\\n", sum }'`,
 }
 const parents = { A: [], B: ['A'], C: ['A'], D: ['B', 'C'] } as const
+const reads = { A: [], B: ['numbers'], C: ['numbers'], D: ['odd', 'even'] } as const
 const names = ['A', 'B', 'C', 'D'] as const
 
 export default example(import.meta, {
@@ -55,6 +56,7 @@ export default example(import.meta, {
       job: {
         name,
         command: ['sh', '-c', frame(works[name]), 'sh', String(seconds), name === fail ? 'fail' : 'work'],
+        inputs: [...reads[name]],
         resources: { cores: 1, walltimeSeconds: 60 + Math.ceil(seconds) },
       },
     }))
