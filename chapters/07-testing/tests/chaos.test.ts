@@ -8,8 +8,9 @@ import { describeReal } from '@repo/common/vitest'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { faultsOf, kindNames as kinds } from '../src/chaos-faults.ts'
-import { ordersOf, stockFor } from '../src/load.ts'
+import { ordersOf, plenty, stockFor } from '../src/load.ts'
 import { bugNames } from '../src/orders.ts'
+import { startPipeline } from '../src/pipeline.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -99,6 +100,17 @@ describeReal('chaos', need, () => {
     const run = await runExample(chapter, 'chaos', ['--orders', '100000'], { interruptWhen: /%/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('orders ended') })
     expect(await run.leftBehind(10_000)).toEqual([])
+  })
+
+  it('stops with the pipeline what is still starting', async () => {
+    const starting = await (async () => {
+      await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 1 } })
+      await pipeline.kill('payment 1')
+      return { started: pipeline.start('payment 1'), processes: pipeline.processes }
+    })()
+    await starting.started
+    for (const [name, { process }] of starting.processes)
+      expect(process.exitCode ?? process.signalCode, name).not.toBe(null)
   })
 
   it('says in one line that the port is in use', async () => {
