@@ -125,10 +125,8 @@ describeReal('a production worker', need, () => {
     const result = await client.send(nap, { ms: 600_000 })
     await until(async () => (await result.state()) === 'running', { timeoutMs: 60_000 })
     await shutdown(client, { timeoutMs: 60_000 })
-    expect(await until(async () => ((await ready()).ok ? undefined : ready()))).toMatchObject({
-      ok: false,
-      ending: true,
-    })
+    const ending = await until(async () => ((await ready()).ok ? undefined : ready()), { timeoutMs: 60_000 })
+    expect(ending).toMatchObject({ ok: false, ending: true })
     await revoke(client, [result], { terminate: true })
     expect(await worker.exited).toEqual({ code: 0, signal: null })
   })

@@ -260,7 +260,7 @@ describeRedis('a worker', () => {
     const result = await client.send(task, {})
     await until(() => runs.length === 1)
     await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
-    await until(() => runs.length === 2)
+    await until(() => runs.length === 2, { timeoutMs: 60_000 })
     expect(worker.stats().running).toBe(2)
     runs[0]?.resolve('lost')
     await until(() => worker.stats().running === 1)
