@@ -26,7 +26,9 @@ interface Blow {
 const fewOrders = 24
 /** How many a worker should have begun and not ended when it is killed. */
 const fewInTheMiddle = 3
-/** How long a kill waits for work for its target when there are no more orders to let pass. */
+/** After so long without enough for its target, those under way are not for it: a bug may keep them there for ever. */
+const dryMs = 1_000
+/** How long a kill waits when there are no more orders to let pass. */
 const patienceMs = 10_000
 
 export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | Promise<Blow>> = {
@@ -51,7 +53,7 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
     const { middle, isFound } = await untilBusy(field, target)
     await pipeline.kill(target)
     timeLine.falls(target)
-    const { size: held } = await middle.read()
+    const held = await middle()
     const over = pipeline.start(target).then(() => timeLine.rises(target))
     if (held > 0 || !isFound) return { held, over }
     await over
@@ -60,48 +62,38 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
 
 /** Waits until a worker has enough in the middle, and lets more orders pass meanwhile; `isFound` unless it never has. */
 async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: string) {
-  const middle = await Middle.from(pipeline, worker)
-  let deadline = Number.POSITIVE_INFINITY
+  const middle = await middleOf(pipeline, worker)
+  let fedAt = performance.now()
   for (;;) {
-    const { size } = await middle.read()
     // Soon there are no more to wait for.
     const enough = gate.open + fewOrders > gate.orders ? 1 : fewInTheMiddle
-    if (size >= enough) return { middle, isFound: true }
-    if (performance.now() > deadline) return { middle, isFound: false }
+    if ((await middle()) >= enough) return { middle, isFound: true }
+    const waitedMs = performance.now() - fedAt
     const underWay = gate.open - accepted() + (await pipeline.pending())
-    if (gate.open === gate.orders) deadline = Math.min(deadline, performance.now() + patienceMs)
-    else if (underWay < fewOrders) gate.openTo(gate.open + fewOrders / 3)
+    if (gate.open === gate.orders) {
+      if (waitedMs > patienceMs) return { middle, isFound: false }
+    } else if (underWay < fewOrders || waitedMs > dryMs) {
+      gate.openTo(gate.open + fewOrders / 3)
+      fedAt = performance.now()
+    }
     await delay(1, undefined, { signal })
   }
 }
 
-/** The orders that a worker has begun and not ended, by the history from now on. */
-class Middle {
-  readonly #store: Pipeline['store']
-  readonly #worker: string
-  readonly #orders = new Set<string>()
-  #next: number
-
-  private constructor(store: Pipeline['store'], worker: string, next: number) {
-    this.#store = store
-    this.#worker = worker
-    this.#next = next
-  }
-
-  static async from({ store }: Pipeline, worker: string): Promise<Middle> {
-    return new Middle(store, worker, await store.historyLength())
-  }
-
-  async read(): Promise<ReadonlySet<string>> {
-    const news = await this.#store.history(this.#next)
-    this.#next += news.length
+/** Returns a function that says how many orders a worker has begun and not ended, by the history from now on. */
+async function middleOf({ store }: Pipeline, worker: string): Promise<() => Promise<number>> {
+  const orders = new Set<string>()
+  let next = await store.historyLength()
+  return async () => {
+    const news = await store.history(next)
+    next += news.length
     for (const { by, effect, answer } of news) {
-      if (by !== this.#worker) continue
+      if (by !== worker) continue
       // What the bank does not accept waits, and is nobody's.
-      if (effect.do === 'advance' || answer === 'unavailable') this.#orders.delete(effect.order)
-      else this.#orders.add(effect.order)
+      if (effect.do === 'advance' || answer === 'unavailable') orders.delete(effect.order)
+      else orders.add(effect.order)
     }
-    return this.#orders
+    return orders.size
   }
 }
 
