@@ -53,24 +53,25 @@ export interface Options {
  * removed after a day, where the store can do that.
  *
  * @returns whether it is new
- * @throws the SDK's error when the name is taken or is not valid
+ * @throws an error when the name is taken or is not valid
  */
 export async function makeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<boolean> {
   // Asked first: in us-east-1 it is no error to create a bucket of one's own again, and its settings are its owner's.
   try {
     await s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
     return false
-  } catch (error) {
-    // Of somebody else's bucket the answer to its creation says more.
-    if (!(error as CloudError).$metadata?.httpStatusCode) throw error
+  } catch (cause) {
+    const status = (cause as CloudError).$metadata?.httpStatusCode
+    // The answer to such a question has no text.
+    if (status === 403) {
+      throw new Error(
+        `bucket ${bucket} is somebody else's or closed to these credentials: choose another with --bucket`,
+      )
+    }
+    if (status !== 404) throw cause
   }
-  try {
-    await createBucket(s3, bucket, { signal })
-    return true
-  } catch (error) {
-    if ((error as CloudError).name === 'BucketAlreadyOwnedByYou') return false
-    throw error
-  }
+  await createBucket(s3, bucket, { signal })
+  return true
 }
 
 /** Creates a bucket with all its settings, or none. */
@@ -85,7 +86,12 @@ async function createBucket(
     region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' } }
   signal?.throwIfAborted()
   // Without the signal: nobody would know whether a bucket whose creation was broken off is there.
-  await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
+  } catch (error) {
+    // It was not there: the answer was lost, and the SDK has asked again for what was already done.
+    if ((error as CloudError).name !== 'BucketAlreadyOwnedByYou') throw error
+  }
   try {
     await configure(s3, bucket, { signal, temporary })
   } catch (error) {

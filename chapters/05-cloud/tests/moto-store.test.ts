@@ -1,6 +1,6 @@
 /** S3 as moto answers it, which keeps conditions and knows more than one account. */
 import { fileURLToPath } from 'node:url'
-import { HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { runExample } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -32,13 +32,16 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
   it('says that a bucket name is somebody else’s', async () => {
     const theirs = stack.adopt(s3Client({ ...moto.place, credentials: neighbour }), (client) => client.destroy())
     const taken = await temporaryBucket(theirs)
+    await expect(s3.send(new CreateBucketCommand({ Bucket: taken.name }))).rejects.toThrow(
+      'this one is taken: choose another with --bucket (409)',
+    )
     // moto lets everybody look at every bucket; Amazon does not.
     await using store = await faultyStore(moto.place, (line) =>
       line.startsWith('HEAD') ? { answer: 403, code: 'Forbidden' } : undefined,
     )
     const client = stack.adopt(s3Client(store.place), (client) => client.destroy())
     await expect(makeBucket(client, taken.name)).rejects.toThrow(
-      'this one is taken: choose another with --bucket (409)',
+      `bucket ${taken.name} is somebody else's or closed to these credentials: choose another with --bucket`,
     )
     await taken[Symbol.asyncDispose]()
   })

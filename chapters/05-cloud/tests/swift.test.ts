@@ -118,6 +118,15 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect((await late.send(list)).KeyCount).toEqual(expect.any(Number))
   })
 
+  it('has a bucket though the answer that it was made is lost', async () => {
+    let puts = 0
+    await using broken = await faultyStore(swift.place, (line) =>
+      line.startsWith('PUT') && puts++ === 0 ? { lose: true } : undefined,
+    )
+    await using own = await temporaryBucket(s3Client(broken.place))
+    expect((await s3Client(swift.place).send(new ListObjectsV2Command({ Bucket: own.name }))).KeyCount).toBe(0)
+  })
+
   it('keeps what is in odd keys apart', async () => {
     const s3 = s3Client(swift.place)
     for (const Key of ['a b', "odd/ü+&*'()!~=.txt", 'x?y#z%20']) {
