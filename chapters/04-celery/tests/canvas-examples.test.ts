@@ -6,6 +6,7 @@ import { runExample } from '@repo/common/testing'
 import { expect, it } from 'vitest'
 import { findPython } from '../src/python.ts'
 import { describeRedis } from './fixtures/layer.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 
@@ -105,7 +106,7 @@ describeRedis('currency', () => {
     ['--timeout', '-1'],
     ['--latency', 'slow'],
   ])('refuses %s %s in one line', async (...args) => {
-    const { code, stdout, stderr } = await runExample(chapter, 'currency', args)
+    const { code, stdout, stderr } = await said('currency', args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
   })

@@ -6,6 +6,7 @@ import { runExample } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { describe, expect, it } from 'vitest'
 import { belowFor, countPrimes, countPrimesInSlices } from '../src/primes.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -84,7 +85,7 @@ describeReal('cpu-bound', need, () => {
     ['--lock', '100'],
     ['--redeliveries', '-1'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stderr } = await runExample(chapter, 'cpu-bound', [option, value])
+    const { code, stderr } = await said('cpu-bound', [option, value])
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

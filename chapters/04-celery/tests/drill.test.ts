@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { drill } from '../src/drill.ts'
 import { faultsOf } from '../src/drill-faults.ts'
 import { History, Lane } from '../src/drill-fleet.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -123,7 +124,7 @@ describe('drill', () => {
     ['--ledger', 'file'],
     ['--lock', '10'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stdout, stderr } = await runExample(chapter, 'drill', [option, value])
+    const { code, stdout, stderr } = await said('drill', [option, value])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

@@ -8,6 +8,7 @@ import { runExample, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { describe, expect, it } from 'vitest'
 import { labProblem, makeLab, removeLeftovers } from '../src/lab.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const need = {
@@ -116,7 +117,7 @@ describe('four-hosts', () => {
     ['--chunks', '1'],
     ['--lock', 'x'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stderr } = await runExample(chapter, 'four-hosts', [option, value])
+    const { code, stderr } = await said('four-hosts', [option, value])
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

@@ -20,6 +20,7 @@ import { mergesortTasks, sortByReference } from '../src/mergesort-tasks.ts'
 import { busyMs, byReference, computingMs, inMessages } from '../src/mergesort-ways.ts'
 import { findPython } from '../src/python.ts'
 import { describeRedis, useLayer } from './fixtures/layer.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const layer = useLayer()
@@ -215,7 +216,7 @@ describeRedis('the example', () => {
     [['--workers', '0']],
     [['--sead', '1']],
   ])('refuses %j in one line', async (args) => {
-    const { code, stdout, stderr } = await runExample(chapter, 'mergesort', args)
+    const { code, stdout, stderr } = await said('mergesort', args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
   })

@@ -17,6 +17,7 @@ import { watch } from '../src/monitor.ts'
 import { stumble } from '../src/monitor-tasks.ts'
 import { add } from '../src/tasks.ts'
 import { useLayer } from './fixtures/layer.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const env = { REDIS_URL: undefined }
@@ -188,7 +189,7 @@ describe('monitor', () => {
     ['--seconds', '0'],
     ['--load', '-1'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stderr } = await runExample(chapter, 'monitor', [option, value])
+    const { code, stderr } = await said('monitor', [option, value])
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

@@ -12,6 +12,7 @@ import { openPostgresClient, startPostgresWorker } from '../src/postgres-layer.t
 import { defineTask } from '../src/task.ts'
 import { add } from '../src/tasks.ts'
 import { convert } from '../src/tour-tasks.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 /** Neither named nor to be found. */
@@ -160,7 +161,7 @@ describe('no-redis', () => {
     ['--tasks', '0'],
     ['--lock', '1'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stderr } = await runExample(chapter, 'no-redis', [option, value])
+    const { code, stderr } = await said('no-redis', [option, value])
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

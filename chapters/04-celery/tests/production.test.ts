@@ -18,6 +18,7 @@ import { startSecureRedis } from '../src/secure-redis.ts'
 import { serviceUnit } from '../src/systemd.ts'
 import { add } from '../src/tasks.ts'
 import { nap } from '../src/tour-tasks.ts'
+import { said } from './fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const workerProgram = new URL('../src/production-worker.program.ts', import.meta.url)
@@ -194,7 +195,7 @@ describeReal('production', need, () => {
     ['--nap', '-5'],
     ['--sample', 'many'],
   ])('refuses %s %s', async (option, value) => {
-    const { code, stderr } = await runExample(chapter, 'production', [option, value])
+    const { code, stderr } = await said('production', [option, value])
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
   })

@@ -1,11 +1,11 @@
 /** The examples of the tour as a reader runs them. */
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import type { Example } from '@repo/common/example'
+import { basename } from 'node:path'
 import { startProgram } from '@repo/common/process'
 import { runExample } from '@repo/common/testing'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeRedis, useLayer } from './fixtures/layer.ts'
+import { examples, said } from './fixtures/said.ts'
 
 const chapter = new URL('..', import.meta.url).pathname
 const layer = useLayer()
@@ -162,22 +162,11 @@ describeRedis('revoke', () => {
 
 describe('--help', () => {
   it('says of every example what it shows and how to run it', async () => {
-    const folder = join(chapter, 'examples')
-    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-    // Each listens to its output, and leaves that to the end of its process.
-    const heard = vi.spyOn(process.stdout, 'on').mockReturnThis()
-    try {
-      for (const file of await readdir(folder)) {
-        const name = basename(file, '.ts')
-        const { default: example } = (await import(join(folder, file))) as { default: Example }
-        written.mockClear()
-        expect(await example.main(['--help'])).toBe(0)
-        const [text = ''] = written.mock.calls.map(([chunk]) => String(chunk))
-        for (const part of [`${name}: `, `start ${name}`, '--json']) expect(text).toContain(part)
-      }
-    } finally {
-      written.mockRestore()
-      heard.mockRestore()
+    for (const file of await readdir(examples)) {
+      const name = basename(file, '.ts')
+      const { code, stdout, stderr } = await said(name, ['--help'])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      for (const part of [`${name}: `, `start ${name}`, '--json']) expect(stdout).toContain(part)
     }
   })
 })
