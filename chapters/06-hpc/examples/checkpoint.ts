@@ -8,9 +8,9 @@
  *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 300 --warn 60
  *
  * The job looks for the number whose Collatz sequence is the longest. The scheduler, or the job's script where the scheduler
- * has no such option, sends it SIGTERM some seconds before its walltime ends; Slurm up to 60 s earlier than it was asked to. Then it saves its state atomically (another
- * name, forced to the disk, renamed) and ends with 85, which means: there is more to do. Beside it runs the same job
- * without a walltime.
+ * has no such option, sends it SIGTERM some seconds before its walltime ends; Slurm up to 60 s earlier than it was asked to.
+ * Then it saves its state atomically (another name, forced to the disk, renamed) and ends with 85, which means: there is more
+ * to do. Beside it runs the same job without a walltime.
  *
  * Look for: how many lives it took; what the waiting between two of them cost; and that both find the same number.
  */

@@ -23,6 +23,8 @@ interface Job {
 }
 
 const chapter = join(import.meta.dirname, '..')
+/** For what computes for long, on a machine that has other things to do. */
+const patience = { timeoutMs: 240_000 }
 
 describeReal('on a real cluster', need, () => {
   let real: RealCluster
@@ -32,7 +34,12 @@ describeReal('on a real cluster', need, () => {
   afterAll(async () => await real?.[Symbol.asyncDispose]())
 
   const start = (example: string, ...args: string[]) =>
-    runExample(chapter, example, ['--host', real.host, '--ssh-config', real.configFile, '--quick', '--json', ...args])
+    runExample(
+      chapter,
+      example,
+      ['--host', real.host, '--ssh-config', real.configFile, '--quick', '--json', ...args],
+      patience,
+    )
   async function documentOf<T>(run: ReturnType<typeof start>): Promise<T> {
     const { code, stderr, json } = await run
     expect(code, stderr).toBe(0)
@@ -76,7 +83,7 @@ describeReal('on a real cluster', need, () => {
     }
   }
 
-  describe.concurrent('what takes its time', () => {
+  describe.concurrent('what takes its time', { timeout: patience.timeoutMs }, () => {
     it('array draws the Mandelbrot set', async () => {
       const document = await documentOf(start('array', '--job', 'mandelbrot', '--tasks', '12'))
       expect(document).toMatchObject({ completed: 12, result: { width: 1200, height: 800 } })

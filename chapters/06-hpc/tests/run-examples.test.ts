@@ -9,7 +9,9 @@ import { openCluster } from '../src/cluster.ts'
 import { createRun } from '../src/run.ts'
 
 const chapter = join(import.meta.dirname, '..')
-const start = (example: string, ...args: string[]) => runExample(chapter, example, args)
+/** For what computes for long, on a machine that has other things to do. */
+const patience = { timeoutMs: 240_000 }
+const start = (example: string, ...args: string[]) => runExample(chapter, example, args, patience)
 async function documentOf<T>(example: string, ...args: string[]): Promise<T> {
   const { code, stderr, json } = await start(example, '--quick', '--json', ...args)
   expect(code, stderr).toBe(0)
@@ -75,7 +77,7 @@ describe('array', () => {
 // So long that no healthy task on a busy machine is ended by it; the one that hangs has to wait for it.
 const walltime = ['--walltime', '12']
 
-describe.concurrent('failures', () => {
+describe.concurrent('failures', { timeout: patience.timeoutMs }, () => {
   it.each(['pbs'])('are found and explained by %s, and left alone without --retry', async (scheduler) => {
     const document = await documentOf<{ failures: { task: number; why: string }[]; primes: number }>(
       'failures',
@@ -98,7 +100,7 @@ describe.concurrent('failures', () => {
   })
 })
 
-describe.concurrent('checkpoint', () => {
+describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
   it.each(['slurm', 'htcondor'])('comes to the same result in several lives, by %s', async (scheduler) => {
     const document = await documentOf<{ lives: { from: number; to: number }[]; picture: string }>(
       'checkpoint',
