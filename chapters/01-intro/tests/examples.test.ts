@@ -212,7 +212,7 @@ it('latency has a median and a 99th percentile for every rung', async () => {
     expect(p99Ns).toBeGreaterThanOrEqual(medianNs)
     expect(samples).toBeGreaterThanOrEqual(20)
   }
-  // A timer is never early, so neither is the simulated distance.
+  // The simulated distance is never shorter than it says.
   expect(rungs.at(-1)).toMatchObject({ name: 'wide-area network (simulated)' })
   expect(rungs.at(-1)?.medianNs).toBeGreaterThan(99e6)
 })
