@@ -22,12 +22,10 @@ import { progress } from '@repo/common/progress'
 import { count as counted } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { addressRange } from '../src/address-range.ts'
-import { uploadAddresses } from '../src/addresses.ts'
 import { temporaryBucket } from '../src/buckets.ts'
 import { findLeftovers, removeLeftovers } from '../src/clean.ts'
 import { awsOption, isAmazon, nameOf, openCloud } from '../src/cloud.ts'
-import { openFleet } from '../src/fleet.ts'
-import { jobsOf, mapReduce } from '../src/map-reduce.ts'
+import { countOn, openFleet } from '../src/fleet.ts'
 import { bill, costOf, type InstanceType, instanceTypes, mostInstances, needsYes } from '../src/prices.ts'
 import { makeQueues } from '../src/queues.ts'
 import { tagKey, tagValue } from '../src/tag.ts'
@@ -84,6 +82,11 @@ export default example(import.meta, {
     for (const { id, state, address } of await fleet.list()) step('list', `${id} is ${state}: ${address}`)
     step('volume', await fleet.attachVolume(ids[0] ?? '', volumeGigabytes))
 
+    const work = async () => {
+      using bar = progress('uploading the addresses', 1)
+      const onProgress = (share: number, what: string) => bar.update(share, what)
+      return await countOn(fleet, { cloud, bucket, queues, signal, onProgress })
+    }
     const words = fleet.boots ? await work() : undefined
     step(
       'work',
@@ -106,20 +109,6 @@ export default example(import.meta, {
     const left = place && Object.values(await findLeftovers(cloud, place)).flat()
     step('left', left ? `${left.length} things with the tag ${tagKey}=${tagValue}` : 'nothing')
     return { ...result, left }
-
-    /** Counts the words of all addresses on the instances. */
-    async function work() {
-      using bar = progress('uploading the addresses', 1)
-      const { texts } = await uploadAddresses(cloud.s3, bucket, { signal, onProgress: (share) => bar.update(share) })
-      const jobs = jobsOf(texts, { bucket, prefix: 'results/', count: 12, repeat: 1 })
-      let done = 0
-      const { words } = await mapReduce(cloud, queues, jobs, {
-        signal,
-        workersGone: fleet.failed,
-        onReport: ({ outcome }) => outcome === 'done' && bar.update(++done / jobs.length, 'counting on the instances'),
-      })
-      return words
-    }
   },
   // In your account machines take minutes to end.
   cleanUpDeadlineMs: 600_000,

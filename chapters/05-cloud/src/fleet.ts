@@ -1,9 +1,11 @@
 /** Machines for wordcount's workers: instances of EC2 with all that they need, or processes of this machine. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { uploadAddresses } from './addresses.ts'
 import { type Cloud, isAmazon } from './cloud.ts'
 import { instanceMetadataUrl } from './instance-metadata.ts'
 import { countUserData, machineClients, prepareInstances, roleEnvironment } from './instance-resources.ts'
 import { bootedHere, ec2Machines, localMachines, type Machines } from './machines.ts'
+import { jobsOf, mapReduce } from './map-reduce.ts'
 import { countPermissions } from './permissions.ts'
 import type { InstanceType } from './prices.ts'
 import { type QueueUrls, queueArn } from './queues.ts'
@@ -71,4 +73,31 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
   onStep?.('no machine boots', 'moto only keeps account: a process here does what each user data says')
   return handOver(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
+}
+
+/** Counts the words of all addresses on the machines of a fleet, and returns how many there are. */
+export async function countOn(
+  fleet: Fleet,
+  {
+    cloud: { s3, sqs },
+    bucket,
+    queues,
+    signal,
+    onProgress,
+  }: Pick<FleetOptions, 'cloud' | 'bucket' | 'queues' | 'signal'> & {
+    onProgress?: (share: number, what: string) => void
+  },
+): Promise<number> {
+  const { texts } = await uploadAddresses(s3, bucket, {
+    signal,
+    onProgress: (share) => onProgress?.(share, 'uploading the addresses'),
+  })
+  const jobs = jobsOf(texts, { bucket, prefix: 'results/', count: 12, repeat: 1 })
+  let done = 0
+  const { words } = await mapReduce({ s3, sqs }, queues, jobs, {
+    signal,
+    workersGone: fleet.failed,
+    onReport: ({ outcome }) => outcome === 'done' && onProgress?.(++done / jobs.length, 'counting on the instances'),
+  })
+  return words
 }

@@ -17,7 +17,6 @@ import { until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { uploadAddresses } from '../src/addresses.ts'
 import { ownName, temporaryBucket } from '../src/buckets.ts'
 import { findLeftovers, removeLeftovers } from '../src/clean.ts'
 import { type Cloud, isAmazon, openCloud, type Place } from '../src/cloud.ts'
@@ -30,9 +29,8 @@ import {
   untilRunning,
   userDataOf,
 } from '../src/ec2.ts'
-import { openFleet } from '../src/fleet.ts'
+import { countOn, openFleet } from '../src/fleet.ts'
 import { type MachineClients, machineClients, prepareInstances } from '../src/instance-resources.ts'
-import { jobsOf, mapReduce } from '../src/map-reduce.ts'
 import { findMoto, installMoto } from '../src/moto.ts'
 import { mostInstances } from '../src/prices.ts'
 import { makeQueues } from '../src/queues.ts'
@@ -198,10 +196,7 @@ describeReal('EC2', moto, () => {
       expect(fleet.userData).not.toContain(place.credentials?.secretAccessKey)
       expect(fleet.userData).toContain('shutdown -h +30')
       const ids = await fleet.launch(2, fleet.userData)
-      const { texts } = await uploadAddresses(cloud.s3, bucket)
-      const jobs = jobsOf(texts, { bucket, prefix: 'results/', count: 6, repeat: 1 })
-      const total = await mapReduce(cloud, queues, jobs, { signal: signal(), workersGone: fleet.failed })
-      expect(total.words).toBe(1_789_329)
+      expect(await countOn(fleet, { cloud, bucket, queues, signal: signal() })).toBe(1_789_329)
       await fleet.stop(ids)
       expect((await fleet.list()).map(({ state }) => state)).toEqual(['stopped', 'stopped'])
     }

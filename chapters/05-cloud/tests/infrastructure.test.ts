@@ -22,7 +22,8 @@ let synthesis: Synthesis
 beforeAll(async () => {
   folder = await temporaryFolder()
   synthesis = await synthesise({ ...settings, email: 'reader@example.com' }, folder.path)
-})
+  // Loading the CDK alone is seconds of a processor that others want as well.
+}, 240_000)
 afterAll(() => folder[Symbol.asyncDispose]())
 
 interface Resource {
