@@ -8,10 +8,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { RpcTarget } from 'capnweb'
 import { z } from 'zod'
-import { accept, type Connection, type ConnectOptions, connect, typeOf, within } from './remote.ts'
+import { accept, type Connection, type ConnectOptions, connect, defaultTimeoutMs, typeOf, within } from './remote.ts'
 
 const defaultLeaseMs = 3_000
 const mostNames = 10_000
+/** So many registrations fit into one message, however long their addresses are. */
+export const mostListed = 1_000
 
 const nameSchema = z
   .string()
@@ -22,7 +24,7 @@ const nameSchema = z
 const addressSchema = z
   .string()
   .max(300)
-  .regex(/^wss?:\/\/[^\s/]+/, 'accepts ws://host:port')
+  .regex(/^wss?:\/\/[!-~]+$/, 'accepts ws://host:port')
 const leaseSchema = z.int().min(100).max(600_000)
 
 class UnknownNameError extends Error {
@@ -46,7 +48,8 @@ interface Entry {
   address: string
   leaseMs: number
   expiresAt: number
-  removed: boolean
+  /** A removed one stays until its lease is over, or its holder has been told. */
+  state: 'held' | 'removed' | 'replaced'
 }
 
 /** The object that a name server serves; all its clients share one. */
@@ -56,44 +59,66 @@ export class NameServer extends RpcTarget {
   /**
    * Takes a name for an address. The caller keeps the lease it gets, and renews it.
    *
-   * @throws NameTakenError when the name has another holder, TypeError when an argument is not what it should be
+   * @throws NameTakenError when the name has another holder, NameRemovedError when it was removed and its holder, back on a
+   *   new connection, does not know yet; TypeError when an argument is not what it should be
    */
   register(name: string, address: string, leaseMs = defaultLeaseMs): Lease {
     accept('name', nameSchema, name)
     accept('address', addressSchema, address)
     accept('leaseMs', leaseSchema, leaseMs)
-    const entry: Entry = { address, leaseMs, expiresAt: 0, removed: false }
-    this.#take(name, entry)
+    const known = this.#known(name)
+    // The same address is the same holder, back on a new connection.
+    const before = known?.address === address ? known : undefined
+    if (before?.state === 'removed') this.#tellRemoved(name, before)
+    const entry: Entry = { address, leaseMs, expiresAt: 0, state: 'held' }
+    this.#take(name, entry, before)
+    if (before) before.state = 'replaced'
     return new Lease(
-      () => this.#take(name, entry),
+      () => this.#renew(name, entry),
       () => {
-        if (this.#entries.get(name) === entry) this.#entries.delete(name)
+        if (this.#entries.get(name) === entry && entry.state === 'held') this.#entries.delete(name)
       },
     )
   }
 
-  #take(name: string, entry: Entry) {
+  #renew(name: string, entry: Entry) {
+    if (entry.state === 'removed') this.#tellRemoved(name, entry)
+    if (entry.state === 'replaced') throw new NameTakenError(`${name} has been registered again since`)
+    this.#take(name, entry, entry)
+  }
+
+  /** @param before the entry that may be replaced */
+  #take(name: string, entry: Entry, before: Entry | undefined) {
     const holder = this.#live(name)
-    if (entry.removed) throw new NameRemovedError(`${name} has been removed`)
-    // The same address is the same holder, back on a new connection.
-    if (holder && holder.address !== entry.address) {
+    if (holder && holder !== before) {
       const seconds = ((holder.expiresAt - performance.now()) / 1000).toFixed(1)
       throw new NameTakenError(`${name} is held by ${holder.address}, for ${seconds} s more if it is dead`)
     }
-    if (!holder && this.#list().length >= mostNames) throw new RangeError(`there are ${mostNames} names already`)
+    if (!holder && this.#all().length >= mostNames) throw new RangeError(`there are ${mostNames} names already`)
     entry.expiresAt = performance.now() + entry.leaseMs
     this.#entries.set(name, entry)
   }
 
-  #live(name: string): Entry | undefined {
+  #tellRemoved(name: string, entry: Entry): never {
+    if (this.#entries.get(name) === entry) this.#entries.delete(name)
+    throw new NameRemovedError(`${name} has been removed`)
+  }
+
+  /** What is under a name and whose lease is not over. */
+  #known(name: string): Entry | undefined {
     const entry = this.#entries.get(name)
     if (entry && entry.expiresAt > performance.now()) return entry
     this.#entries.delete(name)
     return undefined
   }
 
-  #list(): [string, Entry][] {
-    return [...this.#entries].filter(([name]) => this.#live(name))
+  #live(name: string): Entry | undefined {
+    const entry = this.#known(name)
+    return entry?.state === 'held' ? entry : undefined
+  }
+
+  #all(): [string, Entry][] {
+    return [...this.#entries].filter(([name]) => this.#known(name))
   }
 
   /** The address under which the name's object is served. Throws UnknownNameError. */
@@ -104,22 +129,24 @@ export class NameServer extends RpcTarget {
     return entry.address
   }
 
-  /** What is registered under names that begin with `prefix`, by name. */
-  list(prefix = ''): Registration[] {
+  /** What is registered under names that begin with `prefix`, by name: the first `mostListed` that come after `after`. */
+  list(prefix = '', after = ''): Registration[] {
     accept('prefix', z.string().max(100), prefix)
+    accept('after', z.string().max(100), after)
     const now = performance.now()
-    return this.#list()
-      .filter(([name]) => name.startsWith(prefix))
+    return this.#all()
+      .filter(([name, { state }]) => state === 'held' && name.startsWith(prefix) && name > after)
       .map(([name, { address, expiresAt }]) => ({ name, address, remainingMs: Math.round(expiresAt - now) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .slice(0, mostListed)
   }
 
-  /** Takes a name from its holder, whose next heart-beat is told so. Returns whether it was there. */
+  /** Takes a name from its holder, which is told so when it next renews or registers. Returns whether it was there. */
   remove(name: string): boolean {
     accept('name', nameSchema, name)
     const entry = this.#live(name)
-    if (entry) entry.removed = true
-    return this.#entries.delete(name) && entry !== undefined
+    if (entry) entry.state = 'removed'
+    return entry !== undefined
   }
 }
 
@@ -161,16 +188,19 @@ export async function keepName(
   names: string,
   name: string,
   address: string,
-  { leaseMs = defaultLeaseMs, onChange, ...options }: KeepOptions,
+  { leaseMs = defaultLeaseMs, onChange, signal, ...options }: KeepOptions,
 ): Promise<AsyncDisposable> {
   const beatMs = leaseMs / 3
+  // How long a heart-beat may take says nothing about how often one is due.
+  const { timeoutMs = defaultTimeoutMs } = options
   const stopping = new AbortController()
-  const stop = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal
+  const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal
 
   async function register() {
-    const connection = await connect<NameServer>(names, options)
+    // Ended by the signal, so that nobody who stops waits for a server that says nothing.
+    const connection = await connect<NameServer>(names, { ...options, signal: stop })
     try {
-      const lease = await within(connection.remote.register(name, address, leaseMs), leaseMs)
+      const lease = await within(connection.remote.register(name, address, leaseMs), timeoutMs)
       const ended = new AbortController()
       void connection.closed.then(() => ended.abort())
       return { lease, connection, over: AbortSignal.any([stop, ended.signal]) }
@@ -189,10 +219,11 @@ export async function keepName(
         }
         // Sooner when the connection ends: the name is gone with it, and the heart-beat fails.
         await delay(beatMs, undefined, { signal: held.over }).catch(() => {})
-        if (!stop.aborted) await within(held.lease.renew(), leaseMs)
+        if (!stop.aborted) await within(held.lease.renew(), timeoutMs)
       } catch (error) {
-        if (held) onChange?.(error as Error)
         held?.connection[Symbol.dispose]()
+        if (stop.aborted) return
+        if (held) onChange?.(error as Error)
         held = undefined
         if (typeOf(error as Error) === 'NameRemovedError') return
         await delay(beatMs / 2, undefined, { signal: stop }).catch(() => {})
@@ -217,7 +248,7 @@ export async function keepName(
  */
 export async function lookUp(names: string, name: string, options: ConnectOptions): Promise<string> {
   using server = await connect<NameServer>(names, options)
-  return await within(server.remote.lookup(name), options.timeoutMs ?? 5_000)
+  return await within(server.remote.lookup(name), options.timeoutMs ?? defaultTimeoutMs)
 }
 
 /** Connects to the object of a name. Throws what `lookUp` and `connect` throw. */

@@ -1,9 +1,13 @@
 /** Name servers and workers in processes of their own, for examples, comparisons and tests. */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { UsageError } from '@repo/common/example'
-import { type Program, startProgram } from '@repo/common/process'
+import { freePort, type Program, startProgram } from '@repo/common/process'
 import { shortestSecret } from './remote.ts'
 import type { WorkerArguments } from './remote-worker.program.ts'
+
+/** How long a name server waits for its port. */
+const takenMs = 30_000
 
 export type RemoteProgram = Program<{ address: string }>
 
@@ -12,9 +16,18 @@ export interface RemoteProgramOptions {
   signal?: AbortSignal | undefined
 }
 
-/** @param port 0 is a free one */
-export function startNameServer({ secret, signal }: RemoteProgramOptions, port = 0): Promise<RemoteProgram> {
-  return start('./remote-names.program.ts', String(port), secret, signal)
+/** @param port that of one that was there before; a free one when not given */
+export async function startNameServer({ secret, signal }: RemoteProgramOptions, port?: number): Promise<RemoteProgram> {
+  const deadline = performance.now() + takenMs
+  for (;;) {
+    try {
+      return await start('./remote-names.program.ts', String(port ?? (await freePort())), secret, signal)
+    } catch (error) {
+      // While there was no name server, another program may have been given its port.
+      if (!String(error).includes('EADDRINUSE') || performance.now() > deadline) throw error
+      await delay(100, undefined, { signal })
+    }
+  }
 }
 
 /** Starts a worker that serves an `Exchange` (remote-rates.ts), and returns when it is registered. */

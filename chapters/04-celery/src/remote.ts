@@ -17,6 +17,8 @@ import { DisconnectedError, type Traffic, WebSocketTransport } from './remote-tr
 export { DisconnectedError }
 
 export const shortestSecret = 16
+/** Until a connection is open, and for a call where no other time is given. */
+export const defaultTimeoutMs = 5_000
 /** How large a message may be, in either direction. */
 const maxMessageBytes = 1 << 20
 
@@ -173,7 +175,7 @@ export interface Connection<T extends RpcTarget> extends Disposable {
  */
 export async function connect<T extends RpcTarget>(
   address: string,
-  { secret, timeoutMs = 5_000, signal }: ConnectOptions,
+  { secret, timeoutMs = defaultTimeoutMs, signal }: ConnectOptions,
 ): Promise<Connection<T>> {
   signal?.throwIfAborted()
   const ws = new WebSocket(address, {

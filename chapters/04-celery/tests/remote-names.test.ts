@@ -4,8 +4,8 @@ import { startProxy } from '@repo/common/proxy'
 import { until } from '@repo/common/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Connection, connect, typeOf } from '../src/remote.ts'
-import { connectByName, keepName, lookUp, NameServer } from '../src/remote-names.ts'
+import { type Connection, connect, type RemoteServer, serve, typeOf } from '../src/remote.ts'
+import { connectByName, keepName, lookUp, mostListed, NameServer } from '../src/remote-names.ts'
 import { newSecret, type RemoteProgram, startNameServer, startWorker } from '../src/remote-processes.ts'
 import type { Exchange } from '../src/remote-rates.ts'
 
@@ -76,6 +76,42 @@ describe('a name server', () => {
     expect(() => lease.renew()).toThrow('a has been removed')
   })
 
+  it('tells a holder that is back on a new connection that its name was taken away, once', () => {
+    const names = new NameServer()
+    const lost = register(names, 'a', 1)
+    names.remove('a')
+    lost[Symbol.dispose]()
+    expect(() => register(names, 'a', 1)).toThrow('a has been removed')
+    expect(names.list()).toEqual([])
+    register(names, 'a', 1)
+    expect(names.lookup('a')).toBe(at(1))
+  })
+
+  it('does not take a late heart-beat of a lost connection for that of the new one', () => {
+    const names = new NameServer()
+    const lost = register(names, 'a', 1)
+    const again = register(names, 'a', 1)
+    expect(() => lost.renew()).toThrow('a has been registered again since')
+    lost[Symbol.dispose]()
+    again.renew()
+    expect(names.lookup('a')).toBe(at(1))
+  })
+
+  it('lists many names a thousand at a time, the longest ones within a message', async () => {
+    const names = new NameServer()
+    const address = `ws://${'"'.repeat(295)}`
+    for (let n = 0; n < 2 * mostListed + 1; n++) names.register(`n${String(n).padStart(99, '0')}`, address, longMs)
+    await using server = await serve(() => names, { secret })
+    using client = await connect<NameServer>(server.address, { secret })
+    const listed: string[] = []
+    for (let page = await client.remote.list('n'); page.length > 0; ) {
+      listed.push(...page.map(({ name }) => name))
+      page = await client.remote.list('n', listed.at(-1))
+    }
+    expect(new Set(listed).size).toBe(2 * mostListed + 1)
+    expect(listed).toEqual(listed.toSorted())
+  })
+
   it.each<[unknown, unknown, unknown]>([
     ['', at(1), longMs],
     ['__proto__', at(1), longMs],
@@ -88,6 +124,7 @@ describe('a name server', () => {
     ['a', 'http://127.0.0.1:1', longMs],
     ['a', 'ws://', longMs],
     ['a', null, longMs],
+    ['a', 'ws://host:1\n', longMs],
     ['a', at(1), 99],
     ['a', at(1), 1e9],
     ['a', at(1), Number.NaN],
@@ -109,16 +146,22 @@ describe('a name server', () => {
       fc.property(fc.array(command, { maxLength: 30 }), fc.constantFrom('', 'a', 'a.', 'x'), (commands, prefix) => {
         const names = new NameServer()
         const model = new Map<string, { address: string; lease: Disposable }>()
+        const removed = new Map<string, string>()
         for (const { kind, name, port } of commands) {
           const held = model.get(name)
           if (kind === 'remove') {
             expect(names.remove(name)).toBe(model.delete(name))
+            if (held) removed.set(name, held.address)
           } else if (kind === 'release') {
             held?.lease[Symbol.dispose]()
             model.delete(name)
           } else if (held && held.address !== at(port)) {
             expect(() => register(names, name, port)).toThrow(/is held by/)
+          } else if (!held && removed.get(name) === at(port)) {
+            expect(() => register(names, name, port)).toThrow(/has been removed/)
+            removed.delete(name)
           } else {
+            removed.delete(name)
             model.set(name, { address: at(port), lease: register(names, name, port) })
           }
         }
@@ -128,6 +171,51 @@ describe('a name server', () => {
         )
       }),
     )
+  })
+})
+
+describe('a name server that is sent what nobody should send', () => {
+  const names = new NameServer()
+  let server: RemoteServer
+  let neighbour: Connection<NameServer>
+  let lease: Disposable
+  beforeAll(async () => {
+    server = await serve(() => names, { secret })
+    neighbour = await connect(server.address, { secret })
+    lease = await neighbour.remote.register('neighbour', at(1), longMs)
+  })
+  afterAll(async () => {
+    lease[Symbol.dispose]()
+    neighbour[Symbol.dispose]()
+    await server[Symbol.asyncDispose]()
+  })
+  const evil = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}') as unknown
+
+  it.each<[string, string, unknown[], RegExp]>([
+    ['a name of 10 MB', 'lookup', ['x'.repeat(10_000_000)], /a message was larger than it accepts/],
+    [
+      'an address of 10 MB',
+      'register',
+      ['a', `ws://${'x'.repeat(10_000_000)}`],
+      /a message was larger than it accepts/,
+    ],
+    ['the name __proto__', 'register', ['__proto__', at(1)], /^name: accepts a letter/],
+    ['an object with __proto__ as a name', 'register', [evil, at(1)], /^name: /],
+    ['an object with __proto__ as a prefix', 'list', [evil], /^prefix: /],
+    ['a number as a prefix', 'list', [42], /^prefix: /],
+    ['a list after which to list', 'list', ['', ['a']], /^after: /],
+    ['nothing to remove', 'remove', [null], /^name: /],
+    ['a lease of a wrong type', 'register', ['a', at(1), '1000'], /^leaseMs: /],
+    ['a name every object inherits', 'lookup', ['constructor'], /^no object is registered as constructor/],
+    ['a method that there is not', 'eval', ['globalThis.hacked = true'], /not a function/],
+  ])('(%s) refuses it with a clear error, and keeps the names of others', async (_, method, args, message) => {
+    using far = await connect<NameServer>(server.address, { secret })
+    const untyped = far.remote as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    await expect(untyped[method]?.(...args)).rejects.toThrow(message)
+    expect((await neighbour.remote.list()).map(({ name }) => name)).toEqual(['neighbour'])
+    expect(await neighbour.remote.lookup('neighbour')).toBe(at(1))
+    expect(Object.keys(Object.prototype)).toEqual([])
+    expect(globalThis).not.toHaveProperty('hacked')
   })
 })
 
@@ -167,7 +255,7 @@ describe('a worker', () => {
   it.skipIf(process.platform === 'win32')('that hangs loses its name, and has it again when it goes on', async () => {
     await using worker = await startWorker(
       { secret },
-      { register: { names: names.info.address, name: 'hangs', leaseMs: 600 } },
+      { register: { names: names.info.address, name: 'hangs', leaseMs: 1_500 } },
     )
     worker.process.kill('SIGSTOP')
     await until(async () => !(await registered('hangs')))
@@ -191,7 +279,7 @@ describe('a worker', () => {
     await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
     const changes: (string | undefined)[] = []
     await using _kept = await keepName(at(proxy.port), 'silent', at(1), {
-      ...{ secret, leaseMs: 400, timeoutMs: 400 },
+      ...{ secret, leaseMs: 1_500, timeoutMs: 2_000 },
       onChange: (lost) => changes.push(lost && typeOf(lost)),
     })
     await until(() => registered('silent'))
@@ -206,7 +294,7 @@ describe('a worker', () => {
 
   it('whose name is removed learns of it and does not take it again', async () => {
     const changes: (Error | undefined)[] = []
-    const leaseMs = 300
+    const leaseMs = 1_500
     await using _kept = await keepName(names.info.address, 'removed', at(1), {
       ...{ secret, leaseMs },
       onChange: (lost) => changes.push(lost),
@@ -215,7 +303,7 @@ describe('a worker', () => {
     await until(() => changes.length > 0)
     expect(changes[0]).toMatchObject({ type: 'NameRemovedError', message: 'removed has been removed' })
     // That it does not come back can only be seen by waiting: longer than a heart-beat and an attempt to register take.
-    await delay(leaseMs)
+    await delay(leaseMs / 2)
     expect(await registered('removed')).toBe(false)
     expect(changes).toHaveLength(1)
   })
@@ -225,6 +313,15 @@ describe('a worker', () => {
     expect(await registered('ended')).toBe(true)
     await kept[Symbol.asyncDispose]()
     await until(async () => !(await registered('ended')))
+  })
+
+  it('that stops does not wait for a name server that says nothing', async () => {
+    await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
+    const kept = await keepName(at(proxy.port), 'mute', at(1), { secret, leaseMs: 150, timeoutMs: longMs })
+    proxy.block()
+    // What is under way cannot be seen from here: longer than the time between two heart-beats.
+    await delay(150)
+    await kept[Symbol.asyncDispose]()
   })
 })
 

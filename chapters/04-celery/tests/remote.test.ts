@@ -193,7 +193,7 @@ describe('connections', () => {
   })
 
   it('to a client that is silent are dropped, with what it held', async () => {
-    await using pinging = await serve(() => new Exchange(), { secret, pingEveryMs: 100 })
+    await using pinging = await serve(() => new Exchange(), { secret, pingEveryMs: 1_000 })
     await using proxy = await proxyTo(pinging.address)
     using far = await connect<Exchange>(portOf(proxy), { secret })
     using purse = far.remote.purse(1, 'usd')
