@@ -9,8 +9,8 @@
  * Celery, RQ and Pyro take part where they are installed: sudo apt-get install python3-celery python3-redis python3-rq
  * python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install 'celery[redis]' rq Pyro4.
  *
- * Each queue has two worker processes and each remote object one. A small task adds two numbers; all are handed in at once,
- * in turn with the other queues, and every result is checked. The latency is that of one task after the other on an idle
+ * Each queue has two worker processes and each remote object one. A small task adds two numbers; they are handed in in five
+ * rounds, in turn with the other queues, all of a round at once, and every result is checked. The latency is that of one task after the other on an idle
  * queue, from the call to the result. A waiting task only waits. At last a worker is killed in the middle of a task.
  *
  * Look for: what a queue costs against a plain call, and what it gives for that when a worker dies.
@@ -40,7 +40,7 @@ const quickNames: ContenderName[] = ['bullmq', 'rq', 'bee', 'remote', 'celery', 
 
 export default example(import.meta, {
   options: {
-    tasks: wholeNumber(100, 1_000_000).default(10_000).describe('small tasks for each'),
+    tasks: wholeNumber(100, 1_000_000).default(10_000).describe('small tasks for each, in all rounds together'),
     naps: wholeNumber(1, 1_000).default(100).describe('waiting tasks for each'),
     ms: wholeNumber(1, 10_000).default(50).describe('how long each of those waits'),
     limit: wholeNumber(0, 600).default(15).describe('seconds to wait for the task of a killed worker; 0 kills none'),
@@ -58,7 +58,7 @@ export default example(import.meta, {
       ? stack.use(
           // Like Redis it must still answer when the others tidy up.
           await startProgram<{ port: number }>(new URL('../src/compare-pglite.program.ts', import.meta.url), {
-            ...{ untilReady: signal, readyTimeoutMs: 60_000, stopTimeoutMs: 1_000 },
+            ...{ untilReady: signal, stopTimeoutMs: 1_000 },
           }),
         )
       : undefined

@@ -10,7 +10,9 @@ import { aborted } from '@repo/common/abort'
 import { type Child, startProgram, startServer, temporaryFolder } from '@repo/common/process'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type KindName, kinds, type Places, type Side } from './compare-sides.ts'
+import { connect } from './connect.ts'
 import { findPython, type PythonModule } from './python.ts'
+import { startAll } from './start-all.ts'
 
 /** What became of a task whose worker was killed in the middle of it. */
 export interface Survival {
@@ -87,18 +89,18 @@ async function startSide(name: KindName, places: Places, signal: AbortSignal): P
     startProgram<{ address?: string }>(new URL('./compare-worker.program.ts', import.meta.url), {
       args: [name, queue],
       env: { PLACES: JSON.stringify(places) },
-      ...{ signal, readyTimeoutMs: 60_000, stopTimeoutMs: closeMs },
+      // Interrupted, they still answer the one who tidies up.
+      ...{ untilReady: signal, stopTimeoutMs: closeMs },
     })
-  const workers = await Promise.all(Array.from({ length: workerCount(name) }, start))
-  for (const worker of workers) stack.use(worker)
+  const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
   const address = workers[0]?.info.address
   // For each measurement a client of its own, as Python has: one that only waits for its turn would still cost the others time.
   async function using<T>(use: (side: Side) => Promise<T>, stop?: AbortSignal): Promise<T> {
-    const side = await kinds[name].open(places, queue, address ?? '')
     const late = new AbortController()
+    const opening = kinds[name].open(places, queue, address ?? '', late.signal)
     try {
       return await Promise.race([
-        use(side),
+        opening.then(use),
         ...(stop ? [aborted(stop)] : []),
         delay(mostMs, undefined, { signal: late.signal }).then(() => {
           throw new Error(`${labels[name]}: no results within ${mostMs / 1_000} s`)
@@ -107,7 +109,8 @@ async function startSide(name: KindName, places: Places, signal: AbortSignal): P
     } finally {
       late.abort()
       // Closed in the middle of a call, some clients wait for ever for its end.
-      await Promise.race([side.close(), delay(closeMs, undefined, { ref: false })])
+      const closed = opening.then((side) => side.close()).catch(() => {})
+      await Promise.race([closed, delay(closeMs, undefined, { ref: false })])
     }
   }
   stack.defer(() => using(async (side) => void (await side.clear?.()), AbortSignal.timeout(closeMs)).catch(() => {}))
@@ -195,13 +198,13 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
     startServer({
       command: python.command,
       args: peer === 'celery' ? [...celery, '--hostname', `${queue}-${at}@%h`] : [script, 'work', peer],
-      ...{ cwd, env, signal, ready: /^(ready|PYRO:.*)$/, readyTimeoutMs: 60_000 },
+      ...{ cwd, env, signal, ready: /^(ready|PYRO:.*)$/ },
       onLine: (line) => {
         if (line.startsWith('PYRO:')) env.PYRO_URI = line
       },
     })
-  const workers = await Promise.all(Array.from({ length: workerCount(name) }, start))
-  for (const worker of workers) stack.use(worker)
+  stack.defer(() => removeKeys(redisUrl, queue))
+  const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
 
   async function client<T>(what: string, args: (string | number)[], stop: AbortSignal = signal): Promise<T> {
     const { stdout } = await promisify(execFile)(python?.command ?? '', [script, what, peer, ...args.map(String)], {
@@ -226,6 +229,19 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Removes what a queue in Python leaves: all its keys have the queue's name in theirs, and RQ lists it with the others. */
+async function removeKeys(redisUrl: string, queue: string) {
+  const redis = await connect(redisUrl)
+  for await (const found of redis.scanStream({ match: `*${queue}*`, count: 1_000 })) {
+    if (found.length > 0) await redis.unlink(...(found as string[]))
+  }
+  for (const set of ['rq:queues', 'rq:workers']) {
+    const members = (await redis.smembers(set)).filter((member) => member.includes(queue))
+    if (members.length > 0) await redis.srem(set, ...members)
+  }
+  redis.disconnect()
 }
 
 /** Sends a task that notes in a file who begins it, kills that worker with all its processes, and waits. */

@@ -1,7 +1,6 @@
 /** PostgreSQL in a process of its own, in memory: PGlite, behind a port of the loopback interface, with BullMQ's tables. */
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import { freePort } from '@repo/common/process'
 import { ready } from '@repo/common/ready'
 import { runMigrations } from 'bullmq'
 
@@ -19,8 +18,7 @@ await runMigrations(
 )
 // All connections share this one session.
 await db.exec('set search_path to bullmq, public')
-const port = await freePort()
-const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port, maxConnections: 50 })
+const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 50 })
 await server.start()
 process.once('SIGTERM', () => process.exit())
-ready({ port })
+ready({ port: Number(server.getServerConn().split(':').at(-1)) })

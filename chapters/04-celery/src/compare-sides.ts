@@ -28,15 +28,33 @@ export interface Side {
 }
 
 export interface Kind {
-  open: (places: Places, queue: string, address: string) => Promise<Side>
+  /** The signal ends the opening, which without a worker may never end. */
+  open: (places: Places, queue: string, address: string, signal: AbortSignal) => Promise<Side>
   /** Serves in a worker process until it is stopped; returns how to stop, and where it can be reached if not by a queue. */
   work: (places: Places, queue: string) => Promise<{ stop: () => Promise<unknown>; address?: string }>
 }
 
 /** Of each worker process, where it can do several tasks at a time. */
 const concurrency = 50
-/** After so long a worker that gives no sign of life loses its tasks to another one. The defaults are 5 to 30 s. */
+/** After so long a worker that gives no sign of life loses its tasks to another one. The defaults are 5 to 60 s. */
 export const leaseMs = 3_000
+
+/** Results that are waited for, by the ids of their jobs. */
+class Pending {
+  readonly #waiting = new Map<string, PromiseWithResolvers<unknown>>()
+
+  add(id: string): Promise<unknown> {
+    const waiting = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, waiting)
+    return waiting.promise
+  }
+
+  take(id: string) {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiting
+  }
+}
 
 function bullmq(options: (places: Places) => { connection: object }, isPostgres: boolean): Kind {
   // PostgreSQL wakes nobody up who waits through PGlite: there the waiting ask, often.
@@ -46,7 +64,7 @@ function bullmq(options: (places: Places) => { connection: object }, isPostgres:
     return { ...classes, factory: (isPostgres ? createPostgresBackend : undefined) as undefined }
   }
   return {
-    async open(places, name) {
+    async open(places, name, _address, signal) {
       const { Queue, QueueEvents, factory } = await load()
       const queue = new Queue(
         name,
@@ -58,23 +76,20 @@ function bullmq(options: (places: Places) => { connection: object }, isPostgres:
         { ...options(places), ...(isPostgres ? { blockingTimeout: 100 } : {}) },
         factory,
       )
-      const pending = new Map<string, PromiseWithResolvers<unknown>>()
-      events.on('completed', ({ jobId, returnvalue }) => pending.get(jobId)?.resolve(returnvalue))
-      events.on('failed', ({ jobId, failedReason }) => pending.get(jobId)?.reject(new Error(failedReason)))
+      const pending = new Pending()
+      events.on('completed', ({ jobId, returnvalue }) => pending.take(jobId)?.resolve(returnvalue))
+      events.on('failed', ({ jobId, failedReason }) => pending.take(jobId)?.reject(new Error(failedReason)))
       events.on('error', () => {})
       await events.waitUntilReady()
       async function call(task: CompareTask, argsLists: unknown[][]) {
-        const results = argsLists.map((args) => {
-          const jobId = randomUUID()
-          // Before the job is there: it may be done before `addBulk` returns.
-          pending.set(jobId, Promise.withResolvers())
-          return { name: task, data: args, opts: { jobId } }
-        })
-        await queue.addBulk(results)
-        return await Promise.all(results.map(({ opts }) => pending.get(opts.jobId)?.promise))
+        const jobs = argsLists.map((data) => ({ name: task, data, opts: { jobId: randomUUID() } }))
+        // Before the jobs are there: they may be done before `addBulk` returns.
+        const results = jobs.map(({ opts }) => pending.add(opts.jobId))
+        await queue.addBulk(jobs)
+        return await Promise.all(results)
       }
       // It is connected, but what ends before it first listens is not heard of: try until something is.
-      while ((await Promise.race([call('add', [[0, 0]]), delay(500, 'silence')])) === 'silence') {}
+      while ((await Promise.race([call('add', [[0, 0]]), delay(500, 'silence')])) === 'silence' && !signal.aborted) {}
       return {
         call,
         async close() {
@@ -185,18 +200,18 @@ const bee: Kind = {
   async open({ redisUrl }, name) {
     const { default: BeeQueue } = await import('bee-queue')
     const queue = new BeeQueue(name, { redis: { url: redisUrl }, isWorker: false, removeOnSuccess: true })
-    const pending = new Map<string, PromiseWithResolvers<unknown>>()
-    queue.on('job succeeded', (id, result) => pending.get(id)?.resolve(result))
-    queue.on('job failed', (id, error) => pending.get(id)?.reject(error))
+    const pending = new Pending()
+    queue.on('job succeeded', (id, result) => pending.take(id)?.resolve(result))
+    queue.on('job failed', (id, error) => pending.take(id)?.reject(error))
     queue.on('error', () => {})
     await queue.ready()
     return {
       async call(task, argsLists) {
         // With ids of our own: a job's own event is lost when it is done before `saveAll` knows its id.
         const jobs = argsLists.map((args) => queue.createJob({ task, args }).setId(randomUUID()))
-        for (const { id } of jobs) pending.set(id, Promise.withResolvers())
+        const results = jobs.map(({ id }) => pending.add(id))
         await queue.saveAll(jobs)
-        return await Promise.all(jobs.map(({ id }) => pending.get(id)?.promise))
+        return await Promise.all(results)
       },
       close: () => queue.close(),
       clear: () => queue.destroy(),

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 REDIS_URL = os.environ.get("REDIS_URL", "")
@@ -35,6 +36,11 @@ def slow(file, ms):
 TASKS = {"add": add, "nap": nap, "slow": slow}
 
 
+def new_id():
+    """Becomes part of a key's name; by the queue's name whoever tidies up finds the key."""
+    return f"{QUEUE}:{uuid.uuid4()}"
+
+
 class CeleryPeer:
     def __init__(self):
         from celery import Celery
@@ -49,13 +55,13 @@ class CeleryPeer:
             worker_redirect_stdouts=False,
             # A task belongs to its worker until it is done. What a dead worker had is given out again after this time.
             task_acks_late=True,
-            broker_transport_options={"visibility_timeout": 3},
+            broker_transport_options={"visibility_timeout": 3, "global_keyprefix": f"{QUEUE}:"},
         )
         self.tasks = {name: self.app.task(name=name)(function) for name, function in TASKS.items()}
         worker_ready.connect(lambda **_: print("ready", flush=True), weak=False)
 
     def call(self, task, args_lists):
-        sent = [self.tasks[task].delay(*args) for args in args_lists]
+        sent = [self.tasks[task].apply_async(args, task_id=new_id()) for args in args_lists]
         results = [result.get(interval=0.001) for result in sent]
         for result in sent:
             result.forget()
@@ -72,12 +78,14 @@ class RQPeer:
         self.queue = rq.Queue(QUEUE, connection=self.redis)
 
     def work(self):
-        worker = (self.rq.SimpleWorker if self.simple else self.rq.Worker)([self.queue], connection=self.redis)
+        worker = (self.rq.SimpleWorker if self.simple else self.rq.Worker)([self.queue], name=new_id(), connection=self.redis)
         print("ready", flush=True)
         worker.work(logging_level="ERROR")
 
     def call(self, task, args_lists):
-        prepare = lambda args: self.rq.Queue.prepare_data(f"compare_peers.{task}", args, result_ttl=600)
+        prepare = lambda args: self.rq.Queue.prepare_data(
+            f"compare_peers.{task}", args, result_ttl=600, job_id=new_id()
+        )
         finished = self.rq.registry.FinishedJobRegistry(queue=self.queue)
         before = self.redis.zcard(finished.key)
         jobs = self.queue.enqueue_many([prepare(args) for args in args_lists])
