@@ -47,14 +47,17 @@ export async function serveObject(
 
 function opener(create: () => RpcTarget, instances: Instances, stack: AsyncDisposableStack) {
   if (instances === 'session') return create
-  if (instances === 'call') return () => eachCall(create)
+  if (instances === 'call') {
+    const EachCall = eachCall(create)
+    return () => new EachCall()
+  }
   // Each connection disposes of its duplicate; the object itself is disposed of with the last one, which is ours.
   const shared = stack.adopt(new RpcStub(create()), (stub) => stub[Symbol.dispose]())
   return () => shared.dup()
 }
 
-/** An object with the same methods, each of which makes an instance, calls it, and disposes of it. */
-function eachCall(create: () => RpcTarget): RpcTarget {
+/** A class with the same methods, each of which makes an instance, calls it, and disposes of it. */
+function eachCall(create: () => RpcTarget): new () => RpcTarget {
   class EachCall extends RpcTarget {}
   const type = create()
   for (const method of methodsOf(type)) {
@@ -70,7 +73,7 @@ function eachCall(create: () => RpcTarget): RpcTarget {
     })
   }
   ;(type as Partial<Disposable>)[Symbol.dispose]?.()
-  return new EachCall()
+  return EachCall
 }
 
 function methodsOf(object: RpcTarget): string[] {
