@@ -111,7 +111,7 @@ export default example(import.meta, {
 
     const svg = barPlot({
       title: 'Small tasks per second',
-      subtitle: 'handed in at once, all results fetched; two worker processes, for objects one',
+      subtitle: 'a round of them handed in at once, all results fetched; two worker processes, for objects one',
       x: { label: 'tasks per second' },
       bars: rows.map(({ name, label, perSecond }) => ({
         ...{ name: label, value: perSecond, label: count(Math.round(perSecond)) },
