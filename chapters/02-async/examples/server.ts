@@ -16,7 +16,7 @@ import { example, UsageError } from '@repo/common/example'
 import { number, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
+import { type Held, holdConnections } from '../src/held-connections.ts'
 import { type HandlerName, handlers } from '../src/line-server.ts'
 import { openFilesLimit, startLineServer, startLoad } from '../src/line-server-process.ts'
 import type { LoadResult } from '../src/load.ts'
@@ -74,7 +74,7 @@ export default example(import.meta, {
 
     let held: Held | null = null
     if (connections > 0) {
-      held = await hold(connections, latency, signal, (open) =>
+      held = await holdConnections(connections, latency, signal, (open) =>
         bar.update(Math.round((100 * open) / connections), 'opening connections'),
       )
       print(
@@ -98,42 +98,3 @@ export default example(import.meta, {
     return held ? `${rates}; ${count(held.connections)} connections at ${bytes(held.bytesPerConnection)} each` : rates
   },
 })
-
-interface Held {
-  /** By the server's own count. */
-  connections: number
-  openMs: number
-  rssBefore: number
-  rssAfter: number
-  bytesPerConnection: number
-  /** Until every connection had its answer to a question. */
-  askAllMs: number
-}
-
-/** Holds connections open at an asynchronous server, and has each of them ask once. */
-async function hold(
-  total: number,
-  latency: number,
-  signal: AbortSignal,
-  onOpen: (open: number) => void,
-): Promise<Held> {
-  await using server = await startLineServer('asynchronous', latency, signal)
-  await using load = await startLoad(signal)
-  const before = await server.state()
-  const start = performance.now()
-  await load.run({ task: 'open', port: server.port, total }, onOpen)
-  // The kernel says yes to a client before the server has taken its connection in.
-  let after = await server.state()
-  const has = async () => {
-    after = await server.state()
-    return after.connections === total
-  }
-  await until(has, { what: `${total} connections at the server`, everyMs: 2, signal })
-  const openMs = performance.now() - start
-  const asked = await load.run<{ right: number; ms: number }>({ task: 'ask all' })
-  if (asked.right !== total) throw new Error(`only ${asked.right} of ${total} connections got their answer`)
-  return {
-    ...{ connections: after.connections, openMs, rssBefore: before.rss, rssAfter: after.rss, askAllMs: asked.ms },
-    bytesPerConnection: (after.rss - before.rss) / total,
-  }
-}
