@@ -81,7 +81,7 @@ export default example(import.meta, {
       picture: await picture(`chaos${bug ? `-${bug}` : ''}.svg`, drawChaos(report, title)),
     }
     const about: Record<FaultKind, (fault: (typeof faults)[number]) => string> = {
-      kill: ({ held }) => `SIGKILL with ${held} orders in the middle`,
+      kill: ({ held }) => `SIGKILL with ${held} order${held === 1 ? '' : 's'} in the middle`,
       restart: () => 'SIGKILL and restart',
       cut: () => 'connections reset',
       delay: ({ ms, addedMs }) => `line ${addedMs} ms slower for ${milliseconds(ms)}`,
