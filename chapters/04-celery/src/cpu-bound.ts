@@ -5,18 +5,18 @@ import { defineTask } from './task.ts'
 import { inThread } from './threads.ts'
 
 const queue = 'cpu-bound'
-const args = z.object({ below: z.int().min(0).max(1_000_000_000) })
+const args = z.object({ below: z.int().min(0).max(1_000_000_000), leastMs: z.number().min(0).max(3_600_000) })
 
 export const onTheEventLoop = defineTask({
   name: 'primes.on-the-event-loop',
   ...{ queue, args },
-  run: ({ below }) => countPrimes(below),
+  run: ({ below, leastMs }) => countPrimes(below, leastMs),
 })
 
 export const inSlices = defineTask({
   name: 'primes.in-slices',
   ...{ queue, args },
-  run: ({ below }, { signal }) => countPrimesInSlices(below, 20, signal),
+  run: ({ below, leastMs }, { signal }) => countPrimesInSlices(below, { sliceMs: 20, leastMs, signal }),
 })
 
 export const inAThread = defineTask({

@@ -1,4 +1,4 @@
 /** Counts primes off the main thread. */
-import { countPrimes } from './primes.ts'
+import { countPrimes, type PrimesArgs } from './primes.ts'
 
-export default ({ below }: { below: number }) => countPrimes(below)
+export default ({ below, leastMs }: PrimesArgs) => countPrimes(below, leastMs)

@@ -28,7 +28,7 @@ describe('counting primes', () => {
     'counts those below %i, in one piece and in slices',
     async (below) => {
       expect(countPrimes(below)).toBe(primesBelow(below))
-      expect(await countPrimesInSlices(below, 1)).toBe(primesBelow(below))
+      expect(await countPrimesInSlices(below, { sliceMs: 1 })).toBe(primesBelow(below))
     },
   )
 
@@ -36,7 +36,7 @@ describe('counting primes', () => {
     const stop = new AbortController()
     let turns = 0
     let counting = true
-    const counted = countPrimesInSlices(1_000_000_000, 1, stop.signal).finally(() => {
+    const counted = countPrimesInSlices(1_000_000_000, { sliceMs: 1, signal: stop.signal }).finally(() => {
       counting = false
     })
     counted.catch(() => {})
@@ -47,6 +47,14 @@ describe('counting primes', () => {
     expect(turns).toBe(5)
     stop.abort()
     await expect(counted).rejects.toThrow('aborted')
+  })
+
+  it('goes on as long as it is told to, and counts the same', async () => {
+    const begin = performance.now()
+    expect(countPrimes(100, 20)).toBe(25)
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(20)
+    expect(await countPrimesInSlices(100, { sliceMs: 1, leastMs: 20 })).toBe(25)
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(40)
   })
 
   it('finds work that takes some time', () => {
