@@ -210,7 +210,8 @@ const bee: Kind = {
         // With ids of our own: a job's own event is lost when it is done before `saveAll` knows its id.
         const jobs = argsLists.map((args) => queue.createJob({ task, args }).setId(randomUUID()))
         const results = jobs.map(({ id }) => pending.add(id))
-        await queue.saveAll(jobs)
+        // It does not throw what went wrong.
+        for (const error of (await queue.saveAll(jobs)).values()) throw error
         return await Promise.all(results)
       },
       close: () => queue.close(),

@@ -2,12 +2,14 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/redis'
-import { runExample } from '@repo/common/testing'
+import { runExample, until } from '@repo/common/testing'
 import { describeReal } from '@repo/common/vitest'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import type { Row, ratiosOf } from '../src/compare.ts'
 import { describeSurvival } from '../src/compare-contenders.ts'
+import { kinds } from '../src/compare-sides.ts'
 import { runTask } from '../src/compare-tasks.ts'
 import { findPython, installPython } from '../src/python.ts'
 
@@ -64,6 +66,31 @@ describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis,
     expect(missing).toEqual([])
     expect(ratios).toEqual({})
     expect(await readFile(picture, 'utf8')).toMatch(/our RQ[\s\S]*remote objects/)
+  })
+})
+
+describeReal('bee-queue', { name: 'a Redis server', found: redis, install: installRedis }, () => {
+  it('finishes its task when Redis is restarted, and takes others once it is opened again', async () => {
+    await using server = await startRedis({ appendOnly: true, own: true })
+    const places = { redisUrl: server.url, postgresPort: 0, secret: '' }
+    const { signal } = new AbortController()
+    await using stack = new AsyncDisposableStack()
+    const worker = await kinds.bee.work(places, 'q')
+    stack.defer(async () => void (await worker.stop()))
+    const open = async () => stack.adopt(await kinds.bee.open(places, 'q', '', signal), (side) => side.close())
+    const before = await open()
+    expect(await before.call('add', [[1, 2]])).toEqual([3])
+    const nap = before.call('nap', [[4_000]])
+    const client = stack.adopt(new Redis(server.url), (client) => client.disconnect())
+    await until(async () => (await client.llen('bq:q:active')) === 1, { timeoutMs: 60_000 })
+    server.server?.process.kill('SIGKILL')
+    await server.server?.exited
+    await server.restart()
+    expect(await nap).toEqual([4_000])
+    // It has loaded its scripts into the Redis that was there when it started.
+    await expect(before.call('add', [[1, 2]])).rejects.toThrow(/NOSCRIPT/)
+    const after = await open()
+    expect(await after.call('add', [[2, 3]])).toEqual([5])
   })
 })
 
