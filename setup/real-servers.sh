@@ -39,8 +39,9 @@ install() {
   if [ "$(id -u)" -ne 0 ]; then sudo=(sudo -n); fi
   quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1)
   echo "real servers: installing ${missing[*]}"
-  "${sudo[@]}" "${quiet[@]}" apt-get update -qq </dev/null || echo "real servers: the package lists could not be refreshed" >&2
-  "${sudo[@]}" "${quiet[@]}" apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
+  "${sudo[@]}" "${quiet[@]}" apt-get update -qq -o Acquire::Retries=3 </dev/null || echo "real servers: the package lists could not be refreshed" >&2
+  "${sudo[@]}" "${quiet[@]}" apt-get install -y -qq --no-install-recommends -o Acquire::Retries=3 \
+    -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
 
   # The tests start servers of their own, on free ports: those of the packages are not needed.
   dpkg -L "${missing[@]}" | sed -n 's|^/etc/init.d/||p' | while read -r service; do
