@@ -171,7 +171,8 @@ export function encodeMessage(call: Call): { id: string; queue: string; text: st
   } = call
   const { parentId = null, rootId = id, chain = null, callbacks = null } = call
   const content = JSON.stringify([args, kwargs, { callbacks, errbacks: null, chain, chord: null }])
-  const moment = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
+  // Celery 5 takes the fraction of a second for microseconds, however many digits it has: all six must be there.
+  const moment = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString().replace('Z', '000Z'))
   const message = {
     body: Buffer.from(content).toString('base64'),
     'content-encoding': 'utf-8',
