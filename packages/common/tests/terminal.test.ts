@@ -63,6 +63,8 @@ describe('a style', () => {
   ])('is for the eyes of a reader: on %s', (_, terminal, noColor, shown) => {
     const environment = {
       TERM: 'xterm-256color',
+      // Node draws without colours for unknown services.
+      CI: undefined,
       NO_COLOR: noColor,
       FORCE_COLOR: undefined,
       NODE_DISABLE_COLORS: undefined,
