@@ -22,7 +22,7 @@ import { wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { startProxy } from '@repo/common/proxy'
 import { mostPairs, pairsOf } from '@repo/common/rates'
-import { count, milliseconds, table, times } from '@repo/common/terminal'
+import { milliseconds, table } from '@repo/common/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { installPython } from '../src/python.ts'
 import { connect } from '../src/remote.ts'
@@ -31,8 +31,8 @@ import { lookUp } from '../src/remote-names.ts'
 import { nameServerAddress, objectName } from '../src/remote-options.ts'
 import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
 import type { Exchange } from '../src/remote-rates.ts'
-import { countCalls } from '../src/remote-speed.ts'
-import { convertInTurn, convertPipelined, ratesAtOnce, ratesInTurn, timed } from '../src/remote-ways.ts'
+import { countCalls, speedRows } from '../src/remote-speed.ts'
+import { compareWays, convertPipelined, ratesAtOnce } from '../src/remote-ways.ts'
 
 const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
 
@@ -62,19 +62,7 @@ export default example(import.meta, {
     await ratesAtOnce(far.remote, pairs)
     await convertPipelined(far.remote, 100, journey)
     proxy.delayMs = delay
-    const ratesOneByOne = await timed(far, (exchange) => ratesInTurn(exchange, pairs))
-    const ratesTogether = await timed(far, (exchange) => ratesAtOnce(exchange, pairs))
-    const chainOneByOne = await timed(far, (exchange) => convertInTurn(exchange, 100, journey))
-    const chainTogether = await timed(far, (exchange) => convertPipelined(exchange, 100, journey))
-    if (ratesOneByOne.result.join() !== ratesTogether.result.join() || chainOneByOne.result !== chainTogether.result) {
-      throw new Error('two ways got different results')
-    }
-    const ways = [
-      { way: `${pairs.length} rates, one after the other`, ...ratesOneByOne },
-      { way: `${pairs.length} rates, all at once`, ...ratesTogether },
-      { way: `a chain of ${journey.length - 1} conversions, one after the other`, ...chainOneByOne },
-      { way: `the same chain, pipelined`, ...chainTogether },
-    ].map(({ result: _, ...way }) => way)
+    const { ways, worth } = await compareWays(far, pairs, journey)
     print(
       '',
       table(
@@ -82,7 +70,7 @@ export default example(import.meta, {
         ways.map(({ way, ms, sent, received }) => [way, milliseconds(ms), sent, received]),
       ),
       '',
-      `100 ${journey.map((currency) => currency.toUpperCase()).join(' → ')}: ${chainTogether.result.toFixed(2)}`,
+      `100 ${journey.map((currency) => currency.toUpperCase()).join(' → ')}: ${worth.toFixed(2)}`,
     )
 
     let reports = 0
@@ -118,39 +106,12 @@ export default example(import.meta, {
     using bar = progress('counting calls per second', 1)
     const onProgress = (done: number, total: number) => bar.update(done / total)
     const perSecond = await countCalls(address, { secret, calls, rounds: quick ? 1 : 5, signal, onProgress })
-    const { sequential, concurrent, pyro } = perSecond
-    const against = (rate: number) => (pyro ? times(rate / pyro.sequential) : '')
     print(
       '',
-      table(
-        ['calls per second over loopback', 'median', pyro ? 'against Pyro, one by one' : ''],
-        [
-          ['one after the other', count(Math.round(sequential)), against(sequential)],
-          ['1,000 at once', count(Math.round(concurrent)), against(concurrent)],
-          ...(pyro
-            ? [
-                [
-                  `Pyro ${pyro.version}, one after the other`,
-                  count(Math.round(pyro.sequential)),
-                  against(pyro.sequential),
-                ],
-                [`Pyro ${pyro.version}, 1,000 in a batch`, count(Math.round(pyro.batch)), against(pyro.batch)],
-              ]
-            : []),
-        ],
-      ),
-      ...(pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
+      table(['calls per second over loopback', 'median', 'against Pyro, one by one'], speedRows(perSecond)),
+      ...(perSecond.pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
     )
-    return {
-      pairs: pairs.length,
-      delayMs: delay,
-      ways,
-      worth: chainTogether.result,
-      reports,
-      purses,
-      faults,
-      perSecond,
-    }
+    return { pairs: pairs.length, delayMs: delay, ways, worth, reports, purses, faults, perSecond }
   },
   figure: ({ ways: [, , inTurn, pipelined] }) =>
     `five dependent calls: ${milliseconds(inTurn?.ms ?? 0)} in turn, ${milliseconds(pipelined?.ms ?? 0)} in one round trip`,

@@ -1,5 +1,6 @@
 /** Calls per second over loopback: of remote objects and, where it is installed, of Pyro 4 with the same object. */
 import { interleave, median } from '@repo/common/measure'
+import { count, times } from '@repo/common/terminal'
 import { connect } from './remote.ts'
 import { type PyroMeasurement, startPyro } from './remote-pyro.ts'
 import type { Exchange } from './remote-rates.ts'
@@ -62,4 +63,23 @@ export async function countCalls(
       batch: median(counted.map(({ batchPerSecond }) => batchPerSecond)),
     },
   }
+}
+
+/** The rows of a table: who calls, how often per second, and that against Pyro's calls one after the other. */
+export function speedRows({ sequential, concurrent, pyro }: CallsPerSecond): string[][] {
+  const row = (who: string, rate: number) => [
+    who,
+    count(Math.round(rate)),
+    pyro ? times(rate / pyro.sequential) : 'not installed',
+  ]
+  return [
+    row('one after the other', sequential),
+    row('1,000 at once', concurrent),
+    ...(pyro
+      ? [
+          row(`Pyro ${pyro.version}, one after the other`, pyro.sequential),
+          row(`Pyro ${pyro.version}, 1,000 in a batch`, pyro.batch),
+        ]
+      : []),
+  ]
 }

@@ -53,8 +53,8 @@ function steps(currencies: string[]): [string, string][] {
   return currencies.slice(1).map((to, at) => [currencies[at] ?? '', to])
 }
 
-export interface Timed<T> {
-  result: T
+export interface Way {
+  way: string
   ms: number
   /** Messages to the server. */
   sent: number
@@ -62,15 +62,31 @@ export interface Timed<T> {
   received: number
 }
 
-/** Does some calls on a connection that does nothing else, and counts their messages. */
-export async function timed<T>(
+/**
+ * All four ways on a connection that does nothing else, and what 100 of the journey's first currency are worth at its end.
+ *
+ * @throws an Error when two ways get different results
+ */
+export async function compareWays(
   connection: Connection<Exchange>,
-  calls: (exchange: RemoteExchange) => Promise<T>,
-): Promise<Timed<T>> {
-  const before = { ...connection.traffic }
-  const start = performance.now()
-  const result = await calls(connection.remote)
-  const ms = performance.now() - start
-  const { sent, received } = connection.traffic
-  return { result, ms, sent: sent - before.sent, received: received - before.received }
+  pairs: Pair[],
+  journey: string[],
+): Promise<{ ways: Way[]; worth: number }> {
+  const ways: Way[] = []
+  async function timed<T>(way: string, calls: (exchange: RemoteExchange) => Promise<T>): Promise<T> {
+    const before = { ...connection.traffic }
+    const start = performance.now()
+    const result = await calls(connection.remote)
+    const ms = performance.now() - start
+    const { sent, received } = connection.traffic
+    ways.push({ way, ms, sent: sent - before.sent, received: received - before.received })
+    return result
+  }
+  const chain = `a chain of ${journey.length - 1} conversions`
+  const inTurn = await timed(`${pairs.length} rates, one after the other`, (it) => ratesInTurn(it, pairs))
+  const atOnce = await timed(`${pairs.length} rates, all at once`, (it) => ratesAtOnce(it, pairs))
+  const stepwise = await timed(`${chain}, one after the other`, (it) => convertInTurn(it, 100, journey))
+  const worth = await timed('the same chain, pipelined', (it) => convertPipelined(it, 100, journey))
+  if (inTurn.join() !== atOnce.join() || stepwise !== worth) throw new Error('two ways got different results')
+  return { ways, worth }
 }

@@ -9,7 +9,7 @@ import { type Connection, connect, type RemoteServer, serve, within } from '../s
 import { serveObject } from '../src/remote-daemon.ts'
 import { newSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
 import { Exchange } from '../src/remote-rates.ts'
-import { convertInTurn, convertPipelined, ratesAtOnce, ratesInTurn, timed } from '../src/remote-ways.ts'
+import { compareWays, convertInTurn, convertPipelined, ratesAtOnce, ratesInTurn } from '../src/remote-ways.ts'
 
 const secret = newSecret()
 const usdToEur = { from: 'usd', to: 'eur' }
@@ -50,10 +50,12 @@ describe('calls', () => {
     expect(connection.traffic).toEqual({ sent: before.sent + 6, received: before.received })
     expect(await pipelined).toBeCloseTo(expected, 9)
     expect(connection.traffic.received).toBe(before.received + 1)
+  })
 
-    const inTurn = await timed(connection, (exchange) => convertInTurn(exchange, 100, journey))
-    expect(inTurn.result).toBe(await convertPipelined(connection.remote, 100, journey))
-    expect(inTurn.received).toBe(5)
+  it('are compared by their messages: one answer for each call, and one for a whole chain', async () => {
+    const { ways, worth } = await compareWays(connection, pairs, journey)
+    expect(ways.map(({ received }) => received)).toEqual([40, 40, 5, 1])
+    expect(worth).toBe(await convertInTurn(connection.remote, 100, journey))
   })
 
   it('leave nothing behind at either end', async () => {
