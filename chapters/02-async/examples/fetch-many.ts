@@ -17,10 +17,11 @@ import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example'
 import { number, wholeNumber } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
-import { count, milliseconds, percent, table } from '@repo/common/terminal'
+import { count, milliseconds } from '@repo/common/terminal'
 import pLimit from 'p-limit'
 import { startBlockingFetch } from '../src/blocking-fetch.ts'
 import { fetchPage, type Page } from '../src/fetch-page.ts'
+import { strategiesTable, troubledTable } from '../src/fetch-tables.ts'
 import { latencyOf, theoryOf } from '../src/slow-pages.ts'
 import { startSlowServer } from '../src/slow-server.ts'
 import { watchStandstill } from '../src/standstill.ts'
@@ -92,7 +93,10 @@ export default example(import.meta, {
       const pages = await fetchAll()
       const ms = performance.now() - start
       strategies.push({
-        ...{ name, ms, theoryMs: theoryMs[at] ?? Number.NaN, standstillMs: loop.longestMs() },
+        name,
+        ms,
+        theoryMs: theoryMs[at] ?? Number.NaN,
+        standstillMs: loop.longestMs(),
         ok: pages.filter(({ ok }) => ok).length,
         attempts: pages.reduce((sum, { failures, ok }) => sum + failures.length + Number(ok), 0),
         bytes: pages.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -110,29 +114,12 @@ export default example(import.meta, {
     }
     print(
       '',
-      table(
-        ['', 'time', 'in theory', 'more', 'pages', 'requests', 'event loop stood still for'],
-        strategies.map(({ name, ms, theoryMs, ok, attempts, standstillMs }) => [
-          ...[name, milliseconds(ms), milliseconds(theoryMs), percent(ms / theoryMs - 1), ok, attempts],
-          milliseconds(standstillMs),
-        ]),
-      ),
+      strategiesTable(strategies),
       '',
       `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each taking the`,
       `next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
+      ...troubledTable(strategies.at(-1)?.requests ?? [], limit),
     )
-    const troubled = (strategies.at(-1)?.requests ?? []).filter(({ failures }) => failures.length > 0)
-    if (troubled.length > 0) {
-      const shown = troubled.slice(0, 20)
-      print(
-        '',
-        table(
-          [`${limit} at a time: page`, 'what went wrong', 'in the end'],
-          shown.map(({ page, failures, ok }) => [String(page), failures.join(', '), ok ? 'fetched' : 'given up']),
-        ),
-        ...(shown.length < troubled.length ? [`… and ${troubled.length - shown.length} more`] : []),
-      )
-    }
     print('', `Picture: ${result.picture}`)
     return result
   },

@@ -19,9 +19,9 @@ import { interleave, startSpinners } from '@repo/common/measure'
 import { wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { divide } from '@repo/common/ranges'
-import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { count, milliseconds, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
-import { cutsTable, idleShare, timeLines, valley } from '../src/chunking-pictures.ts'
+import { cutCounts, cutsTable, idleShare, schedulesTable, timeLines, valley } from '../src/chunking-pictures.ts'
 import { countPrimesHere } from '../src/primes.ts'
 import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
 import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
@@ -52,8 +52,7 @@ export default example(import.meta, {
     const rounds = { rounds: quick ? 3 : 5, signal, onProgress }
 
     // Cut into tasks of the same number of numbers, all handed in at once.
-    const cuts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
-    const counts = [...new Set([...cuts.filter((cut) => cut < tasks), tasks])]
+    const counts = cutCounts(tasks)
     const cutInto = (parts: number) => async () => {
       const ranges = divide({ from: 0, to: limit }, parts)
       const found = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
@@ -118,12 +117,7 @@ export default example(import.meta, {
       `One thread takes ${milliseconds(serialMs)}; the ceiling is ${times(ceiling)}. Best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers, ${times(serialMs / best.ms)}.`,
       `Handing out a task costs about ${(1000 * overheadMs).toFixed(0)} µs of the whole pool's time.`,
       '',
-      table(
-        ['schedule', 'time', 'speedup', 'chunks', 'workers idle'],
-        compared.map(({ schedule, ms, chunks, idle }) => [
-          ...[schedule, milliseconds(ms), times(serialMs / ms), count(chunks), percent(idle)],
-        ]),
-      ),
+      schedulesTable(compared, serialMs),
       '',
       ...pictures.map((path) => `Picture: ${path}`),
     )

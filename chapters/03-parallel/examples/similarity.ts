@@ -14,15 +14,16 @@
  * data gives than a second core; and the dark blocks in the picture: presidents quote themselves.
  */
 import { setImmediate } from 'node:timers/promises'
-import { drawPairs, identityOf, mostDocuments, readDocuments, titleOf } from '@repo/common/documents'
+import { drawPairs, identityOf, mostDocuments, readDocuments } from '@repo/common/documents'
 import { example, UsageError } from '@repo/common/example'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { path, wholeNumber, workerCount } from '@repo/common/options'
 import { progress } from '@repo/common/progress'
 import { shingleSets } from '@repo/common/shingles'
 import * as similarity from '@repo/common/similarity'
-import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { count, milliseconds, percent, times } from '@repo/common/terminal'
 import { Piscina } from 'piscina'
+import { pairsTable, timesTable } from '../src/similarity-tables.ts'
 
 export default example(import.meta, {
   options: {
@@ -106,20 +107,9 @@ export default example(import.meta, {
     }
     print(
       '',
-      table(
-        ['the most similar', 'and', 'in common'],
-        top.map(({ a, b, score }) => [titleOf(documents[a]), titleOf(documents[b]), `${(100 * score).toFixed(1)} %`]),
-      ),
+      pairsTable(documents, top),
       '',
-      table(
-        [`${count(result.pairs)} pairs`, 'threads', 'time'],
-        [
-          ...(result.setsMs ? [['JavaScript Sets', 1, milliseconds(result.setsMs)]] : []),
-          ['a byte table per row', 1, milliseconds(measured.serialMs)],
-          ['a byte table per row, on the pool', workers, milliseconds(measured.parallelMs)],
-          ['inverted index', 1, milliseconds(result.indexMs)],
-        ],
-      ),
+      timesTable(result),
       '',
       `${times(measured.speedup)} as fast on ${workers} threads; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
       `Cutting the texts into shingles took ${milliseconds(prepareMs)} before that, on one thread.`,

@@ -1,6 +1,6 @@
 /** Work cut into tasks, and who worked when: in pictures, in a table, and how long somebody had nothing to do. */
 import { draw, linePlot, Plot, palette } from '@repo/common/plots'
-import { count, milliseconds, table, times } from '@repo/common/terminal'
+import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
 import type { WorkerLog } from './primes.worker.ts'
 import { type Schedule, schedules } from './schedule.ts'
 
@@ -43,6 +43,12 @@ export interface Cut {
   ms: number
 }
 
+/** In how many tasks to cut the work, from one to the most, each about three times the one before. */
+export function cutCounts(most: number): number[] {
+  const cuts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
+  return [...cuts.filter((cut) => cut < most), most]
+}
+
 export function cutsTable(cuts: readonly Cut[], serialMs: number): string {
   return table(
     ['tasks', 'numbers in each', 'time', 'speedup'],
@@ -79,4 +85,20 @@ export function valley(
       { name: 'the ceiling', style: 'dashed', points: level(lines.bestMs) },
     ],
   })
+}
+
+export function schedulesTable(
+  compared: readonly { schedule: Schedule; ms: number; chunks: number; idle: number }[],
+  serialMs: number,
+): string {
+  return table(
+    ['schedule', 'time', 'speedup', 'chunks', 'workers idle'],
+    compared.map(({ schedule, ms, chunks, idle }) => [
+      schedule,
+      milliseconds(ms),
+      times(serialMs / ms),
+      count(chunks),
+      percent(idle),
+    ]),
+  )
 }
