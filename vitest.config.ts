@@ -7,9 +7,9 @@ export default defineConfig({
     // The tests start threads and processes; in a process of their own they cannot disturb one another.
     pool: 'forks',
     // Most files wait for the processes they have started, half of the time.
-    maxWorkers: '150%',
+    maxWorkers: '200%',
     testTimeout: 120_000,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: ['default', ['json', { outputFile: 'reports/tests.json' }]],
   },
 })
