@@ -121,7 +121,14 @@ export function example<S extends Shape, Result>(
         // A child has had the same Ctrl-C, from the terminal, and we may hear of its end first; our own comes right after.
         await delay(10)
         // An interrupted run fails in whatever it was waiting for; the reader asked for that and needs no message.
-        if (interruption.exitCode !== undefined) return interruption.exitCode
+        if (interruption.exitCode !== undefined) {
+          // What could not be cleaned up may cost something for as long as it is there.
+          if (declaration.cleanUpDeadlineMs !== undefined && isSuppressed(error)) {
+            const cause = originalOf(error.error)
+            process.stderr.write(`${describeError(new Error('not all was cleaned up', { cause }))}\n`)
+          }
+          return interruption.exitCode
+        }
         process.stderr.write(`${describeError(error)}\n`)
         return originalOf(error) instanceof UsageError ? 2 : 1
       } finally {
@@ -159,9 +166,14 @@ export function describeError(error: unknown): string {
   return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
 }
 
-/** What went wrong first: where the cleaning up fails as well, `using` throws a SuppressedError that holds both. */
+/** Where the cleaning up fails as well, `using` throws a SuppressedError that holds both. */
+function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {
+  return error instanceof Error && 'suppressed' in error
+}
+
+/** What went wrong first. */
 function originalOf(error: unknown): unknown {
-  return error instanceof Error && 'suppressed' in error ? originalOf(error.suppressed) : error
+  return isSuppressed(error) ? originalOf(error.suppressed) : error
 }
 
 type CommandLine = { values: Record<string, string | boolean>; operands: string[] }

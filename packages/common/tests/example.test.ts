@@ -103,6 +103,14 @@ describe('an example from the command line', () => {
     expect(await runProgram(cleaning, ['--fail'])).toMatchObject({ code: 1, stderr: 'error: the work failed\n' })
   })
 
+  it('says what could not be cleaned up after Ctrl-C where that matters', async () => {
+    const env = { DEADLINE_MS: '60000' }
+    expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
+      code: 130,
+      stderr: 'error: not all was cleaned up: the second cleaning up failed\n',
+    })
+  })
+
   it('ends quietly when nobody reads its output any more', async () => {
     const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, '--lines', '1000000'])
     let errors = ''
