@@ -45,7 +45,7 @@ export default example(import.meta, {
     await Promise.all(
       Array.from({ length: workers }, async (_, at) => {
         const args = [client.prefix, `worker ${at + 1}`, String(lock), String(redeliveries)]
-        const options = { args, env: { REDIS_URL: redis.url }, signal, readyTimeoutMs: 60_000 }
+        const options = { args, env: { REDIS_URL: redis.url }, signal }
         stack.use(await startProgram(new URL('../src/cpu-bound-worker.program.ts', import.meta.url), options))
       }),
     )

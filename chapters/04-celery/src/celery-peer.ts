@@ -46,7 +46,7 @@ export async function startCeleryPeer(
   // The URL has the password: not on the command line, which everybody may read.
   const env = { REDIS_URL: url, QUEUE: queue, PYTHONDONTWRITEBYTECODE: '1' }
   const worker = await startServer({
-    ...{ command, cwd: folder, env, signal, ready: /ready\.$/, readyTimeoutMs: 60_000 },
+    ...{ command, cwd: folder, env, signal, ready: /ready\.$/ },
     args: [
       ...['-m', 'celery', '-A', 'celery_peer', 'worker', '--concurrency', String(workers), '--hostname', `${queue}@%h`],
       ...['--loglevel', 'INFO', '--without-gossip', '--without-mingle', '--without-heartbeat'],

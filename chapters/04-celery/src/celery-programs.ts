@@ -33,7 +33,6 @@ export async function startCeleryWorker({ command }: Python, options: CeleryOpti
     cwd: folder,
     env: environment(options),
     ready: /ready\.$/,
-    readyTimeoutMs: 60_000,
     signal: options.signal,
   })
 }
@@ -46,7 +45,7 @@ export async function startTypeScriptWorker(
   return await startProgram(new URL('./celery-worker.program.ts', import.meta.url), {
     args: [queue, String(concurrency), String(leaseMs)],
     env: { REDIS_URL: url },
-    ...{ signal, stopTimeoutMs, readyTimeoutMs: 60_000 },
+    ...{ signal, stopTimeoutMs },
   })
 }
 

@@ -87,7 +87,7 @@ export async function startFourHosts({
   const env = { REDIS_URL: urlOf('host1'), REPLICA_URL: urlOf('host2') }
   const start = (host: HostName, file: string, args: string[]) =>
     startProgram(new URL(file, import.meta.url), {
-      ...{ launcher: lab.launcher(host), args, env, signal, readyTimeoutMs: 60_000 },
+      ...{ launcher: lab.launcher(host), args, env, signal },
     }).then((program) => stack.use(program))
   const workerArgs = (host: HostName) => ['--name', host, '--concurrency', '1', '--lock', String(lockSeconds)]
   const [client] = await Promise.all([

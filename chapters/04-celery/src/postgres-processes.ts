@@ -19,7 +19,7 @@ export async function startPostgresWorkers(
       startProgram<{ name: string }>(new URL('./postgres-worker.program.ts', import.meta.url), {
         args: [`worker ${at + 1}`, String(concurrency), String(lockMs)],
         env: { POSTGRES: JSON.stringify(connection) },
-        ...{ signal, readyTimeoutMs: 60_000 },
+        signal,
       }).then((program) => stack.use(program)),
     ),
   )

@@ -32,7 +32,7 @@ export async function shutDown(
   const start = () =>
     startProgram<{ name: string; healthPort: number }>(new URL('./production-worker.program.ts', import.meta.url), {
       env: { REDIS_URL: server.url, WORKER_CONCURRENCY: String(concurrency), LOG_LEVEL: 'error' },
-      ...{ signal, readyTimeoutMs: 60_000, stopTimeoutMs: 60_000 },
+      ...{ signal, stopTimeoutMs: 60_000 },
     })
   await using first = await start()
   const results = await client.sendMany(

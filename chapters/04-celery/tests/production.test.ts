@@ -98,7 +98,7 @@ describeReal('a production worker', need, () => {
     await using redis = await startSecureRedis('celery')
     const env = { REDIS_URL: redis.url, WORKER_REDIS_CA: redis.caFile, LOG_LEVEL: 'silent' }
     await using worker = await startProgram<{ healthPort: number }>(workerProgram, {
-      ...{ env, readyTimeoutMs: 60_000, stopTimeoutMs: 60_000 },
+      ...{ env, stopTimeoutMs: 60_000 },
     })
     await using client = await openClient({ url: redis.url, ca: redis.ca })
     expect(await (await client.send(add, { a: 1, b: 2 })).get({ timeoutMs: 60_000 })).toBe(3)
@@ -109,7 +109,7 @@ describeReal('a production worker', need, () => {
   it('says that it is not ready while Redis is away, is again when it is back, and is not while it ends', async () => {
     await using redis = await startRedis({ own: true, appendOnly: true })
     await using worker = await startProgram<{ healthPort: number }>(workerProgram, {
-      ...{ env: { REDIS_URL: redis.url, LOG_LEVEL: 'silent' }, readyTimeoutMs: 60_000 },
+      env: { REDIS_URL: redis.url, LOG_LEVEL: 'silent' },
     })
     const ready = async () => {
       const response = await fetch(`http://127.0.0.1:${worker.info.healthPort}/ready`)

@@ -109,7 +109,7 @@ it('the three work together in three terminals, and do not tell the secret', asy
     const server = await startServer({
       command: process.execPath,
       args: ['--import', import.meta.resolve('tsx'), `examples/${name}.ts`, ...args],
-      ...{ cwd: chapter, env, ready: /Ctrl-C/, readyTimeoutMs: 60_000, onLine: (line) => output.push(line) },
+      ...{ cwd: chapter, env, ready: /Ctrl-C/, onLine: (line) => output.push(line) },
     })
     const address = /ws:\/\/[\d.]+:\d+/.exec(output.at(-1) ?? '')?.[0] ?? ''
     return { ...server, address }

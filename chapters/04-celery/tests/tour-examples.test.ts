@@ -32,7 +32,6 @@ describeRedis('echo', () => {
     await using _worker = await startProgram(program, {
       args: ['--name', 'of-the-reader'],
       env,
-      readyTimeoutMs: 60_000,
     })
     const run = await runExample(chapter, 'echo', ['--quick', '--json'], { env })
     expect(run.json()).toMatchObject({ received: 'hello', workers: ['of-the-reader'] })

@@ -62,7 +62,7 @@ describeRedis('the worker program', () => {
     await using redis = await startRedis()
     const program = new URL('../src/worker.program.ts', import.meta.url)
     const args = ['--autoscale', '1,4', '--prefix', layer.prefix]
-    await using worker = await startProgram(program, { args, env: { REDIS_URL: redis.url }, readyTimeoutMs: 60_000 })
+    await using worker = await startProgram(program, { args, env: { REDIS_URL: redis.url } })
     const client = await layer.openClient({ url: redis.url })
     const patient = { timeoutMs: 60_000 }
     const concurrency = async () => (await stats(client, patient))[0]?.concurrency

@@ -292,7 +292,7 @@ describeRedis('a worker process that is killed', () => {
     const client = await layer.openClient()
     const program = new URL('./fixtures/stubborn.program.ts', import.meta.url)
     const env = { REDIS_URL: layer.redis.url, PREFIX: layer.prefix }
-    const first = layer.use(await startProgram(program, { env, readyTimeoutMs: 60_000 }))
+    const first = layer.use(await startProgram(program, { env }))
     const sent = await client.sendMany(gate('stubborn').task, [{}, {}, {}])
     await until(async () => (await client.queue('default').getActiveCount()) === 3, { timeoutMs: 30_000 })
     const gone = once(first.process, 'exit')

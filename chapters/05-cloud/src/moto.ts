@@ -73,7 +73,6 @@ export async function startMoto({ signal, neighbour }: MotoOptions = {}): Promis
     },
     signal,
     // Python compiles what it loads for the first time, which takes a while.
-    readyTimeoutMs: 60_000,
   })
   return {
     place: { kind: 'moto', url: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials },

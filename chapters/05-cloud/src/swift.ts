@@ -68,7 +68,6 @@ async function tryToStart(signal: AbortSignal | undefined): Promise<Swift> {
       args: [file, '--verbose'],
       ready: () => accepts(ports[name]),
       signal,
-      readyTimeoutMs: 60_000,
     })
     stack.use(server)
   }

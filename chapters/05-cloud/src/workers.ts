@@ -48,7 +48,6 @@ export async function startWorkers(
     startProgram<undefined>(new URL('./count.program.ts', import.meta.url), {
       env: workerEnvironment(places, { ...work, worker: count > 1 || name === '' ? `${name}${at + 1}` : name }),
       signal,
-      readyTimeoutMs: 60_000,
     }).then((program) => stack.use(program)),
   )
   await Promise.allSettled(starting)

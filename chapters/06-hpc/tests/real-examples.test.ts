@@ -286,7 +286,7 @@ describeReal('the command that starts it', need, () => {
     async (name) => {
       await using program = await startProgram<{ host: string; configFile: string }>(
         new URL('../src/real-cluster.program.ts', import.meta.url),
-        { args: ['--cores', '2'], readyTimeoutMs: 60_000 },
+        { args: ['--cores', '2'] },
       )
       const { host, configFile } = program.info
       await using connection = await connect({ host, configFile, reconnectMs: 0 })
@@ -300,9 +300,9 @@ describeReal('the command that starts it', need, () => {
       expect(await program.exited).toEqual(
         name === 'SIGINT' ? { code: 130, signal: null } : { code: null, signal: name },
       )
-      await until(async () => (await processesOf(seconds)).length === 0, { timeoutMs: 30_000 })
-      await until(async () => (await processesOf(dirname(configFile))).length === 0, { timeoutMs: 30_000 })
-      await until(() => !existsSync(dirname(configFile)), { timeoutMs: 30_000 })
+      await until(async () => (await processesOf(seconds)).length === 0)
+      await until(async () => (await processesOf(dirname(configFile))).length === 0)
+      await until(() => !existsSync(dirname(configFile)))
     },
   )
 

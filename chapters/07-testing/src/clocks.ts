@@ -96,7 +96,7 @@ export async function runClocks(options: ClocksOptions): Promise<{ estimates: Es
     settings.map(async (given) =>
       stack.use(
         await startProgram<{ port: number }>(new URL('./clocks.program.ts', import.meta.url), {
-          ...{ args: [JSON.stringify(given)], signal, readyTimeoutMs: 60_000 },
+          ...{ args: [JSON.stringify(given)], signal },
         }),
       ),
     ),

@@ -78,8 +78,6 @@ export interface Pipeline extends AsyncDisposable {
   drained: (options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<void>
 }
 
-/** For a machine that is slow or busy. */
-const readyTimeoutMs = 60_000
 /** Whoever is killed before it has ended in order loses its last log lines and spans; but after Ctrl-C nobody wants to wait. */
 const stopTimeoutMs = 30_000
 const abortedStopTimeoutMs = 5_000
@@ -129,7 +127,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     const file = name === 'front' ? './front.program.ts' : './worker.program.ts'
     const program = await startProgram<{ port?: number }>(new URL(file, import.meta.url), {
       ...{ args: [JSON.stringify(settings)], env: { ...options.env, REDIS_URL: url.href }, signal },
-      ...{ readyTimeoutMs, stopTimeoutMs, onLine: (line) => options.onLine?.(name, line) },
+      ...{ stopTimeoutMs, onLine: (line) => options.onLine?.(name, line) },
     })
     processes.set(name, program)
     void program.exited.then(({ code, signal }) => {

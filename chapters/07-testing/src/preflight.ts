@@ -78,7 +78,7 @@ export async function ask(
   { packages, key, signal }: { packages: string[]; key: string; signal?: AbortSignal },
 ): Promise<Answer> {
   await using worker = await startProgram(program, {
-    ...{ env: { ...env }, readyTimeoutMs: 60_000 },
+    env: { ...env },
     ...(launcher && { launcher }),
     ...(node && { node }),
     ...(signal && { signal }),

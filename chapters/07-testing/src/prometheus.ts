@@ -95,7 +95,6 @@ export async function startPrometheus({
           `--web.listen-address=127.0.0.1:${port}`,
         ],
         ready: /Server is ready to receive web requests/,
-        readyTimeoutMs: 60_000,
         signal,
         onLine: (line) => {
           taken ||= line.includes('address already in use')
