@@ -13,11 +13,11 @@
  *
  * Look for: ten times the workers, from 100 to 1000, make it less than twice as fast.
  */
-import { example } from '@repo/common/example'
-import { number } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
-import { count, table } from '@repo/common/terminal'
-import { amdahl, amdahlLimit, gustafson } from '../src/laws.ts'
+import { example } from '@repo/common/example/example'
+import { number } from '@repo/common/example/options'
+import { linePlot } from '@repo/common/output/plots'
+import { count, table } from '@repo/common/output/terminal'
+import { amdahl, amdahlLimit, gustafson } from '../src/laws/laws.ts'
 import { ascendingList } from '../src/lists.ts'
 
 const mostWorkers = 1_000_000

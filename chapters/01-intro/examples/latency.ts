@@ -14,13 +14,13 @@
  * decides who runs next; and what else a thread could have done during one question to a far machine.
  */
 import { availableParallelism } from 'node:os'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
 import { quantile } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { draw, Plot, palette } from '@repo/common/plots'
-import { progress } from '@repo/common/progress'
-import { count, table, yellow } from '@repo/common/terminal'
-import { startLadder } from '../src/ladder.ts'
+import { draw, Plot, palette } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { count, table, yellow } from '@repo/common/output/terminal'
+import { startLadder } from '../src/ladder/ladder.ts'
 
 const rounds = 5
 

@@ -15,17 +15,17 @@
  * more processors are to be had; and how the measured points keep below the machine's ceiling.
  */
 import { availableParallelism } from 'node:os'
-import { example } from '@repo/common/example'
+import { divide, type Range } from '@repo/common/async/ranges'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
-import { number, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { divide, type Range } from '@repo/common/ranges'
-import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
-import { stateOfTheUnion } from '@repo/common/texts'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
 import { Piscina } from 'piscina'
-import { uslPeak } from '../src/laws.ts'
-import { longestRepeat, pagesOf } from '../src/pages.ts'
-import { drawScaling, fitScaling, inWords, percentage, scalingOf, threadCounts } from '../src/scaling.ts'
+import { uslPeak } from '../src/laws/laws.ts'
+import { longestRepeat, pagesOf } from '../src/measure/pages.ts'
+import { drawScaling, fitScaling, inWords, percentage, scalingOf, threadCounts } from '../src/measure/scaling.ts'
 
 export default example(import.meta, {
   options: {
@@ -45,7 +45,7 @@ export default example(import.meta, {
     const texts = stateOfTheUnion().map(({ text }) => text)
     const pages = pagesOf(texts, pageCount)
     await using pool = new Piscina<Range, void>({
-      filename: new URL('../src/pages.worker.ts', import.meta.url).href,
+      filename: new URL('../src/measure/pages.worker.ts', import.meta.url).href,
       workerData: pages,
       minThreads: most,
       maxThreads: most,

@@ -13,14 +13,15 @@
  * right; and from which size on a second thread is worth its messages, for work from light to heavy.
  */
 import { availableParallelism } from 'node:os'
-import { example, UsageError } from '@repo/common/example'
-import { linePlot } from '@repo/common/plots'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { mobyDick } from '@repo/common/texts'
-import { breakEven, measureWorks, messagesOf, workPerByte } from '../src/breakeven.ts'
+import { example } from '@repo/common/example/example'
+import { UsageError } from '@repo/common/example/usage'
+import { linePlot } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { mobyDick } from '@repo/common/texts/texts'
 import { ascendingList, parseSize } from '../src/lists.ts'
-import { copies, measureTrips, startReceivers, type Trips, type Way, ways } from '../src/messages.ts'
+import { breakEven, measureWorks, messagesOf, workPerByte } from '../src/messages/breakeven.ts'
+import { copies, measureTrips, startReceivers, type Trips, type Way, ways } from '../src/messages/messages.ts'
 
 const names: Record<Way | 'here', string> = {
   here: 'here, no message',

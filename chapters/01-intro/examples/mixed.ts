@@ -14,15 +14,24 @@
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
-import { example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { interleave, startSpinners } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { drawLayouts, layoutTable, winnerOf } from '../src/layout-times.ts'
-import { type LayoutSum, layoutList, layoutName, layoutsFor, memoryFor, partsOf, startLayout } from '../src/layouts.ts'
-import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/sum.ts'
+import { drawLayouts, layoutTable, winnerOf } from '../src/mixed/layout-times.ts'
+import {
+  type LayoutSum,
+  layoutList,
+  layoutName,
+  layoutsFor,
+  memoryFor,
+  partsOf,
+  startLayout,
+} from '../src/mixed/layouts.ts'
+import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/mixed/sum.ts'
 
 export default example(import.meta, {
   options: {

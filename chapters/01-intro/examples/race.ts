@@ -14,14 +14,14 @@
  * that the fastest right way is not to share at all: not the counter, and not even its cache line.
  */
 import { availableParallelism } from 'node:os'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, green, milliseconds, red, table } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { type Counting, memoryFor, type Span, total, type Way, ways } from '../src/counting.ts'
-import { drawCounting, names } from '../src/counting-picture.ts'
+import { type Counting, memoryFor, type Span, total, type Way, ways } from '../src/race/counting.ts'
+import { drawCounting, names } from '../src/race/counting-picture.ts'
 
 export default example(import.meta, {
   options: {
@@ -36,7 +36,7 @@ export default example(import.meta, {
     const expected = threads * additions
     print(`${threads} threads on ${availableParallelism()} cores, each adds 1 ${count(additions)} times …`)
     await using pool = new Piscina<{ counting: Counting; thread: number }, Span>({
-      filename: new URL('../src/counting.worker.ts', import.meta.url).href,
+      filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
     })

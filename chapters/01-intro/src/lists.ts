@@ -1,5 +1,5 @@
 /** Options that are lists of numbers in ascending order. */
-import { accepting } from '@repo/common/options'
+import { accepting } from '@repo/common/example/options'
 
 /**
  * A comma-separated list of at most 100 different numbers, the smallest first.

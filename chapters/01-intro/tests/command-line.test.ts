@@ -1,6 +1,6 @@
 /** Every example from the command line: its help, what it shows, what it refuses, and Ctrl-C. */
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))

@@ -1,13 +1,13 @@
 /** What the examples find out, as a reader sees it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
-import { stateOfTheUnion } from '@repo/common/texts'
+import { runExample } from '@repo/common/testing/testing'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
 import { describe, expect, it } from 'vitest'
-import { karpFlatt } from '../src/laws.ts'
-import { ways } from '../src/messages.ts'
-import { longestRepeats, pageLength, pagesOf } from '../src/pages.ts'
-import { bitsOf } from '../src/sum.ts'
+import { karpFlatt } from '../src/laws/laws.ts'
+import { longestRepeats, pageLength, pagesOf } from '../src/measure/pages.ts'
+import { ways } from '../src/messages/messages.ts'
+import { bitsOf } from '../src/mixed/sum.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const run = (name: string, ...args: string[]) => runExample(chapter, name, args)

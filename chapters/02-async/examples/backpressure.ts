@@ -13,14 +13,15 @@
  */
 import { once } from 'node:events'
 import { freemem } from 'node:os'
-import { example, UsageError } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { linePlot, palette } from '@repo/common/plots'
-import { startProgram } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { bytes, milliseconds, table } from '@repo/common/terminal'
-import { chunkBytes, type FlowName, flows } from '../src/flow.ts'
-import type { FlowReport } from '../src/flow.worker.ts'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { linePlot, palette } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { bytes, milliseconds, table } from '@repo/common/output/terminal'
+import { startProgram } from '@repo/common/process/child'
+import type { FlowReport } from '../src/flow/flow.program.ts'
+import { chunkBytes, type FlowName, flows } from '../src/flow/flow.ts'
 
 export default example(import.meta, {
   options: {
@@ -44,7 +45,7 @@ export default example(import.meta, {
     const runs = []
     for (const [at, name] of names.entries()) {
       bar.update(at, `sending through: ${name} back-pressure`)
-      await using program = await startProgram(new URL('../src/flow.worker.ts', import.meta.url), { signal })
+      await using program = await startProgram(new URL('../src/flow/flow.program.ts', import.meta.url), { signal })
       program.process.send({ name, chunks, consumeMs: consume })
       const [report] = (await Promise.race([
         once(program.process, 'message', { signal }),

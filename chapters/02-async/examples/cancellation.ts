@@ -9,14 +9,15 @@
  * Look for: what is still running on the server when Promise.all has failed, and when a task group has; and what this
  * process still holds in the end.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { bold, milliseconds, table } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
-import { layers } from '../src/layers.ts'
-import { activeResources } from '../src/leftovers.ts'
-import { startSlowServer } from '../src/slow-server.ts'
-import { taskGroup } from '../src/task-group.ts'
+
+import { until } from '@repo/common/async/until'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { bold, milliseconds, table } from '@repo/common/output/terminal'
+import { startSlowServer } from '../src/pages/slow-server.ts'
+import { layers } from '../src/tasks/layers.ts'
+import { activeResources } from '../src/tasks/leftovers.ts'
+import { taskGroup } from '../src/tasks/task-group.ts'
 
 export default example(import.meta, {
   options: {

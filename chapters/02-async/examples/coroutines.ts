@@ -9,11 +9,11 @@
  * Look for: the first value, which an unprimed coroutine loses without a word; and what happens inside the coroutine when
  * it is closed, and when an error is thrown into it from outside.
  */
-import { example } from '@repo/common/example'
-import { listOf, number } from '@repo/common/options'
-import { bold } from '@repo/common/terminal'
-import { broadcast, coroutine, type Sink } from '../src/coroutine.ts'
-import { meanSoFar, NotANumber, runningMean } from '../src/running-mean.ts'
+import { example } from '@repo/common/example/example'
+import { listOf, number } from '@repo/common/example/options'
+import { bold } from '@repo/common/output/terminal'
+import { broadcast, coroutine, type Sink } from '../src/coroutines/coroutine.ts'
+import { meanSoFar, NotANumber, runningMean } from '../src/coroutines/running-mean.ts'
 
 export default example(import.meta, {
   options: {

@@ -15,14 +15,14 @@ import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bold, count, milliseconds, table } from '@repo/common/terminal'
-import { stateOfTheUnion } from '@repo/common/texts'
-import { observe, predicted } from '../src/order.ts'
-import { countWordsInSteps, runAtOnce, runInSlices, type WordCount } from '../src/words.ts'
+import { progress } from '@repo/common/output/progress'
+import { bold, count, milliseconds, table } from '@repo/common/output/terminal'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { observe, predicted } from '../src/event-loop/order.ts'
+import { countWordsInSteps, runAtOnce, runInSlices, type WordCount } from '../src/event-loop/words.ts'
 
 export default example(import.meta, {
   options: {
@@ -104,7 +104,7 @@ export default example(import.meta, {
 
 /** A thread with the texts, ready to count; the loop of the thread that waits for it stays free. */
 async function startThread(texts: string[]) {
-  const worker = new Worker(new URL('../src/words.worker.ts', import.meta.url), { workerData: texts })
+  const worker = new Worker(new URL('../src/event-loop/words.worker.ts', import.meta.url), { workerData: texts })
   await once(worker, 'online')
   return {
     async countWords(): Promise<WordCount> {

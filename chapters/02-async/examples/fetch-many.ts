@@ -14,18 +14,18 @@
  * still arrives.
  */
 import { setImmediate } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
-import { startBlockingFetch } from '../src/blocking-fetch.ts'
-import { fetchPage, type Page } from '../src/fetch-page.ts'
-import { strategiesTable, troubledTable } from '../src/fetch-tables.ts'
-import { latencyOf, theoryOf } from '../src/slow-pages.ts'
-import { startSlowServer } from '../src/slow-server.ts'
-import { watchStandstill } from '../src/standstill.ts'
-import { timeLine } from '../src/time-line.ts'
+import { startBlockingFetch } from '../src/pages/blocking-fetch.ts'
+import { fetchPage, type Page } from '../src/pages/fetch-page.ts'
+import { strategiesTable, troubledTable } from '../src/pages/fetch-tables.ts'
+import { latencyOf, theoryOf } from '../src/pages/slow-pages.ts'
+import { startSlowServer } from '../src/pages/slow-server.ts'
+import { watchStandstill } from '../src/pages/standstill.ts'
+import { timeLine } from '../src/pages/time-line.ts'
 
 export default example(import.meta, {
   options: {

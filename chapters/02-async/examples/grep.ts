@@ -14,17 +14,17 @@
  * Look for: what each form of the same pipeline costs, that all count the same, and that none of them needs more memory
  * for a larger file.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { flag, wholeNumber } from '@repo/common/options'
-import { temporaryFolder } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { GrepError, grepAndCount, type Measured, startWay } from '../src/grep-process.ts'
-import { type Count, grepCommand } from '../src/pattern.ts'
-import { repeated, searchOf, sourceOf } from '../src/requests.ts'
-import { type WayName, ways } from '../src/ways.ts'
+import { type Count, grepCommand } from '../src/grep/pattern.ts'
+import { GrepError, grepAndCount, type Measured, startWay } from '../src/grep/processes.ts'
+import { repeated, searchOf, sourceOf } from '../src/grep/requests.ts'
+import { type WayName, ways } from '../src/grep/ways.ts'
 
 export default example(import.meta, {
   operands: 'PATTERN [FILE…]',

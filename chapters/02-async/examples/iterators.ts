@@ -9,10 +9,10 @@
  * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and only as
  * many as are taken, although the numbers it starts from never end. A chain of array methods makes everything first.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { bold, count } from '@repo/common/terminal'
-import { Countdown, countdown, isPrime, naturals, slowCountdown } from '../src/iterators.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { bold, count } from '@repo/common/output/terminal'
+import { Countdown, countdown, isPrime, naturals, slowCountdown } from '../src/coroutines/iterators.ts'
 
 export default example(import.meta, {
   options: {

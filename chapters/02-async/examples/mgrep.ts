@@ -11,16 +11,16 @@
  *
  * Look for: one pass costs less than a pass for each pattern; and what presidents talked about when.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { accepting, flag, listOf, wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { accepting, flag, listOf, wholeNumber } from '@repo/common/options'
-import { linePlot } from '@repo/common/plots'
-import { temporaryFolder } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
-import { stateOfTheUnion } from '@repo/common/texts'
-import { countAll, overTime } from '../src/mgrep.ts'
-import { searchOf, sourceOf } from '../src/requests.ts'
+import { linePlot } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { countAll, overTime } from '../src/grep/mgrep.ts'
+import { searchOf, sourceOf } from '../src/grep/requests.ts'
 
 const word = accepting('a word', (text) => (/^\p{L}+(['’]\p{L}+)*$/u.test(text) ? text : undefined))
 

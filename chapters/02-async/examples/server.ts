@@ -12,14 +12,15 @@
  * Look for: the first two ways answer as many requests, but only one of them still answers a ping at once; and how little
  * memory a connection costs that does nothing.
  */
-import { example, UsageError } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { type Held, holdConnections } from '../src/held-connections.ts'
-import { type HandlerName, handlers } from '../src/line-server.ts'
-import { openFilesLimit, startLineServer, startLoad } from '../src/line-server-process.ts'
-import type { LoadResult } from '../src/load.ts'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { type Held, holdConnections } from '../src/line-server/held-connections.ts'
+import { type HandlerName, handlers } from '../src/line-server/line-server.ts'
+import type { LoadResult } from '../src/line-server/load.ts'
+import { openFilesLimit, startLineServer, startLoad } from '../src/line-server/processes.ts'
 
 /** What a process needs besides the connections: the program's own files, pipes, and what Node keeps open. */
 const otherFiles = 200

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { readChapter } from '@repo/common/chapter'
-import { runExample } from '@repo/common/testing'
+import { readChapter } from '@repo/common/example/chapter'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 
 const chapter = dirname(fileURLToPath(new URL('.', import.meta.url)))

@@ -5,8 +5,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { temporaryFolder } from '@repo/common/process'
-import { runExample } from '@repo/common/testing'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 
 const chapter = dirname(fileURLToPath(new URL('.', import.meta.url)))

@@ -8,23 +8,23 @@
  *
  * The primes below a limit are counted by trial division on a pool. Few large tasks leave workers idle at the end, the
  * more so as larger numbers take longer; many small ones cost more to hand out than they save. Then the workers share one
- * loop by themselves, through a counter in shared memory (src/schedule.ts).
+ * loop by themselves, through a counter in shared memory (src/loops/schedule.ts).
  *
  * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the white at the right end of each row,
  * where a worker has nothing left to do.
  */
-import { aborted } from '@repo/common/abort'
-import { example } from '@repo/common/example'
+import { aborted } from '@repo/common/async/abort'
+import { divide } from '@repo/common/async/ranges'
+import { example } from '@repo/common/example/example'
+import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
-import { wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { divide } from '@repo/common/ranges'
-import { count, milliseconds, times } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { cutCounts, cutsTable, idleShare, schedulesTable, timeLines, valley } from '../src/chunking-pictures.ts'
-import { countPrimesHere } from '../src/primes.ts'
-import type { PrimesTask, WorkerLog } from '../src/primes.worker.ts'
-import { type Schedule, schedules, sharedLoop } from '../src/schedule.ts'
+import { cutCounts, cutsTable, idleShare, schedulesTable, timeLines, valley } from '../src/loops/chunking-pictures.ts'
+import { countPrimesHere } from '../src/loops/primes.ts'
+import type { PrimesTask, WorkerLog } from '../src/loops/primes.worker.ts'
+import { type Schedule, schedules, sharedLoop } from '../src/loops/schedule.ts'
 
 export default example(import.meta, {
   options: {
@@ -38,7 +38,7 @@ export default example(import.meta, {
   async run({ limit, tasks, chunk, workers }, { signal, quick, print, picture }) {
     print(`Counting the primes below ${count(limit)}, in 1 to ${count(tasks)} tasks on ${workers} threads …`)
     await using pool = new Piscina<PrimesTask, WorkerLog | number>({
-      filename: new URL('../src/primes.worker.ts', import.meta.url).href,
+      filename: new URL('../src/loops/primes.worker.ts', import.meta.url).href,
       minThreads: workers,
       maxThreads: workers,
     })

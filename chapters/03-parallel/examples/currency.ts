@@ -13,16 +13,16 @@
  * Look for: threads and event loop both wait for all answers at once, and the threads take longer for it; and the memory,
  * measured in a process of its own for each way. A program that waits needs no threads.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
-import { flag, wholeNumber } from '@repo/common/options'
-import { startProgram } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { mostPairs, pairsOf } from '@repo/common/rates'
-import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
-import type { CurrencyReport } from '../src/currency.program.ts'
-import type { WayName } from '../src/currency.ts'
-import { fetchRate, liveAddress } from '../src/rates.ts'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { startProgram } from '@repo/common/process/child'
+import { mostPairs, pairsOf } from '@repo/common/texts/rates'
+import type { CurrencyReport } from '../src/currency/currency.program.ts'
+import type { WayName } from '../src/currency/currency.ts'
+import { fetchRate, liveAddress } from '../src/currency/rates.ts'
 
 const labels: Record<WayName, string> = {
   sequentially: 'one after the other',
@@ -46,7 +46,7 @@ export default example(import.meta, {
     print(`The rates of ${count(pairs.length)} pairs from ${live ? liveAddress : 'a server of our own'} …`)
     await using server = live
       ? undefined
-      : await startProgram<{ address: string }>(new URL('../src/rates.program.ts', import.meta.url), {
+      : await startProgram<{ address: string }>(new URL('../src/currency/rates.program.ts', import.meta.url), {
           args: [String(latency), String(seed)],
           signal,
         })
@@ -59,7 +59,7 @@ export default example(import.meta, {
     const reports: Record<WayName, Good[]> = { sequentially: [], onThreads: [], onTheEventLoop: [] }
     const names = Object.keys(reports) as WayName[]
     const ask = (way: WayName) => async () => {
-      const file = new URL('../src/currency.program.ts', import.meta.url)
+      const file = new URL('../src/currency/currency.program.ts', import.meta.url)
       const args = [JSON.stringify({ way, address, pairs })]
       await using program = await startProgram<CurrencyReport>(file, { args, signal, readyTimeoutMs: 600_000 })
       if ('error' in program.info) throw new Error(program.info.error)

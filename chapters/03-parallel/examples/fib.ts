@@ -14,16 +14,16 @@
  * interpreter lock and gain nothing.
  */
 import { availableParallelism } from 'node:os'
-import { aborted } from '@repo/common/abort'
-import { example } from '@repo/common/example'
+import { aborted } from '@repo/common/async/abort'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
 import { compareWithSerial, interleave } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, percent, table, times } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { fib } from '../src/fib.ts'
-import { drawFib, type FibRow, pythonOf } from '../src/fib-picture.ts'
-import { childProcesses, mainThread, piscinaPool, python, rawThreads } from '../src/fib-ways.ts'
+import { fib } from '../src/fib/fib.ts'
+import { drawFib, type FibRow, pythonOf } from '../src/fib/picture.ts'
+import { childProcesses, mainThread, piscinaPool, python, rawThreads } from '../src/fib/ways.ts'
 
 export default example(import.meta, {
   options: {

@@ -6,18 +6,18 @@
  *     pnpm --filter 03-parallel start futures
  *     pnpm --filter 03-parallel start futures --n 41
  *
- * A future is what you hold while a pool works for you (src/future.ts, on the pool of src/pool.ts). Two workers compute
+ * A future is what you hold while a pool works for you (src/pool/future.ts, on the pool of src/pool/pool.ts). Two workers compute
  * Fibonacci numbers, the slow way.
  *
  * Look for: a timeout that ends the wait but not the task; the stack of an error that was thrown on another thread; and
  * the difference between cancelling a task that waits and one that runs, which costs a worker.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { milliseconds } from '@repo/common/terminal'
-import { allSettled, asCompleted, type Future, firstCompleted, submit } from '../src/future.ts'
-import { WorkerPool } from '../src/pool.ts'
-import { threads } from '../src/workers.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { milliseconds } from '@repo/common/output/terminal'
+import { allSettled, asCompleted, type Future, firstCompleted, submit } from '../src/pool/future.ts'
+import { WorkerPool } from '../src/pool/pool.ts'
+import { threads } from '../src/pool/workers.ts'
 
 export default example(import.meta, {
   options: { n: wholeNumber(10, 50).default(38).describe('fib(n) is the longest task') },
@@ -31,7 +31,7 @@ export default example(import.meta, {
       steps.push({ atMs, what })
       print(`${milliseconds(atMs).padStart(8)}  ${what}`)
     }
-    await using pool = new WorkerPool<number, number>(threads(new URL('../src/fib.ts', import.meta.url)), 2)
+    await using pool = new WorkerPool<number, number>(threads(new URL('../src/fib/fib.ts', import.meta.url)), 2)
     // Ctrl-C ends the pool, and with it every wait below.
     const stop = () => void pool[Symbol.asyncDispose]()
     signal.addEventListener('abort', stop)

@@ -14,13 +14,13 @@
  */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { aborted } from '@repo/common/abort'
-import { example } from '@repo/common/example'
-import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/mandelbrot'
+import { aborted } from '@repo/common/async/abort'
+import { example } from '@repo/common/example/example'
+import { listOf, number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { compareWithSerial } from '@repo/common/measure'
-import { listOf, number, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/texts/mandelbrot'
 import { encode } from 'fast-png'
 import { Piscina } from 'piscina'
 
@@ -48,7 +48,7 @@ export default example(import.meta, {
     const serial = drawing(view)
     const parallel = drawing(view)
     await using pool = new Piscina<Tile, void>({
-      filename: new URL('../src/mandelbrot.worker.ts', import.meta.url).href,
+      filename: new URL('../src/mandelbrot/mandelbrot.worker.ts', import.meta.url).href,
       workerData: parallel,
       minThreads: workers,
       maxThreads: workers,

@@ -13,20 +13,20 @@
  * thread. The last line does the waiting on the event loop of one thread.
  */
 import { availableParallelism } from 'node:os'
-import { example } from '@repo/common/example'
+import { divide } from '@repo/common/async/ranges'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { startProgram } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { divide } from '@repo/common/ranges'
-import { mostPairs, type Pair, pairsOf } from '@repo/common/rates'
-import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
-import { drawWorkers, gains, type WorkersRow } from '../src/oversubscribe-picture.ts'
-import { WorkerPool } from '../src/pool.ts'
-import { countPrimesHere } from '../src/primes.ts'
-import type { PrimesTask } from '../src/primes.worker.ts'
-import { fetchRate } from '../src/rates.ts'
-import { threads } from '../src/workers.ts'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { startProgram } from '@repo/common/process/child'
+import { mostPairs, type Pair, pairsOf } from '@repo/common/texts/rates'
+import { fetchRate } from '../src/currency/rates.ts'
+import { drawWorkers, gains, type WorkersRow } from '../src/loops/oversubscribe-picture.ts'
+import { countPrimesHere } from '../src/loops/primes.ts'
+import type { PrimesTask } from '../src/loops/primes.worker.ts'
+import { WorkerPool } from '../src/pool/pool.ts'
+import { threads } from '../src/pool/workers.ts'
 
 const file = (name: string) => new URL(`../src/${name}`, import.meta.url)
 
@@ -42,7 +42,7 @@ export default example(import.meta, {
     const cores = availableParallelism()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
-    await using server = await startProgram<{ address: string }>(file('rates.program.ts'), {
+    await using server = await startProgram<{ address: string }>(file('currency/rates.program.ts'), {
       args: [String(latency), '1'],
       signal,
     })
@@ -56,9 +56,9 @@ export default example(import.meta, {
     const rows: WorkersRow[] = []
     for (const [at, workers] of sizes.entries()) {
       const before = process.memoryUsage.rss()
-      await using computing = new WorkerPool<PrimesTask, number>(threads(file('primes.worker.ts')), workers)
+      await using computing = new WorkerPool<PrimesTask, number>(threads(file('loops/primes.worker.ts')), workers)
       await using waiting = new WorkerPool<{ address: string; pair: Pair }, number>(
-        threads(file('waiting.worker.ts')),
+        threads(file('currency/waiting.worker.ts')),
         workers,
       )
       const { compute, wait } = await interleave(

@@ -11,16 +11,16 @@
  *
  * Look for: the price of a task, which says how long a task must be to be worth it; and in the second table whether the
  * cause would have told you what happened, whether the other tasks were done, and whether the pool can still be used.
- * The pool itself is src/pool.ts.
+ * The pool itself is src/pool/pool.ts.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median, quantile } from '@repo/common/measure'
-import { wholeNumber, workerCount } from '@repo/common/options'
-import { startProgram } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { count, percent, table } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, percent, table } from '@repo/common/output/terminal'
+import { startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { faultNames, type PoolFault, type PoolName, poolNames, pools } from '../src/pools.ts'
+import { faultNames, type PoolFault, type PoolName, poolNames, pools } from '../src/pool/pools.ts'
 
 const heapMb = 32
 
@@ -89,7 +89,7 @@ export default example(import.meta, {
     // In processes of their own, which end also where a pool does not.
     const probe = async (name: PoolName) => {
       const args = [JSON.stringify({ name, workers, heapMb, timeoutMs: timeout })]
-      const file = new URL('../src/pools.program.ts', import.meta.url)
+      const file = new URL('../src/pool/pools.program.ts', import.meta.url)
       // It is ready when it is done, and waits for what never comes.
       await using program = await startProgram<PoolFault[]>(file, { args, signal, readyTimeoutMs: 600_000 })
       return program.info

@@ -8,20 +8,20 @@
  *     pnpm --filter 03-parallel start queues --kill     # one consumer process is killed in the middle of its task
  *
  * First processes take addresses from a task queue, count their words and put the counts into a result queue; one stop
- * marker for each lets them end (src/process-queues.ts). Then items of 64 bytes pass between threads, through a bounded
- * ring buffer in shared memory (src/ring.ts) and, beside it, by postMessage.
+ * marker for each lets them end (src/queues/process-queues.ts). Then items of 64 bytes pass between threads, through a bounded
+ * ring buffer in shared memory (src/ring/ring.ts) and, beside it, by postMessage.
  *
  * Look for: with --kill, the one task that fails and the others that do not; and the items per second.
  */
-import { aborted } from '@repo/common/abort'
-import { example } from '@repo/common/example'
+import { aborted } from '@repo/common/async/abort'
+import { example } from '@repo/common/example/example'
+import { accepting, flag, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { accepting, flag, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, table, times } from '@repo/common/terminal'
-import { stateOfTheUnion } from '@repo/common/texts'
-import { type ConsumerTask, consume } from '../src/process-queues.ts'
-import { type RingResult, RingThreads } from '../src/ring-threads.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, table, times } from '@repo/common/output/terminal'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { type ConsumerTask, consume } from '../src/queues/process-queues.ts'
+import { type RingResult, RingThreads } from '../src/ring/ring-threads.ts'
 
 const powerOfTwo = (text: string) => {
   const value = /^\d+$/.test(text) ? Number(text) : 0

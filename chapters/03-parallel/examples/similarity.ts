@@ -14,16 +14,17 @@
  * data gives than a second core; and the dark blocks in the picture: presidents quote themselves.
  */
 import { setImmediate } from 'node:timers/promises'
-import { drawPairs, identityOf, mostDocuments, readDocuments } from '@repo/common/documents'
-import { example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { path, wholeNumber, workerCount } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave } from '@repo/common/measure'
-import { path, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { shingleSets } from '@repo/common/shingles'
-import * as similarity from '@repo/common/similarity'
-import { count, milliseconds, percent, times } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, percent, times } from '@repo/common/output/terminal'
+import { drawPairs, identityOf, mostDocuments, readDocuments } from '@repo/common/texts/documents'
+import { shingleSets } from '@repo/common/texts/shingles'
+import * as similarity from '@repo/common/texts/similarity'
 import { Piscina } from 'piscina'
-import { pairsTable, timesTable } from '../src/similarity-tables.ts'
+import { pairsTable, timesTable } from '../src/similarity/similarity-tables.ts'
 
 export default example(import.meta, {
   options: {
@@ -42,7 +43,7 @@ export default example(import.meta, {
 
     const parallel = similarity.comparisonOf(sets)
     await using pool = new Piscina<similarity.Band, void>({
-      filename: new URL('../src/similarity.worker.ts', import.meta.url).href,
+      filename: new URL('../src/similarity/similarity.worker.ts', import.meta.url).href,
       workerData: parallel,
       minThreads: workers,
       maxThreads: workers,

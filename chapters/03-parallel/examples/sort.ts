@@ -8,18 +8,26 @@
  *     pnpm --filter 03-parallel start sort --input few --workers 2
  *
  * Each worker sorts a part; then the parts are merged, and each merge is itself cut into parts that do not depend on each
- * other, so that no core waits while another merges (src/parallel-sort.ts).
+ * other, so that no core waits while another merges (src/sort/parallel-sort.ts).
  *
  * Look for: the speedup beside the ceiling; --input sorted, where there is little to win; and, for int32, the radix sort,
  * which beats both on one thread by not comparing at all.
  */
-import { example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave } from '@repo/common/measure'
-import { oneOf, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, percent, table, times } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { fillNumbers, inputKinds, parallelSort, radixSort, type SortTask, sortMemory } from '../src/parallel-sort.ts'
+import {
+  fillNumbers,
+  inputKinds,
+  parallelSort,
+  radixSort,
+  type SortTask,
+  sortMemory,
+} from '../src/sort/parallel-sort.ts'
 
 export default example(import.meta, {
   options: {
@@ -50,7 +58,7 @@ export default example(import.meta, {
 
     const memory = sortMemory(type, numbers)
     await using pool = new Piscina<SortTask, number>({
-      filename: new URL('../src/parallel-sort.worker.ts', import.meta.url).href,
+      filename: new URL('../src/sort/parallel-sort.worker.ts', import.meta.url).href,
       workerData: memory,
       minThreads: workers,
       maxThreads: workers,

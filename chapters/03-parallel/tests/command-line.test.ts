@@ -1,6 +1,6 @@
 /** The command line of the examples about workers, pools and queues: help, wrong options, Ctrl-C. */
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))

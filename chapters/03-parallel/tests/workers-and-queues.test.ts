@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))

@@ -7,17 +7,17 @@
  *     pnpm --filter 04-celery start canvas --workers 4 --ms 500
  *
  * Each task waits a while, so that it is seen in the picture, and computes a little. How the shapes are sent stands in
- * src/canvas-shapes.ts; what they become in Redis, in src/canvas.ts.
+ * src/canvas/shapes.ts; what they become in Redis, in src/canvas/canvas.ts.
  *
  * Look for: which tasks run side by side in the picture; and in the second table, the five things that can become of a task that
  * waits for one that fails.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
-import type { OnFailure } from '../src/canvas.ts'
-import { failingChord, type Ran, ranAs, shapes } from '../src/canvas-shapes.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber, workerCount } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import type { OnFailure } from '../src/canvas/canvas.ts'
+import { failingChord, type Ran, ranAs, shapes } from '../src/canvas/shapes.ts'
 import { startSystem } from '../src/system.ts'
 
 /** In BullMQ's words. */
@@ -78,7 +78,7 @@ export default example(import.meta, {
       failures.push({ onFailure, option: options[onFailure], state, result, errorInBody: told[0] ?? null })
     }
 
-    const { drawShapes } = await import('../src/canvas-picture.ts')
+    const { drawShapes } = await import('../src/canvas/picture.ts')
     const svg = drawShapes(ran, { workers: workerNames, ms })
     const result = { workers: workerNames.length, shapes: ran, failures, picture: await picture('canvas.svg', svg) }
     const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))

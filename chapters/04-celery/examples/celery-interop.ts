@@ -6,22 +6,22 @@
  *     pnpm --filter 04-celery start celery-interop
  *
  * It needs Celery for Python: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu), or in a Python environment
- * pip install 'celery[redis]'. It starts a Redis, a Celery worker with the tasks of src/celery_tasks.py, a worker in
- * TypeScript, and the Celery client src/celery_client.py.
+ * pip install 'celery[redis]'. It starts a Redis, a Celery worker with the tasks of src/celery/celery_tasks.py, a worker in
+ * TypeScript, and the Celery client src/celery/celery_client.py.
  *
  * Look for: the states that Celery's result store reports while a task is retried; Python's exceptions here, and ours in
  * Python, where a TypeError is Python's own TypeError; and the chain, of which each step sends the next one.
  */
-import { example } from '@repo/common/example'
-import { progress } from '@repo/common/progress'
-import { startRedis } from '@repo/common/redis'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import type { Call } from '../src/celery.ts'
-import { CeleryError, connectCelery } from '../src/celery-client.ts'
-import { runCeleryClient, startCeleryWorker, startTypeScriptWorker } from '../src/celery-programs.ts'
-import { clearCelery } from '../src/celery-worker.ts'
-import { findPython, installPython } from '../src/python.ts'
+import { CeleryError, connectCelery } from '../src/celery/client.ts'
+import { runCeleryClient, startCeleryWorker, startTypeScriptWorker } from '../src/celery/programs.ts'
+import type { Call } from '../src/celery/protocol.ts'
+import { findPython, installPython } from '../src/celery/python.ts'
+import { clearCelery } from '../src/celery/worker.ts'
 
 const calls: Omit<Call, 'queue'>[] = [
   { task: 'add', args: [2, 3] },

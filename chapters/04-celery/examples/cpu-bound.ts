@@ -12,16 +12,16 @@
  * Look for: how often the plain function is begun, and that it fails although every run of it came to its end; and how many
  * pings a worker answers while it computes, because what cannot answer cannot be revoked or told to stop either.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { startProgram } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { ping } from '../src/control.ts'
-import { inAThread, inSlices, onTheEventLoop, sandboxed } from '../src/cpu-bound.ts'
-import { listen, type TaskEvent } from '../src/events.ts'
-import { belowFor } from '../src/primes.ts'
+import { belowFor } from '../src/cpu-bound/primes.ts'
+import { inAThread, inSlices, onTheEventLoop, sandboxed } from '../src/cpu-bound/tasks.ts'
+import { ping } from '../src/queue/control.ts'
+import { listen, type TaskEvent } from '../src/queue/events.ts'
 import { startSystem } from '../src/system.ts'
 
 const workers = 2
@@ -46,7 +46,7 @@ export default example(import.meta, {
       Array.from({ length: workers }, async (_, at) => {
         const args = [client.prefix, `worker ${at + 1}`, String(lock), String(redeliveries)]
         const options = { args, env: { REDIS_URL: redis.url }, signal }
-        stack.use(await startProgram(new URL('../src/cpu-bound-worker.program.ts', import.meta.url), options))
+        stack.use(await startProgram(new URL('../src/cpu-bound/worker.program.ts', import.meta.url), options))
       }),
     )
     // A small count again and again: a large one would take another time when the machine has more or less to do.

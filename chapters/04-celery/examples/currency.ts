@@ -13,14 +13,15 @@
  * Look for: the total, beside what one after the other takes; the failure, which costs the others nothing; and with
  * --no-workers, what a queue does when nobody works: it keeps the tasks, and whoever waits needs a timeout.
  */
-import { describeError, example } from '@repo/common/example'
-import { flag, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { latencyOf, mostPairs, pairsOf } from '@repo/common/rates'
-import { count, milliseconds, table, times } from '@repo/common/terminal'
-import { rate } from '../src/canvas-tasks.ts'
-import { gather } from '../src/results.ts'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber, workerCount } from '@repo/common/example/options'
+import { describeError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { latencyOf, mostPairs, pairsOf } from '@repo/common/texts/rates'
+import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
+import { rate } from '../src/tasks/canvas.ts'
 
 export default example(import.meta, {
   options: {

@@ -17,14 +17,14 @@
  * it takes until the jobs of a dead worker are done by another, which is a matter of the lock, not of luck.
  */
 import { randomInt } from 'node:crypto'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { oneOf, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
-import { oneOf, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { drill } from '../src/drill.ts'
-import { faultsOf } from '../src/drill-faults.ts'
-import { drawDrill } from '../src/drill-picture.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { drill } from '../src/drill/drill.ts'
+import { faultsOf } from '../src/drill/faults.ts'
+import { drawDrill } from '../src/drill/picture.ts'
 
 const largestSeed = 2 ** 31 - 1
 

@@ -14,13 +14,13 @@
  * Look for: the states that the task passes through, and how long the way to the worker and back takes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { accepting, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
-import { accepting, wholeNumber } from '@repo/common/options'
-import { milliseconds, table } from '@repo/common/terminal'
-import { listen, type TaskEvent } from '../src/events.ts'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { listen, type TaskEvent } from '../src/queue/events.ts'
 import { startSystem } from '../src/system.ts'
-import { echo } from '../src/tasks.ts'
+import { echo } from '../src/tasks/index.ts'
 
 export default example(import.meta, {
   options: {

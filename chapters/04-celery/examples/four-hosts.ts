@@ -13,13 +13,14 @@
  * missing, and that the host works again once the cable is back.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { aborted } from '@repo/common/abort'
-import { example, UsageError } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { type FourHosts, hosts, type Sorted, startFourHosts } from '../src/four-hosts.ts'
-import { labProblem } from '../src/lab.ts'
+import { aborted } from '@repo/common/async/abort'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { type FourHosts, hosts, type Sorted, startFourHosts } from '../src/hosts/hosts.ts'
+import { labProblem } from '../src/hosts/namespaces.ts'
 
 const roles = {
   host1: 'broker: Redis',

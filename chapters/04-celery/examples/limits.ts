@@ -9,16 +9,16 @@
  * Look for: the rate, which two workers keep together; how the time falls with the number of places, as long as tasks only wait;
  * and what became of the four tasks that took too long.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
-import type { Client } from '../src/client.ts'
-import { ask } from '../src/control.ts'
-import { TaskFailed } from '../src/errors.ts'
-import { gather } from '../src/results.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import type { Client } from '../src/queue/client.ts'
+import { ask } from '../src/queue/control.ts'
+import { TaskFailed } from '../src/queue/errors.ts'
+import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
-import { collect, deaf, limited, nap, spin } from '../src/tour-tasks.ts'
+import { collect, deaf, limited, nap, spin } from '../src/tasks/tour.ts'
 
 export default example(import.meta, {
   options: {

@@ -16,13 +16,13 @@
  *
  * Look for: how little of the JSON way's time is computing; and from how many numbers on more hosts would be worth it.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
-import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds } from '@repo/common/terminal'
-import { randomNumbers, sortLocally } from '../src/mergesort.ts'
-import { type CeleryResult, sortWithCelery } from '../src/mergesort-celery.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds } from '@repo/common/output/terminal'
+import { findPython, installPython } from '../src/celery/python.ts'
+import { type CeleryResult, sortWithCelery } from '../src/mergesort/celery.ts'
 import {
   breakEvens,
   describeCelery,
@@ -31,11 +31,11 @@ import {
   drawWays,
   labels,
   ratesOf,
-} from '../src/mergesort-report.ts'
-import { requireRoom } from '../src/mergesort-sizes.ts'
-import { startSortingSystem } from '../src/mergesort-system.ts'
-import { byReference, computingMs, inMessages, type Sorting } from '../src/mergesort-ways.ts'
-import { findPython, installPython } from '../src/python.ts'
+} from '../src/mergesort/report.ts'
+import { requireRoom } from '../src/mergesort/sizes.ts'
+import { randomNumbers, sortLocally } from '../src/mergesort/sort.ts'
+import { startSortingSystem } from '../src/mergesort/system.ts'
+import { byReference, computingMs, inMessages, type Sorting } from '../src/mergesort/ways.ts'
 
 export default example(import.meta, {
   options: {

@@ -14,17 +14,18 @@
  * that stumbled: press Retry and they succeed. Ctrl-C ends it.
  */
 import { setInterval } from 'node:timers/promises'
-import { example, UsageError } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { count, milliseconds } from '@repo/common/terminal'
-import { openBoard } from '../src/board.ts'
-import { stats } from '../src/control.ts'
-import { type View, watch } from '../src/monitor.ts'
-import { tablesOf } from '../src/monitor-tables.ts'
-import { stumble } from '../src/monitor-tasks.ts'
-import { defaultQueue } from '../src/settings.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { count, milliseconds } from '@repo/common/output/terminal'
+import { openBoard } from '../src/monitor/board.ts'
+import { type View, watch } from '../src/monitor/monitor.ts'
+import { tablesOf } from '../src/monitor/monitor-tables.ts'
+import { stats } from '../src/queue/control.ts'
+import { defaultQueue } from '../src/queue/settings.ts'
 import { startSystem } from '../src/system.ts'
-import { nap } from '../src/tour-tasks.ts'
+import { stumble } from '../src/tasks/monitor-tasks.ts'
+import { nap } from '../src/tasks/tour.ts'
 
 const sendEveryMs = 100
 const showEveryMs = process.stderr.isTTY ? 1_000 : 2_000

@@ -11,20 +11,21 @@
  * Look for: what is the same (the tasks, their checked arguments, a failure with the worker's stack, a task that survives
  * its worker's SIGKILL), and what it costs: the rate beside that of Redis, where there is one.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { findRedisServer } from '@repo/common/redis'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
-import { TaskFailed } from '../src/errors.ts'
-import { startPostgres } from '../src/postgres.ts'
-import { openPostgresClient } from '../src/postgres-layer.ts'
-import { startPostgresWorkers } from '../src/postgres-processes.ts'
-import { gather } from '../src/results.ts'
+
+import { until } from '@repo/common/async/until'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { findRedisServer } from '@repo/common/servers/redis'
+import { openPostgresClient } from '../src/postgres/layer.ts'
+import { startPostgres } from '../src/postgres/postgres.ts'
+import { startPostgresWorkers } from '../src/postgres/processes.ts'
+import { TaskFailed } from '../src/queue/errors.ts'
+import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
-import { add, echo } from '../src/tasks.ts'
-import { convert, nap } from '../src/tour-tasks.ts'
+import { add, echo } from '../src/tasks/index.ts'
+import { convert, nap } from '../src/tasks/tour.ts'
 
 export default example(import.meta, {
   options: {

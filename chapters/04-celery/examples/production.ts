@@ -6,10 +6,10 @@
  *     pnpm --filter 04-celery start production
  *     pnpm --filter 04-celery start production --tasks 20 --nap 3000
  *
- * A worker for production takes its configuration from the environment (src/production-config.ts). To run one:
+ * A worker for production takes its configuration from the environment (src/production/config.ts). To run one:
  *
  *     cd chapters/04-celery
- *     REDIS_URL=redis://:secret@127.0.0.1:6379 WORKER_HEALTH_PORT=8080 node --import tsx src/production-worker.program.ts
+ *     REDIS_URL=redis://:secret@127.0.0.1:6379 WORKER_HEALTH_PORT=8080 node --import tsx src/production/worker.program.ts
  *
  * Everything here is tried on servers that the example starts itself, also where REDIS_URL names another.
  *
@@ -17,13 +17,13 @@
  * tasks of a worker that gets SIGTERM.
  */
 import { fileURLToPath } from 'node:url'
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { memoryPerTask, whenFull, whenKilled, whenSecured } from '../src/production-trials.ts'
-import { shutDown } from '../src/shutdown-trial.ts'
-import { hiddenFolders, serviceUnit } from '../src/systemd.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { shutDown } from '../src/production/shutdown-trial.ts'
+import { hiddenFolders, serviceUnit } from '../src/production/systemd.ts'
+import { memoryPerTask, whenFull, whenKilled, whenSecured } from '../src/production/trials.ts'
 
 /** The program's default is 30 s; systemd must wait longer. */
 const stopSeconds = 45

@@ -17,22 +17,22 @@
  *
  * Look for: the chain. Calls that need each other's results cannot be made at once, but they can travel together.
  */
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { startProxy } from '@repo/common/proxy'
-import { mostPairs, pairsOf } from '@repo/common/rates'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { startProxy } from '@repo/common/servers/proxy'
+import { mostPairs, pairsOf } from '@repo/common/texts/rates'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { installPython } from '../src/python.ts'
-import { connect } from '../src/remote.ts'
-import { causeFaults } from '../src/remote-faults.ts'
-import { lookUp } from '../src/remote-names.ts'
-import { nameServerAddress, objectName } from '../src/remote-options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
-import type { Exchange } from '../src/remote-rates.ts'
-import { countCalls, speedRows } from '../src/remote-speed.ts'
-import { compareWays, convertPipelined, ratesAtOnce } from '../src/remote-ways.ts'
+import { countCalls, speedRows } from '../../../bench/src/remote/speed.ts'
+import { installPython } from '../src/celery/python.ts'
+import type { Exchange } from '../src/remote/exchange.ts'
+import { causeFaults } from '../src/remote/faults.ts'
+import { lookUp } from '../src/remote/names.ts'
+import { nameServerAddress, objectName } from '../src/remote/options.ts'
+import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
+import { connect } from '../src/remote/remote.ts'
+import { compareWays, convertPipelined, ratesAtOnce } from '../src/remote/ways.ts'
 
 const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
 

@@ -18,16 +18,16 @@
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { flag, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { connect, serve } from '../src/remote.ts'
-import { NameServer } from '../src/remote-names.ts'
-import { listenAddress } from '../src/remote-options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
-import { startAll } from '../src/start-all.ts'
+import { NameServer } from '../src/remote/names.ts'
+import { listenAddress } from '../src/remote/options.ts'
+import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
+import { connect, serve } from '../src/remote/remote.ts'
 
 /** How long a name may take to go or to come back before this example gives up, in leases. */
 const patience = 20

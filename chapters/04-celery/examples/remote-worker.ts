@@ -15,15 +15,15 @@
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { oneOf, wholeNumber } from '@repo/common/options'
-import { table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { oneOf, wholeNumber } from '@repo/common/example/options'
+import { table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Instances, serveObject } from '../src/remote-daemon.ts'
-import { connectByName } from '../src/remote-names.ts'
-import { listenAddress, nameServerAddress, objectName } from '../src/remote-options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote-processes.ts'
-import { Exchange } from '../src/remote-rates.ts'
+import { type Instances, serveObject } from '../src/remote/daemon.ts'
+import { Exchange } from '../src/remote/exchange.ts'
+import { connectByName } from '../src/remote/names.ts'
+import { listenAddress, nameServerAddress, objectName } from '../src/remote/options.ts'
+import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
 
 const kinds: Instances[] = ['single', 'session', 'call']
 

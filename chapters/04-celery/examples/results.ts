@@ -12,15 +12,16 @@
  */
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeError, example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { milliseconds, table } from '@repo/common/terminal'
-import type { Client } from '../src/client.ts'
-import { TaskFailed } from '../src/errors.ts'
-import type { TaskResult } from '../src/results.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { describeError } from '@repo/common/example/usage'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import type { Client } from '../src/queue/client.ts'
+import { TaskFailed } from '../src/queue/errors.ts'
+import type { TaskResult } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
-import { echo } from '../src/tasks.ts'
-import { convert } from '../src/tour-tasks.ts'
+import { echo } from '../src/tasks/index.ts'
+import { convert } from '../src/tasks/tour.ts'
 
 export default example(import.meta, {
   options: {

@@ -13,15 +13,15 @@
  * the picture shows them as columns.
  */
 import { randomUUID } from 'node:crypto'
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { draw, Plot, palette } from '@repo/common/plots'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { listen } from '../src/events.ts'
-import { gather } from '../src/results.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { draw, Plot, palette } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { listen } from '../src/queue/events.ts'
+import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
-import { callTogether, callWithJitter } from '../src/tour-tasks.ts'
+import { callTogether, callWithJitter } from '../src/tasks/tour.ts'
 
 const windowMs = 100
 

@@ -11,14 +11,15 @@
  * Look for: how soon the running task has ended after it was revoked; that the other running one was not disturbed.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeError, example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { milliseconds, table } from '@repo/common/terminal'
-import { openClient } from '../src/client.ts'
-import { active } from '../src/control.ts'
-import { revoke } from '../src/revocation.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { describeError } from '@repo/common/example/usage'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { openClient } from '../src/queue/client.ts'
+import { active } from '../src/queue/control.ts'
 import { startSystem } from '../src/system.ts'
-import { nap } from '../src/tour-tasks.ts'
+import { nap } from '../src/tasks/tour.ts'
+import { revoke } from '../src/worker/revocations.ts'
 
 export default example(import.meta, {
   options: {

@@ -14,14 +14,14 @@
  * BullMQ by itself would run those without one first.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { table } from '@repo/common/terminal'
-import { listen } from '../src/events.ts'
-import { gather } from '../src/results.ts'
+import { example } from '@repo/common/example/example'
+import { table } from '@repo/common/output/terminal'
+import { listen } from '../src/queue/events.ts'
+import { gather } from '../src/queue/results.ts'
+import { signature } from '../src/queue/task.ts'
 import { startSystem } from '../src/system.ts'
-import { signature } from '../src/task.ts'
-import { routes } from '../src/tasks.ts'
-import { mailDigest, report, resizeImage, sendMail } from '../src/tour-tasks.ts'
+import { routes } from '../src/tasks/index.ts'
+import { mailDigest, report, resizeImage, sendMail } from '../src/tasks/tour.ts'
 
 export default example(import.meta, {
   options: {},

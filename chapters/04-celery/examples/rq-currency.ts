@@ -17,17 +17,17 @@
  * its error is in Redis, with the line of the worker's program, and the others do not notice.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { mostPairs, pairsOf } from '@repo/common/rates'
-import { startRedis } from '@repo/common/redis'
-import { count, milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { startAll } from '@repo/common/process/start-all'
+import { startRedis } from '@repo/common/servers/redis'
+import { mostPairs, pairsOf } from '@repo/common/texts/rates'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Job, openQueue } from '../src/rq.ts'
-import { functions } from '../src/rq-functions.ts'
-import { currencyQueue, startWorker } from '../src/rq-workers.ts'
-import { startAll } from '../src/start-all.ts'
+import { functions } from '../src/rq/functions.ts'
+import { type Job, openQueue } from '../src/rq/rq.ts'
+import { currencyQueue, startWorker } from '../src/rq/workers.ts'
 
 const patienceMs = 60_000
 

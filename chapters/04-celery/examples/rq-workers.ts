@@ -17,16 +17,17 @@
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { example, UsageError } from '@repo/common/example'
-import { flag, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { startRedis } from '@repo/common/redis'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { startAll } from '@repo/common/process/start-all'
+import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { openQueue } from '../src/rq.ts'
-import { functions } from '../src/rq-functions.ts'
-import { currencyQueue, startWorker } from '../src/rq-workers.ts'
-import { startAll } from '../src/start-all.ts'
+import { functions } from '../src/rq/functions.ts'
+import { openQueue } from '../src/rq/rq.ts'
+import { currencyQueue, startWorker } from '../src/rq/workers.ts'
 
 const workerNumber = wholeNumber(1, 64)
 const [shortNapMs, longNapMs] = [300, 4_000]

@@ -13,17 +13,17 @@
  * at which nobody was there.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Client, openClient } from '../src/client.ts'
-import { listen } from '../src/events.ts'
-import { schedule, schedules } from '../src/schedule.ts'
+import { type Client, openClient } from '../src/queue/client.ts'
+import { listen } from '../src/queue/events.ts'
+import { schedule, schedules } from '../src/queue/schedule.ts'
+import { signature } from '../src/queue/task.ts'
 import { type System, startSystem } from '../src/system.ts'
-import { signature } from '../src/task.ts'
-import { tick } from '../src/tour-tasks.ts'
+import { tick } from '../src/tasks/tour.ts'
 
 interface Fired {
   due: number

@@ -11,14 +11,14 @@
  *
  * Look for: what the layer's checks, results and remote control cost on top of BullMQ.
  */
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
-import { wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, percent, table, times } from '@repo/common/terminal'
-import { findPython, installPython } from '../src/python.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, percent, table, times } from '@repo/common/output/terminal'
+import { findPython, installPython } from '../src/celery/python.ts'
 import { startSystem } from '../src/system.ts'
-import { mostTasks, startBare, startCelery, throughLayer } from '../src/throughput.ts'
+import { mostTasks, startBare, startCelery, throughLayer } from '../src/throughput/throughput.ts'
 
 /** So many times fewer tasks for Celery in each round: the rate is what counts, and it would take most of the time. */
 const celeryShare = 10

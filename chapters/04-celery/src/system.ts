@@ -6,13 +6,13 @@
  *     const result = await system.client.send(echo, { text: 'hello' })
  */
 import { randomUUID } from 'node:crypto'
-import { type Program, startProgram } from '@repo/common/process'
-import { type RedisServer, startRedis } from '@repo/common/redis'
+import { type Program, startProgram } from '@repo/common/process/child'
+import { type RedisServer, startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Client, openClient } from './client.ts'
-import { ping } from './control.ts'
-import { defaultPrefix } from './settings.ts'
-import { queueSettings, routes } from './tasks.ts'
+import { type Client, openClient } from './queue/client.ts'
+import { ping } from './queue/control.ts'
+import { defaultPrefix } from './queue/settings.ts'
+import { queueSettings, routes } from './tasks/index.ts'
 
 export interface SystemOptions {
   /** How many worker processes to start where none answer; none for 0, and then no running ones are looked for. */
@@ -65,7 +65,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   const workers: WorkerProcess[] = []
   async function startWorker(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess> {
-    const worker = await startProgram<{ name: string }>(new URL('./worker.program.ts', import.meta.url), {
+    const worker = await startProgram<{ name: string }>(new URL('./worker/main.program.ts', import.meta.url), {
       args: ['--prefix', prefix, ...args],
       env: { REDIS_URL: redis.url, ...env },
       signal,

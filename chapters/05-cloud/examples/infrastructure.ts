@@ -7,16 +7,16 @@
  *     pnpm --filter 05-cloud start infrastructure --workers 10 --budget 50 --email you@example.com
  *     pnpm --filter 05-cloud start infrastructure --out ~/my-cloud
  *
- * The AWS CDK turns src/stack.ts into a CloudFormation template. No account is asked, nothing is created: that is done by
+ * The AWS CDK turns src/stack/stack.ts into a CloudFormation template. No account is asked, nothing is created: that is done by
  * `npx aws-cdk@2 deploy`, which the last lines show, and undone by `npx aws-cdk@2 destroy`.
  *
  * Look for: how many resources a few lines become; what cdk-nag would say, and why it is right as it is.
  */
 import { join } from 'node:path'
-import { example } from '@repo/common/example'
-import { accepting, path, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, green, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { accepting, path, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, green, table } from '@repo/common/output/terminal'
 
 const email = accepting('an e-mail address', (text) => (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text) ? text : undefined))
 
@@ -42,8 +42,8 @@ export default example(import.meta, {
     using bar = progress('loading the AWS CDK')
     // Large, and only here: 2 s.
     const [{ synthesise }, { checks }] = await Promise.all([
-      import('../src/synthesis.ts'),
-      import('../src/stack-checks.ts'),
+      import('../src/stack/synthesis.ts'),
+      import('../src/stack/checks.ts'),
     ])
     bar.update(0, 'bundling the programs and synthesising')
     const { assembly, template, types, findings, acknowledged } = await synthesise(settings, out)

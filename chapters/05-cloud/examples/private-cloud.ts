@@ -13,20 +13,20 @@
  * Look for: what the store lacks, and that the same programs run on it with the same result.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { example } from '@repo/common/example'
-import { wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { wholeNumber, workerCount } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { countHere, uploadAddresses } from '../src/addresses.ts'
-import { temporaryBucket } from '../src/buckets.ts'
-import { nameOf, openCloud, s3Client } from '../src/cloud.ts'
-import { findFeatures } from '../src/features.ts'
-import { jobsOf, mapReduce } from '../src/map-reduce.ts'
+import { nameOf, openCloud, s3Client } from '../src/cloud/cloud.ts'
+import { findSwift, installSwift, startSwift } from '../src/local/swift.ts'
 import { makeQueues } from '../src/queues.ts'
-import { findSwift, installSwift, startSwift } from '../src/swift.ts'
-import { topWords } from '../src/words.ts'
-import { startWorkers } from '../src/workers.ts'
+import { temporaryBucket } from '../src/storage/buckets.ts'
+import { findFeatures } from '../src/storage/features.ts'
+import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
+import { jobsOf, mapReduce } from '../src/wordcount/map-reduce.ts'
+import { topWords } from '../src/wordcount/words.ts'
+import { startWorkers } from '../src/wordcount/workers.ts'
 
 const visibilitySeconds = 30
 

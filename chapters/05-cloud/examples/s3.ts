@@ -13,19 +13,19 @@
  *
  * Look for: what many requests at once are worth, how little memory a large object takes, and which parts travel again.
  */
-import { example } from '@repo/common/example'
-import { flag, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table, times } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { transferOverBrokenLink } from '../src/broken.ts'
-import { leftBuckets, removeBucket, temporaryBucket } from '../src/buckets.ts'
-import { awsOption, openCloud, s3Client } from '../src/cloud.ts'
+import { awsOption, openCloud, s3Client } from '../src/cloud/cloud.ts'
+import { slowLink } from '../src/local/slow-link.ts'
 import { deleteQueue, leftQueues } from '../src/queues.ts'
-import { slowLink } from '../src/slow-link.ts'
-import { measureSmallObjects } from '../src/small-objects.ts'
-import { measureStream, type StreamWay } from '../src/stream.ts'
-import { walkThrough } from '../src/walk.ts'
+import { leftBuckets, removeBucket, temporaryBucket } from '../src/storage/buckets.ts'
+import { walkThrough } from '../src/storage/objects.ts'
+import { measureSmallObjects } from '../src/storage/small-objects.ts'
+import { measureStream, type StreamWay } from '../src/storage/stream.ts'
+import { transferOverBrokenLink } from '../src/storage/transfers.ts'
 
 const mega = 1_000_000
 

@@ -12,19 +12,19 @@
  *
  * Look for: how long the jobs of the first worker lie idle when it heeds the notice, and when it does not.
  */
-import { example } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { milliseconds, table } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { uploadAddresses } from '../src/addresses.ts'
-import { temporaryBucket } from '../src/buckets.ts'
-import { openCloud } from '../src/cloud.ts'
-import { simulateInstanceMetadata } from '../src/instance-metadata.ts'
-import { losses } from '../src/losses.ts'
-import { jobsOf, mapReduce, type Report } from '../src/map-reduce.ts'
+import { openCloud } from '../src/cloud/cloud.ts'
+import { simulateInstanceMetadata } from '../src/local/instance-metadata.ts'
 import { makeQueues } from '../src/queues.ts'
-import { startWorkers } from '../src/workers.ts'
+import { temporaryBucket } from '../src/storage/buckets.ts'
+import { uploadAddresses } from '../src/wordcount/addresses.ts'
+import { losses } from '../src/wordcount/losses.ts'
+import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
+import { startWorkers } from '../src/wordcount/workers.ts'
 
 const jobs = 24
 
@@ -99,7 +99,7 @@ export default example(import.meta, {
       `The same ${heeded.words.toLocaleString('en')} words in both.`,
     )
     // Loading what draws takes longer than loading all the rest.
-    const { timeLine } = await import('../src/time-line.ts')
+    const { timeLine } = await import('../src/wordcount/time-line.ts')
     const result = {
       runs: runs.map(({ start, reports, marks, ...run }) => run),
       visibility,

@@ -16,20 +16,21 @@
  * machine's ceiling a second worker gives when each text is counted many times.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { example, UsageError } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { flag, oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial } from '@repo/common/measure'
-import { flag, oneOf, wholeNumber, workerCount } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds } from '@repo/common/terminal'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { countHere, uploadAddresses } from '../src/addresses.ts'
-import { bucketOption, makeBucket, temporaryBucket } from '../src/buckets.ts'
-import { awsOption, isAmazon, openCloud } from '../src/cloud.ts'
-import type { Report } from '../src/map-reduce.ts'
-import { bill, costOf, mostInstances, needsYes } from '../src/prices.ts'
-import { summaryLines } from '../src/summary.ts'
-import { startTeam, type Team } from '../src/team.ts'
-import { topWords } from '../src/words.ts'
+import { awsOption, isAmazon, openCloud } from '../src/cloud/cloud.ts'
+import { bill, costOf, mostInstances, needsYes } from '../src/cloud/prices.ts'
+import { bucketOption, makeBucket, temporaryBucket } from '../src/storage/buckets.ts'
+import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
+import type { Report } from '../src/wordcount/map-reduce.ts'
+import { summaryLines } from '../src/wordcount/report.ts'
+import { startTeam, type Team } from '../src/wordcount/team.ts'
+import { topWords } from '../src/wordcount/words.ts'
 
 export default example(import.meta, {
   options: {
@@ -107,7 +108,7 @@ export default example(import.meta, {
       ))
 
     // Loading what draws takes longer than loading all the rest.
-    const { decadePlot } = await import('../src/decades.ts')
+    const { decadePlot } = await import('../src/wordcount/decades.ts')
     const result = {
       objects: total.objects.length,
       bytes: total.bytes,

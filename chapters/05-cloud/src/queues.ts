@@ -18,8 +18,8 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
-import { isOwnName, ownName, ownPrefix } from './buckets.ts'
-import { tagKey, tagValue } from './tag.ts'
+import { tagKey, tagValue } from './cloud/tag.ts'
+import { isOwnName, ownName, ownPrefix } from './storage/buckets.ts'
 
 export interface QueueUrls {
   jobs: string

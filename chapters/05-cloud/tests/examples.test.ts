@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import spot from '../examples/spot.ts'
-import { countHere } from '../src/addresses.ts'
-import { startPracticeCloud } from '../src/practice-cloud.ts'
-import { wordsIn } from '../src/words.ts'
+import { startPracticeCloud } from '../src/local/practice-cloud.ts'
+import { countHere } from '../src/wordcount/addresses.ts'
+import { wordsIn } from '../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)

@@ -19,16 +19,17 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { example, UsageError } from '@repo/common/example'
-import { oneOf, path, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds } from '@repo/common/terminal'
-import { board, completed, summary } from '../src/board.ts'
-import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
-import { attachRun, createRun, findRunToAttach, newRunFolder } from '../src/run.ts'
-import { drawStudy, prepareStudy } from '../src/studies.ts'
-import { computeWhole, filesOf, partsAtMost, type Study, studyNames } from '../src/study.ts'
+import { example } from '@repo/common/example/example'
+import { oneOf, path, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds } from '@repo/common/output/terminal'
+import { board, completed, summary } from '../src/cluster/board.ts'
+import { bundleFor } from '../src/cluster/bundles.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { attachRun, createRun, findRunToAttach, newRunFolder } from '../src/cluster/run.ts'
+import { drawStudy, prepareStudy } from '../src/work/studies.ts'
+import { computeWhole, filesOf, partsAtMost, type Study, studyNames } from '../src/work/study.ts'
 
 export default example(import.meta, {
   options: {

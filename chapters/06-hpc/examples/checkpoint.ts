@@ -16,16 +16,17 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { example, UsageError } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { summary } from '../src/board.ts'
-import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
-import type { CollatzState } from '../src/collatz.ts'
-import { drawLives, livesOf } from '../src/collatz-pictures.ts'
-import { createRun, newRunFolder, type Plan } from '../src/run.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { summary } from '../src/cluster/board.ts'
+import { bundleFor } from '../src/cluster/bundles.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { createRun, newRunFolder, type Plan } from '../src/cluster/run.ts'
+import type { CollatzState } from '../src/work/collatz.ts'
+import { drawLives, livesOf } from '../src/work/collatz-pictures.ts'
 
 /** The exit code of a job that has saved itself and wants to go on. */
 const moreToDo = 85

@@ -14,14 +14,14 @@
  * and its rescue file, from which it would go on after the repair.
  */
 import { posix } from 'node:path'
-import { example } from '@repo/common/example'
-import { number, oneOf } from '@repo/common/options'
-import { milliseconds, table } from '@repo/common/terminal'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
-import { type DagJob, type DagRecord, runDag } from '../src/dag.ts'
-import { drawDag, graph } from '../src/dag-pictures.ts'
-import { jobFiles } from '../src/job.ts'
-import { workFolder } from '../src/work-folder.ts'
+import { example } from '@repo/common/example/example'
+import { number, oneOf } from '@repo/common/example/options'
+import { milliseconds, table } from '@repo/common/output/terminal'
+import { type DagJob, type DagRecord, runDag } from '../src/cluster/dag.ts'
+import { drawDag, graph } from '../src/cluster/dag-pictures.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
+import { workFolder } from '../src/cluster/work-folder.ts'
+import { jobFiles } from '../src/scheduler/job.ts'
 
 const last = 100_000
 /** How long each one takes beside its work, so that one can watch; and how it fails, if it shall. */

@@ -14,14 +14,15 @@
  * round; the name of the machine in the shell; and lines that arrive while the job still runs.
  */
 import { posix } from 'node:path'
-import { example, UsageError } from '@repo/common/example'
-import { accepting, flag } from '@repo/common/options'
-import { bold, dim, table } from '@repo/common/terminal'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
-import { compareEnvironments, followLog, handOverTerminal, onNode, waitingJobs } from '../src/debugging.ts'
-import { CommandError, shown } from '../src/ssh-errors.ts'
-import { meaningOf } from '../src/why.ts'
-import { workFolder } from '../src/work-folder.ts'
+import { example } from '@repo/common/example/example'
+import { accepting, flag } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { bold, dim, table } from '@repo/common/output/terminal'
+import { compareEnvironments, followLog, handOverTerminal, onNode, waitingJobs } from '../src/cluster/debugging.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
+import { workFolder } from '../src/cluster/work-folder.ts'
+import { meaningOf } from '../src/scheduler/why.ts'
+import { CommandError, shown } from '../src/ssh/errors.ts'
 
 export default example(import.meta, {
   options: {

@@ -15,15 +15,15 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { example } from '@repo/common/example'
-import { flag, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, table } from '@repo/common/terminal'
-import { board, completed, summary } from '../src/board.ts'
-import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
-import { explain } from '../src/explain.ts'
-import { createRun, newRunFolder } from '../src/run.ts'
+import { example } from '@repo/common/example/example'
+import { flag, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, table } from '@repo/common/output/terminal'
+import { board, completed, summary } from '../src/cluster/board.ts'
+import { bundleFor } from '../src/cluster/bundles.ts'
+import { explain } from '../src/cluster/explain.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { createRun, newRunFolder } from '../src/cluster/run.ts'
 
 const tasks = 100
 const numbersPerTask = 10_000

@@ -14,15 +14,15 @@
  * Look for: that the sums agree; how much of a hop is Node; and why the long vectors are so much closer together.
  */
 import { readFile } from 'node:fs/promises'
-import { example } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/terminal'
-import { summary } from '../src/board.ts'
-import { bundleFor } from '../src/bundles.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster-options.ts'
-import { fetchOutcomes, summarize, type Way, ways } from '../src/rank-outcomes.ts'
-import { createRun, newRunFolder } from '../src/run.ts'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { summary } from '../src/cluster/board.ts'
+import { bundleFor } from '../src/cluster/bundles.ts'
+import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { createRun, newRunFolder } from '../src/cluster/run.ts'
+import { fetchOutcomes, summarize, type Way, ways } from '../src/work/outcomes.ts'
 
 const nodes = 2
 export default example(import.meta, {
@@ -46,7 +46,7 @@ export default example(import.meta, {
     const isHere = cluster.practice !== undefined || /@(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(cluster.name)
     // HTCondor's jobs of several nodes are a universe of their own: there all ranks are on one.
     const spread = cluster.dialect.name === 'htcondor' ? { nodes: 1, cores: ranks } : { nodes, cores: perNode }
-    const source = (name: string) => readFile(new URL(`../src/${name}`, import.meta.url))
+    const source = (name: string) => readFile(new URL(`../src/work/${name}`, import.meta.url))
     const run = await createRun(
       newRunFolder('ranks'),
       cluster,

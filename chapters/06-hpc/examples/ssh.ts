@@ -14,17 +14,17 @@
  * question for files, over a link on which every question takes 20 ms.
  */
 import { join, posix } from 'node:path'
-import { example } from '@repo/common/example'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
-import { wholeNumber } from '@repo/common/options'
-import { barPlot, palette } from '@repo/common/plots'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table, times } from '@repo/common/terminal'
-import { clusterOptions } from '../src/cluster-options.ts'
-import { connect } from '../src/connection.ts'
-import { openLoginNode, uploadResults } from '../src/login-node.ts'
-import { findPrograms, startControlMaster } from '../src/ssh-programs.ts'
-import { type Ways, waysToAsk, waysToFetch } from '../src/ssh-ways.ts'
+import { barPlot, palette } from '@repo/common/output/plots'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { clusterOptions } from '../src/cluster/options.ts'
+import { connect } from '../src/ssh/connection.ts'
+import { openLoginNode, uploadResults } from '../src/ways/login-node.ts'
+import { findPrograms, startControlMaster } from '../src/ways/programs.ts'
+import { type Ways, waysToAsk, waysToFetch } from '../src/ways/ways.ts'
 
 export default example(import.meta, {
   options: {

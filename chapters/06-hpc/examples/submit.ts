@@ -13,18 +13,26 @@
  * Look for: which commands it takes on each scheduler, how long the job waited and how long it ran, and where its output is.
  */
 import { posix } from 'node:path'
-import { example, UsageError } from '@repo/common/example'
-import { accepting, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { bold, dim, milliseconds } from '@repo/common/terminal'
-import { askUntil } from '../src/ask-until.ts'
-import type { Cluster } from '../src/cluster.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster-options.ts'
-import { acceptedJobName, hasEnded, type JobDescription, type JobStatus, jobFiles, jobName } from '../src/job.ts'
-import { listing } from '../src/listing.ts'
-import type { Command } from '../src/scheduler.ts'
-import { CommandError, shown } from '../src/ssh-errors.ts'
-import { workFolder } from '../src/work-folder.ts'
+import { example } from '@repo/common/example/example'
+import { accepting, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { bold, dim, milliseconds } from '@repo/common/output/terminal'
+import { askUntil } from '../src/cluster/ask-until.ts'
+import type { Cluster } from '../src/cluster/cluster.ts'
+import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
+import { workFolder } from '../src/cluster/work-folder.ts'
+import {
+  acceptedJobName,
+  hasEnded,
+  type JobDescription,
+  type JobStatus,
+  jobFiles,
+  jobName,
+} from '../src/scheduler/job.ts'
+import { listing } from '../src/scheduler/listing.ts'
+import type { Command } from '../src/scheduler/scheduler.ts'
+import { CommandError, shown } from '../src/ssh/errors.ts'
 
 const pollMs = 200
 /** Some real work: π from the sum of 1/n². */

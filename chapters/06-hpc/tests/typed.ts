@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { loader } from '@repo/common/process'
+import { loader } from '@repo/common/process/child'
 
 /** What a shell on a node that is given some lines prints. */
 export async function typeInto(args: string[], lines: string): Promise<{ code: number; stdout: string }> {

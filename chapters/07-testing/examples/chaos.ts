@@ -24,15 +24,15 @@
  * bug, and at which order; and in the picture the dead workers and the silent lines that the orders survive.
  */
 import { randomInt } from 'node:crypto'
-import { example } from '@repo/common/example'
-import { listOf, oneOf, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, green, milliseconds, red, table } from '@repo/common/terminal'
-import { chaos } from '../src/chaos.ts'
-import { type FaultKind, faultsOf, kindNames } from '../src/chaos-faults.ts'
-import { drawChaos } from '../src/chaos-picture.ts'
-import { type Invariant, invariants } from '../src/invariants.ts'
-import { bugNames, bugs } from '../src/orders.ts'
+import { example } from '@repo/common/example/example'
+import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
+import { chaos } from '../src/chaos/chaos.ts'
+import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
+import { drawChaos } from '../src/chaos/picture.ts'
+import { type Invariant, invariants } from '../src/pipeline/invariants.ts'
+import { bugNames, bugs } from '../src/pipeline/orders.ts'
 
 const largestSeed = 2 ** 31 - 1
 const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`

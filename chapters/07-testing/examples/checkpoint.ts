@@ -5,23 +5,24 @@
  *     pnpm --filter 07-testing start checkpoint --limit 10000000000 --kills 20 --every 1000
  *     pnpm --filter 07-testing start checkpoint --file primes.state --limit 100000000000
  *
- * Counts primes and twin primes (src/primes.ts). Its process is killed at random moments and in the middle of a save, its
+ * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle of a save, its
  * files are truncated and changed meanwhile, and each new process goes on from the newest state that is whole. With --file
  * the computation is yours: press Ctrl-C, and run the same command again.
  *
  * Look for: where each life begins, beside where the one before had ended; and that the result is that of a computation
  * which nobody disturbed.
  */
-import { checkpointFile } from '@repo/common/checkpoint'
-import { example, UsageError } from '@repo/common/example'
+import { checkpointFile } from '@repo/common/async/checkpoint'
+import { example } from '@repo/common/example/example'
+import { path, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { median } from '@repo/common/measure'
-import { path, wholeNumber } from '@repo/common/options'
-import { temporaryFolder } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, percent, table } from '@repo/common/terminal'
-import { deathsOf, live } from '../src/checkpoint-lives.ts'
-import { runCheckpointed } from '../src/checkpointed.ts'
-import { noPrimes, type PrimesState, primesBelow, primesState, publishedPrimes } from '../src/primes.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, percent, table } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { runCheckpointed } from '../src/checkpoint/checkpointed.ts'
+import { deathsOf, live } from '../src/checkpoint/lives.ts'
+import { noPrimes, type PrimesState, primesBelow, primesState, publishedPrimes } from '../src/checkpoint/primes.ts'
 
 export default example(import.meta, {
   options: {
@@ -109,7 +110,7 @@ export default example(import.meta, {
       const best = Math.sqrt(2 * median(savesMs) * betweenMs)
       print(`With a failure every ${milliseconds(betweenMs)}, Young's formula saves every ${milliseconds(best)}.`)
     }
-    const { livesPicture } = await import('../src/checkpoint-picture.ts')
+    const { livesPicture } = await import('../src/checkpoint/picture.ts')
     const svg = livesPicture(lives, `Primes below ${count(limit)}, saved every ${milliseconds(every)}`)
     print(`Picture: ${await picture('checkpoint.svg', svg)}`)
     if (!same) throw new Error('the disturbed computation has another result than the undisturbed one')

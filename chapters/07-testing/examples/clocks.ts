@@ -18,12 +18,12 @@
  * never put an effect before its cause.
  */
 import { randomInt } from 'node:crypto'
-import { example } from '@repo/common/example'
-import { number, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, table } from '@repo/common/terminal'
-import { judge, runClocks } from '../src/clocks.ts'
-import { drawSpaceTime } from '../src/clocks-picture.ts'
+import { example } from '@repo/common/example/example'
+import { number, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, table } from '@repo/common/output/terminal'
+import { judge, runClocks } from '../src/clocks/clocks.ts'
+import { drawSpaceTime } from '../src/clocks/picture.ts'
 
 const largestSeed = 2 ** 31 - 1
 const inMs = (ms: number) => `${ms.toFixed(1)} ms`

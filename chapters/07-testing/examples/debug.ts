@@ -6,22 +6,23 @@
  *     pnpm --filter 07-testing start debug --wait
  *
  * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback; a breakpoint with a
- * condition is set in src/orders.ts, where the goods are taken; when it is reached the program reads what a debugger shows,
+ * condition is set in src/pipeline/orders.ts, where the goods are taken; when it is reached the program reads what a debugger shows,
  * lets the worker go on, and closes the inspector. With --wait it opens the inspector and waits for your own editor: choose
  * "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
  *
  * Look for: what the other workers did meanwhile; and the order that was held up, and still arrived once.
  */
-import { example, UsageError } from '@repo/common/example'
-import { accepting, flag, wholeNumber } from '@repo/common/options'
-import { count, milliseconds } from '@repo/common/terminal'
-import { breakAt, lineWith, stopText } from '../src/breakpoint.ts'
-import { inspect, inspectable, isClosed, openForEditor } from '../src/inspector.ts'
-import { keepPlacing, ordersOf, placeOrders, plenty } from '../src/load.ts'
-import { startPipeline } from '../src/pipeline.ts'
+import { example } from '@repo/common/example/example'
+import { accepting, flag, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { count, milliseconds } from '@repo/common/output/terminal'
+import { breakAt, lineWith, stopText } from '../src/inspect/breakpoint.ts'
+import { inspect, inspectable, isClosed, openForEditor } from '../src/inspect/inspector.ts'
+import { keepPlacing, ordersOf, placeOrders, plenty } from '../src/pipeline/load.ts'
+import { startPipeline } from '../src/pipeline/pipeline.ts'
 
 const worker = 'shipping 1'
-const source = new URL('../src/orders.ts', import.meta.url)
+const source = new URL('../src/pipeline/orders.ts', import.meta.url)
 
 export default example(import.meta, {
   options: {
@@ -54,7 +55,7 @@ export default example(import.meta, {
       })
       print(
         `The inspector of ${worker} (process ${program.pid}) listens on 127.0.0.1:${port}.`,
-        `Set a breakpoint at src/orders.ts:${line} and attach. Orders are placed until you press Ctrl-C.`,
+        `Set a breakpoint at src/pipeline/orders.ts:${line} and attach. Orders are placed until you press Ctrl-C.`,
       )
       return await keepPlacing({ url, rate: 2, signal })
     }

@@ -13,12 +13,12 @@
  * Look for: which levels catch all bugs, and what they have in common; what the cheapest of them costs; and how little a
  * good day shows, even end to end.
  */
-import { example } from '@repo/common/example'
-import { listOf, oneOf } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { green, milliseconds, red, table } from '@repo/common/terminal'
-import { type Level, type LevelResult, levels, runLevels } from '../src/levels.ts'
-import { type Bug, bugNames } from '../src/orders.ts'
+import { example } from '@repo/common/example/example'
+import { listOf, oneOf } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { green, milliseconds, red, table } from '@repo/common/output/terminal'
+import { type Level, type LevelResult, levels, runLevels } from '../src/levels/levels.ts'
+import { type Bug, bugNames } from '../src/pipeline/orders.ts'
 
 export default example(import.meta, {
   options: {

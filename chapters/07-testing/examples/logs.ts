@@ -14,14 +14,15 @@
  * the token is in no file.
  */
 import { readdir } from 'node:fs/promises'
-import { example, UsageError } from '@repo/common/example'
-import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/options'
-import { temporaryFolder } from '@repo/common/process'
-import { count, dim, milliseconds, red, table, yellow } from '@repo/common/terminal'
-import { followLogs, readLogs } from '../src/log-files.ts'
-import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/log-lines.ts'
-import { lineText, storyOf, storyText } from '../src/log-text.ts'
-import { runWithLogs } from '../src/log-trial.ts'
+import { example } from '@repo/common/example/example'
+import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { count, dim, milliseconds, red, table, yellow } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { followLogs, readLogs } from '../src/logs/files.ts'
+import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/logs/lines.ts'
+import { lineText, storyOf, storyText } from '../src/logs/text.ts'
+import { runWithLogs } from '../src/logs/trial.ts'
 
 const text = (what: string) => accepting(what, (given) => given || undefined).optional()
 const pattern = accepting('a regular expression', (text) => {

@@ -11,13 +11,14 @@
  *
  * Look for: which signal shows first that a worker is missing, and which does not show it at all.
  */
-import { example, UsageError } from '@repo/common/example'
-import { number, oneOf, wholeNumber } from '@repo/common/options'
-import { bold, count, milliseconds, red, table } from '@repo/common/terminal'
-import type { Drawn } from '../src/golden-signals.ts'
-import { ordersOf } from '../src/load.ts'
-import { runWithWorkerMissing } from '../src/metrics-trial.ts'
-import { checkRules, findPrometheus, installPrometheus } from '../src/prometheus.ts'
+import { example } from '@repo/common/example/example'
+import { number, oneOf, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { bold, count, milliseconds, red, table } from '@repo/common/output/terminal'
+import type { Drawn } from '../src/metrics/golden-signals.ts'
+import { checkRules, findPrometheus, installPrometheus } from '../src/metrics/prometheus.ts'
+import { runWithWorkerMissing } from '../src/metrics/trial.ts'
+import { ordersOf } from '../src/pipeline/load.ts'
 
 export default example(import.meta, {
   options: {
@@ -73,7 +74,7 @@ export default example(import.meta, {
         ...alerts.map(({ name, ms, summary }) => `${(ms / 1000).toFixed(1).padStart(6)} s  ${red(name)}: ${summary}`),
         '',
       )
-    const { goldenPicture } = await import('../src/golden-picture.ts')
+    const { goldenPicture } = await import('../src/metrics/golden-picture.ts')
     const events = [
       { ms: killedMs, name: 'killed' },
       { ms: startedMs, name: 'started' },

@@ -10,18 +10,19 @@
  *
  * Look for: the last line; and what it costs to trace every order.
  */
-import { example } from '@repo/common/example'
+
+import { until } from '@repo/common/async/until'
+import { example } from '@repo/common/example/example'
+import { listOf, number, oneOf, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
-import { listOf, number, oneOf, wholeNumber } from '@repo/common/options'
-import { temporaryFolder } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { count, table } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
-import { startCollector } from '../src/collector.ts'
-import { ordersOf, placeOrders, plenty } from '../src/load.ts'
-import { observed } from '../src/observe.ts'
-import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline.ts'
-import { scrape } from '../src/scraper.ts'
+import { progress } from '@repo/common/output/progress'
+import { count, table } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { scrape } from '../src/metrics/scraper.ts'
+import { ordersOf, placeOrders, plenty } from '../src/pipeline/load.ts'
+import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline/pipeline.ts'
+import { startCollector } from '../src/traces/collector.ts'
+import { observed } from '../src/watch/observe.ts'
 
 const kinds = ['logs', 'metrics', 'traces'] as const
 

@@ -12,16 +12,17 @@
  * known which worker has another one.
  */
 import { fileURLToPath } from 'node:url'
-import { describeError, example } from '@repo/common/example'
-import { flag, listOf, number, oneOf, wholeNumber } from '@repo/common/options'
-import { temporaryFolder } from '@repo/common/process'
-import { progress } from '@repo/common/progress'
-import { startProxy } from '@repo/common/proxy'
-import { startRedis } from '@repo/common/redis'
-import { dim, green, red, table, yellow } from '@repo/common/terminal'
+import { example } from '@repo/common/example/example'
+import { flag, listOf, number, oneOf, wholeNumber } from '@repo/common/example/options'
+import { describeError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { dim, green, red, table, yellow } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { startProxy } from '@repo/common/servers/proxy'
+import { startRedis } from '@repo/common/servers/redis'
 import pLimit from 'p-limit'
-import { ask, checkNames, findings, installed, type Needs, newKey, values } from '../src/preflight.ts'
-import { fleet, workerNames } from '../src/preflight-fleet.ts'
+import { fleet, workerNames } from '../src/preflight/fleet.ts'
+import { ask, checkNames, findings, installed, type Needs, newKey, values } from '../src/preflight/preflight.ts'
 
 /** What the order pipeline cannot do without. */
 const packages = ['bullmq', 'ioredis', 'pino', 'zod']

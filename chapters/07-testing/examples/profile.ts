@@ -5,22 +5,22 @@
  *     pnpm --filter 07-testing start profile --process "payment 1"
  *     pnpm --filter 07-testing start profile --pid 12345
  *
- * Three faults are planted into the shipping workers (src/planted.ts). Their inspector is opened while they run, on loopback,
+ * Three faults are planted into the shipping workers (src/inspect/planted.ts). Their inspector is opened while they run, on loopback,
  * and closed again. A CPU profile names the hot function; two heap snapshots name the class that only grows, and who keeps it;
  * a stack taken in the middle of a stall names what blocks the event loop. With --pid the CPU profile is that of a Node process
  * of your own.
  *
  * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto https://www.speedscope.app.
  */
-import { example } from '@repo/common/example'
-import { accepting, wholeNumber } from '@repo/common/options'
-import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/terminal'
-import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/cpu-profile.ts'
-import { findLeak } from '../src/heap.ts'
-import { type Inspector, isClosed, isOwn, placeText } from '../src/inspector.ts'
-import { attach } from '../src/inspector-attach.ts'
-import { startPlanted } from '../src/planted-trial.ts'
-import { watchStalls, worstOf } from '../src/stalls.ts'
+import { example } from '@repo/common/example/example'
+import { accepting, wholeNumber } from '@repo/common/example/options'
+import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/output/terminal'
+import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/inspect/cpu-profile.ts'
+import { findLeak } from '../src/inspect/heap.ts'
+import { type Inspector, isClosed, isOwn, placeText } from '../src/inspect/inspector.ts'
+import { attach } from '../src/inspect/inspector-attach.ts'
+import { startPlanted } from '../src/inspect/planted-trial.ts'
+import { watchStalls, worstOf } from '../src/inspect/stalls.ts'
 
 export default example(import.meta, {
   options: {
@@ -54,7 +54,7 @@ export default example(import.meta, {
         ),
         '',
       )
-      const { flamePicture } = await import('../src/flame-picture.ts')
+      const { flamePicture } = await import('../src/inspect/flame-picture.ts')
       const svg = flamePicture(flames(profile), hot?.name, `${of}, ${milliseconds(ms)} of load`)
       return {
         hot: hot && { ...hot, where: placeText(hot.place) },

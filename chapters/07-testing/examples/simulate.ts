@@ -18,14 +18,14 @@
  * that showed it, which can be read from beginning to end.
  */
 import { randomInt } from 'node:crypto'
-import { example } from '@repo/common/example'
-import { oneOf, wholeNumber } from '@repo/common/options'
-import { progress } from '@repo/common/progress'
-import { count, milliseconds, table } from '@repo/common/terminal'
-import { bugNames } from '../src/orders.ts'
-import { search } from '../src/search.ts'
-import { drawSequence } from '../src/sequence-picture.ts'
-import { historyText, nodes } from '../src/simulator.ts'
+import { example } from '@repo/common/example/example'
+import { oneOf, wholeNumber } from '@repo/common/example/options'
+import { progress } from '@repo/common/output/progress'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { bugNames } from '../src/pipeline/orders.ts'
+import { search } from '../src/simulator/search.ts'
+import { drawSequence } from '../src/simulator/sequence-picture.ts'
+import { historyText, nodes } from '../src/simulator/simulator.ts'
 
 const largestSeed = 2 ** 31 - 1
 

@@ -10,13 +10,15 @@
  *
  * Look for: the processes in one trace, though none knows the others; where the time goes, and how much of it is waiting.
  */
-import { example, UsageError } from '@repo/common/example'
-import { wholeNumber } from '@repo/common/options'
-import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/terminal'
-import { until } from '@repo/common/until'
-import { type Span, startCollector } from '../src/collector.ts'
-import { ordersOf } from '../src/load.ts'
-import { bar, busyMs, extent, waterfall } from '../src/waterfall.ts'
+
+import { until } from '@repo/common/async/until'
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/output/terminal'
+import { ordersOf } from '../src/pipeline/load.ts'
+import { type Span, startCollector } from '../src/traces/collector.ts'
+import { bar, busyMs, extent, waterfall } from '../src/traces/waterfall.ts'
 
 const width = 44
 
@@ -48,7 +50,7 @@ export default example(import.meta, {
     const orders = ordersOf(seed, wanted)
     const chosen = orders[drawn - 1]
     if (!chosen) throw new Error(`there is no order ${drawn}`)
-    const { runTraced } = await import('../src/trace-trial.ts')
+    const { runTraced } = await import('../src/traces/trial.ts')
     const traceOf = await runTraced(orders, env, signal)
     const { spans } = collector
     const own = (id: string) => spans.filter(({ traceId }) => traceId === traceOf.get(id))
@@ -79,7 +81,7 @@ export default example(import.meta, {
       ),
       `The rest, ${percent(Math.max(0, 1 - working / lasted))}, lies between them: in queues, on the wire, waiting for a turn.`,
     )
-    const { waterfallPicture } = await import('../src/waterfall-picture.ts')
+    const { waterfallPicture } = await import('../src/traces/waterfall-picture.ts')
     print(
       `Picture: ${await picture('trace.svg', waterfallPicture(rows, `${chosen.id}, ${rows.length} spans of ${busy.size + 1} processes`))}`,
     )

@@ -3,9 +3,9 @@
  * fastest tests there are, and the first to write. They see what happens when nothing happens.
  */
 import { expect, it } from 'vitest'
-import { check } from '../../src/invariants.ts'
-import { MemoryStore } from '../../src/memory-store.ts'
-import { accept, type Handler, type Outcome, pay, type Stage, ship } from '../../src/orders.ts'
+import { check } from '../../src/pipeline/invariants.ts'
+import { MemoryStore } from '../../src/pipeline/memory-store.ts'
+import { accept, type Handler, type Outcome, pay, type Stage, ship } from '../../src/pipeline/orders.ts'
 import { bug, order } from './planted.ts'
 
 /** Runs a handler to its end; what it sends is noted. */

@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { check } from '../../src/invariants.ts'
-import { MemoryStore } from '../../src/memory-store.ts'
-import { handlers, isFinal, type Order, type Stage } from '../../src/orders.ts'
+import { check } from '../../src/pipeline/invariants.ts'
+import { MemoryStore } from '../../src/pipeline/memory-store.ts'
+import { handlers, isFinal, type Order, type Stage } from '../../src/pipeline/orders.ts'
 import { bug, order } from './planted.ts'
 
 const orders = fc.record({

@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { check } from '../../src/invariants.ts'
-import { MemoryStore, type StoreEffect } from '../../src/memory-store.ts'
-import { type Order, run, ship } from '../../src/orders.ts'
+import { check } from '../../src/pipeline/invariants.ts'
+import { MemoryStore, type StoreEffect } from '../../src/pipeline/memory-store.ts'
+import { type Order, run, ship } from '../../src/pipeline/orders.ts'
 import { bug, order } from './planted.ts'
 
 const shipped = (count: number): Order[] => Array.from({ length: count }, (_, at) => order(at + 1))

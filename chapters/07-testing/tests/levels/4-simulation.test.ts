@@ -1,7 +1,7 @@
 /** Simulation: all handlers on five simulated nodes with a bad network: hundreds of whole histories in less than a second. */
 import { expect, it } from 'vitest'
-import { search } from '../../src/search.ts'
-import { historyText } from '../../src/simulator.ts'
+import { search } from '../../src/simulator/search.ts'
+import { historyText } from '../../src/simulator/simulator.ts'
 import { bug } from './planted.ts'
 
 it('finds no history that breaks a promise', async () => {

@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { UnrecoverableError } from 'bullmq'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { accept, orderSchema, pay, stages } from '../../src/orders.ts'
-import { orderIn } from '../../src/queues.ts'
+import { accept, orderSchema, pay, stages } from '../../src/pipeline/orders.ts'
+import { orderIn } from '../../src/pipeline/queues.ts'
 import { bug } from './planted.ts'
 
 const messages = fc.record(

@@ -1,13 +1,13 @@
 /** Integration: the parts that we did not write. The script in a real Redis does what the store in memory does. */
-import { findRedisServer, installRedis, startRedis } from '@repo/common/redis'
-import { describeReal } from '@repo/common/vitest'
+import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
+import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { check } from '../../src/invariants.ts'
-import { MemoryStore, type StoreEffect } from '../../src/memory-store.ts'
-import { run, ship } from '../../src/orders.ts'
-import { openQueues } from '../../src/queues.ts'
-import { RedisStore } from '../../src/redis-store.ts'
+import { check } from '../../src/pipeline/invariants.ts'
+import { MemoryStore, type StoreEffect } from '../../src/pipeline/memory-store.ts'
+import { run, ship } from '../../src/pipeline/orders.ts'
+import { openQueues } from '../../src/pipeline/queues.ts'
+import { RedisStore } from '../../src/pipeline/redis-store.ts'
 import { bug, order } from './planted.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }

@@ -1,9 +1,9 @@
 /** Fault injection: the real processes, struck by everything that `chaos` has. Slow, and it sees what only happens then. */
-import { findRedisServer, installRedis } from '@repo/common/redis'
-import { describeReal } from '@repo/common/vitest'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { chaos } from '../../src/chaos.ts'
-import { faultsOf, kindNames } from '../../src/chaos-faults.ts'
+import { chaos } from '../../src/chaos/chaos.ts'
+import { faultsOf, kindNames } from '../../src/chaos/faults.ts'
 import { bug } from './planted.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }

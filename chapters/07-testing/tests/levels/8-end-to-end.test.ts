@@ -1,11 +1,11 @@
 /** End to end: everything as a customer has it, through HTTP, on a good day. */
-import { findRedisServer, installRedis } from '@repo/common/redis'
-import { describeReal } from '@repo/common/vitest'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { check } from '../../src/invariants.ts'
-import { ordersOf, placeOrders, stockFor } from '../../src/load.ts'
-import { isFinal, type Order } from '../../src/orders.ts'
-import { startPipeline } from '../../src/pipeline.ts'
+import { check } from '../../src/pipeline/invariants.ts'
+import { ordersOf, placeOrders, stockFor } from '../../src/pipeline/load.ts'
+import { isFinal, type Order } from '../../src/pipeline/orders.ts'
+import { startPipeline } from '../../src/pipeline/pipeline.ts'
 import { bug } from './planted.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }

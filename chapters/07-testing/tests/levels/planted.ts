@@ -1,5 +1,5 @@
 /** The version of the pipeline that the tests of these levels run: `levels` plants a bug in it; without one it is right. */
-import { type Bug, bugNames, type Order } from '../../src/orders.ts'
+import { type Bug, bugNames, type Order } from '../../src/pipeline/orders.ts'
 
 export const bug: Bug | undefined = bugNames.find((name) => name === process.env.PLANTED_BUG)
 

@@ -1,0 +1,290 @@
+/** Queues and remote objects side by side: each with its own client, its own worker processes, and the same work. */
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { aborted } from '@repo/common/async/abort'
+import { type Child, startProgram, startServer } from '@repo/common/process/child'
+import { startAll } from '@repo/common/process/start-all'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { findPython, type PythonModule } from '04-celery/celery/python'
+import { connect } from '04-celery/queue/connect'
+import { type KindName, kinds, type Places, type Side } from './sides.ts'
+
+/** What became of a task whose worker was killed in the middle of it. */
+export interface Survival {
+  outcome: 'result' | 'error' | 'nothing'
+  /** From the kill to the result or error. */
+  ms: number
+  /** How often it was begun. */
+  begun: number
+  /** Of the error. */
+  message?: string | undefined
+}
+
+export interface Contender extends AsyncDisposable {
+  name: ContenderName
+  label: string
+  /** Worker processes. */
+  workers: number
+  /** Of the remote object. */
+  address?: string | undefined
+  /** Hands in so many small tasks at once and returns the ms until all results are here. Throws when one is wrong. */
+  many: (count: number) => Promise<number>
+  /** One small task after the other for so long; the ms of each, from the call to the result. */
+  one: (budgetMs: number) => Promise<number[]>
+  /** So many tasks at once that only wait, each for `ms`; returns the ms until all results are here. */
+  naps: (count: number, ms: number) => Promise<number>
+  /** Kills the worker of a task in the middle of it, and waits for the result for at most `limitMs`. */
+  kill: (limitMs: number) => Promise<Survival>
+}
+
+const labels = {
+  ...{
+    bullmq: 'BullMQ on Redis',
+    layer: "this chapter's layer",
+    pglite: 'BullMQ on PGlite',
+    rq: 'our RQ',
+    bee: 'bee-queue',
+  },
+  ...{ remote: 'remote objects', celery: 'Celery', 'rq-python': 'RQ', 'rq-simple': 'RQ, SimpleWorker', pyro: 'Pyro' },
+}
+export type ContenderName = keyof typeof labels
+
+const peers: Partial<Record<ContenderName, PythonModule>> = {
+  celery: 'celery',
+  'rq-python': 'rq',
+  'rq-simple': 'rq',
+  pyro: 'Pyro4',
+}
+
+/** Every contender, the Python ones last. */
+export const contenderNames = Object.keys(labels) as ContenderName[]
+
+/** Whether it is one of ours, and not one of Python's. */
+export const isTypeScript = (name: ContenderName): name is KindName => Object.hasOwn(kinds, name)
+/** Objects are called, not queued for: one process has them. */
+const workerCount = (name: ContenderName) => (name === 'remote' || name === 'pyro' ? 1 : 2)
+const slowMs = 1_000
+/** No measurement takes longer. */
+const mostMs = 300_000
+const closeMs = 2_000
+
+/** Starts a contender's workers and client; undefined where Python does not have it. */
+export async function startContender(
+  name: ContenderName,
+  places: Places,
+  signal: AbortSignal,
+): Promise<Contender | undefined> {
+  return isTypeScript(name) ? await startSide(name, places, signal) : await startPeer(name, places.redisUrl, signal)
+}
+
+async function startSide(name: KindName, places: Places, signal: AbortSignal): Promise<Contender> {
+  await using stack = new AsyncDisposableStack()
+  const queue = `compare-${name}-${randomUUID()}`
+  const start = () =>
+    startProgram<{ address?: string }>(new URL('./worker.program.ts', import.meta.url), {
+      args: [name, queue],
+      env: { PLACES: JSON.stringify(places) },
+      // Interrupted, they still answer the one who tidies up.
+      ...{ untilReady: signal, stopTimeoutMs: closeMs },
+    })
+  const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
+  const address = workers[0]?.info.address
+  // For each measurement a client of its own, as Python has: one that only waits for its turn would still cost the others time.
+  async function using<T>(use: (side: Side) => Promise<T>, stop?: AbortSignal): Promise<T> {
+    const late = new AbortController()
+    const opening = kinds[name].open(places, queue, address ?? '', late.signal)
+    try {
+      return await Promise.race([
+        opening.then(use),
+        ...(stop ? [aborted(stop)] : []),
+        delay(mostMs, undefined, { signal: late.signal }).then(() => {
+          throw new Error(`${labels[name]}: no results within ${mostMs / 1_000} s`)
+        }),
+      ])
+    } finally {
+      late.abort()
+      // Closed in the middle of a call, some clients wait for ever for its end.
+      const closed = opening.then((side) => side.close()).catch(() => {})
+      await Promise.race([closed, delay(closeMs, undefined, { ref: false })])
+    }
+  }
+  stack.defer(() => using(async (side) => void (await side.clear?.()), AbortSignal.timeout(closeMs)).catch(() => {}))
+
+  async function timed(side: Side, task: 'add' | 'nap', argsLists: unknown[][], expected: unknown[]) {
+    const begin = performance.now()
+    const results = await side.call(task, argsLists)
+    const ms = performance.now() - begin
+    if (results.length !== expected.length || results.some((result, at) => result !== expected[at])) {
+      throw new Error(`${labels[name]} returned wrong results`)
+    }
+    return ms
+  }
+  const owned = stack.move()
+  return {
+    ...{ name, label: labels[name], workers: workers.length, address },
+    many: (count) =>
+      using(async (side) => {
+        const numbers = Array.from({ length: count }, (_, at) => at)
+        await timed(side, 'add', [[0, 0]], [0])
+        const argsLists = numbers.map((at) => [at, 1])
+        return await timed(
+          side,
+          'add',
+          argsLists,
+          numbers.map((at) => at + 1),
+        )
+      }, signal),
+    one: (budgetMs) =>
+      using(async (side) => {
+        const samples: number[] = []
+        await timed(side, 'add', [[0, 0]], [0])
+        const end = performance.now() + budgetMs
+        while (performance.now() < end) {
+          const begin = performance.now()
+          const [result] = await side.call('add', [[1, 2]])
+          samples.push(performance.now() - begin)
+          if (result !== 3) throw new Error(`${labels[name]} returned a wrong result`)
+        }
+        return samples
+      }, signal),
+    naps: (count, ms) =>
+      using(async (side) => {
+        await timed(side, 'nap', Array(count).fill([1]), Array(count).fill(1))
+        return await timed(side, 'nap', Array(count).fill([ms]), Array(count).fill(ms))
+      }, signal),
+    kill: (limitMs) =>
+      using((side) => killOne(workers, (file) => side.call('slow', [[file, slowMs]]), limitMs), signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSignal): Promise<Contender | undefined> {
+  const module = peers[name]
+  const python = module && (await findPython(module, signal))
+  if (!python) return undefined
+  const peer = name === 'rq-python' ? 'rq' : name
+  const script = fileURLToPath(new URL('./peers.py', import.meta.url))
+  const cwd = fileURLToPath(new URL('.', import.meta.url))
+  const queue = `compare-${name}-${randomUUID()}`
+  // The URL has a password: not on the command line, which everybody may read.
+  const env = {
+    REDIS_URL: redisUrl,
+    QUEUE: queue,
+    PYRO_URI: '',
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONWARNINGS: 'ignore',
+  }
+  const celery = [
+    '-m',
+    'celery',
+    '-A',
+    'compare_peers',
+    'worker',
+    '--loglevel',
+    'ERROR',
+    '--without-gossip',
+    '--without-mingle',
+    '--concurrency',
+    '1',
+  ]
+
+  await using stack = new AsyncDisposableStack()
+  const start = (_: unknown, at: number) =>
+    startServer({
+      command: python.command,
+      args: peer === 'celery' ? [...celery, '--hostname', `${queue}-${at}@%h`] : [script, 'work', peer],
+      ...{ cwd, env, signal, ready: /^(ready|PYRO:.*)$/ },
+      onLine: (line) => {
+        if (line.startsWith('PYRO:')) env.PYRO_URI = line
+      },
+    })
+  stack.defer(() => removeKeys(redisUrl, queue))
+  const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
+
+  async function client<T>(what: string, args: (string | number)[], stop: AbortSignal = signal): Promise<T> {
+    const { stdout } = await promisify(execFile)(python?.command ?? '', [script, what, peer, ...args.map(String)], {
+      ...{ cwd, env: { ...process.env, ...env }, signal: stop, timeout: mostMs, maxBuffer: 64 << 20 },
+    })
+    return JSON.parse(stdout) as T
+  }
+  const owned = stack.move()
+  return {
+    ...{
+      name,
+      label: `${labels[name].replace(',', ` ${python.version},`)}${labels[name].includes(',') ? '' : ` ${python.version}`}`,
+    },
+    workers: workers.length,
+    many: async (count) => (await client<{ ms: number }>('many', [count])).ms,
+    one: async (budgetMs) => (await client<{ samples: number[] }>('one', [budgetMs])).samples,
+    naps: async (count, ms) => (await client<{ ms: number }>('naps', [count, ms])).ms,
+    kill: (limitMs) => {
+      const stop = new AbortController()
+      const call = (file: string) => client('slow', [file, slowMs], AbortSignal.any([signal, stop.signal]))
+      return killOne(workers, call, limitMs).finally(() => stop.abort())
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Removes what a queue in Python leaves: all its keys have the queue's name in theirs, and RQ lists it with the others. */
+async function removeKeys(redisUrl: string, queue: string) {
+  const redis = await connect(redisUrl)
+  for await (const found of redis.scanStream({ match: `*${queue}*`, count: 1_000 })) {
+    if (found.length > 0) await redis.unlink(...(found as string[]))
+  }
+  for (const set of ['rq:queues', 'rq:workers']) {
+    const members = (await redis.smembers(set)).filter((member) => member.includes(queue))
+    if (members.length > 0) await redis.srem(set, ...members)
+  }
+  redis.disconnect()
+}
+
+/** Sends a task that notes in a file who begins it, kills that worker with all its processes, and waits. */
+async function killOne(workers: Child[], send: (file: string) => Promise<unknown>, limitMs: number): Promise<Survival> {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'begun')
+  const begun = async () => (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(Boolean)
+  type Ending = { outcome: Survival['outcome']; message?: string }
+  const ended: Promise<Ending> = send(file).then(
+    () => ({ outcome: 'result' }),
+    (error: Error) => ({ outcome: 'error', message: lastLine(error.message) }),
+  )
+  const deadline = performance.now() + 30_000
+  while ((await begun()).length === 0) {
+    if (performance.now() > deadline) throw new Error('the task to be killed was not begun within 30 s')
+    await delay(10)
+  }
+  // Its process and that one's parent: RQ starts a process for a task, Celery has some ready.
+  const pids = (await begun())[0]?.split(' ').map(Number) ?? []
+  const victim = workers.find(({ pid }) => pids.includes(pid))
+  const killedAt = performance.now()
+  for (const pid of [-(victim?.pid ?? 0), pids[0] ?? 0]) {
+    try {
+      if (pid !== 0) process.kill(pid, 'SIGKILL')
+    } catch {
+      // Gone with the group.
+    }
+  }
+  const nothing = new AbortController()
+  const ending = await Promise.race([
+    ended,
+    delay(limitMs, undefined, { signal: nothing.signal }).then((): Ending => ({ outcome: 'nothing' })),
+  ])
+  nothing.abort()
+  return { ...ending, ms: performance.now() - killedAt, begun: (await begun()).length }
+}
+
+const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? ''
+
+/** What became of it, for a reader. */
+export function describeSurvival({ outcome, ms, message = '' }: Survival): string {
+  if (outcome === 'result') return `run again: the result after ${(ms / 1_000).toFixed(1)} s`
+  if (outcome === 'error') return `an error for the caller, at once: ${message.replace(/(:\/\/\S+?):\d+/, '$1')}`
+  return `nothing`
+}

@@ -1,0 +1,299 @@
+/**
+ * The queues in TypeScript that `compare` weighs: for each the client's side, and what a worker process does. Each loads its
+ * library only when it is used: there are many worker processes.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect, type RemoteServer, serve } from '04-celery/remote/remote'
+import { openQueue, work } from '04-celery/rq/rq'
+import { RpcTarget } from 'capnweb'
+import { z } from 'zod'
+import { type CompareTask, compareTasks, runTask } from './tasks.ts'
+
+/** Where the servers are. */
+export interface Places {
+  redisUrl: string
+  /** A PostgreSQL's. */
+  postgresPort: number
+  secret: string
+}
+
+/** The client's side of one queue. */
+export interface Side {
+  /** Calls a task once with each of the lists of arguments, and returns all results in their order. */
+  call: (task: CompareTask, argsLists: unknown[][]) => Promise<unknown[]>
+  close: () => Promise<void>
+  /** Removes what is left of the queue. */
+  clear?: () => Promise<unknown>
+}
+
+export interface Kind {
+  /** The signal ends the opening, which without a worker may never end. */
+  open: (places: Places, queue: string, address: string, signal: AbortSignal) => Promise<Side>
+  /** Serves in a worker process until it is stopped; returns how to stop, and where it can be reached if not by a queue. */
+  work: (places: Places, queue: string) => Promise<{ stop: () => Promise<unknown>; address?: string }>
+}
+
+/** Of each worker process, where it can do several tasks at a time. */
+const concurrency = 50
+/** After so long a worker that gives no sign of life loses its tasks to another one. The defaults are 5 to 60 s. */
+export const leaseMs = 3_000
+
+/** Results that are waited for, by the ids of their jobs. */
+class Pending {
+  readonly #waiting = new Map<string, PromiseWithResolvers<unknown>>()
+
+  add(id: string): Promise<unknown> {
+    const waiting = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, waiting)
+    return waiting.promise
+  }
+
+  take(id: string) {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiting
+  }
+}
+
+function bullmq(options: (places: Places) => { connection: object }, isPostgres: boolean): Kind {
+  // PostgreSQL wakes nobody up who waits through PGlite: there the waiting ask, often.
+  const waiting = isPostgres ? { drainDelay: 0.1 } : {}
+  async function load() {
+    const { createPostgresBackend, ...classes } = await import('bullmq')
+    return { ...classes, factory: (isPostgres ? createPostgresBackend : undefined) as undefined }
+  }
+  return {
+    async open(places, name, _address, signal) {
+      const { Queue, QueueEvents, factory } = await load()
+      const queue = new Queue(
+        name,
+        { ...options(places), defaultJobOptions: { removeOnComplete: { age: 60 } } },
+        factory,
+      )
+      const events = new QueueEvents(
+        name,
+        { ...options(places), ...(isPostgres ? { blockingTimeout: 100 } : {}) },
+        factory,
+      )
+      const pending = new Pending()
+      events.on('completed', ({ jobId, returnvalue }) => pending.take(jobId)?.resolve(returnvalue))
+      events.on('failed', ({ jobId, failedReason }) => pending.take(jobId)?.reject(new Error(failedReason)))
+      events.on('error', () => {})
+      await events.waitUntilReady()
+      async function call(task: CompareTask, argsLists: unknown[][]) {
+        const jobs = argsLists.map((data) => ({ name: task, data, opts: { jobId: randomUUID() } }))
+        // Before the jobs are there: they may be done before `addBulk` returns.
+        const results = jobs.map(({ opts }) => pending.add(opts.jobId))
+        await queue.addBulk(jobs)
+        return await Promise.all(results)
+      }
+      // It is connected, but what ends before it first listens is not heard of: try until something is.
+      while ((await Promise.race([call('add', [[0, 0]]), delay(500, 'silence')])) === 'silence' && !signal.aborted) {}
+      return {
+        call,
+        async close() {
+          await events.close()
+          await queue.close()
+        },
+        clear: () => queue.obliterate({ force: true }),
+      }
+    },
+    async work(places, name) {
+      const { Worker, factory } = await load()
+      const worker = new Worker(
+        name,
+        async (job) => await runTask(job.name, job.data),
+        { ...options(places), ...waiting, concurrency, lockDuration: leaseMs, stalledInterval: leaseMs },
+        factory,
+      )
+      worker.on('error', () => {})
+      await worker.waitUntilReady()
+      return { stop: () => worker.close() }
+    },
+  }
+}
+
+const redisOf = ({ redisUrl }: Places) => ({ connection: { url: redisUrl, maxRetriesPerRequest: null } })
+const postgresOf = ({ postgresPort }: Places) => ({
+  connection: {
+    host: '127.0.0.1',
+    port: postgresPort,
+    user: 'postgres',
+    database: 'postgres',
+    max: 3,
+    schema: 'bullmq',
+  },
+})
+
+/** The layer of this chapter, with validated arguments and the rest. */
+async function layerTasks() {
+  const { defineTask } = await import('04-celery/queue/task')
+  const args = z.object({ list: z.array(z.unknown()) })
+  const names = Object.keys(compareTasks)
+  return names.map((name) => defineTask({ name, args, run: async ({ list }) => await runTask(name, list) }))
+}
+
+const layer: Kind = {
+  async open({ redisUrl }, queue) {
+    const { openClient } = await import('04-celery/queue/client')
+    const { removeKeys } = await import('04-celery/system')
+    const tasks = await layerTasks()
+    const client = await openClient({ url: redisUrl, prefix: queue })
+    return {
+      async call(task, argsLists) {
+        const definition = tasks.find(({ name }) => name === task)
+        if (!definition) throw new Error(`no task "${task}"`)
+        const lists = argsLists.map((list) => ({ list }))
+        const results = await client.sendMany(definition, lists)
+        return await Promise.all(results.map((result) => result.get({ timeoutMs: 120_000 })))
+      },
+      close: async () => void (await client[Symbol.asyncDispose]()),
+      clear: () => removeKeys(client),
+    }
+  },
+  async work({ redisUrl }, queue) {
+    const { startWorker } = await import('04-celery/worker/worker')
+    const settings = { url: redisUrl, prefix: queue, concurrency, lockMs: leaseMs }
+    const worker = await startWorker({ ...settings, tasks: await layerTasks() })
+    return { stop: () => worker.close() }
+  },
+}
+
+const rq: Kind = {
+  async open({ redisUrl }, name) {
+    const queue = await openQueue(redisUrl, name, compareTasks)
+    return {
+      async call(task, argsLists) {
+        const enqueue = queue.enqueue as (name: string, ...args: unknown[]) => Promise<string>
+        const ids = await Promise.all(argsLists.map((args) => enqueue(task, ...args)))
+        const [only] = ids
+        if (ids.length === 1 && only !== undefined)
+          return [await queue.result(only, { everyMs: 1, timeoutMs: 120_000 })]
+        for (let left = 1; left > 0; ) {
+          await new Promise((resolve) => setTimeout(resolve, 5))
+          const { waiting, active } = await queue.counts()
+          left = waiting + active
+        }
+        return await Promise.all(ids.map(async (id) => (await queue.job(id))?.result))
+      },
+      close: async () => queue[Symbol.dispose](),
+      clear: () => queue.clear(),
+    }
+  },
+  async work({ redisUrl }, name) {
+    const stop = new AbortController()
+    const ready = Promise.withResolvers<void>()
+    const options = { concurrency, leaseMs, signal: stop.signal, onReady: ready.resolve }
+    const worked = work(redisUrl, name, compareTasks, options)
+    await Promise.race([ready.promise, worked])
+    return {
+      async stop() {
+        stop.abort()
+        await worked
+      },
+    }
+  },
+}
+
+const bee: Kind = {
+  async open({ redisUrl }, name) {
+    const { default: BeeQueue } = await import('bee-queue')
+    const queue = new BeeQueue(name, { redis: { url: redisUrl }, isWorker: false, removeOnSuccess: true })
+    const pending = new Pending()
+    queue.on('job succeeded', (id, result) => pending.take(id)?.resolve(result))
+    queue.on('job failed', (id, error) => pending.take(id)?.reject(error))
+    queue.on('error', () => {})
+    await queue.ready()
+    return {
+      async call(task, argsLists) {
+        // With ids of our own: a job's own event is lost when it is done before `saveAll` knows its id.
+        const jobs = argsLists.map((args) => queue.createJob({ task, args }).setId(randomUUID()))
+        const results = jobs.map(({ id }) => pending.add(id))
+        // It does not throw what went wrong.
+        for (const error of (await queue.saveAll(jobs)).values()) throw error
+        return await Promise.all(results)
+      },
+      close: () => queue.close(),
+      clear: () => queue.destroy(),
+    }
+  },
+  async work({ redisUrl }, name) {
+    const { default: BeeQueue } = await import('bee-queue')
+    const queue = new BeeQueue<{ task: string; args: unknown[] }>(name, {
+      ...{ redis: { url: redisUrl }, getEvents: false, removeOnSuccess: true, stallInterval: leaseMs },
+    })
+    queue.on('error', () => {})
+    queue.process(concurrency, async ({ data }) => await runTask(data.task, data.args))
+    await queue.ready()
+    // It puts back what dead workers had only when it is asked to.
+    await queue.checkStalledJobs(leaseMs)
+    return { stop: () => queue.close() }
+  },
+}
+
+class Tasks extends RpcTarget {
+  add(a: number, b: number): number {
+    return runTask('add', [a, b]) as number
+  }
+  async nap(ms: number): Promise<number> {
+    return (await runTask('nap', [ms])) as number
+  }
+  async slow(file: string, ms: number): Promise<number> {
+    return (await runTask('slow', [file, ms])) as number
+  }
+}
+
+const remoteObject: Kind = {
+  async open({ secret }, _queue, address) {
+    const { remote, [Symbol.dispose]: close } = await connect<Tasks>(address, { secret })
+    return {
+      async call(task, argsLists) {
+        const method = remote[task] as (...args: unknown[]) => Promise<unknown>
+        const [only = [], ...more] = argsLists
+        if (more.length === 0) return [await method(...only)]
+        const results: unknown[] = []
+        // A thousand calls under way at a time.
+        for (let at = 0; at < argsLists.length; at += 1_000) {
+          const calls = argsLists.slice(at, at + 1_000).map((args) => method(...args))
+          results.push(...(await Promise.all(calls)))
+        }
+        return results
+      },
+      close: async () => close(),
+    }
+  },
+  async work({ secret }) {
+    const server: RemoteServer = await serve(() => new Tasks(), { secret })
+    return { stop: () => Promise.resolve(server[Symbol.asyncDispose]()), address: server.address }
+  },
+}
+
+/** Five additions, each of the result of the one before, in one round trip. */
+export async function chainOfFive(address: string, secret: string) {
+  using connection = await connect<Tasks>(address, { secret })
+  const { remote, traffic } = connection
+  await remote.add(0, 0)
+  const before = { ...traffic }
+  let sum: Parameters<typeof remote.add>[0] = 0
+  const calls = []
+  for (let step = 0; step < 5; step++) {
+    const call = remote.add(sum, 1)
+    calls.push(call)
+    sum = call
+  }
+  const result = await sum
+  const answers = traffic.received - before.received
+  for (const call of calls) call[Symbol.dispose]()
+  return { result, answers }
+}
+
+export const kinds = {
+  bullmq: bullmq(redisOf, false),
+  layer,
+  pglite: bullmq(postgresOf, true),
+  rq,
+  bee,
+  remote: remoteObject,
+} satisfies Record<string, Kind>
+export type KindName = keyof typeof kinds

@@ -1,0 +1,130 @@
+/** What speedups measured on a real machine say about the laws. */
+import { linePlot } from '@repo/common/output/plots'
+import { amdahl, karpFlatt, type Usl, usl, uslPeak } from '../laws/laws.ts'
+import { fitAmdahl, fitUsl } from './fits.ts'
+
+/** 1, 2, 3, … up to twice `workers`, at least up to 3; above 4 only some of them, `workers` among them. */
+export function threadCounts(workers: number): number[] {
+  const most = Math.max(3, 2 * workers)
+  const counts = new Set([workers, most])
+  for (let next = 1; next < most; next += Math.max(1, 2 ** (Math.floor(Math.log2(next)) - 1))) counts.add(next)
+  return [...counts].sort((a, b) => a - b)
+}
+
+export interface Measured {
+  /** Worker threads. */
+  workers: number
+  speedup: number
+  /** The speedup of independent work on as many threads: how many processors the machine really gave. */
+  ceiling: number
+}
+
+/**
+ * What times say of a job on different numbers of threads, of which the first is 1; `ceilingMs` are those of independent
+ * work as long as the job, divided among as many.
+ */
+export function scalingOf(timed: readonly { workers: number; ms: number; ceilingMs: number }[]) {
+  const [one] = timed
+  return timed.map(({ workers, ms, ceilingMs }) => {
+    const speedup = (one?.ms ?? Number.NaN) / ms
+    const ceiling = (one?.ceilingMs ?? Number.NaN) / ceilingMs
+    return {
+      workers,
+      ms,
+      speedup,
+      ceiling,
+      efficiency: speedup / ceiling,
+      perThread: speedup / workers,
+      karpFlatt: workers === 1 ? null : karpFlatt(speedup, workers),
+    }
+  })
+}
+
+export interface Fits {
+  /**
+   * Amdahl's serial fraction with the ceiling as the number of processors, from all rows that had more than one: a thread
+   * that shares its core with another is no processor. Undefined when the machine gave no second one.
+   */
+  serialFraction: number | undefined
+  /** The same as if every thread had a processor: misled by the missing cores. */
+  serialFractionOnThreads: number
+  /** The Universal Scalability Law on the threads; it knows no cores and takes missing ones for contention and coherency. */
+  usl: Usl
+}
+
+/** A ceiling below this is one processor, measured with noise. */
+const secondProcessor = 1.2
+
+/** Fits both laws to a job measured on different numbers of threads; two of them must be above 1. */
+export function fitScaling(rows: readonly Measured[]): Fits {
+  const onThreads = rows.map(({ workers, speedup }) => ({ processors: workers, speedup }))
+  const onProcessors = rows
+    .filter(({ workers, ceiling }) => workers > 1 && ceiling >= secondProcessor)
+    .map(({ ceiling, speedup }) => ({ processors: ceiling, speedup }))
+  return {
+    serialFraction: onProcessors.length > 0 ? fitAmdahl(onProcessors) : undefined,
+    serialFractionOnThreads: fitAmdahl(onThreads),
+    usl: fitUsl(onThreads),
+  }
+}
+
+interface Scaling {
+  /** The serial fraction that was set. */
+  trueFraction: number
+  rows: readonly Measured[]
+  fits: Fits
+}
+
+/** The measured speedups, both fitted laws, the machine's ceiling and the ideal line. Returns SVG text. */
+export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: string): string {
+  const threads = rows.map(({ workers }) => workers)
+  const most = Math.max(...threads)
+  // The ideal line leaves the picture where it is far above everything that was measured.
+  const top = Math.min(most, 1.4 * Math.max(...rows.map(({ speedup, ceiling }) => Math.max(speedup, ceiling))))
+  const smooth = (y: (threads: number) => number) =>
+    Array.from({ length: 101 }, (_, step) => 1 + ((most - 1) * step) / 100).map((x) => ({ x, y: y(x) }))
+  const { serialFraction } = fits
+  const fitted = serialFraction !== undefined && {
+    name: `Amdahl, serial part ${percentage(serialFraction)}`,
+    points: rows.map(({ workers, ceiling }) => ({ x: workers, y: amdahl(1 - serialFraction, ceiling) })),
+  }
+  return linePlot({
+    title: `Speedup of a job whose serial part is ${percentage(trueFraction)}`,
+    subtitle,
+    x: { label: 'worker threads', ticks: threads, tickFormat: String },
+    y: { label: 'speedup', domain: [0, top] },
+    series: [
+      { name: 'measured', points: rows.map(({ workers, speedup }) => ({ x: workers, y: speedup })), style: 'dots' },
+      ...(fitted ? [fitted] : []),
+      { name: 'USL', points: smooth((threads) => usl(fits.usl, threads)) },
+      { name: 'ceiling', points: rows.map(({ workers, ceiling }) => ({ x: workers, y: ceiling })), style: 'dashed' },
+      { name: 'ideal', points: smooth((threads) => threads).filter(({ y }) => y <= top), style: 'dashed' },
+    ],
+  })
+}
+
+/** What the fits say, and how far they are from the serial fraction that was set. */
+export function inWords({ serialFraction, serialFractionOnThreads, usl }: Fits, trueFraction: number): string[] {
+  const found = (fraction: number) => `${percentage(fraction)}, ${points(fraction - trueFraction)} off`
+  return [
+    `The true serial fraction is ${percentage(trueFraction)}.`,
+    serialFraction === undefined
+      ? 'Amdahl cannot be fitted: this machine gave no second processor.'
+      : `Amdahl, with the ceiling as the number of processors: ${found(serialFraction)}.`,
+    `Amdahl, with every thread as a processor:              ${found(serialFractionOnThreads)}: it takes missing cores for serial work.`,
+    `USL, on the threads: contention ${percentage(usl.contention)}, coherency ${percentage(usl.coherency)}, highest ${peakText(uslPeak(usl))}.`,
+  ]
+}
+
+/** With one decimal. */
+export function percentage(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+function points(share: number): string {
+  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} points`
+}
+
+function peakText(peak: number): string {
+  return Number.isFinite(peak) ? `at ${peak.toFixed(1)} threads` : 'never: it only flattens'
+}

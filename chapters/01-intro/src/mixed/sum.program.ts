@@ -1,0 +1,36 @@
+/**
+ * A process of the `mixed` example; its argument is the number of its threads. It divides what it is asked for among them:
+ * distributed memory between the processes, shared memory inside of each.
+ */
+
+import { divide } from '@repo/common/async/ranges'
+import { ready } from '@repo/common/process/ready'
+import { Piscina } from 'piscina'
+import type { Part, PartSum } from './sum.ts'
+import type { ThreadPart } from './sum.worker.ts'
+
+const threads = Number(process.argv[2])
+const pool = new Piscina<ThreadPart, number>({
+  filename: new URL('./sum.worker.ts', import.meta.url).href,
+  minThreads: threads,
+  maxThreads: threads,
+})
+
+async function add({ terms, range }: Part): Promise<PartSum> {
+  const sums = new Float64Array(new SharedArrayBuffer(8 * (range.to - range.from)))
+  const parts = divide(range, threads).map((part) => pool.run({ terms, range: part, sums, first: range.from }))
+  const ofThreads = await Promise.all(parts)
+  return {
+    // A copy: memory is shared between threads, not between processes.
+    sums: sums.slice(),
+    inOrderOfWorkers: ofThreads.reduce((sum, ofThread) => sum + ofThread, 0),
+    memoryBytes: process.memoryUsage.rss(),
+  }
+}
+
+process.on('message', async (part: Part) => process.send?.(await add(part)))
+// The owner is gone.
+process.on('disconnect', () => process.exit())
+// Every thread has run once, and its code is compiled.
+await add({ terms: 1_000_000, range: { from: 0, to: 64 } })
+ready()

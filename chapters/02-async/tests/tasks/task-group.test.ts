@@ -1,0 +1,121 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { startSlowServer } from '../../src/pages/slow-server.ts'
+import { layers } from '../../src/tasks/layers.ts'
+import { type TaskGroup, taskGroup } from '../../src/tasks/task-group.ts'
+
+/** A task that ends when its signal is aborted, and notes that it has. */
+function endless(ended: string[], name: string) {
+  return async (signal: AbortSignal) => {
+    try {
+      await delay(60_000, undefined, { signal })
+    } finally {
+      // Cleaning up takes a while too, and is waited for.
+      await delay(5)
+      ended.push(name)
+    }
+  }
+}
+
+describe('a task group', () => {
+  it('returns what its body returns, after all of its tasks', async () => {
+    const done: number[] = []
+    const result = await taskGroup(async (group) => {
+      group.run(() => delay(10).then(() => done.push(1)))
+      return await group.run(async () => 'result')
+    })
+    expect({ result, done }).toEqual({ result: 'result', done: [1] })
+  })
+
+  it('cancels the siblings of a task that fails, and waits for them', async () => {
+    const ended: string[] = []
+    const group = taskGroup(async (group) => {
+      group.run(endless(ended, 'a'))
+      group.run(endless(ended, 'b'))
+      await group.run(() => Promise.reject(new Error('failed')))
+    })
+    await expect(group).rejects.toThrow('failed')
+    expect(ended.sort()).toEqual(['a', 'b'])
+  })
+
+  it('does so also when nobody waits for the task', async () => {
+    const ended: string[] = []
+    const group = taskGroup(async (group) => {
+      group.run(() => Promise.reject(new Error('unseen')))
+      await group.run(endless(ended, 'a'))
+    })
+    await expect(group).rejects.toThrow('unseen')
+    expect(ended).toEqual(['a'])
+  })
+
+  it('gathers the errors of several', async () => {
+    const failing = taskGroup(async (group) => {
+      group.run(() => Promise.reject(new Error('first')))
+      group.run(async (signal) => {
+        await delay(60_000, undefined, { signal }).catch(() => {})
+        throw new Error('while cleaning up')
+      })
+    })
+    const error = await failing.catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(AggregateError)
+    expect((error as AggregateError).errors.map(({ message }) => message)).toEqual(['first', 'while cleaning up'])
+  })
+
+  it('cancels its tasks when its body fails, and starts none any more', async () => {
+    const ended: string[] = []
+    let late: Promise<unknown> | undefined
+    const group = taskGroup(async (group) => {
+      group.run(endless(ended, 'a'))
+      group.signal.addEventListener('abort', () => {
+        late = group.run(endless(ended, 'late')).catch((error: Error) => error.name)
+      })
+      throw new Error('the body')
+    })
+    await expect(group).rejects.toThrow('the body')
+    expect(ended).toEqual(['a'])
+    expect(await late).toBe('GroupCancelled')
+  })
+
+  it('ends when the caller cancels it, with the caller’s reason', async () => {
+    const ended: string[] = []
+    const controller = new AbortController()
+    const group = taskGroup(
+      async (group) => {
+        group.run(endless(ended, 'a'))
+        controller.abort(new Error('no longer wanted'))
+      },
+      { signal: controller.signal },
+    )
+    await expect(group).rejects.toThrow('no longer wanted')
+    expect(ended).toEqual(['a'])
+    await expect(taskGroup(async () => 1, { signal: controller.signal })).rejects.toThrow('no longer wanted')
+  })
+
+  it('starts nothing once it has ended', async () => {
+    let kept: TaskGroup | undefined
+    await taskGroup(async (group) => {
+      kept = group
+    })
+    expect(() => kept?.run(async () => 1)).toThrow('the group has ended')
+  })
+
+  it('can hold another', async () => {
+    const ended: string[] = []
+    const outer = taskGroup(async (group) => {
+      group.run((signal) => taskGroup(async (inner) => void inner.run(endless(ended, 'inner')), { signal }))
+      await group.run(() => Promise.reject(new Error('outer')))
+    })
+    await expect(outer).rejects.toThrow('outer')
+    expect(ended).toEqual(['inner'])
+  })
+})
+
+it.each(Object.entries(layers))('a %s ends when its signal is aborted', async (_, run) => {
+  await using server = await startSlowServer({ seed: 1, latencyMs: 1, failRate: 0 })
+  const controller = new AbortController()
+  const running = Promise.withResolvers<void>()
+  const ended = run(server.url, controller.signal, running.resolve).catch((error: Error) => error.name)
+  await running.promise
+  controller.abort()
+  expect(await ended).toBe('AbortError')
+})

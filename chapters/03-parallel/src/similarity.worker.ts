@@ -1,9 +1,0 @@
-/** A worker thread of the `similarity` example: compares bands of rows in memory that all threads share. */
-
-import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/similarity'
-import { workerData } from 'piscina'
-
-const comparison = workerData as Comparison
-const contains = tableFor(comparison.sets)
-
-export default (band: Band) => compareRows(comparison, band, contains)

@@ -1,0 +1,240 @@
+/** The pool under everything that tasks can do to their workers, for threads and for processes. */
+import { until } from '@repo/common/testing/testing'
+import { describe, expect, it } from 'vitest'
+import { WorkerPool } from '../../src/pool/pool.ts'
+import type { Task } from '../../src/pool/tasks.worker.ts'
+import { processes, threads, type WorkerEvents } from '../../src/pool/workers.ts'
+import { isAlive } from '../fixtures/alive.ts'
+
+const tasks = new URL('../../src/pool/tasks.worker.ts', import.meta.url)
+const echo = (value: unknown): Task => ({ do: 'echo', value })
+const heap = { resourceLimits: { maxOldGenerationSizeMb: 32 } }
+
+const kinds = [
+  ['threads', () => threads(tasks, heap)],
+  ['processes', () => processes(tasks)],
+] as const
+
+describe.each(kinds)('a pool of %s', (kind, start) => {
+  it('does every task once and gives back its result', async () => {
+    await using pool = new WorkerPool<Task, unknown>(start(), 3)
+    const values = Array.from({ length: 3_000 }, (_, at) => ({ at }))
+    expect(await Promise.all(values.map((value) => pool.run(echo(value))))).toEqual(values)
+  })
+
+  it.each([
+    ['throw', /^RangeError: a bug in the task$/],
+    ['exit', kind === 'threads' ? /^Error: the worker exited with code 3 during its task$/ : /exited with code 3/],
+    ['hang', /^TimeoutError: no result within 1500 ms: its worker was stopped$/],
+    ...(kind === 'threads' ? [['exhaust', /^Error: the worker ran out of memory, its limit is 32 MB/] as const] : []),
+  ] as const)('lives on when a task does this: %s', async (fault, cause) => {
+    await using pool = new WorkerPool<Task, unknown>(start(), 2)
+    const outcomes = await Promise.allSettled([
+      pool.run(echo(0)),
+      pool.run({ do: fault }, fault === 'hang' ? { timeoutMs: 1_500 } : {}),
+      ...Array.from({ length: 8 }, (_, at) => pool.run(echo(at + 1))),
+    ])
+    const [bad] = outcomes.splice(1, 1)
+    const { name, message } = (bad as PromiseRejectedResult).reason
+    expect(`${name}: ${message}`).toMatch(cause)
+    expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8,
+    ])
+    // Both workers are there, or there again.
+    expect(await Promise.all([pool.run(echo('a')), pool.run(echo('b'))])).toEqual(['a', 'b'])
+  })
+
+  it('fails a task also when what it throws is nothing', async () => {
+    const file = new URL('../fixtures/throws-nothing.ts', import.meta.url)
+    await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(file) : processes(file), 1)
+    await expect(pool.run(echo(1))).rejects.toBeNull()
+  })
+
+  it('cancels a queued task without starting it, and a running one with its worker', async () => {
+    await using pool = new WorkerPool<Task, unknown>(start(), 1)
+    const started: string[] = []
+    const controllers = [new AbortController(), new AbortController()] as const
+    const running = pool.run({ do: 'hang' }, { signal: controllers[0].signal, onStart: () => started.push('running') })
+    const queued = pool.run(echo(1), { signal: controllers[1].signal, onStart: () => started.push('queued') })
+    const last = pool.run(echo(2), { onStart: () => started.push('last') })
+    controllers[1].abort(new Error('not needed'))
+    await expect(queued).rejects.toThrow('not needed')
+    controllers[0].abort(new Error('enough'))
+    await expect(running).rejects.toThrow('enough')
+    expect(await last).toBe(2)
+    expect(started).toEqual(['running', 'last'])
+    await expect(pool.run(echo(3), { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before')
+  })
+
+  it('fails every task with the cause, and no more, when its workers cannot even start', async () => {
+    const missing = new URL('../src/no-such-file.ts', import.meta.url)
+    await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(missing) : processes(missing), 2)
+    const outcomes = await Promise.allSettled([1, 2, 3].map((value) => pool.run(echo(value))))
+    for (const outcome of outcomes) expect(String((outcome as PromiseRejectedResult).reason)).toMatch(/no-such-file/)
+  })
+
+  it('finishes what it has when it is closed, and takes nothing more', async () => {
+    const pool = new WorkerPool<Task, unknown>(start(), 2)
+    const given = Array.from({ length: 20 }, (_, at) => pool.run(echo(at)))
+    const closing = pool.close()
+    await expect(pool.run(echo('late'))).rejects.toThrow('the pool is closed')
+    await closing
+    expect(await Promise.all(given)).toEqual(Array.from({ length: 20 }, (_, at) => at))
+  })
+
+  it('fails what it has when it is disposed of', async () => {
+    const pool = new WorkerPool<Task, unknown>(start(), 1)
+    const outcomes = Promise.allSettled([pool.run({ do: 'hang' }), pool.run(echo(1))])
+    await pool[Symbol.asyncDispose]()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: new Error('the pool was closed') })
+  })
+})
+
+it('gives no task to a worker whose reply comes while it is being ended', async () => {
+  const workers: WorkerEvents[] = []
+  const given: number[] = []
+  const start = (events: WorkerEvents) => {
+    const number = workers.push(events)
+    return { send: () => void given.push(number), stop: async () => events.onReply({ value: 'late' }) }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  const cancellation = new AbortController()
+  const cancelled = pool.run(echo(1), { signal: cancellation.signal })
+  cancellation.abort(new Error('enough'))
+  await expect(cancelled).rejects.toThrow('enough')
+  const next = pool.run(echo(2))
+  expect(given).toEqual([1, 2])
+  workers[1]?.onReply({ value: 'in time' })
+  expect(await next).toBe('in time')
+})
+
+it('gives no task to a worker that ended while it had none', async () => {
+  const workers: WorkerEvents[] = []
+  const start = (events: WorkerEvents) => {
+    const value = workers.push(events)
+    return { send: () => events.onReply({ value }), stop: async () => {} }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  expect(await pool.run(echo(1))).toBe(1)
+  workers[0]?.onEnd(new Error('killed'))
+  expect(await pool.run(echo(2))).toBe(2)
+})
+
+it('refuses any number of queued tasks that cannot be copied', async () => {
+  const workers: WorkerEvents[] = []
+  const start = (events: WorkerEvents) => {
+    workers.push(events)
+    let sent = 0
+    const send = () => {
+      if (sent++ > 0) throw new Error('could not be cloned')
+    }
+    return { send, stop: async () => {} }
+  }
+  await using pool = new WorkerPool<Task, unknown>(start, 1)
+  const outcomes = Promise.allSettled(Array.from({ length: 20_000 }, (_, at) => pool.run(echo(at))))
+  workers[0]?.onReply({ value: 'first' })
+  const [first, ...others] = await outcomes
+  expect(first).toEqual({ status: 'fulfilled', value: 'first' })
+  expect(others.every(({ status }) => status === 'rejected')).toBe(true)
+})
+
+it('ends a worker once, also when the pool is disposed of while the worker still ends', async () => {
+  const gone = Promise.withResolvers<void>()
+  let stops = 0
+  const stop = () => {
+    stops++
+    return gone.promise
+  }
+  const pool = new WorkerPool<Task, unknown>(() => ({ send: () => {}, stop }), 1)
+  const cancellation = new AbortController()
+  const running = pool.run({ do: 'hang' }, { signal: cancellation.signal })
+  cancellation.abort(new Error('enough'))
+  await expect(running).rejects.toThrow('enough')
+  const disposal = pool[Symbol.asyncDispose]()
+  gone.resolve()
+  await disposal
+  expect(stops).toBe(1)
+})
+
+describe('a pool of threads', () => {
+  it('brings the stack of an error across', async () => {
+    await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
+    const error = await pool.run({ do: 'throw' }).catch((error: Error) => error)
+    expect((error as Error).stack).toMatch(/tasks\.worker\.ts:\d+/)
+    expect(error).toBeInstanceOf(RangeError)
+  })
+
+  it('refuses what cannot be copied to a thread or back, and goes on', async () => {
+    await using pool = new WorkerPool<unknown, unknown>(threads(tasks), 1)
+    await expect(pool.run(echo(() => {}))).rejects.toThrow(/could not be cloned/)
+    await expect(pool.run({ do: 'function' })).rejects.toThrow(/could not be cloned/)
+    expect(await pool.run(echo(1))).toBe(1)
+  })
+
+  it('starts no more workers than it needs', async () => {
+    let count = 0
+    const counting: ReturnType<typeof threads> = (events) => {
+      count++
+      return threads(tasks)(events)
+    }
+    await using pool = new WorkerPool<Task, unknown>(counting, 4)
+    for (const value of [1, 2, 3]) await pool.run(echo(value))
+    expect(count).toBe(1)
+  })
+})
+
+describe('a pool of processes', () => {
+  it('replaces a process that is killed, and fails only its task', async () => {
+    const pids: number[] = []
+    await using pool = new WorkerPool<Task, unknown>(
+      processes(tasks, (pid) => pids.push(pid)),
+      2,
+    )
+    const hanging = Promise.allSettled([pool.run({ do: 'hang' }), pool.run({ do: 'hang' })])
+    const others = Array.from({ length: 6 }, (_, at) => pool.run(echo(at)))
+    await until(() => pids.length === 2)
+    const killed = [...pids]
+    for (const pid of killed) process.kill(pid, 'SIGKILL')
+    const causes = (await hanging).map((outcome) => String((outcome as PromiseRejectedResult).reason))
+    for (const pid of killed) expect(causes.join()).toContain(`process ${pid} was ended by SIGKILL during its task`)
+    expect(await Promise.all(others)).toEqual([0, 1, 2, 3, 4, 5])
+    expect(pids.length).toBe(4)
+    await pool.close()
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+
+  it('leaves no process behind when it is disposed of while they start', async () => {
+    const pids: number[] = []
+    const pool = new WorkerPool<Task, unknown>(
+      processes(tasks, (pid) => pids.push(pid)),
+      2,
+    )
+    const outcomes = Promise.allSettled([pool.run({ do: 'hang' }), pool.run({ do: 'hang' })])
+    await pool[Symbol.asyncDispose]()
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+})
+
+it('keeps no listener of a task that is done', async () => {
+  await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
+  const controller = new AbortController()
+  const { signal } = controller
+  let listeners = 0
+  const add = signal.addEventListener.bind(signal)
+  const remove = signal.removeEventListener.bind(signal)
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++
+    add(...args)
+  }
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--
+    remove(...args)
+  }
+  expect(await pool.run(echo(1), { signal, timeoutMs: 60_000 })).toBe(1)
+  expect(listeners).toBe(0)
+  // Too late to matter, also to the next task of the worker.
+  const next = pool.run(echo(2))
+  controller.abort()
+  expect(await next).toBe(2)
+})

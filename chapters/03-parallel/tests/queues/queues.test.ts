@@ -1,0 +1,108 @@
+/** The queues between processes: every task once, an end for each consumer, and consumers that are killed. */
+import { randomUUID } from 'node:crypto'
+import { processesWith } from '@repo/common/testing/testing'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AsyncQueue } from '../../src/queues/async-queue.ts'
+import { type ConsumerTask, consume } from '../../src/queues/process-queues.ts'
+import { isAlive } from '../fixtures/alive.ts'
+
+// Lets a test say which start of a process fails, counted from 1.
+const failing = vi.hoisted(() => ({ start: 0 }))
+vi.mock('@repo/common/process/child', async (original) => {
+  const actual = await original<typeof import('@repo/common/process/child')>()
+  const startProgram: typeof actual.startProgram = async (...args) => {
+    if (--failing.start === 0) throw new Error('no more processes')
+    return await actual.startProgram(...args)
+  }
+  return { ...actual, startProgram }
+})
+
+const echoes = (count: number): ConsumerTask[] => Array.from({ length: count }, (_, at) => ({ echo: `text ${at}` }))
+
+describe('a task queue between processes', () => {
+  const markName = 'QUEUES_TEST'
+  let mark: string
+  beforeEach(() => {
+    mark = randomUUID()
+    vi.stubEnv(markName, mark)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    expect(await processesWith(markName, mark), 'nothing is left').toEqual([])
+  })
+
+  it('hands out every task once and ends with its consumers', async () => {
+    let pids: number[] = []
+    const onReady = (ready: number[]) => {
+      pids = ready
+    }
+    const results = await consume(echoes(200), { consumers: 3, onReady })
+    expect(results.map(({ value }) => value).sort()).toEqual(
+      echoes(200)
+        .map((task) => 'echo' in task && task.echo)
+        .sort(),
+    )
+    expect(pids.length).toBe(3)
+    expect(new Set(results.map(({ pid }) => pid)).isSubsetOf(new Set(pids))).toBe(true)
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+
+  it('ends also with more consumers than tasks, and with none', async () => {
+    expect((await consume(echoes(1), { consumers: 3 })).length).toBe(1)
+    expect(await consume([], { consumers: 2 })).toEqual([])
+  })
+
+  it('fails the task of a consumer that is killed, and no other', async () => {
+    const tasks: ConsumerTask[] = [...echoes(5), { kill: true }, ...echoes(20), { kill: true }, { kill: true }]
+    const results = await consume(tasks, { consumers: 2 })
+    expect(results.length).toBe(tasks.length)
+    const failed = results.filter(({ error }) => error !== undefined)
+    expect(failed.map(({ task }) => task)).toEqual([{ kill: true }, { kill: true }, { kill: true }])
+    for (const { pid, error } of failed) expect(error).toBe(`its consumer, process ${pid}, was ended by SIGKILL`)
+  })
+
+  it('is over only when also the one that replaces the last has ended', async () => {
+    const [result] = await consume([{ kill: true }], { consumers: 1 })
+    expect(result?.error).toMatch(/was ended by SIGKILL$/)
+  })
+
+  it.each([
+    ['a consumer', 2, echoes(3)],
+    ['a replacement', 3, [{ kill: true } as const, ...echoes(100)]],
+  ])('fails, and stops all the others, when %s cannot be started', async (_, start, tasks) => {
+    failing.start = start
+    await expect(consume(tasks, { consumers: 2 })).rejects.toThrow('no more processes')
+  })
+
+  it('replaces a consumer that is killed from outside while it waits for a task', async () => {
+    const killFirst = (pids: number[]) => void process.kill(pids[0] as number, 'SIGKILL')
+    const results = await consume(echoes(100), { consumers: 2, onReady: killFirst })
+    const lost = results.filter(({ error }) => error !== undefined).length
+    expect(results.length).toBe(100)
+    // At most what it had just been given.
+    expect(lost).toBeLessThanOrEqual(1)
+  })
+
+  it('stops its consumers when it is aborted', async () => {
+    const controller = new AbortController()
+    let pids: number[] = []
+    const onReady = (ready: number[]) => {
+      pids = ready
+      controller.abort(new Error('enough'))
+    }
+    await expect(consume(echoes(10_000), { consumers: 2, signal: controller.signal, onReady })).rejects.toThrow(
+      'enough',
+    )
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+})
+
+describe('a queue on one thread', () => {
+  it('serves takers in their order and keeps what nobody waits for, also null', async () => {
+    const queue = new AsyncQueue<number | null>()
+    const [first, second] = [queue.take(), queue.take()]
+    for (const item of [1, 2, null, 4]) queue.put(item)
+    queue.putBack(0)
+    expect(await Promise.all([first, second, queue.take(), queue.take(), queue.take()])).toEqual([1, 2, 0, null, 4])
+  })
+})

@@ -1,0 +1,99 @@
+/** The queue in shared memory under every order of its atomic steps that fast-check comes up with, on real threads. */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ringMemory } from '../../src/ring/ring.ts'
+import { finished, parked, running, type SteppedJob, wordsEach } from '../fixtures/steps.ts'
+
+const most = 5
+const turns = new Int32Array(new SharedArrayBuffer(4 * wordsEach * most))
+let workers: Worker[]
+
+beforeAll(() => {
+  const file = new URL('../fixtures/stepped.worker.ts', import.meta.url)
+  workers = Array.from({ length: most }, (_, index) => new Worker(file, { execArgv: [], workerData: { turns, index } }))
+})
+afterAll(() => Promise.all(workers.map((worker) => worker.terminate())))
+
+const stateOf = (index: number) => Atomics.load(turns, index * wordsEach)
+
+/** Waits until a thread has come to its next step, its sleep or its end. */
+function settle(index: number) {
+  while (stateOf(index) === running) {
+    if (Atomics.wait(turns, index * wordsEach, running, 10_000) === 'timed-out')
+      throw new Error('a thread does not stop')
+  }
+}
+
+/**
+ * Runs the jobs, one atomic step after the other, each of the thread that `pick` chooses among those that can go on. The
+ * last job, which closes the queue, may begin when `mayClose` says so.
+ */
+async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () => boolean): Promise<number[][]> {
+  turns.fill(running)
+  const answers = jobs.map(async (job, index) => {
+    const worker = workers[index] as Worker
+    const answer = once(worker, 'message')
+    worker.postMessage(job)
+    return (await answer)[0] as number[]
+  })
+  for (const index of jobs.keys()) settle(index)
+  for (;;) {
+    const ready = [...jobs.keys()].filter(
+      (index) => stateOf(index) === parked && (index < jobs.length - 1 || mayClose()),
+    )
+    if (ready.length === 0) break
+    const index = ready[pick() % ready.length] as number
+    Atomics.store(turns, index * wordsEach, running)
+    Atomics.add(turns, index * wordsEach + 1, 1)
+    Atomics.notify(turns, index * wordsEach + 1)
+    settle(index)
+  }
+  const states = [...jobs.keys()].map(stateOf)
+  if (states.some((state) => state !== finished))
+    throw new Error(`a wake-up was lost: all that are left sleep, ${states}`)
+  return await Promise.all(answers)
+}
+
+it('a ring loses, doubles and reorders nothing, and nobody sleeps for ever, in any order of steps', async () => {
+  const schedule = fc.record({
+    first: fc.constantFrom(0, -4),
+    producers: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 2 }),
+    consumers: fc.integer({ min: 1, max: 2 }),
+    closeEarly: fc.boolean(),
+    // Small numbers stay with one thread for long: one stands still in the middle of something while others run on.
+    picks: fc.infiniteStream(fc.oneof(fc.constant(0), fc.nat(20))),
+  })
+  await fc.assert(
+    fc.asyncProperty(schedule, async ({ first, producers, consumers, closeEarly, picks }) => {
+      const memory = ringMemory(2, 8, first)
+      const jobs: SteppedJob[] = [
+        ...producers.map((put, producer) => ({ memory, put, producer })),
+        ...Array.from({ length: consumers }, () => ({ memory, take: true as const })),
+        { memory, close: true },
+      ]
+      const allIn = () => producers.every((_, index) => stateOf(index) === finished)
+      const results = await stepThrough(
+        jobs,
+        () => picks.next().value ?? 0,
+        () => closeEarly || allIn(),
+      )
+
+      const put = results.slice(0, producers.length)
+      const taken = results.slice(producers.length, -1).map((items) => {
+        const pairs = Array.from({ length: items.length / 2 }, (_, at) => [items[2 * at], items[2 * at + 1]])
+        for (const producer of producers.keys()) {
+          const numbers = pairs.filter(([from]) => from === producer).map(([, number]) => number as number)
+          expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+        }
+        return pairs.map(String)
+      })
+      const accepted = put.flatMap((numbers, producer) => numbers.map((number) => String([producer, number])))
+      expect(taken.flat().sort()).toEqual(accepted.sort())
+      if (!closeEarly) expect(put.map(({ length }) => length)).toEqual(producers)
+    }),
+    // After a failure the threads stand still in the middle of something: there is no shrinking.
+    { numRuns: 1_000, endOnFailure: true },
+  )
+})

@@ -1,0 +1,126 @@
+/** The parallel sort against TypedArray.prototype.sort, number by number, on what sorts get wrong. */
+import fc from 'fast-check'
+import { Piscina } from 'piscina'
+import { describe, expect, it } from 'vitest'
+import {
+  doSortTask,
+  fillNumbers,
+  inputKinds,
+  mergePath,
+  parallelSort,
+  radixSort,
+  type SortTask,
+  sortMemory,
+} from '../../src/sort/parallel-sort.ts'
+
+/** Sorts on this thread; the tasks of one phase in any order, as workers may do them. */
+async function sorted(type: 'int32' | 'float64', values: number[], runs: number, backwards = false): Promise<number[]> {
+  const memory = sortMemory(type, values.length)
+  memory.numbers.set(values)
+  let waiting: (() => void)[] = []
+  const work = (task: SortTask) =>
+    new Promise<number>((resolve) => {
+      if (waiting.length === 0) {
+        // When all of the phase are handed in.
+        setImmediate(() => {
+          const tasks = backwards ? waiting.reverse() : waiting
+          waiting = []
+          for (const run of tasks) run()
+        })
+      }
+      waiting.push(() => resolve(doSortTask(memory, task)))
+    })
+  await parallelSort(memory, runs, work)
+  return Array.from(memory.numbers)
+}
+
+const runs = fc.integer({ min: 1, max: 9 })
+const int = fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -2, max: 2 }))
+const special = fc.constantFrom(Number.NaN, 0, -0, Infinity, -Infinity, Number.MIN_VALUE, -Number.MIN_VALUE, 1)
+const float = fc.oneof(fc.double(), special)
+
+describe('the parallel sort', () => {
+  it('sorts whole numbers as TypedArray.sort does', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(int, { maxLength: 200 }), runs, fc.boolean(), async (values, runs, backwards) => {
+        expect(await sorted('int32', values, runs, backwards)).toEqual(Array.from(Int32Array.from(values).sort()))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('sorts doubles as TypedArray.sort does: −0 before 0, NaN last', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(float, { maxLength: 200 }), runs, fc.boolean(), async (values, runs, backwards) => {
+        // toEqual tells −0 from 0 and takes NaN for NaN.
+        expect(await sorted('float64', values, runs, backwards)).toEqual(Array.from(Float64Array.from(values).sort()))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('sorts as TypedArray.sort does on three threads at once', async () => {
+    const memory = sortMemory('float64', 300)
+    const filename = new URL('../../src/sort/parallel-sort.worker.ts', import.meta.url).href
+    await using pool = new Piscina<SortTask, number>({ filename, workerData: memory, minThreads: 3, maxThreads: 3 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(float, { minLength: 300, maxLength: 300 }), async (values) => {
+        memory.numbers.set(values)
+        await parallelSort(memory, 3, (task) => pool.run(task))
+        expect(Array.from(memory.numbers)).toEqual(Array.from(Float64Array.from(values).sort()))
+      }),
+    )
+  })
+
+  it.each(inputKinds)('sorts %s input of both types, into which the memory does not go evenly', async (input) => {
+    for (const type of ['int32', 'float64'] as const) {
+      const values = type === 'int32' ? new Int32Array(10_007) : new Float64Array(10_007)
+      fillNumbers(values, input, 7)
+      expect(await sorted(type, Array.from(values), 3)).toEqual(Array.from(values.sort()))
+    }
+  })
+
+  it('sorts all NaN, one number, and none', async () => {
+    expect(await sorted('float64', [Number.NaN, Number.NaN, Number.NaN], 2)).toEqual([NaN, NaN, NaN])
+    expect(await sorted('float64', [NaN, 1, NaN, -0], 4)).toEqual([-0, 1, NaN, NaN])
+    expect(await sorted('int32', [5], 4)).toEqual([5])
+    expect(await sorted('int32', [], 2)).toEqual([])
+  })
+})
+
+describe('the merge path', () => {
+  it('says how many of the first numbers come from the left', () => {
+    const part = fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 30 })
+    fc.assert(
+      fc.property(part, part, (a, b) => {
+        const left = a.sort((x, y) => x - y)
+        const right = b.sort((x, y) => x - y)
+        const { numbers } = sortMemory('int32', a.length + b.length)
+        numbers.set([...left, ...right])
+        const ranges = [
+          { from: 0, to: a.length },
+          { from: a.length, to: a.length + b.length },
+        ] as const
+        // Stable: equal numbers of the left come first.
+        const merged = [...left.map((value) => ({ value, side: 0 })), ...right.map((value) => ({ value, side: 1 }))]
+        merged.sort((x, y) => x.value - y.value)
+        for (let count = 0; count <= merged.length; count++) {
+          const expected = merged.slice(0, count).filter(({ side }) => side === 0).length
+          expect(mergePath(numbers, ...ranges, count)).toBe(expected)
+        }
+      }),
+    )
+  })
+})
+
+describe('the radix sort', () => {
+  it('sorts whole numbers of either sign', () => {
+    fc.assert(
+      fc.property(fc.array(int, { maxLength: 300 }), (values) => {
+        const numbers = Int32Array.from(values)
+        radixSort(numbers)
+        expect(numbers).toEqual(Int32Array.from(values).sort())
+      }),
+    )
+  })
+})

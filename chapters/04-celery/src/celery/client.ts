@@ -1,0 +1,132 @@
+/** A client of Celery: sends tasks to workers in Python, or in TypeScript, and waits for what the result store says. */
+import { setInterval } from 'node:timers/promises'
+import { connect, endSubscriber } from '../queue/connect.ts'
+import { type Call, encodeMessage, failure, resultKey, type TaskMeta, taskMeta } from './protocol.ts'
+
+/** What a task raised where it ran. */
+export class CeleryError extends Error {
+  override name = 'CeleryError'
+  /** The exception's class and module, such as `ZeroDivisionError` of `builtins`. */
+  readonly type: string
+  readonly module: string | undefined
+  /** The worker's traceback. */
+  readonly traceback: string | undefined
+  constructor(task: string, { result, traceback }: TaskMeta) {
+    const { exc_type, exc_message, exc_module } = failure.parse(result)
+    super(`${task} failed: ${exc_type}: ${[exc_message].flat().join(', ')}`)
+    this.type = exc_type
+    this.module = exc_module
+    this.traceback = traceback
+  }
+}
+
+export interface GetOptions {
+  /** 30 s. */
+  timeoutMs?: number
+  signal?: AbortSignal | undefined
+}
+
+export interface AsyncResult {
+  id: string
+  /** Every state that the store has told of, in order, such as RETRY, RETRY, SUCCESS. */
+  states: TaskMeta[]
+  /** Waits for the result. Throws a CeleryError when the task failed, another Error when the time is over. */
+  get: (options?: GetOptions) => Promise<unknown>
+  /** Removes the result from the store. */
+  forget: () => Promise<void>
+}
+
+export interface CeleryClient extends AsyncDisposable {
+  send: (call: Call) => Promise<AsyncResult>
+}
+
+/** A published result may be lost with the connection: the store is asked as well, this often. */
+const askEveryMs = 1_000
+
+/**
+ * @throws an Error of one line when Redis cannot be reached or refuses the password
+ */
+export async function connectCelery(url: string): Promise<CeleryClient> {
+  const redis = await connect(url, { enableAutoPipelining: true })
+  const subscriber = await connect(url).catch((error) => {
+    redis.disconnect()
+    throw error
+  })
+  const listeners = new Map<string, (text: string) => void>()
+  subscriber.on('message', (channel: string, text: string) => listeners.get(channel)?.(text))
+
+  return {
+    async send(call) {
+      const { id, queue, text } = encodeMessage(call)
+      const key = resultKey(id)
+      const states: TaskMeta[] = []
+      const ended = Promise.withResolvers<TaskMeta>()
+      const settle = (text: string) => {
+        let meta: TaskMeta
+        try {
+          meta = taskMeta.parse(JSON.parse(text))
+        } catch {
+          return ended.reject(new Error(`${call.task}: the result store has ${text.slice(0, 200)}`))
+        }
+        states.push(meta)
+        if (!['SUCCESS', 'FAILURE', 'REVOKED'].includes(meta.status)) return
+        ended.resolve(meta)
+        stopListening()
+      }
+      const stopListening = () => {
+        if (listeners.delete(key)) subscriber.unsubscribe(key).catch(() => {})
+      }
+      // Nobody may be waiting yet.
+      ended.promise.catch(() => {})
+      listeners.set(key, settle)
+      // Before the task is sent: its result could be there sooner than the subscription.
+      await subscriber.subscribe(key)
+      await redis.lpush(queue, text)
+
+      const askNowAndThen = async (signal: AbortSignal) => {
+        for await (const _ of setInterval(askEveryMs, undefined, { signal, ref: false })) {
+          const text = await redis.get(key)
+          if (text !== null && listeners.has(key) && /"status": ?"(SUCCESS|FAILURE|REVOKED)"/.test(text)) settle(text)
+        }
+      }
+      return {
+        ...{ id, states },
+        async get({ timeoutMs = 30_000, signal } = {}) {
+          const over = new AbortController()
+          const deadline = AbortSignal.timeout(timeoutMs)
+          const late = Promise.withResolvers<never>()
+          // Not waited for: while there is no Redis a question has no end.
+          void askNowAndThen(over.signal).catch(() => {})
+          const seconds = timeoutMs / 1000
+          const onTimeout = () => {
+            const last = states.at(-1)?.status ?? 'PENDING'
+            late.reject(
+              new Error(`${call.task}: no result after ${seconds} s, it is ${last}; does a worker serve "${queue}"?`),
+            )
+          }
+          const onAbort = () => late.reject(signal?.reason)
+          deadline.addEventListener('abort', onTimeout)
+          signal?.addEventListener('abort', onAbort)
+          try {
+            signal?.throwIfAborted()
+            const meta = await Promise.race([ended.promise, late.promise])
+            if (meta.status === 'SUCCESS') return meta.result
+            throw new CeleryError(call.task, meta)
+          } finally {
+            deadline.removeEventListener('abort', onTimeout)
+            signal?.removeEventListener('abort', onAbort)
+            over.abort()
+          }
+        },
+        async forget() {
+          stopListening()
+          await redis.del(key)
+        },
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      redis.disconnect()
+      await endSubscriber(subscriber)
+    },
+  }
+}

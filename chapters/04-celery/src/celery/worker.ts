@@ -1,0 +1,230 @@
+/** A worker for Celery's clients: serves the messages of celery.ts, with its results, errors, retries and chains. */
+import { setInterval } from 'node:timers/promises'
+import { z } from 'zod'
+import { connect, type Redis } from '../queue/connect.ts'
+import { type Claim, type ServeOptions, serve } from '../rq/claims.ts'
+import { callOf, decodeMessage, encodeMessage, type Message, RejectedMessage, reason, resultKey } from './protocol.ts'
+
+export interface TaskContext {
+  id: string
+  /** How often it has been tried before. */
+  retries: number
+  /** Aborted when the task's time limit is over. */
+  signal: AbortSignal
+}
+
+export interface CeleryTask {
+  args: z.ZodType<unknown[]>
+  kwargs?: z.ZodType<Record<string, unknown>> | undefined
+  /** How often it is tried again when it throws; 0. */
+  maxRetries?: number | undefined
+  /** 1 s. */
+  retryDelayMs?: number | undefined
+  run: (args: never, kwargs: never, context: TaskContext) => unknown
+}
+
+/** A task and the schemas of its arguments, which give them their types. Without `kwargs` there may be none. */
+export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.ZodType<Record<string, unknown>>>(task: {
+  args: Args
+  kwargs?: Kwargs
+  maxRetries?: number
+  retryDelayMs?: number
+  run: (args: z.output<Args>, kwargs: z.output<Kwargs>, context: TaskContext) => unknown
+}): CeleryTask {
+  return task
+}
+
+const resultTtlSeconds = 86_400
+const scheduledEveryMs = 200
+const mostRejected = 1_000
+/** A longer one would be over at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+const scripts = {
+  // The message goes, its result and what follows it come, or nothing happens: it is no longer ours.
+  end: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+    if ARGV[2] ~= '' then
+      redis.call('SET', KEYS[2], ARGV[2], 'EX', ${resultTtlSeconds})
+      redis.call('PUBLISH', KEYS[2], ARGV[2])
+    end
+    for at = 3, #ARGV, 2 do redis.call('LPUSH', ARGV[at], ARGV[at + 1]) end
+    return 1`,
+  later: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+    if ARGV[2] ~= '' then
+      redis.call('SET', KEYS[2], ARGV[2], 'EX', ${resultTtlSeconds})
+      redis.call('PUBLISH', KEYS[2], ARGV[2])
+    end
+    return redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])`,
+  reject: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+    redis.call('LPUSH', KEYS[2], ARGV[2])
+    return redis.call('LTRIM', KEYS[2], 0, ${mostRejected - 1})`,
+  due: `for _, message in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
+      redis.call('ZREM', KEYS[1], message)
+      redis.call('LPUSH', KEYS[2], message)
+    end`,
+}
+
+/** Where what does not fit in Celery's own keys stands, for a queue. */
+export const workerKeys = (queue: string) => ({
+  waiting: queue,
+  workers: `${queue}:ts:workers`,
+  active: `${queue}:ts:active:`,
+  /** A sorted set of messages by the moment before which they may not run. */
+  scheduled: `${queue}:ts:scheduled`,
+  /** Messages that could not be served, each with its reason, the newest first. */
+  rejected: `${queue}:ts:rejected`,
+})
+type Keys = ReturnType<typeof workerKeys>
+
+/**
+ * Serves a queue of Celery until the signal is aborted; tasks that are running then are finished. A message that cannot be
+ * served is put aside with the reason, and its task fails where it says which one it is.
+ *
+ * @throws an Error of one line when Redis cannot be reached or refuses the password
+ */
+export async function serveCelery(
+  url: string,
+  queue: string,
+  tasks: Record<string, CeleryTask>,
+  { onError = () => {}, ...options }: ServeOptions,
+): Promise<void> {
+  const keys = workerKeys(queue)
+  const redis = await connect(url)
+  const over = new AbortController()
+  async function sendWhatIsDue() {
+    for await (const _ of setInterval(scheduledEveryMs, undefined, { signal: over.signal })) {
+      await redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now()).catch(onError)
+    }
+  }
+  // Not waited for at the end: without Redis it never ends.
+  void sendWhatIsDue().catch(() => {})
+  try {
+    await serve(url, keys, (redis, claim) => runMessage(redis, keys, tasks, claim), { onError, ...options })
+  } finally {
+    over.abort()
+    redis.disconnect()
+  }
+}
+
+/** Removes a queue with all that waits in it. Results expire by themselves. */
+export async function clearCelery(url: string, queue: string): Promise<void> {
+  const redis = await connect(url)
+  const { waiting, workers, active, scheduled, rejected } = workerKeys(queue)
+  // What a killed worker had. Its name is known.
+  const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
+  await redis.del(waiting, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
+  redis.disconnect()
+}
+
+async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, CeleryTask>, { item, active }: Claim) {
+  const end = (id: string, meta: string, ...next: { queue: string; text: string }[]) =>
+    redis.eval(scripts.end, 2, active, resultKey(id), item, meta, ...next.flatMap(({ queue, text }) => [queue, text]))
+  let message: Message
+  try {
+    message = decodeMessage(item)
+  } catch (error) {
+    const rejected = error instanceof RejectedMessage ? error : new RejectedMessage(String(error))
+    const { id, message: reason } = rejected
+    if (id !== undefined) {
+      const text = JSON.stringify(failed(id, rejected, 'celery.exceptions'))
+      // Never in place of another's result: a message that is wrong may also carry a wrong id.
+      const set = await redis.set(resultKey(id), text, 'EX', resultTtlSeconds, 'NX')
+      if (set === 'OK') await redis.publish(resultKey(id), text)
+    }
+    const kept = JSON.stringify({ reason, message: item.slice(0, 10_000) })
+    return void (await redis.eval(scripts.reject, 2, active, keys.rejected, item, kept))
+  }
+
+  const { id, eta = 0, expires = Number.POSITIVE_INFINITY, retries = 0 } = message
+  // Says nothing where the client does not want to know.
+  const wanted = (meta: object) => (message.ignore_result ? '' : JSON.stringify(meta))
+  if (eta > Date.now())
+    return void (await redis.eval(scripts.later, 3, active, resultKey(id), keys.scheduled, item, '', item, eta))
+  if (expires < Date.now()) {
+    return void (await end(
+      id,
+      wanted({ ...failed(id, new NamedError('TaskRevokedError', 'expired'), 'celery.exceptions'), status: 'REVOKED' }),
+    ))
+  }
+  const task = Object.hasOwn(tasks, message.task) ? tasks[message.task] : undefined
+  let success: string
+  let followers: ReturnType<typeof encodeMessage>[]
+  try {
+    if (!task) throw new NamedError('NotRegistered', message.task.slice(0, 200))
+    const result = (await run(task, message)) ?? null
+    const chain = [...message.chain]
+    const next = chain.pop()
+    followers = message.callbacks.map((callback) => encodeMessage(callOf(callback, result, message, keys.waiting)))
+    if (next) followers.push(encodeMessage({ ...callOf(next, result, message, keys.waiting), chain }))
+    success = wanted({ ...metaOf(id, 'SUCCESS', result), children: followers.map(({ id }) => [[id, null], null]) })
+  } catch (error) {
+    const fails = failed(id, error, error instanceof NamedError ? 'celery.exceptions' : 'builtins')
+    const { maxRetries = 0, retryDelayMs = 1_000 } = task ?? {}
+    // Neither an unknown task nor wrong arguments become right by waiting.
+    if (retries >= maxRetries || error instanceof NamedError || error instanceof WrongArguments)
+      return void (await end(id, wanted(fails)))
+    const again = encodeMessage({
+      ...message,
+      queue: keys.waiting,
+      retries: retries + 1,
+      eta: Date.now() + retryDelayMs,
+      ignoreResult: message.ignore_result,
+      parentId: message.parent_id,
+      rootId: message.root_id,
+    })
+    const meta = wanted({ ...fails, status: 'RETRY', date_done: null })
+    const dueAt = Date.now() + retryDelayMs
+    const places = [active, resultKey(id), keys.scheduled]
+    return void (await redis.eval(scripts.later, 3, ...places, item, meta, again.text, dueAt))
+  }
+  // If Redis refuses this, the task has not failed: it is run again.
+  await end(id, success, ...followers)
+}
+
+async function run({ args: argsSchema, kwargs: kwargsSchema = z.strictObject({}), run }: CeleryTask, message: Message) {
+  const checked = z.tuple([argsSchema, kwargsSchema]).safeParse([message.args, message.kwargs])
+  if (!checked.success) throw new WrongArguments(`${message.task}: ${reason(checked.error)}`)
+  const [args, kwargs] = checked.data
+  const [hard, soft] = message.timelimit ?? [null, null]
+  const overdue = Promise.withResolvers<never>()
+  const limit = new AbortController()
+  const after = (seconds: number | null, name: string) => {
+    if (seconds === null) return undefined
+    return setTimeout(
+      () => {
+        const error = new NamedError(name, String(seconds))
+        if (seconds === hard) overdue.reject(error)
+        limit.abort(error)
+      },
+      Math.min(seconds * 1_000, longestTimerMs),
+    )
+  }
+  // JavaScript cannot be interrupted: at the hard limit the task has failed, at both it is asked to stop.
+  const timers = [after(hard, 'TimeLimitExceeded'), after(soft, 'SoftTimeLimitExceeded')]
+  try {
+    const context = { id: message.id, retries: message.retries ?? 0, signal: limit.signal }
+    return await Promise.race([run(args as never, kwargs as never, context), overdue.promise])
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
+  }
+}
+
+function metaOf(id: string, status: string, result: unknown, traceback: string | null = null) {
+  return { status, result, traceback, children: [], date_done: new Date().toISOString(), task_id: id }
+}
+
+/** Python makes an error its own class where the module has one by that name, such as TypeError, and a new class elsewhere. */
+function failed(id: string, thrown: unknown, module: string) {
+  const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown))
+  return metaOf(id, 'FAILURE', { exc_type: name, exc_message: [message], exc_module: module }, stack ?? message)
+}
+
+/** One of Celery's own exceptions. */
+class NamedError extends Error {
+  constructor(name: string, message: string) {
+    super(message)
+    this.name = name
+  }
+}
+
+class WrongArguments extends TypeError {}

@@ -1,0 +1,136 @@
+/** The workers of a drill, each started again when it was killed, and the record of who was there when. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Program, startProgram } from '@repo/common/process/child'
+
+/** A stretch of time in the life of a worker or a server, in ms since the start. */
+export interface Span {
+  who: string
+  state: 'up' | 'cut off'
+  from: number
+  to: number
+}
+
+/** Who was up, and who was cut off, from when to when. */
+export class History {
+  readonly spans: Span[] = []
+  readonly #open = new Map<string, Span>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  begins(who: string, state: Span['state']): void {
+    this.#open.set(`${who} ${state}`, { who, state, from: this.#now(), to: Number.NaN })
+  }
+
+  ends(who: string, state: Span['state']): void {
+    const span = this.#open.get(`${who} ${state}`)
+    if (!span) return
+    this.#open.delete(`${who} ${state}`)
+    this.spans.push({ ...span, to: this.#now() })
+  }
+
+  endAll(): void {
+    for (const { who, state } of this.#open.values()) this.ends(who, state)
+  }
+}
+
+export interface LaneOptions {
+  name: string
+  /** Arguments of drill-worker.program.ts before and after the worker's name. */
+  args: (name: string) => string[]
+  env: NodeJS.ProcessEnv
+  history: History
+  /** Ends a process that is still starting. */
+  signal: AbortSignal
+  /** Told when the worker ends without having been killed or stopped, or cannot be started. */
+  onFailure: (error: Error) => void
+}
+
+const startAttempts = 50
+const finishMs = 60_000
+
+/** A worker that is started again after it was killed, as a supervisor would: one name, one process after the other. */
+export class Lane implements AsyncDisposable {
+  readonly name: string
+  /** The name under which the queue knows the latest process. */
+  workerName = ''
+  readonly #options: LaneOptions
+  #generation = 0
+  #current: Promise<Program<unknown>> | undefined
+  #ending = false
+  #lastLine = ''
+
+  constructor(options: LaneOptions) {
+    this.name = options.name
+    this.#options = options
+  }
+
+  /** Starts a process; fulfilled when it takes jobs. */
+  async start(): Promise<void> {
+    this.restart()
+    await this.#current
+  }
+
+  /** Starts a process, without waiting for it. */
+  restart(): void {
+    this.#current = this.#launch()
+    this.#current.catch((error) => this.#ending || this.#options.onFailure(error))
+  }
+
+  /** Fulfilled when the process that was started last takes jobs. */
+  async running(): Promise<void> {
+    await this.#current
+  }
+
+  /** While a server is away or the line is cut a worker cannot start; then it is tried again. */
+  async #launch(): Promise<Program<unknown>> {
+    const { args, env, history, signal, onFailure } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      const workerName = `${this.name.replace(' ', '-')}.${++this.#generation}`
+      try {
+        const program = await startProgram(new URL('./worker.program.ts', import.meta.url), {
+          ...{ args: args(workerName), env, readyTimeoutMs: finishMs, stopTimeoutMs: finishMs, untilReady: signal },
+          onLine: (line) => {
+            this.#lastLine = line
+          },
+        })
+        this.workerName = workerName
+        history.begins(this.name, 'up')
+        void program.exited.then(({ code, signal: endedBy }) => {
+          history.ends(this.name, 'up')
+          if (this.#ending || endedBy === 'SIGKILL') return
+          onFailure(new Error(`${this.name} ended by itself with ${endedBy ?? `exit code ${code}`}: ${this.#lastLine}`))
+        })
+        return program
+      } catch (error) {
+        if (this.#ending || signal.aborted || attempt === startAttempts) throw error
+        await delay(100)
+      }
+    }
+  }
+
+  /** SIGKILL; fulfilled with the name of the worker when it is dead. It is not started again yet. */
+  async kill(): Promise<string> {
+    const program = await this.#current
+    program?.process.kill('SIGKILL')
+    await program?.exited
+    return this.workerName
+  }
+
+  /** Ends it in order: it finishes what it runs. */
+  async finish(): Promise<void> {
+    const program = await this.#current
+    this.#ending = true
+    const exit = await program?.stop()
+    if (exit?.code !== 0) {
+      throw new Error(`${this.name} did not end in order, but with ${JSON.stringify(exit)}: ${this.#lastLine}`)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending = true
+    await this.kill().catch(() => {})
+  }
+}

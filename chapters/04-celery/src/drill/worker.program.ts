@@ -1,0 +1,46 @@
+/** A worker of the drill. REDIS_URL: the queue's; LEDGER_URL: where it books. Arguments: prefix, name, concurrency, lock in ms. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeError } from '@repo/common/example/usage'
+import { ready } from '@repo/common/process/ready'
+import { connect, type Redis } from '../queue/connect.ts'
+import { once } from '../worker/idempotency.ts'
+import { startWorker } from '../worker/worker.ts'
+import { book, drillQueue, ledgerKeys } from './ledger.ts'
+
+const [prefix = '', name = '', concurrency = '1', lockMs = '30000'] = process.argv.slice(2)
+const { REDIS_URL: url = '', LEDGER_URL: ledgerUrl = '' } = process.env
+const keys = ledgerKeys(prefix)
+
+const bookIn = (ledger: Redis): typeof book => ({
+  ...book,
+  async run({ job, amount, beforeMs, afterMs }) {
+    await delay(beforeMs)
+    await ledger.hincrby(keys.careless, String(job), 1)
+    await once(ledger, keys.done(job), [
+      ['HINCRBY', keys.bookings, job, 1],
+      ['INCRBY', keys.sum, amount],
+    ])
+    await delay(afterMs)
+    return amount
+  },
+})
+
+let ledger: Redis | undefined
+try {
+  ledger = await connect(ledgerUrl)
+  const worker = await startWorker({
+    ...{ url, prefix, name, queues: [drillQueue], concurrency: Number(concurrency), lockMs: Number(lockMs) },
+    // So many faults may hit the same task: it is not what kills the workers.
+    maxRedeliveries: 1_000,
+    tasks: [bookIn(ledger)],
+  })
+  process.on('SIGTERM', () => void worker.close())
+  ready({ name })
+  await worker.closed
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`)
+  process.exitCode = 1
+} finally {
+  // The process would not end with it.
+  ledger?.disconnect()
+}

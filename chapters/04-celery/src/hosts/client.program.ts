@@ -1,0 +1,61 @@
+/** The client on its host: sorts when it is told to, over IPC. REDIS_URL: the broker's, REPLICA_URL: that of its copy. */
+import { describeError } from '@repo/common/example/usage'
+import { ready } from '@repo/common/process/ready'
+import { redisSorters } from '../mergesort/redis.ts'
+import { randomNumbers } from '../mergesort/sort.ts'
+import { byReference, inMessages } from '../mergesort/ways.ts'
+import { type Client, openClient } from '../queue/client.ts'
+import { connect } from '../queue/connect.ts'
+import { ping } from '../queue/control.ts'
+import { defaultQueue } from '../queue/settings.ts'
+import type { ClientAnswer, ClientQuestion } from './hosts.ts'
+
+const { REDIS_URL: url = '', REPLICA_URL: replicaUrl = '' } = process.env
+
+async function answer(client: Client, question: ClientQuestion): Promise<ClientAnswer> {
+  switch (question.ask) {
+    case 'sort': {
+      const { n, chunks, way, seed } = question
+      using sorters = redisSorters(client, new AbortController().signal)
+      const numbers = randomNumbers(n, seed)
+      const expected = numbers.slice().sort()
+      const { sorted, ms, lanes } = await (way === 'in messages' ? inMessages : byReference)(sorters, numbers, chunks)
+      const isSorted = sorted.length === n && sorted.every((number, at) => number === expected[at])
+      const byWorker = [...lanes].flatMap(([worker, spans]) =>
+        worker === 'client' ? [] : [[worker, spans.filter(({ doing }) => doing === 'sort').length] as const],
+      )
+      return { ms, sorted: isSorted, byWorker: Object.fromEntries(byWorker) }
+    }
+    case 'active': {
+      const jobs = await client.queue(defaultQueue).getActive()
+      return { running: jobs.flatMap(({ processedBy }) => processedBy ?? []) }
+    }
+    case 'workers':
+      return { workers: await ping(client, { timeoutMs: 1_000 }) }
+    case 'replica': {
+      const replica = await connect(replicaUrl)
+      try {
+        // Fulfilled when the replica has said that it has all of it.
+        const acknowledged = await client.redis.wait(1, 30_000)
+        return { acknowledged, keys: await client.redis.dbsize(), keysOnReplica: await replica.dbsize() }
+      } finally {
+        replica.disconnect()
+      }
+    }
+  }
+}
+
+try {
+  const client = await openClient({ url })
+  process.on('message', ({ id, question }: { id: string; question: ClientQuestion }) => {
+    answer(client, question).then(
+      (answer) => process.send?.({ id, answer }),
+      (error) => process.send?.({ id, error: describeError(error) }),
+    )
+  })
+  process.once('SIGTERM', () => process.exit())
+  ready()
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`)
+  process.exitCode = 1
+}

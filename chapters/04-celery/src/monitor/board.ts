@@ -1,0 +1,61 @@
+/** Bull Board, a page that shows the queues and lets a reader run failed jobs again: the counterpart of Flower. */
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import { HonoAdapter } from '@bull-board/hono'
+import { createAdaptorServer } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import { Hono } from 'hono'
+import type { Client } from '../queue/client.ts'
+
+export interface Board extends AsyncDisposable {
+  url: string
+  port: number
+}
+
+/**
+ * Serves the board on the loopback interface. It knows no users: who reaches it may delete every job. To look at it from
+ * another machine, come through SSH: `ssh -L 3000:127.0.0.1:3000 host`.
+ *
+ * @param port 0 for a free one
+ * @throws the system's error when the port cannot be had, with `code` EADDRINUSE or EACCES
+ */
+export async function openBoard(client: Client, queues: readonly string[], { port = 0 } = {}): Promise<Board> {
+  const adapter = new HonoAdapter(serveStatic).setBasePath('/')
+  createBullBoard({
+    queues: queues.map((name) => new BullMQAdapter(client.queue(name))),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: 'Chapter 4' } },
+  })
+  const app = new Hono()
+  // A page from elsewhere must not reach it through the reader's browser: neither by a name of its own for this address
+  // nor with a request that it sends blindly.
+  app.use(async (context, next) => {
+    const isOurs = (url: string) => ['127.0.0.1', 'localhost'].includes(URL.parse(url)?.hostname ?? '')
+    const origin = context.req.header('origin')
+    if (!isOurs(context.req.url) || (origin !== undefined && !isOurs(origin))) {
+      return context.text('only for this machine', 403)
+    }
+    await next()
+    // The board would fetch its fonts from elsewhere, and so tell somebody else that it is open.
+    context.header('content-security-policy', "default-src 'self' data: 'unsafe-inline'")
+    return undefined
+  })
+  app.route('/', adapter.registerPlugin())
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
+  return {
+    url: `http://127.0.0.1:${address.port}/`,
+    port: address.port,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      // Browsers keep connections open that they no longer need.
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}

@@ -1,0 +1,56 @@
+/** The worker as a service of systemd. */
+
+export interface ServiceOptions {
+  /** The node program, and the folder of this chapter: absolute paths outside of `hiddenFolders`. */
+  node: string
+  folder: string
+  /** The file with the configuration, readable by root only: it holds the password. */
+  environmentFile: string
+  /** Must be longer than WORKER_GRACE_SECONDS, or systemd kills what is about to end in order. */
+  stopSeconds: number
+}
+
+/** What the service cannot see: it runs as a user that owns nothing. Install it below /srv or /opt. */
+export const hiddenFolders = ['/home', '/root', '/run/user']
+
+/** The text of a unit file. `celery-worker@.service`, so that there can be several: `systemctl start celery-worker@1`. */
+export function serviceUnit({ node, folder, environmentFile, stopSeconds }: ServiceOptions): string {
+  // A % begins a specifier everywhere; a $ stands for itself in the path of the program.
+  const literal = (path: string) => path.replaceAll('%', '%%')
+  const quoted = (path: string) => (/[\s"\\]/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&')}"` : path)
+  return `[Unit]
+Description=Task queue worker %i
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=exec
+ExecStart=${quoted(literal(node))} --import tsx src/production/worker.program.ts
+WorkingDirectory=${literal(folder)}
+EnvironmentFile=${literal(environmentFile)}
+Environment=NODE_ENV=production WORKER_NAME=%H-%i
+
+# SIGTERM to the worker, which finishes its tasks; SIGKILL to whatever is left of it after that time.
+KillMode=mixed
+TimeoutStopSec=${stopSeconds}
+# A worker that is gone is started again; one that is wrongly configured (exit code 2) is not.
+Restart=always
+RestartSec=2
+RestartPreventExitStatus=2
+
+# It needs the network, its files and nothing else.
+DynamicUser=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+MemoryMax=1G
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+`
+}

@@ -1,0 +1,21 @@
+/** The functions that this chapter's RQ workers know. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { latencyOf, readRate } from '@repo/common/texts/rates'
+import { z } from 'zod'
+import { remote } from './rq.ts'
+
+const latencyMs = z.int().min(0).max(60_000)
+
+export const functions = {
+  /** The rate of a pair of currencies, from a service that is far away: the rate is real, the time it takes is simulated. */
+  rate: remote(z.tuple([z.string(), z.string(), latencyMs]), async (from, to, meanMs) => {
+    await delay(latencyOf(from, 1, meanMs))
+    return await readRate({ from, to })
+  }),
+  /** Waits and says for how long. */
+  nap: remote(z.tuple([latencyMs]), async (ms) => {
+    await delay(ms)
+    return ms
+  }),
+  add: remote(z.tuple([z.number(), z.number()]), (a, b) => a + b),
+}

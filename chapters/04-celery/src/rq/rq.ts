@@ -1,0 +1,222 @@
+/**
+ * The smallest queue that is still reliable: named functions with arguments, run by workers in other processes.
+ *
+ * A job is a hash, `rq:<queue>:job:<id>`, and its id stands in one list: `waiting`, the `active` one of a worker, or
+ * `failed`. A job is `queued`, then `started`, then `finished` or `failed`. How the id moves, and comes back when a worker
+ * dies, is in claims.ts; every change of a job and of its place is one script in Redis, so that nothing is half done.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { connect, type Redis } from '../queue/connect.ts'
+import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
+
+/** What may be called: each function by its name, with the schema of its arguments. Nothing else is ever run. */
+export type Functions = Record<string, { args: z.ZodTuple; run: (...args: never[]) => unknown }>
+
+/** A function and the schema of its arguments, which gives them their types. */
+export function remote<Args extends z.ZodTuple>(args: Args, run: (...args: z.output<Args>) => unknown) {
+  return { args, run }
+}
+
+export interface Job {
+  id: string
+  name: string
+  status: 'queued' | 'started' | 'finished' | 'failed'
+  /** How often a worker has begun it. */
+  attempts: number
+  result?: unknown
+  /** Why it failed; `stack` is where, in the worker. */
+  error?: string
+  stack?: string
+  /** Milliseconds since 1970, by the server's clock. */
+  enqueuedAt: number
+  startedAt?: number
+  endedAt?: number
+}
+
+/** A job whose workers keep dying is not begun more often: it may be what kills them. */
+const mostAttempts = 3
+/** Of the arguments and of the result, as JSON. */
+export const mostBytes = 1_000_000
+const resultTtlMs = 500_000
+
+const time = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`
+const scripts = {
+  // The id is the caller's: a command that is sent again after a lost connection adds nothing.
+  enqueue: `${time} if redis.call('HSETNX', KEYS[1], 'name', ARGV[2]) == 0 then return end
+    redis.call('HSET', KEYS[1], 'args', ARGV[3], 'status', 'queued', 'attempts', 0, 'enqueuedAt', now)
+    redis.call('LPUSH', KEYS[2], ARGV[1])`,
+  // What is no hash is no job; left there, it would be in the way of the error.
+  begin: `${time} if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
+    local status = redis.call('HGET', KEYS[1], 'status')
+    if not status then return {} end
+    if status == 'finished' or status == 'failed' then
+      -- Its id stood in the list twice.
+      redis.call('LREM', KEYS[2], 1, ARGV[3])
+      return {status}
+    end
+    local attempts = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+    redis.call('HSET', KEYS[1], 'status', 'started', 'startedAt', now, 'worker', ARGV[1])
+    local args = redis.call('HSTRLEN', KEYS[1], 'args') <= tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'args')
+    return {'started', redis.call('HGET', KEYS[1], 'name') or '', args, attempts}`,
+  // Only by the worker that still has it: whoever was taken for dead, and was not, comes too late.
+  end: `${time} if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+    redis.call('HSET', KEYS[2], 'endedAt', now, unpack(ARGV, 3))
+    if ARGV[2] == 'failed' then redis.call('LPUSH', KEYS[3], ARGV[1])
+    else redis.call('PEXPIRE', KEYS[2], ${resultTtlMs}) end
+    return 1`,
+  requeue: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+    redis.call('HSET', KEYS[2], 'status', 'queued', 'attempts', 0)
+    redis.call('HDEL', KEYS[2], 'error', 'stack', 'startedAt', 'endedAt', 'worker')
+    return redis.call('LPUSH', KEYS[3], ARGV[1])`,
+  // At one moment: a job that moves meanwhile would be counted nowhere, or twice.
+  counts: `${time} local active = 0
+    for _, worker in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do active = active + redis.call('LLEN', ARGV[1] .. worker) end
+    return {redis.call('LLEN', KEYS[1]), active, redis.call('LLEN', KEYS[2]), redis.call('ZCOUNT', KEYS[3], now, '+inf')}`,
+}
+
+export interface Queue<F extends Functions> extends Disposable {
+  /** Hands in a call and returns the job's id. Throws a TypeError when the arguments do not fit the function. */
+  enqueue: <Name extends keyof F & string>(name: Name, ...args: z.input<F[Name]['args']>) => Promise<string>
+  /** A job as it stands; undefined when there is none, or its result has expired, `resultTtlMs` after it finished. */
+  job: (id: string) => Promise<Job | undefined>
+  /** Asks every `everyMs` until the job has ended, and returns its result. Throws its error, or that the time is over. */
+  result: (id: string, options?: { timeoutMs?: number; everyMs?: number; signal?: AbortSignal }) => Promise<unknown>
+  /** How many jobs wait, how many a worker has, how many have failed; and how many workers are alive. */
+  counts: () => Promise<{ waiting: number; active: number; failed: number; workers: number }>
+  /** The ids of the jobs that have failed, the newest first. They stay until they are put back. */
+  failed: () => Promise<string[]>
+  /** Puts a failed job back among the waiting ones; false when it is not among the failed ones. */
+  requeue: (id: string) => Promise<boolean>
+  /** Removes a job that waits or has ended, with its result. */
+  forget: (id: string) => Promise<void>
+  /** Removes the whole queue with all its jobs. Nobody may be using it. */
+  clear: () => Promise<void>
+}
+
+type Keys = QueueKeys & { prefix: string; failed: string; job: (id: string) => string }
+
+function keysOf(queue: string): Keys {
+  const prefix = `rq:${queue}:`
+  return {
+    ...{ prefix, waiting: `${prefix}waiting`, workers: `${prefix}workers`, failed: `${prefix}failed` },
+    ...{ active: `${prefix}active:`, job: (id) => `${prefix}job:${id}` },
+  }
+}
+
+/** The client's side of a queue. */
+export async function openQueue<F extends Functions>(url: string, name: string, functions: F): Promise<Queue<F>> {
+  // Calls made in the same turn of the event loop travel together.
+  const redis = await connect(url, { enableAutoPipelining: true })
+  const keys = keysOf(name)
+
+  const job = async (id: string): Promise<Job | undefined> => {
+    const { name, status, attempts, result, error, stack, ...times } = await redis.hgetall(keys.job(id))
+    if (name === undefined && status === undefined) return undefined
+    const at = Object.entries(times).filter(([field]) => field.endsWith('At'))
+    return {
+      ...{ id, name, status, attempts: Number(attempts), error, stack },
+      ...(result === undefined ? {} : { result: JSON.parse(result) as unknown }),
+      ...Object.fromEntries(at.map(([field, ms]) => [field, Number(ms)])),
+    } as Job
+  }
+
+  return {
+    job,
+    async enqueue(name, ...args) {
+      const { args: schema } = functions[name] ?? {}
+      const checked = schema?.safeParse(args)
+      if (!checked?.success) throw new TypeError(checked ? why(name, checked.error) : `no function "${name}"`)
+      const text = JSON.stringify(args)
+      requireSize(text, `the arguments of ${name}`)
+      const id = randomUUID()
+      await redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text)
+      return id
+    },
+    async result(id, { timeoutMs = 30_000, everyMs = 10, signal } = {}) {
+      const over = new AbortController()
+      const late = delay(timeoutMs, 'late' as const, {
+        signal: AbortSignal.any([over.signal, ...(signal ? [signal] : [])]),
+      })
+      late.catch(() => {})
+      let last = `the job ${id} was unknown`
+      try {
+        for (;;) {
+          // While there is no Redis nothing is answered.
+          const found = await Promise.race([job(id), late])
+          if (found === 'late') throw new Error(`${last} after ${timeoutMs / 1000} s`)
+          if (found?.status === 'finished') return found.result
+          if (found?.status === 'failed') throw new Error(`${found.name} failed: ${found.error}`)
+          if (!found) throw new Error(`there is no job ${id}, or its result has expired`)
+          last = `${found.name} was still ${found.status}`
+          await delay(everyMs, undefined, { signal })
+        }
+      } finally {
+        over.abort()
+      }
+    },
+    async counts() {
+      const counted = await redis.eval(scripts.counts, 3, keys.waiting, keys.failed, keys.workers, keys.active)
+      const [waiting, active, failed, workers] = counted as [number, number, number, number]
+      return { waiting, active, failed, workers }
+    },
+    failed: () => redis.lrange(keys.failed, 0, -1),
+    async requeue(id) {
+      return (await redis.eval(scripts.requeue, 3, keys.failed, keys.job(id), keys.waiting, id)) !== 0
+    },
+    async forget(id) {
+      await redis.multi().lrem(keys.waiting, 0, id).lrem(keys.failed, 0, id).del(keys.job(id)).exec()
+    },
+    async clear() {
+      for await (const found of redis.scanStream({ match: `${keys.prefix}*`, count: 1_000 })) {
+        if (found.length > 0) await redis.unlink(...(found as string[]))
+      }
+    },
+    [Symbol.dispose]: () => redis.disconnect(),
+  }
+}
+
+/**
+ * Runs the jobs of a queue until the signal is aborted; those that are running then are finished.
+ *
+ * @throws an Error of one line when Redis cannot be reached or refuses the password
+ */
+export async function work(url: string, name: string, functions: Functions, options: ServeOptions): Promise<void> {
+  const keys = keysOf(name)
+  await serve(url, keys, (redis, claim) => runJob(redis, keys, functions, claim), options)
+}
+
+async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Claim) {
+  const { item: id, active, worker } = claim
+  const end = (status: string, ...fields: string[]) =>
+    redis.eval(scripts.end, 3, active, keys.job(id), keys.failed, id, status, 'status', status, ...fields)
+  let result: string
+  try {
+    const begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
+    const [status, name = '', args, attempts = 0] = begun as [string?, string?, string?, number?]
+    if (status === 'finished' || status === 'failed') return
+    if (status === undefined) throw new Error('there is no record of this job')
+    if (attempts > mostAttempts) throw new Error(`${mostAttempts} workers died running it`)
+    // Only what was registered: not what every object inherits, such as `constructor`.
+    if (!Object.hasOwn(functions, name)) throw new Error(`no function "${name.slice(0, 80)}" is registered`)
+    if (typeof args !== 'string') throw new Error(`its arguments are missing, or more than ${mostBytes} bytes`)
+    const { args: schema, run } = functions[name] as Functions[string]
+    const checked = schema.safeParse(JSON.parse(args))
+    if (!checked.success) throw new TypeError(why(name, checked.error))
+    result = JSON.stringify((await run(...(checked.data as never[]))) ?? null)
+    requireSize(result, 'the result')
+  } catch (error) {
+    const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
+    return void (await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000)))
+  }
+  // If Redis refuses this, the job has not failed: it is run again.
+  await end('finished', 'result', result)
+}
+
+const why = (name: string, error: z.ZodError) => `${name}: ${z.prettifyError(error).replaceAll('\n', ' ')}`
+
+function requireSize(text: string, what: string) {
+  const size = Buffer.byteLength(text)
+  if (size > mostBytes) throw new RangeError(`${what}: ${size} bytes; at most ${mostBytes}`)
+}

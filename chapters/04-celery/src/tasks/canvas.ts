@@ -1,0 +1,62 @@
+/** The tasks of the examples `canvas` and `currency`. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { latencyOf, readRate } from '@repo/common/texts/rates'
+import { z } from 'zod'
+import { taskErrorSchema } from '../canvas/message.ts'
+import { defineTask } from '../queue/task.ts'
+
+const ms = z.number().min(0).max(10_000).default(50)
+
+/** Waits, so that it is seen in the picture, and squares; refuses 13. */
+export const square = defineTask({
+  name: 'canvas.square',
+  args: z.object({ n: z.number(), ms }),
+  run: async ({ n, ms }, { signal }) => {
+    await delay(ms, undefined, { signal })
+    if (n === 13) throw new RangeError('13 is not squared here')
+    return n * n
+  },
+})
+
+/** The sum of what is there. */
+export const sum = defineTask({
+  name: 'canvas.sum',
+  args: z.object({ numbers: z.array(z.number().nullable()), ms }),
+  run: async ({ numbers, ms }, { signal }) => {
+    await delay(ms, undefined, { signal })
+    return numbers.reduce<number>((total, n) => total + (n ?? 0), 0)
+  },
+})
+
+export const increment = defineTask({
+  name: 'canvas.increment',
+  args: z.object({ n: z.number(), ms }),
+  run: async ({ n, ms }, { signal }) => {
+    await delay(ms, undefined, { signal })
+    return n + 1
+  },
+})
+
+/** Called by `link` and `linkError`; says with what. */
+export const noted = defineTask({
+  name: 'canvas.noted',
+  args: z.object({ value: z.unknown().optional(), error: taskErrorSchema.optional() }),
+  run: ({ value, error }) => (error ? `${error.task}: ${error.message}` : value),
+})
+
+/** A rate of one day, from a source that takes its time; the time is simulated. */
+export const rate = defineTask({
+  name: 'currency.rate',
+  args: z.object({
+    from: z.string().regex(/^[a-z0-9-]{1,40}$/),
+    to: z.string().regex(/^[a-z0-9-]{1,40}$/),
+    latencyMs: z.number().min(0).max(10_000),
+    seed: z.int().default(1),
+  }),
+  run: async ({ from, to, latencyMs, seed }, { signal, worker }) => {
+    await delay(latencyOf(from, seed, latencyMs), undefined, { signal })
+    return { ...(await readRate({ from, to })), worker }
+  },
+})
+
+export const canvasTasks = [square, sum, increment, noted, rate]

@@ -1,0 +1,34 @@
+/** The tasks of this chapter's workers, as `pnpm --filter 04-celery worker` serves them. */
+import { z } from 'zod'
+import { mergesortTasks } from '../mergesort/tasks.ts'
+import type { Routes } from '../queue/routing.ts'
+import type { QueueSettings } from '../queue/settings.ts'
+import { defineTask } from '../queue/task.ts'
+import { canvasTasks } from './canvas.ts'
+import { stumble } from './monitor-tasks.ts'
+import { tourTasks } from './tour.ts'
+
+/** Returns what it is given. */
+export const echo = defineTask({
+  name: 'echo',
+  args: z.object({ text: z.string() }),
+  run: ({ text }) => text,
+})
+
+/** Does nothing: what remains is the cost of the queue. */
+export const empty = defineTask({ name: 'empty', args: z.object({}), run: () => null })
+
+export const add = defineTask({
+  name: 'add',
+  args: z.object({ a: z.number(), b: z.number() }),
+  run: ({ a, b }) => a + b,
+})
+
+/** What the workers serve. */
+export const tasks = [echo, empty, add, ...tourTasks, ...mergesortTasks, ...canvasTasks, stumble]
+
+/** Which of them go where, unless the call says. */
+export const routes: Routes = { 'mail.*': 'mail', 'image.*': 'images' }
+
+/** Queues that are more than plain ones. */
+export const queueSettings: Record<string, QueueSettings> = { urgent: { priorities: true } }

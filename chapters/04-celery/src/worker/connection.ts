@@ -1,0 +1,64 @@
+/** What a worker does about its connections to Redis: tells of those that are lost, rests when it is refused, ends in order. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { isFull } from '../queue/redis-errors.ts'
+import type { Log } from './worker.ts'
+
+/** How long a worker asks for nothing after Redis refused to answer. */
+const restMs = 1_000
+
+interface Owner {
+  log: Log | undefined
+  /** Whether the worker has been told to end. */
+  readonly closing: boolean
+}
+
+/** Logs once that a connection was lost, and once that it is back. */
+export function watchConnection(redis: Redis, owner: Owner): void {
+  let away = false
+  let reason: Error | undefined
+  redis.on('error', (error: Error) => {
+    reason = error
+  })
+  redis.on('close', () => {
+    if (away || owner.closing) return
+    away = true
+    owner.log?.error({ error: reason?.message }, 'Redis is away; trying to reach it again')
+  })
+  redis.on('ready', () => {
+    if (away) owner.log?.info({}, 'Redis is back')
+    away = false
+  })
+}
+
+/**
+ * After an error of Redis itself, such as that its memory is full, BullMQ would ask for the next task at once, thousands of
+ * times a second, for as long as that lasts. So the worker rests for a moment.
+ */
+export function restAfter(error: Error, worker: Worker, owner: Owner): void {
+  // Of the connection watchConnection tells.
+  if (isConnectionError(error)) return
+  const message = isFull(error) ? 'Redis is full (maxmemory)' : error.message
+  if (error.name !== 'ReplyError') return void owner.log?.error({ queue: worker.name }, message)
+  if (worker.isPaused()) return
+  owner.log?.error({ queue: worker.name, restMs }, message)
+  worker.pause(true).catch(() => {})
+  setTimeout(() => {
+    if (!owner.closing) worker.resume().catch(() => {})
+  }, restMs).unref()
+}
+
+const isConnectionError = (error: Error & { code?: unknown }) =>
+  typeof error.code === 'string' || /Connection is closed|ECONN|EPIPE/.test(error.message)
+
+/**
+ * Closes a worker of BullMQ when its blocking connection is not just waiting for its next attempt to connect: told to end at
+ * that moment, ioredis 6.0 never says that it has ended, and BullMQ 6.7 waits for that.
+ */
+export async function closeConnected(worker: Worker): Promise<void> {
+  await worker.pause(true)
+  const blocking = await worker.getBackend().blockingClient
+  while (blocking?.status === 'reconnecting') await delay(20)
+  await worker.close()
+}

@@ -1,0 +1,132 @@
+/** The examples canvas, currency and throughput as a reader runs them. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing/testing'
+import { readRate } from '@repo/common/texts/rates'
+import { expect, it } from 'vitest'
+import { findPython } from '../../src/celery/python.ts'
+import { describeRedis } from '../fixtures/layer.ts'
+import { said } from '../fixtures/said.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+
+describeRedis('canvas', () => {
+  it('computes each shape, shows what each failure does, and draws', async () => {
+    const run = await runExample(chapter, 'canvas', ['--quick', '--json', '--workers', '2'])
+    expect(run).toMatchObject({ code: 0 })
+    interface Task {
+      task: string
+      state: string
+      worker: string | null
+      begin: number
+      end: number
+    }
+    const { shapes, failures, picture } = run.json<{
+      shapes: { shape: string; result: unknown; tasks: Task[] }[]
+      failures: object[]
+      picture: string
+    }>()
+    expect(Object.fromEntries(shapes.map(({ shape, result }) => [shape, result]))).toEqual({
+      group: [1, 4, 9, 16],
+      chain: 100,
+      chord: 14,
+      diamond: 21,
+      starmap: [1, 4, 9, 16, 25, 36, 49, 64, 81, 100],
+      chunks: [[1, 4, 9], [16, 25, 36], [49, 64, 81], [100]],
+      link: 25,
+      linkError: 'RangeError: 13 is not squared here',
+    })
+    const tasksOf = (name: string) => shapes.find(({ shape }) => shape === name)?.tasks ?? []
+    expect(shapes.map(({ tasks }) => tasks.length)).toEqual([4, 3, 4, 4, 1, 4, 2, 3])
+    // None before the one below it has ended; all on one machine's clock.
+    const chain = tasksOf('chain')
+    for (let at = 1; at < chain.length; at++) expect(chain[at]?.begin).toBeGreaterThanOrEqual(chain[at - 1]?.end ?? 0)
+    expect(tasksOf('chord').at(-1)).toMatchObject({ task: 'sum', state: 'completed' })
+    expect(
+      tasksOf('linkError')
+        .map(({ task, state }) => `${task} ${state}`)
+        .sort(),
+    ).toEqual([...['increment failed', 'noted completed', 'square failed']])
+    expect(failures).toMatchObject([
+      { onFailure: 'fail', state: 'failed', result: 'RangeError: 13 is not squared here' },
+      { onFailure: 'ignore', state: 'completed', result: 13, errorInBody: '13 is not squared here' },
+      // 4 when the first had ended before the second failed, which on a busy machine it need not have.
+      { onFailure: 'continue', state: 'completed', errorInBody: '13 is not squared here' },
+      { onFailure: 'remove', state: 'completed', result: 13, errorInBody: null },
+      { onFailure: 'wait', state: 'waiting-children', result: null },
+    ])
+    expect(await readFile(picture, 'utf8')).toContain('>chain 2: increment<')
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('shows them to a reader', async () => {
+    const { code, stdout } = await runExample(chapter, 'canvas', ['--quick', '--ms', '10'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/diamond +4 +\d/)
+    expect(stdout).toMatch(/wait +\(its default\) +waiting-children/)
+  })
+
+  it('stops at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'canvas', ['--ms', '5000'], { interruptWhen: /worker processes/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describeRedis('currency', () => {
+  it("gets the day's rates from tasks, and one failure for a currency that there is not", async () => {
+    const args = ['--json', '--pairs', '6', '--latency', '20', '--workers', '1']
+    const run = await runExample(chapter, 'currency', args)
+    expect(run).toMatchObject({ code: 0 })
+    const result = run.json<{ rates: Record<string, number>; failed: string; workers: number }>()
+    expect(result).toMatchObject({ workers: 1, failed: 'Error: there is no currency "atlantis"' })
+    expect(Object.keys(result.rates)).toHaveLength(6)
+    for (const [pair, rate] of Object.entries(result.rates)) {
+      const [from = '', to = ''] = pair.split('/')
+      expect(rate).toBe((await readRate({ from, to })).rate)
+    }
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('without workers waits as long as it was told, and purges what it sent', async () => {
+    const args = ['--json', '--no-workers', '--timeout', '200', '--pairs', '5']
+    const run = await runExample(chapter, 'currency', args)
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.json()).toMatchObject({
+      workers: 0,
+      ms: null,
+      purged: 6,
+      error: expect.stringContaining('within 200 ms'),
+    })
+  })
+
+  it.each([
+    ['--pairs', '0'],
+    ['--pairs', '993'],
+    ['--timeout', '-1'],
+    ['--latency', 'slow'],
+  ])('refuses %s %s in one line', async (...args) => {
+    const { code, stdout, stderr } = await said('currency', args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+  })
+})
+
+describeRedis('throughput', () => {
+  it('measures all that are there, and its ratios are theirs', async () => {
+    const args = ['--json', '--tasks', '200', '--rounds', '1', '--workers', '2']
+    const run = await runExample(chapter, 'throughput', args)
+    expect(run).toMatchObject({ code: 0 })
+    interface Throughput {
+      ways: { name: string; perSecond: number }[]
+      layerToBare: number
+      layerToCelery: number | null
+    }
+    const { ways, layerToBare, layerToCelery } = run.json<Throughput>()
+    const [counted, told, layer, celery] = ways.map(({ perSecond }) => perSecond)
+    expect(layerToBare).toBeCloseTo((layer ?? 0) / Math.max(counted ?? 0, told ?? 0), 6)
+    if (await findPython('celery')) expect(layerToCelery).toBeCloseTo((layer ?? 0) / (celery ?? 0), 6)
+    else expect([layerToCelery, celery]).toEqual([null, undefined])
+    expect(await run.leftBehind()).toEqual([])
+  })
+})

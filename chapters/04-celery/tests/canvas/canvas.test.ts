@@ -1,0 +1,436 @@
+/** Canvas: what each shape computes, in which order it runs, what a failure does to what is above it, and what follows once. */
+import { until } from '@repo/common/testing/testing'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import {
+  apply,
+  chain,
+  chord,
+  chunks,
+  group,
+  link,
+  linkError,
+  type OnFailure,
+  starmap,
+  step,
+} from '../../src/canvas/canvas.ts'
+import { taskErrorSchema } from '../../src/canvas/message.ts'
+import { InvalidArguments, TaskFailed } from '../../src/queue/errors.ts'
+import { defineTask, signature } from '../../src/queue/task.ts'
+import { revoke } from '../../src/worker/revocations.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer()
+
+const add = defineTask({
+  name: 'add',
+  args: z.object({ a: z.number(), b: z.number() }),
+  run: ({ a, b }) => a + b,
+})
+const double = defineTask({ name: 'double', args: z.object({ n: z.number() }), run: ({ n }) => 2 * n })
+const sum = defineTask({
+  name: 'sum',
+  args: z.object({ numbers: z.array(z.number()) }),
+  run: ({ numbers }) => numbers.reduce((a, b) => a + b, 0),
+})
+const list = defineTask({
+  name: 'list',
+  args: z.object({ values: z.array(z.number().nullable()) }),
+  run: ({ values }) => values,
+})
+const fail = defineTask({
+  name: 'fail',
+  args: z.object({ why: z.string() }),
+  run: ({ why }): number => {
+    throw new RangeError(why)
+  },
+})
+const plain = [add, double, sum, list, fail]
+
+/** Writes down what it gets, and each run. */
+function recorder() {
+  const got: unknown[] = []
+  const task = defineTask({
+    name: 'record',
+    args: z.object({ value: z.unknown() }),
+    run: ({ value }) => void got.push(value),
+  })
+  const errors: z.infer<typeof taskErrorSchema>[] = []
+  const onError = defineTask({
+    name: 'on-error',
+    args: z.object({ error: taskErrorSchema }),
+    run: ({ error }) => void errors.push(error),
+  })
+  return { got, task, errors, onError, tasks: [...plain, task, onError] }
+}
+
+describeRedis('a group', () => {
+  it('gives the results in the order of its members, whatever they are', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    const members = [
+      signature(add, { a: 1, b: 2 }),
+      chain(signature(add, { a: 1, b: 2 }), step(double, 'n')),
+      chord(group([signature(double, { n: 1 }), signature(double, { n: 2 })]), step(sum, 'numbers')),
+    ]
+    const result = await apply(client, group(members))
+    const values: number[] = await result.get()
+    expect(values).toEqual([3, 6, 6])
+    expect(result.tasks).toHaveLength(6)
+  })
+
+  it('of nothing is an empty list at once', async () => {
+    const client = await layer.openClient()
+    expect(await (await apply(client, group([]))).get()).toEqual([])
+  })
+
+  it('throws what its first failing member threw, and the others are done', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    const result = await apply(client, group([signature(double, { n: 1 }), signature(fail, { why: 'too far' })]))
+    await expect(result.get()).rejects.toThrow('RangeError: too far')
+    expect(await result.roots[0]?.settled()).toEqual({ ok: true, value: 2 })
+  })
+})
+
+describeRedis('a chain', () => {
+  it('computes what the functions would, one after the other', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.array(fc.integer({ min: -1000, max: 1000 }), { maxLength: 6 }),
+        async (a, bs) => {
+          const parts = bs.map((b) => step(add, 'a', { b }))
+          const result = await apply(client, chain<number>(signature(double, { n: a }), ...parts))
+          expect(await result.get()).toBe(bs.reduce((value, b) => value + b, 2 * a))
+        },
+      ),
+      { numRuns: 15 },
+    )
+  })
+
+  it('runs no task before the one below it has ended', async () => {
+    const client = await layer.openClient()
+    const running: number[] = []
+    let most = 0
+    const turn = defineTask({
+      name: 'turn',
+      args: z.object({ at: z.number() }),
+      run: async ({ at }) => {
+        running.push(at)
+        most = Math.max(most, running.length)
+        await new Promise(setImmediate)
+        running.splice(running.indexOf(at), 1)
+        return at + 1
+      },
+    })
+    await layer.startWorker({ tasks: [turn] })
+    const steps = Array.from({ length: 10 }, () => step(turn, 'at'))
+    expect(await (await apply(client, chain<number>(signature(turn, { at: 0 }), ...steps))).get()).toBe(11)
+    expect(most).toBe(1)
+  })
+
+  it('passes nothing to a signature that lacks nothing', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    const result = await apply(client, chain(signature(double, { n: 1 }), signature(add, { a: 1, b: 1 })))
+    expect(await result.get()).toBe(2)
+  })
+
+  it('begins no task before its moment, which is not counted from when its turn comes', async () => {
+    const client = await layer.openClient()
+    const eta = new Date(Date.now() + 400)
+    const began = defineTask({ name: 'began', args: z.object({}), run: () => Date.now() })
+    const result = await apply(client, chain(signature(double, { n: 1 }), signature(began, {}, { eta })))
+    const job = await client.queue('default').getJob(result.roots[0]?.id ?? '')
+    expect([job?.data.notBefore, job?.opts.delay]).toEqual([eta.getTime(), undefined])
+    await layer.startWorker({ tasks: [...plain, began] })
+    expect(await result.get()).toBeGreaterThanOrEqual(eta.getTime())
+  })
+
+  it('goes on when its sender has gone', async () => {
+    const sender = await layer.openClient()
+    const { id } = (await apply(sender, chain(signature(double, { n: 1 }), step(double, 'n')))).roots[0] ?? { id: '' }
+    await sender[Symbol.asyncDispose]()
+    await layer.startWorker({ tasks: plain })
+    const other = await layer.openClient()
+    expect(await other.result(id).get()).toBe(4)
+  })
+
+  it('spreads over a group in its middle and comes together again', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    const middle = group([step(add, 'a', { b: 1 }), step(double, 'n'), signature(double, { n: 100 })])
+    const result = await apply(
+      client,
+      chain<number>(signature(double, { n: 5 }), middle, step(sum, 'numbers'), step(double, 'n')),
+    )
+    expect(await result.get()).toBe(2 * (11 + 20 + 200))
+    expect(await Promise.all(result.tasks.map((task) => task.get()))).toEqual([10, 231, 11, 20, 200, 462])
+  })
+
+  it('adds what follows once, however often the task before it has to run', async () => {
+    const client = await layer.openClient()
+    let tries = 0
+    let runs = 0
+    const first = defineTask({ name: 'first', args: z.object({}), retries: { max: 2, baseMs: 1 }, run: () => ++tries })
+    const counted = defineTask({ name: 'counted', args: z.object({ n: z.number() }), run: ({ n }) => (runs += n) })
+    await layer.startWorker({ tasks: [first, counted], concurrency: 1 })
+    const following = { ...client.toJob(signature(counted, { n: 1 })), opts: { jobId: 'default.by-hand.1' } }
+    // As long as its parent is missing, this one cannot be added; by then the other one has been.
+    const parent = { id: 'default.by-hand.9', queue: `${layer.prefix}:default` }
+    const impossible = { ...following, opts: { jobId: 'default.by-hand.2', parent } }
+    const canvas = { links: [following, impossible] }
+    const opts = { jobId: 'default.by-hand.0', attempts: 3, backoff: { type: 'task' } }
+    await client.queue('default').add('first', { args: {}, version: 1, canvas }, opts)
+    await expect(client.result('default.by-hand.0').get()).rejects.toThrow('Missing key for parent job')
+    await client.result('default.by-hand.1').get()
+    expect({ tries, runs }).toEqual({ tries: 3, runs: 1 })
+  })
+})
+
+describeRedis('a chord', () => {
+  it('gives its body all results, in the order of the header', async () => {
+    const client = await layer.openClient()
+    const slowFirst = defineTask({
+      name: 'slow-first',
+      args: z.object({ n: z.number() }),
+      run: async ({ n }) => {
+        for (let turn = 0; turn < 100 - n; turn++) await new Promise(setImmediate)
+        return n
+      },
+    })
+    await layer.startWorker({ tasks: [slowFirst, list], concurrency: 50 })
+    const numbers = Array.from({ length: 100 }, (_, n) => n)
+    const header = group(numbers.map((n) => signature(slowFirst, { n })))
+    expect(await (await apply(client, chord(header, step(list, 'values')))).get()).toEqual(numbers)
+  })
+
+  const outcomes: Record<Exclude<OnFailure, 'wait'>, unknown> = {
+    fail: new TaskFailed('', 'RangeError', 'no', ''),
+    ignore: [2, null],
+    continue: [2, null],
+    remove: [2, null],
+  }
+  it.each(Object.entries(outcomes))('whose header fails: %s', async (onFailure, expected) => {
+    const client = await layer.openClient()
+    // One after the other, so that what is to succeed has when the other one fails.
+    await layer.startWorker({ tasks: plain, concurrency: 1 })
+    const header = group([signature(double, { n: 1 }), signature(fail, { why: 'no' })])
+    const result = await apply(client, chord(header, step(list, 'values'), { onFailure: onFailure as OnFailure }))
+    if (expected instanceof Error) await expect(result.get()).rejects.toThrow('RangeError: no')
+    else expect(await result.get()).toEqual(expected)
+    expect(await result.roots[0]?.state()).toBe(expected instanceof Error ? 'failed' : 'succeeded')
+  })
+
+  it('whose header fails: wait', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain, concurrency: 1 })
+    const header = group([signature(fail, { why: 'no' })])
+    const result = await apply(client, chord(header, step(list, 'values'), { onFailure: 'wait' }))
+    await result.tasks[0]?.settled()
+    await (await client.send(double, { n: 1 })).get()
+    expect(await client.queue('default').getJobState(result.roots[0]?.id ?? '')).toBe('waiting-children')
+  })
+
+  it('continues at the first failure: with what there is, without what has not begun, and ends with what runs', async () => {
+    const client = await layer.openClient()
+    const open = Promise.withResolvers<number>()
+    const gate = defineTask({ name: 'gate', args: z.object({}), run: () => open.promise })
+    const { got, task, tasks } = recorder()
+    const worker = await layer.startWorker({ tasks: [...tasks, gate], queues: ['default', 'gates'], concurrency: 1 })
+    const later = signature(double, { n: 1 }, { queue: 'nobody' })
+    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' }), later])
+    const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
+    await until(() => got.length)
+    expect(got).toEqual([[null, null, null]])
+    expect(worker.active().map((each) => each.task)).toContain('gate')
+    open.resolve(1)
+    await result.get()
+    expect(await result.tasks[0]?.get()).toBe(1)
+    expect(await result.tasks[2]?.state()).toBe('unknown')
+  })
+
+  it('is given back, and has not failed, when its worker ends while others below it run', async () => {
+    const client = await layer.openClient()
+    const gate = defineTask({ name: 'gate', args: z.object({}), run: () => new Promise<never>(() => {}) })
+    const { got, task, tasks } = recorder()
+    const worker = await layer.startWorker({ tasks: [...tasks, gate], queues: ['default', 'gates'], concurrency: 1 })
+    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
+    const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
+    await until(() => got.length)
+    await worker.close({ graceMs: 1 })
+    expect(await result.roots[0]?.state()).toBe('waiting')
+  })
+
+  it('fails when a task of its header was revoked', async () => {
+    const client = await layer.openClient()
+    const header = group([signature(double, { n: 1 }), signature(double, { n: 2 })])
+    const result = await apply(client, chord(header, step(sum, 'numbers')))
+    await revoke(client, result.tasks.slice(1, 2))
+    await layer.startWorker({ tasks: plain })
+    await expect(result.get()).rejects.toThrow('TaskRevoked')
+  })
+})
+
+describeRedis('a failure in a chain', () => {
+  it('is told as it was, with the stack of the worker; nothing above it runs', async () => {
+    const client = await layer.openClient()
+    const { got, task, tasks } = recorder()
+    await layer.startWorker({ tasks })
+    const result = await apply(client, chain(signature(fail, { why: 'early' }), step(double, 'n'), step(task, 'value')))
+    const error = await result.get().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ remoteName: 'RangeError', message: 'RangeError: early', taskId: result.tasks[0]?.id })
+    expect((error as TaskFailed).remoteStack).toContain('canvas.test.ts')
+    expect(await Promise.all(result.tasks.map((each) => each.state()))).toEqual(['failed', 'failed', 'failed'])
+    expect(got).toEqual([])
+  })
+
+  it('comes only after the retries', async () => {
+    const client = await layer.openClient()
+    let tries = 0
+    const flaky = defineTask({
+      name: 'flaky',
+      args: z.object({}),
+      retries: { max: 3, baseMs: 1 },
+      run: () => {
+        if (++tries < 3) throw new Error('not yet')
+        return tries
+      },
+    })
+    const { errors, onError, tasks } = recorder()
+    await layer.startWorker({ tasks: [flaky, ...tasks] })
+    const canvas = linkError(chain(signature(flaky, {}), step(double, 'n')), step(onError, 'error'))
+    expect(await (await apply(client, canvas)).get()).toBe(6)
+    expect(errors).toEqual([])
+  })
+})
+
+describeRedis('starmap and chunks', () => {
+  it('run a task for each of the arguments, in few messages', async () => {
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: plain })
+    const numbers = Array.from({ length: 25 }, (_, n) => ({ n }))
+    const mapped: number[] = await (await apply(client, starmap(double, numbers))).get()
+    expect(mapped).toEqual(numbers.map(({ n }) => 2 * n))
+    const parts: number[][] = await (await apply(client, chunks(double, numbers, 10))).get()
+    expect(parts.map((part) => part.length)).toEqual([10, 10, 5])
+    expect(parts.flat()).toEqual(mapped)
+    expect(worker.stats().succeeded).toBe(1 + 3)
+    const total = chain<number>(group([starmap(double, numbers)]), step(sum, 'numbers'))
+    await expect(apply(client, total).then((sent) => sent.get())).rejects.toThrow('InvalidArguments: sum: numbers.0')
+    expect(await (await apply(client, chain(starmap(double, numbers), step(sum, 'numbers')))).get()).toBe(600)
+    expect(await (await apply(client, starmap(double, []))).get()).toEqual([])
+  })
+
+  it('have the limits of the whole list, also when its tasks never wait', async () => {
+    const client = await layer.openClient()
+    let runs = 0
+    const spin = defineTask({
+      name: 'spin',
+      args: z.object({}),
+      hardLimitMs: 50,
+      run: () => {
+        runs++
+        const end = performance.now() + 5
+        while (performance.now() < end);
+      },
+    })
+    await layer.startWorker({ tasks: [spin] })
+    const mapped = await apply(client, starmap(spin, Array(400).fill({})))
+    await expect(mapped.get()).rejects.toThrow('hard limit of 50 ms')
+    expect(runs).toBeLessThan(400)
+  })
+
+  it('refuse arguments that do not fit before anything is sent', async () => {
+    const client = await layer.openClient()
+    await expect(apply(client, starmap(double, [{ n: 1 }, { n: 'two' as never }]))).rejects.toThrow(InvalidArguments)
+    expect(() => chunks(double, [{ n: 1 }], 0)).toThrow('received a size of 0; accepts a whole number from 1')
+    expect(await client.queue('default').count()).toBe(0)
+  })
+})
+
+describeRedis('link', () => {
+  it('sends others after the success, with the result, and is no part of it', async () => {
+    const client = await layer.openClient()
+    const { got, task, errors, onError, tasks } = recorder()
+    await layer.startWorker({ tasks })
+    const linked = linkError(
+      link(
+        signature(double, { n: 4 }),
+        step(task, 'value'),
+        signature(task, { value: 'fixed' }),
+        signature(fail, { why: 'linked' }),
+      ),
+      step(onError, 'error'),
+    )
+    const result = await apply(client, linked)
+    expect(await result.get()).toBe(8)
+    expect(result.linked).toHaveLength(4)
+    await Promise.all(result.linked.slice(0, 2).map((each) => each.get()))
+    expect(got.sort()).toEqual([8, 'fixed'])
+    expect(errors).toEqual([])
+  })
+
+  it('has others expire so long after their turn has come', async () => {
+    const client = await layer.openClient()
+    const linked = link(signature(double, { n: 1 }), signature(double, { n: 2 }, { expiresInMs: 5_000 }))
+    const { id } = (await apply(client, linked)).roots[0] ?? { id: '' }
+    const job = await client.queue('default').getJob(id)
+    const [follower] = job?.data.canvas?.links ?? []
+    expect(follower?.data).toEqual({ args: { n: 2 }, version: 1, expiresInMs: 5_000 })
+  })
+
+  it('does not send them after a failure, which goes to linkError, once, with its stack', async () => {
+    const client = await layer.openClient()
+    const { got, task, errors, onError, tasks } = recorder()
+    await layer.startWorker({ tasks })
+    const failing = linkError(link(signature(fail, { why: 'broken' }), step(task, 'value')), step(onError, 'error'))
+    const result = await apply(client, failing)
+    await expect(result.get()).rejects.toThrow('RangeError: broken')
+    await until(() => errors.length)
+    expect(errors).toMatchObject([{ id: result.tasks[0]?.id, task: 'fail', name: 'RangeError', message: 'broken' }])
+    expect(errors[0]?.stack).toContain('canvas.test.ts')
+    expect(got).toEqual([])
+  })
+
+  it('linkError of a chain is called for the task that failed, and not for those above it', async () => {
+    const client = await layer.openClient()
+    const { errors, onError, tasks } = recorder()
+    await layer.startWorker({ tasks })
+    const parts = chain<number>(signature(double, { n: 1 }), step(fail, 'why'), step(double, 'n'))
+    const result = await apply(client, linkError(parts, step(onError, 'error')))
+    await expect(result.get()).rejects.toThrow('InvalidArguments: fail: why')
+    await result.roots[0]?.settled()
+    await until(() => errors.length)
+    await (await client.send(double, { n: 1 })).get()
+    expect(errors).toMatchObject([{ task: 'fail', name: 'InvalidArguments' }])
+  })
+})
+
+describeRedis('what cannot be run', () => {
+  it.each([
+    ['a step with nothing before it', step(double, 'n'), '"n" is to come from the step before'],
+    ['a chain of nothing', chain(), 'a chain of nothing'],
+    ['a chord of nothing', chord(group<number>([]), step(sum, 'numbers')), 'nothing would ever start its body'],
+    [
+      'a chain that ends with a group',
+      chain(signature(double, { n: 1 }), group([step(double, 'n')])),
+      'a group inside a chain comes after one task, and before one that takes its results',
+    ],
+    ['a chain that is a group', chain(group([signature(double, { n: 1 })])), 'a chain ends with a task'],
+    [
+      'an idempotency key',
+      chain(signature(double, { n: 1 }, { idempotencyKey: 'once' }), step(double, 'n')),
+      'has no idempotency key',
+    ],
+    ['arguments that do not fit', chain(signature(double, { n: 1 }), step(add, 'a', { b: 'x' as never })), 'add: b:'],
+  ])('%s is refused, and nothing is sent', async (_, canvas, message) => {
+    const client = await layer.openClient()
+    await expect(apply(client, canvas)).rejects.toThrow(message)
+    expect(await client.queue('default').getJobCounts()).toMatchObject({ waiting: 0, 'waiting-children': 0 })
+  })
+})

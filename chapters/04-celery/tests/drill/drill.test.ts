@@ -1,0 +1,131 @@
+/** Nothing lost and nothing doubled, whatever strikes. */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { drill } from '../../src/drill/drill.ts'
+import { faultsOf } from '../../src/drill/faults.ts'
+import { History, Lane } from '../../src/drill/fleet.ts'
+import { said } from '../fixtures/said.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+const signal = new AbortController().signal
+
+describe('the schedule of faults', () => {
+  const settings = fc.record({
+    seed: fc.nat(),
+    jobs: fc.integer({ min: 100, max: 100_000 }),
+    kills: fc.nat(20),
+    restarts: fc.nat(20),
+    partitions: fc.nat(20),
+    workers: fc.integer({ min: 2, max: 8 }),
+    ledger: fc.constantFrom('own' as const, 'queue' as const),
+  })
+
+  it('follows from the seed, has as many of each kind as were asked for, in order, while jobs are left', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const faults = faultsOf(given)
+        expect(faultsOf({ ...given })).toEqual(faults)
+        const countOf = (kind: string) => faults.filter((fault) => fault.kind === kind).length
+        expect([countOf('kill'), countOf('restart'), countOf('partition')]).toEqual([
+          ...[given.kills, given.restarts, given.partitions],
+        ])
+        const moments = faults.map(({ atDone }) => atDone)
+        expect(moments).toEqual(moments.toSorted((a, b) => a - b))
+        for (const { atDone, kind, target } of faults) {
+          expect(atDone).toBeLessThan(given.jobs)
+          if (kind === 'restart') expect(given.ledger === 'own' ? ['queue', 'ledger'] : ['queue']).toContain(target)
+          else expect(Number(/^worker (\d+)$/.exec(target)?.[1])).toBeLessThanOrEqual(given.workers)
+        }
+      }),
+    )
+  })
+
+  it('is another one for another seed', () => {
+    const given = { jobs: 10_000, kills: 10, restarts: 4, partitions: 2, workers: 3, ledger: 'own' as const }
+    expect(faultsOf({ ...given, seed: 1 })).not.toEqual(faultsOf({ ...given, seed: 2 }))
+  })
+})
+
+describe('a worker of a drill', () => {
+  it('that cannot start, for nobody answers, ends when the drill is interrupted', { timeout: 30_000 }, async () => {
+    await using silence = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+    await once(silence, 'listening')
+    const url = `redis://127.0.0.1:${(silence.address() as AddressInfo).port}`
+    const interruption = new AbortController()
+    const lane = new Lane({
+      ...{ name: 'worker 1', args: (name) => ['prefix', name, '1', '1000'], history: new History(() => 0) },
+      ...{ env: { REDIS_URL: url, LEDGER_URL: url }, signal: interruption.signal, onFailure: () => {} },
+    })
+    const connected = once(silence, 'connection')
+    lane.restart()
+    const [socket] = await connected
+    interruption.abort()
+    await lane[Symbol.asyncDispose]()
+    socket.destroy()
+  })
+})
+
+describeReal('a drill', need, () => {
+  // A Redis of the reader's is not ours to kill.
+  const env = { REDIS_URL: undefined }
+
+  it.each(['own', 'queue'] as const)('loses and doubles nothing, with the ledger: %s', async (ledger) => {
+    const given = { jobs: 800, kills: 3, restarts: 2, partitions: 1, workers: 3, concurrency: 8, lockMs: 1_000 }
+    // A new one in every run: any seed must do. The message of a failure names it.
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const report = await drill({ ...given, seed, ledger }, { signal })
+    expect(report, `seed ${seed}`).toMatchObject({ jobsLost: 0, effectsLost: 0, doubled: 0 })
+    expect(report.doneMs).toHaveLength(given.jobs)
+    const struck = report.faults.map(({ atMs: _, held: __, recoveryMs: ___, ...fault }) => fault)
+    expect(struck).toEqual(faultsOf({ ...given, seed, ledger }))
+    // Faults that strike nobody would prove nothing.
+    expect(report.retries).toBeGreaterThan(0)
+    expect(report.doubledWithoutKey).toBeGreaterThan(0)
+  })
+
+  it('reports what it did, with a picture, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'drill', ['--quick', '--json', '--seed', '7'], { env })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const result = run.json<{ recoveryMs: number[]; picture: string; faults: unknown[] }>()
+    expect(result).toMatchObject({ seed: 7, jobs: 1_000, lost: 0, doubled: 0, kills: 2, restarts: 2, partitions: 1 })
+    expect(result.recoveryMs).toHaveLength(5)
+    expect(await readFile(result.picture, 'utf8')).toContain('worker 3')
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('shows them to a reader', async () => {
+    const args = ['--jobs', '100', '--kills', '1', '--restarts', '0', '--partitions', '0', '--lock', '500']
+    const { code, stdout } = await runExample(chapter, 'drill', args, { env })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/--seed \d+ strikes the same way again/)
+    expect(stdout).toMatch(/100 jobs in .*: 0 jobs lost, 0 effects lost, 0 effects doubled\./)
+  })
+
+  it('ends at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'drill', ['--jobs', '100000'], { env, interruptWhen: /running .*%/ })
+    expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('lost,') })
+    expect(await run.leftBehind(10_000)).toEqual([])
+  })
+})
+
+describe('drill', () => {
+  it.each([
+    ['--jobs', '99'],
+    ['--seed', '-1'],
+    ['--workers', '1'],
+    ['--ledger', 'file'],
+    ['--lock', '10'],
+  ])('refuses %s %s', async (option, value) => {
+    const { code, stdout, stderr } = await said('drill', [option, value])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
+  })
+})

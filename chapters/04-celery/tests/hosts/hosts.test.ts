@@ -1,0 +1,124 @@
+/** Hosts as network namespaces: names, cables, and nothing left behind. */
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { findRedisServer } from '@repo/common/servers/redis'
+import { runExample, until } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { describe, expect, it } from 'vitest'
+import { labProblem, makeLab, removeLeftovers } from '../../src/hosts/namespaces.ts'
+import { said } from '../fixtures/said.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const need = {
+  name: 'root on Linux, iproute2 and a Redis server',
+  found: (await labProblem()) === undefined && (await findRedisServer()),
+  install: 'as root: apt-get install iproute2 redis-server',
+}
+
+/** Namespaces and folders of the labs that a process has made, or all that there are. */
+async function labs(pid = '\\d+'): Promise<string[]> {
+  const entries = await Promise.all(['/run/netns', '/etc/netns'].map((folder) => readdir(folder).catch(() => [])))
+  return entries.flat().filter((name) => new RegExp(`^lab-${pid}-`).test(name))
+}
+
+describeReal('a lab', need, () => {
+  const run = async ([command = '', ...first]: string[], ...args: string[]) =>
+    (await promisify(execFile)(command, [...first, ...args])).stdout
+  /** Connects to a port where nobody listens: refused says that the host is there, silence that it is not. */
+  const script = `
+    const socket = require('node:net').connect({ host: process.argv[1], port: 9 })
+    socket.on('error', ({ code }) => end(code))
+    setTimeout(() => end('silence'), 1500)
+    function end(what) { console.log(what); process.exit() }`
+
+  it('gives each host a name that all others know, a network of its own, and a cable that can be pulled', async () => {
+    const hosts = await readFile('/etc/hosts', 'utf8')
+    {
+      await using lab = await makeLab(['left', 'right'])
+      expect(await labs(String(process.pid))).toHaveLength(6)
+      const reach = (from: 'left' | 'right', to: string) => run(lab.launcher(from), process.execPath, '-e', script, to)
+      const reaches = (from: 'left' | 'right', to: string) =>
+        until(async () => (await reach(from, to)) === 'ECONNREFUSED\n', { timeoutMs: 60_000 })
+      await reaches('left', 'right')
+      await reaches('right', lab.address('left'))
+      expect(await run(lab.launcher('left'), 'ip', '-o', 'link')).not.toMatch(/bridge|right/)
+      await lab.cut('right')
+      expect(await reach('left', 'right')).toMatch(/silence|EHOSTUNREACH/)
+      await lab.heal('right')
+      await reaches('left', 'right')
+      // That of this process is another one.
+      expect(await run(['ip'], '-o', 'link')).not.toMatch(/: (left|right|bridge)[@:]/)
+    }
+    expect(await labs(String(process.pid))).toEqual([])
+    expect(await readFile('/etc/hosts', 'utf8')).toBe(hosts)
+  })
+
+  it('removes what an owner has left that was killed, and nothing of one that lives', async () => {
+    await using _lab = await makeLab(['mine'])
+    const env = { REDIS_URL: undefined }
+    const run = await runExample(chapter, 'four-hosts', ['--n', '10000'], {
+      ...{ env, interruptWhen: /host4/, interruptWith: 'SIGKILL' },
+    })
+    expect(run.signal).toBe('SIGKILL')
+    expect(await run.leftBehind(20_000)).toEqual([])
+    // Another test file may have been quicker.
+    await removeLeftovers()
+    for (const name of await labs()) {
+      const pid = name.split('-')[1] ?? ''
+      expect((await readdir('/proc')).includes(pid), name).toBe(true)
+    }
+    expect(await labs(String(process.pid))).toHaveLength(4)
+  })
+})
+
+describeReal('four-hosts', need, () => {
+  it('sorts on both worker hosts, without the one that is cut off, and on both again', async () => {
+    const run = await runExample(chapter, 'four-hosts', ['--quick', '--json'], { env: { REDIS_URL: undefined } })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const result = run.json<{
+      steps: { step: string; sorted: boolean; byWorker: Record<string, number> }[]
+      replica: { keys: number; keysOnReplica: number }
+    }>()
+    expect(result).toMatchObject({ n: 1_000_000, chunks: 16, replica: { acknowledged: 1 } })
+    expect(result.replica.keysOnReplica).toBe(result.replica.keys)
+    expect(result.steps).toHaveLength(5)
+    for (const { sorted, byWorker } of result.steps) {
+      expect(sorted).toBe(true)
+      expect((byWorker.host3a ?? 0) + (byWorker.host3b ?? 0)).toBe(16)
+    }
+    expect(result.steps[3]?.byWorker).toEqual({ host3a: 16 })
+    expect(await run.leftBehind(10_000)).toEqual([])
+  })
+
+  it('ends at Ctrl-C and leaves no namespace', async () => {
+    const before = await labs()
+    const args = ['--n', '5000000', '--chunks', '500']
+    const run = await runExample(chapter, 'four-hosts', args, {
+      ...{ env: { REDIS_URL: undefined }, interruptWhen: /host4/ },
+    })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind(10_000)).toEqual([])
+    expect((await labs()).filter((name) => !before.includes(name))).toEqual([])
+  })
+})
+
+describe('four-hosts', () => {
+  it('says in one line what it needs', async () => {
+    const env = { NODE_OPTIONS: '--import=data:text/javascript,process.getuid=()=>1000' }
+    const { code, stdout, stderr } = await runExample(chapter, 'four-hosts', [], { env })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: four-hosts: received ".*"; accepts root on Linux.*\n$/)
+  })
+
+  it.each([
+    ['--n', '10'],
+    ['--chunks', '1'],
+    ['--lock', 'x'],
+  ])('refuses %s %s', async (option, value) => {
+    const { code, stderr } = await said('four-hosts', [option, value])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
+  })
+})

@@ -1,0 +1,230 @@
+/** Merge sort: the pieces by their laws, the two ways on real workers, the model against its own formula, the example as a reader runs it. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing/testing'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { findPython } from '../../src/celery/python.ts'
+import { breakEven, hostsMs, oneProcessMs, withNetwork } from '../../src/mergesort/model.ts'
+import { redisSorters } from '../../src/mergesort/redis.ts'
+import {
+  bytesOf,
+  cut,
+  mergeAsTheyCome,
+  mergeRuns,
+  mergeTwo,
+  numbersIn,
+  randomNumbers,
+  sortLocally,
+} from '../../src/mergesort/sort.ts'
+import { mergesortTasks, sortByReference } from '../../src/mergesort/tasks.ts'
+import { busyMs, byReference, computingMs, inMessages } from '../../src/mergesort/ways.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+import { said } from '../fixtures/said.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const layer = useLayer()
+
+const numbers = fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { maxLength: 300 })
+const sorted = (values: readonly number[]) => Int32Array.from(values).sort()
+
+describe('the pieces', () => {
+  it('are cut so that together they are the whole, nearly equal, without a copy', () => {
+    fc.assert(
+      fc.property(numbers, fc.integer({ min: 1, max: 20 }), (values, chunks) => {
+        const all = Int32Array.from(values)
+        const runs = cut(all, chunks)
+        expect(runs.flatMap((run) => [...run])).toEqual(values)
+        const sizes = runs.map(({ length }) => length)
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
+        expect(runs.every(({ buffer }) => buffer === all.buffer)).toBe(true)
+      }),
+    )
+  })
+
+  it('are merged to what TypedArray.sort gives for all of them', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(numbers, { maxLength: 9 }), async (lists) => {
+        const runs = lists.map(sorted)
+        expect(mergeRuns(runs)).toEqual(sorted(lists.flat()))
+        expect(await mergeAsTheyCome(runs.map((run) => Promise.resolve(run)))).toEqual(sorted(lists.flat()))
+        const [left = new Int32Array(), right = new Int32Array()] = runs
+        expect(mergeTwo(left, right)).toEqual(sorted([...left, ...right]))
+      }),
+    )
+  })
+
+  it('are sorted and merged in one process, and the input is left as it was', () => {
+    fc.assert(
+      fc.property(numbers, fc.integer({ min: 1, max: 9 }), (values, chunks) => {
+        const input = Int32Array.from(values)
+        expect(sortLocally(input, chunks).sorted).toEqual(sorted(values))
+        expect([...input]).toEqual(values)
+      }),
+    )
+  })
+
+  it('of random numbers are the same for the same seed, and others for another', () => {
+    expect(randomNumbers(5, 7)).toEqual(randomNumbers(5, 7))
+    expect(randomNumbers(5, 7)).not.toEqual(randomNumbers(5, 8))
+    const many = randomNumbers(100_000, 1)
+    expect(new Set(many).size).toBeGreaterThan(99_990)
+    expect(many.filter((value) => value < 0).length / many.length).toBeCloseTo(0.5, 1)
+  })
+
+  it('become bytes and numbers again wherever the bytes lie', () => {
+    fc.assert(
+      fc.property(numbers, fc.integer({ min: 0, max: 8 }), (values, offset) => {
+        const memory = Buffer.from(new ArrayBuffer(offset + 4 * values.length))
+        memory.set(bytesOf(Int32Array.from(values)), offset)
+        expect([...numbersIn(memory.subarray(offset))]).toEqual(values)
+      }),
+    )
+  })
+})
+
+describeRedis('the ways', () => {
+  it.each([
+    ['in messages', inMessages],
+    ['by reference', byReference],
+  ])('%s give what TypedArray.sort gives, say who did what, and leave nothing', async (_, way) => {
+    const client = await layer.openClient()
+    for (const name of ['a', 'b']) await layer.startWorker({ tasks: mergesortTasks, name, concurrency: 1 })
+    using sorters = redisSorters(client, AbortSignal.timeout(60_000))
+    for (const [n, chunks] of [
+      [1, 1],
+      [1_000, 3],
+      [200_001, 4],
+    ] as const) {
+      const input = randomNumbers(n, n)
+      const run = await way(sorters, input, chunks)
+      expect(Buffer.compare(bytesOf(run.sorted), bytesOf(input.slice().sort()))).toBe(0)
+      const [client, ...workers] = run.lanes.keys()
+      expect(client).toBe('client')
+      expect(workers.length).toBeGreaterThan(0)
+      for (const worker of workers) expect(['a', 'b']).toContain(worker)
+      const spans = [...run.lanes.values()].flat()
+      expect(spans.filter(({ doing }) => doing === 'sort')).toHaveLength(chunks)
+      expect(spans.filter(({ doing }) => doing === 'merge')).toHaveLength(chunks - 1)
+      expect(run.bytes).toBeGreaterThanOrEqual(way === byReference ? 4 * n : 2 * n)
+      expect(computingMs(run.lanes)).toBeGreaterThan(0)
+    }
+    expect(await client.redis.keys(`${layer.prefix}:bytes:*`)).toEqual([])
+  })
+
+  it('by reference does not sort what is not there, or is of another size', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: mergesortTasks })
+    const key = `${layer.prefix}:bytes:mine`
+    const missing = await client.send(sortByReference, { key, bytes: 4 })
+    await expect(missing.get()).rejects.toThrow('there are no bytes instead of 4')
+    await client.redis.set(key, Buffer.alloc(8), 'EX', 60)
+    await expect((await client.send(sortByReference, { key, bytes: 4 })).get()).rejects.toThrow('8 bytes instead of 4')
+    await expect(client.send(sortByReference, { key: 'default:meta', bytes: 4 })).rejects.toThrow(
+      'mergesort.by-reference: key:',
+    )
+  })
+
+  it('by reference may run twice: the numbers stay, and so does the time at which they go', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: mergesortTasks })
+    const key = `${layer.prefix}:bytes:twice`
+    await client.redis.set(key, bytesOf(Int32Array.of(3, -1, 2)), 'EX', 60)
+    for (let time = 0; time < 2; time++) {
+      await (await client.send(sortByReference, { key, bytes: 12 })).get()
+      expect([...numbersIn((await client.redis.getBuffer(key)) ?? Buffer.alloc(0))]).toEqual([-1, 2, 3])
+      expect(await client.redis.ttl(key)).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('the measure of busy time', () => {
+  it('counts once what was done twice at a time', () => {
+    const span = (begin: number, end: number) => ({ doing: 'send' as const, begin, end })
+    expect(busyMs([span(5, 8), span(0, 3), span(1, 2), span(2, 4)], 'send')).toBe(7)
+    expect(busyMs([span(0, 3)], 'sort')).toBe(0)
+  })
+})
+
+describe('the model', () => {
+  const rates = { sort: 3, merge: 5, client: 10, worker: 10 }
+
+  it('is the sum of what its comment says', () => {
+    expect(oneProcessMs(rates, 1024)).toBeCloseTo((1024 * 10 * 3) / 1e6, 9)
+    expect(hostsMs(rates, 1024, 4)).toBeCloseTo((1024 * 10 + 256 * 10 + 256 * 8 * 3 + 1024 * 2 * 5) / 1e6, 9)
+  })
+
+  it('finds the first power of two from which on hosts win, or none', () => {
+    const from = breakEven(rates, 4) ?? 0
+    expect(hostsMs(rates, from, 4)).toBeLessThan(oneProcessMs(rates, from))
+    expect(hostsMs(rates, from / 2, 4)).toBeGreaterThanOrEqual(oneProcessMs(rates, from / 2))
+    expect(breakEven({ ...rates, client: 1_000 }, 4)).toBeUndefined()
+  })
+
+  it('takes the slower of network and processor', () => {
+    expect(withNetwork(rates, 1e9)).toEqual({ ...rates, client: 64, worker: 64 })
+    expect(withNetwork(rates, 100e9)).toEqual(rates)
+  })
+})
+
+interface Result {
+  n: number
+  chunks: number
+  workers: number
+  ways: { name: string; ms: number; speedup: number }[]
+  localMs: number
+  typedArrayMs: number
+  sorted: boolean
+  picture: string
+  celery?: { book: { ms: number }; plain: { ms: number } }
+}
+
+describeRedis('the example', () => {
+  it('sorts both ways and says what each took', async () => {
+    const run = await runExample(chapter, 'mergesort', ['--quick', '--json', '--n', '50000', '--workers', '2'])
+    expect(run).toMatchObject({ code: 0 })
+    const result = run.json<Result>()
+    expect(result).toMatchObject({ n: 50_000, chunks: 4, workers: 2, sorted: true })
+    expect(result.ways.map(({ name }) => name)).toEqual(['json', 'bytes'])
+    for (const { ms, speedup } of result.ways) {
+      expect(ms).toBeGreaterThan(0)
+      expect(speedup).toBeCloseTo(Math.min(result.localMs, result.typedArrayMs) / ms, 6)
+    }
+    const svg = await readFile(result.picture, 'utf8')
+    for (const lane of ['json: client', 'json: worker 1', 'bytes: client']) expect(svg).toContain(`>${lane}<`)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('shows Celery beside it where there is one', async (context) => {
+    if (!(await findPython('celery'))) context.skip('no Celery: sudo apt-get install python3-celery python3-redis')
+    const args = ['--quick', '--json', '--n', '20000', '--ways', 'bytes', '--workers', '2', '--celery']
+    const run = await runExample(chapter, 'mergesort', args)
+    expect(run).toMatchObject({ code: 0 })
+    const { celery, sorted } = run.json<Result>()
+    const took = { ms: expect.any(Number) }
+    expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it.each([
+    [['--n', '1']],
+    [['--n', '1e6']],
+    [['--n', '10', '--chunks', '11']],
+    [['--n', '20000000']],
+    [['--ways', 'xml']],
+    [['--ways', 'json,json']],
+    [['--workers', '0']],
+    [['--sead', '1']],
+  ])('refuses %j in one line', async (args) => {
+    const { code, stdout, stderr } = await said('mergesort', args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+  })
+
+  it('stops at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'mergesort', [], { interruptWhen: /integers in/ })
+    expect(run.code).toBe(130)
+    expect(run.stderr).not.toContain('error')
+    expect(await run.leftBehind()).toEqual([])
+  })
+})

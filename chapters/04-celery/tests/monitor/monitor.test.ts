@@ -1,0 +1,196 @@
+/** The board in a real browser, and the live view. */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runExample, until } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { chromium } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { openBoard } from '../../src/monitor/board.ts'
+import { watch } from '../../src/monitor/monitor.ts'
+import { add } from '../../src/tasks/index.ts'
+import { stumble } from '../../src/tasks/monitor-tasks.ts'
+import { useLayer } from '../fixtures/layer.ts'
+import { said } from '../fixtures/said.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const env = { REDIS_URL: undefined }
+const needRedis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+
+/** The browser that CHROMIUM_PATH names, or the first one on PATH. */
+async function findChromium(): Promise<string | undefined> {
+  const { CHROMIUM_PATH, PATH = '' } = process.env
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  const onPath = names.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
+  for (const path of CHROMIUM_PATH ? [CHROMIUM_PATH] : onPath) {
+    if (await promisify(execFile)(path, ['--version']).catch(() => undefined)) return path
+  }
+  return undefined
+}
+
+const executablePath = await findChromium()
+const needBrowser = {
+  name: 'Chromium and a Redis server',
+  found: executablePath && needRedis.found,
+  install: `sudo apt-get install chromium, or name one in CHROMIUM_PATH; ${installRedis}`,
+}
+
+describeReal('the board', needBrowser, () => {
+  const layer = useLayer()
+
+  it('shows a failed job to a reader, who runs it again', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [add, stumble] })
+    const board = layer.use(await openBoard(client, ['default']))
+    const result = await client.send(stumble, { over: 'a stone' })
+    await expect(result.get({ timeoutMs: 60_000 })).rejects.toThrow('stumbled over a stone')
+
+    const folder = layer.use(await temporaryFolder())
+    const browser = await chromium.launchPersistentContext(folder.path, {
+      executablePath: executablePath ?? '',
+      headless: true,
+      timeout: 60_000,
+      args: [
+        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+        ...['--disable-component-update', '--disable-sync'],
+      ],
+    })
+    try {
+      const page = await browser.newPage()
+      page.setDefaultTimeout(60_000)
+      await page.goto(`${board.url}queue/default?status=failed`)
+      await page.getByText('stumbled over a stone').first().waitFor()
+      expect(await result.state()).toBe('failed')
+      await page.getByRole('button', { name: 'Retry all' }).click()
+      await page.getByRole('button', { name: 'Confirm' }).click()
+      await page.getByText('stumbled over a stone').first().waitFor({ state: 'detached' })
+      expect(await until(async () => (await result.state()) === 'succeeded', { timeoutMs: 60_000 })).toBe(true)
+      await page.goto(`${board.url}queue/default?status=completed`)
+      await page.getByText('stumble', { exact: false }).first().waitFor()
+    } finally {
+      await browser.close()
+    }
+  })
+})
+
+describeReal('the board without a browser', needRedis, () => {
+  const layer = useLayer()
+
+  it('listens on the loopback interface only, and to no page from elsewhere', async () => {
+    const board = layer.use(await openBoard(await layer.openClient(), ['default']))
+    const ask = async (headers: Record<string, string>) => {
+      const { promise, resolve } = Promise.withResolvers<IncomingMessage>()
+      // Not fetch, which sets these headers itself.
+      request(board.url, { headers }, resolve).end()
+      const response = await promise
+      response.resume()
+      return response
+    }
+    expect(board.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
+    expect((await ask({})).statusCode).toBe(200)
+    expect((await ask({ host: 'attacker.example' })).statusCode).toBe(403)
+    expect((await ask({ origin: 'https://attacker.example' })).statusCode).toBe(403)
+    expect((await ask({})).headers['content-security-policy']).toContain("default-src 'self'")
+  })
+})
+
+describeReal('the view', needRedis, () => {
+  const layer = useLayer()
+
+  it('counts what waits, what is done and what failed, and knows the workers', async () => {
+    const client = await layer.openClient()
+    const watching = layer.use(await watch(client, ['default'], { windowMs: 600_000 }))
+    const results = await client.sendMany(add, [
+      { a: 1, b: 2 },
+      { a: 3, b: 4 },
+    ])
+    const failing = await client.send(stumble, { over: 'a step' })
+    expect(await watching.now()).toMatchObject({ workers: [], queues: [{ queue: 'default', waiting: 3, running: 0 }] })
+
+    await layer.startWorker({ tasks: [add, stumble], name: 'observed', concurrency: 3 })
+    expect(await Promise.all(results.map((result) => result.get({ timeoutMs: 60_000 })))).toEqual([3, 7])
+    await failing.settled()
+    const view = await until(async () => {
+      const view = await watching.now()
+      const [queue] = view.queues
+      // The events arrive after the results.
+      const isComplete =
+        view.workers.length > 0 &&
+        queue &&
+        queue.failedPerSecond > 0 &&
+        queue.failedPerSecond * 2.9 < queue.donePerSecond
+      return isComplete ? view : undefined
+    })
+    expect(view.workers).toMatchObject([{ worker: 'observed', concurrency: 3, succeeded: 2, failed: 1 }])
+    expect(view.queues).toMatchObject([{ queue: 'default', waiting: 0, running: 0, failed: 1 }])
+    const [{ waitMs, runMs } = { waitMs: { p50: -1, p95: -1 }, runMs: { p50: -1 } }] = view.queues
+    expect(waitMs.p95).toBeGreaterThanOrEqual(waitMs.p50)
+    expect(runMs.p50).toBeGreaterThanOrEqual(0)
+  })
+})
+
+describeReal('the view of what is for later', needRedis, () => {
+  const layer = useLayer()
+
+  it('does not count the time until then as a wait for a worker', async () => {
+    const client = await layer.openClient()
+    const watching = layer.use(await watch(client, ['default'], { windowMs: 600_000 }))
+    const result = await client.send(add, { a: 1, b: 2 }, { countdownMs: 600_000 })
+    await layer.startWorker({ tasks: [add] })
+    await (await client.queue('default').getJob(result.id))?.promote()
+    expect(await result.get({ timeoutMs: 60_000 })).toBe(3)
+    const { queues } = await until(async () => {
+      const view = await watching.now()
+      return Number(view.queues[0]?.donePerSecond) > 0 ? view : undefined
+    })
+    expect(queues[0]?.waitMs).toEqual({ p50: 0, p95: 0 })
+  })
+})
+
+describeReal('monitor', needRedis, () => {
+  it('starts what it needs, shows it, and ends by itself', async () => {
+    const run = await runExample(chapter, 'monitor', ['--quick', '--json'], { env })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const result = run.json<{ sent: number; url: string; queues: { failed: number }[] }>()
+    expect(result).toMatchObject({ workers: [{ queues: ['default'] }, {}], queues: [{ queue: 'default' }] })
+    expect(result.sent).toBeGreaterThan(0)
+    // Of every 25 tasks one stumbles, the first one among them.
+    expect(result.queues[0]?.failed).toBeGreaterThan(0)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('says in one line that a port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const address = taken.address()
+    const port = String(typeof address === 'object' ? address?.port : '')
+    const { code, stdout, stderr } = await runExample(chapter, 'monitor', ['--port', port], { env })
+    taken.close()
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(new RegExp(`^error: --port: received "${port}"; accepts .*EADDRINUSE.*\n$`))
+  })
+
+  it('ends at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'monitor', [], { env, interruptWhen: /done\/s/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind(10_000)).toEqual([])
+  })
+})
+
+describe('monitor', () => {
+  it.each([
+    ['--port', '65536'],
+    ['--seconds', '0'],
+    ['--load', '-1'],
+  ])('refuses %s %s', async (option, value) => {
+    const { code, stderr } = await said('monitor', [option, value])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
+  })
+})

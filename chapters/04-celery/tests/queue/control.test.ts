@@ -1,0 +1,330 @@
+/** What is done to tasks and workers from outside: revoking, remote control, autoscaling, events. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/testing/testing'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { active, ask, ping, questionFor, scheduled, shutdown, stats } from '../../src/queue/control.ts'
+import { deadLetters, replay } from '../../src/queue/dead-letters.ts'
+import { listen, type TaskEvent } from '../../src/queue/events.ts'
+import { controlChannel, revokedKey } from '../../src/queue/message.ts'
+import { gather } from '../../src/queue/results.ts'
+import { defineTask } from '../../src/queue/task.ts'
+import { autoscale, scaled } from '../../src/worker/autoscale.ts'
+import { Revocations, revoke, unrevoke } from '../../src/worker/revocations.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer()
+/** An answer may be late on a busy machine; all that heard the question are waited for, and no longer. */
+const patient = { timeoutMs: 60_000 }
+
+/** Ends when its signal is aborted, or when `open` is called. */
+function waiter() {
+  const open = Promise.withResolvers<string>()
+  const seen: { begun: number; reason: unknown } = { begun: 0, reason: undefined }
+  const task = defineTask({
+    name: 'wait',
+    args: z.object({}),
+    run: async (_, { signal }) => {
+      seen.begun++
+      signal.addEventListener('abort', () => {
+        seen.reason = signal.reason
+      })
+      return await open.promise
+    },
+  })
+  return { task, seen, open: () => open.resolve('done') }
+}
+
+describeRedis('revoking', () => {
+  it('keeps a waiting task from being run, also by a worker that starts later', async () => {
+    const { task, seen, open } = waiter()
+    open()
+    const client = await layer.openClient()
+    const [first, second] = await client.sendMany(task, [{}, {}])
+    if (!first || !second) throw new Error('nothing was sent')
+    await revoke(await layer.openClient(), [first])
+    expect(await first.state()).toBe('revoked')
+    await layer.startWorker({ tasks: [task] })
+    await expect(first.get()).rejects.toThrow('TaskRevoked: wait was revoked before it began')
+    expect(await second.get()).toBe('done')
+    expect([seen.begun, await first.state()]).toEqual([1, 'revoked'])
+    // Discarded: nothing of it needs to be remembered, and it is no dead letter.
+    await until(async () => (await client.redis.zcard(revokedKey(layer.prefix))) === 0)
+    expect(await deadLetters(client, 'default')).toEqual([])
+  })
+
+  it('discards a task for later at once', async () => {
+    const { task, seen } = waiter()
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {}, { countdownMs: 600_000 })
+    await revoke(client, [result])
+    await expect(result.get()).rejects.toThrow('TaskRevoked')
+    expect(seen.begun).toBe(0)
+  })
+
+  it('leaves a running task alone, unless told to stop it', async () => {
+    const { task, seen, open } = waiter()
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const [spared, stopped] = await client.sendMany(task, [{}, {}])
+    if (!spared || !stopped) throw new Error('nothing was sent')
+    await until(() => seen.begun === 2)
+    const other = await layer.openClient()
+    await revoke(other, [spared])
+    await revoke(other, [stopped], { terminate: true })
+    await expect(stopped.get()).rejects.toThrow('TaskRevoked: the task was revoked while it ran')
+    expect(seen.reason).toMatchObject({ name: 'TaskRevoked' })
+    open()
+    expect(await spared.get()).toBe('done')
+  })
+
+  it('does not keep a task from being tried again that is sent again', async () => {
+    let broken = true
+    const task = defineTask({
+      name: 'fragile',
+      args: z.object({}),
+      run: () => {
+        if (broken) throw new Error('broken')
+        return 'well'
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {})
+    await result.settled()
+    await revoke(client, [result])
+    broken = false
+    expect(await gather(await replay(client, 'default'))).toEqual(['well'])
+  })
+
+  it('that was fulfilled by one worker is none for the others, who still remember it', async () => {
+    const { redis } = await layer.openClient()
+    const workers = [new Revocations(redis, layer.prefix), new Revocations(redis, layer.prefix)] as const
+    await redis.zadd(revokedKey(layer.prefix), 1, 'a', 1, 'b')
+    for (const worker of workers) await worker.load()
+    await workers[0].fulfilled('a')
+    expect(await Promise.all(['a', 'b'].map((id) => workers[1].includes(id)))).toEqual([false, true])
+  })
+
+  /** Does something while a worker asks whether a rate allows a start now. */
+  const whileAsked = (action: () => Promise<unknown>) =>
+    vi.spyOn(Redis.prototype, 'eval').mockImplementationOnce(async () => {
+      await action()
+      return '0'
+    })
+
+  it('is not missed by a worker that just asks for a start', async () => {
+    const { task, seen } = waiter()
+    const client = await layer.openClient()
+    const result = await client.send(task, {})
+    using _asked = whileAsked(() => revoke(client, [result]))
+    await layer.startWorker({ tasks: [{ ...task, rateLimit: { max: 1, perMs: 1 } }] })
+    await expect(result.get()).rejects.toThrow('TaskRevoked')
+    expect(seen.begun).toBe(0)
+  })
+
+  it('by its end is not missed by it either: the task is given back', async () => {
+    const { task, seen } = waiter()
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [{ ...task, rateLimit: { max: 1, perMs: 1 } }] })
+    const closing = Promise.withResolvers<void>()
+    using _asked = whileAsked(async () => {
+      closing.resolve(worker.close({ graceMs: 0 }))
+      // The time for what runs is over by then.
+      await delay(1)
+    })
+    const result = await client.send(task, {})
+    await closing.promise
+    expect([seen.begun, await result.state()]).toEqual([0, 'waiting'])
+  })
+
+  it('can be taken back', async () => {
+    const { task, open } = waiter()
+    open()
+    const client = await layer.openClient()
+    const result = await client.send(task, {})
+    await revoke(client, [result])
+    await unrevoke(client, [result.id])
+    await layer.startWorker({ tasks: [task] })
+    expect(await result.get()).toBe('done')
+  })
+
+  it('is heard by a worker whose connection was away', async () => {
+    const { task, seen } = waiter()
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {}, { countdownMs: 600_000 })
+    // Revoked while no worker is subscribed, so that only the set can tell.
+    await client.redis
+      .multi()
+      .call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      .zadd(revokedKey(layer.prefix), 1, result.id)
+      .exec()
+    await until(async () => (await ping(client)).length === 1)
+    await (await client.queue('default').getJob(result.id))?.promote()
+    await expect(client.result(result.id).get()).rejects.toThrow('TaskRevoked')
+    expect(seen.begun).toBe(0)
+  })
+})
+
+describeRedis('remote control', () => {
+  it('finds all workers, or those that are named', async () => {
+    const client = await layer.openClient()
+    expect(await ping(client)).toEqual([])
+    const { task } = waiter()
+    for (const name of ['a', 'b', 'c']) await layer.startWorker({ tasks: [task], name })
+    expect(await ping(client, patient)).toEqual(['a', 'b', 'c'])
+    expect(await ping(client, { to: ['b'], ...patient })).toEqual(['b'])
+    expect(await ping(client, { to: ['nobody'], timeoutMs: 20 })).toEqual([])
+  })
+
+  it('tells what workers are, what runs and what is for later', async () => {
+    const { task, seen, open } = waiter()
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task], name: 'one', queues: ['default', 'mail'], concurrency: 3 })
+    const running = await client.send(task, {})
+    const later = await client.send(task, {}, { countdownMs: 600_000 })
+    await until(() => seen.begun === 1)
+    expect(await active(client, patient)).toMatchObject([
+      { worker: 'one', id: running.id, task: 'wait', queue: 'default', args: {} },
+    ])
+    expect(await scheduled(client, 'default')).toMatchObject([{ id: later.id, task: 'wait', args: {} }])
+    expect(await ask(client, { command: 'registered' }, patient)).toMatchObject([
+      { answer: [{ name: 'wait', version: 1 }] },
+    ])
+    open()
+    await running.get()
+    expect(await stats(client, patient)).toMatchObject([
+      {
+        worker: 'one',
+        pid: process.pid,
+        queues: ['default', 'mail'],
+        concurrency: 3,
+        running: 0,
+        succeeded: 1,
+        failed: 0,
+      },
+    ])
+  })
+
+  it('tells when a task will be tried again', async () => {
+    const client = await layer.openClient()
+    const task = defineTask({
+      name: 'fails',
+      args: z.object({}),
+      retries: { max: 1, baseMs: 600_000, jitter: false },
+      run: () => Promise.reject(new Error('not now')),
+    })
+    const { id } = await client.send(task, {})
+    const sent = Date.now()
+    // It is not counted from the sending.
+    await until(() => Date.now() > sent + 20)
+    const begun = Date.now()
+    await layer.startWorker({ tasks: [task] })
+    const [later] = await until(async () => {
+      const found = await scheduled(client, 'default')
+      return found.length > 0 ? found : undefined
+    })
+    expect(later?.id).toBe(id)
+    expect(later?.at.getTime()).toBeGreaterThanOrEqual(begun + 600_000)
+    expect(later?.at.getTime()).toBeLessThanOrEqual(Date.now() + 600_000)
+  })
+
+  it('shuts a worker down, which first finishes what it runs', async () => {
+    const { task, seen, open } = waiter()
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [task], name: 'one' })
+    const result = await client.send(task, {})
+    await until(() => seen.begun === 1)
+    expect(await shutdown(client, { to: ['one'], ...patient })).toEqual(['one'])
+    open()
+    await worker.closed
+    expect(await result.get()).toBe('done')
+    expect(await ping(client)).toEqual([])
+  })
+
+  it('obeys nothing that is not a command', async () => {
+    const client = await layer.openClient()
+    const { task } = waiter()
+    const worker = await layer.startWorker({ tasks: [task], name: 'one' })
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (text) => {
+        expect(questionFor('one', text)).toBeUndefined()
+        await client.redis.publish(controlChannel(layer.prefix), text)
+      }),
+    )
+    await expect(ask(client, { command: 'concurrency', value: 0 }, { timeoutMs: 20 })).resolves.toEqual([])
+    expect(await ping(client, patient)).toEqual(['one'])
+    await ask(client, { command: 'concurrency', value: 7 }, patient)
+    expect(worker.concurrency).toBe(7)
+  })
+})
+
+describeRedis('autoscaling', () => {
+  const bounds = fc
+    .tuple(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 0, max: 64 }))
+    .map(([min, more]) => ({ min, max: min + more }))
+  const load = fc.record({ running: fc.nat(200), waiting: fc.nat(1_000), freeMs: fc.nat(60_000) })
+
+  it('stays between its bounds, grows only when all places are taken, and never below what runs', () => {
+    fc.assert(
+      fc.property(bounds, fc.integer({ min: 1, max: 128 }), load, (options, concurrency, now) => {
+        const wanted = scaled({ concurrency, ...now }, options)
+        expect(wanted).toBeGreaterThanOrEqual(options.min)
+        expect(wanted).toBeLessThanOrEqual(options.max)
+        if (wanted > concurrency && concurrency >= options.min) {
+          expect(now.running).toBeGreaterThanOrEqual(concurrency)
+          expect(now.waiting).toBeGreaterThan(0)
+        }
+        if (now.freeMs >= 10_000) expect(wanted).toBeGreaterThanOrEqual(Math.min(now.running, concurrency, options.max))
+      }),
+    )
+  })
+
+  it('gives a worker more places while work waits, and takes them away afterwards', async () => {
+    const { task, seen, open } = waiter()
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [task], concurrency: 1 })
+    layer.use(autoscale(worker, { min: 1, max: 8, everyMs: 10, keepMs: 20 }))
+    const sent = await client.sendMany(
+      task,
+      Array.from({ length: 20 }, () => ({})),
+    )
+    await until(() => seen.begun === 8)
+    expect(worker.concurrency).toBe(8)
+    open()
+    await gather(sent)
+    await until(() => worker.concurrency === 1)
+  })
+})
+
+describeRedis('events', () => {
+  it('tell the story of each task in its order', async () => {
+    const task = defineTask({
+      name: 'story',
+      args: z.object({ fail: z.boolean() }),
+      retries: { max: 1, baseMs: 1, jitter: false },
+      run: async ({ fail }, { progress }) => {
+        if (fail) throw new Error('no')
+        await progress(50)
+        return 'yes'
+      },
+    })
+    const client = await layer.openClient()
+    const seen: TaskEvent[] = []
+    layer.use(await listen(client, ['default'], (event) => seen.push(event)))
+    await layer.startWorker({ tasks: [task] })
+    const [good, bad] = await client.sendMany(task, [{ fail: false }, { fail: true }])
+    await Promise.all([good?.settled(), bad?.settled()])
+    await until(() => seen.some(({ type }) => type === 'failed') && seen.some(({ type }) => type === 'succeeded'))
+    const story = (id?: string) => seen.filter((event) => event.id === id).map(({ type }) => type)
+    expect(story(good?.id)).toEqual(['sent', 'started', 'progress', 'succeeded'])
+    expect(story(bad?.id)).toEqual(['sent', 'started', 'scheduled', 'started', 'failed'])
+    expect(seen.find(({ type }) => type === 'sent')).toMatchObject({ task: 'story', queue: 'default' })
+    expect(seen.find(({ type }) => type === 'succeeded')).toMatchObject({ result: 'yes' })
+    expect(seen.find(({ type }) => type === 'failed')).toMatchObject({ message: 'no' })
+  })
+})

@@ -1,0 +1,201 @@
+/** Queues: which task goes where, in which order, when again and again, and how often its effect happens. */
+import { until } from '@repo/common/testing/testing'
+import { defaultRepeatStrategy } from 'bullmq'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { gather } from '../../src/queue/results.ts'
+import { routed } from '../../src/queue/routing.ts'
+import { schedule, schedules, unschedule } from '../../src/queue/schedule.ts'
+import { defineTask, signature } from '../../src/queue/task.ts'
+import { once } from '../../src/worker/idempotency.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer({ appendOnly: true })
+
+describeRedis('routes', () => {
+  it('take the first pattern that fits', () => {
+    const routes = { 'mail.send': 'urgent', 'mail.*': 'mail', '*.image.*': 'images', '*': 'rest' }
+    const queues = ['mail.send', 'mail.list', 'x.image.y', 'x.image', 'mail'].map((task) => routed(task, routes))
+    expect(queues).toEqual(['urgent', 'mail', 'images', 'rest', 'rest'])
+    expect(routed('a', { b: 'c' })).toBeUndefined()
+    expect(routed('ab', { 'ab*b': 'c' })).toBeUndefined()
+  })
+
+  it('fit exactly what a regular expression would fit', () => {
+    const piece = fc.constantFrom('a', 'b', '.', 'ab')
+    const name = fc.array(piece, { maxLength: 8 }).map((parts) => parts.join(''))
+    const pattern = fc.array(fc.oneof(piece, fc.constant('*')), { maxLength: 8 }).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(name, pattern, (task, glob) => {
+        const expression = new RegExp(`^${glob.replaceAll('.', '\\.').replaceAll('*', '.*')}$`)
+        expect(routed(task, { [glob]: 'q' })).toBe(expression.test(task) ? 'q' : undefined)
+      }),
+    )
+  })
+
+  it('give way to the call, and come before the task', async () => {
+    const where = defineTask({ name: 'where', queue: 'own', args: z.object({}), run: (_, { queue }) => queue })
+    const client = await layer.openClient({ routes: { 'x.*': 'x' } })
+    const routed = await layer.openClient({ routes: { where: 'routed' } })
+    await layer.startWorker({ tasks: [where], queues: ['own', 'routed', 'called'] })
+    expect(await (await client.send(where, {})).get()).toBe('own')
+    expect(await (await routed.send(where, {})).get()).toBe('routed')
+    expect(await (await routed.send(where, {}, { queue: 'called' })).get()).toBe('called')
+  })
+
+  it('keep a queue from those who do not listen to it', async () => {
+    const where = defineTask({ name: 'where', args: z.object({}), run: (_, { worker }) => worker })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [where], queues: ['a'], name: 'of a' })
+    const mine = await client.send(where, {}, { queue: 'b' })
+    expect(await (await client.send(where, {}, { queue: 'a' })).get()).toBe('of a')
+    expect(await mine.state()).toBe('waiting')
+    await layer.startWorker({ tasks: [where], queues: ['b'], name: 'of b' })
+    expect(await mine.get()).toBe('of b')
+  })
+})
+
+describeRedis('priorities', () => {
+  const order: number[] = []
+  const note = defineTask({
+    name: 'note',
+    args: z.object({ n: z.number() }),
+    run: ({ n }) => void order.push(n),
+  })
+
+  it('order all tasks of a queue that keeps them, those without one in the middle, equal ones as they came', async () => {
+    order.length = 0
+    const queueSettings = { urgent: { priorities: true } }
+    const client = await layer.openClient({ queueSettings })
+    const sent = await client.sendAll([
+      signature(note, { n: 5 }, { queue: 'urgent' }),
+      signature(note, { n: 9 }, { queue: 'urgent', priority: 9 }),
+      signature(note, { n: 5.1 }, { queue: 'urgent' }),
+      signature(note, { n: 1 }, { queue: 'urgent', priority: 1 }),
+      signature(note, { n: 4 }, { queue: 'urgent', priority: 4 }),
+      signature(note, { n: 5.2 }, { queue: 'urgent', priority: 5 }),
+      signature(note, { n: 1.1 }, { queue: 'urgent', priority: 1 }),
+    ])
+    // From a program with BullMQ alone, and no priority: nobody can put that in its place, it comes before all others.
+    await client.queue('urgent').add('note', { args: { n: 0 }, version: 1 }, { jobId: 'urgent.raw.1' })
+    await layer.startWorker({ tasks: [note], queues: ['urgent'], concurrency: 1, queueSettings })
+    await gather(sent)
+    expect(order).toEqual([0, 1, 1.1, 4, 5, 5.1, 5.2, 9])
+  })
+
+  it('are refused in a queue that keeps none, for there they would not mean what they say', async () => {
+    const client = await layer.openClient()
+    await expect(client.send(note, { n: 1 }, { priority: 1 })).rejects.toThrow(
+      'note: the queue "default" keeps no priorities; declare it with { priorities: true }',
+    )
+    const keeps = await layer.openClient({ queueSettings: { default: { priorities: true } } })
+    await expect(keeps.send(note, { n: 1 }, { priority: 10 })).rejects.toThrow('received 10; accepts 1 to 9')
+  })
+})
+
+describeRedis('a schedule', () => {
+  const tick = (ticks: string[]) =>
+    defineTask({ name: 'tick', args: z.object({}), run: (_, { id }) => void ticks.push(id) })
+
+  it('fires again and again, once each time, however many programs declare it and however often', async () => {
+    const ticks: string[] = []
+    const task = tick(ticks)
+    const clients = await Promise.all([layer.openClient(), layer.openClient(), layer.openClient()])
+    const declare = async () =>
+      await Promise.all(clients.map((client) => schedule(client, 'clock', { everyMs: 100 }, signature(task, {}))))
+    await declare()
+    await Promise.all([layer.startWorker({ tasks: [task] }), layer.startWorker({ tasks: [task], name: 'second' })])
+    await until(async () => {
+      await declare()
+      return ticks.length >= 6
+    })
+    // The id of such a task ends with the moment it is for: no moment twice, and none between two others.
+    const moments = ticks.map((id) => Number(id.split(':').at(-1)))
+    for (const [at, moment] of moments.entries()) {
+      if (at > 0) expect((moment - (moments[at - 1] ?? 0)) % 100).toBe(0)
+      if (at > 0) expect(moment).toBeGreaterThan(moments[at - 1] ?? 0)
+    }
+    const [client] = clients
+    if (!client) throw new Error('no client')
+    expect(await schedules(client, 'default')).toMatchObject([{ name: 'clock', task: 'tick', when: { everyMs: 100 } }])
+    expect(await unschedule(client, 'default', 'clock')).toBe(true)
+    expect(await unschedule(client, 'default', 'clock')).toBe(false)
+    expect(await schedules(client, 'default')).toEqual([])
+  })
+
+  it('has one task waiting while no worker is there, and does not pile up', async () => {
+    const task = tick([])
+    const client = await layer.openClient()
+    const first = await schedule(client, 'clock', { everyMs: 10 }, signature(task, {}))
+    await until(async () => (await first?.state()) === 'waiting')
+    const counts = async () => await client.queue('default').getJobCountByTypes('waiting', 'delayed', 'prioritized')
+    const begun = Date.now()
+    await until(() => Date.now() > begun + 100)
+    expect(await counts()).toBe(1)
+  })
+
+  it('survives a restart of Redis', async () => {
+    const ticks: string[] = []
+    const task = tick(ticks)
+    const client = await layer.openClient()
+    await schedule(client, 'clock', { everyMs: 50 }, signature(task, {}))
+    layer.redis.server?.process.kill('SIGKILL')
+    await layer.redis.server?.exited
+    await layer.redis.restart()
+    await layer.startWorker({ tasks: [task] })
+    await until(() => ticks.length >= 3)
+  })
+
+  it('takes the place of one with the same name, by a cron pattern in a time zone', async () => {
+    const task = tick([])
+    const client = await layer.openClient()
+    await schedule(client, 'report', { everyMs: 60_000 }, signature(task, {}))
+    const when = { cron: '30 6 * * 1-5', timeZone: 'Europe/Rome' }
+    await schedule(client, 'report', when, signature(task, {}))
+    const [known, ...others] = await schedules(client, 'default')
+    expect([known?.when, others]).toEqual([when, []])
+    const rome = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Rome', timeStyle: 'short', dateStyle: 'full' })
+    const next = rome.format(known?.next)
+    expect(next).toMatch(/^(Monday|Tuesday|Wednesday|Thursday|Friday).*06:30$/)
+    await expect(schedule(client, 'wrong', { cron: '99 * * * *' }, signature(task, {}))).rejects.toThrow()
+  })
+
+  it('fires once also in the nights in which its hour is missing or comes twice', async () => {
+    const repeat = { pattern: '30 2 * * *', tz: 'Europe/Rome' }
+    const after = async (moment: string) => new Date((await defaultRepeatStrategy(Date.parse(moment), repeat)) ?? 0)
+    expect(await after('2027-03-27T12:00:00Z')).toEqual(new Date('2027-03-28T03:30:00+02:00'))
+    expect(await after('2027-03-28T01:30:00Z')).toEqual(new Date('2027-03-29T02:30:00+02:00'))
+    expect(await after('2027-10-30T12:00:00Z')).toEqual(new Date('2027-10-31T02:30:00+02:00'))
+    expect(await after('2027-10-31T00:30:00Z')).toEqual(new Date('2027-11-01T02:30:00+01:00'))
+  })
+
+  it('sends tasks that expire when no worker came in time, counted from when they were due', async () => {
+    const ticks: string[] = []
+    const task = tick(ticks)
+    const client = await layer.openClient()
+    const first = await schedule(client, 'clock', { everyMs: 600_000 }, signature(task, {}, { expiresInMs: 1 }))
+    const begun = Date.now()
+    await until(() => Date.now() > begun + 50)
+    await layer.startWorker({ tasks: [task] })
+    await expect(first?.get()).rejects.toThrow('TaskExpired')
+    expect(ticks).toEqual([])
+  })
+})
+
+describeRedis('an effect', () => {
+  it('happens once however often it is asked for, all of it or nothing', async () => {
+    const { redis } = await layer.openClient()
+    const keys = ['done', 'count', 'list'].map((name) => `${layer.prefix}:${name}`)
+    const [done = '', count = '', list = ''] = keys
+    const asked = Array.from({ length: 50 }, () =>
+      once(redis, done, [
+        ['INCRBY', count, 5],
+        ['RPUSH', list, 'a', 'b'],
+      ]),
+    )
+    expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1)
+    expect([await redis.get(count), await redis.lrange(list, '0', '-1')]).toEqual(['5', ['a', 'b']])
+    expect(await redis.pttl(done)).toBeGreaterThan(0)
+  })
+})

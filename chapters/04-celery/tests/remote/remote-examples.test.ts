@@ -1,0 +1,167 @@
+/** The remote examples as a reader runs them: alone, and in three terminals. */
+import { fileURLToPath } from 'node:url'
+import { startServer } from '@repo/common/process/child'
+import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { readRate } from '@repo/common/texts/rates'
+import { describe, expect, it } from 'vitest'
+import { startPyro } from '../../../../bench/src/remote/pyro.ts'
+import { findPython, installPython } from '../../src/celery/python.ts'
+import { newSecret } from '../../src/remote/processes.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const examples = ['remote-names', 'remote-worker', 'remote-currency']
+
+describe('remote-names', () => {
+  it('shows what happens to names', async () => {
+    const run = await runExample(chapter, 'remote-names', ['--quick', '--json'])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    const result = run.json<{
+      registered: { name: string; address: string }[]
+      events: { left: string[]; ms: number }[]
+    }>()
+    expect(result.registered.map(({ name }) => name)).toEqual([
+      'rates.hangs',
+      'rates.killed',
+      'rates.removed',
+      'rates.stays',
+    ])
+    expect(new Set(result.registered.map(({ address }) => address)).size).toBe(4)
+    expect(result.events.map(({ left }) => left.join())).toEqual(
+      process.platform === 'win32'
+        ? ['hangs,removed,stays', 'hangs,stays', 'hangs,stays']
+        : ['hangs,removed,stays', 'hangs,stays', 'stays', 'hangs,stays', 'hangs,stays'],
+    )
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('needs a secret to stay', async () => {
+    for (const REMOTE_SECRET of [undefined, 'too short']) {
+      const { code, stdout, stderr } = await runExample(chapter, 'remote-names', ['--stay'], { env: { REMOTE_SECRET } })
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(
+        /^error: REMOTE_SECRET: received "?[\w ]+"?; accepts a secret of at least 16 characters.*\n$/,
+      )
+      if (REMOTE_SECRET) expect(stderr).not.toContain(REMOTE_SECRET)
+    }
+  })
+
+  it('stays until Ctrl-C', async () => {
+    const env = { REMOTE_SECRET: newSecret() }
+    const run = await runExample(chapter, 'remote-names', ['--stay'], { env, interruptWhen: /Ctrl-C/ })
+    expect(run).toMatchObject({ code: 130, stderr: '' })
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describe('remote-worker', () => {
+  it('shows whose calls an instance counts', async () => {
+    const run = await runExample(chapter, 'remote-worker', ['--quick', '--json'])
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.json()).toMatchObject({
+      kinds: [
+        { instances: 'single', ann: [1, 2, 4], bob: [3], during: 1, after: 1 },
+        { instances: 'session', ann: [1, 2, 3], bob: [1], during: 3, after: 1 },
+        { instances: 'call', ann: [1, 1, 1], bob: [1], during: 1, after: 1 },
+      ],
+    })
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describe('remote-currency', () => {
+  it('calls in all ways, with the same results', async () => {
+    const run = await runExample(chapter, 'remote-currency', ['--quick', '--json', '--pairs', '7', '--delay', '5'])
+    expect(run.code).toBe(0)
+    let worth = 100
+    const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
+    for (const [at, to] of journey.slice(1).entries()) worth *= (await readRate({ from: journey[at] ?? '', to })).rate
+    const result = run.json<{ worth: number; faults: { type: string }[]; perSecond: Record<string, unknown> }>()
+    expect(result.worth).toBeCloseTo(worth, 9)
+    expect(result).toMatchObject({
+      ...{ pairs: 7, delayMs: 5, reports: 7, purses: [2, 0] },
+      ways: [{ received: 7 }, { received: 7 }, { received: 5 }, { received: 1 }],
+    })
+    expect(result.faults.map(({ type }) => type)).toEqual([
+      ...['UnknownCurrencyError', 'TypeError', 'TypeError', 'CallTimeoutError'],
+      ...['DisconnectedError', 'DisconnectedError', 'DisconnectedError'],
+    ])
+    expect(result.perSecond).toMatchObject({ sequential: expect.any(Number), concurrent: expect.any(Number) })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('reports a name server that is not there, and stops at Ctrl-C', async () => {
+    const env = { REMOTE_SECRET: newSecret() }
+    const failed = await runExample(chapter, 'remote-currency', ['--quick', '--names', 'ws://127.0.0.1:1'], { env })
+    expect(failed).toMatchObject({ code: 1, stdout: '' })
+    expect(failed.stderr).toMatch(/^error: ws:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/)
+    const stopped = await runExample(chapter, 'remote-currency', ['--delay', '1000'], { interruptWhen: /says that/ })
+    expect(stopped.code).toBe(130)
+    expect(stopped.stderr).not.toContain('error')
+    expect(await stopped.leftBehind()).toEqual([])
+  })
+})
+
+it('the three work together in three terminals, and do not tell the secret', async () => {
+  const env = { REMOTE_SECRET: newSecret() }
+  const output: string[] = []
+  async function inTerminal(name: string, ...args: string[]) {
+    const server = await startServer({
+      command: process.execPath,
+      args: ['--import', import.meta.resolve('tsx'), `examples/${name}.ts`, ...args],
+      ...{ cwd: chapter, env, ready: /Ctrl-C/, onLine: (line) => output.push(line) },
+    })
+    const address = /ws:\/\/[\d.]+:\d+/.exec(output.at(-1) ?? '')?.[0] ?? ''
+    return { ...server, address }
+  }
+  await using names = await inTerminal('remote-names', '--stay')
+  const given = ['--names', names.address, '--name', 'exchange.mine']
+  await using worker = await inTerminal('remote-worker', ...given, '--latency', '0', '--instances', 'single')
+  const run = await runExample(chapter, 'remote-currency', [...given, '--quick', '--pairs', '3'], { env })
+  expect(run.code).toBe(0)
+  expect(run.stdout).toContain(`says that exchange.mine is at ${worker.address}`)
+  // The three of the cut connections, and those of before, are gone; the name is there until the worker ends.
+  expect(await worker.stop()).toEqual({ code: 143, signal: null })
+  const gone = await runExample(chapter, 'remote-currency', [...given, '--quick'], { env })
+  expect(gone).toMatchObject({ code: 1, stderr: 'error: no object is registered as exchange.mine\n' })
+  const wrong = await runExample(chapter, 'remote-currency', given, { env: { REMOTE_SECRET: newSecret() } })
+  expect(wrong).toMatchObject({ code: 1, stderr: `error: ${names.address} refuses the secret\n` })
+  expect([output.join(), run.stdout, run.stderr, gone.stderr].join()).not.toContain(env.REMOTE_SECRET)
+})
+
+const pyro = await findPython('Pyro4')
+describeReal('Pyro', { name: 'Pyro 4 for Python', found: pyro, install: installPython.Pyro4 }, () => {
+  it('serves the same rate, and is gone afterwards', async () => {
+    const server = await startPyro()
+    const measured = await server?.measure(1_000)
+    expect(server?.version).toBe(pyro?.version)
+    expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
+    expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
+    expect(measured?.batchPerSecond).toBeGreaterThan(0)
+    await server?.[Symbol.asyncDispose]()
+    await expect(server?.measure(1_000)).rejects.toThrow()
+  })
+})
+
+describe.concurrent('options', () => {
+  it.each(examples)('of %s are explained', async (name) => {
+    const { code, stdout } = await runExample(chapter, name, ['--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^${name}: `))
+    expect(stdout).toContain('REMOTE_SECRET')
+  })
+
+  it.each([
+    ['remote-names', '--lease', '0'],
+    ['remote-names', '--host', '; rm -rf /'],
+    ['remote-worker', '--instances', 'many'],
+    ['remote-worker', '--name', '__proto__'],
+    ['remote-currency', '--pairs', '0'],
+    ['remote-currency', '--names', 'ws://'],
+    ['remote-currency', 'operand', ''],
+  ])('%s refuses %s %s in one line', async (name, ...args) => {
+    const { code, stdout, stderr } = await runExample(chapter, name, args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+  })
+})

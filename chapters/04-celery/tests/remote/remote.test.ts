@@ -1,0 +1,291 @@
+/** Objects served to other processes: calls, callbacks, references, errors, and connections that end. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { startProxy } from '@repo/common/servers/proxy'
+import { until } from '@repo/common/testing/testing'
+import { pairsOf, readRate } from '@repo/common/texts/rates'
+import { RpcTarget } from 'capnweb'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { serveObject } from '../../src/remote/daemon.ts'
+import { Exchange } from '../../src/remote/exchange.ts'
+import { newSecret, startNameServer, startWorker } from '../../src/remote/processes.ts'
+import { type Connection, connect, type RemoteServer, serve, within } from '../../src/remote/remote.ts'
+import { compareWays, convertInTurn, convertPipelined, ratesAtOnce, ratesInTurn } from '../../src/remote/ways.ts'
+
+const secret = newSecret()
+const usdToEur = { from: 'usd', to: 'eur' }
+const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
+
+let server: RemoteServer
+let connection: Connection<Exchange>
+beforeAll(async () => {
+  server = await serve(() => new Exchange(), { secret })
+  connection = await connect(server.address, { secret })
+})
+afterAll(async () => {
+  connection[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+})
+
+const proxyTo = (address: string) => startProxy({ port: Number(new URL(address).port) })
+const portOf = ({ port }: { port: number }) => `ws://127.0.0.1:${port}`
+
+describe('calls', () => {
+  const pairs = pairsOf(40)
+
+  it('return what the object returns, one after the other and all at once', async () => {
+    const expected = await Promise.all(pairs.map(async (pair) => (await readRate(pair)).rate))
+    expect(await ratesInTurn(connection.remote, pairs)).toEqual(expected)
+    expect(await ratesAtOnce(connection.remote, pairs)).toEqual(expected)
+  })
+
+  it('that need the result before go out before any answer comes, and only the last is answered', async () => {
+    let expected = 100
+    for (const [at, from] of journey.slice(0, -1).entries()) {
+      expected *= (await readRate({ from, to: journey[at + 1] ?? '' })).rate
+    }
+    const before = { ...connection.traffic }
+    const pipelined = convertPipelined(connection.remote, 100, journey)
+    // Nothing was awaited yet: five calls, and one request for a result.
+    await Promise.resolve()
+    expect(connection.traffic).toEqual({ sent: before.sent + 6, received: before.received })
+    expect(await pipelined).toBeCloseTo(expected, 9)
+    expect(connection.traffic.received).toBe(before.received + 1)
+  })
+
+  it('are compared by their messages: one answer for each call, and one for a whole chain', async () => {
+    const { ways, worth } = await compareWays(connection, pairs, journey)
+    expect(ways.map(({ received }) => received)).toEqual([40, 40, 5, 1])
+    expect(worth).toBe(await convertInTurn(connection.remote, 100, journey))
+  })
+
+  it('leave nothing behind at either end', async () => {
+    await connection.remote.rate(usdToEur)
+    await convertPipelined(connection.remote, 1, journey)
+    await until(() => connection.references().imports === 1 && connection.references().exports === 1)
+  })
+})
+
+describe('errors', () => {
+  it('of the method arrive with their type and message, and without its stack', async () => {
+    const error = await connection.remote.rate({ from: 'usd', to: 'nosuch' }).then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    expect(error).toMatchObject({ type: 'UnknownCurrencyError', message: 'there is no currency "nosuch"' })
+    expect(error?.stack).not.toContain('remote-rates.ts')
+  })
+
+  it.each<[unknown, string]>([
+    [undefined, 'pair: '],
+    [null, 'pair: '],
+    [42, 'pair: '],
+    ['usd/eur', 'pair: '],
+    [[], 'pair: '],
+    [{}, 'pair.from: '],
+    [{ from: 'usd' }, 'pair.to: '],
+    [{ from: ['usd'], to: 'eur' }, 'pair.from: '],
+    [{ from: '../usd', to: 'eur' }, 'pair.from: '],
+    [{ from: 'usd', to: 'E'.repeat(1000) }, 'pair.to: '],
+  ])('say which argument is wrong: %j', async (pair, start) => {
+    const error = await connection.remote.rate(pair as never).catch((error: Error) => error)
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message.startsWith(start)).toBe(true)
+    expect((error as Error).message).not.toContain('\n')
+  })
+})
+
+describe('functions', () => {
+  it('of the client are called by the server while it works', async () => {
+    const pairs = pairsOf(5)
+    const reports: [number, number][] = []
+    const rates = await connection.remote.rates(pairs, (done, total) => {
+      reports.push([done, total])
+    })
+    expect(rates.map(({ from, to }) => ({ from, to }))).toEqual(pairs)
+    expect(reports).toEqual([1, 2, 3, 4, 5].map((done) => [done, 5]))
+  })
+
+  it('of the client that throw do not disturb the server', async () => {
+    const rates = await connection.remote.rates(pairsOf(3), () => {
+      throw new Error('a bug in the client')
+    })
+    expect(rates).toHaveLength(3)
+  })
+
+  it('are refused where something else is given', async () => {
+    await expect(connection.remote.rates([], 42 as never)).rejects.toThrow(/^progress: /)
+  })
+})
+
+describe('references', () => {
+  const open = () => connection.remote.openPurses()
+
+  it('hold an object at the other end until they are disposed of', async () => {
+    {
+      using euros = connection.remote.purse(100, 'eur')
+      using yen = euros.into('jpy')
+      expect(await yen.amount()).toBeCloseTo(100 * (await readRate({ from: 'eur', to: 'jpy' })).rate, 9)
+      expect(await open()).toBe(2)
+    }
+    await until(async () => (await open()) === 0)
+  })
+
+  it('to results between count too: who does not name them cannot let go of them', async () => {
+    using other = await connect<Exchange>(server.address, { secret })
+    {
+      using yen = other.remote.purse(100, 'eur').into('jpy')
+      await yen.amount()
+    }
+    await until(async () => (await open()) === 1)
+    // The end of the connection does.
+    other[Symbol.dispose]()
+    await until(async () => (await open()) === 0)
+  })
+
+  it('are released when the connection is cut', async () => {
+    await using proxy = await proxyTo(server.address)
+    using far = await connect<Exchange>(portOf(proxy), { secret })
+    using purse = far.remote.purse(1, 'usd')
+    await purse.amount()
+    expect(await open()).toBe(1)
+    proxy.cut()
+    await until(async () => (await open()) === 0)
+    await expect(purse.amount()).rejects.toThrow('the connection was cut')
+  })
+})
+
+describe('connections', () => {
+  it('that are cut fail the calls under way, at once and with the same error', async () => {
+    await using proxy = await proxyTo(server.address)
+    using far = await connect<Exchange>(portOf(proxy), { secret })
+    await far.remote.rate(usdToEur)
+    proxy.block()
+    const calls = [far.remote.rate(usdToEur), far.remote.convert(1, 'usd', 'eur')].map((call) =>
+      call.then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    )
+    proxy.cut()
+    const [first, second] = await Promise.all(calls)
+    expect(first).toMatchObject({
+      name: 'DisconnectedError',
+      message: expect.stringContaining('the connection was cut'),
+    })
+    expect(second).toBe(first)
+    expect(await far.closed).toBe(first)
+    proxy.heal()
+    using again = await connect<Exchange>(portOf(proxy), { secret })
+    expect(await again.remote.rate(usdToEur)).toMatchObject(usdToEur)
+  })
+
+  it('that are silent time out, and go on when they are not', async () => {
+    await using proxy = await proxyTo(server.address)
+    using far = await connect<Exchange>(portOf(proxy), { secret })
+    await far.remote.rate(usdToEur)
+    proxy.block()
+    await expect(within(far.remote.rate(usdToEur), 50)).rejects.toMatchObject({
+      name: 'CallTimeoutError',
+      message: 'no answer within 50 ms',
+    })
+    await expect(connect(portOf(proxy), { secret, timeoutMs: 50 })).rejects.toThrow(/cannot be reached: .*timed out/)
+    proxy.heal()
+    expect(await far.remote.rate(usdToEur)).toMatchObject(usdToEur)
+    await until(() => far.references().imports === 1)
+  })
+
+  it('to a client that is silent are dropped, with what it held', async () => {
+    await using pinging = await serve(() => new Exchange(), { secret, pingEveryMs: 1_000 })
+    await using proxy = await proxyTo(pinging.address)
+    using far = await connect<Exchange>(portOf(proxy), { secret })
+    using purse = far.remote.purse(1, 'usd')
+    expect(await purse.amount()).toBe(1)
+    proxy.block()
+    await until(() => pinging.connections === 0)
+    expect(await connection.remote.openPurses()).toBe(0)
+  })
+
+  it('to a server that stops say so', async () => {
+    const stopping = await serve(() => new Exchange(), { secret })
+    using far = await connect<Exchange>(stopping.address, { secret })
+    await far.remote.rate(usdToEur)
+    expect(stopping.connections).toBe(1)
+    await stopping[Symbol.asyncDispose]()
+    await expect(far.remote.rate(usdToEur)).rejects.toThrow(`${stopping.address} has stopped`)
+    await expect(connect(stopping.address, { secret })).rejects.toThrow(/cannot be reached: .*ECONNREFUSED/)
+  })
+
+  it('end with their signal', async () => {
+    const controller = new AbortController()
+    using far = await connect<Exchange>(server.address, { secret, signal: controller.signal })
+    await far.remote.rate(usdToEur)
+    controller.abort()
+    await expect(far.remote.rate(usdToEur)).rejects.toThrow()
+    await expect(connect(server.address, { secret, signal: controller.signal })).rejects.toThrow('aborted')
+  })
+})
+
+describe('instances', () => {
+  let created = 0
+  let alive = 0
+  class Counting extends RpcTarget {
+    #calls = 0
+    constructor() {
+      super()
+      created++
+      alive++
+    }
+    async next() {
+      await delay(1)
+      return ++this.#calls
+    }
+    fail() {
+      throw new RangeError('no')
+    }
+    [Symbol.dispose]() {
+      alive--
+    }
+  }
+
+  it.each([
+    // Two clients call twice each.
+    { instances: 'single', expected: [1, 2, 3, 4], instancesThen: 1, afterwards: 1 },
+    { instances: 'session', expected: [1, 2, 1, 2], instancesThen: 2, afterwards: 0 },
+    { instances: 'call', expected: [1, 1, 1, 1], instancesThen: 0, afterwards: 0 },
+  ] as const)('are one for each $instances', async ({ instances, expected, instancesThen, afterwards }) => {
+    created = alive = 0
+    {
+      await using daemon = await serveObject(() => new Counting(), { secret, instances })
+      {
+        using ann = await connect<Counting>(daemon.address, { secret })
+        using bob = await connect<Counting>(daemon.address, { secret })
+        const counts = []
+        for (const { remote } of [ann, ann, bob, bob]) counts.push(await remote.next())
+        expect(counts).toEqual(expected)
+        await expect(ann.remote.fail()).rejects.toThrow(RangeError)
+        expect(alive).toBe(instancesThen)
+      }
+      await until(() => alive === afterwards)
+    }
+    await until(() => alive === 0)
+    expect(created).toBeGreaterThan(0)
+  })
+})
+
+it('a worker killed in mid-call fails the call, and no other worker', async () => {
+  await using names = await startNameServer({ secret })
+  const register = { names: names.info.address, name: 'slow' }
+  await using worker = await startWorker({ secret }, { register, meanLatencyMs: 60_000 })
+  using slow = await connect<Exchange>(worker.info.address, { secret })
+  using observer = await connect<Exchange>(worker.info.address, { secret })
+  const call = slow.remote.rate(usdToEur).catch((error: unknown) => error)
+  // The worker has the call: what was sent after it has been answered.
+  await slow.remote.calls()
+  worker.process.kill('SIGKILL')
+  expect(await call).toMatchObject({
+    name: 'DisconnectedError',
+    message: `${worker.info.address} is gone: the connection was cut`,
+  })
+  await expect(observer.remote.calls()).rejects.toThrow('the connection was cut')
+  expect(await connection.remote.rate(usdToEur)).toMatchObject(usdToEur)
+})

@@ -1,0 +1,171 @@
+/** The examples of the tour as a reader runs them. */
+import { readdir, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { startProgram } from '@repo/common/process/child'
+import { runExample } from '@repo/common/testing/testing'
+import { describe, expect, it } from 'vitest'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+import { examples, said } from '../fixtures/said.ts'
+
+const chapter = new URL('../..', import.meta.url).pathname
+const layer = useLayer()
+
+/** Runs it in its quick form, on a Redis of its own, and returns its document. */
+async function quick<T>(name: string, args: string[] = []): Promise<T> {
+  const run = await runExample(chapter, name, ['--quick', '--json', ...args], { env: { REDIS_URL: undefined } })
+  expect(run).toMatchObject({ code: 0 })
+  expect(await run.leftBehind()).toEqual([])
+  return run.json<T>()
+}
+
+describeRedis('echo', () => {
+  it('sends a text there and back, and tells what happened in between', async () => {
+    const result = await quick<{ id: string; events: { type: string; at: number }[] }>('echo', ['--text', 'Grüße 👋'])
+    expect(result).toMatchObject({ sent: 'Grüße 👋', received: 'Grüße 👋', state: 'succeeded', times: 100 })
+    expect(result.events.map(({ type }) => type)).toEqual(['sent', 'started', 'succeeded'])
+    expect(result.id).toMatch(/^default\.[\w-]+\.1$/)
+  })
+
+  it('uses the worker that is there', async () => {
+    const env = { REDIS_URL: layer.redis.url }
+    const program = new URL('../../src/worker/main.program.ts', import.meta.url)
+    await using _worker = await startProgram(program, {
+      args: ['--name', 'of-the-reader'],
+      env,
+    })
+    const run = await runExample(chapter, 'echo', ['--quick', '--json'], { env })
+    expect(run.json()).toMatchObject({ received: 'hello', workers: ['of-the-reader'] })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('starts its own worker on a Redis without one, and leaves no key there', async () => {
+    const { redis } = await layer.openClient()
+    await redis.flushall()
+    const run = await runExample(chapter, 'echo', ['--quick', '--json'], { env: { REDIS_URL: layer.redis.url } })
+    expect(run.json()).toMatchObject({ received: 'hello' })
+    expect(await redis.keys('celery*')).toEqual([])
+  })
+
+  it('refuses what it cannot send', async () => {
+    const run = await runExample(chapter, 'echo', ['--times', '0'])
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toBe('error: --times: received "0"; accepts a whole number from 1 to 10000\n')
+  })
+
+  it('ends with Ctrl-C and leaves nothing running', async () => {
+    const run = await runExample(chapter, 'echo', ['--times', '10000'], { interruptWhen: /received:/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describeRedis('results', () => {
+  it('shows each end of a task', async () => {
+    const result = await quick<{ rows: { state: string; outcome: string }[]; ended: string; stack: string[] }>(
+      'results',
+    )
+    expect(result).toMatchObject({ timeout: 300, purged: 100, purgedState: 'unknown' })
+    expect(result.ended).toMatch(/no result of echo .* within 300 ms(; it is waiting)?$/)
+    expect(result.rows.map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed', 'unknown', 'unknown'])
+    expect(result.rows[0]?.outcome).toBe('80')
+    expect(result.rows[1]?.outcome).toBe('error: RangeError: a rate of 0 cannot be')
+    expect(result.rows[2]?.outcome).toBe(result.rows[1]?.outcome)
+    expect(result.stack[0]).toBe('RangeError: a rate of 0 cannot be')
+    expect(result.stack.slice(1).map((frame) => frame.replace(/\d+/, 'N'))).toEqual([
+      'at checked (tour-tasks.ts:N)',
+      'at total (tour-tasks.ts:N)',
+      'at Object.run (tour-tasks.ts:N)',
+    ])
+  })
+})
+
+describeRedis('retries', () => {
+  it('serves every task, with fewer calls when they are spread', async () => {
+    interface Result {
+      policies: { name: string; tries: number; inVain: number }[]
+      picture: string
+    }
+    const { policies, picture, ...rest } = await quick<Result>('retries')
+    expect(rest).toMatchObject({ tasks: 30, calls: 6, windowMs: 100, leastMs: 400 })
+    expect(policies.map(({ name }) => name)).toEqual(['no jitter', 'full jitter'])
+    // How many calls are in vain depends on how close together they come, and so on the machine.
+    for (const { tries, inVain } of policies) expect(inVain).toBe(tries - 30)
+    expect(await readFile(picture, 'utf8')).toContain('turned away')
+  })
+})
+
+describeRedis('schedule', () => {
+  it('fires no moment twice, also around the death of a worker and of Redis', async () => {
+    const result = await quick<{ cron: { next: string } }>('schedule')
+    expect(result).toMatchObject({ schedulers: 3, every: 250, doubled: 0 })
+    expect(result).toMatchObject({ fired: expect.any(Number) })
+    expect(new Date(result.cron.next).getTime()).toBeGreaterThan(Date.now())
+  })
+})
+
+describeRedis('routing', () => {
+  it('brings each task to its queue, and orders one by priority', async () => {
+    const result = await quick('routing')
+    expect(result).toEqual({
+      routed: [
+        { task: 'mail.send', queue: 'mail', worker: 'mail-worker' },
+        { task: 'mail.digest', queue: 'mail', worker: 'mail-worker' },
+        { task: 'image.resize', queue: 'images', worker: 'other-worker' },
+        { task: 'report', queue: 'default', worker: 'other-worker' },
+      ],
+      order: [
+        { sent: 3, priority: 1 },
+        { sent: 6, priority: 1 },
+        { sent: 5, priority: 4 },
+        { sent: 1, priority: null },
+        { sent: 4, priority: null },
+        { sent: 2, priority: 9 },
+      ],
+    })
+  })
+})
+
+describeRedis('limits', () => {
+  it('keeps the rate, the places and the time', async () => {
+    interface Result {
+      rate: { tasks: number; byWorker: number[]; spanMs: number }
+      concurrency: { places: number; ms: number }[]
+      time: { kind: string; ended: string }[]
+    }
+    const { rate, concurrency, time } = await quick<Result>('limits')
+    expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
+    // 24 starts with 50 ms between two, less what the first one was late: no upper bound, the machine may be slow.
+    expect(rate.spanMs).toBeGreaterThan(600)
+    expect(concurrency.map(({ places }) => places)).toEqual([2, 8, 32])
+    for (const { places, ms } of concurrency) expect(ms).toBeGreaterThanOrEqual(Math.ceil(24 / places) * 45)
+    expect(time.map(({ ended }) => ended.replace(/\d+/, 'N'))).toEqual([
+      '{"items":N,"because":"SoftTimeLimitExceeded"}',
+      ...Array(3).fill('TimeLimitExceeded'),
+    ])
+  })
+})
+
+describeRedis('revoke', () => {
+  it('stops what it is told to stop, and nothing else', async () => {
+    const { tasks } = await quick<{ tasks: unknown[] }>('revoke', ['--ms', '5000'])
+    expect(tasks).toEqual([
+      { was: 'running', what: 'revoked, not stopped', is: 'succeeded', outcome: 'ran to its end' },
+      ...['running', 'waiting', 'scheduled'].map((was) => ({
+        ...{ was, what: was === 'running' ? 'revoked and stopped' : 'revoked', is: 'revoked' },
+        outcome: expect.stringMatching(/^TaskRevoked: /),
+      })),
+      { was: 'waiting', what: 'nothing', is: 'succeeded', outcome: 'ran to its end' },
+    ])
+  })
+})
+
+describe('--help', () => {
+  it('says of every example what it shows and how to run it', async () => {
+    for (const file of await readdir(examples)) {
+      const name = basename(file, '.ts')
+      const { code, stdout, stderr } = await said(name, ['--help'])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      for (const part of [`${name}: `, `start ${name}`, '--json']) expect(stdout).toContain(part)
+    }
+  })
+})

@@ -1,0 +1,55 @@
+/** Held back writes: fewer of them, with the same commands in the same order, also over a lost connection. */
+import { once } from 'node:events'
+import { expect, it } from 'vitest'
+import { connect, type Redis } from '../../src/queue/connect.ts'
+import { batchWrites } from '../../src/worker/batch-writes.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer()
+
+async function open(): Promise<Redis> {
+  const redis = await connect(layer.redis.url)
+  layer.use({ [Symbol.dispose]: () => redis.disconnect() })
+  batchWrites(redis)
+  return redis
+}
+
+/** How often a socket is written to from now on: once for all that it holds back, else for each command. */
+function countWrites({ stream }: Redis): () => number {
+  const { _write: write, _writev: writev } = stream
+  let writes = 0
+  stream._write = (...args) => {
+    writes++
+    write.apply(stream, args)
+  }
+  stream._writev = (...args) => {
+    writes++
+    writev?.apply(stream, args)
+  }
+  return () => writes
+}
+
+describeRedis('a connection whose writes are held back', () => {
+  it('sends what belongs to one turn in one write', async () => {
+    const redis = await open()
+    for (const time of ['on the connection that was there', 'on the one that took its place']) {
+      const writes = countWrites(redis)
+      const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => redis.echo(String(at))))
+      expect(writes(), time).toBe(1)
+      expect(answers).toEqual(Array.from({ length: 200 }, (_, at) => String(at)))
+      const again = once(redis, 'ready')
+      redis.disconnect(true)
+      await again
+    }
+  })
+
+  it('loses no command when the connection dies', async () => {
+    const [redis, killer] = [await open(), await open()]
+    const id = await redis.client('ID')
+    const key = `${layer.prefix}:set`
+    const adding = Promise.all(Array.from({ length: 500 }, (_, at) => redis.sadd(key, String(at))))
+    await killer.client('KILL', 'ID', id)
+    await adding
+    expect(await killer.scard(key)).toBe(500)
+  })
+})

@@ -1,0 +1,168 @@
+/** What goes wrong with Redis: said in one clear line where one looks, and nothing is lost. */
+
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeError } from '@repo/common/example/usage'
+import { startProxy } from '@repo/common/servers/proxy'
+import { type RedisServer, startRedis } from '@repo/common/servers/redis'
+import { runExample, runProgram, until } from '@repo/common/testing/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Client } from '../../src/queue/client.ts'
+import { ping } from '../../src/queue/control.ts'
+import { gather } from '../../src/queue/results.ts'
+import { echo } from '../../src/tasks/index.ts'
+import { revoke } from '../../src/worker/revocations.ts'
+import type { Log } from '../../src/worker/worker.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer({ appendOnly: true })
+const chapter = new URL('../..', import.meta.url).pathname
+
+/** Lines of a worker's log. */
+function record(): Log & { lines: string[] } {
+  const lines: string[] = []
+  const add = (_about: object, message: string) => void lines.push(message)
+  return { lines, debug: () => {}, info: add, warn: add, error: add }
+}
+
+const texts = (count: number) => Array.from({ length: count }, (_, at) => ({ text: String(at) }))
+
+describeRedis('a Redis that is full', () => {
+  it('takes no more tasks, says so to the sender, loses none, and goes on when there is room', async () => {
+    const client = await layer.openClient()
+    const sent = await client.sendMany(echo, texts(50))
+    const log = record()
+    await client.redis.config('SET', 'maxmemory', '1000000')
+    try {
+      const error = describeError(await client.send(echo, { text: 'more' }).catch((thrown) => thrown))
+      expect(error).toBe(
+        `error: Redis at ${layer.redis.maskedUrl} is full: make room or raise its maxmemory; what it holds is not lost`,
+      )
+      await layer.startWorker({ tasks: [echo], log })
+      await until(() => log.lines.includes('Redis is full (maxmemory)'))
+      expect(await sent[0]?.state()).toBe('waiting')
+    } finally {
+      await client.redis.config('SET', 'maxmemory', '0')
+    }
+    expect(await gather(sent)).toEqual(texts(50).map(({ text }) => text))
+    // It rests between two attempts: without that it would have been told thousands of times.
+    expect(log.lines.length).toBeLessThan(10)
+  })
+})
+
+describeRedis('a Redis that goes away', () => {
+  it('is missed in one line by senders, at once, and by workers, once; all tasks are done when it is back', async () => {
+    const client = await layer.openClient()
+    const log = record()
+    await layer.startWorker({ tasks: [echo], log })
+    const later = await client.sendMany(echo, texts(20), { countdownMs: 300 })
+    const waiting = gather(later)
+    const colds = await Promise.all(Array.from({ length: 4 }, () => layer.openClient()))
+    layer.redis.server?.process.kill('SIGKILL')
+    await layer.redis.server?.exited
+    const error = describeError(await client.send(echo, { text: 'lost?' }).catch((thrown) => thrown))
+    expect(error).toMatch(/^error: Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:\d+ does not answer: .*ECONNREFUSED/)
+    await expect(later[0]?.get({ timeoutMs: 20 })).rejects.toThrow('within 20 ms')
+    // Also by one that has not listened to anything yet, whatever it does first.
+    for (const attempt of [
+      (cold: Client) => cold.send(echo, { text: 'lost?' }),
+      (cold: Client) => cold.result('default.nobody.1').get(),
+      (cold: Client) => ping(cold),
+      (cold: Client) => revoke(cold, later.slice(0, 1)),
+    ]) {
+      await expect(attempt(colds.pop() ?? client)).rejects.toThrow('does not answer')
+    }
+    await until(() => log.lines.length > 0)
+    await layer.redis.restart()
+    expect(await waiting).toEqual(texts(20).map(({ text }) => text))
+    expect(await (await client.send(echo, { text: 'again' })).get()).toBe('again')
+    expect(log.lines).toEqual(['Redis is away; trying to reach it again', 'Redis is back'])
+  })
+
+  it.each([0, 70, 300])('lets workers end that were told to meanwhile, when it is back after %i ms', async (ms) => {
+    await using proxy = await startProxy({ host: layer.redis.host, port: layer.redis.port })
+    const url = new URL(layer.redis.url)
+    url.host = `${proxy.host}:${proxy.port}`
+    const worker = await layer.startWorker({ url: url.href, tasks: [echo] })
+    proxy.refuse()
+    await until(() => proxy.connections === 0)
+    const closed = worker.close()
+    // At another moment between two attempts to connect each time.
+    await delay(ms)
+    proxy.heal()
+    await closed
+  })
+})
+
+describeRedis('an example and a worker', () => {
+  let fine: RedisServer
+  beforeAll(async () => {
+    const { REDIS_URL, ...rest } = process.env
+    process.env = rest
+    fine = await startRedis()
+  })
+  afterAll(async () => await fine[Symbol.asyncDispose]())
+
+  /** What both say, with the same Redis; neither leaves anything running. */
+  async function said(url: string): Promise<string[]> {
+    const env = { REDIS_URL: url }
+    const runs = [
+      await runExample(chapter, 'echo', ['--quick'], { env }),
+      await runProgram('src/worker/main.program.ts', [], { env, cwd: chapter }),
+    ]
+    expect(runs.map(({ stdout }) => stdout)).toEqual(['', ''])
+    for (const run of runs) expect(await run.leftBehind()).toEqual([])
+    return runs.map(({ code, stderr }) => `${code} ${stderr}`)
+  }
+
+  it('say that there is no Redis', async () => {
+    const line = 'REDIS_URL: redis://127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1'
+    expect(await said('redis://127.0.0.1:1')).toEqual(Array(2).fill(`1 error: ${line}\n`))
+  })
+
+  it('say that the password is wrong, without showing it', async () => {
+    const wrong = `redis://:secret@${fine.host}:${fine.port}`
+    for (const line of await said(wrong)) {
+      expect(line).toMatch(/^1 error: REDIS_URL: redis:\/\/:\*\*\*@127\.0\.0\.1:\d+ refuses the password: .+\n$/)
+      expect(line).not.toContain('secret')
+    }
+  })
+
+  it('say that it is too old', async () => {
+    // There is no old server to install: one that answers as Redis 5 did.
+    const info = 'redis_version:5.0.14\r\nmaxmemory_policy:noeviction\r\n'
+    const old = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', (request) => {
+        for (const [command = ''] of request
+          .toString('latin1')
+          .matchAll(/(?<=\$\d+\r\n)(HELLO|INFO|PING|CLIENT|SELECT)/gi)) {
+          const name = command.toUpperCase()
+          if (name === 'INFO') socket.write(`$${info.length}\r\n${info}\r\n`)
+          else if (name === 'HELLO') socket.write("-ERR unknown command 'HELLO'\r\n")
+          else socket.write(name === 'PING' ? '+PONG\r\n' : '+OK\r\n')
+        }
+      })
+    })
+    await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve))
+    const url = `redis://127.0.0.1:${(old.address() as AddressInfo).port}`
+    const line = `1 error: REDIS_URL: ${url} is Redis 5.0.14; accepts 6.2.0 or newer\n`
+    expect(await said(url)).toEqual([line, line])
+    old.close()
+  })
+
+  it('say that it would throw tasks away', async () => {
+    const client = await layer.openClient()
+    await client.redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    const lines = await said(layer.redis.url)
+    await client.redis.config('SET', 'maxmemory-policy', 'noeviction')
+    for (const line of lines) expect(line).toContain('has maxmemory-policy "allkeys-lru"; accepts noeviction')
+  })
+
+  it('say that the address is none', async () => {
+    for (const line of await said('http://127.0.0.1')) {
+      expect(line).toMatch(/^2 error: REDIS_URL: received "http:\/\/127\.0\.0\.1"; accepts redis:\/\//)
+    }
+  })
+})

@@ -1,0 +1,300 @@
+/** What bounds a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
+import { until } from '@repo/common/testing/testing'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { RetryLater } from '../../src/queue/errors.ts'
+import { gather } from '../../src/queue/results.ts'
+import { backoffMs } from '../../src/queue/retry.ts'
+import { defineTask, type TaskContext } from '../../src/queue/task.ts'
+import { admit } from '../../src/worker/rate-limit.ts'
+import { inThread } from '../../src/worker/threads.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer()
+
+describe('the back-off', () => {
+  const policy = fc.record({ baseMs: fc.integer({ min: 1, max: 10_000 }), maxMs: fc.integer({ min: 1, max: 600_000 }) })
+
+  it('doubles up to its longest, and with jitter is a random part of that', () => {
+    fc.assert(
+      fc.property(
+        policy,
+        fc.integer({ min: 1, max: 60 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (p, n, r) => {
+          const longest = backoffMs(n, { ...p, jitter: false })
+          expect(longest).toBe(Math.min(p.maxMs, p.baseMs * 2 ** (n - 1)))
+          expect(backoffMs(n, p, () => r)).toBe(Math.round(r * longest))
+        },
+      ),
+    )
+  })
+
+  it('is one second, doubled, up to ten minutes, when nothing is said', () => {
+    const waits = [1, 2, 3, 10, 11].map((attempt) => backoffMs(attempt, { jitter: false }))
+    expect(waits).toEqual([1_000, 2_000, 4_000, 512_000, 600_000])
+  })
+})
+
+describeRedis('retries', () => {
+  /** Fails until the given try; notes each. */
+  function flaky(until: number, retries: { max: number; when?: (error: Error) => boolean }) {
+    const tries: number[] = []
+    const task = defineTask({
+      name: 'flaky',
+      args: z.object({}),
+      retries: { baseMs: 1, ...retries },
+      run: (_, { attempt }) => {
+        tries.push(attempt)
+        if (attempt < until) throw new RangeError(`try ${attempt}`)
+        return attempt
+      },
+    })
+    return { task, tries }
+  }
+
+  it('go on until the task succeeds', async () => {
+    const { task, tries } = flaky(3, { max: 5 })
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [task] })
+    expect(await (await client.send(task, {})).get()).toBe(3)
+    expect([tries, worker.stats().retried]).toEqual([[1, 2, 3], 2])
+  })
+
+  it('end at their number, and the last error is the result', async () => {
+    const { task, tries } = flaky(10, { max: 2 })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    await expect((await client.send(task, {})).get()).rejects.toThrow('RangeError: try 3')
+    await expect((await client.send(task, {}, { maxRetries: 0 })).get()).rejects.toThrow('try 1')
+    expect(tries).toEqual([1, 2, 3, 1])
+  })
+
+  it('are not made for errors that are not worth it, nor without a policy', async () => {
+    const picky = flaky(10, { max: 5, when: (error) => !(error instanceof RangeError) })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [picky.task] })
+    await expect((await client.send(picky.task, {})).get()).rejects.toThrow('try 1')
+    expect(picky.tries).toEqual([1])
+  })
+
+  it('come when the task says, if it says', async () => {
+    const at: number[] = []
+    const polite = defineTask({
+      name: 'polite',
+      args: z.object({}),
+      // Its own policy would come back after at least ten minutes.
+      retries: { max: 1, baseMs: 600_000, jitter: false },
+      run: (_, { attempt }) => {
+        at.push(Date.now())
+        if (attempt === 1) throw new RetryLater('the service says: in 50 ms', { afterMs: 50 })
+        return 'served'
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [polite] })
+    const result = await client.send(polite, {})
+    expect(await result.get()).toBe('served')
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(50)
+  })
+
+  it('are seen in the state', async () => {
+    const { task, tries } = flaky(2, { max: 1 })
+    const patient = { ...task, retries: { max: 1, baseMs: 600_000, jitter: false } }
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [patient] })
+    const result = await client.send(patient, {})
+    await until(async () => (await result.state()) === 'retrying')
+    expect(tries).toEqual([1])
+  })
+})
+
+describeRedis('time limits', () => {
+  const slow = (options: object, seen: { reason?: unknown } = {}) =>
+    defineTask({
+      name: 'slow',
+      args: z.object({}),
+      ...options,
+      run: (_, { signal }) =>
+        new Promise<string>((resolve) => {
+          signal.addEventListener('abort', () => {
+            seen.reason = signal.reason
+            resolve('stopped in order')
+          })
+        }),
+    })
+
+  it('let a task end in order at the soft one', async () => {
+    const seen: { reason?: unknown } = {}
+    const task = slow({ softLimitMs: 20, hardLimitMs: 60_000 }, seen)
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    expect(await (await client.send(task, {})).get()).toBe('stopped in order')
+    expect(seen.reason).toMatchObject({ name: 'SoftTimeLimitExceeded' })
+  })
+
+  it('fail it at the hard one, which frees its place', async () => {
+    const deaf = defineTask({ name: 'deaf', args: z.object({}), run: () => new Promise<never>(() => {}) })
+    const quick = defineTask({ name: 'quick', args: z.object({}), run: () => 'ran' })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [deaf, quick], concurrency: 1 })
+    const stuck = await client.send(deaf, {}, { hardLimitMs: 20 })
+    const next = await client.send(quick, {})
+    await expect(stuck.get()).rejects.toThrow('TimeLimitExceeded: the task ran longer than its hard limit of 20 ms')
+    expect(await next.get()).toBe('ran')
+  })
+
+  it('may be tried again, as any failure', async () => {
+    const second = defineTask({
+      name: 'second',
+      args: z.object({}),
+      hardLimitMs: 20,
+      retries: { max: 1, baseMs: 1 },
+      run: (_, { attempt }) => (attempt === 1 ? new Promise<never>(() => {}) : attempt),
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [second] })
+    expect(await (await client.send(second, {})).get()).toBe(2)
+  })
+
+  it('end a thread that would never end by itself', async () => {
+    const file = new URL('../fixtures/spin.worker.ts', import.meta.url)
+    const run = inThread<{ forEver: boolean }, string>(file, { threads: 1 })
+    const args = z.object({ forEver: z.boolean() })
+    const spin = defineTask({ name: 'spin', args, hardLimitMs: 300, run })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [spin] })
+    await expect((await client.send(spin, { forEver: true })).get()).rejects.toThrow('hard limit of 300 ms')
+    // There is one thread: this would wait for ever if it were still busy.
+    expect(await (await client.send(spin, { forEver: false }, { hardLimitMs: 60_000 })).get()).toBe('done')
+  })
+})
+
+describeRedis('rates', () => {
+  it('of a task hand out one moment after the other', async () => {
+    const client = await layer.openClient()
+    const limit = { max: 5, perMs: 10_000 }
+    const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
+    const begun = Date.now()
+    const waits: number[] = []
+    for (const id of ['a', 'b', 'c', 'd', 'e']) waits.push(await ask(id))
+    const tookMs = Date.now() - begun
+    for (const [at, wait] of waits.entries()) {
+      expect(wait).toBeLessThanOrEqual(2_000 * at)
+      expect(wait).toBeGreaterThanOrEqual(Math.max(0, 2_000 * at - tookMs - 1))
+    }
+    // Whoever comes too early is sent away again, to the same moment.
+    expect(await ask('e')).toBeLessThanOrEqual(waits[4] ?? 0)
+    expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
+  })
+
+  it('of a task are kept after a time in which nobody came for the moments', async () => {
+    const client = await layer.openClient()
+    const limit = { max: 1, perMs: 60_000 }
+    const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
+    for (const id of ['a', 'b', 'c']) await ask(id)
+    // An hour later, as far as the moments go.
+    const key = `${layer.prefix}:rate:t`
+    const past = Date.now() - 3_600_000
+    await client.redis.set(key, past)
+    await client.redis.hset(`${key}:moments`, 'b', past, 'c', past)
+    expect(await ask('b')).toBe(0)
+    expect(await ask('c')).toBeGreaterThan(0)
+  })
+
+  it('of a task are kept by all workers together, and hold up no other task', async () => {
+    const starts: number[] = []
+    const limited = defineTask({
+      name: 'limited',
+      args: z.object({}),
+      rateLimit: { max: 1, perMs: 100 },
+      run: () => void starts.push(Date.now()),
+    })
+    const free = defineTask({ name: 'free', args: z.object({}), run: () => starts.length })
+    const client = await layer.openClient()
+    const sent = await client.sendMany(
+      limited,
+      Array.from({ length: 5 }, () => ({})),
+    )
+    const other = await client.send(free, {})
+    const begun = Date.now()
+    const workers = [1, 2].map((at) => layer.startWorker({ tasks: [limited, free], concurrency: 1, name: `w${at}` }))
+    await Promise.all(workers)
+    expect(await other.get()).toBeLessThan(5)
+    await gather(sent)
+    expect(starts).toHaveLength(5)
+    // The fifth moment is four intervals after the first, which is not before the workers are there.
+    expect((starts.at(-1) ?? 0) - begun).toBeGreaterThanOrEqual(399)
+  })
+
+  it('of a whole queue are kept too', async () => {
+    const starts: number[] = []
+    const task = defineTask({ name: 'any', args: z.object({}), run: () => void starts.push(Date.now()) })
+    const queueSettings = { default: { rateLimit: { max: 2, perMs: 300 } } }
+    const client = await layer.openClient({ queueSettings })
+    const sent = await client.sendMany(
+      task,
+      Array.from({ length: 6 }, () => ({})),
+    )
+    const begun = Date.now()
+    await layer.startWorker({ tasks: [task], queueSettings })
+    await gather(sent)
+    expect((starts.at(-1) ?? 0) - begun).toBeGreaterThanOrEqual(598)
+  })
+})
+
+describeRedis('dates', () => {
+  const record = (starts: number[]) =>
+    defineTask({ name: 'record', args: z.object({}), run: () => void starts.push(Date.now()) })
+
+  it('let a task begin no sooner, by countdown or at a moment', async () => {
+    const starts: number[] = []
+    const task = record(starts)
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const eta = new Date(Date.now() + 120)
+    await gather([await client.send(task, {}, { eta })])
+    expect(starts[0]).toBeGreaterThanOrEqual(eta.getTime())
+    const from = Date.now()
+    await gather([await client.send(task, {}, { countdownMs: 80 })])
+    expect(starts[1]).toBeGreaterThanOrEqual(from + 80)
+    // A moment that has passed is now.
+    await gather([await client.send(task, {}, { eta: new Date(0) })])
+  })
+
+  it('let a task that no worker came to in time not begin at all', async () => {
+    const starts: number[] = []
+    const task = record(starts)
+    const client = await layer.openClient()
+    const late = await client.send(task, {}, { expiresInMs: 1 })
+    const still = await client.send(task, {}, { expiresInMs: 600_000 })
+    const sentBy = Date.now()
+    await until(() => Date.now() > sentBy + 1)
+    await layer.startWorker({ tasks: [task] })
+    await expect(late.get()).rejects.toThrow(/^TaskExpired: record expired \d+ ms before a worker came to it$/)
+    await still.get()
+    expect([starts.length, await late.state()]).toEqual([1, 'expired'])
+  })
+})
+
+describeRedis('progress', () => {
+  it('can be read while a task runs', async () => {
+    const open = Promise.withResolvers<void>()
+    const task = defineTask({
+      name: 'steps',
+      args: z.object({}),
+      run: async (_, { progress }: TaskContext) => {
+        await progress({ step: 1, of: 2 })
+        await open.promise
+        return 'done'
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {})
+    expect(await until(async () => (await result.progress()) || undefined)).toEqual({ step: 1, of: 2 })
+    open.resolve()
+    expect(await result.get()).toBe('done')
+  })
+})

@@ -1,0 +1,78 @@
+/** The worker as a program: what it needs, what it refuses, how it ends. */
+import { startProgram } from '@repo/common/process/child'
+import { startRedis } from '@repo/common/servers/redis'
+import { runProgram, until } from '@repo/common/testing/testing'
+import { expect, it } from 'vitest'
+import { ask, stats } from '../../src/queue/control.ts'
+import { nap } from '../../src/tasks/tour.ts'
+import { revoke } from '../../src/worker/revocations.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const chapter = new URL('../..', import.meta.url).pathname
+const layer = useLayer()
+
+describeRedis('the worker program', () => {
+  const file = 'src/worker/main.program.ts'
+  const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
+    await runProgram(file, args, { cwd: chapter, env: { REDIS_URL: undefined, ...env } })
+
+  it('says what it needs', async () => {
+    const { code, stderr } = await run([])
+    expect([code, stderr]).toEqual([
+      2,
+      'error: REDIS_URL: received nothing; accepts the Redis that senders use too, as redis://[user:password@]host[:port]\n',
+    ])
+  })
+
+  it('explains itself', async () => {
+    const { code, stdout } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const option of ['--queues', '--concurrency', '--autoscale', '--name', '--grace'])
+      expect(stdout).toContain(option)
+  })
+
+  it.concurrent.each([
+    [['--concurrency', '0'], '--concurrency: received "0"; accepts a whole number from 1 to 10000'],
+    [['--autoscale', '9,2'], '--autoscale: received "9,2"; accepts MIN,MAX with MIN not above MAX'],
+    [['--que', 'a'], 'option: received "--que"; accepts --queues, --concurrency'],
+    [['now'], 'operand: received "now"; accepts no operands'],
+  ])('refuses %j', async (args, line) => {
+    const { code, stdout, stderr } = await run(args, { REDIS_URL: layer.redis.url })
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/^error: .*\n$/)
+    expect(stderr).toContain(line)
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends in order with %s: what runs is finished', async (signal) => {
+    const client = await layer.openClient()
+    const result = await client.send(nap, { ms: 700 })
+    const { code, stderr, leftBehind } = await runProgram(file, ['--prefix', layer.prefix], {
+      ...{ cwd: chapter, env: { REDIS_URL: layer.redis.url } },
+      ...{ interruptWhen: /is ready/, interruptWith: signal },
+    })
+    expect(code).toBe(0)
+    expect(stderr).toContain(`${signal}: taking no more tasks`)
+    expect(stderr).toContain('has ended')
+    // It had begun by then, or was never taken: in neither case is it lost.
+    expect(['succeeded', 'waiting']).toContain(await result.state())
+    expect(await leftBehind()).toEqual([])
+  })
+
+  it('is scaled between its bounds and shut down from afar', async () => {
+    await using redis = await startRedis()
+    const program = new URL('../../src/worker/main.program.ts', import.meta.url)
+    const args = ['--autoscale', '1,4', '--prefix', layer.prefix]
+    await using worker = await startProgram(program, { args, env: { REDIS_URL: redis.url } })
+    const client = await layer.openClient({ url: redis.url })
+    const patient = { timeoutMs: 60_000 }
+    const concurrency = async () => (await stats(client, patient))[0]?.concurrency
+    expect(await concurrency()).toBe(1)
+    const sent = await client.sendMany(nap, Array(8).fill({ ms: 600_000 }))
+    // One, two, and then no more than four.
+    await until(async () => (await concurrency()) === 4, patient)
+    expect(await client.queue('default').getActiveCount()).toBeLessThanOrEqual(4)
+    await revoke(client, sent, { terminate: true })
+    await ask(client, { command: 'shutdown' })
+    expect(await worker.exited).toEqual({ code: 0, signal: null })
+  })
+})

@@ -1,0 +1,307 @@
+/** Workers: what they run, what they leave to others, what they survive, and that nothing is lost when they end. */
+import { once } from 'node:events'
+import { startProgram } from '@repo/common/process/child'
+import { until } from '@repo/common/testing/testing'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { deadLetters, discard, replay } from '../../src/queue/dead-letters.ts'
+import type { Message } from '../../src/queue/message.ts'
+import { gather } from '../../src/queue/results.ts'
+import { defineTask } from '../../src/queue/task.ts'
+import { add, echo } from '../../src/tasks/index.ts'
+import { revoke } from '../../src/worker/revocations.ts'
+import type { Middleware } from '../../src/worker/worker.ts'
+import { describeRedis, useLayer } from '../fixtures/layer.ts'
+
+const layer = useLayer()
+
+/** A task that runs until it is let go; `begun` counts the runs. */
+function gate(name = 'gate') {
+  const open = Promise.withResolvers<void>()
+  const state = {
+    begun: 0,
+    most: 0,
+    now: 0,
+    open: () => open.resolve(),
+    task: defineTask({
+      name,
+      args: z.object({}),
+      run: async () => {
+        state.begun++
+        state.most = Math.max(state.most, ++state.now)
+        await open.promise
+        state.now--
+        return 'done'
+      },
+    }),
+  }
+  return state
+}
+
+describeRedis('a message', () => {
+  it('that does not fit fails its task and harms no worker', async () => {
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [add] })
+    // As a sender in another language, or of another version, may write it.
+    const messages: unknown[] = [
+      { args: { a: 'one', b: 2 }, version: 1 },
+      { args: null, version: 1 },
+      { version: 1 },
+      {},
+      'text',
+      17,
+      null,
+      [],
+    ]
+    const queue = client.queue('default')
+    for (const [at, data] of messages.entries()) await queue.add('add', data as Message, { jobId: `default.raw.${at}` })
+    const outcomes = await Promise.all(messages.map((_, at) => client.result(`default.raw.${at}`).settled()))
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ error: { remoteName: 'InvalidArguments' } })
+    expect(String(outcomes[0]?.ok === false && outcomes[0].error.message)).toMatch(
+      /^InvalidArguments: add: a: .*expected number/,
+    )
+    expect(await (await client.send(add, { a: 1, b: 2 })).get()).toBe(3)
+    expect(worker.stats()).toMatchObject({ failed: messages.length, succeeded: 1 })
+  })
+
+  it('for a task that a worker does not know is left to one that does', async () => {
+    const client = await layer.openClient()
+    const old = await layer.startWorker({ tasks: [add], name: 'old', leaveToOthers: { times: 1_000, forMs: 5 } })
+    const result = await client.send(echo, { text: 'hello' })
+    await until(async () => (await client.queue('default').getJob(result.id))?.attemptsStarted)
+    await layer.startWorker({ tasks: [add, echo], name: 'new' })
+    expect(await result.get()).toBe('hello')
+    expect(old.stats()).toMatchObject({ succeeded: 0, failed: 0 })
+  })
+
+  it('that nobody knows becomes a dead letter, says why, and can be replayed', async () => {
+    const client = await layer.openClient()
+    const leaveToOthers = { times: 3, forMs: 1 }
+    const old = await layer.startWorker({ tasks: [add], leaveToOthers })
+    const result = await client.send(echo, { text: 'hello' })
+    await expect(result.get()).rejects.toThrow(
+      'UnknownTask: no task of this worker is called "echo"; it has add; update the workers of the queue "default" and replay it',
+    )
+    expect(await deadLetters(client, 'default')).toMatchObject([
+      { id: result.id, task: 'echo', args: { text: 'hello' }, error: 'UnknownTask', tries: 1 },
+    ])
+    await old.close()
+    await layer.startWorker({ tasks: [add, echo], leaveToOthers })
+    expect(await gather(await replay(client, 'default'))).toEqual(['hello'])
+    expect(await deadLetters(client, 'default')).toEqual([])
+  })
+
+  it('for a newer version of a task is not run by an older one', async () => {
+    const newer = { ...add, version: 2 }
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [add], leaveToOthers: { times: 2, forMs: 1 } })
+    const result = await client.send(newer, { a: 1, b: 2 })
+    await expect(result.get()).rejects.toThrow(
+      'UnknownTask: this worker has version 1 of "add", the message is for version 2',
+    )
+    await worker.close()
+    await layer.startWorker({ tasks: [newer] })
+    expect(await gather(await replay(client, 'default', [result.id]))).toEqual([3])
+  })
+
+  it('of an older version runs, if it fits', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [{ ...add, version: 2 }] })
+    expect(await (await client.send(add, { a: 1, b: 2 })).get()).toBe(3)
+  })
+})
+
+describeRedis('dead letters', () => {
+  it('are kept with their cause, replayed with all their tries, or thrown away', async () => {
+    let broken = true
+    const fragile = defineTask({
+      name: 'fragile',
+      args: z.object({ n: z.number() }),
+      retries: { max: 1, baseMs: 1 },
+      run: ({ n }, { attempt }) => {
+        if (broken) throw new TypeError(`n is ${n}`)
+        return attempt
+      },
+    })
+    const client = await layer.openClient()
+    const worker = await layer.startWorker({ tasks: [fragile] })
+    const sent = await client.sendMany(fragile, [{ n: 1 }, { n: 2 }, { n: 3 }], { expiresInMs: 600_000 })
+    await Promise.all(sent.map((result) => result.settled()))
+    const letters = await deadLetters(client, 'default')
+    expect(letters.map(({ args, error, message, tries, worker }) => ({ args, error, message, tries, worker }))).toEqual(
+      expect.arrayContaining(
+        [1, 2, 3].map((n) => ({
+          ...{ args: { n }, error: 'TypeError', message: `n is ${n}`, tries: 2, worker: worker.name },
+        })),
+      ),
+    )
+    expect(letters[0]?.stack).toMatch(/^TypeError: n is \d\n\s+at .*worker\.test\.ts/)
+    expect(await discard(client, 'default', [sent[2]?.id ?? ''])).toBe(1)
+    broken = false
+    const [{ id = '' } = {}] = sent
+    // As if it had also lost its workers, as often as a task may.
+    await client.redis.hset(`${layer.prefix}:default:${id}`, 'stc', 5)
+    // And been sent by a schedule, or after another task, for a moment that has passed.
+    const job = await client.queue('default').getJob(id)
+    await job?.updateData({ ...job.data, expiresInMs: 1 })
+    expect(await gather(await replay(client, 'default', [id, id, 'default.nobody.1']))).toEqual([1])
+    expect(await client.redis.hget(`${layer.prefix}:default:${id}`, 'stc')).toBeNull()
+    // It is none any more.
+    expect(await replay(client, 'default', [id])).toEqual([])
+    expect((await deadLetters(client, 'default')).map(({ id }) => id)).toEqual([sent[1]?.id])
+    expect(await discard(client, 'default')).toBe(1)
+  })
+})
+
+describeRedis('a worker', () => {
+  it('runs as many tasks at a time as it is told, and more or fewer when told so', async () => {
+    const client = await layer.openClient()
+    const tasks = gate()
+    const worker = await layer.startWorker({ tasks: [tasks.task], concurrency: 2 })
+    const sent = await client.sendMany(
+      tasks.task,
+      Array.from({ length: 12 }, () => ({})),
+    )
+    await until(() => tasks.now === 2)
+    worker.concurrency = 5
+    await until(() => tasks.now === 5)
+    expect(worker.active()).toHaveLength(5)
+    tasks.open()
+    await gather(sent)
+    expect(tasks).toMatchObject({ begun: 12, most: 5, now: 0 })
+  })
+
+  it('surrounds its tasks with its middleware, the first outermost', async () => {
+    const seen: string[] = []
+    const trace =
+      (name: string): Middleware =>
+      async (call, next) => {
+        seen.push(`${name} before ${call.task.name} ${call.isLastTry}`)
+        const result = await next()
+        seen.push(`${name} after ${result}`)
+        return result
+      }
+    const double: Middleware = async (call, next) => {
+      const { a, b } = call.args as { a: number; b: number }
+      call.args = { a: 2 * a, b: 2 * b }
+      return `${await next()}!`
+    }
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [add], middleware: [trace('outer'), double, trace('inner')] })
+    expect(await (await client.send(add, { a: 1, b: 2 })).get()).toBe('6!')
+    expect(seen).toEqual(['outer before add true', 'inner before add true', 'inner after 6', 'outer after 6!'])
+  })
+
+  it('finishes what it runs before it ends, and takes nothing more', async () => {
+    const client = await layer.openClient()
+    const tasks = gate()
+    const worker = await layer.startWorker({ tasks: [tasks.task], concurrency: 1 })
+    const [first, second] = await client.sendMany(tasks.task, [{}, {}])
+    await until(() => tasks.now === 1)
+    const closing = worker.close()
+    tasks.open()
+    await closing
+    expect(await first?.get()).toBe('done')
+    expect([tasks.begun, await second?.state()]).toEqual([1, 'waiting'])
+  })
+
+  it('gives back what it does not finish in time, and another one runs it', async () => {
+    const client = await layer.openClient()
+    const [stuck, free] = [gate(), gate()]
+    free.open()
+    const worker = await layer.startWorker({ tasks: [stuck.task] })
+    const result = await client.send(stuck.task, {})
+    await until(() => stuck.now === 1)
+    await worker.close({ graceMs: 1 })
+    expect(await result.state()).toBe('waiting')
+    await layer.startWorker({ tasks: [free.task] })
+    expect(await result.get()).toBe('done')
+    expect([stuck.begun, free.begun]).toEqual([1, 1])
+  })
+
+  it('gives back, or has revoked, also what throws when its signal is aborted', async () => {
+    const client = await layer.openClient()
+    let begun = 0
+    const listening = defineTask({
+      name: 'listening',
+      args: z.object({}),
+      run: (_, { signal }) => {
+        begun++
+        return new Promise<void>((_, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('it was interrupted')))
+        })
+      },
+    })
+    const worker = await layer.startWorker({ tasks: [listening] })
+    const [revoked, free] = await client.sendMany(listening, [{}, {}])
+    if (!revoked || !free) throw new Error('nothing was sent')
+    await until(() => begun === 2)
+    await revoke(client, [revoked], { terminate: true })
+    await expect(revoked.get()).rejects.toThrow('TaskRevoked: the task was revoked while it ran')
+    await worker.close({ graceMs: 1 })
+    expect(await free.state()).toBe('waiting')
+  })
+
+  /** A task of which each run waits until it is told to end. */
+  function separate() {
+    const runs: PromiseWithResolvers<string>[] = []
+    const run = () => {
+      const ends = Promise.withResolvers<string>()
+      runs.push(ends)
+      return ends.promise
+    }
+    return { runs, task: defineTask({ name: 'separate', args: z.object({}), run }) }
+  }
+
+  it('tells apart two runs of a task that has lost its lock', async () => {
+    const client = await layer.openClient()
+    const { runs, task } = separate()
+    const worker = await layer.startWorker({ tasks: [task], lockMs: 1_000 })
+    const result = await client.send(task, {})
+    await until(() => runs.length === 1)
+    await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
+    await until(() => runs.length === 2, { timeoutMs: 60_000 })
+    expect(worker.stats().running).toBe(2)
+    runs[0]?.resolve('lost')
+    await until(() => worker.stats().running === 1)
+    await revoke(client, [result], { terminate: true })
+    await expect(result.get()).rejects.toThrow('TaskRevoked')
+  })
+
+  it('fails a task that has lost its worker too often', async () => {
+    const client = await layer.openClient()
+    const { runs, task } = separate()
+    await layer.startWorker({ tasks: [task], lockMs: 1_000, maxRedeliveries: 0 })
+    const result = await client.send(task, {})
+    await until(() => runs.length === 1)
+    await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
+    await expect(result.get()).rejects.toThrow('job stalled more than allowable limit')
+    expect(runs).toHaveLength(1)
+    runs[0]?.resolve('lost')
+  })
+
+  it('refuses tasks that it cannot run', async () => {
+    await expect(layer.startWorker({ tasks: [add, add] })).rejects.toThrow('two tasks are called "add"')
+    const { run: _run, ...declared } = add
+    await expect(layer.startWorker({ tasks: [declared] })).rejects.toThrow('task "add" has no run')
+  })
+})
+
+describeRedis('a worker process that is killed', () => {
+  it('loses no task: another worker runs what it had begun', async () => {
+    const client = await layer.openClient()
+    const program = new URL('../fixtures/stubborn.program.ts', import.meta.url)
+    const env = { REDIS_URL: layer.redis.url, PREFIX: layer.prefix }
+    const first = layer.use(await startProgram(program, { env }))
+    const sent = await client.sendMany(gate('stubborn').task, [{}, {}, {}])
+    await until(async () => (await client.queue('default').getActiveCount()) === 3, { timeoutMs: 30_000 })
+    const gone = once(first.process, 'exit')
+    first.process.kill('SIGKILL')
+    await gone
+    const free = gate('stubborn')
+    free.open()
+    await layer.startWorker({ tasks: [free.task], lockMs: 1_000 })
+    expect(await gather(sent, { timeoutMs: 60_000 })).toEqual(['done', 'done', 'done'])
+    expect(free.begun).toBe(3)
+  })
+})

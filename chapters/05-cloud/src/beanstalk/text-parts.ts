@@ -1,0 +1,102 @@
+/**
+ * How the programs that take texts and those that count them share the work: a text lies in a bucket as parts, each part has
+ * a message in a queue, and its counts come to lie beside it. Whoever knows the text's id knows how far it is.
+ */
+import { randomUUID } from 'node:crypto'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { SQSClient } from '@aws-sdk/client-sqs'
+import pLimit from 'p-limit'
+import { sendAll } from '../queues.ts'
+import { listObjects } from '../storage/buckets.ts'
+import { addCounts, type Counts, topWords, wordsIn } from '../wordcount/words.ts'
+
+/** The body of a message: which part to count. */
+export interface TextPart {
+  /** The text's, a UUID. */
+  id: string
+  part: number
+}
+
+/** What is written for a part. */
+export interface PartCounts {
+  counts: [word: string, count: number][]
+}
+
+/** The object that holds a part; without a part, the prefix of all. */
+export const partKey = ({ id, part }: { id: string; part?: number }) => `texts/${id}/${part ?? ''}`
+
+/** The object that holds a part's counts. The same part always has the same one: counting twice changes nothing. */
+export const countsKey = ({ id, part }: { id: string; part?: number }) => `counts/${id}/${part ?? ''}`
+
+const mostParts = 200
+const smallestPart = 10_000
+
+/** Cuts a text between lines, or between words where a line is long, into at most 200 parts of some 10,000 characters or more. */
+export function splitText(text: string): string[] {
+  const size = Math.max(smallestPart, Math.ceil(text.length / mostParts))
+  const parts: string[] = []
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(text.length, start + size)
+    // A word is never cut in two.
+    while (end < text.length && /\S/.test(text[end - 1] ?? '')) end++
+    parts.push(text.slice(start, end))
+    start = end
+  }
+  return parts
+}
+
+export interface Shared {
+  s3: S3Client
+  sqs: SQSClient
+  bucket: string
+  queueUrl: string
+}
+
+/** How far a text is. */
+export interface TextStatus {
+  id: string
+  parts: number
+  counted: number
+  /** Once all parts are counted. */
+  words?: number
+  distinct?: number
+  /** The ten most frequent words, the first of those that are as frequent in alphabetical order. */
+  top?: { word: string; count: number }[]
+}
+
+const requestsAtOnce = 16
+
+/** Hands a text in: its parts first, so that whoever gets a message finds its part. */
+export async function submitText({ s3, sqs, bucket, queueUrl }: Shared, text: string): Promise<TextStatus> {
+  const id = randomUUID()
+  const parts = splitText(text)
+  await pLimit(requestsAtOnce).map(parts, (Body, part) =>
+    s3.send(new PutObjectCommand({ Bucket: bucket, Key: partKey({ id, part }), Body })),
+  )
+  const messages = parts.map((_, part): TextPart => ({ id, part }))
+  await sendAll(sqs, queueUrl, messages)
+  return { id, parts: parts.length, counted: 0 }
+}
+
+/** Looks how far a text is, and adds up its counts when it is done; undefined when there is no such text. */
+export async function textStatus(
+  { s3, bucket }: Pick<Shared, 's3' | 'bucket'>,
+  id: string,
+): Promise<TextStatus | undefined> {
+  const parts = await keysBelow(partKey({ id }))
+  const counted = await keysBelow(countsKey({ id }))
+  if (parts.length === 0) return undefined
+  const status: TextStatus = { id, parts: parts.length, counted: counted.length }
+  if (counted.length < parts.length) return status
+
+  const totals: Counts = new Map()
+  await pLimit(requestsAtOnce).map(counted, async (Key) => {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))
+    addCounts(totals, (JSON.parse((await Body?.transformToString()) ?? '') as PartCounts).counts)
+  })
+  return { ...status, words: wordsIn(totals), distinct: totals.size, top: topWords(totals, 10) }
+
+  async function keysBelow(prefix: string) {
+    return await Array.fromAsync(listObjects(s3, bucket, prefix), ({ Key }) => Key)
+  }
+}

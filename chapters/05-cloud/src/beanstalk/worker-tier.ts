@@ -1,0 +1,54 @@
+/**
+ * The worker tier: is handed one message at a time as a POST, counts the words of that part, writes the counts and answers
+ * 200. It knows nothing of queues: that the message is deleted, or comes again, is the daemon's.
+ */
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { countWords } from '../wordcount/words.ts'
+import { countsKey, type PartCounts, partKey } from './text-parts.ts'
+
+const textPart = z.object({ id: z.uuid(), part: z.int().min(0).max(10_000) })
+
+export interface WorkerTierOptions {
+  s3: S3Client
+  bucket: string
+  /** Told what went wrong. */
+  log: (line: string) => void
+}
+
+/** The application, to be served. */
+export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
+  const app = new Hono()
+  // Beanstalk asks for this one to see whether the application lives.
+  app.get('/', (c) => c.text('waiting for messages'))
+
+  app.post('/', async (c) => {
+    const message = textPart.safeParse(await c.req.json().catch(() => undefined))
+    // It will never be right, however often it comes; the queue sets it aside after some deliveries.
+    if (!message.success) return c.text('the message is not {"id": …, "part": …}', 400)
+    try {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: partKey(message.data) }))
+      const counts = countWords((await Body?.transformToString()) ?? '')
+      const result: PartCounts = { counts: [...counts] }
+      await s3.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: countsKey(message.data),
+          Body: JSON.stringify(result),
+          ContentType: 'application/json',
+        }),
+      )
+      return c.text('counted')
+    } catch (error) {
+      if (error instanceof NoSuchKey) return c.text('there is no such part', 404)
+      throw error
+    }
+  })
+  // It comes again.
+  app.onError((error, c) => {
+    log(error.message)
+    return c.text('failed', 500)
+  })
+  return app
+}

@@ -1,0 +1,56 @@
+/**
+ * What things cost, roughly, so that nobody is surprised: US dollars in the region us-east-1, on demand, without free tier
+ * and taxes. They change; the ones that count are at https://aws.amazon.com/ec2/pricing/on-demand/
+ */
+
+import { UsageError } from '@repo/common/example/usage'
+import { table } from '@repo/common/output/terminal'
+
+/** The instance types that the chapter uses, and their dollars an hour. */
+export const instanceTypes = {
+  't3.micro': { perHour: 0.0104, architecture: 'x86_64' },
+  't3.small': { perHour: 0.0208, architecture: 'x86_64' },
+  't4g.micro': { perHour: 0.0084, architecture: 'arm64' },
+  't4g.small': { perHour: 0.0168, architecture: 'arm64' },
+} as const
+
+export type InstanceType = keyof typeof instanceTypes
+
+const gp3PerGigabyteMonth = 0.08
+const publicAddressPerHour = 0.005
+const hoursPerMonth = 730
+
+/** The most instances of this chapter that an account may have at once, whoever started them. */
+export const mostInstances = 8
+
+/** One line of a bill. */
+export interface Cost {
+  what: string
+  perHour: number
+}
+
+/** What instances cost, each with a public IPv4 address and volumes of so many gigabytes in all. */
+export function costOf(count: number, type: InstanceType, gigabytes: number): Cost[] {
+  return [
+    { what: `${count} × ${type}`, perHour: count * instanceTypes[type].perHour },
+    { what: `${count} × public IPv4 address`, perHour: count * publicAddressPerHour },
+    { what: `${gigabytes} GB of gp3 volumes`, perHour: (gigabytes * gp3PerGigabyteMonth) / hoursPerMonth },
+  ]
+}
+
+/** Dollars with as many digits as they need: `$0.031`. */
+function dollars(amount: number): string {
+  return `$${amount.toFixed(amount < 1 ? 3 : 2)}`
+}
+
+/** What a reader is shown before anything is created: each line, and the whole. */
+export function bill(costs: Cost[], minutes: number): string {
+  const perHour = costs.reduce((sum, cost) => sum + cost.perHour, 0)
+  const rows = costs.map((cost) => [cost.what, `${dollars(cost.perHour)} an hour`])
+  return `${table(['what it creates', 'roughly'], rows)}\nIn all ${dollars(perHour)} an hour, for about ${minutes} minutes; see src/cloud/prices.ts.`
+}
+
+/** What a reader is told who has not said that it may cost. */
+export function needsYes(): UsageError {
+  return new UsageError('--yes', undefined, 'that switch, to create in your account what is listed above')
+}

@@ -1,0 +1,91 @@
+/**
+ * What a cloud does with every request before anything else: it computes the signature again and compares.
+ *
+ * Signature Version 4: the secret key never travels. Both sides derive a key from it for the day, the region and the
+ * service, and sign the method, the path, the query, some headers and the hash of the body with that.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Credentials } from '../cloud/cloud.ts'
+
+export interface SignedRequest {
+  method: string
+  /** Path and query as they came. */
+  url: string
+  headers: IncomingHttpHeaders
+}
+
+export interface Refusal {
+  /** One of Amazon's error codes. */
+  code: 'AccessDenied' | 'InvalidAccessKeyId' | 'RequestTimeTooSkewed' | 'SignatureDoesNotMatch'
+  message: string
+}
+
+/** How far the clocks of client and server may be apart, as at Amazon's. */
+const allowedSkewMs = 15 * 60_000
+
+/**
+ * Why a request is refused; undefined when it is signed with these credentials at about this time. That the body has the
+ * hash that was signed is not checked.
+ *
+ * @param now the server's clock, in milliseconds since 1970
+ */
+export function refuse(request: SignedRequest, credentials: Credentials, now: number): Refusal | undefined {
+  const [path = '/', search = ''] = request.url.split('?', 2)
+  const parameters = new Map(search.split('&').map((pair) => [pair.split('=', 1)[0] ?? '', pair]))
+  const parameter = (name: string) => decodeURIComponent(parameters.get(name)?.slice(name.length + 1) ?? '')
+  const header = (name: string) => String(request.headers[name] ?? '')
+
+  // A presigned URL carries in its query what a header carries otherwise.
+  const presigned = parameters.has('X-Amz-Signature')
+  const field = /Credential=(?<Credential>[^,]*), ?SignedHeaders=(?<SignedHeaders>[^,]*), ?Signature=(?<Signature>\w*)/
+  const fields = field.exec(header('authorization'))?.groups ?? {}
+  const said = (name: string) => (presigned ? parameter(`X-Amz-${name}`) : (fields[name] ?? ''))
+
+  const scope = said('Credential').split('/').slice(1)
+  const [day = '', region = '', service = ''] = scope
+  const time = presigned ? parameter('X-Amz-Date') : header('x-amz-date')
+  const signedAt = Date.parse(time.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/, '$1-$2-$3:$4:$5'))
+  if (said('Signature') === '' || Number.isNaN(signedAt)) {
+    return { code: 'AccessDenied', message: 'The request is not signed.' }
+  }
+  if (said('Credential').split('/', 1)[0] !== credentials.accessKeyId) {
+    return { code: 'InvalidAccessKeyId', message: 'The access key id you provided does not exist in our records.' }
+  }
+  if (presigned && now > signedAt + 1000 * Number(parameter('X-Amz-Expires'))) {
+    return { code: 'AccessDenied', message: 'Request has expired' }
+  }
+  if (!presigned && Math.abs(now - signedAt) > allowedSkewMs) {
+    const message = "The difference between the request time and the server's time is too large."
+    return { code: 'RequestTimeTooSkewed', message }
+  }
+
+  const query = search
+    .split('&')
+    .filter((pair) => pair !== '' && !pair.startsWith('X-Amz-Signature='))
+    .map((pair) => (pair.includes('=') ? pair : `${pair}=`))
+    .sort()
+  const signedHeaders = said('SignedHeaders').split(';')
+  const canonicalRequest = [
+    request.method,
+    path,
+    query.join('&'),
+    ...signedHeaders.map((name) => `${name}:${header(name).trim().replaceAll(/ +/g, ' ')}`),
+    '',
+    signedHeaders.join(';'),
+    header('x-amz-content-sha256') || 'UNSIGNED-PAYLOAD',
+  ].join('\n')
+  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), sha256(canonicalRequest)].join('\n')
+  const key = [day, region, service, 'aws4_request'].reduce<string | Buffer>(hmac, `AWS4${credentials.secretAccessKey}`)
+  const expected = hmac(key, toSign)
+  const received = Buffer.from(said('Signature'), 'hex')
+  if (received.length === expected.length && timingSafeEqual(received, expected)) return undefined
+  return {
+    code: 'SignatureDoesNotMatch',
+    message: 'The request signature does not match: check the secret access key.',
+  }
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()

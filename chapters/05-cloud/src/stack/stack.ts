@@ -1,0 +1,277 @@
+/**
+ * The chapter's system as an AWS CDK stack: a bucket, a queue with dead letters, workers that come and go with the queue's
+ * length, a web tier on Elastic Beanstalk, alarms, and a budget.
+ *
+ * The CDK turns these objects into a CloudFormation template; nothing is created on AWS by it, and no account is asked.
+ */
+import { CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib'
+import { AdjustmentType, AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
+import { CfnBudget } from 'aws-cdk-lib/aws-budgets'
+import { Alarm, ComparisonOperator, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import {
+  BlockDeviceVolume,
+  EbsDeviceVolumeType,
+  GatewayVpcEndpointAwsService,
+  InstanceType,
+  LaunchTemplate,
+  MachineImage,
+  SecurityGroup,
+  SubnetType,
+  UserData,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import { CfnApplication, CfnApplicationVersion, CfnEnvironment } from 'aws-cdk-lib/aws-elasticbeanstalk'
+import { InstanceProfile, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
+import { Asset } from 'aws-cdk-lib/aws-s3-assets'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import type { Construct } from 'constructs'
+import { placesForWorkers } from '../cloud/cloud.ts'
+import { stackTagValue, tagKey } from '../cloud/tag.ts'
+import { type Permission, webPermissions, workerPermissions } from '../machines/permissions.ts'
+import { workerUserData } from '../machines/user-data.ts'
+
+export interface StackSettings {
+  /** The most workers there may ever be at once. */
+  workers: number
+  /** US dollars a month; above it, and before it, the topic is told. */
+  budget: number
+  /** Who is told of alarms and of the budget; without it the topic has no subscriber. */
+  email?: string | undefined
+  /** The worker as one JavaScript file, and the web tier as a zip, as `bundleProgram` and `bundleTier` make them. */
+  workerFile: string
+  webBundle: string
+  /** Beanstalk's name for Node.js on Amazon Linux; it changes with every release of the platform. */
+  solutionStack: string
+}
+
+type Setting = [namespace: string, optionName: string, value: string]
+
+/** The programs' way to the cloud: the SDK's own, with the credentials of the instance's role. */
+const aws = { kind: 'aws' } as const
+const atAmazon = placesForWorkers({ storage: aws, queues: aws, machines: aws })
+
+/** How many deliveries a message gets before it is set aside. */
+const deliveries = 5
+
+export class CloudStack extends Stack {
+  constructor(scope: Construct, id: string, settings: StackSettings) {
+    super(scope, id, { description: 'Counts words: chapter 5 of Distributed Computing with TypeScript' })
+    Tags.of(this).add(tagKey, stackTagValue)
+
+    const bucket = this.#bucket()
+    const { queue, deadLetters } = this.#queue()
+    const vpc = this.#network()
+    const workers = this.#workers(settings, vpc, bucket, queue)
+    const web = this.#web(settings, vpc, bucket, queue)
+    this.#watch(settings, queue, deadLetters)
+
+    new CfnOutput(this, 'BucketName', { value: bucket.bucketName })
+    new CfnOutput(this, 'QueueUrl', { value: queue.queueUrl })
+    new CfnOutput(this, 'WorkerGroupName', { value: workers.autoScalingGroupName })
+    new CfnOutput(this, 'WebUrl', { value: `http://${web.attrEndpointUrl}` })
+  }
+
+  #bucket() {
+    const bucket = new Bucket(this, 'Texts', {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      // `cdk destroy` leaves nothing that costs.
+      removalPolicy: RemovalPolicy.DESTROY,
+      autoDeleteObjects: true,
+      lifecycleRules: [
+        { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
+        { id: 'counts', prefix: 'counts/', expiration: Duration.days(7) },
+      ],
+    })
+    acknowledge(
+      bucket,
+      'AwsSolutions-S1',
+      'Access logs would need a second bucket, for a practice system of one reader.',
+    )
+    return bucket
+  }
+
+  #queue() {
+    const secured = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, removalPolicy: RemovalPolicy.DESTROY }
+    const deadLetters = new Queue(this, 'DeadLetters', { ...secured, retentionPeriod: Duration.days(14) })
+    const queue = new Queue(this, 'Jobs', {
+      ...secured,
+      visibilityTimeout: Duration.minutes(2),
+      deadLetterQueue: { queue: deadLetters, maxReceiveCount: deliveries },
+    })
+    return { queue, deadLetters }
+  }
+
+  /** Public subnets only: a NAT gateway costs more than all the rest. Nothing may come in, see the security groups. */
+  #network() {
+    const vpc = new Vpc(this, 'Network', {
+      maxAzs: 2,
+      natGateways: 0,
+      restrictDefaultSecurityGroup: false,
+      subnetConfiguration: [{ name: 'public', subnetType: SubnetType.PUBLIC, cidrMask: 24 }],
+      // Free, and traffic to the bucket does not leave Amazon's network.
+      gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
+    })
+    acknowledge(vpc, 'AwsSolutions-VPC7', 'Flow logs cost by the gigabyte; nobody reads them in a practice system.')
+    return vpc
+  }
+
+  #workers({ workers: max, workerFile }: StackSettings, vpc: Vpc, bucket: Bucket, queue: Queue) {
+    const code = new Asset(this, 'WorkerCode', { path: workerFile })
+    const role = new Role(this, 'WorkerRole', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') })
+    role.addToPolicy(
+      new PolicyStatement({ actions: ['s3:GetObject'], resources: [code.bucket.arnForObjects(code.s3ObjectKey)] }),
+    )
+    this.#permit(role, bucket, workerPermissions({ bucket: bucket.bucketArn, queue: queue.queueArn }))
+
+    const securityGroup = new SecurityGroup(this, 'WorkerGroup', { vpc, description: 'Nothing may come in' })
+    const launchTemplate = new LaunchTemplate(this, 'Worker', {
+      instanceType: new InstanceType('t3.micro'),
+      machineImage: MachineImage.latestAmazonLinux2023(),
+      role,
+      securityGroup,
+      requireImdsv2: true,
+      httpPutResponseHopLimit: 1,
+      blockDevices: [
+        {
+          deviceName: '/dev/xvda',
+          volume: BlockDeviceVolume.ebs(8, { encrypted: true, volumeType: EbsDeviceVolumeType.GP3 }),
+        },
+      ],
+      userData: UserData.custom(
+        workerUserData({
+          code: code.s3ObjectUrl,
+          environment: {
+            ...atAmazon,
+            AWS_REGION: this.region,
+            BUCKET: bucket.bucketName,
+            QUEUE_URL: queue.queueUrl,
+          },
+        }),
+      ),
+    })
+
+    const group = new AutoScalingGroup(this, 'Workers', { vpc, launchTemplate, minCapacity: 0, maxCapacity: max })
+    // One worker for the first ten jobs, a second from eleven on, and so on; none when no job waits or is being done.
+    const jobs = new MathExpression({
+      expression: 'waiting + taken',
+      label: 'jobs waiting or taken',
+      period: Duration.minutes(1),
+      usingMetrics: {
+        waiting: queue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum' }),
+        taken: queue.metricApproximateNumberOfMessagesNotVisible({ statistic: 'Maximum' }),
+      },
+    })
+    group.scaleOnMetric('QueueLength', {
+      metric: jobs,
+      adjustmentType: AdjustmentType.EXACT_CAPACITY,
+      scalingSteps: [
+        { upper: 0, change: 0 },
+        ...Array.from({ length: max }, (_, at) => ({ lower: at * 10 + 1, change: at + 1 })),
+      ],
+    })
+    acknowledge(group, 'AwsSolutions-AS3', 'Workers come and go all the time; the queue is what to watch.')
+    return group
+  }
+
+  #web({ webBundle, solutionStack }: StackSettings, vpc: Vpc, bucket: Bucket, queue: Queue) {
+    const bundle = new Asset(this, 'WebBundle', { path: webBundle })
+    const role = new Role(this, 'WebRole', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') })
+    this.#permit(role, bucket, webPermissions({ bucket: bucket.bucketArn, queue: queue.queueArn }))
+    const profile = new InstanceProfile(this, 'WebProfile', { role })
+
+    const application = new CfnApplication(this, 'Web', { description: 'Takes texts and shows their word counts' })
+    const version = new CfnApplicationVersion(this, 'WebVersion', {
+      applicationName: application.ref,
+      sourceBundle: { s3Bucket: bundle.s3BucketName, s3Key: bundle.s3ObjectKey },
+    })
+    const settings: Setting[] = [
+      // One instance without a load balancer: a practice system needs no second, and a balancer costs more than it.
+      ['aws:elasticbeanstalk:environment', 'EnvironmentType', 'SingleInstance'],
+      ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
+      ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', profile.instanceProfileName],
+      ['aws:autoscaling:launchconfiguration', 'DisableIMDSv1', 'true'],
+      ['aws:ec2:instances', 'InstanceTypes', 't3.micro'],
+      ['aws:ec2:vpc', 'VPCId', vpc.vpcId],
+      ['aws:ec2:vpc', 'Subnets', vpc.publicSubnets.map((subnet) => subnet.subnetId).join(',')],
+      ['aws:ec2:vpc', 'AssociatePublicIpAddress', 'true'],
+      ...Object.entries({
+        ...atAmazon,
+        AWS_REGION: this.region,
+        BUCKET: bucket.bucketName,
+        QUEUE_URL: queue.queueUrl,
+      }).map(([name, value]): Setting => ['aws:elasticbeanstalk:application:environment', name, value]),
+    ]
+    const environment = new CfnEnvironment(this, 'WebEnvironment', {
+      applicationName: application.ref,
+      versionLabel: version.ref,
+      solutionStackName: solutionStack,
+      optionSettings: settings.map(([namespace, optionName, value]) => ({ namespace, optionName, value })),
+    })
+    acknowledge(environment, 'AwsSolutions-EB3', 'It lives for hours; a managed update comes once a week.')
+    acknowledge(environment, 'AwsSolutions-EB4', 'It lives for hours, and its logs can be fetched for as long.')
+    return environment
+  }
+
+  #permit(role: Role, bucket: Bucket, permissions: Permission[]) {
+    const { defaultChild } = bucket.node
+    const name = CfnResource.isCfnResource(defaultChild) ? this.getLogicalId(defaultChild) : ''
+    for (const { actions, resources, conditions } of permissions) {
+      role.addToPolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }))
+      for (const objects of resources.filter((resource) => resource.endsWith('*'))) {
+        const id = `AwsSolutions-IAM5[Resource::${objects.replace(bucket.bucketArn, `<${name}.Arn>`)}]`
+        acknowledge(role, id, 'The objects below one prefix of one bucket.')
+      }
+    }
+  }
+
+  #watch({ budget, email }: StackSettings, queue: Queue, deadLetters: Queue) {
+    const topic = new Topic(this, 'Alerts', { enforceSSL: true })
+    if (email) topic.addSubscription(new EmailSubscription(email))
+    topic.grantPublish(new ServicePrincipal('budgets.amazonaws.com'))
+
+    const tell = new SnsAction(topic)
+    new Alarm(this, 'PoisonMessages', {
+      alarmDescription: `A job failed ${deliveries} times and was set aside`,
+      metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum' }),
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      threshold: 0,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(tell)
+    new Alarm(this, 'JobsWaitLong', {
+      alarmDescription: 'A job has waited for a quarter of an hour: are there workers?',
+      metric: queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum' }),
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      threshold: Duration.minutes(15).toSeconds(),
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(tell)
+
+    new CfnBudget(this, 'Budget', {
+      budget: {
+        budgetType: 'COST',
+        timeUnit: 'MONTHLY',
+        budgetLimit: { amount: budget, unit: 'USD' },
+      },
+      notificationsWithSubscribers: [
+        // What has been spent, and what the month will come to if it goes on like this.
+        { notificationType: 'ACTUAL', threshold: 80 },
+        { notificationType: 'FORECASTED', threshold: 100 },
+      ].map((notification) => ({
+        notification: { ...notification, comparisonOperator: 'GREATER_THAN' },
+        subscribers: [{ subscriptionType: 'SNS', address: topic.topicArn }],
+      })),
+    })
+  }
+}
+
+/** Says why a finding of cdk-nag is right as it is. */
+function acknowledge(construct: Construct, id: string, reason: string) {
+  Validations.of(construct).acknowledge({ id, reason })
+}

@@ -1,0 +1,241 @@
+/**
+ * What a store can do, found out by asking it. Every store that calls itself compatible with S3 leaves something out, and
+ * some answer "done" to what they have not understood: so each answer is checked by what can be seen afterwards.
+ */
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectsCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketTaggingCommand,
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  GetPublicAccessBlockCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListPartsCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketTaggingCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  PutPublicAccessBlockCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import type { CloudError } from '../cloud/errors.ts'
+import { temporaryBucket } from './buckets.ts'
+
+/** A feature, and what a program does where it is missing. */
+export interface Feature {
+  name: string
+  /** What the programs of this chapter use it for, or do without it. */
+  without: string
+  there: boolean
+  /** Why not: the store's answer, or what was seen afterwards. */
+  because?: string
+}
+
+type Probe = (store: { s3: S3Client; bucket: string }) => Promise<boolean>
+
+const key = 'features/object'
+const body = Buffer.from('What can you do?')
+
+/** Each is true when the feature is there; an error is a refusal. */
+const probes: { name: string; without: string; probe: Probe }[] = [
+  {
+    name: 'ranges of an object',
+    without: 'no resumed or parallel downloads',
+    async probe({ s3, bucket: Bucket }) {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: key, Range: 'bytes=5-7' }))
+      return (await Body?.transformToString()) === 'can'
+    },
+  },
+  {
+    name: 'metadata of your own',
+    without: 'the size of parts must be known otherwise',
+    async probe({ s3, bucket: Bucket }) {
+      await s3.send(new PutObjectCommand({ Bucket, Key: `${key}-metadata`, Body: body, Metadata: { colour: 'blue' } }))
+      const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-metadata` }))
+      return Metadata?.colour === 'blue'
+    },
+  },
+  {
+    name: 'checksums (CRC-32) kept',
+    without: 'downloads are checked against the ETag, an MD5',
+    async probe({ s3, bucket: Bucket }) {
+      const { ChecksumCRC32 } = await s3.send(new HeadObjectCommand({ Bucket, Key: key, ChecksumMode: 'ENABLED' }))
+      return ChecksumCRC32 !== undefined
+    },
+  },
+  {
+    name: 'wrong checksums refused',
+    without: 'uploads are checked by the ETag of the answer',
+    probe: ({ s3, bucket: Bucket }) =>
+      refused(400, () =>
+        s3.send(new PutObjectCommand({ Bucket, Key: `${key}-wrong`, Body: body, ChecksumCRC32: 'AAAAAA==' })),
+      ),
+  },
+  {
+    name: 'write only if new',
+    without: 'two writers may overwrite one another',
+    probe: ({ s3, bucket: Bucket }) =>
+      refused(412, () => s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfNoneMatch: '*' }))),
+  },
+  {
+    name: 'write only if unchanged',
+    without: 'a counter or a lock must be kept elsewhere',
+    probe: ({ s3, bucket: Bucket }) =>
+      refused(412, () =>
+        s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfMatch: '"0123456789abcdef0123456789abcdef"' })),
+      ),
+  },
+  {
+    name: 'read only if unchanged',
+    without: 'an object replaced while it is read is noticed late',
+    probe: ({ s3, bucket: Bucket }) =>
+      refused(412, () =>
+        s3.send(new GetObjectCommand({ Bucket, Key: key, IfMatch: '"0123456789abcdef0123456789abcdef"' })),
+      ),
+  },
+  {
+    name: 'upload in parts',
+    without: 'nothing larger than one request',
+    async probe({ s3, bucket: Bucket }) {
+      const upload = { Bucket, Key: `${key}-parts` }
+      const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
+      const { ETag } = await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: body }))
+      const Parts = [{ PartNumber: 1, ETag }]
+      await s3.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload: { Parts } }))
+      return (await s3.send(new HeadObjectCommand(upload))).ContentLength === body.length
+    },
+  },
+  {
+    name: 'list unfinished uploads',
+    without: 'broken uploads resume from a journal of their own',
+    async probe({ s3, bucket: Bucket }) {
+      const upload = { Bucket, Key: `${key}-unfinished` }
+      const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
+      await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: body }))
+      try {
+        const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }))
+        const { Parts = [] } = await s3.send(new ListPartsCommand({ ...upload, UploadId }))
+        return Uploads.some((listed) => listed.UploadId === UploadId) && Parts.length === 1
+      } finally {
+        await s3.send(new AbortMultipartUploadCommand({ ...upload, UploadId }))
+      }
+    },
+  },
+  {
+    name: 'delete many at once',
+    without: 'one request for each object',
+    async probe({ s3, bucket: Bucket }) {
+      await s3.send(new PutObjectCommand({ Bucket, Key: `${key}-old`, Body: body }))
+      await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: `${key}-old` }] } }))
+      return await refused(404, () => s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-old` })))
+    },
+  },
+  {
+    name: 'copy in the store',
+    without: 'download and upload',
+    async probe({ s3, bucket: Bucket }) {
+      await s3.send(new CopyObjectCommand({ Bucket, Key: `${key}-copy`, CopySource: `${Bucket}/${key}` }))
+      return (await s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-copy` }))).ContentLength === body.length
+    },
+  },
+  {
+    name: 'presigned URLs',
+    without: 'whoever is to read an object needs credentials',
+    async probe({ s3, bucket: Bucket }) {
+      const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: key }), { expiresIn: 60 })
+      const [good, forged] = [await fetch(url), await fetch(url.replace('Expires=60', 'Expires=61'))]
+      return (await good.text()) === body.toString() && forged.status === 403
+    },
+  },
+  {
+    name: 'public access blocked',
+    without: 'watch who may read a bucket',
+    async probe({ s3, bucket: Bucket }) {
+      const PublicAccessBlockConfiguration = { BlockPublicAcls: true, BlockPublicPolicy: true }
+      await s3.send(new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration }))
+      const kept = await s3.send(new GetPublicAccessBlockCommand({ Bucket }))
+      return kept.PublicAccessBlockConfiguration?.BlockPublicPolicy === true
+    },
+  },
+  {
+    name: 'lifecycle rules kept',
+    without: 'remove what is old yourself',
+    async probe({ s3, bucket: Bucket }) {
+      const rule = {
+        ID: 'feature',
+        Status: 'Enabled' as const,
+        Filter: { Prefix: 'features/' },
+        Expiration: { Days: 1 },
+      }
+      await s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules: [rule] } }))
+      const { Rules = [] } = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }))
+      return Rules.some(({ ID }) => ID === 'feature')
+    },
+  },
+  {
+    name: 'tags on a bucket',
+    without: 'what belongs to whom is in the name',
+    async probe({ s3, bucket: Bucket }) {
+      const TagSet = [{ Key: 'colour', Value: 'blue' }]
+      await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }))
+      return (await s3.send(new GetBucketTaggingCommand({ Bucket }))).TagSet?.[0]?.Value === 'blue'
+    },
+  },
+  {
+    name: 'versions of an object',
+    without: 'what is overwritten is lost',
+    async probe({ s3 }) {
+      // A bucket with versions in it cannot be removed by deleting its objects: this one stays empty.
+      await using own = await temporaryBucket(s3)
+      const Bucket = own.name
+      await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
+      return (await s3.send(new GetBucketVersioningCommand({ Bucket }))).Status === 'Enabled'
+    },
+  },
+]
+
+/** Whether a request is refused with this status. Any other refusal is of another thing, such as a request it does not know. */
+async function refused(status: number, request: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await request()
+    return false
+  } catch (error) {
+    if ((error as CloudError).$metadata?.httpStatusCode !== status) throw error
+    return true
+  }
+}
+
+/**
+ * Asks a store for each feature in turn, in a bucket that may be changed at will.
+ *
+ * @throws when the store cannot be reached
+ */
+export async function findFeatures(
+  s3: S3Client,
+  bucket: string,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
+): Promise<Feature[]> {
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }))
+  const features: Feature[] = []
+  for (const { name, without, probe } of probes) {
+    signal?.throwIfAborted()
+    try {
+      const there = await probe({ s3, bucket })
+      features.push({ name, without, there, ...(!there && { because: 'no effect' }) })
+    } catch (error) {
+      const { name: code, $metadata } = error as CloudError
+      // Not an answer of the store.
+      if (!$metadata?.httpStatusCode) throw error
+      features.push({ name, without, there: false, because: code })
+    }
+    onProgress?.(features.length, probes.length)
+  }
+  return features
+}

@@ -1,0 +1,188 @@
+/**
+ * Map and reduce over the objects of a bucket.
+ *
+ * Map: a job names some objects; a worker counts the words in them and writes its counts to the bucket, under a name that
+ * follows from the job. Reduce: the counts of all jobs are added up.
+ *
+ * A job may be done twice, by a worker that was believed dead and by another. The second result takes the place of the
+ * first and is the same; the reducer adds one result for each job. So nothing is counted twice, and nothing is missed.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { SQSClient } from '@aws-sdk/client-sqs'
+import pLimit from 'p-limit'
+import { type QueueUrls, receiveAll, send, sendAll } from '../queues.ts'
+import { addCounts, type Counts, countWords, wordsIn } from './words.ts'
+
+export interface CountJob {
+  id: string
+  bucket: string
+  keys: string[]
+  /** Where the result goes. */
+  output: string
+  /** How many times each text is counted, for more work than there are texts; the result is that of one time. */
+  repeat: number
+}
+
+/** What a job's result object holds, as JSON. */
+interface Counted {
+  objects: { key: string; bytes: number; words: number }[]
+  counts: [string, number][]
+}
+
+/** What a worker says about a job when it is through with it. */
+export interface Report {
+  job: string
+  worker: string
+  outcome: 'done' | 'failed' | 'put back'
+  /** Why it failed. */
+  error?: string
+  /** How often the job has been delivered, this time included. */
+  tries: number
+  /** When the worker had it, in milliseconds since 1970. */
+  from: number
+  to: number
+}
+
+/** Does one job and writes its result. Lets the event loop turn between texts. */
+async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
+  const { bucket, keys, output, repeat } = job
+  const counts: Counts = new Map()
+  const objects: Counted['objects'] = []
+  // All under way at once; counted in their order.
+  const limit = pLimit(8)
+  const reading = keys.map((key) => limit(() => readObject(s3, bucket, key, signal)))
+  for (const text of reading) text.catch(() => {})
+  for (const [at, key] of keys.entries()) {
+    const text = (await reading[at]) ?? ''
+    for (let round = 1; round < repeat; round++) {
+      countWords(text)
+      await setImmediate(undefined, { signal })
+    }
+    const counted = countWords(text)
+    addCounts(counts, counted)
+    objects.push({ key, bytes: Buffer.byteLength(text), words: wordsIn(counted) })
+    await setImmediate(undefined, { signal })
+  }
+  const body = JSON.stringify({ objects, counts: [...counts] } satisfies Counted)
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: output, Body: body, ContentType: 'application/json' }), {
+    abortSignal: signal,
+  })
+}
+
+async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<string> {
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
+  return (await Body?.transformToString()) ?? ''
+}
+
+/** A worker's handler for `consume`: does the job, then reports. */
+export function counter(s3: S3Client, sqs: SQSClient, results: string, worker: string) {
+  return async (job: CountJob, { tries, leave }: { tries: number; leave: AbortSignal }): Promise<void> => {
+    const from = Date.now()
+    const report = (outcome: Report['outcome'], error?: unknown) =>
+      send(sqs, results, {
+        job: job.id,
+        worker,
+        outcome,
+        tries,
+        from,
+        to: Date.now(),
+        ...(error instanceof Error && { error: error.message }),
+      } satisfies Report)
+    try {
+      await countObjects(s3, job, leave)
+    } catch (error) {
+      await (leave.aborted ? report('put back') : report('failed', error))
+      throw error
+    }
+    // Before the message is deleted: a worker that dies in between has its job done again, never not at all.
+    await report('done')
+  }
+}
+
+/** Cuts objects into jobs of about the same number of bytes, the largest job first. */
+export function jobsOf(
+  objects: readonly { key: string; bytes: number }[],
+  { bucket, prefix, count, repeat }: { bucket: string; prefix: string; count: number; repeat: number },
+): CountJob[] {
+  const shares = Array.from({ length: Math.min(count, objects.length) }, () => ({ keys: [] as string[], bytes: 0 }))
+  for (const { key, bytes } of [...objects].sort((a, b) => b.bytes - a.bytes)) {
+    const smallest = shares.reduce((least, share) => (share.bytes < least.bytes ? share : least))
+    smallest.keys.push(key)
+    smallest.bytes += bytes
+  }
+  return shares
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ keys }, at) => ({ id: String(at + 1), bucket, keys, output: `${prefix}${at + 1}.json`, repeat }))
+}
+
+export interface MapReduceOptions {
+  signal: AbortSignal
+  /** Rejected when no worker is left. */
+  workersGone?: Promise<never>
+  onReport?: (report: Report) => void
+}
+
+export interface Total {
+  counts: Counts
+  words: number
+  bytes: number
+  /** Words by object. */
+  objects: Counted['objects']
+}
+
+/**
+ * Puts the jobs into the queue and adds up their results as they come.
+ *
+ * @throws an Error when a job is among the dead letters, with the reason of its last failure
+ */
+export async function mapReduce(
+  { s3, sqs }: { s3: S3Client; sqs: SQSClient },
+  { jobs: jobsUrl, results, dead }: QueueUrls,
+  jobs: CountJob[],
+  { signal, workersGone, onReport }: MapReduceOptions,
+): Promise<Total> {
+  const finished = new AbortController()
+  const stop = AbortSignal.any([signal, finished.signal])
+  const missing = new Map(jobs.map((job) => [job.id, job]))
+  const reasons = new Map<string, string>()
+  const total: Total = { counts: new Map(), words: 0, bytes: 0, objects: [] }
+
+  async function add({ bucket, output }: CountJob) {
+    const { objects, counts } = JSON.parse(await readObject(s3, bucket, output, stop)) as Counted
+    addCounts(total.counts, counts)
+    for (const object of objects) {
+      total.objects.push(object)
+      total.words += object.words
+      total.bytes += object.bytes
+    }
+  }
+  async function reduce() {
+    for await (const report of receiveAll<Report>(sqs, results, stop)) {
+      onReport?.(report)
+      if (report.error) reasons.set(report.job, report.error)
+      const job = missing.get(report.job)
+      // Of a job that was done twice the second report finds nothing to do.
+      if (report.outcome !== 'done' || !job) continue
+      missing.delete(report.job)
+      await add(job)
+      if (missing.size === 0) return
+    }
+  }
+  async function watchDeadLetters() {
+    for await (const { id } of receiveAll<CountJob>(sqs, dead, stop)) {
+      if (!missing.has(id)) continue
+      const reason = reasons.get(id) ?? 'its workers died of it'
+      throw new Error(`job ${id} failed too often and is among the dead letters: ${reason}`)
+    }
+  }
+  const working = [sendAll(sqs, jobsUrl, jobs, stop).then(reduce), watchDeadLetters()]
+  try {
+    await Promise.race([...working, ...(workersGone ? [workersGone] : [])])
+  } finally {
+    finished.abort()
+    await Promise.allSettled(working)
+  }
+  signal.throwIfAborted()
+  return total
+}

@@ -1,0 +1,178 @@
+/** The CDK stack: what its template holds, and that the checks would see what is wrong. */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
+import { runExample } from '@repo/common/testing/testing'
+import { App, Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Bucket } from 'aws-cdk-lib/aws-s3'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { stackTagValue, tagKey } from '../../src/cloud/tag.ts'
+import { checks } from '../../src/stack/checks.ts'
+import { findingsOf, type Synthesis, synthesise } from '../../src/stack/synthesis.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const settings = { workers: 4, budget: 10, solutionStack: '64bit Amazon Linux 2023 v6.6.0 running Node.js 22' }
+let folder: TemporaryFolder
+let synthesis: Synthesis
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  synthesis = await synthesise({ ...settings, email: 'reader@example.com' }, folder.path)
+  // Loading the CDK alone is seconds of a processor that others want as well.
+}, 240_000)
+afterAll(() => folder[Symbol.asyncDispose]())
+
+interface Resource {
+  Type: string
+  Properties?: Record<string, unknown>
+  DeletionPolicy?: string
+}
+type Resources = Record<string, Resource>
+
+const resources = () => structuredClone(synthesis.template.toJSON().Resources) as Resources
+
+describe('the template', () => {
+  it('keeps every promise, and has nothing that cdk-nag would find', () => {
+    for (const check of Object.values(checks)) check(synthesis.template)
+    expect(synthesis.findings).toEqual([])
+    expect(synthesis.acknowledged.map(({ rule }) => rule)).toContain('EB3')
+    for (const { reason } of synthesis.acknowledged) expect(reason.length).toBeGreaterThan(20)
+  })
+
+  it('tags what can be tagged', () => {
+    const tags = synthesis.template.findResources('AWS::SQS::Queue')
+    for (const { Properties } of Object.values(tags)) {
+      expect(Properties).toMatchObject({ Tags: expect.arrayContaining([{ Key: tagKey, Value: stackTagValue }]) })
+    }
+  })
+
+  it('adds a worker for every ten jobs, up to the ceiling', () => {
+    const policies = Object.values(synthesis.template.findResources('AWS::AutoScaling::ScalingPolicy'))
+    const steps = policies.flatMap(({ Properties }) => (Properties as { StepAdjustments: object[] }).StepAdjustments)
+    // Above the alarm's threshold, which is one job.
+    expect(steps).toEqual(
+      expect.arrayContaining([
+        { MetricIntervalLowerBound: 0, MetricIntervalUpperBound: 10, ScalingAdjustment: 1 },
+        { MetricIntervalLowerBound: 10, MetricIntervalUpperBound: 20, ScalingAdjustment: 2 },
+        { MetricIntervalLowerBound: 30, ScalingAdjustment: 4 },
+        { MetricIntervalUpperBound: 0, ScalingAdjustment: 0 },
+      ]),
+    )
+    synthesis.template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MaxSize: '4' })
+  })
+
+  it('tells the reader of alarms, and of the budget at what they have given', () => {
+    synthesis.template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: 'reader@example.com' })
+    synthesis.template.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { BudgetLimit: { Amount: 10, Unit: 'USD' } },
+    })
+  })
+
+  it('comes with the programs that it deploys', async () => {
+    const { Parameters: _, ...template } = synthesis.template.toJSON() as { Parameters: unknown }
+    const keys = [...JSON.stringify(template).matchAll(/([0-9a-f]{64})\.(mjs|zip)/g)].map(([name]) => name)
+    expect(new Set(keys.map((key) => key.split('.')[1]))).toEqual(new Set(['mjs', 'zip']))
+    for (const key of keys) {
+      const file = join(synthesis.assembly, `asset.${key}`)
+      // A folder of the CDK's own is zipped when it is deployed.
+      await access(file).catch(() => access(file.replace(/\.zip$/, '')))
+    }
+  })
+})
+
+describe('the checks', () => {
+  const first = (all: Resources, type: string): Resource => {
+    const found = Object.values(all).find(({ Type }) => Type === type)
+    if (!found) throw new Error(`there is no ${type}`)
+    return found
+  }
+  const set = (resource: Resource, properties: Record<string, unknown>) => {
+    resource.Properties = { ...resource.Properties, ...properties }
+  }
+  const spoilers: Record<string, (all: Resources) => void> = {
+    'nobody can read the bucket from outside, nor without TLS': (all) =>
+      set(first(all, 'AWS::S3::Bucket'), { PublicAccessBlockConfiguration: { BlockPublicAcls: true } }),
+    'a job that fails five times goes to the dead letters, and somebody is told': (all) => {
+      for (const resource of Object.values(all))
+        if (resource.Type === 'AWS::SQS::Queue') set(resource, { RedrivePolicy: {} })
+    },
+    'workers answer to IMDSv2 only, on encrypted disks': (all) => {
+      const template = first(all, 'AWS::EC2::LaunchTemplate')
+      const data = template.Properties?.LaunchTemplateData as object
+      set(template, { LaunchTemplateData: { ...data, MetadataOptions: { HttpTokens: 'optional' } } })
+    },
+    'no firewall lets anybody in': (all) =>
+      set(first(all, 'AWS::EC2::SecurityGroup'), {
+        SecurityGroupIngress: [{ CidrIp: '0.0.0.0/0', IpProtocol: 'tcp', FromPort: 22, ToPort: 22 }],
+      }),
+    'there are no workers when there is no work, and never more than the ceiling': (all) =>
+      set(first(all, 'AWS::AutoScaling::AutoScalingGroup'), { MaxSize: '100' }),
+    'no role may do everything, or anything to everything': (all) =>
+      set(first(all, 'AWS::IAM::Policy'), {
+        PolicyDocument: { Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] },
+      }),
+    'a month has a budget': (all) => {
+      for (const [id, { Type }] of Object.entries(all)) if (Type === 'AWS::Budgets::Budget') delete all[id]
+    },
+    'what is deleted leaves nothing behind': (all) => {
+      first(all, 'AWS::S3::Bucket').DeletionPolicy = 'Retain'
+    },
+  }
+
+  it('are all spoiled once below', () => {
+    expect(Object.keys(spoilers).sort()).toEqual(Object.keys(checks).sort())
+  })
+
+  it.each(Object.entries(spoilers))('see that it is not so: %s', (promise, spoil) => {
+    const all = resources()
+    spoil(all)
+    expect(() => checks[promise]?.(Template.fromJSON({ Resources: all }))).toThrow()
+  })
+
+  it('of cdk-nag see an open firewall, a queue without TLS and a bucket that is not', () => {
+    const stack = new Stack(new App(), 'Careless')
+    const firewall = new SecurityGroup(stack, 'Firewall', { vpc: new Vpc(stack, 'Vpc') })
+    firewall.addIngressRule(Peer.anyIpv4(), Port.tcp(22))
+    new Queue(stack, 'Queue')
+    new Bucket(stack, 'Bucket')
+    const rules = findingsOf(stack).map(({ rule }) => rule)
+    expect(rules).toEqual(expect.arrayContaining(['AwsSolutions-EC23', 'AwsSolutions-SQS4', 'AwsSolutions-S10']))
+  })
+})
+
+describe.concurrent('infrastructure', () => {
+  it('shows a reader the resources, the promises and how to deploy', async () => {
+    await using out = await temporaryFolder()
+    const run = await runExample(chapter, 'infrastructure', ['--quick', '--workers', '2', '--out', out.path])
+    expect(run).toMatchObject({ code: 0 })
+    for (const promise of Object.keys(checks)) expect(run.stdout).toContain(`✓ ${promise}`)
+    expect(run.stdout).toContain('cdk-nag: 0 findings')
+    expect(run.stdout).toContain(`npx aws-cdk@2 deploy --app ${join(out.path, 'assembly')}`)
+    await access(join(out.path, 'assembly', 'manifest.json'))
+  })
+
+  it('gives the same as JSON', async () => {
+    await using out = await temporaryFolder()
+    const run = await runExample(chapter, 'infrastructure', ['--json', '--out', out.path])
+    expect(run.json()).toMatchObject({
+      ...{ resources: 42, findings: [], checks: Object.keys(checks), assembly: join(out.path, 'assembly') },
+      types: { 'AWS::S3::Bucket': 1, 'AWS::SQS::Queue': 2, 'AWS::Budgets::Budget': 1, 'AWS::CloudWatch::Alarm': 4 },
+    })
+  })
+
+  it.each([
+    ['--workers', '0'],
+    ['--workers', '20'],
+    ['--budget', '1.5'],
+    ['--email', 'nobody'],
+    ['--regoin', 'x'],
+  ])('refuses %s %s in one line', async (...args) => {
+    const { code, stdout, stderr } = await runExample(chapter, 'infrastructure', args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+  })
+})

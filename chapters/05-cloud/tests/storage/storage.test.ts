@@ -1,0 +1,323 @@
+import { writeFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Place, s3Client } from '../../src/cloud/cloud.ts'
+import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
+import {
+  deletePrefix,
+  leftBuckets,
+  listObjects,
+  makeBucket,
+  removeBucket,
+  temporaryBucket,
+} from '../../src/storage/buckets.ts'
+import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../../src/storage/files.ts'
+import { forMany } from '../../src/storage/many.ts'
+import { downloadParts, headObject, uploadStream, Verifier } from '../../src/storage/parts.ts'
+import { pseudoRandom } from '../../src/storage/stream.ts'
+import { faultyStore } from '../fixtures/http-faults.ts'
+
+const mib = 1 << 20
+const partSize = 5 * mib
+
+let stack: AsyncDisposableStack
+let place: Place
+let s3: S3Client
+let bucket: string
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack()
+  place = stack.use(await startPracticeCloud()).place
+  s3 = s3Client(place)
+  bucket = stack.use(await temporaryBucket(s3)).name
+})
+afterAll(() => stack.disposeAsync())
+
+async function* inChunks(data: Uint8Array, sizes: number[]) {
+  for (let at = 0, turn = 0; at < data.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1
+    yield data.subarray(at, at + size)
+    at += size
+  }
+}
+
+async function readAll(target: { bucket: string; key: string }) {
+  const info = await headObject(s3, target)
+  const verifier = new Verifier()
+  const parts: Buffer[] = []
+  for await (const part of downloadParts(s3, target, info)) {
+    verifier.add(part)
+    parts.push(Buffer.from(part))
+  }
+  return { data: Buffer.concat(parts), parts: parts.length, verified: verifier.verify(target.key, info) }
+}
+
+describe('objects in parts', () => {
+  const content = Buffer.concat([...pseudoRandom(12 * mib)])
+
+  it.each([
+    [0, 1],
+    [1, 1],
+    [partSize - 1, 1],
+    [partSize, 1],
+    [partSize + 1, 2],
+    [2 * partSize, 2],
+    [2 * partSize + 1, 3],
+  ])('stores a stream of %i bytes in %i parts and reads it back', async (length, parts) => {
+    const target = { bucket, key: `stream-${length}` }
+    const data = content.subarray(0, length)
+    const stored = await uploadStream(s3, target, inChunks(data, [1000, 70_000, 1_234_567]))
+    expect(stored).toMatchObject({ bytes: length, parts })
+    const back = await readAll(target)
+    expect(back.data.equals(data)).toBe(true)
+    expect(back.verified).toBe('CRC-32')
+  })
+
+  it('does not care how the stream is cut', async () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 3 * mib }), { minLength: 1, maxLength: 5 })
+    const expected = await uploadStream(s3, { bucket, key: 'cut' }, inChunks(content, [content.length]))
+    await fc.assert(
+      fc.asyncProperty(sizes, async (cuts) => {
+        fc.pre(cuts.some((size) => size > 1000))
+        const stored = await uploadStream(s3, { bucket, key: 'cut' }, inChunks(content, cuts))
+        expect(stored).toEqual(expected)
+      }),
+      { numRuns: 5 },
+    )
+  })
+
+  it('has as many parts under way as was said, and no more', async () => {
+    let [underWay, most] = [0, 0]
+    const counting = s3Client(place)
+    counting.middlewareStack.add(
+      (next) => async (args) => {
+        most = Math.max(most, ++underWay)
+        return await next(args).finally(() => underWay--)
+      },
+      { step: 'initialize' },
+    )
+    const four = [content, content].map((data) => data.subarray(0, 10 * mib))
+    async function* source() {
+      yield* four
+    }
+    await uploadStream(counting, { bucket, key: 'many' }, source(), { concurrency: 2 })
+    expect(most).toBe(2)
+  })
+
+  it('leaves nothing in the store when the source fails', async () => {
+    const own = await temporaryBucket(s3)
+    async function* failing() {
+      yield content
+      throw new Error('the source is broken')
+    }
+    await expect(uploadStream(s3, { bucket: own.name, key: 'x' }, failing())).rejects.toThrow('the source is broken')
+    // The practice cloud refuses to remove a bucket with unfinished uploads.
+    await own[Symbol.asyncDispose]()
+  })
+
+  it('leaves nothing in the store when it is aborted', async () => {
+    const own = await temporaryBucket(s3)
+    const stop = new AbortController()
+    async function* endless() {
+      for (;;) yield content
+    }
+    const options = { signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }
+    await expect(uploadStream(s3, { bucket: own.name, key: 'x' }, endless(), options)).rejects.toThrow('enough')
+    await own[Symbol.asyncDispose]()
+  })
+
+  it('notices an object that is replaced while it is read', async () => {
+    const target = { bucket, key: 'replaced' }
+    await uploadStream(s3, target, inChunks(content, [mib]))
+    const info = await headObject(s3, target)
+    const reading = downloadParts(s3, target, info, { concurrency: 1 })
+    await reading.next()
+    await uploadStream(s3, target, inChunks(content.subarray(1), [mib]))
+    await expect(reading.next()).rejects.toThrow(`${bucket}/replaced was replaced while it was read`)
+  })
+
+  it('notices content that is not what was stored', async () => {
+    const target = { bucket, key: 'other' }
+    await uploadStream(s3, target, inChunks(content, [mib]))
+    const verifier = new Verifier()
+    for await (const part of downloadParts(s3, target, await headObject(s3, target))) {
+      const copy = Buffer.from(part)
+      copy[7] = (copy[7] ?? 0) ^ 1
+      verifier.add(copy)
+    }
+    const info = await headObject(s3, target)
+    expect(() => verifier.verify('other', info)).toThrow('was damaged on the way')
+    // Also where a store keeps no checksum and the ETag has to do.
+    expect(() => verifier.verify('other', { ...info, crc32: undefined })).toThrow('was damaged on the way')
+    expect(() => verifier.verify('other', { ...info, crc32: 'AAAAAA==' })).toThrow('was damaged on the way')
+  })
+})
+
+describe('files', () => {
+  const bytes = 17 * mib
+
+  async function withFile(work: (path: string, folder: string) => Promise<void>) {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'original')
+    await writeFile(path, pseudoRandom(bytes))
+    await work(path, folder.path)
+  }
+
+  /** Stops a transfer when so many bytes are done. */
+  function stopAfter(limit: number) {
+    const stop = new AbortController()
+    const onProgress = (done: number) => done >= limit && stop.abort(new Error('stopped by the test'))
+    return { signal: stop.signal, onProgress, concurrency: 1 }
+  }
+
+  it('go on where they stopped, up and down', async () => {
+    await withFile(async (path, folder) => {
+      const target = { bucket, key: 'file' }
+      await expect(uploadFile(s3, target, path, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
+      const up = await uploadFile(s3, target, path)
+      expect(up).toMatchObject({ bytes, parts: 4, resumed: 2 })
+      await expect(readFile(journalOf(path))).rejects.toThrow('ENOENT')
+
+      const back = join(folder, 'back')
+      await expect(downloadFile(s3, target, back, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
+      await expect(readFile(back)).rejects.toThrow('ENOENT')
+      // As if it had been killed while it wrote the third part.
+      const { etag } = await headObject(s3, target)
+      await writeFile(partialOf(back, etag), 'half a part', { flag: 'a' })
+      const down = await downloadFile(s3, target, back)
+      expect(down).toEqual({ bytes, resumed: expect.any(Number), verified: 'CRC-32' })
+      expect([1, 2]).toContain(down.resumed)
+      expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+    })
+  })
+
+  it('are sent from the start again when they have changed meanwhile, and leave no upload behind', async () => {
+    await withFile(async (path) => {
+      const own = await temporaryBucket(s3)
+      const target = { bucket: own.name, key: 'file' }
+      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
+      await writeFile(path, Buffer.alloc(12 * mib, 'new'))
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: 12 * mib, resumed: 0 })
+      await own[Symbol.asyncDispose]()
+    })
+  })
+
+  it('are refused when they change while they are sent', async () => {
+    await withFile(async (path) => {
+      const own = await temporaryBucket(s3)
+      const write = () => writeFileSync(path, Buffer.alloc(bytes, 'new'))
+      const uploading = uploadFile(s3, { bucket: own.name, key: 'file' }, path, { onProgress: write, concurrency: 1 })
+      await expect(uploading).rejects.toThrow('was changed while it was uploaded')
+      await own[Symbol.asyncDispose]()
+    })
+  })
+
+  it('can be given up, and forgotten by the store', async () => {
+    await withFile(async (path) => {
+      const own = await temporaryBucket(s3)
+      const target = { bucket: own.name, key: 'file' }
+      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
+      expect(await discardUpload(s3, path)).toBe(true)
+      expect(await discardUpload(s3, path)).toBe(false)
+      await own[Symbol.asyncDispose]()
+    })
+  })
+
+  it('are sent anew when the store has forgotten the broken upload', async () => {
+    await withFile(async (path) => {
+      const target = { bucket, key: 'forgotten' }
+      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
+      const journal = await readFile(journalOf(path))
+      await discardUpload(s3, path)
+      await writeFile(journalOf(path), journal)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
+    })
+  })
+})
+
+describe('buckets', () => {
+  it('list their objects page by page, and delete those with a prefix', async () => {
+    const keys = Array.from({ length: 25 }, (_, at) => `page/${String(at).padStart(2, '0')}`)
+    await forMany([...keys, 'pages'], { concurrency: 8 }, (Key) =>
+      s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' })),
+    )
+    const listed = await Array.fromAsync(listObjects(s3, bucket, 'page/', { pageSize: 7 }), ({ Key }) => Key)
+    expect(listed).toEqual(keys)
+    expect(await deletePrefix(s3, bucket, 'page/')).toBe(25)
+    expect(await Array.fromAsync(listObjects(s3, bucket, 'page'), ({ Key }) => Key)).toEqual(['pages'])
+  })
+
+  it('are used as they are when they are there, and may be removed twice', async () => {
+    await using store = await faultyStore(place, () => undefined)
+    const client = s3Client(store.place)
+    expect(await makeBucket(client, 'made-twice')).toBe(true)
+    const made = store.requests.length
+    expect(await makeBucket(client, 'made-twice')).toBe(false)
+    expect(store.requests.slice(made).map((line) => line.split(' ')[0])).toEqual(['HEAD'])
+    await removeBucket(s3, 'made-twice')
+    await removeBucket(s3, 'made-twice')
+  })
+
+  it('are not there when not all of their settings could be made', async () => {
+    await using store = await faultyStore(place, (line) =>
+      /^PUT .*lifecycle/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined,
+    )
+    const before = await leftBuckets(s3)
+    await expect(temporaryBucket(s3Client(store.place))).rejects.toThrow('AccessDenied')
+    expect(await leftBuckets(s3)).toEqual(before)
+  })
+
+  it('of a reader are not taken for ours because of how their names begin', async () => {
+    await makeBucket(s3, 'distributed-computing-thesis')
+    expect(await leftBuckets(s3)).toEqual([bucket])
+    await removeBucket(s3, 'distributed-computing-thesis')
+  })
+})
+
+describe('many at once', () => {
+  it('returns the results in order, and begins nothing after a failure', async () => {
+    const results = await forMany([3, 1, 2], { concurrency: 3 }, async (item) => item * 10)
+    expect(results).toEqual([30, 10, 20])
+    const begun: number[] = []
+    const failing = forMany([1, 2, 3, 4], { concurrency: 1 }, async (item) => {
+      begun.push(item)
+      if (item === 2) throw new Error('two is too much')
+    })
+    await expect(failing).rejects.toThrow('two is too much')
+    expect(begun).toEqual([1, 2])
+  })
+})
+
+describe('signatures', () => {
+  const keys = ['plain', 'a b', "odd/ü+&*'()!~=.txt", 'x?y#z%20']
+
+  it.each(keys)('are accepted for the key %s, as the SDK signs it', async (Key) => {
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Key, Metadata: { two: 'a  b' } }))
+    const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key }), { expiresIn: 60 })
+    expect(await (await fetch(url)).text()).toBe(Key)
+  })
+
+  it('are refused when anything else is asked for, when they have expired, and when there are none', async () => {
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'signed', Body: 'x' }))
+    const get = new GetObjectCommand({ Bucket: bucket, Key: 'signed' })
+    const url = await getSignedUrl(s3, get, { expiresIn: 60 })
+    expect((await fetch(url.replace('signed', 'other'))).status).toBe(403)
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(403)
+    const old = await getSignedUrl(s3, get, { expiresIn: 60, signingDate: new Date(Date.now() - 61_000) })
+    expect(await (await fetch(old)).text()).toContain('Request has expired')
+    expect((await fetch(`${place.url}/${bucket}/signed`)).status).toBe(403)
+    expect(await (await fetch(url)).text()).toBe('x')
+  })
+
+  it('are those of one pair of credentials', async () => {
+    const credentials = { accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey: 'another' }
+    const head = new HeadObjectCommand({ Bucket: bucket, Key: 'signed' })
+    await expect(s3Client({ ...place, credentials }).send(head)).rejects.toThrow('(403)')
+  })
+})

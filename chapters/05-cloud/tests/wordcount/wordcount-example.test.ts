@@ -1,0 +1,130 @@
+import { fileURLToPath } from 'node:url'
+import { runExample, until } from '@repo/common/testing/testing'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { describe, expect, it } from 'vitest'
+import wordcount from '../../examples/wordcount.ts'
+import { sqsClient } from '../../src/cloud/cloud.ts'
+import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
+import { leftQueues, untilHeld } from '../../src/queues.ts'
+import { countHere } from '../../src/wordcount/addresses.ts'
+import { topWords, wordsIn } from '../../src/wordcount/words.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
+
+interface Counted {
+  objects: number
+  bytes: number
+  workers: number
+  words: number
+  distinct: number
+  top: { word: string; count: number }[]
+  ms: number
+  uploaded: number
+  again: number
+}
+
+describe('wordcount', () => {
+  it('counts what one pass counts, though a worker is killed, and leaves nothing behind', async () => {
+    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '8')
+    expect(run.stderr).not.toContain('error')
+    expect(run.code).toBe(0)
+    const { counts } = countHere()
+    const bytes = stateOfTheUnion().reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
+    expect(run.json<Counted>()).toMatchObject({
+      ...{ objects: 233, bytes, workers: 2, words: wordsIn(counts), distinct: counts.size },
+      ...{ top: topWords(counts, 10), ms: expect.any(Number), killed: 1 },
+    })
+    // What the killed one held was done by the other.
+    expect(run.json<Counted>().again).toBeGreaterThan(0)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('leaves no process behind when it is killed itself', async () => {
+    const options = { interruptWhen: /bucket distributed/, interruptWith: 'SIGKILL' as const }
+    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000'], options)
+    expect(run.signal).toBe('SIGKILL')
+    expect(await run.leftBehind(15_000)).toEqual([])
+  })
+
+  it('uploads nothing the second time to a bucket that is kept', async () => {
+    await using cloud = await startPracticeCloud()
+    const { url, credentials } = cloud.place
+    const env = {
+      AWS_ENDPOINT_URL: url,
+      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+    }
+    const args = ['--quick', '--json', '--workers', '1', '--jobs', '3', '--bucket', 'kept-bucket']
+    const first = await runExample(chapter, 'wordcount', args, { env })
+    expect(first.json<Counted>()).toMatchObject({ uploaded: 233, objects: 233 })
+    const second = await runExample(chapter, 'wordcount', args, { env })
+    expect(second.json<Counted>()).toMatchObject({ uploaded: 0, objects: 233 })
+    for (const run of [first, second]) {
+      expect(run.stdout + run.stderr).not.toContain(credentials?.secretAccessKey)
+    }
+  })
+
+  it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000'], { interruptWhen: /bucket distributed/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind(15_000)).toEqual([])
+  })
+
+  it.concurrent.each([
+    [['--workers', '0'], '--workers: received "0"; accepts a whole number from 1 to 64'],
+    [['--workers', '2', '--kill', '2'], '--kill: received "2"; accepts less than the 2 of --workers'],
+    [['--workers', '2', '--kill', '1', '--compare'], '--kill: received "1"; accepts 0 with --compare'],
+    [['--bucket', 'No_Bucket'], '--bucket: received "No_Bucket"; accepts a bucket name: 3 to 63'],
+    [['--bucket', 'distributed-computing-0123456789ab'], 'and not distributed-computing-…, which is removed'],
+    [['--bucket', '192.168.1.1'], '--bucket: received "192.168.1.1"'],
+  ])('refuses %j', async (args, message) => {
+    const run = await start('wordcount', ...args)
+    expect(run.code).toBe(2)
+    expect(run.stderr).toContain(message)
+    expect(run.stderr.trim()).toMatch(/^[^\n]*$/)
+  })
+
+  it('says in one line that its cloud cannot be reached', async () => {
+    const env = { AWS_ENDPOINT_URL: 'http://127.0.0.1:1', AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' }
+    const run = await runExample(chapter, 'wordcount', ['--quick'], { env })
+    expect(run.code).toBe(1)
+    expect(run.stderr.trim()).toMatch(/^error: \w+ of \S+ at http:\/\/127.0.0.1:1 failed: ECONNREFUSED[^\n]*$/)
+  })
+
+  it('says in one line that its cloud is gone, in the middle of the work', async () => {
+    await using cloud = await startPracticeCloud()
+    const { url, credentials } = cloud.place
+    const env = {
+      AWS_ENDPOINT_URL: url,
+      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+    }
+    const running = runExample(chapter, 'wordcount', ['--repeat', '1000'], { env })
+    running.catch(() => {})
+    const sqs = sqsClient(cloud.place)
+    const queue = await until(async () => (await leftQueues(sqs)).find((name) => name.endsWith('-jobs')), {
+      timeoutMs: 60_000,
+    })
+    await untilHeld(sqs, queue, 1, AbortSignal.timeout(60_000))
+    cloud.server.process.kill('SIGKILL')
+    const run = await running
+    expect(run.code).toBe(1)
+    const errors = run.stderr.split('\n').filter((line) => line.includes('rror'))
+    expect(errors).toEqual([expect.stringMatching(/^error: .*(ECONNREFUSED|ECONNRESET|all workers have ended)/)])
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('says how much faster more workers are, beside what the machine can do', async () => {
+    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--jobs', '4', '--compare')
+    const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
+    expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)
+    expect(result.ceiling).toBeGreaterThan(0)
+  })
+
+  it('runs for another program', async () => {
+    const result = await wordcount.run({ workers: 1, jobs: 4, visibility: 5 })
+    expect(result.objects).toBe(233)
+    expect(wordcount.figure(result)).toMatch(/^1,789,329 words counted by 1 workers in /)
+  })
+})

@@ -1,0 +1,303 @@
+import { startProxy } from '@repo/common/servers/proxy'
+import { until } from '@repo/common/testing/testing'
+import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cloud, openCloud, sqsClient } from '../../src/cloud/cloud.ts'
+import { simulateInstanceMetadata, spotNotice } from '../../src/local/instance-metadata.ts'
+import { consume, deleteQueue, leftQueues, makeQueues, receiveAll, send, sendAll, untilHeld } from '../../src/queues.ts'
+import { temporaryBucket } from '../../src/storage/buckets.ts'
+import { addressKey, countHere, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
+import { wordsByDecade } from '../../src/wordcount/decades.ts'
+import { losses } from '../../src/wordcount/losses.ts'
+import { jobsOf, mapReduce, type Report } from '../../src/wordcount/map-reduce.ts'
+import { addCounts, countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
+import { startWorkers } from '../../src/wordcount/workers.ts'
+
+let stack: AsyncDisposableStack
+let cloud: Cloud
+let bucket: string
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack()
+  cloud = stack.use(await openCloud())
+  bucket = stack.use(await temporaryBucket(cloud.s3)).name
+})
+afterAll(() => stack.disposeAsync())
+
+const signal = () => AbortSignal.timeout(60_000)
+
+describe('words', () => {
+  it('are runs of letters and apostrophes in the lower-cased text', () => {
+    expect([...countWords("The cat's the CAT; naïve x2y")]).toEqual([
+      ['the', 2],
+      ["cat's", 1],
+      ['cat', 1],
+      ['na', 1],
+      ['ve', 1],
+      ['x', 1],
+      ['y', 1],
+    ])
+    expect(countWords('123 ,;').size).toBe(0)
+  })
+
+  it('are the same however texts are divided', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: fc.constantFrom('a', 'B', "'", ' ', '-') })), (texts) => {
+        const parts = new Map<string, number>()
+        for (const text of texts) addCounts(parts, countWords(text))
+        const whole = countWords(texts.join(' '))
+        expect([...parts].sort()).toEqual([...whole].sort())
+        expect(wordsIn(parts)).toBe(wordsIn(whole))
+      }),
+    )
+  })
+
+  it('of the same count stand in the order of the alphabet', () => {
+    const counts = new Map(Object.entries({ b: 2, c: 3, a: 2, d: 1 }))
+    expect(topWords(counts, 3).map(({ word }) => word)).toEqual(['c', 'a', 'b'])
+  })
+
+  it('of the addresses are as many as a Unix pipeline counts', () => {
+    // LC_ALL=C tr A-Z a-z | grep -oE "[a-z']+" | sort | uniq -c, over the package's 233 files.
+    const { counts } = countHere()
+    expect([wordsIn(counts), counts.size]).toEqual([1_789_329, 24_178])
+    expect(topWords(counts, 3)).toEqual([
+      { word: 'the', count: 151_264 },
+      { word: 'of', count: 97_345 },
+      { word: 'and', count: 61_778 },
+    ])
+  })
+
+  it('of a decade are those of its addresses', () => {
+    const [first] = stateOfTheUnion()
+    const key = first ? addressKey(first) : ''
+    expect(key).toBe('texts/1790-george-washington.txt')
+    expect(decadeOf(key)).toBe(1790)
+    const objects = [
+      { key: 'texts/1801-a.txt', words: 5 },
+      { key, words: 1 },
+      { key: 'texts/1799-b.txt', words: 2 },
+    ]
+    expect(wordsByDecade(objects)).toEqual([
+      { decade: 1790, words: 3 },
+      { decade: 1800, words: 5 },
+    ])
+  })
+})
+
+describe('jobs', () => {
+  it('hold every object once, and about as many bytes each', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 40 })
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 10 }), (bytes, count) => {
+        const objects = bytes.map((size, at) => ({ key: `k${at}`, bytes: size }))
+        const jobs = jobsOf(objects, { bucket, prefix: 'out/', count, repeat: 1 })
+        expect(jobs).toHaveLength(Math.min(count, objects.length))
+        expect(jobs.flatMap(({ keys }) => keys).sort()).toEqual(objects.map(({ key }) => key).sort())
+        const loads = jobs.map(({ keys }) => keys.reduce((sum, key) => sum + (bytes[Number(key.slice(1))] ?? 0), 0))
+        expect(Math.max(...loads) - Math.min(...loads)).toBeLessThanOrEqual(Math.max(...bytes))
+      }),
+    )
+  })
+})
+
+describe('the addresses', () => {
+  it('are uploaded once: what is there with the same checksum is not sent again', async () => {
+    await using own = await temporaryBucket(cloud.s3)
+    expect((await uploadAddresses(cloud.s3, own.name, { most: 12 })).uploaded).toBe(12)
+    const again = await uploadAddresses(cloud.s3, own.name, { most: 15 })
+    expect(again.uploaded).toBe(3)
+    expect(again.texts).toHaveLength(15)
+  })
+})
+
+describe('a queue', () => {
+  it('carries more values than fit into one request, each once', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const values = Array.from({ length: 25 }, (_, at) => ({ at }))
+    await sendAll(cloud.sqs, queues.urls.results, values)
+    const received: { at: number }[] = []
+    for await (const value of receiveAll<{ at: number }>(cloud.sqs, queues.urls.results, signal())) {
+      if (received.push(value) === values.length) break
+    }
+    expect(received.sort((a, b) => a.at - b.at)).toEqual(values)
+  })
+
+  it('hands a message that failed to the dead letters after three tries', async () => {
+    await using queues = await makeQueues(cloud.sqs, { tries: 3 })
+    const { jobs, dead } = queues.urls
+    await send(cloud.sqs, jobs, 'poison')
+    await send(cloud.sqs, jobs, 'good')
+    const seen: string[] = []
+    const leave = new AbortController()
+    const options = { leave: leave.signal, visibilitySeconds: 1 }
+    const consuming = consume<string>(cloud.sqs, jobs, options, async (value) => {
+      seen.push(value)
+      if (value === 'poison') throw new Error('cannot be swallowed')
+    })
+    const letters = receiveAll<string>(cloud.sqs, dead, signal())
+    expect((await letters.next()).value).toBe('poison')
+    leave.abort()
+    await consuming
+    expect(seen.filter((value) => value === 'poison')).toHaveLength(3)
+    expect(seen.filter((value) => value === 'good')).toHaveLength(1)
+  })
+
+  it('has a message to itself as long as it works, though that takes longer than the visibility timeout', async () => {
+    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 6 })
+    const { jobs } = queues.urls
+    await send(cloud.sqs, jobs, 'slow')
+    const leave = new AbortController()
+    let [deliveries, claims] = [0, 0]
+    const done = Promise.withResolvers<void>()
+    const counting = stack.adopt(sqsClient(cloud.places.queues), (client) => client.destroy())
+    counting.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          if (commandName === 'ChangeMessageVisibilityCommand') claims++
+          return await next(args)
+        },
+      { step: 'initialize' },
+    )
+    // Two consumers: the other one would get it if it came back.
+    const options = { leave: leave.signal, visibilitySeconds: 6, concurrency: 2 }
+    const consuming = consume<string>(counting, jobs, options, async () => {
+      deliveries++
+      // Each a third of the timeout after the one before.
+      await until(() => claims >= 4, { timeoutMs: 60_000 })
+      done.resolve()
+    })
+    await done.promise
+    leave.abort()
+    await consuming
+    expect(deliveries).toBe(1)
+  })
+
+  it('gets a message back at once from a consumer that leaves', async () => {
+    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 3600 })
+    const { jobs } = queues.urls
+    await send(cloud.sqs, jobs, 'held')
+    const leave = new AbortController()
+    const first = consume<string>(
+      cloud.sqs,
+      jobs,
+      { leave: leave.signal, visibilitySeconds: 3600 },
+      async (_, { leave }) => {
+        queueMicrotask(() => stop())
+        await new Promise((_, reject) => leave.addEventListener('abort', () => reject(leave.reason)))
+      },
+    )
+    const stop = () => leave.abort(new Error('leaving'))
+    await first
+    const next = receiveAll<string>(cloud.sqs, jobs, signal())
+    expect((await next.next()).value).toBe('held')
+  })
+
+  it('is found and deleted when its program was killed', async () => {
+    const queues = await makeQueues(cloud.sqs)
+    const left = await leftQueues(cloud.sqs)
+    expect(left).toEqual(expect.arrayContaining(Object.values(queues.urls)))
+    for (const url of Object.values(queues.urls)) await deleteQueue(cloud.sqs, url)
+    expect(await leftQueues(cloud.sqs)).not.toContain(queues.urls.jobs)
+  })
+})
+
+describe('map and reduce', () => {
+  const most = 40
+
+  async function run({ workers = 2, jobs = 10, kill = 0, twice = false }) {
+    await using team = new AsyncDisposableStack()
+    const { texts } = await uploadAddresses(cloud.s3, bucket, { most })
+    const { urls } = team.use(await makeQueues(cloud.sqs, { visibilitySeconds: 2, tries: 5 }))
+    const work = { queues: urls, visibilitySeconds: 2 }
+    const list = jobsOf(texts, { bucket, prefix: `results/${urls.jobs.split('/').at(-1)}/`, count: jobs, repeat: 1 })
+    if (twice) await sendAll(cloud.sqs, urls.jobs, list)
+    const reports: Report[] = []
+    const counting = mapReduce({ s3: cloud.s3, sqs: cloud.sqs }, urls, list, {
+      signal: signal(),
+      onReport: (report) => void reports.push(report),
+    })
+    counting.catch(() => {})
+    if (kill > 0) {
+      // The store does not answer them: each is killed in the middle of two jobs.
+      const proxy = team.use(await startProxy({ port: Number(new URL(cloud.places.storage.url ?? '').port) }))
+      proxy.block()
+      const storage = { ...cloud.places.storage, url: `http://${proxy.host}:${proxy.port}` }
+      const victims = team.use(await startWorkers(kill, { ...cloud.places, storage }, work, undefined))
+      await untilHeld(cloud.sqs, urls.jobs, 2 * kill, signal())
+      for (const { process } of victims.processes) process.kill('SIGKILL')
+    }
+    team.use(await startWorkers(workers, cloud.places, work, undefined))
+    const total = await counting
+    return { total, reports }
+  }
+
+  it('count what one pass counts, with any number of workers', async () => {
+    for (const [workers, jobs] of [
+      [1, 1],
+      [3, 40],
+    ]) {
+      const { total } = await run({ workers, jobs })
+      expect(total.counts).toEqual(countHere(most).counts)
+      expect(total.objects).toHaveLength(most)
+      expect(total.words).toBe(wordsIn(total.counts))
+    }
+  })
+
+  it('count nothing twice and miss nothing when workers are killed', async () => {
+    const { total, reports } = await run({ workers: 1, jobs: 12, kill: 2 })
+    expect(total.counts).toEqual(countHere(most).counts)
+    expect(total.objects).toHaveLength(most)
+    // What the killed ones held has come back.
+    expect(reports.filter(({ tries }) => tries > 1).length).toBeGreaterThanOrEqual(4)
+  })
+
+  it('count nothing twice when every message is delivered twice', async () => {
+    const { total } = await run({ jobs: 10, twice: true })
+    expect(total.counts).toEqual(countHere(most).counts)
+    expect(total.objects).toHaveLength(most)
+  })
+
+  it('fail with the reason when a job is poison, and when no worker is left', async () => {
+    await using team = new AsyncDisposableStack()
+    const { urls } = team.use(await makeQueues(cloud.sqs, { visibilitySeconds: 1, tries: 2 }))
+    const group = team.use(await startWorkers(1, cloud.places, { queues: urls, visibilitySeconds: 1 }, undefined))
+    const poison = { id: '1', bucket, keys: ['texts/none.txt'], output: 'results/none.json', repeat: 1 }
+    const clients = { s3: cloud.s3, sqs: cloud.sqs }
+    await expect(mapReduce(clients, urls, [poison], { signal: signal(), workersGone: group.gone })).rejects.toThrow(
+      /^job 1 failed too often and is among the dead letters: GetObject of .*texts\/none.txt .* NoSuchKey/,
+    )
+    const never = mapReduce(clients, urls, [], { signal: signal(), workersGone: group.gone })
+    group.processes[0]?.process.kill('SIGKILL')
+    await expect(never).rejects.toThrow('all workers have ended, by SIGKILL')
+  })
+})
+
+describe('the notice of a spot instance', () => {
+  it('is asked for with a token, and heard when it appears', async () => {
+    await using metadata = await simulateInstanceMetadata()
+    expect((await fetch(`${metadata.url}/latest/meta-data/spot/instance-action`)).status).toBe(401)
+    expect((await fetch(`${metadata.url}/latest/api/token`, { method: 'PUT' })).status).toBe(400)
+    const leave = new AbortController()
+    const waiting = spotNotice(metadata.url, leave.signal, 20)
+    const notice = { action: 'terminate' as const, time: '2026-11-22T10:00:00Z' }
+    metadata.notify(notice)
+    expect(await waiting).toEqual(notice)
+    await using silent = await simulateInstanceMetadata()
+    const never = spotNotice(silent.url, leave.signal, 20)
+    leave.abort()
+    expect(await never).toBeUndefined()
+  })
+
+  it('saves the time that the jobs of a lost machine lie idle', () => {
+    const done = { worker: 'other', outcome: 'done' as const, to: 90 }
+    const back = { job: '1', worker: 'spot', outcome: 'put back' as const, tries: 1, from: 5, to: 20 }
+    const reports = [back, { ...done, job: '1', tries: 2, from: 30 }]
+    expect(losses({ reports, marks: [10, 40] })).toEqual({ putBack: 1, again: 1, idleMs: 10 })
+    const unheeded = [{ ...done, job: '1', tries: 2, from: 75 }]
+    expect(losses({ reports: unheeded, marks: [10, 40] })).toEqual({ putBack: 0, again: 1, idleMs: 35 })
+    expect(losses({ reports: [], marks: [] })).toEqual({ putBack: 0, again: 0, idleMs: 0 })
+  })
+})

@@ -1,0 +1,243 @@
+/**
+ * A cluster as the examples use it: a connection to its login node, the dialect of its scheduler, and the few things one
+ * does with jobs. The default is a practice cluster inside this program.
+ */
+import { randomUUID } from 'node:crypto'
+import { posix } from 'node:path'
+import { until } from '@repo/common/async/until'
+import { UsageError } from '@repo/common/example/usage'
+import { type PracticeCluster, type PracticeOptions, startPracticeCluster } from '@repo/practice-cluster/cluster'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { readExitCodes, settle, withExitCodes } from '../scheduler/exit-codes.ts'
+import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../scheduler/job.ts'
+import { dialectOf, probe, readProbe } from '../scheduler/probe.ts'
+import {
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  type SchedulerName,
+} from '../scheduler/scheduler.ts'
+import { type Connection, type ConnectOptions, connect, type RunOptions } from '../ssh/connection.ts'
+import { CommandError } from '../ssh/errors.ts'
+
+export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
+  /** `[user@]host[:port]` or a Host of the configuration file; a practice cluster without it. */
+  host?: string | undefined
+  /** Found out when not given. */
+  scheduler?: SchedulerName | undefined
+  /** How the practice cluster shall be. */
+  practice?: PracticeOptions
+  /** How long a job may be neither in the queue nor have left an exit code before it counts as lost; 60 s. */
+  patienceMs?: number
+}
+
+export interface Cluster extends AsyncDisposable {
+  /** For readers: `user@host`, or that it is the practice cluster. */
+  name: string
+  connection: Connection
+  dialect: Dialect
+  /** The account's home folder, absolute. */
+  home: string
+  /** When no host was given. */
+  practice: PracticeCluster | undefined
+  /** How many commands were run on the login node to submit, and to poll. */
+  commands: { submit: number; poll: number }
+  /**
+   * Writes the job's files and submits it. May be repeated with the same job, by this client or a later one, whatever
+   * happened to the first attempt: a job of one name in one folder is submitted once. Where its answer was lost, the queue
+   * is asked.
+   *
+   * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's own words when it refuses
+   */
+  submit: (job: JobDescription) => Promise<SubmittedJob>
+  /**
+   * One status for each job and each task, by one command however many there are.
+   *
+   * @throws {@link ParseError} when the scheduler prints what nobody knows how to read
+   */
+  poll: (jobs: readonly SubmittedJob[]) => Promise<JobStatus[]>
+  cancel: (job: SubmittedJob, tasks?: readonly number[]) => Promise<void>
+  hold: (job: SubmittedJob) => Promise<void>
+  release: (job: SubmittedJob) => Promise<void>
+  /** Why a job waits, in the scheduler's own words. */
+  why: (job: SubmittedJob) => Promise<string>
+  /** The user's jobs, also those that others of the user's programs have submitted. */
+  queue: () => Promise<ListedJob[]>
+  nodes: () => Promise<NodeStatus[]>
+  /**
+   * What the scheduler answers to any question of its dialect.
+   *
+   * @throws {@link CommandError} or {@link ParseError}, which name the host
+   */
+  ask: <Answer>(question: Question<Answer>, options?: RunOptions) => Promise<Answer>
+}
+
+/**
+ * Connects, and finds out which scheduler there is.
+ *
+ * @throws a UsageError when the scheduler is not there, a ConnectError, or the signal's reason
+ */
+export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { host, scheduler, signal, patienceMs = 60_000 } = options
+  await using stack = new AsyncDisposableStack()
+  let practice: PracticeCluster | undefined
+  if (host === undefined) {
+    practice = stack.use(
+      await startPracticeCluster({ ...(scheduler && { schedulers: [scheduler] }), signal, ...options.practice }),
+    )
+  }
+  const connection = stack.use(
+    await connect(practice ? { ...options, ...addressOf(practice) } : { ...options, host: host ?? '' }),
+  )
+  const name = practice ? 'the practice cluster' : connection.name
+  const found = readProbe(await connection.output(probe, { repeatable: true, signal }))
+  if (practice) found.programs = found.programs.filter((program) => practice.programs.includes(program))
+  const dialect = dialectOf(found, scheduler)
+  if (!dialect) {
+    const there = `on ${name} there is ${found.programs.join(', ') || 'no sbatch, qsub or condor_submit'}`
+    if (scheduler) throw new UsageError('--scheduler', scheduler, `what the host has: ${there}`)
+    throw new UsageError('--host', host ?? name, `a login node with a scheduler, but no scheduler found: ${there}`)
+  }
+  // What the account calls its home, which need not be where its sessions begin.
+  const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
+  const [, user = '', home = ''] =
+    /^(.*)\n(.*)\n$/.exec(await connection.output(account, { repeatable: true, signal })) ?? []
+
+  async function ask<Answer>({ command, parse, nothing }: Question<Answer>, options?: RunOptions): Promise<Answer> {
+    const result = await connection.run(command, { repeatable: true, signal, ...options })
+    if (result.code !== 0 && !nothing?.(result)) throw new CommandError(name, command, result)
+    return named(() => parse(result.stdout))
+  }
+  /** Names the host in what a parser says. */
+  function named<Answer>(parse: () => Answer): Answer {
+    try {
+      return parse()
+    } catch (error) {
+      if (error instanceof ParseError) error.message = `${name}: ${error.message}`
+      throw error
+    }
+  }
+
+  const queue = () => ask(dialect.queue(user))
+  /** The id of a job that the scheduler has, although its answer to the submission has not come. */
+  async function lookFor({ name, folder }: JobDescription): Promise<string | undefined> {
+    // By a symbolic link a folder has two paths.
+    const paths = [
+      folder,
+      (await connection.output(['pwd', '-P'], { cwd: folder, repeatable: true, signal })).trimEnd(),
+    ]
+    // A dialect may have put something behind the name.
+    const isIt = (listed: ListedJob) =>
+      `${listed.name}-`.startsWith(`${name}-`) && listed.folder !== undefined && paths.includes(listed.folder)
+    return (await queue()).find(isIt)?.id
+  }
+
+  const commands = { submit: 0, poll: 0 }
+  const missingSince = new Map<string, number>()
+  const owned = stack.move()
+  return {
+    ...{ name, connection, dialect, home, practice, commands },
+
+    async submit(job) {
+      checkJob(job)
+      await connection.mkdir(job.folder, { signal })
+      await Promise.all(
+        dialect
+          .files(job)
+          .map(({ name: file, text, executable }) =>
+            connection.writeFile(posix.join(job.folder, file), text, { mode: executable ? 0o755 : 0o644, signal }),
+          ),
+      )
+      const { command, parse } = dialect.submit(job)
+      commands.submit++
+      const submitted = (id: string) => ({
+        id,
+        name: job.name,
+        folder: job.folder,
+        ...(job.array && { array: job.array }),
+      })
+      const inFolder = (script: string, ...args: string[]) =>
+        connection.run(['sh', '-c', script, 'sh', job.folder, job.name, ...args], { repeatable: true, signal })
+      const deadline = performance.now() + answerMs
+      for (;;) {
+        const result = await inFolder(submitOnce, ...command)
+        if (result.code === 0) {
+          const [, found] = /^found (\S+)\n$/.exec(result.stdout) ?? []
+          return submitted(found ?? named(() => parse(result.stdout)))
+        }
+        // A refusal is one only when the queue knows nothing of the job: it may have been taken before the answer was lost.
+        const refusal = new CommandError(name, command, result)
+        const look = () => lookFor(job)
+        const mayCome = lostAnswer.test(result.stderr)
+        const looked = mayCome ? until(look, { timeoutMs: lostMs, everyMs: 1_000, signal }).catch(look) : look()
+        let id: string | undefined
+        try {
+          id = await looked
+        } catch {
+          if (result.code === noAnswer && performance.now() < deadline) continue
+          throw refusal
+        }
+        if (id !== undefined) await inFolder(remember, id)
+        else if (result.code !== noAnswer) {
+          await inFolder(forget)
+          throw refusal
+        } else if ((await inFolder(forgetOld)).code !== 0 && performance.now() > deadline) throw refusal
+      }
+    },
+
+    async poll(jobs) {
+      if (jobs.length === 0) return []
+      const { command, parse, nothing } = dialect.poll(jobs)
+      const mark = `--${randomUUID()}`
+      commands.poll++
+      const { stdout, stderr } = await connection.run(withExitCodes(command, jobs, mark), { repeatable: true, signal })
+      const { answer, code, exitCodes } = named(() => readExitCodes(stdout, command, jobs, mark))
+      const isEmpty = code !== 0 && nothing?.({ code, stdout: answer, stderr })
+      if (code !== 0 && !isEmpty) throw new CommandError(name, command, { code, stdout: answer, stderr })
+      const listed = isEmpty && answer.trim() === '' ? [] : named(() => parse(answer))
+      return settle(jobs, listed, exitCodes, missingSince, { now: Date.now(), patienceMs, scheduler: dialect.title })
+    },
+
+    cancel: async (job, tasks) =>
+      void (await connection.output(dialect.cancel(job, tasks), { repeatable: true, signal })),
+    hold: async (job) => void (await connection.output(dialect.hold(job), { repeatable: true, signal })),
+    release: async (job) => void (await connection.output(dialect.release(job), { repeatable: true, signal })),
+    why: (job) => ask(dialect.why(job)),
+    queue,
+    nodes: () => ask(dialect.nodes()),
+    ask,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function addressOf({ host, port, user, identityFile, knownHostsFile }: PracticeCluster): ConnectOptions {
+  return { host, port, user, identityFile, knownHostsFile, configFile: false, agent: false }
+}
+
+const noAnswer = 75
+/** So long another client's submission may take. */
+const answerMs = 30_000
+/** A scheduler that did not answer in time may still take the job a moment later; so long it is looked for. */
+const lostMs = 10_000
+const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
+
+/**
+ * Submits once, however often it is run: a folder can be made only once, and what the scheduler answered stays beside it.
+ * The one who finds the folder there waits a little for that answer. Where there is none, the queue must say what has become of the
+ * job, before the folder is removed and the job may be submitted again.
+ */
+const submitOnce = [
+  // A connection that is lost now must not end it halfway.
+  'trap "" HUP',
+  'cd "$1" || exit 1',
+  'begun=.$2.submitting done=.$2.submitted; shift 2',
+  `if mkdir "$begun" 2>/dev/null; then if "$@" >"$done.new"; then mv "$done.new" "$done"; else code=$?; cat "$done.new"; [ "$code" != ${noAnswer} ] || code=1; exit "$code"; fi; fi`,
+  `waited=0; until [ -s "$done" ]; do if [ "$waited" -ge 2 ]; then echo "begun before, without an answer, and not in the queue; may be submitted again ten minutes after that" >&2; exit ${noAnswer}; fi; waited=$((waited + 1)); sleep 1; done`,
+  'cat "$done"',
+].join('; ')
+const remember = 'cd "$1" && echo "found $3" >".$2.submitted.new" && mv ".$2.submitted.new" ".$2.submitted"'
+const forget = 'cd "$1" && rmdir ".$2.submitting"'
+/** So long ago that no scheduler can still be about to take it, and it has never run: who began it has died. */
+const forgetOld = `cd "$1" && test -n "$(find ".$2.submitting" -maxdepth 0 -mmin +10)" && test -z "$(ls "$2.out" "$2".*.out 2>/dev/null)" && rmdir ".$2.submitting"`

@@ -1,0 +1,36 @@
+/** A real cluster on this machine: Slurm with two nodes, and OpenSSH as its login node. Both end with it. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { findOpenSsh, type OpenSsh, sshConfig, startOpenSsh } from './open-ssh.ts'
+import { findSlurm, type SlurmCluster, type SlurmOptions, startSlurmCluster } from './slurm.ts'
+
+/** How to get it, for messages. */
+export const installRealCluster = 'sudo apt-get install slurm-wlm slurm-wlm-torque munge openssh-server'
+
+export interface RealCluster extends AsyncDisposable {
+  slurm: SlurmCluster
+  ssh: OpenSsh
+  /** The name of the login node in `configFile`. */
+  host: string
+  /** For `ssh -F` and for our own connections: where the login node is, and its and the user's keys. */
+  configFile: string
+}
+
+/** Whether everything for it is on this machine. */
+export async function findRealCluster(): Promise<boolean> {
+  return (await findSlurm()) && (await findOpenSsh()) !== undefined
+}
+
+/** @throws an Error with what a server wrote when it does not start */
+export async function startRealCluster(options: SlurmOptions = {}): Promise<RealCluster> {
+  await using stack = new AsyncDisposableStack()
+  const slurm = stack.use(await startSlurmCluster(options))
+  const ssh = stack.use(await startOpenSsh({ environment: slurm.environment, signal: options.signal }))
+
+  const configFile = join(ssh.folder, 'ssh_config')
+  await writeFile(configFile, sshConfig('slurm', ssh))
+
+  const owned = stack.move()
+  return { slurm, ssh, host: 'slurm', configFile, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}

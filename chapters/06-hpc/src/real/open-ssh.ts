@@ -1,0 +1,228 @@
+/**
+ * The machine's own OpenSSH server, started by the current user on a free port of the loopback interface, with its host
+ * key, the user's key and every setting in a temporary folder: what a cluster's login node is to its users. Only the
+ * current user can log in, with that key, and nothing of the system's or the user's own SSH files is read or changed.
+ *
+ * HOME is an empty folder in there too, so that the user's own shell start-up files, which may be slow, are not read. Two
+ * things cannot be put elsewhere. A session begins in the account's own home folder, as the system knows it. And a server
+ * started by root needs its empty folder /run/sshd, whose name is compiled in: it is made where it is missing, as the
+ * system's own service does at every start.
+ */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Child, startServer } from '@repo/common/process/child'
+import { freePort } from '@repo/common/process/ports'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import type { ConnectOptions } from '../ssh/connection.ts'
+import { findProgram, isTaken, startAgain } from './server-programs.ts'
+
+const execute = promisify(execFile)
+
+/** How to get it, for messages. */
+export const installOpenSsh = 'sudo apt-get install openssh-server openssh-client'
+
+export interface OpenSsh extends AsyncDisposable {
+  host: string
+  port: number
+  user: string
+  /** The private key that may log in; its public half is beside it with `.pub`. */
+  identityFile: string
+  /** Has the server's host key. */
+  knownHostsFile: string
+  /** For whatever a test writes; removed with the server. */
+  folder: string
+  /** What `connect` needs: nothing of the user's own configuration or agent is used. */
+  options: ConnectOptions & { host: string; port: number; user: string; identityFile: string; knownHostsFile: string }
+  /** The ids of the processes that each serve one connection. */
+  sessions: () => Promise<number[]>
+  /** Ends the server and every connection with SIGKILL, as a crash would; `restart` brings it back on the same port. */
+  kill: () => Promise<void>
+  restart: () => Promise<void>
+}
+
+export interface OpenSshOptions {
+  /** More lines of sshd_config, such as `{ MaxSessions: '2' }`; they come first, and sshd takes the first of two. */
+  settings?: Record<string, string>
+  /** For everything that is run over it. */
+  environment?: Record<string, string>
+  /** A command that becomes the server, such as `['unshare', '--mount', '--']`. */
+  launcher?: string[]
+  signal?: AbortSignal | undefined
+}
+
+const attempts = 5
+
+/** The path of sshd, when the programs `ssh` and `ssh-keygen` are there as well; undefined otherwise. */
+export async function findOpenSsh(): Promise<string | undefined> {
+  if (process.platform === 'win32') return undefined
+  const [sshd, ...others] = await Promise.all(['sshd', 'ssh', 'ssh-keygen'].map(findProgram))
+  return others.every(Boolean) ? sshd : undefined
+}
+
+/**
+ * Starts it and waits until it listens; disposing of it ends it with all its connections and removes its folder.
+ *
+ * @throws an Error when there is none on this machine, or with its last words when it does not start
+ */
+export async function startOpenSsh({
+  settings = {},
+  environment = {},
+  launcher = [],
+  signal,
+}: OpenSshOptions = {}): Promise<OpenSsh> {
+  const sshd = await findOpenSsh()
+  if (sshd === undefined) throw new Error(`OpenSSH is not on this machine: ${installOpenSsh}`)
+  await using stack = new AsyncDisposableStack()
+  const { path: folder } = stack.use(await temporaryFolder())
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
+
+  const file = (name: string) => join(folder, name)
+  const [hostKey, identityFile] = [file('host_key'), file('id_ed25519')]
+  await Promise.all([hostKey, identityFile].map((path) => makeKey(path)))
+  await writeFile(file('authorized_keys'), await readFile(`${identityFile}.pub`), { mode: 0o600 })
+  await mkdir(file('home'), { mode: 0o700 })
+  const variables = Object.entries({ HOME: file('home'), ...environment })
+  const config = {
+    ...settings,
+    SetEnv: variables.map(([name, value]) => `"${name}=${value.replaceAll(/["\\]/g, '\\$&')}"`).join(' '),
+    ...{ ListenAddress: '127.0.0.1', HostKey: hostKey, AuthorizedKeysFile: file('authorized_keys') },
+    // The key file lies in the system's folder for temporary files, which others may write to; the folder itself they cannot.
+    StrictModes: 'no',
+    ...{ PubkeyAuthentication: 'yes', PasswordAuthentication: 'no', KbdInteractiveAuthentication: 'no', UsePAM: 'no' },
+    ...{ PermitRootLogin: 'prohibit-password', PermitUserRC: 'no', PidFile: 'none', UseDNS: 'no' },
+    ...{ PrintLastLog: 'no', PrintMotd: 'no' },
+    // Many may connect at once here, as in a test.
+    MaxStartups: '100',
+    ...{ Subsystem: 'sftp internal-sftp', LogLevel: 'ERROR' },
+  }
+  const lines = Object.entries(config).map(([name, value]) => `${name} ${value}\n`)
+  await writeFile(file('sshd_config'), lines.join(''))
+
+  const start = (port: number): Promise<Child> => {
+    const [command = sshd, ...args] = [...launcher, sshd, '-D', '-e', '-f', file('sshd_config'), '-p', String(port)]
+    return startServer({ command, args, ready: async () => await listens(port), signal })
+  }
+  /** Another program may have taken a port since it was found free. */
+  const startSomewhere = async (attempt = 1): Promise<{ port: number; child: Child }> => {
+    const port = await freePort()
+    try {
+      return { port, child: await start(port) }
+    } catch (error) {
+      if (attempt === attempts || !isTaken(error)) throw error
+      return await startSomewhere(attempt + 1)
+    }
+  }
+  let { port, child } = await startSomewhere()
+  stack.defer(() => end())
+  const sessions = async () => childrenOf(child.pid, await processes())
+  async function end() {
+    // Each connection's process leads a session of its own and would outlive the server, as would what it has started.
+    const all = await processes()
+    const left = childrenOf(child.pid, all).flatMap((pid) => [pid, ...descendantsOf(pid, all)])
+    await child.stop()
+    for (const pid of left) kill(pid)
+  }
+
+  const user = userInfo().username
+  const knownHostsFile = file('known_hosts')
+  const [type, key] = (await readFile(`${hostKey}.pub`, 'utf8')).split(' ')
+  // On every port: tests put proxies before it.
+  await writeFile(knownHostsFile, `[127.0.0.1]:* ${type} ${key}\n`)
+  const reached = { host: '127.0.0.1', port, user, identityFile, knownHostsFile }
+  const done = stack.move()
+  return {
+    ...reached,
+    folder,
+    options: { ...reached, agent: false, configFile: false },
+    sessions,
+    async kill() {
+      const pids = await sessions()
+      child.process.kill('SIGKILL')
+      await child.exited
+      for (const pid of pids) kill(pid)
+    },
+    async restart() {
+      child = await startAgain(() => start(port), { signal })
+    },
+    [Symbol.asyncDispose]: () => done.disposeAsync(),
+  }
+}
+
+/** A host of an SSH configuration, for `ssh -F` and for our own connections; nothing of the user's own keys or agent. */
+export function sshConfig(
+  name: string,
+  {
+    host,
+    port,
+    user,
+    identityFile,
+    knownHostsFile,
+  }: Pick<OpenSsh, 'host' | 'port' | 'user' | 'identityFile' | 'knownHostsFile'>,
+  more: Record<string, string> = {},
+): string {
+  const settings = {
+    HostName: host,
+    Port: port,
+    User: user,
+    IdentityFile: `"${identityFile}"`,
+    IdentitiesOnly: 'yes',
+    IdentityAgent: 'none',
+    UserKnownHostsFile: `"${knownHostsFile}"`,
+    StrictHostKeyChecking: 'yes',
+    ...more,
+  }
+  const lines = Object.entries(settings).map(([setting, value]) => `  ${setting} ${value}\n`)
+  return `Host ${name}\n${lines.join('')}`
+}
+
+/** Makes a key pair, without a passphrase when none is given. */
+export async function makeKey(path: string, { passphrase = '', type = 'ed25519' } = {}): Promise<void> {
+  await execute('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-C', 'practice', '-f', path])
+}
+
+/** Whether an SSH server says its first words there. */
+async function listens(port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port })
+  try {
+    const [words] = await once(socket, 'data')
+    return String(words).startsWith('SSH-')
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+interface Process {
+  pid: number
+  parent: number
+}
+
+async function processes(): Promise<Process[]> {
+  const { stdout } = await execute('ps', ['-A', '-o', 'pid=,ppid='])
+  return stdout.split('\n').flatMap((line) => {
+    const [pid, parent] = line.trim().split(/\s+/).map(Number)
+    return pid && parent !== undefined ? [{ pid, parent }] : []
+  })
+}
+
+const childrenOf = (parent: number, all: readonly Process[]) =>
+  all.filter((each) => each.parent === parent).map(({ pid }) => pid)
+
+const descendantsOf = (parent: number, all: readonly Process[]): number[] =>
+  childrenOf(parent, all).flatMap((pid) => [pid, ...descendantsOf(pid, all)])
+
+function kill(pid: number) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself meanwhile.
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A real Slurm of two nodes on this machine: munged, slurmctld and a slurmd for each node, on free ports of the loopback
+ * interface, as the current user, with everything they write in a temporary folder. Nothing of the system's own
+ * configuration is read or changed.
+ *
+ * Each node is a PID namespace where the system allows that: whatever a job starts, also what it detaches from itself,
+ * is gone when the node is. Killing a node's slurmd is then what pulling a machine's plug is.
+ */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { access, mkdir, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { availableParallelism, hostname, totalmem, userInfo } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Child, startServer } from '@repo/common/process/child'
+import { freePort } from '@repo/common/process/ports'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { findProgram, isTaken, pathOfServers, startAgain } from './server-programs.ts'
+
+const nodeNames = ['n1', 'n2'] as const
+export type NodeName = (typeof nodeNames)[number]
+
+export interface SlurmCluster extends AsyncDisposable {
+  /** What a shell needs so that sbatch, squeue and the others speak with this cluster. */
+  environment: { SLURM_CONF: string; PATH: string }
+  /** slurmctld, which takes the jobs. */
+  controller: Child
+  /** The slurmd of a node, to be killed; a killed one comes back by `startNode`. */
+  nodes: Record<NodeName, Child>
+  startNode: (name: NodeName) => Promise<void>
+  /** Cores of each node. */
+  cores: number
+  /** For what jobs write: jobs of all nodes see it. */
+  folder: string
+}
+
+export interface SlurmOptions {
+  signal?: AbortSignal | undefined
+  /** Cores of each node, as Slurm is told; as many as this machine has when not given. */
+  cores?: number | undefined
+  /**
+   * Gives a node up that says nothing for seconds, and begins its jobs again at once: for those who cause that. On a busy
+   * machine healthy nodes are given up as well.
+   */
+  impatient?: boolean | undefined
+}
+
+const attempts = 3
+
+/** Whether Slurm's and munge's programs are on this machine. */
+export async function findSlurm(): Promise<boolean> {
+  const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(findProgram))
+  return process.platform === 'linux' && found.every(Boolean)
+}
+
+/**
+ * Starts Slurm and waits until both nodes are idle; disposing of it ends it with its jobs.
+ *
+ * @throws an Error with what a server wrote when it does not start
+ */
+export async function startSlurmCluster(options: SlurmOptions = {}): Promise<SlurmCluster> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryToStart(options)
+    } catch (error) {
+      // Somebody else may have taken a port between our looking for a free one and its use.
+      if (!isTaken(error) || attempt === attempts) throw error
+    }
+  }
+}
+
+async function tryToStart({
+  signal,
+  cores = availableParallelism(),
+  impatient = false,
+}: SlurmOptions): Promise<SlurmCluster> {
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder()).path
+  const isolation = await namespaces()
+  const ports = { controller: await freePort(), n1: await freePort(), n2: await freePort() }
+
+  const key = join(folder, 'munge.key')
+  const socket = join(folder, 'munge.socket')
+  const configuration = join(folder, 'slurm.conf')
+  await writeFile(key, randomBytes(128), { mode: 0o400 })
+  for (const name of ['state', 'home', ...nodeNames]) await mkdir(join(folder, name))
+  await writeFile(configuration, settings({ folder, socket, ports, cores, impatient }))
+  const environment = {
+    SLURM_CONF: configuration,
+    // Jobs run on the Node that runs this program.
+    PATH: [dirname(process.execPath), pathOfServers].join(delimiter),
+  }
+
+  const start = async (command: string, args: string[], ready: () => Promise<boolean>, launcher: string[] = []) => {
+    const [first = command, ...rest] = [...launcher, command, ...args]
+    // unshare does not hear SIGTERM: there is nothing to wait for.
+    const stopTimeoutMs = launcher.length > 0 ? 0 : 3_000
+    const server = { command: first, args: rest, env: environment, cwd: folder, signal }
+    return await startServer({ ...server, ready, readyTimeoutMs: 30_000, stopTimeoutMs })
+  }
+  const says = async (pattern: RegExp, program: string, ...args: string[]) => {
+    const env = { ...process.env, ...environment }
+    const { stdout } = await promisify(execFile)(program, args, { env, timeout: 5_000 }).catch(() => ({ stdout: '' }))
+    return pattern.test(stdout)
+  }
+
+  const files = ['socket', 'pid', 'seed', 'log'].map(
+    (name) => `--${name}${name === 'socket' ? '' : '-file'}=${join(folder, `munge.${name}`)}`,
+  )
+  const mungeIsThere = () =>
+    access(socket).then(
+      () => true,
+      () => false,
+    )
+  stack.use(await start('munged', ['--foreground', '--force', `--key-file=${key}`, ...files], mungeIsThere))
+  const controller = stack.use(await start('slurmctld', ['-D', '-i'], () => says(/UP/, 'scontrol', 'ping')))
+
+  const startNode = (name: NodeName) =>
+    // Until it listens, what sinfo says may still be about the slurmd before it.
+    start(
+      'slurmd',
+      ['-D', '-N', name],
+      async () =>
+        (await accepts(ports[name])) &&
+        (await says(/^(idle|mixed|allocated|completing)/i, 'sinfo', '-h', '-n', name, '-o', '%T')),
+      isolation,
+    )
+  // Each on the stack as soon as it is there: the other one may fail.
+  const nodes = {} as Record<NodeName, Child>
+  const firstStart = async (name: NodeName) => {
+    nodes[name] = await startNode(name)
+    stack.defer(async () => void (await nodes[name].stop()))
+  }
+  const [failed] = (await Promise.allSettled(nodeNames.map(firstStart))).filter(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+
+  const owned = stack.move()
+  return {
+    environment,
+    controller,
+    nodes,
+    cores,
+    folder: join(folder, 'home'),
+    async startNode(name) {
+      await nodes[name].stop()
+      nodes[name] = await startAgain(() => startNode(name), { signal })
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+interface Settings {
+  folder: string
+  socket: string
+  ports: Record<NodeName | 'controller', number>
+  cores: number
+  impatient: boolean
+}
+
+/** slurm.conf; see `man slurm.conf`. It looks at its queue all the time: nobody else's cluster waits here. */
+function settings({ folder, socket, ports, cores, impatient }: Settings): string {
+  const seconds = impatient
+    ? { credential: 5, node: 10, answer: 5, end: 1 }
+    : { credential: 60, node: 60, answer: 30, end: 5 }
+  const { username } = userInfo()
+  const memoryMb = Math.floor(totalmem() / 2 ** 20 / nodeNames.length)
+  const nodes = nodeNames.map(
+    (name) =>
+      `NodeName=${name} NodeHostname=${hostname()} NodeAddr=127.0.0.1 Port=${ports[name]} CPUs=${cores} RealMemory=${memoryMb}`,
+  )
+  return `
+ClusterName=practice
+SlurmctldHost=${hostname()}(127.0.0.1)
+SlurmctldPort=${ports.controller}
+SlurmUser=${username}
+SlurmdUser=${username}
+AuthType=auth/munge
+# A job that lost its node begins again when the pass it had for it has expired.
+AuthInfo=socket=${socket},cred_expire=${seconds.credential}
+StateSaveLocation=${join(folder, 'state')}
+SlurmdSpoolDir=${join(folder, '%n')}
+SlurmctldPidFile=${join(folder, 'slurmctld.pid')}
+SlurmdPidFile=${join(folder, '%n.pid')}
+SlurmctldLogFile=${join(folder, 'slurmctld.log')}
+SlurmdLogFile=${join(folder, '%n.log')}
+# Without control groups, which need root and a system that has them.
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=${Math.floor(memoryMb / cores / 2)}
+# Believe what stands here about cores, not what the machine has.
+SlurmdParameters=config_overrides
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,default_queue_depth=1000
+MaxArraySize=10001
+MaxJobCount=20000
+MinJobAge=30
+# A node that says nothing for so long is given up, with its jobs.
+SlurmdTimeout=${seconds.node}
+MessageTimeout=${seconds.answer}
+BatchStartTimeout=${seconds.answer}
+KillWait=${seconds.end}
+ReturnToService=2
+${nodes.join('\n')}
+PartitionName=practice Nodes=${nodeNames.join(',')} Default=YES MaxTime=24:00:00 State=UP
+`
+}
+
+/** The command that makes a PID namespace and dies with all in it; empty where the system does not allow one. */
+async function namespaces(): Promise<string[]> {
+  const asRoot = ['unshare', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc']
+  for (const [command = '', ...args] of [asRoot, [...asRoot, '--user', '--map-current-user']]) {
+    const works = await promisify(execFile)(command, [...args, 'true']).then(
+      () => true,
+      () => false,
+    )
+    // The shell is the namespace's first process, to which what has lost its parent goes; unlike slurmd it takes note of
+    // their ends.
+    if (works) return [command, ...args, 'sh', '-c', '"$@" & wait', 'sh']
+  }
+  return []
+}
+
+/** Whether somebody listens on a port. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}

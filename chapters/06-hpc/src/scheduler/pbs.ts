@@ -1,0 +1,234 @@
+/** PBS Pro and OpenPBS: qsub, and qstat with its history (-x) and JSON. */
+import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
+import {
+  type Command,
+  type Dialect,
+  dependencyWords,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+} from './scheduler.ts'
+import { clockTime, jobScript, taskRanges } from './script.ts'
+
+export function pbs(): Dialect {
+  return {
+    name: 'pbs',
+    title: 'PBS',
+    files: (job) => [
+      { name: `${job.name}.sh`, text: jobScript(job, { header: header(job), taskId: taskId(job) }), executable: true },
+    ],
+    submit: (job) => question(['qsub', `${job.name}.sh`], readSubmitted),
+    poll,
+    cancel: (job, tasks) => ['qdel', ...(tasks ? subjobs(job, tasks) : [job.id])],
+    hold: ({ id }) => ['qhold', id],
+    release: ({ id }) => ['qrls', id],
+    why: ({ id }) => question(['qstat', '-x', '-f', '-F', 'json', id], readReason),
+    queue: (user) =>
+      question(['qstat', '-x', '-f', '-F', 'json'], (stdout, command) => readQueued(stdout, command, user)),
+    nodes: () => question(['pbsnodes', '-a', '-F', 'json'], readNodes),
+    interactive: ({ walltimeSeconds }) => ['qsub', '-I', '-l', `walltime=${clockTime(walltimeSeconds)}`],
+  }
+}
+
+function header(job: JobDescription): string[] {
+  const { resources: { cores = 1, memoryMb, nodes = 1, ranksPerNode, walltimeSeconds, gpus } = {} } = job
+  const chunk = [`select=${nodes}`, `ncpus=${cores}`]
+  if (ranksPerNode) chunk.push(`mpiprocs=${ranksPerNode}`)
+  if (memoryMb) chunk.push(`mem=${memoryMb}mb`)
+  if (gpus) chunk.push(`ngpus=${gpus}`)
+  const lines = [`-N ${job.name}`, `-l ${chunk.join(':')}`]
+  // Each chunk on a node of its own.
+  if (nodes > 1) lines.push('-l place=scatter')
+  if (walltimeSeconds) lines.push(`-l walltime=${clockTime(walltimeSeconds)}`)
+  if (job.queue) lines.push(`-q ${job.queue}`)
+  if (job.array) lines.push(`-J ${indexRange(job.array)}`)
+  if (job.dependencies?.length) lines.push(`-W depend=${dependencyList(job)}`)
+  if (job.requeue !== undefined) lines.push(`-r ${job.requeue ? 'y' : 'n'}`)
+  if (job.hold) lines.push('-h')
+  lines.push('-j oe', `-o ${job.name}${job.array ? '.^array_index^' : ''}.log`)
+  return lines.map((line) => `#PBS ${line}`)
+}
+
+export const dependencyList = (job: JobDescription) =>
+  job.dependencies?.map(({ on, when }) => `${dependencyWords[when]}:${on}`).join(',')
+
+/** `-J` takes only a first, a last and a step. Other task numbers are counted through, and the script looks them up. */
+function step(tasks: readonly number[]): number | undefined {
+  const [first = 0, second = first + 1] = tasks
+  return tasks.every((task, at) => task === first + at * (second - first)) && second > first
+    ? second - first
+    : undefined
+}
+
+function indexRange(tasks: readonly number[]): string {
+  const by = step(tasks)
+  const [first = 0] = by ? tasks : [0]
+  const last = by ? (tasks.at(-1) ?? first) : tasks.length - 1
+  // An array of one is refused; a step beyond its end makes one of what looks like two.
+  if (tasks.length === 1) return `${first}-${first + 1}:2`
+  return `${first}-${last}${by && by > 1 ? `:${by}` : ''}`
+}
+
+function taskId({ array }: JobDescription): string {
+  if (!array || step(array)) return '$PBS_ARRAY_INDEX'
+  return `$(echo ${array.join(' ')} | cut -d ' ' -f "$((PBS_ARRAY_INDEX + 1))")`
+}
+
+const taskOf = (index: number, array: readonly number[] | undefined) => (!array || step(array) ? index : array[index])
+
+function subjobs({ id, array }: SubmittedJob, tasks: readonly number[]): string[] {
+  const indices = !array || step(array) ? tasks : tasks.map((task) => array.indexOf(task))
+  return taskRanges(indices)
+    .split(',')
+    .map((range) => id.replace('[]', `[${range}]`))
+}
+
+/**
+ * `1584224.host.domain`, or `1584224[].host.domain` for an array. Without the host, for qstat may show a shorter one, or
+ * one that is cut off.
+ */
+export function readSubmitted(stdout: string, command: Command): string {
+  const [, id] = /^(\d+(?:\[\])?)(?:\.[\w.-]*)?\s*$/m.exec(stdout) ?? []
+  if (id === undefined) throw new ParseError(command, stdout, 'the id of the job')
+  return id
+}
+
+/** A job's or subjob's id, whatever host is behind it. */
+export function readId(text: string): { id: string; index?: number } | undefined {
+  const [, number, brackets, index] = /^(\d+)(\[(\d*)\])?(?:\.[\w.-]*)?\*?$/.exec(text.trim()) ?? []
+  if (number === undefined) return undefined
+  return { id: `${number}${brackets ? '[]' : ''}`, ...(index ? { index: Number(index) } : {}) }
+}
+
+function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
+  // -x: also those that have ended. -t: the subjobs of arrays.
+  const command: Command = ['qstat', '-x', '-t', '-f', '-F', 'json', ...jobs.map(({ id }) => id)]
+  const arrays = new Map(jobs.map(({ id, array }) => [id, array]))
+  return {
+    command,
+    parse: (stdout) =>
+      jobsIn(stdout, command).map(([text, job]) => {
+        const found = readId(text)
+        if (!found) throw new ParseError(command, text, 'the id of a job')
+        const task = found.index === undefined ? undefined : taskOf(found.index, arrays.get(found.id))
+        return { id: found.id, ...(task === undefined ? {} : { task }), ...statusOf(job, endings) }
+      }),
+    nothing: ({ stderr }) => /Unknown Job Id/i.test(stderr),
+  }
+}
+
+type Attributes = Record<string, unknown>
+
+function jobsIn(stdout: string, command: Command): [string, Attributes][] {
+  const { Jobs } = readJson(stdout, command) as { Jobs?: Record<string, Attributes> }
+  return Object.entries(Jobs ?? {})
+}
+
+function readJson(stdout: string, command: Command): object {
+  try {
+    const document: unknown = JSON.parse(stdout)
+    if (typeof document === 'object' && document !== null && 'pbs_version' in document) return document
+  } catch {
+    // Said below.
+  }
+  throw new ParseError(command, stdout, 'a JSON document of PBS')
+}
+
+/** Exit statuses below zero are PBS's own (JOB_EXEC_… in its documentation). */
+const endings: Record<number, JobStatus['state']> = {
+  [-4]: 'node failed',
+  [-26]: 'out of memory',
+  [-27]: 'out of memory',
+  [-29]: 'timed out',
+}
+/** The job was deleted. */
+const terminated = 91
+
+/** PBS and Torque say it in the same letters, with their own exit statuses. */
+export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus, 'id' | 'task'> {
+  const text = (name: string) => (job[name] === undefined ? undefined : String(job[name]))
+  const letter = text('job_state') ?? ''
+  const status: Omit<JobStatus, 'id' | 'task'> = { state: letters[letter] ?? 'unknown' }
+  const node = text('exec_host')
+    ?.split('+')
+    .map((host) => host.replace(/\/.*/, ''))
+  if (node) status.node = [...new Set(node)].join(',')
+  const reason = text('comment')
+  if (reason) status.reason = reason
+  // Held by the system until another job has ended: nobody has to release it.
+  if (letter === 'H' && text('depend') && text('Hold_Types') === 's') status.state = 'queued'
+  if (!'FXC'.includes(letter) || letter === '') return status
+  const exit = text('Exit_status') ?? text('exit_status')
+  const deleted = text('substate') === String(terminated)
+  if (exit === undefined) return { ...status, state: deleted ? 'cancelled' : 'unknown' }
+  const code = Number(exit)
+  if (code < 0)
+    return {
+      ...status,
+      state: ends[code] ?? 'failed',
+      reason: [reason, `exit status ${code}`].filter(Boolean).join(', '),
+    }
+  // Ended by a signal: 256 and its number.
+  if (code > 256)
+    return { ...status, state: deleted || code === 256 + 15 ? 'cancelled' : 'failed', signal: String(code - 256) }
+  return { ...status, state: code === 0 ? 'completed' : 'failed', exitCode: code }
+}
+
+const letters: Record<string, JobStatus['state']> = {
+  ...({ Q: 'queued', W: 'queued', T: 'queued', H: 'held' } as const),
+  // E: it exits, and what it leaves is not yet complete. B: an array of which something has begun.
+  ...({ R: 'running', E: 'running', S: 'running', U: 'running', B: 'running' } as const),
+}
+
+function readReason(stdout: string, command: Command): string {
+  const [job] = jobsIn(stdout, command)
+  if (!job) throw new ParseError(command, stdout, 'one job')
+  return reasonOf(job[1])
+}
+
+/** Why a job waits, in the words of PBS and Torque. */
+export function reasonOf({ job_state: state, comment, depend, Hold_Types: hold }: Attributes): string {
+  const held = state === 'H' && hold && hold !== 'n' ? `hold types ${hold}` : undefined
+  return [`state ${state}`, comment, depend && `depend ${depend}`, held].filter(Boolean).join(', ')
+}
+
+function readQueued(stdout: string, command: Command, user: string): ListedJob[] {
+  return jobsIn(stdout, command).flatMap(([text, job]) => {
+    const { PBS_O_WORKDIR: folder } = (job.Variable_List ?? {}) as Record<string, string>
+    return listed(readId(text)?.id, job, folder, user)
+  })
+}
+
+/** A job in a list of everybody's, if it is the user's. */
+export function listed(id: string | undefined, job: Attributes, folder: string | undefined, user: string): ListedJob[] {
+  // `user@host`
+  if (id === undefined || String(job.Job_Owner).replace(/@.*/, '') !== user) return []
+  return [{ id, name: String(job.Job_Name), state: statusOf(job, {}).state, folder }]
+}
+
+function readNodes(stdout: string, command: Command): NodeStatus[] {
+  const { nodes } = readJson(stdout, command) as { nodes?: Record<string, Record<string, unknown>> }
+  return Object.entries(nodes ?? {}).map(([name, node]) => {
+    const available = (node.resources_available ?? {}) as Attributes
+    const assigned = (node.resources_assigned ?? {}) as Attributes
+    const detail = String(node.state)
+    const memory = Number(/^(\d+)kb$/.exec(String(available.mem))?.[1])
+    return {
+      name,
+      state: nodeState(detail),
+      cores: Number(available.ncpus ?? 0),
+      coresInUse: Number(assigned.ncpus ?? 0),
+      ...(memory ? { memoryMb: Math.floor(memory / 1024) } : {}),
+      detail,
+    }
+  })
+}
+
+/** `free`, `job-busy`, `down`, `offline`, `state-unknown,down` and other lists. */
+export function nodeState(words: string): NodeStatus['state'] {
+  if (/\b(down|offline|stale|provisioning)\b/.test(words)) return 'down'
+  if (/\b(job-busy|job-exclusive|busy|resv-exclusive)\b/.test(words)) return 'busy'
+  return /\bfree\b/.test(words) ? 'free' : 'unknown'
+}

@@ -1,0 +1,321 @@
+/** One SSH connection to one host, and the way there: keys, agent, the host's own key, hosts to jump through. */
+import { readFile } from 'node:fs/promises'
+import { connect as dial } from 'node:net'
+import type { Duplex } from 'node:stream'
+import ssh2, { type AuthenticationType, type NextAuthHandler, type ParsedKey } from 'ssh2'
+import { type HostSettings, resolveHost, type Target } from './config.ts'
+import { ConnectError } from './errors.ts'
+import { addKnownHost, fingerprint, KnownHosts, knownHostsLine, typeOf } from './known-hosts.ts'
+
+export interface Credentials {
+  /** The passphrase of an encrypted key, or where to ask for it; called once for each such key. Never kept, never printed. */
+  passphrase?: string | ((identityFile: string) => string | undefined | Promise<string | undefined>)
+  /** The fingerprint (`SHA256:…`) of a new host's key: a host that shows this key is written into the known_hosts file. */
+  acceptNewHost?: string
+}
+
+export interface LinkOptions extends Credentials {
+  configFile?: string | false
+  knownHostsFile?: string
+  connectTimeoutMs: number
+  keepAliveMs: number
+  signal?: AbortSignal | undefined
+}
+
+/** An open connection that has shown its host's key and let the user in. */
+export interface Link {
+  client: ssh2.Client
+  /** Fulfilled, with the reason if there is one, when the connection is gone. */
+  closed: Promise<Error | undefined>
+  isOpen: () => boolean
+  /** Says goodbye, and hangs up if nobody answers; fulfilled when it is closed. */
+  close: () => Promise<void>
+}
+
+const closeTimeoutMs = 2_000
+/** So many unanswered in a row, and the host counts as gone. */
+const unansweredKeepAlives = 3
+
+export const nameOf = ({ user, host, port }: { user: string; host: string; port: number }) =>
+  `${user}@${host.includes(':') ? `[${host}]` : host}${port === 22 ? '' : `:${port}`}`
+
+/**
+ * Connects to a host, through its jump hosts where it has any.
+ *
+ * @throws a {@link ConnectError}, or the signal's reason
+ */
+export async function openLink(settings: HostSettings, options: LinkOptions): Promise<Link> {
+  const links: Link[] = []
+  try {
+    for (const [at, jump] of settings.jumps.entries()) {
+      const own = await settingsOf(jump, options)
+      // As with OpenSSH, only the first jump may itself lie behind others.
+      if (at === 0 && own.jumps.length > 0) links.push(await openLink(own, options))
+      else links.push(await openDirect({ ...own, jumps: [] }, options, links.at(-1)))
+    }
+    const link = await openDirect(settings, options, links.at(-1))
+    const close = async () => {
+      await link.close()
+      for (const each of links.toReversed()) await each.close()
+    }
+    // A link that is lost takes the jumps that only it used with it.
+    void link.closed.then(close)
+    return { ...link, close }
+  } catch (error) {
+    for (const each of links.toReversed()) await each.close()
+    throw error
+  }
+}
+
+async function settingsOf(target: Target, { configFile, knownHostsFile }: LinkOptions): Promise<HostSettings> {
+  const settings = await resolveHost(target, configFile)
+  return knownHostsFile === undefined ? settings : { ...settings, knownHostsFiles: [knownHostsFile] }
+}
+
+async function openDirect(settings: HostSettings, options: LinkOptions, through: Link | undefined): Promise<Link> {
+  const { host, port } = settings
+  const { signal, connectTimeoutMs, keepAliveMs } = options
+  const known = await KnownHosts.read(settings.knownHostsFiles)
+  const keys = new Keys(settings, options)
+  let refused: unknown
+  let accepts: readonly string[] = ['publickey']
+
+  const client = new ssh2.Client()
+  let open = false
+  const ready = Promise.withResolvers<void>()
+  const closed = new Promise<Error | undefined>((resolve) => {
+    let lost: Error | undefined
+    client.on('error', (error: Error & { level?: string }) => {
+      // An agent that does not answer is one key less, not a lost connection.
+      if (error.level === 'agent') return
+      lost ??= error
+      ready.reject(error)
+    })
+    client.once('close', () => {
+      open = false
+      ready.reject(lost ?? new Error('the host closed the connection'))
+      resolve(lost)
+    })
+  })
+  const fail = (error: unknown) => {
+    ready.reject(error)
+    client.destroy()
+  }
+  const abort = () => fail(signal?.reason)
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', abort, { once: true })
+  const deadline = setTimeout(() => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`)), connectTimeoutMs)
+  try {
+    // Requests are small and wait for their answers: Nagle's algorithm would hold them back.
+    const sock = through ? await forward(through, host, port) : dial({ host, port, noDelay: true })
+    client.once('ready', ready.resolve).connect({
+      sock,
+      username: settings.user,
+      readyTimeout: 0,
+      keepaliveInterval: keepAliveMs,
+      keepaliveCountMax: unansweredKeepAlives,
+      algorithms: { serverHostKey: hostKeyAlgorithms(known.typesFor(host, port)) },
+      hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
+        checkHostKey(settings, known, key, options.acceptNewHost).then(
+          () => verify(true),
+          (error) => {
+            refused = error
+            verify(false)
+          },
+        )
+      },
+      authHandler: (left: AuthenticationType[] | null, _partial: boolean | null, next: NextAuthHandler) => {
+        if (left) accepts = left
+        if (!accepts.includes('publickey')) return void next(false as never)
+        keys.next().then((way) => next((way ?? false) as never), fail)
+      },
+    })
+    await ready.promise
+    open = true
+  } catch (error) {
+    client.destroy()
+    signal?.throwIfAborted()
+    throw refused ?? explain(settings, error, keys.tried, accepts)
+  } finally {
+    clearTimeout(deadline)
+    signal?.removeEventListener('abort', abort)
+  }
+  return {
+    client,
+    closed,
+    isOpen: () => open,
+    async close() {
+      open = false
+      client.end()
+      const timer = setTimeout(() => client.destroy(), closeTimeoutMs)
+      await closed
+      clearTimeout(timer)
+    },
+  }
+}
+
+function forward({ client }: Link, host: string, port: number): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => (error ? reject(error) : resolve(channel)))
+  })
+}
+
+/** Of its keys, a host is asked for one that is known. */
+function hostKeyAlgorithms(known: readonly string[]): ssh2.ServerHostKeyAlgorithm[] {
+  const isKnown = (algorithm: string) => known.includes(algorithm.replace(/^rsa-sha2-\d+$/, 'ssh-rsa'))
+  return [...algorithms.filter(isKnown), ...algorithms.filter((algorithm) => !isKnown(algorithm))]
+}
+
+const algorithms: ssh2.ServerHostKeyAlgorithm[] = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+]
+
+/** @throws a {@link ConnectError} when the key is not the host's, or not known to be and not to be accepted */
+async function checkHostKey(
+  settings: HostSettings,
+  known: KnownHosts,
+  key: Buffer,
+  accepted: string | undefined,
+): Promise<void> {
+  const { host, port, knownHostsFiles } = settings
+  const name = nameOf(settings)
+  const shows = `it shows ${typeOf(key)} ${fingerprint(key)}`
+  const answer = known.check(host, port, key)
+  if (answer.verdict === 'known') return
+  if (answer.verdict === 'revoked') {
+    throw new ConnectError(name, 'host key', `${shows}, which ${answer.place} says is revoked: do not trust this host`)
+  }
+  if (answer.verdict === 'changed') {
+    const advice = 'somebody may be in between; if the host was set up anew, remove that line'
+    throw new ConnectError(
+      name,
+      'host key',
+      `the host key has changed: ${shows}, not the key of ${answer.place}; ${advice}`,
+    )
+  }
+  const [file] = knownHostsFiles
+  if (accepted === fingerprint(key) && file !== undefined) {
+    await addKnownHost(file, knownHostsLine(host, port, key))
+    return
+  }
+  const wanted = accepted === undefined ? '' : `, not ${accepted} which was to be accepted`
+  const advice = "compare it with what the host's owner publishes, then accept exactly this one once"
+  throw new ConnectError(
+    name,
+    'host key',
+    `the host key is unknown: ${shows}${wanted}, and ${file ?? 'no known_hosts file'} has no line for it; ${advice}`,
+  )
+}
+
+/** The keys to offer, one after the other: those in plain files, the agent's, then those that need a passphrase. */
+class Keys {
+  /** What was offered, or why it could not be: for the error message. */
+  readonly tried: string[] = []
+  readonly #ways: AsyncGenerator<ssh2.AnyAuthMethod>
+
+  constructor(settings: HostSettings, { passphrase }: Credentials) {
+    this.#ways = this.#walk(settings, passphrase)
+  }
+
+  async next(): Promise<ssh2.AnyAuthMethod | undefined> {
+    const { value, done } = await this.#ways.next()
+    return done ? undefined : value
+  }
+
+  async *#walk(
+    { user, identityFiles, identitiesOnly, agent }: HostSettings,
+    passphrase: Credentials['passphrase'],
+  ): AsyncGenerator<ssh2.AnyAuthMethod> {
+    const encrypted: { file: string; text: string }[] = []
+    for (const file of identityFiles) {
+      const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        this.tried.push(`${file} (${error.code === 'ENOENT' ? 'there is none' : error.code})`)
+      })
+      if (text === undefined) continue
+      const key = ssh2.utils.parseKey(text)
+      if (!(key instanceof Error)) yield* this.#offer(user, file, key)
+      else if (/encrypted/i.test(key.message)) encrypted.push({ file, text })
+      else this.tried.push(`${file} (no private key that can be read)`)
+    }
+    if (agent !== undefined) {
+      this.tried.push(`the agent at ${agent}`)
+      const only = identitiesOnly ? await publicKeys(identityFiles) : undefined
+      yield { type: 'agent', username: user, agent: only ? new ChosenAgent(agent, only) : agent }
+    }
+    for (const { file, text } of encrypted) {
+      const given = typeof passphrase === 'function' ? await passphrase(file) : passphrase
+      if (given === undefined) {
+        this.tried.push(`${file} (encrypted, and no passphrase was given)`)
+        continue
+      }
+      const key = ssh2.utils.parseKey(text, given)
+      if (key instanceof Error) this.tried.push(`${file} (the passphrase does not open it)`)
+      else yield* this.#offer(user, file, key)
+    }
+  }
+
+  *#offer(username: string, file: string, parsed: ParsedKey | ParsedKey[]): Generator<ssh2.AnyAuthMethod> {
+    const [key] = [parsed].flat()
+    if (!key?.isPrivateKey()) {
+      this.tried.push(`${file} (not a private key)`)
+      return
+    }
+    this.tried.push(`${file} (${key.type} ${fingerprint(key.getPublicSSH())})`)
+    yield { type: 'publickey', username, key }
+  }
+}
+
+/** The public halves that lie beside private keys: they name a key of the agent also where the private file is encrypted. */
+async function publicKeys(identityFiles: readonly string[]): Promise<Buffer[]> {
+  const texts = await Promise.all(identityFiles.map((file) => readFile(`${file}.pub`, 'utf8').catch(() => '')))
+  return texts.flatMap((text) => {
+    const base64 = text.trim().split(/\s+/)[1]
+    return base64 === undefined ? [] : [Buffer.from(base64, 'base64')]
+  })
+}
+
+/** An agent of which only some keys are used: a host hangs up after a few wrong ones. */
+class ChosenAgent extends ssh2.OpenSSHAgent {
+  readonly #chosen: readonly Buffer[]
+
+  constructor(socket: string, chosen: readonly Buffer[]) {
+    super(socket)
+    this.#chosen = chosen
+  }
+
+  override getIdentities(done: (error: Error | undefined, keys?: ParsedKey[]) => void) {
+    super.getIdentities((error, keys) => {
+      const chosen = (keys ?? []).filter((key) => {
+        const own = ssh2.utils.parseKey(key as never)
+        return (
+          !(own instanceof Error) && this.#chosen.some((each) => each.equals([own].flat()[0]?.getPublicSSH() ?? each))
+        )
+      })
+      done(error ?? undefined, chosen as ParsedKey[])
+    })
+  }
+}
+
+function explain(
+  settings: HostSettings,
+  error: unknown,
+  tried: readonly string[],
+  accepts: readonly string[],
+): unknown {
+  const { level, message } = error as Error & { level?: string }
+  const name = nameOf(settings)
+  if (error instanceof ConnectError) return error
+  if (level !== 'client-authentication' && !/too many authentication failures/i.test(message)) {
+    return new ConnectError(name, 'unreachable', 'no connection', { cause: error })
+  }
+  if (!accepts.includes('publickey')) {
+    return new ConnectError(name, 'authentication', `the host takes no keys, only ${accepts.join(', ')}`)
+  }
+  const offered = tried.length === 0 ? 'there was no key to offer' : `tried ${tried.join(', ')}`
+  return new ConnectError(name, 'authentication', `the host does not let ${settings.user} in; ${offered}`)
+}

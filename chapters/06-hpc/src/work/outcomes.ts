@@ -1,0 +1,59 @@
+/** What the launches of the `ranks` example leave in their folder, each in a file of its own. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { median } from '@repo/common/measure'
+import type { Run } from '../cluster/run.ts'
+import { RemoteFileError } from '../ssh/sftp.ts'
+
+export const ways = {
+  ours: 'our ring in TypeScript, over TCP',
+  tcp: 'Open MPI, over TCP',
+  mpi: 'Open MPI, as it chooses',
+} as const
+export type Way = keyof typeof ways
+type ByWay<Value> = Partial<Record<Way, Value>>
+
+interface Outcome {
+  size: number
+  nodes: string[]
+  hopUs: number
+  reduceMs: number
+  sum: number
+}
+
+/** The outcomes of all rounds; nothing for Open MPI where it is not on the cluster. */
+export async function fetchOutcomes(run: Run, rounds: number, signal: AbortSignal): Promise<ByWay<Outcome[]>> {
+  const outcomes: ByWay<Outcome[]> = {}
+  for (const way of Object.keys(ways) as Way[]) {
+    const files = Array.from({ length: rounds }, (_, round) => `${way}.${round + 1}.json`)
+    const results = await run.fetch(files, signal).catch((error) => {
+      if (way === 'ours' || !(error instanceof RemoteFileError) || error.code !== 'ENOENT') throw error
+    })
+    if (results === undefined) continue
+    const texts = await Promise.all(files.map((file) => readFile(join(results, file), 'utf8')))
+    outcomes[way] = texts.map((text) => JSON.parse(text) as Outcome)
+  }
+  return outcomes
+}
+
+/** The medians of the rounds, and the sum that each must have come to. @throws an Error when one has not */
+export function summarize(outcomes: ByWay<Outcome[]>, ranks: number, length: number) {
+  const sum = sumOf(ranks, length)
+  const figures: ByWay<{ hopUs: number; reduceMs: number }> = {}
+  for (const [way, list] of Object.entries(outcomes) as [Way, Outcome[]][]) {
+    const wrong = list.find((each) => each.sum !== sum || each.size !== ranks)
+    if (wrong) throw new Error(`${way}: ${wrong.size} ranks add up to ${wrong.sum}, not ${sum}`)
+    figures[way] = {
+      hopUs: median(list.map((each) => each.hopUs)),
+      reduceMs: median(list.map((each) => each.reduceMs)),
+    }
+  }
+  return { sum, figures }
+}
+
+/** What the ranks' vectors, (rank + 1) · (i mod 1000), add up to, all elements together. */
+function sumOf(ranks: number, length: number): number {
+  const whole = Math.floor(length / 1000)
+  const rest = length % 1000
+  return ((ranks * (ranks + 1)) / 2) * (whole * 499_500 + (rest * (rest - 1)) / 2)
+}

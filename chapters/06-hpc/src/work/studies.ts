@@ -1,0 +1,50 @@
+/** The studies of the `array` example, and what is drawn of their results. */
+import { createHash } from 'node:crypto'
+import { drawPairs, identityOf, readDocuments } from '@repo/common/texts/documents'
+import type { View } from '@repo/common/texts/mandelbrot'
+import { shingleSets } from '@repo/common/texts/shingles'
+import { mostSimilar, symmetric } from '@repo/common/texts/similarity'
+import { encode } from 'fast-png'
+import { type Study, scoresOf } from './study.ts'
+
+/** Three words in a row, as in chapter 3. */
+const shingleSize = 3
+const wholeSet: View = { width: 1200, height: 800, iterations: 2000, centerX: -0.75, centerY: 0, zoom: 1.15 }
+
+/** Prepares a study on this machine: the shingles of all texts, or the frame of a picture. */
+export function prepareStudy(job: Study['job']): Study {
+  if (job === 'mandelbrot') return { job, view: wholeSet }
+  const texts = readDocuments().map(({ text }) => text)
+  return { job, sets: shingleSets(texts, shingleSize) }
+}
+
+export interface Drawn {
+  /** What the JSON document says of it. */
+  result: Record<string, unknown>
+  /** The picture's file name and content. */
+  name: string
+  content: string | Uint8Array
+}
+
+/** The whole of a study as a picture and in a few figures. */
+export function drawStudy(study: Study, whole: Uint8Array): Drawn {
+  const sha256 = createHash('sha256').update(whole).digest('hex')
+  if (study.job === 'mandelbrot') {
+    const { width, height } = study.view
+    const content = encode({ width, height, channels: 3, data: whole })
+    return { result: { width, height, sha256 }, name: 'array-mandelbrot.png', content }
+  }
+  const documents = readDocuments()
+  const scores = scoresOf(whole, documents.length)
+  const top = mostSimilar(scores, 5)
+  const subtitle = `shingles of ${shingleSize} words that two addresses have in common; by an array of jobs`
+  return {
+    result: {
+      pairs: (documents.length * (documents.length - 1)) / 2,
+      top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
+      sha256,
+    },
+    name: 'array-similarity.svg',
+    content: drawPairs(documents, symmetric(scores), top.at(-1)?.score || 1, subtitle),
+  }
+}

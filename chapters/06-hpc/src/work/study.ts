@@ -1,0 +1,115 @@
+/**
+ * What an array of jobs works on: a study that is cut into tasks. Each task computes one part of it as bytes, and the
+ * parts, one after the other, are the whole; so the whole is also what one task computes that is given everything.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { drawing, drawTile, type View } from '@repo/common/texts/mandelbrot'
+import type { ShingleSets } from '@repo/common/texts/shingles'
+import { compareRows, comparisonOf, tableFor } from '@repo/common/texts/similarity'
+
+/** The kinds of studies, as `--job` names them. */
+export const studyNames = ['similarity', 'mandelbrot'] as const
+
+export type Study =
+  /** All pairs of some texts; the whole is their scores as Float64, first of text 0 with 1, 2, 3, …, then of 1 with 2, …. */
+  | { job: 'similarity'; sets: ShingleSets }
+  /** A picture; the whole is its pixels, three bytes each, row by row. */
+  | { job: 'mandelbrot'; view: View }
+
+/** Of `size` things, those of one part of `parts`: `from` up to, and without, `to`. */
+export interface Part {
+  part: number
+  parts: number
+}
+
+/** Into how many parts it can be cut at most. */
+export function partsAtMost(study: Study): number {
+  return study.job === 'similarity' ? pairsOf(study.sets.sizes.length) : study.view.height
+}
+
+/** Computes one part. */
+export function computePart(study: Study, part: Part): Uint8Array {
+  return study.job === 'similarity' ? comparePairs(study.sets, part) : drawRows(study.view, part)
+}
+
+/** Computes the whole on one thread, in steps, so that the signal is heard. */
+export async function computeWhole(study: Study, signal: AbortSignal) {
+  const parts = Math.min(32, partsAtMost(study))
+  const start = performance.now()
+  const all: Uint8Array[] = []
+  for (let part = 0; part < parts; part++) {
+    all.push(computePart(study, { part, parts }))
+    await setImmediate(undefined, { signal })
+  }
+  return { whole: Buffer.concat(all), ms: performance.now() - start }
+}
+
+const pairsOf = (texts: number) => (texts * (texts - 1)) / 2
+const share = (size: number, { part, parts }: Part) => ({
+  from: Math.floor((size * part) / parts),
+  to: Math.floor((size * (part + 1)) / parts),
+})
+
+function comparePairs(sets: ShingleSets, part: Part): Uint8Array {
+  const texts = sets.sizes.length
+  const { from, to } = share(pairsOf(texts), part)
+  const comparison = comparisonOf(sets)
+  const contains = tableFor(sets)
+  const scores = new Float64Array(to - from)
+  // Row a holds the pairs of a with every later text; `first` is the number of its first one.
+  for (let a = 0, first = 0; first < to; first += texts - 1 - a, a++) {
+    const columns = { from: Math.max(a + 1, a + 1 + from - first), to: Math.min(texts, a + 1 + to - first) }
+    if (columns.from >= columns.to) continue
+    compareRows(comparison, { from: a, to: a + 1 }, contains, columns)
+    const row = comparison.scores.subarray(a * texts + columns.from, a * texts + columns.to)
+    scores.set(row, first + columns.from - a - 1 - from)
+  }
+  return new Uint8Array(scores.buffer)
+}
+
+/** The scores of all pairs as `compareRows` leaves them, in a table of texts × texts. */
+export function scoresOf(whole: Uint8Array, texts: number): Float64Array<SharedArrayBuffer> {
+  const inOrder = new Float64Array(whole.slice().buffer)
+  const scores = new Float64Array(new SharedArrayBuffer(texts * texts * Float64Array.BYTES_PER_ELEMENT))
+  for (let a = 0, first = 0; a < texts; first += texts - 1 - a, a++) {
+    scores.set(inOrder.subarray(first, first + texts - 1 - a), a * texts + a + 1)
+  }
+  return scores
+}
+
+function drawRows(view: View, part: Part): Uint8Array {
+  const { from, to } = share(view.height, part)
+  const picture = drawing(view)
+  drawTile(picture, { left: 0, right: view.width, top: from, bottom: to })
+  return picture.pixels.slice(from * view.width * 3, to * view.width * 3)
+}
+
+/** A study as files that travel to the cluster, by name. */
+export function filesOf(study: Study): Record<string, Uint8Array | string> {
+  if (study.job === 'mandelbrot') return { 'study.json': JSON.stringify(study) }
+  const { sizes, offsets, shared, vocabulary } = study.sets
+  const description = { job: study.job, texts: sizes.length, shared: shared.length, vocabulary }
+  const numbers = Buffer.concat([sizes, offsets, shared].map((list) => new Uint8Array(list.buffer)))
+  return { 'study.json': JSON.stringify(description), 'sets.bin': numbers }
+}
+
+/** The study in such files. */
+export async function readStudy(read: (name: string) => Promise<Uint8Array>): Promise<Study> {
+  const described = JSON.parse(Buffer.from(await read('study.json')).toString()) as
+    | Extract<Study, { job: 'mandelbrot' }>
+    | { job: 'similarity'; texts: number; shared: number; vocabulary: number }
+  if (described.job === 'mandelbrot') return described
+  const { texts, shared, vocabulary } = described
+  const bytes = await read('sets.bin')
+  let at = 0
+  const take = (length: number) => {
+    const list = new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT))
+    new Uint8Array(list.buffer).set(bytes.subarray(at, at + list.byteLength))
+    at += list.byteLength
+    return list
+  }
+  return {
+    job: 'similarity',
+    sets: { sizes: take(texts), offsets: take(texts + 1), shared: take(shared), vocabulary },
+  }
+}

@@ -1,0 +1,270 @@
+/** The practice cluster: it runs jobs as the real ones do, each dialect sees the same, and things go wrong on demand. */
+import { execFile } from 'node:child_process'
+import { readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import type { PracticeCluster } from '@repo/practice-cluster/cluster'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, type ClusterOptions, openCluster } from '../../src/cluster/cluster.ts'
+import { installOpenSsh } from '../../src/real/open-ssh.ts'
+import { hasEnded, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
+import { schedulerNames } from '../../src/scheduler/scheduler.ts'
+import { findPrograms } from '../../src/ways/programs.ts'
+
+const windows = process.platform === 'win32'
+let jobNumber = 0
+
+/** A cluster with its practice, and jobs with little to write. */
+async function open(options: ClusterOptions = {}) {
+  const cluster = await openCluster({ patienceMs: 20_000, ...options, practice: { slots: 2, ...options.practice } })
+  const practice = cluster.practice as PracticeCluster
+  const submit = (job: Partial<JobDescription>) =>
+    cluster.submit({ name: `job${jobNumber++}`, command: ['true'], folder: join(cluster.home, 'run'), ...job })
+  const follow = async (job: SubmittedJob, reached: (statuses: JobStatus[]) => boolean) => {
+    let statuses: JobStatus[] = []
+    const look = async () => {
+      statuses = await cluster.poll([job])
+      return reached(statuses)
+    }
+    await until(look, { timeoutMs: 60_000, everyMs: 50, what: 'the state of a job' })
+    return statuses
+  }
+  const ended = (job: SubmittedJob) => follow(job, (statuses) => statuses.every(({ state }) => hasEnded(state)))
+  const running = (job: SubmittedJob) => follow(job, (statuses) => statuses.every(({ state }) => state === 'running'))
+  return { cluster, practice, submit, ended, running, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() }
+}
+type Opened = Awaited<ReturnType<typeof open>>
+
+describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
+  let opened: Opened
+  let cluster: Cluster
+  beforeAll(async () => {
+    opened = await open({ scheduler, practice: { killWaitMs: 300 } })
+    cluster = opened.cluster
+  })
+  afterAll(() => opened[Symbol.asyncDispose]())
+
+  it('is found out, runs an array of any task numbers, and says of each how it ended', async () => {
+    expect(cluster.dialect.name).toBe(scheduler)
+    const array = [1, 2, 3, 7, 11]
+    const job = await opened.submit({ command: ['sh', '-c', 'echo "task $TASK_ID"; exit $((TASK_ID % 3))'], array })
+    const statuses = await opened.ended(job)
+    expect(statuses.map(({ task, state, exitCode }) => [task, state, exitCode])).toEqual(
+      array.map((task) => [task, task % 3 === 0 ? 'completed' : 'failed', task % 3]),
+    )
+    expect(await readFile(join(job.folder, `${job.name}.11.out`), 'utf8')).toBe('task 11\n')
+  })
+
+  it('holds and releases', async () => {
+    const job = await opened.submit({ hold: true })
+    expect(await cluster.poll([job])).toMatchObject([{ state: 'held' }])
+    expect(await cluster.why(job)).toMatch(/held|hold/i)
+    await cluster.release(job)
+    expect(await opened.ended(job)).toMatchObject([{ state: 'completed', exitCode: 0 }])
+  })
+
+  it('cancels a job, and single tasks of an array', async () => {
+    const job = await opened.submit({ command: ['sleep', '60'], array: [0, 4] })
+    await opened.running(job)
+    await cluster.cancel(job, [4])
+    await until(async () => (await cluster.poll([job]))[1]?.state === 'cancelled')
+    expect((await cluster.poll([job]))[0]?.state).toBe('running')
+    await cluster.cancel(job)
+    expect((await opened.ended(job)).map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
+  })
+
+  it('ends a job at its walltime, also one that does not listen', async () => {
+    const command = ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done']
+    const job = await opened.submit({ command, resources: { walltimeSeconds: 1 } })
+    expect(await opened.ended(job)).toMatchObject([{ state: 'timed out' }])
+  })
+
+  it('loses a node: one job is begun again, the other one has failed', async () => {
+    const command = ['sh', '-c', 'while [ ! -e "go" ]; do sleep 0.1; done']
+    const resources = { cores: 1 }
+    const again = await opened.submit({ command, resources, requeue: true })
+    const lost = await opened.submit({ command, resources, requeue: false })
+    const [[first], [second]] = [await opened.running(again), await opened.running(lost)]
+    expect(first?.node).toBe(second?.node)
+    opened.practice.failNode(first?.node ?? '')
+    expect(await opened.ended(lost)).toMatchObject([{ state: 'node failed' }])
+    const other = first?.node === 'n1' ? 'n2' : 'n1'
+    const isElsewhere = async () => (await opened.running(again))[0]?.node === other
+    await until(isElsewhere, { timeoutMs: 60_000 })
+    if (scheduler !== 'htcondor')
+      expect(await cluster.nodes()).toContainEqual(expect.objectContaining({ name: first?.node, state: 'down' }))
+    opened.practice.restoreNode(first?.node ?? '')
+    await cluster.connection.writeFile(join(again.folder, 'go'), '')
+    expect(await opened.ended(again)).toMatchObject([{ state: 'completed' }])
+  })
+
+  it('ends a job that takes more memory than it asked for', async () => {
+    const command = [process.execPath, '-e', 'globalThis.all = Buffer.alloc(150e6, 1); setInterval(() => {}, 1000)']
+    const job = await opened.submit({ command, resources: { memoryMb: 100 } })
+    expect(await opened.ended(job)).toMatchObject([{ state: 'out of memory' }])
+    await cluster.cancel(job).catch(() => {})
+  })
+
+  it('shows an end late, but no state that is not true, while its accounting is slow', async () => {
+    const job = await opened.submit({})
+    opened.practice.faults.slowAccountingMs = 60_000
+    expect(await opened.ended(job)).toMatchObject([{ state: 'completed', exitCode: 0 }])
+    opened.practice.faults.slowAccountingMs = 0
+  })
+
+  it('prints rubbish: the error names the host, the command and what came', async () => {
+    const job = await opened.submit({})
+    await opened.ended(job)
+    opened.practice.faults.garbled = 1
+    const poll = cluster.poll([job])
+    await expect(poll).rejects.toThrow(/^the practice cluster: \w+ printed ".*"; expected /)
+    expect((await cluster.poll([job]))[0]?.state).toBe('completed')
+  })
+
+  it('is cut off in the middle: nothing is lost, and nothing is submitted twice', async () => {
+    const before = opened.practice.queue.jobs.size
+    const submission = opened.submit({ name: 'once' })
+    await until(() => opened.practice.queue.jobs.size > before)
+    opened.practice.cutConnections()
+    const job = await submission
+    opened.practice.cutConnections()
+    expect(await opened.ended(job)).toMatchObject([{ state: 'completed' }])
+    expect(await opened.submit({ name: 'once' })).toEqual(job)
+    expect(opened.practice.queue.jobs.size).toBe(before + 1)
+  })
+
+  it('lists the jobs of the user with their names and folders, an array as one', async () => {
+    const job = await opened.submit({ hold: true, array: [0, 1] })
+    const listed = (await cluster.queue()).filter(({ id }) => id === job.id)
+    expect(listed).toMatchObject([{ name: job.name, state: 'held', folder: job.folder }])
+    await cluster.cancel(job)
+  })
+
+  it('is asked for the job when its answer to a submission was lost, before that is done again', async () => {
+    const folder = join(cluster.home, 'lost')
+    const job = await opened.submit({ name: 'lost', hold: true, folder })
+    const before = opened.practice.queue.jobs.size
+    // As where the login node died while the scheduler answered.
+    await rm(join(folder, '.lost.submitted'))
+    const again = cluster.submit({ name: 'lost', command: ['true'], hold: true, folder })
+    expect(await again).toEqual(job)
+    expect(opened.practice.queue.jobs.size).toBe(before)
+    // From then on the answer is there.
+    expect(await cluster.submit({ name: 'lost', command: ['true'], hold: true, folder })).toEqual(job)
+    await cluster.cancel(job)
+  })
+
+  it('refuses a queue that is not there and resources that no node has, in its own words', async () => {
+    if (scheduler === 'htcondor') {
+      // There such a job waits for a machine that may still come.
+      const job = await opened.submit({ resources: { cores: 99 } })
+      expect(await cluster.why(job)).toContain("No machines matched the jobs's constraints")
+      return
+    }
+    const said = {
+      slurm: ['invalid partition specified: nosuch', 'Requested node configuration is not available'],
+      pbs: ['Unknown queue', 'violates queue and/or server resource limits'],
+      torque: ['Unknown queue', 'exceeds queue resource limits'],
+    }[scheduler]
+    await expect(opened.submit({ queue: 'nosuch' })).rejects.toThrow(
+      `the practice cluster: ${scheduler === 'slurm' ? 'sbatch' : 'qsub'}`,
+    )
+    await expect(opened.submit({ queue: 'nosuch' })).rejects.toThrow(said[0])
+    await expect(opened.submit({ resources: { cores: 99 } })).rejects.toThrow(said[1])
+  })
+
+  it('begins a job after others: ok, not ok, any', async () => {
+    if (scheduler === 'htcondor') return
+    const bad = await opened.submit({ command: ['false'], hold: true })
+    const on = bad.id
+    const ok = await opened.submit({ dependencies: [{ on, when: 'ok' }] })
+    const notOk = await opened.submit({ dependencies: [{ on, when: 'not ok' }] })
+    const any = await opened.submit({ dependencies: [{ on, when: 'any' }] })
+    expect(await cluster.poll([ok, notOk, any])).toMatchObject([
+      { state: 'queued' },
+      { state: 'queued' },
+      { state: 'queued' },
+    ])
+    expect(await cluster.why(ok)).toMatch(/depend/i)
+    await cluster.release(bad)
+    expect(await opened.ended(ok)).toMatchObject([{ state: 'cancelled' }])
+    expect(await opened.ended(notOk)).toMatchObject([{ state: 'completed' }])
+    expect(await opened.ended(any)).toMatchObject([{ state: 'completed' }])
+  })
+})
+
+describe.skipIf(windows)('a practice cluster', () => {
+  it('polls a thousand tasks by one command', async () => {
+    await using opened = await open({ practice: { slots: 64, nodes: 2 } })
+    const job = await opened.submit({ hold: true, array: Array.from({ length: 1000 }, (_, task) => task) })
+    const statuses = await opened.cluster.poll([job])
+    expect(statuses).toHaveLength(1000)
+    expect(new Set(statuses.map(({ state }) => state))).toEqual(new Set(['held']))
+    expect(opened.cluster.commands).toEqual({ submit: 1, poll: 1 })
+  })
+
+  it('offers no scheduler: which programs were looked for is said', async () => {
+    await expect(openCluster({ practice: { schedulers: [] } })).rejects.toThrow(
+      /^--host: .* no scheduler found: on the practice cluster there is no sbatch, qsub or condor_submit$/,
+    )
+    await expect(openCluster({ scheduler: 'pbs', practice: { schedulers: ['slurm'] } })).rejects.toThrow(
+      /^--scheduler: received "pbs"; accepts what the host has: on the practice cluster there is sbatch/,
+    )
+  })
+
+  it('has Slurm without accounting, too', async () => {
+    await using opened = await open({ practice: { accounting: false, schedulers: ['slurm'] } })
+    expect(opened.cluster.dialect.title).toBe('Slurm, without accounting')
+    const job = await opened.submit({ command: ['sh', '-c', 'kill -9 $$'] })
+    expect(await opened.ended(job)).toMatchObject([{ state: 'failed', exitCode: 137, signal: '9' }])
+  })
+
+  it('has a quota: what is over it is an error that says so, and half a file is not left', async () => {
+    await using opened = await open({ practice: { faults: { quotaBytes: 100_000 } } })
+    const { connection, home } = opened.cluster
+    await expect(connection.writeFile(join(home, 'large'), Buffer.alloc(200_000))).rejects.toThrow(/quota/)
+    await expect(stat(join(home, 'large'))).rejects.toThrow('ENOENT')
+  })
+
+  it('refuses what is more than its user may have in the queue', async () => {
+    await using opened = await open({ practice: { mostJobs: 1 } })
+    await opened.submit({ hold: true })
+    await expect(opened.submit({})).rejects.toThrow('QOSMaxSubmitJobPerUserLimit')
+  })
+
+  it('starts the ranks of a parallel program', async () => {
+    await using opened = await open({ scheduler: 'slurm' })
+    const resources = { nodes: 2, ranksPerNode: 2, cores: 2 }
+    const command = ['srun', 'sh', '-c', 'echo "$SLURM_PROCID of $SLURM_NTASKS on $SLURMD_NODENAME"']
+    const job = await opened.submit({ command, resources })
+    expect(await opened.ended(job)).toMatchObject([{ state: 'completed', node: 'n[1-2]' }])
+    const lines = (await readFile(join(job.folder, `${job.name}.out`), 'utf8')).trim().split('\n').sort()
+    expect(lines).toEqual(['0 of 4 on n1', '1 of 4 on n1', '2 of 4 on n2', '3 of 4 on n2'])
+  })
+
+  it('lets nobody in with another key, or as another user', async () => {
+    await using opened = await open()
+    await using other = await open()
+    const { host, port, knownHostsFile, identityFile } = opened.practice
+    const strange = { host, port, knownHostsFile, agent: false, configFile: false } as const
+    await expect(
+      openCluster({ ...strange, user: 'practice', identityFile: other.practice.identityFile }),
+    ).rejects.toThrow(/does not let (practice|root) in/)
+    await expect(openCluster({ ...strange, user: 'root', identityFile })).rejects.toThrow(
+      /does not let (practice|root) in/,
+    )
+  })
+})
+
+const scp = { name: 'scp', found: (await findPrograms('scp')).has('scp'), install: installOpenSsh }
+describeReal('OpenSSH’s own scp', scp, () => {
+  it('serves files to it, and it ends with 0', async () => {
+    await using opened = await open()
+    const { host, port, user, home, knownHostsFile, identityFile } = opened.practice
+    const options = ['-F', 'none', '-i', identityFile, '-o', `UserKnownHostsFile=${knownHostsFile}`, '-P', String(port)]
+    await promisify(execFile)('scp', [...options, knownHostsFile, `${user}@${host}:copied`], { timeout: 20_000 })
+    expect(await readFile(join(home, 'copied'), 'utf8')).toBe(await readFile(knownHostsFile, 'utf8'))
+  })
+})

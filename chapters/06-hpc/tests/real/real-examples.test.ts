@@ -1,0 +1,321 @@
+/** Every example, as a reader runs it, on a real Slurm and through its Torque commands, behind a real OpenSSH. */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { startProgram } from '@repo/common/process/child'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { runExample, runProgram, until } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
+import { sshConfig } from '../../src/real/open-ssh.ts'
+import { connect } from '../../src/ssh/connection.ts'
+import { typeInto } from '../typed.ts'
+
+const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
+interface Job {
+  state: string
+  exitCode?: number
+  startedMs?: number
+  endedMs?: number
+}
+
+const chapter = join(import.meta.dirname, '../..')
+/** For what computes for long, on a machine that has other things to do. */
+const patience = { timeoutMs: 240_000 }
+
+describeReal('on a real cluster', need, () => {
+  let real: RealCluster
+  beforeAll(async () => {
+    real = await startRealCluster({ cores: 16 })
+  })
+  afterAll(async () => await real?.[Symbol.asyncDispose]())
+
+  const start = (example: string, ...args: string[]) =>
+    runExample(
+      chapter,
+      example,
+      ['--host', real.host, '--ssh-config', real.configFile, '--quick', '--json', ...args],
+      patience,
+    )
+  async function documentOf<T>(run: ReturnType<typeof start>): Promise<T> {
+    const { code, stderr, json } = await run
+    expect(code, stderr).toBe(0)
+    return json<T>()
+  }
+  async function asAdministrator(program: string, ...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...real.slurm.environment } })
+    return stdout
+  }
+  /**
+   * Does something to each running job with this name that was submitted by this scheduler's commands, once and until it
+   * says that it has, while the work goes on.
+   */
+  async function toEach<T>(
+    { name, scheduler }: { name: string; scheduler: string },
+    act: (id: string, folder: string) => Promise<boolean>,
+    work: Promise<T>,
+  ) {
+    const done = new Set<string>()
+    async function look() {
+      const list = await asAdministrator('squeue', '-h', '-r', '--states=running', '-o', '%i %j %Z')
+      for (const line of list.split('\n')) {
+        const [id = '', called = '', folder = ''] = line.split(' ')
+        if (!called.startsWith(name)) continue
+        // The other scheduler's run goes on at the same time, with jobs of the same name; their scripts differ.
+        const isOwn =
+          (await readFile(join(folder, `${name}.sh`), 'utf8')).includes('#SBATCH') === (scheduler === 'slurm')
+        if (isOwn && !done.has(id) && (await act(id, folder))) done.add(id)
+      }
+    }
+    let over = false
+    const acting = (async () => {
+      // A job may end, and its folder go, while one looks; and a busy controller does not answer each time.
+      for (; !over; await delay(300)) await look().catch(() => {})
+    })()
+    try {
+      return await work
+    } finally {
+      over = true
+      await acting
+    }
+  }
+
+  describe.concurrent('what takes its time', { timeout: patience.timeoutMs }, () => {
+    it('array draws the Mandelbrot set', async () => {
+      const document = await documentOf(start('array', '--job', 'mandelbrot', '--tasks', '12'))
+      expect(document).toMatchObject({ completed: 12, result: { width: 1200, height: 800 } })
+    })
+
+    // Torque's commands, as Slurm has them, do not say why a task has ended: its exit code must do.
+    it.each([
+      { scheduler: 'slurm', hung: { state: 'timed out', why: 'it was still running at the end of its walltime' } },
+      {
+        scheduler: 'torque',
+        hung: { state: 'failed', why: expect.stringContaining('SIGTERM: by somebody, or at the') },
+      },
+    ])('failures, by $scheduler, finds four of a hundred, says why, and has only them done again', async (way) => {
+      const { scheduler, hung } = way
+      const document = await toEach(
+        { name: 'failures-1', scheduler },
+        async (id) => {
+          // Slurm's walltimes are whole minutes: an administrator shortens the one of the task that hangs.
+          if (id.endsWith('_66')) await asAdministrator('scontrol', 'update', `JobId=${id}`, 'EndTime=now+3')
+          return true
+        },
+        documentOf<{ failures: object[] }>(start('failures', '--retry', '--scheduler', scheduler)),
+      )
+      expect(document).toMatchObject({ tasks: 100, completed: 100, resubmitted: 4, submitCommands: 2, primes: 78_498 })
+      expect(document.failures).toMatchObject([
+        { task: 13, state: 'failed', exitCode: 1, why: 'it threw RangeError: there is no row 13 in the table' },
+        { task: 42, state: 'failed', exitCode: 2, why: 'it exited with 2: input of task 42: file not found' },
+        { task: 66, ...hung },
+        { task: 77, state: 'failed', exitCode: 137, why: expect.stringContaining('SIGKILL') },
+      ])
+    })
+
+    it.each(['slurm', 'torque'])('checkpoint, by %s, goes on where it was told to stop', async (scheduler) => {
+      const limits = ['--below', '10000000', '--walltime', '3600', '--warn', '60']
+      const document = await toEach(
+        { name: 'limited-1', scheduler },
+        async (id, folder) => {
+          // Until the program is there to hear it.
+          if (!/begins/.test(await readFile(join(folder, 'limited-1.out'), 'utf8'))) return false
+          // The same signal to the same process as Slurm's own, an hour earlier.
+          await asAdministrator('scancel', '--batch', '--signal=TERM', id)
+          return true
+        },
+        documentOf<{ lives: { from: number; to: number }[] }>(start('checkpoint', '--scheduler', scheduler, ...limits)),
+      )
+      expect(document).toMatchObject({ result: { number: 8_400_511, steps: 685 }, equal: true })
+      expect(document.lives).toHaveLength(2)
+      expect(document.lives[1]?.from).toBe(document.lives[0]?.to)
+      expect(document.lives[0]?.to).toBeLessThan(10_000_000)
+    })
+  })
+
+  describe.concurrent.each(['slurm', 'torque'])('by the commands of %s', (scheduler) => {
+    const with_ = (example: string, ...args: string[]) => start(example, '--scheduler', scheduler, ...args)
+
+    it('array computes what this machine computes, with one submission', async () => {
+      const document = await documentOf<{
+        scheduler: string
+        result: { pairs: number; top: { a: object; b: object }[] }
+      }>(with_('array', '--tasks', '25'))
+      expect(document).toMatchObject({
+        scheduler,
+        tasks: 25,
+        completed: 25,
+        failed: 0,
+        resubmitted: 0,
+        submitCommands: 1,
+      })
+      expect(document.result).toMatchObject({ pairs: 27_028 })
+      expect(document.result.top[0]).toMatchObject({ a: { year: 1867 }, b: { year: 1868 } })
+    })
+
+    it('ranks on both nodes add up to the same as Open MPI', async () => {
+      const document = await documentOf<{ nodes: string[] }>(with_('ranks', '--length', '10000'))
+      // 4 ranks of (rank + 1) · (i mod 1000): 10 · 10 · 499,500.
+      expect(document).toMatchObject({
+        scheduler,
+        ranks: 4,
+        sum: 49_950_000,
+        ours: {},
+        openMpi: {},
+        openMpiDefault: {},
+      })
+      expect(new Set(document.nodes)).toEqual(new Set(['n1', 'n2']))
+    })
+
+    it('submit shows one job from its script to its output', async () => {
+      const document = await documentOf<{ stdout: string; states: { state: string }[] }>(with_('submit'))
+      expect(document).toMatchObject({ scheduler, state: 'completed', exitCode: 0, stderr: '' })
+      expect(document.stdout).toMatch(/^Hello from .*\npi is about 3\.14159\n$/)
+      expect(document.states.at(-1)?.state).toBe('completed')
+    })
+
+    it.each([
+      ['a queue that is not there', ['--queue', 'nosuch'], /queue nosuch"; accepts .*[Ii]nvalid partition/],
+      ['resources that no node has', ['--cores', '17'], /"17 cores.*accepts .*node configuration is not available/],
+    ])('submit says that it refuses %s', async (_, args, message) => {
+      const { code, stdout, stderr } = await with_('submit', ...args)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/^error: the job: received [^\n]*\n$/)
+      expect(stderr).toMatch(message)
+    })
+
+    it('dag runs B and C after A, and D after both', async () => {
+      const document = await documentOf<{ jobs: Job[] }>(with_('dag'))
+      expect(document).toMatchObject({ scheduler, result: 5_000_050_000 })
+      const [a, b, c, d] = document.jobs
+      expect(document.jobs.map(({ state }) => state)).toEqual(Array(4).fill('completed'))
+      for (const after of [b, c]) expect(after?.startedMs).toBeGreaterThanOrEqual(a?.endedMs ?? Number.NaN)
+      for (const before of [b, c]) expect(d?.startedMs).toBeGreaterThanOrEqual(before?.endedMs ?? Number.NaN)
+    })
+
+    it('dag does not begin D when B has failed', async () => {
+      const document = await documentOf<{ jobs: Job[]; result?: number }>(with_('dag', '--fail', 'B'))
+      expect(document).toMatchObject({ scheduler, error: 'told to fail', jobs: [{}, { exitCode: 3 }, {}, {}] })
+      expect(document.jobs.map(({ state }) => state)).toEqual(['completed', 'failed', 'completed', 'cancelled'])
+      expect(document.jobs[3]?.startedMs).toBeUndefined()
+      expect(document.result).toBeUndefined()
+    })
+
+    it('debug says why a job waits, what it sees and what it prints', async () => {
+      const document = await documentOf<{ waits: { meaning: string; refused: boolean }[]; environment: object }>(
+        with_('debug'),
+      )
+      expect(document.waits.map(({ meaning, refused }) => [meaning.split(':')[0], refused])).toEqual([
+        ['somebody holds it', false],
+        ['it waits for another job', false],
+        ['it asks for more than any node has, or than the queue allows', true],
+      ])
+      expect(document).toMatchObject({
+        ...{ scheduler, nodes: 2, log: { lines: ['step 1 of 3', 'step 2 of 3', 'step 3 of 3'] } },
+        environment: { scheduler: expect.arrayContaining(['SLURM_JOB_ID']) },
+        session: { text: expect.stringContaining('2 + 3 = 5') },
+      })
+    })
+
+    it("debug says why a job of the reader's waits", async () => {
+      const held = ['--parsable', '--hold', '--output=/dev/null', '--wrap=true']
+      const id = (await asAdministrator('sbatch', ...held)).trim()
+      const document = await documentOf(with_('debug', '--job', id))
+      expect(document).toMatchObject({ waits: [{ job: id, meaning: expect.stringMatching(/^somebody holds it/) }] })
+      await asAdministrator('scancel', id)
+    })
+  })
+
+  describe.concurrent('a reader', () => {
+    it('comes back to an array whose client was killed', async () => {
+      const args = ['--host', real.host, '--ssh-config', real.configFile]
+      const killed = await runExample(chapter, 'array', [...args, '--job', 'mandelbrot', '--tasks', '12'], {
+        interruptWhen: /go on with/,
+        interruptWith: 'SIGKILL',
+      })
+      expect(killed.signal).toBe('SIGKILL')
+      // As it is printed, for one's own shell.
+      const [, more = ''] = /go on with: (--attach .*)$/m.exec(killed.stdout) ?? []
+      const document = await documentOf(runExample(chapter, 'array', ['--json', ...more.split(' ')]))
+      expect(document).toMatchObject({ tasks: 12, completed: 12, resubmitted: 0, result: { width: 1200 } })
+    })
+
+    it('accepts the key of a new host, once and for all', async () => {
+      await using folder = await temporaryFolder()
+      const [knownHostsFile, configFile] = [join(folder.path, 'known_hosts'), join(folder.path, 'config')]
+      await writeFile(configFile, sshConfig('new', { ...real.ssh, knownHostsFile }))
+      const { stdout } = await promisify(execFile)('ssh-keygen', ['-lf', join(real.ssh.folder, 'host_key.pub')])
+      const [fingerprint = ''] = /SHA256:\S+/.exec(stdout) ?? []
+      const submit = (...more: string[]) =>
+        runExample(chapter, 'submit', ['--host', 'new', '--ssh-config', configFile, '--quick', '--json', ...more])
+      expect((await submit()).stderr).toContain(fingerprint)
+      expect(await documentOf(submit('--accept-host', fingerprint))).toMatchObject({ state: 'completed' })
+      expect(await documentOf(submit())).toMatchObject({ state: 'completed' })
+    })
+
+    it('finds nothing left behind by a run that has failed, to which nobody could come back', async () => {
+      const { code, stderr } = await start('checkpoint', '--node', 'no-such-node')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/the job ended in its life 1: failed, exit code 127: .*no-such-node: not found/)
+      // The last of these tests looks into the account and the queue.
+    })
+
+    it('is given a shell on a node', async () => {
+      const args = ['--host', real.host, '--ssh-config', real.configFile, '--shell']
+      const { code, stdout } = await typeInto(args, 'echo "node $SLURMD_NODENAME, $((2 + 3))"\nexit\n')
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/node n[12], 5/)
+    })
+  })
+
+  it('leaves nothing in the account, and nothing in the queue', async () => {
+    // What has been cancelled takes its time to end.
+    await until(async () => (await asAdministrator('squeue', '-h')) === '', { timeoutMs: 60_000 })
+    // What begins with a dot is the account's shell's own.
+    const files = await readdir(join(real.ssh.folder, 'home'))
+    expect(files.filter((name) => !name.startsWith('.'))).toEqual([])
+  })
+})
+
+describeReal('the command that starts it', need, () => {
+  it.each(['SIGINT', 'SIGKILL'] as const)(
+    'leaves nothing behind at %s, also of jobs that detach themselves',
+    async (name) => {
+      await using program = await startProgram<{ host: string; configFile: string }>(
+        new URL('../../src/real/cluster.program.ts', import.meta.url),
+        { args: ['--cores', '2'] },
+      )
+      const { host, configFile } = program.info
+      await using connection = await connect({ host, configFile, reconnectMs: 0 })
+      // A time that nobody else sleeps for.
+      const seconds = `1000${process.pid}.${name === 'SIGINT' ? 1 : 2}`
+      const job = ['sbatch', '--output=/dev/null', `--wrap=setsid sleep ${seconds} & sleep ${seconds}`] as const
+      await connection.output(job)
+      await until(async () => (await processesOf(seconds)).length >= 2, { timeoutMs: 60_000 })
+
+      program.process.kill(name)
+      expect(await program.exited).toEqual(
+        name === 'SIGINT' ? { code: 130, signal: null } : { code: null, signal: name },
+      )
+      await until(async () => (await processesOf(seconds)).length === 0)
+      await until(async () => (await processesOf(dirname(configFile))).length === 0)
+      await until(() => !existsSync(dirname(configFile)))
+    },
+  )
+
+  it('refuses a number of cores that is none', async () => {
+    const run = await runProgram('src/real/cluster.program.ts', ['--cores', 'many'], { cwd: chapter })
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toBe('error: --cores: received "many"; accepts a whole number from 1 to 1024\n')
+  })
+})
+
+/** The command lines of processes in which a text stands. */
+async function processesOf(text: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
+  return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('--wrap'))
+}

@@ -1,0 +1,239 @@
+/** What goes wrong on a real Slurm behind a real OpenSSH: its nodes, its login node, other people, and our own client. */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { runProgram, until } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, openCluster } from '../../src/cluster/cluster.ts'
+import { attachRun, createRun, findRun, type Plan, type Run } from '../../src/cluster/run.ts'
+import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
+import { startOpenSsh } from '../../src/real/open-ssh.ts'
+import type { NodeName } from '../../src/real/slurm.ts'
+
+const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
+const chapter = join(import.meta.dirname, '../..')
+
+describeReal('a real cluster', need, () => {
+  let real: RealCluster
+  let cluster: Cluster
+  let torque: Cluster
+  beforeAll(async () => {
+    real = await startRealCluster({ cores: 8, impatient: true })
+    const place = { host: real.host, configFile: real.configFile }
+    cluster = await openCluster(place)
+    torque = await openCluster({ ...place, scheduler: 'torque', patienceMs: 5_000 })
+  })
+  afterAll(async () => {
+    await cluster?.[Symbol.asyncDispose]()
+    await torque?.[Symbol.asyncDispose]()
+    await real?.[Symbol.asyncDispose]()
+  })
+
+  /** A command as its administrator types it. */
+  async function asAdministrator(program: string, ...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(program, args, {
+      env: { ...process.env, ...real.slurm.environment },
+    })
+    return stdout
+  }
+  async function startRun(folder: string, plan: Partial<Plan>, by = cluster): Promise<Run> {
+    const run = await createRun(folder, by, { name: 'job', command: ['sleep', '600'], ...plan }, { host: real.host })
+    await run.start()
+    return run
+  }
+  const eachNode = (what: (name: NodeName) => Promise<void>) => Promise.all((['n1', 'n2'] as const).map(what))
+  /** Until its commands run: for Slurm it runs from the moment it has been given its node. */
+  async function hasBegun(run: Run, ...files: string[]) {
+    await until(async () => (await run.poll()).every(({ state }) => state === 'running'), { timeoutMs: 60_000 })
+    for (const file of files) await until(() => existsSync(join(run.remote, file)), { timeoutMs: 60_000, what: file })
+  }
+  const deadline = () => AbortSignal.timeout(90_000)
+
+  /** Another login node of the same cluster, where these programs stand before those of the scheduler. */
+  async function loginNode(programs: Record<string, string>) {
+    await using stack = new AsyncDisposableStack()
+    const { path: folder } = stack.use(await temporaryFolder())
+    const { environment } = real.slurm
+    for (const [name, script] of Object.entries(programs)) {
+      const text = `#!/bin/sh\nfolder='${folder}' PATH='${environment.PATH}'\n${script}\n`
+      await writeFile(join(folder, name), text, { mode: 0o755 })
+    }
+    const PATH = [folder, environment.PATH].join(delimiter)
+    const ssh = stack.use(await startOpenSsh({ environment: { ...environment, PATH } }))
+    const owned = stack.move()
+    return { folder, ssh, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  }
+
+  describe('a node that dies', () => {
+    it('has its job begun again, or reports it, as the job asked for', async () => {
+      await using folder = await temporaryFolder()
+      const sleepOnce = ['sh', '-c', 'mkdir first 2>/dev/null && exec sleep 600; echo again']
+      const runs = await Promise.all(
+        [cluster, torque].map(async (by) => {
+          const own = join(folder.path, by.dialect.name)
+          const again = await startRun(join(own, 'a'), { name: 'again', command: sleepOnce, requeue: true }, by)
+          const once = await startRun(join(own, 'b'), { name: 'once', requeue: false }, by)
+          await hasBegun(again, 'first')
+          await hasBegun(once, 'once-1.out')
+          return { again, once }
+        }),
+      )
+      await eachNode(async (name) => {
+        real.slurm.nodes[name].process.kill('SIGKILL')
+        await real.slurm.nodes[name].exited
+      })
+
+      const lost = await Promise.all(runs.map(({ once }) => once.follow({ everyMs: 250, signal: deadline() })))
+      // A node that came back before its silence was noticed could be taken for one that still has the job.
+      const bothAreDown = async () => /^(down\S*\n){2}$/.test(await asAdministrator('sinfo', '-h', '-N', '-o', '%T'))
+      await until(bothAreDown, { timeoutMs: 60_000, everyMs: 250, what: 'both nodes are given up' })
+      await eachNode((name) => real.slurm.startNode(name))
+      expect(lost).toMatchObject([
+        [{ state: 'node failed', node: expect.stringMatching(/^n[12]$/) }],
+        // Its qstat says only that the job has gone.
+        [
+          {
+            state: 'failed',
+            reason: expect.stringContaining('does not say how it ended, and it has left no exit code'),
+          },
+        ],
+      ])
+      for (const { again } of runs) {
+        const [done] = await again.follow({ everyMs: 250, signal: deadline() })
+        expect(done).toMatchObject({ state: 'completed', exitCode: 0 })
+        expect((await again.lastLines(again.tasks)).get(0)).toBe('again')
+      }
+    })
+  })
+
+  describe.each([
+    { scheduler: 'slurm', list: 'squeue', submit: 'sbatch' },
+    { scheduler: 'torque', list: 'qstat', submit: 'qsub' },
+  ] as const)('a login node with the commands of $scheduler', ({ scheduler, list, submit }) => {
+    it('that dies in the middle of a poll loses no job and has none submitted twice', async () => {
+      await using stack = new AsyncDisposableStack()
+      const stopped = `if [ -e "$folder/waits" ]; then touch "$folder/polling"; while [ -e "$folder/waits" ]; do sleep 0.05; done; fi`
+      const { folder, ssh } = stack.use(await loginNode({ [list]: `${stopped}\nexec ${list} "$@"` }))
+      const changes: string[] = []
+      const onChange = (change: string) => void changes.push(change)
+      const own = stack.use(await openCluster({ ...ssh.options, scheduler, onChange }))
+      const sleeps = { name: 'through', command: ['sleep', '3'], array: [0, 1, 2] }
+      const run = await createRun(join(folder, 'run'), own, sleeps, { host: real.host })
+      await run.start()
+      const following = run.follow({ everyMs: 20, signal: deadline() })
+      await writeFile(join(folder, 'waits'), '')
+      await until(() => existsSync(join(folder, 'polling')), { timeoutMs: 60_000 })
+      await ssh.kill()
+      await rm(join(folder, 'waits'))
+      await ssh.restart()
+
+      expect((await following).map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
+      expect(changes).toEqual(['lost', 'connected again'])
+      expect(own.commands.submit).toBe(1)
+      expect(run.ids).toHaveLength(1)
+    })
+
+    it('that gives up on a submission which the scheduler takes all the same finds it in the queue', async () => {
+      await using stack = new AsyncDisposableStack()
+      const lost = 'echo "Socket timed out on send/recv operation" >&2; exit 1'
+      const script = `echo once >>"$folder/submitted"; ${submit} "$@" >/dev/null; ${lost}`
+      const { folder, ssh } = stack.use(await loginNode({ [submit]: script }))
+      const own = stack.use(await openCluster({ ...ssh.options, scheduler }))
+      const job = { name: 'taken', command: ['true'], array: [3, 4], hold: true, folder: join(own.home, 'taken') }
+      const submitted = await own.submit(job)
+      expect(await own.submit(job)).toEqual(submitted)
+      expect(await readFile(join(folder, 'submitted'), 'utf8')).toBe('once\n')
+      expect((await own.queue()).filter(({ id }) => id === submitted.id)).toMatchObject([{ folder: job.folder }])
+      expect(await own.why(submitted)).toContain('JobHeldUser')
+      await own.cancel(submitted)
+    })
+  })
+
+  describe('somebody else', () => {
+    it.each(['slurm', 'torque'])('who cancels a job of %s, or one task of an array, is reported', async (scheduler) => {
+      await using folder = await temporaryFolder()
+      const by = scheduler === 'slurm' ? cluster : torque
+      const run = await startRun(folder.path, { name: 'theirs', array: [4, 5] }, by)
+      await hasBegun(run, 'theirs-1.4.out', 'theirs-1.5.out')
+      // Torque's commands, as Slurm has them, know that it has gone; that SIGTERM ended it says its exit code.
+      const gone = scheduler === 'slurm' ? { state: 'cancelled' } : { state: 'failed', signal: '15' }
+      const [first, second] = [4, 5].map((number) => () => run.tasks.find(({ task }) => task === number))
+      await asAdministrator('scancel', `${run.ids[0]}_5`)
+      const isGone = async () => (await run.poll()) && second?.()?.state === gone.state
+      await until(isGone, { timeoutMs: 60_000 })
+      expect(second?.()).toMatchObject(gone)
+      expect(first?.()?.state).toBe('running')
+      await asAdministrator('scancel', String(run.ids[0]))
+      await run.follow({ everyMs: 100, signal: deadline() })
+      expect(run.tasks).toMatchObject([gone, gone])
+    })
+
+    it('who kills a task leaves an exit code that names the signal', async () => {
+      await using folder = await temporaryFolder()
+      const run = await startRun(folder.path, { name: 'killed', command: ['sh', '-c', 'kill -KILL $$'] })
+      const [job] = await run.follow({ everyMs: 100 })
+      expect(job).toMatchObject({ state: 'failed', exitCode: 137 })
+    })
+  })
+
+  describe('a job that left the queue long ago', () => {
+    it('is judged by its exit-code file, and without one it has failed', async () => {
+      await using folder = await temporaryFolder()
+      await using impatient = await openCluster({ host: real.host, configFile: real.configFile, patienceMs: 1 })
+      const run = await startRun(folder.path, { name: 'forgotten', command: ['sh', '-c', 'exit 3'], array: [0, 1] })
+      await run.follow({ everyMs: 100 })
+      // As a client that comes back when Slurm no longer knows the job (MinJobAge): an id that it has never had.
+      const [job] = [{ id: '4000000', name: 'forgotten-1', folder: run.remote, array: [0, 9] }]
+      const ask = () => impatient.poll([job])
+      await ask()
+      await until(async () => (await ask())[1]?.state === 'failed')
+      expect(await ask()).toMatchObject([
+        { task: 0, state: 'failed', exitCode: 3 },
+        { task: 9, state: 'failed', reason: expect.stringContaining('no exit code') },
+      ])
+    })
+  })
+
+  describe('a client that is killed', () => {
+    const points = [
+      'before the upload',
+      'after the upload',
+      'before the submission',
+      'during the submission',
+      'after the submission',
+      'after a poll',
+    ]
+    it.each(points)('%s leaves a run that another one ends, each task run once', async (point) => {
+      await using folder = await temporaryFolder()
+      const run = join(folder.path, 'run')
+      const client = (at: string) =>
+        runProgram('tests/fixtures/run-client.program.ts', [run, real.host, real.configFile, at], { cwd: chapter })
+      // A controller that hangs keeps sbatch waiting for its answer.
+      const hangs = point === 'during the submission'
+      if (hangs) real.slurm.controller.process.kill('SIGSTOP')
+      const killed = await client(point).finally(() => real.slurm.controller.process.kill('SIGCONT'))
+      expect(killed).toMatchObject({ code: null, signal: 'SIGKILL' })
+      expect((await findRun(run)).host).toBe(real.host)
+
+      const second = await client('never')
+      expect(second.stderr).toBe('')
+      const { ids, tasks, results } = second.json<{ ids: string[]; tasks: { state: string }[]; results: string }>()
+      expect(tasks.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
+      expect(ids).toHaveLength(1)
+      for (const task of [0, 1, 2]) {
+        expect((await readFile(join(results, `ran.${task}`), 'utf8')).trim().split('\n')).toHaveLength(1)
+      }
+    })
+  })
+
+  it('is not bothered by a run that is damaged, or that is none', async () => {
+    await using folder = await temporaryFolder()
+    await expect(findRun(join(folder.path, 'nowhere'))).rejects.toThrow('there is no run in')
+    await expect(attachRun(folder.path, cluster)).rejects.toThrow('there is no run in')
+  })
+})

@@ -1,0 +1,634 @@
+/** The dialects as functions: what they write, what they run, and how they read what the commands have printed. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { dagFile, htcondor, pollDag } from '../../src/scheduler/htcondor.ts'
+import { checkJob, type JobDescription, type SubmittedJob } from '../../src/scheduler/job.ts'
+import { pbs } from '../../src/scheduler/pbs.ts'
+import { dialectOf, readProbe } from '../../src/scheduler/probe.ts'
+import type { Dialect } from '../../src/scheduler/scheduler.ts'
+import { clockTime, readTaskRanges, taskRanges } from '../../src/scheduler/script.ts'
+import { slurm } from '../../src/scheduler/slurm.ts'
+import { torque } from '../../src/scheduler/torque.ts'
+
+const all: Dialect[] = [
+  slurm({ accounting: true }),
+  slurm({ accounting: false }),
+  pbs(),
+  torque({ onSlurm: false }),
+  htcondor(),
+]
+const job: JobDescription = { name: 'study', command: ['node', 'work.mjs'], folder: '/home/you/run' }
+const submitted = (id: string, array?: number[]): SubmittedJob => ({
+  id,
+  name: 'study',
+  folder: job.folder,
+  ...(array && { array }),
+})
+const failing = (stderr: string, code = 1) => ({ code, stdout: '', stderr })
+const scriptOf = (dialect: Dialect, more: Partial<JobDescription> = {}) =>
+  dialect.files({ ...job, ...more })[0]?.text ?? ''
+const headerOf = (dialect: Dialect, more: Partial<JobDescription>) =>
+  scriptOf(dialect, more).split('\n\n')[0]?.split('\n').slice(1)
+
+const everything: Partial<JobDescription> = {
+  resources: { cores: 4, memoryMb: 512, nodes: 2, ranksPerNode: 2, walltimeSeconds: 3725, gpus: 1 },
+  array: [0, 1, 2, 5],
+  queue: 'long',
+  requeue: true,
+  hold: true,
+}
+const waits: Partial<JobDescription> = {
+  dependencies: [
+    { on: '7', when: 'ok' },
+    { on: '8', when: 'not ok' },
+    { on: '9', when: 'any' },
+  ],
+}
+
+describe('what is written for', () => {
+  it('Slurm', () => {
+    expect(headerOf(slurm({ accounting: false }), { ...everything, ...waits, warnSeconds: 30 })).toEqual([
+      '#SBATCH --job-name=study',
+      '#SBATCH --partition=long',
+      '#SBATCH --nodes=2',
+      '#SBATCH --ntasks-per-node=2',
+      '#SBATCH --cpus-per-task=2',
+      '#SBATCH --mem=512M',
+      '#SBATCH --gpus-per-node=1',
+      '#SBATCH --time=01:02:05',
+      '#SBATCH --array=0-2,5',
+      '#SBATCH --dependency=afterok:7,afternotok:8,afterany:9',
+      '#SBATCH --kill-on-invalid-dep=yes',
+      '#SBATCH --signal=B:TERM@30',
+      '#SBATCH --output=study.%a.log',
+      '#SBATCH --requeue',
+      '#SBATCH --hold',
+    ])
+  })
+
+  it('PBS', () => {
+    expect(headerOf(pbs(), { ...everything, ...waits })).toEqual([
+      '#PBS -N study',
+      '#PBS -l select=2:ncpus=4:mpiprocs=2:mem=512mb:ngpus=1',
+      '#PBS -l place=scatter',
+      '#PBS -l walltime=01:02:05',
+      '#PBS -q long',
+      '#PBS -J 0-3',
+      '#PBS -W depend=afterok:7,afternotok:8,afterany:9',
+      '#PBS -r y',
+      '#PBS -h',
+      '#PBS -j oe',
+      '#PBS -o study.^array_index^.log',
+    ])
+  })
+
+  it('Torque, and for its imitation by Slurm all on the command line', () => {
+    const words = [
+      '-N study',
+      '-l nodes=2:ppn=4:gpus=1,mem=512mb,walltime=01:02:05',
+      '-q long',
+      '-t 0-2,5',
+      '-r y',
+      '-h',
+      '-j oe',
+    ]
+    expect(headerOf(torque({ onSlurm: false }), everything)).toEqual(
+      [...words, '-o study.log'].map((line) => `#PBS ${line}`),
+    )
+    const imitation = torque({ onSlurm: true })
+    expect(headerOf(imitation, everything)).toEqual([])
+    const { command } = imitation.submit({ ...job, ...everything })
+    // By its name alone are the tasks of an array found there: no other folder's array has it.
+    expect(command.join(' ')).toMatch(/^qsub -N study-[0-9a-f]{8} -l /)
+    const withoutName = command.slice(3).join(' ')
+    expect(withoutName).toBe(`${words.slice(1).join(' ')} -o study.%a.log study.sh`)
+    expect(imitation.submit({ ...job, ...everything, folder: '/elsewhere' }).command[2]).not.toBe(command[2])
+    expect(imitation.submit(job).command[2]).toBe('study')
+  })
+
+  it('HTCondor, whose script has no header, and a DAG for DAGMan', () => {
+    const [description, script] = htcondor().files({
+      ...job,
+      ...everything,
+      inputs: ['study.mjs', 'data.bin'],
+      queue: undefined as never,
+    })
+    expect(description?.text.split('\n')).toEqual([
+      'universe = parallel',
+      'machine_count = 2',
+      'executable = study.sh',
+      'batch_name = study',
+      'environment = "TASK_ID=$(TASK_ID)"',
+      '+TaskId = $(TASK_ID)',
+      'log = study.log',
+      'should_transfer_files = IF_NEEDED',
+      'transfer_input_files = study.mjs, data.bin',
+      'when_to_transfer_output = ON_EXIT',
+      'request_cpus = 4',
+      'request_memory = 512MB',
+      'request_gpus = 1',
+      'periodic_remove = (JobStatus == 2 && time() - EnteredCurrentStatus > 3725)',
+      'hold = True',
+      'queue TASK_ID in (0 1 2 5)',
+      '',
+    ])
+    expect(script?.text).not.toContain('cd ')
+    expect(() => htcondor().files({ ...job, ...waits })).toThrow('DAGMan')
+    const nodes = ['A', 'B', 'C', 'D'].map((name, at) => ({
+      name,
+      file: `${name}.sub`,
+      parents: [[], ['A'], ['A'], ['B', 'C']][at] ?? [],
+    }))
+    expect(dagFile(nodes)).toBe(
+      'JOB A A.sub\nJOB B B.sub\nJOB C C.sub\nJOB D D.sub\nPARENT A CHILD B\nPARENT A CHILD C\nPARENT B C CHILD D\n',
+    )
+  })
+
+  it('each of them: a walltime of any length, and task numbers that come back as they were', () => {
+    expect([59, 60, 3600, 90_000].map(clockTime)).toEqual(['00:00:59', '00:01:00', '01:00:00', '25:00:00'])
+    const numbers = fc.uniqueArray(fc.nat(500), { minLength: 1 })
+    fc.assert(
+      fc.property(numbers, (tasks) => {
+        expect(readTaskRanges(taskRanges(tasks))).toEqual(tasks.toSorted((a, b) => a - b))
+      }),
+    )
+    expect(readTaskRanges('0-3,7%2')).toEqual([0, 1, 2, 3, 7])
+    expect(readTaskRanges('0-8:4')).toEqual([0, 4, 8])
+    expect(['', 'a', '1-', '0-9:0'].map(readTaskRanges)).toEqual([undefined, undefined, undefined, undefined])
+  })
+
+  it.each([
+    ['name', { name: 'a\n#SBATCH --partition=secret' }],
+    ['name', { name: '../up' }],
+    ['folder', { folder: '/home/a\nb' }],
+    ['folder', { folder: 'relative' }],
+    ['queue', { queue: 'long; rm -rf /' }],
+    ['environment', { environment: { 'A B': '1' } }],
+    ['command', { command: [] }],
+    ['array', { array: [1, 1] }],
+    ['array', { array: [] }],
+    ['cores', { resources: { cores: 0 } }],
+    ['walltimeSeconds', { resources: { walltimeSeconds: 1.5 } }],
+    ['dependency', { dependencies: [{ on: '1;2', when: 'ok' as const }] }],
+  ])('nobody, when the %s is not one', (part, wrong) => {
+    expect(() => checkJob({ ...job, ...wrong })).toThrow(new RegExp(`^the job's ${part}: received .*; accepts `))
+  })
+})
+
+describe("a job's id", () => {
+  it.each([
+    ['slurm', slurm({ accounting: true }), '123\n', '123'],
+    ['slurm of a federation', slurm({ accounting: true }), '123;cluster\n', '123'],
+    ['slurm with a greeting before it', slurm({ accounting: true }), 'Welcome!\n123\n', '123'],
+    ['pbs', pbs(), '1584224.host.domain\n', '1584224'],
+    ['pbs, an array', pbs(), '1584224[].host.domain\n', '1584224[]'],
+    ['torque', torque({ onSlurm: false }), '12[].host\n', '12[]'],
+    ["slurm's torque", torque({ onSlurm: true }), '12\n', '12'],
+    ['htcondor', htcondor(), 'Submitting job(s)....\n4 job(s) submitted to cluster 123.\n', '123'],
+  ])('of %s', (_, dialect, printed, id) => {
+    expect(dialect.submit(job).parse(printed)).toBe(id)
+  })
+
+  it.each(all.map((dialect) => [dialect.title, dialect] as const))(
+    'that no version of %s prints is an error with what came',
+    (_, dialect) => {
+      for (const printed of ['', '<html>502', 'Please change your password']) {
+        expect(() => dialect.submit(job).parse(printed)).toThrow(/^\w+ printed .*; expected /)
+      }
+    },
+  )
+})
+
+/** squeue's columns, as Slurm 22.05 printed them. */
+const queueLine = (id: string, state: string, code: string, node = '', reason = 'None') =>
+  `${id.padEnd(30)}${state.padEnd(20)}${code.padEnd(10)}${node.padEnd(40)}${reason.padEnd(40)}\n`
+
+describe('Slurm without accounting', () => {
+  const dialect = slurm({ accounting: false })
+  const read = (text: string) => dialect.poll([submitted('1')]).parse(text)
+
+  it('asks about a thousand jobs by one command', () => {
+    const jobs = Array.from({ length: 1000 }, (_, at) => submitted(String(at)))
+    const { command } = dialect.poll(jobs)
+    expect(command.slice(0, 4)).toEqual(['squeue', '--noheader', '--array', '--states=all'])
+    expect(command[4]?.split(',')).toHaveLength(1000)
+  })
+
+  it('reads squeue: exit codes as wait() gives them, nodes, and reasons of those that wait', () => {
+    // Recorded from Slurm 22.05.8, its fields narrowed.
+    const text = [
+      queueLine('8', 'CANCELLED', '0', '', 'DependencyNeverSatisfied'),
+      queueLine('1_0', 'COMPLETED', '0', 'n1'),
+      queueLine('1_2', 'FAILED', '512', 'n2', 'NonZeroExitCode'),
+      queueLine('9', 'FAILED', '9', 'n1', 'RaisedSignal:9(Killed)'),
+      queueLine('7', 'PENDING', '0', '', 'JobHeldUser'),
+      queueLine('1_4', 'PENDING', '0', '', 'Resources'),
+      queueLine('1_7', 'RUNNING', '0', 'n[1-2]'),
+    ].join('')
+    expect(read(text)).toEqual([
+      { id: '8', state: 'cancelled', reason: 'DependencyNeverSatisfied' },
+      { id: '1', task: 0, state: 'completed', exitCode: 0, node: 'n1' },
+      { id: '1', task: 2, state: 'failed', exitCode: 2, node: 'n2', reason: 'NonZeroExitCode' },
+      { id: '9', state: 'failed', signal: '9', node: 'n1', reason: 'RaisedSignal:9(Killed)' },
+      { id: '7', state: 'held', reason: 'JobHeldUser' },
+      { id: '1', task: 4, state: 'queued', reason: 'Resources' },
+      { id: '1', task: 7, state: 'running', node: 'n[1-2]' },
+    ])
+  })
+
+  it('reads a whole range that waits in one line', () => {
+    expect(read(queueLine('123_[0-3,7%2]', 'PENDING', '0')).map(({ id, task }) => `${id}_${task}`)).toEqual(
+      [0, 1, 2, 3, 7].map((task) => `123_${task}`),
+    )
+  })
+
+  it.each([
+    ['CANCELLED', 'cancelled'],
+    ['TIMEOUT', 'timed out'],
+    ['DEADLINE', 'timed out'],
+    ['OUT_OF_MEMORY', 'out of memory'],
+    ['NODE_FAIL', 'node failed'],
+    ['BOOT_FAIL', 'node failed'],
+    // Not the end: Slurm begins it again.
+    ['REQUEUED', 'queued'],
+    ['PREEMPTED', 'queued'],
+    ['COMPLETING', 'running'],
+    ['SUSPENDED', 'running'],
+    ['NEVER_HEARD_OF', 'unknown'],
+  ])('takes %s for %s', (word, state) => {
+    expect(read(queueLine('1', word, '0'))).toMatchObject([{ state }])
+  })
+
+  it('takes "Invalid job id" for an empty list, and rubbish for an error', () => {
+    expect(dialect.poll([submitted('1')]).nothing?.(failing('slurm_load_jobs error: Invalid job id specified'))).toBe(
+      true,
+    )
+    expect(read('')).toEqual([])
+    for (const rubbish of ['<html>502 Bad Gateway', '1_0 RUNNING', queueLine('one', 'RUNNING', '0')]) {
+      expect(() => read(rubbish)).toThrow(/^squeue printed ".*; expected /)
+    }
+  })
+
+  it('says in its own words why a job waits, and how its nodes are', () => {
+    // Recorded from Slurm 22.05.8, cut.
+    const shown =
+      'JobId=8 JobName=dep\n   Priority=4294901758 Nice=0\n   JobState=PENDING Reason=Dependency Dependency=afterok:7(unfulfilled)\n   Requeue=1\n'
+    expect(dialect.why(submitted('8')).parse(shown)).toBe(
+      'PENDING, reason Dependency, waits for afterok:7(unfulfilled)',
+    )
+    expect(dialect.why(submitted('8')).parse(shown.replace('afterok:7(unfulfilled)', '(null)'))).toBe(
+      'PENDING, reason Dependency',
+    )
+    expect(
+      dialect
+        .nodes()
+        .parse(
+          'n1|idle|0/2/0/2|12052|none\nn1|idle|0/2/0/2|12052|none\nn2|down*|0/0/2/2|12052|Not responding\nn3|mixed|1/1/0/2|500|none\n',
+        ),
+    ).toEqual([
+      { name: 'n1', state: 'free', cores: 2, coresInUse: 0, memoryMb: 12052, detail: 'idle' },
+      { name: 'n2', state: 'down', cores: 2, coresInUse: 0, memoryMb: 12052, detail: 'down*, Not responding' },
+      { name: 'n3', state: 'free', cores: 2, coresInUse: 1, memoryMb: 500, detail: 'mixed' },
+    ])
+  })
+})
+
+describe('Slurm with accounting', () => {
+  // The form of sacct --parsable2 as its manual gives it: no accounting could be recorded here.
+  const dialect = slurm({ accounting: true })
+  const read = (queue: string, accounting: string) => dialect.poll([submitted('1')]).parse(`${queue}--\n${accounting}`)
+
+  it('takes the queue for what it lists, and accounting for what is older', () => {
+    const statuses = read(
+      queueLine('2', 'COMPLETED', '0', 'n1'),
+      '1|CANCELLED by 1000|0:15|n1\n2|RUNNING|0:0|n1\n3_[0-1]|PENDING|0:0|None assigned\n',
+    )
+    expect(statuses).toEqual([
+      { id: '2', state: 'completed', exitCode: 0, node: 'n1' },
+      { id: '1', state: 'cancelled', node: 'n1', reason: 'CANCELLED by 1000' },
+      { id: '3', task: 0, state: 'queued' },
+      { id: '3', task: 1, state: 'queued' },
+    ])
+  })
+
+  it('tells exit codes from signals', () => {
+    expect(read('', '1|FAILED|2:0|n1\n4|FAILED|0:9|n1\n5|OUT_OF_MEMORY|0:125|n1\n')).toEqual([
+      { id: '1', state: 'failed', exitCode: 2, node: 'n1' },
+      { id: '4', state: 'failed', signal: '9', node: 'n1' },
+      { id: '5', state: 'out of memory', node: 'n1' },
+    ])
+  })
+
+  it('refuses half an answer', () => {
+    for (const rubbish of ['', '1|RUNNING|0:0|n1\n', '--\n1|RUNNING', '--\n1|RUNNING|x|n1\n']) {
+      expect(() => dialect.poll([submitted('1')]).parse(rubbish)).toThrow('expected')
+    }
+  })
+})
+
+/** In the form of `qstat -f -F json` of PBS Professional's reference guide. */
+const pbsDocument = (jobs: Record<string, object>) =>
+  JSON.stringify({ timestamp: 1479277336, pbs_version: '19.1.1', pbs_server: 'host', Jobs: jobs })
+
+describe('PBS', () => {
+  const dialect = pbs()
+
+  it('reads states, exit statuses, and subjobs behind whatever host qstat shows', () => {
+    const { parse, command } = dialect.poll([submitted('1584224'), submitted('9[]', [3, 5, 9])])
+    expect(command).toEqual(['qstat', '-x', '-t', '-f', '-F', 'json', '1584224', '9[]'])
+    const statuses = parse(
+      pbsDocument({
+        '1584224.host': { job_state: 'R', exec_host: 'n1/0*2+n2/0*2' },
+        '9[].host.dom': { job_state: 'B' },
+        '9[0].host.dom': { job_state: 'X', Exit_status: 0, exec_host: 'n1/0' },
+        '9[1].host.dom': { job_state: 'F', Exit_status: 2 },
+        '9[2].host.dom*': { job_state: 'Q', comment: 'Not Running: Insufficient amount of resource: ncpus' },
+      }),
+    )
+    expect(statuses).toEqual([
+      { id: '1584224', state: 'running', node: 'n1,n2' },
+      { id: '9[]', state: 'running' },
+      { id: '9[]', task: 3, state: 'completed', exitCode: 0, node: 'n1' },
+      { id: '9[]', task: 5, state: 'failed', exitCode: 2 },
+      { id: '9[]', task: 9, state: 'queued', reason: 'Not Running: Insufficient amount of resource: ncpus' },
+    ])
+  })
+
+  it.each([
+    [{ job_state: 'F', Exit_status: -29 }, { state: 'timed out' }],
+    [{ job_state: 'F', Exit_status: -27 }, { state: 'out of memory' }],
+    [{ job_state: 'F', Exit_status: -4 }, { state: 'node failed' }],
+    [
+      { job_state: 'F', Exit_status: 271 },
+      { state: 'cancelled', signal: '15' },
+    ],
+    [
+      { job_state: 'F', Exit_status: 265 },
+      { state: 'failed', signal: '9' },
+    ],
+    [{ job_state: 'F', substate: 91 }, { state: 'cancelled' }],
+    // It has ended, nobody says how: the exit-code file will.
+    [{ job_state: 'F' }, { state: 'unknown' }],
+    [{ job_state: 'E', Exit_status: 0 }, { state: 'running' }],
+    [{ job_state: 'H', Hold_Types: 'u' }, { state: 'held' }],
+    [{ job_state: 'H', Hold_Types: 's', depend: 'afterok:1' }, { state: 'queued' }],
+    [{ job_state: 'M' }, { state: 'unknown' }],
+  ])('reads %j', (attributes, status) => {
+    expect(dialect.poll([submitted('1')]).parse(pbsDocument({ '1.host': attributes }))).toMatchObject([
+      { id: '1', ...status },
+    ])
+  })
+
+  it('gives an array that is no range a range, and finds its tasks again', () => {
+    expect(headerOf(pbs(), { array: [13, 57] })).toContain('#PBS -J 13-57:44')
+    expect(headerOf(pbs(), { array: [13, 20, 57] })).toContain('#PBS -J 0-2')
+    expect(headerOf(pbs(), { array: [13] })).toContain('#PBS -J 13-14:2')
+    expect(scriptOf(pbs(), { array: [13, 20, 57] })).toContain(
+      `TASK_ID=$(echo 13 20 57 | cut -d ' ' -f "$((PBS_ARRAY_INDEX + 1))")`,
+    )
+    expect(pbs().cancel(submitted('1[]', [13, 20, 57]), [13, 20])).toEqual(['qdel', '1[0-1]'])
+    expect(pbs().cancel(submitted('1[]', [0, 1, 2, 3]), [0, 1, 3])).toEqual(['qdel', '1[0-1]', '1[3]'])
+  })
+
+  it('takes an unknown job for an empty list, and broken JSON for an error', () => {
+    expect(dialect.poll([submitted('1')]).nothing?.(failing('qstat: Unknown Job Id 1.host'))).toBe(true)
+    for (const rubbish of ['', '{"Jobs":', '[]', '{}'])
+      expect(() => dialect.poll([submitted('1')]).parse(rubbish)).toThrow('expected')
+  })
+
+  it('reads why a job waits, and the nodes', () => {
+    const waiting = pbsDocument({
+      '1.host': { job_state: 'Q', comment: 'Can Never Run: Insufficient amount of resource: ncpus (R: 100 A: 4 T: 4)' },
+    })
+    expect(dialect.why(submitted('1')).parse(waiting)).toBe(
+      'state Q, Can Never Run: Insufficient amount of resource: ncpus (R: 100 A: 4 T: 4)',
+    )
+    const nodes = {
+      n1: { state: 'job-busy', resources_available: { ncpus: 2, mem: '4194304kb' }, resources_assigned: { ncpus: 2 } },
+      n2: { state: 'state-unknown,down' },
+    }
+    expect(dialect.nodes().parse(JSON.stringify({ pbs_version: '19', nodes }))).toEqual([
+      { name: 'n1', state: 'busy', cores: 2, coresInUse: 2, memoryMb: 4096, detail: 'job-busy' },
+      { name: 'n2', state: 'down', cores: 0, coresInUse: 0, detail: 'state-unknown,down' },
+    ])
+  })
+})
+
+describe('Torque', () => {
+  // In the form of `qstat -f -1 -t` of Torque's manual.
+  it('reads paragraphs', () => {
+    const text = [
+      'Job Id: 12[1].host.domain\n    Job_Name = study-1\n    job_state = C\n    exec_host = n1/0+n1/1\n    exit_status = 271\n\n',
+      'Job Id: 12[2].host.domain\n    Job_Name = study-2\n    job_state = C\n    exit_status = -11\n\n',
+      'Job Id: 12[3].host.domain\n    job_state = R\n    exec_host = n2/0\n\n',
+      'Job Id: 13.host.domain\n    job_state = C\n    exit_status = -10\n\n',
+    ].join('')
+    expect(
+      torque({ onSlurm: false })
+        .poll([submitted('12[]'), submitted('13')])
+        .parse(text),
+    ).toEqual([
+      { id: '12[]', task: 1, state: 'cancelled', signal: '15', node: 'n1' },
+      { id: '12[]', task: 2, state: 'timed out', reason: 'exit status -11' },
+      { id: '12[]', task: 3, state: 'running', node: 'n2' },
+      { id: '13', state: 'out of memory', reason: 'exit status -10' },
+    ])
+    expect(() => torque({ onSlurm: false }).poll([]).parse('<html>')).toThrow('qstat printed')
+  })
+
+  /** Recorded from slurm-wlm-torque 22.05.8, cut. The tasks of an array have numbers of their own. */
+  const recorded = (id: number, name: string, state: string) =>
+    `Job Id:\t${id}\n\tJob_Name = ${name}\n\tJob_Owner = root@localhost\n\tjob_state = ${state}\n\tqueue = practice\n\tqtime = Mon Nov 23 00:03:37 2026\n\texec_host = n1/1\n\tPriority = 4294901757\n\n`
+
+  it("reads Slurm's imitation, in which an array is as alive as its liveliest task and nothing has an exit code", () => {
+    const imitation = torque({ onSlurm: true })
+    const own = imitation.submit({ ...job, array: [0, 1] }).command[2] ?? ''
+    const { command, parse, nothing } = imitation.poll([
+      submitted('12', [0, 1]),
+      { ...submitted('20'), name: 'single' },
+      { ...submitted('21'), name: 'too-large' },
+    ])
+    expect(command).toEqual(['qstat', '-f'])
+    expect(
+      parse(
+        recorded(3, 'study', 'R') +
+          recorded(13, own, 'C') +
+          recorded(14, 'study-0badf00d', 'R') +
+          recorded(12, own, 'Q') +
+          recorded(20, 'single', 'C') +
+          // Of states such as OUT_OF_MEMORY qstat knows no letter: they are ends.
+          recorded(21, 'too-large', 'U'),
+      ),
+    ).toEqual([
+      { id: '12', state: 'queued', node: 'n1' },
+      { id: '20', state: 'unknown', node: 'n1' },
+      { id: '21', state: 'unknown' },
+    ])
+    expect(parse('')).toEqual([])
+    // As where Perl does not know the locale.
+    expect(nothing?.(failing('perl: warning: Setting locale failed.\n', 153))).toBe(true)
+    expect(nothing?.(failing('', 1))).toBe(false)
+  })
+
+  it('reads the nodes of both', () => {
+    // The first recorded from slurm-wlm-torque, the second as in Torque's manual.
+    const text =
+      'n1\n    state = free\n    np = 2\n    ntype = cluster\n    status = rectime=1795392224,state=free,ncpus=2\n\nn2\n     state = job-exclusive\n     np = 4\n     jobs = 0-1/12.host,2/13.host, 3/14.host\n'
+    expect(torque({ onSlurm: true }).nodes().parse(text)).toEqual([
+      { name: 'n1', state: 'free', cores: 2, coresInUse: 0, detail: 'free' },
+      { name: 'n2', state: 'busy', cores: 4, coresInUse: 4, detail: 'job-exclusive' },
+    ])
+  })
+})
+
+describe('HTCondor', () => {
+  // ClassAds as the manual describes them.
+  const read = (queue: object[], history: object[] = []) =>
+    htcondor()
+      .poll([submitted('5')])
+      .parse(
+        `${queue.length > 0 ? JSON.stringify(queue) : ''}\n--\n${history.length > 0 ? JSON.stringify(history) : ''}`,
+      )
+
+  it.each([
+    [{ JobStatus: 1 }, { state: 'queued' }],
+    [
+      { JobStatus: 2, RemoteHost: 'slot1_2@n1' },
+      { state: 'running', node: 'n1' },
+    ],
+    [{ JobStatus: 6 }, { state: 'running' }],
+    [
+      { JobStatus: 4, ExitBySignal: false, ExitCode: 0, LastRemoteHost: 'slot1@n2' },
+      { state: 'completed', exitCode: 0, node: 'n2' },
+    ],
+    [
+      { JobStatus: 4, ExitBySignal: false, ExitCode: 13 },
+      { state: 'failed', exitCode: 13 },
+    ],
+    [
+      { JobStatus: 4, ExitBySignal: true, ExitSignal: 9 },
+      { state: 'failed', signal: '9' },
+    ],
+    [
+      { JobStatus: 5, HoldReasonCode: 1, HoldReason: 'via condor_hold' },
+      { state: 'held', reason: 'via condor_hold' },
+    ],
+    [{ JobStatus: 5, HoldReasonCode: 34, HoldReason: 'memory' }, { state: 'out of memory' }],
+    [{ JobStatus: 3, RemoveReason: 'via condor_rm (by user you)' }, { state: 'cancelled' }],
+    [
+      {
+        JobStatus: 3,
+        LastJobStatus: 2,
+        RemoveReason: 'The job attribute PeriodicRemove expression … evaluated to TRUE',
+      },
+      { state: 'timed out' },
+    ],
+    [
+      {
+        JobStatus: 3,
+        LastJobStatus: 1,
+        RemoveReason: 'The job attribute PeriodicRemove expression … evaluated to TRUE',
+      },
+      { state: 'node failed' },
+    ],
+  ])('reads %j', (ad, status) => {
+    expect(read([{ ClusterId: 5, TaskId: 3, ...ad }])).toEqual([
+      expect.objectContaining({ id: '5', task: 3, ...status }),
+    ])
+    expect(read([], [{ ClusterId: 5, ...ad }])).toMatchObject([{ id: '5', ...status }])
+  })
+
+  it('prints nothing where there is nothing, and rubbish is an error', () => {
+    expect(read([])).toEqual([])
+    for (const rubbish of ['', '[]', '[]\n--\n<html>', '{}\n--\n']) {
+      expect(() =>
+        htcondor()
+          .poll([submitted('5')])
+          .parse(rubbish),
+      ).toThrow('expected')
+    }
+  })
+
+  it('finds the nodes of a DAG by their names, and single tasks by theirs', () => {
+    const ads = [
+      { ClusterId: 7, JobStatus: 2 },
+      { ClusterId: 8, DAGNodeName: 'A', JobStatus: 2 },
+    ]
+    expect(pollDag('7').parse(`${JSON.stringify(ads)}\n--\n`)).toMatchObject([{ id: '7' }, { id: '8', dagNode: 'A' }])
+    expect(pollDag('7').command.slice(-2)).toEqual(['-constraint', 'ClusterId == 7 || DAGManJobId == 7'])
+    expect(htcondor().cancel(submitted('5', [1, 2]), [2])).toEqual([
+      'condor_rm',
+      '-constraint',
+      'ClusterId == 5 && (TaskId == 2)',
+    ])
+  })
+
+  it('counts the cores that are left on a machine', () => {
+    const slots = [
+      { Machine: 'n1', State: 'Unclaimed', Activity: 'Idle', TotalCpus: 4, Cpus: 1, TotalMemory: 512 },
+      { Machine: 'n1', State: 'Claimed', Activity: 'Busy', TotalCpus: 4, Cpus: 3, TotalMemory: 512 },
+    ]
+    expect(htcondor().nodes().parse(JSON.stringify(slots))).toMatchObject([
+      { name: 'n1', state: 'free', cores: 4, coresInUse: 3 },
+    ])
+  })
+})
+
+describe("the user's jobs", () => {
+  // Slurm's recorded from 22.05, the others in the form of their manuals.
+  const slurms =
+    '2|FAILED|BadConstraints|/home/you/run|study\n9|PENDING|Resources|/home/you/run|study\n9|RUNNING|None|/home/you/run|study\n3|PENDING|JobHeldUser|/tmp|a|b\n'
+  const pbsList = JSON.stringify({
+    pbs_version: '22',
+    Jobs: {
+      '9[].host': {
+        ...{ Job_Name: 'study', Job_Owner: 'you@login', job_state: 'B' },
+        Variable_List: { PBS_O_WORKDIR: '/home/you/run' },
+      },
+      '4.host': { Job_Name: 'theirs', Job_Owner: 'she@login', job_state: 'R' },
+    },
+  })
+  const torqueList =
+    'Job Id: 9[].host\n    Job_Name = study\n    Job_Owner = you@login\n    job_state = R\n    Variable_List = PBS_O_QUEUE=q,PBS_O_WORKDIR=/home/you/run,PBS_O_HOST=login\n\nJob Id: 4.host\n    Job_Name = theirs\n    Job_Owner = she@login\n    job_state = R\n\n'
+  const ads = [0, 1].map((ProcId) => ({
+    ClusterId: 9,
+    ProcId,
+    JobBatchName: 'study',
+    Iwd: '/home/you/run',
+    JobStatus: 2,
+  }))
+  it.each([
+    [slurm({ accounting: true }), slurms, '9'],
+    [torque({ onSlurm: true }), slurms, '9'],
+    [pbs(), pbsList, '9[]'],
+    [torque({ onSlurm: false }), torqueList, '9[]'],
+    [htcondor(), `${JSON.stringify(ads)}\n--\n`, '9'],
+  ])('are listed with their folders, an array once: %#', (dialect, printed, id) => {
+    const jobs = dialect.queue('you').parse(printed)
+    expect(jobs[0]).toEqual({ id, name: 'study', state: 'running', folder: '/home/you/run' })
+    const other = [{ id: '3', name: 'a|b', state: 'held', folder: '/tmp' }]
+    expect(jobs.slice(1)).toEqual(printed === slurms ? other : [])
+    expect(() => dialect.queue('you').parse('<html>')).toThrow('expected')
+  })
+})
+
+describe('which scheduler there is', () => {
+  it.each([
+    ['program sbatch\nsacct 0\n', 'Slurm'],
+    ['program sbatch\nsacct 1\n', 'Slurm, without accounting'],
+    ['program qsub\nqstat pbs_version = 19.1.1\n', 'PBS'],
+    ['program qsub\nqstat Version: 6.1.3 Commit: abc\n', 'Torque'],
+    ['program qsub\nqstat Unknown option: version Usage: qstat\n', "Slurm's imitation of Torque"],
+    ['program condor_submit\n', 'HTCondor'],
+    ['', undefined],
+  ])('%j', (printed, title) => {
+    expect(dialectOf(readProbe(printed))?.title).toBe(title)
+  })
+
+  it('is the one that was asked for, if it is there', () => {
+    const found = readProbe('program sbatch\nprogram qsub\nsacct 1\nqstat Unknown option\n')
+    expect(dialectOf(found, 'torque')?.title).toBe("Slurm's imitation of Torque")
+    expect(dialectOf(found, 'pbs')).toBeUndefined()
+    expect(dialectOf(found, 'htcondor')).toBeUndefined()
+  })
+})

@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { commandLine, fromHome, quote } from '../../src/ssh/quote.ts'
+import { hostileArgument, printArguments } from '../hostile.ts'
+
+const execute = promisify(execFile)
+
+/** Login shells that accounts on clusters have; each must read the line in the same way. */
+const shells = ['sh', 'bash', 'zsh', 'tcsh', 'fish']
+const here = await Promise.all(
+  shells.map((shell) =>
+    execute(shell, ['-c', 'true']).then(
+      () => true,
+      () => false,
+    ),
+  ),
+)
+
+describe('quote', () => {
+  it('leaves plain words as one types them', () => {
+    expect(['squeue', '--format=%i', 'a,b', '/home/x/y.sh', 'user@host:1'].map(quote)).toEqual([
+      'squeue',
+      '--format=%i',
+      'a,b',
+      '/home/x/y.sh',
+      'user@host:1',
+    ])
+    expect(['', 'a b', "it's", '$HOME', '*'].map(quote)).toEqual(["''", "'a b'", "'it'\\''s'", "'$HOME'", "'*'"])
+  })
+
+  it('puts the folder and the environment before the command', () => {
+    expect(commandLine(['sbatch', 'my job.sh'], { cwd: '~/runs/1', environment: { N: '1 2' } })).toBe(
+      "cd ./runs/1 && env 'N=1 2' sbatch 'my job.sh'",
+    )
+  })
+
+  it('takes no path for an option', () => {
+    expect(['-rf', '~', '~/-x', '', 'a/b', '/c'].map(fromHome)).toEqual(['./-rf', '.', './-x', './', 'a/b', '/c'])
+  })
+
+  it('refuses what no argument, and what no name of a variable, can be', () => {
+    expect(() => quote('a\0b')).toThrow('cannot hold a NUL')
+    expect(() => commandLine(['true'], { environment: { 'A=B; id': '1' } })).toThrow('accepts letters, digits and _')
+  })
+})
+
+describe('a command line', () => {
+  for (const [at, shell] of shells.entries()) {
+    const need = here[at] ? '' : ` (needs ${shell}: sudo apt-get install ${shell})`
+    it.skipIf(!here[at])(`hands every argument on as it is, by ${shell}${need}`, async () => {
+      await using folder = await temporaryFolder()
+      const program = join(folder.path, 'arguments')
+      await writeFile(program, printArguments)
+      await chmod(program, 0o755)
+      await fc.assert(
+        fc.asyncProperty(fc.array(hostileArgument, { maxLength: 5 }), async (args) => {
+          const line = commandLine([program, ...args], { cwd: folder.path, environment: { A: args[0] ?? '' } })
+          const { stdout } = await execute(shell, ['-c', line])
+          expect(stdout.split('\0')).toEqual([args[0] ?? '', ...args, ''])
+        }),
+        { numRuns: 100 },
+      )
+    })
+  }
+})

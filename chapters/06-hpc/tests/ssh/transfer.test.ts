@@ -1,0 +1,333 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { startProxy } from '@repo/common/servers/proxy'
+import { describeReal } from '@repo/common/testing/vitest'
+import { newKeyPair } from '@repo/practice-cluster/cluster'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import fc from 'fast-check'
+import ssh2 from 'ssh2'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { findOpenSsh, installOpenSsh, type OpenSsh, startOpenSsh } from '../../src/real/open-ssh.ts'
+import { type Connection, connect } from '../../src/ssh/connection.ts'
+import type { RemoteFileError } from '../../src/ssh/sftp.ts'
+import type { TransferProgress } from '../../src/ssh/transfer.ts'
+
+/** All files below a folder with their contents. */
+async function contents(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const texts = files.map(async (file) => [file.slice(folder.length + 1), await readFile(file, 'base64')] as const)
+  return Object.fromEntries(await Promise.all(texts))
+}
+
+async function write(folder: string, files: Record<string, string | Buffer>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), content)
+  }
+}
+
+describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }, () => {
+  let server: OpenSsh
+  let connection: Connection
+  let folder: string
+  let number = 0
+  beforeAll(async () => {
+    server = await startOpenSsh()
+    connection = await connect(server.options)
+  })
+  beforeEach(async () => {
+    folder = join(server.folder, `test-${number++}`)
+    await mkdir(folder)
+  })
+  afterAll(async () => {
+    await connection?.[Symbol.asyncDispose]()
+    await server?.[Symbol.asyncDispose]()
+  })
+
+  describe('single files', () => {
+    it('are written whole or not at all, over older ones, and read back', async () => {
+      const file = join(folder, 'a b')
+      const large = randomBytes(3_000_000)
+      for (const content of ['', 'short', large]) {
+        await connection.writeFile(file, content)
+        expect((await connection.readFile(file)).equals(Buffer.from(content))).toBe(true)
+      }
+      await connection.writeFile(file, '#!/bin/sh\necho run', { mode: 0o755 })
+      expect(await connection.output([file])).toBe('run\n')
+      expect(await readdir(folder)).toEqual(['a b'])
+    })
+
+    it('have errors that name host and path', async () => {
+      const missing = connection.readFile(join(folder, 'missing'))
+      await expect(missing).rejects.toThrow(`${connection.name}: ${join(folder, 'missing')} cannot be read`)
+      expect((await missing.catch((error: RemoteFileError) => error.code)) as string).toBe('ENOENT')
+      await expect(connection.writeFile(join(folder, 'no', 'folder'), '')).rejects.toThrow('folder cannot be written')
+      await expect(connection.list(join(folder, 'no'))).rejects.toThrow('cannot be listed')
+    })
+
+    it('lie in folders that are made, listed and removed with all that is in them', async () => {
+      const deep = join(folder, 'x', 'y', 'z')
+      await Promise.all([connection.mkdir(deep), connection.mkdir(deep)])
+      await connection.writeFile(join(deep, 'file'), '12345')
+      await symlink('/etc', join(folder, 'x', 'link'))
+      expect(await connection.list(join(folder, 'x'))).toMatchObject([
+        { name: 'link', kind: 'other' },
+        { name: 'y', kind: 'folder' },
+      ])
+      expect(await connection.list(deep)).toEqual([{ name: 'file', kind: 'file', bytes: 5, mode: 0o644 }])
+      await expect(connection.mkdir(join(deep, 'file'))).rejects.toThrow('cannot be made')
+      await connection.remove(join(folder, 'x'))
+      await connection.remove(join(folder, 'x'))
+      expect(await readdir(folder)).toEqual([])
+      expect((await stat('/etc')).isDirectory()).toBe(true)
+    })
+
+    it('begin in the home folder where their path is a relative one, as commands do', async () => {
+      const home = await connection.realPath('.')
+      expect(await connection.realPath('~/.')).toBe(home)
+      expect(await connection.output(['pwd'])).toBe(`${home}\n`)
+    })
+  })
+
+  it('folders arrive as they are, whatever the names and the contents', async () => {
+    const name = fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => {
+      const bytes = Buffer.byteLength(text)
+      return bytes > 0 && bytes < 60 && !/[/\0]/.test(text) && text !== '.' && text !== '..'
+    })
+    const path = fc.tuple(name, name).map(([a, b]) => `${a}.d/${b}`)
+    const tree = fc.dictionary(fc.oneof(name, path), fc.uint8Array({ maxLength: 100_000 }), { maxKeys: 8 })
+    let at = 0
+    await fc.assert(
+      fc.asyncProperty(tree, async (files) => {
+        const [from, there, back] = ['from', 'there', 'back'].map((kind) => join(folder, `${at}-${kind}`)) as [
+          string,
+          string,
+          string,
+        ]
+        at++
+        await mkdir(from)
+        await write(from, Object.fromEntries(Object.entries(files).map(([name, data]) => [name, Buffer.from(data)])))
+        const count = Object.keys(files).length
+        expect(await connection.upload(from, there)).toMatchObject({ files: count, unchanged: 0, verified: true })
+        expect(await connection.download(there, back)).toMatchObject({ files: count, unchanged: 0, verified: true })
+        expect(await contents(back)).toEqual(await contents(from))
+        expect(await contents(there)).toEqual(await contents(from))
+        // All is there: nothing travels again.
+        expect(await connection.upload(from, there)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
+        expect(await connection.download(there, back)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  it('only what differs travels, only what is asked for, and programs stay programs', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await write(from, { 'a/1': 'one', 'a/2': 'two', run: '#!/bin/sh\necho ran' })
+    await chmod(join(from, 'run'), 0o755)
+    await symlink('/etc/passwd', join(from, 'link'))
+    expect(await connection.upload(from, there)).toMatchObject({ files: 3, bytes: 24, skipped: ['link'] })
+    expect(await connection.output([join(there, 'run')])).toBe('ran\n')
+
+    await writeFile(join(from, 'a/2'), 'TWO')
+    expect(await connection.upload(from, there)).toMatchObject({ files: 1, bytes: 3, unchanged: 2 })
+    expect(await connection.download(there, back, { only: ['a/2'] })).toMatchObject({ files: 1, unchanged: 0 })
+    expect(Object.keys(await contents(back))).toEqual(['a/2'])
+    const missing = connection.download(there, back, { only: ['a/1', 'a/3'] })
+    await expect(missing).rejects.toThrow(`${connection.name}: ${join(there, 'a/3')} cannot be read`)
+    expect(Object.keys(await contents(back))).toEqual(['a/1', 'a/2'])
+    await expect(connection.download(there, back, { only: ['../from/run'] })).rejects.toThrow('accepts paths within')
+  })
+
+  it('tells how far it is, up to all of it', async () => {
+    const from = join(folder, 'from')
+    await write(from, { small: 'x', large: randomBytes(500_000) })
+    for (const transfer of [
+      (options: { onProgress: (progress: TransferProgress) => void }) =>
+        connection.upload(from, join(folder, 'there'), options),
+      (options: { onProgress: (progress: TransferProgress) => void }) =>
+        connection.download(from, join(folder, 'back'), options),
+    ]) {
+      const seen: TransferProgress[] = []
+      await transfer({ onProgress: (progress) => seen.push(progress) })
+      expect(seen.at(-1)).toEqual({ files: 2, totalFiles: 2, bytes: 500_001, totalBytes: 500_001 })
+      expect(seen.map(({ bytes }) => bytes)).toEqual(seen.map(({ bytes }) => bytes).toSorted((a, b) => a - b))
+    }
+  })
+
+  it('goes on where it was cut, in both directions', async () => {
+    await using proxy = await startProxy({ port: server.port })
+    await using own = await connect({ ...server.options, port: proxy.port })
+    const content = randomBytes(6 << 20)
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await write(from, { large: content })
+    proxy.cutAfter(4 << 20, 'up')
+    const up = await own.upload(from, there)
+    expect((await readFile(join(there, 'large'))).equals(content)).toBe(true)
+    expect(up.resumedBytes).toBeGreaterThan(1 << 20)
+    expect(await readdir(there)).toEqual(['large'])
+
+    proxy.cutAfter(4 << 20, 'down')
+    const down = await own.download(there, back)
+    expect((await readFile(join(back, 'large'))).equals(content)).toBe(true)
+    expect(down.resumedBytes).toBeGreaterThan(1 << 20)
+    expect(await readdir(back)).toEqual(['large'])
+  })
+
+  it('goes on where another process was ended, and never trusts what it finds', async () => {
+    const content = randomBytes(3 << 20)
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await write(from, { large: content })
+    const half = 1 << 20
+    const part = `.large.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
+    for (const [begun, bytes] of [
+      [content.subarray(0, half), content.length - half],
+      // Its checksum will be wrong: sent again as a whole.
+      [randomBytes(half), 2 * content.length - half],
+      [randomBytes(content.length + 1), content.length],
+    ] as const) {
+      await connection.remove(there)
+      await write(there, { [part]: begun })
+      expect(await connection.upload(from, there)).toMatchObject({ files: 1, bytes })
+      expect(await contents(there)).toEqual(await contents(from))
+    }
+    for (const [begun, bytes] of [
+      [content.subarray(0, half), content.length - half],
+      [randomBytes(half), 2 * content.length - half],
+    ] as const) {
+      await connection.remove(back)
+      await write(back, { [part]: begun })
+      expect(await connection.download(there, back)).toMatchObject({ files: 1, bytes })
+      expect(await contents(back)).toEqual(await contents(from))
+    }
+  })
+
+  it('stops when asked to, and goes on later', async () => {
+    const from = join(folder, 'from')
+    await write(from, { large: randomBytes(8 << 20) })
+    const controller = new AbortController()
+    const onProgress = ({ bytes }: TransferProgress) => {
+      if (bytes > 2 << 20) controller.abort(new Error('enough'))
+    }
+    const there = join(folder, 'there')
+    await expect(connection.upload(from, there, { signal: controller.signal, onProgress })).rejects.toThrow('enough')
+    expect(await readdir(there)).toEqual([expect.stringMatching(/^\.large\..*\.part$/)])
+    const { resumedBytes } = await connection.upload(from, there)
+    expect(resumedBytes).toBeGreaterThan(1 << 20)
+    expect(await contents(there)).toEqual(await contents(from))
+  })
+
+  describe('with programs of its own in the place of the usual ones', () => {
+    /** A server whose only programs are a shell, xargs, and these. */
+    async function withPrograms(programs: Record<string, string>) {
+      const path = join(folder, 'bin')
+      await mkdir(path)
+      await write(path, programs)
+      for (const name of Object.keys(programs)) await chmod(join(path, name), 0o755)
+      for (const name of ['sh', 'xargs'])
+        await symlink(await connection.output(['which', name]).then((out) => out.trim()), join(path, name))
+      return await startOpenSsh({ environment: { PATH: path } })
+    }
+    it.each([
+      ['once is copied again', 1],
+      ['all the time is refused', 1_000],
+    ])('a file that is written to %s', async (_, times) => {
+      const [from, back] = [join(folder, 'from'), join(folder, 'back')]
+      await write(from, { growing: 'a' })
+      // Grows as soon as its checksum has been taken.
+      const sums = (await connection.output(['which', 'sha256sum'])).trim()
+      const growing = `#!/bin/sh\n${sums} "$@"\nread content < growing\n[ \${#content} -gt ${times} ] || echo "\${content}a" > growing\n`
+      await using own = await withPrograms({ sha256sum: growing })
+      await using client = await connect(own.options)
+      const copied = client.download(from, back)
+      if (times === 1) {
+        expect(await copied).toMatchObject({ files: 1, verified: true })
+        expect(await readFile(join(back, 'growing'), 'utf8')).toBe('aa\n')
+      } else {
+        await expect(copied).rejects.toThrow(`${join(from, 'growing')} changed while it was copied`)
+        expect(await readdir(back)).toEqual([])
+      }
+    })
+
+    it('a host without checksums gets and gives everything anew, and this is said', async () => {
+      const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+      await write(from, { 'a/b': randomBytes(400_000), c: '' })
+      await using own = await withPrograms({})
+      await using client = await connect(own.options)
+      for (let time = 0; time < 2; time++) {
+        expect(await client.upload(from, there)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
+        expect(await client.download(there, back)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
+      }
+      expect(await contents(back)).toEqual(await contents(from))
+    })
+  })
+})
+
+describe('a host that names files as it should not', () => {
+  it.each(['../evil', 'a/b', 'a\0b'])('is not believed: %j', async (name) => {
+    await using stack = new AsyncDisposableStack()
+    const { path: folder } = stack.use(await temporaryFolder())
+    const keys = { host: newKeyPair('host'), user: newKeyPair('user') }
+    const sftp = (session: ssh2.SFTPWrapper) => {
+      let listed = false
+      const entry = {
+        filename: name,
+        longname: name,
+        attrs: { mode: 0o100644, size: 4, uid: 0, gid: 0, atime: 0, mtime: 0 },
+      }
+      session.on('OPENDIR', (id) => session.handle(id, Buffer.from('folder')))
+      session.on('READDIR', (id) => {
+        if (listed) return session.status(id, 1)
+        listed = true
+        session.name(id, [entry])
+      })
+      session.on('CLOSE', (id) => session.status(id, 0))
+    }
+    const server = new ssh2.Server({ hostKeys: [keys.host.private] }, (client) => {
+      client.on('error', () => {})
+      client.on('authentication', (context) => context.accept())
+      client.on('session', (accept) => accept().on('sftp', (accept) => sftp(accept())))
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    stack.defer(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    const [identityFile, knownHostsFile] = [join(folder, 'key'), join(folder, 'known_hosts')]
+    await writeFile(identityFile, keys.user.private)
+    await writeFile(knownHostsFile, `[127.0.0.1]:${port} ${keys.host.public}\n`)
+    const options = { host: '127.0.0.1', port, user: 'any', identityFile, knownHostsFile, configFile: false as const }
+    const client = stack.use(await connect(options))
+    await expect(client.download('results', join(folder, 'back', 'here'))).rejects.toThrow('which is no name of a file')
+    expect(await readdir(folder)).not.toContain('back')
+  })
+})
+
+describeReal(
+  'a disk that is full',
+  // The only way to a small disk that needs no preparation: a mount in a namespace of the server's own.
+  {
+    name: 'OpenSSH, Linux and root',
+    found: process.platform === 'linux' && process.getuid?.() === 0 && (await findOpenSsh()),
+    install: `${installOpenSsh}, then run the tests as root`,
+  },
+  () => {
+    it('is reported with host and path, leaves no unfinished file, and takes what fits', async () => {
+      const mount = 'mount -t tmpfs -o size=1m none /mnt && exec "$@"'
+      await using server = await startOpenSsh({ launcher: ['unshare', '--mount', 'sh', '-c', mount, 'sh'] })
+      await using connection = await connect(server.options)
+      const from = join(server.folder, 'from')
+      await write(from, { large: randomBytes(3 << 20), small: 'fits' })
+      await expect(connection.upload(from, '/mnt/there')).rejects.toThrow(
+        /^.*127\.0\.0\.1:\d+: \/mnt\/there\/large cannot be written: the disk or your quota may be full; .* are free there$/,
+      )
+      await expect(connection.writeFile('/mnt/large', randomBytes(3 << 20))).rejects.toThrow('your quota may be full')
+      const listed = await connection.output(['find', '/mnt', '-type', 'f', '-size', '+1k'])
+      expect(listed).toBe('')
+      expect(await connection.upload(from, '/mnt/there', { only: ['small'] })).toMatchObject({ files: 1, bytes: 4 })
+    })
+  },
+)

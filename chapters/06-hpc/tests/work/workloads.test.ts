@@ -1,0 +1,172 @@
+/** What runs on the nodes, as functions: studies in parts, a sum over ranks, a computation in several lives. */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { until } from '@repo/common/testing/testing'
+import { shingleSets } from '@repo/common/texts/shingles'
+import { compareRows, comparisonOf } from '@repo/common/texts/similarity'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { board, summary } from '../../src/cluster/board.ts'
+import { explain } from '../../src/cluster/explain.ts'
+import { advance, begin, isDone, stepsOf } from '../../src/work/collatz.ts'
+import { allReduce, joinRing, passAround, placeIn } from '../../src/work/ring.ts'
+import { computePart, filesOf, partsAtMost, readStudy, type Study, scoresOf } from '../../src/work/study.ts'
+
+const view = { width: 40, height: 30, iterations: 200, centerX: -0.75, centerY: 0, zoom: 1 }
+const text = fc
+  .array(fc.constantFrom('we', 'the', 'people', 'of', 'union'), { maxLength: 30 })
+  .map((words) => words.join(' '))
+const study: fc.Arbitrary<Study> = fc.oneof(
+  fc.constant({ job: 'mandelbrot' as const, view }),
+  fc
+    .array(text, { minLength: 2, maxLength: 9 })
+    .map((texts) => ({ job: 'similarity' as const, sets: shingleSets(texts, 2) })),
+)
+
+describe('a study', () => {
+  it('is the same whole however it is cut', () => {
+    fc.assert(
+      fc.property(study, fc.nat(), (whole, cut) => {
+        const parts = 1 + (cut % partsAtMost(whole))
+        const all = Array.from({ length: parts }, (_, part) => computePart(whole, { part, parts }))
+        expect(Buffer.concat(all)).toEqual(Buffer.from(computePart(whole, { part: 0, parts: 1 })))
+      }),
+    )
+  })
+
+  it('of texts holds the scores of all pairs as chapter 3 computes them', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 2, maxLength: 9 }), (texts) => {
+        const comparison = comparisonOf(shingleSets(texts, 2))
+        compareRows(comparison, { from: 0, to: texts.length })
+        const whole = computePart({ job: 'similarity', sets: shingleSets(texts, 2) }, { part: 0, parts: 1 })
+        expect(scoresOf(whole, texts.length)).toEqual(comparison.scores)
+      }),
+    )
+  })
+
+  it('travels as files and comes back as it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(study, async (sent) => {
+        const files = filesOf(sent)
+        expect(await readStudy(async (name) => Buffer.from(files[name] ?? ''))).toEqual(sent)
+      }),
+    )
+  })
+})
+
+describe('the longest Collatz sequence', () => {
+  it('is that of the known record holders', () => {
+    // https://oeis.org/A006877 and A006878
+    expect([27, 97, 871, 6171, 77_031, 837_799].map(stepsOf)).toEqual([111, 118, 178, 261, 350, 524])
+  })
+
+  it('is the same in any number of lives', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 30 }), (pieces) => {
+        const inOneGo = advance(begin(), 2_000, 2_000)
+        let state = begin()
+        // Through JSON, as between two lives.
+        for (let life = 0; !isDone(state, 2_000); life++) {
+          state = JSON.parse(JSON.stringify(advance(state, 2_000, pieces[life % pieces.length] ?? 1)))
+        }
+        expect(state).toEqual(inOneGo)
+      }),
+    )
+  })
+})
+
+describe('ranks', () => {
+  it('know their place from whoever started them', () => {
+    expect(placeIn({ SLURM_PROCID: '3', SLURM_NTASKS: '4' })).toEqual({ rank: 3, size: 4 })
+    // mpirun inside a job of Slurm: the nearer one counts.
+    const both = { SLURM_PROCID: '0', SLURM_NTASKS: '1', OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2' }
+    expect(placeIn(both)).toEqual({ rank: 1, size: 2 })
+    expect(() => placeIn({})).toThrow('no rank in the environment; looked for OMPI_COMM_WORLD_RANK')
+  })
+
+  it.each([1, 2, 3, 5])('%i of them add up vectors of any length, everywhere the same', async (size) => {
+    await using folder = await temporaryFolder()
+    let round = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: -1_000, max: 1_000 }), { maxLength: 40 }), async (values) => {
+        const place = { size, folder: join(folder.path, String(round++)), host: '127.0.0.1', node: 'here' }
+        const rings = await Promise.all(Array.from({ length: size }, (_, rank) => joinRing({ ...place, rank })))
+        const vectors = rings.map(({ rank }) => Float64Array.from(values, (value) => value * (rank + 1)))
+        await Promise.all(rings.map((ring, at) => allReduce(ring, vectors[at] ?? new Float64Array())))
+        await Promise.all(rings.map((ring) => passAround(ring, 3)))
+        const factor = (size * (size + 1)) / 2
+        for (const vector of vectors) expect(vector).toEqual(Float64Array.from(values, (value) => value * factor))
+        for (const ring of rings) ring[Symbol.dispose]()
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  it('let nobody in who does not know the token', async () => {
+    await using folder = await temporaryFolder()
+    const place = { size: 2, folder: folder.path, host: '127.0.0.1', node: 'here' }
+    const first = joinRing({ ...place, rank: 0 })
+    const file = join(folder.path, '0.json')
+    const { port } = JSON.parse(await until(() => readFile(file, 'utf8'))) as { port: number }
+    // Before the rank that is meant: one that says something else, one that says too little, and one that says nothing.
+    const intruders = ['0'.repeat(32), 'short', ''].map((said) => {
+      const intruder = connect(
+        port,
+        '127.0.0.1',
+        () => void (said === 'short' ? intruder.end(said) : intruder.write(said)),
+      )
+      return intruder.on('error', () => {}).resume()
+    })
+    const turnedOut = intruders.map((intruder) => once(intruder, 'close'))
+    await turnedOut[0]
+    const second = joinRing({ ...place, rank: 1 })
+    const rings = await Promise.all([first, second])
+    const vectors = rings.map(({ rank }) => Float64Array.of(rank + 1, 10))
+    await Promise.all(rings.map((ring, at) => allReduce(ring, vectors[at] ?? new Float64Array())))
+    expect(vectors.map((vector) => [...vector])).toEqual([
+      [3, 20],
+      [3, 20],
+    ])
+    await Promise.all(turnedOut)
+    for (const ring of rings) ring[Symbol.dispose]()
+  })
+
+  it('say who has not come, and then are not to be reached any more', async () => {
+    await using folder = await temporaryFolder()
+    const place = { rank: 0, size: 2, folder: folder.path, host: '127.0.0.1', node: 'here', timeoutMs: 200 }
+    await expect(joinRing(place)).rejects.toThrow('rank 1 has not come')
+    const { port } = JSON.parse(await readFile(join(folder.path, '0.json'), 'utf8')) as { port: number }
+    const [error] = await once(connect(port, '127.0.0.1'), 'error').catch((error) => [error])
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+})
+
+describe('what a reader is told', () => {
+  it('says why a task failed, from its state, its exit code and its log', () => {
+    const record = { task: 1, attempt: 1, state: 'failed' as const }
+    expect(explain({ ...record, state: 'timed out' }, '')).toContain('walltime')
+    expect(explain({ ...record, exitCode: 127 }, 'node: not found')).toBe('its program is not on the node')
+    expect(explain({ ...record, exitCode: 137 }, '')).toContain('SIGKILL')
+    expect(explain({ ...record, signal: '15' }, '')).toBe(
+      'it was ended by SIGTERM: by somebody, or at the end of its walltime',
+    )
+    expect(explain({ ...record, exitCode: 1 }, 'x.mjs:1\nTypeError: no\n    at x')).toBe('it threw TypeError: no')
+    expect(explain({ ...record, exitCode: 2 }, 'first\nno input\n')).toBe('it exited with 2: no input')
+    expect(explain({ ...record, reason: 'Slurm does not list it' }, '')).toBe('Slurm does not list it')
+  })
+
+  it('shows a sign for each task, and counts them', () => {
+    const tasks = (['completed', 'running', 'queued', 'failed'] as const).map((state, task) => ({
+      ...{ task, state, attempt: 1 },
+      ...(state === 'running' && { node: 'n2' }),
+    }))
+    expect(board(tasks, 3)).toBe('█▶·\n✗')
+    expect(summary(tasks)).toBe('1 failed, 1 completed, 1 running on n2, 1 queued')
+    const held = { task: 0, state: 'held' as const, attempt: 1, reason: 'launch failed requeued held' }
+    expect(summary([held])).toBe('1 held (launch failed requeued held)')
+  })
+})

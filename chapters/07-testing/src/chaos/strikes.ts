@@ -1,0 +1,124 @@
+/** How each kind of fault strikes the running pipeline. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { Fault, FaultKind } from './faults.ts'
+import type { Gate } from './gate.ts'
+import type { TimeLine } from './time-line.ts'
+
+/** What a fault strikes, and what it has to do with. */
+export interface Field {
+  pipeline: Pipeline
+  gate: Gate
+  timeLine: TimeLine
+  /** How many orders the front has accepted. */
+  accepted: () => number
+  signal: AbortSignal
+}
+
+interface Blow {
+  /** Of `kill`: how many orders its target had in the middle. */
+  held?: number
+  /** Fulfilled when the target has got over it: runs again, or has a good line again. */
+  over?: Promise<unknown>
+}
+
+/** With so many under way, every worker should have some. */
+const fewOrders = 24
+/** How many a worker should have begun and not ended when it is killed. */
+const fewInTheMiddle = 3
+/** After so long without enough for its target, those under way are not for it: a bug may keep them there for ever. */
+const dryMs = 1_000
+/** How long a kill waits when there are no more orders to let pass. */
+const patienceMs = 10_000
+
+export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | Promise<Blow>> = {
+  kill,
+  restart: (field) => ({ over: restartRedis(field) }),
+  cut: ({ pipeline }, { target }) => {
+    pipeline.links.get(target)?.cut()
+    return {}
+  },
+  delay: (field, fault) => ({ over: slow(field, fault) }),
+  'half-open': (field, fault) => ({ over: silence(field, fault) }),
+  clock: ({ pipeline }, { target, ms }) => {
+    pipeline.setClock(target, ms)
+    return {}
+  },
+}
+
+/** Kills a worker in the middle of something; again, when it has just ended what it had in the middle. */
+async function kill(field: Field, { target }: Fault): Promise<Blow> {
+  const { pipeline, timeLine } = field
+  for (;;) {
+    const { middle, isFound } = await untilBusy(field, target)
+    await pipeline.kill(target)
+    timeLine.falls(target)
+    const held = await middle()
+    const over = pipeline.start(target).then(() => timeLine.rises(target))
+    if (held > 0 || !isFound) return { held, over }
+    await over
+  }
+}
+
+/** Waits until a worker has enough in the middle, and lets more orders pass meanwhile; `isFound` unless it never has. */
+async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: string) {
+  const middle = await middleOf(pipeline, worker)
+  let fedAt = performance.now()
+  for (;;) {
+    // Soon there are no more to wait for.
+    const enough = gate.open + fewOrders > gate.orders ? 1 : fewInTheMiddle
+    if ((await middle()) >= enough) return { middle, isFound: true }
+    const waitedMs = performance.now() - fedAt
+    const underWay = gate.open - accepted() + (await pipeline.pending())
+    if (gate.open === gate.orders) {
+      if (waitedMs > patienceMs) return { middle, isFound: false }
+    } else if (underWay < fewOrders || waitedMs > dryMs) {
+      gate.openTo(gate.open + fewOrders / 3)
+      fedAt = performance.now()
+    }
+    await delay(1, undefined, { signal })
+  }
+}
+
+/** Returns a function that says how many orders a worker has begun and not ended, by the history from now on. */
+async function middleOf({ store }: Pipeline, worker: string): Promise<() => Promise<number>> {
+  const orders = new Set<string>()
+  let next = await store.historyLength()
+  return async () => {
+    const news = await store.history(next)
+    next += news.length
+    for (const { by, effect, answer } of news) {
+      if (by !== worker) continue
+      // What the bank does not accept waits, and is nobody's.
+      if (effect.do === 'advance' || answer === 'unavailable') orders.delete(effect.order)
+      else orders.add(effect.order)
+    }
+    return orders.size
+  }
+}
+
+async function restartRedis({ pipeline: { redis }, timeLine }: Field) {
+  redis.server?.process.kill('SIGKILL')
+  await redis.server?.exited
+  timeLine.falls('redis')
+  await redis.restart()
+  timeLine.rises('redis')
+}
+
+async function slow({ pipeline, timeLine, signal }: Field, { target, ms, addedMs = 0 }: Fault) {
+  using _span = timeLine.open(target, 'slow')
+  const link = pipeline.links.get(target)
+  if (!link) return
+  link.delayMs = addedMs / 2
+  await delay(ms, undefined, { signal }).finally(() => {
+    link.delayMs = 0
+  })
+}
+
+async function silence({ pipeline, timeLine, signal }: Field, { target, ms }: Fault) {
+  using _span = timeLine.open(target, 'silent')
+  const link = pipeline.links.get(target)
+  if (!link) return
+  link.block()
+  await delay(ms, undefined, { signal }).finally(() => link.heal())
+}

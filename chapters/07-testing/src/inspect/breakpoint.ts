@@ -1,0 +1,119 @@
+/** A breakpoint with a condition in a running process: reached, read, and left. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { bold, dim } from '@repo/common/output/terminal'
+import { type Inspector, placeText } from './inspector.ts'
+
+/** The line, from 1, of the first one in a file that contains a text. */
+export async function lineWith(file: URL, text: string): Promise<number> {
+  const lines = (await readFile(fileURLToPath(file), 'utf8')).split('\n')
+  const at = lines.findIndex((line) => line.includes(text))
+  if (at < 0) throw new Error(`no line of ${file.href} contains ${JSON.stringify(text)}`)
+  return at + 1
+}
+
+/** What a process was doing when it stopped. */
+export interface Stopped {
+  /** Innermost first. */
+  stack: { name: string; file: string; line: number }[]
+  /** The variables that can be seen there, as JSON where they can be. */
+  variables: Record<string, unknown>
+  /** The value of an expression in the innermost function. */
+  evaluate: <Value>(expression: string) => Promise<Value>
+  resume: () => Promise<void>
+}
+
+interface Frame {
+  callFrameId: string
+  functionName: string
+  location: { scriptId: string; lineNumber: number; columnNumber?: number }
+  scopeChain: { type: string; object: { objectId: string } }[]
+}
+
+/** For a reader: where it is, what can be seen there, and who called it. */
+export function stopText({ stack: [innermost, ...callers], variables }: Stopped): string[] {
+  return [
+    bold(`Stopped in ${innermost?.name} (${placeText(innermost)})`),
+    ...Object.entries(variables).map(([name, value]) => `  ${name} = ${dim(JSON.stringify(value) ?? 'undefined')}`),
+    `  called by ${callers
+      .slice(0, 3)
+      .map(({ name }) => name)
+      .join(', ')}`,
+  ]
+}
+
+/**
+ * Sets a breakpoint at a line of a source file. The process runs on, and stops there when the condition is true.
+ *
+ * @param condition an expression in the language of the place, such as `order.quantity > 2`
+ * @returns `reached`, fulfilled when it stops, and `remove`
+ * @throws an Error when no code of that line runs in the process, or the condition is no JavaScript
+ */
+export async function breakAt(
+  inspector: Inspector,
+  { file, line, condition }: { file: URL; line: number; condition: string },
+): Promise<{ reached: Promise<Stopped>; remove: () => Promise<void> }> {
+  await inspector.send('Runtime.enable')
+  await inspector.send('Debugger.enable')
+  const location = inspector.generatedFrom(file.href, line)
+  if (!location) throw new Error(`no code of ${file.href}:${line} runs in the process`)
+  type Compiled = { exceptionDetails?: { exception?: { description?: string } } }
+  // A condition that cannot be read would never be true, and nobody would be told.
+  const { exceptionDetails } = await inspector.send<Compiled>('Runtime.compileScript', {
+    ...{ expression: `(${condition})`, sourceURL: '', persistScript: false },
+  })
+  if (exceptionDetails) throw new Error(`${condition}: ${exceptionDetails.exception?.description?.split('\n')[0]}`)
+  const paused = inspector.once<{ callFrames: Frame[] }>('Debugger.paused')
+  // When the breakpoint cannot be set, nobody waits for it.
+  paused.catch(() => {})
+  const { breakpointId } = await inspector.send<{ breakpointId: string }>('Debugger.setBreakpoint', {
+    location,
+    condition,
+  })
+  return {
+    reached: paused.then(({ callFrames }) => read(inspector, callFrames)),
+    remove: async () => void (await inspector.send('Debugger.removeBreakpoint', { breakpointId })),
+  }
+}
+
+async function read(inspector: Inspector, frames: Frame[]): Promise<Stopped> {
+  const [innermost] = frames
+  if (!innermost) throw new Error('stopped nowhere')
+  const variables: Stopped['variables'] = {}
+  for (const { type, object } of innermost.scopeChain) {
+    if (type !== 'local' && type !== 'block') continue
+    type Properties = { result: { name: string; value?: { value?: unknown; objectId?: string; type: string } }[] }
+    const { result } = await inspector.send<Properties>('Runtime.getProperties', {
+      objectId: object.objectId,
+      ownProperties: true,
+    })
+    for (const { name, value } of result)
+      if (value && value.type !== 'function') variables[name] = await plainValue(inspector, value)
+  }
+  return {
+    variables,
+    stack: frames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => ({
+      ...{
+        name: functionName || '(anonymous)',
+        file: '',
+        line: 0,
+        ...inspector.sourceOf(scriptId, lineNumber, columnNumber),
+      },
+    })),
+    async evaluate<Value>(expression: string) {
+      type Answer = { result: { value: Value } }
+      const parameters = { callFrameId: innermost.callFrameId, expression, returnByValue: true }
+      return (await inspector.send<Answer>('Debugger.evaluateOnCallFrame', parameters)).result.value
+    },
+    resume: async () => void (await inspector.send('Debugger.resume')),
+  }
+}
+
+async function plainValue(
+  inspector: Inspector,
+  { value, objectId }: { value?: unknown; objectId?: string },
+): Promise<unknown> {
+  if (objectId === undefined) return value
+  const parameters = { objectId, functionDeclaration: 'function () { return this }', returnByValue: true }
+  return (await inspector.send<{ result: { value: unknown } }>('Runtime.callFunctionOn', parameters)).result.value
+}

@@ -1,0 +1,64 @@
+/**
+ * Three faults that no test finds, planted into the shipping workers for the example `profile`: a function that is far too
+ * slow, a list that only grows, and now and then a long piece of work in one go. The module is an instrument of the pipeline.
+ */
+import type { Instrument } from '../pipeline/instruments.ts'
+
+const depots = ['bookham', 'lamport', 'chairton', 'tablewick', 'boxford', 'lampeter', 'chesham', 'tabley']
+
+/** How many letters have to be changed, in the way it is defined: each pair of ends is compared again and again. */
+function editDistance(a: string, b: string): number {
+  if (a === '' || b === '') return a.length + b.length
+  const [restA, restB] = [a.slice(1), b.slice(1)]
+  if (a[0] === b[0]) return editDistance(restA, restB)
+  return 1 + Math.min(editDistance(restA, b), editDistance(a, restB), editDistance(restA, restB))
+}
+
+/** The depot whose name is most like the item's, for want of a map. */
+function nearestDepot(item: string): string | undefined {
+  return depots.toSorted((a, b) => editDistance(item, a) - editDistance(item, b))[0]
+}
+
+class Receipt {
+  readonly order: string
+  readonly lines: string[]
+  constructor(order: string, depot: string) {
+    this.order = order
+    this.lines = Array.from({ length: 10 }, (_, at) => `${order} ${depot} ${at}`)
+  }
+}
+
+/** For a question that somebody may ask; nobody ever takes one out. */
+const receipts = new Map<string, Receipt>()
+
+/** All at once, although nobody waits for it; for so much processor time, however busy the machine is. */
+function printReceipts(): number {
+  const begin = process.cpuUsage()
+  let letters = 0
+  while (process.cpuUsage(begin).user < 1_000 * stallMs) {
+    for (const receipt of receipts.values()) letters += JSON.stringify(receipt).length
+  }
+  return letters
+}
+
+const stallMs = 200
+const stallEvery = 100
+let shipped = 0
+
+const plant: Instrument = ({ kind }) =>
+  kind !== 'shipping'
+    ? {}
+    : {
+        around: async (step, run) => {
+          const result = await run()
+          if (step.kind === 'job') {
+            const order = step.order ?? ''
+            const items = ['book', 'lamp', 'chair', 'table']
+            const depot = nearestDepot(items[++shipped % items.length] ?? '') ?? ''
+            receipts.set(`${order} ${shipped}`, new Receipt(order, depot))
+            if (shipped % stallEvery === 0) printReceipts()
+          }
+          return result
+        },
+      }
+export default plant

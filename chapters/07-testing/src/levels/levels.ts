@@ -1,0 +1,75 @@
+/** Runs the pipeline's own tests against each planted bug: which level of tests catches what, and how long each takes. */
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createVitest, type TestModule } from 'vitest/node'
+import type { Bug } from '../pipeline/orders.ts'
+
+/** The levels of tests, each a file in tests/levels, from the smallest to the largest. */
+export const levels = [
+  'pure-functions',
+  'properties',
+  'races',
+  'simulation',
+  'contract',
+  'integration',
+  'fault-injection',
+  'end-to-end',
+] as const
+export type Level = (typeof levels)[number]
+
+export interface LevelResult {
+  level: Level
+  /** Undefined is the version without a bug. */
+  bug: Bug | undefined
+  verdict: 'passed' | 'failed' | 'skipped'
+  tests: number
+  ms: number
+  /** The first line of what the first failed test says. */
+  reason: string | undefined
+}
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs the tests of some levels with one bug, one level after the other. */
+export async function runLevels(
+  wanted: readonly Level[],
+  bug: Bug | undefined,
+  signal: AbortSignal,
+): Promise<LevelResult[]> {
+  signal.throwIfAborted()
+  const vitest = await createVitest('test', {
+    ...{ root: chapter, config: false, watch: false, pool: 'threads', isolate: false, fileParallelism: false },
+    include: wanted.map((level) => `tests/levels/*-${level}.test.ts`),
+    env: { PLANTED_BUG: bug ?? '' },
+    ...{ testTimeout: 240_000, hookTimeout: 60_000, teardownTimeout: 10_000 },
+    // Nothing is printed: the results are returned.
+    reporters: [{}],
+  })
+  const cancel = () => void vitest.cancelCurrentRun('keyboard-input')
+  signal.addEventListener('abort', cancel)
+  try {
+    const { testModules } = await vitest.start()
+    signal.throwIfAborted()
+    return testModules.map((module) => resultOf(module, bug)).toSorted((a, b) => order(a) - order(b))
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    await vitest.close()
+    // A failed test is what is looked for here, not a failure of this program.
+    process.exitCode = undefined
+  }
+}
+
+const order = ({ level }: LevelResult) => levels.indexOf(level)
+
+function resultOf(module: TestModule, bug: Bug | undefined): LevelResult {
+  const level = levels.find((name) => basename(module.moduleId).includes(name))
+  if (level === undefined) throw new Error(`${module.moduleId} belongs to no level`)
+  const tests = [...module.children.allTests()]
+  const state = module.state()
+  const [error] = [...tests.flatMap((test) => test.result().errors ?? []), ...module.errors()]
+  return {
+    ...{ level, bug, tests: tests.length, ms: module.diagnostic().duration },
+    verdict: state === 'passed' || state === 'failed' ? state : 'skipped',
+    reason: state === 'failed' ? (error?.message.split('\n', 1)[0] ?? 'unknown') : undefined,
+  }
+}

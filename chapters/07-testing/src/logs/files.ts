@@ -1,0 +1,95 @@
+/** The log files of a folder: read as they are, or followed while they grow. */
+import { open, readdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type LogLine, parseLine, type Unreadable } from './lines.ts'
+
+/** The files of a folder whose names end in `.log`. */
+async function logFiles(folder: string): Promise<string[]> {
+  return (await readdir(folder))
+    .filter((file) => file.endsWith('.log'))
+    .sort()
+    .map((file) => join(folder, file))
+}
+
+/** All lines of each file, and what could not be read. A last line without an end is what a killed process had begun. */
+export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unreadable: string[] }> {
+  const unreadable: string[] = []
+  const logs: LogLine[][] = []
+  for (const file of await logFiles(folder)) {
+    const lines: LogLine[] = []
+    for (const [at, line] of (await readFile(file, 'utf8')).split('\n').entries()) {
+      if (line === '') continue
+      const read = parseLine(line, `${basename(file)}:${at + 1}`)
+      if ('unreadable' in read) unreadable.push(read.unreadable)
+      else lines.push(read)
+    }
+    logs.push(lines)
+  }
+  return { logs, unreadable }
+}
+
+const everyMs = 100
+
+/**
+ * Yields the lines of a folder's files as they are written, new files' as well, until the signal is aborted; a message's
+ * receiving is held back until its sending has been seen, which another machine may still have to write, or for `patienceMs`.
+ */
+export async function* followLogs(
+  folder: string,
+  signal: AbortSignal,
+  patienceMs = 1_000,
+): AsyncGenerator<LogLine | Unreadable> {
+  const readTo = new Map<string, { bytes: number; lines: number; rest: Buffer }>()
+  const sent = new Set<string>()
+  /** Of one process each: behind a line that waits, all wait. */
+  const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
+  for (;;) {
+    for (const file of await logFiles(folder)) {
+      const state = readTo.get(file) ?? { bytes: 0, lines: 0, rest: Buffer.alloc(0) }
+      readTo.set(file, state)
+      const chunk = await readFrom(file, state.bytes)
+      state.bytes += chunk.length
+      let text = Buffer.concat([state.rest, chunk])
+      const queue = waiting.get(file) ?? []
+      waiting.set(file, queue)
+      // Split as bytes: a character may be cut in two.
+      for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10)) {
+        const line = text.subarray(0, end).toString()
+        text = text.subarray(end + 1)
+        state.lines++
+        const where = `${basename(file)}:${state.lines}`
+        if (line !== '') queue.push({ line: parseLine(line, where), since: performance.now() })
+      }
+      state.rest = text
+    }
+    // Round and round: what one file's line has waited for may stand in another's.
+    for (let moved = true; moved; ) {
+      moved = false
+      for (const queue of waiting.values()) {
+        for (let first = queue[0]; first; first = queue[0]) {
+          const { line, since } = first
+          const receives = 'unreadable' in line ? undefined : line.receives
+          if (receives && !sent.has(receives) && performance.now() - since < patienceMs) break
+          queue.shift()
+          moved = true
+          if (!('unreadable' in line) && line.sends) sent.add(line.sends)
+          yield line
+        }
+      }
+    }
+    if (signal.aborted) return
+    await delay(everyMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function readFrom(file: string, position: number): Promise<Buffer> {
+  const handle = await open(file, 'r')
+  try {
+    const { size } = await handle.stat()
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.max(0, size - position)), { position })
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}

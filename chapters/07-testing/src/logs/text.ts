@@ -1,0 +1,29 @@
+/** Log lines as a reader sees them, and the story of one order by the clocks and as it was. */
+import { bold, dim, red, yellow } from '@repo/common/output/terminal'
+import { type LogLine, mostTornApart } from './lines.ts'
+
+/** One line; the time since `start`, or of the day. */
+export function lineText({ process, time, level, message, order, rest }: LogLine, start = 0): string {
+  const at =
+    start > 0 ? `${((time - start) / 1000).toFixed(3).padStart(8)} s` : new Date(time).toISOString().slice(11, 23)
+  const color = level === 'warn' ? yellow : level === 'error' ? red : (text: string) => text
+  const more = Object.keys(rest).length > 0 ? dim(` ${JSON.stringify(rest)}`) : ''
+  return `${at}  ${process.padEnd(10)} ${color(level.padEnd(5))} ${(order ?? '').padEnd(9)} ${message}${more}`
+}
+
+/** The lines about the order for which the clocks are furthest apart, in the order of cause and effect. */
+export function storyOf(merged: readonly LogLine[]): LogLine[] {
+  const told = mostTornApart(merged)
+  return merged.filter(({ order, level }) => order === told && level !== 'debug')
+}
+
+/** The story told twice: sorted by the clocks, and as it is. */
+export function storyText(story: readonly LogLine[]): string[] {
+  const start = Math.min(...story.map(({ time }) => time))
+  const tell = (lines: readonly LogLine[]) => lines.map((line) => lineText(line, start))
+  return [
+    ...['', bold(`The story of ${story[0]?.order}, by the clocks:`)],
+    ...tell(story.toSorted((a, b) => a.time - b.time)),
+    ...['', bold('The same, merged by cause and effect:'), ...tell(story), ''],
+  ]
+}

@@ -1,0 +1,162 @@
+/** Debian's Prometheus as a child of the example: on loopback, in a temporary folder, gone when the example is. */
+import { execFile } from 'node:child_process'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { until } from '@repo/common/async/until'
+import { progress } from '@repo/common/output/progress'
+import { type Child, startServer } from '@repo/common/process/child'
+import { freePort } from '@repo/common/process/ports'
+
+export const installPrometheus = 'sudo apt-get install prometheus (Debian, Ubuntu), brew install prometheus (macOS)'
+
+/** The alerts and what is recorded, and promtool's tests of them. */
+export const rulesFile = fileURLToPath(new URL('../../prometheus/rules.yml', import.meta.url))
+const rulesTestFile = fileURLToPath(new URL('../../prometheus/rules.test.yml', import.meta.url))
+
+/** Its version, as in `2.42.0`; undefined when it, or promtool, is not on PATH. */
+export async function findPrometheus(): Promise<string | undefined> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)('prometheus', ['--version'])
+    await promisify(execFile)('promtool', ['--version'])
+    return /version ([\d.]+)/.exec(stdout + stderr)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Has promtool check the rules and run their tests.
+ *
+ * @returns what promtool says, in a few words
+ * @throws an Error with what promtool says when a rule is wrong or a test of one fails
+ */
+export async function checkRules(rules = rulesFile, tests = rulesTestFile): Promise<string> {
+  const promtool = async (args: string[]) => {
+    try {
+      return (await promisify(execFile)('promtool', args)).stdout
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+      throw new Error(`promtool ${args.join(' ')}: ${(stdout + stderr).trim().replaceAll(/\s*\n\s*/g, '; ')}`)
+    }
+  }
+  const checked = await promtool(['check', 'rules', rules])
+  await promtool(['test', 'rules', tests])
+  return `${/\d+ rules/.exec(checked)?.[0] ?? 'no rules'} checked, their tests passed`
+}
+
+export interface Prometheus extends AsyncDisposable {
+  url: string
+  /** The value of a PromQL expression over time: one point for each step. The first series, where there are several. */
+  range: (query: string, startMs: number, endMs: number, stepMs: number) => Promise<{ ms: number; value: number }[]>
+  /** The value now; undefined when there is none. */
+  query: (query: string) => Promise<number | undefined>
+  /** The alerts that fire now, with what they say. */
+  firing: () => Promise<{ name: string; summary: string }[]>
+}
+
+export const scrapeEveryMs = 500
+const attempts = 5
+
+/** Starts one that fetches the metrics of every target in the JSON files of a folder, and has fetched each once. */
+export async function startPrometheus({
+  targets,
+  folder,
+  signal,
+}: {
+  targets: string
+  folder: string
+  signal?: AbortSignal
+}): Promise<Prometheus> {
+  const config = join(folder, 'prometheus.yml')
+  // JSON is YAML.
+  await writeFile(
+    config,
+    JSON.stringify({
+      global: {
+        scrape_interval: `${scrapeEveryMs}ms`,
+        scrape_timeout: `${scrapeEveryMs}ms`,
+        evaluation_interval: '500ms',
+      },
+      rule_files: [rulesFile],
+      scrape_configs: [
+        { job_name: 'pipeline', file_sd_configs: [{ files: [join(targets, '*.json')], refresh_interval: '1s' }] },
+      ],
+    }),
+  )
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    let taken = false
+    try {
+      const server = await startServer({
+        command: 'prometheus',
+        args: [
+          ...[`--config.file=${config}`, `--storage.tsdb.path=${join(folder, `data-${attempt}`)}`],
+          `--web.listen-address=127.0.0.1:${port}`,
+        ],
+        ready: /Server is ready to receive web requests/,
+        signal,
+        onLine: (line) => {
+          taken ||= line.includes('address already in use')
+        },
+      })
+      const prometheus = client(`http://127.0.0.1:${port}`, server)
+      try {
+        await foundTargets(prometheus, targets, signal)
+      } catch (error) {
+        await prometheus[Symbol.asyncDispose]()
+        throw error
+      }
+      return prometheus
+    } catch (error) {
+      if (!taken || attempt === attempts) throw error
+    }
+  }
+}
+
+/** It reads the files at its start, and hands what it found to those who fetch only every five seconds. */
+async function foundTargets(prometheus: Prometheus, targets: string, signal: AbortSignal | undefined) {
+  const wanted = (await readdir(targets)).filter((file) => file.endsWith('.json')).length
+  using bar = progress('Prometheus looks for its targets', wanted)
+  const found = async () => {
+    const up = (await prometheus.query('sum(up)')) ?? 0
+    bar.update(up)
+    return up >= wanted
+  }
+  await until(found, { everyMs: 100, timeoutMs: 60_000, signal, what: `Prometheus has found ${wanted} targets` })
+}
+
+type Sample = [seconds: number, value: string]
+
+function client(url: string, server: Child): Prometheus {
+  async function ask<Data>(path: string, parameters: Record<string, string> = {}): Promise<Data> {
+    const response = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters)}`)
+    const answer = (await response.json()) as { status: string; data: Data; error?: string }
+    if (answer.status !== 'success') throw new Error(`Prometheus: ${answer.error}`)
+    return answer.data
+  }
+  return {
+    url,
+    async range(query, startMs, endMs, stepMs) {
+      const times = { start: String(startMs / 1000), end: String(endMs / 1000), step: String(stepMs / 1000) }
+      const { result } = await ask<{ result: { values: Sample[] }[] }>('query_range', { query, ...times })
+      const values = result[0]?.values ?? []
+      return values
+        .map(([seconds, value]) => ({ ms: seconds * 1000, value: Number(value) }))
+        .filter(({ value }) => Number.isFinite(value))
+    },
+    async query(query) {
+      const { result } = await ask<{ result: { value: Sample }[] }>('query', { query })
+      return result[0] && Number(result[0].value[1])
+    },
+    async firing() {
+      type Alert = { state: string; labels: { alertname: string }; annotations: { summary: string } }
+      const { alerts } = await ask<{ alerts: Alert[] }>('alerts')
+      return alerts
+        .filter(({ state }) => state === 'firing')
+        .map(({ labels, annotations }) => ({ name: labels.alertname, summary: annotations.summary }))
+    },
+    [Symbol.asyncDispose]: async () => void (await server.stop()),
+  }
+}

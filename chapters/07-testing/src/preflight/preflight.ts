@@ -1,0 +1,262 @@
+/** Asks workers about themselves before the work, and finds what differs between them and what would break. */
+import { randomBytes } from 'node:crypto'
+import { bytes, milliseconds } from '@repo/common/output/terminal'
+import { type Program, startProgram } from '@repo/common/process/child'
+import { installedVersion } from './installed.ts'
+import type { Question, Report } from './probe.program.ts'
+
+/** How a worker is started, and what is different about it. */
+export interface Candidate {
+  name: string
+  /** In words: what was made different on purpose; undefined for one that is as this machine is. */
+  different?: string
+  env?: NodeJS.ProcessEnv
+  /** Where its program and its packages are, and where it would write. */
+  folder: string
+  work: string
+  launcher?: string[]
+  node?: string
+}
+
+/** What the work needs of every worker. */
+export interface Needs {
+  node: string
+  /** In bytes. */
+  memory: number
+  disk: number
+  openFiles: number
+  /** By how many ms its clock may be wrong. */
+  clockMs: number
+  packages: Record<string, string | undefined>
+}
+
+export interface Answer {
+  name: string
+  different: string | undefined
+  report: Report
+  /** Its clock minus ours, in ms, and by how much that may be wrong. */
+  clock: { offsetMs: number; errorMs: number }
+}
+
+export interface Finding {
+  worker: string
+  check: string
+  value: string
+  /** What most of the workers have. */
+  others: string
+  /** Why the work would fail there; undefined for what is only different. */
+  breaks: string | undefined
+}
+
+const program = new URL('./probe.program.ts', import.meta.url)
+const clockRounds = 10
+/** A clock that is wrong by so much is called right: NTP moves clocks by as much while they run. */
+const rightMs = 10
+
+/** The variables whose values are no secret, and that change what a program does. */
+const visible = [
+  ...[
+    'TZ',
+    'LANG',
+    'LC_ALL',
+    'LC_CTYPE',
+    'NODE_ENV',
+    'NODE_OPTIONS',
+    'LOG_LEVEL',
+    'UV_THREADPOOL_SIZE',
+    'HOME',
+    'SHELL',
+  ],
+  ...['TMPDIR', 'NO_COLOR', 'PATH'],
+]
+/** Not of the worker's environment, but of how it was started. */
+const uninteresting = /^(_|PWD|OLDPWD|SHLVL|INIT_CWD|NODE_CHANNEL.*|PNPM_.*|npm_.*|PREFLIGHT_.*|PATH)$/
+
+/** Starts a worker, asks it, and ends it. */
+export async function ask(
+  { name, different, env, folder, work, launcher, node }: Candidate,
+  { packages, key, signal }: { packages: string[]; key: string; signal?: AbortSignal },
+): Promise<Answer> {
+  await using worker = await startProgram(program, {
+    env: { ...env },
+    ...(launcher && { launcher }),
+    ...(node && { node }),
+    ...(signal && { signal }),
+  })
+  const clock = await clockOffset(worker)
+  const question: Question = { packages, folder, work, visible, key }
+  const { report } = await exchange<{ report: Report }>(worker, { kind: 'report', ...question })
+  return { name, different, report, clock }
+}
+
+/** The versions of packages as they are found from a folder here: what every worker has to have. */
+export async function installed(folder: string, names: string[]): Promise<Record<string, string | undefined>> {
+  const versions = names.map(async (name) => [name, await installedVersion(folder, name)] as const)
+  return Object.fromEntries(await Promise.all(versions))
+}
+
+/** A key for one round of questions: what was hashed with it cannot be guessed by whoever sees the hashes only. */
+export const newKey = () => randomBytes(32).toString('hex')
+
+function exchange<Answer>(worker: Program<unknown>, message: { kind: string }): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    worker.process.once('message', (answer) => resolve(answer as Answer))
+    worker.exited.then(() => reject(new Error('the worker ended before it had answered')))
+    worker.process.send(message)
+  })
+}
+
+/** Cristian's method: of several exchanges the quickest, whose answer was made in the middle, give or take half its way. */
+async function clockOffset(worker: Program<unknown>): Promise<Answer['clock']> {
+  const now = () => performance.timeOrigin + performance.now()
+  let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY }
+  for (let round = 0; round < clockRounds; round++) {
+    const sent = now()
+    const { at } = await exchange<{ at: number }>(worker, { kind: 'clock' })
+    const received = now()
+    const errorMs = (received - sent) / 2
+    if (errorMs < best.errorMs) best = { offsetMs: at - (sent + received) / 2, errorMs }
+  }
+  return best
+}
+
+/** A line of the table: how a value is shown and compared, and when it breaks the work. */
+interface Check {
+  name: string
+  show: (answer: Answer) => string
+  /** What has to be equal; `show` when not given. undefined for what need not be. */
+  same?: ((answer: Answer) => string) | undefined
+  breaks?: (answer: Answer, needs: Needs) => string | false | undefined
+}
+
+const wrongPackages = ({ report }: Answer, { packages }: Needs) =>
+  Object.entries(packages)
+    .filter(([name, version]) => report.packages[name] !== version)
+    .map(([name]) => `${name} ${report.packages[name] ?? 'missing'}`)
+
+const checks: Check[] = [
+  {
+    name: 'Node',
+    show: ({ report }) => report.node,
+    breaks: ({ report }, { node }) => isOlder(report.node, node) && `needs ${node} or newer`,
+  },
+  { name: 'system', show: ({ report }) => report.system },
+  { name: 'user', show: ({ report }) => report.user },
+  { name: 'umask', show: ({ report }) => report.umask },
+  {
+    name: 'packages',
+    show: ({ report }) =>
+      Object.entries(report.packages)
+        .flatMap(([name, version]) => (version ? [`${name} ${version}`] : []))
+        .join(', ') || 'none',
+    breaks: (answer, needs) =>
+      wrongPackages(answer, needs).length > 0 && `${wrongPackages(answer, needs).join(', ')}: install`,
+  },
+  { name: 'time zone', show: ({ report }) => report.timeZone },
+  { name: 'locale', show: ({ report }) => report.locale },
+  {
+    name: 'clock',
+    show: ({ clock: { offsetMs, errorMs } }) =>
+      Math.abs(offsetMs) <= Math.max(rightMs, errorMs)
+        ? 'right'
+        : `${offsetMs > 0 ? '+' : '−'}${milliseconds(Math.abs(offsetMs))}`,
+    breaks: ({ clock: { offsetMs, errorMs } }, { clockMs }) =>
+      Math.abs(offsetMs) - errorMs > clockMs && `over ${milliseconds(clockMs)} wrong: locks, tokens`,
+  },
+  { name: 'cores', show: ({ report }) => String(report.cores) },
+  {
+    name: 'free memory',
+    show: ({ report }) => bytes(report.freeMemory),
+    same: undefined,
+    breaks: ({ report }, { memory }) => report.freeMemory < memory && `needs ${bytes(memory)}`,
+  },
+  {
+    name: 'heap limit',
+    show: ({ report }) => bytes(report.heapLimit),
+    breaks: ({ report }, { memory }) => report.heapLimit < memory && `needs ${bytes(memory)}: NODE_OPTIONS`,
+  },
+  {
+    name: 'free disk',
+    show: ({ report }) => bytes(report.freeDisk),
+    same: undefined,
+    breaks: ({ report }, { disk }) => report.freeDisk < disk && `needs ${bytes(disk)}`,
+  },
+  {
+    name: 'open files',
+    show: ({ report }) => String(report.openFiles ?? 'unlimited'),
+    breaks: ({ report: { openFiles } }, needs) =>
+      openFiles !== null && openFiles < needs.openFiles && `needs ${needs.openFiles}: ulimit -n`,
+  },
+  {
+    name: 'work folder',
+    show: ({ report }) => report.folder ?? 'can be written',
+    breaks: ({ report }) => report.folder && 'no results',
+  },
+  {
+    name: 'temporary',
+    show: ({ report }) => report.temporary ?? 'can be written',
+    breaks: ({ report }) => report.temporary && 'no temporary files',
+  },
+  {
+    name: 'Redis',
+    show: ({ report }) => (typeof report.redis === 'number' ? milliseconds(report.redis) : report.redis),
+    same: ({ report }) => typeof report.redis,
+    breaks: ({ report }) => typeof report.redis === 'string' && 'no queue',
+  },
+]
+
+export const checkNames = [...checks.map(({ name }) => name), 'environment'] as const
+
+/** What each worker has of each check, as a reader sees it; in the order of `checkNames`. */
+export function values(answer: Answer): string[] {
+  const names = Object.keys(answer.report.variables).filter((name) => !uninteresting.test(name))
+  return [...checks.map(({ show }) => show(answer)), `${names.length} variables`]
+}
+
+/** What differs between the workers and what would break, in the order of the checks. */
+export function findings(answers: readonly Answer[], needs: Needs): Finding[] {
+  const found: Finding[] = []
+  for (const check of checks) {
+    const { show, breaks } = check
+    const same = 'same' in check ? check.same : show
+    const usual = same && mostCommon(answers.map(same))
+    const typical = answers.find((answer) => same?.(answer) === usual)
+    for (const answer of answers) {
+      const why = breaks?.(answer, needs) || undefined
+      if (!why && (same === undefined || same(answer) === usual)) continue
+      const others = same && typical && typical !== answer ? show(typical) : ''
+      found.push({ worker: answer.name, check: check.name, value: show(answer), others, breaks: why })
+    }
+  }
+  return [...found, ...environments(answers)]
+}
+
+/** Variables that are not the same everywhere. Of those that may be secrets only that they differ is known. */
+function environments(answers: readonly Answer[]): Finding[] {
+  const names = new Set(answers.flatMap(({ report }) => Object.keys(report.variables)))
+  return [...names].sort().flatMap((name) => {
+    if (uninteresting.test(name)) return []
+    const of = ({ report }: Answer) => JSON.stringify(report.variables[name] ?? null)
+    const usual = mostCommon(answers.map(of))
+    const show = (text: string) => {
+      const variable = JSON.parse(text) as Report['variables'][string] | null
+      if (variable === null) return 'not set'
+      return 'value' in variable ? JSON.stringify(variable.value) : 'another value, not shown'
+    }
+    const typical = show(usual).replace('another value', 'one value')
+    return answers
+      .filter((answer) => of(answer) !== usual)
+      .map((answer) => ({
+        ...{ worker: answer.name, check: name, value: show(of(answer)), others: typical },
+        breaks: undefined,
+      }))
+  })
+}
+
+function mostCommon(values: string[]): string {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
+}
+
+const isOlder = (version: string, minimum: string) => version.localeCompare(minimum, 'en', { numeric: true }) < 0

@@ -1,0 +1,127 @@
+/** A history as a message diagram: a line for each node, an arrow for each message, time downwards. */
+import { draw, Plot, palette } from '@repo/common/output/plots'
+import type { Happening, Message, Node } from './simulator.ts'
+
+const [blue, , , , red, grey] = palette
+const rowHeight = 13
+/** The server in the middle, for all talk to it. */
+const columns: readonly Node[] = ['front', 'payment 1', 'server', 'shipping 1', 'shipping 2']
+
+interface Moment {
+  line: Happening
+  atMs: number
+  /** Of a message: that it arrives. */
+  isEnd: boolean
+}
+
+/** SVG text. Each sending and each arrival has a row of its own; so rows are in the order of time, not to its scale. */
+export function drawSequence(history: readonly Happening[], title: string, subtitle: string): string {
+  const moments = history
+    .flatMap((line): Moment[] => {
+      if (line.kind === 'node') return [{ line, atMs: line.atMs, isEnd: false }]
+      return [
+        { line, atMs: line.sentMs, isEnd: false },
+        { line, atMs: line.arrivesMs, isEnd: true },
+      ]
+    })
+    .sort((a, b) => a.atMs - b.atMs)
+  const rows = new Map<Happening, { begin: number; end: number }>()
+  for (const [row, { line, isEnd }] of moments.entries()) {
+    rows.set(line, { begin: isEnd ? (rows.get(line)?.begin ?? row) : row, end: row })
+  }
+  const columnOf = (node: Node) => columns.indexOf(node)
+  const messages = history.filter((line): line is Message => line.kind === 'message')
+  const strikes = history.filter((line) => line.kind === 'node')
+  const arrows = messages.map((line) => {
+    const { begin = 0, end = 0 } = rows.get(line) ?? {}
+    const [from, to] = [columnOf(line.from), columnOf(line.to)]
+    // One that is lost ends on the way.
+    const reaches = line.lost ? 0.7 : 1
+    const text = line.lost ? `${line.text} (${line.lost})` : line.text
+    return {
+      from,
+      to: from + reaches * (to - from),
+      begin,
+      end: begin + reaches * (end - begin),
+      text,
+      lost: Boolean(line.lost),
+    }
+  })
+  /** On its right, unless the text of an arrow is there and none is on its left. */
+  const isOnLeft = (line: Happening & { kind: 'node' }) => {
+    const [at, row] = [columnOf(line.node), rows.get(line)?.begin ?? 0]
+    const isTaken = (middle: number) =>
+      arrows.some(({ from, to, begin, end }) => {
+        return Math.abs((from + to) / 2 - middle) < 0.4 && Math.abs((begin + end) / 2 - row) < 2.5
+      })
+    return at > 0 && isTaken(at + 0.5) && !isTaken(at - 0.5)
+  }
+  const last = moments.length
+  type Arrow = (typeof arrows)[number]
+  const ends = { x1: 'from', x2: 'to', y1: 'begin', y2: 'end' }
+  return draw({
+    ...{ title, subtitle, height: 130 + rowHeight * last, width: 900, marginLeft: 60, marginRight: 60, grid: false },
+    x: {
+      label: '',
+      domain: [0, columns.length - 1],
+      ticks: columns.map((_, at) => at),
+      tickFormat: (at) => columns[Number(at)] ?? '',
+    },
+    y: {
+      label: 'virtual ms',
+      domain: [last, -2],
+      ticks: moments.flatMap(({ atMs }, row) => (atMs === moments[row - 1]?.atMs ? [] : [row])),
+      tickFormat: (row) => String(moments[Number(row)]?.atMs ?? ''),
+    },
+    marks: [
+      Plot.text(columns, {
+        x: columnOf,
+        y: () => -2,
+        text: (node: Node) => node,
+        fill: 'currentColor',
+        dy: 4,
+        fontSize: 12,
+      }),
+      Plot.ruleX(
+        columns.map((_, at) => at),
+        { stroke: grey, strokeOpacity: 0.5 },
+      ),
+      Plot.arrow(
+        arrows.filter(({ lost }) => !lost),
+        { ...ends, stroke: blue, headLength: 6, strokeWidth: 1.5 },
+      ),
+      Plot.arrow(
+        arrows.filter(({ lost }) => lost),
+        { ...ends, stroke: red, headLength: 0, strokeWidth: 1.5, strokeDasharray: '4 3' },
+      ),
+      Plot.text(
+        arrows.filter(({ lost }) => lost),
+        { x: 'to', y: 'end', text: () => '✕', fill: red, fontSize: 13 },
+      ),
+      Plot.text(arrows, {
+        x: ({ from, to }: Arrow) => (from + to) / 2,
+        y: ({ begin, end }: Arrow) => (begin + end) / 2,
+        text: 'text',
+        ...{ fill: 'currentColor', dy: -7, fontSize: 10 },
+      }),
+      Plot.dot(strikes, {
+        x: ({ node }: { node: Node }) => columnOf(node),
+        y: (line: Happening) => rows.get(line)?.begin,
+        fill: red,
+        r: 5,
+      }),
+      ...[true, false].map((onLeft) =>
+        Plot.text(
+          strikes.filter((line) => isOnLeft(line) === onLeft),
+          {
+            x: ({ node }: { node: Node }) => columnOf(node),
+            y: (line: Happening) => rows.get(line)?.begin,
+            text: 'text',
+            ...{ fill: red, dx: onLeft ? -9 : 9, textAnchor: onLeft ? 'end' : 'start' },
+            ...{ dy: -2, fontWeight: 'bold', fontSize: 11 },
+          },
+        ),
+      ),
+    ],
+  })
+}

@@ -1,0 +1,99 @@
+/**
+ * Metrics for Prometheus, fetched from each process at a port of its own on loopback. The process writes the port into a
+ * folder, as a target for Prometheus's service discovery by files (file_sd), and takes the file away when it ends in order.
+ */
+import { once } from 'node:events'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { Identity, Instruments } from '../pipeline/instruments.ts'
+import { type Stage, stages } from '../pipeline/orders.ts'
+import { openQueues } from '../pipeline/queues.ts'
+import { settingsOf } from '../pipeline/settings.ts'
+
+/** In seconds, from what Redis takes to what nobody waits for. */
+const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export async function watchMetrics({ name, kind }: Identity, folder: string): Promise<Instruments> {
+  const registry = new Registry()
+  // Of Node itself: memory, CPU, garbage collection, and by how much the event loop is late.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 })
+  const registers = [registry]
+  // Few labels with few values: each combination is a series of its own, and an order's id would make millions.
+  const seconds = new Histogram({
+    ...{ name: 'pipeline_step_seconds', help: 'How long requests and jobs took', buckets, registers },
+    labelNames: ['kind', 'step'] as const,
+  })
+  const failures = new Counter({
+    ...{ name: 'pipeline_step_failures_total', help: 'How many of them failed', registers },
+    labelNames: ['kind', 'step'] as const,
+  })
+  async function measured<T>(labels: { kind: string; step: string }, run: () => Promise<T>): Promise<T> {
+    const begin = performance.now()
+    try {
+      return await run()
+    } catch (error) {
+      failures.inc(labels)
+      throw error
+    } finally {
+      seconds.observe(labels, (performance.now() - begin) / 1000)
+    }
+  }
+  const closeQueues = kind === 'front' ? watchQueues(registers) : async () => {}
+
+  const server = createServer(async (_request, response) => {
+    try {
+      const text = await registry.metrics()
+      response.writeHead(200, { 'content-type': registry.contentType }).end(text)
+    } catch (error) {
+      response.writeHead(503).end(String(error))
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  // It is there for the process, and does not keep it running.
+  server.unref()
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const target = join(folder, `${name.replaceAll(' ', '-')}.json`)
+  const content = JSON.stringify([{ targets: [`127.0.0.1:${port}`], labels: { process: name, role: kind } }])
+  await writeFile(`${target}.new`, content)
+  await rename(`${target}.new`, target)
+
+  return {
+    // What an effect took is asked of a trace.
+    around: ({ kind, name: step }, run) => (kind === 'effect' ? run() : measured({ kind, step }, run)),
+    close: async () => {
+      await rm(target, { force: true })
+      server.close()
+      server.closeAllConnections()
+      await closeQueues()
+    },
+  }
+}
+
+/** The queues belong to no process; the front asks Redis about them whenever somebody fetches the metrics. */
+function watchQueues(registers: Registry[]): () => Promise<void> {
+  const { prefix } = settingsOf(process.argv[2])
+  const { queues, close } = openQueues({ url: process.env.REDIS_URL ?? '', prefix })
+  const labelNames = ['queue'] as const
+  const ask = async (gauge: Gauge<'queue'>, question: (stage: Stage) => Promise<number>) => {
+    await Promise.all(stages.map(async (stage) => gauge.set({ queue: stage }, await question(stage))))
+  }
+  new Gauge({
+    ...{ name: 'pipeline_queue_depth', help: 'Jobs that wait', labelNames, registers },
+    async collect() {
+      await ask(this, async (stage) => await queues[stage].getWaitingCount())
+    },
+  })
+  new Gauge({
+    ...{ name: 'pipeline_queue_oldest_seconds', help: 'How long the oldest of them has waited', labelNames, registers },
+    async collect() {
+      await ask(this, async (stage) => {
+        const [oldest] = await queues[stage].getWaiting(0, 0)
+        return oldest ? Math.max(0, Date.now() - oldest.timestamp) / 1000 : 0
+      })
+    },
+  })
+  return close
+}

@@ -1,0 +1,143 @@
+/**
+ * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command, each with the span that caused it
+ * as its parent, also in another process. They are sent in batches by OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.
+ */
+import { createRequire } from 'node:module'
+import {
+  type Context,
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { IORedisInstrumentation } from '@opentelemetry/instrumentation-ioredis'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import type { Span, Telemetry } from 'bullmq'
+import { BullMQOtel } from 'bullmq-otel'
+import { Redis } from 'ioredis'
+import type { Identity, Instruments } from '../pipeline/instruments.ts'
+
+const exportEveryMs = 500
+
+/**
+ * Registers a tracer for this process. The decision whether an order is traced is taken once, where its trace begins, and
+ * travels with the trace.
+ *
+ * @param share of the traces that begin here, 0 to 1
+ */
+export function startTracing(name: string, share: number): { close: () => Promise<void> } {
+  const some = new TraceIdRatioBasedSampler(share)
+  const root: Sampler = {
+    // A worker's waiting for its next job is nobody's effect, and would be a trace of its own again and again.
+    shouldSample: (context, traceId, _name, kind) =>
+      kind === SpanKind.INTERNAL ? { decision: SamplingDecision.NOT_RECORD } : some.shouldSample(context, traceId),
+    toString: () => `requests: ${some}`,
+  }
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({ 'service.name': name }),
+    sampler: new ParentBasedSampler({ root }),
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter: new OTLPTraceExporter(),
+        scheduledDelayMillis: exportEveryMs,
+        maxQueueSize: 20_000,
+        maxExportBatchSize: 1_000,
+      }),
+    ],
+  })
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(provider)
+  return { close: () => provider.shutdown() }
+}
+
+export function watchTraces({ name }: Identity, share: number): Instruments {
+  const { close } = startTracing(name, 1)
+  // Wraps Redis's commands where a span is active. Of their text only the name: the library leaves the values of SET out, but
+  // not those of a script, and there whole orders would be sent to whoever keeps the traces.
+  const plain = Redis.prototype.sendCommand
+  const redis = new IORedisInstrumentation({ dbStatementSerializer: (name) => name })
+  // The wrapping is done when ioredis is asked for this way, and holds for those who have imported it already.
+  createRequire(import.meta.url)('ioredis')
+  const traced = Redis.prototype.sendCommand
+  Redis.prototype.sendCommand = function (...command) {
+    return (isTraced(context.active()) ? traced : plain).apply(this, command)
+  }
+  const tracer = trace.getTracer('pipeline')
+
+  return {
+    telemetry: onlyWhatIsTraced(new BullMQOtel({ tracerName: 'bullmq' })),
+    around: (step, run) => {
+      const parent = step.traceparent ? propagation.extract(ROOT_CONTEXT, step) : context.active()
+      // Also where the client's header is none that can be read.
+      const begins = step.kind === 'request' && !trace.getSpan(parent)
+      // The dice are thrown here and not by a sampler, which would be handed a span's making first.
+      if (begins ? Math.random() >= share : !isTraced(parent)) return run()
+      const attributes = { 'order.id': step.order ?? '', 'correlation.id': step.correlation ?? '' }
+      if (step.kind === 'job') {
+        // BullMQ has begun a span for it, as a child of the one that has sent the job.
+        trace.getActiveSpan()?.setAttributes({ ...attributes, 'messaging.delivery': step.delivery ?? 1 })
+        return run()
+      }
+      const kind = step.kind === 'request' ? SpanKind.SERVER : SpanKind.INTERNAL
+      return tracer.startActiveSpan(step.name, { kind, attributes }, parent, async (span) => {
+        try {
+          return await run()
+        } catch (error) {
+          span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) })
+          throw error
+        } finally {
+          span.end()
+        }
+      })
+    },
+    close: async () => {
+      Redis.prototype.sendCommand = plain
+      redis.disable()
+      await close()
+    },
+  }
+}
+
+/** Also where the span is another process's: its mark comes with the request, or with the job. */
+const isTraced = (active: Context) =>
+  active !== ROOT_CONTEXT && ((trace.getSpanContext(active)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0
+
+/**
+ * Most orders are not traced, and should not pay: for them no span is made, no context is kept, and nothing is added to their
+ * jobs. Without this, tracing one order of a hundred costs nearly as much as tracing all.
+ */
+function onlyWhatIsTraced(telemetry: Telemetry<Context>): Telemetry<Context> {
+  const { tracer, contextManager } = telemetry
+  const nothing: Span<Context> = {
+    setSpanOnContext: (active) => active,
+    ...{ setAttribute() {}, setAttributes() {}, addEvent() {}, recordException() {}, end() {} },
+  }
+  return {
+    ...telemetry,
+    tracer: {
+      startSpan: (name, options, parent) =>
+        isTraced(context.active()) || parent ? tracer.startSpan(name, options, parent) : nothing,
+    },
+    contextManager: {
+      with: (active, run) => (active === context.active() ? run() : contextManager.with(active, run)),
+      active: () => contextManager.active(),
+      getMetadata: (active) => (isTraced(active) ? contextManager.getMetadata(active) : ''),
+      fromMetadata: (active, metadata) => contextManager.fromMetadata(active, metadata),
+    },
+  }
+}

@@ -1,0 +1,148 @@
+/** Chaos: the same seed strikes the same way, the right version breaks nothing, and the reader is told what happened. */
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { faultsOf, kindNames as kinds } from '../../src/chaos/faults.ts'
+import { ordersOf, plenty, stockFor } from '../../src/pipeline/load.ts'
+import { bugNames } from '../../src/pipeline/orders.ts'
+import { startPipeline } from '../../src/pipeline/pipeline.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+const workers = { payment: 2, shipping: 2 }
+
+describe('the schedule of faults', () => {
+  const settings = fc.record({
+    ...{ seed: fc.nat(), orders: fc.integer({ min: 50, max: 10_000 }), lockMs: fc.integer({ min: 200, max: 5_000 }) },
+    kinds: fc.subarray(kinds, { minLength: 1 }),
+    workers: fc.record({ payment: fc.integer({ min: 1, max: 4 }), shipping: fc.integer({ min: 1, max: 4 }) }),
+  })
+
+  it('follows from the seed byte for byte, in order, and leaves no worker alone', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const faults = faultsOf(given)
+        expect(JSON.stringify(faultsOf({ ...given, kinds: given.kinds.toReversed() }))).toBe(JSON.stringify(faults))
+        expect(faults.map(({ atOrder }) => atOrder)).toEqual(
+          faults.map(({ atOrder }) => atOrder).toSorted((a, b) => a - b),
+        )
+        expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(given.kinds))
+        for (const { atOrder } of faults) expect(atOrder).toBeLessThan(given.orders)
+        const killed = new Set(faults.flatMap(({ kind, target }) => (kind === 'kill' ? [target] : [])))
+        expect(killed.size).toBe(given.kinds.includes('kill') ? given.workers.payment + given.workers.shipping : 0)
+      }),
+    )
+  })
+
+  it('leaves shipping 1 behind the clocks of all who come before it, from its jump on, with any seed', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        const clocks = new Map<string, number>()
+        const jumps = faultsOf({ ...given, kinds: ['clock'] })
+        for (const { target, ms } of jumps) {
+          clocks.set(target, ms)
+          const last = clocks.get('shipping 1')
+          const others = [...clocks].flatMap(([name, offset]) => (name.startsWith('shipping') ? [] : [offset]))
+          if (last !== undefined) expect(last).toBeLessThanOrEqual(Math.min(0, ...others) - 30_000)
+        }
+        const first = jumps.find(({ target }) => target === 'shipping 1')
+        expect(first?.atOrder).toBeLessThanOrEqual(0.3 * given.orders)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('kills in the first half, so that work is left for whoever is to be killed', () => {
+    fc.assert(
+      fc.property(settings, (given) => {
+        for (const { atOrder } of faultsOf({ ...given, kinds: ['kill'] }))
+          expect(atOrder).toBeLessThanOrEqual(given.orders / 2)
+      }),
+    )
+  })
+
+  it('is another one for another seed', () => {
+    const given = { orders: 1_000, kinds, workers, lockMs: 1_000 }
+    expect(faultsOf({ ...given, seed: 1 })).not.toEqual(faultsOf({ ...given, seed: 2 }))
+  })
+
+  it('has orders that follow from the seed, some of which cannot be met, and some not be paid', () => {
+    const orders = ordersOf(3, 400)
+    expect(ordersOf(3, 400)).toEqual(orders)
+    expect(orders.filter(({ card }) => card === 'refused')).toHaveLength(8)
+    const wanted = orders.reduce((sum, { quantity }) => sum + quantity, 0)
+    const there = Object.values(stockFor(orders)).reduce((sum, count) => sum + count, 0)
+    expect(there).toBeLessThan(wanted)
+    expect(there).toBeGreaterThan(wanted / 2)
+  })
+})
+
+describeReal('chaos', need, () => {
+  it('reports what it did, with a picture, and leaves nothing behind', async () => {
+    const args = ['--quick', '--orders', '150', '--json', '--seed', '7']
+    const run = await runExample(chapter, 'chaos', args, { env: { REDIS_URL: undefined }, timeoutMs: 200_000 })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const result = run.json<{ faults: number; ms: number; struck: unknown[]; picture: string }>()
+    const faults = faultsOf({ seed: 7, orders: 150, kinds, workers, lockMs: 600 })
+    expect(result).toMatchObject({ seed: 7, orders: 150, faults: faults.length, violations: [], ended: 150 })
+    expect(result.struck).toEqual(JSON.parse(JSON.stringify(faults)))
+    expect(result.ms).toBeGreaterThan(0)
+    expect(await readFile(result.picture, 'utf8')).toContain('shipping 2')
+    expect(await run.leftBehind()).toEqual([])
+  }, 240_000)
+
+  it('ends at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'chaos', ['--orders', '100000'], { interruptWhen: /%/ })
+    expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('orders ended') })
+    expect(await run.leftBehind(10_000)).toEqual([])
+  })
+
+  it('stops with the pipeline what is still starting', async () => {
+    const starting = await (async () => {
+      await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 1 } })
+      await pipeline.kill('payment 1')
+      return { started: pipeline.start('payment 1'), processes: pipeline.processes }
+    })()
+    await starting.started
+    for (const [name, { process }] of starting.processes)
+      expect(process.exitCode ?? process.signalCode, name).not.toBe(null)
+  })
+
+  it('says in one line that the port is in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const address = server.address()
+    const port = String(typeof address === 'object' && address?.port)
+    const run = await runExample(chapter, 'chaos', ['--quick', '--json', '--port', port])
+    server.close()
+    expect(run).toMatchObject({ code: 1, stdout: '' })
+    expect(run.stderr).toBe(`error: port ${port} is in use: the front cannot listen there\n`)
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
+
+describe('chaos', () => {
+  it('lists the planted bugs and the faults', async () => {
+    const { code, stdout } = await runExample(chapter, 'chaos', ['--help'])
+    expect(code).toBe(0)
+    for (const name of [...bugNames, ...kinds]) expect(stdout).toContain(name)
+  })
+
+  it.each([
+    ['--seed', '-1'],
+    ['--seed', 'monday'],
+    ['--bug', 'off-by-one'],
+    ['--faults', 'kill,earthquake'],
+    ['--orders', '49'],
+    ['--port', '65536'],
+  ])('refuses %s %s', async (option, value) => {
+    const { code, stdout, stderr } = await runExample(chapter, 'chaos', [option, value])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(new RegExp(`^error: ${option}: received "${value}"; accepts .*\n$`))
+  })
+})

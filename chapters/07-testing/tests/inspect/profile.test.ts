@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { loader } from '@repo/common/process/child'
+import { freePort } from '@repo/common/process/ports'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type CpuProfile, flames, hotFunctions } from '../../src/inspect/cpu-profile.ts'
+
+const chapter = join(import.meta.dirname, '../..')
+const run = (name: string, args: string[], options?: RunOptions) => runExample(chapter, name, args, options)
+
+/** main calls quick and slow, which calls itself; 10 µs a sample. */
+const call = (id: number, functionName: string, children: number[] = []) => ({
+  ...{ id, children, callFrame: { functionName, scriptId: '1', url: 'file:///a.ts', lineNumber: id, columnNumber: 0 } },
+})
+const profile: CpuProfile = {
+  nodes: [
+    call(1, '(root)', [2, 3]),
+    call(2, '(idle)'),
+    call(3, 'main', [4, 5]),
+    call(4, 'quick'),
+    call(5, 'slow', [6]),
+    call(6, 'slow'),
+  ],
+  ...{ startTime: 0, endTime: 100, samples: [2, 2, 3, 4, 5, 5, 6, 6, 6, 6], timeDeltas: Array(10).fill(10) },
+}
+// A function that calls itself stands in one place.
+for (const node of profile.nodes) if (node.id === 6) node.callFrame.lineNumber = 5
+
+describe('a CPU profile', () => {
+  it('names the functions by the time in themselves; recursion counts once', () => {
+    const { functions, busy } = hotFunctions(profile, (_, line) => ({ file: 'a.ts', line: line + 1 }))
+    expect(busy).toBeCloseTo(0.8)
+    expect(functions.map(({ name, self, total }) => [name, Math.round(self * 80), Math.round(total * 80)])).toEqual([
+      ['slow', 60, 60],
+      ['main', 10, 80],
+      ['quick', 10, 10],
+    ])
+  })
+
+  it('becomes a flame graph, the widest first', () => {
+    expect(
+      flames(profile).map(({ name, depth, from, to }) => `${depth} ${name} ${from.toFixed(3)} ${to.toFixed(3)}`),
+    ).toEqual([...['0 all 0.000 1.000', '1 main 0.000 1.000', '2 slow 0.000 0.750', '2 quick 0.750 0.875']])
+  })
+})
+
+describeReal(
+  'a worker under load',
+  { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
+  () => {
+    it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
+      const done = await run('profile', ['--seconds', '2', '--json'], { timeoutMs: 200_000 })
+      const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
+      expect(result).toMatchObject({
+        ...{
+          process: 'shipping 1',
+          // On a machine that hardly has time for the process, one stall may fill the whole look.
+          hot: {
+            name: expect.stringMatching(/^(editDistance|printReceipts)$/),
+            where: expect.stringMatching(/^src\/planted\.ts:\d+$/),
+          },
+        },
+        leak: { name: 'Receipt', kept: ['receipts: Map', 'Receipt'] },
+        ...{ stall: { name: 'printReceipts', where: expect.stringMatching(/^src\/planted\.ts:/) }, closed: true },
+      })
+      expect(result.leak.count).toBeGreaterThan(0)
+      const saved = JSON.parse(await readFile(result.file, 'utf8')) as CpuProfile
+      expect(saved.nodes.map(({ callFrame }) => callFrame.functionName)).toContain('editDistance')
+      expect(await done.leftBehind()).toEqual([])
+    }, 240_000)
+
+    it('stops where a condition holds, is read, and goes on', async () => {
+      // So many that shipping 1 is given one that it has to stop for, however busy the machine is.
+      const done = await run('debug', ['--quick', '--orders', '300', '--json'])
+      const result = done.json()
+      expect(result).toMatchObject({
+        ...{ stopped: true, at: { function: 'ship' }, state: 'shipped', taken: 1, closed: true },
+        order: { quantity: 3 },
+        variables: { order: { quantity: 3, card: 'good' }, context: { delivery: 1 } },
+      })
+      expect(await done.leftBehind()).toEqual([])
+    })
+
+    it('does not stop where it never holds, and a condition that is none is refused', async () => {
+      const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
+      expect(never.json()).toMatchObject({ stopped: false, closed: true })
+      expect(await run('debug', ['--orders', '5', '--condition', 'order.quantity >'])).toMatchObject({
+        ...{
+          code: 2,
+          stderr: expect.stringMatching(
+            /^error: --condition: received "order\.quantity >"; accepts a JavaScript expression; .*\n$/,
+          ),
+        },
+      })
+    })
+
+    it('waits for an editor on loopback until Ctrl-C', async () => {
+      const port = await freePort()
+      const stopped = await run('debug', ['--wait', '--port', String(port)], {
+        interruptWhen: /Orders are placed until/,
+      })
+      expect(stopped).toMatchObject({ code: 130, stdout: expect.stringMatching(`listens on 127.0.0.1:${port}`) })
+      expect(await stopped.leftBehind()).toEqual([])
+    })
+
+    it('says in one line that the port it is to wait at is in use', async () => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const refused = await run('debug', ['--wait', '--port', String(port)])
+      server.close()
+      expect(refused).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(
+          new RegExp(`^error: --port: received "${port}"; accepts a port that is free; .*\n$`),
+        ),
+      })
+      expect(await refused.leftBehind()).toEqual([])
+    })
+  },
+)
+
+describe('a process of the reader', () => {
+  const started: ReturnType<typeof spawn>[] = []
+  afterEach(() => {
+    for (const child of started.splice(0)) child.kill('SIGKILL')
+  })
+  /** A process that is busy, and whose inspector is open. */
+  async function inspected() {
+    const child = spawn(process.execPath, ['--inspect=127.0.0.1:0', '-e', busy])
+    started.push(child)
+    const [said] = await once(child.stderr, 'data')
+    return { child, port: /127\.0\.0\.1:(\d+)/.exec(String(said))?.[1] ?? '' }
+  }
+  const busy =
+    'function fibonacci(n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2) }; setInterval(() => fibonacci(27), 20)'
+
+  it('is profiled by its id, and its inspector closed', async () => {
+    const port = await freePort()
+    const child = spawn(process.execPath, [`--inspect-port=127.0.0.1:${port}`, '-e', `${busy}; console.log('up')`])
+    started.push(child)
+    await once(child.stdout, 'data')
+    const done = await run('profile', ['--pid', String(child.pid), '--port', String(port), '--quick', '--json'])
+    const { file, process: named } = done.json<{ file: string; process: string }>()
+    expect(named).toBe(String(child.pid))
+    const saved = JSON.parse(await readFile(file, 'utf8')) as CpuProfile
+    expect(saved.nodes.map(({ callFrame }) => callFrame.functionName)).toContain('fibonacci')
+    await expect(fetch(`http://127.0.0.1:${port}/json/list`)).rejects.toThrow()
+    expect(child.exitCode).toBe(null)
+  })
+
+  it('that has ended, or is no Node, is refused in one line and left alone', async () => {
+    const ended = spawn(process.execPath, ['-e', '0'])
+    await once(ended, 'exit')
+    expect(await run('profile', ['--pid', String(ended.pid)])).toMatchObject({
+      code: 2,
+      stderr: `error: --pid: received "${ended.pid}"; accepts the id of a Node process that runs and is yours; this one has ended\n`,
+    })
+    const sleeping = spawn('sleep', ['60'])
+    started.push(sleeping)
+    const refused = await run('profile', ['--pid', String(sleeping.pid)])
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/this one is sleep\n$/) })
+    expect(sleeping.signalCode).toBe(null)
+  })
+
+  it('that ends while it is profiled is one line as well, and at once', async () => {
+    const { child, port } = await inspected()
+    // Ten minutes, which nobody waits for.
+    const args = ['--pid', String(child.pid), '--port', port, '--seconds', '600']
+    const profiling = spawn(process.execPath, [...loader(), 'examples/profile.ts', ...args], { cwd: chapter })
+    started.push(profiling)
+    let errors = ''
+    profiling.stderr.on('data', (text) => {
+      errors += text
+    })
+    for await (const line of createInterface(profiling.stdout)) if (line.startsWith('Process')) child.kill('SIGKILL')
+    expect(await once(profiling, 'close')).toEqual([1, null])
+    expect(errors).toMatch(/^error: the process has ended, or its inspector was closed\n$/)
+  })
+
+  it('is not mistaken for another one, whose inspector stays open', async () => {
+    const [one, other] = [await inspected(), await inspected()]
+    expect(await run('profile', ['--pid', String(one.child.pid), '--port', other.port])).toMatchObject({
+      code: 2,
+      stderr: `error: --port: received "${other.port}"; accepts the port of the inspector of process ${one.child.pid}; there listens process ${other.child.pid}\n`,
+    })
+    expect((await fetch(`http://127.0.0.1:${other.port}/json/list`)).ok).toBe(true)
+  })
+
+  it('is described by options that are checked', async () => {
+    for (const name of ['profile', 'debug']) expect((await run(name, ['--help'])).stdout).toMatch(/--port/)
+    expect(await run('profile', ['--process', 'front'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--process: received "front"/),
+    })
+    expect(await run('debug', ['--pause', '-1'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--pause: received "-1"/),
+    })
+  })
+})

@@ -1,0 +1,204 @@
+import { appendFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { followLogs } from '../../src/logs/files.ts'
+import { clockShifts, impossible, type LogLine, matches, mergeLogs, parseLine, tally } from '../../src/logs/lines.ts'
+
+const chapter = join(import.meta.dirname, '../..')
+const run = (args: string[], options?: RunOptions) => runExample(chapter, 'logs', args, options)
+const line = (process: string, time: number, more: Partial<LogLine> = {}): LogLine => ({
+  ...{ process, time, level: 'info', message: `${process} ${time}`, order: undefined, correlation: undefined },
+  ...{ sends: undefined, receives: undefined, rest: {}, ...more },
+})
+const json = (name: string, time: number, more: object = {}) =>
+  `${JSON.stringify({ level: 30, time, name, msg: 'said', ...more })}\n`
+
+let folder: TemporaryFolder
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(() => folder[Symbol.asyncDispose]())
+
+describe('a log line', () => {
+  it('is read with what it is about', () => {
+    expect(parseLine(json('front', 5, { order: 'order-1', sends: 'payment order-1', n: 1 }), 'a:1')).toEqual(
+      line('front', 5, { message: 'said', order: 'order-1', sends: 'payment order-1', rest: { n: 1 } }),
+    )
+    expect(parseLine(json('front', 5, { level: 50 }), 'a:1')).toMatchObject({ level: 'error' })
+  })
+
+  it.each([
+    ['half', '{"level":30,"ti', 'a.log:7 cannot be read: "{\\"level\\":30,\\"ti" is not JSON'],
+    ['plain', 'Segmentation fault', 'a.log:7 cannot be read: "Segmentation fault" is not JSON'],
+    ['no object', '17', 'a.log:7 cannot be read: "17" is no object'],
+    ['foreign', '{"a":1}', 'a.log:7 cannot be read: "{\\"a\\":1}" has no name and time'],
+    ['long', 'x'.repeat(9_999), `a.log:7 cannot be read: "${'x'.repeat(60)}…" is not JSON`],
+  ])('that cannot be read is one clear line: %s', (_, text, says) => {
+    expect(parseLine(text, 'a.log:7')).toEqual({ unreadable: says })
+  })
+
+  it('is chosen by level, process, order, correlation and pattern', () => {
+    const one = line('front', 1, { level: 'warn', order: 'order-1', correlation: 'c', rest: { item: 'lamp' } })
+    for (const filter of [{}, { level: 'info' }, { process: 'front' }, { order: 'order-1' }, { pattern: /lamp/ }]) {
+      expect(matches(one, filter)).toBe(true)
+    }
+    for (const filter of [
+      { level: 'error' },
+      { process: 'a' },
+      { order: 'order-10' },
+      { correlation: 'd' },
+      { pattern: /book/ },
+    ]) {
+      expect(matches(one, filter)).toBe(false)
+    }
+    expect(tally([one, one, line('a', 1)], ({ process }) => process)).toEqual([
+      ['front', 2],
+      ['a', 1],
+    ])
+  })
+})
+
+describe('merging', () => {
+  it('moves each clock by the least that its messages need', () => {
+    const lines = [
+      line('a', 1000, { sends: 'm' }),
+      line('b', 400, { receives: 'm' }),
+      line('b', 410, { sends: 'n' }),
+      line('c', 900, { receives: 'n' }),
+    ]
+    expect([...clockShifts(lines)]).toEqual([
+      ['a', 0],
+      ['b', 600],
+      ['c', 110],
+    ])
+  })
+
+  it('never shows an effect above its cause, nor a process out of its own order, whatever the clocks say', () => {
+    // Messages go along a chain of three processes; each has a clock of its own.
+    const skew = fc.integer({ min: -1e6, max: 1e6 })
+    fc.assert(
+      fc.property(fc.tuple(skew, skew, skew), fc.array(fc.nat(50), { minLength: 1, maxLength: 40 }), (skews, waits) => {
+        const logs: LogLine[][] = [[], [], []]
+        let now = 0
+        for (const [at, wait] of waits.entries()) {
+          now += wait
+          logs[0]?.push(line('p0', now + skews[0], { sends: `1 ${at}` }))
+          logs[1]?.push(
+            line('p1', now + 1 + skews[1], { receives: `1 ${at}` }),
+            line('p1', now + 2 + skews[1], { sends: `2 ${at}` }),
+          )
+          logs[2]?.push(line('p2', now + 3 + skews[2], { receives: `2 ${at}` }))
+        }
+        const merged = mergeLogs(logs)
+        expect(merged.length).toBe(logs.flat().length)
+        expect(impossible(merged)).toBe(0)
+        for (const [at, log] of logs.entries())
+          expect(merged.filter(({ process }) => process === `p${at}`)).toEqual(log)
+      }),
+    )
+  })
+
+  it('ends also where logs contradict themselves, or a sending is missing', () => {
+    const a = [line('a', 1, { receives: 'y' }), line('a', 2, { sends: 'x' })]
+    const b = [line('b', 1, { receives: 'x' }), line('b', 2, { sends: 'y' }), line('b', 3, { receives: 'unknown' })]
+    expect(mergeLogs([a, b]).length).toBe(5)
+    expect(mergeLogs([])).toEqual([])
+  })
+})
+
+describe('following', () => {
+  it('yields what is written, in the order of cause and effect, across half written lines', async () => {
+    const file = (name: string) => join(folder.path, `${name}.log`)
+    const sending = Buffer.from(json('a', 900, { sends: 'm', text: 'ä' }))
+    // In the middle of a character.
+    const cut = sending.indexOf(0xc3) + 1
+    await writeFile(file('a'), sending.subarray(0, cut))
+    await writeFile(file('b'), json('b', 1, { receives: 'm' }))
+    await writeFile(file('c'), json('c', 2))
+    const stop = new AbortController()
+    const seen: string[] = []
+    for await (const each of followLogs(folder.path, stop.signal, 60_000)) {
+      seen.push('unreadable' in each ? each.unreadable : `${each.process} ${each.rest.text ?? ''}`)
+      if (seen.length === 1) await appendFile(file('a'), sending.subarray(cut))
+      if (seen.length === 3) await appendFile(file('b'), 'rubbish\n')
+      if (seen.length === 4) stop.abort()
+    }
+    expect(seen).toEqual(['c ', 'a ä', 'b ', 'b.log:2 cannot be read: "rubbish" is not JSON'])
+  })
+
+  it('does not wait for ever for a sending that nobody has logged', async () => {
+    await writeFile(join(folder.path, 'b.log'), json('b', 1, { receives: 'm' }))
+    const stop = new AbortController()
+    for await (const _ of followLogs(folder.path, stop.signal, 10)) stop.abort()
+  })
+})
+
+describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
+  it('merges five logs in an order that can have happened, with one correlation id and no secret', async () => {
+    const done = await run(['--quick', '--json'])
+    const result = done.json<{
+      story: { process: string; message: string; correlation: string }[]
+      shifts: object
+      byMessage: Record<string, number>
+    }>()
+    expect(result).toMatchObject({
+      ...{ secretsFound: 0, impossibleMerged: 0, shown: 0 },
+      processes: ['front', 'payment 1', 'payment 2', 'shipping 1', 'shipping 2'],
+      unreadable: [expect.stringMatching(/^payment-1\.log:\d+ cannot be read: .* is not JSON$/)],
+    })
+    // A request without an answer is sent again.
+    for (const message of ['request', 'order received', 'sends to payment', 'order accepted'])
+      expect(result.byMessage[message], message).toBeGreaterThanOrEqual(10)
+    expect(new Set(result.story.map(({ correlation }) => correlation)).size).toBe(1)
+    const messages = result.story.map(({ message }) => message)
+    expect(messages).toEqual(['sends to payment', 'sends to shipping', 'shipping done'])
+    expect(await done.leftBehind()).toEqual([])
+  })
+
+  it('follows and filters', async () => {
+    const { stdout, code } = await run(['--orders', '5', '--follow', '--grep', 'to payment', '--process', 'front'])
+    expect(code).toBe(0)
+    expect(stdout.match(/front +info +order-\d +sends to payment/g)?.length).toBe(5)
+    expect(stdout).not.toMatch(/payment begins/)
+    // The headers were logged, and the token in them was not.
+    expect(stdout).toContain('"authorization":"***"')
+  })
+
+  it('leaves nothing behind after Ctrl-C', async () => {
+    const stopped = await run(['--orders', '5000', '--follow'], { interruptWhen: /order received/ })
+    expect(stopped.code).toBe(130)
+    expect(await stopped.leftBehind()).toEqual([])
+  })
+})
+
+describe('a folder of logs', () => {
+  it('is read, with what cannot be read told in one line each', async () => {
+    await writeFile(join(folder.path, 'a.log'), `${json('a', 2, { order: 'o' })}oops\n${json('a', 3)}`)
+    await writeFile(join(folder.path, 'b.log'), json('b', 1))
+    const done = await run(['--folder', folder.path, '--process', 'a', '--json'])
+    expect(done.json()).toMatchObject({
+      lines: 3,
+      shown: 2,
+      unreadable: ['a.log:2 cannot be read: "oops" is not JSON'],
+    })
+    const shown = await run(['--folder', folder.path, '--order', 'o'])
+    expect(shown.stdout).toMatch(/1970|00:00:00\.002 +a +info +o +said/)
+  })
+
+  it('and other options are refused in one line when they are wrong', async () => {
+    expect((await run(['--help'])).stdout).toMatch(/--correlation/)
+    for (const [args, says] of [
+      [['--folder', folder.path], /--folder: received ".*"; accepts a folder of \*\.log files/],
+      [['--grep', '('], /--grep: received "\("; accepts a regular expression/],
+      [['--level', 'loud'], /--level: received "loud"; accepts one of debug, info, warn, error/],
+      [['--orders', '0'], /--orders: received "0"/],
+    ] as const) {
+      expect(await run([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
+    }
+  })
+})

@@ -1,0 +1,157 @@
+import { join } from 'node:path'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { describe, expect, it } from 'vitest'
+import { type Span, startCollector } from '../../src/traces/collector.ts'
+import { bar, busyMs, waterfall } from '../../src/traces/waterfall.ts'
+
+const chapter = join(import.meta.dirname, '../..')
+const run = (args: string[], options?: RunOptions) => runExample(chapter, 'trace', args, options)
+const span = (spanId: string, parentId: string | undefined, startMs: number, endMs: number, process = 'a'): Span => ({
+  ...{
+    traceId: 't',
+    spanId,
+    parentId,
+    name: spanId,
+    kind: 'internal',
+    process,
+    startMs,
+    endMs,
+    failed: false,
+    attributes: {},
+  },
+})
+
+describe('a waterfall', () => {
+  const spans = [
+    span('late', 'root', 5, 9, 'b'),
+    span('leaf', 'early', 2, 3),
+    span('root', undefined, 0, 9),
+    span('early', 'root', 1, 4),
+  ]
+
+  it('has each span below its parent, in the order of time; one without a known parent stands at the left', () => {
+    expect(waterfall(spans).map(({ span, depth }) => `${depth} ${span.name}`)).toEqual([
+      '0 root',
+      '1 early',
+      '2 leaf',
+      '1 late',
+    ])
+    expect(waterfall([span('orphan', 'lost', 0, 1)])).toMatchObject([{ depth: 0 }])
+    expect(waterfall([])).toEqual([])
+  })
+
+  it('counts overlapping time of a process once', () => {
+    expect([...busyMs([span('x', undefined, 0, 4), span('y', 'x', 1, 2), span('z', undefined, 10, 11)])]).toEqual([
+      ['a', 5],
+    ])
+  })
+
+  it('draws bars as long as the spans', () => {
+    const whole = { startMs: 0, endMs: 10 }
+    expect(bar(span('x', undefined, 0, 10), whole, 10)).toBe('█'.repeat(10))
+    expect(bar(span('x', undefined, 5, 8), whole, 10)).toBe('     ███  ')
+    expect(bar(span('x', undefined, 10, 10), whole, 10)).toBe('         ▏')
+  })
+})
+
+describe('the collector', () => {
+  it('takes OTLP as JSON, and says what it does not take', async () => {
+    await using collector = await startCollector()
+    const post = async (body: string, type = 'application/json', path = '/v1/traces') =>
+      (await fetch(collector.endpoint + path, { method: 'POST', headers: { 'content-type': type }, body })).status
+    const attributes = [{ key: 'n', value: { intValue: '7' } }]
+    const sent = {
+      traceId: 'aa',
+      spanId: 'bb',
+      name: 'work',
+      kind: 3,
+      startTimeUnixNano: '1000000',
+      endTimeUnixNano: '3500000',
+      attributes,
+    }
+    const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'front' } }] }
+    expect(await post(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: [sent] }] }] }))).toBe(200)
+    expect(collector.spans).toEqual([
+      { ...span('bb', undefined, 1, 3.5, 'front'), traceId: 'aa', name: 'work', kind: 'client', attributes: { n: 7 } },
+    ])
+    expect(await post('{')).toBe(400)
+    expect(await post('x', 'application/x-protobuf')).toBe(415)
+    expect(await post('{}', 'application/json', '/v1/metrics')).toBe(404)
+    expect(await post('{}')).toBe(200)
+  })
+
+  it('hands on what it takes, and says why it could not', async () => {
+    await using far = await startCollector()
+    {
+      await using near = await startCollector({ forwardTo: `${far.endpoint}/` })
+      const body = JSON.stringify({
+        resourceSpans: [{ scopeSpans: [{ spans: [{ traceId: 'aa', spanId: 'bb', name: 'x', kind: 1 }] }] }],
+      })
+      await fetch(`${near.endpoint}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
+      await near[Symbol.asyncDispose]()
+      expect(near.problem).toBe(undefined)
+    }
+    expect(far.spans).toMatchObject([{ traceId: 'aa', process: 'unknown' }])
+  })
+})
+
+describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
+  it('shows one order as one trace through HTTP, both queues and Redis, and hands it on to the endpoint that is set', async () => {
+    await using receiver = await startCollector()
+    const done = await run(['--quick', '--json'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint } })
+    const result = done.json<{
+      traceId: string
+      waterfall: { name: string; kind: string; process: string; depth: number }[]
+      processes: string[]
+      spansInAll: number
+    }>()
+    expect(result).toMatchObject({ order: 'order-1', complete: 10, exported: true })
+    expect(result.processes.map((name) => name.split(' ')[0])).toEqual(['client', 'front', 'payment', 'shipping'])
+    const names = result.waterfall.map(({ name, kind, depth }) => `${depth} ${kind} ${name}`)
+    expect(names).toEqual(
+      expect.arrayContaining([
+        ...['0 client place order', '1 server POST /orders', '3 producer add payment.payment'],
+        ...['4 consumer process payment', '5 internal charge', '6 client evalsha'],
+        ...['6 producer add shipping.shipping', '7 consumer process shipping', '8 internal take', '9 client evalsha'],
+      ]),
+    )
+    expect(receiver.spans.length).toBe(result.spansInAll)
+    expect(receiver.spans.filter(({ traceId }) => traceId === result.traceId).length).toBe(result.waterfall.length)
+    expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(10)
+    // Redis's commands are there, their values are not.
+    expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)
+    expect(await done.leftBehind()).toEqual([])
+  })
+
+  it('says in one line that nobody takes its spans, and shows them all the same', async () => {
+    const done = await run(['--orders', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' } })
+    expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/127\.0\.0\.1:1 did not take the spans: /) })
+    expect(done.stdout).toMatch(/process shipping/)
+  })
+
+  it('leaves nothing behind after Ctrl-C', async () => {
+    const stopped = await run([], { interruptWhen: /each traced/ })
+    expect(stopped.code).toBe(130)
+    expect(await stopped.leftBehind()).toEqual([])
+  })
+})
+
+describe('wrong options', () => {
+  it('are refused in one line', async () => {
+    expect((await run(['--help'])).stdout).toMatch(/--order/)
+    expect(await run(['--order', '50'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--order: received "50"; accepts a whole number up to --orders, 40/),
+    })
+    expect(await run([], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'tempo' } })).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/OTEL_EXPORTER_OTLP_ENDPOINT: received "tempo"; accepts an http or https URL/),
+    })
+  })
+})

@@ -1,0 +1,154 @@
+/**
+ * Declares an example: a program of a chapter that runs from the command line, inside a test and in the tour.
+ *
+ * The file's header comment is its documentation: the first line is `name: summary`, the rest is what `--help` prints
+ * above the options. What `run` returns is the JSON document of `--json`; what it prints is for readers.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
+import { listenForSignals } from './interruption.ts'
+import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
+
+/** What an example's `run` is handed beside its options. */
+export interface Context {
+  /** Aborted by Ctrl-C and SIGTERM: hand it to everything that waits. */
+  signal: AbortSignal
+  /** Whether `--quick` was given: the same work in a few seconds. */
+  quick: boolean
+  /** What stands on the command line beside the options, as texts. */
+  operands: string[]
+  /** Writes lines for the reader to standard output; silent under `--json` and when another program runs the example. */
+  print: (...lines: string[]) => void
+  /** Writes a picture (`name` with its ending, `.svg` or `.png`) to `out/<chapter>/` and returns its absolute path. */
+  picture: (name: string, content: string | Uint8Array) => Promise<string>
+}
+
+export interface Declaration<S extends Shape, Result> {
+  /** zod schemas from `./options.ts`, each with `.default()` (or `.optional()`) and `.describe()`. */
+  options: S
+  /** What `--quick` sets where the reader gives no value. */
+  quick?: Partial<Values<S>>
+  /** The operands as they appear in the usage line, such as `PATTERN [FILE…]`; without it there may be none. */
+  operands?: string
+  /** Does the work; its result is what `--json` prints. */
+  run: (options: Values<S>, context: Context) => Promise<Result>
+  /** The result in a few words, for the tour's table. */
+  figure: (result: Result) => string
+  /** How long it may clean up after Ctrl-C; 10 s. */
+  cleanUpDeadlineMs?: number
+}
+
+export interface Example<Options = unknown, Result = unknown> {
+  file: string
+  /** The result in a few words. */
+  figure: (result: Result) => string
+  /** Runs as from the command line and returns the exit code. */
+  main: (argv: string[]) => Promise<number>
+  /** Runs for another program: nothing is printed to standard output, errors are thrown. */
+  run: (options?: Partial<Options>, operands?: string[], signal?: AbortSignal) => Promise<Result>
+}
+
+/**
+ * Declares the example of the file whose `import.meta` is given, and runs it when that file is the program.
+ *
+ * @returns the example, for the chapter's `start`, the tour and tests
+ */
+export function example<S extends Shape, Result>(
+  meta: ImportMeta,
+  declaration: Declaration<S, Result>,
+): Example<Values<S>, Result> {
+  const file = fileURLToPath(meta.url)
+
+  const self: Example<Values<S>, Result> = {
+    file,
+    figure: declaration.figure,
+
+    async run(options = {}, operands = [], signal = new AbortController().signal) {
+      // As texts, so that values from a program pass the same checks as those from the command line.
+      const given = Object.entries(options)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => [name, typeof value === 'boolean' ? value : String(value)])
+      return await declaration.run(parseOptions(declaration.options, Object.fromEntries(given)), {
+        signal,
+        quick: false,
+        operands,
+        print: () => {},
+        picture: (name, content) => writePicture(file, name, content),
+      })
+    },
+
+    async main(argv) {
+      const interruption = listenForSignals(declaration.cleanUpDeadlineMs)
+      try {
+        const takesOperands = declaration.operands !== undefined
+        const { values, operands } = parseCommandLine(declaration.options, takesOperands, argv)
+        if (values.help) {
+          process.stdout.write(helpText(await readHeader(file), declaration.options, declaration.operands))
+          return 0
+        }
+        const { json, quick, help: _, ...given } = values
+        const result = await declaration.run(parseOptions(declaration.options, given, quick ? declaration.quick : {}), {
+          signal: interruption.signal,
+          quick: Boolean(quick),
+          operands,
+          print: (...lines) => void (json || process.stdout.write(`${lines.join('\n')}\n`)),
+          picture: (name, content) => writePicture(file, name, content),
+        })
+        if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+        return interruption.exitCode ?? 0
+      } catch (error) {
+        // A child has had the same Ctrl-C, from the terminal, and we may hear of its end first; our own comes right after.
+        await delay(10)
+        // An interrupted run fails in whatever it was waiting for; the reader asked for that and needs no message.
+        if (interruption.exitCode !== undefined) {
+          // What could not be cleaned up may cost something for as long as it is there.
+          if (declaration.cleanUpDeadlineMs !== undefined && isSuppressed(error)) {
+            const cause = originalOf(error.error)
+            process.stderr.write(`${describeError(new Error('not all was cleaned up', { cause }))}\n`)
+          }
+          return interruption.exitCode
+        }
+        process.stderr.write(`${describeError(error)}\n`)
+        return originalOf(error) instanceof UsageError ? 2 : 1
+      } finally {
+        interruption.stopListening()
+      }
+    },
+  }
+
+  if (meta.main) {
+    self.main(process.argv.slice(2)).then((code) => {
+      process.exitCode = code
+    })
+  }
+  return self
+}
+
+/** The name and summary of an example, from the first line of its header comment, `name: summary`. */
+export async function readHeader(file: string): Promise<{ name: string; summary: string; text: string }> {
+  const source = await readFile(file, 'utf8')
+  const comment = /^\s*\/\*\*(.*?)\*\//s.exec(source)?.[1] ?? ''
+  const text = comment.replaceAll(/^[ \t]*\* ?/gm, '').trim()
+  const name = file.slice(dirname(file).length + 1, -extname(file).length)
+  const firstLine = text.split('\n', 1)[0] ?? ''
+  if (!firstLine.startsWith(`${name}: `)) throw new Error(`${file} must open with a comment "${name}: <summary>"`)
+  return { name, summary: firstLine.slice(name.length + 2), text }
+}
+
+async function writePicture(file: string, name: string, content: string | Uint8Array): Promise<string> {
+  const chapter = dirname(dirname(file))
+  const parent = dirname(chapter)
+  // The bench lies in the root itself, the chapters one folder below.
+  const root = basename(parent) === 'chapters' ? dirname(parent) : parent
+  const folder = join(root, 'out', basename(chapter))
+  await mkdir(folder, { recursive: true })
+  const picture = join(folder, name)
+  // Another run of the same example, or a viewer, never sees half a picture.
+  const unfinished = `${picture}.${process.pid}`
+  await writeFile(unfinished, content)
+  await rename(unfinished, picture)
+  return picture
+}

@@ -1,0 +1,57 @@
+/** How a program ends when it is interrupted. */
+import { describeError } from './usage.ts'
+
+const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+const usualDeadlineMs = 10_000
+/** After how long a reader is told that a program which may take longer than that cleans up. */
+const noticeMs = 2_000
+
+/**
+ * Turns Ctrl-C, SIGTERM, a closed output pipe and errors that nobody awaits into an AbortSignal and the exit code that
+ * belongs to it. A second Ctrl-C, or work that does not stop within the deadline, ends the process at once.
+ */
+export function listenForSignals(deadlineMs = usualDeadlineMs) {
+  const controller = new AbortController()
+  const state = { signal: controller.signal, exitCode: undefined as number | undefined, stopListening }
+
+  function interrupt(exitCode: number, reason: Error) {
+    if (state.exitCode !== undefined) return
+    state.exitCode = exitCode
+    // Also where `run` never settles and the process ends because nothing is left to wait for.
+    process.exitCode = exitCode
+    controller.abort(reason)
+    if (deadlineMs > usualDeadlineMs) {
+      setTimeout(() => {
+        process.stderr.write('cleaning up; a second Ctrl-C ends at once, and leaves what is there\n')
+      }, noticeMs).unref()
+    }
+    setTimeout(() => {
+      process.stderr.write(`error: the work did not stop within ${deadlineMs / 1000} s after ${reason.message}\n`)
+      process.exit(exitCode)
+    }, deadlineMs).unref()
+  }
+  function onSignal(name: NodeJS.Signals) {
+    const exitCode = signalExitCodes[name as keyof typeof signalExitCodes]
+    if (state.exitCode !== undefined) process.exit(exitCode)
+    interrupt(exitCode, new Error(name))
+  }
+  // `… | head -1` closes the pipe as soon as it has its line: nobody is left to read the rest.
+  function onOutputError(error: NodeJS.ErrnoException) {
+    if (error.code !== 'EPIPE') throw error
+    interrupt(0, new Error('the output was closed'))
+  }
+  // Thrown outside of what `run` awaits, as by a worker that fails before it has a task.
+  function onUncaught(error: Error) {
+    if (state.exitCode === undefined) process.stderr.write(`${describeError(error)}\n`)
+    interrupt(1, error)
+  }
+
+  for (const name of Object.keys(signalExitCodes)) process.on(name, onSignal)
+  process.on('uncaughtException', onUncaught)
+  process.stdout.on('error', onOutputError)
+  function stopListening() {
+    for (const name of Object.keys(signalExitCodes)) process.off(name, onSignal)
+    process.off('uncaughtException', onUncaught)
+  }
+  return state
+}

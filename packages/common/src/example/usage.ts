@@ -1,0 +1,36 @@
+/** What a reader is told when a program cannot do what was asked. */
+import { stripVTControlCharacters } from 'node:util'
+
+/** The reader asked for something impossible: exit code 2 and one line that says what is accepted. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+  constructor(what: string, received: unknown, accepts: string) {
+    super(`${what}: received ${quoted(received)}; accepts ${accepts}`)
+  }
+}
+
+function quoted(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  const text = stripVTControlCharacters(String(value)).replaceAll(/\s+/g, ' ')
+  return `"${text.length > 200 ? `${text.slice(0, 200)}…` : text}"`
+}
+
+/** One line for a reader: the message and the causes below it, without a stack. */
+export function describeError(error: unknown): string {
+  const original = originalOf(error)
+  const parts: string[] = []
+  for (let at = original; at instanceof Error; at = at.cause) if (!parts.includes(at.message)) parts.push(at.message)
+  if (parts.length === 0) parts.push(String(original))
+  const line = parts.join(': ').replaceAll(/\s*\n\s*/g, ' ')
+  return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
+}
+
+/** Where the cleaning up fails as well, `using` throws a SuppressedError that holds both. */
+export function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {
+  return error instanceof Error && 'suppressed' in error
+}
+
+/** What went wrong first. */
+export function originalOf(error: unknown): unknown {
+  return isSuppressed(error) ? originalOf(error.suppressed) : error
+}

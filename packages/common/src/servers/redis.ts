@@ -1,0 +1,276 @@
+/**
+ * A real Redis for an example: the one that REDIS_URL names, or a server of its own, on a free loopback port with a random
+ * password, that is gone when the example is.
+ *
+ * A server of its own is the program that REDIS_SERVER names, or redis-server or valkey-server on PATH, or the one that
+ * redis-memory-server has built below node_modules/.cache.
+ */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { type RedisOptions as ClientOptions, Redis } from 'ioredis'
+import { UsageError } from '../example/usage.ts'
+import { maskPasswords } from '../output/secrets.ts'
+import { type Child, startServer } from '../process/child.ts'
+import { freePort } from '../process/ports.ts'
+import { temporaryFolder } from '../process/temporary.ts'
+
+/**
+ * The oldest version accepted, of Redis or of the Redis that another server claims to be. BullMQ 6.7 refuses below 5.0.0
+ * and warns below 6.2.0 (RedisConnection.minimumVersion, recommendedMinimumVersion): a warning we would not want to read.
+ */
+const minimumVersion = '6.2.0'
+
+/** How to get a Redis server, for messages. */
+export const installRedis = 'sudo apt-get install redis-server (Debian, Ubuntu), brew install redis (macOS)'
+
+const attempts = 5
+const connectTimeoutMs = 5_000
+/** How long a server may take to read its append-only file. */
+const readyTimeoutMs = 60_000
+
+export interface RedisServer extends AsyncDisposable {
+  /** With the password: for clients, not for readers. */
+  url: string
+  /** The same with the password masked. */
+  maskedUrl: string
+  host: string
+  port: number
+  username: string | undefined
+  password: string | undefined
+  /** Such as `7.0.15`. */
+  version: string
+  /** The server's process, to send it signals; undefined when REDIS_URL names one that is not ours. */
+  readonly server: Child | undefined
+  /**
+   * Starts our server again on the same port and folder, stopping it first if it runs. With `appendOnly` its data is there
+   * again. Throws when the server is not ours.
+   */
+  restart: () => Promise<void>
+}
+
+export interface RedisOptions {
+  /** Stops the server when aborted. */
+  signal?: AbortSignal | undefined
+  /** Keep an append-only file, for `restart()`: what a client was answered survives the server's SIGKILL. */
+  appendOnly?: boolean
+  /** Starts a server also where REDIS_URL names one: for what must not be tried on somebody's Redis. */
+  own?: boolean
+}
+
+/**
+ * Starts a Redis server, or checks the one that REDIS_URL names. Disposing of it stops ours with all its data, and does
+ * nothing to the other.
+ *
+ * @throws UsageError when REDIS_URL is not a Redis URL
+ * @throws an Error of one line when there is no server, or it cannot be reached, refuses us, evicts or is too old
+ */
+export async function startRedis({ signal, appendOnly = false, own = false }: RedisOptions = {}): Promise<RedisServer> {
+  signal?.throwIfAborted()
+  if (process.env.REDIS_URL && !own) return await useRedis(process.env.REDIS_URL)
+
+  const found = await findRedisServer()
+  if (!found) {
+    throw new Error(
+      `no Redis server on PATH: install one with ${installRedis}, or name one in REDIS_URL or REDIS_SERVER`,
+    )
+  }
+  requireVersion(found.path, found.version)
+
+  const password = randomBytes(24).toString('base64url')
+  const urlOf = (port: number) => `redis://:${password}@127.0.0.1:${port}`
+
+  function start(path: string, config: string, port: number): Promise<Child> {
+    // Another server may have taken the port meanwhile and answer in place of ours.
+    const ready = async (pid: number) => {
+      // Asked again soon: ioredis's own way to wait for a server that is reading its data is to wait for a second.
+      const info = await inspect(urlOf(port), { enableReadyCheck: false }).catch(() => undefined)
+      return info?.process_id === String(pid)
+    }
+    return startServer({ command: path, args: [config], ready, signal, readyTimeoutMs })
+  }
+
+  async function startOnFreePort(path: string, folder: string) {
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort()
+      const config = join(folder, `${port}.conf`)
+      // In a file that only this user may read: everybody may read a command line.
+      await writeFile(config, configuration(port, password, folder, appendOnly), { mode: 0o600 })
+      try {
+        return { config, port, server: await start(path, config, port) }
+      } catch (error) {
+        if (!isTaken(error) || attempt === attempts) throw error
+      }
+    }
+  }
+
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder())
+  let { config, port, server } = await startOnFreePort(found.path, folder.path)
+  stack.defer(async () => void (await server.stop()))
+  const owned = stack.move()
+  return {
+    ...{ url: urlOf(port), maskedUrl: maskPasswords(urlOf(port)) },
+    ...{ host: '127.0.0.1', port, username: undefined, password, version: found.version },
+    get server() {
+      return server
+    },
+    async restart() {
+      await server.stop()
+      const deadline = performance.now() + readyTimeoutMs
+      for (;;) {
+        try {
+          server = await start(found.path, config, port)
+          return
+        } catch (error) {
+          // While there was no server, somebody's outgoing connection may have been given its port.
+          if (!isTaken(error) || performance.now() > deadline) throw error
+          await delay(100, undefined, { signal })
+        }
+      }
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+const isTaken = (error: unknown) => error instanceof Error && error.message.includes('Address already in use')
+
+function configuration(port: number, password: string, folder: string, appendOnly: boolean): string {
+  const settings = {
+    bind: '127.0.0.1',
+    port,
+    requirepass: password,
+    dir: JSON.stringify(folder),
+    'maxmemory-policy': 'noeviction',
+    save: '""',
+    appendonly: appendOnly ? 'yes' : 'no',
+    // With everysec, Redis answers before it has written, for up to two seconds, whenever the disk is slow.
+    appendfsync: 'always',
+    loglevel: 'warning',
+    // The title would overwrite the environment by which a test finds what a run left behind.
+    'set-proc-title': 'no',
+  }
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join('')
+}
+
+async function useRedis(url: string): Promise<RedisServer> {
+  const maskedUrl = maskPasswords(url)
+  const parsed = URL.parse(url)
+  if (!parsed || !['redis:', 'rediss:'].includes(parsed.protocol) || parsed.hostname === '') {
+    throw new UsageError(
+      'REDIS_URL',
+      maskedUrl,
+      'redis://[user:password@]host[:port][/database], or rediss:// with TLS',
+    )
+  }
+  const info = await inspect(url).catch((error: Error) => {
+    const refused = /NOAUTH|WRONGPASS|invalid password/.test(error.message)
+    throw new Error(`REDIS_URL: ${maskedUrl} ${refused ? 'refuses the password' : 'cannot be used'}`, { cause: error })
+  })
+  const version = info.redis_version ?? ''
+  requireVersion(`REDIS_URL: ${maskedUrl}`, version)
+  const policy = info.maxmemory_policy
+  if (policy !== 'noeviction') {
+    const consequence = 'it would throw jobs away when its memory is full'
+    throw new Error(`REDIS_URL: ${maskedUrl} has maxmemory-policy "${policy}"; accepts noeviction: ${consequence}`)
+  }
+  return {
+    ...{ url, maskedUrl, host: parsed.hostname, port: Number(parsed.port || 6379), version, server: undefined },
+    username: decodeURIComponent(parsed.username) || undefined,
+    password: decodeURIComponent(parsed.password) || undefined,
+    restart: async () => {
+      throw new Error(`REDIS_URL: ${maskedUrl} is not ours to restart`)
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+}
+
+/** Connects, waits until the server has loaded its data and answers PING, and returns the fields of INFO. */
+async function inspect(url: string, options: ClientOptions = {}): Promise<Record<string, string>> {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: connectTimeoutMs,
+    ...options,
+  })
+  // What went wrong; the rejected promise says no more than that the connection is closed.
+  let reason: Error | undefined
+  client.on('error', (error: Error) => {
+    reason ??= error
+  })
+  try {
+    await client.connect()
+    await client.ping()
+    const info = await client.info()
+    return Object.fromEntries(info.split('\r\n').map((line) => line.split(':', 2)))
+  } catch (error) {
+    throw reason ?? error
+  } finally {
+    // On a connection that has already ended, ioredis would wait two seconds for its end.
+    if (client.status !== 'end') client.disconnect()
+  }
+}
+
+function requireVersion(server: string, version: string) {
+  if (isAtLeast(version, minimumVersion)) return
+  throw new Error(`${server} is Redis ${version || 'of an unknown version'}; accepts ${minimumVersion} or newer`)
+}
+
+const isAtLeast = (version: string, minimum: string) => version.localeCompare(minimum, 'en', { numeric: true }) >= 0
+
+export interface InstalledRedis {
+  /** The server program's path. */
+  path: string
+  /** What `--version` says, such as `7.0.15`. */
+  version: string
+}
+
+/**
+ * Looks for a Redis or Valkey server on this machine without starting it; the first one new enough, else the first one.
+ *
+ * @throws UsageError when REDIS_SERVER is set and is not one
+ */
+export async function findRedisServer(): Promise<InstalledRedis | undefined> {
+  const { REDIS_SERVER, PATH = '' } = process.env
+  if (REDIS_SERVER) {
+    const server = await askVersion(REDIS_SERVER)
+    if (!server) throw new UsageError('REDIS_SERVER', REDIS_SERVER, 'the path of a redis-server or valkey-server')
+    return server
+  }
+  const ending = process.platform === 'win32' ? '.exe' : ''
+  const folders = PATH.split(delimiter).filter((folder) => folder !== '')
+  const onPath = ['redis-server', 'valkey-server'].flatMap((name) =>
+    folders.map((folder) => join(folder, name + ending)),
+  )
+  let first: InstalledRedis | undefined
+  for (const path of [...onPath, builtRedis()]) {
+    const server = await askVersion(path)
+    if (server && isAtLeast(server.version, minimumVersion)) return server
+    first ??= server
+  }
+  return first
+}
+
+/** Where setup/ lets redis-memory-server put what it builds: in that package's own variable's folder or this one. */
+function builtRedis(): string {
+  const folder = fileURLToPath(new URL('../../../../node_modules/.cache/redis-binaries', import.meta.url))
+  return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')
+}
+
+async function askVersion(path: string): Promise<InstalledRedis | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ['--version'])
+    const version = /^\w+ server v=(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+    return version === undefined ? undefined : { path, version }
+  } catch {
+    return undefined
+  }
+}

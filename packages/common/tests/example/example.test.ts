@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { readHeader } from '../../src/example/example.ts'
+import { runProgram } from '../../src/testing/testing.ts'
+import declared from '../fixtures/declared.ts'
+
+const file = fileURLToPath(new URL('../fixtures/declared.ts', import.meta.url))
+const cleaning = fileURLToPath(new URL('../fixtures/cleaning.ts', import.meta.url))
+const run = (...args: string[]) => runProgram(file, args)
+
+describe('an example from the command line', () => {
+  it('prints for readers and ends with 0', async () => {
+    expect(await run()).toMatchObject({ code: 0, stdout: 'running with 2 workers\n', stderr: '' })
+  })
+
+  it('prints one JSON document and nothing else with --json', async () => {
+    const { stdout, json } = await run('--json', '--workers', '3', '--center', '-0.75,0.1', 'one', 'two')
+    expect(stdout.split('\n')).toHaveLength(2)
+    expect(json()).toMatchObject({ workers: 3, center: [-0.75, 0.1], operands: ['one', 'two'], quick: false })
+  })
+
+  it('takes values after a space and after =, and what follows -- as it is', async () => {
+    const given = await run('--json', '--workers=4', '--colour-scheme', 'dark', '--', '--workers', '9')
+    expect(given.json()).toMatchObject({ workers: 4, colourScheme: 'dark', operands: ['--workers', '9'] })
+  })
+
+  it('sets what --quick presets, but not over what the reader gives', async () => {
+    expect((await run('--json', '--quick')).json()).toMatchObject({ workers: 1, quick: true })
+    expect((await run('--json', '--quick', '--workers', '5')).json()).toMatchObject({ workers: 5 })
+  })
+
+  it('explains itself with --help from its header and its options', async () => {
+    const { code, stdout } = await run('--help')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^declared: an example that shows what it was given\n/)
+    expect(stdout).toContain('Look for: nothing.')
+    expect(stdout).toMatch(/--workers … +worker threads; a whole number from 1 to 8; default 2\n/)
+    expect(stdout).toMatch(/--slowly +waits until it is interrupted\n/)
+    expect(stdout).toContain('Usage: declared [options] [WORD…]')
+  })
+
+  it.each([
+    [['--workers', '0'], '--workers: received "0"; accepts a whole number from 1 to 8'],
+    [['--workers', '-1'], '--workers: received "-1"; accepts a whole number from 1 to 8'],
+    [['--workers', '1e9'], '--workers: received "1e9"; accepts a whole number from 1 to 8'],
+    [['--workers', ''], '--workers: received ""; accepts a whole number from 1 to 8'],
+    [['--workers'], '--workers: received nothing; accepts a whole number from 1 to 8'],
+    [['--workers', '--json'], '--workers: received nothing; accepts a whole number from 1 to 8'],
+    [['--center', '1'], '--center: received "1"; accepts two numbers from -4 to 4, X,Y'],
+    [['--center', '1,9'], '--center: received "1,9"; accepts two numbers from -4 to 4, X,Y'],
+    [['--colour-scheme', 'blue'], '--colour-scheme: received "blue"; accepts one of light, dark'],
+    [['--slowly=yes'], '--slowly: received "yes"; accepts no value: it is a switch'],
+    [['--colour', 'dark'], 'option: received "--colour"; accepts --workers, --center'],
+    [['--constructor', 'dark'], 'option: received "--constructor"; accepts'],
+    [['-x'], 'option: received "-x"; accepts'],
+    [['--workers', 'a\nb\u001b[31m'], '--workers: received "a b"; accepts'],
+  ])('refuses %j in one line with exit code 2', async (args, message) => {
+    const { code, stdout, stderr } = await run(...args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(`error: ${message}`)
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('reports failed work with its cause in one line and exit code 1', async () => {
+    expect(await run('--fail')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
+  })
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('cleans up after %s and exits with %i', async (signal, code) => {
+    const ended = await runProgram(file, ['--slowly'], { interruptWhen: /running/, interruptWith: signal })
+    expect(ended).toMatchObject({ code, stderr: 'cleaned up\n' })
+  })
+
+  it('says that it cleans up where that may take long, and ends at once after a second Ctrl-C', async () => {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cleaning], {
+      env: { ...process.env, DEADLINE_MS: '60000' },
+    })
+    const said = { running: Promise.withResolvers<void>(), cleaning: Promise.withResolvers<void>() }
+    child.stdout.once('data', () => said.running.resolve())
+    child.stderr.once('data', (text) => {
+      expect(String(text)).toMatch(/^cleaning up; a second Ctrl-C ends at once[^\n]*\n$/)
+      said.cleaning.resolve()
+    })
+    await said.running.promise
+    child.kill('SIGINT')
+    await said.cleaning.promise
+    child.kill('SIGINT')
+    expect(await once(child, 'close')).toEqual([130, null])
+  })
+
+  it('ends when its time for that is over', async () => {
+    const env = { DEADLINE_MS: '50' }
+    const ended = await runProgram(cleaning, [], { env, interruptWhen: /running/ })
+    expect(ended).toMatchObject({ code: 130, stderr: 'error: the work did not stop within 0.05 s after SIGINT\n' })
+  })
+
+  it('names what went wrong first where the cleaning up fails as well', async () => {
+    expect(await runProgram(cleaning, ['--fail'])).toMatchObject({ code: 1, stderr: 'error: the work failed\n' })
+  })
+
+  it('says what could not be cleaned up after Ctrl-C where that matters', async () => {
+    const env = { DEADLINE_MS: '60000' }
+    expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
+      code: 130,
+      stderr: 'error: not all was cleaned up: the second cleaning up failed\n',
+    })
+  })
+
+  it('ends quietly when nobody reads its output any more', async () => {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, '--lines', '1000000'])
+    let errors = ''
+    child.stderr.on('data', (text) => {
+      errors += text
+    })
+    child.stdout.once('data', () => child.stdout.destroy())
+    expect(await once(child, 'close')).toEqual([0, null])
+    expect(errors).toBe('')
+  })
+
+  it('starts relative paths where the reader stood', async () => {
+    const folder = dirname(file)
+    const from = await runProgram(file, ['--json', '--folder', 'x'], { env: { INIT_CWD: folder } })
+    expect(from.json()).toMatchObject({ folder: join(folder, 'x') })
+    const here = await runProgram(file, ['--json', '--folder', 'x'], { env: { INIT_CWD: undefined }, cwd: folder })
+    expect(here.json()).toMatchObject({ folder: resolve(folder, 'x') })
+  })
+})
+
+describe('an example inside a program', () => {
+  it('returns its result', async () => {
+    expect(await declared.run({ workers: 3, center: [1, 2] }, ['a'])).toMatchObject({
+      workers: 3,
+      center: [1, 2],
+      operands: ['a'],
+    })
+    expect(declared.figure(await declared.run())).toBe('2 workers')
+  })
+
+  it('checks its options as on the command line', async () => {
+    await expect(declared.run({ workers: 9 })).rejects.toThrow(
+      '--workers: received "9"; accepts a whole number from 1 to 8',
+    )
+  })
+})
+
+describe('a header', () => {
+  it('gives name and summary', async () => {
+    expect(await readHeader(file)).toMatchObject({
+      name: 'declared',
+      summary: 'an example that shows what it was given',
+    })
+  })
+
+  it('is missed when it is not there', async () => {
+    await expect(readHeader(fileURLToPath(import.meta.url))).rejects.toThrow(
+      'must open with a comment "example.test: <summary>"',
+    )
+  })
+})

@@ -1,0 +1,68 @@
+/** What `npm start` and `npm test` do before any package is installed; in plain JavaScript, without types. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../../src/process/temporary.ts'
+import { runProgram } from '../../src/testing/testing.ts'
+
+interface Count {
+  passed: number
+  failed: string[]
+  skipped: string[]
+}
+const setup = new URL('../../../../setup/', import.meta.url)
+const { readReport } = (await import(new URL('reports.mjs', setup).href)) as {
+  readReport: (file: string, exitCode: number) => Count
+}
+/** Written by vitest, without what is not read. */
+const recorded = fileURLToPath(new URL('../fixtures/report.json', import.meta.url))
+
+describe('the count of a run', () => {
+  it('has what passed, failed and was skipped, and files whose tests could not be collected', () => {
+    expect(readReport(recorded, 1)).toEqual({
+      passed: 2,
+      failed: [
+        'sums are wrong',
+        "b.test.ts: Cannot find module './not-there.ts' imported from /home/reader/chapters/01-intro/tests/b.test.ts",
+        'c.test.ts: no server',
+      ],
+      skipped: ['sums need a server', 'sums are to come', 'works'],
+    })
+  })
+
+  it.each([
+    [0, []],
+    [1, ['the run ended with exit code 1']],
+    [139, ['the run ended with exit code 139']],
+  ])('of passed tests only fails when the run ended with %i and not with 0', async (exitCode, failed) => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'tests.json')
+    const works = { assertionResults: [{ fullName: 'works', status: 'passed' }], status: 'passed', message: '' }
+    await writeFile(file, JSON.stringify({ testResults: [works] }))
+    expect(readReport(file, exitCode)).toEqual({ passed: 1, failed, skipped: [] })
+  })
+
+  it.each([undefined, '', '{"testResults":[{"assert'])('is a failure when the report is %j', async (content) => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'tests.json')
+    if (content !== undefined) await writeFile(file, content)
+    for (const exitCode of [0, 1]) {
+      expect(readReport(file, exitCode)).toEqual({ passed: 0, failed: ['the run left no report'], skipped: [] })
+    }
+  })
+})
+
+describe.each(['start.mjs', 'record.mjs'])('%s', (program) => {
+  it.each(['nonsense', '3x', '99'])('refuses the chapter %s in one line with exit code 2', async (chapter) => {
+    const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), [chapter])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(new RegExp(`^error: chapter: received "${chapter}"; accepts 01-intro, [^\\n]*\\n$`))
+  })
+})
+
+it.each(['start.mjs', 'test.mjs'])('%s explains itself and installs nothing with --help', async (program) => {
+  const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), ['--help'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^npm (start|test) /)
+})

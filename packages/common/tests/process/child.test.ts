@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import { getEventListeners, once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startProgram, startServer } from '../../src/process/child.ts'
+import { temporaryFolder } from '../../src/process/temporary.ts'
+import { findRedisServer, installRedis } from '../../src/servers/redis.ts'
+import { processesWith, type Run, runProgram, until } from '../../src/testing/testing.ts'
+import { describeReal } from '../../src/testing/vitest.ts'
+
+const child = new URL('../fixtures/child.ts', import.meta.url)
+const testsFolder = fileURLToPath(new URL('..', import.meta.url))
+
+describe('a TypeScript program', () => {
+  const markName = 'PROCESS_TEST'
+  let mark: string
+  beforeEach(() => {
+    mark = randomUUID()
+    vi.stubEnv(markName, mark)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    expect(await processesWith(markName, mark), 'nothing is left, not even the reaper').toEqual([])
+  })
+
+  const reapers = async () => (await processesWith(markName, mark)).filter((line) => line.includes('reaper')).length
+
+  it('hands over its info, exchanges messages and runs in the folder and environment given', async () => {
+    const lines: string[] = []
+    await using program = await startProgram<{ pid: number; greeting: string }>(child, {
+      args: ['echo'],
+      env: { GREETING: 'hello' },
+      cwd: tmpdir(),
+      onLine: (line) => lines.push(line),
+    })
+    expect(program.info).toEqual({ pid: program.pid, greeting: 'hello' })
+    expect(await reapers()).toBe(1)
+
+    const answer = new Promise((resolve) => program.process.once('message', resolve))
+    program.process.send({ task: [1, 2, 3] })
+    expect(await answer).toEqual({ echo: { task: [1, 2, 3] } })
+    await until(() => lines.includes(`cwd ${tmpdir()}`))
+  })
+
+  it('takes a path as well as a URL, and tells how it ended by itself', async () => {
+    await using program = await startProgram(fileURLToPath(child), { args: ['exit'] })
+    expect(program.info).toBeUndefined()
+    expect(await program.exited).toEqual({ code: 3, signal: null })
+    expect(await program.stop()).toEqual({ code: 3, signal: null })
+  })
+
+  it('is stopped once, however often that is asked for', async () => {
+    const program = await startProgram(child, { args: ['echo'] })
+    const [first, second] = await Promise.all([program.stop(), program.stop()])
+    expect(first).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(second).toBe(first)
+    await program[Symbol.asyncDispose]()
+    await program[Symbol.asyncDispose]()
+    // A message to a program that has gone is lost, not an uncaught error.
+    program.process.send('anyone?')
+  })
+
+  it('is killed when it ignores SIGTERM', async () => {
+    const lines: string[] = []
+    const onLine = (line: string) => lines.push(line)
+    await using program = await startProgram(child, { args: ['stubborn'], stopTimeoutMs: 100, onLine })
+    program.process.kill('SIGTERM')
+    await until(() => lines.includes('not now'))
+    expect(await program.stop()).toEqual({ code: null, signal: 'SIGKILL' })
+  })
+
+  it('fails to start with its last words when it crashes', async () => {
+    await expect(startProgram(child, { args: ['crash'] })).rejects.toThrow(
+      /^child\.ts ended with code 1 before it was ready; its last output:[\s\S]*no such table: orders/,
+    )
+  })
+
+  it('fails to start when it does not get ready in time', async () => {
+    await expect(startProgram(child, { args: ['never'], readyTimeoutMs: 200 })).rejects.toThrow(
+      'child.ts was not ready within 0.2 s',
+    )
+  })
+
+  it('fails to start when it is not there', async () => {
+    await expect(startProgram(join(tmpdir(), `${mark}.ts`))).rejects.toThrow(/ended with code 1[\s\S]*MODULE_NOT_FOUND/)
+  })
+
+  it('stops when the signal is aborted: before, while it starts, and later', async () => {
+    const reason = new Error('the reader changed their mind')
+    await expect(startProgram(child, { args: ['echo'], signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+
+    const starting = new AbortController()
+    const warm = (line: string) => line === 'still warming up' && starting.abort(reason)
+    await expect(startProgram(child, { args: ['never'], signal: starting.signal, onLine: warm })).rejects.toBe(reason)
+
+    const later = new AbortController()
+    await using program = await startProgram(child, { args: ['echo'], signal: later.signal })
+    later.abort()
+    expect(await program.exited).toEqual({ code: null, signal: 'SIGTERM' })
+    for (const { signal } of [starting, later]) expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+
+  it('starts many at once', async () => {
+    const programs = await Promise.all(Array.from({ length: 4 }, () => startProgram(child, { args: ['echo'] })))
+    expect(new Set(programs.map(({ pid }) => pid)).size).toBe(4)
+    expect(await reapers()).toBe(1)
+    await Promise.all(programs.map((program) => program.stop()))
+  })
+})
+
+describe('a server', () => {
+  it('that cannot be started says so', async () => {
+    await expect(startServer({ command: 'no-such-server', ready: /ready/ })).rejects.toMatchObject({
+      message: 'no-such-server cannot be started',
+      cause: { code: 'ENOENT' },
+    })
+  })
+
+  it('is ready when its check says so, and fails as the check does', async () => {
+    let asked = 0
+    const server = { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] }
+    await using started = await startServer({ ...server, ready: async (pid) => pid > 0 && ++asked === 3 })
+    expect(asked).toBe(3)
+    expect(started.process.exitCode).toBeNull()
+    const ready = () => Promise.reject(new Error('the check is broken'))
+    await expect(startServer({ ...server, ready })).rejects.toThrow('the check is broken')
+  })
+})
+
+describe('a temporary folder', () => {
+  it('belongs to this user alone and goes with its content', async () => {
+    const folder = await temporaryFolder()
+    if (process.platform !== 'win32') expect((await stat(folder.path)).mode & 0o777).toBe(0o700)
+    await writeFile(join(folder.path, 'data'), 'x')
+    await folder[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+    expect(existsSync(folder.path)).toBe(false)
+  })
+})
+
+const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
+  const run = (ending: string, options = {}) =>
+    runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
+  /** Fails while a process, the server's port or the folder is still there. */
+  async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
+    expect(await leftBehind(waitMs)).toEqual([])
+    const { folder, port, pids } = JSON.parse(stdout.split('\n')[0] ?? '')
+    expect(pids).toEqual(Array(4).fill(expect.any(Number)))
+    const socket = connect(port, '127.0.0.1')
+    const [error] = await once(socket, 'error')
+    expect(error.code).toBe('ECONNREFUSED')
+    // Folders are the last thing to go.
+    await until(() => !existsSync(folder), { timeoutMs: waitMs })
+  }
+
+  it('leaves nothing when it disposes of them, and waits for that', async () => {
+    const result = await run('dispose')
+    expect(result.code, result.stderr).toBe(0)
+    expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
+      { code: 0, signal: null },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGTERM' },
+    ])
+    await expectNothingLeft(result, 0)
+  })
+
+  it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
+    const result = await run(ending)
+    expect(result.code).toBe(ending === 'exit' ? 7 : 1)
+    await expectNothingLeft(result, 15_000)
+  })
+
+  it('leaves nothing when it is killed', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
+    expect(result.signal).toBe('SIGKILL')
+    await expectNothingLeft(result, 15_000)
+  })
+
+  it('stops them itself on Ctrl-C, which reaches none of them', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/ })
+    expect(result.code, result.stderr).toBe(0)
+    expect(result.stdout).toContain('[{"code":0,"signal":null},')
+    expect(result.stdout).not.toContain('SIGINT')
+    await expectNothingLeft(result, 0)
+  })
+})

@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { describe, expect, it } from 'vitest'
+import { startProxy } from '../../src/servers/proxy.ts'
+import { until } from '../../src/testing/testing.ts'
+
+/** A server that answers with what it gets, a proxy before it, and connections through that. */
+async function echoBehindProxy(delayMs = 0) {
+  const stack = new AsyncDisposableStack()
+  const accepted: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    accepted.push(socket)
+    socket.on('error', () => {})
+    socket.pipe(socket)
+  }).listen(0, '127.0.0.1')
+  stack.defer(() => void server.close())
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const proxy = stack.use(await startProxy({ port: address.port, delayMs }))
+  const open = async () => {
+    const socket = connect(proxy.port, proxy.host)
+    stack.defer(() => void socket.destroy())
+    await once(socket, 'connect')
+    return socket
+  }
+  return { proxy, open, accepted, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+/** Not `once` of node:events, which rejects at the error before it. */
+const closed = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()))
+
+const errorOf = async (socket: Socket) => {
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException]
+  return error.code
+}
+
+describe.concurrent('a proxy', () => {
+  it('hands on every byte in order, also more than may be under way, and the end', async () => {
+    await using link = await echoBehindProxy(5)
+    const socket = await link.open()
+    const sent = Buffer.alloc(20 << 20, 'a proxy changes nothing ')
+    socket.end(sent)
+    const received = await buffer(socket)
+    expect(received.equals(sent)).toBe(true)
+    expect(link.proxy.bytes).toEqual({ up: sent.length, down: sent.length })
+    await until(() => link.proxy.connections === 0)
+  })
+
+  it('delays each way', async () => {
+    await using link = await echoBehindProxy(40)
+    const start = performance.now()
+    const socket = await link.open()
+    socket.write('x')
+    await once(socket, 'data')
+    // A lower bound cannot fail on a slow machine: two ways, and a round trip for connecting.
+    expect(performance.now() - start).toBeGreaterThanOrEqual(4 * 40 - 10)
+  })
+
+  it('resets both sides of every connection when cut, and takes new ones', async () => {
+    await using link = await echoBehindProxy()
+    const socket = await link.open()
+    socket.write('x')
+    await once(socket, 'data')
+    const serverClosed = link.accepted.map(closed)
+    const failed = errorOf(socket)
+    link.proxy.cut()
+    expect(await failed).toBe('ECONNRESET')
+    await Promise.all(serverClosed)
+    const again = await link.open()
+    again.write('y')
+    expect(String(await once(again, 'data'))).toBe('y')
+  })
+
+  it('resets once the connection that carries so many bytes', async () => {
+    await using link = await echoBehindProxy()
+    link.proxy.cutAfter(100_000)
+    const socket = await link.open()
+    const failed = errorOf(socket)
+    socket.write(Buffer.alloc(99_999))
+    await until(() => link.proxy.bytes.up === 99_999)
+    expect(socket.destroyed).toBe(false)
+    socket.resume().write('x')
+    expect(await failed).toBe('ECONNRESET')
+    const again = await link.open()
+    again.end(Buffer.alloc(200_000))
+    expect((await buffer(again)).length).toBe(200_000)
+  })
+
+  it('is silent while blocked, and then delivers what was sent', async () => {
+    await using link = await echoBehindProxy()
+    const socket = await link.open()
+    socket.write('1')
+    await once(socket, 'data')
+    link.proxy.block()
+    let received = ''
+    socket.on('data', (data) => {
+      received += data
+    })
+    socket.write('2')
+    const later = await link.open()
+    later.write('3')
+    // What is open beside the link answers at once, so the silent ones had their chance.
+    await using beside = await echoBehindProxy()
+    const other = await beside.open()
+    other.write('x')
+    await once(other, 'data')
+    expect(received).toBe('')
+    expect(link.proxy.connections).toBe(2)
+    link.proxy.heal()
+    expect(String(await once(later, 'data'))).toBe('3')
+    await until(() => received === '2')
+  })
+
+  it('refuses until healed', async () => {
+    await using link = await echoBehindProxy()
+    link.proxy.refuse()
+    const refused = connect(link.proxy.port, link.proxy.host)
+    refused.on('error', () => {})
+    await closed(refused)
+    expect(link.accepted).toEqual([])
+    link.proxy.heal()
+    const socket = await link.open()
+    socket.write('x')
+    await once(socket, 'data')
+  })
+
+  it('resets its clients where no server listens', async () => {
+    await using proxy = await startProxy({ port: 1 })
+    const socket = connect(proxy.port, proxy.host)
+    expect(await errorOf(socket)).toBe('ECONNRESET')
+  })
+
+  it('ends with its signal', async () => {
+    const controller = new AbortController()
+    await using proxy = await startProxy({ port: 9, signal: controller.signal })
+    controller.abort()
+    await until(
+      () =>
+        new Promise((resolve) =>
+          connect(proxy.port, proxy.host)
+            .once('error', resolve)
+            .once('connect', () => resolve(false)),
+        ),
+    )
+  })
+})

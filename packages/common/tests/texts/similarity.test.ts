@@ -1,0 +1,121 @@
+/** The comparison as functions: the layout of the sets, every algorithm against brute force, on real and on hostile texts. */
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { shingleSets, wordsOf } from '../../src/texts/shingles.ts'
+import * as similarity from '../../src/texts/similarity.ts'
+import { stateOfTheUnion } from '../../src/texts/texts.ts'
+
+/** The definition, word for word: sets of strings, their intersection and union counted one by one. */
+function byDefinition(texts: string[], size: number): number[][] {
+  const sets = texts.map((text) => {
+    const words = text.toLowerCase().match(/[a-z']+/g) ?? []
+    const shingles = new Set<string>()
+    for (let at = 0; at + size <= words.length; at++) shingles.add(words.slice(at, at + size).join(' '))
+    return shingles
+  })
+  return sets.map((a, row) =>
+    sets.map((b, column) => {
+      if (column <= row) return 0
+      const union = a.union(b).size
+      return union === 0 ? 0 : a.intersection(b).size / union
+    }),
+  )
+}
+
+/** All rows of a comparison, in one band or several. */
+function compared(texts: string[], size: number, bands = 1): similarity.Scores {
+  const comparison = similarity.comparisonOf(shingleSets(texts, size))
+  for (const band of similarity.splitEvenly(comparison.sets, bands)) similarity.compareRows(comparison, band)
+  return comparison.scores
+}
+
+// A few short words, so that shingles repeat within and between texts.
+const text = fc
+  .array(fc.constantFrom('we', 'the', 'people', "people's", 'Of', 'UNION', '—', '1790'), { maxLength: 40 })
+  .map((words) => words.join(' '))
+
+describe('scores', () => {
+  it('are those of the definition, on any texts, for any size', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 2, maxLength: 8 }), fc.integer({ min: 1, max: 7 }), (texts, size) => {
+        expect(Array.from(compared(texts, size))).toEqual(byDefinition(texts, size).flat())
+      }),
+    )
+  })
+
+  it('are the same by all algorithms', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 2, maxLength: 8 }), fc.integer({ min: 1, max: 5 }), (texts, size) => {
+        const sets = shingleSets(texts, size)
+        const plain = similarity.comparisonOf(sets)
+        similarity.compareSetRows(similarity.javaScriptSets(sets), plain, { from: 0, to: texts.length })
+        const expected = compared(texts, size)
+        expect(similarity.compareByIndex(sets)).toEqual(Float64Array.from(expected))
+        expect(plain.scores).toEqual(expected)
+      }),
+    )
+  })
+
+  it.each([1, 2, 3, 6, 9])('of real addresses with shingles of %i words are those of the definition', (size) => {
+    const texts = stateOfTheUnion()
+      .slice(75, 87)
+      .map((address) => address.text)
+    expect(Array.from(compared(texts, size))).toEqual(byDefinition(texts, size).flat())
+  })
+
+  it('stay exact where a number of words in base V no longer fits a double', () => {
+    const many = Array.from(
+      { length: 6_000 },
+      (_, at) => `w${at.toString(26).replaceAll(/\d/g, (digit) => 'qrstuvwxyz'[+digit])}`,
+    )
+    const texts = [many.join(' '), [...many.slice(3_000), ...many.slice(0, 3_000)].join(' ')]
+    expect(new Set(wordsOf(texts[0])).size).toBe(6_000)
+    expect(Array.from(compared(texts, 8))).toEqual(byDefinition(texts, 8).flat())
+  })
+})
+
+describe('sets of shingles', () => {
+  it('count all shingles but carry only those of two texts or more', () => {
+    const sets = shingleSets(['a b c d', 'b c d e', ''], 2)
+    expect(Array.from(sets.sizes)).toEqual([3, 3, 0])
+    expect(sets.vocabulary).toBe(2)
+    expect(Array.from(sets.offsets)).toEqual([0, 2, 4, 4])
+  })
+
+  it('lie in shared memory', () => {
+    const sets = shingleSets(['a b', 'a b'], 1)
+    for (const part of [sets.sizes, sets.offsets, sets.shared]) expect(part.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+})
+
+describe('bands', () => {
+  it('cover every row once, in order', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 30 }), fc.integer({ min: 1, max: 50 }), (texts, parts) => {
+        const bands = similarity.splitEvenly(shingleSets(texts, 1), parts)
+        const rows = bands.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, at) => from + at))
+        expect(rows).toEqual(texts.map((_, at) => at))
+        expect(bands.length).toBeLessThanOrEqual(Math.max(1, parts))
+      }),
+    )
+  })
+})
+
+describe('the most similar', () => {
+  it('come in the order of their scores, equal ones in the order of the texts', () => {
+    const scores = new Float64Array(new SharedArrayBuffer(16 * 8))
+    scores.set([0, 0.1, 0.5, 0.2, 0, 0, 0.5, 0, 0, 0, 0, 0.3])
+    expect(similarity.mostSimilar(scores, 3)).toEqual([
+      { a: 0, b: 2, score: 0.5 },
+      { a: 1, b: 2, score: 0.5 },
+      { a: 2, b: 3, score: 0.3 },
+    ])
+  })
+
+  it('make a symmetric table', () => {
+    const scores = new Float64Array(new SharedArrayBuffer(4 * 8))
+    scores[1] = 0.25
+    expect(Array.from(similarity.symmetric(scores))).toEqual([1, 0.25, 0.25, 1])
+  })
+})

@@ -1,0 +1,195 @@
+/** condor_submit over the practice queue: reads a submit description, and writes the job's log. */
+import { appendFileSync } from 'node:fs'
+import { access, constants as modes, readFile } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { resolve } from 'node:path'
+import { type Answer, type Call, CommandError, endTogether, readMemory, readOptions } from '../commands.ts'
+import type { Job, Moment, Task } from '../queue.ts'
+
+/** HTCondor's options are words behind one minus. */
+export const twoMinuses = (args: string[]) => args.map((word) => word.replace(/^-(?=[a-z]{2})/i, '--'))
+
+interface Description {
+  commands: Map<string, string>
+  /** The variables of each process. */
+  rows: Record<string, string>[]
+}
+
+export async function submit(call: Call): Promise<Answer> {
+  const options = readOptions('condor_submit', twoMinuses(call.args), {
+    interactive: '!',
+    terse: '!',
+    'batch-name': '',
+  })
+  if (options.has('interactive')) return await interactive(call)
+  const job = await submitFile(call, options.operands[0] ?? '', {})
+  if (options.has('terse')) return { stdout: `${job.id}.0 - ${job.id}.${job.tasks.length - 1}\n` }
+  return { stdout: `Submitting job(s).\n${job.tasks.length} job(s) submitted to cluster ${job.id}.\n` }
+}
+
+export async function submitFile(call: Call, file: string, notes: Record<string, unknown>): Promise<Job> {
+  const path = resolve(call.folder, file)
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (text === undefined) throw new CommandError(`ERROR: Can't open "${file}" for reading (No such file or directory)`)
+  const { commands, rows } = readDescription(text)
+  const folder = resolve(call.folder, commands.get('initialdir') ?? '.')
+  const executable = commands.get('executable')
+  if (executable === undefined) throw new CommandError("ERROR: No 'executable' parameter was provided")
+  const program = resolve(folder, executable)
+  await access(program, modes.X_OK).catch(() => {
+    throw new CommandError(`ERROR: Executable file ${executable} does not exist or is not executable`)
+  })
+  const fill = (value: string, task: Task) => {
+    const row: Record<string, string> = {
+      ...rows[task.index ?? 0],
+      Process: String(task.index),
+      ProcId: String(task.index),
+      Cluster: String(task.job.id),
+      ClusterId: String(task.job.id),
+    }
+    return value.replaceAll(/\$\((\w+)\)/g, (whole, name: string) => row[name] ?? whole)
+  }
+  const log = commands.get('log')
+  const removal = commands.get('periodic_remove') ?? ''
+  const [, walltime] = /EnteredCurrentStatus > (\d+)/.exec(removal) ?? []
+  const pool = /^Pool == "(.*)"$/.exec(commands.get('requirements') ?? '')?.[1]
+  return call.queue.submit({
+    name: commands.get('batch_name') ?? executable,
+    folder,
+    program: [program, ...(commands.get('arguments') ?? '').split(/\s+/).filter(Boolean)],
+    demand: {
+      nodes: Number(commands.get('machine_count') ?? 1),
+      ranksPerNode: 1,
+      // No machine is in another pool than this.
+      coresPerNode:
+        pool === undefined || pool === 'practice' ? Number(commands.get('request_cpus') ?? 1) : Number.MAX_SAFE_INTEGER,
+      memoryMb: commands.has('request_memory') ? readMemory(commands.get('request_memory') ?? '') : undefined,
+      walltimeMs: walltime === undefined ? undefined : Number(walltime) * 1000,
+    },
+    indices: rows.map((_, at) => at),
+    environment: (task) => ({
+      ...readEnvironment(fill(commands.get('environment') ?? '', task)),
+      ...{
+        _CONDOR_SLOT: `slot1@${task.nodes[0]}`,
+        PRACTICE_NODE: task.nodes[0] ?? '',
+        PRACTICE_NODES: task.nodes.join(','),
+      },
+    }),
+    output: (task) => ({
+      out: resolve(folder, fill(commands.get('output') ?? '/dev/null', task)),
+      err: resolve(folder, fill(commands.get('error') ?? '/dev/null', task)),
+    }),
+    queue: 'practice',
+    held: /^true$/i.test(commands.get('hold') ?? ''),
+    requeue: !removal.includes('NumJobStarts > 0'),
+    // A job that no machine can run waits: one may be added. So it does when it asks for a pool that is not there.
+    mayWaitForEver: true,
+    notes: {
+      ...notes,
+      ...{ tasks: rows.map((row) => row.TASK_ID), taskId: commands.has('+taskid') },
+    },
+    onChange: log === undefined ? undefined : (task) => writeEvent(resolve(folder, log), task),
+  })
+}
+
+function readDescription(text: string): Description {
+  const commands = new Map<string, string>()
+  let rows: Record<string, string>[] | undefined
+  for (const line of text.split('\n')) {
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const [, name, value] = /^\s*([\w+.]+)\s*=\s*(.*)$/.exec(line) ?? []
+    const [, variable, items] = /^\s*queue\s+(\w+)\s+in\s+\(([^)]*)\)\s*$/i.exec(line) ?? []
+    const [, count] = /^\s*queue\s*(\d*)\s*$/i.exec(line) ?? []
+    if (variable !== undefined)
+      rows = (items ?? '')
+        .split(/[\s,]+/)
+        .filter(Boolean)
+        .map((item) => ({ [variable]: item }))
+    else if (count !== undefined) rows = Array.from({ length: Number(count || 1) }, () => ({}))
+    else if (name !== undefined && value !== undefined) commands.set(name.toLowerCase(), value.trim())
+    else throw new CommandError(`ERROR: on Line 1 of submit file: illegal line "${line}"`)
+  }
+  if (!rows) throw new CommandError("ERROR: Submit file has no 'queue' command")
+  return { commands, rows }
+}
+
+/** `"A=1 B='two words'"`. */
+function readEnvironment(text: string): Record<string, string> {
+  const inner = /^"(.*)"$/.exec(text)?.[1] ?? ''
+  return Object.fromEntries(
+    [...inner.matchAll(/(\w+)=('[^']*'|\S*)/g)].map(([, name = '', value = '']) => [name, value.replaceAll("'", '')]),
+  )
+}
+
+/** The job's event log. */
+function writeEvent(file: string, task: Task) {
+  const { job, index = 0, state, outcome } = task
+  const pad = (value: number, width: number) => String(value).padStart(width, '0')
+  const [date = '', time = ''] = new Date().toISOString().split(/[T.]/)
+  const event = (code: string, what: string) =>
+    `${code} (${pad(job.id, 4)}.${pad(index, 3)}.000) ${date} ${time} ${what}\n...\n`
+  const ends = {
+    exit: () =>
+      event(
+        '005',
+        `Job terminated.\n\t(1) Normal termination (return value ${outcome?.how === 'exit' ? outcome.code : ''})`,
+      ),
+    signal: () => event('005', `Job terminated.\n\t(0) Abnormal termination (signal ${signalOf(outcome)})`),
+  }
+  const text =
+    state === 'running'
+      ? event('001', `Job executing on host: <${task.nodes[0]}>`)
+      : state === 'held'
+        ? event('012', 'Job was held.')
+        : state === 'ended'
+          ? outcome?.how === 'exit' || outcome?.how === 'signal'
+            ? ends[outcome.how]()
+            : event('009', `Job was aborted.\n\t${removeReason(task)}`)
+          : task.history.length <= 1
+            ? event('000', 'Job submitted from host: <login>')
+            : task.restarts > 0 && task.reason === 'none'
+              ? event('004', 'Job was evicted.')
+              : ''
+  if (text === '') return
+  try {
+    appendFileSync(file, text)
+  } catch {
+    // Its folder has gone.
+  }
+}
+
+export const signalOf = (outcome: Moment['outcome']) =>
+  outcome?.how === 'signal' ? constants.signals[outcome.signal] : 0
+
+export function removeReason({ outcome }: Moment): string {
+  if (outcome?.how === 'timeout' || outcome?.how === 'node') {
+    return 'The job attribute PeriodicRemove expression evaluated to TRUE'
+  }
+  return 'via condor_rm (by user practice)'
+}
+
+async function interactive(call: Call): Promise<Answer> {
+  const started = Promise.withResolvers<Task>()
+  const job = call.queue.submit({
+    ...{
+      name: 'interactive',
+      folder: call.folder,
+      queue: 'practice',
+      indices: [0],
+      requeue: false,
+      environment: () => ({}),
+    },
+    ...{ demand: { nodes: 1, coresPerNode: 1, ranksPerNode: 1 }, notes: {}, onStart: started.resolve },
+  })
+  const [task] = job.tasks
+  if (!task) return {}
+  endTogether(call, job, task)
+  call.say(`Submitting job(s).\n1 job(s) submitted to cluster ${job.id}.\nWaiting for job to start...\n`)
+  if (task.state !== 'running') await started.promise
+  call.say(`Welcome to slot1@${task.nodes[0]}!\n`)
+  const code = await call.run([
+    { command: ['sh'], environment: { _CONDOR_SLOT: `slot1@${task.nodes[0]}`, PRACTICE_NODE: task.nodes[0] ?? '' } },
+  ])
+  call.queue.finish(task, { how: 'exit', code })
+  return { code }
+}

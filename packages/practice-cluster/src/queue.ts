@@ -1,0 +1,382 @@
+/**
+ * The queue behind the practice cluster: nodes with cores and memory, jobs in the order they came in, each run as a real
+ * process as soon as it fits. Nodes are names only, all jobs run on this machine. It is for practice and tests.
+ *
+ * A task is pending or held, then running, then ended; a requeued one is pending again.
+ */
+import { execFile } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { promisify } from 'node:util'
+import { type Child, startServer } from '@repo/common/process/child'
+
+export interface PracticeNode {
+  name: string
+  cores: number
+  memoryMb: number
+  up: boolean
+  running: Set<Task>
+}
+
+/** What each of a job's nodes must have free. */
+export interface Demand {
+  nodes: number
+  coresPerNode: number
+  ranksPerNode: number
+  /** Without it the job's memory is not watched. */
+  memoryMb?: number | undefined
+  walltimeMs?: number | undefined
+}
+
+export interface Submission {
+  name: string
+  folder: string
+  /** Undefined: an interactive job, whose program runs elsewhere; `onStart` says that it may. */
+  program?: string[]
+  demand: Demand
+  /** What the scheduler sets in the job's environment. */
+  environment: (task: Task) => Record<string, string>
+  output?: (task: Task) => { out: string; err: string }
+  /** The indices of an array. */
+  indices?: number[] | undefined
+  /** How many tasks of an array may run at once. */
+  atOnce?: number | undefined
+  dependencies?: { on: number; when: 'ok' | 'not ok' | 'any' }[]
+  /** Whether a job that can no longer begin is cancelled, or waits for ever. */
+  cancelWhenImpossible?: boolean
+  held?: boolean
+  requeue?: boolean
+  /** SIGTERM so long before the walltime ends. */
+  warnMs?: number | undefined
+  queue: string
+  onStart?: (task: Task) => void
+  onChange?: ((task: Task) => void) | undefined
+  /** Whether a job that no node could ever run is taken all the same. */
+  mayWaitForEver?: boolean
+  /** What a dialect wants to remember. */
+  notes?: Record<string, unknown>
+}
+
+export interface Job extends Submission {
+  id: number
+  tasks: Task[]
+  submittedAt: number
+}
+
+export type Outcome =
+  | { how: 'exit'; code: number }
+  | { how: 'signal'; signal: NodeJS.Signals }
+  | { how: 'cancelled' | 'timeout' | 'memory' | 'node' }
+
+export interface Moment {
+  at: number
+  state: 'pending' | 'held' | 'running' | 'ended'
+  reason: Reason
+  nodes: string[]
+  outcome?: Outcome | undefined
+}
+
+export type Reason = 'none' | 'resources' | 'priority' | 'dependency' | 'never' | 'held' | 'limit' | 'nodes down'
+
+export interface Task extends Moment {
+  job: Job
+  index?: number
+  startedAt?: number | undefined
+  endedAt?: number | undefined
+  restarts: number
+  /** What could be seen of it, from its submission on: accounting that lags behind shows an older moment. */
+  history: Moment[]
+  process?: Child | undefined
+  /** Ends what an interactive job runs. */
+  hangUp?: () => void
+  /** Set when the queue ends it: how, once its process is gone. */
+  ending?: Outcome | 'requeue' | undefined
+  timers: NodeJS.Timeout[]
+}
+
+export interface QueueOptions {
+  nodes: { name: string; cores: number; memoryMb: number }[]
+  environment: Record<string, string | undefined>
+  /** Between SIGTERM and SIGKILL at the end of the walltime, and after a cancellation. */
+  killWaitMs?: number
+  /** More jobs than these are refused. */
+  mostJobs?: number
+}
+
+const memoryEveryMs = 250
+const requeueDelayMs = 200
+
+/** The request is one that this cluster can never fulfil; which words say so is the dialect's business. */
+export class RefusedError extends Error {
+  override name = 'RefusedError'
+  readonly why: 'too large' | 'too many jobs' | 'no such queue' | 'no such job'
+  constructor(why: RefusedError['why']) {
+    super(why)
+    this.why = why
+  }
+}
+
+export class BatchQueue extends EventEmitter<{ change: [Task] }> implements AsyncDisposable {
+  readonly nodes: PracticeNode[]
+  readonly jobs = new Map<number, Job>()
+  readonly queues = ['practice']
+  #nextId = 1
+  #closed = false
+  #runs = new Set<Promise<void>>()
+  #environment: QueueOptions['environment']
+  #killWaitMs: number
+  #mostJobs: number
+  #memoryTimer: NodeJS.Timeout
+
+  constructor({ nodes, environment, killWaitMs = 2_000, mostJobs = 10_000 }: QueueOptions) {
+    super()
+    this.setMaxListeners(0)
+    this.nodes = nodes.map((node) => ({ ...node, up: true, running: new Set<Task>() }))
+    this.#environment = environment
+    this.#killWaitMs = killWaitMs
+    this.#mostJobs = mostJobs
+    this.#memoryTimer = setInterval(() => void this.#watchMemory(), memoryEveryMs).unref()
+  }
+
+  submit(submission: Submission): Job {
+    const { demand } = submission
+    if (!this.queues.includes(submission.queue)) throw new RefusedError('no such queue')
+    const large = this.nodes.filter((node) => fits(node, demand))
+    if (large.length < demand.nodes && !submission.mayWaitForEver) throw new RefusedError('too large')
+    const waiting = [...this.jobs.values()].filter(({ tasks }) => tasks.some(({ state }) => state !== 'ended'))
+    if (waiting.length >= this.#mostJobs) throw new RefusedError('too many jobs')
+
+    const job: Job = { ...submission, id: this.#nextId++, tasks: [], submittedAt: Date.now() }
+    const indices: (number | undefined)[] = submission.indices ?? [undefined]
+    for (const index of indices) {
+      const task: Task = {
+        ...{ job, state: 'pending', reason: 'none', at: Date.now(), nodes: [], restarts: 0, history: [], timers: [] },
+        ...(index === undefined ? {} : { index }),
+      }
+      job.tasks.push(task)
+      this.#become(task, submission.held ? { state: 'held', reason: 'held' } : {})
+    }
+    this.jobs.set(job.id, job)
+    this.schedule()
+    return job
+  }
+
+  job(id: number): Job {
+    const job = this.jobs.get(id)
+    if (!job) throw new RefusedError('no such job')
+    return job
+  }
+
+  cancel(tasks: Task[]) {
+    for (const task of tasks) this.#end(task, { how: 'cancelled' })
+    this.schedule()
+  }
+
+  hold(tasks: Task[]) {
+    for (const task of tasks) if (task.state === 'pending') this.#become(task, { state: 'held', reason: 'held' })
+  }
+
+  release(tasks: Task[]) {
+    for (const task of tasks) if (task.state === 'held') this.#become(task, { state: 'pending', reason: 'none' })
+    this.schedule()
+  }
+
+  /** Ends what runs and lets it wait again, whatever was said of requeueing when it was submitted. */
+  requeue(tasks: Task[]) {
+    for (const task of tasks) {
+      if (task.state !== 'running') continue
+      task.ending ??= 'requeue'
+      signal(task, 'SIGKILL')
+    }
+  }
+
+  /** A node dies with all that runs on it: jobs that may be requeued wait again, the others have failed. */
+  failNode(name: string) {
+    const node = this.nodes.find((each) => each.name === name)
+    if (!node) throw new Error(`no node ${name}; there are ${this.nodes.map((each) => each.name).join(', ')}`)
+    node.up = false
+    for (const task of node.running) {
+      task.ending ??= task.job.requeue ? 'requeue' : { how: 'node' }
+      signal(task, 'SIGKILL')
+      task.hangUp?.()
+    }
+  }
+
+  restoreNode(name: string) {
+    for (const node of this.nodes) if (node.name === name) node.up = true
+    this.schedule()
+  }
+
+  /** Starts what fits. First come, first served: what has come later waits behind a job that does not fit yet. */
+  schedule() {
+    if (this.#closed) return
+    let blocked = false
+    for (const job of this.jobs.values()) {
+      const pending = job.tasks.filter(({ state }) => state === 'pending')
+      if (pending.length === 0) continue
+      const condition = this.#condition(job)
+      const enoughUp = this.nodes.filter((node) => node.up && fits(node, job.demand)).length >= job.demand.nodes
+      let running = job.tasks.filter(({ state }) => state === 'running').length
+      for (const task of pending) {
+        if (condition === 'never' && job.cancelWhenImpossible) this.#end(task, { how: 'cancelled' })
+        else if (condition !== 'none') this.#become(task, { reason: condition })
+        else if (running >= (job.atOnce ?? Number.POSITIVE_INFINITY)) this.#become(task, { reason: 'limit' })
+        else if (!enoughUp) this.#become(task, { reason: 'nodes down' })
+        else if (blocked) this.#become(task, { reason: 'priority' })
+        else {
+          const nodes = this.nodes.filter((node) => node.up && fits(node, job.demand, true)).slice(0, job.demand.nodes)
+          blocked = nodes.length < job.demand.nodes
+          if (blocked) this.#become(task, { reason: 'resources' })
+          else {
+            running++
+            this.#start(task, nodes)
+          }
+        }
+      }
+    }
+  }
+
+  /** Whether the jobs that this one waits for have ended, and as it wants. */
+  #condition(job: Job): Reason {
+    for (const { on, when } of job.dependencies ?? []) {
+      const tasks = this.jobs.get(on)?.tasks ?? []
+      if (!tasks.every(({ state }) => state === 'ended')) return 'dependency'
+      const ok = tasks.length > 0 && tasks.every(({ outcome }) => outcome?.how === 'exit' && outcome.code === 0)
+      if (when !== 'any' && ok !== (when === 'ok')) return 'never'
+    }
+    return 'none'
+  }
+
+  #start(task: Task, nodes: PracticeNode[]) {
+    const { job } = task
+    task.startedAt = Date.now()
+    for (const node of nodes) node.running.add(task)
+    this.#become(task, { state: 'running', reason: 'none', nodes: nodes.map(({ name }) => name) })
+    const { walltimeMs } = job.demand
+    if (walltimeMs !== undefined) {
+      if (job.warnMs !== undefined) {
+        task.timers.push(setTimeout(() => signal(task, 'SIGTERM', 'leader'), Math.max(0, walltimeMs - job.warnMs)))
+      }
+      task.timers.push(setTimeout(() => this.#end(task, { how: 'timeout' }), walltimeMs))
+    }
+    if (!job.program) return job.onStart?.(task)
+    const run = this.#run(task, job.program).finally(() => this.#runs.delete(run))
+    this.#runs.add(run)
+  }
+
+  async #run(task: Task, program: string[]) {
+    const { job } = task
+    const { out, err } = job.output?.(task) ?? { out: '/dev/null', err: '/dev/null' }
+    const script = 'out=$1 err=$2; shift 2; exec "$@" >>"$out" 2>>"$err" </dev/null'
+    try {
+      task.process = await startServer({
+        command: 'sh',
+        args: ['-c', script, 'job', out, err, ...program],
+        cwd: job.folder,
+        env: { ...this.#environment, ...job.environment(task) },
+        ready: async () => true,
+        stopTimeoutMs: 100,
+      })
+    } catch {
+      // Its folder has gone, or its process had ended before it could be seen.
+      this.finish(task, { how: 'exit', code: 127 })
+      return
+    }
+    // Ended while it started.
+    if (task.ending || this.#closed) signal(task, 'SIGKILL')
+    const { code, signal: name } = await task.process.exited
+    this.finish(task, name ? { how: 'signal', signal: name } : { how: 'exit', code: code ?? 0 })
+  }
+
+  /** The process of a task has ended; why the queue ended it, if it did, counts more than how. */
+  finish(task: Task, outcome: Outcome) {
+    if (task.state !== 'running') return
+    for (const timer of task.timers.splice(0)) clearTimeout(timer)
+    for (const node of this.nodes) node.running.delete(task)
+    task.process = undefined
+    const { ending } = task
+    task.ending = undefined
+    if (ending === 'requeue') {
+      task.restarts++
+      this.#become(task, { state: 'pending', reason: 'none', nodes: [] })
+      // As real ones do, not at once: the node's failure must be known everywhere first.
+      setTimeout(() => this.schedule(), requeueDelayMs).unref()
+      return
+    }
+    task.endedAt = Date.now()
+    this.#become(task, { state: 'ended', reason: 'none', outcome: ending ?? outcome })
+    this.schedule()
+  }
+
+  #end(task: Task, outcome: Outcome) {
+    if (task.state === 'ended') return
+    if (task.state !== 'running') {
+      task.endedAt = Date.now()
+      this.#become(task, { state: 'ended', reason: task.reason, outcome })
+      return
+    }
+    if (task.ending) return
+    task.ending = outcome
+    task.hangUp?.()
+    signal(task, 'SIGTERM')
+    task.timers.push(setTimeout(() => signal(task, 'SIGKILL'), this.#killWaitMs))
+  }
+
+  #become(task: Task, change: Partial<Moment>) {
+    const before = task.history.at(-1)
+    Object.assign(task, change)
+    if (before && before.state === task.state && before.reason === task.reason) return
+    task.at = Date.now()
+    const { at, state, reason, nodes, outcome } = task
+    task.history.push({ at, state, reason, nodes, outcome })
+    task.job.onChange?.(task)
+    this.emit('change', task)
+  }
+
+  /** Ends a task whose processes together hold more memory than it asked for. */
+  async #watchMemory() {
+    const watched = [...this.jobs.values()].flatMap(({ demand, tasks }) =>
+      demand.memoryMb === undefined ? [] : tasks.filter(({ state, process }) => state === 'running' && process),
+    )
+    if (watched.length === 0) return
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pgid=,rss=']).catch(() => ({ stdout: '' }))
+    const kilobytes = new Map<number, number>()
+    for (const line of stdout.split('\n')) {
+      const [group = 0, resident = 0] = line.trim().split(/\s+/).map(Number)
+      kilobytes.set(group, (kilobytes.get(group) ?? 0) + resident)
+    }
+    for (const task of watched) {
+      const used = kilobytes.get(task.process?.pid ?? 0) ?? 0
+      if (used <= (task.job.demand.memoryMb ?? Number.POSITIVE_INFINITY) * 1024) continue
+      task.ending ??= { how: 'memory' }
+      signal(task, 'SIGKILL')
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.#closed = true
+    clearInterval(this.#memoryTimer)
+    const running = [...this.jobs.values()].flatMap(({ tasks }) => tasks.filter(({ state }) => state === 'running'))
+    for (const task of running) {
+      for (const timer of task.timers) clearTimeout(timer)
+      signal(task, 'SIGKILL')
+      task.hangUp?.()
+    }
+    await Promise.all(this.#runs)
+  }
+}
+
+function fits(node: PracticeNode, { coresPerNode, memoryMb = 0 }: Demand, now = false): boolean {
+  const running = now ? [...node.running] : []
+  const cores = running.reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
+  const memory = running.reduce((sum, { job }) => sum + (job.demand.memoryMb ?? 0), 0)
+  return cores + coresPerNode <= node.cores && memory + memoryMb <= node.memoryMb
+}
+
+function signal({ process: child }: Task, name: NodeJS.Signals, to: 'group' | 'leader' = 'group') {
+  if (!child) return
+  try {
+    process.kill(to === 'group' ? -child.pid : child.pid, name)
+  } catch {
+    // It has ended meanwhile.
+  }
+}
