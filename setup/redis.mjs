@@ -119,7 +119,9 @@ async function build() {
   const script = createRequire(import.meta.url).resolve('redis-memory-server/scripts/postinstall.js')
   await run(process.execPath, [script], {
     env: {
-      ...{ REDISMS_DOWNLOAD_DIR: builds, REDISMS_VERSION: 'stable', REDISMS_DISABLE_POSTINSTALL: '' },
+      REDISMS_DOWNLOAD_DIR: builds,
+      REDISMS_VERSION: 'stable',
+      REDISMS_DISABLE_POSTINSTALL: '',
       // It checks the download's certificate only when npm's own setting is spelled out.
       npm_config_strict_ssl: 'true',
     },

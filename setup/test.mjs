@@ -34,15 +34,24 @@ async function test(node, options) {
   const { code } = await run(
     node,
     [
-      ...[turbo, 'run', 'test', '--continue', '--summarize', '--ui=stream', '--output-logs=new-only'],
-      ...[`--concurrency=${concurrency}`, ...options],
+      turbo,
+      'run',
+      'test',
+      '--continue',
+      '--summarize',
+      '--ui=stream',
+      '--output-logs=new-only',
+      `--concurrency=${concurrency}`,
+      ...options,
     ],
     {
       stdout: true,
       env: {
         // Thousands of processes load the same files.
         NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
-        ...{ REAL_SERVERS: versions(), TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+        REAL_SERVERS: versions(),
+        TURBO_TELEMETRY_DISABLED: '1',
+        TURBO_NO_UPDATE_NOTIFIER: '1',
         // turbo makes its tasks write colours wherever they go.
         ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
       },

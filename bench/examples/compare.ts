@@ -58,7 +58,8 @@ export default example(import.meta, {
       ? stack.use(
           // Like Redis it must still answer when the others tidy up.
           await startProgram<{ port: number }>(new URL('../src/queues/pglite.program.ts', import.meta.url), {
-            ...{ untilReady: signal, stopTimeoutMs: 1_000 },
+            untilReady: signal,
+            stopTimeoutMs: 1_000,
           }),
         )
       : undefined
@@ -74,7 +75,13 @@ export default example(import.meta, {
     const remote = contenders.find(({ name }) => name === 'remote')?.address
     const chain = remote === undefined ? undefined : await chainOfFive(remote, places.secret)
     const rows = await compareAll(contenders, {
-      ...{ tasks, naps, napMs: ms, limitMs: limit * 1_000, rounds: quick ? 1 : 5, oneMs: quick ? 100 : 400, signal },
+      tasks,
+      naps,
+      napMs: ms,
+      limitMs: limit * 1_000,
+      rounds: quick ? 1 : 5,
+      oneMs: quick ? 100 : 400,
+      signal,
       onProgress: (what, share) => bar.update(share, what),
     })
     print(
@@ -82,7 +89,9 @@ export default example(import.meta, {
       table(
         ['', 'workers', 'tasks per second', 'latency, median', '99th percentile', `${naps} × ${ms} ms`],
         rows.map(({ label, workers, perSecond, ...row }) => [
-          ...[label, workers, count(Math.round(perSecond))],
+          label,
+          workers,
+          count(Math.round(perSecond)),
           ...[row.p50Ms, row.p99Ms, row.napsMs].map(milliseconds),
         ]),
       ),
@@ -114,7 +123,9 @@ export default example(import.meta, {
       subtitle: 'a round of them handed in at once, all results fetched; two worker processes, for objects one',
       x: { label: 'tasks per second' },
       bars: rows.map(({ name, label, perSecond }) => ({
-        ...{ name: label, value: perSecond, label: count(Math.round(perSecond)) },
+        name: label,
+        value: perSecond,
+        label: count(Math.round(perSecond)),
         color: isTypeScript(name) ? palette[0] : palette[1],
       })),
     })

@@ -51,7 +51,8 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
     }
   }
   const timings = await interleave(Object.fromEntries(contenders.map((each) => [each.name, round(each)])), {
-    ...{ rounds, signal },
+    rounds,
+    signal,
     onProgress: (done, total) => onProgress('small tasks', done / total),
   })
   const napsMs: number[] = []
@@ -66,10 +67,15 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
   return contenders.map(({ name, label, workers }, at) => {
     const samples = latencies.get(name) ?? []
     return {
-      ...{ name, label, workers, perSecond: (1_000 * share) / (timings[name]?.ms ?? Number.NaN) },
-      ...{ p50Ms: quantile(samples, 0.5), p99Ms: quantile(samples, 0.99) },
+      name,
+      label,
+      workers,
+      perSecond: (1_000 * share) / (timings[name]?.ms ?? Number.NaN),
+      p50Ms: quantile(samples, 0.5),
+      p99Ms: quantile(samples, 0.99),
       sequentialPerSecond: (1_000 * samples.length) / samples.reduce((sum, ms) => sum + ms, 0),
-      ...{ napsMs: napsMs[at] ?? Number.NaN, killed: survivals[at] },
+      napsMs: napsMs[at] ?? Number.NaN,
+      killed: survivals[at],
     }
   })
 }

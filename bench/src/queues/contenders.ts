@@ -44,14 +44,16 @@ export interface Contender extends AsyncDisposable {
 }
 
 const labels = {
-  ...{
-    bullmq: 'BullMQ on Redis',
-    layer: "this chapter's layer",
-    pglite: 'BullMQ on PGlite',
-    rq: 'our RQ',
-    bee: 'bee-queue',
-  },
-  ...{ remote: 'remote objects', celery: 'Celery', 'rq-python': 'RQ', 'rq-simple': 'RQ, SimpleWorker', pyro: 'Pyro' },
+  bullmq: 'BullMQ on Redis',
+  layer: "this chapter's layer",
+  pglite: 'BullMQ on PGlite',
+  rq: 'our RQ',
+  bee: 'bee-queue',
+  remote: 'remote objects',
+  celery: 'Celery',
+  'rq-python': 'RQ',
+  'rq-simple': 'RQ, SimpleWorker',
+  pyro: 'Pyro',
 }
 export type ContenderName = keyof typeof labels
 
@@ -91,7 +93,8 @@ async function startSide(name: KindName, places: Places, signal: AbortSignal): P
       args: [name, queue],
       env: { PLACES: JSON.stringify(places) },
       // Interrupted, they still answer the one who tidies up.
-      ...{ untilReady: signal, stopTimeoutMs: closeMs },
+      untilReady: signal,
+      stopTimeoutMs: closeMs,
     })
   const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
   const address = workers[0]?.info.address
@@ -127,7 +130,10 @@ async function startSide(name: KindName, places: Places, signal: AbortSignal): P
   }
   const owned = stack.move()
   return {
-    ...{ name, label: labels[name], workers: workers.length, address },
+    name,
+    label: labels[name],
+    workers: workers.length,
+    address,
     many: (count) =>
       using(async (side) => {
         const numbers = Array.from({ length: count }, (_, at) => at)
@@ -199,7 +205,10 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
     startServer({
       command: python.command,
       args: peer === 'celery' ? [...celery, '--hostname', `${queue}-${at}@%h`] : [script, 'work', peer],
-      ...{ cwd, env, signal, ready: /^(ready|PYRO:.*)$/ },
+      cwd,
+      env,
+      signal,
+      ready: /^(ready|PYRO:.*)$/,
       onLine: (line) => {
         if (line.startsWith('PYRO:')) env.PYRO_URI = line
       },
@@ -209,16 +218,18 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
 
   async function client<T>(what: string, args: (string | number)[], stop: AbortSignal = signal): Promise<T> {
     const { stdout } = await promisify(execFile)(python?.command ?? '', [script, what, peer, ...args.map(String)], {
-      ...{ cwd, env: { ...process.env, ...env }, signal: stop, timeout: mostMs, maxBuffer: 64 << 20 },
+      cwd,
+      env: { ...process.env, ...env },
+      signal: stop,
+      timeout: mostMs,
+      maxBuffer: 64 << 20,
     })
     return JSON.parse(stdout) as T
   }
   const owned = stack.move()
   return {
-    ...{
-      name,
-      label: `${labels[name].replace(',', ` ${python.version},`)}${labels[name].includes(',') ? '' : ` ${python.version}`}`,
-    },
+    name,
+    label: `${labels[name].replace(',', ` ${python.version},`)}${labels[name].includes(',') ? '' : ` ${python.version}`}`,
     workers: workers.length,
     many: async (count) => (await client<{ ms: number }>('many', [count])).ms,
     one: async (budgetMs) => (await client<{ samples: number[] }>('one', [budgetMs])).samples,

@@ -221,7 +221,10 @@ const bee: Kind = {
   async work({ redisUrl }, name) {
     const { default: BeeQueue } = await import('bee-queue')
     const queue = new BeeQueue<{ task: string; args: unknown[] }>(name, {
-      ...{ redis: { url: redisUrl }, getEvents: false, removeOnSuccess: true, stallInterval: leaseMs },
+      redis: { url: redisUrl },
+      getEvents: false,
+      removeOnSuccess: true,
+      stallInterval: leaseMs,
     })
     queue.on('error', () => {})
     queue.process(concurrency, async ({ data }) => await runTask(data.task, data.args))

@@ -116,7 +116,10 @@ describeReal('the Python ones', peers, () => {
     )
     const shown = found.map((python) => python?.version ?? '')
     expect(contenders.map(({ label }) => label).slice(2)).toEqual([
-      ...[`Celery ${shown[0]}`, `RQ ${shown[1]}`, `RQ ${shown[1]}, SimpleWorker`, `Pyro ${shown[2]}`],
+      `Celery ${shown[0]}`,
+      `RQ ${shown[1]}`,
+      `RQ ${shown[1]}, SimpleWorker`,
+      `Pyro ${shown[2]}`,
     ])
   })
 })

@@ -61,15 +61,20 @@ export default example(import.meta, {
       ],
     })
     const result = {
-      ...{ fraction, rows, limit: Number.isFinite(limit) ? limit : null },
+      fraction,
+      rows,
+      limit: Number.isFinite(limit) ? limit : null,
       picture: await picture('amdahl.svg', svg),
     }
     print(
       table(
         ['workers', 'Amdahl', 'efficiency', 'of 100 s remain', 'Gustafson'],
         rows.map((row) => [
-          ...[count(row.workers), times(row.amdahl), percentage(row.efficiency)],
-          ...[`${(100 / row.amdahl).toFixed(1)} s`, times(row.gustafson)],
+          count(row.workers),
+          times(row.amdahl),
+          percentage(row.efficiency),
+          `${(100 / row.amdahl).toFixed(1)} s`,
+          times(row.gustafson),
         ]),
       ),
       '',

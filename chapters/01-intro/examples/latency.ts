@@ -70,7 +70,11 @@ export default example(import.meta, {
         }),
         Plot.dot(rows, { x: 'medianNs', y: 'name', fill: palette[0], r: 5 }),
         Plot.text(rows, {
-          ...{ x: 'p99Ns', y: 'name', dx: 9, textAnchor: 'start', fill: 'currentColor' },
+          x: 'p99Ns',
+          y: 'name',
+          dx: 9,
+          textAnchor: 'start',
+          fill: 'currentColor',
           text: ({ medianNs }: { medianNs: number }) => duration(medianNs),
         }),
       ],
@@ -82,7 +86,10 @@ export default example(import.meta, {
       table(
         ['there and back', 'median', '99th percentile', 'function calls', 'samples'],
         rows.map(({ name, medianNs, p99Ns, samples, batch }) => [
-          ...[name, duration(medianNs), duration(p99Ns), count(Math.round(medianNs / call))],
+          name,
+          duration(medianNs),
+          duration(p99Ns),
+          count(Math.round(medianNs / call)),
           batch === 1 ? count(samples) : `${count(samples)} of ${count(batch)}`,
         ]),
       ),

@@ -110,8 +110,13 @@ export default example(import.meta, {
       table(
         ['threads', 'time', 'speedup', 'per thread', 'ceiling', 'efficiency', 'Karp–Flatt'],
         rows.map((row) => [
-          ...[row.workers, milliseconds(row.ms), times(row.speedup), percent(row.perThread), times(row.ceiling)],
-          ...[percent(row.efficiency), row.karpFlatt === null ? '' : percentage(row.karpFlatt)],
+          row.workers,
+          milliseconds(row.ms),
+          times(row.speedup),
+          percent(row.perThread),
+          times(row.ceiling),
+          percent(row.efficiency),
+          row.karpFlatt === null ? '' : percentage(row.karpFlatt),
         ]),
       ),
       '',

@@ -79,7 +79,8 @@ export default example(import.meta, {
       y: { label: 'time', type: 'log', ticks: 6, tickFormat: (ms) => milliseconds(Number(ms)) },
       marginLeft: 80,
       series: shown.map((way) => ({
-        ...{ name: names[way], points: rows.map((row) => ({ x: row.bytes, y: row[way].ms })) },
+        name: names[way],
+        points: rows.map((row) => ({ x: row.bytes, y: row[way].ms })),
         style: way === 'here' ? ('dashed' as const) : ('line' as const),
       })),
     })
@@ -103,7 +104,8 @@ export default example(import.meta, {
       table(
         ['work', 'ns per byte', ...ways.map((way) => names[way])],
         pays.map(({ work, nsPerByte, from }) => [
-          ...[work, nsPerByte.toFixed(2)],
+          work,
+          nsPerByte.toFixed(2),
           ...ways.map((way) => (from[way] === null ? 'never' : bytes(from[way]))),
         ]),
       ),

@@ -114,7 +114,11 @@ export default example(import.meta, {
         [
           ['one thread alone', 1, milliseconds(timings.alone.ms), aloneNs.toFixed(2), green('none')],
           ...rows.map((row) => [
-            ...[names[row.way], threads, milliseconds(row.ms), row.nsPerAddition.toFixed(2), loss(row)],
+            names[row.way],
+            threads,
+            milliseconds(row.ms),
+            row.nsPerAddition.toFixed(2),
+            loss(row),
           ]),
         ],
       ),

@@ -78,7 +78,10 @@ export default example(import.meta, {
       table(
         ['back-pressure', 'time', 'most waiting at once', 'process grew by'],
         runs.map(({ name, ms, mostWaitingBytes, peakRssBytes }) => [
-          ...[name, milliseconds(ms), bytes(mostWaitingBytes), bytes(peakRssBytes)],
+          name,
+          milliseconds(ms),
+          bytes(mostWaitingBytes),
+          bytes(peakRssBytes),
         ]),
       ),
       '',

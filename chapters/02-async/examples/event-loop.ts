@@ -87,7 +87,9 @@ export default example(import.meta, {
     if (counts.size > 1) throw new Error(`the ways disagree: ${[...counts].join(' and ')}`)
 
     const computations = [...samples].map(([name, { ms, delays }]) => ({
-      ...{ name, ms: median(ms), longestDelayMs: median(delays) },
+      name,
+      ms: median(ms),
+      longestDelayMs: median(delays),
     }))
     print(
       bold(`Counting ${count(last.words)} words (${count(last.distinct)} different ones)`),

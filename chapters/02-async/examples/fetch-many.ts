@@ -109,7 +109,12 @@ export default example(import.meta, {
     }
 
     const result = {
-      ...{ pages: total, limit, latencyMs: latency, failRate: fail, theory, strategies },
+      pages: total,
+      limit,
+      latencyMs: latency,
+      failRate: fail,
+      theory,
+      strategies,
       picture: await picture('fetch-many.svg', timeLine(strategies)),
     }
     print(

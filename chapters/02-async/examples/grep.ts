@@ -89,9 +89,14 @@ export default example(import.meta, {
     const mbPerS = (ms: number) => size / 1000 / ms
     const timeOf = (name: string) => timings[name]?.ms ?? Number.NaN
     const result = {
-      ...{ pattern, ...found, bytes: size },
+      pattern,
+      ...found,
+      bytes: size,
       ways: Object.keys(ways).map((name) => ({
-        ...{ name, ms: timeOf(name), mbPerS: mbPerS(timeOf(name)), peakRssMb: peaks.get(name) ?? Number.NaN },
+        name,
+        ms: timeOf(name),
+        mbPerS: mbPerS(timeOf(name)),
+        peakRssMb: peaks.get(name) ?? Number.NaN,
       })),
       grep: runs.grep ? { occurrences: found.occurrences, ms: timeOf('grep') } : null,
       ...(leftOut === undefined ? {} : { grepLeftOut: leftOut }),
@@ -107,7 +112,10 @@ export default example(import.meta, {
         ['way', 'time', 'MB/s', 'peak memory'],
         [
           ...result.ways.map(({ name, ms, mbPerS, peakRssMb }) => [
-            ...[name, milliseconds(ms), mbPerS.toFixed(0), `${peakRssMb.toFixed(0)} MB`],
+            name,
+            milliseconds(ms),
+            mbPerS.toFixed(0),
+            `${peakRssMb.toFixed(0)} MB`,
           ]),
           ...(result.grep ? [[grepName, milliseconds(result.grep.ms), mbPerS(result.grep.ms).toFixed(0), '']] : []),
         ],

@@ -67,7 +67,9 @@ export default example(import.meta, {
       table(
         ['', 'requests/s', 'at most', 'p50', 'p99', 'ping p50', 'ping p99'],
         servers.map(({ name, perSecond, theoryPerSecond, ...rest }) => [
-          ...[name, count(Math.round(perSecond)), count(Math.round(theoryPerSecond))],
+          name,
+          count(Math.round(perSecond)),
+          count(Math.round(theoryPerSecond)),
           ...[rest.p50Ms, rest.p99Ms, rest.pingP50Ms, rest.pingP99Ms].map(milliseconds),
         ]),
       ),

@@ -42,7 +42,10 @@ describe('grep', () => {
     // By `cat *.txt | grep -o freedom | wc -l` and, as each address is one line, `grep -l freedom *.txt | wc -l`.
     expect(result).toMatchObject({ pattern: 'freedom', occurrences: 759, lines: 173, bytes: 10_761_413 })
     expect(result.ways.map(({ name }) => name)).toEqual([
-      ...['push coroutines', 'pull async generators', 'Node streams', 'bytes, not decoded'],
+      'push coroutines',
+      'pull async generators',
+      'Node streams',
+      'bytes, not decoded',
     ])
     for (const { ms, mbPerS, peakRssMb } of result.ways) {
       expect(mbPerS).toBeCloseTo(result.bytes / 1000 / ms)
@@ -106,15 +109,22 @@ describe('grep', () => {
 
 it('iterators make no more than is taken', async () => {
   expect(await documentOf('iterators', '--primes', '2', '--above', '24')).toMatchObject({
-    ...{ byClass: [3, 2, 1], byGenerator: [3, 2, 1], byAsyncGenerator: [3, 2, 1], secondPass: [] },
-    ...{ primes: [29, 31], made: 7 },
+    byClass: [3, 2, 1],
+    byGenerator: [3, 2, 1],
+    byAsyncGenerator: [3, 2, 1],
+    secondPass: [],
+    primes: [29, 31],
+    made: 7,
     events: ['opened', 'hands out the first line', 'hands out the second line', 'closed'],
   })
 })
 
 it('coroutines lose their first value when they are not primed', async () => {
   expect(await documentOf('coroutines', '--values', '10,20,60')).toMatchObject({
-    ...{ lost: [0, 20, 40], means: [10, 15, 30], survived: 30, failure: 'the source has failed' },
+    lost: [0, 20, 40],
+    means: [10, 15, 30],
+    survived: 30,
+    failure: 'the source has failed',
     closed: { done: true },
     afterEnd: { done: true },
     shown: expect.arrayContaining(['as it is: 60', 'squared:  3600', 'squared:  closed']),
@@ -160,10 +170,18 @@ describe('fetch-many', () => {
   it('fetches the same pages each way, never faster than in theory', async () => {
     const { theory, strategies, picture } = await documentOf<FetchMany>(
       'fetch-many',
-      ...['--limit', '5', '--latency', '30', '--timeout', '10000'],
+      '--limit',
+      '5',
+      '--latency',
+      '30',
+      '--timeout',
+      '10000',
     )
     expect(strategies.map(({ name }) => name)).toEqual([
-      ...['one after the other', 'blocking the thread', 'all at once', '5 at a time'],
+      'one after the other',
+      'blocking the thread',
+      'all at once',
+      '5 at a time',
     ])
     for (const { ok, attempts, bytes, ms, theoryMs } of strategies) {
       expect({ ok, attempts, bytes }).toEqual({ ok: 24, attempts: 24, bytes: strategies[0]?.bytes })
@@ -289,8 +307,10 @@ it('cancellation leaves nothing running', async () => {
   expect(result.ended.length).toBe(8)
   for (const { error } of result.ended) expect(error).toBe('AbortError')
   expect(Object.values(result.composed).map(({ reason }) => reason)).toEqual([
-    ...['The operation was aborted due to timeout', 'The operation was aborted due to timeout'],
-    ...['the caller has lost interest', 'the caller has lost interest'],
+    'The operation was aborted due to timeout',
+    'The operation was aborted due to timeout',
+    'the caller has lost interest',
+    'the caller has lost interest',
   ])
   expect(result).toMatchObject({ openAfterAll: 7, openAfterGroup: 0, atTheEnd: result.atTheBeginning })
 })

@@ -97,7 +97,11 @@ export default example(import.meta, {
       table(
         [`${count(pairs.length)} pairs`, 'time', 'speedup', 'memory', 'of which for the work'],
         ways.map(({ way, ms, peakBytes, addedBytes }) => [
-          ...[labels[way], milliseconds(ms), times((slowest?.ms ?? 0) / ms), bytes(peakBytes), bytes(addedBytes)],
+          labels[way],
+          milliseconds(ms),
+          times((slowest?.ms ?? 0) / ms),
+          bytes(peakBytes),
+          bytes(addedBytes),
         ]),
       ),
       '',

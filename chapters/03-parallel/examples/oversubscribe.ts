@@ -106,7 +106,9 @@ export default example(import.meta, {
         ['threads', 'computing', 'speedup', 'waiting', 'speedup', 'memory for each'],
         [
           ...rows.map(({ workers, threadBytes }, at) => [
-            ...[workers, ...cells('computeMs', at), ...cells('waitMs', at)],
+            workers,
+            ...cells('computeMs', at),
+            ...cells('waitMs', at),
             bytes(threadBytes),
           ]),
           ['event loop', '', '', milliseconds(loop.ms), times((rows[0]?.waitMs ?? 0) / loop.ms), ''],

@@ -100,7 +100,11 @@ export default example(import.meta, {
       table(
         ['a task', 'pool', 'others done', 'usable', 'closes', 'what its promise was rejected with'],
         behaviour.map(({ fault, pool, cause, others, of, usable, closes }) => [
-          ...[fault, pool, `${others} of ${of}`, usable ? 'yes' : 'no', closes ? 'yes' : 'no'],
+          fault,
+          pool,
+          `${others} of ${of}`,
+          usable ? 'yes' : 'no',
+          closes ? 'yes' : 'no',
           cause.length > 90 ? `${cause.slice(0, 89)}…` : cause,
         ]),
       ),

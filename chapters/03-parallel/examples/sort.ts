@@ -117,7 +117,10 @@ export default example(import.meta, {
         [
           ['TypedArray.sort', 1, milliseconds(measured.serialMs), perSecond(measured.serialMs), ''],
           [
-            ...['parallel merge sort', workers, milliseconds(measured.parallelMs), perSecond(measured.parallelMs)],
+            'parallel merge sort',
+            workers,
+            milliseconds(measured.parallelMs),
+            perSecond(measured.parallelMs),
             times(measured.speedup),
           ],
           ["this machine's ceiling", workers, '', '', times(measured.ceiling)],

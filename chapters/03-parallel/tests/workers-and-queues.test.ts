@@ -101,7 +101,15 @@ describe('queues', () => {
   it('counts the words of all addresses also when a consumer is killed, and passes every item', async () => {
     const result = await quickly<Record<string, unknown> & { failed: string[]; perSecond: Record<string, number> }>(
       'queues',
-      ...['--kill', '--items', '20000', '--producers', '2', '--consumers', '2', '--capacity', '16'],
+      '--kill',
+      '--items',
+      '20000',
+      '--producers',
+      '2',
+      '--consumers',
+      '2',
+      '--capacity',
+      '16',
     )
     // Counted with Python's re in the package's text files.
     expect(result).toMatchObject({ words: 1_789_329, tasks: 234, capacity: 16 })

@@ -93,7 +93,11 @@ export default example(import.meta, {
       table(
         ['onFailure', 'in BullMQ', 'the sum is', 'its result, or get() throws', 'the error, asked of the sum'],
         failures.map(({ onFailure, option, state, result, errorInBody }) => [
-          ...[onFailure, option, state ?? '', result === null ? '' : text(result), errorInBody ?? ''],
+          onFailure,
+          option,
+          state ?? '',
+          result === null ? '' : text(result),
+          errorInBody ?? '',
         ]),
       ),
       '',

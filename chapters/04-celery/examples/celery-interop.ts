@@ -87,7 +87,9 @@ export default example(import.meta, {
       table(
         ['Python calls TypeScript', 'state', 'result or error'],
         fromPython.map(({ call, state, result, error, message }) => [
-          ...[call, state, error ? `${error}: ${message}` : JSON.stringify(result)],
+          call,
+          state,
+          error ? `${error}: ${message}` : JSON.stringify(result),
         ]),
       ),
     )

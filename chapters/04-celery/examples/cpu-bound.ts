@@ -96,7 +96,12 @@ export default example(import.meta, {
       // A run that lost its lock still goes on, and would disturb the next one.
       while ((await ping(client, { timeoutMs: pingTimeoutMs })).length < workers) signal.throwIfAborted()
       ways.push({
-        ...{ name, runs, completed: end.type === 'succeeded', ms: end.at.getTime() - begin, pings, answers },
+        name,
+        runs,
+        completed: end.type === 'succeeded',
+        ms: end.at.getTime() - begin,
+        pings,
+        answers,
         ...(end.type === 'succeeded' && { primes: end.result }),
         ...(end.type === 'failed' && { error: end.message }),
       })
@@ -106,7 +111,11 @@ export default example(import.meta, {
       table(
         ['where', 'runs', 'result', 'time', 'pings answered'],
         ways.map(({ name, runs, completed, ms, pings, answers }) => [
-          ...[name, runs, completed ? 'done' : 'failed', milliseconds(ms), `${answers} of ${pings}`],
+          name,
+          runs,
+          completed ? 'done' : 'failed',
+          milliseconds(ms),
+          `${answers} of ${pings}`,
         ]),
       ),
     )

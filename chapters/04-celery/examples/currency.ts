@@ -39,7 +39,9 @@ export default example(import.meta, {
 
   async run({ pairs: pairCount, latency, workers, concurrency, seed, noWorkers, timeout }, { signal, print }) {
     await using system = await startSystem({
-      ...{ workers: noWorkers ? 0 : workers, args: ['--concurrency', String(concurrency)], signal },
+      workers: noWorkers ? 0 : workers,
+      args: ['--concurrency', String(concurrency)],
+      signal,
       // Without workers, on keys of its own: what is purged at the end is nobody else's.
       alone: noWorkers,
     })

@@ -68,8 +68,20 @@ export default example(import.meta, {
     const recoveryMs = faults.map((fault) => Math.round(fault.recoveryMs))
     const svg = drawDrill(report, `${count(jobs)} jobs and ${faults.length} faults`)
     const result = {
-      ...{ seed, jobs, lost: jobsLost + effectsLost, doubled, kills, restarts, partitions, retries, recoveryMs },
-      ...{ jobsLost, effectsLost, doubledWithoutKey, faults: report.faults, ms },
+      seed,
+      jobs,
+      lost: jobsLost + effectsLost,
+      doubled,
+      kills,
+      restarts,
+      partitions,
+      retries,
+      recoveryMs,
+      jobsLost,
+      effectsLost,
+      doubledWithoutKey,
+      faults: report.faults,
+      ms,
       picture: await picture('drill.svg', svg),
     }
     const what = { kill: 'SIGKILL', restart: 'SIGKILL and restart', partition: 'cut off' }
@@ -78,7 +90,10 @@ export default example(import.meta, {
       table(
         ['when so many were done', 'what', 'whom', 'running there', 'all done after'],
         faults.map(({ atDone, kind, silent, target, held, recoveryMs }) => [
-          ...[atDone, kind === 'partition' ? `cut off (${silent ? 'silence' : 'reset'})` : what[kind], target, held],
+          atDone,
+          kind === 'partition' ? `cut off (${silent ? 'silence' : 'reset'})` : what[kind],
+          target,
+          held,
           milliseconds(recoveryMs),
         ]),
       ),

@@ -84,9 +84,7 @@ export default example(import.meta, {
     print(
       table(
         ['', 'time', 'chunks on host3a', 'on host3b'],
-        steps.map(({ step, ms, byWorker }) => [
-          ...[step, milliseconds(ms), byWorker.host3a ?? 0, byWorker.host3b ?? 0],
-        ]),
+        steps.map(({ step, ms, byWorker }) => [step, milliseconds(ms), byWorker.host3a ?? 0, byWorker.host3b ?? 0]),
       ),
       '',
       `${count(n)} numbers in ${chunks} chunks, sorted each time. A lock lasts ${lock} s.`,

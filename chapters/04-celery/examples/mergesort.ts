@@ -104,7 +104,15 @@ export default example(import.meta, {
       : undefined
     const drawn = names.map((name) => ({ name, run: runs[name].at(-1) as Sorting }))
     const result = {
-      ...{ n, chunks, workers, ways, localMs, typedArrayMs, sorted: true, place, rates },
+      n,
+      chunks,
+      workers,
+      ways,
+      localMs,
+      typedArrayMs,
+      sorted: true,
+      place,
+      rates,
       breakEvens: rates && breakEvens(rates),
       celery: undefined as CeleryResult | undefined,
       picture: await picture('mergesort.svg', await drawWays(drawn, n)),
@@ -113,7 +121,13 @@ export default example(import.meta, {
     if (rates) print('', ...describeRates(rates, n, chunks))
     if (python && system.url) {
       result.celery = await sortWithCelery(python, {
-        ...{ url: system.url, workers, n, chunks, seed, local: !quick, signal },
+        url: system.url,
+        workers,
+        n,
+        chunks,
+        seed,
+        local: !quick,
+        signal,
         onProgress: (doing) => bar.update(1, doing),
       })
       print('', ...describeCelery(result.celery, workers, ways))

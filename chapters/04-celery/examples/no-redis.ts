@@ -114,8 +114,14 @@ export default example(import.meta, {
       ...(hasRedis ? [] : ['There is no Redis here to compare with.']),
     )
     return {
-      ...{ tasks, workers, postgresPerSecond: rate(postgresMs), redisPerSecond: redisMs && rate(redisMs) },
-      ...{ error: error.message, killed: victim?.info.name, finisher, recoveryMs },
+      tasks,
+      workers,
+      postgresPerSecond: rate(postgresMs),
+      redisPerSecond: redisMs && rate(redisMs),
+      error: error.message,
+      killed: victim?.info.name,
+      finisher,
+      recoveryMs,
     }
   },
   figure: ({ postgresPerSecond, redisPerSecond }) =>

@@ -93,7 +93,8 @@ export default example(import.meta, {
     )
     const [node, folder] = [process.execPath, fileURLToPath(new URL('..', import.meta.url))]
     const unit = serviceUnit({
-      ...{ node, folder },
+      node,
+      folder,
       environmentFile: '/etc/celery-worker.env',
       stopSeconds,
     })
@@ -108,7 +109,9 @@ export default example(import.meta, {
       full: { noeviction: full, 'allkeys-lru': evicting },
       killed: { appendOnly: durable, without: forgetful },
       secured: secured instanceof Error ? undefined : secured,
-      ...{ ended, memory, unit: path },
+      ended,
+      memory,
+      unit: path,
     }
   },
   figure: ({ full, ended }) =>

@@ -47,7 +47,11 @@ export default example(import.meta, {
       const onChange = (lost?: Error) =>
         process.stderr.write(lost ? `${name} is not registered: ${lost.message}\n` : `${name} is registered again\n`)
       await using daemon = await serveObject(() => new Exchange(latency), {
-        ...{ secret: sharedSecret(), host, instances, signal, register: { names, name, onChange } },
+        secret: sharedSecret(),
+        host,
+        instances,
+        signal,
+        register: { names, name, onChange },
       })
       print(`${name} is served at ${daemon.address}, instances: ${instances}. Ctrl-C stops it.`)
       if (!signal.aborted) await once(signal, 'abort')
@@ -90,7 +94,11 @@ export default example(import.meta, {
       table(
         ['instances', 'Ann is told', 'Bob is told', 'instances then', 'when both have left'],
         results.map(({ instances, ann, bob, during, after }) => [
-          ...[instances, ann.join(', '), bob.join(', '), during, after],
+          instances,
+          ann.join(', '),
+          bob.join(', '),
+          during,
+          after,
         ]),
       ),
       '',

@@ -105,7 +105,11 @@ export default example(import.meta, {
       ),
     )
     return {
-      ...{ pairs: pairs.length, workers, ms, enqueuedMs, polls },
+      pairs: pairs.length,
+      workers,
+      ms,
+      enqueuedMs,
+      polls,
       rates,
       failed: failed.map(({ id, error }) => ({ error, inFailedList: inFailedList.has(id) })),
     }

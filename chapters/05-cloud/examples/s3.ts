@@ -71,7 +71,10 @@ export default example(import.meta, {
       table(
         [`${count(objects)} objects of 4 kB`, 'one by one', `${concurrency} at once`, ''],
         (['upload', 'download'] as const).map((way) => [
-          ...[way, `${small[way].one.toFixed(0)} /s`, `${small[way].many.toFixed(0)} /s`, times(faster[way])],
+          way,
+          `${small[way].one.toFixed(0)} /s`,
+          `${small[way].many.toFixed(0)} /s`,
+          times(faster[way]),
         ]),
       ),
       '',
@@ -89,7 +92,11 @@ export default example(import.meta, {
       table(
         [`a stream of ${size} MB`, 'time', 'memory at rest', 'at its peak', 'more'],
         streams.map(({ way, ms, restBytes, peakBytes }) => [
-          ...[way, milliseconds(ms), bytes(restBytes), bytes(peakBytes), bytes(peakBytes - restBytes)],
+          way,
+          milliseconds(ms),
+          bytes(restBytes),
+          bytes(peakBytes),
+          bytes(peakBytes - restBytes),
         ]),
       ),
       '',

@@ -74,14 +74,15 @@ export default example(import.meta, {
     const rescue = dialect.name === 'htcondor' ? await read('jobs.dag.rescue001') : ''
     const failed = records.find(({ state }) => state === 'failed')
     const result = {
-      ...{
-        scheduler: dialect.name,
-        host: cluster.name,
-        fail,
-        ms: Math.max(...records.map(({ endedMs = 0 }) => endedMs)),
-      },
-      ...{ jobs: records, result: sum === '' ? undefined : Number(sum), expected: (last * (last + 1)) / 2 },
-      ...{ rescue: rescue || undefined, error: failed ? await read(jobFiles(failed.name).err) : undefined },
+      scheduler: dialect.name,
+      host: cluster.name,
+      fail,
+      ms: Math.max(...records.map(({ endedMs = 0 }) => endedMs)),
+      jobs: records,
+      result: sum === '' ? undefined : Number(sum),
+      expected: (last * (last + 1)) / 2,
+      rescue: rescue || undefined,
+      error: failed ? await read(jobFiles(failed.name).err) : undefined,
       picture: await picture(
         fail ? 'dag-failed.svg' : 'dag.svg',
         drawDag(records, `${cluster.name}, ${dialect.title}`),
@@ -90,7 +91,13 @@ export default example(import.meta, {
 
     const time = (ms: number | undefined) => (ms === undefined ? '' : milliseconds(ms))
     const row = ({ name, id, state, node, startedMs, endedMs, reason }: DagRecord) => [
-      ...[name, id ?? 'never submitted', state, node ?? '', time(startedMs), time(endedMs), reason ?? ''],
+      name,
+      id ?? 'never submitted',
+      state,
+      node ?? '',
+      time(startedMs),
+      time(endedMs),
+      reason ?? '',
     ]
     print('', table(['', 'job', 'ended as', 'on', 'began', 'ended', 'reason'], records.map(row)), '')
     if (failed) print(`${failed.name} ended with ${failed.exitCode} and wrote: ${result.error}`)

@@ -63,7 +63,12 @@ export default example(import.meta, {
       table(
         ['node', 'state', 'cores', 'in use', 'memory', ''],
         nodes.map(({ name, state, cores, coresInUse, memoryMb, detail }) => [
-          ...[name, state, cores, coresInUse, memoryMb ? `${memoryMb} MB` : '', detail],
+          name,
+          state,
+          cores,
+          coresInUse,
+          memoryMb ? `${memoryMb} MB` : '',
+          detail,
         ]),
       ),
     )
@@ -97,7 +102,9 @@ export default example(import.meta, {
     const log = await followLog(cluster, folder, { steps, signal, onLine: (line) => print(`  ${line}`) })
     print(`${log.live} of ${log.lines.length} lines arrived before the job had ended.`)
     return {
-      ...{ ...place, nodes: nodes.length, log },
+      ...place,
+      nodes: nodes.length,
+      log,
       waits: waits.map((each) => ({ ...each, meaning: explained(each.why) })),
       environment: { scheduler: environment.scheduler.map(([name]) => name), onlyLogin: environment.onlyLogin },
       session: { command: shown(session.command), text: session.text },

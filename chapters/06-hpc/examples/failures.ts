@@ -98,9 +98,15 @@ export default example(import.meta, {
         `${finished.length} tasks completed, ${rest} did not. They count ${count(primes)} primes below ${count(tasks * numbersPerTask)}${rest > 0 ? ', those of the failed tasks missing' : ', which is all of them'}.`,
       )
       return {
-        ...{ scheduler: cluster.dialect.name, host: cluster.name, tasks, completed: finished.length, failures },
-        ...{ resubmitted: run.resubmitted, submitCommands: cluster.commands.submit },
-        ...{ pollCommands: cluster.commands.poll, primes },
+        scheduler: cluster.dialect.name,
+        host: cluster.name,
+        tasks,
+        completed: finished.length,
+        failures,
+        resubmitted: run.resubmitted,
+        submitCommands: cluster.commands.submit,
+        pollCommands: cluster.commands.poll,
+        primes,
       }
     } catch (error) {
       await run.abandon(signal)

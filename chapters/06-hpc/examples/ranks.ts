@@ -55,15 +55,21 @@ export default example(import.meta, {
         command: ['sh', 'ranks.sh'],
         resources: { ...spread, ranksPerNode: ranks / spread.nodes, walltimeSeconds: 600 },
         environment: {
-          ...{ RANKS: String(ranks), ROUNDS: String(rounds), LAPS: String(laps), LENGTH: String(length), NODE: node },
-          ...{ HOST: isHere ? '127.0.0.1' : 'own', SAME_MACHINE: isHere ? 'yes' : '' },
+          RANKS: String(ranks),
+          ROUNDS: String(rounds),
+          LAPS: String(laps),
+          LENGTH: String(length),
+          NODE: node,
+          HOST: isHere ? '127.0.0.1' : 'own',
+          SAME_MACHINE: isHere ? 'yes' : '',
         },
       },
       {
         host: choice.host,
         inputs: {
           ...(await bundleFor('ranks')),
-          ...{ 'ranks.sh': await source('ranks.sh'), 'ranks.py': await source('ranks.py') },
+          'ranks.sh': await source('ranks.sh'),
+          'ranks.py': await source('ranks.py'),
         },
       },
     )

@@ -114,9 +114,16 @@ export default example(import.meta, {
       `Exit code ${last?.exitCode ?? 'unknown'}.`,
     )
     return {
-      ...{ scheduler: dialect.name, host: cluster.name, job: submitted.id, command: shown(submit.command) },
+      scheduler: dialect.name,
+      host: cluster.name,
+      job: submitted.id,
+      command: shown(submit.command),
       states: seen.map(({ state, ms, node }) => ({ state, ms, node })),
-      ...{ state: last?.state, exitCode: last?.exitCode, reason: last?.reason, stdout, stderr },
+      state: last?.state,
+      exitCode: last?.exitCode,
+      reason: last?.reason,
+      stdout,
+      stderr,
     }
   },
   figure: ({ scheduler, state, states }) =>

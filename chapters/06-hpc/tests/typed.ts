@@ -9,7 +9,9 @@ import { loader } from '@repo/common/process/child'
 export async function typeInto(args: string[], lines: string): Promise<{ code: number; stdout: string }> {
   const cwd = join(import.meta.dirname, '..')
   const child = spawn(process.execPath, [...loader(), 'examples/debug.ts', ...args], {
-    ...{ cwd, stdio: ['pipe', 'pipe', 'inherit'], timeout: 100_000 },
+    cwd,
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: 100_000,
   })
   child.stdin?.write(lines)
   const [stdout, [code]] = await Promise.all([child.stdout ? text(child.stdout) : '', once(child, 'exit')])

@@ -76,7 +76,14 @@ export default example(import.meta, {
     const { faults, violations, endedMs, repeated, ms } = report
     const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
     const result = {
-      ...{ seed, orders, bug, faults: faults.length, violations, ms, repeated, ended: endedMs.size },
+      seed,
+      orders,
+      bug,
+      faults: faults.length,
+      violations,
+      ms,
+      repeated,
+      ended: endedMs.size,
       struck: faults.map(({ atOrder, kind, target, ms, addedMs }) => ({ atOrder, kind, target, ms, addedMs })),
       picture: await picture(`chaos${bug ? `-${bug}` : ''}.svg`, drawChaos(report, title)),
     }

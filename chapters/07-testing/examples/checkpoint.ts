@@ -51,7 +51,11 @@ export default example(import.meta, {
         parse: (value) => primesState.parse(value),
       })
       const state = await runCheckpointed<PrimesState>({
-        ...{ file: checkpoint, begin: noPrimes, step: primesBelow(limit), isDone: ({ next }) => next >= limit, signal },
+        file: checkpoint,
+        begin: noPrimes,
+        step: primesBelow(limit),
+        isDone: ({ next }) => next >= limit,
+        signal,
         everyMs: every,
         onLoaded: ({ state, generation, savedAt, damaged }) => {
           for (const { file, why } of damaged) print(`${file} is damaged: ${why}`)
@@ -92,8 +96,13 @@ export default example(import.meta, {
       table(
         ['life', 'began at', 'save', 'reached', 'done again', 'saves', 'ended by'],
         lives.map((life, at) => [
-          ...[at + 1, count(life.resumedAt), life.generation, count(life.reached), at ? count(again[at - 1] ?? 0) : ''],
-          ...[life.saves, life.ended],
+          at + 1,
+          count(life.resumedAt),
+          life.generation,
+          count(life.reached),
+          at ? count(again[at - 1] ?? 0) : '',
+          life.saves,
+          life.ended,
         ]),
       ),
       '',
@@ -115,8 +124,16 @@ export default example(import.meta, {
     print(`Picture: ${await picture('checkpoint.svg', svg)}`)
     if (!same) throw new Error('the disturbed computation has another result than the undisturbed one')
     return {
-      ...{ limit, ...state, published: isPublished(state), same, lostShare, savedOnSignal: disturbed.savedOnSignal },
-      ...{ quietMs: quiet.ms, ms: disturbed.ms, saveMs: median(savesMs), saves: savesMs.length },
+      limit,
+      ...state,
+      published: isPublished(state),
+      same,
+      lostShare,
+      savedOnSignal: disturbed.savedOnSignal,
+      quietMs: quiet.ms,
+      ms: disturbed.ms,
+      saveMs: median(savesMs),
+      saves: savesMs.length,
       lives: lives.map(({ samples: _, ...life }) => life),
     }
   },

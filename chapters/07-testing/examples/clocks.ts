@@ -60,7 +60,13 @@ export default example(import.meta, {
       [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + driftAllowanceMs(driftPpm)),
     )
     const result = {
-      ...{ seed, skewMs, driftPpm, delayMs, ...judgement, exchanges: all.length, withinBound: within.length },
+      seed,
+      skewMs,
+      driftPpm,
+      delayMs,
+      ...judgement,
+      exchanges: all.length,
+      withinBound: within.length,
       estimates: estimates.map(({ all: _, ...estimate }) => estimate),
       picture: await picture('clocks.svg', svg),
     }
@@ -69,7 +75,8 @@ export default example(import.meta, {
       table(
         ['process', 'is behind by', "Cristian's estimate", 'bound', 'error', "NTP's estimate", 'bound', 'error'],
         estimates.map(({ process, trueOffset, cristian, ntp }) => [
-          ...[process, inMs(trueOffset)],
+          process,
+          inMs(trueOffset),
           ...[cristian, ntp].flatMap(({ offset, bound }) => [
             inMs(offset),
             inMs(bound),
@@ -88,7 +95,10 @@ export default example(import.meta, {
           'order made up',
         ],
         judgement.verdicts.map(({ clock, causesAfterEffects, receivedBeforeSent, madeUp }) => [
-          ...[clock, count(causesAfterEffects), count(receivedBeforeSent), count(madeUp)],
+          clock,
+          count(causesAfterEffects),
+          count(receivedBeforeSent),
+          count(madeUp),
         ]),
       ),
       '',

@@ -40,7 +40,9 @@ export default example(import.meta, {
     const lines: string[] = []
     print(`${count(wanted)} orders; ${worker} is to stop where ${condition} …`)
     await using pipeline = await startPipeline({
-      ...{ stock: plenty, env: wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable, signal },
+      stock: plenty,
+      env: wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable,
+      signal,
       onLine: (process, line) => void (process === worker && lines.push(line)),
     })
     const { url, store } = pipeline

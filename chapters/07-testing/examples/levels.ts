@@ -56,7 +56,10 @@ export default example(import.meta, {
       table(
         ['level', 'tests', 'time', 'as it is', ...bugs],
         rows.map(({ level, tests, ms, verdict, caught }) => [
-          ...[level.replaceAll('-', ' '), tests, milliseconds(ms), verdict],
+          level.replaceAll('-', ' '),
+          tests,
+          milliseconds(ms),
+          verdict,
           ...bugs.map((bug) => (caught.includes(bug) ? green('caught') : verdict === 'skipped' ? 'skipped' : '·')),
         ]),
       ),

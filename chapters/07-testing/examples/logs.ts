@@ -115,8 +115,13 @@ export default example(import.meta, {
       )
     }
     return {
-      ...{ lines: all.length, shown: chosen.length, unreadable, processes, secretsFound },
-      ...{ impossibleByClock: impossible(byClock), impossibleMerged: impossible(merged) },
+      lines: all.length,
+      shown: chosen.length,
+      unreadable,
+      processes,
+      secretsFound,
+      impossibleByClock: impossible(byClock),
+      impossibleMerged: impossible(merged),
       byLevel: Object.fromEntries(tally(all, ({ level }) => level)),
       byMessage: Object.fromEntries(tally(all, ({ message }) => message)),
       shifts: Object.fromEntries(shifts),

@@ -57,7 +57,10 @@ export default example(import.meta, {
     const mostIn = (points: Drawn['points'], from: number, to: number) =>
       Math.max(0, ...points.filter(({ ms }) => ms >= from && ms <= to).map(({ value }) => value))
     const rows = curves.map(({ panel, name, points }) => ({
-      ...{ panel, name, before: mostIn(points, 0, killedMs), during: mostIn(points, killedMs, startedMs) },
+      panel,
+      name,
+      before: mostIn(points, 0, killedMs),
+      during: mostIn(points, killedMs, startedMs),
       after: points.at(-1)?.value ?? 0,
     }))
     const shown = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 2 })
@@ -82,7 +85,11 @@ export default example(import.meta, {
     const by = version ? `Prometheus ${version}` : 'own scraper'
     print(`Picture: ${await picture('metrics.svg', goldenPicture(curves, events, `${rate} orders per second, ${by}`))}`)
     return {
-      ...{ scraper: version ? 'prometheus' : 'own', orders: wanted, ms: endMs - startMs, signals: rows, alerts },
+      scraper: version ? 'prometheus' : 'own',
+      orders: wanted,
+      ms: endMs - startMs,
+      signals: rows,
+      alerts,
       points: Math.min(...curves.map(({ points }) => points.length)),
     }
   },

@@ -117,8 +117,15 @@ export default example(import.meta, {
       return [name, ...rates]
     }
     return {
-      ...{ orders: wanted, rounds, watch, share, cost, costs, spans: collector.spans.length },
-      ...{ barePerSecond: perSecond(median(bareMs)), watchedPerSecond: perSecond(median(fullMs)) },
+      orders: wanted,
+      rounds,
+      watch,
+      share,
+      cost,
+      costs,
+      spans: collector.spans.length,
+      barePerSecond: perSecond(median(bareMs)),
+      watchedPerSecond: perSecond(median(fullMs)),
     }
   },
 

@@ -48,7 +48,11 @@ export default example(import.meta, {
     blocked.block()
     const { candidates, missing } = await fleet(workers, { folder: folder.path, redisUrl: redis.url, blocked })
     const needs: Needs = {
-      ...{ node: '22.18.0', memory: memory * 1e6, disk: disk * 1e6, openFiles, clockMs: clock },
+      node: '22.18.0',
+      memory: memory * 1e6,
+      disk: disk * 1e6,
+      openFiles,
+      clockMs: clock,
       packages: await installed(fileURLToPath(new URL('..', import.meta.url)), packages),
     }
 
@@ -89,7 +93,8 @@ export default example(import.meta, {
         ['', ...answers.map((_, at) => String(at + 1)), 'worker 1 has'],
         [
           ...checkNames.map((check, at) => [
-            ...[check, ...answers.map(({ name }) => mark(name, check))],
+            check,
+            ...answers.map(({ name }) => mark(name, check)),
             (first && values(first)[at]) ?? '',
           ]),
         ],
@@ -107,7 +112,11 @@ export default example(import.meta, {
         : table(
             ['worker', 'what', 'has', 'most have', 'so'],
             found.map(({ worker, check, value, others, breaks }) => [
-              ...[worker, check, short(value), short(others), breaks ? red(`✗ ${breaks}`) : '≠'],
+              worker,
+              check,
+              short(value),
+              short(others),
+              breaks ? red(`✗ ${breaks}`) : '≠',
             ]),
           ),
     )
@@ -116,7 +125,9 @@ export default example(import.meta, {
     if (strict && broken.size > 0) throw new Error(`the work would fail on ${[...broken].join(', ')}`)
     return {
       workers: answers.map(({ name, different, clock }) => ({ name, different, clock })),
-      ...{ findings: found, missing, unreachable },
+      findings: found,
+      missing,
+      unreachable,
       broken: [...broken],
     }
   },

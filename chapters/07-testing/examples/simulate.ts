@@ -52,8 +52,13 @@ export default example(import.meta, {
       const report = await search({ seed, histories, orders, bug }, { signal, onProgress: (done) => bar.update(done) })
       const [violation] = report.found?.run.violations ?? []
       rows.push({
-        ...{ bug, histories: report.histories, messages: report.messages / report.histories, ms: report.ms },
-        ...{ perSecond: (1000 * report.histories) / report.ms, violation, shrinkMs: report.shrinkMs },
+        bug,
+        histories: report.histories,
+        messages: report.messages / report.histories,
+        ms: report.ms,
+        perSecond: (1000 * report.histories) / report.ms,
+        violation,
+        shrinkMs: report.shrinkMs,
         shortest: report.found && { messages: report.found.run.messages, scenario: report.found.shortest },
       })
       if (!report.found) continue
@@ -68,8 +73,13 @@ export default example(import.meta, {
       table(
         ['bug', 'histories', 'until found', 'what broke', 'messages', 'made as short as', 'in'],
         rows.map((row) => [
-          ...[row.bug ?? 'none', count(row.histories), milliseconds(row.ms), row.violation?.detail ?? 'nothing'],
-          ...[row.messages.toFixed(0), row.shortest?.messages ?? '', row.shortest ? milliseconds(row.shrinkMs) : ''],
+          row.bug ?? 'none',
+          count(row.histories),
+          milliseconds(row.ms),
+          row.violation?.detail ?? 'nothing',
+          row.messages.toFixed(0),
+          row.shortest?.messages ?? '',
+          row.shortest ? milliseconds(row.shrinkMs) : '',
         ]),
       ),
     )

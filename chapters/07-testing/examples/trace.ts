@@ -93,18 +93,19 @@ export default example(import.meta, {
           : `Handed on to ${forwardTo}.`,
       )
     return {
-      ...{
-        order: chosen.id,
-        traceId: traceOf.get(chosen.id),
-        ms: lasted,
-        spans: rows.length,
-        spansInAll: spans.length,
-      },
+      order: chosen.id,
+      traceId: traceOf.get(chosen.id),
+      ms: lasted,
+      spans: rows.length,
+      spansInAll: spans.length,
       processes: [...new Set(own(chosen.id).map(({ process }) => process))].sort(),
       // Every order's spans must hang together, from the client's on.
       complete: orders.filter(({ id }) => waterfall(own(id)).filter(({ depth }) => depth === 0).length === 1).length,
       waterfall: rows.map(({ span, depth }) => ({
-        ...{ depth, name: span.name, kind: span.kind, process: span.process },
+        depth,
+        name: span.name,
+        kind: span.kind,
+        process: span.process,
         ms: span.endMs - span.startMs,
       })),
       exported: forwardTo === undefined ? null : collector.problem === undefined,

@@ -104,8 +104,12 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
     ...Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined])),
     ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
     PATH: [...offered, dirname(process.execPath), process.env.PATH].join(delimiter),
-    ...{ HOME: home, USER: user, LOGNAME: user, SHELL: '/bin/sh' },
-    ...{ PRACTICE_PORT: String(commandPort), PRACTICE_TOKEN: token },
+    HOME: home,
+    USER: user,
+    LOGNAME: user,
+    SHELL: '/bin/sh',
+    PRACTICE_PORT: String(commandPort),
+    PRACTICE_TOKEN: token,
   }
   const queue = new BatchQueue({
     nodes: Array.from({ length: nodes }, (_, at) => ({ name: `n${at + 1}`, cores: slots, memoryMb })),
@@ -144,7 +148,13 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
       if (request.token !== token) throw new Error('another user')
       const program = schedulers.map((name) => commands[name][request.program]).find(Boolean)
       const call: Call = {
-        ...{ ...request, queue, faults, user, spool, hungUp, accounting: options.accounting ?? true },
+        ...request,
+        queue,
+        faults,
+        user,
+        spool,
+        hungUp,
+        accounting: options.accounting ?? true,
         async stdin() {
           send({ stdin: true })
           return (await receive<{ stdin: string }>()).stdin
@@ -170,7 +180,14 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
   const dispose = () => owned.disposeAsync()
   signal?.addEventListener('abort', () => void dispose())
   return {
-    ...{ host: '127.0.0.1', port: login.port, user, identityFile, knownHostsFile, home, faults, queue },
+    host: '127.0.0.1',
+    port: login.port,
+    user,
+    identityFile,
+    knownHostsFile,
+    home,
+    faults,
+    queue,
     programs: schedulers.flatMap((name) => Object.keys(commands[name])),
     failNode: (name) => queue.failNode(name),
     restoreNode: (name) => queue.restoreNode(name),

@@ -46,22 +46,20 @@ function commandsOf(flavour: Flavour): Record<string, CommandProgram> {
 }
 
 const submitOptions = {
-  ...{
-    N: 'N',
-    l: 'l',
-    q: 'q',
-    J: 'J',
-    t: 't',
-    W: 'W',
-    h: 'h!',
-    o: 'o',
-    e: 'e',
-    j: 'j',
-    r: 'r',
-    v: 'v',
-    V: 'V!',
-    I: 'I!',
-  },
+  N: 'N',
+  l: 'l',
+  q: 'q',
+  J: 'J',
+  t: 't',
+  W: 'W',
+  h: 'h!',
+  o: 'o',
+  e: 'e',
+  j: 'j',
+  r: 'r',
+  v: 'v',
+  V: 'V!',
+  I: 'I!',
 }
 type Options = ReturnType<typeof readOptions>
 
@@ -94,7 +92,12 @@ async function qsub(call: Call, flavour: Flavour): Promise<Answer> {
   await writeFile(spooled, text, { mode: 0o700 })
   const job = tryToSubmit(call, flavour, {
     // As PBS does: a job begins in the home folder.
-    ...{ name, folder: home, output, indices, program: ['sh', spooled], demand: readDemand(options) },
+    name,
+    folder: home,
+    output,
+    indices,
+    program: ['sh', spooled],
+    demand: readDemand(options),
     environment: (task) => ({ ...jobEnvironment(task, call, flavour), ...variables(options.text('v')) }),
     queue: options.text('q') ?? 'practice',
     dependencies: readDependencies(options.texts('W')),
@@ -193,9 +196,16 @@ function jobEnvironment(task: Task, call: Call, flavour: Flavour): Record<string
   const array = { [flavour === 'pbs' ? 'PBS_ARRAY_INDEX' : 'PBS_ARRAYID']: String(index) }
   return {
     ...(index === undefined ? {} : array),
-    ...{ PBS_JOBID: idOf(job, index), PBS_JOBNAME: job.name, PBS_QUEUE: job.queue, PBS_O_WORKDIR: call.folder },
-    ...{ PBS_NODEFILE: list, PBS_ENVIRONMENT: job.program ? 'PBS_BATCH' : 'PBS_INTERACTIVE', PBS_O_HOST: 'login' },
-    ...{ NCPUS: String(coresPerNode), PRACTICE_NODE: nodes[0] ?? '', PRACTICE_NODES: nodes.join(',') },
+    PBS_JOBID: idOf(job, index),
+    PBS_JOBNAME: job.name,
+    PBS_QUEUE: job.queue,
+    PBS_O_WORKDIR: call.folder,
+    PBS_NODEFILE: list,
+    PBS_ENVIRONMENT: job.program ? 'PBS_BATCH' : 'PBS_INTERACTIVE',
+    PBS_O_HOST: 'login',
+    NCPUS: String(coresPerNode),
+    PRACTICE_NODE: nodes[0] ?? '',
+    PRACTICE_NODES: nodes.join(','),
   }
 }
 
@@ -217,17 +227,13 @@ const stateLetter = ({ state, reason, outcome }: Moment, flavour: Flavour): stri
 }
 
 const comments = {
-  ...{
-    none: undefined,
-    resources: 'Not Running: Insufficient amount of resource: ncpus',
-    limit: 'Not Running: Too many running subjobs',
-  },
-  ...{
-    priority: 'Not Running: Insufficient amount of resource: ncpus',
-    dependency: undefined,
-    never: undefined,
-    held: undefined,
-  },
+  none: undefined,
+  resources: 'Not Running: Insufficient amount of resource: ncpus',
+  limit: 'Not Running: Too many running subjobs',
+  priority: 'Not Running: Insufficient amount of resource: ncpus',
+  dependency: undefined,
+  never: undefined,
+  held: undefined,
   'nodes down': 'Not Running: Not enough total nodes available',
 }
 const own = { pbs: { timeout: -29, memory: -27, node: -4 }, torque: { timeout: -11, memory: -10, node: -4 } } as const
@@ -386,8 +392,13 @@ function pbsnodes({ queue, args }: Call, flavour: Flavour): Answer {
 async function interactive(call: Call, options: Options, flavour: Flavour): Promise<Answer> {
   const started = Promise.withResolvers<Task>()
   const job = tryToSubmit(call, flavour, {
-    ...{ name: options.text('N') ?? 'STDIN', folder: call.folder, demand: readDemand(options), requeue: false },
-    ...{ environment: () => ({}), queue: options.text('q') ?? 'practice', onStart: started.resolve },
+    name: options.text('N') ?? 'STDIN',
+    folder: call.folder,
+    demand: readDemand(options),
+    requeue: false,
+    environment: () => ({}),
+    queue: options.text('q') ?? 'practice',
+    onStart: started.resolve,
   })
   const [task] = job.tasks
   if (!task) return {}

@@ -149,7 +149,14 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     const indices: (number | undefined)[] = submission.indices ?? [undefined]
     for (const index of indices) {
       const task: Task = {
-        ...{ job, state: 'pending', reason: 'none', at: Date.now(), nodes: [], restarts: 0, history: [], timers: [] },
+        job,
+        state: 'pending',
+        reason: 'none',
+        at: Date.now(),
+        nodes: [],
+        restarts: 0,
+        history: [],
+        timers: [],
         ...(index === undefined ? {} : { index }),
       }
       job.tasks.push(task)

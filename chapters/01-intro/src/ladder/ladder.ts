@@ -68,7 +68,9 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
     { name: 'microtask', share: 10, ...inBatches(1_000, awaitNothing, signal) },
     { name: 'setImmediate', share: 1, ...inBatches(10, nextTurns, signal) },
     {
-      ...{ name: 'Atomics wake-up, thread and back', batch: 1, share: 1 },
+      name: 'Atomics wake-up, thread and back',
+      batch: 1,
+      share: 1,
       async measure(samples) {
         const times: number[] = []
         while (times.length < samples) {
@@ -94,7 +96,9 @@ export async function startLadder(signal?: AbortSignal): Promise<Ladder> {
     rungs.push({ name: 'Redis PING', ...roundTrips(() => client.ping(), signal) })
   } else missing.push(`Redis PING: install a server with ${installRedis}`)
   rungs.push({
-    ...{ name: 'wide-area network (simulated)', batch: 1, share: 50 },
+    name: 'wide-area network (simulated)',
+    batch: 1,
+    share: 50,
     async measure(samples) {
       // They only wait: all connections wait at once.
       const each = far.map(

@@ -56,7 +56,12 @@ export function searchFor(pattern: string, ignoreCase = false): Search {
   }
   const { ascii, withinLines, mayBeEmpty, required } = traitsOf(pattern)
   return {
-    ...{ pattern, ignoreCase, source: pattern, ascii, withinLines, mayBeEmpty },
+    pattern,
+    ignoreCase,
+    source: pattern,
+    ascii,
+    withinLines,
+    mayBeEmpty,
     required: ignoreCase ? '' : required,
     // With `u`, ignoring the case makes K equal to the sign for kelvin too; without it only A to Z have a case here.
     flags: ascii ? `g${i}` : `gsu${i}`,

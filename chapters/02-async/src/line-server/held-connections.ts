@@ -40,7 +40,11 @@ export async function holdConnections(
   const asked = await load.run<{ right: number; ms: number }>({ task: 'ask all' })
   if (asked.right !== total) throw new Error(`only ${asked.right} of ${total} connections got their answer`)
   return {
-    ...{ connections: after.connections, openMs, rssBefore: before.rss, rssAfter: after.rss, askAllMs: asked.ms },
+    connections: after.connections,
+    openMs,
+    rssBefore: before.rss,
+    rssAfter: after.rss,
+    askAllMs: asked.ms,
     bytesPerConnection: (after.rss - before.rss) / total,
   }
 }

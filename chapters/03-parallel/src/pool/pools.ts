@@ -48,7 +48,9 @@ export const pools = {
 
   workerpool({ workers, heapMb }: Sizes): AnyPool {
     const pool = workerpool.pool(fileURLToPath(new URL('./workerpool.worker.ts', import.meta.url)), {
-      ...{ workerType: 'thread', minWorkers: workers, maxWorkers: workers },
+      workerType: 'thread',
+      minWorkers: workers,
+      maxWorkers: workers,
       workerThreadOpts: { resourceLimits: limits(heapMb) },
     })
     return {

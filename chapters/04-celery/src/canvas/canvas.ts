@@ -197,7 +197,9 @@ export async function apply(client: Client, canvas: Single | Group): Promise<Can
   )
   const rootResults = roots.map(({ opts }) => byId.get(opts.jobId ?? '') as TaskResult)
   return {
-    ...{ roots: rootResults, tasks, linked: resultsOf(plan.linked) },
+    roots: rootResults,
+    tasks,
+    linked: resultsOf(plan.linked),
     async get(options = {}) {
       try {
         const values = await gather(rootResults, options)

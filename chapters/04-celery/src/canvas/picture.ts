@@ -25,7 +25,9 @@ export function drawShapes(
     (a, b) => Number(a === 'failed') - Number(b === 'failed') || a.localeCompare(b),
   )
   return drawTimeline({
-    ...{ title: 'Tasks of each shape as they ran', lanes, kinds },
+    title: 'Tasks of each shape as they ran',
+    lanes,
+    kinds,
     subtitle: `each shape from its own beginning; a task waits about ${ms} ms; those of starmap and chunks a fifth for each argument`,
   })
 }

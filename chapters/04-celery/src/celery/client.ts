@@ -90,7 +90,8 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
         }
       }
       return {
-        ...{ id, states },
+        id,
+        states,
         async get({ timeoutMs = 30_000, signal } = {}) {
           const over = new AbortController()
           const deadline = AbortSignal.timeout(timeoutMs)

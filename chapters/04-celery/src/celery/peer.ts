@@ -46,10 +46,26 @@ export async function startCeleryPeer(
   // The URL has the password: not on the command line, which everybody may read.
   const env = { REDIS_URL: url, QUEUE: queue, PYTHONDONTWRITEBYTECODE: '1' }
   const worker = await startServer({
-    ...{ command, cwd: folder, env, signal, ready: /ready\.$/ },
+    command,
+    cwd: folder,
+    env,
+    signal,
+    ready: /ready\.$/,
     args: [
-      ...['-m', 'celery', '-A', 'celery_peer', 'worker', '--concurrency', String(workers), '--hostname', `${queue}@%h`],
-      ...['--loglevel', 'INFO', '--without-gossip', '--without-mingle', '--without-heartbeat'],
+      '-m',
+      'celery',
+      '-A',
+      'celery_peer',
+      'worker',
+      '--concurrency',
+      String(workers),
+      '--hostname',
+      `${queue}@%h`,
+      '--loglevel',
+      'INFO',
+      '--without-gossip',
+      '--without-mingle',
+      '--without-heartbeat',
     ],
   })
   async function ask<T>(schema: z.ZodType<T>, what: object): Promise<T> {
@@ -58,7 +74,13 @@ export async function startCeleryPeer(
       if (line.startsWith('{')) answer = line
     }
     await using _client = await startServer({
-      ...{ command, cwd: folder, env, signal, onLine, ready: /^\{/, readyTimeoutMs: 600_000 },
+      command,
+      cwd: folder,
+      env,
+      signal,
+      onLine,
+      ready: /^\{/,
+      readyTimeoutMs: 600_000,
       args: ['celery_peer.py', JSON.stringify(what)],
     })
     return schema.parse(JSON.parse(answer))

@@ -18,7 +18,8 @@ const folder = fileURLToPath(new URL('.', import.meta.url))
 
 const environment = ({ url, queue }: CeleryOptions) => ({
   // The URL has the password: not on the command line, which everybody may read.
-  ...{ REDIS_URL: url, QUEUE: queue },
+  REDIS_URL: url,
+  QUEUE: queue,
   PYTHONDONTWRITEBYTECODE: '1',
 })
 
@@ -27,8 +28,19 @@ export async function startCeleryWorker({ command }: Python, options: CeleryOpti
   return await startServer({
     command,
     args: [
-      ...['-m', 'celery', '-A', 'celery_tasks', 'worker', '--loglevel', 'INFO', '--hostname', `${options.queue}@%h`],
-      ...['--concurrency', String(options.concurrency ?? 2), '--without-gossip', '--without-mingle'],
+      '-m',
+      'celery',
+      '-A',
+      'celery_tasks',
+      'worker',
+      '--loglevel',
+      'INFO',
+      '--hostname',
+      `${options.queue}@%h`,
+      '--concurrency',
+      String(options.concurrency ?? 2),
+      '--without-gossip',
+      '--without-mingle',
     ],
     cwd: folder,
     env: environment(options),
@@ -45,7 +57,8 @@ export async function startTypeScriptWorker(
   return await startProgram(new URL('./worker.program.ts', import.meta.url), {
     args: [queue, String(concurrency), String(leaseMs)],
     env: { REDIS_URL: url },
-    ...{ signal, stopTimeoutMs },
+    signal,
+    stopTimeoutMs,
   })
 }
 
@@ -63,7 +76,9 @@ export type PythonReply = z.output<typeof reply>
 /** Runs src/celery/celery_client.py and returns what Python got for each of its calls. */
 export async function runCeleryClient({ command }: Python, options: CeleryOptions): Promise<PythonReply[]> {
   const { stdout } = await promisify(execFile)(command, ['celery_client.py'], {
-    ...{ cwd: folder, signal: options.signal, timeout: 100_000 },
+    cwd: folder,
+    signal: options.signal,
+    timeout: 100_000,
     env: { ...process.env, ...environment(options) },
   })
   return stdout

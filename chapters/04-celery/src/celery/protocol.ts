@@ -178,19 +178,30 @@ export function encodeMessage(call: Call): { id: string; queue: string; text: st
     'content-encoding': 'utf-8',
     'content-type': 'application/json',
     headers: {
-      ...{ lang: 'js', task, id, root_id: rootId, parent_id: parentId, group: null, shadow: null, retries },
-      ...{
-        eta: moment(eta),
-        expires: moment(expires),
-        timelimit: timelimit ?? [null, null],
-        ignore_result: ignoreResult,
-      },
-      ...{ argsrepr: JSON.stringify(args).slice(0, 200), kwargsrepr: JSON.stringify(kwargs).slice(0, 200) },
+      lang: 'js',
+      task,
+      id,
+      root_id: rootId,
+      parent_id: parentId,
+      group: null,
+      shadow: null,
+      retries,
+      eta: moment(eta),
+      expires: moment(expires),
+      timelimit: timelimit ?? [null, null],
+      ignore_result: ignoreResult,
+      argsrepr: JSON.stringify(args).slice(0, 200),
+      kwargsrepr: JSON.stringify(kwargs).slice(0, 200),
       origin: `${process.pid}@${hostname()}`,
     },
     properties: {
-      ...{ correlation_id: id, reply_to: '', delivery_mode: 2, priority: 0, body_encoding: 'base64' },
-      ...{ delivery_tag: randomUUID(), delivery_info: { exchange: '', routing_key: queue } },
+      correlation_id: id,
+      reply_to: '',
+      delivery_mode: 2,
+      priority: 0,
+      body_encoding: 'base64',
+      delivery_tag: randomUUID(),
+      delivery_info: { exchange: '', routing_key: queue },
     },
   }
   return { id, queue, text: JSON.stringify(message) }
@@ -204,8 +215,13 @@ export function callOf(
   queue: string,
 ) {
   return {
-    ...{ task, kwargs, args: immutable ? args : [result, ...args], id: options.task_id ?? randomUUID() },
-    ...{ queue: options.queue ?? queue, parentId: parent.id, rootId: parent.root_id ?? parent.id },
+    task,
+    kwargs,
+    args: immutable ? args : [result, ...args],
+    id: options.task_id ?? randomUUID(),
+    queue: options.queue ?? queue,
+    parentId: parent.id,
+    rootId: parent.root_id ?? parent.id,
   }
 }
 

@@ -18,7 +18,8 @@ export const celeryTasks = {
   /** Fails that often, and is tried again each time. */
   flaky: celeryTask({
     args: z.tuple([z.int().min(0).max(10)]),
-    ...{ maxRetries: 5, retryDelayMs: 100 },
+    maxRetries: 5,
+    retryDelayMs: 100,
     run: ([failures], _, { retries }) => {
       if (retries < failures) throw new Error(`attempt ${retries + 1} failed`)
       return `done at attempt ${retries + 1}`

@@ -14,8 +14,11 @@ const onError = (error: unknown) => void process.stderr.write(`${describeError(e
 
 try {
   await serveCelery(process.env.REDIS_URL ?? '', queue, celeryTasks, {
-    ...{ concurrency: Number(concurrency), leaseMs: Number(leaseMs), signal: stop.signal },
-    ...{ onReady: ready, onError },
+    concurrency: Number(concurrency),
+    leaseMs: Number(leaseMs),
+    signal: stop.signal,
+    onReady: ready,
+    onError,
   })
 } catch (error) {
   onError(error)

@@ -9,19 +9,22 @@ const args = z.object({ below: z.int().min(0).max(1_000_000_000), leastMs: z.num
 
 export const onTheEventLoop = defineTask({
   name: 'primes.on-the-event-loop',
-  ...{ queue, args },
+  queue,
+  args,
   run: ({ below, leastMs }) => countPrimes(below, leastMs),
 })
 
 export const inSlices = defineTask({
   name: 'primes.in-slices',
-  ...{ queue, args },
+  queue,
+  args,
   run: ({ below, leastMs }, { signal }) => countPrimesInSlices(below, { sliceMs: 20, leastMs, signal }),
 })
 
 export const inAThread = defineTask({
   name: 'primes.in-a-thread',
-  ...{ queue, args },
+  queue,
+  args,
   run: inThread<z.infer<typeof args>, number>(new URL('./primes.worker.ts', import.meta.url)),
 })
 

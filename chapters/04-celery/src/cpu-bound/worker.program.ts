@@ -13,7 +13,11 @@ const maxRedeliveries = Number(redeliveries)
 
 try {
   const worker = await startWorker({
-    ...{ url, prefix, name, lockMs, maxRedeliveries },
+    url,
+    prefix,
+    name,
+    lockMs,
+    maxRedeliveries,
     tasks: [onTheEventLoop, inSlices, inAThread],
     queues: [onTheEventLoop.queue ?? ''],
     concurrency: 1,
@@ -21,7 +25,11 @@ try {
   // The layer takes functions; a processor in a file is BullMQ's own.
   const sandbox = new Worker(sandboxed.queue ?? '', fileURLToPath(new URL('./sandbox.ts', import.meta.url)), {
     connection: { url },
-    ...{ prefix, name, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: maxRedeliveries },
+    prefix,
+    name,
+    lockDuration: lockMs,
+    stalledInterval: lockMs,
+    maxStalledCount: maxRedeliveries,
   })
   sandbox.on('error', () => {})
   await sandbox.waitUntilReady()

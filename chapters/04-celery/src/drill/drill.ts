@@ -162,7 +162,9 @@ class Drill {
         recoveryMs: Math.max(0, ...ids.map((id) => (this.#doneAt.get(id) ?? ms) - struck.atMs)),
       })),
       failures: this.#failures,
-      ...{ spans: this.#history.spans, doneMs: [...this.#doneAt.values()], ms },
+      spans: this.#history.spans,
+      doneMs: [...this.#doneAt.values()],
+      ms,
     }
   }
 
@@ -178,7 +180,9 @@ class Drill {
     // Worker 1 lives on a host that can be cut off. A ledger of its own stays in its reach.
     if (number === 1) url.host = `${proxy.host}:${proxy.port}`
     return new Lane({
-      ...{ name: `worker ${number}`, history: this.#history, signal: this.#stop },
+      name: `worker ${number}`,
+      history: this.#history,
+      signal: this.#stop,
       args: (name) => [prefix, name, String(concurrency), String(lockMs)],
       env: { REDIS_URL: url.href, LEDGER_URL: ledger === queue ? url.href : ledger.url },
       onFailure: (error) => this.#failed.abort(error),
@@ -331,7 +335,9 @@ class Drill {
     return {
       jobsLost,
       effectsLost: jobs.filter((job) => !Object.hasOwn(bookings, job)).length,
-      ...{ doubled: doubledIn(bookings), doubledWithoutKey: doubledIn(careless), retries: begun - jobs.length },
+      doubled: doubledIn(bookings),
+      doubledWithoutKey: doubledIn(careless),
+      retries: begun - jobs.length,
     }
   }
 }

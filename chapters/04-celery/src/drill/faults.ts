@@ -35,7 +35,10 @@ export function faultsOf({ seed, jobs, kills, restarts, partitions, workers, led
     ...repeat(kills, () => ({ atDone: atDone(), kind: 'kill', target: `worker ${1 + oneOf(workers)}` })),
     ...repeat(restarts, () => ({ atDone: atDone(), kind: 'restart', target: servers[oneOf(servers.length)] ?? '' })),
     ...repeat(partitions, () => ({
-      ...{ atDone: atDone(), kind: 'partition' as const, target: 'worker 1', silent: oneOf(2) === 1 },
+      atDone: atDone(),
+      kind: 'partition' as const,
+      target: 'worker 1',
+      silent: oneOf(2) === 1,
     })),
   ].sort((a, b) => a.atDone - b.atDone)
 }

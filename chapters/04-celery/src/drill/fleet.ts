@@ -91,7 +91,11 @@ export class Lane implements AsyncDisposable {
       const workerName = `${this.name.replace(' ', '-')}.${++this.#generation}`
       try {
         const program = await startProgram(new URL('./worker.program.ts', import.meta.url), {
-          ...{ args: args(workerName), env, readyTimeoutMs: finishMs, stopTimeoutMs: finishMs, untilReady: signal },
+          args: args(workerName),
+          env,
+          readyTimeoutMs: finishMs,
+          stopTimeoutMs: finishMs,
+          untilReady: signal,
           onLine: (line) => {
             this.#lastLine = line
           },

@@ -29,7 +29,12 @@ let ledger: Redis | undefined
 try {
   ledger = await connect(ledgerUrl)
   const worker = await startWorker({
-    ...{ url, prefix, name, queues: [drillQueue], concurrency: Number(concurrency), lockMs: Number(lockMs) },
+    url,
+    prefix,
+    name,
+    queues: [drillQueue],
+    concurrency: Number(concurrency),
+    lockMs: Number(lockMs),
     // So many faults may hit the same task: it is not what kills the workers.
     maxRedeliveries: 1_000,
     tasks: [bookIn(ledger)],

@@ -74,8 +74,14 @@ export async function startFourHosts({
   async function startRedisOn(host: HostName, more: string[]) {
     const config = join(folder.path, `${host}.conf`)
     const lines = [
-      ...[`bind ${lab.address(host)}`, `port ${port}`, `requirepass ${password}`, `dir "${folder.path}"`, 'save ""'],
-      ...['maxmemory-policy noeviction', 'set-proc-title no', ...more],
+      `bind ${lab.address(host)}`,
+      `port ${port}`,
+      `requirepass ${password}`,
+      `dir "${folder.path}"`,
+      'save ""',
+      'maxmemory-policy noeviction',
+      'set-proc-title no',
+      ...more,
     ]
     await writeFile(config, `${lines.join('\n')}\n`, { mode: 0o600 })
     const [command = '', ...first] = lab.launcher(host)
@@ -88,7 +94,10 @@ export async function startFourHosts({
   const env = { REDIS_URL: urlOf('host1'), REPLICA_URL: urlOf('host2') }
   const start = (host: HostName, file: string, args: string[]) =>
     startProgram(new URL(file, import.meta.url), {
-      ...{ launcher: lab.launcher(host), args, env, signal },
+      launcher: lab.launcher(host),
+      args,
+      env,
+      signal,
     }).then((program) => stack.use(program))
   const workerArgs = (host: HostName) => ['--name', host, '--concurrency', '1', '--lock', String(lockSeconds)]
   const [client] = await Promise.all([
@@ -97,7 +106,9 @@ export async function startFourHosts({
   ])
   const owned = stack.move()
   return {
-    ...{ address: lab.address, cut: lab.cut, heal: lab.heal },
+    address: lab.address,
+    cut: lab.cut,
+    heal: lab.heal,
     ask: (question) => askClient(client, question),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

@@ -78,7 +78,10 @@ export function describeWays({
       ['TypedArray.sort, here', milliseconds(typedArrayMs), times(best / typedArrayMs), '', ''],
       ['the same chunks and merges, here', milliseconds(localMs), times(best / localMs), '', ''],
       ...ways.map((way) => [
-        ...[labels[way.name], milliseconds(way.ms), times(way.speedup), bytes(way.bytes)],
+        labels[way.name],
+        milliseconds(way.ms),
+        times(way.speedup),
+        bytes(way.bytes),
         `1 : ${(1 / way.computeToTransfer).toFixed(1)}`,
       ]),
     ],
@@ -118,7 +121,9 @@ export function describeCelery(
     table(
       ['', 'time', 'alone, without workers', ...ways.map(({ name }) => `our ${name}`)],
       rows.map(([label, { ms, localMs }]) => [
-        ...[label, milliseconds(ms), localMs === undefined ? '' : milliseconds(localMs)],
+        label,
+        milliseconds(ms),
+        localMs === undefined ? '' : milliseconds(localMs),
         ...ways.map((way) => `${times(ms / way.ms)} as fast`),
       ]),
     ),

@@ -19,13 +19,13 @@ export async function startSortingSystem(workers: number, signal: AbortSignal): 
   if (!process.env.REDIS_URL && !(await findRedisServer())) {
     const { postgresSorters } = await import('./postgres.ts')
     const sorters = stack.use(await postgresSorters(workers, signal))
-    return { ...{ sorters, workers, place: 'PostgreSQL in this process, for there is no Redis' }, ...owned(stack) }
+    return { sorters, workers, place: 'PostgreSQL in this process, for there is no Redis', ...owned(stack) }
   }
   // One task at a time in each, so that no worker takes two chunks while another has none.
   const system = stack.use(await startSystem({ workers, args: ['--concurrency', '1'], signal }))
   const sorters = stack.use(redisSorters(system.client, signal))
   const place = `Redis ${system.redis.version}`
-  return { ...{ sorters, workers: system.workerNames.length, place }, ...owned(stack, system.redis.url) }
+  return { sorters, workers: system.workerNames.length, place, ...owned(stack, system.redis.url) }
 }
 
 function owned(stack: AsyncDisposableStack, url?: string) {

@@ -9,15 +9,28 @@ export function tablesOf({ workers, queues }: View): string {
     table(
       ['worker', 'queues', 'running', 'places', 'succeeded', 'failed', 'memory'],
       workers.map(({ worker, queues, running, concurrency, succeeded, failed, rss }) => [
-        ...[worker, queues.join(', '), running, concurrency, count(succeeded), count(failed), bytes(rss)],
+        worker,
+        queues.join(', '),
+        running,
+        concurrency,
+        count(succeeded),
+        count(failed),
+        bytes(rss),
       ]),
     ),
     '',
     table(
       ['queue', 'wait', 'run', 'later', 'failed', 'done/s', 'failed/s', 'waited p50, p95', 'ran p50, p95'],
       queues.map((view) => [
-        ...[view.queue, view.waiting, view.running, view.scheduled, view.failed],
-        ...[view.donePerSecond.toFixed(1), view.failedPerSecond.toFixed(1), pair(view.waitMs), pair(view.runMs)],
+        view.queue,
+        view.waiting,
+        view.running,
+        view.scheduled,
+        view.failed,
+        view.donePerSecond.toFixed(1),
+        view.failedPerSecond.toFixed(1),
+        pair(view.waitMs),
+        pair(view.runMs),
       ]),
     ),
   ].join('\n')

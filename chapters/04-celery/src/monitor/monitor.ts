@@ -83,9 +83,11 @@ export class Watch implements AsyncDisposable {
     const { sentAt = now, startedAt = now } = this.#open.get(id) ?? {}
     this.#open.delete(id)
     this.#ended.get(queue)?.push({
-      ...{ at: performance.now(), ok: type === 'succeeded' },
+      at: performance.now(),
+      ok: type === 'succeeded',
       // The time for which it was scheduled is by its sender's clock.
-      ...{ waitMs: Math.max(0, startedAt - sentAt), runMs: now - startedAt },
+      waitMs: Math.max(0, startedAt - sentAt),
+      runMs: now - startedAt,
     })
   }
 

@@ -136,8 +136,13 @@ export async function startPostgresWorker(
       return await new Run(job, task, owner).start(message.data.args)
     },
     {
-      ...{ connection, name, concurrency, ...waiting.worker },
-      ...{ lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 5 },
+      connection,
+      name,
+      concurrency,
+      ...waiting.worker,
+      lockDuration: lockMs,
+      stalledInterval: lockMs,
+      maxStalledCount: 5,
       removeOnComplete: { age: keptSeconds.succeeded },
       removeOnFail: { age: keptSeconds.failed },
       settings: {

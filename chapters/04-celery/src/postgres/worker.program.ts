@@ -10,7 +10,9 @@ const [name = '', concurrency = '16', lockMs = '30000'] = process.argv.slice(2)
 try {
   const connection = JSON.parse(process.env.POSTGRES ?? '') as PostgresConnection
   const worker = await startPostgresWorker(connection, {
-    ...{ name, concurrency: Number(concurrency), lockMs: Number(lockMs) },
+    name,
+    concurrency: Number(concurrency),
+    lockMs: Number(lockMs),
     tasks: [...tasks, sortInTable(connection)],
   })
   process.once('SIGTERM', async () => {

@@ -51,10 +51,20 @@ export async function startSecureRedis(
   const hash = (password: string) => `#${createHash('sha256').update(password).digest('hex')}`
   const settings = (port: number) => [
     // Nothing is listened to without TLS. Clients show a password, not a certificate.
-    ...['bind 127.0.0.1', 'port 0', `tls-port ${port}`, 'tls-auth-clients no'],
-    ...[`tls-cert-file "${file('server.pem')}"`, `tls-key-file "${file('server.key')}"`],
-    ...[`aclfile "${file('users.acl')}"`, `dir "${folder.path}"`, 'save ""', 'loglevel warning'],
-    ...['appendonly yes', 'appendfsync always', 'maxmemory-policy noeviction', `maxmemory ${maxmemory}`],
+    'bind 127.0.0.1',
+    'port 0',
+    `tls-port ${port}`,
+    'tls-auth-clients no',
+    `tls-cert-file "${file('server.pem')}"`,
+    `tls-key-file "${file('server.key')}"`,
+    `aclfile "${file('users.acl')}"`,
+    `dir "${folder.path}"`,
+    'save ""',
+    'loglevel warning',
+    'appendonly yes',
+    'appendfsync always',
+    'maxmemory-policy noeviction',
+    `maxmemory ${maxmemory}`,
     'set-proc-title no',
   ]
   const users = [
@@ -95,7 +105,11 @@ export async function startSecureRedis(
   }
   const owned = stack.move()
   return {
-    ...{ url: urlOf('worker', port), adminUrl: urlOf('admin', port), port, ca, caFile: file('server.pem') },
+    url: urlOf('worker', port),
+    adminUrl: urlOf('admin', port),
+    port,
+    ca,
+    caFile: file('server.pem'),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

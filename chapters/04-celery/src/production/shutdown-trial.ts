@@ -33,7 +33,8 @@ export async function shutDown(
   const start = () =>
     startProgram<{ name: string; healthPort: number }>(new URL('./worker.program.ts', import.meta.url), {
       env: { REDIS_URL: server.url, WORKER_CONCURRENCY: String(concurrency), LOG_LEVEL: 'error' },
-      ...{ signal, stopTimeoutMs: 60_000 },
+      signal,
+      stopTimeoutMs: 60_000,
     })
   await using first = await start()
   const results = await client.sendMany(
@@ -61,7 +62,13 @@ export async function shutDown(
   await using _second = await start()
   const outcomes = await Promise.all(results.map((result) => result.get({ timeoutMs: 120_000, signal })))
   return {
-    ...{ tasks, running: concurrency, readyBefore, readyAfter, code, ms, doneThen },
+    tasks,
+    running: concurrency,
+    readyBefore,
+    readyAfter,
+    code,
+    ms,
+    doneThen,
     done: outcomes.length,
     begunTwice: await begunTwice(
       client,

@@ -21,13 +21,19 @@ async function main() {
   const config = readConfig(process.env)
   const log = logger('worker')
   const settings = {
-    ...{ url: config.REDIS_URL, prefix: config.WORKER_PREFIX, queueSettings, routes },
+    url: config.REDIS_URL,
+    prefix: config.WORKER_PREFIX,
+    queueSettings,
+    routes,
     ...(config.WORKER_REDIS_CA !== undefined && { ca: config.WORKER_REDIS_CA }),
   }
   await using client = await openClient(settings)
   const worker = await startWorker({
     ...settings,
-    ...{ tasks, log, queues: config.WORKER_QUEUES, concurrency: config.WORKER_CONCURRENCY },
+    tasks,
+    log,
+    queues: config.WORKER_QUEUES,
+    concurrency: config.WORKER_CONCURRENCY,
     lockMs: config.WORKER_LOCK_SECONDS * 1_000,
     ...(config.WORKER_NAME !== undefined && { name: config.WORKER_NAME }),
   })

@@ -32,9 +32,15 @@ export async function deadLetters(client: Client, queue: string): Promise<DeadLe
   return (await failedJobs(client, queue)).map((job) => {
     const stack = job.stacktrace?.at(-1) ?? ''
     return {
-      ...{ id: job.id ?? '', task: job.name, args: job.data.args, stack },
-      ...{ error: nameInStack(stack), message: job.failedReason ?? '', tries: job.attemptsMade },
-      ...{ failedAt: new Date(job.finishedOn ?? 0), worker: job.processedBy },
+      id: job.id ?? '',
+      task: job.name,
+      args: job.data.args,
+      stack,
+      error: nameInStack(stack),
+      message: job.failedReason ?? '',
+      tries: job.attemptsMade,
+      failedAt: new Date(job.finishedOn ?? 0),
+      worker: job.processedBy,
     }
   })
 }

@@ -60,7 +60,10 @@ export async function schedule(
 export async function schedules(client: Client, queue: string): Promise<Schedule[]> {
   const known = await client.queue(queue).getJobSchedulers()
   return known.map((scheduler) => ({
-    ...{ name: scheduler.key, task: scheduler.name, queue, when: whenOf(scheduler) },
+    name: scheduler.key,
+    task: scheduler.name,
+    queue,
+    when: whenOf(scheduler),
     next: scheduler.next === undefined ? undefined : new Date(scheduler.next),
     fired: scheduler.iterationCount ?? 0,
   }))

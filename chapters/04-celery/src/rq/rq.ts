@@ -100,8 +100,12 @@ type Keys = QueueKeys & { prefix: string; failed: string; job: (id: string) => s
 function keysOf(queue: string): Keys {
   const prefix = `rq:${queue}:`
   return {
-    ...{ prefix, waiting: `${prefix}waiting`, workers: `${prefix}workers`, failed: `${prefix}failed` },
-    ...{ active: `${prefix}active:`, job: (id) => `${prefix}job:${id}` },
+    prefix,
+    waiting: `${prefix}waiting`,
+    workers: `${prefix}workers`,
+    failed: `${prefix}failed`,
+    active: `${prefix}active:`,
+    job: (id) => `${prefix}job:${id}`,
   }
 }
 
@@ -116,7 +120,12 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
     if (name === undefined && status === undefined) return undefined
     const at = Object.entries(times).filter(([field]) => field.endsWith('At'))
     return {
-      ...{ id, name, status, attempts: Number(attempts), error, stack },
+      id,
+      name,
+      status,
+      attempts: Number(attempts),
+      error,
+      stack,
       ...(result === undefined ? {} : { result: JSON.parse(result) as unknown }),
       ...Object.fromEntries(at.map(([field, ms]) => [field, Number(ms)])),
     } as Job

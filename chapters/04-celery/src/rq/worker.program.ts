@@ -13,7 +13,9 @@ for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => stop.abort())
 
 try {
   await work(process.env.REDIS_URL ?? '', queue, functions, {
-    ...{ concurrency: Number(concurrency), leaseMs: Number(leaseMs), signal: stop.signal },
+    concurrency: Number(concurrency),
+    leaseMs: Number(leaseMs),
+    signal: stop.signal,
     onReady: ready,
     onError: (error) => process.stderr.write(`${describeError(error)}\n`),
   })

@@ -24,6 +24,7 @@ export async function startWorker(
     args: [queue, String(concurrency), String(leaseMs)],
     // Not among the arguments: everybody may read a command line.
     env: { REDIS_URL: url },
-    ...{ signal, stopTimeoutMs },
+    signal,
+    stopTimeoutMs,
   })
 }

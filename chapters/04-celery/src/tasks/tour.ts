@@ -119,6 +119,17 @@ export const spin = defineTask({
 })
 
 export const tourTasks = [
-  ...[convert, nap, callWithJitter, callTogether, tick, sendMail, mailDigest, resizeImage, report],
-  ...[limited, collect, deaf, spin],
+  convert,
+  nap,
+  callWithJitter,
+  callTogether,
+  tick,
+  sendMail,
+  mailDigest,
+  resizeImage,
+  report,
+  limited,
+  collect,
+  deaf,
+  spin,
 ]

@@ -7,7 +7,9 @@ import { keptSeconds } from '../queue/settings.ts'
 const [queue = '', prefix = '', concurrency = '1'] = process.argv.slice(2)
 const connection = new Redis(process.env.REDIS_URL ?? '', { maxRetriesPerRequest: null })
 const worker = new Worker(queue, async () => null, {
-  ...{ connection, prefix, concurrency: Number(concurrency) },
+  connection,
+  prefix,
+  concurrency: Number(concurrency),
   // As the layer keeps its results.
   removeOnComplete: { age: keptSeconds.succeeded },
 })

@@ -60,7 +60,10 @@ export async function startBare({ url, prefix, workers, concurrency, signal }: P
   stack.defer(async () => await queue.close())
   const programs = Array.from({ length: workers }, () =>
     startProgram(new URL('./bare.program.ts', import.meta.url), {
-      ...{ args: [queueName, prefix, String(concurrency)], env: { REDIS_URL: url }, signal, readyTimeoutMs: 30_000 },
+      args: [queueName, prefix, String(concurrency)],
+      env: { REDIS_URL: url },
+      signal,
+      readyTimeoutMs: 30_000,
     }),
   )
   for (const program of await Promise.all(programs)) stack.use(program)

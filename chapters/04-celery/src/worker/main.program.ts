@@ -79,7 +79,12 @@ async function main() {
   const redis = await startRedis()
   const log = logger('worker')
   const worker = await startWorker({
-    ...{ url: redis.url, tasks, queueSettings, routes, log, lockMs: given.lock * 1000 },
+    url: redis.url,
+    tasks,
+    queueSettings,
+    routes,
+    log,
+    lockMs: given.lock * 1000,
     ...(given.queues && { queues: given.queues }),
     ...(given.name && { name: given.name }),
     ...(given.prefix && { prefix: given.prefix }),

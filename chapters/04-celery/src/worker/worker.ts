@@ -335,16 +335,25 @@ export class TaskWorker implements AsyncDisposable {
 
   stats(): WorkerStats {
     return {
-      ...{ pid: process.pid, host: hostname(), queues: [...this.queues], concurrency: this.#concurrency },
-      ...{ running: this.#running.size, ...this.#counts },
-      ...{ startedAt: this.#startedAt, rss: process.memoryUsage.rss() },
+      pid: process.pid,
+      host: hostname(),
+      queues: [...this.queues],
+      concurrency: this.#concurrency,
+      running: this.#running.size,
+      ...this.#counts,
+      startedAt: this.#startedAt,
+      rss: process.memoryUsage.rss(),
     }
   }
 
   /** What runs now. */
   active(): RunningTask[] {
     return [...this.#running].map(({ id, task, queue, args, startedAt }) => ({
-      ...{ id, task, queue, args, startedAt },
+      id,
+      task,
+      queue,
+      args,
+      startedAt,
     }))
   }
 

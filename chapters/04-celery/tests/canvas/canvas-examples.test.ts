@@ -46,7 +46,7 @@ describeRedis('canvas', () => {
       tasksOf('linkError')
         .map(({ task, state }) => `${task} ${state}`)
         .sort(),
-    ).toEqual([...['increment failed', 'noted completed', 'square failed']])
+    ).toEqual(['increment failed', 'noted completed', 'square failed'])
     expect(failures).toMatchObject([
       { onFailure: 'fail', state: 'failed', result: 'RangeError: 13 is not squared here' },
       { onFailure: 'ignore', state: 'completed', result: 13, errorInBody: '13 is not squared here' },

@@ -107,7 +107,8 @@ describeReal('a worker in TypeScript', redisNeed, () => {
 
     const unknown = await worker.send('rate', ['usd'], { kwargs: { to: 'atlantis' } })
     await expect(unknown.get()).rejects.toMatchObject({
-      ...{ name: 'CeleryError', message: 'rate failed: Error: there is no currency "atlantis"' },
+      name: 'CeleryError',
+      message: 'rate failed: Error: there is no currency "atlantis"',
       traceback: expect.stringMatching(/rates\.ts/),
     })
     const flaky = await worker.send('flaky', [2])

@@ -35,7 +35,9 @@ describe('the schedule of faults', () => {
         expect(faultsOf({ ...given })).toEqual(faults)
         const countOf = (kind: string) => faults.filter((fault) => fault.kind === kind).length
         expect([countOf('kill'), countOf('restart'), countOf('partition')]).toEqual([
-          ...[given.kills, given.restarts, given.partitions],
+          given.kills,
+          given.restarts,
+          given.partitions,
         ])
         const moments = faults.map(({ atDone }) => atDone)
         expect(moments).toEqual(moments.toSorted((a, b) => a - b))
@@ -61,8 +63,12 @@ describe('a worker of a drill', () => {
     const url = `redis://127.0.0.1:${(silence.address() as AddressInfo).port}`
     const interruption = new AbortController()
     const lane = new Lane({
-      ...{ name: 'worker 1', args: (name) => ['prefix', name, '1', '1000'], history: new History(() => 0) },
-      ...{ env: { REDIS_URL: url, LEDGER_URL: url }, signal: interruption.signal, onFailure: () => {} },
+      name: 'worker 1',
+      args: (name) => ['prefix', name, '1', '1000'],
+      history: new History(() => 0),
+      env: { REDIS_URL: url, LEDGER_URL: url },
+      signal: interruption.signal,
+      onFailure: () => {},
     })
     const connected = once(silence, 'connection')
     lane.restart()

@@ -59,7 +59,9 @@ describeReal('a lab', need, () => {
     await using _lab = await makeLab(['mine'])
     const env = { REDIS_URL: undefined }
     const run = await runExample(chapter, 'four-hosts', ['--n', '10000'], {
-      ...{ env, interruptWhen: /host4/, interruptWith: 'SIGKILL' },
+      env,
+      interruptWhen: /host4/,
+      interruptWith: 'SIGKILL',
     })
     expect(run.signal).toBe('SIGKILL')
     expect(await run.leftBehind(20_000)).toEqual([])
@@ -96,7 +98,8 @@ describeReal('four-hosts', need, () => {
     const before = await labs()
     const args = ['--n', '5000000', '--chunks', '500']
     const run = await runExample(chapter, 'four-hosts', args, {
-      ...{ env: { REDIS_URL: undefined }, interruptWhen: /host4/ },
+      env: { REDIS_URL: undefined },
+      interruptWhen: /host4/,
     })
     expect(run.code).toBe(130)
     expect(await run.leftBehind(10_000)).toEqual([])

@@ -105,7 +105,8 @@ describe('PostgreSQL in the process', () => {
     const stranger = defineTask({ name: 'stranger', args: z.object({}) })
     stack.use(
       await startPostgresWorker(server.connection, {
-        ...{ queue, name: 'in this process' },
+        queue,
+        name: 'in this process',
         tasks: [add, convert, flaky, narrow, needsRedis],
       }),
     )

@@ -99,7 +99,8 @@ describeReal('a production worker', need, () => {
     await using redis = await startSecureRedis('celery')
     const env = { REDIS_URL: redis.url, WORKER_REDIS_CA: redis.caFile, LOG_LEVEL: 'silent' }
     await using worker = await startProgram<{ healthPort: number }>(workerProgram, {
-      ...{ env, stopTimeoutMs: 60_000 },
+      env,
+      stopTimeoutMs: 60_000,
     })
     await using client = await openClient({ url: redis.url, ca: redis.ca })
     expect(await (await client.send(add, { a: 1, b: 2 })).get({ timeoutMs: 60_000 })).toBe(3)

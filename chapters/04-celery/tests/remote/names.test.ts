@@ -279,7 +279,9 @@ describe('a worker', () => {
     await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
     const changes: (string | undefined)[] = []
     await using _kept = await keepName(at(proxy.port), 'silent', at(1), {
-      ...{ secret, leaseMs: 1_500, timeoutMs: 2_000 },
+      secret,
+      leaseMs: 1_500,
+      timeoutMs: 2_000,
       onChange: (lost) => changes.push(lost && typeOf(lost)),
     })
     await until(() => registered('silent'))
@@ -296,7 +298,8 @@ describe('a worker', () => {
     const changes: (Error | undefined)[] = []
     const leaseMs = 1_500
     await using _kept = await keepName(names.info.address, 'removed', at(1), {
-      ...{ secret, leaseMs },
+      secret,
+      leaseMs,
       onChange: (lost) => changes.push(lost),
     })
     await until(() => client.remote.remove('removed'))

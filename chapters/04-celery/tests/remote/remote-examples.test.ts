@@ -79,12 +79,20 @@ describe('remote-currency', () => {
     const result = run.json<{ worth: number; faults: { type: string }[]; perSecond: Record<string, unknown> }>()
     expect(result.worth).toBeCloseTo(worth, 9)
     expect(result).toMatchObject({
-      ...{ pairs: 7, delayMs: 5, reports: 7, purses: [2, 0] },
+      pairs: 7,
+      delayMs: 5,
+      reports: 7,
+      purses: [2, 0],
       ways: [{ received: 7 }, { received: 7 }, { received: 5 }, { received: 1 }],
     })
     expect(result.faults.map(({ type }) => type)).toEqual([
-      ...['UnknownCurrencyError', 'TypeError', 'TypeError', 'CallTimeoutError'],
-      ...['DisconnectedError', 'DisconnectedError', 'DisconnectedError'],
+      'UnknownCurrencyError',
+      'TypeError',
+      'TypeError',
+      'CallTimeoutError',
+      'DisconnectedError',
+      'DisconnectedError',
+      'DisconnectedError',
     ])
     expect(result.perSecond).toMatchObject({ sequential: expect.any(Number), concurrent: expect.any(Number) })
     expect(await run.leftBehind()).toEqual([])
@@ -109,7 +117,10 @@ it('the three work together in three terminals, and do not tell the secret', asy
     const server = await startServer({
       command: process.execPath,
       args: ['--import', import.meta.resolve('tsx'), `examples/${name}.ts`, ...args],
-      ...{ cwd: chapter, env, ready: /Ctrl-C/, onLine: (line) => output.push(line) },
+      cwd: chapter,
+      env,
+      ready: /Ctrl-C/,
+      onLine: (line) => output.push(line),
     })
     const address = /ws:\/\/[\d.]+:\d+/.exec(output.at(-1) ?? '')?.[0] ?? ''
     return { ...server, address }

@@ -23,7 +23,11 @@ describeReal('rq-currency', need, () => {
     const result = run.json<{ rates: { from: string; to: string; rate: number }[]; polls: number; failed: object[] }>()
     expect(result).toMatchObject({ pairs: 5, workers: 3 })
     expect(result.rates.map(({ from, to }) => `${from}/${to}`)).toEqual([
-      ...['usd/eur', 'eur/jpy', 'jpy/gbp', 'gbp/cny', 'cny/aud'],
+      'usd/eur',
+      'eur/jpy',
+      'jpy/gbp',
+      'gbp/cny',
+      'cny/aud',
     ])
     // From the package's own file v1/currencies/usd.json.
     expect(result.rates[0]).toMatchObject({ rate: 0.88022588, date: '2026-09-29' })
@@ -52,7 +56,9 @@ describeReal('rq-currency', need, () => {
     await using workers = await startServer({
       command: process.execPath,
       args: ['--import', import.meta.resolve('tsx'), 'examples/rq-workers.ts', '3', '--stay', '--deadline', '60000'],
-      ...{ cwd: chapter, env: { ...env, RQ_TEST: mark }, ready: /Ctrl-C stops them/ },
+      cwd: chapter,
+      env: { ...env, RQ_TEST: mark },
+      ready: /Ctrl-C stops them/,
     })
     using redis = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => redis.disconnect() })
     const client = await runExample(chapter, 'rq-currency', ['--quick', '--json'], { env })

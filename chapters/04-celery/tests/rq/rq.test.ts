@@ -48,7 +48,10 @@ describeReal('the smallest reliable queue', need, () => {
         const stop = new AbortController()
         const { promise: ready, resolve } = Promise.withResolvers<void>()
         const worked = work(options.url ?? server.url, name, functions, {
-          ...{ leaseMs, concurrency: 4, onReady: resolve, signal: stop.signal },
+          leaseMs,
+          concurrency: 4,
+          onReady: resolve,
+          signal: stop.signal,
           ...options,
         })
         const end = async () => {

@@ -151,7 +151,9 @@ describeRedis('revoke', () => {
     expect(tasks).toEqual([
       { was: 'running', what: 'revoked, not stopped', is: 'succeeded', outcome: 'ran to its end' },
       ...['running', 'waiting', 'scheduled'].map((was) => ({
-        ...{ was, what: was === 'running' ? 'revoked and stopped' : 'revoked', is: 'revoked' },
+        was,
+        what: was === 'running' ? 'revoked and stopped' : 'revoked',
+        is: 'revoked',
         outcome: expect.stringMatching(/^TaskRevoked: /),
       })),
       { was: 'waiting', what: 'nothing', is: 'succeeded', outcome: 'ran to its end' },

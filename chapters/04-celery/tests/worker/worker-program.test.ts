@@ -47,8 +47,10 @@ describeRedis('the worker program', () => {
     const client = await layer.openClient()
     const result = await client.send(nap, { ms: 700 })
     const { code, stderr, leftBehind } = await runProgram(file, ['--prefix', layer.prefix], {
-      ...{ cwd: chapter, env: { REDIS_URL: layer.redis.url } },
-      ...{ interruptWhen: /is ready/, interruptWith: signal },
+      cwd: chapter,
+      env: { REDIS_URL: layer.redis.url },
+      interruptWhen: /is ready/,
+      interruptWith: signal,
     })
     expect(code).toBe(0)
     expect(stderr).toContain(`${signal}: taking no more tasks`)

@@ -131,7 +131,11 @@ describeRedis('dead letters', () => {
     expect(letters.map(({ args, error, message, tries, worker }) => ({ args, error, message, tries, worker }))).toEqual(
       expect.arrayContaining(
         [1, 2, 3].map((n) => ({
-          ...{ args: { n }, error: 'TypeError', message: `n is ${n}`, tries: 2, worker: worker.name },
+          args: { n },
+          error: 'TypeError',
+          message: `n is ${n}`,
+          tries: 2,
+          worker: worker.name,
         })),
       ),
     )

@@ -69,7 +69,12 @@ describe('the worker tier', () => {
     expect((await post(0)).status).toBe(200)
     const counts = countWords(text)
     expect(await textStatus(shared, id)).toEqual({
-      ...{ id, parts, counted: parts, words: wordsIn(counts), distinct: counts.size, top: topWords(counts, 10) },
+      id,
+      parts,
+      counted: parts,
+      words: wordsIn(counts),
+      distinct: counts.size,
+      top: topWords(counts, 10),
     })
   })
 
@@ -145,7 +150,11 @@ describe('the daemon', () => {
   async function daemon(queueUrl: string, url: string, options = {}) {
     const stopping = new AbortController()
     const running = runDaemon({
-      ...{ sqs: cloud.sqs, queueUrl, url, errorVisibilityTimeoutS: 0, signal: stopping.signal },
+      sqs: cloud.sqs,
+      queueUrl,
+      url,
+      errorVisibilityTimeoutS: 0,
+      signal: stopping.signal,
       ...options,
     })
     running.catch(() => {})
@@ -171,8 +180,10 @@ describe('the daemon', () => {
     const bodies = application.requests.map(({ body }) => body)
     expect(bodies.sort()).toEqual(Array.from({ length: 15 }, (_, at) => JSON.stringify({ at })).sort())
     expect(application.requests[0]?.headers).toMatchObject({
-      ...{ 'content-type': 'application/json', 'user-agent': expect.stringContaining('aws-sqsd') },
-      ...{ 'x-aws-sqsd-msgid': expect.any(String), 'x-aws-sqsd-receive-count': '1' },
+      'content-type': 'application/json',
+      'user-agent': expect.stringContaining('aws-sqsd'),
+      'x-aws-sqsd-msgid': expect.any(String),
+      'x-aws-sqsd-receive-count': '1',
       'x-aws-sqsd-first-received-at': expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
     })
   })
@@ -251,7 +262,9 @@ describe('processes as a platform', () => {
     const url = blue?.cname ?? ''
     const counts = countWords(text)
     expect(await countThroughWebTier(url, text, { signal: signal() })).toMatchObject({
-      ...{ words: wordsIn(counts), distinct: counts.size, top: topWords(counts, 10) },
+      words: wordsIn(counts),
+      distinct: counts.size,
+      top: topWords(counts, 10),
     })
 
     await create('green', 'web', '2')

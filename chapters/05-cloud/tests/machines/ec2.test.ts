@@ -60,8 +60,14 @@ describeReal('EC2', moto, () => {
 
   const prepare = (sshFrom?: string) => prepareInstances(clients, { type: 't3.micro', sshFrom, permissions })
   const noLeftovers = {
-    ...{ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] },
-    ...{ queues: [], buckets: [] },
+    instances: [],
+    volumes: [],
+    securityGroups: [],
+    keyPairs: [],
+    roles: [],
+    applications: [],
+    queues: [],
+    buckets: [],
   }
 
   it('launches instances that answer to IMDSv2 only, on encrypted disks, with a role, and end when they shut down', async () => {
@@ -73,7 +79,9 @@ describeReal('EC2', moto, () => {
     const { Reservations = [] } = await clients.ec2.send(new DescribeInstancesCommand({ InstanceIds: ids }))
     for (const instance of Reservations.flatMap(({ Instances = [] }) => Instances)) {
       expect(instance).toMatchObject({
-        ...{ State: { Name: 'running' }, InstanceType: 't3.micro', KeyName: resources.request.name },
+        State: { Name: 'running' },
+        InstanceType: 't3.micro',
+        KeyName: resources.request.name,
         MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
       })
       const volumes = instance.BlockDeviceMappings?.flatMap(({ Ebs }) => Ebs?.VolumeId ?? []) ?? []

@@ -101,7 +101,10 @@ describe.concurrent('beanstalk', () => {
       .join('\n')
     const result = run.json<{ swapped: { requests: number } }>()
     expect(result).toMatchObject({
-      ...{ on: 'processes on this machine', words: 215_527, parts: 121, swapped: { failed: 0 } },
+      on: 'processes on this machine',
+      words: 215_527,
+      parts: 121,
+      swapped: { failed: 0 },
       top: topWords(countWords(text), 10),
     })
     expect(result.swapped.requests).toBeGreaterThanOrEqual(200)
@@ -148,7 +151,8 @@ describeReal('with moto', moto, () => {
     beforeAll(async () => {
       server = await startMoto()
       env = {
-        ...{ AWS_ENDPOINT_URL: server.place.url, AWS_REGION: 'us-east-1' },
+        AWS_ENDPOINT_URL: server.place.url,
+        AWS_REGION: 'us-east-1',
         AWS_ACCESS_KEY_ID: server.place.credentials?.accessKeyId,
         AWS_SECRET_ACCESS_KEY: server.place.credentials?.secretAccessKey,
       }

@@ -55,9 +55,13 @@ describe('user data', () => {
             ['dnf', 'install', '-y', 'nodejs24'],
             ['aws', 's3', 'cp', code, '/opt/worker.mjs'],
             [
-              ...['systemd-run', '--unit=worker', '--property=DynamicUser=yes', '--property=Restart=on-failure'],
+              'systemd-run',
+              '--unit=worker',
+              '--property=DynamicUser=yes',
+              '--property=Restart=on-failure',
               ...Object.entries(environment).map(([name, value]) => `--setenv=${name}=${value}`),
-              ...['node-24', '/opt/worker.mjs'],
+              'node-24',
+              '/opt/worker.mjs',
             ],
           ])
         }),

@@ -159,7 +159,10 @@ describe.concurrent('infrastructure', () => {
     await using out = await temporaryFolder()
     const run = await runExample(chapter, 'infrastructure', ['--json', '--out', out.path])
     expect(run.json()).toMatchObject({
-      ...{ resources: 42, findings: [], checks: Object.keys(checks), assembly: join(out.path, 'assembly') },
+      resources: 42,
+      findings: [],
+      checks: Object.keys(checks),
+      assembly: join(out.path, 'assembly'),
       types: { 'AWS::S3::Bucket': 1, 'AWS::SQS::Queue': 2, 'AWS::Budgets::Budget': 1, 'AWS::CloudWatch::Alarm': 4 },
     })
   })

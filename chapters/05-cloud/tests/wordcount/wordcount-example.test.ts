@@ -32,8 +32,14 @@ describe('wordcount', () => {
     const { counts } = countHere()
     const bytes = stateOfTheUnion().reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
     expect(run.json<Counted>()).toMatchObject({
-      ...{ objects: 233, bytes, workers: 2, words: wordsIn(counts), distinct: counts.size },
-      ...{ top: topWords(counts, 10), ms: expect.any(Number), killed: 1 },
+      objects: 233,
+      bytes,
+      workers: 2,
+      words: wordsIn(counts),
+      distinct: counts.size,
+      top: topWords(counts, 10),
+      ms: expect.any(Number),
+      killed: 1,
     })
     // What the killed one held was done by the other.
     expect(run.json<Counted>().again).toBeGreaterThan(0)

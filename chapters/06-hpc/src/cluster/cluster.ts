@@ -138,7 +138,12 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   const missingSince = new Map<string, number>()
   const owned = stack.move()
   return {
-    ...{ name, connection, dialect, home, practice, commands },
+    name,
+    connection,
+    dialect,
+    home,
+    practice,
+    commands,
 
     async submit(job) {
       checkJob(job)

@@ -3,8 +3,16 @@ import { draw, Plot, palette } from '@repo/common/output/plots'
 import type { DagRecord } from './dag.ts'
 
 const signs: Record<DagRecord['state'], string> = {
-  ...{ queued: '·', held: '·', running: '▶', unknown: '?', completed: '✓', failed: '✗', cancelled: '–' },
-  ...{ 'timed out': '✗', 'out of memory': '✗', 'node failed': '✗' },
+  queued: '·',
+  held: '·',
+  running: '▶',
+  unknown: '?',
+  completed: '✓',
+  failed: '✗',
+  cancelled: '–',
+  'timed out': '✗',
+  'out of memory': '✗',
+  'node failed': '✗',
 }
 
 /** Each level of the graph in its place, in one line: `A ✓ → B ▶  C ▶ → D ·`. */

@@ -115,7 +115,10 @@ export async function createRun(
   await mkdir(inputFolder, { recursive: true })
   for (const [name, content] of Object.entries(inputs)) await writeFile(join(inputFolder, name), content)
   const manifest: Manifest = {
-    ...{ host, scheduler: cluster.dialect.name, attempts: [], notes },
+    host,
+    scheduler: cluster.dialect.name,
+    attempts: [],
+    notes,
     plan: { inputs: Object.keys(inputs), ...plan },
     remote: `${cluster.home}/${remoteRoot}/${plan.name}-${randomBytes(6).toString('hex')}`,
     tasks: (plan.array ?? [0]).map((task) => ({ task, state: 'waiting', attempt: 0 })),
@@ -244,9 +247,11 @@ export class Run {
     const { id } = await this.#cluster.submit({
       ...plan,
       ...attempt.changes,
-      ...{ name: attempt.name, folder: remote },
+      name: attempt.name,
+      folder: remote,
       environment: {
-        ...{ ...plan.environment, ...attempt.changes.environment },
+        ...plan.environment,
+        ...attempt.changes.environment,
         ATTEMPT: String(attempts.indexOf(attempt) + 1),
       },
       ...(plan.array && { array: attempt.tasks }),
@@ -313,7 +318,8 @@ export class Run {
     const mark = '--8<--'
     const script = `for file; do tail -n 20 "$file" 2>/dev/null; echo; echo '${mark}'; done`
     const text = await this.#cluster.connection.output(['sh', '-c', script, 'sh', ...files], {
-      ...{ cwd: remote, repeatable: true },
+      cwd: remote,
+      repeatable: true,
     })
     const parts = text.split(`${mark}\n`)
     return new Map(tasks.map(({ task }, at) => [task, `${parts[2 * at]}${parts[2 * at + 1]}`.trim()]))

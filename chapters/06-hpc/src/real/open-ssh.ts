@@ -92,15 +92,25 @@ export async function startOpenSsh({
   const config = {
     ...settings,
     SetEnv: variables.map(([name, value]) => `"${name}=${value.replaceAll(/["\\]/g, '\\$&')}"`).join(' '),
-    ...{ ListenAddress: '127.0.0.1', HostKey: hostKey, AuthorizedKeysFile: file('authorized_keys') },
+    ListenAddress: '127.0.0.1',
+    HostKey: hostKey,
+    AuthorizedKeysFile: file('authorized_keys'),
     // The key file lies in the system's folder for temporary files, which others may write to; the folder itself they cannot.
     StrictModes: 'no',
-    ...{ PubkeyAuthentication: 'yes', PasswordAuthentication: 'no', KbdInteractiveAuthentication: 'no', UsePAM: 'no' },
-    ...{ PermitRootLogin: 'prohibit-password', PermitUserRC: 'no', PidFile: 'none', UseDNS: 'no' },
-    ...{ PrintLastLog: 'no', PrintMotd: 'no' },
+    PubkeyAuthentication: 'yes',
+    PasswordAuthentication: 'no',
+    KbdInteractiveAuthentication: 'no',
+    UsePAM: 'no',
+    PermitRootLogin: 'prohibit-password',
+    PermitUserRC: 'no',
+    PidFile: 'none',
+    UseDNS: 'no',
+    PrintLastLog: 'no',
+    PrintMotd: 'no',
     // Many may connect at once here, as in a test.
     MaxStartups: '100',
-    ...{ Subsystem: 'sftp internal-sftp', LogLevel: 'ERROR' },
+    Subsystem: 'sftp internal-sftp',
+    LogLevel: 'ERROR',
   }
   const lines = Object.entries(config).map(([name, value]) => `${name} ${value}\n`)
   await writeFile(file('sshd_config'), lines.join(''))

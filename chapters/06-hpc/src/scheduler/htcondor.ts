@@ -82,8 +82,19 @@ const tasksWhere = (id: string, tasks: readonly number[]) =>
   `ClusterId == ${id} && (${tasks.map((task) => `TaskId == ${task}`).join(' || ')})`
 
 const attributes = [
-  ...['ClusterId', 'TaskId', 'DAGNodeName', 'JobStatus', 'LastJobStatus', 'ExitCode', 'ExitBySignal', 'ExitSignal'],
-  ...['HoldReason', 'HoldReasonCode', 'RemoveReason', 'RemoteHost', 'LastRemoteHost'],
+  'ClusterId',
+  'TaskId',
+  'DAGNodeName',
+  'JobStatus',
+  'LastJobStatus',
+  'ExitCode',
+  'ExitBySignal',
+  'ExitSignal',
+  'HoldReason',
+  'HoldReasonCode',
+  'RemoveReason',
+  'RemoteHost',
+  'LastRemoteHost',
 ]
 const between = '--'
 

@@ -68,8 +68,13 @@ export async function resolveHost(
   }
   const host = (first('hostname') ?? target.host).replaceAll('%h', target.host)
   const tokens: Record<string, string> = {
-    ...{ '%h': host, '%n': target.host, '%p': String(port), '%r': user },
-    ...{ '%u': userInfo().username, '%d': homedir(), '%%': '%' },
+    '%h': host,
+    '%n': target.host,
+    '%p': String(port),
+    '%r': user,
+    '%u': userInfo().username,
+    '%d': homedir(),
+    '%%': '%',
   }
   const path = (text: string) => {
     const full = text.replace(/^~(?=[/\\]|$)/, homedir()).replaceAll(/%[hnprud%]/g, (token) => tokens[token] ?? token)
@@ -89,7 +94,10 @@ export async function resolveHost(
   const keys = all('identityfile').filter((file) => file.toLowerCase() !== 'none')
   const standard = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => `~/.ssh/${name}`)
   return {
-    ...{ alias: target.host, host, port, user },
+    alias: target.host,
+    host,
+    port,
+    user,
     identityFiles: (all('identityfile').length > 0 ? keys : standard).map(path),
     identitiesOnly: first('identitiesonly')?.toLowerCase() === 'yes',
     agent:

@@ -239,8 +239,10 @@ type Counter = ReturnType<typeof counter>
 
 function counter(items: readonly Item[], { signal, onProgress }: TransferOptions) {
   const progress = {
-    ...{ files: 0, totalFiles: items.length },
-    ...{ bytes: 0, totalBytes: items.reduce((sum, { bytes = 0 }) => sum + bytes, 0) },
+    files: 0,
+    totalFiles: items.length,
+    bytes: 0,
+    totalBytes: items.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
   }
   const doneOf = new Map<string, number>()
   const resumed = new Map<string, number>()

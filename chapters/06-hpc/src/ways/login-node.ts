@@ -71,7 +71,10 @@ export async function openLoginNode(options: {
   const [near, far] = [await reach('near', server.port), await reach('far', link.port)]
   const owned = stack.move()
   return {
-    ...{ near, far, folder, isOpenSsh: openSsh !== undefined },
+    near,
+    far,
+    folder,
+    isOpenSsh: openSsh !== undefined,
     name: openSsh ? 'OpenSSH on this machine' : "the practice cluster's login node",
     remote: openSsh ? posix.join(openSsh.folder, name) : name,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -102,7 +102,9 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
     const [to, from] = [admitted, left]
     next = admitted
     return {
-      ...{ rank, size, nodes: addresses.map((each) => each.node) },
+      rank,
+      size,
+      nodes: addresses.map((each) => each.node),
       send: (bytes) => void to.write(bytes),
       receive: (into) => incoming.fill(into),
       [Symbol.dispose]() {

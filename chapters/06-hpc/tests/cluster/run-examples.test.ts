@@ -81,7 +81,9 @@ describe.concurrent('failures', { timeout: patience.timeoutMs }, () => {
   it.each(['pbs'])('are found and explained by %s, and left alone without --retry', async (scheduler) => {
     const document = await documentOf<{ failures: { task: number; why: string }[]; primes: number }>(
       'failures',
-      ...['--scheduler', scheduler, ...walltime],
+      '--scheduler',
+      scheduler,
+      ...walltime,
     )
     expect(document).toMatchObject({ scheduler, tasks: 100, completed: 96, resubmitted: 0, submitCommands: 1 })
     expect(document.failures.map(({ task }) => task)).toEqual([13, 42, 66, 77])
@@ -105,7 +107,14 @@ describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
     const document = await documentOf<{ lives: { from: number; to: number }[]; picture: string }>(
       'checkpoint',
       // So slow on no machine, and so fast on none, that it would be done in one life.
-      ...['--scheduler', scheduler, '--below', '10000000', '--walltime', '5', '--warn', '3'],
+      '--scheduler',
+      scheduler,
+      '--below',
+      '10000000',
+      '--walltime',
+      '5',
+      '--warn',
+      '3',
     )
     expect(document).toMatchObject({ scheduler, result: { number: 8_400_511, steps: 685 }, equal: true })
     expect(document.lives.length).toBeGreaterThan(1)

@@ -215,7 +215,9 @@ describeReal('on a real cluster', need, () => {
         ['it asks for more than any node has, or than the queue allows', true],
       ])
       expect(document).toMatchObject({
-        ...{ scheduler, nodes: 2, log: { lines: ['step 1 of 3', 'step 2 of 3', 'step 3 of 3'] } },
+        scheduler,
+        nodes: 2,
+        log: { lines: ['step 1 of 3', 'step 2 of 3', 'step 3 of 3'] },
         environment: { scheduler: expect.arrayContaining(['SLURM_JOB_ID']) },
         session: { text: expect.stringContaining('2 + 3 = 5') },
       })

@@ -582,7 +582,9 @@ describe("the user's jobs", () => {
     pbs_version: '22',
     Jobs: {
       '9[].host': {
-        ...{ Job_Name: 'study', Job_Owner: 'you@login', job_state: 'B' },
+        Job_Name: 'study',
+        Job_Owner: 'you@login',
+        job_state: 'B',
         Variable_List: { PBS_O_WORKDIR: '/home/you/run' },
       },
       '4.host': { Job_Name: 'theirs', Job_Owner: 'she@login', job_state: 'R' },

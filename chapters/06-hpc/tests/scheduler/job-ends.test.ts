@@ -41,7 +41,8 @@ describe.skipIf(process.platform === 'win32')("a job's script", () => {
         const [code] = await once(script, 'exit')
         const printed = await readFile(join(folder.path, 'job.out'), 'utf8')
         expect([code, await readFile(join(folder.path, 'job.exit'), 'utf8'), JSON.parse(printed)]).toEqual([
-          ...[7, '7\n'],
+          7,
+          '7\n',
           [folder.path, value, ...args],
         ])
       }),

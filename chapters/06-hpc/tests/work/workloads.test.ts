@@ -161,7 +161,9 @@ describe('what a reader is told', () => {
 
   it('shows a sign for each task, and counts them', () => {
     const tasks = (['completed', 'running', 'queued', 'failed'] as const).map((state, task) => ({
-      ...{ task, state, attempt: 1 },
+      task,
+      state,
+      attempt: 1,
       ...(state === 'running' && { node: 'n2' }),
     }))
     expect(board(tasks, 3)).toBe('█▶·\n✗')

@@ -59,9 +59,15 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
   await using pipeline = await startPipeline({
-    ...{ stock, workers: settings.workers, lockMs: settings.lockMs, bug: settings.bug, signal },
+    stock,
+    workers: settings.workers,
+    lockMs: settings.lockMs,
+    bug: settings.bug,
+    signal,
     onFailure: (error) => failed.abort(error),
-    ...{ proxied: true, durable: true, ...(settings.port !== undefined && { port: settings.port }) },
+    proxied: true,
+    durable: true,
+    ...(settings.port !== undefined && { port: settings.port }),
   })
   const beginStoreMs = await storeTime(pipeline)
   const timeLine = new TimeLine()
@@ -71,7 +77,10 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
   const gate = new Gate(orders.length)
   const accepted: Order[] = []
   const sending = placeOrders({
-    ...{ url: pipeline.url, orders, rate: settings.rate, signal: stop },
+    url: pipeline.url,
+    orders,
+    rate: settings.rate,
+    signal: stop,
     onSend: async (at) => {
       await gate.pass(at, stop)
       onProgress?.(gate.sent)

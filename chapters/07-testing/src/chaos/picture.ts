@@ -7,7 +7,12 @@ const [up, slow, work, silent, broken, grey] = palette
 /** How many stretches of time the orders are counted in. */
 const stretches = 120
 const signs: Record<FaultKind, string> = {
-  ...{ kill: '✕', restart: '✕', cut: '✂', delay: '', 'half-open': '', clock: '◷' },
+  kill: '✕',
+  restart: '✕',
+  cut: '✂',
+  delay: '',
+  'half-open': '',
+  clock: '◷',
 }
 
 /** SVG text. */
@@ -49,7 +54,11 @@ export function drawChaos({ spans, faults, endedMs, brokenMs, violations, ms }: 
         x: ({ atMs }: { atMs: number }) => atMs / 1000,
         y: 'target',
         text: ({ kind }: { kind: FaultKind }) => signs[kind],
-        ...{ fill: broken, stroke: 'white', strokeWidth: 3, fontSize: 17, fontWeight: 'bold' },
+        fill: broken,
+        stroke: 'white',
+        strokeWidth: 3,
+        fontSize: 17,
+        fontWeight: 'bold',
       }),
       Plot.dot(brokenMs, { x: (at: number) => at / 1000, y: () => 'orders ended', fill: broken, r: 3 }),
       Plot.ruleX([0], { stroke: grey }),

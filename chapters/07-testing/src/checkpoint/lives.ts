@@ -84,8 +84,13 @@ export async function live(
   for (let number = 0; !state; number++) {
     const death = deaths[number]
     const life: Life = {
-      ...{ ended: 'it was done', resumedAt: 0, generation: 0, reached: 0, saves: 0 },
-      ...{ damaged: [], samples: [] },
+      ended: 'it was done',
+      resumedAt: 0,
+      generation: 0,
+      reached: 0,
+      saves: 0,
+      damaged: [],
+      samples: [],
     }
     const dieAt = death && 'at' in death ? death.at : undefined
     await using child = await startProgram(program, {

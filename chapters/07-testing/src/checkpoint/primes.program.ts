@@ -42,7 +42,11 @@ const file = checkpointFile(path, {
 ready()
 try {
   const state = await runCheckpointed<PrimesState>({
-    ...{ file, begin: noPrimes, step: primesBelow(limit), isDone: ({ next }) => next >= limit, everyMs },
+    file,
+    begin: noPrimes,
+    step: primesBelow(limit),
+    isDone: ({ next }) => next >= limit,
+    everyMs,
     signal: ending.signal,
     saveNow: () => {
       const now = asked

@@ -34,7 +34,8 @@ const send = (packet: Packet, port: number) =>
 
 function note(what: ClockEvent['what'], message: string | undefined, sent?: Reading): Reading {
   const reading: Reading = {
-    ...{ wall: wallNow(), lamport: sent ? lamport.receive(sent.lamport) : lamport.tick() },
+    wall: wallNow(),
+    lamport: sent ? lamport.receive(sent.lamport) : lamport.tick(),
     vector: sent ? vector.receive(sent.vector) : vector.tick(),
     hybrid: sent ? hybrid.receive(sent.hybrid) : hybrid.tick(),
   }

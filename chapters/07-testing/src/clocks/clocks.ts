@@ -96,7 +96,8 @@ export async function runClocks(options: ClocksOptions): Promise<{ estimates: Es
     settings.map(async (given) =>
       stack.use(
         await startProgram<{ port: number }>(new URL('./clocks.program.ts', import.meta.url), {
-          ...{ args: [JSON.stringify(given)], signal },
+          args: [JSON.stringify(given)],
+          signal,
         }),
       ),
     ),
@@ -207,12 +208,10 @@ export async function judge(
     }
   }
   return {
-    ...{
-      events: events.length,
-      messages: messages.length,
-      pairs: (events.length * (events.length - 1)) / 2,
-      concurrent,
-    },
+    events: events.length,
+    messages: messages.length,
+    pairs: (events.length * (events.length - 1)) / 2,
+    concurrent,
     verdicts: judged.map(({ verdict }) => verdict),
     impossible: new Set(
       messages.flatMap(([sending, { wall }]) => (sending.wall > wall ? [sending.message ?? ''] : [])),

@@ -23,7 +23,10 @@ export function drawSpaceTime(events: readonly ClockEvent[], impossible: Readonl
     title,
     subtitle:
       'Each event at the time of its own process. Small numbers: Lamport. A message that goes to the left arrives before it was sent.',
-    ...{ width: 900, height: 130 + 70 * processes.length, marginLeft: 84, grid: false },
+    width: 900,
+    height: 130 + 70 * processes.length,
+    marginLeft: 84,
+    grid: false,
     x: { label: "ms by the process's own wall clock" },
     y: {
       label: '',

@@ -60,7 +60,9 @@ export async function breakAt(
   type Compiled = { exceptionDetails?: { exception?: { description?: string } } }
   // A condition that cannot be read would never be true, and nobody would be told.
   const { exceptionDetails } = await inspector.send<Compiled>('Runtime.compileScript', {
-    ...{ expression: `(${condition})`, sourceURL: '', persistScript: false },
+    expression: `(${condition})`,
+    sourceURL: '',
+    persistScript: false,
   })
   if (exceptionDetails) throw new Error(`${condition}: ${exceptionDetails.exception?.description?.split('\n')[0]}`)
   const paused = inspector.once<{ callFrames: Frame[] }>('Debugger.paused')
@@ -93,12 +95,10 @@ async function read(inspector: Inspector, frames: Frame[]): Promise<Stopped> {
   return {
     variables,
     stack: frames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => ({
-      ...{
-        name: functionName || '(anonymous)',
-        file: '',
-        line: 0,
-        ...inspector.sourceOf(scriptId, lineNumber, columnNumber),
-      },
+      name: functionName || '(anonymous)',
+      file: '',
+      line: 0,
+      ...inspector.sourceOf(scriptId, lineNumber, columnNumber),
     })),
     async evaluate<Value>(expression: string) {
       type Answer = { result: { value: Value } }

@@ -78,7 +78,8 @@ export function hotFunctions(
     .map(({ node: { callFrame }, self, total }) => ({
       name: callFrame.functionName || '(anonymous)',
       place: placeOf(callFrame.scriptId, callFrame.lineNumber, callFrame.columnNumber),
-      ...{ self: self / busy, total: total / busy },
+      self: self / busy,
+      total: total / busy,
     }))
   return { functions, busy: busy / all }
 }

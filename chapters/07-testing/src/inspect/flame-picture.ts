@@ -9,21 +9,23 @@ const rowHeight = 18
 export function flamePicture(boxes: readonly Flame[], hot: string | undefined, subtitle: string): string {
   const deepest = Math.max(...boxes.map(({ depth }) => depth))
   const shapes = boxes.map(({ name, depth, from, to }) => ({
-    ...{ name, x1: 100 * from, x2: 100 * to, y1: depth, y2: depth + 1 },
+    name,
+    x1: 100 * from,
+    x2: 100 * to,
+    y1: depth,
+    y2: depth + 1,
     color: name === hot ? palette[1] : name === '(garbage collector)' ? palette[3] : palette[0],
     // As many letters as fit.
     text: name.slice(0, Math.max(0, Math.floor(((to - from) * (width - 90)) / 7) - 1)),
   }))
   type Shape = (typeof shapes)[number]
   return draw({
-    ...{
-      title: 'Where the time goes',
-      subtitle,
-      width,
-      height: 130 + rowHeight * (deepest + 1),
-      marginLeft: 24,
-      grid: false,
-    },
+    title: 'Where the time goes',
+    subtitle,
+    width,
+    height: 130 + rowHeight * (deepest + 1),
+    marginLeft: 24,
+    grid: false,
     x: { label: '% of the time in which the process computed' },
     y: { label: '', domain: [0, deepest + 1], ticks: [] },
     marks: [
@@ -40,7 +42,12 @@ export function flamePicture(boxes: readonly Flame[], hot: string | undefined, s
       Plot.text(
         shapes.filter(({ text }) => text.length > 2),
         {
-          ...{ x: 'x1', y: (shape: Shape) => shape.y1 + 0.5, text: 'text', textAnchor: 'start', dx: 3, fontSize: 10 },
+          x: 'x1',
+          y: (shape: Shape) => shape.y1 + 0.5,
+          text: 'text',
+          textAnchor: 'start',
+          dx: 3,
+          fontSize: 10,
         },
       ),
     ],

@@ -68,7 +68,9 @@ function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
   const earlier = classes(before)
   return [...classes(after).values()]
     .map(({ name, count, bytes }) => ({
-      ...{ name, count: count - (earlier.get(name)?.count ?? 0), bytes: bytes - (earlier.get(name)?.bytes ?? 0) },
+      name,
+      count: count - (earlier.get(name)?.count ?? 0),
+      bytes: bytes - (earlier.get(name)?.bytes ?? 0),
     }))
     .filter(({ count }) => count > 0)
     .sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || b.count - a.count)

@@ -20,7 +20,10 @@ export async function startPlanted(process: string, rate: number, signal: AbortS
   await using stack = new AsyncDisposableStack()
   const pipeline = stack.use(
     await startPipeline({
-      ...{ stock: plenty, instruments: new URL('./planted.ts', import.meta.url), env: inspectable, signal },
+      stock: plenty,
+      instruments: new URL('./planted.ts', import.meta.url),
+      env: inspectable,
+      signal,
       // Or what is only slow would come in long pieces as well, whenever several jobs go on at once.
       concurrency: 4,
       onLine: (name, line) => void (name === process && lines.push(line)),

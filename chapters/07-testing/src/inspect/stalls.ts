@@ -53,7 +53,8 @@ export async function watchStalls(
   async function look(callFrames: Paused['callFrames']) {
     const [innermost] = callFrames
     const stack = callFrames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => ({
-      ...{ name: functionName || '(anonymous)', place: inspector.sourceOf(scriptId, lineNumber, columnNumber) },
+      name: functionName || '(anonymous)',
+      place: inspector.sourceOf(scriptId, lineNumber, columnNumber),
     }))
     type Answer = { result: { value: number } }
     const question = { callFrameId: innermost?.callFrameId, expression: usedUs, returnByValue: true }

@@ -38,10 +38,17 @@ export async function runLevels(
 ): Promise<LevelResult[]> {
   signal.throwIfAborted()
   const vitest = await createVitest('test', {
-    ...{ root: chapter, config: false, watch: false, pool: 'threads', isolate: false, fileParallelism: false },
+    root: chapter,
+    config: false,
+    watch: false,
+    pool: 'threads',
+    isolate: false,
+    fileParallelism: false,
     include: wanted.map((level) => `tests/levels/*-${level}.test.ts`),
     env: { PLANTED_BUG: bug ?? '' },
-    ...{ testTimeout: 240_000, hookTimeout: 60_000, teardownTimeout: 10_000 },
+    testTimeout: 240_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
     // Nothing is printed: the results are returned.
     reporters: [{}],
   })
@@ -68,7 +75,10 @@ function resultOf(module: TestModule, bug: Bug | undefined): LevelResult {
   const state = module.state()
   const [error] = [...tests.flatMap((test) => test.result().errors ?? []), ...module.errors()]
   return {
-    ...{ level, bug, tests: tests.length, ms: module.diagnostic().duration },
+    level,
+    bug,
+    tests: tests.length,
+    ms: module.diagnostic().duration,
     verdict: state === 'passed' || state === 'failed' ? state : 'skipped',
     reason: state === 'failed' ? (error?.message.split('\n', 1)[0] ?? 'unknown') : undefined,
   }

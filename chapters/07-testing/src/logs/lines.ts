@@ -58,8 +58,15 @@ export function parseLine(line: string, where: string): LogLine | Unreadable {
     return { unreadable: `${where} cannot be read: ${quoted} has no name and time` }
   }
   return {
-    ...{ process: name, time, level: pino.levels.labels[Number(level)] ?? 'info', message: text(msg) ?? '', rest },
-    ...{ order: text(order), correlation: text(correlation), sends: text(sends), receives: text(receives) },
+    process: name,
+    time,
+    level: pino.levels.labels[Number(level)] ?? 'info',
+    message: text(msg) ?? '',
+    rest,
+    order: text(order),
+    correlation: text(correlation),
+    sends: text(sends),
+    receives: text(receives),
   }
 }
 

@@ -22,8 +22,12 @@ export function storyText(story: readonly LogLine[]): string[] {
   const start = Math.min(...story.map(({ time }) => time))
   const tell = (lines: readonly LogLine[]) => lines.map((line) => lineText(line, start))
   return [
-    ...['', bold(`The story of ${story[0]?.order}, by the clocks:`)],
+    '',
+    bold(`The story of ${story[0]?.order}, by the clocks:`),
     ...tell(story.toSorted((a, b) => a.time - b.time)),
-    ...['', bold('The same, merged by cause and effect:'), ...tell(story), ''],
+    '',
+    bold('The same, merged by cause and effect:'),
+    ...tell(story),
+    '',
   ]
 }

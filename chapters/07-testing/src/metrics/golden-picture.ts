@@ -23,7 +23,10 @@ export function goldenPicture(
     const own = curves.filter((curve) => curve.panel === panel)
     const top = Math.max(1e-3, ...own.flatMap(({ points }) => points.map(({ value }) => value)))
     return linePlot({
-      ...{ title, width, height, ...(panel === 'latency' && { subtitle }) },
+      title,
+      width,
+      height,
+      ...(panel === 'latency' && { subtitle }),
       x: { label: panel === 'saturation' ? 'seconds' : '', domain: [0, (endMs - startMs) / 1000] },
       y: { label: '', domain: [0, top], ticks: 4 },
       series: [
@@ -32,7 +35,9 @@ export function goldenPicture(
           points: points.map(({ ms, value }) => ({ x: (ms - startMs) / 1000, y: value })),
         })),
         ...events.map(({ ms, name }) => ({
-          ...{ name, style: 'dashed' as const, color: '#868e96' },
+          name,
+          style: 'dashed' as const,
+          color: '#868e96',
           points: [0, top].map((y) => ({ x: (ms - startMs) / 1000, y })),
         })),
       ],

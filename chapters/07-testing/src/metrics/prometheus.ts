@@ -92,7 +92,8 @@ export async function startPrometheus({
       const server = await startServer({
         command: 'prometheus',
         args: [
-          ...[`--config.file=${config}`, `--storage.tsdb.path=${join(folder, `data-${attempt}`)}`],
+          `--config.file=${config}`,
+          `--storage.tsdb.path=${join(folder, `data-${attempt}`)}`,
           `--web.listen-address=127.0.0.1:${port}`,
         ],
         ready: /Server is ready to receive web requests/,

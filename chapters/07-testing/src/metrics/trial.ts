@@ -74,7 +74,9 @@ export async function runWithWorkerMissing(
   const drawn = prometheus
     ? await Promise.all(
         curves.map(async ({ panel, name, promql }) => ({
-          ...{ panel, name, points: await prometheus.range(promql, startMs, endMs, scrapeEveryMs) },
+          panel,
+          name,
+          points: await prometheus.range(promql, startMs, endMs, scrapeEveryMs),
         })),
       )
     : ownCurves(scrapes)

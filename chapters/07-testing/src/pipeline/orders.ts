@@ -99,7 +99,9 @@ export function* pay(order: Order, context: Context): Handler {
   const answer = yield {
     do: 'charge',
     key: bug === 'double-charge' ? `${order.id} ${delivery}` : order.id,
-    ...{ order: order.id, cents: order.cents, card: order.card },
+    order: order.id,
+    cents: order.cents,
+    card: order.card,
     mostTries: bug === 'unbounded-retry' ? Number.MAX_SAFE_INTEGER : mostTries,
   }
   if (answer === 'unavailable') {

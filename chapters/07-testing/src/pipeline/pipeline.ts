@@ -117,17 +117,26 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   }
   async function startProcess(name: string) {
     const settings: ProcessSettings = {
-      ...{ name, prefix, port, bug: options.bug, instruments: options.instruments && String(options.instruments) },
-      ...{ clockOffsetMs: offsets.get(name) ?? 0, concurrency: options.concurrency ?? 8 },
-      ...{ lockMs: options.lockMs ?? 30_000, slowMs: options.slowMs ?? [5, 25] },
+      name,
+      prefix,
+      port,
+      bug: options.bug,
+      instruments: options.instruments && String(options.instruments),
+      clockOffsetMs: offsets.get(name) ?? 0,
+      concurrency: options.concurrency ?? 8,
+      lockMs: options.lockMs ?? 30_000,
+      slowMs: options.slowMs ?? [5, 25],
     }
     const link = links.get(name)
     const url = new URL(redis.url)
     if (link) url.host = `${link.host}:${link.port}`
     const file = name === 'front' ? './front.program.ts' : './worker.program.ts'
     const program = await startProgram<{ port?: number }>(new URL(file, import.meta.url), {
-      ...{ args: [JSON.stringify(settings)], env: { ...options.env, REDIS_URL: url.href }, signal },
-      ...{ stopTimeoutMs, onLine: (line) => options.onLine?.(name, line) },
+      args: [JSON.stringify(settings)],
+      env: { ...options.env, REDIS_URL: url.href },
+      signal,
+      stopTimeoutMs,
+      onLine: (line) => options.onLine?.(name, line),
     })
     processes.set(name, program)
     void program.exited.then(({ code, signal }) => {
@@ -171,7 +180,16 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   }
   const owned = stack.move()
   return {
-    ...{ url: `http://127.0.0.1:${port}`, redis, prefix, store, queues, processes, links, start, setClock, pending },
+    url: `http://127.0.0.1:${port}`,
+    redis,
+    prefix,
+    store,
+    queues,
+    processes,
+    links,
+    start,
+    setClock,
+    pending,
     async kill(name) {
       const program = processes.get(name)
       processes.delete(name)

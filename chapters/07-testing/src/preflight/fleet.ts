@@ -45,12 +45,10 @@ export async function fleet(
     const own = join(folder, name)
     await mkdir(own)
     const like: Candidate = {
-      ...{
-        name,
-        folder: chapter,
-        work: own,
-        env: { REDIS_URL: redisUrl, API_TOKEN: 'one that only the others have', TZ: 'UTC' },
-      },
+      name,
+      folder: chapter,
+      work: own,
+      env: { REDIS_URL: redisUrl, API_TOKEN: 'one that only the others have', TZ: 'UTC' },
       ...(different && { different }),
     }
     const env = (more: NodeJS.ProcessEnv) => ({ ...like, env: { ...like.env, ...more } })

@@ -55,19 +55,19 @@ const rightMs = 10
 
 /** The variables whose values are no secret, and that change what a program does. */
 const visible = [
-  ...[
-    'TZ',
-    'LANG',
-    'LC_ALL',
-    'LC_CTYPE',
-    'NODE_ENV',
-    'NODE_OPTIONS',
-    'LOG_LEVEL',
-    'UV_THREADPOOL_SIZE',
-    'HOME',
-    'SHELL',
-  ],
-  ...['TMPDIR', 'NO_COLOR', 'PATH'],
+  'TZ',
+  'LANG',
+  'LC_ALL',
+  'LC_CTYPE',
+  'NODE_ENV',
+  'NODE_OPTIONS',
+  'LOG_LEVEL',
+  'UV_THREADPOOL_SIZE',
+  'HOME',
+  'SHELL',
+  'TMPDIR',
+  'NO_COLOR',
+  'PATH',
 ]
 /** Not of the worker's environment, but of how it was started. */
 const uninteresting = /^(_|PWD|OLDPWD|SHLVL|INIT_CWD|NODE_CHANNEL.*|PNPM_.*|npm_.*|PREFLIGHT_.*|PATH)$/
@@ -247,7 +247,10 @@ function environments(answers: readonly Answer[]): Finding[] {
     return answers
       .filter((answer) => of(answer) !== usual)
       .map((answer) => ({
-        ...{ worker: answer.name, check: name, value: show(of(answer)), others: typical },
+        worker: answer.name,
+        check: name,
+        value: show(of(answer)),
+        others: typical,
         breaks: undefined,
       }))
   })

@@ -70,14 +70,23 @@ async function report({ packages, folder, work, visible, key }: Question): Promi
   const { timeZone, locale } = Intl.DateTimeFormat().resolvedOptions()
   const { bavail, bsize } = await statfs(work).catch(() => ({ bavail: 0, bsize: 0 }))
   return {
-    ...{ node: process.versions.node, system: `${process.platform} ${process.arch} ${release()}`, host: hostname() },
-    ...{ user: userName(), umask: process.umask().toString(8).padStart(3, '0'), timeZone, locale },
-    ...{ cores: availableParallelism(), freeMemory: process.availableMemory(), freeDisk: bavail * bsize },
-    ...{ heapLimit: getHeapStatistics().heap_size_limit, openFiles: openFileLimit() },
+    node: process.versions.node,
+    system: `${process.platform} ${process.arch} ${release()}`,
+    host: hostname(),
+    user: userName(),
+    umask: process.umask().toString(8).padStart(3, '0'),
+    timeZone,
+    locale,
+    cores: availableParallelism(),
+    freeMemory: process.availableMemory(),
+    freeDisk: bavail * bsize,
+    heapLimit: getHeapStatistics().heap_size_limit,
+    openFiles: openFileLimit(),
     packages: Object.fromEntries(
       await Promise.all(packages.map(async (name) => [name, await installedVersion(folder, name)] as const)),
     ),
-    ...{ folder: await cannotWrite(work), temporary: await cannotWrite(tmpdir()) },
+    folder: await cannotWrite(work),
+    temporary: await cannotWrite(tmpdir()),
     variables: Object.fromEntries(
       Object.entries(env).flatMap(([name, value = '']) => [
         [

@@ -30,12 +30,14 @@ export function scenarios(mostOrders: number, leastOrders = 1): fc.Arbitrary<Sce
         fc.record({
           node: fc.nat(nodes.length - 1),
           fate: fc.constantFrom('crash', 'partition'),
-          ...{ atMs: fc.nat(80), ms: fc.integer({ min: 1, max: 300 }) },
+          atMs: fc.nat(80),
+          ms: fc.integer({ min: 1, max: 300 }),
         }),
         fc.record({
           node: fc.nat(nodes.length - 1),
           fate: fc.constant('clock'),
-          ...{ atMs: fc.nat(80), ms: fc.integer({ min: -1_000, max: 1_000 }) },
+          atMs: fc.nat(80),
+          ms: fc.integer({ min: -1_000, max: 1_000 }),
         }),
       ),
       { maxLength: 3 },

@@ -60,7 +60,13 @@ export function drawSequence(history: readonly Happening[], title: string, subti
   type Arrow = (typeof arrows)[number]
   const ends = { x1: 'from', x2: 'to', y1: 'begin', y2: 'end' }
   return draw({
-    ...{ title, subtitle, height: 130 + rowHeight * last, width: 900, marginLeft: 60, marginRight: 60, grid: false },
+    title,
+    subtitle,
+    height: 130 + rowHeight * last,
+    width: 900,
+    marginLeft: 60,
+    marginRight: 60,
+    grid: false,
     x: {
       label: '',
       domain: [0, columns.length - 1],
@@ -102,7 +108,9 @@ export function drawSequence(history: readonly Happening[], title: string, subti
         x: ({ from, to }: Arrow) => (from + to) / 2,
         y: ({ begin, end }: Arrow) => (begin + end) / 2,
         text: 'text',
-        ...{ fill: 'currentColor', dy: -7, fontSize: 10 },
+        fill: 'currentColor',
+        dy: -7,
+        fontSize: 10,
       }),
       Plot.dot(strikes, {
         x: ({ node }: { node: Node }) => columnOf(node),
@@ -117,8 +125,12 @@ export function drawSequence(history: readonly Happening[], title: string, subti
             x: ({ node }: { node: Node }) => columnOf(node),
             y: (line: Happening) => rows.get(line)?.begin,
             text: 'text',
-            ...{ fill: red, dx: onLeft ? -9 : 9, textAnchor: onLeft ? 'end' : 'start' },
-            ...{ dy: -2, fontWeight: 'bold', fontSize: 11 },
+            fill: red,
+            dx: onLeft ? -9 : 9,
+            textAnchor: onLeft ? 'end' : 'start',
+            dy: -2,
+            fontWeight: 'bold',
+            fontSize: 11,
           },
         ),
       ),

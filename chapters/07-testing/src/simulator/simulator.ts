@@ -154,8 +154,11 @@ class Simulation {
       else if (message) message.lost = `${to} is down`
     }
     const observed = {
-      ...{ history: this.#store.history, accepted: this.#accepted, unfinished: this.#endless },
-      ...{ stockBefore: stock, stockAfter: Object.fromEntries(this.#store.stock) },
+      history: this.#store.history,
+      accepted: this.#accepted,
+      unfinished: this.#endless,
+      stockBefore: stock,
+      stockAfter: Object.fromEntries(this.#store.stock),
     }
     const violations = check(observed)
     return { violations, messages: this.#messages, endMs: this.#now, history: this.#history }

@@ -76,7 +76,8 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
   return {
-    ...{ endpoint: `http://127.0.0.1:${address.port}`, spans },
+    endpoint: `http://127.0.0.1:${address.port}`,
+    spans,
     get problem() {
       return problem
     },
@@ -139,9 +140,15 @@ function readSpans({ resourceSpans = [] }: Otlp): Span[] {
     const process = String(attributesOf(resource?.attributes)['service.name'] ?? 'unknown')
     return scopeSpans.flatMap(({ spans = [] }) =>
       spans.map((span) => ({
-        ...{ traceId: span.traceId, spanId: span.spanId, parentId: span.parentSpanId || undefined },
-        ...{ name: span.name, kind: kinds[span.kind] ?? 'internal', process, failed: span.status?.code === 2 },
-        ...{ startMs: Number(span.startTimeUnixNano) / 1e6, endMs: Number(span.endTimeUnixNano) / 1e6 },
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentId: span.parentSpanId || undefined,
+        name: span.name,
+        kind: kinds[span.kind] ?? 'internal',
+        process,
+        failed: span.status?.code === 2,
+        startMs: Number(span.startTimeUnixNano) / 1e6,
+        endMs: Number(span.endTimeUnixNano) / 1e6,
         attributes: attributesOf(span.attributes),
       })),
     )

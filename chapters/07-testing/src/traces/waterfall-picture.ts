@@ -9,15 +9,17 @@ export function waterfallPicture(rows: readonly Row[], subtitle: string): string
   const { startMs, endMs } = extent(rows.map(({ span }) => span))
   const names = rows.map(({ span, depth }, at) => `${'\u00a0\u00a0'.repeat(depth)}${span.name}${'\u200b'.repeat(at)}`)
   const bars = rows.map(({ span }, at) => ({
-    ...{
-      name: names[at],
-      from: span.startMs - startMs,
-      to: Math.max(span.endMs - startMs, span.startMs - startMs + (endMs - startMs) / 500),
-    },
+    name: names[at],
+    from: span.startMs - startMs,
+    to: Math.max(span.endMs - startMs, span.startMs - startMs + (endMs - startMs) / 500),
     color: colorOf(span.process),
   }))
   return draw({
-    ...{ title: 'One order, one trace', subtitle, width: 900, height: 130 + 16 * rows.length, marginLeft: 250 },
+    title: 'One order, one trace',
+    subtitle,
+    width: 900,
+    height: 130 + 16 * rows.length,
+    marginLeft: 250,
     x: { label: 'ms' },
     y: { label: '', type: 'band', domain: names, tickFormat: (name) => String(name) },
     grid: false,

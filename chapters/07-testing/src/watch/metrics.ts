@@ -22,11 +22,16 @@ export async function watchMetrics({ name, kind }: Identity, folder: string): Pr
   const registers = [registry]
   // Few labels with few values: each combination is a series of its own, and an order's id would make millions.
   const seconds = new Histogram({
-    ...{ name: 'pipeline_step_seconds', help: 'How long requests and jobs took', buckets, registers },
+    name: 'pipeline_step_seconds',
+    help: 'How long requests and jobs took',
+    buckets,
+    registers,
     labelNames: ['kind', 'step'] as const,
   })
   const failures = new Counter({
-    ...{ name: 'pipeline_step_failures_total', help: 'How many of them failed', registers },
+    name: 'pipeline_step_failures_total',
+    help: 'How many of them failed',
+    registers,
     labelNames: ['kind', 'step'] as const,
   })
   async function measured<T>(labels: { kind: string; step: string }, run: () => Promise<T>): Promise<T> {
@@ -81,13 +86,19 @@ function watchQueues(registers: Registry[]): () => Promise<void> {
     await Promise.all(stages.map(async (stage) => gauge.set({ queue: stage }, await question(stage))))
   }
   new Gauge({
-    ...{ name: 'pipeline_queue_depth', help: 'Jobs that wait', labelNames, registers },
+    name: 'pipeline_queue_depth',
+    help: 'Jobs that wait',
+    labelNames,
+    registers,
     async collect() {
       await ask(this, async (stage) => await queues[stage].getWaitingCount())
     },
   })
   new Gauge({
-    ...{ name: 'pipeline_queue_oldest_seconds', help: 'How long the oldest of them has waited', labelNames, registers },
+    name: 'pipeline_queue_oldest_seconds',
+    help: 'How long the oldest of them has waited',
+    labelNames,
+    registers,
     async collect() {
       await ask(this, async (stage) => {
         const [oldest] = await queues[stage].getWaiting(0, 0)

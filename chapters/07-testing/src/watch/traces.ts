@@ -125,7 +125,11 @@ function onlyWhatIsTraced(telemetry: Telemetry<Context>): Telemetry<Context> {
   const { tracer, contextManager } = telemetry
   const nothing: Span<Context> = {
     setSpanOnContext: (active) => active,
-    ...{ setAttribute() {}, setAttributes() {}, addEvent() {}, recordException() {}, end() {} },
+    setAttribute() {},
+    setAttributes() {},
+    addEvent() {},
+    recordException() {},
+    end() {},
   }
   return {
     ...telemetry,

@@ -54,8 +54,11 @@ describe('a checkpointed computation', () => {
       computation: 'primes',
       parse: (value) => primesState.parse(value),
     }),
-    ...{ begin: noPrimes, step: primesBelow(limit), isDone: ({ next }: typeof noPrimes) => next >= limit },
-    ...{ everyMs: 3_600_000, ...(signal && { signal }) },
+    begin: noPrimes,
+    step: primesBelow(limit),
+    isDone: ({ next }: typeof noPrimes) => next >= limit,
+    everyMs: 3_600_000,
+    ...(signal && { signal }),
   })
 
   it('saves when it is asked, and when it is told to end, and goes on exactly there', async () => {
@@ -110,7 +113,9 @@ describe('the example', () => {
     const { lives, ...rest } = done.json<{ lives: { ended: string; damaged: string[] }[] }>()
     expect(rest).toMatchObject({
       // As in the tables of pi(x).
-      ...{ limit: 3e8, primes: 16_252_325, same: true },
+      limit: 3e8,
+      primes: 16_252_325,
+      same: true,
       savedOnSignal: process.platform !== 'win32',
     })
     expect(lives.map(({ ended }) => ended).slice(0, 5)).toEqual([

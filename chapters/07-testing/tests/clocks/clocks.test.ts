@@ -64,7 +64,11 @@ function play(script: { process: number; receives: boolean; wall: number }[]): C
       ? events.find((event) => event.what === 'send' && event.process !== process && !taken.has(event.message))
       : undefined
     events.push({
-      ...{ process, what: from ? 'receive' : 'send', message: from?.message ?? String(at), trueMs: at, wall },
+      process,
+      what: from ? 'receive' : 'send',
+      message: from?.message ?? String(at),
+      trueMs: at,
+      wall,
       lamport: from ? clock.lamport.receive(from.lamport) : clock.lamport.tick(),
       vector: from ? clock.vector.receive(from.vector) : clock.vector.tick(),
       hybrid: from ? clock.hybrid.receive(from.hybrid) : clock.hybrid.tick(),
@@ -126,7 +130,10 @@ describe('logical clocks', () => {
     const { verdicts, messages, concurrent, impossible } = await judge(play(script), [0, 450, 0])
     expect({ messages, concurrent, impossible }).toEqual({ messages: 1, concurrent: 2, impossible: new Set(['0']) })
     const numbers = verdicts.map(({ clock, causesAfterEffects, receivedBeforeSent, madeUp }) => [
-      ...[clock, causesAfterEffects, receivedBeforeSent, madeUp],
+      clock,
+      causesAfterEffects,
+      receivedBeforeSent,
+      madeUp,
     ])
     expect(numbers).toEqual([
       ['wall clock', 1, 1, 2],

@@ -17,7 +17,9 @@ const run = (name: string, args: string[], options?: RunOptions) => runExample(c
 
 /** main calls quick and slow, which calls itself; 10 µs a sample. */
 const call = (id: number, functionName: string, children: number[] = []) => ({
-  ...{ id, children, callFrame: { functionName, scriptId: '1', url: 'file:///a.ts', lineNumber: id, columnNumber: 0 } },
+  id,
+  children,
+  callFrame: { functionName, scriptId: '1', url: 'file:///a.ts', lineNumber: id, columnNumber: 0 },
 })
 const profile: CpuProfile = {
   nodes: [
@@ -28,7 +30,10 @@ const profile: CpuProfile = {
     call(5, 'slow', [6]),
     call(6, 'slow'),
   ],
-  ...{ startTime: 0, endTime: 100, samples: [2, 2, 3, 4, 5, 5, 6, 6, 6, 6], timeDeltas: Array(10).fill(10) },
+  startTime: 0,
+  endTime: 100,
+  samples: [2, 2, 3, 4, 5, 5, 6, 6, 6, 6],
+  timeDeltas: Array(10).fill(10),
 }
 // A function that calls itself stands in one place.
 for (const node of profile.nodes) if (node.id === 6) node.callFrame.lineNumber = 5
@@ -47,7 +52,7 @@ describe('a CPU profile', () => {
   it('becomes a flame graph, the widest first', () => {
     expect(
       flames(profile).map(({ name, depth, from, to }) => `${depth} ${name} ${from.toFixed(3)} ${to.toFixed(3)}`),
-    ).toEqual([...['0 all 0.000 1.000', '1 main 0.000 1.000', '2 slow 0.000 0.750', '2 quick 0.750 0.875']])
+    ).toEqual(['0 all 0.000 1.000', '1 main 0.000 1.000', '2 slow 0.000 0.750', '2 quick 0.750 0.875'])
   })
 })
 
@@ -59,16 +64,15 @@ describeReal(
       const done = await run('profile', ['--seconds', '2', '--json'], { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
-        ...{
-          process: 'shipping 1',
-          // On a machine that hardly has time for the process, one stall may fill the whole look.
-          hot: {
-            name: expect.stringMatching(/^(editDistance|printReceipts)$/),
-            where: expect.stringMatching(/^src\/planted\.ts:\d+$/),
-          },
+        process: 'shipping 1',
+        // On a machine that hardly has time for the process, one stall may fill the whole look.
+        hot: {
+          name: expect.stringMatching(/^(editDistance|printReceipts)$/),
+          where: expect.stringMatching(/^src\/planted\.ts:\d+$/),
         },
         leak: { name: 'Receipt', kept: ['receipts: Map', 'Receipt'] },
-        ...{ stall: { name: 'printReceipts', where: expect.stringMatching(/^src\/planted\.ts:/) }, closed: true },
+        stall: { name: 'printReceipts', where: expect.stringMatching(/^src\/planted\.ts:/) },
+        closed: true,
       })
       expect(result.leak.count).toBeGreaterThan(0)
       const saved = JSON.parse(await readFile(result.file, 'utf8')) as CpuProfile
@@ -81,7 +85,11 @@ describeReal(
       const done = await run('debug', ['--quick', '--orders', '300', '--json'])
       const result = done.json()
       expect(result).toMatchObject({
-        ...{ stopped: true, at: { function: 'ship' }, state: 'shipped', taken: 1, closed: true },
+        stopped: true,
+        at: { function: 'ship' },
+        state: 'shipped',
+        taken: 1,
+        closed: true,
         order: { quantity: 3 },
         variables: { order: { quantity: 3, card: 'good' }, context: { delivery: 1 } },
       })
@@ -92,12 +100,10 @@ describeReal(
       const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
       expect(never.json()).toMatchObject({ stopped: false, closed: true })
       expect(await run('debug', ['--orders', '5', '--condition', 'order.quantity >'])).toMatchObject({
-        ...{
-          code: 2,
-          stderr: expect.stringMatching(
-            /^error: --condition: received "order\.quantity >"; accepts a JavaScript expression; .*\n$/,
-          ),
-        },
+        code: 2,
+        stderr: expect.stringMatching(
+          /^error: --condition: received "order\.quantity >"; accepts a JavaScript expression; .*\n$/,
+        ),
       })
     })
 

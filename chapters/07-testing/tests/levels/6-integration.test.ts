@@ -18,7 +18,11 @@ const small = fc.integer({ min: 1, max: 3 })
 const effects: fc.Arbitrary<StoreEffect> = fc.oneof(
   fc.record({ do: fc.constant('create' as const), order: id, version: small }),
   fc.record({
-    ...{ do: fc.constant('charge' as const), key: id, order: id, cents: small, mostTries: small },
+    do: fc.constant('charge' as const),
+    key: id,
+    order: id,
+    cents: small,
+    mostTries: small,
     card: fc.constantFrom<('good' | 'refused')[]>('good', 'refused'),
   }),
   fc.record({ do: fc.constant('refund' as const), order: id, cents: small }),
@@ -26,7 +30,9 @@ const effects: fc.Arbitrary<StoreEffect> = fc.oneof(
   fc.record({ do: fc.constant('read stock' as const), order: id, item }),
   fc.record({ do: fc.constant('write stock' as const), order: id, item, quantity: small, left: fc.nat(5) }),
   fc.record({
-    ...{ do: fc.constant('advance' as const), order: id, version: fc.integer({ min: -3, max: 3 }) },
+    do: fc.constant('advance' as const),
+    order: id,
+    version: fc.integer({ min: -3, max: 3 }),
     state: fc.constantFrom<('paid' | 'shipped' | 'failed')[]>('paid', 'shipped', 'failed'),
   }),
 )

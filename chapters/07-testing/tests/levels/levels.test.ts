@@ -15,7 +15,9 @@ it('runs the fast levels with each bug: some catch all, a contract none, and wit
   ])
   const caughtBy = Object.fromEntries(levels.map(({ level, caught }) => [level, caught]))
   expect(caughtBy).toMatchObject({
-    ...{ 'pure-functions': ['unbounded-retry'], races: ['lost-update'], contract: [] },
+    'pure-functions': ['unbounded-retry'],
+    races: ['lost-update'],
+    contract: [],
     simulation: bugNames,
   })
   expect(await run.leftBehind()).toEqual([])

@@ -12,8 +12,16 @@ import { clockShifts, impossible, type LogLine, matches, mergeLogs, parseLine, t
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'logs', args, options)
 const line = (process: string, time: number, more: Partial<LogLine> = {}): LogLine => ({
-  ...{ process, time, level: 'info', message: `${process} ${time}`, order: undefined, correlation: undefined },
-  ...{ sends: undefined, receives: undefined, rest: {}, ...more },
+  process,
+  time,
+  level: 'info',
+  message: `${process} ${time}`,
+  order: undefined,
+  correlation: undefined,
+  sends: undefined,
+  receives: undefined,
+  rest: {},
+  ...more,
 })
 const json = (name: string, time: number, more: object = {}) =>
   `${JSON.stringify({ level: 30, time, name, msg: 'said', ...more })}\n`
@@ -147,7 +155,9 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
       byMessage: Record<string, number>
     }>()
     expect(result).toMatchObject({
-      ...{ secretsFound: 0, impossibleMerged: 0, shown: 0 },
+      secretsFound: 0,
+      impossibleMerged: 0,
+      shown: 0,
       processes: ['front', 'payment 1', 'payment 2', 'shipping 1', 'shipping 2'],
       unreadable: [expect.stringMatching(/^payment-1\.log:\d+ cannot be read: .* is not JSON$/)],
     })

@@ -179,16 +179,15 @@ describe('wrong options', () => {
       expect(await run([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
     }
     expect(await run(['--scraper', 'prometheus'], { env: { PATH: '/nowhere' } })).toMatchObject({
-      ...{ code: 2, stdout: '' },
+      code: 2,
+      stdout: '',
       stderr: expect.stringMatching(
         /^error: --scraper: received "prometheus"; accepts auto or own where .*apt-get.*\n$/,
       ),
     })
     expect(await runExample(chapter, 'overhead', ['--watch', 'all'])).toMatchObject({
-      ...{
-        code: 2,
-        stderr: expect.stringMatching(/--watch: received "all"; accepts names out of logs, metrics, traces/),
-      },
+      code: 2,
+      stderr: expect.stringMatching(/--watch: received "all"; accepts names out of logs, metrics, traces/),
     })
   })
 })

@@ -12,15 +12,37 @@ const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'preflight', args, options)
 
 const report: Report = {
-  ...{ node: '24.21.0', system: 'linux x64', host: 'a', user: 'ann (1)', umask: '022', timeZone: 'UTC', locale: 'en' },
-  ...{ cores: 2, freeMemory: 1e9, heapLimit: 1e9, freeDisk: 1e9, openFiles: 1024, packages: { zod: '4.6.7' } },
-  ...{ folder: undefined, temporary: undefined, variables: {}, redis: 0.5 },
+  node: '24.21.0',
+  system: 'linux x64',
+  host: 'a',
+  user: 'ann (1)',
+  umask: '022',
+  timeZone: 'UTC',
+  locale: 'en',
+  cores: 2,
+  freeMemory: 1e9,
+  heapLimit: 1e9,
+  freeDisk: 1e9,
+  openFiles: 1024,
+  packages: { zod: '4.6.7' },
+  folder: undefined,
+  temporary: undefined,
+  variables: {},
+  redis: 0.5,
 }
 const needs: Needs = {
-  ...{ node: '22.18.0', memory: 1e6, disk: 1e6, openFiles: 100, clockMs: 500, packages: { zod: '4.6.7' } },
+  node: '22.18.0',
+  memory: 1e6,
+  disk: 1e6,
+  openFiles: 100,
+  clockMs: 500,
+  packages: { zod: '4.6.7' },
 }
 const worker = (name: string, more: Partial<Report> = {}, offsetMs = 0): Answer => ({
-  ...{ name, different: undefined, report: { ...report, ...more }, clock: { offsetMs, errorMs: 0.1 } },
+  name,
+  different: undefined,
+  report: { ...report, ...more },
+  clock: { offsetMs, errorMs: 0.1 },
 })
 const found = (odd: Answer) => findings([worker('one'), odd, worker('two')], needs)
 
@@ -64,7 +86,9 @@ describe('a worker', () => {
     await using folder = await temporaryFolder()
     const secret = 'correct horse battery staple'
     const candidate = {
-      ...{ name: 'one', folder: chapter, work: folder.path },
+      name: 'one',
+      folder: chapter,
+      work: folder.path,
       env: { API_TOKEN: secret, REDIS_URL: `redis://:${encodeURIComponent(secret)}@127.0.0.1:1`, TZ: 'Asia/Tokyo' },
     }
     const [first, second] = await Promise.all(
@@ -74,8 +98,10 @@ describe('a worker', () => {
       const text = JSON.stringify(answer)
       expect(text).not.toMatch(/correct|battery/)
       expect(answer?.report).toMatchObject({
-        ...{ timeZone: 'Asia/Tokyo', redis: expect.stringMatching(/ECONNREFUSED/) },
-        ...{ packages: { zod: '4.6.7' }, variables: { API_TOKEN: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } } },
+        timeZone: 'Asia/Tokyo',
+        redis: expect.stringMatching(/ECONNREFUSED/),
+        packages: { zod: '4.6.7' },
+        variables: { API_TOKEN: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       })
       // The same clock: what is measured is the error of measuring, and what NTP has moved it between two starts.
       expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(10 + (answer?.clock.errorMs ?? 0))

@@ -16,7 +16,9 @@ const calm: Scenario = {
     { item: 'book', quantity: 1, card: 'good' },
     { item: 'lamp', quantity: 2, card: 'good' },
   ],
-  ...{ jitter: 0, messages: [], nodes: [] },
+  jitter: 0,
+  messages: [],
+  nodes: [],
 }
 
 describe('a simulated history', () => {

@@ -9,18 +9,16 @@ import { bar, busyMs, waterfall } from '../../src/traces/waterfall.ts'
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'trace', args, options)
 const span = (spanId: string, parentId: string | undefined, startMs: number, endMs: number, process = 'a'): Span => ({
-  ...{
-    traceId: 't',
-    spanId,
-    parentId,
-    name: spanId,
-    kind: 'internal',
-    process,
-    startMs,
-    endMs,
-    failed: false,
-    attributes: {},
-  },
+  traceId: 't',
+  spanId,
+  parentId,
+  name: spanId,
+  kind: 'internal',
+  process,
+  startMs,
+  endMs,
+  failed: false,
+  attributes: {},
 })
 
 describe('a waterfall', () => {
@@ -116,9 +114,16 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     const names = result.waterfall.map(({ name, kind, depth }) => `${depth} ${kind} ${name}`)
     expect(names).toEqual(
       expect.arrayContaining([
-        ...['0 client place order', '1 server POST /orders', '3 producer add payment.payment'],
-        ...['4 consumer process payment', '5 internal charge', '6 client evalsha'],
-        ...['6 producer add shipping.shipping', '7 consumer process shipping', '8 internal take', '9 client evalsha'],
+        '0 client place order',
+        '1 server POST /orders',
+        '3 producer add payment.payment',
+        '4 consumer process payment',
+        '5 internal charge',
+        '6 client evalsha',
+        '6 producer add shipping.shipping',
+        '7 consumer process shipping',
+        '8 internal take',
+        '9 client evalsha',
       ]),
     )
     expect(receiver.spans.length).toBe(result.spansInAll)

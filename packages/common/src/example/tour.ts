@@ -44,7 +44,11 @@ for (const stream of [process.stdout, process.stderr]) {
 async function tour(names: string[], all: boolean): Promise<Stop[]> {
   const stops: Stop[] = []
   const failure = (chapter: string, example: string, shown: string, error: unknown): Stop => ({
-    ...{ chapter, example, shown, pictures: [], failed: true },
+    chapter,
+    example,
+    shown,
+    pictures: [],
+    failed: true,
     figure: describeError(error).replace(/^error: /, 'failed: '),
   })
   for (const name of names) {

@@ -24,7 +24,9 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
   const known = levels.includes(wanted)
   const log = pino(
     {
-      ...{ name, level: known ? wanted : 'info', hooks: { streamWrite: withoutSecrets } },
+      name,
+      level: known ? wanted : 'info',
+      hooks: { streamWrite: withoutSecrets },
       timestamp: () => `,"time":${now()}`,
     },
     destination ?? standardError(),

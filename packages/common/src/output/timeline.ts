@@ -40,7 +40,11 @@ export function drawTimeline(frame: { title: string; subtitle?: string; lanes: L
     text: (bar.end - bar.begin) / perPixel > pixelsPerLetter * (bar.label ?? '').length ? bar.label : '',
   }))
   return draw({
-    ...{ title, width, marginLeft, marginRight, height: 130 + 26 * lanes.length },
+    title,
+    width,
+    marginLeft,
+    marginRight,
+    height: 130 + 26 * lanes.length,
     ...(subtitle !== undefined && { subtitle }),
     x: { label: 'ms', domain: [0, end] },
     y: { label: '', type: 'band', domain: lanes.map(({ name }) => name) },

@@ -115,8 +115,13 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
   stack.defer(async () => void (await server.stop()))
   const owned = stack.move()
   return {
-    ...{ url: urlOf(port), maskedUrl: maskPasswords(urlOf(port)) },
-    ...{ host: '127.0.0.1', port, username: undefined, password, version: found.version },
+    url: urlOf(port),
+    maskedUrl: maskPasswords(urlOf(port)),
+    host: '127.0.0.1',
+    port,
+    username: undefined,
+    password,
+    version: found.version,
     get server() {
       return server
     },
@@ -182,7 +187,12 @@ async function useRedis(url: string): Promise<RedisServer> {
     throw new Error(`REDIS_URL: ${maskedUrl} has maxmemory-policy "${policy}"; accepts noeviction: ${consequence}`)
   }
   return {
-    ...{ url, maskedUrl, host: parsed.hostname, port: Number(parsed.port || 6379), version, server: undefined },
+    url,
+    maskedUrl,
+    host: parsed.hostname,
+    port: Number(parsed.port || 6379),
+    version,
+    server: undefined,
     username: decodeURIComponent(parsed.username) || undefined,
     password: decodeURIComponent(parsed.password) || undefined,
     restart: async () => {

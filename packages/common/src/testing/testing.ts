@@ -102,7 +102,10 @@ export async function runProgram(
     throw new Error(`${file} ${why}; its output:\n${output.all}`)
   }
   return {
-    ...{ code, signal: endedBy, stdout: output.stdout, stderr: output.stderr },
+    code,
+    signal: endedBy,
+    stdout: output.stdout,
+    stderr: output.stderr,
     json() {
       try {
         return JSON.parse(output.stdout)

@@ -77,7 +77,9 @@ describe('a checkpoint', () => {
     await file.save({ at: 1 })
     await writeFile(`${path}.a`, '')
     expect(await again().load()).toEqual({
-      ...{ state: undefined, generation: 0, savedAt: undefined },
+      state: undefined,
+      generation: 0,
+      savedAt: undefined,
       damaged: [{ file: `${path}.a`, why: 'truncated: 0 bytes without an end' }],
     })
   })
@@ -98,7 +100,8 @@ describe('a checkpoint', () => {
     await file.save({ at: 1 })
     let full = true
     const failing = checkpointFile<object>(path, {
-      ...{ computation: 'counting', parse },
+      computation: 'counting',
+      parse,
       onStep: () => {
         if (full) throw new Error('ENOSPC: no space left on device')
       },

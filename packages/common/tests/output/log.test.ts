@@ -26,7 +26,11 @@ describe('the log of a program', () => {
     const lines = parse(stderr)
     expect(lines).toHaveLength(2_004)
     expect(lines[0]).toMatchObject({
-      ...{ level: 30, name: 'fixture', msg: 'connected', job: 7, tokens: 12 },
+      level: 30,
+      name: 'fixture',
+      msg: 'connected',
+      job: 7,
+      tokens: 12,
       redis: 'redis://app:***@10.0.0.1:6379/0',
     })
     expect(lines[1].request).toEqual({ deep: { headers: { Authorization: '***' } }, options: { password: '***' } })

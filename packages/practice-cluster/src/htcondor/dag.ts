@@ -24,8 +24,14 @@ export async function submitDag(call: Call): Promise<Answer> {
   const log = (line: string) =>
     appendFileSync(`${path}.dagman.out`, `${new Date().toISOString().slice(0, 19).replace('T', ' ')} ${line}\n`)
   const dagman = call.queue.submit({
-    ...{ name: `${file}+DAGMan`, folder: call.folder, queue: 'practice', indices: [0], environment: () => ({}) },
-    ...{ demand: { nodes: 1, coresPerNode: 0, ranksPerNode: 1 }, notes: {}, requeue: false },
+    name: `${file}+DAGMan`,
+    folder: call.folder,
+    queue: 'practice',
+    indices: [0],
+    environment: () => ({}),
+    demand: { nodes: 1, coresPerNode: 0, ranksPerNode: 1 },
+    notes: {},
+    requeue: false,
     onStart: (task) => void follow(task),
   })
 

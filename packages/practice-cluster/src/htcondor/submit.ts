@@ -69,11 +69,9 @@ export async function submitFile(call: Call, file: string, notes: Record<string,
     indices: rows.map((_, at) => at),
     environment: (task) => ({
       ...readEnvironment(fill(commands.get('environment') ?? '', task)),
-      ...{
-        _CONDOR_SLOT: `slot1@${task.nodes[0]}`,
-        PRACTICE_NODE: task.nodes[0] ?? '',
-        PRACTICE_NODES: task.nodes.join(','),
-      },
+      _CONDOR_SLOT: `slot1@${task.nodes[0]}`,
+      PRACTICE_NODE: task.nodes[0] ?? '',
+      PRACTICE_NODES: task.nodes.join(','),
     }),
     output: (task) => ({
       out: resolve(folder, fill(commands.get('output') ?? '/dev/null', task)),
@@ -86,7 +84,8 @@ export async function submitFile(call: Call, file: string, notes: Record<string,
     mayWaitForEver: true,
     notes: {
       ...notes,
-      ...{ tasks: rows.map((row) => row.TASK_ID), taskId: commands.has('+taskid') },
+      tasks: rows.map((row) => row.TASK_ID),
+      taskId: commands.has('+taskid'),
     },
     onChange: log === undefined ? undefined : (task) => writeEvent(resolve(folder, log), task),
   })
@@ -171,15 +170,15 @@ export function removeReason({ outcome }: Moment): string {
 async function interactive(call: Call): Promise<Answer> {
   const started = Promise.withResolvers<Task>()
   const job = call.queue.submit({
-    ...{
-      name: 'interactive',
-      folder: call.folder,
-      queue: 'practice',
-      indices: [0],
-      requeue: false,
-      environment: () => ({}),
-    },
-    ...{ demand: { nodes: 1, coresPerNode: 1, ranksPerNode: 1 }, notes: {}, onStart: started.resolve },
+    name: 'interactive',
+    folder: call.folder,
+    queue: 'practice',
+    indices: [0],
+    requeue: false,
+    environment: () => ({}),
+    demand: { nodes: 1, coresPerNode: 1, ranksPerNode: 1 },
+    notes: {},
+    onStart: started.resolve,
   })
   const [task] = job.tasks
   if (!task) return {}

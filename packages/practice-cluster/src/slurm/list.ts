@@ -21,8 +21,14 @@ const idOf = ({ job, index }: Task) => (index === undefined ? `${job.id}` : `${j
 
 const longStates = { pending: 'PENDING', held: 'PENDING', running: 'RUNNING' } as const
 const shortStates: Record<string, string> = {
-  ...{ PENDING: 'PD', RUNNING: 'R', COMPLETED: 'CD', FAILED: 'F', CANCELLED: 'CA', TIMEOUT: 'TO' },
-  ...{ OUT_OF_MEMORY: 'OOM', NODE_FAIL: 'NF' },
+  PENDING: 'PD',
+  RUNNING: 'R',
+  COMPLETED: 'CD',
+  FAILED: 'F',
+  CANCELLED: 'CA',
+  TIMEOUT: 'TO',
+  OUT_OF_MEMORY: 'OOM',
+  NODE_FAIL: 'NF',
 }
 const endStates = { cancelled: 'CANCELLED', timeout: 'TIMEOUT', memory: 'OUT_OF_MEMORY', node: 'NODE_FAIL' } as const
 
@@ -33,8 +39,13 @@ function stateOf({ state, outcome }: Moment): string {
 }
 
 const reasons = {
-  ...{ none: 'None', resources: 'Resources', priority: 'Priority', dependency: 'Dependency', held: 'JobHeldUser' },
-  ...{ never: 'DependencyNeverSatisfied', limit: 'JobArrayTaskLimit' },
+  none: 'None',
+  resources: 'Resources',
+  priority: 'Priority',
+  dependency: 'Dependency',
+  held: 'JobHeldUser',
+  never: 'DependencyNeverSatisfied',
+  limit: 'JobArrayTaskLimit',
   'nodes down': 'ReqNodeNotAvail,_UnavailableNodes',
 } as const
 const endReasons = {
@@ -77,17 +88,15 @@ const remembered = ({ state, endedAt = 0 }: Moment & { endedAt?: number | undefi
 
 function squeue(call: Call): Answer {
   const options = readOptions('squeue', call.args, {
-    ...{
-      noheader: 'h!',
-      array: 'r!',
-      states: 't',
-      jobs: 'j',
-      Format: 'O',
-      format: 'o',
-      user: 'u',
-      me: '!',
-      start: '!',
-    },
+    noheader: 'h!',
+    array: 'r!',
+    states: 't',
+    jobs: 'j',
+    Format: 'O',
+    format: 'o',
+    user: 'u',
+    me: '!',
+    start: '!',
   })
   const jobs = options.text('jobs')
   const all = (options.text('states') ?? '').toLowerCase() === 'all'
@@ -107,13 +116,14 @@ function squeue(call: Call): Answer {
     const cell = (name: string, task: Task, id: string) => {
       const [code, signal] = exitOf(task)
       const values: Record<string, string> = {
-        ...{ jobarrayid: id, state: stateOf(task), exit_code: String(code * 256 + signal), name: task.job.name },
-        ...{
-          nodelist: hostList(task.nodes),
-          reason: reasonOf(task),
-          username: call.user,
-          timeused: shortClock(ran(task)),
-        },
+        jobarrayid: id,
+        state: stateOf(task),
+        exit_code: String(code * 256 + signal),
+        name: task.job.name,
+        nodelist: hostList(task.nodes),
+        reason: reasonOf(task),
+        username: call.user,
+        timeused: shortClock(ran(task)),
       }
       const value = values[name]
       if (value === undefined) throw new CommandError(`squeue: error: Invalid job format specification: ${name}`)
@@ -126,17 +136,23 @@ function squeue(call: Call): Answer {
   }
   if (format !== undefined) {
     const values = (task: Task, id: string): Record<string, string> => ({
-      ...{ i: id, A: String(task.job.id), j: task.job.name, T: stateOf(task), t: shortStates[stateOf(task)] ?? '?' },
-      ...{ r: reasonOf(task), R: place(task), N: hostList(task.nodes), D: String(task.job.demand.nodes), u: call.user },
-      ...{
-        F: String(task.job.id),
-        Z: task.job.folder,
-        P: task.job.queue,
-        M: shortClock(ran(task)),
-        E: '(null)',
-        S: 'N/A',
-        K: String(task.index ?? 'N/A'),
-      },
+      i: id,
+      A: String(task.job.id),
+      j: task.job.name,
+      T: stateOf(task),
+      t: shortStates[stateOf(task)] ?? '?',
+      r: reasonOf(task),
+      R: place(task),
+      N: hostList(task.nodes),
+      D: String(task.job.demand.nodes),
+      u: call.user,
+      F: String(task.job.id),
+      Z: task.job.folder,
+      P: task.job.queue,
+      M: shortClock(ran(task)),
+      E: '(null)',
+      S: 'N/A',
+      K: String(task.index ?? 'N/A'),
     })
     const write = ({ task, id }: { task: Task; id: string }) => {
       const known = values(task, id)
@@ -146,8 +162,14 @@ function squeue(call: Call): Answer {
   }
   const head = ['JOBID', 'PARTITION', 'NAME', 'USER', 'ST', 'TIME', 'NODES', 'NODELIST(REASON)']
   const body = rows.map(({ task, id }) => [
-    ...[id, task.job.queue, task.job.name, call.user, shortStates[stateOf(task)] ?? '?'],
-    ...[shortClock(ran(task)), task.job.demand.nodes, place(task)],
+    id,
+    task.job.queue,
+    task.job.name,
+    call.user,
+    shortStates[stateOf(task)] ?? '?',
+    shortClock(ran(task)),
+    task.job.demand.nodes,
+    place(task),
   ])
   return { stdout: columns([-18, -9, -8, -8, -2, -10, -6, 60], options.has('noheader') ? body : [head, ...body]) }
 }
@@ -174,7 +196,13 @@ function together(tasks: Task[]): { task: Task; id: string }[] {
 function sacct(call: Call): Answer {
   if (!call.accounting) throw new CommandError('Slurm accounting storage is disabled')
   const options = readOptions('sacct', call.args, {
-    ...{ allocations: 'X!', noheader: 'n!', parsable2: 'P!', jobs: 'j', format: 'o', user: 'u', starttime: 'S' },
+    allocations: 'X!',
+    noheader: 'n!',
+    parsable2: 'P!',
+    jobs: 'j',
+    format: 'o',
+    user: 'u',
+    starttime: 'S',
   })
   const jobs = options.text('jobs')
   const tasks = jobs === undefined ? everyTask(call) : tasksOf(call, jobs).flatMap((list) => list ?? [])
@@ -189,14 +217,14 @@ function sacct(call: Call): Answer {
   const rows = together(shown).map(({ task, id }) => {
     const [code, signal] = exitOf(task)
     const values: Record<string, string> = {
-      ...{
-        jobid: id,
-        jobname: task.job.name,
-        partition: task.job.queue,
-        alloccpus: String(task.job.demand.coresPerNode),
-      },
+      jobid: id,
+      jobname: task.job.name,
+      partition: task.job.queue,
+      alloccpus: String(task.job.demand.coresPerNode),
       state: stateOf(task) === 'CANCELLED' ? `CANCELLED by ${process.getuid?.() ?? 0}` : stateOf(task),
-      ...{ exitcode: `${code}:${signal}`, nodelist: hostList(task.nodes) || 'None assigned', reason: reasonOf(task) },
+      exitcode: `${code}:${signal}`,
+      nodelist: hostList(task.nodes) || 'None assigned',
+      reason: reasonOf(task),
       elapsed: clock(ran(task)),
     }
     return fields.map((field) => {
@@ -299,14 +327,14 @@ function sinfo({ queue, args }: Call): Answer {
     const lines = nodes.map(({ name, state, cores, used, memoryMb, up }) => {
       const idle = up ? cores - used : 0
       const values: Record<string, string> = {
-        ...{
-          N: name,
-          T: state,
-          t: state.slice(0, 5),
-          C: `${used}/${idle}/${cores - used - idle}/${cores}`,
-          c: String(cores),
-        },
-        ...{ m: String(memoryMb), E: up ? 'none' : 'Not responding', P: 'practice*' },
+        N: name,
+        T: state,
+        t: state.slice(0, 5),
+        C: `${used}/${idle}/${cores - used - idle}/${cores}`,
+        c: String(cores),
+        m: String(memoryMb),
+        E: up ? 'none' : 'Not responding',
+        P: 'practice*',
       }
       return `${format.replaceAll(/%\.?(\d*)([A-Za-z])/g, (_, width: string, letter: string) => (values[letter] ?? '').padEnd(Number(width)))}\n`
     })

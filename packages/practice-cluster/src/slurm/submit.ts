@@ -6,13 +6,35 @@ import { type Answer, type Call, CommandError, endTogether, readClock, readMemor
 import { type Demand, type Job, RefusedError, type Submission, type Task } from '../queue.ts'
 
 const resourceOptions = {
-  ...{ nodes: 'N', ntasks: 'n', 'ntasks-per-node': '', 'cpus-per-task': 'c', mem: '', time: 't', partition: 'p' },
-  ...{ 'job-name': 'J', 'gpus-per-node': '', gres: '', account: 'A', qos: 'q', pty: '!' },
+  nodes: 'N',
+  ntasks: 'n',
+  'ntasks-per-node': '',
+  'cpus-per-task': 'c',
+  mem: '',
+  time: 't',
+  partition: 'p',
+  'job-name': 'J',
+  'gpus-per-node': '',
+  gres: '',
+  account: 'A',
+  qos: 'q',
+  pty: '!',
 }
 const batchOptions = {
   ...resourceOptions,
-  ...{ array: 'a', dependency: 'd', output: 'o', error: 'e', chdir: 'D', export: '', wrap: '', signal: '' },
-  ...{ 'kill-on-invalid-dep': '', hold: 'H!', requeue: '!', 'no-requeue': '!', parsable: '!' },
+  array: 'a',
+  dependency: 'd',
+  output: 'o',
+  error: 'e',
+  chdir: 'D',
+  export: '',
+  wrap: '',
+  signal: '',
+  'kill-on-invalid-dep': '',
+  hold: 'H!',
+  requeue: '!',
+  'no-requeue': '!',
+  parsable: '!',
 }
 type Options = ReturnType<typeof readOptions>
 
@@ -38,7 +60,11 @@ export async function sbatch(call: Call): Promise<Answer> {
   await writeFile(spooled, text, { mode: 0o700 })
 
   const submission: Submission = {
-    ...{ name, folder, demand, indices, queue: options.text('partition') ?? 'practice' },
+    name,
+    folder,
+    demand,
+    indices,
+    queue: options.text('partition') ?? 'practice',
     program: [spooled, ...scriptArgs],
     ...(atOnce ? { atOnce: Number(atOnce) } : {}),
     // What the submitting shell has goes with the job.
@@ -136,14 +162,12 @@ function readWarning(text: string | undefined): number | undefined {
 function fill(pattern: string, task: Task): string {
   const { job, index } = task
   const values: Record<string, string> = {
-    ...{
-      j: String(job.id),
-      A: String(job.id),
-      a: String(index ?? 4294967294),
-      x: job.name,
-      N: task.nodes[0] ?? '',
-      '%': '%',
-    },
+    j: String(job.id),
+    A: String(job.id),
+    a: String(index ?? 4294967294),
+    x: job.name,
+    N: task.nodes[0] ?? '',
+    '%': '%',
   }
   return pattern.replaceAll(/%(\w|%)/g, (whole, letter: string) => values[letter] ?? whole)
 }
@@ -204,13 +228,13 @@ export async function srun(call: Call): Promise<Answer> {
     return {
       command: program,
       environment: {
-        ...{
-          SLURM_PROCID: String(rank),
-          SLURM_LOCALID: String(rank % perNode),
-          SLURM_NTASKS: String(ranks),
-          SLURM_STEP_ID: '0',
-        },
-        ...{ SLURM_NODEID: String(Math.floor(rank / perNode)), SLURMD_NODENAME: node, PRACTICE_NODE: node },
+        SLURM_PROCID: String(rank),
+        SLURM_LOCALID: String(rank % perNode),
+        SLURM_NTASKS: String(ranks),
+        SLURM_STEP_ID: '0',
+        SLURM_NODEID: String(Math.floor(rank / perNode)),
+        SLURMD_NODENAME: node,
+        PRACTICE_NODE: node,
       },
     }
   })
@@ -220,12 +244,12 @@ export async function srun(call: Call): Promise<Answer> {
 async function interactive(call: Call, options: Options, program: string[]): Promise<Answer> {
   const started = Promise.withResolvers<Task>()
   const job = tryToSubmit(call.queue, {
-    ...{
-      name: options.text('job-name') ?? basename(program[0] ?? ''),
-      folder: call.folder,
-      demand: readDemand('srun', options),
-    },
-    ...{ environment: jobEnvironment, queue: options.text('partition') ?? 'practice', onStart: started.resolve },
+    name: options.text('job-name') ?? basename(program[0] ?? ''),
+    folder: call.folder,
+    demand: readDemand('srun', options),
+    environment: jobEnvironment,
+    queue: options.text('partition') ?? 'practice',
+    onStart: started.resolve,
   })
   const [waiting] = job.tasks
   if (!waiting) return {}
