@@ -48,17 +48,28 @@ function inside(form: RegExp, text: string, min: number, max: number): number | 
   return value >= min && value <= max ? value : undefined
 }
 
+export interface ListOptions {
+  min?: number
+  max?: number
+  /** No item may occur twice. */
+  distinct?: boolean
+  /** Each item must be greater than the one before it. */
+  ascending?: boolean
+}
+
 /** A comma-separated list of one of the other types; `accepts` says it in words, as in "two numbers X,Y". */
 export function listOf<T>(
   item: z.ZodType<T>,
   accepts: string,
-  { min = 1, max = 1000, distinct = false }: { min?: number; max?: number; distinct?: boolean } = {},
+  { min = 1, max = 1000, distinct = false, ascending = false }: ListOptions = {},
 ) {
   return accepting(accepts, (text) => {
     const items = text.split(',').map((part) => item.safeParse(part.trim()))
     const values = items.flatMap((part) => (part.success ? [part.data] : []))
     const complete = values.length === items.length && values.length >= min && values.length <= max
-    return complete && !(distinct && new Set(values).size < values.length) ? values : undefined
+    const repeats = distinct && new Set(values).size < values.length
+    const falls = ascending && values.some((value, at) => value <= values[at - 1])
+    return complete && !repeats && !falls ? values : undefined
   })
 }
 

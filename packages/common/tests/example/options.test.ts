@@ -62,6 +62,12 @@ describe('listOf', () => {
   it.each(['', '1,', '1,2,3,4', '1,x', '1,1'])('refuses %j', (text) => {
     expect(pair.safeParse(text).error?.issues[0]?.message).toBe('digits')
   })
+
+  it('can insist on ascending items', () => {
+    const ascending = listOf(wholeNumber(0, 99), 'digits', { ascending: true })
+    expect(ascending.parse('2,3,10')).toEqual([2, 3, 10])
+    for (const text of ['3,2', '2,2']) expect(ascending.safeParse(text).success).toBe(false)
+  })
 })
 
 describe('a default', () => {
