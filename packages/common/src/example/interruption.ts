@@ -6,13 +6,20 @@ const usualDeadlineMs = 10_000
 /** After how long a reader is told that a program which may take longer than that cleans up. */
 const noticeMs = 2_000
 
+export interface Interruption {
+  signal: AbortSignal
+  /** The exit code that belongs to the interruption; undefined as long as there was none. */
+  exitCode: number | undefined
+  stopListening: () => void
+}
+
 /**
  * Turns Ctrl-C, SIGTERM, a closed output pipe and errors that nobody awaits into an AbortSignal and the exit code that
  * belongs to it. A second Ctrl-C, or work that does not stop within the deadline, ends the process at once.
  */
-export function listenForSignals(deadlineMs = usualDeadlineMs) {
+export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
   const controller = new AbortController()
-  const state = { signal: controller.signal, exitCode: undefined as number | undefined, stopListening }
+  const state: Interruption = { signal: controller.signal, exitCode: undefined, stopListening }
 
   function interrupt(exitCode: number, reason: Error) {
     if (state.exitCode !== undefined) return

@@ -1,18 +1,68 @@
-/** Programs as one file, without node_modules: for machines that have Node and nothing else of ours. */
+/** Programs as one file each, without node_modules: for machines that have Node and nothing else of ours. */
+import { readFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 export interface BundleOptions {
-  /** Put in the place of `process.env.NAME`. */
+  /** Values that replace `process.env.NAME`. */
   constants?: Record<string, string>
   /** The oldest Node it runs on, such as `node22`. */
   target: string
 }
 
-/** A TypeScript program and all that it imports as one JavaScript module. The same sources give the same bytes. */
-export async function bundleProgram(file: URL, { constants = {}, target }: BundleOptions): Promise<Uint8Array> {
+/** Returns a TypeScript program and everything it imports as one JavaScript module. The same sources give the same bytes. */
+export async function bundleProgram(file: URL, options: BundleOptions): Promise<Uint8Array> {
+  return await bundle(fileURLToPath(file), options)
+}
+
+/**
+ * Bundles programs and the files that they name by `new URL('./…', import.meta.url)`: workers, programs, and scripts in
+ * other languages, which are copied. They keep their places in `sourceFolder`, so that each finds the others.
+ *
+ * @param programs absolute paths of TypeScript files inside `sourceFolder`
+ * @returns contents by path relative to `sourceFolder`; of a TypeScript file the path ends in `.mjs`
+ */
+export async function bundleTogether(
+  sourceFolder: string,
+  programs: readonly string[],
+  options: BundleOptions,
+): Promise<Map<string, Uint8Array>> {
+  const bundles = new Map<string, Uint8Array>()
+  // What lies outside, such as a package's script, comes in by its path from the folder that both are in.
+  const outputOf = (file: string) =>
+    relative(sourceFolder, file)
+      .replace(/^(\.\.[\\/])+/, '')
+      .replace(/\.ts$/, '.mjs')
+  const waiting = [...programs]
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    const output = outputOf(file)
+    if (bundles.has(output)) continue
+    const fileUrls: Plugin = {
+      name: 'files-named-by-url',
+      setup: ({ onLoad }) =>
+        onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+          const source = await readFile(path, 'utf8')
+          const contents = source.replaceAll(besideThisModule, (_, quote: string, beside: string) => {
+            const target = join(dirname(path), beside)
+            waiting.push(target)
+            // In the bundle import.meta.url is the bundle's own address.
+            const named = relative(dirname(output), outputOf(target)).replaceAll('\\', '/')
+            return `new URL(${quote}./${named}${quote}, import.meta.url)`
+          })
+          return { contents, loader: 'ts' }
+        }),
+    }
+    bundles.set(output, file.endsWith('.ts') ? await bundle(file, options, [fileUrls]) : await readFile(file))
+  }
+  return bundles
+}
+
+const besideThisModule = /new URL\(\s*(['"`])(\.{1,2}\/[\w./-]+\.\w+)\1,\s*import\.meta\.url,?\s*\)/g
+
+async function bundle(file: string, { constants = {}, target }: BundleOptions, plugins: Plugin[] = []) {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(file)],
+    entryPoints: [file],
     bundle: true,
     write: false,
     platform: 'node',
@@ -21,10 +71,11 @@ export async function bundleProgram(file: URL, { constants = {}, target }: Bundl
     minify: true,
     keepNames: true,
     logLevel: 'silent',
+    plugins,
     define: Object.fromEntries(
       Object.entries(constants).map(([name, value]) => [`process.env.${name}`, JSON.stringify(value)]),
     ),
-    // What is CommonJS among the packages still asks for Node's own modules by require.
+    // CommonJS packages still ask for Node's own modules by require.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   })
   const [output] = outputFiles

@@ -82,7 +82,7 @@ const keptLines = 20
 const closeTimeoutMs = 1_000
 
 /**
- * Starts a TypeScript program in a Node of its own and waits until it calls `ready()` of `@repo/common/ready`.
+ * Starts a TypeScript program, or a bundle of one, in a Node of its own and waits until it calls `ready()` of `@repo/common/ready`.
  *
  * @throws an Error with the program's last lines of output when it ends before that or takes too long
  */
@@ -93,7 +93,8 @@ export async function startProgram<Info = undefined>(
   const path = String(file).startsWith('file:') ? fileURLToPath(file) : String(file)
   const { node = process.execPath, launcher = [] } = options
   const [command = node, ...first] = [...launcher, node]
-  const args = [...first, ...(node === process.execPath ? loader() : tsx()), path, ...(options.args ?? [])]
+  const loading = path.endsWith('.mjs') ? [] : node === process.execPath ? loader() : tsx()
+  const args = [...first, ...loading, path, ...(options.args ?? [])]
   let info: unknown
   const child = await launch(
     basename(path),

@@ -1,0 +1,57 @@
+/** Which imports are allowed: `depcruise` reads this in `npm run check`. */
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-circle',
+      comment: 'Files that import each other can only be read, and moved, together.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-circle-of-rooms',
+      comment: 'A folder of src is a capability; two that need each other are one.',
+      severity: 'error',
+      scope: 'folder',
+      from: { path: '/src' },
+      to: { circular: true },
+    },
+    {
+      name: 'no-chapter-imports-another',
+      comment: 'What two chapters need moves to a package.',
+      severity: 'error',
+      from: { path: '^chapters/([^/]+)/' },
+      to: { path: '^(chapters/[^/]+|bench)/', pathNot: '^chapters/$1/' },
+    },
+    {
+      name: 'no-package-imports-a-chapter',
+      comment: 'Packages serve the chapters and know none of them.',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^(chapters|bench)/' },
+    },
+    {
+      name: 'examples-then-src',
+      comment: 'An example is a program: nothing imports it, and src knows neither examples nor tests.',
+      severity: 'error',
+      from: { path: '/src/' },
+      to: { path: '/(examples|exercises|tests)/' },
+    },
+    {
+      name: 'common-by-subpath',
+      comment: 'From outside a package is imported by its name and subpath.',
+      severity: 'error',
+      from: { pathNot: '^packages/([^/]+)/' },
+      to: { path: '^packages/[^/]+/', dependencyTypes: ['local'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)(node_modules|dist|out|reports)/' },
+    parser: 'tsc',
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+}
