@@ -10,6 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { StateRecord } from '@repo/common/servers/faults'
 import { startProxy, type Proxy as TcpProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -22,7 +23,7 @@ import type { Outcome } from '../queue/results.ts'
 import { signature } from '../queue/task.ts'
 import { removeKeys } from '../system.ts'
 import { type Fault, type FaultSettings, faultsOf } from './faults.ts'
-import { History, Lane, type Span } from './fleet.ts'
+import { Lane, type State } from './fleet.ts'
 import { book, drillQueue, ledgerKeys } from './ledger.ts'
 
 export interface DrillSettings extends FaultSettings {
@@ -56,7 +57,8 @@ export interface DrillReport {
   /** Why jobs were not completed, as far as anybody knows. */
   failures: string[]
   faults: Struck[]
-  spans: Span[]
+  /** Who was up and who was cut off; of workers and servers. */
+  rows: ReturnType<StateRecord<State>['rows']>
   /** When each job was done, in ms since the start. */
   doneMs: number[]
   ms: number
@@ -109,7 +111,7 @@ class Drill {
   /** When the workers were ready. */
   #begin = performance.now()
   readonly #now = () => performance.now() - this.#begin
-  readonly #history = new History(this.#now)
+  readonly #history = new StateRecord<State>(this.#now)
   /** When each job was done, or has failed for good. */
   readonly #doneAt = new Map<string, number>()
   readonly #failures: string[] = []
@@ -132,9 +134,9 @@ class Drill {
     const lanes = Array.from({ length: settings.workers }, (_, at) => stack.use(this.#lane(at + 1)))
     await Promise.all(lanes.map((lane) => lane.start()))
     this.#begin = performance.now()
-    for (const { name } of lanes) this.#history.begins(name, 'up')
-    this.#history.begins('queue', 'up')
-    if (ledger !== queue) this.#history.begins('ledger', 'up')
+    for (const { name } of lanes) this.#history.begin(name, 'up')
+    this.#history.begin('queue', 'up')
+    if (ledger !== queue) this.#history.begin('ledger', 'up')
 
     using _watch = this.#watch()
     const sent = this.#sendAll()
@@ -162,7 +164,7 @@ class Drill {
         recoveryMs: Math.max(0, ...ids.map((id) => (this.#doneAt.get(id) ?? ms) - struck.atMs)),
       })),
       failures: this.#failures,
-      spans: this.#history.spans,
+      rows: this.#history.rows(),
       doneMs: [...this.#doneAt.values()],
       ms,
     }
@@ -220,8 +222,8 @@ class Drill {
     if (!lane) {
       struck.ids = await this.#held()
       struck.atMs = this.#now()
-      await killAndRestart(fault.target === 'ledger' ? ledger : queue, () => this.#history.ends(fault.target, 'up'))
-      this.#history.begins(fault.target, 'up')
+      await killAndRestart(fault.target === 'ledger' ? ledger : queue, () => this.#history.end(fault.target, 'up'))
+      this.#history.begin(fault.target, 'up')
     } else if (fault.kind === 'kill') {
       await this.#untilBusy(lane)
       struck.atMs = this.#now()
@@ -234,7 +236,7 @@ class Drill {
       struck.atMs = this.#now()
       if (fault.silent) proxy.block()
       else proxy.refuse()
-      this.#history.begins(fault.target, 'cut off')
+      this.#history.begin(fault.target, 'cut off')
       struck.ids = await this.#held(lane.workerName)
       this.#healed = this.#heal(fault.target, struck.ids)
       this.#healed.catch(() => {})
@@ -264,7 +266,7 @@ class Drill {
   async #heal(target: string, ids: string[]) {
     await this.#until(() => ids.every((id) => this.#doneAt.has(id)))
     this.#parts.proxy.heal()
-    this.#history.ends(target, 'cut off')
+    this.#history.end(target, 'cut off')
   }
 
   /** The ids of the jobs that run, or of those that a worker has. */

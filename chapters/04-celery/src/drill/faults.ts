@@ -1,5 +1,5 @@
 /** Which faults a drill has, and when: all from one seed. */
-import { randomFrom } from '@repo/common/async/random'
+import { faultsFrom } from '@repo/common/servers/faults'
 
 /** Something that happens when so many jobs are done: no clock is the same twice, but counts are. */
 export interface Fault {
@@ -25,20 +25,24 @@ export interface FaultSettings {
 
 /** The faults in their order; the same for the same settings. A host that is cut off is always that of worker 1. */
 export function faultsOf({ seed, jobs, kills, restarts, partitions, workers, ledger }: FaultSettings): Fault[] {
-  const random = randomFrom(seed)
-  const oneOf = (count: number) => Math.floor(random() * count)
-  // Not before all run, and not when the last ones are under way.
-  const atDone = () => Math.floor(jobs * (0.02 + 0.9 * random()))
   const servers = ledger === 'own' ? ['queue', 'ledger'] : ['queue']
   const repeat = (times: number, make: () => Fault) => Array.from({ length: times }, make)
-  return [
-    ...repeat(kills, () => ({ atDone: atDone(), kind: 'kill', target: `worker ${1 + oneOf(workers)}` })),
-    ...repeat(restarts, () => ({ atDone: atDone(), kind: 'restart', target: servers[oneOf(servers.length)] ?? '' })),
-    ...repeat(partitions, () => ({
-      atDone: atDone(),
-      kind: 'partition' as const,
-      target: 'worker 1',
-      silent: oneOf(2) === 1,
-    })),
-  ].sort((a, b) => a.atDone - b.atDone)
+  return faultsFrom<Fault>(
+    seed,
+    ({ share, whole, oneOf }) => {
+      // Not before all workers have jobs, and not when the last jobs are under way.
+      const atDone = () => Math.floor(jobs * (0.02 + 0.9 * share()))
+      return [
+        ...repeat(kills, () => ({ atDone: atDone(), kind: 'kill', target: `worker ${whole(1, workers)}` })),
+        ...repeat(restarts, () => ({ atDone: atDone(), kind: 'restart', target: oneOf(servers) })),
+        ...repeat(partitions, () => ({
+          atDone: atDone(),
+          kind: 'partition',
+          target: 'worker 1',
+          silent: oneOf([false, true]),
+        })),
+      ]
+    },
+    ({ atDone }) => atDone,
+  )
 }

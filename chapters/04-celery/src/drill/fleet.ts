@@ -1,47 +1,17 @@
-/** The workers of a drill, each started again when it was killed, and the record of who was there when. */
+/** The workers of a drill, each started again when it was killed. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Program, startProgram } from '@repo/common/process/child'
+import type { StateRecord } from '@repo/common/servers/faults'
 
-/** A stretch of time in the life of a worker or a server, in ms since the start. */
-export interface Span {
-  who: string
-  state: 'up' | 'cut off'
-  from: number
-  to: number
-}
-
-/** Who was up, and who was cut off, from when to when. */
-export class History {
-  readonly spans: Span[] = []
-  readonly #open = new Map<string, Span>()
-  readonly #now: () => number
-
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  begins(who: string, state: Span['state']): void {
-    this.#open.set(`${who} ${state}`, { who, state, from: this.#now(), to: Number.NaN })
-  }
-
-  ends(who: string, state: Span['state']): void {
-    const span = this.#open.get(`${who} ${state}`)
-    if (!span) return
-    this.#open.delete(`${who} ${state}`)
-    this.spans.push({ ...span, to: this.#now() })
-  }
-
-  endAll(): void {
-    for (const { who, state } of this.#open.values()) this.ends(who, state)
-  }
-}
+/** A worker or server is up; a worker's host is cut off. */
+export type State = 'up' | 'cut off'
 
 export interface LaneOptions {
   name: string
   /** Arguments of drill-worker.program.ts before and after the worker's name. */
   args: (name: string) => string[]
   env: NodeJS.ProcessEnv
-  history: History
+  history: StateRecord<State>
   /** Ends a process that is still starting. */
   signal: AbortSignal
   /** Told when the worker ends without having been killed or stopped, or cannot be started. */
@@ -101,9 +71,9 @@ export class Lane implements AsyncDisposable {
           },
         })
         this.workerName = workerName
-        history.begins(this.name, 'up')
+        history.begin(this.name, 'up')
         void program.exited.then(({ code, signal: endedBy }) => {
-          history.ends(this.name, 'up')
+          history.end(this.name, 'up')
           if (this.#ending || endedBy === 'SIGKILL') return
           onFailure(new Error(`${this.name} ended by itself with ${endedBy ?? `exit code ${code}`}: ${this.#lastLine}`))
         })

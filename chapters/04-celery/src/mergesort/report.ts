@@ -44,20 +44,20 @@ export function breakEvens(rates: Rates) {
 
 /** The processes of each way on one axis, each way from its own beginning. Returns SVG text. */
 export async function drawWays(ways: { name: WayName; run: Sorting }[], n: number): Promise<string> {
-  const { drawTimeline } = await import('@repo/common/output/timeline')
-  const lanes = ways.flatMap(({ name, run }) => {
+  const { timeline } = await import('@repo/common/output/timeline')
+  const rows = ways.flatMap(({ name, run }) => {
     const start = Math.min(...[...run.lanes.values()].flat().map(({ begin }) => begin))
     return [...run.lanes].map(([process, spans], at) => ({
       name: `${name}: ${at === 0 ? process : `worker ${at}`}`,
-      bars: spans.map(({ doing, begin, end }) => ({ kind: doing, begin: begin - start, end: end - start })),
+      spans: spans.map(({ doing, begin, end }) => ({ kind: doing, from: begin - start, to: end - start })),
     }))
   })
   const sizes = ways.map(({ name, run }) => `${bytes(run.bytes)} as ${name}`).join(', ')
-  return drawTimeline({
+  return timeline({
     title: `${count(n)} integers sorted by worker processes`,
     subtitle: `each way from its beginning; ${sizes}. Gaps: waiting, and turning numbers into JSON and back`,
-    lanes,
-    kinds: ['send', 'receive', 'sort', 'merge'],
+    kinds: { send: {}, receive: {}, sort: {}, merge: {} },
+    rows,
   })
 }
 

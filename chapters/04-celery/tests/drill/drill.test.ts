@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { StateRecord } from '@repo/common/servers/faults'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -10,7 +11,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { drill } from '../../src/drill/drill.ts'
 import { faultsOf } from '../../src/drill/faults.ts'
-import { History, Lane } from '../../src/drill/fleet.ts'
+import { Lane } from '../../src/drill/fleet.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -65,7 +66,7 @@ describe('a worker of a drill', () => {
     const lane = new Lane({
       name: 'worker 1',
       args: (name) => ['prefix', name, '1', '1000'],
-      history: new History(() => 0),
+      history: new StateRecord(() => 0),
       env: { REDIS_URL: url, LEDGER_URL: url },
       signal: interruption.signal,
       onFailure: () => {},

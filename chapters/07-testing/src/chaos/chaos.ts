@@ -1,5 +1,6 @@
 /** The pipeline under load while faults strike it, and the verdict from the recorded history. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { StateRecord } from '@repo/common/servers/faults'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { check, type Violation } from '../pipeline/invariants.ts'
 import { ordersOf, placeOrders, stockFor } from '../pipeline/load.ts'
@@ -8,8 +9,7 @@ import { type Bug, isFinal, type Order } from '../pipeline/orders.ts'
 import { type Pipeline, startPipeline } from '../pipeline/pipeline.ts'
 import { type Fault, type FaultSettings, faultsOf } from './faults.ts'
 import { Gate } from './gate.ts'
-import { strikes } from './strikes.ts'
-import { type Span, TimeLine } from './time-line.ts'
+import { type State, strikes } from './strikes.ts'
 
 export interface ChaosSettings extends FaultSettings {
   /** Orders per second. */
@@ -29,7 +29,8 @@ export interface Struck extends Fault {
 export interface ChaosReport {
   faults: Struck[]
   violations: Violation[]
-  spans: Span[]
+  /** Who was up, and whose line was slow or silent. */
+  rows: ReturnType<StateRecord<State>['rows']>
   /** When each order ended, by its id, in ms since the first one was sent. */
   endedMs: Map<string, number>
   /** When the last thing happened to an order that was broken, in ms since the first one was sent. */
@@ -70,8 +71,8 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     ...(settings.port !== undefined && { port: settings.port }),
   })
   const beginStoreMs = await storeTime(pipeline)
-  const timeLine = new TimeLine()
-  for (const who of [...pipeline.processes.keys(), 'redis']) timeLine.rises(who)
+  const record = new StateRecord<State>()
+  for (const who of [...pipeline.processes.keys(), 'redis']) record.begin(who, 'up')
 
   // The load stops at the next fault's order until that has struck; a worker that is to be killed must find work.
   const gate = new Gate(orders.length)
@@ -98,7 +99,7 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     failed.abort()
     await Promise.allSettled([sending, ...lasting.values()])
   })
-  const field = { pipeline, gate, timeLine, accepted: () => accepted.length, signal: stop }
+  const field = { pipeline, gate, record, accepted: () => accepted.length, signal: stop }
   for (const fault of faultsOf(settings)) {
     gate.openTo(fault.atOrder)
     await gate.reached(fault.atOrder, stop)
@@ -106,15 +107,15 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     const { held = 0, over } = await strikes[fault.kind](field, fault)
     over?.catch((error) => failed.abort(error))
     if (over) lasting.set(fault.target, over)
-    struck.push({ ...fault, held, atMs: timeLine.now() })
+    struck.push({ ...fault, held, atMs: record.now() })
     onProgress?.(gate.sent, fault)
   }
   gate.openTo(orders.length)
   await Promise.all([sending, ...lasting.values()])
   const unfinished = await ended(pipeline, orders, stop)
   const { history, stock: stockAfter } = await pipeline.store.snapshot()
-  const ms = timeLine.now()
-  timeLine.end()
+  const ms = record.now()
+  record.endAll()
 
   const violations = check({ history, accepted, stockBefore: stock, stockAfter, unfinished })
   const endedMs = new Map<string, number>()
@@ -125,8 +126,8 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     endedMs.set(effect.order, storeMs - beginStoreMs)
   }
   const brokenMs = violations.flatMap(({ order = '' }) => touchedMs.get(order) ?? [])
-  const { spans } = timeLine
-  return { faults: struck, violations, spans, endedMs, brokenMs, repeated: repeatedSteps(history), ms }
+  const rows = record.rows()
+  return { faults: struck, violations, rows, endedMs, brokenMs, repeated: repeatedSteps(history), ms }
 }
 
 /** How many steps had been done already. That a refused card is tried again is no fault's doing, and not counted. */

@@ -1,5 +1,6 @@
 /** Which faults strike whom, and when: all from one seed. */
-import { randomFrom } from '@repo/common/async/random'
+import type { Draw } from '@repo/common/async/random'
+import { faultsFrom } from '@repo/common/servers/faults'
 import type { Stage } from '../pipeline/orders.ts'
 import { workerNames } from '../pipeline/settings.ts'
 
@@ -38,10 +39,15 @@ export interface FaultSettings {
 const ordersPerFault = 500
 
 /** The faults in their order; the same for the same settings. */
-export function faultsOf({ seed, orders, kinds, workers, lockMs }: FaultSettings): Fault[] {
-  const random = randomFrom(seed)
-  const whole = (least: number, most: number) => least + Math.floor((most - least + 1) * random())
-  const oneOf = <T>(list: readonly T[]) => list[whole(0, list.length - 1)] as T
+export function faultsOf(settings: FaultSettings): Fault[] {
+  return faultsFrom(
+    settings.seed,
+    (draw) => drawFaults(settings, draw),
+    ({ atOrder }) => atOrder,
+  )
+}
+
+function drawFaults({ orders, kinds, workers, lockMs }: FaultSettings, { share, whole, oneOf }: Draw): Fault[] {
   const all = workerNames(workers)
   const everybody = ['front', ...all]
   const lastInLine = 'shipping 1'
@@ -64,7 +70,7 @@ export function faultsOf({ seed, orders, kinds, workers, lockMs }: FaultSettings
       })),
     // Longer than the lock: somebody else does the work meanwhile, and then both have done it.
     'half-open': () =>
-      times(1 + more, () => fault('half-open', oneOf(all), { ms: Math.round(lockMs * (1.5 + random())) })),
+      times(1 + more, () => fault('half-open', oneOf(all), { ms: Math.round(lockMs * (1.5 + share())) })),
     clock: () => [
       // Whoever comes last in an order's life is behind all others from now on, for certain: the others' jumps are smaller.
       fault('clock', lastInLine, { ms: -whole(90_000, 120_000), to: 0.3 }),
@@ -77,5 +83,5 @@ export function faultsOf({ seed, orders, kinds, workers, lockMs }: FaultSettings
   }
   // In one order of the kinds, whatever order they were asked for in.
   const wanted = kindNames.filter((kind) => kinds.includes(kind))
-  return wanted.flatMap((kind) => make[kind]()).sort((a, b) => a.atOrder - b.atOrder)
+  return wanted.flatMap((kind) => make[kind]())
 }

@@ -1,15 +1,18 @@
 /** How each kind of fault strikes the running pipeline. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { StateRecord } from '@repo/common/servers/faults'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import type { Gate } from './gate.ts'
-import type { TimeLine } from './time-line.ts'
+
+/** A process is up; its line to Redis is slow or silent. */
+export type State = 'up' | 'line slow' | 'line silent'
 
 /** What a fault strikes, and what it has to do with. */
 export interface Field {
   pipeline: Pipeline
   gate: Gate
-  timeLine: TimeLine
+  record: StateRecord<State>
   /** How many orders the front has accepted. */
   accepted: () => number
   signal: AbortSignal
@@ -48,13 +51,13 @@ export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | P
 
 /** Kills a worker in the middle of something; again, when it has just ended what it had in the middle. */
 async function kill(field: Field, { target }: Fault): Promise<Blow> {
-  const { pipeline, timeLine } = field
+  const { pipeline, record } = field
   for (;;) {
     const { middle, isFound } = await untilBusy(field, target)
     await pipeline.kill(target)
-    timeLine.falls(target)
+    record.end(target, 'up')
     const held = await middle()
-    const over = pipeline.start(target).then(() => timeLine.rises(target))
+    const over = pipeline.start(target).then(() => record.begin(target, 'up'))
     if (held > 0 || !isFound) return { held, over }
     await over
   }
@@ -97,16 +100,16 @@ async function middleOf({ store }: Pipeline, worker: string): Promise<() => Prom
   }
 }
 
-async function restartRedis({ pipeline: { redis }, timeLine }: Field) {
+async function restartRedis({ pipeline: { redis }, record }: Field) {
   redis.server?.process.kill('SIGKILL')
   await redis.server?.exited
-  timeLine.falls('redis')
+  record.end('redis', 'up')
   await redis.restart()
-  timeLine.rises('redis')
+  record.begin('redis', 'up')
 }
 
-async function slow({ pipeline, timeLine, signal }: Field, { target, ms, addedMs = 0 }: Fault) {
-  using _span = timeLine.open(target, 'slow')
+async function slow({ pipeline, record, signal }: Field, { target, ms, addedMs = 0 }: Fault) {
+  using _span = record.begin(target, 'line slow')
   const link = pipeline.links.get(target)
   if (!link) return
   link.delayMs = addedMs / 2
@@ -115,8 +118,8 @@ async function slow({ pipeline, timeLine, signal }: Field, { target, ms, addedMs
   })
 }
 
-async function silence({ pipeline, timeLine, signal }: Field, { target, ms }: Fault) {
-  using _span = timeLine.open(target, 'silent')
+async function silence({ pipeline, record, signal }: Field, { target, ms }: Fault) {
+  using _span = record.begin(target, 'line silent')
   const link = pipeline.links.get(target)
   if (!link) return
   link.block()

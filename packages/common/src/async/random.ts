@@ -13,3 +13,27 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/** Draws from one sequence of random numbers. */
+export interface Draw {
+  /** A number from 0 to below 1. */
+  share(): number
+  /** A whole number from `least` to `most`, both included. */
+  whole(least: number, most: number): number
+  /** @throws a RangeError when the list is empty */
+  oneOf<T>(list: readonly T[]): T
+}
+
+/** Draws that follow from a seed: the same calls in the same order give the same values. */
+export function drawFrom(seed: number): Draw {
+  const share = randomFrom(seed)
+  const whole = (least: number, most: number) => least + Math.floor((most - least + 1) * share())
+  return {
+    share,
+    whole,
+    oneOf(list) {
+      if (list.length === 0) throw new RangeError('nothing to draw from: the list is empty')
+      return list[whole(0, list.length - 1)] as (typeof list)[number]
+    },
+  }
+}

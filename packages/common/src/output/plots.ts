@@ -139,8 +139,10 @@ function heat(share: number): [number, number, number] {
 
 export interface Drawing extends Frame {
   marks: Plot.Markish[]
-  legend?: { name: string; color: string; style?: Series['style'] }[]
-  grid?: boolean
+  /** A `sign` is a character that stands for the line. */
+  legend?: { name: string; color: string; style?: Series['style']; sign?: string }[]
+  /** Lines across the picture at the ticks of both axes, of the x axis only, or none. Both by default. */
+  grid?: boolean | 'x'
   marginRight?: number
   /** SVG text to put behind the marks, from the plot's inner box in pixels. */
   backdrop?: (left: number, top: number, right: number, bottom: number) => string
@@ -150,10 +152,11 @@ export interface Drawing extends Frame {
 export function draw(drawing: Drawing): string {
   const { title, subtitle, legend = [], marks, backdrop, x, y, width = 760, height = 440 } = drawing
   const { grid = true, marginLeft = 64, marginRight = 24 } = drawing
-  const marginTop = 34 + (subtitle ? 18 : 0) + (legend.length > 0 ? 22 : 0) + 14
+  const legendLines = wrapLegend(legend, width)
+  const marginTop = 34 + (subtitle ? 18 : 0) + 22 * legendLines.length + 14
   const marginBottom = 46
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
-  const axis = ({ label, ticks, tickFormat, ...scale }: Axis) => ({
+  const axis = ({ label, ticks, tickFormat, ...scale }: Axis, grid: boolean) => ({
     ...scale,
     label: label || null,
     labelAnchor: 'center' as const,
@@ -171,8 +174,8 @@ export function draw(drawing: Drawing): string {
     marginRight,
     marginBottom,
     style: { fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
-    x: axis(x) as Plot.ScaleOptions,
-    y: axis(y) as Plot.ScaleOptions,
+    x: axis(x, grid !== false) as Plot.ScaleOptions,
+    y: axis(y, grid === true) as Plot.ScaleOptions,
     marks,
   })
   const text = (left: number, top: number, content: string, attributes = '') =>
@@ -180,16 +183,18 @@ export function draw(drawing: Drawing): string {
 
   const heading = [text(16, 26, title, 'font-size="15" font-weight="600"')]
   if (subtitle) heading.push(text(16, 46, subtitle, 'opacity="0.75"'))
-  let left = 16
-  const legendTop = subtitle ? 66 : 48
-  for (const { name, color, style = 'line' } of legend) {
-    heading.push(
-      style === 'dots'
-        ? `<circle cx="${left + 9}" cy="${legendTop - 4}" r="4" fill="${color}"/>`
-        : `<path d="M${left} ${legendTop - 4}h18" stroke="${color}" stroke-width="3" ${style === 'dashed' ? 'stroke-dasharray="5 3"' : ''}/>`,
-      text(left + 24, legendTop, name),
-    )
-    left += 24 + 7.2 * name.length + 18
+  for (const [line, entries] of legendLines.entries()) {
+    const top = (subtitle ? 66 : 48) + 22 * line
+    for (const { left, name, color, style = 'line', sign } of entries) {
+      heading.push(
+        sign
+          ? `<text x="${left + 9}" y="${top}" fill="${color}" text-anchor="middle" font-size="15" font-weight="bold">${escapeXml(sign)}</text>`
+          : style === 'dots'
+            ? `<circle cx="${left + 9}" cy="${top - 4}" r="4" fill="${color}"/>`
+            : `<path d="M${left} ${top - 4}h18" stroke="${color}" stroke-width="3" ${style === 'dashed' ? 'stroke-dasharray="5 3"' : ''}/>`,
+        text(left + 24, top, name),
+      )
+    }
   }
   const theme = `<style>
     svg { color: #1f2328; background: #ffffff } .page { fill: #ffffff }
@@ -200,6 +205,22 @@ export function draw(drawing: Drawing): string {
   svg.setAttribute('role', 'img')
   svg.setAttribute('aria-label', escapeXml(title))
   return `${svg.outerHTML.replace(/>/, () => `>${theme}${behind}${heading.join('')}`)}\n`
+}
+
+/** The entries in lines that are as wide as the picture, each with its place. */
+function wrapLegend<Entry extends { name: string }>(legend: readonly Entry[], width: number) {
+  const lines: (Entry & { left: number })[][] = []
+  let left = width
+  for (const entry of legend) {
+    const entryWidth = 24 + 7.2 * entry.name.length
+    if (left + entryWidth > width) {
+      lines.push([])
+      left = 16
+    }
+    lines.at(-1)?.push({ ...entry, left })
+    left += entryWidth + 18
+  }
+  return lines
 }
 
 function escapeXml(text: string): string {
