@@ -20,13 +20,14 @@ export async function install() {
   process.env.PATH = [bin, process.env.PATH].join(delimiter)
   await installPackages()
 
-  if (isPinnedHere && existsSync(pinnedNode)) {
-    await provideRedis()
-    return pinnedNode
+  // For trying another Node: the scripts of all packages run on the one that they find first.
+  if (process.env.OWN_NODE === '1') rmSync(pinnedNode, { force: true })
+  const isPinned = isPinnedHere && existsSync(pinnedNode)
+  if (!isPinned && !serves) {
+    fail(`the pinned Node does not run here and Node ${process.versions.node} is older than 22.18`)
   }
-  if (!serves) fail(`the pinned Node does not run here and Node ${process.versions.node} is older than 22.18`)
   await provideRedis()
-  return process.execPath
+  return isPinned ? pinnedNode : process.execPath
 }
 
 async function installPackages() {

@@ -1,10 +1,10 @@
 /**
- * `npm run record -- 02 [example…]`: runs the commands of a chapter's README.md and puts what they print, and the pictures
- * they draw, in the place of what stands there: recorded output is what the programs print. For a quiet machine; the
- * explanations between the outputs are the author's to read again.
+ * `npm run record -- 02 [example…]`: runs the commands of a chapter's README.md, or of the bench's, and replaces the
+ * output and the pictures that stand there by what came out. Use a quiet machine, and read the explanations between the
+ * outputs again afterwards.
  *
- * A recorded command is a block with one line, `pnpm --filter <chapter> start …`; the block after it is its output, and the
- * first picture after that, before the next command, is the one that it drew.
+ * A recorded command is a block of one line, `pnpm --filter <chapter> start …`. The block after it is its output; the
+ * first picture after that, before the next command, is the one it drew.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -16,10 +16,10 @@ const recorded = /```\w*\n(pnpm --filter \S+ start.*)\n```\s+```\w*\n([\s\S]*?)\
 const picture = /!\[[^\]]*\]\((pictures\/[^)]+)\)/
 
 const [given = '', ...examples] = process.argv.slice(2)
-const chapters = readdirSync(join(root, 'chapters')).sort()
+const chapters = [...readdirSync(join(root, 'chapters')).sort(), 'bench']
 const chapter = chapters.find((name) => given !== '' && name.startsWith(given))
 if (chapter === undefined) fail(`chapter: received "${given}"; accepts ${chapters.join(', ')}`, 2)
-const folder = join(root, 'chapters', chapter)
+const folder = chapter === 'bench' ? join(root, chapter) : join(root, 'chapters', chapter)
 const file = join(folder, 'README.md')
 await install()
 

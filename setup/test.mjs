@@ -96,9 +96,10 @@ function count(tasks) {
 }
 
 function packages() {
-  return ['chapters', 'packages'].flatMap((group) =>
+  const below = ['chapters', 'packages'].flatMap((group) =>
     readdirSync(join(root, group)).map((name) => join(root, group, name)),
   )
+  return [...below, join(root, 'bench')]
 }
 
 /** The real servers that tests look for and find here, with their versions: a part of the cache's key. */
