@@ -109,7 +109,7 @@ export default example(import.meta, {
       `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
       `${workers} threads; best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`,
     )
-    const pictures = [await picture('chunking.svg', svg), await picture('schedules.svg', timeLines(logs, workers))]
+    const pictures = [await picture('chunking.svg', svg), await picture('schedules.svg', timeLines(logs))]
     print(
       '',
       cutsTable(sizes, serialMs),

@@ -1,32 +1,23 @@
 /** Work cut into tasks, and who worked when: in pictures, in a table, and how long somebody had nothing to do. */
-import { draw, linePlot, Plot, palette } from '@repo/common/output/plots'
+import { linePlot } from '@repo/common/output/plots'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import type { WorkerLog } from './primes.worker.ts'
 import { type Schedule, schedules } from './schedule.ts'
 
-/** For each schedule a row for each worker, with a box for each chunk. Returns SVG text. */
-export function timeLines(logs: Map<Schedule, WorkerLog[]>, workers: number): string {
-  const boxes = [...logs].flatMap(([schedule, done]) => {
-    const begin = Math.min(...done.flatMap(({ chunks }) => chunks.map(({ beginMs }) => beginMs)))
-    return done.flatMap(({ worker, chunks }) =>
-      chunks.map(({ beginMs, endMs }, at) => ({
-        row: `${schedule} ${worker + 1}`,
-        from: beginMs - begin,
-        to: endMs - begin,
-        color: palette[schedules.indexOf(schedule)],
-        // Two shades, so that neighbours are told apart.
-        opacity: at % 2 === 0 ? 1 : 0.6,
-      })),
-    )
-  })
-  const rows = schedules.flatMap((schedule) => Array.from({ length: workers }, (_, at) => `${schedule} ${at + 1}`))
-  return draw({
+/** A row for each worker under each schedule, with a box for each chunk. Returns SVG text. */
+export function timeLines(logs: Map<Schedule, WorkerLog[]>): string {
+  return timeline({
     title: 'Who counts when: a row for each worker, a box for each chunk',
-    x: { label: 'ms' },
-    y: { label: '', type: 'band', domain: rows },
-    height: 120 + 26 * rows.length,
-    marginLeft: 90,
-    marks: [Plot.barX(boxes, { x1: 'from', x2: 'to', y: 'row', fill: 'color', fillOpacity: 'opacity' })],
+    kinds: { static: {}, dynamic: {}, guided: {} },
+    rows: schedules.flatMap((schedule) => {
+      const done = (logs.get(schedule) ?? []).toSorted((a, b) => a.worker - b.worker)
+      const beginMs = Math.min(...done.flatMap(({ chunks }) => chunks.map(({ beginMs }) => beginMs)))
+      return done.map(({ worker, chunks }) => ({
+        name: `${schedule} ${worker + 1}`,
+        spans: chunks.map((chunk) => ({ kind: schedule, from: chunk.beginMs - beginMs, to: chunk.endMs - beginMs })),
+      }))
+    }),
   })
 }
 

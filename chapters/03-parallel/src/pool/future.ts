@@ -1,5 +1,6 @@
 /**
- * Futures: handles of tasks that a pool has accepted, which can be asked, waited for and cancelled from anywhere.
+ * Futures: handles for tasks that a pool has accepted. A program can ask a future for its state, wait for its result, and
+ * cancel it.
  *
  *     pending ──► running ──► done | failed
  *        └───────────┴─────► cancelled
@@ -13,7 +14,7 @@ export class Future<T> {
   readonly #promise: Promise<T>
   readonly #canceller = new AbortController()
 
-  /** @param start begins the work: is handed the signal that cancels it and a function to call when it really runs */
+  /** @param start hands the work in; gets the signal that cancels it, and a function to call when it really starts */
   constructor(start: (signal: AbortSignal, onStart: () => void) => Promise<T>) {
     const onStart = () => {
       if (this.#state === 'pending') this.#state = 'running'
@@ -21,7 +22,7 @@ export class Future<T> {
     this.#promise = start(this.#canceller.signal, onStart)
     this.#promise.then(
       () => (this.#state = 'done'),
-      // Cancelled is what it was at once, and stays.
+      // A cancelled future has had its state since `cancel`, and keeps it.
       () => (this.#state = this.#canceller.signal.aborted ? 'cancelled' : 'failed'),
     )
   }
@@ -31,8 +32,8 @@ export class Future<T> {
   }
 
   /**
-   * The result; rejected with the task's error. With `timeoutMs` only the wait is limited: when it is over, rejected with
-   * a TimeoutError, and the task goes on and can be waited for again.
+   * The result; rejected with the task's error. `timeoutMs` limits only the wait: after it the promise is rejected with a
+   * TimeoutError, while the task goes on and can be waited for again.
    */
   async result(timeoutMs?: number): Promise<T> {
     if (timeoutMs === undefined) return await this.#promise
@@ -42,7 +43,7 @@ export class Future<T> {
     return await Promise.race([this.#promise, promise]).finally(() => clearTimeout(timer))
   }
 
-  /** Cancels the task, also when it runs. Returns false when it is too late. */
+  /** Cancels the task, even if it is running. Returns false if it is too late. */
   cancel(): boolean {
     if (this.#state !== 'pending' && this.#state !== 'running') return false
     this.#state = 'cancelled'
@@ -67,14 +68,14 @@ export async function firstCompleted<T>(futures: Future<T>[]): Promise<Future<T>
   return await Promise.race(futures.map(settled))
 }
 
-/** Fulfilled when none is pending or running any more; never rejected. */
+/** Fulfilled when no future is pending or running any more; never rejected. */
 export async function allSettled<T>(futures: Future<T>[]): Promise<Future<T>[]> {
   return await Promise.all(futures.map(settled))
 }
 
-/** Each future as soon as it is done, failed or cancelled. */
+/** Yields each future as soon as it is done, failed or cancelled. */
 export async function* asCompleted<T>(futures: Future<T>[]): AsyncGenerator<Future<T>, void, undefined> {
-  // Each future takes the next of these promises when it completes: one reaction for each, in place of a race for each.
+  // Each future that completes takes the next slot. That needs one reaction per future, instead of a race for each result.
   const slots = futures.map(() => Promise.withResolvers<Future<T>>())
   let next = 0
   for (const future of futures) void settled(future).then(() => slots[next++]?.resolve(future))

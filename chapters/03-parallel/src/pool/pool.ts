@@ -1,14 +1,25 @@
 /**
- * A pool of workers: a queue of tasks, idle workers that take the next one, replacement of workers that die, and an end.
+ * A pool of workers: a queue of tasks, idle workers that take the next one, replacements for workers that die, and an
+ * orderly end.
  *
- * A worker has one task at a time. What a pool must get right is what happens when a task does not return: it throws
- * (the worker lives on), it ends its worker or exhausts its memory, it misses its deadline or is cancelled (nothing stops
- * running JavaScript but ending its thread). In each case that one task fails, with the cause, and the worker is replaced
- * as soon as there is another task for it.
+ * Each worker does one task at a time. The hard part of a pool is a task that does not return. It may throw; its worker
+ * survives that. It may end its worker or exhaust its memory. It may miss its deadline or be cancelled; then the pool must
+ * end the worker, for nothing else stops running JavaScript. In every case only that task fails, with the cause as its
+ * error, and the pool replaces the worker as soon as it has another task for one.
  */
-import { Fifo } from './fifo.ts'
-import { Job, type TaskOptions } from './job.ts'
-import type { PoolWorker, StartWorker } from './workers.ts'
+import type { PoolWorker, Reply, StartWorker } from './workers.ts'
+
+export interface TaskOptions {
+  /**
+   * Cancels the task. A queued task never starts; a running one is ended together with its worker. To cancel thousands of
+   * tasks at once, dispose of the pool instead: adding a listener to a signal takes time proportional to those it has.
+   */
+  signal?: AbortSignal | undefined
+  /** The longest time from when a worker gets the task to its result; a new worker's start counts. */
+  timeoutMs?: number | undefined
+  /** Called when a worker gets the task. */
+  onStart?: (() => void) | undefined
+}
 
 interface Member {
   worker: PoolWorker
@@ -34,8 +45,8 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   /**
    * Has a worker do a task as soon as one is free.
    *
-   * @returns its result; rejected with what the task threw, with the signal's reason, with a TimeoutError after
-   *   `timeoutMs`, or with an Error that says how its worker ended
+   * @returns the task's result. It is rejected with what the task threw, with the signal's reason, with a TimeoutError
+   *   after `timeoutMs`, or with an Error that says how the worker ended.
    */
   run(task: Task, options: TaskOptions = {}): Promise<Result> {
     if (this.#closed) return Promise.reject(new Error('the pool is closed'))
@@ -54,7 +65,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     await this[Symbol.asyncDispose]()
   }
 
-  /** Takes no more tasks, fails those it has, and ends the workers; fulfilled when all of them are gone. */
+  /** Takes no more tasks, fails those it has, and ends the workers. Fulfilled when all of them are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= Promise.withResolvers()
     const closed = { error: new Error('the pool was closed') }
@@ -66,7 +77,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     await Promise.all(this.#stopping)
   }
 
-  /** Gives the tasks at the head of the queue to idle or new workers, as long as there are any. */
+  /** Gives the first tasks of the queue to idle or new workers until one of the two runs out. */
   #assign(): void {
     for (let job = this.#queue.first; job; job = this.#queue.first) {
       const member = job.isSettled ? undefined : (this.#idle.pop() ?? this.#start())
@@ -81,7 +92,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     try {
       member.worker.send(job.task)
     } catch (error) {
-      // What cannot be copied to a worker, such as a function, never got there.
+      // A task that cannot be copied, such as a function, never reached the worker.
       this.#free(member)
       job.settle({ error })
       return
@@ -93,7 +104,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     if (this.#members.size === this.#size) return undefined
     const worker = this.#startWorker({
       onReply: (reply) => {
-        // Stopped, while its reply was on its way: it takes no more tasks.
+        // The pool may have stopped the worker while its reply was on the way: it gets no more tasks.
         if (!this.#members.has(member)) return
         this.#free(member)?.settle(reply)
         this.#assign()
@@ -116,7 +127,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     return job
   }
 
-  /** A job has a result. A worker that still has the job, as it was cancelled or is late, can only be ended. */
+  /** A job has its result. A worker that still has the job was too late, or the job was cancelled: it must be ended. */
   #settled(job: Job): void {
     if (--this.#unsettled === 0) this.#closed?.resolve()
     for (const member of this.#members) if (member.job === job) this.#stop(member)
@@ -133,5 +144,71 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
     this.#members.delete(member)
     const at = this.#idle.indexOf(member)
     if (at >= 0) this.#idle.splice(at, 1)
+  }
+}
+
+/** A task on its way through the pool, until its promise is settled: by its worker, its deadline or its signal. */
+class Job {
+  readonly task: unknown
+  readonly result: Promise<unknown>
+  /** Settles the result. Only the first call counts. */
+  readonly settle: (reply: Reply) => void
+  isSettled = false
+  readonly #options: TaskOptions
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor(task: unknown, options: TaskOptions, onSettled: () => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const { signal } = options
+    const abort = () => this.settle({ error: signal?.reason })
+    signal?.addEventListener('abort', abort)
+    this.task = task
+    this.result = promise
+    this.#options = options
+    this.settle = (reply) => {
+      if (this.isSettled) return
+      this.isSettled = true
+      clearTimeout(this.#deadline)
+      signal?.removeEventListener('abort', abort)
+      if ('error' in reply) reject(reply.error)
+      else resolve(reply.value)
+      onSettled()
+    }
+  }
+
+  /** A worker has the task: its time runs. */
+  start(): void {
+    const { timeoutMs, onStart } = this.#options
+    if (timeoutMs !== undefined) {
+      const late = () => new DOMException(`no result within ${timeoutMs} ms: its worker was stopped`, 'TimeoutError')
+      this.#deadline = setTimeout(() => this.settle({ error: late() }), timeoutMs)
+    }
+    onStart?.()
+  }
+}
+
+/** First in, first out. A long array's own `shift` moves all other items, so emptying it takes quadratic time. */
+class Fifo<T> {
+  #items: T[] = []
+  #first = 0
+
+  get first(): T | undefined {
+    return this.#items[this.#first]
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  /** Removes the first item. */
+  shift(): void {
+    if (++this.#first < 1024) return
+    this.#items.splice(0, this.#first)
+    this.#first = 0
+  }
+
+  /** Removes all items and returns them. */
+  clear(): T[] {
+    return this.#items.splice(this.#first)
   }
 }

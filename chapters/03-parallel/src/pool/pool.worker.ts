@@ -1,6 +1,6 @@
 /**
- * The program of a pool's worker, thread or process: does tasks with the default export of the module it is told, one
- * after the other, and sends back what each returned or threw.
+ * A pool's worker, as a thread or as a process. Does one task after the other with the default export of the module that
+ * it is given, and sends back what each task returned or threw.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { ready } from '@repo/common/process/ready'
@@ -8,35 +8,23 @@ import type { Reply } from './workers.ts'
 
 const { default: work } = await import(parentPort ? workerData.file : process.argv[2])
 
-async function serve(task: unknown): Promise<Reply> {
+async function replyTo(task: unknown): Promise<Reply> {
   try {
     return { value: await work(task) }
   } catch (error) {
-    // JSON would leave out undefined, which one can throw.
-    return { error: error ?? null }
+    return { error }
   }
 }
 
-if (parentPort) {
-  const port = parentPort
-  port.on('message', async (task) => {
-    const reply = await serve(task)
-    try {
-      port.postMessage(reply)
-    } catch (error) {
-      // A function, say: there is no way to copy it to another thread.
-      port.postMessage({ error } satisfies Reply)
-    }
-  })
-} else {
-  process.on('message', async (task) => {
-    const reply = await serve(task)
-    // JSON would make {} of an Error.
-    if ('error' in reply && reply.error instanceof Error) {
-      const { name, message, stack } = reply.error
-      reply.error = { name, message, stack }
-    }
-    process.send?.(reply)
-  })
-  ready()
-}
+const send = (reply: Reply) => (parentPort ? parentPort.postMessage(reply) : process.send?.(reply))
+const owner = parentPort ?? process
+owner.on('message', async (task: unknown) => {
+  const reply = await replyTo(task)
+  try {
+    send(reply)
+  } catch (error) {
+    // A result that cannot be copied, such as a function.
+    send({ error })
+  }
+})
+if (!parentPort) ready()

@@ -1,21 +1,21 @@
-/** The two kinds of worker a pool can have, behind one interface: threads of this process, and processes of their own. */
+/** The two kinds of workers that a pool can have, behind one interface: threads of this process, or child processes. */
 import { type ResourceLimits, Worker } from 'node:worker_threads'
-import { type Program, startProgram } from '@repo/common/process/child'
+import { startProgram } from '@repo/common/process/child'
 
-/** What a worker sends back for each task; by `pool.worker.ts`. */
+/** What a worker (pool.worker.ts) sends back for a task: its result, or what it threw. */
 export type Reply = { value: unknown } | { error: unknown }
 
 export interface WorkerEvents {
-  /** May also be called after the worker was asked to stop: a reply was on its way. */
+  /** May still be called after `stop`, for a reply that was on its way. */
   onReply: (reply: Reply) => void
-  /** It ended, or could not be started, without having been asked to stop. Called once. */
+  /** The worker could not start, or ended without being stopped. Called once. */
   onEnd: (cause: Error) => void
 }
 
 export interface PoolWorker {
-  /** Gives it a task; it may still be starting. */
+  /** Gives the worker a task, even while it is still starting. */
   send: (task: unknown) => void
-  /** Ends it at once, whatever it does; fulfilled when it is gone. */
+  /** Ends the worker at once, whatever it is doing. Fulfilled when it is gone. */
   stop: () => Promise<void>
 }
 
@@ -30,27 +30,18 @@ const program = new URL('./pool.worker.ts', import.meta.url)
  */
 export function threads(file: URL, options: { resourceLimits?: ResourceLimits } = {}): StartWorker {
   return ({ onReply, onEnd }) => {
-    // Without this program's own loaders: Node reads TypeScript by itself, and the thread starts in a third of the time.
+    // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the time.
     const worker = new Worker(program, { workerData: { file: file.href }, execArgv: [], ...options })
     let cause: Error | undefined
     worker.on('message', onReply)
     worker.on('error', (error: NodeJS.ErrnoException) => {
-      const limit = options.resourceLimits?.maxOldGenerationSizeMb
-      cause =
-        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-          ? new Error(
-              `the worker ran out of memory${limit ? `, its limit is ${limit} MB` : ''}: give it smaller tasks`,
-              {
-                cause: error,
-              },
-            )
-          : error
+      cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, options.resourceLimits) : error
     })
     worker.on('exit', (code) => onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`)))
     return {
       send: (task) => worker.postMessage(task),
       async stop() {
-        // A failure that is already on its way concerns nobody any more.
+        // An error that is already on its way no longer matters.
         worker.removeAllListeners().on('error', () => {})
         await worker.terminate()
       },
@@ -58,16 +49,23 @@ export function threads(file: URL, options: { resourceLimits?: ResourceLimits } 
   }
 }
 
+function outOfMemory(cause: Error, limits: ResourceLimits = {}): Error {
+  const limit = limits.maxOldGenerationSizeMb ? `, its limit is ${limits.maxOldGenerationSizeMb} MB` : ''
+  return new Error(`the worker ran out of memory${limit}: give it smaller tasks`, { cause })
+}
+
 /**
- * Workers that are processes: tasks and results travel as JSON.
+ * Workers that are processes.
  *
- * @param onProcess is told each one's pid
+ * @param file the module whose default export does a task: `(task) => result`
+ * @param onProcess called with the pid of each process that starts
  */
 export function processes(file: URL, onProcess?: (pid: number) => void): StartWorker {
   return ({ onReply, onEnd }) => {
     const stopping = new AbortController()
-    const starting: Promise<Program<undefined> | undefined> = startProgram(program, {
+    const starting = startProgram(program, {
       args: [file.href],
+      serialization: 'advanced',
       signal: stopping.signal,
       stopTimeoutMs: 0,
     }).then(
@@ -88,7 +86,10 @@ export function processes(file: URL, onProcess?: (pid: number) => void): StartWo
       },
     )
     return {
-      send: (task) => void starting.then((child) => child?.process.send(task as object, () => {})),
+      send(task) {
+        // Only a task that cannot be copied fails here. A process that ends meanwhile is reported by its exit.
+        starting.then((child) => child?.process.send(task as object, () => {})).catch((error) => onReply({ error }))
+      },
       async stop() {
         stopping.abort()
         await (await starting)?.exited

@@ -1,12 +1,12 @@
 /** The pool under everything that tasks can do to their workers, for threads and for processes. */
 import { until } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
+import type { Task } from '../../src/peers/tasks.worker.ts'
 import { WorkerPool } from '../../src/pool/pool.ts'
-import type { Task } from '../../src/pool/tasks.worker.ts'
 import { processes, threads, type WorkerEvents } from '../../src/pool/workers.ts'
 import { isAlive } from '../fixtures/alive.ts'
 
-const tasks = new URL('../../src/pool/tasks.worker.ts', import.meta.url)
+const tasks = new URL('../../src/peers/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
 const heap = { resourceLimits: { maxOldGenerationSizeMb: 32 } }
 
@@ -47,7 +47,7 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
   it('fails a task also when what it throws is nothing', async () => {
     const file = new URL('../fixtures/throws-nothing.ts', import.meta.url)
     await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(file) : processes(file), 1)
-    await expect(pool.run(echo(1))).rejects.toBeNull()
+    await expect(pool.run(echo(1))).rejects.toBeUndefined()
   })
 
   it('cancels a queued task without starting it, and a running one with its worker', async () => {

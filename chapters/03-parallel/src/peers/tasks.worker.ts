@@ -1,13 +1,13 @@
-/** What a task can do to its worker: its result, and every way not to have one. */
+/** Everything that a task can do to its worker: return a result, or fail to in every possible way. */
 
 export type Task =
   | { do: 'nothing' }
+  | { do: 'echo'; value: unknown }
   | { do: 'throw' }
   | { do: 'exit' }
   | { do: 'hang' }
   | { do: 'exhaust' }
-  | { do: 'echo'; value: unknown }
-  /** Returns what cannot be copied to another thread. */
+  /** Returns a function, which cannot be copied to another thread or process. */
   | { do: 'function' }
 
 export default function work(task: Task): unknown {
@@ -16,8 +16,6 @@ export default function work(task: Task): unknown {
       return undefined
     case 'echo':
       return task.value
-    case 'function':
-      return () => {}
     case 'throw':
       throw new RangeError('a bug in the task')
     case 'exit':
@@ -25,9 +23,11 @@ export default function work(task: Task): unknown {
     case 'hang':
       for (;;);
     case 'exhaust': {
-      // In small steps: a heap that jumps over its limit at once takes the whole process with it.
+      // In small steps: a heap that jumps far beyond its limit at once takes the whole process with it.
       let kept: object = {}
       for (;;) kept = { kept }
     }
+    case 'function':
+      return () => {}
   }
 }
