@@ -1,7 +1,9 @@
 /** What `npm start` and `npm test` do before any package is installed; in plain JavaScript, without types. */
-import { writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
 import { runProgram } from '../../src/testing/testing.ts'
@@ -65,4 +67,43 @@ it.each(['start.mjs', 'test.mjs'])('%s explains itself and installs nothing with
   const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), ['--help'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^npm (start|test) /)
+})
+
+describe("turbo's tasks", () => {
+  const root = fileURLToPath(new URL('..', setup))
+  /** Runs a task with a cache of its own, so that nothing of the reader's cache decides. */
+  const turbo = (cacheFolder: string, ...args: string[]) =>
+    promisify(execFile)(
+      process.execPath,
+      [join(root, 'node_modules/turbo/bin/turbo'), 'run', `--cache-dir=${cacheFolder}`, '--ui=stream', ...args],
+      { cwd: root, env: { ...process.env, TURBO_FORCE: '', TURBO_TELEMETRY_DISABLED: '1', NO_COLOR: '1', VITEST: '' } },
+    )
+
+  it('build a chapter into dist, the second time from the cache', async () => {
+    await using folder = await temporaryFolder()
+    const bundle = join(root, 'chapters/01-intro/dist/mixed/sum.program.mjs')
+    const first = await turbo(folder.path, 'build', '--filter=01-intro')
+    expect(first.stdout).toMatch(/Cached: +0 cached, \d+ total/)
+    const built = await readFile(bundle, 'utf8')
+    await rm(bundle)
+    const second = await turbo(folder.path, 'build', '--filter=01-intro')
+    const [, cached, total] = /Cached: +(\d+) cached, (\d+) total/.exec(second.stdout) ?? []
+    expect(Number(cached)).toBeGreaterThan(0)
+    expect(cached).toBe(total)
+    expect(await readFile(bundle, 'utf8')).toBe(built)
+  })
+
+  it("start a chapter's headline", async () => {
+    await using folder = await temporaryFolder()
+    const { stdout } = await turbo(folder.path, 'start', '--filter=01-intro', '--', '--quick')
+    expect(stdout).toMatch(/speedup/)
+    expect(stdout).toMatch(/amdahl .*\n[\s\S]*measure .*\(the headline\)/)
+  })
+
+  it("run a chapter's tests with vitest", async () => {
+    await using folder = await temporaryFolder()
+    const { stdout } = await turbo(folder.path, 'test', '--filter=03-parallel', '--dry=json')
+    const { tasks } = JSON.parse(stdout) as { tasks: { taskId: string; command: string }[] }
+    expect(tasks.find(({ taskId }) => taskId === '03-parallel#test')?.command).toMatch(/^vitest run /)
+  })
 })
