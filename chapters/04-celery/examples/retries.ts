@@ -15,9 +15,10 @@
 import { randomUUID } from 'node:crypto'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import { listen } from '../src/queue/events.ts'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
@@ -77,7 +78,7 @@ export default example(import.meta, {
     )
     const leastMs = (Math.ceil(tasks / calls) - 1) * windowMs
     print(`A service that is never called in vain would need ${milliseconds(leastMs)}.`)
-    const path = await picture('retries.svg', timeLine(runs, { tasks, calls }))
+    const path = await picture('retries.svg', drawCalls(runs, { tasks, calls }))
     print(`Picture: ${path}`)
     const policies = runs.map(({ name, tries, most, ms }) => ({ name, tries, inVain: tries - tasks, most, ms }))
     return { tasks, calls, windowMs, leastMs, policies, picture: path }
@@ -95,27 +96,15 @@ interface Run {
 }
 
 /** Every call as a small stroke, a row for each way. */
-function timeLine(runs: Run[], { tasks, calls }: { tasks: number; calls: number }): string {
-  const colors = [palette[1], palette[2]] as const
-  const marks = runs.flatMap(({ name, points }) =>
-    [false, true].map((served) =>
-      Plot.tickX(
-        points.filter((point) => point.served === served).map(({ at }) => ({ at: at / 1000, name })),
-        { x: 'at', y: 'name', stroke: colors[served ? 1 : 0], strokeOpacity: served ? 1 : 0.5, strokeWidth: 1.5 },
-      ),
-    ),
-  )
-  return draw({
+function drawCalls(runs: Run[], { tasks, calls }: { tasks: number; calls: number }): string {
+  return timeline({
     title: 'Tasks that call a busy service',
     subtitle: `${tasks} tasks; the service, a simulation, serves ${calls} calls in each tenth of a second`,
-    x: { label: 'seconds after the sending' },
-    y: { label: '', type: 'band', domain: runs.map(({ name }) => name) },
-    height: 240,
-    marginLeft: 90,
-    marks,
-    legend: [
-      { name: 'turned away', color: colors[0] },
-      { name: 'served', color: colors[1] },
-    ],
+    rowHeight: 60,
+    kinds: { 'turned away': { look: 'tick', color: palette[1] }, served: { look: 'tick', color: palette[2] } },
+    rows: runs.map(({ name, points }) => ({
+      name,
+      marks: points.map(({ at, served }) => ({ kind: served ? 'served' : 'turned away', at })),
+    })),
   })
 }

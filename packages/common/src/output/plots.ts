@@ -144,17 +144,20 @@ export interface Drawing extends Frame {
   /** Lines across the picture at the ticks of both axes, of the x axis only, or none. Both by default. */
   grid?: boolean | 'x'
   marginRight?: number
+  /** The height of the plot itself, in pixels: used instead of `height`, which includes title, legend and axis. */
+  innerHeight?: number
   /** SVG text to put behind the marks, from the plot's inner box in pixels. */
   backdrop?: (left: number, top: number, right: number, bottom: number) => string
 }
 
 /** Any marks of Observable Plot in the project's theme, with title and legend. Returns SVG text. */
 export function draw(drawing: Drawing): string {
-  const { title, subtitle, legend = [], marks, backdrop, x, y, width = 760, height = 440 } = drawing
+  const { title, subtitle, legend = [], marks, backdrop, x, y, width = 760, innerHeight } = drawing
   const { grid = true, marginLeft = 64, marginRight = 24 } = drawing
   const legendLines = wrapLegend(legend, width)
   const marginTop = 34 + (subtitle ? 18 : 0) + 22 * legendLines.length + 14
   const marginBottom = 46
+  const height = innerHeight === undefined ? (drawing.height ?? 440) : marginTop + innerHeight + marginBottom
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const axis = ({ label, ticks, tickFormat, ...scale }: Axis, grid: boolean) => ({
     ...scale,

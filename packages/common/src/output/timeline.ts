@@ -88,7 +88,7 @@ export function timeline<Name extends string>(given: Timeline<Name>): string {
     width,
     marginLeft,
     marginRight,
-    height: 130 + rowHeight * rows.length,
+    innerHeight: rowHeight * rows.length,
     grid: 'x',
     x: { label: unit.label, domain: [0, end] },
     y: {
@@ -130,17 +130,18 @@ function boxesOf(
   name: string,
   { unitMs, least, look }: { unitMs: number; least: number; look: Kind['look'] },
 ): Box[] {
-  const inset = look === 'narrow' ? 0.28 : 0.08
   return rows.flatMap(({ spans = [], lines = 'one' }, row) => {
     const lineOf = linesOf(spans, lines)
-    const height = 1 / (1 + latest(lineOf))
+    // The lines of one row stand closer to each other than to the next row.
+    const [margin, inset] = lines === 'one' ? [0, look === 'narrow' ? 0.28 : 0.08] : [0.1, 0.05]
+    const height = (1 - 2 * margin) / (1 + latest(lineOf))
     const boxes: Box[] = []
     let before: Pick<Box, 'x2' | 'opacity'> = { x2: Number.NEGATIVE_INFINITY, opacity: 1 }
     for (const [index, { kind, from, to }] of spans.entries()) {
       if (kind !== name) continue
       const x1 = from / unitMs
       const x2 = Math.max(to / unitMs, x1 + least)
-      const y = row + (lineOf[index] ?? 0) * height
+      const y = row + margin + (lineOf[index] ?? 0) * height
       // Neighbours of one kind that touch are told apart by their shade.
       const touches = lines === 'one' && x1 - before.x2 < least / 4
       const opacity = look === 'pale' ? 0.5 : touches && before.opacity === 1 ? 0.6 : 1
@@ -195,7 +196,7 @@ function drawKind(name: string, { look, color, boxes, marks, endMs, unitMs }: La
     return { legend, marks: [drawn, Plot.rect(strip, { ...corners, fillOpacity: ({ count }) => count / most })] }
   }
   const ticks = marks.map(({ x, row }) => ({ x, y1: row + 0.08, y2: row + 0.92 }))
-  const stroke = { x: 'x', y1: 'y1', y2: 'y2', stroke: color, strokeWidth: 1.5 }
+  const stroke = { x: 'x', y1: 'y1', y2: 'y2', stroke: color, strokeWidth: 2 }
   return { legend: { name, color }, marks: [drawn, Plot.ruleX(ticks, stroke)] }
 }
 
