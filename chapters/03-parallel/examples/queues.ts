@@ -7,11 +7,11 @@
  *     pnpm --filter 03-parallel start queues --producers 3 --consumers 3 --capacity 16
  *     pnpm --filter 03-parallel start queues --kill     # one consumer process is killed in the middle of its task
  *
- * First processes take addresses from a task queue, count their words and put the counts into a result queue; one stop
- * marker for each lets them end (src/queues/process-queues.ts). Then items of 64 bytes pass between threads, through a bounded
- * ring buffer in shared memory (src/ring/ring.ts) and, beside it, by postMessage.
+ * First, consumer processes take addresses from a task queue, count their words, and put the counts into a result queue; a
+ * stop marker for each consumer ends it (src/queues/process-queues.ts). Then items of 64 bytes pass from thread to thread
+ * through a bounded ring buffer in shared memory (src/ring/ring.ts) and, for comparison, by postMessage.
  *
- * Look for: with --kill, the one task that fails and the others that do not; and the items per second.
+ * Look for: with --kill, one task fails and no other does; and the items per second.
  */
 import { aborted } from '@repo/common/async/abort'
 import { example } from '@repo/common/example/example'
@@ -20,8 +20,11 @@ import { interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/texts/texts'
-import { type ConsumerTask, consume } from '../src/queues/process-queues.ts'
-import { type RingResult, RingThreads } from '../src/ring/ring-threads.ts'
+import { AsyncQueue } from '../src/queues/async-queue.ts'
+import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../src/queues/process-queues.ts'
+import { Ring, ringMemory } from '../src/ring/ring.ts'
+import { itemBytes, type RingLog, type Seen } from '../src/ring/ring.worker.ts'
+import { RingThreads } from '../src/ring/ring-threads.ts'
 
 const powerOfTwo = (text: string) => {
   const value = /^\d+$/.test(text) ? Number(text) : 0
@@ -42,76 +45,109 @@ export default example(import.meta, {
     const addresses = stateOfTheUnion()
     print(`${count(addresses.length)} addresses, ${consumers} consumer processes …`)
     using bar = progress('passing items', 1)
+
+    // Both queues lie in this process. Its consumers are processes that ask it for tasks and send it results.
+    const consume = async (list: ConsumerTask[], consumers: number) => {
+      const tasks = new AsyncQueue<ConsumerTask | typeof stop>()
+      const results = new AsyncQueue<TaskResult>()
+      await using running = await startConsumers(consumers, { tasks, results, signal })
+      const begin = performance.now()
+      // A consumer cannot know that a task was the last. A stop marker for each, behind all tasks, tells it.
+      for (const task of list) tasks.put(task)
+      for (let consumer = 0; consumer < consumers; consumer++) tasks.put(stop)
+      const taken: TaskResult[] = []
+      while (taken.length < list.length) taken.push(await results.take())
+      await running.ended
+      return { taken, ms: performance.now() - begin }
+    }
     const tasks: ConsumerTask[] = addresses.map((_, address) => ({ address }))
     if (kill) tasks.splice(100, 0, { kill: true })
-    const results = await consume(tasks, { consumers, signal })
-    const words = results.reduce((sum, { value }) => sum + (typeof value === 'number' ? value : 0), 0)
+    const { taken } = await consume(tasks, consumers)
+    const words = taken.reduce((sum, { value }) => sum + (typeof value === 'number' ? value : 0), 0)
     const expected = addresses.reduce((sum, { text }) => sum + (text.match(/[a-z']+/gi)?.length ?? 0), 0)
     if (words !== expected) throw new Error(`the consumers counted ${words} words, this process ${expected}`)
-    const byProcess = Map.groupBy(results, ({ pid }) => pid)
-    const failed = results.flatMap(({ error }) => (error === undefined ? [] : [error]))
-    const shares = [...byProcess.values()].map((done) => done.length)
+    const shares = [...Map.groupBy(taken, ({ pid }) => pid).values()].map(({ length }) => length)
+    const failed = taken.flatMap(({ error }) => error ?? [])
     print(
       `${count(words)} words; the processes took ${shares.join(', ')} tasks.`,
       ...failed.map((error) => `One task failed: ${error}. Another consumer took its place.`),
       '',
     )
 
+    // The ring: producer threads put items in, consumer threads take them out, all at the same time.
     await using threads = new RingThreads(Math.max(2, producers + consumers))
-    const each = Math.ceil(items / producers)
-    const check = { producers, consumers, items: Math.min(each, 100_000), capacity, check: true }
+    const throughRing = async (producers: number, consumers: number, each: number, seen?: Seen) => {
+      const memory = ringMemory(capacity, itemBytes)
+      const consuming = Array.from({ length: consumers }, (_, at) =>
+        threads.run(producers + at, { do: 'consume', memory, seen }),
+      )
+      const producing = Array.from({ length: producers }, (_, producer) =>
+        threads.run(producer, { do: 'produce', memory, producer, items: each }),
+      )
+      await Promise.all(producing)
+      // Nothing more can come. Consumers take what is left, and end.
+      new Ring(memory).close()
+      return await Promise.all(consuming)
+    }
     // Ctrl-C ends the threads, and with them every wait below.
     const stopped = aborted(signal)
-    const checked = await Promise.race([threads.pass(check), stopped])
-    const perMillion = (passed: number, pass: () => Promise<RingResult>) => async () => {
-      const { ms, taken, wrong } = await Promise.race([pass(), stopped])
-      if (wrong > 0 || taken !== passed) throw new Error(`of ${passed} items ${taken} arrived, ${wrong} of them wrong`)
-      return (ms * 1e6) / passed
-    }
-    const posted = Math.ceil(items / 10)
-    const echoes = Math.min(2_000, items)
-    const texts = Array.from({ length: echoes }, (_, at) => ({ echo: String(at).padStart(64) }))
-    const throughProcesses = async () => {
-      // From the first task on: what it takes to start a process is another matter.
-      let begin = 0
-      const echoed = await consume(texts, { consumers: 1, signal, onReady: () => (begin = performance.now()) })
-      const ms = performance.now() - begin
-      return { ms, taken: echoed.length, wrong: echoed.filter(({ error }) => error).length, lostOrDoubled: 0 }
-    }
-    const one = { producers: 1, consumers: 1, capacity }
-    const timed = await interleave(
-      {
-        processes: perMillion(echoes, throughProcesses),
-        postMessage: perMillion(posted, () => threads.post(posted, 1)),
-        batches: perMillion(items, () => threads.post(items, 256)),
-        ring: perMillion(items, () => threads.pass({ ...one, items })),
-        many: perMillion(each * producers, () => threads.pass({ producers, consumers, items: each, capacity })),
-      },
-      { rounds: quick ? 3 : 9, signal, onProgress: (done, total) => bar.update(done / total) },
-    )
-    const rate = (way: keyof typeof timed) => 1e9 / timed[way].ms
-    const rows = [
-      ['a queue between two processes, one task at a time', rate('processes')],
-      ['postMessage, an item in each message', rate('postMessage')],
-      ['postMessage, 256 items in each message', rate('batches')],
-      [`ring of ${count(capacity)} slots`, rate('ring')],
-      [`ring, ${producers} producers, ${consumers} consumers`, rate('many')],
-    ] as const
-    const ratio = rate('ring') / rate('postMessage')
+    const each = Math.ceil(items / producers)
+    const checkedEach = Math.min(each, 100_000)
+    const seen = { counts: new Int32Array(new SharedArrayBuffer(4 * producers * checkedEach)), items: checkedEach }
+    const logs = await Promise.race([throughRing(producers, consumers, checkedEach, seen), stopped])
+    const checked = { ...total(logs), lostOrDoubled: seen.counts.filter((times) => times !== 1).length }
     print(
       `Through the ring went ${count(checked.taken)} items from ${producers} producers to ${consumers} consumers: ${checked.lostOrDoubled} lost or doubled, ${checked.wrong} damaged or out of order.`,
       '',
+    )
+    if (checked.lostOrDoubled > 0 || checked.wrong > 0)
+      throw new Error('the ring lost, doubled, damaged or swapped items')
+
+    // The same items by every way, in turn; the times are for a million of them.
+    const perMillion = (items: number, pass: () => Promise<RingLog[]>) => async () => {
+      const begin = performance.now()
+      const { taken, wrong } = total(await Promise.race([pass(), stopped]))
+      if (wrong > 0 || taken !== items) throw new Error(`of ${items} items ${taken} arrived, ${wrong} of them wrong`)
+      return ((performance.now() - begin) * 1e6) / items
+    }
+    const posted = Math.ceil(items / 10)
+    const texts = Array.from({ length: Math.min(2_000, items) }, (_, at) => ({ echo: String(at).padStart(64) }))
+    const timed = await interleave(
+      {
+        processes: async () => ((await consume(texts, 1)).ms * 1e6) / texts.length,
+        postMessage: perMillion(posted, async () => [await threads.post(posted, 1)]),
+        batches: perMillion(items, async () => [await threads.post(items, 256)]),
+        ring: perMillion(items, () => throughRing(1, 1, items)),
+        many: perMillion(each * producers, () => throughRing(producers, consumers, each)),
+      },
+      { rounds: quick ? 3 : 9, signal, onProgress: (done, total) => bar.update(done / total) },
+    )
+    const labels = {
+      processes: 'a queue between two processes, one task at a time',
+      postMessage: 'postMessage, an item in each message',
+      batches: 'postMessage, 256 items in each message',
+      ring: `ring of ${count(capacity)} slots`,
+      many: `ring, ${producers} producers, ${consumers} consumers`,
+    }
+    const ways = Object.keys(labels) as (keyof typeof labels)[]
+    const rate = (way: keyof typeof labels) => 1e9 / timed[way].ms
+    const ratio = rate('ring') / rate('postMessage')
+    print(
       table(
         ['items of 64 bytes from one to the other', 'items/s', 'to postMessage'],
-        rows.map(([way, perSecond]) => [way, count(Math.round(perSecond)), times(perSecond / rate('postMessage'))]),
+        ways.map((way) => [labels[way], count(Math.round(rate(way))), times(rate(way) / rate('postMessage'))]),
       ),
       '',
       `The ring passes ${times(ratio)} the items per second of postMessage.`,
     )
-    if (checked.lostOrDoubled > 0 || checked.wrong > 0)
-      throw new Error('the ring lost, doubled, damaged or swapped items')
-    const perSecond = Object.fromEntries(Object.keys(timed).map((way) => [way, rate(way as keyof typeof timed)]))
+    const perSecond = Object.fromEntries(ways.map((way) => [way, rate(way)]))
     return { consumers, producers, capacity, tasks: tasks.length, words, failed, checked, perSecond, ratio }
   },
   figure: ({ ratio }) => `the ring passes ${times(ratio)} the items per second of postMessage`,
 })
+
+/** What all consumers together took out of a ring. */
+function total(logs: RingLog[]) {
+  const sum = (of: 'items' | 'wrong') => logs.reduce((sum, log) => sum + log[of], 0)
+  return { taken: sum('items'), wrong: sum('wrong') }
+}

@@ -1,41 +1,35 @@
-/** The rates of many pairs, asked for in three ways. */
+/** Three ways to ask for the rates of many pairs. */
 import { Worker } from 'node:worker_threads'
 import type { Pair, Rate } from '@repo/common/texts/rates'
 import { AsyncQueue } from '../queues/async-queue.ts'
 import { fetchRate } from './rates.ts'
 
-/** One after the other: each waits for the one before. */
-async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {
+/** One after the other: each request waits for the answer to the one before. */
+export async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {
   const rates: Rate[] = []
   for (const pair of pairs) rates.push(await fetchRate(address, pair))
   return rates
 }
 
-/** A thread for each pair; all put what they get into one queue of results, from which this thread takes it. */
-async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
-  const results = new AsyncQueue<Rate | Error>()
+/** A thread for each pair. All of them put their rates into one result queue, from which this thread takes them. */
+export async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
+  const results = new AsyncQueue<Rate>()
   const threads = pairs.map((pair) => {
-    const thread = new Worker(new URL('./currency.worker.ts', import.meta.url), {
-      workerData: { address, pair },
-      execArgv: [],
-    })
-    return thread.on('message', (rate: Rate) => results.put(rate)).on('error', (error: Error) => results.put(error))
+    const file = new URL('./currency.worker.ts', import.meta.url)
+    const thread = new Worker(file, { workerData: { address, pair }, execArgv: [] })
+    return thread.on('message', (rate: Rate) => results.put(rate)).on('error', (error) => results.fail(error))
   })
   try {
     const rates: Rate[] = []
-    while (rates.length < pairs.length) {
-      const result = await results.take()
-      if (result instanceof Error) throw result
-      rates.push(result)
-    }
+    while (rates.length < pairs.length) rates.push(await results.take())
     return rates
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()))
   }
 }
 
-/** All at once on this one thread: while one answer is on its way, the event loop handles the others. */
-async function onTheEventLoop(address: string, pairs: Pair[]): Promise<Rate[]> {
+/** All at once on this thread: while one answer is on its way, the event loop handles the others. */
+export async function onTheEventLoop(address: string, pairs: Pair[]): Promise<Rate[]> {
   return await Promise.all(pairs.map((pair) => fetchRate(address, pair)))
 }
 

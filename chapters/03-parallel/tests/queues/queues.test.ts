@@ -1,12 +1,12 @@
-/** The queues between processes: every task once, an end for each consumer, and consumers that are killed. */
+/** Queues between processes: every task is done once, every consumer ends, and killed consumers are replaced. */
 import { randomUUID } from 'node:crypto'
 import { processesWith } from '@repo/common/testing/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AsyncQueue } from '../../src/queues/async-queue.ts'
-import { type ConsumerTask, consume } from '../../src/queues/process-queues.ts'
+import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../../src/queues/process-queues.ts'
 import { isAlive } from '../fixtures/alive.ts'
 
-// Lets a test say which start of a process fails, counted from 1.
+// A test says which start of a process fails, counted from 1.
 const failing = vi.hoisted(() => ({ start: 0 }))
 vi.mock('@repo/common/process/child', async (original) => {
   const actual = await original<typeof import('@repo/common/process/child')>()
@@ -16,6 +16,23 @@ vi.mock('@repo/common/process/child', async (original) => {
   }
   return { ...actual, startProgram }
 })
+
+/** Has consumers do all tasks and end. Returns the results in the order in which they arrived. */
+async function consume(
+  list: ConsumerTask[],
+  { consumers, signal, onReady }: { consumers: number; signal?: AbortSignal; onReady?: (pids: number[]) => void },
+): Promise<TaskResult[]> {
+  const tasks = new AsyncQueue<ConsumerTask | typeof stop>()
+  const results = new AsyncQueue<TaskResult>()
+  await using running = await startConsumers(consumers, { tasks, results, signal })
+  onReady?.(running.pids)
+  for (const task of list) tasks.put(task)
+  for (let consumer = 0; consumer < consumers; consumer++) tasks.put(stop)
+  const taken: TaskResult[] = []
+  while (taken.length < list.length) taken.push(await results.take())
+  await running.ended
+  return taken
+}
 
 const echoes = (count: number): ConsumerTask[] => Array.from({ length: count }, (_, at) => ({ echo: `text ${at}` }))
 
@@ -47,7 +64,7 @@ describe('a task queue between processes', () => {
     expect(pids.filter(isAlive)).toEqual([])
   })
 
-  it('ends also with more consumers than tasks, and with none', async () => {
+  it('ends even with more consumers than tasks, and with no tasks', async () => {
     expect((await consume(echoes(1), { consumers: 3 })).length).toBe(1)
     expect(await consume([], { consumers: 2 })).toEqual([])
   })
@@ -61,7 +78,7 @@ describe('a task queue between processes', () => {
     for (const { pid, error } of failed) expect(error).toBe(`its consumer, process ${pid}, was ended by SIGKILL`)
   })
 
-  it('is over only when also the one that replaces the last has ended', async () => {
+  it('is over only when the replacement of the last consumer has ended, too', async () => {
     const [result] = await consume([{ kill: true }], { consumers: 1 })
     expect(result?.error).toMatch(/was ended by SIGKILL$/)
   })
@@ -79,7 +96,7 @@ describe('a task queue between processes', () => {
     const results = await consume(echoes(100), { consumers: 2, onReady: killFirst })
     const lost = results.filter(({ error }) => error !== undefined).length
     expect(results.length).toBe(100)
-    // At most what it had just been given.
+    // At most the task that it had just been given.
     expect(lost).toBeLessThanOrEqual(1)
   })
 
@@ -98,11 +115,21 @@ describe('a task queue between processes', () => {
 })
 
 describe('a queue on one thread', () => {
-  it('serves takers in their order and keeps what nobody waits for, also null', async () => {
+  it('serves takers in their order and keeps items that nobody waits for, even null', async () => {
     const queue = new AsyncQueue<number | null>()
     const [first, second] = [queue.take(), queue.take()]
     for (const item of [1, 2, null, 4]) queue.put(item)
     queue.putBack(0)
     expect(await Promise.all([first, second, queue.take(), queue.take(), queue.take()])).toEqual([1, 2, 0, null, 4])
+  })
+
+  it('that has failed hands out what it has, then its error', async () => {
+    const queue = new AsyncQueue<number>()
+    const waiting = queue.take()
+    queue.fail(new Error('no more'))
+    await expect(waiting).rejects.toThrow('no more')
+    queue.put(1)
+    expect(await queue.take()).toBe(1)
+    await expect(queue.take()).rejects.toThrow('no more')
   })
 })
