@@ -1,11 +1,10 @@
 /**
  * A cluster to practise on: a login node that speaks SSH, the commands of the four schedulers, and a small queue that
- * really runs the jobs, as processes of this machine in a temporary home folder. Its nodes are names. It is for practice
- * and for tests; real work runs on real schedulers.
+ * runs the jobs as processes of this machine, in a temporary home folder. Its nodes are only names.
  *
- * All of it lives in this process and its children, and is gone with it, however it ends.
+ * All of it lives in this process and its children, and ends with this process, even if that is killed.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
@@ -16,31 +15,31 @@ import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import ssh2 from 'ssh2'
-import { type SchedulerName, schedulerNames } from '../../../chapters/06-hpc/src/scheduler/scheduler.ts'
-import { quote } from '../../../chapters/06-hpc/src/ssh/quote.ts'
 import { type Answer, type Call, CommandError, type CommandProgram, type Faults } from './commands.ts'
 import { htcondorCommands } from './htcondor/list.ts'
 import { startLogin } from './login.ts'
+import { type SchedulerName, schedulerNames } from './notation.ts'
 import { pbsCommands, torqueCommands } from './pbs.ts'
 import { BatchQueue } from './queue.ts'
 import { slurmCommands } from './slurm/list.ts'
 
 export interface PracticeOptions {
-  /** How many nodes it has; 2. They are called n1, n2 and so on. */
+  /** Number of nodes, called n1, n2 and so on; 2 by default. */
   nodes?: number
-  /** Cores of each node, which is how many jobs of one core run on it at once; as many as this machine has. */
+  /** Cores of each node; by default as many as this machine has. */
   slots?: number
-  /** Of each node; 4096 MB. */
-  memoryMb?: number
-  /** Whose commands its shell offers; where two are called alike (qsub), the first one's. All four when not given. */
+  /**
+   * The schedulers whose commands its shell offers; all four by default. Where two have a command of one name (qsub), it is
+   * that of the first.
+   */
   schedulers?: readonly SchedulerName[]
-  /** Whether Slurm's accounting (sacct) is on; it is when not given. */
+  /** Whether Slurm's accounting (sacct) is on; true by default. */
   accounting?: boolean
-  /** What goes wrong from the beginning; may be changed at any time in the cluster's `faults`. */
+  /** Faults from the beginning; the cluster's `faults` may be changed at any time. */
   faults?: Partial<Faults>
-  /** Time from SIGTERM to SIGKILL at the end of the walltime; 2 s. */
+  /** Time between SIGTERM and SIGKILL at the end of the walltime; 2 s by default. */
   killWaitMs?: number
-  /** More jobs than these are refused at a time; 10,000. */
+  /** Jobs that may wait or run at a time; 10,000 by default. */
   mostJobs?: number
   /** Ends the cluster. */
   signal?: AbortSignal | undefined
@@ -52,18 +51,20 @@ export interface PracticeCluster extends AsyncDisposable {
   user: string
   /** The private key that may log in. */
   identityFile: string
-  /** The cluster's own host key, in OpenSSH's form. */
+  /** A known_hosts file with the login node's key. */
   knownHostsFile: string
-  /** The user's home folder, a folder of this machine. */
+  /** The fingerprint of that key, `SHA256:…`. */
+  hostKey: string
+  /** The user's home folder, on this machine. */
   home: string
   faults: Faults
   queue: BatchQueue
-  /** The schedulers' commands that its shell offers. This machine may have more of its own. */
+  /** The commands that its shell offers. This machine may have more of its own. */
   programs: string[]
-  /** A node dies with what runs on it. */
+  /** Kills a node with all that runs on it. */
   failNode: (name: string) => void
   restoreNode: (name: string) => void
-  /** Cuts every open connection to the login node; new ones are accepted. */
+  /** Cuts every open connection to the login node. New ones are accepted. */
   cutConnections: () => void
 }
 
@@ -74,7 +75,8 @@ const commands: Record<SchedulerName, Record<string, CommandProgram>> = {
   torque: torqueCommands,
   htcondor: htcondorCommands,
 }
-/** What jobs and shells see of this process's environment; EXAMPLE_RUN lets tests find processes that were left behind. */
+const memoryMb = 4096
+/** Variables that jobs and shells inherit. By EXAMPLE_RUN, tests find processes that were left behind. */
 const inherited = ['LANG', 'TZ', 'TMPDIR', 'EXAMPLE_RUN']
 
 /**
@@ -83,7 +85,7 @@ const inherited = ['LANG', 'TZ', 'TMPDIR', 'EXAMPLE_RUN']
  * @throws an Error on Windows: jobs are scripts of a POSIX shell
  */
 export async function startPracticeCluster(options: PracticeOptions = {}): Promise<PracticeCluster> {
-  const { nodes = 2, slots = availableParallelism(), memoryMb = 4096, schedulers = schedulerNames, signal } = options
+  const { nodes = 2, slots = availableParallelism(), schedulers = schedulerNames, signal } = options
   if (process.platform === 'win32') throw new Error('the practice cluster needs a POSIX shell: run it in WSL')
   signal?.throwIfAborted()
   await using stack = new AsyncDisposableStack()
@@ -100,7 +102,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
   await once(offer, 'listening')
   const { port: commandPort } = offer.address() as { port: number }
   const environment: Record<string, string | undefined> = {
-    // All of ours is taken away from what common's process.ts would add to.
+    // A child process adds to this process's variables: undefined takes each away.
     ...Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined])),
     ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
     PATH: [...offered, dirname(process.execPath), process.env.PATH].join(delimiter),
@@ -144,7 +146,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
     }
     try {
       const request = await receive<Pick<Call, 'program' | 'args' | 'folder' | 'environment'> & { token: string }>()
-      // Every user of this machine can reach the port.
+      // Any user of this machine can reach the port.
       if (request.token !== token) throw new Error('another user')
       const program = schedulers.map((name) => commands[name][request.program]).find(Boolean)
       const call: Call = {
@@ -175,6 +177,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
   const login = stack.use(await startLogin({ hostKey: hostKey.private, publicKey, user, home, environment, faults }))
   const knownHostsFile = join(folder, 'known_hosts')
   await writeFile(knownHostsFile, `[127.0.0.1]:${login.port} ${hostKey.public}\n`)
+  const digest = createHash('sha256').update(Buffer.from(hostKey.public.split(' ')[1] ?? '', 'base64'))
 
   const owned = stack.move()
   const dispose = () => owned.disposeAsync()
@@ -185,6 +188,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
     user,
     identityFile,
     knownHostsFile,
+    hostKey: `SHA256:${digest.digest('base64').replace(/=+$/, '')}`,
     home,
     faults,
     queue,
@@ -212,9 +216,10 @@ function garble(answer: Answer, faults: Faults): Answer {
   return { ...answer, stdout: `${(answer.stdout ?? '').slice(0, 10)}\u{fffd}\u{1b}[0m <html>502 Bad Gateway` }
 }
 
-/** One small program for each command, in a folder for each scheduler; and a hostname that knows the nodes' names. */
+/** Writes a small program for each command, in a folder for each scheduler, and a `hostname` that knows the nodes' names. */
 async function writePrograms(folder: string, schedulers: readonly SchedulerName[]): Promise<string[]> {
-  const client = fileURLToPath(new URL('./command.mjs', import.meta.url))
+  const client = fileURLToPath(new URL('./command.program.mjs', import.meta.url))
+  const quote = (path: string) => `'${path.replaceAll("'", `'\\''`)}'`
   const write = async (file: string, line: string) => {
     await writeFile(file, `#!/bin/sh\n${line}\n`)
     await chmod(file, 0o755)
@@ -243,11 +248,11 @@ async function writeKeys(folder: string) {
   return { hostKey, identityFile, publicKey }
 }
 
-/** A new ed25519 key pair that ssh2 can read. */
+/** Makes an ed25519 key pair that ssh2 can read. */
 export function newKeyPair(comment: string) {
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
-    // ssh2 1.17 leaves out the first byte of a key when that is zero, as it is in one of 256.
+    // ssh2 1.17 drops the first byte of a key when that byte is zero, as in one key of 256.
     if (!(ssh2.utils.parseKey(pair.public) instanceof Error)) return pair
   }
 }

@@ -1,33 +1,36 @@
-/** What the practice cluster's command programs have in common, whichever scheduler they belong to. */
+/** What the practice cluster's commands share, whichever scheduler they belong to. */
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { clockTime } from '../../../chapters/06-hpc/src/scheduler/script.ts'
-import type { BatchQueue, Job, Moment, Task } from './queue.ts'
+import { clockTime } from './notation.ts'
+import type { BatchQueue, Dependency, Job, Moment, Task } from './queue.ts'
 
-/** One command that was typed: in a shell on the login node, or by a job. */
+/** One command that was typed in a shell on the login node, or run by a job. */
 export interface Call {
   queue: BatchQueue
   faults: Faults
   program: string
   args: string[]
-  /** Where it was typed. */
+  /** The folder in which it was typed. */
   folder: string
   environment: Record<string, string>
   user: string
   /** Whether Slurm's accounting is on. */
   accounting: boolean
-  /** What was piped in, for the few that read it. */
+  /** Reads the command's standard input, which few commands do. */
   stdin: () => Promise<string>
-  /** Where a copy of a submitted script is kept. */
+  /** The folder that keeps copies of submitted scripts. */
   spool: string
-  /** Asks the program at the other end to run something, as srun does; settles with its exit code when that has ended. */
+  /** Has the program at the other end run something, as srun does; settles with the exit code. */
   run: (runs: Run[]) => Promise<number>
-  /** Writes at once, before the answer. */
+  /** Writes to standard error at once, before the answer. */
   say: (text: string) => void
-  /** Called when the program at the other end has gone, and by the queue to make it go. */
+  /** Aborted when the program at the other end has gone; the queue aborts it to make the program go. */
   hungUp: AbortController
 }
 
-/** A program for the other end to run, with its own streams. */
+/** A program that the other end runs with its own streams. */
 export interface Run {
   command: string[]
   environment: Record<string, string>
@@ -39,28 +42,19 @@ export interface Answer {
   code?: number
 }
 
-/** An interactive job and the command that waits for it end together, whichever ends first. */
-export function endTogether(call: Call, { tasks }: Job, task: Task): void {
-  task.hangUp = () => call.hungUp.abort()
-  call.hungUp.signal.addEventListener('abort', () => {
-    call.queue.cancel(tasks)
-    call.queue.finish(task, { how: 'cancelled' })
-  })
-}
-
 export type CommandProgram = (call: Call) => Answer | Promise<Answer>
 
-/** What goes wrong on demand. */
+/** Faults to switch on. */
 export interface Faults {
-  /** Accounting (sacct, qstat -x, condor_history) shows the state of so long ago. */
+  /** Accounting (sacct, qstat -x, condor_history) lags behind by this time. */
   slowAccountingMs: number
-  /** The next so many commands of the scheduler print only the beginning of their output, and rubbish. */
+  /** The next n commands of the scheduler print the beginning of their output, and then rubbish. */
   garbled: number
-  /** So many bytes may be written over SFTP. */
+  /** Bytes that may still be written over SFTP. */
   quotaBytes: number
 }
 
-/** Raised by a command for what it prints when it fails. */
+/** Thrown by a command that fails; the message goes to standard error. */
 export class CommandError extends Error {
   override name = 'CommandError'
   readonly code: number
@@ -72,7 +66,7 @@ export class CommandError extends Error {
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options']
 
-/** Options as the program takes them: `names` maps each to its one-letter form or to ''; those ending in ! are switches. */
+/** Reads a program's options. `names` maps each to its one-letter form, or to ''; a `!` at the end makes it a switch. */
 export function readOptions(program: string, args: string[], names: Record<string, string>) {
   const options: Options = {}
   for (const [name, letter] of Object.entries(names)) {
@@ -94,13 +88,77 @@ export function readOptions(program: string, args: string[], names: Record<strin
   }
 }
 
-/** The task as accounting knows it, which may be late; undefined when it does not know it yet. */
+/** Keeps a copy of a submitted script, as the real schedulers do: later changes to the file do not reach the job. */
+export async function spoolScript({ spool }: Call, text: string): Promise<string> {
+  const path = join(spool, `${randomUUID()}.sh`)
+  await writeFile(path, text, { mode: 0o700 })
+  return path
+}
+
+export interface InteractiveOptions {
+  /** What the command says while the job waits, once it has started, and at its end. */
+  waiting: (job: Job) => string
+  ready: (job: Job, task: Task) => string
+  ended?: (job: Job) => string
+  /** Whether it says nothing about a job that starts at once. */
+  sayIfItWaits?: boolean
+  run: (task: Task) => Run
+}
+
+/**
+ * Runs an interactive job: submits it, waits until the queue starts it, and has the other end run its program. Job and
+ * command end together, whichever ends first.
+ */
+export async function runInteractively(
+  call: Call,
+  submit: (onStart: (task: Task) => void) => Job,
+  { waiting, ready, ended, run, sayIfItWaits = false }: InteractiveOptions,
+): Promise<Answer> {
+  const started = Promise.withResolvers<Task>()
+  const job = submit(started.resolve)
+  const [task] = job.tasks
+  if (!task) return {}
+  task.hangUp = () => call.hungUp.abort()
+  call.hungUp.signal.addEventListener('abort', () => {
+    call.queue.cancel(job.tasks)
+    call.queue.finish(task, { how: 'cancelled' })
+  })
+  const isQuiet = sayIfItWaits && task.state === 'running'
+  if (!isQuiet) call.say(waiting(job))
+  if (task.state !== 'running') await started.promise
+  if (!isQuiet) call.say(ready(job, task))
+  const code = await call.run([run(task)])
+  call.queue.finish(task, { how: 'exit', code })
+  if (ended) call.say(ended(job))
+  return { code }
+}
+
+/**
+ * What a job waits for, from `afterok:1:2,afterany:3`.
+ *
+ * @throws `refusal` for anything else
+ */
+export function readDependencies(list: string, refusal: CommandError): Dependency[] {
+  const whens: Record<string, Dependency['when']> = { afterok: 'ok', afternotok: 'not ok', afterany: 'any' }
+  return list
+    .split(',')
+    .filter(Boolean)
+    .flatMap((part) => {
+      const [word = '', ...ids] = part.split(':')
+      const when = whens[word]
+      // In PBS and Torque the number may be followed by [] and the server's name.
+      if (!when || ids.length === 0 || !ids.every((id) => /^\d+(\[|\.|$)/.test(id))) throw refusal
+      return ids.map((id) => ({ on: Number.parseInt(id, 10), when }))
+    })
+}
+
+/** The task as accounting shows it, which may lag behind; undefined while accounting does not know it. */
 export function accounted(task: Task, { slowAccountingMs }: Faults): Moment | undefined {
   const seen = Date.now() - slowAccountingMs
   return task.history.findLast(({ at }) => at <= seen)
 }
 
-/** `0:05`, `00:01:00`, `90` (minutes) or `1-00:00:00` in milliseconds; undefined for anything else. */
+/** `0:05`, `00:01:00`, `90` (minutes) or `1-00:00:00` in milliseconds; undefined for any other form. */
 export function readClock(text: string, bareUnitMs = 60_000): number | undefined {
   const [, days = '0', rest = ''] = /^(?:(\d+)-)?([\d:]+)$/.exec(text) ?? []
   const parts = rest.split(':').map(Number)
@@ -110,14 +168,14 @@ export function readClock(text: string, bareUnitMs = 60_000): number | undefined
   return Number(days) * 86_400_000 + seconds * 1000
 }
 
-/** `100M`, `2gb`, `512` (MB) in MB. */
+/** `100M`, `2gb` or `512` (MB) in MB; undefined for any other form. */
 export function readMemory(text: string): number | undefined {
   const [, number, unit = 'm'] = /^(\d+)([kmgt]?)b?$/i.exec(text) ?? []
   const factor = { k: 1 / 1024, m: 1, g: 1024, t: 1024 ** 2 }[unit.toLowerCase() || 'm']
   return number === undefined || factor === undefined ? undefined : Number(number) * factor
 }
 
-/** Seconds as the lists show them: `0:07`, `1:02:03`. */
+/** A time as the lists show it: `0:07`, `1:02:03`. */
 export function shortClock(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
@@ -128,7 +186,7 @@ export function shortClock(ms: number): string {
 /** `00:01:00`. */
 export const clock = (ms: number) => clockTime(Math.floor(ms / 1000))
 
-/** Columns of the given widths, to the right for negative ones; longer cells are cut, as the real commands do. */
+/** Columns of the given widths, aligned right where a width is negative; cuts longer cells, as the real commands do. */
 export function columns(widths: number[], rows: (string | number)[][]): string {
   const line = (row: (string | number)[]) =>
     widths
@@ -141,4 +199,5 @@ export function columns(widths: number[], rows: (string | number)[][]): string {
   return rows.map((row) => `${line(row)}\n`).join('')
 }
 
+/** How long a task has run, in ms. */
 export const ran = ({ startedAt, endedAt }: Task) => (startedAt === undefined ? 0 : (endedAt ?? Date.now()) - startedAt)

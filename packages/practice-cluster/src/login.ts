@@ -1,4 +1,4 @@
-/** The practice cluster's login node: an SSH server in this process. One key may log in, as one user, from this machine. */
+/** The practice cluster's login node: an SSH server in this process that lets one user in, with one key. */
 import { spawn } from 'node:child_process'
 import { timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,11 +20,11 @@ export interface LoginOptions {
 
 export interface Login extends AsyncDisposable {
   port: number
-  /** Ends every connection without a word, as a cable that is cut. */
+  /** Ends every connection without a goodbye, like a cut cable. */
   cutConnections: () => void
 }
 
-/** As OpenSSH's MaxSessions. */
+/** Sessions per connection, as OpenSSH's MaxSessions. */
 const mostSessions = 10
 
 export async function startLogin(options: LoginOptions): Promise<Login> {
@@ -35,7 +35,7 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
   const running = new Set<number>()
   const gone = new Set<Promise<unknown>>()
 
-  /** Runs a line, or a shell, with the channel as its streams. */
+  /** Runs a command line or a shell whose streams are the channel. Returns a function that sends it a signal. */
   function run(channel: ServerChannel, args: string[], added: Record<string, string>, onTerminal: boolean) {
     const child = spawn('sh', args, { cwd: home, env: { ...environment, ...added }, detached: true })
     const { pid } = child
@@ -48,9 +48,9 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
     channel.pipe(child.stdin).on('error', () => {})
     child.stdout.pipe(channel, { end: false })
     child.stderr.pipe(channel.stderr, { end: false })
-    // As sshd does: whoever has a terminal is told that it has gone, the others run on.
+    // As with sshd, losing the connection ends a program with a terminal; without one it runs on.
     if (onTerminal) channel.on('close', () => kill(pid, 'SIGHUP'))
-    // Without somebody who reads what is still to come, the channel would never close.
+    // The channel closes only after all of its input has been read.
     child.stdin.on('close', () => channel.resume())
     child.on('error', () => {})
     const ended = once(child, 'close').then(async ([code, name]) => {
@@ -66,9 +66,9 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
   }
 
   function onSession(session: Session, client: string, closed: () => void) {
-    // As every sshd sets it.
+    // Every sshd sets this variable.
     const added: Record<string, string> = { SSH_CONNECTION: client }
-    // There is no terminal here: the shell's streams are pipes, whether one is asked for or not.
+    // The shell's streams are pipes even if the client asks for a terminal.
     let onTerminal = false
     session.on('pty', (accept) => {
       onTerminal = true
@@ -95,8 +95,8 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
   const server = new ssh2.Server(
     { hostKeys: [hostKey], ident: 'PracticeCluster' },
     (connection, { ip, port: from }) => {
-      // Answers are small and somebody waits for them: Nagle's algorithm would hold each back by 40 ms.
-      // Its types forget it.
+      // Answers are small and the client waits for each: Nagle's algorithm would delay them by 40 ms. The types of ssh2
+      // lack this method.
       ;(connection as Connection & { setNoDelay: (on: boolean) => void }).setNoDelay(true)
       connections.add(connection)
       let sessions = 0
@@ -134,7 +134,7 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
   }
 }
 
-/** ssh2's end() says goodbye; the socket below it does not. */
+/** Destroys the socket, because ssh2's end() would say goodbye first. */
 function cut(connection: Connection) {
   const { _sock: socket } = connection as Connection & { _sock?: { destroy: () => void } }
   if (socket) socket.destroy()
@@ -146,7 +146,7 @@ function mayEnter(context: AuthContext, allowed: ParsedKey): boolean {
   const wanted = allowed.getPublicSSH()
   const { key, signature, blob, hashAlgo } = context
   if (key.algo !== allowed.type || key.data.length !== wanted.length || !timingSafeEqual(key.data, wanted)) return false
-  // Without a signature the client only asks whether the key would do.
+  // A request without a signature only asks whether the key would be accepted.
   return !signature || !blob || allowed.verify(blob, signature, hashAlgo) === true
 }
 
@@ -154,6 +154,6 @@ function kill(group: number, name: NodeJS.Signals) {
   try {
     process.kill(-group, name)
   } catch {
-    // It has ended, or there is no such signal.
+    // The process has ended, or no such signal exists.
   }
 }

@@ -1,9 +1,8 @@
-/** The commands of PBS and of Torque over the practice queue: alike in what they take, different in what they print. */
+/** The commands of PBS and of Torque for the practice queue. They take the same options and print different forms. */
 import { writeFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { clockTime, readTaskRanges } from '../../../chapters/06-hpc/src/scheduler/script.ts'
 import {
   type Answer,
   accounted,
@@ -12,13 +11,16 @@ import {
   type CommandProgram,
   clock,
   columns,
-  endTogether,
   ran,
   readClock,
+  readDependencies,
   readMemory,
   readOptions,
+  runInteractively,
+  spoolScript,
 } from './commands.ts'
-import { type Demand, type Job, type Moment, RefusedError, type Submission, type Task } from './queue.ts'
+import { readTaskRanges } from './notation.ts'
+import { coresInUse, type Demand, type Job, type Moment, RefusedError, type Submission, type Task } from './queue.ts'
 
 type Flavour = 'pbs' | 'torque'
 
@@ -88,11 +90,11 @@ async function qsub(call: Call, flavour: Flavour): Promise<Answer> {
       err: options.text('j') === 'oe' ? out : resolve(call.folder, options.text('e') ?? `${name}.e${suffix}`),
     }
   }
-  const spooled = join(call.spool, `${Date.now()}-${Math.random()}.sh`)
-  await writeFile(spooled, text, { mode: 0o700 })
+  const spooled = await spoolScript(call, text)
+  const depends = options.texts('W').flatMap((attribute) => /^depend=(.*)$/.exec(attribute)?.[1] ?? [])
   const job = tryToSubmit(call, flavour, {
-    // As PBS does: a job begins in the home folder.
     name,
+    // A job begins in the home folder, as with PBS.
     folder: home,
     output,
     indices,
@@ -100,16 +102,16 @@ async function qsub(call: Call, flavour: Flavour): Promise<Answer> {
     demand: readDemand(options),
     environment: (task) => ({ ...jobEnvironment(task, call, flavour), ...variables(options.text('v')) }),
     queue: options.text('q') ?? 'practice',
-    dependencies: readDependencies(options.texts('W')),
+    dependencies: readDependencies(depends.join(','), new CommandError('qsub: illegal -W value', 2)),
     cancelWhenImpossible: true,
     held: options.has('h'),
     requeue: options.text('r') !== 'n',
-    notes: { depend: options.texts('W').find((text) => text.startsWith('depend=')), workFolder: call.folder },
+    notes: { depend: depends[0], workFolder: call.folder },
   })
   return { stdout: `${idOf(job)}\n` }
 }
 
-/** The server's name; it is also what qstat shows behind the numbers. */
+/** The server's name, which qstat also shows behind the numbers. */
 const server = 'practice'
 const idOf = ({ id, indices }: Job, index?: number) => `${id}${indices ? `[${index ?? ''}]` : ''}.${server}`
 
@@ -166,19 +168,6 @@ function readDemand(options: Options): Demand {
     memoryMb: mem === undefined ? undefined : readMemory(mem),
     walltimeMs: walltime === undefined ? undefined : readClock(walltime, 1000),
   }
-}
-
-function readDependencies(attributes: string[]): Submission['dependencies'] {
-  const whens = { afterok: 'ok', afternotok: 'not ok', afterany: 'any' } as const
-  const lists = attributes.filter((text) => text.startsWith('depend=')).map((text) => text.slice('depend='.length))
-  return lists
-    .flatMap((list) => list.split(','))
-    .flatMap((part) => {
-      const [word = '', ...ids] = part.split(':')
-      const when = whens[word as keyof typeof whens]
-      if (!when || ids.length === 0) throw new CommandError('qsub: illegal -W value', 2)
-      return ids.map((id) => ({ on: Number.parseInt(id, 10), when }))
-    })
 }
 
 const variables = (text = '') =>
@@ -239,7 +228,7 @@ const comments = {
 const own = { pbs: { timeout: -29, memory: -27, node: -4 }, torque: { timeout: -11, memory: -10, node: -4 } } as const
 const keptMs = 300_000
 
-/** What `qstat -f` says of a task, in the order of the real one. */
+/** A task's attributes in `qstat -f`, in the real program's order. */
 function attributesOf(task: Task, call: Call, flavour: Flavour): Record<string, string | number | object> {
   const { job, outcome } = task
   const attributes: Record<string, string | number | object> = {
@@ -253,12 +242,12 @@ function attributesOf(task: Task, call: Call, flavour: Flavour): Record<string, 
   if (task.state === 'held') attributes.Hold_Types = 'u'
   if (task.reason === 'dependency' || task.reason === 'never') attributes.Hold_Types = 's'
   const depend = job.notes?.depend
-  if (typeof depend === 'string' && task.state === 'pending') attributes.depend = depend.replace('depend=', '')
+  if (typeof depend === 'string' && task.state === 'pending') attributes.depend = depend
   if (job.demand.walltimeMs !== undefined) attributes['Resource_List.walltime'] = clock(job.demand.walltimeMs)
   attributes['Resource_List.ncpus'] = job.demand.nodes * job.demand.coresPerNode
   const PBS_O_WORKDIR = String(job.notes?.workFolder)
   attributes.Variable_List = flavour === 'pbs' ? { PBS_O_WORKDIR } : `PBS_O_HOST=login,PBS_O_WORKDIR=${PBS_O_WORKDIR}`
-  if (task.startedAt !== undefined) attributes['resources_used.walltime'] = clockTime(Math.floor(ran(task) / 1000))
+  if (task.startedAt !== undefined) attributes['resources_used.walltime'] = clock(ran(task))
   const comment = task.state === 'pending' ? comments[task.reason] : undefined
   if (comment) attributes.comment = comment
   if (outcome) {
@@ -292,7 +281,7 @@ function qstat(call: Call, flavour: Flavour): Answer {
   const history = flavour === 'torque' || options.has('x')
   const shown = asked.flatMap((task) => {
     if (task.state !== 'ended') return [task]
-    // The server's list is up to date; only its history may lag behind.
+    // The server's list is up to date. Only its history may lag behind.
     const moment = history && Date.now() - (task.endedAt ?? 0) < keptMs ? accounted(task, call.faults) : undefined
     return moment ? [{ ...task, ...moment }] : []
   })
@@ -301,7 +290,7 @@ function qstat(call: Call, flavour: Flavour): Answer {
   }
   const code = errors.length > 0 ? (asked.length > 0 && shown.length === 0 ? 35 : 153) : 0
   const label = (task: Task) => idOf(task.job, task.index)
-  // Without -t an array is one line, as alive as its liveliest task.
+  // Without -t an array is one line, with the state of its liveliest task.
   const lines = options.has('t')
     ? shown.map((task) => ({ task, id: label(task) }))
     : [...Map.groupBy(shown, ({ job }) => job)].flatMap(([job, tasks]) => {
@@ -354,7 +343,7 @@ const liveliness = ({ state }: Moment) => ({ ended: 0, held: 1, pending: 2, runn
 function pbsnodes({ queue, args }: Call, flavour: Flavour): Answer {
   const options = readOptions('pbsnodes', args, { a: 'a!', F: 'F' })
   const nodes = queue.nodes.map((node) => {
-    const used = [...node.running].reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
+    const used = coresInUse(node)
     const busy = flavour === 'pbs' ? 'job-busy' : 'job-exclusive'
     return { ...node, used, state: !node.up ? 'down' : used >= node.cores ? busy : 'free' }
   })
@@ -390,24 +379,20 @@ function pbsnodes({ queue, args }: Call, flavour: Flavour): Answer {
 }
 
 async function interactive(call: Call, options: Options, flavour: Flavour): Promise<Answer> {
-  const started = Promise.withResolvers<Task>()
-  const job = tryToSubmit(call, flavour, {
-    name: options.text('N') ?? 'STDIN',
-    folder: call.folder,
-    demand: readDemand(options),
-    requeue: false,
-    environment: () => ({}),
-    queue: options.text('q') ?? 'practice',
-    onStart: started.resolve,
+  const submit = (onStart: (task: Task) => void) =>
+    tryToSubmit(call, flavour, {
+      name: options.text('N') ?? 'STDIN',
+      folder: call.folder,
+      demand: readDemand(options),
+      requeue: false,
+      environment: () => ({}),
+      queue: options.text('q') ?? 'practice',
+      onStart,
+    })
+  return await runInteractively(call, submit, {
+    waiting: (job) => `qsub: waiting for job ${idOf(job)} to start\n`,
+    ready: (job) => `qsub: job ${idOf(job)} ready\n\n`,
+    ended: (job) => `\nqsub: job ${idOf(job)} completed\n`,
+    run: (task) => ({ command: ['sh'], environment: jobEnvironment(task, call, flavour) }),
   })
-  const [task] = job.tasks
-  if (!task) return {}
-  endTogether(call, job, task)
-  call.say(`qsub: waiting for job ${idOf(job)} to start\n`)
-  if (task.state !== 'running') await started.promise
-  call.say(`qsub: job ${idOf(job)} ready\n\n`)
-  const code = await call.run([{ command: ['sh'], environment: jobEnvironment(task, call, flavour) }])
-  call.queue.finish(task, { how: 'exit', code })
-  call.say(`\nqsub: job ${idOf(job)} completed\n`)
-  return { code }
 }

@@ -1,8 +1,8 @@
 /**
- * The queue behind the practice cluster: nodes with cores and memory, jobs in the order they came in, each run as a real
- * process as soon as it fits. Nodes are names only, all jobs run on this machine. It is for practice and tests.
+ * The queue behind the practice cluster. It has nodes with cores and memory, takes jobs in the order of their submission,
+ * and runs each as a real process as soon as it fits. Nodes are only names: all jobs run on this machine.
  *
- * A task is pending or held, then running, then ended; a requeued one is pending again.
+ * A task is pending or held, then running, then ended. A requeued task is pending again.
  */
 import { execFile } from 'node:child_process'
 import { EventEmitter } from 'node:events'
@@ -17,42 +17,48 @@ export interface PracticeNode {
   running: Set<Task>
 }
 
-/** What each of a job's nodes must have free. */
+/** What must be free on each of a job's nodes. */
 export interface Demand {
   nodes: number
   coresPerNode: number
   ranksPerNode: number
-  /** Without it the job's memory is not watched. */
+  /** The job's memory is watched only where this is given. */
   memoryMb?: number | undefined
   walltimeMs?: number | undefined
+}
+
+/** When a job may begin, seen from the job with the id `on`: it succeeded, it did not succeed, or it ended in any way. */
+export interface Dependency {
+  on: number
+  when: 'ok' | 'not ok' | 'any'
 }
 
 export interface Submission {
   name: string
   folder: string
-  /** Undefined: an interactive job, whose program runs elsewhere; `onStart` says that it may. */
+  /** Undefined for an interactive job, whose program runs elsewhere once `onStart` is called. */
   program?: string[]
   demand: Demand
-  /** What the scheduler sets in the job's environment. */
+  /** The scheduler's variables in the job's environment. */
   environment: (task: Task) => Record<string, string>
   output?: (task: Task) => { out: string; err: string }
   /** The indices of an array. */
   indices?: number[] | undefined
   /** How many tasks of an array may run at once. */
   atOnce?: number | undefined
-  dependencies?: { on: number; when: 'ok' | 'not ok' | 'any' }[]
-  /** Whether a job that can no longer begin is cancelled, or waits for ever. */
+  dependencies?: Dependency[]
+  /** Whether to cancel a job that can no longer begin; otherwise it waits for ever. */
   cancelWhenImpossible?: boolean
   held?: boolean
   requeue?: boolean
-  /** SIGTERM so long before the walltime ends. */
+  /** The job is sent SIGTERM this long before its walltime ends. */
   warnMs?: number | undefined
   queue: string
   onStart?: (task: Task) => void
   onChange?: ((task: Task) => void) | undefined
-  /** Whether a job that no node could ever run is taken all the same. */
+  /** Whether to take a job that no node could ever run. */
   mayWaitForEver?: boolean
-  /** What a dialect wants to remember. */
+  /** What the scheduler's commands want to remember. */
   notes?: Record<string, unknown>
 }
 
@@ -83,12 +89,12 @@ export interface Task extends Moment {
   startedAt?: number | undefined
   endedAt?: number | undefined
   restarts: number
-  /** What could be seen of it, from its submission on: accounting that lags behind shows an older moment. */
+  /** Its states since the submission: accounting that lags behind shows an older one. */
   history: Moment[]
   process?: Child | undefined
   /** Ends what an interactive job runs. */
   hangUp?: () => void
-  /** Set when the queue ends it: how, once its process is gone. */
+  /** Set when the queue ends the task: its outcome once the process is gone. */
   ending?: Outcome | 'requeue' | undefined
   timers: NodeJS.Timeout[]
 }
@@ -96,16 +102,16 @@ export interface Task extends Moment {
 export interface QueueOptions {
   nodes: { name: string; cores: number; memoryMb: number }[]
   environment: Record<string, string | undefined>
-  /** Between SIGTERM and SIGKILL at the end of the walltime, and after a cancellation. */
+  /** Time between SIGTERM and SIGKILL, at the end of the walltime and after a cancellation. */
   killWaitMs?: number
-  /** More jobs than these are refused. */
+  /** The queue refuses a job when this many have not ended. */
   mostJobs?: number
 }
 
 const memoryEveryMs = 250
 const requeueDelayMs = 200
 
-/** The request is one that this cluster can never fulfil; which words say so is the dialect's business. */
+/** The queue does not take a job; the scheduler's commands find the words for it. */
 export class RefusedError extends Error {
   override name = 'RefusedError'
   readonly why: 'too large' | 'too many jobs' | 'no such queue' | 'no such job'
@@ -142,8 +148,8 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     if (!this.queues.includes(submission.queue)) throw new RefusedError('no such queue')
     const large = this.nodes.filter((node) => fits(node, demand))
     if (large.length < demand.nodes && !submission.mayWaitForEver) throw new RefusedError('too large')
-    const waiting = [...this.jobs.values()].filter(({ tasks }) => tasks.some(({ state }) => state !== 'ended'))
-    if (waiting.length >= this.#mostJobs) throw new RefusedError('too many jobs')
+    const open = [...this.jobs.values()].filter(({ tasks }) => tasks.some(({ state }) => state !== 'ended'))
+    if (open.length >= this.#mostJobs) throw new RefusedError('too many jobs')
 
     const job: Job = { ...submission, id: this.#nextId++, tasks: [], submittedAt: Date.now() }
     const indices: (number | undefined)[] = submission.indices ?? [undefined]
@@ -187,7 +193,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.schedule()
   }
 
-  /** Ends what runs and lets it wait again, whatever was said of requeueing when it was submitted. */
+  /** Ends running tasks and puts them back into the queue, even if they were submitted as not to be requeued. */
   requeue(tasks: Task[]) {
     for (const task of tasks) {
       if (task.state !== 'running') continue
@@ -196,7 +202,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     }
   }
 
-  /** A node dies with all that runs on it: jobs that may be requeued wait again, the others have failed. */
+  /** Kills a node with all that runs on it: jobs that may be requeued wait again, the others have failed. */
   failNode(name: string) {
     const node = this.nodes.find((each) => each.name === name)
     if (!node) throw new Error(`no node ${name}; there are ${this.nodes.map((each) => each.name).join(', ')}`)
@@ -213,7 +219,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.schedule()
   }
 
-  /** Starts what fits. First come, first served: what has come later waits behind a job that does not fit yet. */
+  /** Starts what fits, first come, first served: later jobs wait behind one that does not fit yet. */
   schedule() {
     if (this.#closed) return
     let blocked = false
@@ -242,7 +248,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     }
   }
 
-  /** Whether the jobs that this one waits for have ended, and as it wants. */
+  /** `none` when the jobs that this one waits for have ended as it wants; otherwise why it waits. */
   #condition(job: Job): Reason {
     for (const { on, when } of job.dependencies ?? []) {
       const tasks = this.jobs.get(on)?.tasks ?? []
@@ -284,17 +290,17 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
         stopTimeoutMs: 100,
       })
     } catch {
-      // Its folder has gone, or its process had ended before it could be seen.
+      // Its folder has gone, or its process ended before it was seen.
       this.finish(task, { how: 'exit', code: 127 })
       return
     }
-    // Ended while it started.
+    // The queue has ended the task while its process was starting.
     if (task.ending || this.#closed) signal(task, 'SIGKILL')
     const { code, signal: name } = await task.process.exited
     this.finish(task, name ? { how: 'signal', signal: name } : { how: 'exit', code: code ?? 0 })
   }
 
-  /** The process of a task has ended; why the queue ended it, if it did, counts more than how. */
+  /** Records that a task's process has ended. If the queue ended it, that counts, and not how the process ended. */
   finish(task: Task, outcome: Outcome) {
     if (task.state !== 'running') return
     for (const timer of task.timers.splice(0)) clearTimeout(timer)
@@ -305,7 +311,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     if (ending === 'requeue') {
       task.restarts++
       this.#become(task, { state: 'pending', reason: 'none', nodes: [] })
-      // As real ones do, not at once: the node's failure must be known everywhere first.
+      // Not at once, as with real schedulers: all parts of the system must first hear of the node's failure.
       setTimeout(() => this.schedule(), requeueDelayMs).unref()
       return
     }
@@ -339,7 +345,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.emit('change', task)
   }
 
-  /** Ends a task whose processes together hold more memory than it asked for. */
+  /** Ends tasks whose processes together hold more memory than they asked for. */
   async #watchMemory() {
     const watched = [...this.jobs.values()].flatMap(({ demand, tasks }) =>
       demand.memoryMb === undefined ? [] : tasks.filter(({ state, process }) => state === 'running' && process),
@@ -372,10 +378,15 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
   }
 }
 
+/** How many cores of a node are in use. */
+export function coresInUse({ running }: PracticeNode): number {
+  return [...running].reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
+}
+
+/** Whether a node has what a job asks for: at all, or free now. */
 function fits(node: PracticeNode, { coresPerNode, memoryMb = 0 }: Demand, now = false): boolean {
-  const running = now ? [...node.running] : []
-  const cores = running.reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
-  const memory = running.reduce((sum, { job }) => sum + (job.demand.memoryMb ?? 0), 0)
+  const cores = now ? coresInUse(node) : 0
+  const memory = now ? [...node.running].reduce((sum, { job }) => sum + (job.demand.memoryMb ?? 0), 0) : 0
   return cores + coresPerNode <= node.cores && memory + memoryMb <= node.memoryMb
 }
 
@@ -384,6 +395,6 @@ function signal({ process: child }: Task, name: NodeJS.Signals, to: 'group' | 'l
   try {
     process.kill(to === 'group' ? -child.pid : child.pid, name)
   } catch {
-    // It has ended meanwhile.
+    // It has ended in the meantime.
   }
 }

@@ -1,4 +1,4 @@
-/** SFTP, version 3, over the files of this machine: the server's half of what ssh2 leaves to its user. */
+/** An SFTP server (version 3) for files of this machine. ssh2 speaks the protocol and leaves the file operations to its user. */
 import { constants, type Stats } from 'node:fs'
 import {
   chmod,
@@ -31,7 +31,7 @@ interface WithProtocol {
 type Handle = { file: FileHandle; append: boolean } | { entries: FileEntry[] }
 const mostEntries = 100
 
-/** Serves one SFTP channel; relative paths begin in the home folder. */
+/** Serves one SFTP channel. Relative paths begin in the home folder. */
 export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): void {
   const handles = new Map<number, Handle>()
   let nextHandle = 0
@@ -53,7 +53,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
     sftp.attrs(id, attributesOf(found))
     return true
   }
-  /** Runs a request that may answer itself, and then says true; whatever goes wrong with the file system is the answer. */
+  /** Handles a request: `work` returns true if it has sent the answer itself. Its errors are sent as the answer. */
   function answer(id: number, work: () => Promise<unknown>) {
     work().then(
       (answered) => answered !== true && sftp.status(id, status.OK),
@@ -64,9 +64,9 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
     )
   }
 
-  // The programs scp and sftp say that they have nothing more to ask, and wait for our end and for a status.
+  // The programs scp and sftp end their side, and then wait for our end and for an exit status.
   sftp.on('end', () => {
-    // ssh2 sends one for commands only.
+    // ssh2 sends an exit status for commands only.
     const { _protocol: protocol, outgoing } = sftp as SFTPWrapper & WithProtocol
     protocol?.exitStatus(outgoing.id, 0)
     sftp.end()
@@ -124,7 +124,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
       const names = ['.', '..', ...(await readdir(folder))]
       const entries = await Promise.all(
         names.map(async (entry) => {
-          // One that goes away meanwhile is left out.
+          // A file that disappears in the meantime is left out.
           const found = await lstat(join(folder, entry)).catch(() => undefined)
           return found ? [entryOf(entry, found)] : []
         }),
@@ -146,7 +146,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
   sftp.on('RMDIR', (id, name) => answer(id, () => rmdir(path(name))))
   sftp.on('MKDIR', (id, name, attributes) => answer(id, () => mkdir(path(name), attributes.mode ?? 0o777)))
   sftp.on('RENAME', (id, from, to) =>
-    // The protocol wants the new name to be free; only the extension posix-rename replaces.
+    // The protocol's own rename fails where the new name exists. Only the extension posix-rename replaces.
     answer(id, async () => {
       if (await exists(path(to))) throw new Error('File exists')
       await rename(path(from), path(to))
@@ -172,7 +172,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
       return true
     }),
   )
-  // OpenSSH has the two the other way round than the protocol's text; everybody follows OpenSSH.
+  // OpenSSH swaps the two arguments, against the protocol's text, and everybody follows OpenSSH.
   sftp.on('SYMLINK', (id, target, name) => answer(id, () => symlink(target, path(name))))
   sftp.on('close', () => {
     for (const handle of handles.values()) if ('file' in handle) void handle.file.close().catch(() => {})
@@ -217,7 +217,7 @@ function entryOf(name: string, found: Stats): FileEntry {
   }
 }
 
-/** Texts with their lengths before them, as SSH writes them. */
+/** SSH's strings: each preceded by its length. */
 function readStrings(data: Buffer): string[] {
   const texts: string[] = []
   for (let at = 0; at + 4 <= data.length; ) {

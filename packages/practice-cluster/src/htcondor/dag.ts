@@ -1,4 +1,4 @@
-/** DAGMan over the practice queue: follows a file of jobs that wait for each other. */
+/** DAGMan for the practice queue: runs the jobs of a DAG file in the order of their dependencies. */
 import { appendFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -13,7 +13,7 @@ interface Node {
   job?: Job
 }
 
-/** DAGMan is a job of its own, which submits the others as their parents succeed. It needs no core. */
+/** Submits DAGMan, a job that submits the other jobs once their parents have succeeded. It needs no core. */
 export async function submitDag(call: Call): Promise<Answer> {
   const [file = ''] = readOptions('condor_submit_dag', twoMinuses(call.args), { force: 'f!' }).operands
   const path = resolve(call.folder, file)

@@ -1,4 +1,4 @@
-/** HTCondor's commands over the practice queue: what they list, and what they do with jobs. */
+/** HTCondor's commands for the practice queue, other than submitting: lists, and what can be done with jobs. */
 import {
   type Answer,
   accounted,
@@ -10,7 +10,7 @@ import {
   readOptions,
   shortClock,
 } from '../commands.ts'
-import type { Moment, Task } from '../queue.ts'
+import { coresInUse, type Moment, type Task } from '../queue.ts'
 import { submitDag } from './dag.ts'
 import { removeReason, signalOf, submit, twoMinuses } from './submit.ts'
 
@@ -60,7 +60,7 @@ function adOf(task: Task, moment: Moment): Ad {
   ad.LastJobStatus = outcome?.how === 'node' ? 1 : task.startedAt === undefined ? 1 : 2
   if (outcome?.how === 'exit') Object.assign(ad, { ExitBySignal: false, ExitCode: outcome.code })
   if (outcome?.how === 'signal') Object.assign(ad, { ExitBySignal: true, ExitSignal: signalOf(outcome) })
-  // For what it used it is put on hold, and stays in the queue.
+  // A job that used too much memory is put on hold and stays in the queue.
   if (outcome?.how === 'memory')
     Object.assign(ad, {
       JobStatus: 5,
@@ -95,7 +95,7 @@ function list(call: Call, which: 'queue' | 'history'): Answer {
     const wanted =
       options.operands.length === 0 ||
       options.operands.some((id) => id === `${ad.ClusterId}` || id === `${ad.ClusterId}.${ad.ProcId}`)
-    // What has ended leaves the queue at once, whether or not the history knows it yet.
+    // A job that has ended leaves the queue at once, even if the history does not have it yet.
     const here = which === 'queue' ? inQueue : moment.state === 'ended' && !inQueue
     return here && wanted && matches(ad) ? [{ task, ad }] : []
   })
@@ -105,7 +105,7 @@ function list(call: Call, which: 'queue' | 'history'): Answer {
     const chosen = rows.map(({ ad }) =>
       Object.fromEntries(Object.entries(ad).filter(([name]) => !attributes || attributes.includes(name))),
     )
-    // As some versions do: of nothing they print nothing.
+    // Some versions print nothing for an empty list.
     return { stdout: chosen.length === 0 ? '' : `${JSON.stringify(chosen, null, 2)}\n` }
   }
   const letters = ['?', 'I', 'R', 'X', 'C', 'H']
@@ -150,7 +150,7 @@ function analysis(task: Task, { queue }: Call): string {
   return `${lines.join('\n')}\n`
 }
 
-/** Comparisons with ==, joined by && and ||, in parentheses. */
+/** Reads a constraint: comparisons with ==, joined by && and ||, with parentheses. */
 function compile(text: string): (ad: Ad) => boolean {
   const tokens = text.match(/\(|\)|&&|\|\||==|"[^"]*"|[\w.]+/g) ?? []
   let at = 0
@@ -189,7 +189,7 @@ function compile(text: string): (ad: Ad) => boolean {
   return test
 }
 
-/** condor_rm, condor_hold and condor_release: on clusters, on processes, or where a constraint holds. */
+/** condor_rm, condor_hold and condor_release, which take clusters, processes, or a constraint. */
 function act(apply: (call: Call, tasks: Task[]) => void, all: string, done: string): CommandProgram {
   return (call) => {
     const options = readOptions(call.program, twoMinuses(call.args), { constraint: '', all: '!' })
@@ -219,18 +219,15 @@ function status({ queue, args }: Call): Answer {
   const options = readOptions('condor_status', twoMinuses(args), { json: '!', attributes: '', compact: '!' })
   const slots = queue.nodes
     .filter(({ up }) => up)
-    .map(({ name, cores, memoryMb, running }) => {
-      const used = [...running].reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
-      return {
-        Name: `slot1@${name}`,
-        Machine: name,
-        State: 'Unclaimed',
-        Activity: 'Idle',
-        TotalCpus: cores,
-        Cpus: cores - used,
-        TotalMemory: memoryMb,
-      }
-    })
+    .map((node) => ({
+      Name: `slot1@${node.name}`,
+      Machine: node.name,
+      State: 'Unclaimed',
+      Activity: 'Idle',
+      TotalCpus: node.cores,
+      Cpus: node.cores - coresInUse(node),
+      TotalMemory: node.memoryMb,
+    }))
   if (options.has('json')) return { stdout: `${JSON.stringify(slots, null, 2)}\n` }
   const head = ['Name', 'OpSys', 'State', 'Activity', 'Cpus', 'Free']
   const rows = slots.map(({ Name, State, Activity, TotalCpus, Cpus }) => [

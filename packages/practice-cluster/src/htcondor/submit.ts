@@ -1,17 +1,17 @@
-/** condor_submit over the practice queue: reads a submit description, and writes the job's log. */
+/** condor_submit for the practice queue: reads submit descriptions and writes the jobs' event logs. */
 import { appendFileSync } from 'node:fs'
 import { access, constants as modes, readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { resolve } from 'node:path'
-import { type Answer, type Call, CommandError, endTogether, readMemory, readOptions } from '../commands.ts'
+import { type Answer, type Call, CommandError, readMemory, readOptions, runInteractively } from '../commands.ts'
 import type { Job, Moment, Task } from '../queue.ts'
 
-/** HTCondor's options are words behind one minus. */
+/** HTCondor writes long options with one minus. */
 export const twoMinuses = (args: string[]) => args.map((word) => word.replace(/^-(?=[a-z]{2})/i, '--'))
 
 interface Description {
   commands: Map<string, string>
-  /** The variables of each process. */
+  /** The variables of each process (a process is a task of the job). */
   rows: Record<string, string>[]
 }
 
@@ -60,7 +60,7 @@ export async function submitFile(call: Call, file: string, notes: Record<string,
     demand: {
       nodes: Number(commands.get('machine_count') ?? 1),
       ranksPerNode: 1,
-      // No machine is in another pool than this.
+      // All machines are in one pool.
       coresPerNode:
         pool === undefined || pool === 'practice' ? Number(commands.get('request_cpus') ?? 1) : Number.MAX_SAFE_INTEGER,
       memoryMb: commands.has('request_memory') ? readMemory(commands.get('request_memory') ?? '') : undefined,
@@ -80,7 +80,7 @@ export async function submitFile(call: Call, file: string, notes: Record<string,
     queue: 'practice',
     held: /^true$/i.test(commands.get('hold') ?? ''),
     requeue: !removal.includes('NumJobStarts > 0'),
-    // A job that no machine can run waits: one may be added. So it does when it asks for a pool that is not there.
+    // A job that no machine can run waits, in case such a machine is added; so does one that asks for an unknown pool.
     mayWaitForEver: true,
     notes: {
       ...notes,
@@ -120,7 +120,7 @@ function readEnvironment(text: string): Record<string, string> {
   )
 }
 
-/** The job's event log. */
+/** Writes a task's change of state into the job's event log. */
 function writeEvent(file: string, task: Task) {
   const { job, index = 0, state, outcome } = task
   const pad = (value: number, width: number) => String(value).padStart(width, '0')
@@ -153,7 +153,7 @@ function writeEvent(file: string, task: Task) {
   try {
     appendFileSync(file, text)
   } catch {
-    // Its folder has gone.
+    // The job's folder has gone.
   }
 }
 
@@ -168,27 +168,24 @@ export function removeReason({ outcome }: Moment): string {
 }
 
 async function interactive(call: Call): Promise<Answer> {
-  const started = Promise.withResolvers<Task>()
-  const job = call.queue.submit({
-    name: 'interactive',
-    folder: call.folder,
-    queue: 'practice',
-    indices: [0],
-    requeue: false,
-    environment: () => ({}),
-    demand: { nodes: 1, coresPerNode: 1, ranksPerNode: 1 },
-    notes: {},
-    onStart: started.resolve,
+  const submit = (onStart: (task: Task) => void) =>
+    call.queue.submit({
+      name: 'interactive',
+      folder: call.folder,
+      queue: 'practice',
+      indices: [0],
+      requeue: false,
+      environment: () => ({}),
+      demand: { nodes: 1, coresPerNode: 1, ranksPerNode: 1 },
+      notes: {},
+      onStart,
+    })
+  return await runInteractively(call, submit, {
+    waiting: ({ id }) => `Submitting job(s).\n1 job(s) submitted to cluster ${id}.\nWaiting for job to start...\n`,
+    ready: (_, task) => `Welcome to slot1@${task.nodes[0]}!\n`,
+    run: ({ nodes: [node = ''] }) => ({
+      command: ['sh'],
+      environment: { _CONDOR_SLOT: `slot1@${node}`, PRACTICE_NODE: node },
+    }),
   })
-  const [task] = job.tasks
-  if (!task) return {}
-  endTogether(call, job, task)
-  call.say(`Submitting job(s).\n1 job(s) submitted to cluster ${job.id}.\nWaiting for job to start...\n`)
-  if (task.state !== 'running') await started.promise
-  call.say(`Welcome to slot1@${task.nodes[0]}!\n`)
-  const code = await call.run([
-    { command: ['sh'], environment: { _CONDOR_SLOT: `slot1@${task.nodes[0]}`, PRACTICE_NODE: task.nodes[0] ?? '' } },
-  ])
-  call.queue.finish(task, { how: 'exit', code })
-  return { code }
 }

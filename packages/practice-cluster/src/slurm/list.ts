@@ -1,5 +1,4 @@
-/** Slurm's commands over the practice queue: the options and forms that this chapter and its readers need of them. */
-import { readTaskRanges, taskRanges } from '../../../../chapters/06-hpc/src/scheduler/script.ts'
+/** Slurm's commands for the practice queue, other than submitting, with the options and formats that people use most. */
 import {
   type Answer,
   accounted,
@@ -12,7 +11,8 @@ import {
   readOptions,
   shortClock,
 } from '../commands.ts'
-import type { Moment, Task } from '../queue.ts'
+import { readTaskRanges, taskRanges } from '../notation.ts'
+import { coresInUse, type Moment, type Task } from '../queue.ts'
 import { hostList, sbatch, srun } from './submit.ts'
 
 export const slurmCommands: Record<string, CommandProgram> = { sbatch, squeue, sacct, scancel, scontrol, sinfo, srun }
@@ -70,7 +70,7 @@ function exitOf({ outcome }: Moment): [code: number, signal: number] {
   return [0, outcome ? 9 : 0]
 }
 
-/** The tasks behind `123`, `123_4` and `123_[0-3,7]`, separated by commas; undefined for an id that there is not. */
+/** The tasks behind ids such as `123`, `123_4` and `123_[0-3,7]`, separated by commas; undefined for an unknown id. */
 function tasksOf(call: Call, text: string): (Task[] | undefined)[] {
   return [...text.matchAll(/[^,[]+(?:\[[^\]]*\])?/g)].map(([part]) => {
     const [, id = '', index, range] = /^(\d+)(?:_(\d+)|_\[([^\]]+)\])?$/.exec(part) ?? []
@@ -81,7 +81,7 @@ function tasksOf(call: Call, text: string): (Task[] | undefined)[] {
 }
 
 const everyTask = ({ queue }: Call) => [...queue.jobs.values()].flatMap(({ tasks }) => tasks)
-/** MinJobAge: so long squeue and scontrol know a job that has ended. */
+/** MinJobAge: how long squeue and scontrol remember a job that has ended. */
 const keptMs = 300_000
 const remembered = ({ state, endedAt = 0 }: Moment & { endedAt?: number | undefined }) =>
   state !== 'ended' || Date.now() - endedAt < keptMs
@@ -176,7 +176,7 @@ function squeue(call: Call): Answer {
 
 const place = (task: Task) => (task.state === 'running' ? hostList(task.nodes) : `(${reasonOf(task)})`)
 
-/** Waiting tasks of one array in one line, `123_[0-3,7]`, as squeue and sacct do without being told otherwise. */
+/** Puts the waiting tasks of an array into one row, `123_[0-3,7]`, as squeue and sacct do by default. */
 function together(tasks: Task[]): { task: Task; id: string }[] {
   const rows: { task: Task; id: string }[] = []
   for (const [job, own] of Map.groupBy(tasks, ({ job }) => job)) {
@@ -315,7 +315,7 @@ function sinfo({ queue, args }: Call): Answer {
   const nodes = queue.nodes
     .filter(({ name }) => !only || only.includes(name))
     .map((node) => {
-      const used = [...node.running].reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
+      const used = coresInUse(node)
       return {
         ...node,
         used,

@@ -1,8 +1,18 @@
-/** sbatch and srun over the practice queue: what they take, and what their jobs find in their environment. */
-import { readFile, writeFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
-import { readTaskRanges, taskRanges } from '../../../../chapters/06-hpc/src/scheduler/script.ts'
-import { type Answer, type Call, CommandError, endTogether, readClock, readMemory, readOptions } from '../commands.ts'
+/** sbatch and srun for the practice queue: the options they take, and the environment their jobs get. */
+import { readFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import {
+  type Answer,
+  type Call,
+  CommandError,
+  readClock,
+  readDependencies,
+  readMemory,
+  readOptions,
+  runInteractively,
+  spoolScript,
+} from '../commands.ts'
+import { readTaskRanges, taskRanges } from '../notation.ts'
 import { type Demand, type Job, RefusedError, type Submission, type Task } from '../queue.ts'
 
 const resourceOptions = {
@@ -46,7 +56,7 @@ export async function sbatch(call: Call): Promise<Answer> {
   const folder = resolve(call.folder, own.text('chdir') ?? '.')
   const text = wrap ? `#!/bin/sh\n${wrap}\n` : await readScript(call, path)
   const lines = [...text.matchAll(/^#SBATCH[ \t]+(.*)$/gm)].flatMap(([, line = '']) => words(line))
-  // What stands on the command line comes last, and so it wins.
+  // The command line comes last, so it wins.
   const options = readOptions('sbatch', [...lines, ...call.args], batchOptions)
   const demand = readDemand('sbatch', options)
   const array = options.text('array')
@@ -56,8 +66,6 @@ export async function sbatch(call: Call): Promise<Answer> {
   const output = options.text('output') ?? (indices ? 'slurm-%A_%a.out' : 'slurm-%j.out')
   const error = options.text('error') ?? output
   const name = options.text('job-name') ?? (wrap ? 'wrap' : path ? basename(path) : 'sbatch')
-  const spooled = join(call.spool, `${Date.now()}-${Math.random()}.sh`)
-  await writeFile(spooled, text, { mode: 0o700 })
 
   const submission: Submission = {
     name,
@@ -65,12 +73,12 @@ export async function sbatch(call: Call): Promise<Answer> {
     demand,
     indices,
     queue: options.text('partition') ?? 'practice',
-    program: [spooled, ...scriptArgs],
+    program: [await spoolScript(call, text), ...scriptArgs],
     ...(atOnce ? { atOnce: Number(atOnce) } : {}),
-    // What the submitting shell has goes with the job.
+    // The job inherits the submitting shell's variables.
     environment: (task) => ({ ...call.environment, ...jobEnvironment(task), SLURM_SUBMIT_DIR: call.folder }),
     output: (task) => ({ out: resolve(folder, fill(output, task)), err: resolve(folder, fill(error, task)) }),
-    dependencies: readDependencies(options.text('dependency')),
+    dependencies: readDependencies(options.text('dependency') ?? '', refused('Job dependency problem')),
     cancelWhenImpossible: options.text('kill-on-invalid-dep') === 'yes',
     held: options.has('hold'),
     requeue: !options.has('no-requeue'),
@@ -110,7 +118,7 @@ async function readScript(call: Call, path: string | undefined): Promise<string>
   return text
 }
 
-/** The words of a line of options, quotes taken off. */
+/** Splits a line of options into words, and removes their quotes. */
 function words(line: string): string[] {
   return [...line.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)].map(([word]) => word.replaceAll(/["']/g, ''))
 }
@@ -137,20 +145,7 @@ function readDemand(program: string, options: Options): Demand {
   return { nodes, ranksPerNode, coresPerNode: ranksPerNode * number('cpus-per-task', 1), walltimeMs, memoryMb }
 }
 
-function readDependencies(text: string | undefined): Submission['dependencies'] {
-  const whens = { afterok: 'ok', afternotok: 'not ok', afterany: 'any' } as const
-  return (text ?? '')
-    .split(',')
-    .filter(Boolean)
-    .flatMap((part) => {
-      const [word = '', ...ids] = part.split(':')
-      const when = whens[word as keyof typeof whens]
-      if (!when || ids.length === 0 || !ids.every((id) => /^\d+$/.test(id))) throw refused('Job dependency problem')
-      return ids.map((id) => ({ on: Number(id), when }))
-    })
-}
-
-/** `B:TERM@30`: other signals than SIGTERM are not for practice. */
+/** `B:TERM@30` in ms. No other signal is supported. */
 function readWarning(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const [, seconds] = /^B:(?:SIG)?TERM@(\d+)$/.exec(text) ?? []
@@ -158,7 +153,7 @@ function readWarning(text: string | undefined): number | undefined {
   return Number(seconds) * 1000
 }
 
-/** %j, %A, %a, %x, %N and %% in the name of a file. */
+/** Replaces %j, %A, %a, %x, %N and %% in the name of a file. */
 function fill(pattern: string, task: Task): string {
   const { job, index } = task
   const values: Record<string, string> = {
@@ -213,7 +208,7 @@ export function hostList(names: readonly string[]): string {
   return `n[${taskRanges(names.map((name) => Number(name.slice(1))))}]`
 }
 
-/** In a job: starts the ranks of a parallel program on the job's nodes. Outside one: a job of its own, for one program. */
+/** srun: in a job it starts the ranks of a parallel program on the job's nodes; outside it is a job of its own. */
 export async function srun(call: Call): Promise<Answer> {
   const { options, program } = splitProgram(call.args)
   if (program.length === 0) throw new CommandError('srun: fatal: No command given to execute.')
@@ -242,29 +237,24 @@ export async function srun(call: Call): Promise<Answer> {
 }
 
 async function interactive(call: Call, options: Options, program: string[]): Promise<Answer> {
-  const started = Promise.withResolvers<Task>()
-  const job = tryToSubmit(call.queue, {
-    name: options.text('job-name') ?? basename(program[0] ?? ''),
-    folder: call.folder,
-    demand: readDemand('srun', options),
-    environment: jobEnvironment,
-    queue: options.text('partition') ?? 'practice',
-    onStart: started.resolve,
+  const submit = (onStart: (task: Task) => void) =>
+    tryToSubmit(call.queue, {
+      name: options.text('job-name') ?? basename(program[0] ?? ''),
+      folder: call.folder,
+      demand: readDemand('srun', options),
+      environment: jobEnvironment,
+      queue: options.text('partition') ?? 'practice',
+      onStart,
+    })
+  return await runInteractively(call, submit, {
+    sayIfItWaits: true,
+    waiting: ({ id }) => `srun: job ${id} queued and waiting for resources\n`,
+    ready: ({ id }) => `srun: job ${id} has been allocated resources\n`,
+    run: (task) => ({ command: program, environment: { ...jobEnvironment(task), SLURM_PROCID: '0' } }),
   })
-  const [waiting] = job.tasks
-  if (!waiting) return {}
-  endTogether(call, job, waiting)
-  if (waiting.state === 'pending') {
-    call.say(`srun: job ${job.id} queued and waiting for resources\n`)
-    await started.promise
-    call.say(`srun: job ${job.id} has been allocated resources\n`)
-  }
-  const code = await call.run([{ command: program, environment: { ...jobEnvironment(waiting), SLURM_PROCID: '0' } }])
-  call.queue.finish(waiting, { how: 'exit', code })
-  return { code }
 }
 
-/** srun's options end where its program begins. */
+/** Separates srun's own options from the program and its arguments. */
 function splitProgram(args: string[]): { options: Options; program: string[] } {
   const own: string[] = []
   const rest = [...args]

@@ -1,8 +1,8 @@
 /**
- * What stands behind `sbatch`, `qstat` and the others in a shell of the practice cluster: hands the command to the cluster
- * and prints its answer. srun and qsub -I are told what to run, and run it here, so that it has the shell's own streams.
+ * The program behind `sbatch`, `qstat` and the other commands of the practice cluster: it hands the command to the cluster
+ * and prints the answer. For srun and qsub -I the cluster tells it what to run, and it runs that with its own streams.
  *
- * Plain JavaScript: it starts for every command, and nothing has to be loaded first.
+ * It starts for every command, so it is plain JavaScript, which needs no loader.
  */
 import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
@@ -24,7 +24,7 @@ socket.on('error', () => {
   process.stderr.write(`${program}: the practice cluster does not answer\n`)
   end(1)
 })
-// The cluster has ended this job, or itself.
+// The cluster has ended this job, or has ended itself.
 socket.on('close', () => end(1))
 for (const name of ['SIGTERM', 'SIGHUP', 'SIGINT']) process.on(name, () => end(128 + constants.signals[name]))
 
@@ -35,7 +35,7 @@ for await (const line of createInterface({ input: socket })) {
   if (stdin) send({ stdin: await text(process.stdin) })
   if (run) send({ ended: Math.max(0, ...(await Promise.all(run.map(start)))) })
   if (answer) {
-    // Written before the exit, however much it is.
+    // process.exit drops what is not written yet.
     await new Promise((resolve) => process.stdout.write(answer.stdout ?? '', resolve))
     await new Promise((resolve) => process.stderr.write(answer.stderr ?? '', resolve))
     process.exit(answer.code ?? 0)
