@@ -6,24 +6,29 @@
  *     pnpm --filter 03-parallel start fib
  *     pnpm --filter 03-parallel start fib --n 40
  *
- * Every way computes fib(n), slowly and on purpose, k times at once, for k = 1 up to twice the number of cores. The
- * threads and processes have started before the clock does; what a start costs is in the table's last line. Where
- * python3 is installed, its threads and processes do the same with a smaller n, for it is slower.
+ * Each way computes fib(n), slowly on purpose, k times at once, for k = 1 up to twice the number of cores. Its threads or
+ * processes have started before the clock does; what a start costs stands in the last line of the table. If python3 is
+ * installed, its threads and processes do the same with a smaller n, for Python is slower.
  *
  * Look for: the lines that stay flat up to the number of cores and rise from there; and Python's threads, which share one
  * interpreter lock and gain nothing.
  */
 import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { compareWithSerial, interleave } from '@repo/common/measure'
+import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { Piscina } from 'piscina'
 import { fib } from '../src/fib/fib.ts'
-import { drawFib, type FibRow, pythonOf } from '../src/fib/picture.ts'
-import { childProcesses, mainThread, piscinaPool, python, rawThreads } from '../src/fib/ways.ts'
+import { python } from '../src/fib/python.ts'
+import { WorkerPool } from '../src/pool/pool.ts'
+import { processes, threads } from '../src/pool/workers.ts'
+
+const fibModule = new URL('../src/fib/fib.ts', import.meta.url)
 
 export default example(import.meta, {
   options: {
@@ -37,33 +42,56 @@ export default example(import.meta, {
     const counts = countsUpTo(2 * cores)
     const most = counts.at(-1) as number
     print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)
-    await using opened = new AsyncDisposableStack()
+
+    // Our own pool with a thread for each computation, a package's pool with a thread for each core, and our own pool with
+    // a process for each computation. All workers start before the clock does.
+    const startMs: Record<string, number> = {}
+    await using onThreads = new WorkerPool<number, number>(threads(fibModule), most)
+    startMs.worker_threads = await startOfOne(onThreads, most)
+    await using piscina = new Piscina<number, number>({
+      filename: fibModule.href,
+      minThreads: cores,
+      maxThreads: cores,
+    })
+    startMs['piscina pool'] = await startOfOne(piscina, cores)
+    await using onProcesses = new WorkerPool<number, number>(processes(fibModule), most)
+    startMs['child processes'] = await startOfOne(onProcesses, most)
+
     const ways = {
-      'main thread': opened.use(mainThread(signal)),
-      worker_threads: opened.use(await rawThreads(most)),
-      'piscina pool': opened.use(await piscinaPool(cores)),
-      'child processes': opened.use(await childProcesses(most)),
+      async 'main thread'(k: number) {
+        const results: number[] = []
+        while (results.length < k) {
+          results.push(fib(n))
+          // Lets Ctrl-C be heard.
+          await setImmediate(undefined, { signal })
+        }
+        return results
+      },
+      worker_threads: (k: number) => atOnce(k, () => onThreads.run(n)),
+      'piscina pool': (k: number) => atOnce(k, () => piscina.run(n)),
+      'child processes': (k: number) => atOnce(k, () => onProcesses.run(n)),
     }
     const names = Object.keys(ways) as (keyof typeof ways)[]
-    // Ctrl-C ends them, and with them every wait below.
+    // Ctrl-C ends the workers, and with them every wait below.
     const stopped = aborted(signal)
     const expected = fib(n)
     const checked = (name: keyof typeof ways, k: number) => async () => {
-      const results = await Promise.race([ways[name].run(n, k), stopped])
+      const results = await Promise.race([ways[name](k), stopped])
       if (!results.every((result) => result === expected)) throw new Error(`${name} computed ${results}`)
     }
 
+    // Every way in turn, for each k.
     using bar = progress('computing', 1)
-    const rows: FibRow[] = []
+    const rows: { k: number; ms: Record<string, number> }[] = []
     for (const [at, k] of counts.entries()) {
       const timed = await interleave(Object.fromEntries(names.map((name) => [name, checked(name, k)])), {
         rounds: quick ? 3 : 5,
         signal,
         onProgress: (done, total) => bar.update((at + done / total) / counts.length),
       })
-      rows.push({ k, ms: Object.fromEntries(names.map((name) => [name, timed[name]?.ms ?? Number.NaN])) })
+      rows.push({ k, ms: Object.fromEntries(Object.entries(timed).map(([name, { ms }]) => [name, ms])) })
     }
-    // The gain of two workers, beside what the machine could give at the same time.
+    // The speedup of two threads, beside what the machine could give at the same time.
     bar.update(1, 'two workers beside the ceiling')
     const workers = Math.min(2, most)
     const two = await compareWithSerial(
@@ -73,44 +101,63 @@ export default example(import.meta, {
     bar.update(1, 'computing in Python')
     const inPython = await python(pythonN, counts, signal)
 
-    const svg = drawFib(names, rows, inPython, cores)
-    const result = {
-      n,
-      cores,
-      rows,
-      two,
-      pythonN,
-      python: inPython ?? null,
-      startMs: Object.fromEntries(names.map((name) => [name, ways[name].startMs])),
-      picture: await picture('fib.svg', svg),
-    }
-    const pythonCells = (k: number) =>
-      inPython ? [times(pythonOf(inPython, k, 'threadsMs')), times(pythonOf(inPython, k, 'processesMs'))] : []
+    // Every column as multiples of its own time for one computation.
+    const oneMs = rows[0]?.ms['main thread'] ?? Number.NaN
+    const own = names.map((name) => ({ name, points: rows.map(({ k, ms }) => ({ x: k, y: (ms[name] ?? 0) / oneMs })) }))
+    const results = inPython?.results ?? []
+    const pythonColumns = [
+      { name: 'Python threads', points: results.map(({ k, oneMs, threadsMs }) => ({ x: k, y: threadsMs / oneMs })) },
+      {
+        name: 'Python processes',
+        points: results.map(({ k, oneMs, processesMs }) => ({ x: k, y: processesMs / oneMs })),
+      },
+    ].slice(0, inPython ? 2 : 0)
+    const series = [...own, ...pythonColumns.map((column) => ({ ...column, style: 'dashed' as const }))]
+    const slowest = Math.max(...series.flatMap(({ points }) => points.map(({ y }) => y)))
+    const svg = linePlot({
+      title: 'The same computation k times at once',
+      subtitle: `time as a multiple of one computation; ${cores} cores`,
+      width: 900,
+      x: { label: 'computations', ticks: counts, tickFormat: 'd' },
+      y: { label: 'time / time of one', domain: [0, slowest] },
+      series,
+    })
+    const path = await picture('fib.svg', svg)
     print(
       '',
       table(
-        ['k', ...names, ...(inPython ? ['Python threads', 'Python processes'] : [])],
+        ['k', ...names, ...pythonColumns.map(({ name }) => name)],
         [
-          ...rows.map(({ k, ms }) => [k, ...names.map((name) => milliseconds(ms[name] ?? 0)), ...pythonCells(k)]),
-          [
-            'start of one',
-            ...names.map((name) => (ways[name].startMs ? milliseconds(ways[name].startMs) : '')),
-            ...(inPython ? ['', ''] : []),
-          ],
+          ...rows.map(({ k, ms }, at) => {
+            const inPython = pythonColumns.map(({ points }) => times(points[at]?.y ?? 0))
+            return [k, ...names.map((name) => milliseconds(ms[name] ?? 0)), ...inPython]
+          }),
+          ['start of one', '', ...Object.values(startMs).map(milliseconds), ...pythonColumns.map(() => '')],
         ],
       ),
       '',
       inPython
-        ? `Python ${inPython.version}: fib(${pythonN}), as multiples of the time of one, ${milliseconds(inPython.results[0]?.oneMs ?? 0)}.`
+        ? `Python ${inPython.version}: fib(${pythonN}), as multiples of the time of one, ${milliseconds(results[0]?.oneMs ?? 0)}.`
         : 'python3 was not found: its columns are missing.',
       `${workers} worker_threads: ${times(two.speedup)} as fast as one thread, ceiling ${times(two.ceiling)}: efficiency ${percent(two.efficiency)}.`,
-      `Picture: ${result.picture}`,
+      `Picture: ${path}`,
     )
-    return result
+    return { n, cores, rows, two, pythonN, python: inPython ?? null, startMs, picture: path }
   },
   figure: ({ two, cores }) =>
     `${times(two.speedup)} as fast on ${two.workers} threads, ceiling ${times(two.ceiling)} (${cores} cores)`,
 })
+
+function atOnce(k: number, run: () => Promise<number>): Promise<number[]> {
+  return Promise.all(Array.from({ length: k }, run))
+}
+
+/** Has a pool start all its workers. Returns the time in ms for each of them. */
+async function startOfOne(pool: { run: (n: number) => Promise<number> }, workers: number): Promise<number> {
+  const begin = performance.now()
+  await atOnce(workers, () => pool.run(1))
+  return (performance.now() - begin) / workers
+}
 
 /** 1 to `most`; on large machines at most ten of them, powers of two and the number of cores among them. */
 function countsUpTo(most: number): number[] {

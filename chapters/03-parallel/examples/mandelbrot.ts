@@ -20,7 +20,7 @@ import { listOf, number, wholeNumber, workerCount } from '@repo/common/example/o
 import { compareWithSerial } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
-import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/texts/mandelbrot'
+import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/workloads/mandelbrot'
 import { encode } from 'fast-png'
 import { Piscina } from 'piscina'
 

@@ -19,7 +19,7 @@ import { accepting, flag, wholeNumber, workerCount } from '@repo/common/example/
 import { interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
-import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { AsyncQueue } from '../src/queues/async-queue.ts'
 import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../src/queues/process-queues.ts'
 import { Ring, ringMemory } from '../src/ring/ring.ts'

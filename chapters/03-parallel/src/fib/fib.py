@@ -1,7 +1,7 @@
-"""The same Fibonacci number k times on Python's threads and on its processes; prints the times as JSON.
+"""Computes the same Fibonacci number k times at once, on threads and on processes. Prints the times as JSON.
 
-Arguments: n, and the numbers of tasks, as in `20 1 2 4`. For each k it starts k threads, and a pool of k processes that
-is warm before the clock starts.
+Arguments: n, then each k, as in `20 1 2 4`. The threads start within the measured time; the pool of k processes is warm
+before it.
 """
 
 import json

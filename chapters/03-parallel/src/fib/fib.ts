@@ -1,11 +1,11 @@
-/** The slowest way to a Fibonacci number: work that takes nothing but processor time. */
+/** The slowest way to compute a Fibonacci number: work that needs nothing but processor time. */
 
-/** fib(0) = 0, fib(1) = 1; takes about 1.6 times as long for each next n. */
+/** fib(0) = 0, fib(1) = 1. Each n takes about 1.6 times as long as the one before. */
 export function fib(n: number): number {
   return n < 2 ? n : fib(n - 1) + fib(n - 2)
 }
 
-/** For a worker: fib(n), or an error for what is no number of the sequence. */
+/** A pool's task: fib(n). Throws a RangeError if n is not a whole number from 0. */
 export default function work(n: number): number {
   if (!Number.isInteger(n) || n < 0) throw new RangeError(`there is no fib(${n})`)
   return fib(n)
