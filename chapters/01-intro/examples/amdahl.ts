@@ -8,51 +8,52 @@
  *     pnpm --filter 01-intro start amdahl --fraction 0.5
  *
  * Amdahl keeps the work the same: the serial part stays and sets a limit. Gustafson lets the work grow with the workers:
- * the parallel part grows, the serial part does not, and there is no limit. In the JSON document `limit` is null where
- * there is none, at a fraction of 1.
+ * the parallel part grows, the serial part does not, and there is no limit. In the JSON document `limit` is null if the
+ * fraction is 1, because then Amdahl has no limit either.
  *
- * Look for: ten times the workers, from 100 to 1000, make it less than twice as fast.
+ * Look for: ten times the workers, 1000 instead of 100, do not even double the speedup.
  */
 import { example } from '@repo/common/example/example'
-import { number } from '@repo/common/example/options'
+import { listOf, number, wholeNumber } from '@repo/common/example/options'
 import { linePlot } from '@repo/common/output/plots'
 import { count, table } from '@repo/common/output/terminal'
 import { amdahl, amdahlLimit, gustafson } from '../src/laws/laws.ts'
-import { ascendingList } from '../src/lists.ts'
 
 const mostWorkers = 1_000_000
-
-const workersList = ascendingList(
-  `up to 100 different whole numbers from 1 to ${mostWorkers}, the smallest first: 10,100,1000`,
-  (text) => {
-    const workers = /^\d+$/.test(text) ? Number(text) : 0
-    return workers >= 1 && workers <= mostWorkers ? workers : undefined
-  },
-)
+const accepts = `up to 100 different whole numbers from 1 to ${mostWorkers}, the smallest first: 10,100,1000`
 
 export default example(import.meta, {
   options: {
     fraction: number(0, 1).default(0.99).describe('the part of the work that can be divided'),
-    workers: workersList.default([1, 2, 4, 10, 100, 1000]).describe('numbers of workers'),
+    workers: listOf(wholeNumber(1, mostWorkers), accepts, { max: 100, ascending: true })
+      .default([1, 2, 4, 10, 100, 1000])
+      .describe('numbers of workers'),
   },
 
   async run({ fraction, workers }, { print, picture }) {
+    // Both laws for each number of workers. Efficiency is the share of the workers' time that is spent on work.
     const rows = workers.map((p) => {
       const speedup = amdahl(fraction, p)
       return { workers: p, amdahl: speedup, gustafson: gustafson(fraction, p), efficiency: speedup / p }
     })
-    // 1 − 0.99 in binary is off in its 17th digit; a limit of 100 should read 100.
+    // 1 − 0.99 is not exact in binary: rounding to 12 digits makes a limit of 100 read 100.
     const limit = Number(amdahlLimit(fraction).toPrecision(12))
 
     const most = Math.max(10, ...workers)
     const steps = Array.from({ length: 201 }, (_, step) => most ** (step / 200))
     const curve = (law: (processors: number) => number) => steps.map((x) => ({ x, y: law(x) }))
     const flat = [1, most].map((x) => ({ x, y: limit }))
+    const axis = {
+      type: 'log' as const,
+      domain: [1, most],
+      ticks: 5,
+      tickFormat: (n: number | string) => count(Number(n)),
+    }
     const svg = linePlot({
       title: `Speedup when ${percentage(fraction)} of the work can be divided`,
       subtitle: 'computed from the formulas; both axes are logarithmic',
-      x: { label: 'workers', type: 'log', domain: [1, most], ticks: 5, tickFormat: (value) => count(Number(value)) },
-      y: { label: 'speedup', type: 'log', domain: [1, most], ticks: 5, tickFormat: (value) => count(Number(value)) },
+      x: { label: 'workers', ...axis },
+      y: { label: 'speedup', ...axis },
       series: [
         { name: 'Gustafson: the work grows', points: curve((p) => gustafson(fraction, p)) },
         { name: 'Amdahl: the work stays', points: curve((p) => amdahl(fraction, p)) },
@@ -79,7 +80,7 @@ export default example(import.meta, {
       ),
       '',
       result.limit === null
-        ? 'With nothing serial there is no limit.'
+        ? 'Without a serial part there is no limit.'
         : `However many workers: Amdahl's speedup never passes ${round(limit)}×, the limit.`,
       `Picture: ${result.picture}`,
     )

@@ -6,9 +6,9 @@
  *     pnpm --filter 01-intro start latency
  *     pnpm --filter 01-intro start latency --samples 20000
  *
- * Each rung is the time until something is done and known to be done: a call that has returned, a message that has been
- * answered. The wide-area network is simulated: connections on this machine whose bytes a timer holds back, 50 ms there
- * and 50 ms back. All the others are real.
+ * Each rung is the time until something is done and known to be done: a call has returned, a message has been answered.
+ * The wide-area network is simulated: connections on this machine whose bytes a timer holds back, 50 ms there and 50 ms
+ * back. All the others are real.
  *
  * Look for: the factors between the rungs; how far the 99th percentile is from the median where an operating system
  * decides who runs next; and what else a thread could have done during one question to a far machine.
@@ -17,10 +17,20 @@ import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { quantile } from '@repo/common/measure'
-import { draw, Plot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, table, yellow } from '@repo/common/output/terminal'
-import { startLadder } from '../src/ladder/ladder.ts'
+import { installRedis } from '@repo/common/servers/redis'
+import {
+  awaitNothing,
+  callFunctions,
+  drawLadder,
+  duration,
+  measure,
+  type Rung,
+  turnLoop,
+} from '../src/ladder/ladder.ts'
+import { answerOf, echo, startPeers } from '../src/ladder/peers.ts'
+import { wakeUp } from '../src/ladder/wake-up.ts'
 
 const rounds = 5
 
@@ -32,55 +42,49 @@ export default example(import.meta, {
 
   async run({ samples }, { signal, print, picture }) {
     print('From a function call to a wide-area network, there and back …')
-    await using ladder = await startLadder(signal)
-    const { rungs, missing } = ladder
-    using bar = progress('climbing', rungs.length * (rounds + 1))
+    await using peers = await startPeers(signal)
+    const { turn, worker, pipe, near, redis, far } = peers
 
-    // In turn, so that what disturbs the machine for a while disturbs all; the first round warms up.
-    const times = new Map<string, number[]>(rungs.map(({ name }) => [name, []]))
+    const rungs: Rung[] = [
+      // Within one thread. One alone is shorter than the clock can tell, so each sample is a batch.
+      { name: 'function call', batch: 100_000, share: 10, trip: callFunctions },
+      { name: 'microtask', batch: 1_000, share: 10, trip: awaitNothing },
+      { name: 'setImmediate', batch: 10, trip: turnLoop },
+      // To another thread: waking it, which moves no data, and sending it a message.
+      { name: 'Atomics wake-up, thread and back', trip: () => wakeUp(turn) },
+      { name: 'message, thread and back', trip: () => answerOf(worker) },
+      // To another process: 64 bytes there and back.
+      { name: 'pipe, process and back', trip: () => echo(pipe.stdin, pipe.stdout) },
+      { name: 'TCP on loopback and back', trip: () => echo(near, near) },
+      ...(redis ? [{ name: 'Redis PING', trip: () => redis.ping() }] : []),
+      // To another continent. These connections only wait, so all of them wait at the same time.
+      { name: 'wide-area network (simulated)', share: 50, trip: far.map((socket) => () => echo(socket, socket)) },
+    ]
+    const missing = redis ? [] : [`Redis PING: install a server with ${installRedis}`]
+
+    // In turn, so that a disturbance of the machine hits all rungs; the first round warms up.
+    const times = new Map(rungs.map((rung) => [rung, [] as number[][]]))
+    using bar = progress('climbing', rungs.length * (rounds + 1))
     for (let round = 0; round <= rounds; round++) {
-      for (const [at, { name, share, measure }] of rungs.entries()) {
-        signal.throwIfAborted()
-        bar.update(round * rungs.length + at, name)
-        const measured = await measure(Math.ceil(samples / share / rounds))
-        if (round > 0) times.get(name)?.push(...measured)
+      for (const [at, rung] of rungs.entries()) {
+        bar.update(round * rungs.length + at, rung.name)
+        const measured = await measure(rung, samples / rounds, signal)
+        if (round > 0) times.get(rung)?.push(measured)
       }
     }
-
-    const rows = rungs.map(({ name, batch }) => {
-      const ns = times.get(name) ?? []
+    const rows = rungs.map((rung) => {
+      const ns = times.get(rung)?.flat() ?? []
+      const { name, batch = 1 } = rung
       return { name, medianNs: quantile(ns, 0.5), p99Ns: quantile(ns, 0.99), samples: ns.length, batch }
     })
-    const svg = draw({
-      title: 'The ladder of latencies',
-      subtitle: `there and back: the median as a dot, with its value, the line ends at the 99th percentile; ${availableParallelism()} cores`,
-      x: { label: 'time', type: 'log', domain: [1, 1e9], ticks: 10, tickFormat: (ns) => duration(Number(ns)) },
-      y: { label: '', type: 'band', domain: rows.map(({ name }) => name) },
-      height: 110 + 34 * rows.length,
-      marginLeft: 230,
-      marginRight: 40,
-      marks: [
-        Plot.link(rows, {
-          x1: 'medianNs',
-          x2: 'p99Ns',
-          y: 'name',
-          stroke: palette[0],
-          strokeWidth: 3,
-          strokeOpacity: 0.5,
-        }),
-        Plot.dot(rows, { x: 'medianNs', y: 'name', fill: palette[0], r: 5 }),
-        Plot.text(rows, {
-          x: 'p99Ns',
-          y: 'name',
-          dx: 9,
-          textAnchor: 'start',
-          fill: 'currentColor',
-          text: ({ medianNs }: { medianNs: number }) => duration(medianNs),
-        }),
-      ],
-    })
+
     const call = rows[0]?.medianNs ?? Number.NaN
-    const result = { cores: availableParallelism(), rungs: rows, missing, picture: await picture('latency.svg', svg) }
+    const result = {
+      cores: availableParallelism(),
+      rungs: rows,
+      missing,
+      picture: await picture('latency.svg', drawLadder(rows)),
+    }
     print(
       '',
       table(
@@ -104,11 +108,3 @@ export default example(import.meta, {
     return `a call ${of('function')}, a thread and back ${of('message')}, TCP on loopback ${of('TCP')}`
   },
 })
-
-/** A time for a reader: `2.1 ns`, `35 µs`, `100 ms`. */
-function duration(ns: number): string {
-  const units = ['ns', 'µs', 'ms', 's']
-  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(ns) / 3)))
-  const scaled = ns / 1000 ** at
-  return `${scaled >= 10 ? scaled.toFixed(0) : Number(scaled.toPrecision(2))} ${units[at]}`
-}

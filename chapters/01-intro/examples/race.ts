@@ -17,11 +17,48 @@ import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { barPlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { type Counting, memoryFor, type Span, total, type Way, ways } from '../src/race/counting.ts'
-import { drawCounting, names } from '../src/race/counting-picture.ts'
+import { type Counting, type Increment, memoryFor, type Span, total } from '../src/race/counting.ts'
+
+/** How a thread adds 1, in each of the ways. */
+export const increments = {
+  // The only thread has nothing to fear.
+  alone: ({ counters }) => counters[0]++,
+  // Three steps: read, add, write. What another thread writes between the first and the last is lost.
+  unprotected: ({ counters }) => counters[0]++,
+  // One step for the processor: the cache line stays with this core until it is done.
+  atomic: ({ counters }) => Atomics.add(counters, 0, 1),
+  // Three steps, but only one thread at a time.
+  mutex: ({ counters, mutex }) => {
+    mutex.lock()
+    counters[0]++
+    mutex.unlock()
+  },
+  // A counter for each thread, side by side: right, but the cores take the cache line they lie on from each other.
+  adjacent: ({ counters }, thread) => counters[thread]++,
+  // A counter for each thread, 32 numbers of 4 bytes apart: each lies on a cache line of its own.
+  padded: ({ counters }, thread) => counters[32 * thread]++,
+} satisfies Record<string, Increment>
+
+/** The race in slow motion: no thread writes before all have read. */
+export const inStep: Increment = ({ counters, barrier }) => {
+  const read = counters[0]
+  barrier()
+  counters[0] = read + 1
+}
+
+const names = {
+  alone: 'one thread alone',
+  unprotected: 'one counter, unprotected',
+  atomic: 'one counter, Atomics.add',
+  mutex: 'one counter, mutex',
+  adjacent: 'a counter each, side by side',
+  padded: 'a counter each, 128 bytes apart',
+}
+const ways = Object.keys(names) as (keyof typeof names)[]
 
 export default example(import.meta, {
   options: {
@@ -34,93 +71,87 @@ export default example(import.meta, {
 
   async run({ workers: threads, additions }, { signal, quick, print, picture }) {
     const expected = threads * additions
-    print(`${threads} threads on ${availableParallelism()} cores, each adds 1 ${count(additions)} times …`)
-    await using pool = new Piscina<{ counting: Counting; thread: number }, Span>({
+    const cores = availableParallelism()
+    print(`${threads} threads on ${cores} cores, each adds 1 ${count(additions)} times …`)
+    await using pool = new Piscina<Counting, Span>({
       filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
     })
-
-    /** Counts once, in fresh memory; the time is from the first thread's first addition to the last one's last. */
-    async function run(way: Counting['way'], threads: number, additions: number) {
-      const counting = { way, threads, additions, memory: memoryFor(threads) }
-      const each = Array.from({ length: threads }, (_, thread) => pool.run({ counting, thread }, { signal }))
-      const spans = await Promise.all(each)
-      const begin = Math.min(...spans.map(({ from }) => from))
-      const end = Math.max(...spans.map(({ to }) => to))
-      return { counted: total(counting.memory), ms: end - begin }
+    // The same increment on several threads, in fresh memory, from the first addition of any thread to the last.
+    async function run(increment: Increment, threads: number, additions: number) {
+      const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
+      const running = Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread }, { signal }))
+      const spans = await Promise.all(running)
+      const ms = Math.max(...spans.map(({ to }) => to)) - Math.min(...spans.map(({ from }) => from))
+      return { counted: total(task.memory), ms }
     }
 
-    const inStep = await run('in step', threads, 1)
+    const { counted } = await run(inStep, threads, 1)
     print(
       '',
-      `In slow motion: ${threads} threads read 0, ${threads} threads write 1. The counter says ${inStep.counted}; ${threads - inStep.counted} lost.`,
+      `In slow motion: ${threads} threads read 0, ${threads} threads write 1. The counter says ${counted}; ${threads - counted} lost.`,
     )
 
-    const counted = new Map<Way, number[]>(ways.map((way) => [way, []]))
+    // At full speed, all ways in turn.
+    const losses: { way: string; lost: number }[] = []
+    const runs: Record<string, () => Promise<number>> = {}
+    for (const way of ways) {
+      runs[way] = async () => {
+        const workers = way === 'alone' ? 1 : threads
+        const { counted, ms } = await run(increments[way], workers, expected / workers)
+        losses.push({ way, lost: expected - counted })
+        return ms
+      }
+    }
     const rounds = quick ? 5 : 9
-    using bar = progress(`${threads} threads are counting`, (ways.length + 1) * (rounds + 1))
-    const timings = await interleave(
-      {
-        alone: async () => (await run('unprotected', 1, expected)).ms,
-        ...Object.fromEntries(
-          ways.map((way) => [
-            way,
-            async () => {
-              const result = await run(way, threads, additions)
-              counted.get(way)?.push(result.counted)
-              return result.ms
-            },
-          ]),
-        ),
-      } as Record<Way | 'alone', () => Promise<number>>,
-      { rounds, signal, onProgress: (done) => bar.update(done) },
-    )
+    using bar = progress(`${threads} threads are counting`, ways.length * (rounds + 1))
+    const timings = await interleave(runs, { rounds, signal, onProgress: (done) => bar.update(done) })
 
-    const rows = ways.map((way) => {
-      const results = counted.get(way) ?? []
-      const { ms } = timings[way]
-      const lost = results.map((result) => expected - result)
+    const [alone, ...rows] = ways.map((way) => {
+      const lost = losses.filter((loss) => loss.way === way).map((loss) => loss.lost)
+      const ms = timings[way]?.ms ?? Number.NaN
       return { way, lost, mostLost: Math.max(...lost), ms, nsPerAddition: (ms * 1e6) / expected }
     })
+    if (!alone) throw new Error('nothing was measured')
     const wrong = rows.find(({ way, mostLost }) => way !== 'unprotected' && mostLost !== 0)
     if (wrong) throw new Error(`${names[wrong.way]} lost ${wrong.mostLost} of ${expected} additions`)
 
-    const aloneNs = (timings.alone.ms * 1e6) / expected
-    const cores = availableParallelism()
-    const svg = drawCounting(
-      rows,
-      aloneNs,
-      `${threads} threads add to a counter: the price of one addition`,
-      `${count(expected)} additions, median of ${rounds} rounds on ${cores} cores; red loses updates`,
-    )
+    const svg = barPlot({
+      title: `${threads} threads add to a counter: the price of one addition`,
+      subtitle: `${count(expected)} additions, median of ${rounds} rounds on ${cores} cores; red loses updates`,
+      x: { label: 'nanoseconds per addition, wall-clock time by all additions' },
+      bars: [alone, ...rows].map(({ way, nsPerAddition: value }) => ({
+        name: names[way],
+        value,
+        label: value.toFixed(2),
+        color: { alone: palette[5], unprotected: palette[4] }[way as string] ?? palette[0],
+      })),
+    })
     const result = {
       threads,
       cores,
       additions,
       expected,
       rounds: rounds + 1,
-      inStep: { expected: threads, counted: inStep.counted },
-      alone: { ms: timings.alone.ms, nsPerAddition: aloneNs },
+      inStep: { expected: threads, counted },
+      alone,
       rows,
       picture: await picture('race.svg', svg),
     }
-    const loss = ({ mostLost, lost }: (typeof rows)[number]) =>
-      mostLost === 0 ? green('none') : red(`${count(Math.min(...lost))} to ${count(mostLost)} of ${count(expected)}`)
     print(
       '',
       table(
         ['', 'threads', 'time', 'ns per addition', `updates lost in ${rounds + 1} rounds`],
-        [
-          ['one thread alone', 1, milliseconds(timings.alone.ms), aloneNs.toFixed(2), green('none')],
-          ...rows.map((row) => [
-            names[row.way],
-            threads,
-            milliseconds(row.ms),
-            row.nsPerAddition.toFixed(2),
-            loss(row),
-          ]),
-        ],
+        [alone, ...rows].map(({ way, ms, nsPerAddition, mostLost, lost }) => [
+          names[way],
+          way === 'alone' ? 1 : threads,
+          milliseconds(ms),
+          nsPerAddition.toFixed(2),
+          mostLost === 0
+            ? green('none')
+            : red(`${count(Math.min(...lost))} to ${count(mostLost)} of ${count(expected)}`),
+        ]),
       ),
       '',
       `Picture: ${result.picture}`,

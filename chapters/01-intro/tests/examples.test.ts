@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
-import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { describe, expect, it } from 'vitest'
 import { karpFlatt } from '../src/laws/laws.ts'
 import { longestRepeats, pageLength, pagesOf } from '../src/measure/pages.ts'

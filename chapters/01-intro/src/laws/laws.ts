@@ -11,14 +11,14 @@ export function amdahl(parallel: number, processors: number): number {
   return 1 / (1 - parallel + parallel / processors)
 }
 
-/** What Amdahl's speedup comes near to and never passes, 1 / (1 − f); Infinity when there is no serial part. */
+/** The limit that Amdahl's speedup approaches and never passes, 1 / (1 − f); Infinity without a serial part. */
 export function amdahlLimit(parallel: number): number {
   return 1 / (1 - parallel)
 }
 
 /**
  * The speedup of work that grows with the processors so that the time stays the same: (1 − f) + f · P. Here f is the
- * fraction of the time on all the processors.
+ * fraction of the time on all processors.
  * John Gustafson, "Reevaluating Amdahl's law", Communications of the ACM 31(5), 1988.
  */
 export function gustafson(parallel: number, processors: number): number {
@@ -26,8 +26,8 @@ export function gustafson(parallel: number, processors: number): number {
 }
 
 /**
- * The serial fraction that a measured speedup gives away: (1/S − 1/P) / (1 − 1/P); NaN on one processor, which says
- * nothing. A fraction that grows with P is not serial work but overhead. Negative when the speedup is above P.
+ * The serial fraction that a measured speedup implies: (1/S − 1/P) / (1 − 1/P). A fraction that grows with P is not
+ * serial work but overhead. It is negative if the speedup is above P, and NaN on one processor.
  * Alan Karp and Horace Flatt, "Measuring parallel processor performance", Communications of the ACM 33(5), 1990.
  */
 export function karpFlatt(speedup: number, processors: number): number {
@@ -37,33 +37,33 @@ export function karpFlatt(speedup: number, processors: number): number {
 export interface Usl {
   /** σ: the part of the work that waits its turn. With κ = 0 this is Amdahl's serial fraction. */
   contention: number
-  /** κ: what every pair of processors costs to agree with each other. */
+  /** κ: the cost of agreement between each pair of processors. */
   coherency: number
 }
 
 /**
  * The Universal Scalability Law: P / (1 + σ(P − 1) + κP(P − 1)). With κ > 0 the speedup has a peak, after which more
- * processors make it slower.
+ * processors make the work slower.
  * Neil Gunther, "A general theory of computational scalability based on rational functions", 2008.
  */
 export function usl({ contention, coherency }: Usl, processors: number): number {
   return processors / (1 + contention * (processors - 1) + coherency * processors * (processors - 1))
 }
 
-/** The number of processors at which the USL's speedup is highest, √((1 − σ) / κ), at least 1; Infinity when κ = 0. */
+/** The number of processors at which the USL's speedup is highest, √((1 − σ) / κ), at least 1; Infinity if κ = 0. */
 export function uslPeak({ contention, coherency }: Usl): number {
   return Math.max(1, Math.sqrt((1 - contention) / coherency))
 }
 
 /**
- * How much work it takes to keep an efficiency on so many processors: the W at which W = E / (1 − E) · overhead(W, P).
- * Infinity when no amount is enough, as with any serial fraction from some number of processors on.
+ * The amount of work that keeps an efficiency on a number of processors: the W for which W = E / (1 − E) · overhead(W, P).
+ * Infinity if no amount is enough, as with any serial fraction once there are enough processors.
  * Ananth Grama, Anshul Gupta and Vipin Kumar, "Isoefficiency: measuring the scalability of parallel algorithms and
  * architectures", IEEE Parallel & Distributed Technology 1(3), 1993.
  *
  * @param efficiency speedup / processors, above 0 and below 1
- * @param overhead the time all processors together spend on anything but the work, P · T(P) − W, in the unit of W; must
- *   grow more slowly than W where W is large
+ * @param overhead the time that all processors together spend on anything but the work, P · T(P) − W, in the unit of W; for
+ *   large W it must grow more slowly than W
  */
 export function isoefficiency(
   efficiency: number,
@@ -77,7 +77,7 @@ export function isoefficiency(
     if (high > 1e200) return Number.POSITIVE_INFINITY
   }
   let low = 0
-  // Until no number lies between them.
+  // Halve the interval until no floating-point number lies between its ends.
   for (let middle = high / 2; middle > low && middle < high; middle = (low + high) / 2) {
     if (isEnough(middle)) high = middle
     else low = middle

@@ -1,6 +1,7 @@
 /** The same data handed to somebody else in four ways, and how long it takes until they have read it and answered. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { integersFrom } from '@repo/common/async/random'
 import { interleave } from '@repo/common/measure'
 import { startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -28,13 +29,8 @@ export interface Payload {
 export function payloadOf(bytes: number): Payload {
   const length = bytes / Int32Array.BYTES_PER_ELEMENT
   const plain = new Int32Array(length)
-  for (let i = 0, x = 1; i < length; i++) {
-    // xorshift32: George Marsaglia, "Xorshift RNGs", 2003.
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    plain[i] = x
-  }
+  const next = integersFrom(1)
+  for (let i = 0; i < length; i++) plain[i] = next()
   const shared = new Int32Array(new SharedArrayBuffer(plain.byteLength))
   shared.set(plain)
   return { bytes, sum: sumOf(plain), plain, shared }

@@ -1,4 +1,28 @@
-/** A worker thread of the `race` example. */
-import { type Counting, count, type Span } from './counting.ts'
+/** A thread of the `race` example: waits for the others, counts with them, and returns when that was. */
+import { type Counting, meet, type Shared, type Span } from './counting.ts'
+import { Mutex } from './mutex.ts'
 
-export default ({ counting, thread }: { counting: Counting; thread: number }): Span => count(counting, thread)
+type Loop = (shared: Shared, thread: number, additions: number) => void
+
+/** A loop of its own for each increment, so that the engine can put the increment into it. Compiled once for all rounds. */
+const loops = new Map<string, Loop>()
+
+function loopOf(increment: string): Loop {
+  const body = `const add = ${increment}; for (let i = 0; i < additions; i++) add(shared, thread)`
+  const loop = loops.get(increment) ?? (new Function('shared', 'thread', 'additions', body) as Loop)
+  loops.set(increment, loop)
+  return loop
+}
+
+// Each thread's performance.now() counts from that thread's own start; this clock is the same for all.
+const now = () => Number(process.hrtime.bigint()) / 1e6
+
+export default ({ increment, memory, threads, thread, additions }: Counting): Span => {
+  const loop = loopOf(increment)
+  const barrier = () => meet(memory.barrier, threads)
+  const shared: Shared = { counters: memory.counters, mutex: new Mutex(memory.lock), barrier }
+  barrier()
+  const from = now()
+  loop(shared, thread, additions)
+  return { from, to: now() }
+}

@@ -2,8 +2,8 @@
  * A mutual exclusion lock for threads: the third one in Ulrich Drepper, "Futexes are tricky", 2011, on Atomics.wait and
  * Atomics.notify, which are JavaScript's futex.
  *
- * Its state is one number in shared memory: 0 unlocked; 1 locked, nobody waits; 2 locked, somebody may be waiting. The
- * third state saves the unlocking thread a call to the operating system when nobody waits.
+ * Its state is one number in shared memory: 0 is unlocked; 1 is locked, and no thread waits; 2 is locked, and some thread
+ * may be waiting. The third state saves the unlocking thread a call to the operating system when no thread waits.
  */
 const unlocked = 0
 const locked = 1
@@ -13,18 +13,18 @@ export class Mutex {
   readonly #state: Int32Array<SharedArrayBuffer>
   readonly #at: number
 
-  /** @param at where in `state` the lock lies; every thread makes a Mutex of its own over the same place, zero at first */
+  /** @param at the lock's place in `state`, 0 at first; every thread makes its own Mutex over the same place */
   constructor(state: Int32Array<SharedArrayBuffer>, at = 0) {
     this.#state = state
     this.#at = at
   }
 
-  /** Waits until this thread has the lock. It is not reentrant: a thread that locks twice waits for itself for ever. */
+  /** Waits until this thread has the lock. The lock is not reentrant: a thread that locks twice waits for itself for ever. */
   lock(): void {
     if (Atomics.compareExchange(this.#state, this.#at, unlocked, locked) === unlocked) return
-    // Who has waited once takes the lock as contended: it cannot know whether it was the only one that waited.
+    // A thread that has waited takes the lock as contended: it cannot know whether others are still waiting.
     while (Atomics.exchange(this.#state, this.#at, contended) !== unlocked) {
-      // Returns at once if the state is no longer `contended`, so that an unlock just before it is not slept through.
+      // Returns at once if the state is no longer `contended`, so this thread cannot sleep through an unlock just before.
       Atomics.wait(this.#state, this.#at, contended)
     }
   }

@@ -1,60 +1,42 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { startLadder } from '../../src/ladder/ladder.ts'
-import { askWakeUps } from '../../src/ladder/wakeups.ts'
+import { describe, expect, it } from 'vitest'
+import { awaitNothing, callFunctions, duration, measure, turnLoop } from '../../src/ladder/ladder.ts'
 
-afterEach(() => {
-  vi.unstubAllEnvs()
-})
-
-const withoutWan = ({ name }: { name: string }) => !name.startsWith('wide-area')
-
-describe('the ladder', () => {
-  it('has a measured time on every rung', async () => {
-    await using ladder = await startLadder()
-    const { rungs, missing } = ladder
-    expect(rungs.length + missing.length).toBe(9)
-    for (const { measure } of rungs.filter(withoutWan)) {
-      const times = await measure(20)
-      expect(times).toHaveLength(20)
-      for (const ns of times) expect(ns).toBeGreaterThan(0)
-    }
-    const far = await rungs.find((rung) => !withoutWan(rung))?.measure(1)
-    // No byte can have come back before its time.
-    for (const ns of far ?? []) expect(ns).toBeGreaterThan(99e6)
+describe('a rung', () => {
+  it.each([
+    ['calls', callFunctions],
+    ['microtasks', awaitNothing],
+    ['turns of the event loop', turnLoop],
+  ])('has a time for each sample: %s', async (name, trip) => {
+    const times = await measure({ name, batch: 1_000, trip }, 20)
+    expect(times).toHaveLength(20)
+    for (const ns of times) expect(ns).toBeGreaterThan(0)
   })
 
-  it('leaves Redis out, and says how to install it, where there is none', async () => {
-    for (const name of ['PATH', 'REDISMS_DOWNLOAD_DIR']) vi.stubEnv(name, '/nowhere')
-    for (const name of ['REDIS_URL', 'REDIS_SERVER']) vi.stubEnv(name, undefined)
-    await using ladder = await startLadder()
-    expect(ladder.rungs.map(({ name }) => name)).not.toContain('Redis PING')
-    expect(ladder.missing).toEqual([expect.stringMatching(/^Redis PING: install a server with .*redis/)])
+  it('makes as many trips in a row as its batch has, and takes its share of the samples', async () => {
+    const trips: number[] = []
+    expect(await measure({ name: 'slow', batch: 7, share: 10, trip: (times) => trips.push(times) }, 45)).toHaveLength(5)
+    expect(trips).toEqual([7, 7, 7, 7, 7])
   })
 
-  it('fails, and does not wait for ever, where no process can be started', async () => {
-    const { execPath } = process
-    process.execPath = '/nowhere/node'
-    try {
-      await expect(startLadder()).rejects.toThrow('ENOENT')
-    } finally {
-      process.execPath = execPath
+  it('makes trips at the same time where it has several', async () => {
+    const barrier = Promise.withResolvers<void>()
+    let waiting = 0
+    const trip = async () => {
+      if (++waiting === 3) barrier.resolve()
+      await barrier.promise
     }
+    expect(await measure({ name: 'together', trip: [trip, trip, trip] }, 3)).toHaveLength(3)
+  })
+
+  it('stops when it is cancelled', async () => {
+    await expect(measure({ name: 'cancelled', trip: () => {} }, 10, AbortSignal.abort())).rejects.toThrow('abort')
   })
 })
 
-it('wakes another thread up and is woken up by it, as often as wanted', async () => {
-  const worker = new Worker(new URL('../../src/ladder/echo.worker.ts', import.meta.url))
-  try {
-    await once(worker, 'message')
-    const turn = new Int32Array(new SharedArrayBuffer(4))
-    for (const times of [1, 1_000]) {
-      worker.postMessage({ turn, times })
-      expect(askWakeUps({ turn, times })).toHaveLength(times)
-      expect(turn[0]).toBe(0)
-    }
-  } finally {
-    await worker.terminate()
-  }
+it.each([
+  [2.14, '2.1 ns'],
+  [35_400, '35 µs'],
+  [1e8, '100 ms'],
+])('shows %d ns as %s', (ns, text) => {
+  expect(duration(ns)).toBe(text)
 })

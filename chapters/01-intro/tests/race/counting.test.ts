@@ -1,22 +1,21 @@
-import { until } from '@repo/common/async/until'
 import { Piscina } from 'piscina'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Counting, memoryFor, type Span, total } from '../../src/race/counting.ts'
-import { Mutex } from '../../src/race/mutex.ts'
+import { increments, inStep } from '../../examples/race.ts'
+import { type Counting, type Increment, memoryFor, type Span, total } from '../../src/race/counting.ts'
 
 // More threads than most machines have cores: some are always taken off their core at an unlucky moment.
 const threads = 4
-const pool = new Piscina<{ counting: Counting; thread: number }, Span>({
+const pool = new Piscina<Counting, Span>({
   filename: new URL('../../src/race/counting.worker.ts', import.meta.url).href,
   minThreads: threads,
   maxThreads: threads,
 })
 afterAll(() => pool.destroy())
 
-async function counted(way: Counting['way'], threads: number, additions: number): Promise<number> {
-  const counting = { way, threads, additions, memory: memoryFor(threads) }
-  await Promise.all(Array.from({ length: threads }, (_, thread) => pool.run({ counting, thread })))
-  return total(counting.memory)
+async function counted(increment: Increment, threads: number, additions: number): Promise<number> {
+  const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
+  await Promise.all(Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread })))
+  return total(task.memory)
 }
 
 describe('threads that add to a counter', () => {
@@ -25,51 +24,38 @@ describe('threads that add to a counter', () => {
     async (way) => {
       for (let round = 0; round < 200; round++) {
         const used = 2 + (round % (threads - 1))
-        expect(await counted(way, used, 5_000)).toBe(used * 5_000)
+        expect(await counted(increments[way], used, 5_000)).toBe(used * 5_000)
       }
     },
   )
 
   it('lose all updates but one when all have read before any writes', async () => {
-    for (let used = 1; used <= threads; used++) expect(await counted('in step', used, 1)).toBe(1)
+    for (let used = 1; used <= threads; used++) expect(await counted(inStep, used, 1)).toBe(1)
+  })
+
+  it('meet as often as they want to', async () => {
+    // Each time all read the same, and one addition of theirs survives.
+    expect(
+      await counted(
+        ({ counters, barrier }) => {
+          const read = counters[0]
+          barrier()
+          counters[0] = read + 1
+          barrier()
+        },
+        threads,
+        1_000,
+      ),
+    ).toBe(1_000)
   })
 
   it('never count more than they add without protection', async () => {
     const results = []
-    for (let round = 0; round < 20; round++) results.push(await counted('unprotected', 2, 100_000))
+    for (let round = 0; round < 20; round++) results.push(await counted(increments.unprotected, 2, 100_000))
     for (const result of results) {
       expect(result).toBeGreaterThan(0)
       expect(result).toBeLessThanOrEqual(200_000)
     }
-    expect(await counted('unprotected', 1, 100_000)).toBe(100_000)
-  })
-})
-
-describe('a mutex', () => {
-  const state = () => new Int32Array(new SharedArrayBuffer(8))
-
-  it('has the three states of Drepper’s third one', () => {
-    const shared = state()
-    const mutex = new Mutex(shared, 1)
-    mutex.lock()
-    expect([...shared]).toEqual([0, 1])
-    mutex.unlock()
-    expect([...shared]).toEqual([0, 0])
-    // Somebody else has it, and somebody waits.
-    shared[1] = 2
-    mutex.unlock()
-    expect([...shared]).toEqual([0, 0])
-  })
-
-  it('is taken as contended by who has waited, so that the next unlock wakes the others', async () => {
-    const shared = state()
-    shared[0] = 1
-    const filename = new URL('../fixtures/lock.ts', import.meta.url).href
-    await using other = new Piscina<{ shared: typeof shared }, number>({ filename, maxThreads: 1 })
-    const locked = other.run({ shared })
-    // It waits: it has said so in the state.
-    await until(() => Atomics.load(shared, 0) === 2, { timeoutMs: 60_000 })
-    new Mutex(shared).unlock()
-    expect(await locked).toBe(2)
+    expect(await counted(increments.unprotected, 1, 100_000)).toBe(100_000)
   })
 })

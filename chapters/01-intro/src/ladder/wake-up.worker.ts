@@ -1,0 +1,6 @@
+/** The thread that is woken in the `latency` example. It says once that it is there, and then only sleeps and wakes. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { answerWakeUps, type Turn } from './wake-up.ts'
+
+parentPort?.postMessage('ready')
+answerWakeUps(workerData as Turn)
