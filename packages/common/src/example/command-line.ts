@@ -8,13 +8,27 @@ import { UsageError } from './usage.ts'
 export type Shape = Record<string, z.ZodType>
 export type Values<S extends Shape> = { [Name in keyof S]: z.output<S[Name]> }
 
+/** What every example knows beside its own options; a worker or other program may know fewer. */
+const switchMeanings = {
+  quick: 'the same in a few seconds',
+  json: 'one JSON document on standard output',
+  help: 'this text',
+}
+type Switch = keyof typeof switchMeanings
+const allSwitches = Object.keys(switchMeanings) as Switch[]
+
 type CommandLine = { values: Record<string, string | boolean>; operands: string[] }
 
 /** Reads the words of a command line; options keep their texts. Throws a UsageError. */
-export function parseCommandLine(schemas: Shape, takesOperands: boolean, argv: string[]): CommandLine {
+export function parseCommandLine(
+  schemas: Shape,
+  takesOperands: boolean,
+  argv: string[],
+  switches: readonly Switch[] = allSwitches,
+): CommandLine {
   const types: Record<string, 'boolean' | 'string'> = {}
   for (const [name, schema] of Object.entries(schemas)) types[kebab(name)] = isFlag(schema) ? 'boolean' : 'string'
-  for (const name of ['quick', 'json', 'help']) types[name] = 'boolean'
+  for (const name of switches) types[name] = 'boolean'
   const accepted = Object.keys(types)
     .map((name) => `--${name}`)
     .join(', ')
@@ -84,7 +98,12 @@ export function parseOptions<S extends Shape>(
 }
 
 /** What `--help` prints: the header comment's `text`, and a line for each option. */
-export function helpText({ name, text }: { name: string; text: string }, schemas: Shape, operands?: string): string {
+export function helpText(
+  { name, text }: { name: string; text: string },
+  schemas: Shape,
+  operands?: string,
+  switches: readonly Switch[] = allSwitches,
+): string {
   const [title = '', ...about] = text.split('\n')
   const rows = Object.entries(schemas).map(([option, schema]) => {
     const accepts = acceptedBy(schema)
@@ -94,11 +113,7 @@ export function helpText({ name, text }: { name: string; text: string }, schemas
       [schema.description, accepts, preset === undefined ? undefined : `default ${preset}`].filter(Boolean).join('; '),
     ]
   })
-  rows.push(
-    ['--quick', 'the same in a few seconds'],
-    ['--json', 'one JSON document on standard output'],
-    ['--help', 'this text'],
-  )
+  for (const name of switches) rows.push([`--${name}`, switchMeanings[name]])
   const width = Math.max(...rows.map(([option = '']) => option.length)) + 2
   return [
     bold(title),
