@@ -8,23 +8,23 @@
  *     pnpm --filter 03-parallel start currency --live     # asks latest.currency-api.pages.dev
  *
  * The example starts a rate server in a process of its own. Its rates are real, those of one day from the npm package
- * @fawazahmed0/currency-api; its slowness is simulated: a latency for each currency that depends on the seed only.
+ * @fawazahmed0/currency-api. Its slowness is simulated: a latency for each currency that depends only on the seed.
  *
- * Look for: threads and event loop both wait for all answers at once, and the threads take longer for it; and the memory,
- * measured in a process of its own for each way. A program that waits needs no threads.
+ * Look for: threads and the event loop both wait for all answers at once, but the threads take longer; and the memory of
+ * each way. A program that waits needs no threads.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
-import { mostPairs, pairsOf } from '@repo/common/workloads/rates'
-import type { CurrencyReport } from '../src/currency/currency.program.ts'
-import type { WayName } from '../src/currency/currency.ts'
-import { fetchRate, liveAddress } from '../src/currency/rates.ts'
+import { mostPairs, pairsOf, type Rate } from '@repo/common/workloads/rates'
+import { type CurrencyReport, type CurrencyRequest, onTheEventLoop, type WayName } from '../src/currency/currency.ts'
+import { liveAddress } from '../src/currency/rates.ts'
 
-const labels: Record<WayName, string> = {
+const labels = {
   sequentially: 'one after the other',
   onThreads: 'a thread for each pair',
   onTheEventLoop: 'the event loop alone',
@@ -46,47 +46,51 @@ export default example(import.meta, {
     print(`The rates of ${count(pairs.length)} pairs from ${live ? liveAddress : 'a server of our own'} …`)
     await using server = live
       ? undefined
-      : await startProgram<{ address: string }>(new URL('../src/currency/rates.program.ts', import.meta.url), {
+      : await startProgram<{ address: string }>(new URL('../src/currency/rate-server.program.ts', import.meta.url), {
           args: [String(latency), String(seed)],
           signal,
         })
     const address = server?.info.address ?? liveAddress
-    // Says at once, and once, when nobody answers.
-    const [first] = pairs
-    if (first) await fetchRate(address, first, signal)
+    // All requests at once, on this thread. If nobody answers, this is where the reader learns it.
+    const rates = byPair(await onTheEventLoop(address, pairs, signal))
 
-    type Good = Exclude<CurrencyReport, { error: string }>
-    const reports: Record<WayName, Good[]> = { sequentially: [], onThreads: [], onTheEventLoop: [] }
-    const names = Object.keys(reports) as WayName[]
+    // Each way again in a process of its own, so that none hides the memory that another needs.
+    const reports: Record<WayName, CurrencyReport[]> = { sequentially: [], onThreads: [], onTheEventLoop: [] }
     const ask = (way: WayName) => async () => {
+      const args = [JSON.stringify({ way, address, pairs } satisfies CurrencyRequest)]
       const file = new URL('../src/currency/currency.program.ts', import.meta.url)
-      const args = [JSON.stringify({ way, address, pairs })]
-      await using program = await startProgram<CurrencyReport>(file, { args, signal, readyTimeoutMs: 600_000 })
-      if ('error' in program.info) throw new Error(program.info.error)
-      reports[way].push(program.info)
-      return program.info.ms
+      await using program = await startProgram<CurrencyReport | { error: string }>(file, {
+        args,
+        signal,
+        readyTimeoutMs: 600_000,
+      })
+      const report = program.info
+      if ('error' in report) throw new Error(report.error)
+      reports[way].push(report)
+      if (!live && !isDeepStrictEqual(byPair(report.rates), rates)) throw new Error('two ways got different rates')
+      return report.ms
     }
     using bar = progress('asking', 1)
     const timed = await interleave(
-      { sequentially: ask('sequentially'), onThreads: ask('onThreads'), onTheEventLoop: ask('onTheEventLoop') },
+      {
+        // Each request waits for the answer to the one before.
+        sequentially: ask('sequentially'),
+        // A thread for each pair waits for its answer and puts the rate into a result queue.
+        onThreads: ask('onThreads'),
+        // One thread sends all requests, and the event loop handles each answer when it comes.
+        onTheEventLoop: ask('onTheEventLoop'),
+      },
       { rounds: live || quick ? 1 : 2, signal, onProgress: (done, total) => bar.update(done / total) },
     )
 
-    const byPair = (report: Good) => new Map(report.rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
-    const rates = byPair(reports.sequentially[0] as Good)
-    for (const report of live ? [] : names.flatMap((name) => reports[name])) {
-      const same = byPair(report)
-      if (same.size !== pairs.length || [...rates].some(([pair, rate]) => same.get(pair) !== rate)) {
-        throw new Error('two ways got different rates')
-      }
-    }
-    const ways = names.map((way) => ({
+    const ways = (Object.keys(labels) as WayName[]).map((way) => ({
       way,
       ms: timed[way].ms,
       peakBytes: median(reports[way].map(({ peakBytes }) => peakBytes)),
       addedBytes: median(reports[way].map(({ startBytes, peakBytes }) => peakBytes - startBytes)),
     }))
     const [slowest, threads, loop] = ways
+    const perThread = ((threads?.addedBytes ?? 0) - (loop?.addedBytes ?? 0)) / pairs.length
     print(
       '',
       table(
@@ -96,17 +100,14 @@ export default example(import.meta, {
       '',
       table(
         [`${count(pairs.length)} pairs`, 'time', 'speedup', 'memory', 'of which for the work'],
-        ways.map(({ way, ms, peakBytes, addedBytes }) => [
-          labels[way],
-          milliseconds(ms),
-          times((slowest?.ms ?? 0) / ms),
-          bytes(peakBytes),
-          bytes(addedBytes),
-        ]),
+        ways.map(({ way, ms, peakBytes, addedBytes }) => {
+          const speedup = times((slowest?.ms ?? 0) / ms)
+          return [labels[way], milliseconds(ms), speedup, bytes(peakBytes), bytes(addedBytes)]
+        }),
       ),
       '',
       'Memory: the largest resident set of the process that did it, and how much that is above its start.',
-      `A thread costs ${bytes(((threads?.addedBytes ?? 0) - (loop?.addedBytes ?? 0)) / pairs.length)} more than a pending promise.`,
+      `A thread costs ${bytes(perThread)} more than a pending promise.`,
     )
     const date = reports.sequentially[0]?.rates[0]?.date
     return { pairs: pairs.length, date, latencyMs: live ? null : latency, ways, rates: Object.fromEntries(rates) }
@@ -114,3 +115,8 @@ export default example(import.meta, {
   figure: ({ pairs, ways: [slowest, threads, loop] }) =>
     `${pairs} rates: ${milliseconds(slowest?.ms ?? 0)} one by one, ${milliseconds(threads?.ms ?? 0)} on threads, ${milliseconds(loop?.ms ?? 0)} on the event loop`,
 })
+
+/** The rates by their pairs, as in `usd/eur`. */
+function byPair(rates: Rate[]): Map<string, number> {
+  return new Map(rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
+}

@@ -42,7 +42,7 @@ export default example(import.meta, {
     const cores = availableParallelism()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
-    await using server = await startProgram<{ address: string }>(file('currency/rates.program.ts'), {
+    await using server = await startProgram<{ address: string }>(file('currency/rate-server.program.ts'), {
       args: [String(latency), '1'],
       signal,
     })
@@ -58,7 +58,7 @@ export default example(import.meta, {
       const before = process.memoryUsage.rss()
       await using computing = new WorkerPool<PrimesTask, number>(threads(file('loops/primes.worker.ts')), workers)
       await using waiting = new WorkerPool<{ address: string; pair: Pair }, number>(
-        threads(file('currency/waiting.worker.ts')),
+        threads(file('currency/rate.worker.ts')),
         workers,
       )
       const { compute, wait } = await interleave(

@@ -1,6 +1,6 @@
 /** Three ways to ask for the rates of many pairs. */
 import { Worker } from 'node:worker_threads'
-import type { Pair, Rate } from '@repo/common/texts/rates'
+import type { Pair, Rate } from '@repo/common/workloads/rates'
 import { AsyncQueue } from '../queues/async-queue.ts'
 import { fetchRate } from './rates.ts'
 
@@ -29,9 +29,25 @@ export async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]>
 }
 
 /** All at once on this thread: while one answer is on its way, the event loop handles the others. */
-export async function onTheEventLoop(address: string, pairs: Pair[]): Promise<Rate[]> {
-  return await Promise.all(pairs.map((pair) => fetchRate(address, pair)))
+export async function onTheEventLoop(address: string, pairs: Pair[], signal?: AbortSignal): Promise<Rate[]> {
+  return await Promise.all(pairs.map((pair) => fetchRate(address, pair, signal)))
 }
 
 export const ways = { sequentially, onThreads, onTheEventLoop }
 export type WayName = keyof typeof ways
+
+/** What currency.program.ts is asked to do. */
+export interface CurrencyRequest {
+  way: WayName
+  address: string
+  pairs: Pair[]
+}
+
+/** What it reports. */
+export interface CurrencyReport {
+  rates: Rate[]
+  ms: number
+  /** The process's resident set before it began, and its largest one. */
+  startBytes: number
+  peakBytes: number
+}

@@ -1,4 +1,4 @@
-/** A thread of `onThreads`: asks for one rate and ends. */
+/** A thread of `onThreads`: asks for one rate, posts it, and ends. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { fetchRate } from './rates.ts'
 

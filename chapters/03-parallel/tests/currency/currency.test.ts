@@ -2,14 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
-import { pairsOf, ratesFolder } from '@repo/common/texts/rates'
+import { pairsOf, ratesFolder } from '@repo/common/workloads/rates'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ways } from '../../src/currency/currency.ts'
 import { fetchRate } from '../../src/currency/rates.ts'
 
 let server: Awaited<ReturnType<typeof startProgram<{ address: string }>>>
 beforeAll(async () => {
-  server = await startProgram(new URL('../../src/currency/rates.program.ts', import.meta.url), { args: ['0', '1'] })
+  server = await startProgram(new URL('../../src/currency/rate-server.program.ts', import.meta.url), {
+    args: ['0', '1'],
+  })
 })
 afterAll(() => server.stop())
 

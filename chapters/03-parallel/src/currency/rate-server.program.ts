@@ -1,6 +1,6 @@
 /**
- * A rate server on the loopback interface that takes its time, as one far away would. Arguments: the mean latency in ms
- * and a seed.
+ * A rate server on the loopback interface that is as slow as one far away. Arguments: the mean latency in ms, and a seed
+ * for the latencies.
  */
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ready } from '@repo/common/process/ready'
-import { latencyOf, ratesFolder } from '@repo/common/texts/rates'
+import { latencyOf, ratesFolder } from '@repo/common/workloads/rates'
 
 const [meanMs = 0, seed = 0] = process.argv.slice(2).map(Number)
 const folder = ratesFolder()
