@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startServer } from '@repo/common/process/child'
-import { type Rate, ratesFolder } from '@repo/common/texts/rates'
+import { type Rate, ratesFolder } from '@repo/common/workloads/rates'
 import { findPython } from '04-celery/celery/python'
 
 export interface PyroMeasurement {

@@ -20,7 +20,7 @@ import { number, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, table } from '@repo/common/output/terminal'
-import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { observe, predicted } from '../src/event-loop/order.ts'
 import { countWordsInSteps, runAtOnce, runInSlices, type WordCount } from '../src/event-loop/words.ts'
 

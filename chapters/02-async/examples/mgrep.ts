@@ -18,7 +18,7 @@ import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { stateOfTheUnion } from '@repo/common/texts/texts'
+import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { countAll, overTime } from '../src/grep/mgrep.ts'
 import { searchOf, sourceOf } from '../src/grep/requests.ts'
 

@@ -1,14 +1,13 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { stateOfTheUnionFiles } from '@repo/common/texts/texts'
+import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type HandlerName, handlers, lineServer, wordIndex } from '../src/line-server/line-server.ts'
 import { openConnection, openMany, putLoad } from '../src/line-server/load.ts'
 import { startBlockingFetch } from '../src/pages/blocking-fetch.ts'
 import { backOff, fetchPage } from '../src/pages/fetch-page.ts'
-import { randomFor } from '../src/pages/random.ts'
 import { type Fault, faultOf, faults, latencyOf, type Site, theoryOf } from '../src/pages/slow-pages.ts'
 import { startSlowServer } from '../src/pages/slow-server.ts'
 
@@ -47,7 +46,6 @@ describe('the theory', () => {
     expect(new Set(found)).toEqual(new Set(faults))
     expect(pages.every((page) => faultOf(calm, page, 1) === undefined)).toBe(true)
     expect(pages.every((page) => faultOf({ ...site, failRate: 1 }, page, 1) !== undefined)).toBe(true)
-    expect(randomFor(1, 2)).not.toBe(randomFor(2, 1))
   })
 
   it('spreads the pauses between attempts', () => {

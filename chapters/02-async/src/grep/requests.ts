@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { pathFromReader } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { bytes } from '@repo/common/output/terminal'
-import { stateOfTheUnionFiles } from '@repo/common/texts/texts'
+import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
 import { InputError, inspect, longestLineBytes, spool } from './input.ts'
 import { PatternError, type Search, searchFor } from './pattern.ts'
 

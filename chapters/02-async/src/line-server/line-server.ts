@@ -5,7 +5,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { mobyDick } from '@repo/common/texts/texts'
+import { mobyDick } from '@repo/common/workloads/texts'
 import { LineSplitter } from '../grep/lines.ts'
 
 type Handler = (word: string, reply: (answer: string) => void) => void

@@ -3,7 +3,7 @@
  * server takes for it, and what goes wrong, follows from a seed, so that a program can say beforehand how long it will take.
  * The latencies and the failures are simulated; the server, the sockets and the texts are real.
  */
-import { randomFor } from './random.ts'
+import { randomFor } from '@repo/common/async/random'
 
 /** What can happen to a request: the server hangs up, falls silent in the middle, sends a half, or never answers. */
 export const faults = ['reset', 'stall', 'half', 'never'] as const

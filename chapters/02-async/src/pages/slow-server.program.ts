@@ -10,7 +10,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ready } from '@repo/common/process/ready'
-import { stateOfTheUnionFiles } from '@repo/common/texts/texts'
+import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
 import { faultOf, latencyOf, type Site } from './slow-pages.ts'
 
 const site = JSON.parse(process.argv[2] ?? '') as Site

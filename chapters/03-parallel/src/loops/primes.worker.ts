@@ -1,6 +1,6 @@
 /** A worker thread of `chunking` and `oversubscribe`: counts primes in one range, or in its chunks of a shared loop. */
 import type { Range } from '@repo/common/async/ranges'
-import { countPrimes } from './primes.ts'
+import { countPrimes } from '@repo/common/workloads/primes'
 import { arrive, chunksFor, type Loop } from './schedule.ts'
 
 export type PrimesTask = Range | { loop: Loop; worker: number }

@@ -5,6 +5,7 @@
  * - dynamic: whoever is free takes the next chunk of a fixed size, from a counter in shared memory;
  * - guided: the same with chunks that shrink with what is left, so that the last ones are small.
  */
+import { meet } from '@repo/common/async/barrier'
 import { divide, type Range } from '@repo/common/async/ranges'
 
 export const schedules = ['static', 'dynamic', 'guided'] as const
@@ -44,7 +45,5 @@ export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, wo
 
 /** Waits until all workers have arrived, so that none starts before the others. Blocks the thread. */
 export function arrive({ shared, workers }: Loop): void {
-  const arrived = Atomics.add(shared, 1, 1) + 1
-  if (arrived === workers) Atomics.notify(shared, 1)
-  for (let seen = arrived; seen < workers; seen = Atomics.load(shared, 1)) Atomics.wait(shared, 1, seen)
+  meet(shared, workers, 1)
 }

@@ -1,7 +1,7 @@
 /** A consumer process: takes tasks from its owner's queue until it takes a stop marker (process-queues.ts). */
 import { on } from 'node:events'
 import { ready } from '@repo/common/process/ready'
-import { type Address, stateOfTheUnion } from '@repo/common/texts/texts'
+import { type Address, stateOfTheUnion } from '@repo/common/workloads/texts'
 import { type ConsumerMessage, type ConsumerTask, stop } from './process-queues.ts'
 
 let addresses: Address[] | undefined

@@ -1,7 +1,7 @@
 /** What came of comparing all pairs, as tables. */
 
 import { count, milliseconds, table } from '@repo/common/output/terminal'
-import { type Document, titleOf } from '@repo/common/texts/documents'
+import { type Document, titleOf } from '@repo/common/workloads/documents'
 
 export function pairsTable(documents: readonly Document[], top: readonly { a: number; b: number; score: number }[]) {
   return table(

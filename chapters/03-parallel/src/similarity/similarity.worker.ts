@@ -1,6 +1,6 @@
 /** A worker thread of the `similarity` example: compares bands of rows in memory that all threads share. */
 
-import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/texts/similarity'
+import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/workloads/similarity'
 import { workerData } from 'piscina'
 
 const comparison = workerData as Comparison

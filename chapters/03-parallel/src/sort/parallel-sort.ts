@@ -8,6 +8,7 @@
  * NaN, which every run has at its end, is left out of the merges and written behind the result; and as −0 and 0 compare
  * as equal, the zeros lie side by side afterwards and are put in order in one place.
  */
+import { integersFrom } from '@repo/common/async/random'
 import { divide, type Range } from '@repo/common/async/ranges'
 
 export type Numbers = Int32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>
@@ -183,14 +184,7 @@ export function radixSort(numbers: Int32Array): void {
 
 /** Numbers to sort, the same for the same seed; every input that sorts are known to be bad at. */
 export function fillNumbers(numbers: Int32Array | Float64Array, input: InputKind, seed: number): void {
-  let state = seed >>> 0 || 1
-  // Marsaglia's xorshift: quick, and good enough to be in no order.
-  const random = () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return state | 0
-  }
+  const random = integersFrom(seed)
   const { length } = numbers
   const special = [Number.NaN, -0, 0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   const isFloat = numbers instanceof Float64Array

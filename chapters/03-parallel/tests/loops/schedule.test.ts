@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fib } from '../../src/fib/fib.ts'
-import { countPrimes } from '../../src/loops/primes.ts'
 import { chunksFor, schedules, sharedLoop } from '../../src/loops/schedule.ts'
 
 describe.each(schedules)('the %s schedule', (schedule) => {
@@ -34,17 +33,6 @@ it('gives chunks of one size by the dynamic schedule, shrinking ones by the guid
     [...chunksFor(sharedLoop({ schedule, items: 100, workers: 2, chunk: 8 }), 0)].map(({ from, to }) => to - from)
   expect(sizes('dynamic')).toEqual([...new Array(12).fill(8), 4])
   expect(sizes('guided')).toEqual([25, 18, 14, 10, 8, 8, 8, 8, 1])
-})
-
-it('counts primes as the tables do, in one piece or many', () => {
-  expect([10, 100, 1_000, 100_000, 1_000_000].map((limit) => countPrimes(0, limit))).toEqual([4, 25, 168, 9592, 78498])
-  fc.assert(
-    fc.property(fc.array(fc.nat(5_000), { minLength: 1, maxLength: 8 }), (cuts) => {
-      const sorted = [0, ...cuts, 5_000].sort((a, b) => a - b)
-      const pieces = sorted.slice(1).map((to, at) => countPrimes(sorted[at] ?? 0, to))
-      expect(pieces.reduce((sum, primes) => sum + primes, 0)).toBe(669)
-    }),
-  )
 })
 
 it('knows its Fibonacci numbers', () => {

@@ -1,6 +1,6 @@
 /** The tasks that this chapter serves to Celery's clients in Python. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { readRate } from '@repo/common/texts/rates'
+import { readRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
 import { celeryTask } from './worker.ts'
 

@@ -1,5 +1,6 @@
 /** Work for a processor: counting primes by trial division, which is slow on purpose. */
 import { setImmediate } from 'node:timers/promises'
+import { countPrimes as countBetween } from '@repo/common/workloads/primes'
 
 export interface PrimesArgs {
   below: number
@@ -63,17 +64,4 @@ function timeOf(below: number): number {
   const begin = performance.now()
   countPrimes(below)
   return performance.now() - begin
-}
-
-function countBetween(from: number, to: number): number {
-  let primes = 0
-  for (let candidate = from; candidate < to; candidate++) if (isPrime(candidate)) primes++
-  return primes
-}
-
-function isPrime(candidate: number): boolean {
-  if (candidate < 4) return candidate > 1
-  if (candidate % 2 === 0) return false
-  for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) if (candidate % divisor === 0) return false
-  return true
 }

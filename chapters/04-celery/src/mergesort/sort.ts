@@ -2,19 +2,15 @@
  * Merge sort in pieces: cut the numbers into runs, sort each run, merge the runs two by two until one is left. Where the runs
  * are sorted is not said here: in this process by `sortLocally`, on other machines by mergesort-ways.ts.
  */
+import { integersFrom } from '@repo/common/async/random'
 
 export type Numbers = Int32Array<ArrayBuffer>
 
-/** Random numbers over the whole range of 32 bits, the same for the same seed: Marsaglia's xorshift. */
+/** Random numbers over the whole range of 32 bits, the same for the same seed. */
 export function randomNumbers(n: number, seed: number): Numbers {
   const numbers = new Int32Array(n)
-  let state = seed | 0 || 1
-  for (let at = 0; at < n; at++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    numbers[at] = state
-  }
+  const next = integersFrom(seed)
+  for (let at = 0; at < n; at++) numbers[at] = next()
   return numbers
 }
 

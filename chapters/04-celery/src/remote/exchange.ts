@@ -1,6 +1,6 @@
 /** The objects that the worker of `remote-worker` serves: exchange rates, and purses that are held by reference. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { latencyOf, type Pair, type Rate, readRate } from '@repo/common/texts/rates'
+import { latencyOf, type Pair, type Rate, readRate } from '@repo/common/workloads/rates'
 import { type RpcStub, RpcTarget } from 'capnweb'
 import { z } from 'zod'
 import { accept } from './remote.ts'

@@ -1,5 +1,5 @@
 /** Ways to make many calls: one after the other, at the same time, and in one round trip although each needs the one before. */
-import type { Pair } from '@repo/common/texts/rates'
+import type { Pair } from '@repo/common/workloads/rates'
 import type { RpcStub } from 'capnweb'
 import type { Exchange } from './exchange.ts'
 import type { Connection } from './remote.ts'

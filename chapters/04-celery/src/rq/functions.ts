@@ -1,6 +1,6 @@
 /** The functions that this chapter's RQ workers know. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { latencyOf, readRate } from '@repo/common/texts/rates'
+import { latencyOf, readRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
 import { remote } from './rq.ts'
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
-import { readRate } from '@repo/common/texts/rates'
+import { readRate } from '@repo/common/workloads/rates'
 import { expect, it } from 'vitest'
 import { findPython } from '../../src/celery/python.ts'
 import { describeRedis } from '../fixtures/layer.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProxy } from '@repo/common/servers/proxy'
 import { until } from '@repo/common/testing/testing'
-import { pairsOf, readRate } from '@repo/common/texts/rates'
+import { pairsOf, readRate } from '@repo/common/workloads/rates'
 import { RpcTarget } from 'capnweb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { serveObject } from '../../src/remote/daemon.ts'

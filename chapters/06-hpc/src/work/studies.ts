@@ -1,9 +1,9 @@
 /** The studies of the `array` example, and what is drawn of their results. */
 import { createHash } from 'node:crypto'
-import { drawPairs, identityOf, readDocuments } from '@repo/common/texts/documents'
-import type { View } from '@repo/common/texts/mandelbrot'
-import { shingleSets } from '@repo/common/texts/shingles'
-import { mostSimilar, symmetric } from '@repo/common/texts/similarity'
+import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
+import type { View } from '@repo/common/workloads/mandelbrot'
+import { shingleSets } from '@repo/common/workloads/shingles'
+import { mostSimilar, symmetric } from '@repo/common/workloads/similarity'
 import { encode } from 'fast-png'
 import { type Study, scoresOf } from './study.ts'
 

@@ -3,9 +3,9 @@
  * parts, one after the other, are the whole; so the whole is also what one task computes that is given everything.
  */
 import { setImmediate } from 'node:timers/promises'
-import { drawing, drawTile, type View } from '@repo/common/texts/mandelbrot'
-import type { ShingleSets } from '@repo/common/texts/shingles'
-import { compareRows, comparisonOf, tableFor } from '@repo/common/texts/similarity'
+import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
+import type { ShingleSets } from '@repo/common/workloads/shingles'
+import { compareRows, comparisonOf, tableFor } from '@repo/common/workloads/similarity'
 
 /** The kinds of studies, as `--job` names them. */
 export const studyNames = ['similarity', 'mandelbrot'] as const

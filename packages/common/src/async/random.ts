@@ -1,17 +1,24 @@
+/** Random numbers that a seed repeats: for inputs, faults, latencies and shuffles. Not for secrets. */
+
 /**
- * Random numbers that a seed repeats, for faults, loads and shuffles: mulberry32. Not for secrets.
+ * Returns a function that returns the next 32-bit integer, from −2^31 to 2^31 − 1: Tommy Ettinger's mulberry32.
  *
  * @param seed a whole number; its lower 32 bits count
- * @returns a function that returns the next number, from 0 to below 1
  */
-export function randomFrom(seed: number): () => number {
+export function integersFrom(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    return mixed ^ (mixed >>> 14)
   }
+}
+
+/** As `integersFrom`, with numbers from 0 to below 1. */
+export function randomFrom(seed: number): () => number {
+  const next = integersFrom(seed)
+  return () => (next() >>> 0) / 2 ** 32
 }
 
 /** Draws from one sequence of random numbers. */
@@ -36,4 +43,22 @@ export function drawFrom(seed: number): Draw {
       return list[whole(0, list.length - 1)] as (typeof list)[number]
     },
   }
+}
+
+/**
+ * A number from 0 to below 1 that belongs to these whole numbers: always the same for the same ones in the same order, in
+ * every process. For what must not depend on the order in which it is asked for, such as the latency of a page.
+ */
+export function randomFor(...parts: number[]): number {
+  let hash = 0x811c9dc5
+  for (const part of parts) hash = mix(hash ^ part)
+  return hash / 2 ** 32
+}
+
+/** Spreads every bit of a 32-bit number over all others: the finalizer of MurmurHash3. */
+function mix(value: number): number {
+  let bits = value
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return (bits ^ (bits >>> 16)) >>> 0
 }

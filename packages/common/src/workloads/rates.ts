@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { randomFor } from '../async/random.ts'
 
 /** A pair of currencies by their codes in lower case: how much of `to` one `from` is worth. */
 export interface Pair {
@@ -100,13 +101,9 @@ export function pairsOf(count: number): Pair[] {
 }
 
 /**
- * How long a service that is far away would take for a currency, in ms: the same for the same seed, from half to one and a
- * half times the mean. For examples that simulate such a service; they say so.
+ * The simulated time in ms that a distant service takes for a currency: from half to one and a half times the mean, and
+ * the same for the same seed.
  */
 export function latencyOf(currency: string, seed: number, meanMs: number): number {
-  let hash = seed | 0
-  // The mixing of MurmurHash3.
-  for (const character of currency) hash = Math.imul(hash ^ character.charCodeAt(0), 0x85eb_ca6b) ^ (hash >>> 13)
-  hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2_ae35)
-  return meanMs * (0.5 + ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32)
+  return meanMs * (0.5 + randomFor(seed, ...Buffer.from(currency)))
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { latencyOf, mostPairs, pairsOf, ratesFolder, readRate } from '../../src/texts/rates.ts'
+import { latencyOf, mostPairs, pairsOf, ratesFolder, readRate } from '../../src/workloads/rates.ts'
 
 describe('rates', () => {
   it('are those in the package', async () => {

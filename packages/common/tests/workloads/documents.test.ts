@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
-import { identityOf, mostDocuments, readDocuments, titleOf } from '../../src/texts/documents.ts'
+import { identityOf, mostDocuments, readDocuments, titleOf } from '../../src/workloads/documents.ts'
 
 async function folderOf(files: number) {
   const folder = await temporaryFolder()

@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { shingleSets, wordsOf } from '../../src/texts/shingles.ts'
-import * as similarity from '../../src/texts/similarity.ts'
-import { stateOfTheUnion } from '../../src/texts/texts.ts'
+import { shingleSets, wordsOf } from '../../src/workloads/shingles.ts'
+import * as similarity from '../../src/workloads/similarity.ts'
+import { stateOfTheUnion } from '../../src/workloads/texts.ts'
 
 /** The definition, word for word: sets of strings, their intersection and union counted one by one. */
 function byDefinition(texts: string[], size: number): number[][] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { drawing, drawTile, escapeTime, tilesOf } from '../../src/texts/mandelbrot.ts'
+import { drawing, drawTile, escapeTime, tilesOf } from '../../src/workloads/mandelbrot.ts'
 
 const view = { width: 60, height: 40, iterations: 200, centerX: -0.75, centerY: 0, zoom: 1 }
 

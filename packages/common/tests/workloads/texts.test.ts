@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
-import { mobyDick, readTextFiles, stateOfTheUnion, stateOfTheUnionFiles } from '../../src/texts/texts.ts'
+import { mobyDick, readTextFiles, stateOfTheUnion, stateOfTheUnionFiles } from '../../src/workloads/texts.ts'
 
 describe('the State of the Union', () => {
   const addresses = stateOfTheUnion()
