@@ -10,7 +10,7 @@
  * same sum on the thread that has the data, without any message.
  *
  * Look for: the flat part on the left of the picture, where a message costs the same however small it is; the slopes on the
- * right; and from which size on a second thread is worth its messages, for work from light to heavy.
+ * right; and the size from which a second thread is worth its messages, for work from light to heavy.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'
@@ -19,27 +19,31 @@ import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import { mobyDick } from '@repo/common/workloads/texts'
-import { ascendingList, parseSize } from '../src/lists.ts'
-import { breakEven, measureWorks, messagesOf, workPerByte } from '../src/messages/breakeven.ts'
-import { copies, measureTrips, startReceivers, type Trips, type Way, ways } from '../src/messages/messages.ts'
+import { breakEven, measureWorks, messagesOf, workPerByte } from '../src/messages/break-even.ts'
+import { copies, measureTrips, type Send, sizeList, startReceivers, type Trips } from '../src/messages/round-trips.ts'
 
-const names: Record<Way | 'here', string> = {
-  here: 'here, no message',
+/** Four ways to hand over the same numbers: three to a worker thread, one to a child process. */
+export const ways = {
+  // Both threads see the same memory; the message only says where it is.
+  share: ({ shared: data }, { worker }) => worker.postMessage({ data }),
+  // The memory changes its owner: this thread has none until the receiver gives it back.
+  transfer: ({ plain: data }, { worker }) => worker.postMessage({ data, giveBack: true }, [data.buffer]),
+  // The receiver gets a copy, a structured clone.
+  clone: ({ plain: data }, { worker }) => worker.postMessage({ data }),
+  // The receiver gets a copy, and the operating system carries it from one process to the other.
+  process: ({ plain: data }, { child }) => child.send({ data }),
+} satisfies Record<string, Send>
+type Way = keyof typeof ways
+
+const names = {
   share: 'shared memory',
   transfer: 'transfer',
   clone: 'structured clone',
   process: 'to a process',
 }
-const shown = ['here', ...ways] as const
-
-const sizeList = ascendingList(
-  'up to 100 different sizes from 4 B to 1 GB, the smallest first: 1kB,64kB,1MB',
-  (text) => {
-    // What is sent are numbers of four bytes.
-    const size = 4 * Math.floor((parseSize(text) ?? 0) / 4)
-    return size >= 4 && size <= 1e9 ? size : undefined
-  },
-)
+const wayNames = Object.keys(names) as Way[]
+const columns = { here: 'here, no message', ...names }
+const shown = Object.keys(columns) as (keyof typeof columns)[]
 
 export default example(import.meta, {
   options: {
@@ -58,17 +62,19 @@ export default example(import.meta, {
     }
     print(`From ${bytes(sizes[0] ?? 0)} to ${bytes(largest)}, to a thread and to a process, there and back …`)
     await using receivers = await startReceivers(signal)
-    using bar = progress('handing data over', sizes.length)
 
-    const rows: Trips[] = []
+    // The time of a round trip, for each way and size.
+    using bar = progress('handing data over', sizes.length)
+    const rows: Trips<Way>[] = []
     for (const size of sizes) {
-      rows.push(await measureTrips(receivers, size, signal))
+      rows.push(await measureTrips(receivers, ways, size, signal))
       bar.update(rows.length)
     }
+    // The time that real work takes for each byte says from which size on it is worth a message.
     const text = mobyDick().map((chapter) => chapter.text)
     const works = await measureWorks(text.join('\n'), signal)
     const pays = works.map(({ work, nsPerByte }) => {
-      const from = ways.map((way) => [way, breakEven(messagesOf(rows, way), nsPerByte) ?? null])
+      const from = wayNames.map((way) => [way, breakEven(messagesOf(rows, way), nsPerByte) ?? null])
       return { work, nsPerByte, from: Object.fromEntries(from) as Record<Way, number | null> }
     })
 
@@ -79,43 +85,37 @@ export default example(import.meta, {
       y: { label: 'time', type: 'log', ticks: 6, tickFormat: (ms) => milliseconds(Number(ms)) },
       marginLeft: 80,
       series: shown.map((way) => ({
-        name: names[way],
+        name: columns[way],
         points: rows.map((row) => ({ x: row.bytes, y: row[way].ms })),
-        style: way === 'here' ? ('dashed' as const) : ('line' as const),
+        style: way === 'here' ? 'dashed' : 'line',
       })),
     })
     const result = { cores: availableParallelism(), rows, pays, picture: await picture('messages.svg', svg) }
 
-    const head = shown.map((way) => names[way])
-    const largestClone = messagesOf(rows, 'clone').at(-1)
+    const perWay = (unit: string, cell: (trip: { ms: number; gigabytesPerSecond: number }) => string) =>
+      table(
+        [unit, ...Object.values(columns)],
+        rows.map((row) => [bytes(row.bytes), ...shown.map((way) => cell(row[way]))]),
+      )
+    const largestClone = messagesOf(rows, 'clone').at(-1) ?? { bytes: largest, ms: Number.NaN }
     print(
       '',
-      table(
-        ['microseconds', ...head],
-        rows.map((row) => [bytes(row.bytes), ...shown.map((way) => count(Math.round(1e3 * row[way].ms)))]),
-      ),
+      perWay('microseconds', ({ ms }) => count(Math.round(1e3 * ms))),
       '',
-      table(
-        ['GB/s', ...head],
-        rows.map((row) => [bytes(row.bytes), ...shown.map((way) => row[way].gigabytesPerSecond.toFixed(2))]),
-      ),
+      perWay('GB/s', ({ gigabytesPerSecond }) => gigabytesPerSecond.toFixed(2)),
       '',
       'The size from which handing it to a second thread, or process, pays, while this one does as much itself:',
       table(
-        ['work', 'ns per byte', ...ways.map((way) => names[way])],
+        ['work', 'ns per byte', ...Object.values(names)],
         pays.map(({ work, nsPerByte, from }) => [
           work,
           nsPerByte.toFixed(2),
-          ...ways.map((way) => (from[way] === null ? 'never' : bytes(from[way]))),
+          ...Object.values(from).map((size) => (size === null ? 'never' : bytes(size))),
         ]),
       ),
       '',
-      ...(largestClone
-        ? [
-            `A clone of ${bytes(largest)} pays from ${workPerByte(largestClone, 0.5).toFixed(2)} ns of work per byte;`,
-            `two threads reach an efficiency of 80 % with ${workPerByte(largestClone, 0.8).toFixed(2)} ns.`,
-          ]
-        : []),
+      `A clone of ${bytes(largest)} pays from ${workPerByte(largestClone, 0.5).toFixed(2)} ns of work per byte;`,
+      `two threads reach an efficiency of 80 % with ${workPerByte(largestClone, 0.8).toFixed(2)} ns.`,
       `Picture: ${result.picture}`,
     )
     return result

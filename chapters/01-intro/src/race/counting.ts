@@ -1,4 +1,4 @@
-/** What threads share when they count together, and how they start together. */
+/** What threads share when they count together, and what each of them is asked to do. */
 import type { Mutex } from './mutex.ts'
 
 /** A cache line is 64 bytes on most processors and 128 on Apple's; others fetch lines of 64 in pairs. In Int32 elements. */
@@ -52,16 +52,4 @@ export interface Counting {
 export interface Span {
   from: number
   to: number
-}
-
-/**
- * Returns when `threads` threads have called it; they can meet like that again and again. They sleep meanwhile: the
- * operating system spreads threads that wake together over the cores, while a thread that spun would hold a core that
- * another one may need to get here.
- */
-export function meet(barrier: Int32Array<SharedArrayBuffer>, threads: number): void {
-  let arrived = Atomics.add(barrier, 0, 1) + 1
-  const all = Math.ceil(arrived / threads) * threads
-  if (arrived === all) Atomics.notify(barrier, 0)
-  for (; arrived < all; arrived = Atomics.load(barrier, 0)) Atomics.wait(barrier, 0, arrived)
 }

@@ -1,5 +1,6 @@
 /** A thread of the `race` example: waits for the others, counts with them, and returns when that was. */
-import { type Counting, meet, type Shared, type Span } from './counting.ts'
+import { meet } from '@repo/common/async/barrier'
+import type { Counting, Shared, Span } from './counting.ts'
 import { Mutex } from './mutex.ts'
 
 type Loop = (shared: Shared, thread: number, additions: number) => void

@@ -1,39 +1,39 @@
-/** From which size parallel work pays for its messages. */
+/** The size from which parallel work pays for its messages. */
 import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { interleave } from '@repo/common/measure'
 import { isoefficiency } from '../laws/laws.ts'
-import type { Trips, Way } from './messages.ts'
 import { sumOf } from './payload.ts'
+import type { Trips } from './round-trips.ts'
 
-/** What it costs to have a message of one size received, beside the work on it. */
+/** The time to deliver data of one size, without the work on it. */
 export interface Message {
   bytes: number
   ms: number
 }
 
 /**
- * The messages' own costs: the round trips without the adding up that the receiver does in them, and never less than the
- * shortest trip, as the difference of two measured times can be anything where they are close.
+ * The cost of the messages alone: round trips without the adding up that the receiver does in them. The difference of two
+ * measured times can be anything where they are close, so a message never costs less than the shortest trip.
  */
-export function messagesOf(trips: readonly Trips[], way: Way): Message[] {
+export function messagesOf<Way extends string>(trips: readonly Trips<Way>[], way: Way): Message[] {
   const shortest = Math.min(...trips.map((trip) => trip[way].ms))
   return trips.map(({ bytes, here, [way]: { ms } }) => ({ bytes, ms: Math.max(shortest, ms - here.ms) }))
 }
 
 /**
- * How much work per byte, in nanoseconds, gives two threads an efficiency when one of them sends the other half of the
- * data: isoefficiency with the message as the only overhead. At an efficiency of 1/2 it is just as fast as one thread.
+ * The work per byte, in nanoseconds, that gives two threads an efficiency when one of them sends the other half of the
+ * data: isoefficiency with the message as the only overhead. At an efficiency of 1/2 two threads are as fast as one.
  */
 export function workPerByte({ bytes, ms }: Message, efficiency: number): number {
-  // While the message is under way, neither of the two works.
+  // Neither thread works while the message is under way.
   const overhead = () => 2 * ms * 1e6
   return isoefficiency(efficiency, 2, overhead) / (2 * bytes)
 }
 
 /**
- * The smallest of the measured sizes from which on sending half of the data to a second thread makes work of so many
- * nanoseconds per byte faster; undefined when it does not at the largest one.
+ * The smallest measured size at which sending half of the data to a second thread pays off, for work of `nsPerByte`
+ * nanoseconds per byte; undefined if it does not pay off at the largest size.
  */
 export function breakEven(messages: readonly Message[], nsPerByte: number): number | undefined {
   const ascending = messages.toSorted((a, b) => a.bytes - b.bytes)
@@ -41,7 +41,7 @@ export function breakEven(messages: readonly Message[], nsPerByte: number): numb
   return ascending[last + 1]?.bytes
 }
 
-/** Real work on a text, from little of it to much. */
+/** Real work on a text, from light to heavy. */
 const works = {
   'adding up': (text: Uint8Array<ArrayBuffer>) => sumOf(new Int32Array(text.buffer)),
   'SHA-256': (text: Uint8Array<ArrayBuffer>) => createHash('sha256').update(text).digest(),
@@ -49,7 +49,7 @@ const works = {
   compressing: (text: Uint8Array<ArrayBuffer>) => deflateSync(text),
 }
 
-/** How many runs of ASCII letters there are. */
+/** The number of runs of ASCII letters. */
 export function countWords(text: Uint8Array): number {
   let words = 0
   let inWord = false
@@ -62,8 +62,9 @@ export function countWords(text: Uint8Array): number {
   return words
 }
 
-/** How many nanoseconds each kind of work takes for a byte of the text, of whose length a multiple of 4 is used. */
+/** The nanoseconds per byte of a text that each kind of work takes. */
 export async function measureWorks(text: string, signal?: AbortSignal): Promise<{ work: string; nsPerByte: number }[]> {
+  // Whole numbers of four bytes, for adding up.
   const bytes = new Uint8Array(Buffer.byteLength(text) & ~3)
   new TextEncoder().encodeInto(text, bytes)
   const ways = Object.entries(works).map(([work, run]) => [work, () => void run(bytes)] as const)
