@@ -1,34 +1,38 @@
-/** A program's command line: declared once, as zod schemas; parsing and `--help` come from that. */
+/** The command line of an example or of another program: declared once, as zod schemas; parsing and `--help` follow. */
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import { bold, dim } from '../output/terminal.ts'
 import { acceptedBy, defaultOf, isFlag } from './options.ts'
-import { UsageError } from './usage.ts'
+import { describeError, UsageError } from './usage.ts'
 
 export type Shape = Record<string, z.ZodType>
 export type Values<S extends Shape> = { [Name in keyof S]: z.output<S[Name]> }
 
-/** What every example knows beside its own options; a worker or other program may know fewer. */
-const switchMeanings = {
-  quick: 'the same in a few seconds',
-  json: 'one JSON document on standard output',
-  help: 'this text',
-}
-type Switch = keyof typeof switchMeanings
-const allSwitches = Object.keys(switchMeanings) as Switch[]
-
 type CommandLine = { values: Record<string, string | boolean>; operands: string[] }
 
-/** Reads the words of a command line; options keep their texts. Throws a UsageError. */
+/** Switches that a program has besides its own options, and what `--help` says about them. */
+export type Switches = Record<string, string>
+const help: Switches = { help: 'this text' }
+/** The switches of every example. */
+export const exampleSwitches: Switches = {
+  quick: 'the same in a few seconds',
+  json: 'one JSON document on standard output',
+  ...help,
+}
+
+/**
+ * Reads the words of a command line. Values stay texts; `parseOptions` checks them.
+ *
+ * @throws a UsageError for an unknown option, a missing value, or an operand where none is taken
+ */
 export function parseCommandLine(
   schemas: Shape,
-  takesOperands: boolean,
-  argv: string[],
-  switches: readonly Switch[] = allSwitches,
+  argv: readonly string[],
+  { switches, takesOperands }: { switches: Switches; takesOperands: boolean },
 ): CommandLine {
   const types: Record<string, 'boolean' | 'string'> = {}
   for (const [name, schema] of Object.entries(schemas)) types[kebab(name)] = isFlag(schema) ? 'boolean' : 'string'
-  for (const name of switches) types[name] = 'boolean'
+  for (const name of Object.keys(switches)) types[name] = 'boolean'
   const accepted = Object.keys(types)
     .map((name) => `--${name}`)
     .join(', ')
@@ -61,7 +65,7 @@ export function parseCommandLine(
 }
 
 /** Writes `--name value` as `--name=value`: parseArgs would take a value that begins with a minus for an option. */
-function joinValues(argv: string[], types: Record<string, string>): string[] {
+function joinValues(argv: readonly string[], types: Record<string, string>): string[] {
   const end = argv.indexOf('--')
   const joined: string[] = []
   for (let at = 0; at < argv.length; at++) {
@@ -76,7 +80,12 @@ function joinValues(argv: string[], types: Record<string, string>): string[] {
   return joined
 }
 
-/** The values of options from their texts, checked. Throws a UsageError. */
+/**
+ * Returns the values of options, checked and converted from their texts.
+ *
+ * @param preset takes the place of a schema's default
+ * @throws a UsageError that names the first option whose value is not accepted
+ */
 export function parseOptions<S extends Shape>(
   schemas: S,
   given: Record<string, unknown>,
@@ -97,15 +106,10 @@ export function parseOptions<S extends Shape>(
   return values as Values<S>
 }
 
-/** What `--help` prints: the header comment's `text`, and a line for each option. */
-export function helpText(
-  { name, text }: { name: string; text: string },
-  schemas: Shape,
-  operands?: string,
-  switches: readonly Switch[] = allSwitches,
-): string {
+/** What `--help` prints: `text`, whose first line is the title, the usage line, and a line for each option. */
+export function helpText({ usage, text }: { usage: string; text: string }, schemas: Shape, switches: Switches): string {
   const [title = '', ...about] = text.split('\n')
-  const rows = Object.entries(schemas).map(([option, schema]) => {
+  const rows = Object.entries(schemas).map(([option, schema]): [string, string] => {
     const accepts = acceptedBy(schema)
     const preset = defaultOf(schema)
     return [
@@ -113,16 +117,46 @@ export function helpText(
       [schema.description, accepts, preset === undefined ? undefined : `default ${preset}`].filter(Boolean).join('; '),
     ]
   })
-  for (const name of switches) rows.push([`--${name}`, switchMeanings[name]])
-  const width = Math.max(...rows.map(([option = '']) => option.length)) + 2
+  for (const [name, meaning] of Object.entries(switches)) rows.push([`--${name}`, meaning])
+  const width = Math.max(...rows.map(([option]) => option.length)) + 2
   return [
     bold(title),
     ...about,
     '',
-    bold(`Usage: ${name} [options]${operands ? ` ${operands}` : ''}`),
-    ...rows.map(([option = '', meaning]) => `  ${option.padEnd(width)}${dim(meaning ?? '')}`),
+    bold(`Usage: ${usage}`),
+    ...rows.map(([option, meaning]) => `  ${option.padEnd(width)}${dim(meaning)}`),
     '',
   ].join('\n')
+}
+
+export interface ProgramDeclaration<S extends Shape> {
+  /** As in `Usage: …`, such as `pnpm --filter 04-celery worker [options]`. */
+  usage: string
+  /** What the program is for; the first line is the title. */
+  text: string
+  /** zod schemas from `./options.ts`, with `.default()` or `.optional()`, and `.describe()`. */
+  options: S
+  run: (options: Values<S>) => Promise<void>
+}
+
+/**
+ * Runs a program that is not an example, such as a worker, with the options on its command line. `--help` prints them.
+ * Errors become one line on standard error and the exit code 1, or 2 for a UsageError.
+ */
+export async function program<S extends Shape>(
+  { usage, text, options, run }: ProgramDeclaration<S>,
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  try {
+    // pnpm passes on the `--` of `pnpm worker -- --queues mail`.
+    const words = argv[0] === '--' ? argv.slice(1) : argv
+    const { values } = parseCommandLine(options, words, { switches: help, takesOperands: false })
+    if (values.help) process.stdout.write(helpText({ usage, text }, options, help))
+    else await run(parseOptions(options, values))
+  } catch (error) {
+    process.stderr.write(`${describeError(error)}\n`)
+    process.exitCode = error instanceof UsageError ? 2 : 1
+  }
 }
 
 const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

@@ -8,7 +8,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
+import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
 import { listenForSignals } from './interruption.ts'
 import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
 
@@ -83,10 +83,14 @@ export function example<S extends Shape, Result>(
     async main(argv) {
       const interruption = listenForSignals(declaration.cleanUpDeadlineMs)
       try {
-        const takesOperands = declaration.operands !== undefined
-        const { values, operands } = parseCommandLine(declaration.options, takesOperands, argv)
+        const { values, operands } = parseCommandLine(declaration.options, argv, {
+          switches: exampleSwitches,
+          takesOperands: declaration.operands !== undefined,
+        })
         if (values.help) {
-          process.stdout.write(helpText(await readHeader(file), declaration.options, declaration.operands))
+          const { name, text } = await readHeader(file)
+          const usage = [name, '[options]', declaration.operands].filter(Boolean).join(' ')
+          process.stdout.write(helpText({ usage, text }, declaration.options, exampleSwitches))
           return 0
         }
         const { json, quick, help: _, ...given } = values
