@@ -6,12 +6,12 @@
  *     pnpm --filter 03-parallel start chunking
  *     pnpm --filter 03-parallel start chunking --limit 10000000 --workers 2
  *
- * The primes below a limit are counted by trial division on a pool. Few large tasks leave workers idle at the end, the
- * more so as larger numbers take longer; many small ones cost more to hand out than they save. Then the workers share one
- * loop by themselves, through a counter in shared memory (src/loops/schedule.ts).
+ * The primes below a limit are counted by trial division on a pool. Few large tasks leave workers idle at the end, all the
+ * more because larger numbers take longer. Many small tasks cost more to hand out than they save. Then the workers share
+ * one loop on their own, through a counter in shared memory (src/loops/schedule.ts).
  *
- * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the white at the right end of each row,
- * where a worker has nothing left to do.
+ * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the empty right end of a row, where that
+ * worker has nothing left to do.
  */
 import { aborted } from '@repo/common/async/abort'
 import { divide } from '@repo/common/async/ranges'
@@ -19,12 +19,11 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, times } from '@repo/common/output/terminal'
+import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { cutCounts, cutsTable, idleShare, schedulesTable, timeLines, valley } from '../src/loops/chunking-pictures.ts'
 import { countPrimesHere } from '../src/loops/primes.ts'
-import type { PrimesTask, WorkerLog } from '../src/loops/primes.worker.ts'
-import { type Schedule, schedules, sharedLoop } from '../src/loops/schedule.ts'
+import type { PrimesTask } from '../src/loops/primes.worker.ts'
+import { idleShare, type Schedule, schedules, sharedLoop, type WorkerLog } from '../src/loops/schedule.ts'
 
 export default example(import.meta, {
   options: {
@@ -44,80 +43,110 @@ export default example(import.meta, {
     })
     const stopped = aborted(signal)
     const primes = await countPrimesHere(limit, signal)
-    const expectPrimes = (found: number, how: string) => {
+    const check = (counted: number[], how: string) => {
+      const found = counted.reduce((sum, primes) => sum + primes, 0)
       if (found !== primes) throw new Error(`${how} counted ${found} primes, one thread ${primes}`)
     }
-    using bar = progress('counting', 1)
-    const onProgress = (done: number, total: number) => bar.update(done / total)
-    const rounds = { rounds: quick ? 3 : 5, signal, onProgress }
 
-    // Cut into tasks of the same number of numbers, all handed in at once.
-    const counts = cutCounts(tasks)
+    // Cut the range into tasks of equal length, and hand them all in at once.
     const cutInto = (parts: number) => async () => {
       const ranges = divide({ from: 0, to: limit }, parts)
-      const found = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
-      expectPrimes(
-        (found as number[]).reduce((sum, primes) => sum + primes, 0),
-        `${parts} tasks`,
-      )
+      const counted = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
+      check(counted as number[], `${parts} tasks`)
     }
+    const parts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
+    const cuts = [...parts.filter((part) => part < tasks), tasks]
+    using bar = progress('counting', 1)
+    const rounds = { rounds: quick ? 3 : 5, signal, onProgress: (done: number, of: number) => bar.update(done / of) }
     await using spinners = await startSpinners(workers)
     const spin = await spinners.calibrate(100)
     const timed = await interleave<string>(
       {
-        serial: async () => expectPrimes(await countPrimesHere(limit, signal), 'one thread'),
+        serial: async () => check([await countPrimesHere(limit, signal)], 'one thread'),
         alone: () => spinners.run(1, spin),
         together: () => spinners.run(workers, spin),
-        ...Object.fromEntries(counts.map((parts) => [`cut ${parts}`, cutInto(parts)])),
+        ...Object.fromEntries(cuts.map((parts) => [`cut ${parts}`, cutInto(parts)])),
       },
       rounds,
     )
     const ms = (name: string) => timed[name]?.ms ?? Number.NaN
     const serialMs = ms('serial')
     const ceiling = (workers * ms('alone')) / ms('together')
-    const sizes = counts.map((parts) => ({ tasks: parts, chunk: limit / parts, ms: ms(`cut ${parts}`) }))
+    const sizes = cuts.map((parts) => ({ tasks: parts, chunk: limit / parts, ms: ms(`cut ${parts}`) }))
     const best = sizes.reduce((a, b) => (b.ms < a.ms ? b : a))
     const most = sizes.at(-1) ?? best
-    // Whatever many tasks take longer than the best cut is the price of handing them out.
+    // The time that many tasks take beyond the best cut is the price of handing them out.
     const overheadMs = Math.max(0, most.ms - best.ms) / Math.max(1, most.tasks - best.tasks)
 
-    // Shared out by the workers themselves.
-    const logs = new Map<Schedule, WorkerLog[]>()
+    // Or no queue at all: one loop for all workers, from which each takes chunks by one of three schedules.
+    const logs: Record<Schedule, WorkerLog[]> = { static: [], dynamic: [], guided: [] }
     const share = (schedule: Schedule) => async () => {
       const loop = sharedLoop({ schedule, items: limit, workers, chunk })
-      const all = Array.from({ length: workers }, (_, worker) => pool.run({ loop, worker }))
-      const done = (await Promise.race([Promise.all(all), stopped])) as WorkerLog[]
-      expectPrimes(
-        done.reduce((sum, log) => sum + log.primes, 0),
+      const shares = Array.from({ length: workers }, (_, worker) => pool.run({ loop, worker }))
+      logs[schedule] = (await Promise.race([Promise.all(shares), stopped])) as WorkerLog[]
+      check(
+        logs[schedule].map(({ primes }) => primes),
         schedule,
       )
-      logs.set(schedule, done)
     }
     const shared = await interleave(
       { static: share('static'), dynamic: share('dynamic'), guided: share('guided') },
       rounds,
     )
     const compared = schedules.map((schedule) => {
-      const done = logs.get(schedule) ?? []
-      const chunks = done.reduce((sum, log) => sum + log.chunks.length, 0)
-      return { schedule, ms: shared[schedule].ms, chunks, idle: idleShare(done) }
+      const chunks = logs[schedule].reduce((sum, log) => sum + log.chunks.length, 0)
+      return { schedule, ms: shared[schedule].ms, chunks, idle: idleShare(logs[schedule]) }
     })
 
-    const svg = valley(
-      sizes,
-      { serialMs, bestMs: serialMs / ceiling },
-      `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
-      `${workers} threads; best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`,
-    )
-    const pictures = [await picture('chunking.svg', svg), await picture('schedules.svg', timeLines(logs))]
+    const { linePlot } = await import('@repo/common/output/plots')
+    const level = (ms: number) => sizes.map(({ tasks }) => ({ x: tasks, y: ms }))
+    const bestCut = `${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`
+    const valley = linePlot({
+      title: `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
+      subtitle: `${workers} threads; best: ${bestCut}`,
+      x: {
+        label: 'tasks',
+        type: 'log',
+        ticks: cuts.filter((tasks) => Number.isInteger(Math.log10(tasks))),
+        tickFormat: (tick) => count(Number(tick)),
+      },
+      y: { label: 'ms', type: 'log' },
+      series: [
+        { name: 'measured', points: sizes.map(({ tasks, ms }) => ({ x: tasks, y: ms })) },
+        { name: 'one thread', style: 'dashed', points: level(serialMs) },
+        { name: 'the ceiling', style: 'dashed', points: level(serialMs / ceiling) },
+      ],
+    })
+    const { timeline } = await import('@repo/common/output/timeline')
+    const chunks = timeline({
+      title: 'Who counts when: a row for each worker, a box for each chunk',
+      kinds: { static: {}, dynamic: {}, guided: {} },
+      rows: schedules.flatMap((schedule) => {
+        const begin = Math.min(...logs[schedule].flatMap(({ chunks }) => chunks.map(({ beginMs }) => beginMs)))
+        return logs[schedule].map(({ worker, chunks }) => ({
+          name: `${schedule} ${worker + 1}`,
+          spans: chunks.map(({ beginMs, endMs }) => ({ kind: schedule, from: beginMs - begin, to: endMs - begin })),
+        }))
+      }),
+    })
+    const pictures = [await picture('chunking.svg', valley), await picture('schedules.svg', chunks)]
+    const speedup = (ms: number) => times(serialMs / ms)
     print(
       '',
-      cutsTable(sizes, serialMs),
+      table(
+        ['tasks', 'numbers in each', 'time', 'speedup'],
+        sizes.map((cut) => [count(cut.tasks), count(Math.round(cut.chunk)), milliseconds(cut.ms), speedup(cut.ms)]),
+      ),
       '',
-      `One thread takes ${milliseconds(serialMs)}; the ceiling is ${times(ceiling)}. Best: ${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers, ${times(serialMs / best.ms)}.`,
+      `One thread takes ${milliseconds(serialMs)}; the ceiling is ${times(ceiling)}. Best: ${bestCut}, ${speedup(best.ms)}.`,
       `Handing out a task costs about ${(1000 * overheadMs).toFixed(0)} µs of the whole pool's time.`,
       '',
-      schedulesTable(compared, serialMs),
+      table(
+        ['schedule', 'time', 'speedup', 'chunks', 'workers idle'],
+        compared.map(({ schedule, ms, chunks, idle }) => {
+          return [schedule, milliseconds(ms), speedup(ms), count(chunks), percent(idle)]
+        }),
+      ),
       '',
       ...pictures.map((path) => `Picture: ${path}`),
     )

@@ -1,16 +1,9 @@
-/** A worker thread of `chunking` and `oversubscribe`: counts primes in one range, or in its chunks of a shared loop. */
+/** A pool's worker that counts primes: in one range, or in the chunks that it takes from a shared loop. */
 import type { Range } from '@repo/common/async/ranges'
 import { countPrimes } from '@repo/common/workloads/primes'
-import { arrive, chunksFor, type Loop } from './schedule.ts'
+import { arrive, chunksFor, type Loop, type WorkerLog } from './schedule.ts'
 
 export type PrimesTask = Range | { loop: Loop; worker: number }
-
-/** What a worker did for a loop; times in ms since the epoch, which all threads share. */
-export interface WorkerLog {
-  worker: number
-  primes: number
-  chunks: (Range & { beginMs: number; endMs: number })[]
-}
 
 export default function work(task: PrimesTask): WorkerLog | number {
   if ('from' in task) return countPrimes(task.from, task.to)

@@ -1,8 +1,8 @@
 /**
- * Three ways to hand out the iterations of a loop to workers, as OpenMP names them:
+ * Three ways to hand out the iterations of a loop to workers, by the names that OpenMP gave them:
  *
- * - static: each worker gets one equal, contiguous share before the work begins; nothing is coordinated;
- * - dynamic: whoever is free takes the next chunk of a fixed size, from a counter in shared memory;
+ * - static: each worker gets one contiguous share of equal size before the work begins; nothing is coordinated;
+ * - dynamic: a free worker takes the next chunk, all of one size, from a counter in shared memory;
  * - guided: the same with chunks that shrink with what is left, so that the last ones are small.
  */
 import { meet } from '@repo/common/async/barrier'
@@ -16,7 +16,7 @@ export interface Loop {
   schedule: Schedule
   items: number
   workers: number
-  /** Items in a chunk; for guided the fewest. */
+  /** Items in a chunk; for guided, in the smallest chunk. */
   chunk: number
   /** The first item that nobody has taken, and how many workers have arrived at the start. */
   shared: Int32Array<SharedArrayBuffer>
@@ -26,7 +26,12 @@ export function sharedLoop(loop: Omit<Loop, 'shared'>): Loop {
   return { ...loop, shared: new Int32Array(new SharedArrayBuffer(8)) }
 }
 
-/** The chunks for one worker, each taken when it is asked for. Together the workers get every item exactly once. */
+/** Waits until all workers have arrived, so that none starts before the others. Blocks the thread. */
+export function arrive({ shared, workers }: Loop): void {
+  meet(shared, workers, 1)
+}
+
+/** The chunks of one worker, each taken when it is asked for. Together the workers get every item exactly once. */
 export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, worker: number): Generator<Range> {
   if (schedule === 'static') {
     const share = divide({ from: 0, to: items }, workers)[worker]
@@ -38,12 +43,20 @@ export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, wo
     if (from >= items) return
     const size = schedule === 'dynamic' ? chunk : Math.max(chunk, Math.floor((items - from) / (2 * workers)))
     const to = Math.min(items, from + size)
-    // Only if nobody took it meanwhile.
+    // Takes the chunk only if no other worker has moved the counter meanwhile.
     if (Atomics.compareExchange(shared, 0, from, to) === from) yield { from, to }
   }
 }
 
-/** Waits until all workers have arrived, so that none starts before the others. Blocks the thread. */
-export function arrive({ shared, workers }: Loop): void {
-  meet(shared, workers, 1)
+/** What a worker did for a loop. Times are in ms since the epoch, a clock that all threads share. */
+export interface WorkerLog {
+  worker: number
+  primes: number
+  chunks: (Range & { beginMs: number; endMs: number })[]
+}
+
+/** The share of the workers' time, up to the end of the last one, in which they had no chunk. */
+export function idleShare(logs: readonly WorkerLog[]): number {
+  const busy = logs.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
+  return 1 - busy.reduce((sum, ms) => sum + ms, 0) / (logs.length * Math.max(...busy))
 }
