@@ -6,8 +6,8 @@
  */
 import { glob, mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { describeError } from '../example/usage.ts'
-import { bundleTogether } from './bundle.ts'
+import { bundleTogether } from '../process/bundle.ts'
+import { describeError } from './usage.ts'
 
 const [target = 'node22'] = process.argv.slice(2)
 const folder = resolve('src')

@@ -7,7 +7,7 @@ import { bundleProgram } from '../../src/process/bundle.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
 import { runProgram } from '../../src/testing/testing.ts'
 
-const build = fileURLToPath(new URL('../../src/process/build.program.ts', import.meta.url))
+const build = fileURLToPath(new URL('../../src/example/build.program.ts', import.meta.url))
 const common = new URL('../../src/', import.meta.url)
 
 const sources = {
