@@ -7,12 +7,12 @@
  *     pnpm --filter 01-intro start measure --serial-fraction 0.3
  *     pnpm --filter 01-intro start measure --workers 4 --pages 2000
  *
- * The job finds, on every page of the State of the Union addresses, the longest passage that stands there twice. A share
- * of the pages, the serial part, is done by one thread while the others wait; then all threads divide the rest. It runs on
- * up to twice as many threads as --workers, so that you see what happens past the cores.
+ * The job finds the longest passage that occurs twice, on every page of the State of the Union addresses. One thread does
+ * a share of the pages, the serial part, while the others wait; then all threads divide the rest. The job runs on up to
+ * twice as many threads as --workers, so that you see what happens past the cores.
  *
- * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where no
- * more processors are to be had; and how the measured points keep below the machine's ceiling.
+ * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where there
+ * are no more processors; and how the measured points stay below the machine's ceiling.
  */
 import { availableParallelism } from 'node:os'
 import { divide, type Range } from '@repo/common/async/ranges'
@@ -20,12 +20,22 @@ import { example } from '@repo/common/example/example'
 import { number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { count } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { Piscina } from 'piscina'
 import { uslPeak } from '../src/laws/laws.ts'
+import { fitAmdahl, fitUsl } from '../src/measure/fits.ts'
 import { longestRepeat, pagesOf } from '../src/measure/pages.ts'
-import { drawScaling, fitScaling, inWords, percentage, scalingOf, threadCounts } from '../src/measure/scaling.ts'
+import {
+  drawScaling,
+  inWords,
+  onProcessors,
+  onThreads,
+  percentage,
+  scalingOf,
+  scalingTable,
+  threadCounts,
+} from '../src/measure/scaling.ts'
 
 export default example(import.meta, {
   options: {
@@ -42,8 +52,11 @@ export default example(import.meta, {
     const trueFraction = serialPages / pageCount
     print(`${count(pageCount)} pages, ${count(serialPages)} of them by one thread alone, on 1 to ${most} threads …`)
 
-    const texts = stateOfTheUnion().map(({ text }) => text)
-    const pages = pagesOf(texts, pageCount)
+    // The threads share the text and the memory for their results.
+    const pages = pagesOf(
+      stateOfTheUnion().map(({ text }) => text),
+      pageCount,
+    )
     await using pool = new Piscina<Range, void>({
       filename: new URL('../src/measure/pages.worker.ts', import.meta.url).href,
       workerData: pages,
@@ -51,38 +64,44 @@ export default example(import.meta, {
       maxThreads: most,
     })
     async function runOn(workers: number) {
-      // On one thread it is one loop over all pages: the best serial version.
+      // On one thread the job is one loop over all pages: the best serial version.
       if (workers === 1) return await pool.run({ from: 0, to: pageCount }, { signal })
+      // The serial part, while the other threads wait; then all threads at once.
       await pool.run({ from: 0, to: serialPages }, { signal })
       const parts = divide({ from: serialPages, to: pageCount }, workers)
       await Promise.all(parts.map((part) => pool.run(part, { signal })))
     }
-
-    const rounds = quick ? 7 : 13
-    await using spinners = await startSpinners(most)
-    // Until all threads are there and their code is compiled.
+    // The first run starts the threads and compiles their code.
     await runOn(most)
+
+    // The machine's ceiling: independent work of the same length, divided by the same number of threads.
+    await using spinners = await startSpinners(most)
     const begin = performance.now()
     await runOn(1)
     const spin = await spinners.calibrate(Math.min(1_000, performance.now() - begin))
     const ways: Record<string, () => unknown> = {}
     for (const p of threads) {
       ways[`job on ${p}`] = () => runOn(p)
-      // Independent work of the same length, divided by the same number.
       ways[`ceiling of ${p}`] = () => spinners.run(p, Math.ceil(spin / p))
     }
+    const rounds = quick ? 7 : 13
     const label = `measuring on 1 to ${most} threads in turn`
     using bar = progress(label, Object.keys(ways).length * (rounds + 1))
     const timings = await interleave(ways, { rounds, signal, onProgress: (done) => bar.update(done) })
-
     const msOf = (way: string) => timings[way]?.ms ?? Number.NaN
     const rows = scalingOf(
       threads.map((p) => ({ workers: p, ms: msOf(`job on ${p}`), ceilingMs: msOf(`ceiling of ${p}`) })),
     )
-    const fits = fitScaling(rows)
-    const { serialFraction: fitted, serialFractionOnThreads: misled, usl: law } = fits
-    const cores = availableParallelism()
 
+    // Amdahl's law has processors in it, not threads. The ceiling says how many there really were.
+    const processors = onProcessors(rows)
+    const fitted = processors.length > 0 ? fitAmdahl(processors) : undefined
+    // With every thread taken for a processor, missing cores look like serial work.
+    const misled = fitAmdahl(onThreads(rows))
+    const law = fitUsl(onThreads(rows))
+    const fits = { serialFraction: fitted, serialFractionOnThreads: misled, usl: law }
+
+    const cores = availableParallelism()
     const svg = drawScaling(
       { trueFraction, rows, fits },
       `${count(pageCount)} pages of text on ${cores} cores, median of ${rounds} rounds`,
@@ -107,18 +126,7 @@ export default example(import.meta, {
     }
     print(
       '',
-      table(
-        ['threads', 'time', 'speedup', 'per thread', 'ceiling', 'efficiency', 'Karp–Flatt'],
-        rows.map((row) => [
-          row.workers,
-          milliseconds(row.ms),
-          times(row.speedup),
-          percent(row.perThread),
-          times(row.ceiling),
-          percent(row.efficiency),
-          row.karpFlatt === null ? '' : percentage(row.karpFlatt),
-        ]),
-      ),
+      scalingTable(rows),
       '',
       ...inWords(fits, trueFraction),
       '',

@@ -1,25 +1,24 @@
 /**
- * Work with a known serial part: for every page of a text the longest passage that stands in it twice. Each page takes the
- * same number of steps, so a share of the pages is the same share of the time.
+ * Work that can be divided exactly: finding the longest passage that occurs twice, on every page of a text. Each page takes
+ * the same number of steps, so a share of the pages is the same share of the time.
  */
-
 import type { Range } from '@repo/common/async/ranges'
 
-/** Characters on a page. The steps for one page are half the square of this. */
+/** Characters on a page. A page takes half the square of this in steps. */
 export const pageLength = 1_024
 
 export interface Pages {
-  /** The pages one after the other, one byte for each character. */
+  /** The pages one after the other, one byte per character. */
   text: Uint8Array<SharedArrayBuffer>
-  /** For each page the length of the longest passage that stands in it twice. */
+  /** For each page, the length of the longest passage that occurs twice on it. */
   lengths: Uint16Array<SharedArrayBuffer>
-  /** For each page where that passage begins in `text` for the second time. */
+  /** For each page, the place in `text` where that passage begins for the second time. */
   positions: Uint32Array<SharedArrayBuffer>
 }
 
 /**
- * The first `count` pages of the texts, with white space made single and other than ASCII characters left out. Throws a
- * RangeError when the texts fill fewer.
+ * The first `count` pages of the texts, with each white space reduced to one blank and all but ASCII characters left out.
+ * Throws a RangeError if the texts fill fewer pages.
  */
 export function pagesOf(texts: Iterable<string>, count: number): Pages {
   const bytes = new Uint8Array(new SharedArrayBuffer(count * pageLength))
@@ -39,15 +38,15 @@ export function pagesOf(texts: Iterable<string>, count: number): Pages {
   }
 }
 
-/** Fills in the results of some pages. */
+/** Fills in the results of the pages in a range. */
 export function longestRepeats(pages: Pages, { from, to }: Range): void {
   const agreeing = new Uint16Array(pageLength + 1)
   for (let page = from; page < to; page++) findLongestRepeat(pages, page, agreeing.fill(0))
 }
 
 /**
- * Fills in the result of one page: a table of how long the characters before any two positions of the page agree, of
- * which only one row, `agreeing`, is kept at a time. Two places of a passage may overlap.
+ * Fills in the result of one page by a table: for any two positions of the page, how many characters before them agree.
+ * Only one row of it, `agreeing`, is kept at a time. The two occurrences of a passage may overlap.
  */
 function findLongestRepeat({ text, lengths, positions }: Pages, page: number, agreeing: Uint16Array): void {
   const start = page * pageLength
@@ -58,14 +57,14 @@ function findLongestRepeat({ text, lengths, positions }: Pages, page: number, ag
 }
 
 /**
- * One row of the table. A function of its own that is called a thousand times a page, so that the engine compiles it
- * soon and for good: a longer loop is replaced while it runs, by code that knows nothing yet of what comes after it and
- * is thrown away there, page after page.
+ * One row of the table. A short function that is called a thousand times a page is compiled soon and once. A long loop would
+ * be compiled while it runs, by an engine that does not know yet what follows the loop; that code would be thrown away at
+ * the loop's end, page after page.
  */
 function nextRow(text: Uint8Array, start: number, i: number, agreeing: Uint16Array, longest: Repeat): void {
   const character = text[start + i]
   let { length: most } = longest
-  // From the right, so that the value one to the left is still that of the row before.
+  // From the right, so that the value to the left is still the previous row's.
   for (let j = pageLength - 1; j > i; j--) {
     const length = character === text[start + j] ? agreeing[j] + 1 : 0
     agreeing[j + 1] = length
@@ -82,7 +81,7 @@ interface Repeat {
   position: number
 }
 
-/** The longest passage of all pages and the page it stands on twice; the first one of several. */
+/** The longest passage of all, and the page on which it occurs twice; the first one of several. */
 export function longestRepeat({ text, lengths, positions }: Pages): { page: number; passage: string } {
   const page = lengths.indexOf(Math.max(...lengths))
   const position = positions[page] ?? 0

@@ -1,5 +1,4 @@
 /** A worker thread of the `measure` example: works on pages in memory that all threads share. */
-
 import type { Range } from '@repo/common/async/ranges'
 import { workerData } from 'piscina'
 import { longestRepeats, type Pages } from './pages.ts'

@@ -1,9 +1,10 @@
-/** What speedups measured on a real machine say about the laws. */
+/** Speedups measured on a real machine beside the laws. */
 import { linePlot } from '@repo/common/output/plots'
+import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { amdahl, karpFlatt, type Usl, usl, uslPeak } from '../laws/laws.ts'
-import { fitAmdahl, fitUsl } from './fits.ts'
+import type { Point } from './fits.ts'
 
-/** 1, 2, 3, … up to twice `workers`, at least up to 3; above 4 only some of them, `workers` among them. */
+/** 1, 2, 3, … up to twice `workers`, at least up to 3; of the numbers above 4 only some, and `workers`. */
 export function threadCounts(workers: number): number[] {
   const most = Math.max(3, 2 * workers)
   const counts = new Set([workers, most])
@@ -15,13 +16,14 @@ export interface Measured {
   /** Worker threads. */
   workers: number
   speedup: number
-  /** The speedup of independent work on as many threads: how many processors the machine really gave. */
+  /** The speedup of independent work on as many threads: the number of processors that the machine really gave. */
   ceiling: number
 }
 
 /**
- * What times say of a job on different numbers of threads, of which the first is 1; `ceilingMs` are those of independent
- * work as long as the job, divided among as many.
+ * What the times of a job on different numbers of threads amount to; the first number must be 1.
+ *
+ * @param timed `ceilingMs` is the time of independent work, as long as the job and divided among as many threads
  */
 export function scalingOf(timed: readonly { workers: number; ms: number; ceilingMs: number }[]) {
   const [one] = timed
@@ -40,32 +42,27 @@ export function scalingOf(timed: readonly { workers: number; ms: number; ceiling
   })
 }
 
-export interface Fits {
-  /**
-   * Amdahl's serial fraction with the ceiling as the number of processors, from all rows that had more than one: a thread
-   * that shares its core with another is no processor. Undefined when the machine gave no second one.
-   */
-  serialFraction: number | undefined
-  /** The same as if every thread had a processor: misled by the missing cores. */
-  serialFractionOnThreads: number
-  /** The Universal Scalability Law on the threads; it knows no cores and takes missing ones for contention and coherency. */
-  usl: Usl
-}
-
 /** A ceiling below this is one processor, measured with noise. */
 const secondProcessor = 1.2
 
-/** Fits both laws to a job measured on different numbers of threads; two of them must be above 1. */
-export function fitScaling(rows: readonly Measured[]): Fits {
-  const onThreads = rows.map(({ workers, speedup }) => ({ processors: workers, speedup }))
-  const onProcessors = rows
-    .filter(({ workers, ceiling }) => workers > 1 && ceiling >= secondProcessor)
-    .map(({ ceiling, speedup }) => ({ processors: ceiling, speedup }))
-  return {
-    serialFraction: onProcessors.length > 0 ? fitAmdahl(onProcessors) : undefined,
-    serialFractionOnThreads: fitAmdahl(onThreads),
-    usl: fitUsl(onThreads),
-  }
+/** The points of the rows that had more than one processor, with the ceiling as the number of processors. */
+export function onProcessors(rows: readonly Measured[]): Point[] {
+  const parallel = rows.filter(({ workers, ceiling }) => workers > 1 && ceiling >= secondProcessor)
+  return parallel.map(({ ceiling, speedup }) => ({ processors: ceiling, speedup }))
+}
+
+/** The points of all rows as if every thread had a processor of its own. */
+export function onThreads(rows: readonly Measured[]): Point[] {
+  return rows.map(({ workers, speedup }) => ({ processors: workers, speedup }))
+}
+
+export interface Fits {
+  /** Amdahl's serial fraction on processors; undefined if the machine gave no second one. */
+  serialFraction: number | undefined
+  /** The same on threads: misled by the missing cores, because a thread that shares its core is no processor. */
+  serialFractionOnThreads: number
+  /** On threads; the law knows no cores and takes missing ones for contention and coherency. */
+  usl: Usl
 }
 
 interface Scaling {
@@ -75,11 +72,11 @@ interface Scaling {
   fits: Fits
 }
 
-/** The measured speedups, both fitted laws, the machine's ceiling and the ideal line. Returns SVG text. */
+/** The measured speedups with both fitted laws, the machine's ceiling and the ideal line. Returns SVG text. */
 export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: string): string {
   const threads = rows.map(({ workers }) => workers)
   const most = Math.max(...threads)
-  // The ideal line leaves the picture where it is far above everything that was measured.
+  // The ideal line leaves the picture where it is far above all that was measured.
   const top = Math.min(most, 1.4 * Math.max(...rows.map(({ speedup, ceiling }) => Math.max(speedup, ceiling))))
   const smooth = (y: (threads: number) => number) =>
     Array.from({ length: 101 }, (_, step) => 1 + ((most - 1) * step) / 100).map((x) => ({ x, y: y(x) }))
@@ -103,7 +100,23 @@ export function drawScaling({ trueFraction, rows, fits }: Scaling, subtitle: str
   })
 }
 
-/** What the fits say, and how far they are from the serial fraction that was set. */
+/** The rows as a table for the reader. */
+export function scalingTable(rows: ReturnType<typeof scalingOf>): string {
+  return table(
+    ['threads', 'time', 'speedup', 'per thread', 'ceiling', 'efficiency', 'Karp–Flatt'],
+    rows.map((row) => [
+      row.workers,
+      milliseconds(row.ms),
+      times(row.speedup),
+      percent(row.perThread),
+      times(row.ceiling),
+      percent(row.efficiency),
+      row.karpFlatt === null ? '' : percentage(row.karpFlatt),
+    ]),
+  )
+}
+
+/** The fits in words, and how far they are from the serial fraction that was set. */
 export function inWords({ serialFraction, serialFractionOnThreads, usl }: Fits, trueFraction: number): string[] {
   const found = (fraction: number) => `${percentage(fraction)}, ${points(fraction - trueFraction)} off`
   return [

@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { amdahl, usl } from '../../src/laws/laws.ts'
 import { fitAmdahl, fitUsl, type Point } from '../../src/measure/fits.ts'
-import { fitScaling, threadCounts } from '../../src/measure/scaling.ts'
 
 const share = (min: number, max: number) => fc.double({ min, max, noNaN: true })
 const seed = fc.integer({ min: 1, max: 2 ** 32 - 1 })
@@ -83,38 +82,4 @@ describe('a fit of the Universal Scalability Law', () => {
   it('needs two numbers of processors above one', () => {
     expect(() => fitUsl(measure((p) => p, 2))).toThrow('cannot be fitted on 1 numbers of processors above 1')
   })
-})
-
-describe('the fits of a measured job', () => {
-  it('see through missing cores where the ceiling is the number of processors', () => {
-    const rows = [1, 2, 3, 4].map((workers) => {
-      const ceiling = Math.min(workers, 1.9)
-      return { workers, ceiling, speedup: amdahl(0.8, ceiling) }
-    })
-    const fits = fitScaling(rows)
-    expect(fits.serialFraction).toBeCloseTo(0.2, 9)
-    expect(fits.serialFractionOnThreads).toBeGreaterThan(0.3)
-    // The USL has no cores: it explains the flat part by coherency.
-    expect(fits.usl.coherency).toBeGreaterThan(0.01)
-    for (const { workers, speedup } of rows) expect(usl(fits.usl, workers) / speedup).toBeCloseTo(1, 0)
-  })
-
-  it('have no serial fraction where there was no second processor', () => {
-    const rows = [1, 2, 3].map((workers) => ({ workers, ceiling: 1.02, speedup: 0.98 }))
-    expect(fitScaling(rows).serialFraction).toBeUndefined()
-  })
-})
-
-it('measures up to twice the workers, each number once, the asked one among them', () => {
-  expect(threadCounts(1)).toEqual([1, 2, 3])
-  expect(threadCounts(2)).toEqual([1, 2, 3, 4])
-  fc.assert(
-    fc.property(fc.integer({ min: 2, max: 64 }), (workers) => {
-      const counts = threadCounts(workers)
-      expect(counts).toEqual([...new Set(counts)].sort((a, b) => a - b))
-      expect(counts).toEqual(expect.arrayContaining([1, 2, workers, 2 * workers]))
-      expect(counts.at(-1)).toBe(2 * workers)
-      expect(counts.length).toBeLessThan(16)
-    }),
-  )
 })
