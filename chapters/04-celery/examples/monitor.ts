@@ -1,17 +1,17 @@
 /**
- * monitor: what the workers do, live in the terminal, and Bull Board in the browser to look at jobs and run them again
+ * monitor: what the workers do, live in the terminal; and in the browser Bull Board, to look at tasks and retry failed ones
  *
  * Run it, from anywhere in the repository, and open the address that it prints:
  *
  *     pnpm --filter 04-celery start monitor
  *     pnpm --filter 04-celery start monitor --port 3000 --load 200 --seconds 60
  *
- * It starts Redis, two workers and a little load. To watch a system that is there already, with no load from here:
+ * It starts Redis, two workers and a small load. To watch a system that is already running, without a load:
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start monitor
  *
- * Look for: tasks that wait and for how long, which is what to add workers for; and in the browser, under Failed, the tasks
- * that stumbled: press Retry and they succeed. Ctrl-C ends it.
+ * Look for: tasks that wait, and for how long, which shows when you need more workers; and in the browser, under Failed, the
+ * tasks that stumbled: press Retry and they succeed. Ctrl-C ends it.
  */
 import { setInterval } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -19,26 +19,24 @@ import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { openBoard } from '../src/monitor/board.ts'
-import { type View, watch } from '../src/monitor/monitor.ts'
-import { tablesOf } from '../src/monitor/monitor-tables.ts'
+import { tablesOf, type View, watch } from '../src/monitor/monitor.ts'
 import { stats } from '../src/queue/control.ts'
 import { defaultQueue } from '../src/queue/settings.ts'
 import { startSystem } from '../src/system.ts'
-import { stumble } from '../src/tasks/monitor-tasks.ts'
-import { nap } from '../src/tasks/tour.ts'
+import { nap, stumble } from '../src/tasks/tour.ts'
 
 const sendEveryMs = 100
 const showEveryMs = process.stderr.isTTY ? 1_000 : 2_000
-/** One of so many tasks fails. */
+/** One task in 25 fails. */
 const failing = 25
 
 export default example(import.meta, {
   options: {
     port: wholeNumber(0, 65_535).default(0).describe('of the board on 127.0.0.1; 0 is any free one'),
-    seconds: wholeNumber(1, 1_000_000).optional().describe('ends by itself after so long; at Ctrl-C when not given'),
+    seconds: wholeNumber(1, 1_000_000).optional().describe('how long it runs; until Ctrl-C when not given'),
     load: wholeNumber(0, 2_000)
       .optional()
-      .describe('tasks sent a second; 50, or none where workers are running already'),
+      .describe('tasks sent per second; 50, or none if workers are already running'),
   },
   quick: { seconds: 4 },
 
@@ -46,8 +44,12 @@ export default example(import.meta, {
     await using system = await startSystem({ workers: 2, args: ['--concurrency', '8'], signal })
     const { client } = system
     const load = wanted ?? (system.workers.length > 0 ? 50 : 0)
+
+    // The workers themselves say which queues there are.
     const known = await stats(client)
     const queues = [...new Set([defaultQueue, ...known.flatMap((worker) => worker.queues)])]
+
+    // Counts come from Redis and the workers; rates and times come from the events of the queues.
     await using watching = await watch(client, queues)
     await using board = await openBoard(client, queues, { port }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error
@@ -55,6 +57,7 @@ export default example(import.meta, {
     })
     print(`Bull Board: ${board.url}`, `Redis: ${system.redis.maskedUrl}, queues: ${queues.join(', ')}`)
 
+    // Sends the load, and shows a view every second, until the time is over or the reader ends it.
     const begin = performance.now()
     let sent = 0
     let view = await watching.now()
@@ -76,7 +79,7 @@ export default example(import.meta, {
       if (!end.aborted) throw error
     }
     erase(drawn)
-    // The reader's way to end it, and so not a failure.
+    // Ctrl-C is the usual end here; then there is no time for a last look.
     if (!signal.aborted) view = await watching.now({ timeoutMs: 15_000 })
     print('', tablesOf(view))
     return { url: board.url, seconds: (performance.now() - begin) / 1_000, sent, ...view }
@@ -89,7 +92,7 @@ export default example(import.meta, {
 const naps = (from: number, to: number) =>
   Array.from({ length: Math.max(0, to - from) }, (_, at) => ({ ms: 10 + (((from + at) * 37) % 91) }))
 
-/** Redraws the view on a terminal, and prints a line of it elsewhere, to standard error; returns how many lines it has drawn. */
+/** Redraws the view on a terminal, and prints a line of it elsewhere, to standard error. Returns how many lines it drew. */
 function show(view: View, drawn: number): number {
   const out = process.stderr
   if (!out.isTTY) {

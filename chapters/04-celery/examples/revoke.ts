@@ -17,9 +17,9 @@ import { describeError } from '@repo/common/example/usage'
 import { milliseconds, table } from '@repo/common/output/terminal'
 import { openClient } from '../src/queue/client.ts'
 import { active } from '../src/queue/control.ts'
+import { revoke } from '../src/queue/revoke.ts'
 import { startSystem } from '../src/system.ts'
 import { nap } from '../src/tasks/tour.ts'
-import { revoke } from '../src/worker/revocations.ts'
 
 export default example(import.meta, {
   options: {

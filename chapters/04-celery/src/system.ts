@@ -1,6 +1,6 @@
 /**
- * What an example needs around it: Redis, worker processes and a client. It starts them itself, and leaves nothing behind;
- * where REDIS_URL names a Redis it uses that, and where workers listen on it, it uses those.
+ * What an example needs around it: Redis, worker processes and a client. It starts them and leaves nothing behind. If REDIS_URL
+ * names a Redis, it uses that one, and the workers on it if there are any.
  *
  *     await using system = await startSystem({ workers: 2, signal })
  *     const result = await system.client.send(echo, { text: 'hello' })
@@ -15,16 +15,16 @@ import { defaultPrefix } from './queue/settings.ts'
 import { queueSettings, routes } from './tasks/index.ts'
 
 export interface SystemOptions {
-  /** How many worker processes to start where none answer; none for 0, and then no running ones are looked for. */
+  /** How many worker processes to start if none answer. With 0 it does not look for running ones. */
   workers: number
-  /** What each of them is told on its command line, such as `['--queues', 'a,b', '--concurrency', '50']`. */
+  /** Their command line, such as `['--queues', 'a,b', '--concurrency', '50']`. */
   args?: string[]
   signal?: AbortSignal
-  /** Keep an append-only file, for `redis.restart()`. */
+  /** Keeps an append-only file, for `redis.restart()`. */
   appendOnly?: boolean
-  /** Always workers of its own, apart from whatever else is on that Redis: for examples that stop or disturb them. */
+  /** Always its own workers and keys, apart from everything else on that Redis: for examples that stop or disturb workers. */
   alone?: boolean
-  /** Told of every line that a worker of ours writes. */
+  /** Called with every line that a worker started here writes. */
   onLine?: (line: string) => void
 }
 
@@ -36,26 +36,26 @@ export interface System extends AsyncDisposable {
   client: Client
   /** The processes started here; empty when running workers are used. */
   workers: WorkerProcess[]
-  /** The names of all workers that answered, ours and others. */
+  /** The names of all its workers, started here or already running. */
   workerNames: string[]
-  /** Starts one more, with arguments of its own. */
+  /** Starts one more worker, with its own command line. */
   startWorker: (args?: string[], env?: NodeJS.ProcessEnv) => Promise<WorkerProcess>
 }
 
-/** Starts what is not there; see above. */
+/** Starts what is missing. */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { signal, appendOnly = false, alone = false, onLine } = options
   await using stack = new AsyncDisposableStack()
   const redis = stack.use(await startRedis({ signal, appendOnly }))
   const open = (prefix: string) => openClient({ url: redis.url, prefix, queueSettings, routes })
 
-  // On a Redis that others use as well, keys of our own, which are removed at the end.
+  // On a Redis that others use too, it has its own keys, and removes them at the end.
   let prefix = defaultPrefix
   let answering: string[] = []
   if (!redis.server) {
     if (!alone && options.workers > 0) {
       await using asking = await open(defaultPrefix)
-      // One that has heard the question is there, however busy it is.
+      // A busy worker may take long to answer.
       answering = await ping(asking, { timeoutMs: 15_000 })
     }
     if (answering.length === 0) prefix = `celery-${randomUUID()}`
@@ -65,7 +65,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   const workers: WorkerProcess[] = []
   async function startWorker(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess> {
-    const worker = await startProgram<{ name: string }>(new URL('./worker/main.program.ts', import.meta.url), {
+    const worker = await startProgram<{ name: string }>(new URL('./tasks/worker.program.ts', import.meta.url), {
       args: ['--prefix', prefix, ...args],
       env: { REDIS_URL: redis.url, ...env },
       signal,
@@ -76,7 +76,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     workers.push(worker)
     return worker
   }
-  // The client first: the workers would be waited for by it. Also when a start fails, or is interrupted.
+  // The client first, because it would wait for the workers. Deferred before they start: a start may fail or be interrupted.
   stack.defer(async () => {
     await client[Symbol.asyncDispose]()
     await Promise.all(workers.map((worker) => worker.stop()))
@@ -96,7 +96,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-/** Removes all that begins with a client's prefix; on a connection of its own, for the client may be closed. */
+/** Removes all keys with a client's prefix, on a connection of its own, because the client may be closed. */
 export async function removeKeys({ redis, prefix }: Client) {
   const connection = redis.duplicate({ lazyConnect: false })
   try {

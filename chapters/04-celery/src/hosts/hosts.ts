@@ -102,7 +102,7 @@ export async function startFourHosts({
   const workerArgs = (host: HostName) => ['--name', host, '--concurrency', '1', '--lock', String(lockSeconds)]
   const [client] = await Promise.all([
     start('host4', './client.program.ts', []),
-    ...workerHosts.map((host) => start(host, '../worker/main.program.ts', workerArgs(host))),
+    ...workerHosts.map((host) => start(host, '../tasks/worker.program.ts', workerArgs(host))),
   ])
   const owned = stack.move()
   return {

@@ -1,4 +1,4 @@
-/** Bull Board, a page that shows the queues and lets a reader run failed jobs again: the counterpart of Flower. */
+/** Bull Board: a web page that shows the queues and lets a reader retry failed jobs. The counterpart of Celery's Flower. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createBullBoard } from '@bull-board/api'
@@ -15,11 +15,11 @@ export interface Board extends AsyncDisposable {
 }
 
 /**
- * Serves the board on the loopback interface. It knows no users: who reaches it may delete every job. To look at it from
- * another machine, come through SSH: `ssh -L 3000:127.0.0.1:3000 host`.
+ * Serves the board on the loopback interface. It has no users: anyone who reaches it may delete every job. From another
+ * machine, use an SSH tunnel: `ssh -L 3000:127.0.0.1:3000 host`.
  *
- * @param port 0 for a free one
- * @throws the system's error when the port cannot be had, with `code` EADDRINUSE or EACCES
+ * @param port 0 for any free one
+ * @throws the system's error, with `code` EADDRINUSE or EACCES, when the port is not available
  */
 export async function openBoard(client: Client, queues: readonly string[], { port = 0 } = {}): Promise<Board> {
   const adapter = new HonoAdapter(serveStatic).setBasePath('/')
@@ -29,8 +29,8 @@ export async function openBoard(client: Client, queues: readonly string[], { por
     options: { uiConfig: { boardTitle: 'Chapter 4' } },
   })
   const app = new Hono()
-  // A page from elsewhere must not reach it through the reader's browser: neither by a name of its own for this address
-  // nor with a request that it sends blindly.
+  // No other web page may reach the board through the reader's browser: neither by a host name that it points at this
+  // address, nor with a request whose answer it cannot read.
   app.use(async (context, next) => {
     const isOurs = (url: string) => ['127.0.0.1', 'localhost'].includes(URL.parse(url)?.hostname ?? '')
     const origin = context.req.header('origin')
@@ -38,7 +38,7 @@ export async function openBoard(client: Client, queues: readonly string[], { por
       return context.text('only for this machine', 403)
     }
     await next()
-    // The board would fetch its fonts from elsewhere, and so tell somebody else that it is open.
+    // The board would fetch its fonts from another server, which would learn that it is open.
     context.header('content-security-policy', "default-src 'self' data: 'unsafe-inline'")
     return undefined
   })
@@ -53,7 +53,7 @@ export async function openBoard(client: Client, queues: readonly string[], { por
     port: address.port,
     async [Symbol.asyncDispose]() {
       server.close()
-      // Browsers keep connections open that they no longer need.
+      // Browsers keep idle connections open.
       server.closeAllConnections()
       await once(server, 'close')
     },

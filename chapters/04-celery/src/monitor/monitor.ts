@@ -1,22 +1,23 @@
-/** What a system of queues and workers does now: who works, what waits, how much is done a second, how long it takes. */
+/** What queues and workers are doing now: who works, what waits, how many tasks end per second, and how long they take. */
 import { quantile } from '@repo/common/measure'
+import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import type { Client } from '../queue/client.ts'
 import { type AskOptions, stats, type WorkerStats } from '../queue/control.ts'
 import { listen, type TaskEvent } from '../queue/events.ts'
 
-/** One moment of a queue. */
+/** A queue at one moment. */
 export interface QueueView {
   queue: string
   waiting: number
   running: number
-  /** For later, by countdown or retry. */
+  /** Waiting for their time, by countdown or retry. */
   scheduled: number
-  /** Dead letters. */
+  /** Failed for good. */
   failed: number
-  /** Tasks that ended in the last seconds, per second; failed ones among them. */
+  /** Tasks that ended in the last seconds, per second; failed ones are included. */
   donePerSecond: number
   failedPerSecond: number
-  /** Of those: how long half of them, and 95 of 100 of them, waited at most, and ran at most. NaN when there were none. */
+  /** How long these tasks waited and ran: median and 95th percentile. NaN when there were none. */
   waitMs: { p50: number; p95: number }
   runMs: { p50: number; p95: number }
 }
@@ -33,16 +34,16 @@ interface Ended {
   runMs: number
 }
 
-/** What is known of a task that has not ended. Times by Redis's clock. */
+/** A task that has not ended. Times by Redis's clock. */
 interface Open {
   sentAt: number
   startedAt: number
 }
 
-/** Tasks that wait for longer than so many others are measured no more. */
+/** Tasks whose times are remembered; beyond that, the oldest are not measured. */
 const mostOpen = 100_000
 
-/** Watches some queues from now on. Rates and times are those of the last `windowMs`. */
+/** Starts to watch some queues. Rates and times are those of the last `windowMs`. */
 export async function watch(
   client: Client,
   queues: readonly string[],
@@ -69,14 +70,14 @@ export class Watch implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#listening = await listen(this.#client, [...this.#ended.keys()], (event) => this.#hear(event))
+    this.#listening = await listen(this.#client, [...this.#ended.keys()], (event) => this.#note(event))
   }
 
-  #hear(event: TaskEvent) {
+  #note(event: TaskEvent) {
     const { id, queue, type } = event
     const now = event.at.getTime()
     if (type === 'sent' || type === 'lost') this.#opened(id, { sentAt: now, startedAt: now })
-    // It does not wait for a worker before its time.
+    // Its wait for a worker begins when it is due.
     if (type === 'scheduled') this.#opened(id, { sentAt: event.until.getTime(), startedAt: now })
     if (type === 'started') this.#opened(id, { sentAt: this.#open.get(id)?.sentAt ?? now, startedAt: now })
     if (type !== 'succeeded' && type !== 'failed') return
@@ -85,7 +86,7 @@ export class Watch implements AsyncDisposable {
     this.#ended.get(queue)?.push({
       at: performance.now(),
       ok: type === 'succeeded',
-      // The time for which it was scheduled is by its sender's clock.
+      // Never negative: the time for which a task was scheduled is by its sender's clock.
       waitMs: Math.max(0, startedAt - sentAt),
       runMs: now - startedAt,
     })
@@ -97,7 +98,7 @@ export class Watch implements AsyncDisposable {
     if (this.#open.size > mostOpen && oldest !== undefined) this.#open.delete(oldest)
   }
 
-  /** Asks Redis and the workers; one that does not answer in time is left out. */
+  /** Asks Redis and the workers; a worker that does not answer in time is left out. */
   async now(options?: AskOptions): Promise<View> {
     const [workers, queues] = await Promise.all([
       stats(this.#client, options),
@@ -132,4 +133,39 @@ export class Watch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listening?.[Symbol.asyncDispose]()
   }
+}
+
+/** A view as two tables: one of the workers, one of the queues. */
+export function tablesOf({ workers, queues }: View): string {
+  const pair = ({ p50, p95 }: { p50: number; p95: number }) =>
+    Number.isNaN(p50) ? '' : `${milliseconds(p50)}, ${milliseconds(p95)}`
+  return [
+    table(
+      ['worker', 'queues', 'running', 'places', 'succeeded', 'failed', 'memory'],
+      workers.map(({ worker, queues, running, concurrency, succeeded, failed, rss }) => [
+        worker,
+        queues.join(', '),
+        running,
+        concurrency,
+        count(succeeded),
+        count(failed),
+        bytes(rss),
+      ]),
+    ),
+    '',
+    table(
+      ['queue', 'wait', 'run', 'later', 'failed', 'done/s', 'failed/s', 'waited p50, p95', 'ran p50, p95'],
+      queues.map((view) => [
+        view.queue,
+        view.waiting,
+        view.running,
+        view.scheduled,
+        view.failed,
+        view.donePerSecond.toFixed(1),
+        view.failedPerSecond.toFixed(1),
+        pair(view.waitMs),
+        pair(view.runMs),
+      ]),
+    ),
+  ].join('\n')
 }

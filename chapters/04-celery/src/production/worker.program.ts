@@ -37,7 +37,7 @@ async function main() {
     lockMs: config.WORKER_LOCK_SECONDS * 1_000,
     ...(config.WORKER_NAME !== undefined && { name: config.WORKER_NAME }),
   })
-  endOnSignals(worker, log, config.WORKER_GRACE_SECONDS * 1_000)
+  endOnSignals(worker, log, config.WORKER_GRACE_SECONDS * 1_000, () => process.exit(1))
   const check = async () => {
     const answers = Promise.race([client.redis.ping(), delay(answerMs, 'no answer', { ref: false })])
     const redis = await answers.catch((error: Error) => error.message)

@@ -7,30 +7,29 @@
  *     const sums = await client.sendMany(add, [{ a: 1, b: 2 }, { a: 3, b: 4 }])
  *     await gather(sums, { timeoutMs: 5_000 })                  // [3, 7]
  *
- * Many tasks in one `sendMany` or `sendAll` travel in few round trips. A task's id is made here, so a sending that has to be
- * repeated because the connection was lost does not send twice.
+ * The tasks of one `sendMany` or `sendAll` travel in few round trips. The client makes the ids, so when the connection is
+ * lost and the jobs are added again, no task is there twice.
  */
 import { randomBytes } from 'node:crypto'
 import { type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
-import { connect, endSubscriber, tlsOf } from './connect.ts'
+import { connect, endSubscriber, explainRedisError, isAborted, tlsOf } from './connect.ts'
 import { InvalidArguments, nameInStack, PayloadTooLarge, TaskExpired, TaskRevoked } from './errors.ts'
-import { type Answer, keyedTaskId, type Message, partsOf, revokedKey, taskId, toldBy } from './message.ts'
-import { explainRedisError, isAborted } from './redis-errors.ts'
+import { type Answer, keyedTaskId, type Message, partsOf, readReplies, revokedKey, taskId } from './message.ts'
 import { Results, TaskResult, type TaskState } from './results.ts'
 import { lastPriority, normalPriority, type Routes, routed } from './routing.ts'
 import { defaultPrefix, defaultQueue, type Settings } from './settings.ts'
 import type { SendOptions, Signature, Task } from './task.ts'
 
 export interface ClientSettings extends Settings {
-  /** Which tasks go to which queues, unless the call says: `{ 'mail.*': 'mail' }`; the first that fits counts. */
+  /** Which tasks go to which queues when the call names none: `{ 'mail.*': 'mail' }`; the first pattern that fits counts. */
   routes?: Routes
-  /** The size of one task's arguments as JSON that is still sent; 1,000,000. Large data belongs beside the queue. */
+  /** The largest arguments that one task may have, in bytes of JSON. Default: 1,000,000. Large data belongs beside the queue. */
   maxPayloadBytes?: number
 }
 
-/** A BullMQ job, not yet added: what `addBulk` and `FlowProducer.add` take. */
+/** A BullMQ job that is not yet added, as `addBulk` and `FlowProducer.add` take it. */
 export interface JobToAdd {
   queueName: string
   name: string
@@ -38,12 +37,12 @@ export interface JobToAdd {
   opts: JobsOptions
 }
 
-/** So many jobs travel in one pipeline: more would keep Redis and both ends waiting for one another. */
+/** Jobs in one pipeline. With more of them, Redis and the two ends would wait for one another. */
 const jobsAtATime = 250
 const defaultMaxPayloadBytes = 1_000_000
 
 /**
- * Connects a client. It fails fast: when Redis is away, a call is rejected after three attempts to reach it.
+ * Connects a client. It fails fast: while Redis is away, a call is rejected after three attempts to reach it.
  *
  * @throws an Error of one line when Redis cannot be reached or refuses the password
  */
@@ -52,7 +51,7 @@ export async function openClient(settings: ClientSettings): Promise<Client> {
 }
 
 export class Client implements AsyncDisposable {
-  /** Part of the ids of all tasks that this client sends. */
+  /** Part of the id of every task that this client sends. */
   readonly id = randomBytes(8).toString('hex')
   readonly prefix: string
   readonly redis: Redis
@@ -62,16 +61,16 @@ export class Client implements AsyncDisposable {
   readonly #queues = new Map<string, Queue<Message>>()
   readonly #answers = new Set<(answer: Answer) => void>()
   #sent = 0
-  /** Why the connection was lost, the last time that it was. */
+  /** Why the connection was lost last. */
   #reason: Error | undefined
 
-  /** @param redis is closed with the client */
+  /** @param redis closed together with the client */
   constructor(redis: Redis, settings: ClientSettings) {
     this.redis = redis
     this.settings = settings
     this.prefix = settings.prefix ?? defaultPrefix
     this.#subscriber = redis.duplicate({ lazyConnect: true, maxRetriesPerRequest: null })
-    // Said by the commands that fail.
+    // Failing commands report it.
     for (const connection of [redis, this.#subscriber]) {
       connection.on('error', (error: Error) => {
         this.#reason = error
@@ -79,17 +78,17 @@ export class Client implements AsyncDisposable {
     }
     this.results = new Results(redis, this.#subscriber, this.prefix, (error) => this.explained(error))
     this.#subscriber.on('message', (_channel: string, text: string) => {
-      const told = toldBy(text)
-      if (Array.isArray(told)) this.results.hear(told)
-      else if (told) for (const listener of this.#answers) listener(told)
+      const received = readReplies(text)
+      if (Array.isArray(received)) this.results.receive(received)
+      else if (received) for (const listener of this.#answers) listener(received)
     })
   }
 
   /**
    * Sends one task.
    *
-   * @throws InvalidArguments, PayloadTooLarge or a RangeError for options that cannot be met: nothing was sent
-   * @throws an Error of one line when Redis is away or full: nothing was sent, or it was and will run once
+   * @throws InvalidArguments, PayloadTooLarge, or a RangeError for options that cannot be met: nothing was sent
+   * @throws an Error of one line when Redis is away or full: either nothing was sent, or the task will run once
    */
   async send<S extends z.ZodType, R>(
     task: Task<S, R>,
@@ -100,7 +99,7 @@ export class Client implements AsyncDisposable {
     return result as TaskResult<R>
   }
 
-  /** Sends the same task many times, with each of the arguments. */
+  /** Sends the same task once for each of the arguments. */
   async sendMany<S extends z.ZodType, R>(
     task: Task<S, R>,
     argsList: readonly z.input<S>[],
@@ -109,14 +108,14 @@ export class Client implements AsyncDisposable {
     return await this.sendAll<R>(argsList.map((args) => ({ task, args, ...(options && { options }) })))
   }
 
-  /** Sends many different tasks; nothing is sent when one of them cannot be. What follows others is sent by `apply`. */
+  /** Sends different tasks; when one of them cannot be sent, none is. Tasks that follow others need `apply` of canvas.ts. */
   async sendAll<R = unknown>(signatures: readonly Signature<R>[]): Promise<TaskResult<R>[]> {
     const byQueue = new Map<string, JobToAdd[]>()
     const expected: TaskResult[] = []
     const all = signatures.map((signature) => {
       const job = this.toJobAlone(signature)
       const result = this.resultOf<R>(job)
-      // One with a key may have ended long ago: whoever waits for it looks.
+      // One with a key may have ended long ago: a waiter checks for itself.
       if (!result.ignored && signature.options?.idempotencyKey === undefined) expected.push(result)
       const jobs = byQueue.get(job.queueName)
       if (jobs) jobs.push(job)
@@ -129,7 +128,7 @@ export class Client implements AsyncDisposable {
     return all
   }
 
-  /** Calls `send`, which sends the tasks with these results, and hears of their ends from the first moment. */
+  /** Calls `send`, which sends the tasks of these results, and listens for their ends before that. */
   async expecting(results: readonly TaskResult[], send: () => Promise<void>): Promise<void> {
     try {
       if (results.length > 0) await this.results.listenTo(this.id)
@@ -141,14 +140,14 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** Adds jobs to a queue without waiting for what becomes of them; jobs that are there already are not added again. */
+  /** Adds jobs to a queue and does not wait for their results. Jobs that are already there are not added again. */
   async add(queueName: string, jobs: readonly JobToAdd[]): Promise<void> {
     const queue = this.queue(queueName)
     try {
       for (let at = 0; at < jobs.length; at += jobsAtATime) {
         const some = jobs.slice(at, at + jobsAtATime)
-        // A connection that dies within a pipeline leaves some of it undone. What was added is not added again, unless
-        // it is done by now and nothing of it is kept.
+        // A connection that dies within a pipeline leaves part of it undone, so all of it is added again. That is safe
+        // for jobs that are still there: only a job that has ended and was not kept would run twice.
         await queue.addBulk(some).catch(async (error: Error) => {
           if (!isAborted(error) || some.some(({ opts }) => opts.removeOnComplete)) throw error
           await queue.addBulk(some)
@@ -159,7 +158,7 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** The job of a signature that is sent by itself. */
+  /** The job of a signature that is not part of a canvas. */
   toJobAlone(signature: Signature): JobToAdd {
     const { task, into, links, errorLinks } = signature
     if (into !== undefined || links || errorLinks) {
@@ -168,11 +167,11 @@ export class Client implements AsyncDisposable {
     return this.toJob(signature)
   }
 
-  /** A signature as the BullMQ job that it becomes, with everything checked. */
+  /** Checks a signature and turns it into a BullMQ job. */
   toJob({ task, args, options = {}, map, into }: Signature): JobToAdd {
     for (const each of map && Array.isArray(args) ? args : [args]) {
       const { issues = [] } = task.args.safeParse(each).error ?? {}
-      // What is still to come is checked by the worker.
+      // The worker checks the argument that is still missing.
       const wrong = issues.filter(({ path }) => into === undefined || path[0] !== into)
       if (wrong.length > 0) throw new InvalidArguments(`${task.name}: ${describeIssues({ issues: wrong })}`)
     }
@@ -185,7 +184,6 @@ export class Client implements AsyncDisposable {
     if (expiresInMs !== undefined) data.expiresAt = now + expiresInMs
     if (options.softLimitMs !== undefined) data.softLimitMs = options.softLimitMs
     if (options.hardLimitMs !== undefined) data.hardLimitMs = options.hardLimitMs
-    if (options.headers) data.headers = options.headers
     if (map) data.canvas = { map }
 
     const opts: JobsOptions = { jobId: this.#idFor(queueName, name, options.idempotencyKey) }
@@ -194,11 +192,11 @@ export class Client implements AsyncDisposable {
     const retries = options.maxRetries ?? task.retries?.max ?? 0
     if (retries > 0) {
       opts.attempts = retries + 1
-      // The policy itself is the definition's, in the worker: see retry.ts.
+      // The waits are decided in the worker, by the definition's policy: see retry.ts.
       opts.backoff = { type: 'task' }
     }
     if (options.ignoreResult ?? task.ignoreResult) {
-      // The job is what the key is known by.
+      // Redis remembers the key by the job that it keeps.
       if (options.idempotencyKey !== undefined) {
         throw new RangeError(`${name}: an idempotency key holds as long as the result is kept: it cannot be ignored`)
       }
@@ -219,38 +217,38 @@ export class Client implements AsyncDisposable {
     return job
   }
 
-  /** The result of a job that is about to be added, or was. */
+  /** The result of a job that was added, or is about to be. */
   resultOf<R = unknown>({ queueName, name, opts }: JobToAdd): TaskResult<R> {
     return this.#result({ id: opts.jobId ?? '', queue: queueName, task: name, ignored: opts.removeOnComplete === true })
   }
 
-  /** The result of a task that anybody sent, by its id; `queue` only for ids that do not name it, as those of schedules. */
+  /** The result of any client's task, by its id. Ids that do not name their queue, such as those of schedules, need `queue`. */
   result<R = unknown>(id: string, { queue = partsOf(id)?.queue, task = 'task' } = {}): TaskResult<R> {
     if (queue === undefined) throw new RangeError(`"${id}" does not say its queue; give { queue }`)
     return this.#result({ id, queue, task, ignored: false })
   }
 
   #result<R>(what: { id: string; queue: string; task: string; ignored: boolean }): TaskResult<R> {
-    return new TaskResult<R>(this.results, this, what)
+    return new TaskResult<R>(this, what)
   }
 
   #idFor(queue: string, task: string, key: string | undefined): string {
     return key === undefined ? taskId(queue, this.id, ++this.#sent) : keyedTaskId(queue, task, key)
   }
 
-  /** BullMQ's queue of that name, for all that it can do itself. Closed with the client. */
+  /** BullMQ's own queue of that name, closed together with the client. */
   queue(name: string): Queue<Message> {
     let queue = this.#queues.get(name)
     if (!queue) {
       queue = new Queue<Message>(name, { connection: this.redis, prefix: this.prefix })
-      // A command that fails says so to its caller.
+      // A failing command reports it to its caller.
       queue.on('error', () => {})
       this.#queues.set(name, queue)
     }
     return queue
   }
 
-  /** Where a task is; `TaskResult.state` for those who have no result. */
+  /** Where a task is: `TaskResult.state` for callers that have only an id. */
   async state(id: string, queueName: string): Promise<TaskState> {
     try {
       const queue = this.queue(queueName)
@@ -274,17 +272,17 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** What a task last told by `context.progress`; 0 when nothing. */
+  /** The last value that a task reported with `context.progress`; 0 before the first one. */
   async progress(id: string, queue: string): Promise<unknown> {
     return (await this.queue(queue).getJob(id))?.progress ?? 0
   }
 
-  /** Removes what is kept of a finished task; one that is waiting is removed too, and will not run. */
+  /** Removes a finished task from Redis; a waiting one is removed too, and will not run. */
   async forget(id: string, queue: string): Promise<void> {
     await this.queue(queue).remove(id)
   }
 
-  /** Removes all tasks that wait in a queue, also those for later; running ones go on. Returns how many there were. */
+  /** Removes all waiting and scheduled tasks of a queue; running ones continue. Returns how many there were. */
   async purge(queueName: string): Promise<number> {
     const queue = this.queue(queueName)
     const waiting = await queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')
@@ -292,13 +290,13 @@ export class Client implements AsyncDisposable {
     return waiting
   }
 
-  /** Hears what workers answer to this client's questions, after `results.listenTo(client.id)`; returns the way to stop. */
+  /** Calls `listener` with the answers to this client's questions, after `results.listenTo(client.id)`; returns a function that stops it. */
   onAnswer(listener: (answer: Answer) => void): () => void {
     this.#answers.add(listener)
     return () => this.#answers.delete(listener)
   }
 
-  /** What went wrong with Redis, in one line that names the server. */
+  /** The error of a Redis command in one line that names the server. */
   explained(error: unknown): unknown {
     return explainRedisError(error, this.settings.url, this.#reason)
   }
@@ -318,7 +316,7 @@ function checkSize({ name, data }: JobToAdd, accepted: number) {
   throw new PayloadTooLarge(`${name}: received arguments of ${bytes} bytes; accepts ${accepted}: ${instead}`)
 }
 
-/** What does not fit, in one line: `a: expected number, received string`. */
+/** What does not fit the schema, in one line: `a: expected number, received string`. */
 export function describeIssues({ issues }: Pick<z.ZodError, 'issues'>): string {
   return issues.map(({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`).join('; ')
 }

@@ -1,4 +1,4 @@
-/** Connections to Redis that say clearly why there is none, and come back when the server does. */
+/** Connections to Redis: they come back when the server does, and their errors say in one line what is wrong. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { maskPasswords } from '@repo/common/output/secrets'
 import { Redis, type RedisOptions } from 'ioredis'
@@ -6,7 +6,7 @@ import { Redis, type RedisOptions } from 'ioredis'
 export type { Redis }
 
 /**
- * Connects. Later a lost connection is made again, and commands wait for it unless `options` says otherwise.
+ * Connects. A connection that is lost later is made again, and commands wait for it unless `options` says otherwise.
  *
  * @throws an Error of one line when Redis cannot be reached now or refuses the password
  */
@@ -34,16 +34,39 @@ export async function connect(url: string, options: RedisOptions = {}): Promise<
 /** What a `rediss://` URL cannot say: whose signature to trust. */
 export const tlsOf = ({ ca }: { ca?: string }): RedisOptions => (ca === undefined ? {} : { tls: { ca } })
 
-/** A server that does not answer does not keep a connection that is to end for longer. */
+/** How long closing a connection waits for a server that does not answer. */
 const answerMs = 200
 
 /**
- * Ends a connection that has subscribed to something. When it has just come back, ioredis is about to subscribe again, and
- * looks not at what becomes of that: ended at this moment, the process would end with an unhandled rejection.
+ * Ends a connection that has subscribed to something. A connection that has just come back is about to subscribe again, and
+ * ioredis does not handle a failure of that: ending it at this moment would end the process with an unhandled rejection.
  */
 export async function endSubscriber(redis: Redis): Promise<void> {
   if (redis.status === 'ready') {
     await Promise.race([redis.ping().catch(() => {}), delay(answerMs, undefined, { ref: false })])
   }
   if (redis.status !== 'end') redis.disconnect()
+}
+
+/** Redis refused a command because its memory is full. */
+export const isFull = (error: Error) => error.message.startsWith('OOM ')
+
+/** The connection was lost after Redis had answered part of a pipeline. */
+export const isAborted = (error: Error) => error.message.startsWith('Command aborted due to connection close')
+
+/**
+ * Turns the error of a Redis command into one for a reader: which server, what is wrong, and what helps. Errors that have
+ * nothing to do with the connection or the memory are returned unchanged.
+ *
+ * @param reason why the connection was lost, if it was
+ */
+export function explainRedisError(error: unknown, url: string, reason?: Error): unknown {
+  if (!(error instanceof Error)) return error
+  const server = `Redis at ${maskPasswords(url)}`
+  if (isFull(error)) return new Error(`${server} is full: make room or raise its maxmemory; what it holds is not lost`)
+  const lost = error.name === 'MaxRetriesPerRequestError' || error.message.startsWith('Connection is closed')
+  if (lost || isAborted(error)) {
+    return new Error(`${server} does not answer: ${reason?.message || 'the connection was closed'}`)
+  }
+  return error
 }

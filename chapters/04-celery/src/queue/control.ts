@@ -1,15 +1,14 @@
 /**
- * Remote control: questions to all workers, or to some by name, and what they answer. Celery's `control` and `inspect`.
+ * Remote control: questions to all workers, or to some by name, and their answers. Celery's `control` and `inspect`.
  *
- * A question is published to all workers; PUBLISH says how many heard it, so whoever asks waits for just as many answers, and
- * not the whole time when all are there.
+ * A question is published to all workers. PUBLISH returns how many heard it, so the client waits for that many answers and
+ * needs its timeout only when some are missing.
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Client } from './client.ts'
 import { type Answer, controlChannel, replyChannel } from './message.ts'
 
-const ids = z.array(z.string())
 const command = z.discriminatedUnion('command', [
   z.object({ command: z.literal('ping') }),
   z.object({ command: z.literal('stats') }),
@@ -17,8 +16,7 @@ const command = z.discriminatedUnion('command', [
   z.object({ command: z.literal('registered') }),
   z.object({ command: z.literal('shutdown') }),
   z.object({ command: z.literal('concurrency'), value: z.int().min(1).max(10_000) }),
-  z.object({ command: z.literal('revoke'), ids, terminate: z.boolean() }),
-  z.object({ command: z.literal('unrevoke'), ids }),
+  z.object({ command: z.literal('revoke'), ids: z.array(z.string()), terminate: z.boolean() }),
 ])
 /** What can be asked of a worker. */
 export type Command = z.infer<typeof command>
@@ -33,7 +31,7 @@ const question = z.object({
 /** A command on its way; data, and checked as such. */
 export type Question = z.infer<typeof question>
 
-/** A question as it came from the channel; undefined when it is none, or is for other workers. */
+/** Reads a question from the channel; undefined for any other text, or when it is for other workers. */
 export function questionFor(worker: string, text: string): Question | undefined {
   try {
     const parsed = question.safeParse(JSON.parse(text))
@@ -47,11 +45,11 @@ export function questionFor(worker: string, text: string): Question | undefined 
 export interface AskOptions {
   /** Names of workers; all when not given. */
   to?: readonly string[]
-  /** How long to wait for answers, when fewer come than workers heard the question; 1 s. */
+  /** How long to wait when fewer workers answer than heard the question. Default: 1 s. */
   timeoutMs?: number
 }
 
-/** Asks all workers, or those named; answers come in the order in which they arrive, none when there is no worker. */
+/** Asks all workers, or the named ones. Returns their answers as they arrived; an empty list when there is no worker. */
 export async function ask<T = unknown>(
   client: Client,
   what: Command,
@@ -82,31 +80,31 @@ export async function ask<T = unknown>(
   }
 }
 
-/** The worker's way to answer. */
+/** A worker's answer, as the channel and text to publish. */
 export function answerTo(prefix: string, { id, client }: Question, worker: string, answer: unknown): [string, string] {
   const message: Answer = { question: id, worker, answer }
   return [replyChannel(prefix, client), JSON.stringify(message)]
 }
 
-/** What a worker tells of itself. */
+/** A worker's own figures. */
 export interface WorkerStats {
   pid: number
   host: string
   queues: string[]
-  /** Places for tasks, in each of its queues. */
+  /** Places for tasks in each of its queues. */
   concurrency: number
   /** Places taken now, over all its queues. */
   running: number
   succeeded: number
   failed: number
-  /** Tries after which the task will be tried again. */
+  /** Failed tries that were followed by a retry. */
   retried: number
   startedAt: number
-  /** Bytes of memory the process uses. */
+  /** Memory of the process in bytes. */
   rss: number
 }
 
-/** A task that a worker runs now. */
+/** A running task. */
 export interface RunningTask {
   id: string
   task: string
@@ -125,13 +123,13 @@ export async function stats(client: Client, options?: AskOptions): Promise<(Work
   return answers.map(({ worker, answer }) => ({ worker, ...answer }))
 }
 
-/** What the workers run now. */
+/** All running tasks. */
 export async function active(client: Client, options?: AskOptions): Promise<(RunningTask & { worker: string })[]> {
   const answers = await ask<RunningTask[]>(client, { command: 'active' }, options)
   return answers.flatMap(({ worker, answer }) => answer.map((task) => ({ worker, ...task })))
 }
 
-/** What waits for its time in a queue, by countdown, ETA or retry; the next first. In Redis and not in a worker. */
+/** The tasks of a queue that wait for their time, by countdown, ETA or retry; the next first. Read from Redis, not from workers. */
 export async function scheduled(
   client: Client,
   queue: string,
@@ -139,18 +137,18 @@ export async function scheduled(
   const from = client.queue(queue)
   const jobs = await from.getDelayed()
   if (jobs.length === 0) return []
-  // The moment stands in the set alone: what the job says is as old as its last try. BullMQ keeps 12 bits for the order.
+  // Only the set knows the time: the job's own fields are as old as its last try. BullMQ's scores have 12 bits for the order.
   const scores = await client.redis.zmscore(from.toKey('delayed'), ...jobs.map(({ id = '' }) => id))
   return jobs
     .flatMap(({ id = '', name, data }, at) => {
       const score = scores[at]
-      // It may have left the set meanwhile.
+      // The job may have left the set meanwhile.
       return score ? [{ id, task: name, args: data.args, at: new Date(Math.floor(Number(score) / 4_096)) }] : []
     })
     .sort((a, b) => a.at.getTime() - b.at.getTime())
 }
 
-/** Asks workers to end in order: they finish what they run. Returns the names of those that will. */
+/** Asks workers to shut down after they have finished their running tasks. Returns the names of those that will. */
 export async function shutdown(client: Client, options?: AskOptions): Promise<string[]> {
   return (await ask(client, { command: 'shutdown' }, options)).map(({ worker }) => worker).sort()
 }

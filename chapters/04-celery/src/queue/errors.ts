@@ -1,7 +1,7 @@
-/** The errors of the layer. Those of the worker's side reach the sender as a `TaskFailed` with their name. */
+/** The errors of the layer. Errors thrown in a worker reach the sender as a `TaskFailed` that carries their name. */
 import { UnrecoverableError } from 'bullmq'
 
-/** Whatever went wrong with a task in a worker. Its stack is the worker's: where it went wrong, not where that was heard of. */
+/** A task failed in its worker. The stack is the worker's: it shows where the task failed, not where the sender waited. */
 export class TaskFailed extends Error {
   override name = 'TaskFailed'
   readonly taskId: string
@@ -17,38 +17,38 @@ export class TaskFailed extends Error {
     this.stack = `${this.name}: ${remoteStack || this.message}`
   }
 
-  /** The stack as the worker had it, in the worker's files. */
+  /** The stack as the worker saw it, with the worker's files and lines. */
   get remoteStack(): string {
     return this.#remoteStack
   }
 }
 
-/** The wait for a result has ended, the task has not. */
+/** The wait for a result has ended; the task has not. */
 export class ResultTimeout extends Error {
   override name = 'ResultTimeout'
 }
 
-/** There is nothing to wait for: purged, forgotten, its result ignored, or older than what is kept. */
+/** Nothing to wait for: the task was purged or forgotten, its result is ignored, or it ended too long ago. */
 export class TaskGone extends Error {
   override name = 'TaskGone'
 }
 
-/** Found out by the sender, before anything was sent. */
+/** The sender notices, before it sends anything. */
 export class PayloadTooLarge extends Error {
   override name = 'PayloadTooLarge'
 }
 
-/** Arguments that do not fit the task's schema; thrown to the sender, or fails the task in the worker, once and for all. */
+/** Arguments that do not fit the task's schema: thrown to the sender, or fails the task in the worker, without retries. */
 export class InvalidArguments extends UnrecoverableError {}
-/** Nobody who was asked knows the task, or everybody knows only an older version of it. */
+/** No worker of the queue knows the task, or none knows its version. */
 export class UnknownTask extends UnrecoverableError {}
 export class TaskRevoked extends UnrecoverableError {}
 export class TaskExpired extends UnrecoverableError {}
-/** The hard limit; the soft one is the reason of `context.signal`. It is tried again if the task's retries allow. */
+/** The hard limit; the soft one is the reason of `context.signal`. Retried if the task's policy allows. */
 export class TimeLimitExceeded extends Error {}
 export class SoftTimeLimitExceeded extends Error {}
 
-/** Thrown by a task that wants to be tried again after a time of its own choice, within its retries. */
+/** Thrown by a task that chooses for itself when to be retried; its policy still limits how often. */
 export class RetryLater extends Error {
   readonly afterMs: number
   constructor(message: string, { afterMs, cause }: { afterMs: number; cause?: unknown }) {
@@ -57,7 +57,7 @@ export class RetryLater extends Error {
   }
 }
 
-// On the prototype, so that the first line of a stack, all that Redis keeps of a name, has it too.
+// On the prototype, so that it is in the first line of the stack: Redis keeps an error's name nowhere else.
 for (const kind of [
   InvalidArguments,
   UnknownTask,

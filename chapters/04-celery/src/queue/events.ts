@@ -1,4 +1,4 @@
-/** What happens to the tasks of some queues, as it happens: Celery's events, read from BullMQ's event streams. */
+/** What happens to the tasks of some queues, while it happens: Celery's events, read from BullMQ's event streams. */
 import { QueueEvents } from 'bullmq'
 import type { Client } from './client.ts'
 
@@ -10,13 +10,13 @@ export type TaskEvent = { id: string; queue: string; at: Date } & (
   | { type: 'failed'; message: string }
   | { type: 'scheduled'; until: Date }
   | { type: 'progress'; progress: unknown }
-  /** Its worker has died, it waits for another one. */
+  /** Its worker has died; it waits for another one. */
   | { type: 'lost' }
 )
 
 /**
- * Calls `listener` with the events of some queues from now on, in their order within each queue, until what is returned is
- * disposed of. Redis keeps some 10,000 events per queue: a listener that falls further behind misses what is older.
+ * Calls `listener` with each new event of some queues, in order within each queue, until the returned object is disposed
+ * of. Redis keeps about 10,000 events for each queue: a listener that falls further behind misses older ones.
  */
 export async function listen(
   client: Client,
@@ -25,7 +25,7 @@ export async function listen(
 ): Promise<AsyncDisposable> {
   const sources = await Promise.all(
     queues.map(async (queue) => {
-      // After the last one there is: "from now on" would otherwise begin when the connection is made.
+      // Begins after the last event of this moment, and not after the last one of when the connection is made.
       const [last] = await client.redis.xrevrange(`${client.prefix}:${queue}:events`, '+', '-', 'COUNT', 1)
       const connection = client.redis.duplicate({ maxRetriesPerRequest: null })
       const source = new QueueEvents(queue, {
@@ -33,7 +33,7 @@ export async function listen(
         prefix: client.prefix,
         lastEventId: last?.[0] ?? '0-0',
       })
-      tell(source, queue, listener)
+      forward(source, queue, listener)
       await source.waitUntilReady()
       return { source, connection }
     }),
@@ -48,8 +48,8 @@ export async function listen(
   }
 }
 
-function tell(source: QueueEvents, queue: string, listener: (event: TaskEvent) => void) {
-  // An event's id begins with the milliseconds at which Redis took it in.
+function forward(source: QueueEvents, queue: string, listener: (event: TaskEvent) => void) {
+  // An event's id begins with the milliseconds since 1970 at which Redis stored it.
   const common = (id: string, event: string) => ({ id, queue, at: new Date(Number.parseInt(event, 10)) })
   source.on('error', () => {})
   source.on('added', ({ jobId, name }, at) => listener({ ...common(jobId, at), type: 'sent', task: name }))

@@ -1,41 +1,74 @@
 /**
- * What travels: the data of a BullMQ job, its id, and the names of the channels beside the queues.
+ * What travels through Redis: the data of a BullMQ job, its id, and the names of the channels beside the queues.
  *
- * An id says where its task is and who asked for it: `queue.client.number`. So a result can be found by its id alone,
- * and a worker knows on which channel somebody may be waiting, without a byte of the message being spent on it.
+ * An id says where its task is and who sent it: `queue.client.number`. So a result can be found by its id alone, and a
+ * worker knows which channel the sender listens on without spending a byte of the message on it.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { canvasSchema } from '../canvas/message.ts'
 
-/** The data of a job; the task's name is the job's name. Data, never code, and checked before anything is done with it. */
+/** A job of a canvas that is added later, by the worker that runs the task before it. */
+const link = z.object({
+  queueName: z.string(),
+  name: z.string(),
+  /** Its message; the worker that runs it checks it. */
+  data: z.looseObject({ args: z.unknown(), version: z.int() }),
+  opts: z.looseObject({ jobId: z.string() }),
+  /** Which of its arguments is the result, or the error. */
+  into: z.string().optional(),
+})
+export type Link = z.infer<typeof link>
+
+const canvasPart = z.object({
+  /** `args` is a list, and the task runs for each of its entries. */
+  map: z.literal(true).optional(),
+  /** One argument is the result of the job with this id, its child in a flow; with `all`, the list of all the results. */
+  takes: z.object({ into: z.string(), from: z.array(z.string()), all: z.boolean() }).optional(),
+  /** It may run before all jobs below it in its flow have ended: see `continue` in canvas/canvas.ts. */
+  early: z.literal(true).optional(),
+  /** Added when the task has succeeded, and when it has failed for good. */
+  links: z.array(link).optional(),
+  errorLinks: z.array(link).optional(),
+})
+/** What a message carries beside its arguments when its task is part of a canvas. */
+export type CanvasPart = z.infer<typeof canvasPart>
+
+/** The argument of a task behind `linkError`: which task failed, and how. */
+export const taskErrorSchema = z.object({
+  id: z.string(),
+  task: z.string(),
+  name: z.string(),
+  message: z.string(),
+  stack: z.string(),
+})
+export type TaskError = z.infer<typeof taskErrorSchema>
+
+/** The data of a job, whose name is the task's. Data, never code, and checked before anything is done with it. */
 export const messageSchema = z.object({
   args: z.unknown(),
   /** Of the definition that the sender had. */
   version: z.int(),
-  /** Milliseconds since 1970 after which it is not begun. */
+  /** The task must not begin after this moment, in milliseconds since 1970. */
   expiresAt: z.number().optional(),
-  /** The same for what is sent later, by a schedule or after another task: milliseconds after that. */
+  /** The same for tasks sent later, by a schedule or after another task: milliseconds from that moment. */
   expiresInMs: z.number().optional(),
-  /** For a task of a canvas whose turn may come sooner: milliseconds since 1970 before which it is not begun. */
+  /** For a task of a canvas whose turn may come sooner: it must not begin before this moment. */
   notBefore: z.number().optional(),
   softLimitMs: z.number().optional(),
   hardLimitMs: z.number().optional(),
-  /** For middleware. */
-  headers: z.record(z.string(), z.unknown()).optional(),
-  canvas: canvasSchema.optional(),
+  canvas: canvasPart.optional(),
 })
 export type Message = z.infer<typeof messageSchema>
 
-/** What one client's results are told on, and what its questions to the workers are answered on. */
+/** One client's channel: workers publish its results and the answers to its questions there. */
 export const replyChannel = (prefix: string, client: string) => `${prefix}:reply:${client}`
-/** What all workers listen to. */
+/** The channel that all workers listen to. */
 export const controlChannel = (prefix: string) => `${prefix}:control`
 
-/** A sorted set of the ids that must not be run, each with the milliseconds since 1970 at which that was said. */
+/** A sorted set of the ids that must not run, each with the time of its revocation in milliseconds since 1970. */
 export const revokedKey = (prefix: string) => `${prefix}:revoked`
 
-/** The client in the ids of tasks with an idempotency key: whoever sends it again is told as well. */
+/** Stands for the client in the ids of tasks with an idempotency key: they belong to every client that sends the key. */
 const sharedClient = 'key'
 
 export const taskId = (queue: string, client: string, number: number) => `${queue}.${client}.${number.toString(36)}`
@@ -44,16 +77,13 @@ export function keyedTaskId(queue: string, task: string, key: string): string {
   return `${queue}.${sharedClient}.${createHash('sha256').update(`${task}\0${key}`).digest('base64url')}`
 }
 
-/** The queue and client in an id; undefined in ids that are not ours, such as those of a scheduler's jobs. */
+/** The queue and client in an id; undefined for ids of another form, such as those of scheduled jobs. */
 export function partsOf(id: string): { queue: string; client: string } | undefined {
   const parts = /^(.+)\.([\w-]+)\.[\w-]+$/.exec(id)
   return parts?.[1] && parts[2] ? { queue: parts[1], client: parts[2] } : undefined
 }
 
-/**
- * One finished task, as told on a reply channel: its result, its error, or nothing but that it has finished, when the
- * result is too large to be worth sending twice.
- */
+/** The end of one task, as published: its result, its error, or for a large result only a hint to look at the job. */
 export type Reply =
   | [id: string, kind: 'ok', result: unknown]
   | [id: string, kind: 'error', name: string, message: string, stack: string]
@@ -68,22 +98,22 @@ const answerSchema = z.object({
 /** What a worker answers to a question of remote control. */
 export type Answer = z.infer<typeof answerSchema>
 
-/** What was said on a reply channel. Whoever may publish there can say anything: what is neither of the two is left out. */
-export function toldBy(text: string): Reply[] | Answer | undefined {
-  let told: unknown
+/** Reads what was published on a reply channel. Anyone may publish there, so anything of another form is left out. */
+export function readReplies(text: string): Reply[] | Answer | undefined {
+  let replies: unknown
   try {
-    told = JSON.parse(text)
+    replies = JSON.parse(text)
   } catch {
     return undefined
   }
-  if (Array.isArray(told)) return told.filter(isReply)
-  return answerSchema.safeParse(told).data
+  if (Array.isArray(replies)) return replies.filter(isReply)
+  return answerSchema.safeParse(replies).data
 }
 
-// By hand, not by a schema: there is one for every task.
-function isReply(told: unknown): told is Reply {
-  if (!Array.isArray(told) || typeof told[0] !== 'string') return false
-  const [, kind, ...rest] = told
+// Checked by hand, for speed: every task has a reply.
+function isReply(reply: unknown): reply is Reply {
+  if (!Array.isArray(reply) || typeof reply[0] !== 'string') return false
+  const [, kind, ...rest] = reply
   if (kind === 'error') return rest.length === 3 && rest.every((text) => typeof text === 'string')
   return kind === 'look' || (kind === 'ok' && rest.length === 1)
 }

@@ -1,10 +1,19 @@
 /**
- * Results as their sender sees them.
+ * Results, as their sender sees them.
  *
- * The job in Redis holds what became of a task. That there is something to read, or the result itself when it is small,
- * comes by PUBLISH on the sender's own channel: no polling, and no command per task, for a worker tells of all tasks
- * that it finished in one turn of its event loop at once. What is published while nobody is connected is lost; therefore
- * whoever waits also looks into Redis, at the beginning where that may help, and then once a second.
+ * The job in Redis holds the result of a task. The worker also publishes it on the sender's channel: the result itself when
+ * it is small, else a hint that there is one. So nobody polls, and a task costs no command of its own, because a worker
+ * publishes all tasks that it finished in one turn of its event loop together. But Redis delivers a publication only to
+ * those who are connected at that moment. So a waiter also looks into Redis for itself, once a second.
+ *
+ * In `Results`, a task is in one of these states:
+ *
+ *     expected   sent by this client, its end not yet published; nobody waits, or the waiter relies on the publication
+ *     waited for somebody waits; every second one look into Redis asks for all such tasks
+ *     settled    its outcome is known: from a publication, from a look, or because the client was closed
+ *
+ * `expect` begins with the first, `wait` adds the second, `receive`, a look and `close` lead to the third. A task that this
+ * client has not sent, or no longer expects, may have ended long ago: `wait` begins with a look.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
@@ -34,13 +43,14 @@ export interface WaitOptions {
 }
 
 const lookEveryMs = 1_000
-/** Of so many tasks at most whoever waits asks in one look; the next look asks for the next ones. */
+/** Tasks in one look; the next look asks for the next ones. */
 const lookAtMost = 2_000
-/** Of so many tasks that were sent it is remembered that their ends will be told: some of them never are, as when purged. */
-const sentAtMost = 200_000
+/** Tasks that are expected at the same time. Some never end, such as purged ones, and must not be remembered for ever. */
+const expectedAtMost = 200_000
 
 /** What a `TaskResult` needs of the client that made it. */
 export interface ResultSource {
+  results: Results
   state: (id: string, queue: string) => Promise<TaskState>
   progress: (id: string, queue: string) => Promise<unknown>
   forget: (id: string, queue: string) => Promise<void>
@@ -51,14 +61,12 @@ export class TaskResult<Result = unknown> {
   readonly id: string
   readonly queue: string
   readonly task: string
-  /** Nothing of its success will be kept, so there is nothing to wait for. */
+  /** Its success is not kept, so there is nothing to wait for. */
   readonly ignored: boolean
-  readonly #results: Results
   readonly #source: ResultSource
   #outcome: Outcome | undefined
 
   constructor(
-    results: Results,
     source: ResultSource,
     { id, queue, task, ignored }: { id: string; queue: string; task: string; ignored: boolean },
   ) {
@@ -66,11 +74,10 @@ export class TaskResult<Result = unknown> {
     this.queue = queue
     this.task = task
     this.ignored = ignored
-    this.#results = results
     this.#source = source
   }
 
-  /** How it ended, once this process knows. */
+  /** How the task ended, once this process knows. */
   get outcome(): Outcome | undefined {
     return this.#outcome
   }
@@ -87,7 +94,7 @@ export class TaskResult<Result = unknown> {
   }
 
   /**
-   * Waits for the end and returns it instead of throwing what the task threw.
+   * Waits for the end and returns it; an error of the task is returned, not thrown.
    *
    * @throws TaskGone when there is nothing to wait for, or the signal's reason
    */
@@ -95,7 +102,7 @@ export class TaskResult<Result = unknown> {
     if (this.ignored) {
       throw new TaskGone(`the result of ${this.task} (${this.id}) is ignored: there is nothing to wait for`)
     }
-    const ended = this.#outcome ?? this.#results.wait(this)
+    const ended = this.#outcome ?? this.#source.results.wait(this)
     this.#outcome ??= await (signal ? Promise.race([ended, aborted(signal)]) : ended)
     return this.#outcome
   }
@@ -110,27 +117,22 @@ export class TaskResult<Result = unknown> {
     return await this.#source.state(this.id, this.queue)
   }
 
-  /** What the task last told by `context.progress`; 0 when nothing. */
+  /** The last value that the task reported with `context.progress`; 0 before the first one. */
   async progress(): Promise<unknown> {
     return await this.#source.progress(this.id, this.queue)
   }
 
-  /** Removes what Redis keeps of a finished task. Its state is `unknown` from then on. */
+  /** Removes what Redis keeps of a finished task. Its state is `unknown` after that. */
   async forget(): Promise<void> {
     await this.#source.forget(this.id, this.queue)
-  }
-
-  /** What of it may be sent to another process, which finds the result by the id: `client.result(id)`. */
-  toJSON() {
-    return { id: this.id, task: this.task, queue: this.queue }
   }
 }
 
 /**
- * Waits for several results, with one deadline and one listener on the signal for all of them.
+ * Waits for several results, with one deadline and one listener on the signal for all.
  *
  * @returns the values in the order of the results
- * @throws what the first one to fail threw; see `TaskResult.get`
+ * @throws what the first failing task threw; else like `TaskResult.get`
  */
 export async function gather<Result>(
   results: readonly TaskResult<Result>[],
@@ -139,7 +141,7 @@ export async function gather<Result>(
   async function describeTimeout() {
     const missing = results.filter((result) => result.outcome === undefined)
     const [first] = missing
-    // A server that does not answer must not make the wait longer than it was meant to be.
+    // A server that does not answer must not prolong the wait much.
     const enough = new AbortController()
     const state = await Promise.race([
       first?.state().catch(() => undefined),
@@ -155,14 +157,14 @@ export async function gather<Result>(
     if (!ended.ok) throw ended.error
     return ended.value as Result
   }
-  // Started together, so that the first failure ends the wait.
+  // All at once, so that the first failure ends the wait.
   return await waitFor(() => Promise.all(results.map(value)), options, describeTimeout)
 }
 
 /**
- * Waits for work, but not longer than it is told to.
+ * Waits for work until a deadline or the signal.
  *
- * @param late says what did not come in time
+ * @param late describes what did not come in time, for the error
  * @throws ResultTimeout, the signal's reason, or what the work throws
  */
 export async function waitFor<T>(
@@ -190,32 +192,31 @@ export class Results {
   readonly #subscriber: Redis
   readonly #prefix: string
   readonly #explained: (error: unknown) => unknown
-  /** Tasks sent and not known to have finished. */
-  readonly #sent = new Map<string, TaskResult>()
+  readonly #expected = new Map<string, TaskResult>()
   readonly #waiting = new Map<string, Waiter>()
   readonly #channels = new Map<string, Promise<unknown>>()
   #looking: NodeJS.Timeout | undefined
   #closed = false
 
   /**
-   * @param subscriber a connection of its own, for SUBSCRIBE
-   * @param explained turns what went wrong with Redis into what is thrown
+   * @param subscriber a connection used for SUBSCRIBE only
+   * @param explained turns the error of a Redis command into the one that is thrown
    */
   constructor(redis: Redis, subscriber: Redis, prefix: string, explained: (error: unknown) => unknown) {
     this.#redis = redis
     this.#subscriber = subscriber
     this.#prefix = prefix
     this.#explained = explained
-    // Whatever was told while the connection was away is in Redis.
+    // What was published while the connection was away is in Redis.
     subscriber.on('ready', () => void this.#look())
   }
 
-  /** Makes sure that what the tasks of a client end with is heard here; to be awaited before they are sent. */
+  /** Subscribes to a client's channel, if nobody has yet. To be awaited before its tasks are sent. */
   async listenTo(client: string): Promise<void> {
     const channel = replyChannel(this.#prefix, client)
     let listening = this.#channels.get(channel)
     if (!listening) {
-      // The subscriber waits for Redis for ever; the other connection says when there is none.
+      // The subscriber waits for Redis for ever; the other connection fails when there is none.
       listening = Promise.all([this.#subscriber.subscribe(channel), this.#redis.ping()])
       this.#channels.set(channel, listening)
       listening.catch(() => this.#channels.delete(channel))
@@ -223,26 +224,26 @@ export class Results {
     await listening
   }
 
-  /** Must be called before the task is sent: its end may be told before the answer to the sending. */
+  /** To be called before the task is sent: its end may be published before the sending returns. */
   expect(result: TaskResult): void {
-    this.#sent.set(result.id, result)
-    if (this.#sent.size <= sentAtMost) return
-    // The older half at once, for each walk begins with what was deleted. Whoever waits for one of them looks into Redis.
-    for (const id of this.#sent.keys()) {
-      if (this.#sent.size <= sentAtMost / 2) break
-      this.#sent.delete(id)
+    this.#expected.set(result.id, result)
+    if (this.#expected.size <= expectedAtMost) return
+    // Drops the older half at once: deleting one at a time is slow, because each iteration passes the deleted entries again.
+    for (const id of this.#expected.keys()) {
+      if (this.#expected.size <= expectedAtMost / 2) break
+      this.#expected.delete(id)
     }
   }
 
   /** For a task that could not be sent. */
   forget(result: TaskResult): void {
-    this.#sent.delete(result.id)
+    this.#expected.delete(result.id)
   }
 
   /**
-   * The end of a task, from `TaskResult.settled`.
+   * Waits for the end of a task.
    *
-   * @throws when Redis is away and must be asked
+   * @throws when it needs to look into Redis and Redis is away
    */
   async wait(result: TaskResult): Promise<Outcome> {
     const { id } = result
@@ -252,10 +253,9 @@ export class Results {
     const waiter: Waiter = { ...Promise.withResolvers<Outcome>(), result }
     this.#waiting.set(id, waiter)
     this.#looking ??= setInterval(() => void this.#look(), lookEveryMs)
-    // One that this process has not sent, or of whose end it has not heard, may have ended long ago.
-    if (!this.#sent.has(id)) {
+    if (!this.#expected.has(id)) {
       this.#lookFor(waiter).catch((error) => {
-        // Told meanwhile, it may be waited for anew.
+        // It may have settled meanwhile, and another wait may have begun.
         if (this.#waiting.get(id) === waiter) this.#endWait(id)
         waiter.reject(this.#explained(error))
       })
@@ -269,28 +269,27 @@ export class Results {
     await this.#ask([waiter])
   }
 
-  /** Takes in what came on a reply channel. */
-  hear(replies: Reply[]): void {
-    for (const entry of replies) {
-      const [id, kind] = entry
-      if (kind === 'ok') this.#settle(id, { ok: true, value: entry[2] })
-      else if (kind === 'error')
-        this.#settle(id, { ok: false, error: new TaskFailed(id, entry[2], entry[3], entry[4]) })
-      else {
-        const result = this.#sent.get(id) ?? this.#waiting.get(id)?.result
-        // Read only when somebody asks for it.
-        this.#sent.delete(id)
+  /** Handles what was published on a reply channel. */
+  receive(replies: Reply[]): void {
+    for (const reply of replies) {
+      const [id, kind] = reply
+      if (kind === 'ok') this.#settle(id, { ok: true, value: reply[2] })
+      else if (kind === 'error') {
+        this.#settle(id, { ok: false, error: new TaskFailed(id, reply[2], reply[3], reply[4]) })
+      } else {
+        // A large result is read only when somebody waits for it.
+        this.#expected.delete(id)
         const waiter = this.#waiting.get(id)
-        if (result && waiter) this.#ask([waiter]).catch(() => {})
+        if (waiter) this.#ask([waiter]).catch(() => {})
       }
     }
   }
 
   #settle(id: string, outcome: Outcome) {
     const waiter = this.#waiting.get(id)
-    const result = this.#sent.get(id) ?? waiter?.result
+    const result = this.#expected.get(id) ?? waiter?.result
     result?.settle(outcome)
-    this.#sent.delete(id)
+    this.#expected.delete(id)
     this.#endWait(id)
     waiter?.resolve(outcome)
   }
@@ -304,12 +303,12 @@ export class Results {
 
   async #look() {
     const some = [...this.#waiting.values()].slice(0, lookAtMost)
-    // To the end of the row, so that the next look asks for the others.
+    // To the end of the line, so that the next look asks for the others.
     for (const waiter of some) {
       this.#waiting.delete(waiter.result.id)
       this.#waiting.set(waiter.result.id, waiter)
     }
-    // Without Redis there is nothing to be seen; the next look may.
+    // While Redis is away a look fails; the next one may not.
     await this.#ask(some).catch(() => {})
   }
 
@@ -328,7 +327,7 @@ export class Results {
       const outcome = error ? undefined : outcomeOf(result, fields as (string | null)[])
       if (outcome) this.#settle(result.id, outcome)
     }
-    // The others have their answers.
+    // Only now: the other answers counted all the same.
     if (failure) throw failure
   }
 
@@ -348,7 +347,7 @@ interface Waiter extends PromiseWithResolvers<Outcome> {
   result: TaskResult
 }
 
-/** What a job's fields in Redis say of its end; undefined while it has none. */
+/** How a job ended, from its fields in Redis; undefined if it has not. */
 function outcomeOf({ id, task }: TaskResult, fields: (string | null)[]): Outcome | undefined {
   const [name, finishedOn, returnvalue, failedReason, stacktrace] = fields
   if (name === null) {

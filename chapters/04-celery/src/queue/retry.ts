@@ -1,13 +1,13 @@
-/** When a failed task is tried again: exponential back-off with full jitter, as Celery's retry_backoff and retry_jitter. */
+/** When a failed task is retried: exponential back-off with full jitter, like Celery's retry_backoff and retry_jitter. */
 import { RetryLater } from './errors.ts'
 import type { RetryPolicy } from './task.ts'
 
 /**
- * Milliseconds until the next try: a random part of `baseMs · 2^(attempt − 1)`, at most `maxMs`, so that tasks which failed
- * together do not come back together.
+ * Milliseconds until the next try: a random part of `baseMs · 2^(attempt − 1)`, at most `maxMs`. Without the random part,
+ * tasks that failed together would all come back together.
  *
  * @param attempt how many tries have failed, from 1
- * @param random from 0 to below 1
+ * @param random returns a number from 0 to below 1
  */
 export function backoffMs(
   attempt: number,
@@ -18,7 +18,7 @@ export function backoffMs(
   return Math.round(jitter ? random() * longest : longest)
 }
 
-/** What BullMQ asks after a failure: milliseconds until the next try, or -1 for none. */
+/** Answers BullMQ's question after a failure: milliseconds until the next try, or -1 to give up. */
 export function retryDelayMs(attempt: number, error: Error, policy: RetryPolicy | undefined): number {
   if (error instanceof RetryLater) return error.afterMs
   if (policy?.when && !policy.when(error)) return -1

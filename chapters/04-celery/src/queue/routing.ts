@@ -1,11 +1,11 @@
 /** Which queue a task goes to, and in which order tasks of one queue run. */
 
-/** Queues by the names of tasks; a `*` stands for any number of characters. The first pattern that fits counts. */
+/** Queues by the names of tasks; `*` stands for any number of characters. The first pattern that fits counts. */
 export type Routes = Readonly<Record<string, string>>
 
-/** Priorities go from 1, run first, to this one. */
+/** Priorities go from 1, which runs first, to this one. */
 export const lastPriority = 9
-/** Of tasks without a priority, in a queue that keeps priorities. */
+/** For tasks without a priority in a queue that keeps priorities. */
 export const normalPriority = 5
 
 /** The queue for a task, or undefined when no route fits. */

@@ -1,9 +1,9 @@
 /**
  * Periodic tasks: Celery's beat, BullMQ's job schedulers.
  *
- * A schedule lies in Redis beside its queue, under its name, and has at most one task waiting for its time; a worker that
- * takes it first puts the next one there. So it survives restarts, fires once however many programs declare it, needs no process
- * of its own, and does not pile up while no worker is there.
+ * A schedule is stored in Redis beside its queue, under its name. At most one task of it waits for its time; the worker that
+ * takes this task first adds the next one. So a schedule survives restarts, fires once even when many programs declare it,
+ * needs no process of its own, and does not pile up while no worker runs.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Client } from './client.ts'
@@ -11,7 +11,7 @@ import type { Message } from './message.ts'
 import type { TaskResult } from './results.ts'
 import type { Signature } from './task.ts'
 
-/** Every so many milliseconds, the first time at once; or by a cron pattern of five fields, or six with seconds first. */
+/** An interval, the first time at once; or a cron pattern of five fields, or of six with seconds first. */
 export type When = { everyMs: number } | { cron: string; timeZone?: string }
 
 export interface Schedule {
@@ -21,16 +21,14 @@ export interface Schedule {
   when: When
   /** When it is due next. */
   next: Date | undefined
-  /** How often it was put in the queue. */
-  fired: number
 }
 
 /**
- * Declares a schedule; declaring the same one again changes nothing, a different one of the same name takes its place in
- * the queue that its task goes to. Where that is another queue than before, `unschedule` it in the old one.
- * `expiresInMs` of the task counts from the moment it is due.
+ * Declares a schedule. Declaring the same one again changes nothing; a different one with the same name replaces it, if its
+ * task goes to the same queue. If it goes to another queue, `unschedule` the old one there. `expiresInMs` of the task counts
+ * from the moment it is due.
  *
- * @returns the next task of it that was not there before, or undefined
+ * @returns its next task, or undefined when the schedule was already there
  */
 export async function schedule(
   client: Client,
@@ -65,7 +63,6 @@ export async function schedules(client: Client, queue: string): Promise<Schedule
     queue,
     when: whenOf(scheduler),
     next: scheduler.next === undefined ? undefined : new Date(scheduler.next),
-    fired: scheduler.iterationCount ?? 0,
   }))
 }
 

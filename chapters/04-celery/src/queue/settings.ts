@@ -1,24 +1,24 @@
-/** What sender and worker must agree on: where Redis is, under which prefix, and which queues are more than plain ones. */
+/** What sender and worker must agree on: where Redis is, which prefix its keys have, and which queues are special. */
 import type { RateLimit } from './task.ts'
 
 export interface Settings {
   /** `redis://` or `rediss://`. */
   url: string
-  /** With `rediss://`: the certificate, as PEM, of who signed the server's; when not given, one of those that Node knows. */
+  /** For `rediss://`: the certificate, as PEM, of the authority that signed the server's. Default: those that Node trusts. */
   ca?: string
-  /** Begins every key; two prefixes share nothing. `celery`. */
+  /** Every key begins with it; systems with different prefixes share nothing. Default: `celery`. */
   prefix?: string
-  /** Queues that are more than a plain queue, by their names. */
+  /** Queues with settings of their own, by name. */
   queueSettings?: Record<string, QueueSettings>
 }
 
 export interface QueueSettings {
   /**
-   * Its tasks run in the order of their priorities. BullMQ runs jobs without a priority before all that have one; so in such
-   * a queue every task gets one, and in any other queue a task with one is refused.
+   * Runs the queue's tasks in the order of their priorities. BullMQ runs jobs without a priority before all that have one,
+   * so every task in such a queue gets one, and any other queue refuses tasks with one.
    */
   priorities?: boolean
-  /** Of all tasks of this queue together, over all workers: BullMQ's limiter. */
+  /** For all tasks of this queue together, over all workers: BullMQ's limiter. */
   rateLimit?: RateLimit
 }
 
@@ -26,5 +26,5 @@ export const defaultPrefix = 'celery'
 export const defaultQueue = 'default'
 
 const day = 24 * 3600
-/** Seconds for which the result of a task is kept, and for which a failed one can be looked at and sent again. */
+/** Seconds that Redis keeps the result of a task, or a failed task to look at and retry. */
 export const keptSeconds = { succeeded: day, failed: 14 * day }

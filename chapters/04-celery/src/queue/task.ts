@@ -1,5 +1,5 @@
 /**
- * What a task is: a name, a version, a schema of its arguments, a function, and how it wants to be run.
+ * What a task is: a name, a version, a schema of its arguments, a function, and how it is to be run.
  *
  *     export const add = defineTask({
  *       name: 'add',
@@ -7,45 +7,45 @@
  *       run: ({ a, b }) => a + b,
  *     })
  *
- * Sender and worker import the same definition, as Celery's do. The sender uses its name, version and schema; only the
+ * Sender and worker import the same definition, as in Celery. The sender uses its name, version and schema; only the
  * worker calls `run`.
  */
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 
-/** How a failed task is tried again, with exponential back-off and jitter; see retry.ts. */
+/** How a failed task is retried, with exponential back-off and jitter: see retry.ts. */
 export interface RetryPolicy {
-  /** How many times after the first. */
+  /** How many times, after the first try. */
   max: number
-  /** The longest wait before the first retry; it doubles with each one. 1 s. */
+  /** The longest wait before the first retry; it doubles with each retry. Default: 1 s. */
   baseMs?: number
-  /** No wait is longer than this. 10 minutes. */
+  /** No wait is longer than this. Default: 10 minutes. */
   maxMs?: number
-  /** Whether a wait is drawn at random between 0 and its length, so that tasks that failed together do not return together; true. */
+  /** Draws each wait at random from 0 to its full length, to spread tasks that failed together. Default: true. */
   jitter?: boolean
-  /** Which errors are worth another try; all when not given. */
+  /** Which errors are worth a retry. Default: all. */
   when?: (error: Error) => boolean
 }
 
-/** How a task wants to be run; most of it may be overridden by what is sent. */
+/** How a task is to be run; a call may override most of it. */
 export interface TaskOptions {
-  /** Where it goes when neither the call nor a route says; `default`. */
+  /** The queue it goes to when neither the call nor a route names one. Default: `default`. */
   queue?: string
-  /** None when not given: an exception fails the task at once. */
+  /** Without a policy, an exception fails the task at once. */
   retries?: RetryPolicy
-  /** From 1, first, to 9, last; 5 when not given. Only for queues with `priorities`, see `QueueSettings`. */
+  /** From 1, first, to 9, last. Default: 5. Only for queues with `priorities`, see `QueueSettings`. */
   priority?: number
-  /** A task that no worker has begun so long after it was sent is not begun at all. */
+  /** A task that no worker has begun within this time after it was sent never runs. */
   expiresInMs?: number
-  /** When `context.signal` is aborted, so that the task can stop in order. */
+  /** When `context.signal` is aborted, so that the task can finish early in an orderly way. */
   softLimitMs?: number
-  /** When the worker stops waiting for the task and fails it; see limits.ts for what then becomes of it. */
+  /** When the worker stops waiting and fails the task; worker/run.ts says what happens to its function. */
   hardLimitMs?: number
-  /** Keeps nothing of a task that succeeded. What fails is kept in any case. */
+  /** Keeps nothing of a task that succeeded. Failed tasks are always kept. */
   ignoreResult?: boolean
-  /** The size of the arguments as JSON that is still sent; the client's `maxPayloadBytes` when not given. A worker takes any. */
+  /** The largest arguments that are sent, in bytes of JSON. Default: the client's `maxPayloadBytes`. Workers accept any size. */
   maxPayloadBytes?: number
-  /** At most `max` starts in `perMs` milliseconds, one of them late by less than `perMs / max`, over all workers; see rate-limit.ts. */
+  /** At most `max` starts in `perMs` milliseconds over all workers, evenly spaced: see worker/rate-limit.ts. */
   rateLimit?: RateLimit
 }
 
@@ -54,20 +54,20 @@ export interface RateLimit {
   perMs: number
 }
 
-/** What a running task knows and may do beside its arguments. */
+/** What a running task knows and can do, apart from its arguments. */
 export interface TaskContext {
   id: string
-  /** The name of the task, the queue it came from, the worker that runs it. */
+  /** The name of the task, the queue it came from, and the worker that runs it. */
   task: string
   queue: string
   worker: string
-  /** 1 for the first try. */
+  /** Number of this try, from 1. */
   attempt: number
-  /** Aborted when the task is revoked, exceeds its soft or hard limit, or must be given back because the worker ends. */
+  /** Aborted when the task is revoked, reaches its soft or hard limit, or is given back because its worker ends. */
   readonly signal: AbortSignal
-  /** Tells whoever watches how far it is; read it with `result.progress()`. */
+  /** Reports how far the task is; the sender reads it with `result.progress()`. */
   progress: (value: number | object) => Promise<void>
-  /** A connection to the worker's Redis, not the queue's own: large values on that would hold up the locks. For data beside the queue. */
+  /** For data beside the queue: a connection of its own to the worker's Redis, so that large values do not delay the locks. */
   readonly redis: Redis
 }
 
@@ -77,7 +77,7 @@ export interface Task<S extends z.ZodType = z.ZodType, Result = unknown> extends
   /** Raise it when older workers must not run what newer senders send. */
   version: number
   args: S
-  /** Missing in a program that only sends. Returns what JSON can carry. */
+  /** Returns what JSON can carry. A program that only sends can do without it. */
   run?(args: z.output<S>, context: TaskContext): Result | Promise<Result>
 }
 
@@ -86,34 +86,32 @@ export interface Signature<Result = unknown> {
   task: Task<z.ZodType, Result>
   args: unknown
   options?: SendOptions
-  /** The argument that is still missing: the result of what comes before it in a canvas. See canvas.ts. */
+  /** The argument that is still missing: it will be the result of the previous task of a canvas. */
   into?: string
-  /** `args` is a list: the task is run once for each of them, in one message. */
+  /** `args` is a list, and one message runs the task for each of its entries. */
   map?: true
-  /** Sent when it has succeeded, or has failed for good. */
+  /** Sent when the task has succeeded, or has failed for good. */
   links?: Signature[]
   errorLinks?: Signature[]
 }
 
-/** What may be said of one call; overrides what the task's definition says. */
+/** Options of one call; they override those of the task's definition. */
 export interface SendOptions
   extends Pick<TaskOptions, 'queue' | 'priority' | 'expiresInMs' | 'softLimitMs' | 'hardLimitMs' | 'ignoreResult'> {
   /** Not before this long from now. */
   countdownMs?: number
   /** Not before this moment. */
   eta?: Date
-  /** How often it is tried again; the other parts of the policy are the definition's. */
+  /** How many times it is retried; the rest of the policy comes from the definition. */
   maxRetries?: number
   /**
-   * Two calls with the same key, queue and task are one task: the second returns the result of the first. It holds for as
-   * long as that is kept: a day after its success, two weeks after its failure.
+   * Two calls with the same key, queue and task are one task: the second returns the result of the first. The key holds as
+   * long as the result is kept: a day after success, two weeks after failure.
    */
   idempotencyKey?: string
-  /** Whatever middleware of the worker wants to find beside the arguments. */
-  headers?: Record<string, unknown>
 }
 
-/** Defines a task; its version is 1 when not given. */
+/** Defines a task. Its version is 1 unless the definition says otherwise. */
 export function defineTask<S extends z.ZodType, Result>(
   definition: Omit<Task<S, Result>, 'version'> & { version?: number },
 ): Task<S, Result> {

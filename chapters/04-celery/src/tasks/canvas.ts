@@ -1,13 +1,13 @@
 /** The tasks of the examples `canvas` and `currency`. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { latencyOf, readRate } from '@repo/common/texts/rates'
+import { latencyOf, readRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
-import { taskErrorSchema } from '../canvas/message.ts'
+import { taskErrorSchema } from '../queue/message.ts'
 import { defineTask } from '../queue/task.ts'
 
 const ms = z.number().min(0).max(10_000).default(50)
 
-/** Waits, so that it is seen in the picture, and squares; refuses 13. */
+/** Waits, to be visible in the picture, and squares; refuses 13. */
 export const square = defineTask({
   name: 'canvas.square',
   args: z.object({ n: z.number(), ms }),
@@ -18,7 +18,7 @@ export const square = defineTask({
   },
 })
 
-/** The sum of what is there. */
+/** Sums the numbers; null counts as 0. */
 export const sum = defineTask({
   name: 'canvas.sum',
   args: z.object({ numbers: z.array(z.number().nullable()), ms }),
@@ -37,14 +37,14 @@ export const increment = defineTask({
   },
 })
 
-/** Called by `link` and `linkError`; says with what. */
+/** Sent by `link` and `linkError`; returns what it was sent with. */
 export const noted = defineTask({
   name: 'canvas.noted',
   args: z.object({ value: z.unknown().optional(), error: taskErrorSchema.optional() }),
   run: ({ value, error }) => (error ? `${error.task}: ${error.message}` : value),
 })
 
-/** A rate of one day, from a source that takes its time; the time is simulated. */
+/** The exchange rate of one day. The time that the source takes is simulated. */
 export const rate = defineTask({
   name: 'currency.rate',
   args: z.object({

@@ -5,7 +5,6 @@ import type { Routes } from '../queue/routing.ts'
 import type { QueueSettings } from '../queue/settings.ts'
 import { defineTask } from '../queue/task.ts'
 import { canvasTasks } from './canvas.ts'
-import { stumble } from './monitor-tasks.ts'
 import { tourTasks } from './tour.ts'
 
 /** Returns what it is given. */
@@ -15,7 +14,7 @@ export const echo = defineTask({
   run: ({ text }) => text,
 })
 
-/** Does nothing: what remains is the cost of the queue. */
+/** Does nothing, so its time is the cost of the queue. */
 export const empty = defineTask({ name: 'empty', args: z.object({}), run: () => null })
 
 export const add = defineTask({
@@ -24,11 +23,11 @@ export const add = defineTask({
   run: ({ a, b }) => a + b,
 })
 
-/** What the workers serve. */
-export const tasks = [echo, empty, add, ...tourTasks, ...mergesortTasks, ...canvasTasks, stumble]
+/** The tasks that the workers serve. */
+export const tasks = [echo, empty, add, ...tourTasks, ...mergesortTasks, ...canvasTasks]
 
-/** Which of them go where, unless the call says. */
+/** Where they go when the call names no queue. */
 export const routes: Routes = { 'mail.*': 'mail', 'image.*': 'images' }
 
-/** Queues that are more than plain ones. */
+/** Queues with settings of their own. */
 export const queueSettings: Record<string, QueueSettings> = { urgent: { priorities: true } }

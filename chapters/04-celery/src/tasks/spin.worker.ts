@@ -1,4 +1,4 @@
-/** A loop that never ends, and never lets anything else of its thread run. */
+/** A loop that never ends and blocks its thread. */
 export default function spin(): never {
   for (let steps = 0; ; steps++) Math.sqrt(steps)
 }

@@ -1,11 +1,11 @@
-/** The tasks of the examples that show the layer part by part. */
+/** The tasks of the examples that show the layer part by part: results to revoke, and monitor. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { defineTask } from '../queue/task.ts'
 import { inThread } from '../worker/threads.ts'
 
-/** Throws, some calls deep, so that its stack has something to tell. */
+/** Throws a few calls deep, so that its stack is worth reading. */
 export const convert = defineTask({
   name: 'convert',
   args: z.object({ amount: z.number(), rate: z.number() }),
@@ -21,7 +21,7 @@ function checked(rate: number) {
   return rate
 }
 
-/** Takes its time, unless it is stopped; then it says so and why. */
+/** Waits, unless it is stopped; then it throws the reason. */
 export const nap = defineTask({
   name: 'nap',
   args: z.object({ ms: z.number().max(3_600_000) }),
@@ -32,8 +32,8 @@ export const nap = defineTask({
 })
 
 /**
- * Calls a service that serves only so many calls in each window of time and turns the others away. The service is simulated: a
- * counter in Redis. `key` says which one.
+ * Calls a service that serves a limited number of calls in each window of time and turns the others away. The service is
+ * simulated by a counter in Redis under `key`.
  */
 const busyService = {
   args: z.object({ key: z.string().max(200), calls: z.number(), windowMs: z.number() }),
@@ -61,14 +61,14 @@ export const callTogether = defineTask({
   retries: { ...backOff, jitter: false },
 })
 
-/** Says when it was run and for which moment; sent by a schedule. */
+/** Sent by a schedule; returns when it ran and for which moment. */
 export const tick = defineTask({
   name: 'tick',
   args: z.object({}),
   run: (_, { id, worker }) => ({ due: Number(id.split(':').at(-1)), at: Date.now(), worker }),
 })
 
-/** Tasks that say where they were run; tasks.ts routes them by their names. */
+/** Tasks that return where they ran; the routes of index.ts go by their names. */
 const place = {
   args: z.object({ n: z.number().default(0) }),
   run: ({ n }: { n: number }, { queue, worker }: { queue: string; worker: string }) => ({ n, queue, worker }),
@@ -78,7 +78,7 @@ export const mailDigest = defineTask({ name: 'mail.digest', ...place })
 export const resizeImage = defineTask({ name: 'image.resize', ...place })
 export const report = defineTask({ name: 'report', ...place })
 
-/** Says when it began; no more than so many begin in a second, on all workers together. */
+/** Returns when it began; at most 20 begin in a second, on all workers together. */
 export const limited = defineTask({
   name: 'limited',
   args: z.object({}),
@@ -86,7 +86,7 @@ export const limited = defineTask({
   run: (_, { worker }) => ({ at: Date.now(), worker }),
 })
 
-/** Sums what comes until it is asked to stop, and returns what it has: a task that knows its soft limit. */
+/** Collects items until it is asked to stop, and returns what it has: a task that respects its soft limit. */
 export const collect = defineTask({
   name: 'collect',
   args: z.object({ everyMs: z.number().min(1) }),
@@ -102,7 +102,7 @@ export const collect = defineTask({
   },
 })
 
-/** Does not listen: only the hard limit ends the wait for it. */
+/** Ignores its signal: only the hard limit ends the wait for it. */
 export const deaf = defineTask({
   name: 'deaf',
   args: z.object({ ms: z.number().max(60_000) }),
@@ -110,12 +110,22 @@ export const deaf = defineTask({
   run: async ({ ms }) => await delay(ms),
 })
 
-/** Computes for ever in a thread, which the hard limit ends. */
+/** Computes for ever in a thread, until the hard limit ends that. */
 export const spin = defineTask({
   name: 'spin',
   args: z.object({}),
   hardLimitMs: 600,
   run: inThread<object, never>(new URL('./spin.worker.ts', import.meta.url), { threads: 1 }),
+})
+
+/** Fails at the first try; a retry succeeds. */
+export const stumble = defineTask({
+  name: 'stumble',
+  args: z.object({ over: z.string() }),
+  run: ({ over }, { attempt }) => {
+    if (attempt === 1) throw new Error(`stumbled over ${over}`)
+    return `not over ${over} again`
+  },
 })
 
 export const tourTasks = [
@@ -132,4 +142,5 @@ export const tourTasks = [
   collect,
   deaf,
   spin,
+  stumble,
 ]

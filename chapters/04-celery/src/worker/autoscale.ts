@@ -1,21 +1,22 @@
-/** More places for tasks while work waits, fewer when it does not: Celery's autoscale, between two bounds. */
-import type { Log, TaskWorker } from './worker.ts'
+/** More places for tasks while tasks wait, fewer when they do not: Celery's autoscale, between two bounds. */
+import type { Log } from './call.ts'
+import type { TaskWorker } from './worker.ts'
 
 export interface AutoscaleOptions {
   min: number
   max: number
-  /** How often it looks; 500 ms. */
+  /** How often it looks. Default: 500 ms. */
   everyMs?: number
-  /** How long places must have been free before there are fewer; 10 s. */
+  /** How long places must have been free before their number goes down. Default: 10 s. */
   keepMs?: number
   log?: Log
 }
 
 /**
- * How many places there should be. While all are taken and tasks wait, twice as many; once some were free for long enough,
- * half as many, but enough for what runs.
+ * How many places there should be: twice as many while all are taken and tasks wait; half as many after some were free for
+ * long enough, but never fewer than tasks that run.
  *
- * @param now what is there: places in each queue, tasks that run, tasks that wait, and for how long places were free
+ * @param now places in each queue, running tasks, waiting tasks, and how long places have been free
  */
 export function scaled(
   now: { concurrency: number; running: number; waiting: number; freeMs: number },
@@ -46,7 +47,7 @@ export function autoscale(worker: TaskWorker, options: AutoscaleOptions): Dispos
   const timer = setInterval(() => {
     if (looking) return
     looking = true
-    // Without Redis there is nothing to scale by.
+    // While Redis is away, the number of places stays as it is.
     look()
       .catch(() => {})
       .finally(() => {

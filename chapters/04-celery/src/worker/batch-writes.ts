@@ -1,14 +1,14 @@
 /**
- * Fewer system calls for a connection to Redis: what is sent in one turn of the event loop goes into one write.
+ * Fewer system calls for a connection to Redis: all commands of one turn of the event loop go into one write.
  *
- * A worker that runs many tasks at a time gets their answers together and sends the next commands together. ioredis writes each
- * by itself; so each costs both ends a system call and a packet. Its own answer to that, enableAutoPipelining, makes
- * pipelines of them, and when the connection dies in the middle of one it rejects the commands that BullMQ counts on being sent again: a
- * task that had succeeded would fail. Held back in the socket they are the same commands as before.
+ * A worker that runs many tasks gets their answers together and sends the next commands together. ioredis writes each command
+ * separately, which costs both ends a system call and a packet. Its own remedy, enableAutoPipelining, makes pipelines of
+ * them. But when the connection dies within a pipeline, it rejects commands that BullMQ expects to be sent again, and a task
+ * that had succeeded would fail. Held back in the socket, the commands are the same as before.
  */
 import type { Redis } from 'ioredis'
 
-/** Has a connection, and every one that takes its place, hold its writes back until the end of the turn. */
+/** Makes a connection hold back its writes until the end of the turn, also after each reconnect. */
 export function batchWrites(redis: Redis): void {
   const attach = () => {
     const { stream } = redis

@@ -1,11 +1,11 @@
-/** What a worker does about its connections to Redis: tells of those that are lost, rests when it is refused, ends in order. */
+/** How a worker treats its connections to Redis: logs lost ones, rests after errors, and closes cleanly. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { isFull } from '../queue/redis-errors.ts'
-import type { Log } from './worker.ts'
+import { isFull } from '../queue/connect.ts'
+import type { Log } from './call.ts'
 
-/** How long a worker asks for nothing after Redis refused to answer. */
+/** How long a worker asks for no tasks after Redis has answered with an error. */
 const restMs = 1_000
 
 interface Owner {
@@ -33,11 +33,11 @@ export function watchConnection(redis: Redis, owner: Owner): void {
 }
 
 /**
- * After an error of Redis itself, such as that its memory is full, BullMQ would ask for the next task at once, thousands of
- * times a second, for as long as that lasts. So the worker rests for a moment.
+ * After an error of Redis itself, for example when its memory is full, BullMQ would ask for the next task at once, thousands
+ * of times a second until it works again. So the worker rests for a moment.
  */
 export function restAfter(error: Error, worker: Worker, owner: Owner): void {
-  // Of the connection watchConnection tells.
+  // watchConnection logs those.
   if (isConnectionError(error)) return
   const message = isFull(error) ? 'Redis is full (maxmemory)' : error.message
   if (error.name !== 'ReplyError') return void owner.log?.error({ queue: worker.name }, message)
@@ -53,8 +53,8 @@ const isConnectionError = (error: Error & { code?: unknown }) =>
   typeof error.code === 'string' || /Connection is closed|ECONN|EPIPE/.test(error.message)
 
 /**
- * Closes a worker of BullMQ when its blocking connection is not just waiting for its next attempt to connect: told to end at
- * that moment, ioredis 6.0 never says that it has ended, and BullMQ 6.7 waits for that.
+ * Closes a BullMQ worker, but not while its blocking connection waits for its next attempt to connect: closed at that moment,
+ * ioredis 6.0 never emits `end`, and BullMQ 6.7 would wait for it for ever.
  */
 export async function closeConnected(worker: Worker): Promise<void> {
   await worker.pause(true)

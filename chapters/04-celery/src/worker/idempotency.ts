@@ -1,13 +1,13 @@
 /**
- * Doing a thing once although the task that does it may run twice.
+ * Having an effect once, although the task that has it may run twice.
  *
  * A worker can die after the effect and before the acknowledgement; the task then runs again. So the effect must carry a key
- * by which whoever receives it knows that it has been there. For an effect in Redis itself the key and the effect
- * can be one step, as here. Elsewhere it is a unique column in a database, or a header of the service that is called.
+ * that tells the receiver whether it has already happened. For an effect in Redis itself, key and effect can be one step, as
+ * here. Elsewhere the key is a unique column in a database, or a header of the called service.
  */
 import type { Redis } from 'ioredis'
 
-/** KEYS[1]: the key that says it has been done; the others: what the commands touch. ARGV: keep ms, commands as JSON. */
+/** KEYS: the key of the effect, then the keys that the commands change. ARGV: milliseconds to keep it, commands as JSON. */
 const script = `
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
 for _, command in ipairs(cjson.decode(ARGV[2])) do redis.call(unpack(command)) end
@@ -17,11 +17,11 @@ return 1`
 export type Effect = [name: string, key: string, ...rest: (string | number)[]]
 
 /**
- * Runs commands in Redis if none has been run under this key before: all of them and the note that they were, or nothing.
+ * Runs commands in Redis unless this key was used before: all of them and the note that they ran, or nothing.
  *
- * @param key what makes the effect the same one, such as the id of the task or of the order it is for
- * @param keepMs for how long the key is remembered; longer than a task may be run again. 7 days.
- * @returns whether this call did it
+ * @param key identifies the effect, such as the id of the task or of its order
+ * @param keepMs how long the key is remembered: longer than a task may run again. Default: 7 days
+ * @returns whether this call ran them
  */
 export async function once(
   redis: Redis,

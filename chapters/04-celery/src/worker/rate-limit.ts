@@ -1,15 +1,15 @@
 /**
- * Rates of single tasks, over all workers. BullMQ limits whole queues; Celery limits a task, but in each worker by itself.
+ * Rate limits for a kind of task, over all workers. BullMQ limits whole queues; Celery limits a task, but in each worker alone.
  *
- * Each task of a limited kind is given the next free moment, one every `perMs / max` ms, and waits for it among the delayed
- * jobs, where it holds up nobody: the generic cell rate algorithm with its moments handed out. Redis keeps the last
- * moment given and which job has which one, so workers may die at any time. A moment lasts until the next one: whoever comes
- * later, as all do after a time without workers, is given another one.
+ * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed jobs,
+ * where it does not delay others: the generic cell rate algorithm, with its moments handed out. Redis keeps the last moment
+ * given and the moment of each job, so workers may die at any time. A moment lasts until the next one. A job that comes later
+ * gets another moment, as all do after a time without workers.
  */
 import type { Redis } from 'ioredis'
 import type { RateLimit } from '../queue/task.ts'
 
-/** KEYS: the last moment given, the moments by job. ARGV: job, ms between two. */
+/** KEYS: the last moment given, the moments by job. ARGV: job, ms between two moments. */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,9 +29,9 @@ redis.call('PEXPIRE', KEYS[2], keep)
 return tostring(wait)`
 
 /**
- * Asks for a start now.
+ * Asks whether a task may start now.
  *
- * @returns 0 when the task may start, else the milliseconds after which to ask again
+ * @returns 0 if it may, else the milliseconds after which to ask again
  */
 export async function admit(
   redis: Redis,

@@ -1,10 +1,18 @@
 /**
- * One run of a task that can be stopped: by its soft and hard time limit, by a revocation, or because its worker ends.
+ * One run of a task, which time limits, a revocation or the end of its worker can stop.
  *
- * A function cannot be stopped from outside. The soft limit aborts `context.signal`, and a task that listens ends in order.
- * The hard limit and whatever else stops the run abort the signal too, and the worker waits no longer: the task fails, its
- * place is free, its result is thrown away, and a function that does not listen goes on until its end. Only work in
- * a thread is really ended: see threads.ts. A loop that never awaits holds up the timers too: no limit reaches it.
+ * A function cannot be stopped from outside, so a run has these states:
+ *
+ *     waiting  the function runs, and the worker waits for it
+ *     warned   the soft limit has passed: `context.signal` is aborted, and the worker still waits, so that a task which
+ *              listens can return what it has
+ *     stopped  by the hard limit, a revocation, or the end of the worker: the signal is aborted, and the worker waits no
+ *              longer. The run is rejected, its place is free, and the function's result is thrown away
+ *     ended    the function has returned or thrown
+ *
+ * A run may be stopped before its function starts; then the function is not called. After `stopped`, a function that does not
+ * listen to its signal continues in the background until it ends. Only work in a thread can really be ended: see
+ * threads.ts. And no limit reaches a loop that never awaits, because it blocks the timers too.
  */
 import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
@@ -13,20 +21,20 @@ import { InvalidArguments, SoftTimeLimitExceeded, TimeLimitExceeded } from '../q
 import type { Message } from '../queue/message.ts'
 import type { Task, TaskContext } from '../queue/task.ts'
 
-/** What a run knows of its worker. */
+/** What a run needs of its worker. */
 export interface RunOwner {
   name: string
   readonly data: Redis
 }
 
-/** One run of a task, and the context that the task is handed. */
+/** One run of a task, which is also the context that the task receives. */
 export class Run implements TaskContext {
   readonly job: Job<Message>
   readonly definition: Task
   /** Milliseconds since 1970. */
   readonly startedAt = Date.now()
   readonly #owner: RunOwner
-  // Both are made when somebody needs them: most tasks end without.
+  // Both are created on demand: most tasks never need them.
   #controller: AbortController | undefined
   #stopped: PromiseWithResolvers<never> | undefined
   #reason: Error | undefined
@@ -75,7 +83,7 @@ export class Run implements TaskContext {
     return this.#controller.signal
   }
 
-  /** Asks the task to end: aborts its signal, and goes on waiting for it. */
+  /** Asks the task to end: aborts its signal and still waits for it. */
   warn(reason: Error): void {
     this.#reason ??= reason
     this.#controller?.abort(reason)
@@ -83,16 +91,16 @@ export class Run implements TaskContext {
 
   /** Ends the wait: the run is rejected with the reason. */
   stop(reason: Error): void {
-    // First, for what the task throws when its signal is aborted is not the reason.
+    // Before the signal is aborted, because what the task then throws must not become the reason.
     this.#stopped?.reject(reason)
     this.#reason = reason
     this.#controller?.abort(reason)
   }
 
   /**
-   * Runs the task within its limits; `stop` may come before, during and after.
+   * Runs the task within its limits.
    *
-   * @throws InvalidArguments when they do not fit, what the task throws, or the reason why it was stopped
+   * @throws InvalidArguments, what the task throws, or the reason why the run was stopped
    */
   async start(args: unknown): Promise<unknown> {
     if (this.#reason) throw this.#reason
@@ -103,7 +111,7 @@ export class Run implements TaskContext {
     return isThenable(outcome) ? await this.within(() => outcome) : outcome
   }
 
-  /** Has work done within the task's limits. Work inside of that has none of its own: the limits are those of the whole. */
+  /** Does work within the task's limits. Nested calls share the limits of the outermost one. */
   async within<T>(work: () => PromiseLike<T>): Promise<T> {
     if (this.#stopped) return await work()
     const { definition: task, job } = this

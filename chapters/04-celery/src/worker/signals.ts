@@ -1,11 +1,16 @@
-/** What a worker's process does when it is told to end: alike for every program that is a worker. */
-import type { Log, TaskWorker } from './worker.ts'
+/** How a worker's process ends when it gets a signal, the same in every worker program. */
+import type { Log } from './call.ts'
+import type { TaskWorker } from './worker.ts'
 
-/** A worker that cannot end because Redis is away ends all the same, so long after its tasks had their time. */
+/** How long, after its tasks had their time, a worker waits for a Redis that is away. */
 const closeMs = 5_000
 
-/** At SIGTERM and Ctrl-C closes the worker: what runs has `givenMs` to finish. A second signal gives it back at once. */
-export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number): void {
+/**
+ * Closes the worker at SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back at once.
+ *
+ * @param giveUp ends the process when the worker cannot close because Redis is away
+ */
+export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number, giveUp: () => void): void {
   let signals = 0
   const end = (signal: NodeJS.Signals) => {
     const graceMs = signals++ === 0 ? givenMs : 0
@@ -13,7 +18,7 @@ export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number): voi
     void worker.close({ graceMs })
     setTimeout(() => {
       log.error({}, 'Redis is away: tasks that were not given back will be run again by other workers')
-      process.exit(1)
+      giveUp()
     }, graceMs + closeMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)

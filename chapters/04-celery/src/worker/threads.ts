@@ -1,13 +1,13 @@
-/** Tasks that compute: run in a thread, where they hold up nothing, and where a limit or a revocation really ends them. */
+/** Tasks that compute: in a thread they do not block the event loop, and a limit or a revocation really ends them. */
 import type { Piscina } from 'piscina'
 import type { TaskContext } from '../queue/task.ts'
 
 /**
- * A task's `run` that calls the default export of a file in a thread with the task's arguments. Aborting `context.signal` ends
- * the thread, whatever it does; so the soft limit of such a task is as hard as the hard one.
+ * A `run` for a task that calls the default export of a file in a thread, with the task's arguments. Aborting
+ * `context.signal` ends the thread, whatever it does; so the soft limit of such a task is as hard as the hard one.
  *
- * @param file of a worker thread
- * @param threads how many at most; as many as this process may use cores
+ * @param file a worker thread
+ * @param threads at most this many. Default: one for each core that this process may use
  */
 export function inThread<Args, Result>(
   file: URL,
@@ -15,7 +15,7 @@ export function inThread<Args, Result>(
 ): (args: Args, context: TaskContext) => Promise<Result> {
   let pool: Promise<Piscina<Args, Result>> | undefined
   return async (args, { signal }) => {
-    // Loaded when the first task comes: a program that only sends needs no threads.
+    // Loaded with the first task: a program that only sends needs no threads.
     pool ??= import('piscina').then(
       ({ Piscina }) =>
         new Piscina({ filename: file.href, minThreads: 0, ...(threads !== undefined && { maxThreads: threads }) }),

@@ -4,17 +4,31 @@
  *     await using worker = await startWorker({ url, tasks: [add], queues: ['default'], concurrency: 16 })
  *     await worker.closed
  *
- * A task is acknowledged after its work: until then its job is held by a lock that the worker renews, and when the worker
- * dies the job is given to another one. So a task may run more than once, and what it does to the world must bear that:
- * see idempotency.ts.
+ * A task is acknowledged after its work: until then the worker holds its job by a lock that BullMQ renews, and when the
+ * worker dies, the lock runs out and another worker gets the job. So a task may run more than once, and its effects must
+ * allow for that: see idempotency.ts.
  *
- * What surrounds a task, from the outside in: is it known here, was it revoked, has it expired, does its rate allow it;
- * the middleware; do the arguments fit; the time limits; the task.
+ * A worker is in one of these states:
+ *
+ *     starting  subscribes to remote control, reads the revocations, and opens one BullMQ worker for each queue
+ *     taking    takes tasks while it has free places
+ *     resting   Redis has refused a command of one of its queues: takes nothing from that queue for a second
+ *     closing   takes no more tasks and waits for the running ones. After its grace time it gives them back, to be run from
+ *               the beginning by another worker, and whatever BullMQ still hands to it too
+ *     closed    all results are reported and all connections are closed
+ *
+ * In `#process`, a job passes these gates, and the first that it does not pass ends its way:
+ *
+ *     a message?              else it fails
+ *     a known task, version?  else it is left to others for a while, and fails after some times
+ *     revoked? expired?       then it fails
+ *     its moment, its rate    not yet: it is postponed
+ *     a run                   middleware, then arguments that fit, then the function within its time limits. It succeeds,
+ *                             fails and is perhaps retried, or is given back
  */
 import { hostname } from 'node:os'
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { canvasMiddleware } from '../canvas/worker.ts'
 import { Client, type ClientSettings, describeIssues } from '../queue/client.ts'
 import { connect, endSubscriber, tlsOf } from '../queue/connect.ts'
 import { answerTo, type Command, questionFor, type RunningTask, type WorkerStats } from '../queue/control.ts'
@@ -22,61 +36,39 @@ import { InvalidArguments, TaskExpired, TaskRevoked, UnknownTask } from '../queu
 import { controlChannel, type Message, messageSchema } from '../queue/message.ts'
 import { retryDelayMs } from '../queue/retry.ts'
 import { defaultPrefix, defaultQueue, keptSeconds } from '../queue/settings.ts'
-import type { Task, TaskContext } from '../queue/task.ts'
+import type { Task } from '../queue/task.ts'
 import { batchWrites } from './batch-writes.ts'
+import type { Call, Log, Middleware } from './call.ts'
+import { canvasMiddleware } from './canvas.ts'
 import { closeConnected, restAfter, watchConnection } from './connection.ts'
 import { admit } from './rate-limit.ts'
 import { Replies } from './replies.ts'
 import { Revocations } from './revocations.ts'
 import { Run } from './run.ts'
 
-/** How a worker works. */
 export interface WorkerSettings extends ClientSettings {
   tasks: readonly Task[]
-  /** Which queues it takes tasks from; only `default` when not given. */
+  /** The queues it takes tasks from. Default: only `default`. */
   queues?: string[]
-  /** How many tasks of each queue it runs at a time; 16. */
+  /** How many tasks of each queue it runs at a time. Default: 16. */
   concurrency?: number
-  /** For remote control and logs; host name and process id when not given. */
+  /** For remote control and logs. Default: host name and process id. */
   name?: string
+  /** The first one is the outermost. */
   middleware?: readonly Middleware[]
-  /** How long a worker that gives no sign of life keeps its tasks, and how often the others look for such; 30 s. */
+  /** How long a lock lasts without renewal, and how often the worker looks for jobs whose lock has run out. Default: 30 s. */
   lockMs?: number
   /**
-   * How often a task may lose its worker before it fails, so that a task which kills workers does not kill them all; 5. BullMQ
-   * does not count this for what a schedule sends.
+   * How often a task may lose its worker before it fails, so that a task which kills its worker does not kill them all.
+   * Default: 5. BullMQ does not count this for the tasks of a schedule.
    */
   maxRedeliveries?: number
-  /** A task that this worker does not know, or knows in an older version, is left to others, so often and for so long. */
+  /** How often, and for how long each time, a task that this worker does not know, or not in this version, is left to others. */
   leaveToOthers?: { times: number; forMs: number }
   log?: Log
 }
 
-/** The part of a pino logger that is used. */
-export type Log = Record<'debug' | 'info' | 'warn' | 'error', (about: object, message: string) => void>
-
-/** One run of one task, as middleware sees it. */
-export interface Call {
-  job: Job<Message>
-  task: Task
-  /** The raw arguments, before they are checked; middleware may replace them. */
-  args: unknown
-  context: TaskContext
-  /** Whether this is the last try that the task's retries allow. */
-  isLastTry: boolean
-  /** Whether the task will not be tried again after this error. */
-  isFinal: (error: Error) => boolean
-  /** To send further tasks with. Those with ids made from this task's are there once, however often it runs. */
-  client: Client
-}
-
-/**
- * Surrounds every task of a worker: does something, calls `next`, does something. What it throws, the task has thrown; what
- * it returns is the result. The job is acknowledged after all middleware is through.
- */
-export type Middleware = (call: Call, next: () => Promise<unknown>) => Promise<unknown>
-
-/** How often a worker forgets which revocations have been fulfilled by others. */
+/** How often a worker reads the revocations again, to forget those that other workers have fulfilled. */
 const refreshMs = 600_000
 
 const defaults = { concurrency: 16, lockMs: 30_000, maxRedeliveries: 5, leaveToOthers: { times: 10, forMs: 200 } }
@@ -103,26 +95,26 @@ export async function startWorker(settings: WorkerSettings): Promise<TaskWorker>
   }
 }
 
-/** Why a run is stopped when its worker must end: the task is given to another one. */
+/** The reason for stopping a run whose worker must end: the task is given back, for another worker. */
 class GivenBack extends Error {}
 
 export class TaskWorker implements AsyncDisposable {
   readonly name: string
   readonly queues: readonly string[]
-  /** Fulfilled when the worker has ended, be it asked by `close` or by remote control. */
+  /** Fulfilled when the worker has ended, by `close` or by remote control. */
   readonly closed: Promise<void>
   readonly #settings: WorkerSettings
   readonly #tasks: ReadonlyMap<string, Task>
   readonly #redis: Redis
   readonly #subscriber: Redis
-  /** For the tasks' own data; made when the first one asks for it. */
+  /** For the tasks' own data; opened when the first task uses it. */
   #data: Redis | undefined
   readonly #client: Client
   readonly #prefix: string
   readonly log: Log | undefined
   readonly #replies: Replies
   readonly #revoked: Revocations
-  /** By itself, and not by the task's id: a task that has lost its lock may run here twice. */
+  /** A set of runs, not a map by id: a task that has lost its lock may run here twice. */
   readonly #running = new Set<Run>()
   readonly #workers: Worker<Message>[] = []
   readonly #leave: { times: number; forMs: number }
@@ -132,7 +124,7 @@ export class TaskWorker implements AsyncDisposable {
   readonly #counts = { succeeded: 0, failed: 0, retried: 0 }
   #concurrency: number
   #closing: Promise<void> | undefined
-  /** What is begun from now on is given back at once. */
+  /** Runs that begin now are given back at once. */
   #givesBack = false
 
   /** For `startWorker`. */
@@ -159,7 +151,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#subscriber.on('error', () => {})
     this.#subscriber.on('message', (_channel: string, text: string) => void this.#hear(text))
     await this.#subscriber.subscribe(controlChannel(this.#prefix))
-    // After the subscription, so that nothing falls between the two; and again whenever the connection was away.
+    // After the subscription, so that no revocation is missed in between; and again after each lost connection.
     await this.#revoked.load()
     this.#subscriber.on('ready', () => void this.#revoked.load().catch(() => {}))
     this.#refresh = setInterval(() => void this.#revoked.load().catch(() => {}), refreshMs).unref()
@@ -191,7 +183,6 @@ export class TaskWorker implements AsyncDisposable {
     await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()))
   }
 
-  /** What happens to a job, from the outside in. */
   async #process(job: Job<Message>, token: string | undefined): Promise<unknown> {
     const { id = '', data: message } = job
     const fits = messageSchema.safeParse(message)
@@ -208,7 +199,7 @@ export class TaskWorker implements AsyncDisposable {
     if (task.rateLimit) {
       const waitMs = await admit(this.#redis, { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit })
       if (waitMs > 0) return await postpone(job, token, waitMs)
-      // Said while Redis was asked.
+      // It may have been revoked while Redis was asked.
       await this.#refuseRevoked(id, task)
     }
     const run = new Run(job, task, this)
@@ -216,12 +207,10 @@ export class TaskWorker implements AsyncDisposable {
     if (this.#givesBack) run.stop(new GivenBack('the worker ends'))
     try {
       const { middleware = [] } = this.#settings
-      // Most tasks: nothing stands between them and their arguments.
+      // Most tasks have none: a shortcut.
       if (middleware.length === 0 && !message.canvas) return await run.start(message.args)
-      return await this.#surrounded(
-        run,
-        message.canvas ? [canvasMiddleware(message.canvas, run), ...middleware] : middleware,
-      )
+      const canvas = message.canvas ? [canvasMiddleware(message.canvas, run)] : []
+      return await this.#surrounded(run, [...canvas, ...middleware])
     } catch (error) {
       if (!(error instanceof GivenBack)) throw error
       await job.moveToWait(token)
@@ -260,15 +249,15 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   /**
-   * During an update some workers know what others do not yet. So the task is put aside for a moment, for others to take; when
-   * nobody does, it fails and lies among the dead letters, from where it can be sent again.
+   * During an update some workers know tasks that others do not know yet. So the task is put aside for a moment, for others to
+   * take. If none does, it fails, and can be retried when the workers are up to date.
    */
   async #leaveToOthers(job: Job<Message>, token: string | undefined, task: Task | undefined): Promise<never> {
     const problem = task
       ? `this worker has version ${task.version} of "${job.name}", the message is for version ${job.data.version}`
       : `no task of this worker is called "${job.name}"; it has ${[...this.#tasks.keys()].join(', ')}`
     if (job.attemptsStarted > this.#leave.times) {
-      throw new UnknownTask(`${problem}; update the workers of the queue "${job.queueName}" and replay it`)
+      throw new UnknownTask(`${problem}; update the workers of the queue "${job.queueName}" and retry it`)
     }
     this.log?.warn({ id: job.id }, `${problem}; left to others`)
     return await postpone(job, token, this.#leave.forMs)
@@ -285,7 +274,7 @@ export class TaskWorker implements AsyncDisposable {
     const { id = '', name: task } = job
     if (job.finishedOn === undefined) {
       this.#counts.retried++
-      this.log?.warn({ id, task, error: error.message, inMs: job.delay }, 'failed, will be tried again')
+      this.log?.warn({ id, task, error: error.message, inMs: job.delay }, 'failed, will be retried')
       return
     }
     this.#counts.failed++
@@ -318,15 +307,12 @@ export class TaskWorker implements AsyncDisposable {
       case 'revoke':
         this.#revoked.add(command.ids)
         return this.#stopRevoked(new Set(command.ids), command.terminate)
-      case 'unrevoke':
-        this.#revoked.remove(command.ids)
-        return null
       case 'shutdown':
         return null
     }
   }
 
-  /** Returns which of them run. */
+  /** Returns the ids of those that run. */
   #stopRevoked(ids: ReadonlySet<string>, terminate: boolean): string[] {
     const runs = [...this.#running].filter(({ id }) => ids.has(id))
     if (terminate) for (const run of runs) run.stop(new TaskRevoked('the task was revoked while it ran'))
@@ -346,18 +332,12 @@ export class TaskWorker implements AsyncDisposable {
     }
   }
 
-  /** What runs now. */
+  /** The running tasks. */
   active(): RunningTask[] {
-    return [...this.#running].map(({ id, task, queue, args, startedAt }) => ({
-      id,
-      task,
-      queue,
-      args,
-      startedAt,
-    }))
+    return [...this.#running].map(({ id, task, queue, args, startedAt }) => ({ id, task, queue, args, startedAt }))
   }
 
-  /** How many tasks of each queue run at a time; more are begun at once, fewer as soon as enough have ended. */
+  /** How many tasks of each queue run at a time. A higher value takes effect at once, a lower one as tasks end. */
   get concurrency(): number {
     return this.#concurrency
   }
@@ -367,7 +347,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#concurrency = value
     for (const worker of this.#workers) {
       worker.concurrency = value
-      // A worker whose places are all taken looks again when a task ends, or when it is woken up like this.
+      // A worker with all places taken looks for tasks again when one ends, or when it is woken like this.
       if (more && this.#running.size > 0) {
         worker
           .pause(true)
@@ -377,7 +357,7 @@ export class TaskWorker implements AsyncDisposable {
     }
   }
 
-  /** How many tasks wait in its queues; what waits for its time is not counted. */
+  /** How many tasks wait in its queues, without those that wait for their time. */
   async backlog(): Promise<number> {
     const counts = await Promise.all(
       this.queues.map((name) => this.#client.queue(name).getJobCountByTypes('waiting', 'prioritized')),
@@ -391,8 +371,8 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   /**
-   * Ends in order: takes no more tasks, waits for those that run, and after `graceMs` gives back what still does, to be
-   * run from the beginning by another worker. Where Redis is away, it ends when Redis is back: what was done must be said.
+   * Takes no more tasks and waits for the running ones; those that still run after `graceMs` are given back. While Redis is
+   * unreachable, closing waits for it: results must be reported. A second call with a shorter `graceMs` shortens the wait.
    */
   close({ graceMs = Number.POSITIVE_INFINITY }: { graceMs?: number } = {}): Promise<void> {
     if (Number.isFinite(graceMs)) {
@@ -407,7 +387,7 @@ export class TaskWorker implements AsyncDisposable {
       await Promise.all(this.#workers.map(closeConnected))
       await endSubscriber(this.#subscriber)
       if (this.#data && this.#data.status !== 'end') this.#data.disconnect()
-      // The last replies are on their way.
+      // Lets the last replies be sent.
       await new Promise(setImmediate)
       await this.#redis.ping().catch(() => {})
       await this.#client[Symbol.asyncDispose]()
@@ -421,10 +401,10 @@ export class TaskWorker implements AsyncDisposable {
   }
 }
 
-/** When a schedule's job was to be begun: its id ends with that moment. */
+/** When a job was due; the id of a schedule's job ends with that moment. */
 const dueAt = ({ id = '', timestamp }: Job) => (id.startsWith('repeat:') ? Number(id.split(':').at(-1)) : timestamp)
 
-/** Puts a job aside until its time; BullMQ must be told by this error that it is neither done nor failed. */
+/** Puts a job aside; the error tells BullMQ that the job has neither succeeded nor failed. */
 async function postpone(job: Job<Message>, token: string | undefined, waitMs: number): Promise<never> {
   await job.moveToDelayed(Date.now() + waitMs, token)
   throw new DelayedError()

@@ -3,22 +3,12 @@ import { until } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import {
-  apply,
-  chain,
-  chord,
-  chunks,
-  group,
-  link,
-  linkError,
-  type OnFailure,
-  starmap,
-  step,
-} from '../../src/canvas/canvas.ts'
-import { taskErrorSchema } from '../../src/canvas/message.ts'
+import { chain, chord, chunks, group, link, linkError, type OnFailure, starmap, step } from '../../src/canvas/canvas.ts'
+import { apply } from '../../src/canvas/plan.ts'
 import { InvalidArguments, TaskFailed } from '../../src/queue/errors.ts'
+import { taskErrorSchema } from '../../src/queue/message.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask, signature } from '../../src/queue/task.ts'
-import { revoke } from '../../src/worker/revocations.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -413,19 +403,19 @@ describeRedis('link', () => {
 
 describeRedis('what cannot be run', () => {
   it.each([
-    ['a step with nothing before it', step(double, 'n'), '"n" is to come from the step before'],
-    ['a chain of nothing', chain(), 'a chain of nothing'],
+    ['a step with nothing before it', step(double, 'n'), '"n" needs the result of a task before it'],
+    ['a chain of nothing', chain(), 'the chain is empty'],
     ['a chord of nothing', chord(group<number>([]), step(sum, 'numbers')), 'nothing would ever start its body'],
     [
       'a chain that ends with a group',
       chain(signature(double, { n: 1 }), group([step(double, 'n')])),
-      'a group inside a chain comes after one task, and before one that takes its results',
+      'a group inside a chain needs one task before it, and one after it that takes its results',
     ],
     ['a chain that is a group', chain(group([signature(double, { n: 1 })])), 'a chain ends with a task'],
     [
       'an idempotency key',
       chain(signature(double, { n: 1 }, { idempotencyKey: 'once' }), step(double, 'n')),
-      'has no idempotency key',
+      'cannot have an idempotency key',
     ],
     ['arguments that do not fit', chain(signature(double, { n: 1 }), step(add, 'a', { b: 'x' as never })), 'add: b:'],
   ])('%s is refused, and nothing is sent', async (_, canvas, message) => {

@@ -15,7 +15,7 @@ import { describe, expect, it } from 'vitest'
 import { openBoard } from '../../src/monitor/board.ts'
 import { watch } from '../../src/monitor/monitor.ts'
 import { add } from '../../src/tasks/index.ts'
-import { stumble } from '../../src/tasks/monitor-tasks.ts'
+import { stumble } from '../../src/tasks/tour.ts'
 import { useLayer } from '../fixtures/layer.ts'
 import { said } from '../fixtures/said.ts'
 

@@ -16,9 +16,9 @@ import { startSecureRedis } from '../../src/production/secure-redis.ts'
 import { serviceUnit } from '../../src/production/systemd.ts'
 import { openClient } from '../../src/queue/client.ts'
 import { shutdown } from '../../src/queue/control.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { add } from '../../src/tasks/index.ts'
 import { nap } from '../../src/tasks/tour.ts'
-import { revoke } from '../../src/worker/revocations.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))

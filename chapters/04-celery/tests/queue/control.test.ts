@@ -6,13 +6,13 @@ import { Redis } from 'ioredis'
 import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { active, ask, ping, questionFor, scheduled, shutdown, stats } from '../../src/queue/control.ts'
-import { deadLetters, replay } from '../../src/queue/dead-letters.ts'
 import { listen, type TaskEvent } from '../../src/queue/events.ts'
 import { controlChannel, revokedKey } from '../../src/queue/message.ts'
 import { gather } from '../../src/queue/results.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask } from '../../src/queue/task.ts'
 import { autoscale, scaled } from '../../src/worker/autoscale.ts'
-import { Revocations, revoke, unrevoke } from '../../src/worker/revocations.ts'
+import { Revocations } from '../../src/worker/revocations.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -50,9 +50,8 @@ describeRedis('revoking', () => {
     await expect(first.get()).rejects.toThrow('TaskRevoked: wait was revoked before it began')
     expect(await second.get()).toBe('done')
     expect([seen.begun, await first.state()]).toEqual([1, 'revoked'])
-    // Discarded: nothing of it needs to be remembered, and it is no dead letter.
+    // Discarded: nothing of it needs to be remembered.
     await until(async () => (await client.redis.zcard(revokedKey(layer.prefix))) === 0)
-    expect(await deadLetters(client, 'default')).toEqual([])
   })
 
   it('discards a task for later at once', async () => {
@@ -79,25 +78,6 @@ describeRedis('revoking', () => {
     expect(seen.reason).toMatchObject({ name: 'TaskRevoked' })
     open()
     expect(await spared.get()).toBe('done')
-  })
-
-  it('does not keep a task from being tried again that is sent again', async () => {
-    let broken = true
-    const task = defineTask({
-      name: 'fragile',
-      args: z.object({}),
-      run: () => {
-        if (broken) throw new Error('broken')
-        return 'well'
-      },
-    })
-    const client = await layer.openClient()
-    await layer.startWorker({ tasks: [task] })
-    const result = await client.send(task, {})
-    await result.settled()
-    await revoke(client, [result])
-    broken = false
-    expect(await gather(await replay(client, 'default'))).toEqual(['well'])
   })
 
   it('that was fulfilled by one worker is none for the others, who still remember it', async () => {
@@ -139,17 +119,6 @@ describeRedis('revoking', () => {
     const result = await client.send(task, {})
     await closing.promise
     expect([seen.begun, await result.state()]).toEqual([0, 'waiting'])
-  })
-
-  it('can be taken back', async () => {
-    const { task, open } = waiter()
-    open()
-    const client = await layer.openClient()
-    const result = await client.send(task, {})
-    await revoke(client, [result])
-    await unrevoke(client, [result.id])
-    await layer.startWorker({ tasks: [task] })
-    expect(await result.get()).toBe('done')
   })
 
   it('is heard by a worker whose connection was away', async () => {

@@ -28,7 +28,7 @@ describeRedis('echo', () => {
 
   it('uses the worker that is there', async () => {
     const env = { REDIS_URL: layer.redis.url }
-    const program = new URL('../../src/worker/main.program.ts', import.meta.url)
+    const program = new URL('../../src/tasks/worker.program.ts', import.meta.url)
     await using _worker = await startProgram(program, {
       args: ['--name', 'of-the-reader'],
       env,

@@ -11,9 +11,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Client } from '../../src/queue/client.ts'
 import { ping } from '../../src/queue/control.ts'
 import { gather } from '../../src/queue/results.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { echo } from '../../src/tasks/index.ts'
-import { revoke } from '../../src/worker/revocations.ts'
-import type { Log } from '../../src/worker/worker.ts'
+import type { Log } from '../../src/worker/call.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer({ appendOnly: true })
@@ -109,7 +109,7 @@ describeRedis('an example and a worker', () => {
     const env = { REDIS_URL: url }
     const runs = [
       await runExample(chapter, 'echo', ['--quick'], { env }),
-      await runProgram('src/worker/main.program.ts', [], { env, cwd: chapter }),
+      await runProgram('src/tasks/worker.program.ts', [], { env, cwd: chapter }),
     ]
     expect(runs.map(({ stdout }) => stdout)).toEqual(['', ''])
     for (const run of runs) expect(await run.leftBehind()).toEqual([])

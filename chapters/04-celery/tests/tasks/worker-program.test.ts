@@ -4,15 +4,15 @@ import { startRedis } from '@repo/common/servers/redis'
 import { runProgram, until } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
 import { ask, stats } from '../../src/queue/control.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { nap } from '../../src/tasks/tour.ts'
-import { revoke } from '../../src/worker/revocations.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const chapter = new URL('../..', import.meta.url).pathname
 const layer = useLayer()
 
 describeRedis('the worker program', () => {
-  const file = 'src/worker/main.program.ts'
+  const file = 'src/tasks/worker.program.ts'
   const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
     await runProgram(file, args, { cwd: chapter, env: { REDIS_URL: undefined, ...env } })
 
@@ -62,7 +62,7 @@ describeRedis('the worker program', () => {
 
   it('is scaled between its bounds and shut down from afar', async () => {
     await using redis = await startRedis()
-    const program = new URL('../../src/worker/main.program.ts', import.meta.url)
+    const program = new URL('../../src/tasks/worker.program.ts', import.meta.url)
     const args = ['--autoscale', '1,4', '--prefix', layer.prefix]
     await using worker = await startProgram(program, { args, env: { REDIS_URL: redis.url } })
     const client = await layer.openClient({ url: redis.url })

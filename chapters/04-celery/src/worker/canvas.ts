@@ -1,22 +1,21 @@
 /**
- * The worker's part of a canvas: fetches what a task takes from those before it, runs a task for a list of arguments, and adds the
- * jobs that follow.
+ * The worker's part of a canvas: fetches the results that a task takes from its predecessors, runs a task for a list of
+ * arguments, and adds the jobs that follow. The client's part, which plans all this, is in the room `canvas`.
  *
- * They are added before the task is acknowledged. So a worker that dies in between has the task run again, and the jobs
- * added again; their ids are the same, and they are there once.
+ * The following jobs are added before the task is acknowledged. If the worker dies in between, the task runs again and adds
+ * the jobs again, with the same ids: so they are there once.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Job } from 'bullmq'
-import { type Message, partsOf } from '../queue/message.ts'
-import type { Run } from '../worker/run.ts'
-import type { Call, Middleware } from '../worker/worker.ts'
-import type { CanvasPart, Link, TaskError } from './message.ts'
+import { type CanvasPart, type Link, type Message, partsOf, type TaskError } from '../queue/message.ts'
+import type { Call, Middleware } from './call.ts'
+import type { Run } from './run.ts'
 
 const lookEveryMs = 50
-/** A list of tasks that never wait holds up the event loop, and with it the renewal of the lock, no longer than this. */
+/** How long a list of tasks that never wait may block the event loop, and with it the renewal of the lock. */
 const sliceMs = 20
 
-/** Around every task that is part of a canvas. */
+/** The middleware of a task that is part of a canvas. */
 export function canvasMiddleware(
   { map, takes, early, links, errorLinks }: CanvasPart,
   run: Pick<Run, 'within'>,
@@ -33,7 +32,7 @@ export function canvasMiddleware(
       throw error
     }
     if (early) await childrenEnded(call)
-    // What goes wrong here fails this try of the task, but is no reason to call those who wait for its error.
+    // An error here fails this try of the task, but is not an error of the task: its error links are not for it.
     if (links) await follow(call, links, result)
     return result
   }
@@ -53,17 +52,17 @@ async function forEach(call: Call, next: () => Promise<unknown>): Promise<unknow
   return results
 }
 
-/** The children's results in the order in which they were sent; null for one that has none. */
+/** The children's results in the order of the sending; null for a child without one. */
 async function taken({ job, client }: Call, { from, all }: NonNullable<CanvasPart['takes']>): Promise<unknown> {
   const values: Record<string, unknown> = await job.getChildrenValues()
   const results = from.map((id) => values[`${client.prefix}:${partsOf(id)?.queue}:${id}`] ?? null)
   return all ? results : results[0]
 }
 
-/** BullMQ lets no job end before those below it that run. Should one of them lose its worker, it is not run again. */
+/** BullMQ does not let a job end while jobs below it run. If one of them loses its worker, it is not run again. */
 async function childrenEnded({ job, context: { signal } }: Call): Promise<void> {
   while ((await job.getDependenciesCount({ unprocessed: true })).unprocessed) {
-    // With the reason, and not with an AbortError: a task that is given back has not failed.
+    // Throws the signal's reason, not an AbortError: a task that is given back has not failed.
     await delay(lookEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted())
     await job.removeUnprocessedChildren()
   }
@@ -72,7 +71,7 @@ async function childrenEnded({ job, context: { signal } }: Call): Promise<void> 
 async function follow({ client }: Call, links: readonly Link[], value: unknown): Promise<void> {
   for (const { into, queueName, name, data, opts } of links) {
     const args = into === undefined ? data.args : withArgument(data.args, into, value)
-    // Not in bulk: that would not say that the job above it is no longer there.
+    // Not in bulk: only `add` reports that the parent job is missing.
     await client.queue(queueName).add(name, { ...data, args } as Message, opts)
   }
 }

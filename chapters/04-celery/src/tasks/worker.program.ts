@@ -1,0 +1,78 @@
+/**
+ * A worker: runs the tasks of index.ts that come to its queues, until SIGTERM or Ctrl-C; running tasks are finished first.
+ *
+ *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery worker --queues default,mail --concurrency 16
+ *     REDIS_URL=… pnpm --filter 04-celery worker --autoscale 2,32 --name worker-2
+ *
+ * A second signal gives running tasks back, for another worker to run from the beginning, and ends at once. LOG_LEVEL=debug
+ * also logs each task that succeeded.
+ */
+import { program, type Values } from '@repo/common/example/command-line'
+import { accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { logger } from '@repo/common/output/log'
+import { ready } from '@repo/common/process/ready'
+import { startRedis } from '@repo/common/servers/redis'
+import { z } from 'zod'
+import { autoscale } from '../worker/autoscale.ts'
+import { endOnSignals } from '../worker/signals.ts'
+import { startWorker } from '../worker/worker.ts'
+import { queueSettings, routes, tasks } from './index.ts'
+
+const bounds = 'MIN,MAX with MIN not above MAX'
+const name = accepting('up to 100 letters, digits and : @ . _ -', (text) =>
+  /^[\w:@.-]{1,100}$/.test(text) ? text : undefined,
+)
+const options = {
+  queues: listOf(z.string().regex(/^[\w-]{1,100}$/), 'names of queues, separated by commas')
+    .default(['default'])
+    .describe('the queues it takes tasks from'),
+  concurrency: wholeNumber(1, 10_000).default(16).describe('how many tasks of each queue it runs at a time'),
+  autoscale: listOf(wholeNumber(1, 10_000), bounds, { min: 2, max: 2 })
+    .refine(([min = 0, max = 0]) => min <= max, bounds)
+    .optional()
+    .describe('the same between two bounds, by how many tasks wait'),
+  name: name.optional().describe('for logs and remote control; by default its host and process id'),
+  prefix: name.default('celery').describe('what all keys in Redis begin with'),
+  grace: number(0, 86_400).default(30).describe('seconds that running tasks may take after SIGTERM'),
+  lock: number(0.5, 3_600)
+    .default(30)
+    .describe('seconds after which the tasks of a worker that has died go to another one'),
+}
+async function run(given: Values<typeof options>) {
+  if (!process.env.REDIS_URL) {
+    const how = 'the Redis that senders use too, as redis://[user:password@]host[:port]'
+    throw new UsageError('REDIS_URL', undefined, how)
+  }
+  const [min, max] = given.autoscale ?? []
+  // Checks the server, and says what is wrong with it.
+  const redis = await startRedis()
+  const log = logger('worker')
+  const worker = await startWorker({
+    url: redis.url,
+    tasks,
+    queueSettings,
+    routes,
+    log,
+    queues: given.queues,
+    prefix: given.prefix,
+    concurrency: min ?? given.concurrency,
+    lockMs: given.lock * 1000,
+    ...(given.name && { name: given.name }),
+  })
+  using _scaling = min !== undefined && max !== undefined ? autoscale(worker, { min, max, log }) : undefined
+
+  endOnSignals(worker, log, given.grace * 1_000, () => process.exit(1))
+  const { concurrency, queues } = worker.stats()
+  log.info({ queues, concurrency, redis: redis.maskedUrl }, `${worker.name} is ready`)
+  ready({ name: worker.name })
+  await worker.closed
+  log.info({}, `${worker.name} has ended`)
+}
+
+await program({
+  usage: 'REDIS_URL=redis://[user:password@]host:port pnpm --filter 04-celery worker [options]',
+  text: 'worker: runs the tasks of chapter 4 that come to its queues, until SIGTERM or Ctrl-C',
+  options,
+  run,
+})
