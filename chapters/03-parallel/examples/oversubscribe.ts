@@ -7,10 +7,10 @@
  *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 100
  *
  * The same work on more and more threads: counting primes, which needs a core all the time, and asking a rate server for
- * rates, one after the other on each thread, which mostly waits. (The rates are real, the server's latency is simulated.)
+ * rates, one after the other on each thread, which mostly waits. (The rates are real; the server's latency is simulated.)
  *
- * Look for: computing gains nothing beyond the number of cores; waiting goes on gaining, and pays with memory for each
- * thread. The last line does the waiting on the event loop of one thread.
+ * Look for: computing gains nothing beyond the number of cores; waiting gains further, and each thread costs memory. The
+ * last line does all the waiting on the event loop of one thread.
  */
 import { availableParallelism } from 'node:os'
 import { divide } from '@repo/common/async/ranges'
@@ -22,13 +22,20 @@ import { bytes, count, milliseconds, table, times } from '@repo/common/output/te
 import { startProgram } from '@repo/common/process/child'
 import { mostPairs, type Pair, pairsOf } from '@repo/common/workloads/rates'
 import { fetchRate } from '../src/currency/rates.ts'
-import { drawWorkers, gains, type WorkersRow } from '../src/loops/oversubscribe-picture.ts'
 import { countPrimesHere } from '../src/loops/primes.ts'
 import type { PrimesTask } from '../src/loops/primes.worker.ts'
 import { WorkerPool } from '../src/pool/pool.ts'
 import { threads } from '../src/pool/workers.ts'
 
 const file = (name: string) => new URL(`../src/${name}`, import.meta.url)
+
+interface Row {
+  workers: number
+  computeMs: number
+  waitMs: number
+  /** The memory of each thread. */
+  threadBytes: number
+}
 
 export default example(import.meta, {
   options: {
@@ -42,18 +49,21 @@ export default example(import.meta, {
     const cores = availableParallelism()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
+    const args = [String(latency), '1']
     await using server = await startProgram<{ address: string }>(file('currency/rate-server.program.ts'), {
-      args: [String(latency), '1'],
+      args,
       signal,
     })
     const { address } = server.info
     const pairs = pairsOf(requests)
     const primes = await countPrimesHere(limit, signal)
-    // Enough pieces that no number of workers has a bad rest.
+    // So many pieces that they can be shared out evenly among any number of workers.
     const ranges = divide({ from: 0, to: limit }, 32 * cores)
 
+    // For each number of workers two pools, which do the same work in turn: one computes, one waits.
     using bar = progress('computing and waiting', 1)
-    const rows: WorkersRow[] = []
+    const rounds = quick ? 1 : 3
+    const rows: Row[] = []
     for (const [at, workers] of sizes.entries()) {
       const before = process.memoryUsage.rss()
       await using computing = new WorkerPool<PrimesTask, number>(threads(file('loops/primes.worker.ts')), workers)
@@ -72,55 +82,58 @@ export default example(import.meta, {
             await Promise.all(pairs.map((pair) => waiting.run({ address, pair }, { signal })))
           },
         },
-        { rounds: quick ? 1 : 3, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
+        { rounds, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
       )
       const threadBytes = Math.max(0, process.memoryUsage.rss() - before) / (2 * workers)
       rows.push({ workers, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
     }
+    // No pool at all: one event loop sends all requests at once.
     const { loop } = await interleave(
       { loop: () => Promise.all(pairs.map((pair) => fetchRate(address, pair, signal))).then(() => {}) },
-      { rounds: quick ? 1 : 3, signal },
+      { rounds, signal },
     )
 
-    const svg = drawWorkers(
-      rows,
-      `More workers than the ${cores} cores`,
-      `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
-    )
-    const result = {
-      cores,
-      primes,
-      requests,
-      latencyMs: latency,
-      rows,
-      eventLoopMs: loop.ms,
-      picture: await picture('oversubscribe.svg', svg),
-    }
-    const cells = (of: 'computeMs' | 'waitMs', at: number) => [
-      milliseconds(rows[at]?.[of] ?? 0),
-      times(gains(rows, of)[at] ?? 0),
-    ]
+    const { linePlot } = await import('@repo/common/output/plots')
+    const over = (speedup: (row: Row) => number) => rows.map((row) => ({ x: row.workers, y: speedup(row) }))
+    const svg = linePlot({
+      title: `More workers than the ${cores} cores`,
+      subtitle: `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
+      x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
+      y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
+      series: [
+        { name: 'waiting', points: over((row) => speedup(rows, row, 'waitMs')) },
+        { name: 'computing', points: over((row) => speedup(rows, row, 'computeMs')) },
+        { name: 'as many times as workers', style: 'dashed', points: over(({ workers }) => workers) },
+      ],
+    })
+    const path = await picture('oversubscribe.svg', svg)
+    const cells = (row: Row, of: 'computeMs' | 'waitMs') => [milliseconds(row[of]), times(speedup(rows, row, of))]
     print(
       '',
       table(
         ['threads', 'computing', 'speedup', 'waiting', 'speedup', 'memory for each'],
         [
-          ...rows.map(({ workers, threadBytes }, at) => [
-            workers,
-            ...cells('computeMs', at),
-            ...cells('waitMs', at),
-            bytes(threadBytes),
+          ...rows.map((row) => [
+            row.workers,
+            ...cells(row, 'computeMs'),
+            ...cells(row, 'waitMs'),
+            bytes(row.threadBytes),
           ]),
           ['event loop', '', '', milliseconds(loop.ms), times((rows[0]?.waitMs ?? 0) / loop.ms), ''],
         ],
       ),
       '',
-      `Picture: ${result.picture}`,
+      `Picture: ${path}`,
     )
-    return result
+    return { cores, primes, requests, latencyMs: latency, rows, eventLoopMs: loop.ms, picture: path }
   },
   figure: ({ rows, cores }) => {
-    const gain = (of: 'computeMs' | 'waitMs') => times(gains(rows, of).at(-1) ?? 0)
-    return `${8 * cores} threads on ${cores} cores: computing ${gain('computeMs')}, waiting ${gain('waitMs')}`
+    const last = (of: 'computeMs' | 'waitMs') => times(speedup(rows, rows.at(-1), of))
+    return `${8 * cores} threads on ${cores} cores: computing ${last('computeMs')}, waiting ${last('waitMs')}`
   },
 })
+
+/** How much faster a row is than the first one. */
+function speedup(rows: Row[], row: Row | undefined, of: 'computeMs' | 'waitMs'): number {
+  return (rows[0]?.[of] ?? Number.NaN) / (row?.[of] ?? Number.NaN)
+}

@@ -7,11 +7,11 @@
  *     pnpm --filter 03-parallel start similarity --workers 2 --size 4
  *     pnpm --filter 03-parallel start similarity --texts ~/my-texts
  *
- * Each text is the set of its shingles, all runs of three consecutive words. The sets lie in shared memory; a worker is
- * told which rows of the table of scores to fill in, and nothing else travels between threads.
+ * Each text is the set of its shingles, all runs of three consecutive words. The sets lie in shared memory. A worker is told
+ * which rows of the table of scores to fill in; nothing else travels between threads.
  *
  * Look for: the speedup beside the ceiling, which is all that this machine could give; how much more the layout of the
- * data gives than a second core; and the dark blocks in the picture: presidents quote themselves.
+ * data gains than a second core; and the dark blocks in the picture, where presidents quote themselves.
  */
 import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -19,12 +19,11 @@ import { path, wholeNumber, workerCount } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, times } from '@repo/common/output/terminal'
-import { drawPairs, identityOf, mostDocuments, readDocuments } from '@repo/common/workloads/documents'
+import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { drawPairs, identityOf, mostDocuments, readDocuments, titleOf } from '@repo/common/workloads/documents'
 import { shingleSets } from '@repo/common/workloads/shingles'
 import * as similarity from '@repo/common/workloads/similarity'
 import { Piscina } from 'piscina'
-import { pairsTable, timesTable } from '../src/similarity/similarity-tables.ts'
 
 export default example(import.meta, {
   options: {
@@ -41,31 +40,31 @@ export default example(import.meta, {
     const sets = shingleSets(texts, size)
     const prepareMs = performance.now() - begin
 
+    // The sets and the table of scores lie in memory that all workers share.
     const parallel = similarity.comparisonOf(sets)
     await using pool = new Piscina<similarity.Band, void>({
       filename: new URL('../src/similarity/similarity.worker.ts', import.meta.url).href,
       workerData: parallel,
       minThreads: workers,
       maxThreads: workers,
-      // A run takes some 35 ms, so the hand-over counts: the next band is at the worker's before it needs it, and a worker
+      // A run takes some 35 ms, so the hand-over counts: a worker has its next band before it needs it, and a worker
       // without one waits on its event loop, which wakes it sooner than Atomics.wait, the default.
       concurrentTasksPerWorker: 2,
       atomics: 'disabled',
     })
-    // More bands of rows than workers, so that a worker that is held up leaves the rest of its share to the others.
+    // Cut the table into bands of rows, more than there are workers: if one is held up, the others take over its share.
     const bands = similarity.splitEvenly(sets, workers * 8)
     const onThePool = () => Promise.all(bands.map((band) => pool.run(band, { signal })))
 
+    // The same on this thread, in steps, so that Ctrl-C is heard in between.
     const serial = similarity.comparisonOf(sets)
     const contains = similarity.tableFor(sets)
-    // In steps, so that Ctrl-C is heard while this thread computes.
     const onThisThread = async (compareRows: (band: similarity.Band) => void) => {
       for (const band of similarity.splitEvenly(sets, 64)) {
         compareRows(band)
         await setImmediate(undefined, { signal })
       }
     }
-
     using bar = progress('comparing all pairs', 1)
     const onProgress = (done: number, total: number) => bar.update(done / total)
     const measured = await compareWithSerial(
@@ -80,43 +79,47 @@ export default example(import.meta, {
       throw new Error('one thread and the pool disagree about a score')
     }
 
-    // Beside them, what one would write first (slow, so once and not in a hurry), and an algorithm for just this measure.
+    // For comparison, an algorithm for just this measure, and what one would write first (slow, so not with --quick).
     const asSets = similarity.javaScriptSets(sets)
     const plain = similarity.comparisonOf(sets)
     const ways: Record<string, () => unknown> = { index: () => similarity.compareByIndex(sets) }
     if (!quick) ways.sets = () => onThisThread((band) => similarity.compareSetRows(asSets, plain, band))
     const others = await interleave(ways, { rounds: 1, signal, onProgress })
+    const indexMs = others.index?.ms ?? Number.NaN
+    const setsMs = others.sets?.ms
 
     const top = similarity.mostSimilar(parallel.scores, 5)
     const svg = drawPairs(
       documents,
       similarity.symmetric(parallel.scores),
-      // What is as alike as the fifth pair has the strongest colour: the rest would be pale otherwise.
+      // Everything as similar as the fifth pair gets the strongest colour; otherwise the rest would be pale.
       top.at(-1)?.score || 1,
       `the share of their shingles of ${size} words that two texts have in common`,
     )
-    const result = {
-      documents: documents.length,
-      pairs: (documents.length * (documents.length - 1)) / 2,
-      size,
-      ...measured,
-      prepareMs,
-      indexMs: others.index?.ms,
-      setsMs: others.sets?.ms,
-      top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
-      picture: await picture('similarity.svg', svg),
-    }
+    const drawn = await picture('similarity.svg', svg)
+    const pairs = (documents.length * (documents.length - 1)) / 2
+    const rows = [
+      ['a byte table per row', 1, milliseconds(measured.serialMs)],
+      ['a byte table per row, on the pool', workers, milliseconds(measured.parallelMs)],
+      ['inverted index', 1, milliseconds(indexMs)],
+    ]
+    if (setsMs !== undefined) rows.unshift(['JavaScript Sets', 1, milliseconds(setsMs)])
     print(
       '',
-      pairsTable(documents, top),
+      table(
+        ['the most similar', 'and', 'in common'],
+        top.map(({ a, b, score }) => [titleOf(documents[a]), titleOf(documents[b]), `${(100 * score).toFixed(1)} %`]),
+      ),
       '',
-      timesTable(result),
+      table([`${count(pairs)} pairs`, 'threads', 'time'], rows),
       '',
       `${times(measured.speedup)} as fast on ${workers} threads; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
       `Cutting the texts into shingles took ${milliseconds(prepareMs)} before that, on one thread.`,
-      `Picture: ${result.picture}`,
+      `Picture: ${drawn}`,
     )
-    return result
+    const named = top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score }))
+    const beside = { prepareMs, indexMs, setsMs }
+    return { documents: documents.length, pairs, size, ...measured, ...beside, top: named, picture: drawn }
   },
   figure: ({ pairs, speedup, workers, ceiling }) =>
     `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,
@@ -126,10 +129,7 @@ function documentsFrom(folder: string | undefined) {
   try {
     return readDocuments(folder)
   } catch (error) {
-    throw new UsageError(
-      '--texts',
-      folder,
-      `a folder with 2 to ${count(mostDocuments)} .txt files, but ${(error as Error).message}`,
-    )
+    const accepted = `a folder with 2 to ${count(mostDocuments)} .txt files, but ${(error as Error).message}`
+    throw new UsageError('--texts', folder, accepted)
   }
 }

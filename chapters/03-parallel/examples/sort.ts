@@ -7,11 +7,11 @@
  *     pnpm --filter 03-parallel start sort --numbers 50000000 --type float64
  *     pnpm --filter 03-parallel start sort --input few --workers 2
  *
- * Each worker sorts a part; then the parts are merged, and each merge is itself cut into parts that do not depend on each
- * other, so that no core waits while another merges (src/sort/parallel-sort.ts).
+ * Each worker sorts a part. Then the parts are merged, and each merge is cut into parts that do not depend on each other,
+ * so that no core waits while another one merges (src/sort/parallel-sort.ts).
  *
- * Look for: the speedup beside the ceiling; --input sorted, where there is little to win; and, for int32, the radix sort,
- * which beats both on one thread by not comparing at all.
+ * Look for: the speedup beside the ceiling; --input sorted, where there is little to gain; and, for int32, the radix sort,
+ * which beats both on one thread because it does not compare at all.
  */
 import { example } from '@repo/common/example/example'
 import { oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -20,14 +20,9 @@ import { compareWithSerial, interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import {
-  fillNumbers,
-  inputKinds,
-  parallelSort,
-  radixSort,
-  type SortTask,
-  sortMemory,
-} from '../src/sort/parallel-sort.ts'
+import { fillNumbers, inputKinds } from '../src/sort/input.ts'
+import { parallelSort, type SortTask, sortMemory } from '../src/sort/parallel-sort.ts'
+import { radixSort } from '../src/sort/radix-sort.ts'
 
 export default example(import.meta, {
   options: {
@@ -45,7 +40,7 @@ export default example(import.meta, {
 
   async run({ numbers, type, input, workers, seed }, { signal, quick, print }) {
     const size = numbers * (type === 'int32' ? 4 : 8)
-    // The input, the copy that is sorted on one thread, the shared numbers, their scratch, and the workers' own runs.
+    // The input, the copy that one thread sorts, the shared numbers, their scratch memory, and the workers' own runs.
     const needed = 5 * size
     const available = process.availableMemory()
     if (needed > available) {
@@ -56,6 +51,7 @@ export default example(import.meta, {
     const original = type === 'int32' ? new Int32Array(numbers) : new Float64Array(numbers)
     fillNumbers(original, input, seed)
 
+    // The numbers lie in memory that all workers share; a task says which part of them to sort or to merge.
     const memory = sortMemory(type, numbers)
     await using pool = new Piscina<SortTask, number>({
       filename: new URL('../src/sort/parallel-sort.worker.ts', import.meta.url).href,
@@ -63,28 +59,22 @@ export default example(import.meta, {
       minThreads: workers,
       maxThreads: workers,
     })
-    const serial = original.slice()
-    const timed = async (restore: () => void, sort: () => unknown) => {
-      restore()
+    // Each sort gets the same unsorted numbers; only the sorting is timed.
+    const timed = async (target: Int32Array | Float64Array, sort: () => unknown) => {
+      target.set(original as never)
       const start = performance.now()
       await sort()
       return performance.now() - start
     }
+    const serial = original.slice()
     using bar = progress('sorting', 1)
     const rounds = { rounds: quick ? 7 : 5, signal, onProgress: (done: number, of: number) => bar.update(done / of) }
     const measured = await compareWithSerial(
       {
         workers,
-        serial: () =>
-          timed(
-            () => serial.set(original as never),
-            () => serial.sort(),
-          ),
+        serial: () => timed(serial, () => serial.sort()),
         parallel: () =>
-          timed(
-            () => memory.numbers.set(original as never),
-            () => parallelSort(memory, workers, (task) => pool.run(task, { signal })),
-          ),
+          timed(memory.numbers, () => parallelSort(memory, workers, (task) => pool.run(task, { signal }))),
       },
       rounds,
     )
@@ -95,42 +85,30 @@ export default example(import.meta, {
 
     // Beside them, an algorithm that knows more about its numbers.
     let radixMs: number | undefined
-    if (original instanceof Int32Array && serial instanceof Int32Array) {
+    if (serial instanceof Int32Array) {
       const { radix } = await interleave(
-        {
-          radix: () =>
-            timed(
-              () => serial.set(original),
-              () => radixSort(serial),
-            ),
-        },
+        { radix: () => timed(serial, () => radixSort(serial)) },
         { ...rounds, rounds: 3 },
       )
       radixMs = radix.ms
       if (!serial.every((value, at) => value === memory.numbers[at])) throw new Error('the radix sort is wrong')
     }
-    const perSecond = (ms: number) => `${(numbers / ms / 1000).toFixed(1)} M/s`
+
+    const { serialMs, parallelMs, speedup, ceiling, efficiency, cores } = measured
+    const row = (name: string, threads: number, ms: number) => {
+      return [name, threads, milliseconds(ms), `${(numbers / ms / 1000).toFixed(1)} M/s`]
+    }
+    const rows = [
+      [...row('TypedArray.sort', 1, serialMs), ''],
+      [...row('parallel merge sort', workers, parallelMs), times(speedup)],
+      ["this machine's ceiling", workers, '', '', times(ceiling)],
+    ]
+    if (radixMs !== undefined) rows.push([...row('radix sort', 1, radixMs), times(serialMs / radixMs)])
     print(
       '',
-      table(
-        ['', 'threads', 'time', 'numbers', 'speedup'],
-        [
-          ['TypedArray.sort', 1, milliseconds(measured.serialMs), perSecond(measured.serialMs), ''],
-          [
-            'parallel merge sort',
-            workers,
-            milliseconds(measured.parallelMs),
-            perSecond(measured.parallelMs),
-            times(measured.speedup),
-          ],
-          ["this machine's ceiling", workers, '', '', times(measured.ceiling)],
-          ...(radixMs === undefined
-            ? []
-            : [['radix sort', 1, milliseconds(radixMs), perSecond(radixMs), times(measured.serialMs / radixMs)]]),
-        ],
-      ),
+      table(['', 'threads', 'time', 'numbers', 'speedup'], rows),
       '',
-      `Efficiency ${percent(measured.efficiency)} of the ceiling on ${measured.cores} cores.`,
+      `Efficiency ${percent(efficiency)} of the ceiling on ${cores} cores.`,
       'All results are equal, number by number.',
     )
     return { numbers, type, input, ...measured, radixMs, sorted: true }

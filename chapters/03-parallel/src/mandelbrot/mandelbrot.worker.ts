@@ -1,5 +1,4 @@
-/** A worker thread of the `mandelbrot` example: draws tiles into the picture that all threads share. */
-
+/** A pool's worker that draws tiles, into a picture that all workers share. */
 import { type Drawing, drawTile, type Tile } from '@repo/common/workloads/mandelbrot'
 import { workerData } from 'piscina'
 

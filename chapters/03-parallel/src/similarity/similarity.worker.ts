@@ -1,5 +1,4 @@
-/** A worker thread of the `similarity` example: compares bands of rows in memory that all threads share. */
-
+/** A pool's worker that compares bands of rows, in memory that all workers share. */
 import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/workloads/similarity'
 import { workerData } from 'piscina'
 

@@ -1,19 +1,18 @@
 /**
- * Merge sort on several threads over shared memory. Each worker sorts one run of the numbers; then runs are merged two
- * by two until one is left. Also the merges are shared: the output is cut into equal parts, and for each part a binary
- * search (the merge path of Odeh, Green, Mwassi, Shmueli and Birk) finds what of the two inputs belongs into it, so that
+ * Merge sort on several threads over shared memory. Each worker sorts one run of the numbers; then the runs are merged two
+ * by two until one is left. The merges are shared, too: the output is cut into equal parts, and for each part a binary
+ * search (the merge path of Odeh, Green, Mwassi, Shmueli and Birk) finds which pieces of the two inputs belong to it. So
  * every worker is busy to the end.
  *
- * The order is that of TypedArray.prototype.sort: −0 before 0, NaN last. A comparison by `<=` knows nothing of either, so
- * NaN, which every run has at its end, is left out of the merges and written behind the result; and as −0 and 0 compare
- * as equal, the zeros lie side by side afterwards and are put in order in one place.
+ * The order is that of TypedArray.prototype.sort: −0 before 0, NaN last. A comparison by `<=` gets both wrong. So NaN, which
+ * stands at the end of every sorted run, is left out of the merges and written behind the result; and since −0 equals 0, all
+ * zeros end up side by side and are put in order there.
  */
-import { integersFrom } from '@repo/common/async/random'
 import { divide, type Range } from '@repo/common/async/ranges'
 
 export type Numbers = Int32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>
 
-/** What every worker sees: the numbers and as much memory again, between which the merges go back and forth. */
+/** What every worker sees: the numbers, and as much memory again. The merges go back and forth between the two. */
 export interface SortMemory {
   numbers: Numbers
   scratch: Numbers
@@ -36,8 +35,8 @@ export function sortMemory(type: 'int32' | 'float64', length: number): SortMemor
 /**
  * Sorts `memory.numbers` in place.
  *
- * @param runs into how many runs to cut them: as many as there are workers
- * @param work has one task done by a worker that shares the memory, with `doSortTask`
+ * @param runs the number of runs to cut them into: one for each worker
+ * @param work has a worker that shares the memory do one task, by `doSortTask`
  */
 export async function parallelSort(
   memory: SortMemory,
@@ -45,7 +44,7 @@ export async function parallelSort(
   work: (task: SortTask) => Promise<number>,
 ): Promise<void> {
   const { numbers } = memory
-  // So that the last of the merges, which go back and forth, ends in `numbers`.
+  // Start on the side from which the last merge ends in `numbers`.
   let fromScratch = Math.ceil(Math.log2(runs)) % 2 === 1
   const sorting = divide({ from: 0, to: numbers.length }, runs).map(async ({ from, to }) => {
     return { from, to: await work({ phase: 'sort', from, to, toScratch: fromScratch }) }
@@ -61,7 +60,7 @@ export async function parallelSort(
       const left = ranges[at] as Range
       const right = ranges[at + 1] ?? { from: left.to, to: left.to }
       const size = left.to - left.from + right.to - right.from
-      // In proportion to its size, so that all tasks of a round are about equally long.
+      // In proportion to its size, so that all tasks of a round take about the same time.
       const parts = Math.max(1, Math.round((runs * size) / Math.max(1, total)))
       for (const { from, to } of divide({ from: 0, to: size }, parts)) {
         tasks.push({ phase: 'merge', left, right, output, from, to, fromScratch })
@@ -80,14 +79,14 @@ export async function parallelSort(
   }
 }
 
-/** Does one task. Returns the end of the numbers that are not NaN for a run that it sorted, else 0. */
+/** Does one task. Returns where the NaN begin in a run that it sorted, and 0 for a merge. */
 export function doSortTask({ numbers, scratch }: SortMemory, task: SortTask): number {
   if (task.phase === 'merge') {
     const [input, output] = task.fromScratch ? [scratch, numbers] : [numbers, scratch]
     mergePart(input, task.left, task.right, output.subarray(task.output), task.from, task.to)
     return 0
   }
-  // A copy of its own: sorting in shared memory makes V8 copy, too, and then once more.
+  // Sort a private copy: V8 copies shared memory to sort it, and then once more.
   const run = numbers.slice(task.from, task.to).sort()
   const output = task.toScratch ? scratch : numbers
   output.set(run as never, task.from)
@@ -108,7 +107,7 @@ function mergePart(input: Numbers, left: Range, right: Range, output: Numbers, f
   while (i < iEnd && j < jEnd) {
     const a = input[i] as number
     const b = input[j] as number
-    // Which side wins is a coin toss: arithmetic instead of a branch that the processor would guess wrong half the time.
+    // Which side is smaller is a coin toss: arithmetic, instead of a branch that the processor mispredicts half the time.
     const fromLeft = Number(a <= b)
     output[at++] = fromLeft ? a : b
     i += fromLeft
@@ -119,8 +118,8 @@ function mergePart(input: Numbers, left: Range, right: Range, output: Numbers, f
 }
 
 /**
- * How many of the first `count` numbers of the merge come from the left range: where the merge path crosses a diagonal.
- * Equal numbers come from the left first.
+ * How many of the first `count` numbers of a merge come from the left range: where the merge path crosses a diagonal. Of
+ * equal numbers, those on the left come first.
  */
 export function mergePath(input: Numbers, left: Range, right: Range, count: number): number {
   let low = Math.max(0, count - (right.to - right.from))
@@ -134,7 +133,7 @@ export function mergePath(input: Numbers, left: Range, right: Range, count: numb
   return low
 }
 
-/** Puts −0 before 0 in numbers that are sorted except for that. */
+/** Puts −0 before 0 in numbers that are sorted in every other respect. */
 function orderZeros(sorted: Float64Array): void {
   const from = lowerBound(sorted, (value) => value >= 0)
   const to = lowerBound(sorted, (value) => value > 0)
@@ -143,7 +142,7 @@ function orderZeros(sorted: Float64Array): void {
   sorted.fill(-0, from, from + negative).fill(0, from + negative, to)
 }
 
-/** The first position at which the condition holds; it must hold from there to the end. */
+/** The first position at which the condition holds. It must hold from there to the end. */
 function lowerBound(values: Float64Array, holds: (value: number) => boolean): number {
   let low = 0
   let high = values.length
@@ -154,50 +153,3 @@ function lowerBound(values: Float64Array, holds: (value: number) => boolean): nu
   }
   return low
 }
-
-/**
- * Sorts by digits of eight bits instead of by comparisons: four passes over the numbers, however many there are. Only for
- * integers of 32 bits; needs as much memory again.
- */
-export function radixSort(numbers: Int32Array): void {
-  let input = numbers
-  let output: Int32Array = new Int32Array(numbers.length)
-  for (let shift = 0; shift < 32; shift += 8) {
-    // The sign bit counts backwards: turned around, negative numbers come first.
-    const flip = shift === 24 ? 0x80 : 0
-    const next = new Uint32Array(257)
-    for (let at = 0; at < input.length; at++) {
-      const digit = (((input[at] as number) >>> shift) & 0xff) ^ flip
-      next[digit + 1] = (next[digit + 1] as number) + 1
-    }
-    for (let digit = 0; digit < 256; digit++) next[digit + 1] = (next[digit + 1] as number) + (next[digit] as number)
-    for (let at = 0; at < input.length; at++) {
-      const value = input[at] as number
-      const digit = ((value >>> shift) & 0xff) ^ flip
-      const place = next[digit] as number
-      output[place] = value
-      next[digit] = place + 1
-    }
-    ;[input, output] = [output, input]
-  }
-}
-
-/** Numbers to sort, the same for the same seed; every input that sorts are known to be bad at. */
-export function fillNumbers(numbers: Int32Array | Float64Array, input: InputKind, seed: number): void {
-  const random = integersFrom(seed)
-  const { length } = numbers
-  const special = [Number.NaN, -0, 0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-  const isFloat = numbers instanceof Float64Array
-  for (let at = 0; at < length; at++) {
-    if (input === 'sorted') numbers[at] = at
-    else if (input === 'reversed') numbers[at] = length - at
-    else if (input === 'few') numbers[at] = random() & 7
-    else {
-      const value = random()
-      numbers[at] = !isFloat ? value : (value & 1023) === 0 ? (special[at % 5] as number) : value / 65_537
-    }
-  }
-}
-
-export const inputKinds = ['random', 'sorted', 'reversed', 'few'] as const
-export type InputKind = (typeof inputKinds)[number]

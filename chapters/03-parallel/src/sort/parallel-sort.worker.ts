@@ -1,4 +1,4 @@
-/** A worker thread of the `sort` example: sorts runs and merges parts in memory that all threads share. */
+/** A pool's worker that sorts runs and merges parts, in memory that all workers share. */
 import { workerData } from 'piscina'
 import { doSortTask, type SortMemory, type SortTask } from './parallel-sort.ts'
 

@@ -2,16 +2,9 @@
 import fc from 'fast-check'
 import { Piscina } from 'piscina'
 import { describe, expect, it } from 'vitest'
-import {
-  doSortTask,
-  fillNumbers,
-  inputKinds,
-  mergePath,
-  parallelSort,
-  radixSort,
-  type SortTask,
-  sortMemory,
-} from '../../src/sort/parallel-sort.ts'
+import { fillNumbers, inputKinds } from '../../src/sort/input.ts'
+import { doSortTask, mergePath, parallelSort, type SortTask, sortMemory } from '../../src/sort/parallel-sort.ts'
+import { radixSort } from '../../src/sort/radix-sort.ts'
 
 /** Sorts on this thread; the tasks of one phase in any order, as workers may do them. */
 async function sorted(type: 'int32' | 'float64', values: number[], runs: number, backwards = false): Promise<number[]> {
