@@ -24,6 +24,9 @@ import { mostPairs, pairsOf, type Rate } from '@repo/common/workloads/rates'
 import { type CurrencyReport, type CurrencyRequest, onTheEventLoop, type WayName } from '../src/currency/currency.ts'
 import { liveAddress } from '../src/currency/rates.ts'
 
+const serverProgram = new URL('../src/currency/rate-server.program.ts', import.meta.url)
+const currencyProgram = new URL('../src/currency/currency.program.ts', import.meta.url)
+
 const labels = {
   sequentially: 'one after the other',
   onThreads: 'a thread for each pair',
@@ -44,12 +47,8 @@ export default example(import.meta, {
   async run({ pairs: pairCount, latency, seed, live }, { signal, quick, print }) {
     const pairs = pairsOf(pairCount)
     print(`The rates of ${count(pairs.length)} pairs from ${live ? liveAddress : 'a server of our own'} …`)
-    await using server = live
-      ? undefined
-      : await startProgram<{ address: string }>(new URL('../src/currency/rate-server.program.ts', import.meta.url), {
-          args: [String(latency), String(seed)],
-          signal,
-        })
+    const forServer = { args: [String(latency), String(seed)], signal }
+    await using server = live ? undefined : await startProgram<{ address: string }>(serverProgram, forServer)
     const address = server?.info.address ?? liveAddress
     // All requests at once, on this thread. If nobody answers, this is where the reader learns it.
     const rates = byPair(await onTheEventLoop(address, pairs, signal))
@@ -58,12 +57,8 @@ export default example(import.meta, {
     const reports: Record<WayName, CurrencyReport[]> = { sequentially: [], onThreads: [], onTheEventLoop: [] }
     const ask = (way: WayName) => async () => {
       const args = [JSON.stringify({ way, address, pairs } satisfies CurrencyRequest)]
-      const file = new URL('../src/currency/currency.program.ts', import.meta.url)
-      await using program = await startProgram<CurrencyReport | { error: string }>(file, {
-        args,
-        signal,
-        readyTimeoutMs: 600_000,
-      })
+      const options = { args, signal, readyTimeoutMs: 600_000 }
+      await using program = await startProgram<CurrencyReport | { error: string }>(currencyProgram, options)
       const report = program.info
       if ('error' in report) throw new Error(report.error)
       reports[way].push(report)

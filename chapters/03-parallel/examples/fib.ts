@@ -61,7 +61,7 @@ export default example(import.meta, {
         const results: number[] = []
         while (results.length < k) {
           results.push(fib(n))
-          // Lets Ctrl-C be heard.
+          // Gives Ctrl-C a chance to be heard.
           await setImmediate(undefined, { signal })
         }
         return results

@@ -6,12 +6,13 @@
  *     pnpm --filter 03-parallel start futures
  *     pnpm --filter 03-parallel start futures --n 41
  *
- * A future is what you hold while a pool works for you (src/pool/future.ts, on the pool of src/pool/pool.ts). Two workers compute
- * Fibonacci numbers, the slow way.
+ * A future is what you hold while a pool works for you (src/pool/future.ts, on the pool in src/pool/pool.ts). Two workers
+ * compute Fibonacci numbers, the slow way.
  *
  * Look for: a timeout that ends the wait but not the task; the stack of an error that was thrown on another thread; and
- * the difference between cancelling a task that waits and one that runs, which costs a worker.
+ * the difference between cancelling a queued task, which is free, and a running one, which costs a worker.
  */
+import { addAbortListener } from 'node:events'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { milliseconds } from '@repo/common/output/terminal'
@@ -32,15 +33,13 @@ export default example(import.meta, {
       print(`${milliseconds(atMs).padStart(8)}  ${what}`)
     }
     await using pool = new WorkerPool<number, number>(threads(new URL('../src/fib/fib.ts', import.meta.url)), 2)
-    // Ctrl-C ends the pool, and with it every wait below.
-    const stop = () => void pool[Symbol.asyncDispose]()
-    signal.addEventListener('abort', stop)
-    using _ = { [Symbol.dispose]: () => signal.removeEventListener('abort', stop) }
-    const fib = (index: number) => submit(pool, index)
+    // Ctrl-C disposes of the pool, and that ends every wait below.
+    using _ = addAbortListener(signal, () => void pool[Symbol.asyncDispose]())
     const states = (futures: Future<number>[]) => futures.map(({ state }) => state).join(', ')
 
+    // Three tasks for two workers: one has to wait. A timeout ends the wait for a result, but not the task.
     say('— pending, running, done: three tasks for two workers')
-    const three = [fib(n), fib(n - 1), fib(n - 2)]
+    const three = [submit(pool, n), submit(pool, n - 1), submit(pool, n - 2)]
     say(`just handed in: ${states(three)}`)
     const [longest] = three as [Future<number>]
     const timedOut = await longest.result(1).catch((error: Error) => error)
@@ -50,24 +49,28 @@ export default example(import.meta, {
     await allSettled(three)
     say(`all settled: ${states(three)}`)
 
+    // A task that throws: its error arrives as a copy, with the stack of the worker's thread.
     say('— an error')
-    const wrong = fib(-1)
+    const wrong = submit(pool, -1)
     const error = (await wrong.result().catch((error: Error) => error)) as Error
     const thrownAt = /\((?:file:\/\/)?.*\/(src\/[^)]+)\)/.exec(error.stack ?? '')?.[1] ?? 'nowhere'
     say(`${wrong.state}: ${error.name}: ${error.message}; thrown on the worker's thread at ${thrownAt}`)
 
+    // Cancelling a queued task just removes it. A running one is ended together with its worker.
     say('— cancelling')
-    const busy = [fib(n), fib(n), fib(n - 6)]
+    const busy = [submit(pool, n), submit(pool, n), submit(pool, n - 6)]
     const [running, other, queued] = busy as [Future<number>, Future<number>, Future<number>]
     say(`handed in: ${states(busy)}`)
     say(`cancelled the queued one: ${queued.cancel()}, it is ${queued.state} and will never start`)
     say(`cancelled a running one: ${running.cancel()}, it is ${running.state}; its thread is ended`)
     say(`cancelled a done one: ${longest.cancel()}, it is ${longest.state}`)
-    say(`fib(${n - 6}) = ${await fib(n - 6).result()} from the worker that replaces the one that was ended`)
+    const next = await submit(pool, n - 6).result()
+    say(`fib(${n - 6}) = ${next} from the worker that replaces the one that was ended`)
     await other.result()
 
+    // Several futures: the first that is done, then each as soon as it is done.
     say('— first completed, and in the order of completion')
-    const race = new Map([n - 1, n - 4, n - 8, n - 2].map((index) => [fib(index), index]))
+    const race = new Map([n - 1, n - 4, n - 8, n - 2].map((index) => [submit(pool, index), index]))
     const name = (future: Future<number>) => `fib(${race.get(future)})`
     say(`first: ${name(await firstCompleted([...race.keys()]))}`)
     const order: string[] = []

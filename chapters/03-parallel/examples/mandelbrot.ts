@@ -7,8 +7,8 @@
  *     pnpm --filter 03-parallel start mandelbrot --workers 2 --width 800 --height 600
  *     pnpm --filter 03-parallel start mandelbrot --center -0.75,0 --zoom 1 --iterations 500
  *
- * A tile inside the set costs hundreds of times as much as one far outside. Many small tiles, each taken by the next
- * free worker, keep all of them busy to the end.
+ * A tile inside the set costs hundreds of times as much as one far outside. There are many small tiles, and each free worker
+ * takes the next one: so all workers are busy to the end.
  *
  * Look for: the efficiency, and the sha256 of the pixels, which is the same for every number of workers.
  */
@@ -45,6 +45,7 @@ export default example(import.meta, {
     const tiles = tilesOf(view, tileSide)
     print(`Drawing ${count(width)} × ${count(height)} points in ${count(tiles.length)} tiles …`)
 
+    // Two pictures: one that this thread draws alone, and one in memory that all workers share.
     const serial = drawing(view)
     const parallel = drawing(view)
     await using pool = new Piscina<Tile, void>({
@@ -52,11 +53,11 @@ export default example(import.meta, {
       workerData: parallel,
       minThreads: workers,
       maxThreads: workers,
-      // The next tile is at the worker's before it needs it: no waiting for this thread between two tiles.
+      // A worker has its next tile before it needs it, so it does not wait for this thread between two tiles.
       concurrentTasksPerWorker: 2,
     })
 
-    // One listener for all tiles; the signal in each task would cost this thread more than handing it out.
+    // One listener for all tiles: a signal in each task would cost this thread more than handing the task out.
     const stopped = aborted(signal)
     const rounds = 5
     using bar = progress('drawing, in turn on one thread and on the pool', 2 * tiles.length * (rounds + 1))
@@ -68,10 +69,11 @@ export default example(import.meta, {
           for (const tile of tiles) {
             drawTile(serial, tile)
             bar.update(++drawn)
-            // Lets Ctrl-C be heard.
+            // Gives Ctrl-C a chance to be heard.
             await setImmediate(undefined, { signal })
           }
         },
+        // All tiles go into the pool's queue, and each free worker takes the next one.
         async parallel() {
           const done = Promise.all(tiles.map((tile) => pool.run(tile).then(() => bar.update(++drawn))))
           await Promise.race([done, stopped])
@@ -85,23 +87,24 @@ export default example(import.meta, {
       throw new Error('one thread and the pool drew different pixels')
     }
     const png = encode({ width, height, channels: 3, data: parallel.pixels.slice() })
-    const result = { width, height, iterations, ...measured, sha256, picture: await picture('mandelbrot.png', png) }
+    const drawnTo = await picture('mandelbrot.png', png)
+    const { serialMs, parallelMs, speedup, ceiling, efficiency, cores } = measured
     print(
       '',
       table(
         ['', 'threads', 'time', 'speedup'],
         [
-          ['one tile after the other', 1, milliseconds(measured.serialMs), ''],
-          ['tiles on the pool', workers, milliseconds(measured.parallelMs), times(measured.speedup)],
-          ["this machine's ceiling", workers, '', times(measured.ceiling)],
+          ['one tile after the other', 1, milliseconds(serialMs), ''],
+          ['tiles on the pool', workers, milliseconds(parallelMs), times(speedup)],
+          ["this machine's ceiling", workers, '', times(ceiling)],
         ],
       ),
       '',
-      `Efficiency ${percent(measured.efficiency)} of the ceiling on ${measured.cores} cores.`,
+      `Efficiency ${percent(efficiency)} of the ceiling on ${cores} cores.`,
       `sha256 of the pixels: ${sha256}`,
-      `Picture: ${result.picture}`,
+      `Picture: ${drawnTo}`,
     )
-    return result
+    return { width, height, iterations, ...measured, sha256, picture: drawnTo }
   },
   figure: ({ width, height, speedup, workers, ceiling }) =>
     `${width} × ${height} points ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,

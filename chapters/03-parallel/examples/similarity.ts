@@ -67,12 +67,9 @@ export default example(import.meta, {
     }
     using bar = progress('comparing all pairs', 1)
     const onProgress = (done: number, total: number) => bar.update(done / total)
+    const onOneThread = () => onThisThread((band) => similarity.compareRows(serial, band, contains))
     const measured = await compareWithSerial(
-      {
-        workers,
-        serial: () => onThisThread((band) => similarity.compareRows(serial, band, contains)),
-        parallel: onThePool,
-      },
+      { workers, serial: onOneThread, parallel: onThePool },
       { rounds: quick ? 5 : 15, signal, onProgress },
     )
     if (!serial.scores.every((score, at) => score === parallel.scores[at])) {
@@ -84,26 +81,22 @@ export default example(import.meta, {
     const plain = similarity.comparisonOf(sets)
     const ways: Record<string, () => unknown> = { index: () => similarity.compareByIndex(sets) }
     if (!quick) ways.sets = () => onThisThread((band) => similarity.compareSetRows(asSets, plain, band))
-    const others = await interleave(ways, { rounds: 1, signal, onProgress })
-    const indexMs = others.index?.ms ?? Number.NaN
-    const setsMs = others.sets?.ms
+    const timed = await interleave(ways, { rounds: 1, signal, onProgress })
+    const others = { prepareMs, indexMs: timed.index?.ms ?? Number.NaN, setsMs: timed.sets?.ms }
 
     const top = similarity.mostSimilar(parallel.scores, 5)
-    const svg = drawPairs(
-      documents,
-      similarity.symmetric(parallel.scores),
-      // Everything as similar as the fifth pair gets the strongest colour; otherwise the rest would be pale.
-      top.at(-1)?.score || 1,
-      `the share of their shingles of ${size} words that two texts have in common`,
-    )
+    // Everything as similar as the fifth pair gets the strongest colour; otherwise the rest would be pale.
+    const strongest = top.at(-1)?.score || 1
+    const subtitle = `the share of their shingles of ${size} words that two texts have in common`
+    const svg = drawPairs(documents, similarity.symmetric(parallel.scores), strongest, subtitle)
     const drawn = await picture('similarity.svg', svg)
     const pairs = (documents.length * (documents.length - 1)) / 2
     const rows = [
       ['a byte table per row', 1, milliseconds(measured.serialMs)],
       ['a byte table per row, on the pool', workers, milliseconds(measured.parallelMs)],
-      ['inverted index', 1, milliseconds(indexMs)],
+      ['inverted index', 1, milliseconds(others.indexMs)],
     ]
-    if (setsMs !== undefined) rows.unshift(['JavaScript Sets', 1, milliseconds(setsMs)])
+    if (others.setsMs !== undefined) rows.unshift(['JavaScript Sets', 1, milliseconds(others.setsMs)])
     print(
       '',
       table(
@@ -118,8 +111,7 @@ export default example(import.meta, {
       `Picture: ${drawn}`,
     )
     const named = top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score }))
-    const beside = { prepareMs, indexMs, setsMs }
-    return { documents: documents.length, pairs, size, ...measured, ...beside, top: named, picture: drawn }
+    return { documents: documents.length, pairs, size, ...measured, ...others, top: named, picture: drawn }
   },
   figure: ({ pairs, speedup, workers, ceiling }) =>
     `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,
