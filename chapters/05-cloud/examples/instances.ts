@@ -3,33 +3,45 @@
  *
  * Run it, from anywhere in the repository:
  *
- *     pnpm --filter 05-cloud start instances                            processes of this machine in the place of instances
+ *     pnpm --filter 05-cloud start instances                            processes of this machine stand in for instances
  *     pnpm --filter 05-cloud start instances --moto                     the whole walk, against moto; npm run moto installs it
  *     pnpm --filter 05-cloud start instances --aws                      what it would create in your account, and its price
- *     pnpm --filter 05-cloud start instances --aws --yes --count 2      really; some minutes and some cents
+ *     pnpm --filter 05-cloud start instances --aws --yes --count 2      creates it; takes some minutes and some cents
  *     pnpm --filter 05-cloud start instances clean --aws                removes whatever is left of it in your account
  *
- * The instances run wordcount's worker: their user data, a script run at the first boot, installs Node and starts it. Nobody
- * may log in unless you say from where (--ssh-from). Each ends by itself after --minutes, whatever becomes of this program.
+ * The instances run wordcount's worker: their user data, a script that runs at the first boot, installs Node and starts it.
+ * Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes, even if this
+ * program has died.
  *
- * Look for: everything that is created carries one tag, and nothing with that tag is left at the end.
+ * Look for: everything it creates carries one tag, and at the end nothing with that tag is left.
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import { example } from '@repo/common/example/example'
-import { flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
+import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { count as counted } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findLeftovers, removeLeftovers } from '../src/cloud/clean.ts'
-import { awsOption, isAmazon, nameOf, openCloud } from '../src/cloud/cloud.ts'
+import { tagKey, tagValue } from '../src/cloud/ownership.ts'
+import { isAmazon, nameOf } from '../src/cloud/place.ts'
 import { bill, costOf, type InstanceType, instanceTypes, mostInstances, needsYes } from '../src/cloud/prices.ts'
-import { tagKey, tagValue } from '../src/cloud/tag.ts'
-import { addressRange } from '../src/machines/address-range.ts'
-import { countOn, openFleet } from '../src/machines/fleet.ts'
 import { makeQueues } from '../src/queues.ts'
+import { findLeftovers, removeLeftovers } from '../src/session/leftovers.ts'
+import { awsOption, openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
+import { countOn, openCountingFleet } from '../src/wordcount/instance-workers.ts'
+
+/** From where one may log in: `203.0.113.7/32`. An address alone is a range of one. At most a /16, never everybody. */
+export const addressRange = accepting(
+  'IPv4 addresses such as 203.0.113.7 or 203.0.113.0/24, at most a /16: never the whole internet',
+  (text) => {
+    const [address = '', bits = '32', ...rest] = text.split('/')
+    const isRange = isIPv4(address) && /^\d{1,2}$/.test(bits) && rest.length === 0
+    return isRange && Number(bits) >= 16 && Number(bits) <= 32 ? `${address}/${Number(bits)}` : undefined
+  },
+)
 
 const volumeGigabytes = 8
 
@@ -39,10 +51,12 @@ export default example(import.meta, {
     type: oneOf(...(Object.keys(instanceTypes) as InstanceType[]))
       .default('t3.micro')
       .describe('their type'),
-    minutes: wholeNumber(10, 240).default(30).describe('after how many minutes each ends by itself'),
-    sshFrom: addressRange.optional().describe('who may log in by SSH; without it nobody'),
-    key: path('a file that is not there').optional().describe('keep the instances, and write their key to this file'),
-    moto: flag().describe('walk through the API of EC2 with moto, which keeps account of instances that do not exist'),
+    minutes: wholeNumber(10, 240).default(30).describe('minutes after which each instance ends by itself'),
+    sshFrom: addressRange.optional().describe('from where one may log in by SSH; by default nobody may'),
+    key: path('a file that does not exist yet')
+      .optional()
+      .describe('keep the instances, and write their key to this file'),
+    moto: flag().describe('use the API of EC2 with moto, which keeps account of instances that do not exist'),
     aws: awsOption,
     yes: flag().describe('create what costs money'),
   },
@@ -71,18 +85,24 @@ export default example(import.meta, {
     if (key && (!sshFrom || !place || place.kind === 'moto')) {
       throw new UsageError('--key', key, 'a file together with --ssh-from, and with --aws or AWS_ENDPOINT_URL')
     }
-    if (key && existsSync(key)) throw new UsageError('--key', key, 'a file that is not there yet')
+    if (key && existsSync(key)) throw new UsageError('--key', key, 'a file that does not exist yet')
     print(`${count} instances: ${where} …`)
+
+    // What instances need: code in a bucket, queues for their work, a key pair, a firewall, a role, an image.
     await using stack = new AsyncDisposableStack()
     const bucket = stack.use(await temporaryBucket(cloud.s3, { signal })).name
     const queues = stack.use(await makeQueues(cloud.sqs, { signal })).urls
-    const fleet = stack.use(await openFleet({ cloud, bucket, queues, type, minutes, sshFrom, signal, onStep: step }))
+    const needs = { cloud, bucket, queues, type, minutes, sshFrom, signal, onStep: step }
+    const fleet = stack.use(await openCountingFleet(needs))
 
+    // Launch them with the script that they run at their first boot.
     const ids = await fleet.launch(count, fleet.userData)
     step('launch', `${ids.join(', ')}; each ends ${place ? `by itself after ${minutes} minutes` : 'with this program'}`)
     for (const { id, state, address } of await fleet.list()) step('list', `${id} is ${state}: ${address}`)
+    // Storage that outlives a stop. It is told to end with its instance.
     step('volume', await fleet.attachVolume(ids[0] ?? '', volumeGigabytes))
 
+    // Send them jobs, and add up what they report.
     const work = async () => {
       using bar = progress('uploading the addresses', 1)
       const onProgress = (share: number, what: string) => bar.update(share, what)
@@ -91,17 +111,18 @@ export default example(import.meta, {
     const words = fleet.boots ? await work() : undefined
     step(
       'work',
-      words === undefined ? 'not waited for: unknown whether machines boot there' : `${counted(words)} words counted`,
+      words === undefined ? 'not waited for: perhaps no machine boots there' : `${counted(words)} words counted`,
     )
 
     const result = { on: where, instances: ids, minutes, words }
     if (key) {
       await writeFile(key, fleet.privateKey ?? '', { mode: 0o600, flag: 'wx' })
       for (const { address } of await fleet.list()) step('log in', `ssh -i ${key} ec2-user@${address}`)
-      step('kept', `for ${minutes} minutes; the rest is removed by: instances clean${aws ? ' --aws' : ''}`)
+      step('kept', `for ${minutes} minutes; to remove the rest: instances clean${aws ? ' --aws' : ''}`)
       stack.move()
       return { ...result, left: undefined }
     }
+    // Stop keeps the disks, terminate removes them. Then nothing with the chapter's tag is left.
     await fleet.stop(ids)
     for (const { id, state } of await fleet.list()) step('stop', `${id} is ${state}`)
     await fleet.terminate(ids)

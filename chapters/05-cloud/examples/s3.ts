@@ -1,5 +1,5 @@
 /**
- * s3: buckets and objects as one needs them: many small ones, large ones in parts, broken transfers that go on, and more
+ * s3: buckets and objects: many small ones at once, a large one in parts, interrupted transfers that go on, and more
  *
  * Run it, from anywhere in the repository:
  *
@@ -8,24 +8,33 @@
  *     pnpm --filter 05-cloud start s3 --clean
  *     pnpm --filter 05-cloud start s3 --aws
  *
- * A store is never next door: on this machine a proxy puts a link with a round trip of 30 ms before it. It also breaks the
+ * A real store is never next door, so a proxy on this machine adds a round trip of 30 ms to each request. It also breaks the
  * link half way through a file. With --clean the example removes the buckets and queues that killed runs have left.
  *
- * Look for: what many requests at once are worth, how little memory a large object takes, and which parts travel again.
+ * Look for: how much many requests at once gain, how little memory a large object needs, and which parts travel again.
  */
+import { randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
+import { interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { awsOption, openCloud, s3Client } from '../src/cloud/cloud.ts'
-import { slowLink } from '../src/local/slow-link.ts'
+import { s3Client } from '../src/cloud/clients.ts'
+import { type SlowLink, slowLink } from '../src/local/slow-link.ts'
 import { deleteQueue, leftQueues } from '../src/queues.ts'
-import { leftBuckets, removeBucket, temporaryBucket } from '../src/storage/buckets.ts'
-import { walkThrough } from '../src/storage/objects.ts'
-import { measureSmallObjects } from '../src/storage/small-objects.ts'
+import { awsOption, openCloud } from '../src/session/open.ts'
+import { deletePrefix, leftBuckets, listObjects, removeBucket, temporaryBucket } from '../src/storage/buckets.ts'
+import { findFeatures } from '../src/storage/features.ts'
+import { downloadFile, uploadFile } from '../src/storage/files.ts'
+import { forMany } from '../src/storage/many.ts'
+import { putIfNew } from '../src/storage/put-if-new.ts'
 import { measureStream, type StreamWay } from '../src/storage/stream.ts'
-import { transferOverBrokenLink } from '../src/storage/transfers.ts'
 
 const mega = 1_000_000
 
@@ -50,41 +59,64 @@ export default example(import.meta, {
       print(`Removed from ${name}: ${buckets.length} buckets, ${queues.length} queues.`, ...buckets, ...queues)
       return { removed: { buckets, queues } }
     }
-    const bucket = stack.use(await temporaryBucket(s3, { signal })).name
-    print(`Bucket ${bucket} in ${name}, removed at the end with all that is in it.`, '')
-
+    const Bucket = stack.use(await temporaryBucket(s3, { signal })).name
+    print(`Bucket ${Bucket} in ${name}, removed at the end with everything in it.`, '')
     const link = stack.use(await slowLink(places.storage, roundTrip, signal))
-    if (!link) print('It is not on this machine: no link is put before it, and none is broken.', '')
+    if (!link) print('The store is not on this machine: no link is put in front of it, and none is broken.', '')
     const far = stack.adopt(s3Client(link?.place ?? places.storage), (client) => client.destroy())
+
+    // Many small objects. Each request spends its time waiting for a round trip, and many can wait at once.
+    const body = randomBytes(4096)
+    const upload = (keys: string[], atOnce: number) =>
+      forMany(keys, { concurrency: atOnce, signal }, (Key, stop) =>
+        far.send(new PutObjectCommand({ Bucket, Key, Body: body }), { abortSignal: stop }),
+      )
+    const download = (keys: string[], atOnce: number) =>
+      forMany(keys, { concurrency: atOnce, signal }, async (Key, stop) => {
+        const { Body } = await far.send(new GetObjectCommand({ Bucket, Key }), { abortSignal: stop })
+        const data = await Body?.transformToByteArray()
+        if (!data || !body.equals(data)) throw new Error(`${Key} is not what was stored`)
+      })
+    // One by one the times add up, so a tenth of the objects is enough.
+    const all = Array.from({ length: objects }, (_, at) => `small/${at}`)
+    const few = all.slice(0, Math.ceil(objects / 10))
     using bar = progress('small objects', 1)
-    const small = await measureSmallObjects(far, bucket, {
-      objects,
-      oneByOne: Math.ceil(objects / 10),
-      concurrency,
-      objectBytes: 4096,
-      rounds: quick ? 1 : 3,
-      signal,
-      onProgress: (done, total) => bar.update(done / total),
+    const timings = await interleave(
+      {
+        uploadMany: () => upload(all, concurrency),
+        downloadMany: () => download(all, concurrency),
+        uploadOne: () => upload(few, 1),
+        downloadOne: () => download(few, 1),
+      },
+      { rounds: quick ? 1 : 3, signal, onProgress: (done, total) => bar.update(done / total) },
+    )
+    const small = (['upload', 'download'] as const).map((way) => {
+      const perSecond = {
+        one: (1000 * few.length) / timings[`${way}One`].ms,
+        many: (1000 * objects) / timings[`${way}Many`].ms,
+      }
+      return { way, ...perSecond, faster: perSecond.many / perSecond.one }
     })
-    const faster = { upload: small.upload.many / small.upload.one, download: small.download.many / small.download.one }
     print(
       table(
         [`${count(objects)} objects of 4 kB`, 'one by one', `${concurrency} at once`, ''],
-        (['upload', 'download'] as const).map((way) => [
+        small.map(({ way, one, many, faster }) => [
           way,
-          `${small[way].one.toFixed(0)} /s`,
-          `${small[way].many.toFixed(0)} /s`,
-          times(faster[way]),
+          `${one.toFixed(0)} /s`,
+          `${many.toFixed(0)} /s`,
+          times(faster),
         ]),
       ),
       '',
     )
 
+    // A large object travels in parts, each of which is in memory only while it is under way. Every way runs in a process of
+    // its own, src/storage/stream.program.ts, so that its memory can be measured.
     const streams = []
     const ways: StreamWay[] = ['upload by parts', 'upload by library', 'download by parts']
     for (const [at, way] of ways.entries()) {
       bar.update(at / ways.length, `${size} MB, ${way}`)
-      const task = { way, place: places.storage, bucket, key: 'large', bytes: size * mega }
+      const task = { way, place: places.storage, bucket: Bucket, key: 'large', bytes: size * mega }
       streams.push({ way, ...(await measureStream(task, signal)) })
     }
     if (new Set(streams.map(({ sha256 }) => sha256)).size > 1) throw new Error('what came back is not what was sent')
@@ -102,27 +134,74 @@ export default example(import.meta, {
       '',
     )
 
+    // A file over a link that breaks half way. What has arrived does not travel again.
     bar.update(0, 'a file over a broken link')
-    const broken = link && (await transferOverBrokenLink(link, { bucket, key: 'file' }, 32 * mega, signal))
+    const broken = link && (await transferOverBrokenLink(link, { bucket: Bucket, key: 'file' }, signal))
     if (broken) {
       print(
         `A file of 32 MB in ${broken.parts} parts over a link that breaks half way: ${broken.resumedUp} parts did not travel again on the way up, ${broken.resumedDown} on the way down; the same by ${broken.verified}.`,
       )
     }
 
-    const walk = await walkThrough(s3, bucket, 'small/', signal)
+    // An object has metadata of its owner's, and can be read in ranges.
+    const note = { Bucket, Key: 'notes/today.txt' }
+    const send = { abortSignal: signal }
+    await s3.send(new PutObjectCommand({ ...note, Body: 'one two three', Metadata: { author: 'me' } }), send)
+    const { Body, Metadata } = await s3.send(new GetObjectCommand({ ...note, Range: 'bytes=4-6' }), send)
+    const range = await Body?.transformToString()
+    // A presigned URL is a request that somebody else may send, without credentials.
+    const url = await getSignedUrl(s3, new GetObjectCommand(note), { expiresIn: 60 })
+    const presigned = await (await fetch(url, { signal })).text()
     print(
-      `Bytes 4 to 6 of ${walk.key}, by ${walk.author}: "${walk.range}". Through a presigned URL, without credentials: "${walk.presigned}".`,
-      `Listed ${count(walk.listed)} objects in pages of 100, and deleted ${count(walk.deleted)} in requests for 1,000 each.`,
-      walk.wrote
-        ? `Two writers would both write an object only if it is new: ${walk.wrote.filter(Boolean).length} of them wrote it.`
-        : 'This store cannot write an object only if it is new: two writers need a key each.',
-      `What else this store can do: ${walk.features.map(({ name, there }) => `${name}: ${there ? 'yes' : 'no'}`).join('; ')}.`,
+      `Bytes 4 to 6 of ${note.Key}, by ${Metadata?.author}: "${range}". Through a presigned URL, without credentials: "${presigned}".`,
     )
-    return { objects, concurrency, roundTrip: link && roundTrip, small, faster, size, streams, broken, walk }
+
+    // There are no folders: a listing asks for the keys with a prefix, page by page.
+    const listed = await Array.fromAsync(listObjects(s3, Bucket, 'small/', { signal, pageSize: 100 }))
+    const deleted = await deletePrefix(s3, Bucket, 'small/', { signal })
+    print(
+      `Listed ${count(listed.length)} objects in pages of 100, and deleted ${count(deleted)} in requests for 1,000 each.`,
+    )
+
+    // Two writers of one object do not overwrite each other where the store can write only what is new.
+    const features = await findFeatures(s3, Bucket, { signal })
+    const has = (feature: string) => features.some(({ name, there }) => name === feature && there)
+    const write = (writer: string) => putIfNew(s3, { bucket: Bucket, key: 'notes/first' }, writer, { signal })
+    const wrote = has('write only if new') ? await Promise.all(['one', 'another'].map(write)) : undefined
+    const others = ['public access blocked', 'lifecycle rules kept']
+    print(
+      wrote
+        ? `Two writers would both write an object only if it is new: ${wrote.filter(Boolean).length} of them wrote it.`
+        : 'This store cannot write an object only if it is new: two writers need a key each.',
+      `What else this store can do: ${others.map((feature) => `${feature}: ${has(feature) ? 'yes' : 'no'}`).join('; ')}.`,
+    )
+    const requests = { range, author: Metadata?.author, presigned, listed: listed.length, deleted, wrote }
+    return { objects, concurrency, roundTrip: link && roundTrip, small, size, streams, broken, ...requests }
   },
   figure: (result) =>
     'removed' in result
       ? `${result.removed?.buckets.length} buckets removed`
-      : `${result.objects} objects ${times(result.faster.upload)} and ${times(result.faster.download)} as fast at once`,
+      : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once`,
 })
+
+/** Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer is started again. */
+async function transferOverBrokenLink(link: SlowLink, target: { bucket: string; key: string }, signal: AbortSignal) {
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder()).path
+  // Two attempts per request are enough: more of them would not mend the link.
+  const s3 = stack.adopt(s3Client(link.place, { maxAttempts: 2 }), (client) => client.destroy())
+  const content = randomBytes(32 * mega)
+  const [path, back] = [join(folder, 'original'), join(folder, 'back')]
+  await writeFile(path, content)
+
+  async function twice<Result>(transfer: (onProgress: (done: number) => void) => Promise<Result>): Promise<Result> {
+    await transfer((done) => done >= content.length / 2 && link.proxy.refuse()).catch(() => signal.throwIfAborted())
+    link.proxy.heal()
+    return await transfer(() => {})
+  }
+  const options = { signal, concurrency: 2 }
+  const up = await twice((onProgress) => uploadFile(s3, target, path, { ...options, onProgress }))
+  const down = await twice((onProgress) => downloadFile(s3, target, back, { ...options, onProgress }))
+  if (!content.equals(await readFile(back))) throw new Error('what came back is not what was sent')
+  return { parts: up.parts, resumedUp: up.resumed, resumedDown: down.resumed, verified: down.verified }
+}

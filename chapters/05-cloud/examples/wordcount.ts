@@ -1,5 +1,5 @@
 /**
- * wordcount: map and reduce over a bucket: the words of 233 State of the Union addresses, counted by workers in the cloud
+ * wordcount: map and reduce over a bucket: workers in the cloud count the words of 233 State of the Union addresses
  *
  * Run it, from anywhere in the repository:
  *
@@ -9,10 +9,10 @@
  *     pnpm --filter 05-cloud start wordcount --on ec2                      workers launched by EC2, here by moto's
  *     pnpm --filter 05-cloud start wordcount --aws --bucket my-own-bucket
  *
- * The texts are objects in a bucket, the jobs messages in a queue, the workers processes that know neither each other nor
- * this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with the program.
+ * The texts are objects in a bucket, the jobs are messages in a queue, and the workers are processes that know neither each
+ * other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with the program.
  *
- * Look for: the same counts for any number of workers, also when some are killed; and, with --compare, how much of the
+ * Look for: the same counts for any number of workers, even if some are killed; and, with --compare, how much of the
  * machine's ceiling a second worker gives when each text is counted many times.
  */
 import { isDeepStrictEqual } from 'node:util'
@@ -23,14 +23,15 @@ import { compareWithSerial } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { awsOption, isAmazon, openCloud } from '../src/cloud/cloud.ts'
+import { isAmazon } from '../src/cloud/place.ts'
 import { bill, costOf, mostInstances, needsYes } from '../src/cloud/prices.ts'
-import { bucketOption, makeBucket, temporaryBucket } from '../src/storage/buckets.ts'
+import { makeQueues, untilHeld } from '../src/queues.ts'
+import { awsOption, openCloud } from '../src/session/open.ts'
+import { bucketOption, deletePrefix, makeBucket, temporaryBucket } from '../src/storage/buckets.ts'
 import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
-import type { Report } from '../src/wordcount/map-reduce.ts'
-import { summaryLines } from '../src/wordcount/report.ts'
-import { startTeam, type Team } from '../src/wordcount/team.ts'
+import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
 import { topWords } from '../src/wordcount/words.ts'
+import { startWorkers } from '../src/wordcount/workers.ts'
 
 export default example(import.meta, {
   options: {
@@ -40,7 +41,7 @@ export default example(import.meta, {
     kill: wholeNumber(0, 63).default(0).describe('workers that are killed when they have begun'),
     jobs: wholeNumber(1, 233).default(24).describe('jobs into which the texts are divided'),
     visibility: wholeNumber(1, 43_200).default(10).describe('seconds after which the job of a dead worker comes back'),
-    bucket: bucketOption.optional().describe('a bucket that is kept; without it one is made and removed'),
+    bucket: bucketOption.optional().describe('a bucket that is kept; by default a new one that is removed'),
     on: oneOf('processes', 'ec2').default('processes').describe('what the workers are; ec2 needs --aws or moto'),
     aws: awsOption,
     yes: flag().describe('launch instances in your account'),
@@ -58,7 +59,7 @@ export default example(import.meta, {
 
     await using stack = new AsyncDisposableStack()
     const cloud = stack.use(await openCloud({ aws, machines: onInstances, signal }))
-    const { s3, places } = cloud
+    const { s3, sqs, places } = cloud
     const minutes = 60
     if (onInstances && places.machines && isAmazon(places.machines)) {
       print(bill(costOf(workers, 't3.micro', 8 * workers), minutes))
@@ -68,47 +69,67 @@ export default example(import.meta, {
     const bucket = named ?? stack.use(await temporaryBucket(s3, { signal })).name
     print(`Counting words in ${cloud.name}, bucket ${bucket} …`)
 
+    // The texts become objects, unless the bucket has them already.
     using bar = progress('uploading the addresses', 1)
     const start = performance.now()
-    const onProgress = (share: number) => bar.update(share)
-    const { texts, uploaded } = await uploadAddresses(s3, bucket, { signal, onProgress })
+    const { texts, uploaded } = await uploadAddresses(s3, bucket, { signal, onProgress: (share) => bar.update(share) })
     const uploadMs = performance.now() - start
 
-    const onStep = (what: string, came: string) => print(`  ${what.padEnd(18)}${came}`)
-    const startOne = async (size: number) => {
-      const team = { bucket, texts, size, jobs, repeat, visibilitySeconds: visibility, signal }
-      return stack.use(await startTeam(cloud, { ...team, on: onInstances ? { minutes, onStep } : 'processes' }))
+    // Workers know the bucket and three queues: for jobs, for results, and for jobs that failed too often.
+    async function startPool(size: number) {
+      const { urls } = stack.use(await makeQueues(sqs, { visibilitySeconds: visibility, signal }))
+      const work = { queues: urls, visibilitySeconds: visibility }
+      const onStep = (what: string, result: string) => print(`  ${what.padEnd(18)}${result}`)
+      const machines = { cloud, bucket, type: 't3.micro', minutes, signal, onStep } as const
+      // Loaded only here: the SDK for EC2 is large.
+      const { launchWorkers } = onInstances ? await import('../src/wordcount/instance-workers.ts') : {}
+      const group = await (launchWorkers?.(size, { ...work, ...machines }) ?? startWorkers(size, places, work, signal))
+      const { processes, gone } = stack.use(group)
+      const prefix = `results/${urls.jobs.split('/').at(-1)}/`
+      stack.defer(async () => void (await deletePrefix(s3, bucket, prefix)))
+      return { urls, processes, gone, prefix }
     }
+
+    // Map: each job names some texts, and a worker writes their counts. Reduce: the counts of all jobs are added up.
     let again = 0
-    const countBy = async (team: Team, kill = 0) => {
+    async function countBy({ urls, gone, prefix }: Awaited<ReturnType<typeof startPool>>) {
       let done = 0
       const onReport = ({ outcome, tries }: Report) => {
         if (tries > 1) again++
         if (outcome === 'done') bar.update(++done / Math.min(jobs, texts.length), 'counting')
       }
-      return await team.count({ kill, onReport })
+      const list = jobsOf(texts, { bucket, prefix, count: jobs, repeat })
+      return await mapReduce({ s3, sqs }, urls, list, { signal, workersGone: gone, onReport })
     }
-    const all = await startOne(workers)
+    const pool = await startPool(workers)
     const begin = performance.now()
-    const total = await countBy(all, kill)
+    const counting = countBy(pool)
+
+    // Kill some workers while they hold a job; SIGKILL leaves them no time to put it back. A worker holds at most two, so
+    // when more are held than the others can hold, a victim holds one.
+    const finished = new AbortController()
+    const stop = AbortSignal.any([signal, finished.signal])
+    const held = Math.min(2 * (workers - kill) + 1, jobs)
+    const victims = pool.processes.slice(0, kill)
+    const killAll = () => victims.filter(({ process }) => process.kill('SIGKILL')).length
+    const killing = kill > 0 ? untilHeld(sqs, pool.urls.jobs, held, stop).then(killAll, () => 0) : 0
+    const total = await counting.finally(() => finished.abort())
+    const killed = await killing
     const ms = performance.now() - begin
 
     const local = countHere()
     if (!isDeepStrictEqual(total.counts, local.counts)) throw new Error('the cloud and this process count differently')
-    const one = compare ? await startOne(1) : undefined
+    const one = compare ? await startPool(1) : undefined
+    const onProgress = (done: number, all: number) => bar.update(done / all, 'counting, in turn with one worker')
     const measured =
       one &&
       (await compareWithSerial(
-        { serial: () => countBy(one), parallel: () => countBy(all), workers },
-        {
-          rounds: quick ? 1 : 5,
-          signal,
-          onProgress: (done, all) => bar.update(done / all, 'counting, in turn with one worker'),
-        },
+        { serial: () => countBy(one), parallel: () => countBy(pool), workers },
+        { rounds: quick ? 1 : 5, signal, onProgress },
       ))
 
-    // Loading what draws takes longer than loading all the rest.
-    const { decadePlot } = await import('../src/wordcount/decades.ts')
+    // Loaded late: the library that draws takes longer to load than everything else.
+    const { decadePlot, summaryLines } = await import('../src/wordcount/report.ts')
     const result = {
       objects: total.objects.length,
       bytes: total.bytes,
@@ -121,7 +142,7 @@ export default example(import.meta, {
       localMs: local.ms,
       uploaded,
       uploadMs,
-      killed: total.killed,
+      killed,
       again,
       ...(measured && { oneWorkerMs: measured.serialMs, speedup: measured.speedup, ceiling: measured.ceiling }),
       picture: await picture('wordcount.svg', decadePlot(total.objects)),

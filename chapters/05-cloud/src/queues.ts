@@ -1,7 +1,7 @@
 /**
- * A queue in the cloud delivers each message at least once. Who receives one has it for a while, the visibility timeout:
- * it is hidden from everybody else, and comes back unless it is deleted by then. So the message of a worker that dies is
- * done by another, and now and then one is done twice. A message that has come back too often goes to the dead letters.
+ * A queue in the cloud delivers each message at least once. After a delivery the message is hidden from other consumers for
+ * a while, the visibility timeout. Unless it is deleted by then, it comes back. So when a worker dies, another one does its
+ * job, and now and then a job is done twice. A message that comes back too often goes to the dead letters.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -18,13 +18,12 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
-import { tagKey, tagValue } from './cloud/tag.ts'
-import { isOwnName, ownName, ownPrefix } from './storage/buckets.ts'
+import { isOwnName, ownName, ownPrefix, tagKey, tagValue } from './cloud/ownership.ts'
 
 export interface QueueUrls {
   jobs: string
   results: string
-  /** The jobs that failed too often. */
+  /** Jobs that failed too often. */
   dead: string
 }
 
@@ -33,17 +32,17 @@ export interface Queues extends AsyncDisposable {
 }
 
 export interface QueueOptions {
-  /** How long who receives a job has it, unless it asks for more time; 30. */
+  /** The visibility timeout of jobs; 30. */
   visibilitySeconds?: number
-  /** After so many deliveries a job goes to the dead letters; 3. */
+  /** How many deliveries a job gets before it goes to the dead letters; 3. */
   tries?: number
   signal?: AbortSignal | undefined
 }
 
-/** The longest that a request for messages may wait for one. */
+/** The longest time that a request may wait for a message. */
 const waitSeconds = 20
 
-/** Makes the three queues of one run; disposing of them deletes them. */
+/** Creates the three queues of one run. Disposing of them deletes them. */
 export async function makeQueues(
   sqs: SQSClient,
   { visibilitySeconds = 30, tries = 3, signal }: QueueOptions = {},
@@ -54,7 +53,7 @@ export async function makeQueues(
     const { QueueUrl = '' } = await sqs.send(
       new CreateQueueCommand({
         QueueName: `${name}-${purpose}`,
-        // What a killed program leaves in it is gone after an hour; an empty queue costs nothing.
+        // What a killed program leaves in it disappears after an hour. An empty queue costs nothing.
         Attributes: { MessageRetentionPeriod: '3600', ...attributes },
         tags: { [tagKey]: tagValue },
       }),
@@ -87,14 +86,14 @@ export async function queueArn(sqs: SQSClient, url: string): Promise<string> {
   return (await sqs.send(request)).Attributes?.QueueArn ?? ''
 }
 
-/** Sends values as JSON, in as few requests as may be. */
+/** Sends values as JSON, in as few requests as possible. */
 export async function sendAll(sqs: SQSClient, url: string, values: unknown[], signal?: AbortSignal): Promise<void> {
   const most = 10
   for (let at = 0; at < values.length; at += most) {
     let entries = values
       .slice(at, at + most)
       .map((value, index) => ({ Id: `${index}`, MessageBody: JSON.stringify(value) }))
-    // A batch may succeed in part.
+    // Some messages of a batch may fail.
     for (let attempt = 1; entries.length > 0; attempt++) {
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: entries }), {
         abortSignal: signal,
@@ -110,7 +109,7 @@ export async function send(sqs: SQSClient, url: string, value: unknown, signal?:
   await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(value) }), { abortSignal: signal })
 }
 
-/** Yields what arrives in a queue, each message deleted before it is handed out: for what may be lost with its reader. */
+/** Yields the values that arrive in a queue. It deletes each message first, so a message may be lost with its reader. */
 export async function* receiveAll<Value>(
   sqs: SQSClient,
   url: string,
@@ -139,18 +138,18 @@ async function receive(sqs: SQSClient, url: string, most: number, signal: AbortS
 }
 
 export interface ConsumeOptions {
-  /** Aborted when this consumer shall leave: what it holds goes back at once. */
+  /** When aborted, the consumer puts back what it holds and leaves. */
   leave: AbortSignal
-  /** The queue's; the message is claimed again each third of it. */
+  /** The queue's visibility timeout. A consumer asks for more time whenever a third of it has passed. */
   visibilitySeconds: number
-  /** How many messages at once; 1. */
+  /** How many messages to work on at once; 1. */
   concurrency?: number
 }
 
 /**
- * Receives messages and hands each to `work` until told to leave. A message whose work is fulfilled is deleted; one whose
- * work is rejected comes back, and at last goes to the dead letters. While the work runs the message is claimed again and
- * again, as long as the work lets the event loop turn.
+ * Hands messages to `work` until told to leave. A message is deleted when its work is fulfilled. When its work is rejected,
+ * it comes back, and at last goes to the dead letters. While the work runs, the message stays hidden, as long as the work
+ * lets the event loop turn.
  *
  * @throws when the queue cannot be reached
  */
@@ -163,7 +162,7 @@ export async function consume<Value>(
   async function handle({ Body = 'null', ReceiptHandle, Attributes }: Message) {
     const message = { QueueUrl: url, ReceiptHandle }
     const hideFor = async (seconds: number) => {
-      // Refused when the message is no longer ours, which its deletion or its next delivery shows.
+      // The queue refuses when another consumer has the message now. Then deleting it fails too, or it is done twice.
       await sqs.send(new ChangeMessageVisibilityCommand({ ...message, VisibilityTimeout: seconds })).catch(() => {})
     }
     const tries = Number(Attributes?.ApproximateReceiveCount ?? 1)
@@ -174,7 +173,7 @@ export async function consume<Value>(
       await sqs.send(new DeleteMessageCommand(message))
     } catch {
       clearInterval(claim)
-      // Back to the others: at once when we leave, and after a while when the work has failed.
+      // It goes back at once when we leave, and after a while when the work has failed.
       await hideFor(leave.aborted ? 0 : Math.min(visibilitySeconds, 2 ** tries - 1))
     }
   }
@@ -192,7 +191,7 @@ export async function consume<Value>(
   await Promise.all(Array.from({ length: concurrency }, take))
 }
 
-/** Waits until so many messages are with consumers. How many are is known only about, and in a real cloud a while later. */
+/** Waits until consumers hold at least `messages` messages. A real cloud only knows the number roughly, and a while later. */
 export async function untilHeld(sqs: SQSClient, url: string, messages: number, signal: AbortSignal): Promise<void> {
   const ask = new GetQueueAttributesCommand({
     QueueUrl: url,
@@ -205,7 +204,7 @@ export async function untilHeld(sqs: SQSClient, url: string, messages: number, s
   }
 }
 
-/** The queues that programs of this chapter made for one run and did not live to delete, by their URLs. */
+/** The URLs of queues that this chapter's programs have left, because they were killed. */
 export async function leftQueues(sqs: SQSClient): Promise<string[]> {
   const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: ownPrefix, MaxResults: 1000 }))
   return QueueUrls.filter((url) => {

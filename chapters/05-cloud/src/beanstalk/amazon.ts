@@ -1,4 +1,4 @@
-/** Elastic Beanstalk through Amazon's API: the other side of the interface in platform.ts. */
+/** Elastic Beanstalk through Amazon's API, behind the interface in platform.ts. */
 import { createHash } from 'node:crypto'
 import {
   CreateApplicationCommand,
@@ -7,14 +7,16 @@ import {
   DeleteApplicationCommand,
   DescribeApplicationsCommand,
   DescribeEnvironmentsCommand,
-  type ElasticBeanstalkClient,
+  ElasticBeanstalkClient,
   ListAvailableSolutionStacksCommand,
   SwapEnvironmentCNAMEsCommand,
   TerminateEnvironmentCommand,
 } from '@aws-sdk/client-elastic-beanstalk'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { tagKey, tagValue } from '../cloud/tag.ts'
-import { isOwnName } from '../storage/buckets.ts'
+import { clientConfig } from '../cloud/clients.ts'
+import { explainErrors } from '../cloud/errors.ts'
+import { isOwnName, tagKey, tagValue } from '../cloud/ownership.ts'
+import type { Place } from '../cloud/place.ts'
 import type { Environment, EnvironmentRequest, Health, Platform, Status } from './platform.ts'
 
 export interface BeanstalkOptions {
@@ -22,7 +24,7 @@ export interface BeanstalkOptions {
   s3: S3Client
   /** The bucket that bundles are uploaded to. */
   bucket: string
-  /** The queue whose messages worker tiers are handed. */
+  /** The queue that feeds the worker tiers. */
   queueUrl: string
   /** The application's name, new in the account. */
   application: string
@@ -32,9 +34,15 @@ export interface BeanstalkOptions {
 
 const tags = [{ Key: tagKey, Value: tagValue }]
 
+/** A client for Elastic Beanstalk. Its errors are one clear line. */
+export function beanstalkClient(place: Place): Disposable & { client: ElasticBeanstalkClient } {
+  const client = explainErrors(new ElasticBeanstalkClient(clientConfig(place)), place)
+  return { client, [Symbol.dispose]: () => client.destroy() }
+}
+
 /**
- * Creates an application. Disposing of it deletes the application and asks for the end of all its environments; to wait
- * for their end is the caller's.
+ * Creates an application. Disposing of it deletes the application and makes all its environments end. It does not wait for
+ * their end.
  */
 export async function createBeanstalk(options: BeanstalkOptions): Promise<Platform> {
   const { beanstalk, s3, bucket, application } = options
@@ -97,18 +105,18 @@ export async function environmentsOf(beanstalk: ElasticBeanstalkClient, applicat
   }))
 }
 
-/** Deletes an application and, with it, its versions and its environments, which takes some minutes more. */
+/** Deletes an application with its versions and environments. The environments take some minutes to end. */
 export async function deleteApplication(beanstalk: ElasticBeanstalkClient, application: string): Promise<void> {
   await beanstalk.send(new DeleteApplicationCommand({ ApplicationName: application, TerminateEnvByForce: true }))
 }
 
-/** The applications that programs of this chapter made for one run and did not live to delete. */
+/** The names of applications that this chapter's programs have left, because they were killed. */
 export async function leftApplications(beanstalk: ElasticBeanstalkClient): Promise<string[]> {
   const { Applications = [] } = await beanstalk.send(new DescribeApplicationsCommand({}))
   return Applications.flatMap(({ ApplicationName = '' }) => (isOwnName(ApplicationName) ? ApplicationName : []))
 }
 
-/** Beanstalk's name for its newest Node.js; it changes with every release. */
+/** Beanstalk's name for its newest Node.js platform. It changes with every release. */
 async function newestNodeStack(beanstalk: ElasticBeanstalkClient): Promise<string> {
   const { SolutionStacks = [] } = await beanstalk.send(new ListAvailableSolutionStacksCommand({}))
   const [newest] = SolutionStacks.flatMap((name) => {
@@ -121,7 +129,7 @@ async function newestNodeStack(beanstalk: ElasticBeanstalkClient): Promise<strin
 
 function optionSettings({ tier, settings }: EnvironmentRequest, { queueUrl, instanceProfile }: BeanstalkOptions) {
   const options: [namespace: string, optionName: string, value: string][] = [
-    // One instance without a load balancer: a practice system needs no second, and the balancer costs more than it.
+    // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an instance.
     ['aws:elasticbeanstalk:environment', 'EnvironmentType', 'SingleInstance'],
     ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
     ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', instanceProfile],

@@ -1,18 +1,16 @@
-/** Programs as the zip that Elastic Beanstalk takes. */
+/** Packs programs into the zip that Elastic Beanstalk takes. */
 import { bundleProgram } from '@repo/common/process/bundle'
 import { strToU8, zipSync } from 'fflate'
+import { oldestNode } from '../machines/user-data.ts'
 
-/** The tiers of the application: each is a bundle of its own. */
+/** The tiers of the application. Each has its own bundle. */
 export type Tier = 'web' | 'worker'
 
-/** The oldest Node the bundles run on: Elastic Beanstalk's platforms lag behind. */
-export const oldestNode = 'node22'
-
 /**
- * A tier as a source bundle: the program, a Procfile that says how to start it, and a package.json without dependencies,
- * so that nothing is installed on the instance.
+ * A tier as a source bundle: the program, a Procfile that says how to start it, and a package.json without dependencies.
+ * Nothing is installed on the instance.
  *
- * @param version what the tier answers when asked which one it is
+ * @param version the version that the tier reports
  */
 export async function bundleTier(tier: Tier, version: string): Promise<Uint8Array> {
   const program = await bundleProgram(new URL(`./${tier}-tier.program.ts`, import.meta.url), {
@@ -22,12 +20,12 @@ export async function bundleTier(tier: Tier, version: string): Promise<Uint8Arra
   const manifest = { name: `words-${tier}`, version: '1.0.0', private: true, type: 'module', engines: { node: '>=22' } }
   return zipSync(
     {
-      // Beanstalk's name for the process that is given PORT, also in a worker tier: there the daemon is its client.
+      // Beanstalk calls the process that gets PORT `web`, even in a worker tier, where the daemon is its client.
       Procfile: strToU8('web: node server.mjs\n'),
       'package.json': strToU8(`${JSON.stringify(manifest, undefined, 2)}\n`),
       'server.mjs': program,
     },
-    // No time of day in it: what has not changed has the same checksum.
+    // A constant time: the same content gives the same checksum.
     { mtime: new Date(2026, 0, 1), level: 6 },
   )
 }

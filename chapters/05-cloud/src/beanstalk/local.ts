@@ -1,6 +1,6 @@
 /**
- * Elastic Beanstalk on this machine: each environment is the bundle, unpacked, with the process that its Procfile names,
- * and beside a worker tier's process the daemon that hands it messages.
+ * Elastic Beanstalk on this machine. An environment is an unpacked bundle with the process that its Procfile names. Beside
+ * the process of a worker tier runs the daemon that hands it messages.
  */
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -19,7 +19,7 @@ import { type DaemonOptions, runDaemon } from './sqs-daemon.ts'
 
 export interface LocalPlatformOptions {
   sqs: SQSClient
-  /** The queue whose messages worker tiers are handed. */
+  /** The queue that feeds the worker tiers. */
   queueUrl: string
   onDelivery?: DaemonOptions['onDelivery']
   /** Ends everything when aborted. */
@@ -30,14 +30,14 @@ interface Running extends AsyncDisposable {
   environment: Environment
 }
 
-/** The name by which clients know an environment: an address that stays when another environment takes its place. */
+/** The address by which clients know an environment. It stays when another environment takes over. */
 interface Named extends AsyncDisposable {
   url: string
-  /** Where requests go now; 0 until the environment's program listens. */
+  /** The port that requests go to; 0 until the environment's program listens. */
   port: number
 }
 
-/** Starts with no environment; disposing of it ends them all. */
+/** Opens a platform without environments. Disposing of it ends all that it has then. */
 export async function localPlatform(options: LocalPlatformOptions): Promise<Platform> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
@@ -46,7 +46,7 @@ export async function localPlatform(options: LocalPlatformOptions): Promise<Plat
   const names = new Map<string, Named>()
   const namedOf = (name: string) => {
     const named = names.get(name)
-    if (!named) throw new Error(`there is no environment ${name} that clients know`)
+    if (!named) throw new Error(`no environment with an address is called ${name}`)
     return named
   }
   const terminate = async (name: string) => {
@@ -66,8 +66,8 @@ export async function localPlatform(options: LocalPlatformOptions): Promise<Plat
     async createEnvironment(request) {
       const { name, tier, version } = request
       const bundle = versions.get(version)
-      if (!bundle) throw new Error(`there is no version ${version}`)
-      if (running.has(name)) throw new Error(`there is an environment ${name} already`)
+      if (!bundle) throw new Error(`version ${version} does not exist`)
+      if (running.has(name)) throw new Error(`environment ${name} exists already`)
       const environment: Environment = { name, tier, version, status: 'Launching', health: 'Grey' }
       const named = tier === 'web' ? await giveName() : undefined
       if (named) names.set(name, named)
@@ -116,12 +116,12 @@ async function start(
     const port = await freePort()
     const url = `http://127.0.0.1:${port}/`
     const server = await startServer({
-      // No shell: a Procfile of ours has plain words.
+      // Without a shell: our Procfiles have plain words only.
       command: command === 'node' ? process.execPath : command,
       args,
       cwd: home,
       env: { ...settings, PORT: String(port) },
-      // The health check of an environment.
+      // The health check.
       ready: async () => (await fetch(url).catch(() => undefined))?.ok === true,
       readyTimeoutMs: 30_000,
       signal,
@@ -140,7 +140,7 @@ async function start(
     daemon.catch((error: Error) => {
       Object.assign(environment, { health: 'Red', reason: error.message })
     })
-    // Before the program that answers it.
+    // The daemon ends before the program that it calls.
     stack.defer(async () => {
       stopping.abort()
       await daemon.catch(() => {})
@@ -153,14 +153,14 @@ async function start(
 async function unpack(bundle: Uint8Array, home: string) {
   for (const [name, content] of Object.entries(unzipSync(bundle))) {
     const file = join(home, name)
-    // A zip may name files outside of the folder it is unpacked into.
+    // A zip can name files outside of the folder that it is unpacked into.
     if (relative(home, file).startsWith('..')) throw new Error(`the bundle has a file "${name}"`)
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, content)
   }
 }
 
-/** The words of the command that a Procfile has for `web`. */
+/** The words of the Procfile's command for `web`. */
 function webProcess(procfile: string): string[] {
   const command = /^web:(.*)$/m.exec(procfile)?.[1]
   if (!command?.trim()) throw new Error('the Procfile has no line "web: <command>"')

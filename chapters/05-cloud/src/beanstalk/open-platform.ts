@@ -1,15 +1,15 @@
-/** Chooses the platform for the two tiers, and says what their programs find in their environment there. */
+/** Chooses the platform for the two tiers, and sets the environment variables of their programs. */
 import { randomBytes } from 'node:crypto'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { beanstalkClient } from '../cloud/clean.ts'
-import { anonymous, type Cloud, placesForWorkers } from '../cloud/cloud.ts'
-import { webPermissions, workerPermissions } from '../machines/permissions.ts'
+import type { Cloud } from '../cloud/clients.ts'
+import { ownName } from '../cloud/ownership.ts'
+import { placesForWorkers, withoutKeys } from '../cloud/place.ts'
 import { machineClients } from '../machines/resources.ts'
 import { createRole, deleteRole } from '../machines/roles.ts'
 import { queueArn } from '../queues.ts'
-import { ownName } from '../storage/buckets.ts'
-import { createBeanstalk } from './amazon.ts'
+import { beanstalkClient, createBeanstalk } from './amazon.ts'
 import { localPlatform } from './local.ts'
+import { webPermissions, workerPermissions } from './permissions.ts'
 import { type Platform, waitForEnd } from './platform.ts'
 import type { DaemonOptions } from './sqs-daemon.ts'
 
@@ -19,20 +19,20 @@ export interface OpenPlatformOptions {
   /** The queue between the tiers. */
   queueUrl: string
   signal: AbortSignal
-  /** Told of every answer of a worker tier of this machine. */
+  /** Called with every answer of a worker tier on this machine. */
   onDelivery?: DaemonOptions['onDelivery']
 }
 
 export interface OpenPlatform extends Platform {
-  /** The names of environments are shared by a whole region: this one is new. */
+  /** A new name for an environment. All environments of a region share one set of names. */
   nameFor: (purpose: string) => string
   /** The environment variables of both tiers. */
   settings: Record<string, string>
-  /** Whether the tiers really run: not with moto, which only keeps account of them. */
+  /** Whether the tiers really run. With moto, which only keeps account of them, they do not. */
   runs: boolean
 }
 
-/** Elastic Beanstalk where the cloud has machines, else processes here. Disposing of it ends all environments, and waits. */
+/** Opens Elastic Beanstalk where the cloud has machines, else processes here. Disposing of it waits until all environments have ended. */
 export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPlatform> {
   const { cloud, bucket, queueUrl, signal, onDelivery } = options
   const { s3, sqs, places } = cloud
@@ -55,7 +55,7 @@ export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPl
   const platform = stack.use(
     await createBeanstalk({ beanstalk, s3, bucket, queueUrl, application, instanceProfile: application }),
   )
-  // The application is deleted only when its environments have let go of everything.
+  // Delete the application only after its environments have ended.
   stack.defer(async () => {
     const all = await platform.environments()
     for (const { name, status } of all) if (status !== 'Terminating') await platform.terminate(name)
@@ -68,11 +68,7 @@ export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPl
     nameFor,
     settings: {
       ...settings,
-      ...placesForWorkers({
-        storage: anonymous(places.storage),
-        queues: anonymous(places.queues),
-        machines: undefined,
-      }),
+      ...placesForWorkers(withoutKeys(places)),
       AWS_REGION: await s3.config.region(),
     },
     runs: place.kind !== 'moto',

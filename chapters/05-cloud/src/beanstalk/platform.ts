@@ -1,11 +1,11 @@
 /**
- * What the example needs of Elastic Beanstalk, as an interface with two sides: processes on this machine
- * (local-platform.ts) and Amazon's API (beanstalk.ts).
+ * The part of Elastic Beanstalk that the example needs, as an interface. Behind it are processes on this machine (local.ts)
+ * or Amazon's API (amazon.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Tier } from './bundle.ts'
 
-/** How an environment is, in Beanstalk's words. */
+/** The state of an environment, in Beanstalk's words. */
 export type Status = 'Launching' | 'Updating' | 'Ready' | 'Terminating' | 'Terminated'
 export type Health = 'Grey' | 'Green' | 'Yellow' | 'Red'
 
@@ -15,9 +15,9 @@ export interface Environment {
   version: string
   status: Status
   health: Health
-  /** The name by which clients know it, which a swap gives to another environment; only of web tiers. */
+  /** The address by which clients know it. A swap gives it to another environment. Worker tiers have none. */
   cname?: string | undefined
-  /** Why it is red, where that is known. */
+  /** Why it is red, if that is known. */
   reason?: string | undefined
 }
 
@@ -25,22 +25,22 @@ export interface EnvironmentRequest {
   name: string
   tier: Tier
   version: string
-  /** The environment variables its program finds. */
+  /** Environment variables for its program. */
   settings: Record<string, string>
 }
 
 export interface Platform extends AsyncDisposable {
   /** For a sentence to the reader. */
   name: string
-  /** Makes a bundle available under a label. */
+  /** Stores a bundle under a label. */
   createVersion: (label: string, bundle: Uint8Array) => Promise<void>
-  /** Has an environment started; it is not ready when this is fulfilled. */
+  /** Starts an environment. It is not ready yet when this is fulfilled. */
   createEnvironment: (request: EnvironmentRequest) => Promise<void>
-  /** All environments of the application but those that have ended. */
+  /** The environments of the application that have not ended. */
   environments: () => Promise<Environment[]>
-  /** Exchanges the names by which clients know two environments of the web tier. */
+  /** Exchanges the addresses of two environments of the web tier. */
   swap: (one: string, other: string) => Promise<void>
-  /** Ends an environment; it may still be there when this is fulfilled. */
+  /** Ends an environment. It may still exist when this is fulfilled. */
   terminate: (name: string) => Promise<void>
 }
 
@@ -87,7 +87,7 @@ export async function waitForHealth(
 
 const isHealthy = ({ status, health }: Environment) => status === 'Ready' && health === 'Green'
 
-/** Waits until there is none of these environments any more. */
+/** Waits until none of these environments exists any more. */
 export async function waitForEnd(
   platform: Pick<Platform, 'environments'>,
   names: string[],

@@ -1,9 +1,9 @@
 /**
- * What Elastic Beanstalk runs beside the application on every instance of a worker tier: a daemon that takes messages from
- * the queue and hands each to the application as a POST on the same machine. 200 means done, and the message is deleted;
- * everything else, and no answer, means that it shall come again.
+ * The daemon that Elastic Beanstalk runs beside the application on every instance of a worker tier. It takes messages from
+ * the queue and posts each to the application on the same machine. After an answer of 200 it deletes the message. After any
+ * other answer, or none, the message comes again.
  *
- * Amazon's own (aws-sqsd) is not for download; this one keeps to its documentation:
+ * Amazon's own daemon, aws-sqsd, cannot be downloaded. This one follows its documentation:
  * https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/using-features-managing-env-tiers.html
  */
 import {
@@ -19,21 +19,26 @@ export interface DaemonOptions {
   queueUrl: string
   /** Where the application listens. */
   url: string
-  /** How many messages the application is given at once; 10. Beanstalk's "HTTP connections". */
-  connections?: number
-  /** How long the application may take for one; 299 s. Beanstalk's "inactivity timeout". */
+  /** How long the application may take for a message; 299 s. Beanstalk's "inactivity timeout". */
   inactivityTimeoutMs?: number
-  /** After how long a failed message may be taken again; 2 s. Beanstalk's "error visibility timeout". */
+  /** How long a failed message stays hidden; 2 s. Beanstalk's "error visibility timeout". */
   errorVisibilityTimeoutS?: number
-  /** Told of every answer: the HTTP status, or why there was none. */
+  /** Called with every answer: the HTTP status, or why there was no answer. */
   onDelivery?: (messageId: string, answer: number | Error) => void
-  /** Ends the daemon once the messages it has taken are answered. */
+  /** When aborted, the daemon waits for the answers to the messages it has taken, and ends. */
   signal: AbortSignal
 }
 
-/** Hands messages to the application until the signal is aborted. Fails where the queue does. */
+/** How many messages the application gets at once. Beanstalk's "HTTP connections"; a request for messages takes no more. */
+const connections = 10
+
+/**
+ * Hands messages to the application until the signal is aborted.
+ *
+ * @throws an error when the queue fails
+ */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { sqs, queueUrl, connections = 10, signal } = options
+  const { sqs, queueUrl, signal } = options
   const underWay = new Set<Promise<void>>()
   let failure: unknown
   while (!signal.aborted && failure === undefined) {
@@ -41,7 +46,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       .send(
         new ReceiveMessageCommand({
           QueueUrl: queueUrl,
-          MaxNumberOfMessages: Math.min(10, connections - underWay.size),
+          MaxNumberOfMessages: connections - underWay.size,
           WaitTimeSeconds: 20,
           MessageSystemAttributeNames: ['ApproximateReceiveCount', 'ApproximateFirstReceiveTimestamp'],
           MessageAttributeNames: ['All'],

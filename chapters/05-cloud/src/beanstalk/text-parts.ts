@@ -1,6 +1,6 @@
 /**
- * How the programs that take texts and those that count them share the work: a text lies in a bucket as parts, each part has
- * a message in a queue, and its counts come to lie beside it. Whoever knows the text's id knows how far it is.
+ * How the two tiers share the work. A text lies in a bucket as parts, and each part has a message in a queue. The counts of
+ * a part go into the same bucket. So the text's id is enough to find out how far it is.
  */
 import { randomUUID } from 'node:crypto'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -10,34 +10,34 @@ import { sendAll } from '../queues.ts'
 import { listObjects } from '../storage/buckets.ts'
 import { addCounts, type Counts, topWords, wordsIn } from '../wordcount/words.ts'
 
-/** The body of a message: which part to count. */
+/** The body of a message: the part to count. */
 export interface TextPart {
-  /** The text's, a UUID. */
+  /** The id of the text, a UUID. */
   id: string
   part: number
 }
 
-/** What is written for a part. */
+/** The result for a part. */
 export interface PartCounts {
   counts: [word: string, count: number][]
 }
 
-/** The object that holds a part; without a part, the prefix of all. */
+/** The key of a part; without `part`, the prefix of all parts. */
 export const partKey = ({ id, part }: { id: string; part?: number }) => `texts/${id}/${part ?? ''}`
 
-/** The object that holds a part's counts. The same part always has the same one: counting twice changes nothing. */
+/** The key of a part's counts. It is always the same for a part, so counting twice changes nothing. */
 export const countsKey = ({ id, part }: { id: string; part?: number }) => `counts/${id}/${part ?? ''}`
 
 const mostParts = 200
 const smallestPart = 10_000
 
-/** Cuts a text between lines, or between words where a line is long, into at most 200 parts of some 10,000 characters or more. */
+/** Cuts a text between words into at most 200 parts of about 10,000 characters or more. */
 export function splitText(text: string): string[] {
   const size = Math.max(smallestPart, Math.ceil(text.length / mostParts))
   const parts: string[] = []
   for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + size)
-    // A word is never cut in two.
+    // Go on to the end of the word.
     while (end < text.length && /\S/.test(text[end - 1] ?? '')) end++
     parts.push(text.slice(start, end))
     start = end
@@ -52,21 +52,21 @@ export interface Shared {
   queueUrl: string
 }
 
-/** How far a text is. */
+/** The state of a text. */
 export interface TextStatus {
   id: string
   parts: number
   counted: number
-  /** Once all parts are counted. */
+  /** The totals, once all parts are counted. */
   words?: number
   distinct?: number
-  /** The ten most frequent words, the first of those that are as frequent in alphabetical order. */
+  /** The ten most frequent words. */
   top?: { word: string; count: number }[]
 }
 
 const requestsAtOnce = 16
 
-/** Hands a text in: its parts first, so that whoever gets a message finds its part. */
+/** Stores a text, then sends its messages: a worker that gets a message finds the part. */
 export async function submitText({ s3, sqs, bucket, queueUrl }: Shared, text: string): Promise<TextStatus> {
   const id = randomUUID()
   const parts = splitText(text)
@@ -78,7 +78,7 @@ export async function submitText({ s3, sqs, bucket, queueUrl }: Shared, text: st
   return { id, parts: parts.length, counted: 0 }
 }
 
-/** Looks how far a text is, and adds up its counts when it is done; undefined when there is no such text. */
+/** The state of a text, with its totals when all parts are counted. Undefined when the text does not exist. */
 export async function textStatus(
   { s3, bucket }: Pick<Shared, 's3' | 'bucket'>,
   id: string,

@@ -1,14 +1,14 @@
-/** What clients of the web tier do. */
+/** Clients of the web tier. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TextStatus } from './text-parts.ts'
 
 export interface ClientOptions {
   signal: AbortSignal
-  /** How many parts are counted, of how many. */
+  /** Called with the number of counted parts, and of all parts. */
   onProgress?: (counted: number, parts: number) => void
 }
 
-/** Hands a text to the web tier, asks how far it is until it is done, and returns the counts. */
+/** Sends a text to the web tier, polls until it is counted, and returns the counts. */
 export async function countThroughWebTier(
   url: string,
   text: string,
@@ -30,15 +30,15 @@ export async function countThroughWebTier(
 
 const isDone = (status: TextStatus): status is Required<TextStatus> => status.top !== undefined
 
-/** Asks one address again and again until it is disposed of. */
+/** A client that sends one request after the other to an address, until it is disposed of. */
 export interface Watch extends AsyncDisposable {
   requests: number
   failed: number
-  /** Fulfilled when this version has answered so many times in a row. */
+  /** Fulfilled when this version has answered `times` times in a row. */
   until: (version: string, times: number, timeoutMs: number) => Promise<void>
 }
 
-/** Starts asking an address for the version that answers there, one request after the other. */
+/** Starts asking an address which version answers there. */
 export function watchVersion(url: string, signal: AbortSignal): Watch {
   const stopping = new AbortController()
   const stop = AbortSignal.any([signal, stopping.signal])
@@ -51,7 +51,7 @@ export function watchVersion(url: string, signal: AbortSignal): Watch {
       const deadline = performance.now() + timeoutMs
       while (answered !== version || inARow < times) {
         if (performance.now() > deadline) {
-          throw new Error(`${url} is answered by version ${answered} still after ${timeoutMs / 1000} s`)
+          throw new Error(`version ${answered} still answers at ${url} after ${timeoutMs / 1000} s`)
         }
         await delay(20, undefined, { signal })
       }

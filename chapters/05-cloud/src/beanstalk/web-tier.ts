@@ -1,6 +1,6 @@
 /**
- * The web tier: takes a text, shares it out to the workers, and says how far they are. It keeps nothing itself: any number of
- * its instances answer alike, and one that dies takes nothing along.
+ * The web tier takes a text, shares it out to the workers, and says how far they are. It keeps no state. So any number of
+ * its instances give the same answers, and nothing is lost when one dies.
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -8,15 +8,15 @@ import { html } from 'hono/html'
 import { type Shared, submitText, textStatus } from './text-parts.ts'
 
 export interface WebTierOptions extends Shared {
-  /** Shown to whoever asks, so that one sees which version answers. */
+  /** The version that it reports. */
   version: string
-  /** Told what went wrong, which is for the log and not for who asked. */
+  /** Called with errors, which are for the log and not for the client. */
   log: (line: string) => void
 }
 
 const largestText = 5_000_000
 
-/** The application, to be served. */
+/** Returns the application. */
 export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
   const app = new Hono()
   app.get('/', (c) => c.html(page(version)))
@@ -34,16 +34,16 @@ export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
   })
   app.get('/texts/:id{[0-9a-f-]{36}}', async (c) => {
     const status = await textStatus(shared, c.req.param('id'))
-    return status ? c.json(status) : c.json({ error: `there is no text ${c.req.param('id')}` }, 404)
+    return status ? c.json(status) : c.json({ error: `text ${c.req.param('id')} does not exist` }, 404)
   })
   app.onError((error, c) => {
     log(error.message)
-    return c.json({ error: 'the text cannot be counted now; try again' }, 503)
+    return c.json({ error: 'the text cannot be counted now; try again later' }, 503)
   })
   return app
 }
 
-/** A page for a browser: hands in a text and shows how far it is. */
+/** A page for a browser. It sends a text and shows how far it is. */
 function page(version: string) {
   return html`<!doctype html>
 <html lang="en">

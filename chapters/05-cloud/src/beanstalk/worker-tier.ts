@@ -1,6 +1,6 @@
 /**
- * The worker tier: is handed one message at a time as a POST, counts the words of that part, writes the counts and answers
- * 200. It knows nothing of queues: that the message is deleted, or comes again, is the daemon's.
+ * The worker tier gets a message as a POST, counts the words of that part, writes the counts and answers 200. It knows
+ * nothing of queues: the daemon deletes the message, or lets it come again.
  */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { Hono } from 'hono'
@@ -13,19 +13,19 @@ const textPart = z.object({ id: z.uuid(), part: z.int().min(0).max(10_000) })
 export interface WorkerTierOptions {
   s3: S3Client
   bucket: string
-  /** Told what went wrong. */
+  /** Called with errors. */
   log: (line: string) => void
 }
 
-/** The application, to be served. */
+/** Returns the application. */
 export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
   const app = new Hono()
-  // Beanstalk asks for this one to see whether the application lives.
+  // Beanstalk's health check asks for this.
   app.get('/', (c) => c.text('waiting for messages'))
 
   app.post('/', async (c) => {
     const message = textPart.safeParse(await c.req.json().catch(() => undefined))
-    // It will never be right, however often it comes; the queue sets it aside after some deliveries.
+    // It will never be right, however often it comes. After some deliveries the queue moves it to the dead letters.
     if (!message.success) return c.text('the message is not {"id": …, "part": …}', 400)
     try {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: partKey(message.data) }))
@@ -41,11 +41,11 @@ export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
       )
       return c.text('counted')
     } catch (error) {
-      if (error instanceof NoSuchKey) return c.text('there is no such part', 404)
+      if (error instanceof NoSuchKey) return c.text('that part does not exist', 404)
       throw error
     }
   })
-  // It comes again.
+  // The message comes again.
   app.onError((error, c) => {
     log(error.message)
     return c.text('failed', 500)

@@ -1,39 +1,40 @@
 /**
- * Errors of the SDK as one clear line: what was asked for, what the cloud answered, and what the reader can do.
+ * Turns the SDK's errors into one clear line: the request, the cloud's answer, and what the reader can do.
  *
- * The error stays the SDK's own object, with its class, name and `$metadata`; only its message becomes clear.
+ * An error remains the SDK's own object, with its class, name and `$metadata`. Only its message changes.
  */
 import { maskPasswords } from '@repo/common/output/secrets'
-import type { Place } from './cloud.ts'
+import type { Place } from './place.ts'
 
-/** What of an error of the SDK, or of Node's network, is looked at. */
+/** The properties of an error from the SDK, or from Node's network, that programs look at. */
 export interface CloudError extends Error {
-  /** A code of Node's network errors, such as `ECONNREFUSED`. */
+  /** The code of a network error, such as `ECONNREFUSED`. */
   code?: string
   $metadata?: { httpStatusCode?: number; attempts?: number }
 }
 
-/** By the error's name, or by the code of a network error. */
+/** By an error's name, or a network error's code. */
 const advice: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there; AWS_ENDPOINT_URL says where requests go',
-  ENOTFOUND: 'there is no host of that name; AWS_ENDPOINT_URL and AWS_REGION say where requests go',
-  EAI_AGAIN: 'the name of the host could not be looked up: is there a network?',
+  ENOTFOUND: 'no host has that name; AWS_ENDPOINT_URL and AWS_REGION say where requests go',
+  EAI_AGAIN: 'the host name could not be looked up: is there a network?',
   EHOSTUNREACH: 'the host cannot be reached: is there a network?',
-  ECONNRESET: 'the connection was cut, at every attempt',
-  EPIPE: 'the connection was cut, at every attempt',
+  ECONNRESET: 'every attempt lost its connection',
+  EPIPE: 'every attempt lost its connection',
   TimeoutError: 'no answer in time',
   CredentialsProviderError:
     'no credentials were found: set up an account with `aws configure sso` or `aws configure`, or name a profile in AWS_PROFILE',
-  InvalidAccessKeyId: 'the access key id is not known there: is it the right account, and the right AWS_ENDPOINT_URL?',
-  UnrecognizedClientException: 'the access key id is not known there: is it the right account?',
-  SignatureDoesNotMatch: 'the secret access key is not the one that belongs to the access key id',
-  AuthFailure: 'the keys are not known there, or do not belong together: is it the right account?',
-  InvalidClientTokenId: 'the access key id is not known there: is it the right account?',
+  InvalidAccessKeyId:
+    'that cloud does not know the access key id: is it the right account, and the right AWS_ENDPOINT_URL?',
+  UnrecognizedClientException: 'that cloud does not know the access key id: is it the right account?',
+  SignatureDoesNotMatch: 'the secret access key does not belong to the access key id',
+  AuthFailure: 'that cloud does not know the keys, or they do not belong together: is it the right account?',
+  InvalidClientTokenId: 'that cloud does not know the access key id: is it the right account?',
   UnauthorizedOperation: 'these credentials may not do that',
   RequestExpired: "this machine's clock is wrong, or the session has ended",
-  VcpuLimitExceeded: 'the account may not have that many instances: its quota is too small',
-  InsufficientInstanceCapacity: 'Amazon has no such instance free there now: try another --type, or later',
-  RequestLimitExceeded: 'the account asks too often: try again later',
+  VcpuLimitExceeded: 'the quota of the account does not allow that many instances',
+  InsufficientInstanceCapacity: 'Amazon has no free instance of that type there now: try another --type, or try later',
+  RequestLimitExceeded: 'the account sends too many requests: try again later',
   OptInRequired: 'the account is not signed up for that service',
   ExpiredToken: 'the session has ended: sign in again with `aws sso login`',
   RequestTimeTooSkewed: "this machine's clock is wrong by more than 15 minutes",
@@ -41,15 +42,15 @@ const advice: Record<string, string> = {
   AccessDeniedException: 'these credentials may not do that',
   BucketAlreadyExists: 'bucket names are shared by all accounts, and this one is taken: choose another with --bucket',
   InvalidBucketName: 'a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens',
-  NoSuchBucket: 'there is no such bucket',
-  NoSuchKey: 'there is no such object',
-  SlowDown: 'the store asks for fewer requests a second: try again with less concurrency',
-  PreconditionFailed: 'the object is no longer the one it was',
+  NoSuchBucket: 'that bucket does not exist',
+  NoSuchKey: 'that object does not exist',
+  SlowDown: 'the store wants fewer requests per second: try again with less concurrency',
+  PreconditionFailed: 'the object has changed in the meantime',
 }
 
-/** Makes the messages of everything that a client throws clear, and returns the client. */
+/** Makes a client throw errors with clear messages. Returns the client. */
 export function explainErrors<Client extends object>(client: Client, place: Place): Client {
-  // The same for the client of every service, whose types have nothing in common.
+  // The clients of all services have this, but their types have nothing in common.
   const { middlewareStack } = client as unknown as Stacked
   middlewareStack.add(
     (next, { commandName = 'request' }) =>
@@ -57,7 +58,7 @@ export function explainErrors<Client extends object>(client: Client, place: Plac
         try {
           return await next(args)
         } catch (error) {
-          // Who aborted it knows why.
+          // The caller that aborted the request knows why.
           if (error instanceof Error && error.name !== 'AbortError')
             error.message = explain(error, commandName, args.input, place)
           throw error
@@ -83,7 +84,7 @@ interface Stacked {
 function explain(error: CloudError, command: string, input: unknown, { url = 'Amazon Web Services' }: Place): string {
   const { Bucket, Key, QueueUrl } = input as { Bucket?: string; Key?: string; QueueUrl?: string }
   const target = Bucket ? ` of ${Bucket}${Key ? `/${Key}` : ''}` : QueueUrl ? ` of ${QueueUrl.split('/').at(-1)}` : ''
-  // Trying all addresses of a host ends in an error that only lists the others.
+  // When every address of a host has failed, the error only lists the errors of the addresses.
   const name = error.code ?? (error instanceof AggregateError ? (error.errors[0] as CloudError).code : undefined)
   const known = advice[name ?? ''] ?? advice[error.name]
   const status = error.$metadata?.httpStatusCode

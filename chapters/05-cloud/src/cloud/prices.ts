@@ -1,12 +1,11 @@
 /**
- * What things cost, roughly, so that nobody is surprised: US dollars in the region us-east-1, on demand, without free tier
- * and taxes. They change; the ones that count are at https://aws.amazon.com/ec2/pricing/on-demand/
+ * Rough prices, so that nobody is surprised: US dollars on demand in the region us-east-1, without free tier and taxes.
+ * Prices change. The ones that count are at https://aws.amazon.com/ec2/pricing/on-demand/
  */
-
 import { UsageError } from '@repo/common/example/usage'
 import { table } from '@repo/common/output/terminal'
 
-/** The instance types that the chapter uses, and their dollars an hour. */
+/** The instance types that the chapter uses. */
 export const instanceTypes = {
   't3.micro': { perHour: 0.0104, architecture: 'x86_64' },
   't3.small': { perHour: 0.0208, architecture: 'x86_64' },
@@ -20,7 +19,7 @@ const gp3PerGigabyteMonth = 0.08
 const publicAddressPerHour = 0.005
 const hoursPerMonth = 730
 
-/** The most instances of this chapter that an account may have at once, whoever started them. */
+/** How many instances of this chapter an account may have at once, no matter which program started them. */
 export const mostInstances = 8
 
 /** One line of a bill. */
@@ -29,7 +28,7 @@ export interface Cost {
   perHour: number
 }
 
-/** What instances cost, each with a public IPv4 address and volumes of so many gigabytes in all. */
+/** The cost of instances with a public IPv4 address each. `gigabytes` is the size of all their volumes together. */
 export function costOf(count: number, type: InstanceType, gigabytes: number): Cost[] {
   return [
     { what: `${count} × ${type}`, perHour: count * instanceTypes[type].perHour },
@@ -38,19 +37,19 @@ export function costOf(count: number, type: InstanceType, gigabytes: number): Co
   ]
 }
 
-/** Dollars with as many digits as they need: `$0.031`. */
+/** Dollars for a reader: `$0.031`, `$1.25`. */
 function dollars(amount: number): string {
   return `$${amount.toFixed(amount < 1 ? 3 : 2)}`
 }
 
-/** What a reader is shown before anything is created: each line, and the whole. */
+/** The bill that a reader sees before anything is created: each item, and the sum. */
 export function bill(costs: Cost[], minutes: number): string {
   const perHour = costs.reduce((sum, cost) => sum + cost.perHour, 0)
   const rows = costs.map((cost) => [cost.what, `${dollars(cost.perHour)} an hour`])
   return `${table(['what it creates', 'roughly'], rows)}\nIn all ${dollars(perHour)} an hour, for about ${minutes} minutes; see src/cloud/prices.ts.`
 }
 
-/** What a reader is told who has not said that it may cost. */
+/** The error for a reader who has not agreed to the cost. */
 export function needsYes(): UsageError {
   return new UsageError('--yes', undefined, 'that switch, to create in your account what is listed above')
 }

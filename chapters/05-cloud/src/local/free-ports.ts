@@ -1,7 +1,7 @@
-/** For servers that must be told their ports beforehand. */
+/** For servers that need their ports before they start. */
 const attempts = 3
 
-/** Does what takes free ports, and does it again, with others, where somebody else was faster. */
+/** Starts something on free ports, and once more on others when another program was faster. */
 export async function onFreePorts<Result>(start: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {

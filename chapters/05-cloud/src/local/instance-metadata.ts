@@ -1,19 +1,19 @@
 /**
- * What an instance in the cloud can ask about itself, at an address that only it can reach: the instance metadata service,
- * version 2, in which every request needs a token that was fetched before.
+ * The instance metadata service tells an instance about itself, at an address that only the instance can reach. In version
+ * 2, every request needs a token that was fetched before.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
  *
- * A spot instance is cheap because it may be taken away; two minutes before, a notice appears there.
+ * A spot instance is cheap because Amazon may take it away. Two minutes before, a notice appears in this service.
  */
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** As the service words it. */
+/** A notice in the service's own words. */
 export interface SpotNotice {
   action: 'terminate' | 'stop' | 'hibernate'
-  /** When, in UTC: `2026-11-22T10:00:00Z`. */
+  /** In UTC: `2026-11-22T10:00:00Z`. */
   time: string
 }
 
@@ -22,11 +22,11 @@ const noticePath = '/latest/meta-data/spot/instance-action'
 const tokenHeader = 'x-aws-ec2-metadata-token'
 const secondsHeader = 'x-aws-ec2-metadata-token-ttl-seconds'
 
-/** The service's address on every instance. */
+/** The address of the service on every instance. */
 export const instanceMetadataUrl = 'http://169.254.169.254'
 
 /**
- * Asks for a notice again and again, and returns it when there is one; undefined when the signal is aborted first.
+ * Polls the service until a notice appears, and returns it. Returns undefined when the signal is aborted first.
  *
  * @param everyMs Amazon recommends five seconds
  */
@@ -45,21 +45,21 @@ export async function spotNotice(url: string, signal: AbortSignal, everyMs = 5_0
         if (made.ok) continue
       }
     } catch {
-      // No answer now; perhaps at the next question.
+      // The next request may get an answer.
     }
     await delay(everyMs, undefined, { signal }).catch(() => {})
   }
   return undefined
 }
 
-/** A metadata service of our own, for one instance that is in truth a process of this machine. */
+/** A metadata service of our own, for a process that stands in for an instance. */
 export interface SimulatedMetadata extends AsyncDisposable {
   url: string
-  /** Has the notice appear. */
+  /** Makes the notice appear. */
   notify: (notice: SpotNotice) => void
 }
 
-/** Simulates the part of the service that `spotNotice` uses, on a free port of the loopback interface. */
+/** Starts the part of the service that `spotNotice` uses, on a free port of the loopback interface. */
 export async function simulateInstanceMetadata(): Promise<SimulatedMetadata> {
   const tokens = new Map<string, number>()
   let notice: SpotNotice | undefined

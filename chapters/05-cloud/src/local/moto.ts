@@ -1,18 +1,18 @@
 /**
- * moto, the stand-in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM.
- * It checks requests and keeps account of what they create, and nothing else: its instances are entries in a list.
+ * moto stands in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM. It
+ * checks requests and keeps account of what they create. That is all: its instances are entries in a list.
  *
- * It is the one that MOTO_PYTHON's Python has, or the one that `npm run moto` has installed below node_modules/.cache.
+ * We use the moto of the Python in MOTO_PYTHON, or the one that `npm run moto` has installed below node_modules/.cache.
  */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process/child'
-import type { Credentials, Place } from '../cloud/cloud.ts'
+import type { Credentials, Place } from '../cloud/place.ts'
 import { randomCredentials } from './practice-cloud.ts'
 
-/** How to get moto, for messages. */
+/** The command that installs moto, for messages. */
 export const installMoto = 'npm run moto'
 
 const environment = fileURLToPath(new URL('../../../../node_modules/.cache/moto', import.meta.url))
@@ -27,14 +27,14 @@ export interface Moto extends AsyncDisposable {
 export interface MotoOptions {
   /** Stops the server when aborted before it is ready. */
   signal?: AbortSignal | undefined
-  /** Keys of an account that is let in beside ours: somebody else's. */
+  /** Keys of a second account, which belongs to somebody else. */
   neighbour?: Credentials
 }
 
-/** The Python that runs moto; undefined where there is none. */
+/** The Python that runs moto; undefined when moto is missing. */
 export async function findMoto(): Promise<string | undefined> {
   const python = process.env.MOTO_PYTHON || installed
-  // There may be a Python into which moto could not be installed.
+  // The Python may be there without moto, when its installation has failed.
   const script = "from importlib.metadata import version; version('moto')"
   return await promisify(execFile)(python, ['-c', script]).then(
     () => python,
@@ -43,16 +43,16 @@ export async function findMoto(): Promise<string | undefined> {
 }
 
 /**
- * Starts moto, empty, on a free port of the loopback interface; disposing of it ends it with all that it remembers.
+ * Starts an empty moto on a free port of the loopback interface. Disposing of it ends it and everything it remembers.
  *
- * @throws an Error of one line that says how to install it where it is missing
+ * @throws an Error of one line that says how to install moto when it is missing
  */
 export async function startMoto({ signal, neighbour }: MotoOptions = {}): Promise<Moto> {
   const python = await findMoto()
   if (!python) {
     const where = process.env.MOTO_PYTHON
-      ? `MOTO_PYTHON names "${process.env.MOTO_PYTHON}", which is no Python with moto`
-      : 'there is no moto'
+      ? `MOTO_PYTHON names "${process.env.MOTO_PYTHON}", which is not a Python with moto`
+      : 'moto is missing'
     throw new Error(`${where}: install it with \`${installMoto}\``)
   }
   const credentials = randomCredentials()
@@ -72,7 +72,6 @@ export async function startMoto({ signal, neighbour }: MotoOptions = {}): Promis
       port ??= /^listening on port (\d+)$/.exec(line)?.[1]
     },
     signal,
-    // Python compiles what it loads for the first time, which takes a while.
   })
   return {
     place: { kind: 'moto', url: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials },

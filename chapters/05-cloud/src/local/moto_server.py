@@ -1,7 +1,7 @@
-"""moto as one server on a free port of the loopback interface, letting in the one pair of keys in its environment.
+"""moto as one server on a free port of the loopback interface. It accepts only the keys in its environment.
 
-moto 5.2 knows applications and environments of Elastic Beanstalk, but no application versions, no tiers, no health, no swap
-and no end of one environment. What is missing stands in the second half, as the API reference describes it:
+moto 5.2 knows Elastic Beanstalk's applications and environments, but not application versions, tiers, health, swapping, or
+terminating one environment. The class below adds these, as the API reference describes them:
 https://docs.aws.amazon.com/elasticbeanstalk/latest/api/
 """
 
@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 
-# Every request must be signed, as at Amazon's: moto checks the signature and the user's policies. Read when moto is loaded.
+# Every request must be signed, as at Amazon's: moto checks the signature and the user's policies. moto reads this when loaded.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "0"
 
 from moto.core.responses import ActionResult, EmptyResult  # noqa: E402
@@ -26,20 +26,20 @@ account = "123456789012"
 
 
 def let_in(account, key_id, secret):
-    """Creates a user of an account with these keys who may do everything."""
+    """Creates a user in an account, with these keys and all permissions."""
     iam = iam_backends[account]["aws"]
     user = "reader"
     iam.create_user(region_name="us-east-1", user_name=user)
     key = iam.create_access_key(user)
     key.access_key_id, key.secret_access_key = key_id, secret
-    # By this moto finds the account.
+    # moto finds the account by this.
     iam.access_keys[key_id] = key
     policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}'
     iam.put_user_policy(user, "may", policy)
 
 
 class Response(responses.EBResponse):
-    """What moto's own class lacks, and what it does differently from Beanstalk."""
+    """Adds what moto's own class lacks, and corrects where it differs from Beanstalk."""
 
     def create_application_version(self):
         application = self._application()
@@ -98,7 +98,7 @@ class Response(responses.EBResponse):
                 continue
             if application and environment.application_name != application:
                 continue
-            # Every look but the first finds an environment one step further: the caller has to wait, and sees all states.
+            # Each request but the first moves an environment one step on, so that the caller has to wait and sees all states.
             if not environment.seen:
                 environment.seen = True
             elif environment.status == "Launching":
@@ -111,7 +111,7 @@ class Response(responses.EBResponse):
             found.append(environment)
         return ActionResult({"Environments": found})
 
-    # moto's way of writing SwapEnvironmentCNAMEs.
+    # moto spells SwapEnvironmentCNAMEs like this.
     def swap_environment_cnam_es(self):
         source = self._environment(self._get_param("SourceEnvironmentName"))
         destination = self._environment(self._get_param("DestinationEnvironmentName"))

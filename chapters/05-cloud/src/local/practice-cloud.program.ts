@@ -1,4 +1,4 @@
-/** The practice cloud's server: fauxqs, which asks nobody who they are, behind a check of the requests' signatures. */
+/** The practice cloud's server: fauxqs, which accepts every request, behind a check of the requests' signatures. */
 import { ready } from '@repo/common/process/ready'
 import { buildApp } from 'fauxqs'
 import { refuse } from './signature.ts'
@@ -13,14 +13,14 @@ app.addHook('onRequest', async (request, reply) => {
   const refusal = refuse({ method, url, headers }, credentials, Date.now())
   if (!refusal) return
   const { code, message } = refusal
-  // Each service says it in its own way.
+  // Each service has its own format for errors.
   if (request.headers['content-type']?.includes('json')) {
     return reply.status(403).header('content-type', 'application/x-amz-json-1.0').send({ __type: code, message })
   }
   const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`
   return reply.status(403).header('content-type', 'application/xml').send(xml)
 })
-// startFauxqs of the same package would listen on every interface.
+// The package's own startFauxqs would listen on every interface.
 await app.listen({ port: 0, host: '127.0.0.1' })
 process.once('SIGTERM', () => process.exit(0))
 const address = app.server.address()

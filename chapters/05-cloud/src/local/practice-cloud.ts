@@ -1,27 +1,27 @@
 /**
  * The practice cloud: buckets and queues on this machine, so that every program of the chapter runs without an account.
  *
- * fauxqs answers as S3 and SQS do. It runs in a process of its own: its work and its memory, which holds every object,
- * would otherwise be measured as the example's.
+ * fauxqs answers like S3 and SQS. It runs in its own process, so that its work and its memory, which holds every object,
+ * do not count as the example's.
  */
 import { randomBytes } from 'node:crypto'
 import { type Program, startProgram } from '@repo/common/process/child'
-import type { Credentials, Place } from '../cloud/cloud.ts'
+import type { Credentials, Place } from '../cloud/place.ts'
 
 export interface PracticeCloud extends AsyncDisposable {
   place: Place
-  /** The server's process, to send it signals. */
+  /** The server's process, for sending signals. */
   server: Program<{ port: number }>
 }
 
 export interface PracticeOptions {
-  /** Stops the server when aborted before it is ready: what an interrupted program made in it is still to be removed. */
+  /** Stops the server only when aborted before it is ready. Later, an interrupted program still has to clean up in it. */
   signal?: AbortSignal | undefined
-  /** The one pair that is let in; random when not given. */
+  /** The only key that is accepted; a random one. */
   credentials?: Credentials
 }
 
-/** Credentials that are good for one run of a server of ours. */
+/** Random credentials for one run of a server of ours. */
 export function randomCredentials(): Credentials {
   return { accessKeyId: `PRACTICE${randomHex(12)}`, secretAccessKey: randomHex(40) }
 }
@@ -31,7 +31,7 @@ const randomHex = (length: number) =>
     .toString('hex')
     .toUpperCase()
 
-/** Starts it, empty, on a free port of the loopback interface; disposing of it ends it with all that is in it. */
+/** Starts an empty one on a free port of the loopback interface. Disposing of it ends it with everything in it. */
 export async function startPracticeCloud({
   signal,
   credentials = randomCredentials(),

@@ -1,17 +1,17 @@
 /**
- * What a cloud does with every request before anything else: it computes the signature again and compares.
+ * The first thing a cloud does with every request: it computes the signature itself and compares.
  *
- * Signature Version 4: the secret key never travels. Both sides derive a key from it for the day, the region and the
- * service, and sign the method, the path, the query, some headers and the hash of the body with that.
+ * In Signature Version 4 the secret key never travels. Both sides derive from it a key for the day, the region and the
+ * service. With that they sign the method, the path, the query, some headers and the hash of the body.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Credentials } from '../cloud/cloud.ts'
+import type { Credentials } from '../cloud/place.ts'
 
 export interface SignedRequest {
   method: string
-  /** Path and query as they came. */
+  /** Path and query as received. */
   url: string
   headers: IncomingHttpHeaders
 }
@@ -22,12 +22,12 @@ export interface Refusal {
   message: string
 }
 
-/** How far the clocks of client and server may be apart, as at Amazon's. */
+/** How far the clocks of client and server may be apart. The same as Amazon's. */
 const allowedSkewMs = 15 * 60_000
 
 /**
- * Why a request is refused; undefined when it is signed with these credentials at about this time. That the body has the
- * hash that was signed is not checked.
+ * Returns why a request is refused, or undefined when it was signed with these credentials at about this time. It does not
+ * check that the body has the signed hash.
  *
  * @param now the server's clock, in milliseconds since 1970
  */
@@ -37,7 +37,7 @@ export function refuse(request: SignedRequest, credentials: Credentials, now: nu
   const parameter = (name: string) => decodeURIComponent(parameters.get(name)?.slice(name.length + 1) ?? '')
   const header = (name: string) => String(request.headers[name] ?? '')
 
-  // A presigned URL carries in its query what a header carries otherwise.
+  // A presigned URL carries its signature in the query instead of a header.
   const presigned = parameters.has('X-Amz-Signature')
   const field = /Credential=(?<Credential>[^,]*), ?SignedHeaders=(?<SignedHeaders>[^,]*), ?Signature=(?<Signature>\w*)/
   const fields = field.exec(header('authorization'))?.groups ?? {}
@@ -51,7 +51,7 @@ export function refuse(request: SignedRequest, credentials: Credentials, now: nu
     return { code: 'AccessDenied', message: 'The request is not signed.' }
   }
   if (said('Credential').split('/', 1)[0] !== credentials.accessKeyId) {
-    return { code: 'InvalidAccessKeyId', message: 'The access key id you provided does not exist in our records.' }
+    return { code: 'InvalidAccessKeyId', message: 'The access key id does not exist in our records.' }
   }
   if (presigned && now > signedAt + 1000 * Number(parameter('X-Amz-Expires'))) {
     return { code: 'AccessDenied', message: 'Request has expired' }

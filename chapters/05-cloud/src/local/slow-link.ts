@@ -1,17 +1,17 @@
-/** A store that is not next door: the chapter's programs on this machine, with a round trip as to another city. */
+/** Puts a link as long as to another city between this machine's programs and this machine's store. */
 import { startProxy, type Proxy as TcpProxy } from '@repo/common/servers/proxy'
-import type { Place } from '../cloud/cloud.ts'
+import type { Place } from '../cloud/place.ts'
 
 export interface SlowLink extends AsyncDisposable {
-  /** The same place at the other end of the link. */
+  /** The same store, reached through the link. */
   place: Place
   proxy: TcpProxy
 }
 
 /**
- * Puts a link with a round trip of `roundTripMs` before a place on this machine, which speaks plain HTTP.
+ * Puts a link with a round trip of `roundTripMs` in front of a place on this machine.
  *
- * @returns undefined for a place elsewhere: its link is as long as it is, and must not break for us
+ * @returns undefined for a place elsewhere: the way there is long already, and we must not break it
  */
 export async function slowLink(place: Place, roundTripMs: number, signal?: AbortSignal): Promise<SlowLink | undefined> {
   const url = URL.parse(place.url ?? '')

@@ -1,8 +1,8 @@
 /**
- * A private cloud's object store on this machine: OpenStack Swift, the real one, as small as it gets. One copy of each
- * object in a plain folder, one process for each of its four servers, on free ports of the loopback interface.
+ * The object store of a private cloud on this machine: the real OpenStack Swift, as small as possible. It keeps one copy of
+ * each object in a plain folder, and runs each of its four servers once, on free ports of the loopback interface.
  *
- * Swift spreads objects over machines by a ring: a table from a part of the hash of a name to the devices that hold it.
+ * Swift spreads objects over machines with a ring: a table that maps some bits of a name's hash to the devices that hold it.
  * https://docs.openstack.org/swift/latest/admin/objectstorage-ringbuilder.html
  */
 import { constants } from 'node:fs'
@@ -15,11 +15,11 @@ import { startServer } from '@repo/common/process/child'
 import { freePort } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import type { Credentials, Place } from '../cloud/cloud.ts'
+import type { Credentials, Place } from '../cloud/place.ts'
 import { onFreePorts } from './free-ports.ts'
 import { randomCredentials } from './practice-cloud.ts'
 
-/** How to get it, for messages. */
+/** The command that installs Swift, for messages. */
 export const installSwift = 'sudo apt-get install swift-proxy swift-account swift-container swift-object'
 
 export interface Swift extends AsyncDisposable {
@@ -44,9 +44,9 @@ export async function findSwift(): Promise<boolean> {
 }
 
 /**
- * Starts Swift, empty, in a temporary folder; disposing of it ends it with all that is in it.
+ * Starts an empty Swift in a temporary folder. Disposing of it ends it with everything in it.
  *
- * @throws an Error that says what Swift wrote when it does not start
+ * @throws an Error with Swift's own words when it does not start
  */
 export async function startSwift({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Swift> {
   return await onFreePorts(() => tryToStart(signal))
@@ -63,7 +63,7 @@ async function tryToStart(signal: AbortSignal | undefined): Promise<Swift> {
   for (const name of storageServers) await writeFile(join(folder, `${name}.ring.gz`), ring(ports[name]))
   const start = async (name: 'proxy' | (typeof storageServers)[number], settings: string) => {
     const file = join(folder, `${name}-server.conf`)
-    // The proxy's holds the keys.
+    // The proxy's file holds the keys.
     await writeFile(file, settings, { mode: 0o600 })
     const server = await startServer({
       command: `swift-${name}-server`,
@@ -96,8 +96,8 @@ async function tryToStart(signal: AbortSignal | undefined): Promise<Swift> {
 }
 
 /**
- * A ring as swift-ring-builder writes it, which starts Python three times for each: 2⁴ parts, one copy of each part, all on
- * one device.
+ * A ring file as swift-ring-builder writes it: 2⁴ parts, one copy of each, all on one device. The builder would start
+ * Python three times per ring.
  */
 function ring(port: number): Uint8Array {
   const device = { id: 0, region: 1, zone: 1, ip: '127.0.0.1', port, device: 'disk', weight: 1, meta: '' }
@@ -105,7 +105,7 @@ function ring(port: number): Uint8Array {
   const description = Buffer.from(
     JSON.stringify({
       devs: [{ ...device, ...replication }],
-      // From the 32 bits of a name's hash to those that are the part's number.
+      // Of the 32 bits of a name's hash, the upper 4 are the number of its part.
       part_shift: 28,
       replica_count: 1,
       byteorder: 'little',
@@ -125,18 +125,18 @@ bind_ip = 127.0.0.1
 bind_port = ${port}
 user = ${userInfo().username}
 swift_dir = ${folder}
-# No process beside the one we started.
+# No processes but the one we started.
 workers = 0
 log_level = ERROR
 `
 
-/** The servers wait for one another as long as a busy machine may need. */
+/** How long the servers wait for each other, in seconds. A busy machine may need that. */
 const patience = `conn_timeout = 10
 node_timeout = 60`
 
 const storageSettings = (folder: string, name: string, port: number) => `${shared(folder, port)}
 devices = ${join(folder, 'devices')}
-# A folder does for a disk.
+# A folder stands in for a disk.
 mount_check = false
 fallocate_reserve = 0
 [pipeline:main]
@@ -145,7 +145,7 @@ pipeline = ${name}-server
 use = egg:swift#${name}
 recon_cache_path = ${folder}
 ${patience}
-# After that the listing would be brought up to date later, by a process that does not run here.
+# Later, a process that does not run here would have to update the listing.
 container_update_timeout = 60
 `
 
@@ -162,7 +162,7 @@ use = egg:swift#s3api
 location = us-east-1
 [filter:cache]
 use = egg:swift#memcache
-# Must be there, and does without a server: nobody listens on port 1.
+# The cache is mandatory, but works without a server: nothing listens on port 1.
 memcache_servers = 127.0.0.1:1
 [filter:tempauth]
 use = egg:swift#tempauth
@@ -175,7 +175,7 @@ ${['catch_errors', 'listing_formats', 'bulk', 'copy', 'slo', 'dlo', 'symlink']
   .map((name) => `[filter:${name}]\nuse = egg:swift#${name}\n`)
   .join('')}`
 
-/** Whether somebody listens on a port. */
+/** Whether a server listens on a port. */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port })

@@ -1,6 +1,6 @@
 /**
- * The steps from nothing to running instances at EC2, and back to nothing. Everything that is created carries the chapter's
- * tag, in the very request that creates it, so that there is no moment at which it could be forgotten.
+ * The steps from nothing to running instances of EC2, and back to nothing. Each request that creates something also tags
+ * it, so that nothing can be left behind untagged.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -34,10 +34,10 @@ import {
 } from '@aws-sdk/client-ec2'
 import { GetParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { CloudError } from '../cloud/errors.ts'
+import { tagKey, tagValue } from '../cloud/ownership.ts'
 import { mostInstances } from '../cloud/prices.ts'
-import { tagKey, tagValue } from '../cloud/tag.ts'
 
-/** How long Amazon may take for one step: instances boot, stop and end within a minute or two. */
+/** How long Amazon may take for one step. Instances boot, stop and end within a minute or two. */
 const stepTimeoutS = 300
 const pollS = 3
 
@@ -53,7 +53,7 @@ export interface Options {
   signal?: AbortSignal | undefined
 }
 
-/** The chapter's tag, and a name that people see in the console. */
+/** The chapter's tag, and a name for people to see in the console. */
 function tagged(type: ResourceType, name: string): TagSpecification {
   return {
     ResourceType: type,
@@ -66,7 +66,7 @@ function tagged(type: ResourceType, name: string): TagSpecification {
 
 const ours = [{ Name: `tag:${tagKey}`, Values: [tagValue] }]
 
-/** Makes a key pair for logging in. Returns its private half, which Amazon does not keep: nobody can ask for it again. */
+/** Creates a key pair for logging in. Returns its private half. Amazon does not keep it, so nobody can ask for it again. */
 export async function createKeyPair(ec2: EC2Client, name: string): Promise<string> {
   const { KeyMaterial } = await ec2.send(
     new CreateKeyPairCommand({ KeyName: name, KeyType: 'ed25519', TagSpecifications: [tagged('key-pair', name)] }),
@@ -76,8 +76,8 @@ export async function createKeyPair(ec2: EC2Client, name: string): Promise<strin
 }
 
 /**
- * Makes a firewall for instances in the account's default network, and returns its id. Everything may go out and nothing
- * come in, but SSH from the given addresses.
+ * Creates a firewall for instances in the account's default network. Everything may go out. Nothing may come in, except
+ * SSH from the given addresses. Returns its id.
  *
  * @param sshFrom IPv4 addresses as `203.0.113.7/32`
  */
@@ -94,7 +94,7 @@ export async function createSecurityGroup(ec2: EC2Client, name: string, sshFrom?
     }),
   )
   if (sshFrom) {
-    const range = { CidrIp: sshFrom, Description: 'whoever started this' }
+    const range = { CidrIp: sshFrom, Description: 'the reader' }
     const ssh = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [range] }
     try {
       await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [ssh] }))
@@ -106,11 +106,11 @@ export async function createSecurityGroup(ec2: EC2Client, name: string, sshFrom?
   return GroupId
 }
 
-/** The id of the newest Amazon Linux 2023, which differs between regions and changes every other week. */
+/** The id of the newest Amazon Linux 2023. It differs between regions and changes every other week. */
 export async function newestImage(ssm: SSMClient, architecture: 'x86_64' | 'arm64'): Promise<string> {
   const Name = `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`
   const { Parameter } = await ssm.send(new GetParameterCommand({ Name }))
-  if (!Parameter?.Value) throw new Error(`there is no parameter ${Name}`)
+  if (!Parameter?.Value) throw new Error(`the region has no parameter ${Name}`)
   return Parameter.Value
 }
 
@@ -119,18 +119,18 @@ export interface LaunchRequest extends Options {
   count: number
   image: string
   instanceType: string
-  /** The script that each runs when it boots for the first time. */
+  /** The script that each instance runs when it boots for the first time. */
   userData: string
   keyName?: string
   securityGroup: string
-  /** The name of the instance profile whose role the programs on the instances have. */
+  /** The instance profile whose role the programs on the instances get. */
   instanceProfile?: string
 }
 
 /**
- * Starts instances and returns their ids; they are not running yet.
+ * Starts instances and returns their ids. They do not run yet.
  *
- * @throws an Error when that would make more than `mostInstances` of this chapter's
+ * @throws an Error when this chapter would then have more than `mostInstances`
  */
 export async function launchInstances(ec2: EC2Client, request: LaunchRequest): Promise<string[]> {
   const { name, count, image, instanceType, userData, keyName, securityGroup, instanceProfile, signal } = request
@@ -147,9 +147,9 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
     SecurityGroupIds: [securityGroup],
     ...(instanceProfile && { IamInstanceProfile: { Name: instanceProfile } }),
     UserData: Buffer.from(userData).toString('base64'),
-    // IMDSv2 only: version 1 hands the role's credentials to every program that can be talked into fetching a URL.
+    // IMDSv2 only: version 1 gives the role's credentials to any program that can be tricked into fetching a URL.
     MetadataOptions: { HttpEndpoint: 'enabled', HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
-    // The script's `shutdown` ends the instance instead of stopping it, also when nobody is left to terminate it.
+    // The script's `shutdown` terminates the instance, even if nobody is left to do it.
     InstanceInitiatedShutdownBehavior: 'terminate',
     BlockDeviceMappings: [
       {
@@ -164,7 +164,7 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
       const { Instances = [] } = await ec2.send(command)
       return Instances.flatMap(({ InstanceId }) => InstanceId ?? [])
     } catch (error) {
-      // A new role takes some seconds until EC2 knows it.
+      // EC2 needs some seconds to learn of a new role.
       const { name: code, message } = error as CloudError
       if (attempt === 10 || code !== 'InvalidParameterValue' || !/instance profile/i.test(message)) throw error
       await delay(3_000, undefined, { signal })
@@ -183,7 +183,7 @@ export async function ourInstances(ec2: EC2Client): Promise<Instance[]> {
   return found
 }
 
-/** The script that an instance was given when it was started. */
+/** The script that an instance was started with. */
 export async function userDataOf(ec2: EC2Client, id: string): Promise<string> {
   const { UserData } = await ec2.send(new DescribeInstanceAttributeCommand({ InstanceId: id, Attribute: 'userData' }))
   return Buffer.from(UserData?.Value ?? '', 'base64').toString()
@@ -194,7 +194,7 @@ export async function untilRunning(ec2: EC2Client, ids: string[], { signal }: Op
   await waitUntilInstanceRunning(waiting(ec2, signal), { InstanceIds: ids })
 }
 
-/** Makes a volume of some gigabytes beside an instance, attaches it, and returns its id. It ends with the instance. */
+/** Creates a volume in an instance's zone, attaches it, and returns its id. The volume ends with the instance. */
 export async function attachVolume(
   ec2: EC2Client,
   name: string,
@@ -215,26 +215,26 @@ export async function attachVolume(
   await waitUntilVolumeAvailable(waiting(ec2, signal), { VolumeIds: [VolumeId] })
   await ec2.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: device }))
   await waitUntilVolumeInUse(waiting(ec2, signal), { VolumeIds: [VolumeId] })
-  // It ends with the instance, also when that ends by itself: a volume that nobody uses costs as much as any.
+  // Let the volume end with the instance, however that ends: a volume that nobody uses costs as much as any other.
   const ending = { DeviceName: device, Ebs: { DeleteOnTermination: true, VolumeId } }
   await ec2.send(new ModifyInstanceAttributeCommand({ InstanceId, BlockDeviceMappings: [ending] }))
   return VolumeId
 }
 
-/** Stops instances: their memory is lost, their volumes stay, and cost. */
+/** Stops instances. Their memory is lost; their volumes stay and go on costing money. */
 export async function stopInstances(ec2: EC2Client, ids: string[], { signal }: Options = {}): Promise<void> {
   await ec2.send(new StopInstancesCommand({ InstanceIds: ids }))
   await waitUntilInstanceStopped(waiting(ec2, signal), { InstanceIds: ids })
 }
 
-/** Ends instances for good, with the volumes they booted from. */
+/** Ends instances for good, and with them the volumes they booted from. */
 export async function terminateInstances(ec2: EC2Client, ids: string[], { signal }: Options = {}): Promise<void> {
   if (ids.length === 0) return
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: ids }))
   await waitUntilInstanceTerminated(waiting(ec2, signal), { InstanceIds: ids })
 }
 
-/** What of this chapter is left at EC2, by kind. */
+/** What this chapter has at EC2, by kind. */
 export interface Left {
   instances: string[]
   volumes: string[]
@@ -258,11 +258,11 @@ export async function ourResources(ec2: EC2Client): Promise<Left> {
   }
 }
 
-/** Removes everything at EC2 that carries the chapter's tag, in the order in which it lets go of the rest. */
+/** Removes everything at EC2 that carries the chapter's tag: first the instances, because they use the rest. */
 export async function removeOurResources(ec2: EC2Client, options: Options = {}): Promise<void> {
   const left = await ourResources(ec2)
   await terminateInstances(ec2, left.instances, options)
-  // Those that the instances booted from end with them; the others let go of them within seconds.
+  // Instances take their own volumes with them. Other volumes become free within seconds.
   const deadline = performance.now() + 1000 * stepTimeoutS
   for (;;) {
     const { Volumes = [] } = await ec2.send(new DescribeVolumesCommand({ Filters: ours }))

@@ -1,58 +1,49 @@
-/** Machines for wordcount's workers: instances of EC2 with all that they need, or processes of this machine. */
+/** Machines that all run one program: instances of EC2 with everything they need, or processes of this machine. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Cloud, isAmazon } from '../cloud/cloud.ts'
-import type { InstanceType } from '../cloud/prices.ts'
-import { instanceMetadataUrl } from '../local/instance-metadata.ts'
-import { type QueueUrls, queueArn } from '../queues.ts'
-import { uploadAddresses } from '../wordcount/addresses.ts'
-import { jobsOf, mapReduce } from '../wordcount/map-reduce.ts'
+import type { Cloud } from '../cloud/clients.ts'
+import { isAmazon, type Place } from '../cloud/place.ts'
 import { bootedHere, ec2Machines, localMachines, type Machines } from './machines.ts'
-import { countPermissions } from './permissions.ts'
-import { countUserData, machineClients, prepareInstances, roleEnvironment } from './resources.ts'
+import {
+  machineClients,
+  type PrepareOptions,
+  type ProgramOptions,
+  prepareInstances,
+  programUserData,
+} from './resources.ts'
 
-export interface FleetOptions {
+export interface FleetOptions
+  extends Omit<PrepareOptions, 'permissions'>,
+    Omit<ProgramOptions, 's3' | 'endsAfterMinutes'> {
   cloud: Cloud
-  bucket: string
-  queues: QueueUrls
-  /** How long a worker has a job before it comes back; 30. */
-  visibilitySeconds?: number
-  type: InstanceType
   /** After how many minutes each instance ends by itself. */
   minutes: number
-  /** The only addresses that may log in. */
-  sshFrom?: string | undefined
+  /** What the program may do, and the same for the reader, as in "may read its bucket". */
+  role: { permissions: PrepareOptions['permissions']; inWords: string }
   signal: AbortSignal
-  /** Told of each thing that was made. */
+  /** Called for each thing that was created. */
   onStep?: (what: string, result: string) => void
 }
 
 export interface Fleet extends Machines {
-  /** The script that has a machine run wordcount's worker on these queues. */
+  /** The script with which a machine runs the program. */
   userData: string
-  /** Whether machines that are launched really work: known of Amazon's, and of processes here. */
+  /** Whether launched machines really work. Amazon's do, and processes here; of another endpoint we do not know. */
   boots: boolean
   /** The private half of the instances' key pair. */
   privateKey: string | undefined
 }
 
-/** Makes what machines need; disposing of it terminates those that were launched and removes everything again. */
+/** Creates what machines need. Disposing of it terminates those that were launched and removes everything again. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  const { cloud, bucket, queues, visibilitySeconds = 30, type, minutes, sshFrom, signal, onStep } = options
-  const { s3, sqs, places } = cloud
+  const { cloud, bucket, program, environment, minutes, type, sshFrom, role, signal, onStep } = options
+  const { s3, places } = cloud
   const place = places.machines
   await using stack = new AsyncDisposableStack()
-  const amazon = place !== undefined && isAmazon(place)
-  const work = {
-    queues,
-    visibilitySeconds,
-    worker: 'instance',
-    ...(amazon && { metadata: { url: instanceMetadataUrl, everyMs: 5_000 } }),
-  }
-  const userData = await countUserData({ s3, places, bucket, work, endsAfterMinutes: minutes })
+  const userData = await programUserData({ s3, bucket, program, environment, endsAfterMinutes: minutes })
   const boot = { s3, environment: roleEnvironment(places.storage), signal }
   const handOver = (machines: Machines, privateKey?: string): Fleet => {
     const owned = stack.move()
-    const boots = place?.kind !== 'endpoint' || amazon
+    const boots = place?.kind !== 'endpoint' || isAmazon(place)
     return { ...machines, userData, boots, privateKey, [Symbol.asyncDispose]: () => owned.disposeAsync() }
   }
   if (!place) {
@@ -61,43 +52,20 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   const clients = stack.use(machineClients(place))
-  const [queue, reports] = [await queueArn(sqs, queues.jobs), await queueArn(sqs, queues.results)]
-  const permissions = countPermissions({ bucket: `arn:aws:s3:::${bucket}`, queue }, reports)
-  const resources = stack.use(await prepareInstances(clients, { type, sshFrom, permissions }))
+  const resources = stack.use(await prepareInstances(clients, { type, sshFrom, permissions: role.permissions }))
   const { name, image, securityGroup } = resources.request
   onStep?.('image', `${image}, the newest Amazon Linux 2023`)
   onStep?.('key pair', name)
   onStep?.('security group', `${securityGroup}: ${sshFrom ? `SSH from ${sshFrom}` : 'nothing may come in'}`)
-  onStep?.('role', 'may take jobs, report, read its bucket and write results, and nothing else')
+  onStep?.('role', role.inWords)
   const instances = ec2Machines(clients.ec2, resources.request, signal)
   if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
   onStep?.('no machine boots', 'moto only keeps account: a process here does what each user data says')
   return handOver(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
 }
 
-/** Counts the words of all addresses on the machines of a fleet, and returns how many there are. */
-export async function countOn(
-  fleet: Fleet,
-  {
-    cloud: { s3, sqs },
-    bucket,
-    queues,
-    signal,
-    onProgress,
-  }: Pick<FleetOptions, 'cloud' | 'bucket' | 'queues' | 'signal'> & {
-    onProgress?: (share: number, what: string) => void
-  },
-): Promise<number> {
-  const { texts } = await uploadAddresses(s3, bucket, {
-    signal,
-    onProgress: (share) => onProgress?.(share, 'uploading the addresses'),
-  })
-  const jobs = jobsOf(texts, { bucket, prefix: 'results/', count: 12, repeat: 1 })
-  let done = 0
-  const { words } = await mapReduce({ s3, sqs }, queues, jobs, {
-    signal,
-    workersGone: fleet.failed,
-    onReport: ({ outcome }) => outcome === 'done' && onProgress?.(++done / jobs.length, 'counting on the instances'),
-  })
-  return words
+/** The keys that an instance's role would give its programs, for processes that stand in for instances. */
+function roleEnvironment({ credentials }: Place): NodeJS.ProcessEnv {
+  if (!credentials) return {}
+  return { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey }
 }

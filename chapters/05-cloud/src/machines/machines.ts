@@ -1,6 +1,6 @@
 /**
- * Machines that run a worker, wherever they are: EC2's instances, and processes of this machine behind the same interface.
- * What a machine does is said by its user data.
+ * Machines that run a program: instances of EC2, and processes of this machine behind the same interface. Their user data
+ * says what they do.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,31 +23,31 @@ import { readWorkerUserData } from './user-data.ts'
 
 export interface Machine {
   id: string
-  /** EC2's word for it: `pending`, `running`, `stopped` … */
+  /** In EC2's words: `pending`, `running`, `stopped` … */
   state: string
-  /** How it is reached: an address, or the process that it is. */
+  /** Its network address, or the process that it is. */
   address: string
 }
 
-/** Disposing of machines terminates all that were launched and are still there. */
+/** Disposing of it terminates all launched machines that still exist. */
 export interface Machines extends AsyncDisposable {
   /** Starts machines that run this script, waits until they run, and returns their ids. */
   launch: (count: number, userData: string) => Promise<string[]>
   list: () => Promise<Machine[]>
-  /** Gives a machine another disk of some gigabytes, and returns its id. */
+  /** Gives a machine another disk, and returns the disk's id. */
   attachVolume: (id: string, gigabytes: number) => Promise<string>
-  /** Ends what runs on machines; their disks stay. */
+  /** Ends what runs on the machines. Their disks stay. */
   stop: (ids: string[]) => Promise<void>
-  /** Ends machines for good. */
+  /** Ends the machines for good. */
   terminate: (ids: string[]) => Promise<void>
-  /** Rejected when a worker ends by itself; of real instances nobody here hears that. */
+  /** Rejected when a program ends by itself. Never for real instances: this program cannot see it. */
   failed: Promise<never>
 }
 
 export interface BootOptions {
-  /** Where the worker's code is. */
+  /** The store that holds the program. */
   s3: S3Client
-  /** What an instance's role would give the worker: the way to the cloud, and credentials. */
+  /** What an instance's role would add to the program's environment. */
   environment: NodeJS.ProcessEnv
   signal: AbortSignal
 }
@@ -61,7 +61,7 @@ export function ec2Machines(
   const launched = new Set<string>()
   const find = async (id: string) => {
     const found = (await ourInstances(ec2)).find(({ InstanceId }) => InstanceId === id)
-    if (!found) throw new Error(`there is no instance ${id}`)
+    if (!found) throw new Error(`instance ${id} does not exist`)
     return found
   }
   async function terminate(ids: string[], options = {}) {
@@ -88,19 +88,19 @@ export function ec2Machines(
     stop: (ids) => stopInstances(ec2, ids, { signal }),
     terminate: (ids) => terminate(ids, { signal }),
     failed: new Promise<never>(() => {}),
-    // Not with the signal: what was started is ended all the more when the work is interrupted.
+    // Without the signal: an interrupted program must still terminate what it launched.
     [Symbol.asyncDispose]: () => terminate([...launched]),
   }
 }
 
-/** Processes of this machine that do what instances would do with the same user data. */
+/** Processes of this machine. Each does what an instance would do with the same user data. */
 export async function localMachines(options: BootOptions): Promise<Machines> {
   await using stack = new AsyncDisposableStack()
   const processes = stack.use(await bootProcesses(options))
   const states = new Map<string, string>()
   let numbered = 0
   const find = (id: string) => {
-    if (!states.has(id)) throw new Error(`there is no machine ${id}`)
+    if (!states.has(id)) throw new Error(`machine ${id} does not exist`)
   }
   const owned = stack.move()
   return {
@@ -134,8 +134,8 @@ export async function localMachines(options: BootOptions): Promise<Machines> {
 }
 
 /**
- * Machines of an EC2 that only keeps account of them, as moto does: for each instance a process of this machine does what
- * the instance's own user data says, as that EC2 gives it back.
+ * Machines of an EC2 that only keeps account of them, as moto does. For each instance it reads the user data back from
+ * that EC2, and a process of this machine does what it says.
  */
 export async function bootedHere(machines: Machines, ec2: EC2Client, options: BootOptions): Promise<Machines> {
   await using stack = new AsyncDisposableStack()
@@ -164,7 +164,7 @@ export async function bootedHere(machines: Machines, ec2: EC2Client, options: Bo
   }
 }
 
-/** Processes in the place of machines; disposing of it ends them. */
+/** Processes that stand in for machines. Disposing of it ends them. */
 async function bootProcesses({ s3, environment, signal }: BootOptions) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
@@ -179,7 +179,7 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
   stack.defer(() => end(children.keys()))
   const owned = stack.move()
 
-  /** Does what a new instance would do, but for installing Node: this machine has it. */
+  /** Does what a new instance would do, except for installing Node: this machine has it. */
   async function boot(id: string, userData: string) {
     const { code, environment: settings } = readWorkerUserData(userData)
     const [, Bucket, Key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(code) ?? []
@@ -194,7 +194,7 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
       cwd: home,
       env: { ...settings, ...environment },
       signal,
-      // A machine runs when it has booted; how its worker does is another matter.
+      // A machine runs once it has booted, whatever its program does.
       ready: async () => true,
       onLine: (line) => {
         lastLine = line

@@ -1,22 +1,21 @@
-/** What instances need before they can be launched: a key pair, a firewall, a role, an image, and the worker's code. */
+/** What instances need before they can be launched: a key pair, a firewall, a role, an image, and their program. */
+import { basename } from 'node:path'
 import { DeleteKeyPairCommand, DeleteSecurityGroupCommand, EC2Client } from '@aws-sdk/client-ec2'
 import { IAMClient } from '@aws-sdk/client-iam'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { bundleProgram } from '@repo/common/process/bundle'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { oldestNode } from '../beanstalk/bundle.ts'
-import { anonymous, clientConfig, type Place, type Places } from '../cloud/cloud.ts'
+import { clientConfig } from '../cloud/clients.ts'
 import { explainErrors } from '../cloud/errors.ts'
+import { ownName } from '../cloud/ownership.ts'
+import type { Place } from '../cloud/place.ts'
 import { type InstanceType, instanceTypes } from '../cloud/prices.ts'
-import { ownName } from '../storage/buckets.ts'
-import { type Work, workerEnvironment } from '../wordcount/workers.ts'
 import { createKeyPair, createSecurityGroup, type LaunchRequest, newestImage } from './ec2.ts'
-import type { Permission } from './permissions.ts'
-import { createRole, deleteRole } from './roles.ts'
-import { workerUserData } from './user-data.ts'
+import { createRole, deleteRole, type Permission } from './roles.ts'
+import { oldestNode, workerUserData } from './user-data.ts'
 
-/** Clients of the services that have to do with machines, whose errors are one clear line. */
+/** Clients of the services that instances need. Their errors are one clear line. */
 export interface MachineClients extends Disposable {
   ec2: EC2Client
   iam: IAMClient
@@ -26,7 +25,7 @@ export interface MachineClients extends Disposable {
 export function machineClients(place: Place): MachineClients {
   const config = clientConfig(place)
   const ec2 = explainErrors(new EC2Client(config), place)
-  // The one service that is the same in all regions, and still wants to be told one.
+  // IAM is one service for all regions, and its client still wants to know a region.
   const iam = explainErrors(new IAMClient(config), place)
   const ssm = explainErrors(new SSMClient(config), place)
   return {
@@ -41,7 +40,7 @@ export function machineClients(place: Place): MachineClients {
 
 export interface PrepareOptions {
   type: InstanceType
-  /** The only addresses that may log in, as `203.0.113.7/32`; without them nobody may. */
+  /** The only addresses that may log in, as `203.0.113.7/32`. When undefined, nobody may. */
   sshFrom?: string | undefined
   permissions: Permission[]
 }
@@ -54,7 +53,7 @@ export interface InstanceResources extends AsyncDisposable {
   privateKey: string
 }
 
-/** Creates what instances need; all of it has one name and the chapter's tag. */
+/** Creates what instances need, all with one name and the chapter's tag. */
 export async function prepareInstances(
   { ec2, iam, ssm }: MachineClients,
   { type, sshFrom, permissions }: PrepareOptions,
@@ -66,7 +65,7 @@ export async function prepareInstances(
   stack.defer(async () => void (await ec2.send(new DeleteKeyPairCommand({ KeyName: name }))))
   const securityGroup = await createSecurityGroup(ec2, name, sshFrom)
   stack.defer(async () => void (await ec2.send(new DeleteSecurityGroupCommand({ GroupId: securityGroup }))))
-  // Before it is made, for it is made in steps.
+  // Deferred beforehand, because creating a role takes several requests.
   stack.defer(() => deleteRole(iam, name))
   await createRole(iam, name, permissions)
   const owned = stack.move()
@@ -77,27 +76,20 @@ export async function prepareInstances(
   }
 }
 
-export interface CountUserDataOptions {
+export interface ProgramOptions {
   s3: S3Client
-  places: Places
   bucket: string
-  work: Work
+  /** A TypeScript program, as `new URL('./count.program.ts', import.meta.url)`. */
+  program: URL
+  environment: Record<string, string>
   endsAfterMinutes: number
 }
 
-/** Uploads wordcount's worker as one file, and returns the user data that has an instance run it. */
-export async function countUserData(options: CountUserDataOptions): Promise<string> {
-  const { s3, places, bucket, work, endsAfterMinutes } = options
-  const code = { Bucket: bucket, Key: 'code/count.mjs' }
-  const Body = await bundleProgram(new URL('../wordcount/count.program.ts', import.meta.url), { target: oldestNode })
-  await s3.send(new PutObjectCommand({ ...code, Body, ContentType: 'text/javascript' }))
-  const withoutKeys = { storage: anonymous(places.storage), queues: anonymous(places.queues), machines: undefined }
-  const environment = { ...workerEnvironment(withoutKeys, work), AWS_REGION: await s3.config.region() }
-  return workerUserData({ code: `s3://${code.Bucket}/${code.Key}`, environment, endsAfterMinutes })
-}
-
-/** What an instance's role would give its programs in the place of keys: for processes that stand in for instances. */
-export function roleEnvironment({ credentials }: Place): NodeJS.ProcessEnv {
-  if (!credentials) return {}
-  return { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey }
+/** Uploads a program as one file, and returns the user data with which an instance runs it. */
+export async function programUserData(options: ProgramOptions): Promise<string> {
+  const { s3, bucket, program, environment, endsAfterMinutes } = options
+  const Key = `code/${basename(program.pathname, '.program.ts')}.mjs`
+  const Body = await bundleProgram(program, { target: oldestNode })
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'text/javascript' }))
+  return workerUserData({ code: `s3://${bucket}/${Key}`, environment, endsAfterMinutes })
 }

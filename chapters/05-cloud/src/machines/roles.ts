@@ -1,6 +1,6 @@
 /**
- * Roles for instances: what a program on an instance may do at Amazon's, without a key on it. The instance is given
- * credentials of the role that last some hours, through its metadata service, where the SDK looks for them.
+ * Roles say what the programs on an instance may do at Amazon's, with no key on it. The instance gets credentials of its
+ * role, which last some hours, from its metadata service. The SDK looks for them there.
  */
 import {
   AddRoleToInstanceProfileCommand,
@@ -10,19 +10,34 @@ import {
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
   type IAMClient,
-  ListRolesCommand,
   ListRoleTagsCommand,
   NoSuchEntityException,
   PutRolePolicyCommand,
+  paginateListRoles,
   RemoveRoleFromInstanceProfileCommand,
 } from '@aws-sdk/client-iam'
-import { tagKey, tagValue } from '../cloud/tag.ts'
-import { ownPrefix } from '../storage/buckets.ts'
-import type { Permission } from './permissions.ts'
+import { ownPrefix, tagKey, tagValue } from '../cloud/ownership.ts'
+
+/** These actions on these resources, and nothing else. */
+export interface Permission {
+  actions: string[]
+  /** Amazon resource names. */
+  resources: string[]
+  /** Only when these hold. */
+  conditions?: Record<string, Record<string, string[]>>
+}
+
+/** What every worker needs to take messages from a queue, given by its Amazon resource name. */
+export function takeMessages(queue: string): Permission {
+  return {
+    actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+    resources: [queue],
+  }
+}
 
 const policyName = 'may'
 
-/** Creates a role for instances, whose name begins with the chapter's prefix, and the instance profile of the same name that hands it to them. */
+/** Creates a role for instances, and the instance profile of the same name that hands it to them. */
 export async function createRole(iam: IAMClient, name: string, permissions: Permission[]): Promise<void> {
   const trust = {
     Version: '2012-10-17',
@@ -46,7 +61,7 @@ export async function createRole(iam: IAMClient, name: string, permissions: Perm
   await iam.send(new AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName: name }))
 }
 
-/** Deletes a role that `createRole` made, or what there is of it. */
+/** Deletes what `createRole` made, also when it was interrupted half way. */
 export async function deleteRole(iam: IAMClient, name: string): Promise<void> {
   const profile = { InstanceProfileName: name, RoleName: name }
   await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand(profile)))
@@ -58,17 +73,14 @@ export async function deleteRole(iam: IAMClient, name: string): Promise<void> {
 /** The names of the account's roles that carry the chapter's tag. */
 export async function ourRoles(iam: IAMClient): Promise<string[]> {
   const names: string[] = []
-  let Marker: string | undefined
-  do {
-    const page = await iam.send(new ListRolesCommand({ ...(Marker && { Marker }) }))
-    for (const { RoleName = '' } of page.Roles ?? []) {
-      // The list has no tags, and asking for those of every role of an account would take long.
+  for await (const { Roles = [] } of paginateListRoles({ client: iam }, {})) {
+    for (const { RoleName = '' } of Roles) {
+      // The list has no tags, and asking for the tags of every role of an account would take long.
       if (!RoleName.startsWith(ownPrefix)) continue
       const { Tags = [] } = await iam.send(new ListRoleTagsCommand({ RoleName }))
       if (Tags.some(({ Key, Value }) => Key === tagKey && Value === tagValue)) names.push(RoleName)
     }
-    Marker = page.IsTruncated ? page.Marker : undefined
-  } while (Marker)
+  }
   return names
 }
 

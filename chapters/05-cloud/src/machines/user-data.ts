@@ -1,17 +1,20 @@
 /** What a new instance does when it boots for the first time: the script that EC2 calls user data. */
 
+/** The oldest Node that bundles must run on. Instances get a newer one, but Elastic Beanstalk's platforms lag behind. */
+export const oldestNode = 'node22'
+
 export interface WorkerUserData {
   /** The worker as one JavaScript file, as `s3://bucket/key`. */
   code: string
-  /** The worker's environment: settings, never secrets, for everybody on the instance may read them. */
+  /** The worker's environment. No secrets: everybody on the instance can read it. */
   environment: Record<string, string>
-  /** Minutes until the instance shuts itself down, whatever happens to whoever started it; without it, never. */
+  /** Minutes until the instance shuts itself down, even if nobody is left to stop it. Undefined means never. */
   endsAfterMinutes?: number | undefined
 }
 
 /**
  * A script for Amazon Linux 2023 that installs Node, fetches the worker and keeps it running as a service without
- * privileges. The instance's role says what it may do; no key is in the script.
+ * privileges. The script holds no key: the instance's role says what the worker may do.
  */
 export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUserData): string {
   const settings = Object.entries(environment).map(([name, value]) => ` \\\n  --setenv=${quoted(`${name}=${value}`)}`)
@@ -19,7 +22,7 @@ export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUs
   return [
     '#!/bin/bash',
     'set -euo pipefail',
-    // First, so that it holds however the rest ends.
+    // First, so that it holds even if a later line fails.
     ...(endsAfterMinutes === undefined ? [] : [`shutdown -h +${endsAfterMinutes}`]),
     'dnf install -y nodejs24',
     `aws s3 cp ${quoted(code)} /opt/worker.mjs`,
@@ -29,9 +32,9 @@ export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUs
 }
 
 /**
- * What `workerUserData` was given, from its script: for a machine that is not booted by it, see machines.ts.
+ * Reads back what a script was made of, for a process that stands in for an instance (see machines.ts).
  *
- * @throws an Error when the script is another one
+ * @throws an Error when `workerUserData` did not make the script
  */
 export function readWorkerUserData(script: string): WorkerUserData {
   const word = `'((?:[^']|'\\\\'')*)'`
@@ -46,7 +49,7 @@ export function readWorkerUserData(script: string): WorkerUserData {
   return { code: unquoted(code), environment, endsAfterMinutes: minutes === undefined ? undefined : Number(minutes) }
 }
 
-/** One word for the shell, whatever is in it. */
+/** A text as one word for the shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

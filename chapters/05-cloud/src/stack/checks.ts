@@ -1,14 +1,14 @@
 /**
- * What the stack promises, as assertions on its template: each passes, or throws what it found instead. cdk-nag knows good
- * practice in general; these know what this system must never be.
+ * The promises of the stack, as assertions on its template. Each passes, or throws what it found instead. cdk-nag knows good
+ * practice in general. These checks know what this system must never be.
  */
 import { Match, type Template } from 'aws-cdk-lib/assertions'
 
 const has = Match.objectLike
 
-/** The promises, in words, and how each is checked. */
+/** The promises in words, and how to check each of them. */
 export const checks: Record<string, (template: Template) => void> = {
-  'nobody can read the bucket from outside, nor without TLS': (template) => {
+  'nobody can read the bucket from outside, or without TLS': (template) => {
     const blocked = {
       BlockPublicAcls: true,
       BlockPublicPolicy: true,
@@ -21,7 +21,7 @@ export const checks: Record<string, (template: Template) => void> = {
       PolicyDocument: { Statement: Match.arrayWith([denied]) },
     })
   },
-  'a job that fails five times goes to the dead letters, and somebody is told': (template) => {
+  'a job that fails five times goes to the dead letters, and sets off an alarm': (template) => {
     template.hasResourceProperties('AWS::SQS::Queue', { RedrivePolicy: has({ maxReceiveCount: 5 }) })
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'ApproximateNumberOfMessagesVisible',
@@ -29,7 +29,7 @@ export const checks: Record<string, (template: Template) => void> = {
       AlarmActions: Match.anyValue(),
     })
   },
-  'workers answer to IMDSv2 only, on encrypted disks': (template) => {
+  'workers use IMDSv2 only, and encrypted disks': (template) => {
     template.allResourcesProperties('AWS::EC2::LaunchTemplate', {
       LaunchTemplateData: has({
         MetadataOptions: has({ HttpTokens: 'required' }),
@@ -44,7 +44,7 @@ export const checks: Record<string, (template: Template) => void> = {
     }
     template.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0)
   },
-  'there are no workers when there is no work, and never more than the ceiling': (template) => {
+  'there are no workers without work, and never more than the ceiling': (template) => {
     for (const { Properties } of Object.values(template.findResources('AWS::AutoScaling::AutoScalingGroup'))) {
       const { MaxSize } = Properties as { MaxSize: string }
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MinSize: '0' })
@@ -64,10 +64,10 @@ export const checks: Record<string, (template: Template) => void> = {
       }
     }
   },
-  'a month has a budget': (template) => {
+  'every month has a budget': (template) => {
     template.hasResourceProperties('AWS::Budgets::Budget', { Budget: has({ TimeUnit: 'MONTHLY', BudgetType: 'COST' }) })
   },
-  'what is deleted leaves nothing behind': (template) => {
+  'deleting the stack leaves nothing behind': (template) => {
     template.allResources('AWS::S3::Bucket', { DeletionPolicy: 'Delete' })
     template.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' })
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 1)

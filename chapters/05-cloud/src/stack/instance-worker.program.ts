@@ -1,12 +1,13 @@
 /**
- * What an instance runs that belongs to no Beanstalk: the worker tier and, in the same process, the daemon that hands it
- * messages. Settings come from the environment, as the user data puts them there.
+ * The worker tier on an instance without Beanstalk. The daemon that hands it messages runs in the same process. The user
+ * data sets the environment variables.
  */
 import { once } from 'node:events'
 import { serve } from '@hono/node-server'
 import { runDaemon } from '../beanstalk/sqs-daemon.ts'
 import { workerTier } from '../beanstalk/worker-tier.ts'
-import { placesFromEnvironment, s3Client, sqsClient } from '../cloud/cloud.ts'
+import { s3Client, sqsClient } from '../cloud/clients.ts'
+import { placesFromEnvironment } from '../cloud/place.ts'
 
 const { BUCKET: bucket = '', QUEUE_URL: queueUrl = '' } = process.env
 const { storage, queues } = placesFromEnvironment()
@@ -17,7 +18,7 @@ await once(server, 'listening')
 const address = server.address()
 if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
 
-// What it has taken it finishes; the rest stays in the queue.
+// It finishes the messages that it has taken. The rest stay in the queue.
 const stopping = new AbortController()
 process.once('SIGTERM', () => stopping.abort())
 await runDaemon({

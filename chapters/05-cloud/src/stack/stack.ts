@@ -1,8 +1,8 @@
 /**
- * The chapter's system as an AWS CDK stack: a bucket, a queue with dead letters, workers that come and go with the queue's
- * length, a web tier on Elastic Beanstalk, alarms, and a budget.
+ * The chapter's system as an AWS CDK stack: a bucket, a queue with dead letters, workers that come and go with the length of
+ * the queue, a web tier on Elastic Beanstalk, alarms, and a budget.
  *
- * The CDK turns these objects into a CloudFormation template; nothing is created on AWS by it, and no account is asked.
+ * The CDK turns these objects into a CloudFormation template. It creates nothing at AWS and needs no account.
  */
 import { CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib'
 import { AdjustmentType, AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
@@ -29,32 +29,34 @@ import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
-import { placesForWorkers } from '../cloud/cloud.ts'
-import { stackTagValue, tagKey } from '../cloud/tag.ts'
-import { type Permission, webPermissions, workerPermissions } from '../machines/permissions.ts'
+import { webPermissions, workerPermissions } from '../beanstalk/permissions.ts'
+import { stackTagValue, tagKey } from '../cloud/ownership.ts'
+import { placesForWorkers } from '../cloud/place.ts'
+import type { Permission } from '../machines/roles.ts'
 import { workerUserData } from '../machines/user-data.ts'
 
 export interface StackSettings {
-  /** The most workers there may ever be at once. */
+  /** The most workers at any time. */
   workers: number
-  /** US dollars a month; above it, and before it, the topic is told. */
+  /** US dollars a month. Notices go to the topic before they are spent. */
   budget: number
-  /** Who is told of alarms and of the budget; without it the topic has no subscriber. */
+  /** The address that alarms and notices go to. When undefined, the topic has no subscriber. */
   email?: string | undefined
-  /** The worker as one JavaScript file, and the web tier as a zip, as `bundleProgram` and `bundleTier` make them. */
+  /** The worker as one JavaScript file, from `bundleProgram`. */
   workerFile: string
+  /** The web tier as a zip, from `bundleTier`. */
   webBundle: string
-  /** Beanstalk's name for Node.js on Amazon Linux; it changes with every release of the platform. */
+  /** Beanstalk's name for Node.js on Amazon Linux. It changes with every release of the platform. */
   solutionStack: string
 }
 
 type Setting = [namespace: string, optionName: string, value: string]
 
-/** The programs' way to the cloud: the SDK's own, with the credentials of the instance's role. */
+/** The programs are at Amazon's. The SDK finds the credentials of the instance's role. */
 const aws = { kind: 'aws' } as const
 const atAmazon = placesForWorkers({ storage: aws, queues: aws, machines: aws })
 
-/** How many deliveries a message gets before it is set aside. */
+/** How many deliveries a message gets before it goes to the dead letters. */
 const deliveries = 5
 
 export class CloudStack extends Stack {
@@ -80,7 +82,7 @@ export class CloudStack extends Stack {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
-      // `cdk destroy` leaves nothing that costs.
+      // `cdk destroy` leaves nothing that costs money.
       removalPolicy: RemovalPolicy.DESTROY,
       autoDeleteObjects: true,
       lifecycleRules: [
@@ -107,14 +109,14 @@ export class CloudStack extends Stack {
     return { queue, deadLetters }
   }
 
-  /** Public subnets only: a NAT gateway costs more than all the rest. Nothing may come in, see the security groups. */
+  /** Public subnets only, because a NAT gateway costs more than all the rest. The security groups let nothing in. */
   #network() {
     const vpc = new Vpc(this, 'Network', {
       maxAzs: 2,
       natGateways: 0,
       restrictDefaultSecurityGroup: false,
       subnetConfiguration: [{ name: 'public', subnetType: SubnetType.PUBLIC, cidrMask: 24 }],
-      // Free, and traffic to the bucket does not leave Amazon's network.
+      // It is free, and keeps traffic to the bucket in Amazon's network.
       gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
     })
     acknowledge(vpc, 'AwsSolutions-VPC7', 'Flow logs cost by the gigabyte; nobody reads them in a practice system.')
@@ -157,7 +159,7 @@ export class CloudStack extends Stack {
     })
 
     const group = new AutoScalingGroup(this, 'Workers', { vpc, launchTemplate, minCapacity: 0, maxCapacity: max })
-    // One worker for the first ten jobs, a second from eleven on, and so on; none when no job waits or is being done.
+    // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or is under way.
     const jobs = new MathExpression({
       expression: 'waiting + taken',
       label: 'jobs waiting or taken',
@@ -191,7 +193,7 @@ export class CloudStack extends Stack {
       sourceBundle: { s3Bucket: bundle.s3BucketName, s3Key: bundle.s3ObjectKey },
     })
     const settings: Setting[] = [
-      // One instance without a load balancer: a practice system needs no second, and a balancer costs more than it.
+      // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an instance.
       ['aws:elasticbeanstalk:environment', 'EnvironmentType', 'SingleInstance'],
       ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
       ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', profile.instanceProfileName],
@@ -235,7 +237,7 @@ export class CloudStack extends Stack {
     if (email) topic.addSubscription(new EmailSubscription(email))
     topic.grantPublish(new ServicePrincipal('budgets.amazonaws.com'))
 
-    const tell = new SnsAction(topic)
+    const notify = new SnsAction(topic)
     new Alarm(this, 'PoisonMessages', {
       alarmDescription: `A job failed ${deliveries} times and was set aside`,
       metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum' }),
@@ -243,7 +245,7 @@ export class CloudStack extends Stack {
       threshold: 0,
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
-    }).addAlarmAction(tell)
+    }).addAlarmAction(notify)
     new Alarm(this, 'JobsWaitLong', {
       alarmDescription: 'A job has waited for a quarter of an hour: are there workers?',
       metric: queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum' }),
@@ -251,7 +253,7 @@ export class CloudStack extends Stack {
       threshold: Duration.minutes(15).toSeconds(),
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
-    }).addAlarmAction(tell)
+    }).addAlarmAction(notify)
 
     new CfnBudget(this, 'Budget', {
       budget: {
@@ -260,7 +262,7 @@ export class CloudStack extends Stack {
         budgetLimit: { amount: budget, unit: 'USD' },
       },
       notificationsWithSubscribers: [
-        // What has been spent, and what the month will come to if it goes on like this.
+        // What has been spent, and what the month will cost if it goes on like this.
         { notificationType: 'ACTUAL', threshold: 80 },
         { notificationType: 'FORECASTED', threshold: 100 },
       ].map((notification) => ({
@@ -271,7 +273,7 @@ export class CloudStack extends Stack {
   }
 }
 
-/** Says why a finding of cdk-nag is right as it is. */
+/** Says why a finding of cdk-nag can stay. */
 function acknowledge(construct: Construct, id: string, reason: string) {
   Validations.of(construct).acknowledge({ id, reason })
 }

@@ -1,11 +1,12 @@
-/** Turns the stack into a template, and checks it: by assertions of our own and by the rules of cdk-nag. Nothing is asked. */
+/** Turns the stack into a template and checks it with the rules of cdk-nag. It needs no account and sends no requests. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundleProgram } from '@repo/common/process/bundle'
 import { App, type Stack, Validations } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { AwsSolutionsChecks } from 'cdk-nag'
-import { bundleTier, oldestNode } from '../beanstalk/bundle.ts'
+import { bundleTier } from '../beanstalk/bundle.ts'
+import { oldestNode } from '../machines/user-data.ts'
 import { CloudStack, type StackSettings } from './stack.ts'
 
 export interface Finding {
@@ -25,22 +26,22 @@ export interface Acknowledged {
 }
 
 export interface Synthesis {
-  /** The folder that `cdk deploy --app` takes. */
+  /** The folder for `cdk deploy --app`. */
   assembly: string
   template: Template
-  /** Resources of each type, such as `AWS::S3::Bucket`. */
+  /** How many resources there are of each type, such as `AWS::S3::Bucket`. */
   types: Record<string, number>
   findings: Finding[]
   acknowledged: Acknowledged[]
 }
 
-/** How the CDK marks a rule that is not its own. */
+/** The CDK's prefix for the rules of cdk-nag. */
 const nagRule = 'Annotation::AwsSolutions-'
 
 /**
  * Bundles the programs, synthesises the stack into a folder, and checks it with cdk-nag.
  *
- * @param folder is made, and may hold the files of an earlier synthesis
+ * @param folder is created if needed, and may hold the files of an earlier synthesis
  */
 export async function synthesise(
   settings: Omit<StackSettings, 'workerFile' | 'webBundle'>,
@@ -55,7 +56,7 @@ export async function synthesise(
   )
   await writeFile(webBundle, await bundleTier('web', 'deployed by the CDK'))
 
-  // Its own use of a property that it has deprecated is nothing a reader could change.
+  // The CDK uses a property that it has deprecated itself. A reader cannot change that.
   process.env.JSII_DEPRECATED = 'quiet'
   const assembly = join(folder, 'assembly')
   const app = new App({ outdir: assembly, analyticsReporting: false, treeMetadata: false })
@@ -71,7 +72,7 @@ export async function synthesise(
   return { assembly, template, types, findings: findingsOf(stack), acknowledged: acknowledgedIn(stack) }
 }
 
-/** What cdk-nag finds in a stack and nobody has acknowledged. */
+/** The findings of cdk-nag in a stack that nobody has acknowledged. */
 export function findingsOf(stack: Stack): Finding[] {
   const { violations } = new AwsSolutionsChecks().validateScope(stack)
   return violations.map(({ ruleName, severity = '', description, violatingResources = [] }) => ({
@@ -87,7 +88,7 @@ function acknowledgedIn(stack: Stack): Acknowledged[] {
     node.metadata
       .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
       .flatMap(({ data }) => Object.entries(data as Record<string, string>))
-      // The CDK acknowledges some of its own.
+      // The CDK acknowledges some rules of its own.
       .filter(([rule]) => rule.startsWith(nagRule))
       .map(([rule, reason]) => ({ rule: rule.slice(nagRule.length), resource: node.id, reason })),
   )

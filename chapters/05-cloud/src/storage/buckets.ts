@@ -1,5 +1,4 @@
-/** Buckets: made so that they can neither be read by the public nor cost for ever, and removed with all that is in them. */
-import { randomBytes } from 'node:crypto'
+/** Creates buckets that the public cannot read and that do not cost money for ever, and removes them with their content. */
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -11,29 +10,16 @@ import {
   type _Object as ListedObject,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
-  ListObjectsV2Command,
   PutBucketLifecycleConfigurationCommand,
   PutBucketTaggingCommand,
   PutPublicAccessBlockCommand,
+  paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { accepting } from '@repo/common/example/options'
 import pLimit from 'p-limit'
 import type { CloudError } from '../cloud/errors.ts'
-import { tagKey, tagValue } from '../cloud/tag.ts'
-
-/** What the names of the buckets and queues begin with that the chapter's programs make for themselves. */
-export const ownPrefix = 'distributed-computing-'
-
-/** A name that nobody else has: bucket names are shared by all accounts of a cloud. */
-export function ownName(): string {
-  return `${ownPrefix}${randomBytes(6).toString('hex')}`
-}
-
-/** Whether `ownName` made a name. Names of the reader's own may begin in the same way: nothing is removed by its beginning. */
-export function isOwnName(name: string): boolean {
-  return name.startsWith(ownPrefix) && /^[0-9a-f]{12}$/.test(name.slice(ownPrefix.length))
-}
+import { isOwnName, ownName, ownPrefix, tagKey, tagValue } from '../cloud/ownership.ts'
 
 /** The option with which a reader names a bucket. */
 export const bucketOption = accepting(
@@ -49,20 +35,20 @@ export interface Options {
 }
 
 /**
- * Makes a bucket, or uses the one that is there as it is. In a new one public access is blocked and unfinished uploads are
- * removed after a day, where the store can do that.
+ * Creates a bucket, unless it exists already: then its settings stay as they are. A new bucket blocks public access and
+ * removes unfinished uploads after a day, where the store can do that.
  *
- * @returns whether it is new
+ * @returns whether the bucket is new
  * @throws an error when the name is taken or is not valid
  */
 export async function makeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<boolean> {
-  // Asked first: in us-east-1 it is no error to create a bucket of one's own again, and its settings are its owner's.
+  // Ask first: in us-east-1, creating your own bucket again is not an error, and we would change its settings.
   try {
     await s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
     return false
   } catch (cause) {
     const status = (cause as CloudError).$metadata?.httpStatusCode
-    // The answer to such a question has no text.
+    // The answer to a HEAD request has no text.
     if (status === 403) {
       throw new Error(
         `bucket ${bucket} is somebody else's or closed to these credentials: choose another with --bucket`,
@@ -74,22 +60,22 @@ export async function makeBucket(s3: S3Client, bucket: string, { signal }: Optio
   return true
 }
 
-/** Creates a bucket with all its settings, or none. */
+/** Creates a bucket with all its settings. If a setting fails, no bucket is left. */
 async function createBucket(
   s3: S3Client,
   bucket: string,
   { signal, temporary = false }: Options & { temporary?: boolean },
 ): Promise<void> {
   const region = await s3.config.region()
-  // us-east-1 is the region in which none is to be named.
+  // In us-east-1 the request must not name the region.
   const location =
     region === 'us-east-1' ? {} : { CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' } }
   signal?.throwIfAborted()
-  // Without the signal: nobody would know whether a bucket whose creation was broken off is there.
+  // Without the signal: after an aborted request we would not know whether the bucket exists.
   try {
     await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
   } catch (error) {
-    // It was not there: the answer was lost, and the SDK has asked again for what was already done.
+    // The bucket is new. The first answer was lost, and the SDK has repeated the request.
     if ((error as CloudError).name !== 'BucketAlreadyOwnedByYou') throw error
   }
   try {
@@ -120,7 +106,7 @@ async function configure(
     Status: 'Enabled' as const,
     Filter: { Prefix: '' },
     AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
-    // Its objects are removed after a day even where the program is killed.
+    // Removes its objects after a day, even if the program is killed.
     ...(temporary && { Expiration: { Days: 1 } }),
   }
   await whereSupported(() =>
@@ -137,10 +123,10 @@ async function configure(
   )
 }
 
-/** How stores say that they do not know a request. */
+/** The error codes with which stores refuse a request that they do not know. */
 const unsupported = ['NotImplemented', 'MethodNotAllowed', 'MalformedXML', 'InvalidRequest', 'UnsupportedOperation']
 
-/** Whether the store knew the request; other errors are thrown. */
+/** Whether the store knew the request. Throws all other errors. */
 async function whereSupported(request: () => Promise<unknown>): Promise<boolean> {
   try {
     await request()
@@ -152,25 +138,24 @@ async function whereSupported(request: () => Promise<unknown>): Promise<boolean>
   }
 }
 
-/** The objects whose keys begin with a prefix, in the order of their keys, page by page as the reader of them goes on. */
+/** Yields the objects whose keys begin with a prefix, in the order of their keys. It asks for a page when it is needed. */
 export async function* listObjects(
   s3: S3Client,
   bucket: string,
   prefix = '',
   { signal, pageSize = 1000 }: Options & { pageSize?: number } = {},
 ): AsyncGenerator<Required<Pick<ListedObject, 'Key' | 'Size' | 'ETag'>>, void> {
-  for (let token: string | undefined; ; ) {
-    const page = await s3.send(
-      new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: pageSize, ContinuationToken: token }),
-      { abortSignal: signal },
-    )
-    for (const { Key = '', Size = 0, ETag = '' } of page.Contents ?? []) yield { Key, Size, ETag }
-    token = page.NextContinuationToken
-    if (!page.IsTruncated || token === undefined) return
+  const pages = paginateListObjectsV2(
+    { client: s3, pageSize },
+    { Bucket: bucket, Prefix: prefix },
+    { abortSignal: signal },
+  )
+  for await (const { Contents = [] } of pages) {
+    for (const { Key = '', Size = 0, ETag = '' } of Contents) yield { Key, Size, ETag }
   }
 }
 
-/** Deletes all objects whose keys begin with a prefix, and unfinished uploads to such keys. Returns how many objects. */
+/** Deletes all objects whose keys begin with a prefix, and aborts unfinished uploads to such keys. Returns how many objects it deleted. */
 export async function deletePrefix(
   s3: S3Client,
   bucket: string,
@@ -194,19 +179,19 @@ export async function deletePrefix(
       const [first] = Errors
       if (first) throw new Error(`${first.Key} of ${bucket} cannot be deleted: ${first.Code}: ${first.Message}`)
     })
-    // Some stores, such as Swift, want a Content-MD5 with the list, which the SDK no longer sends.
+    // Swift and some others want a Content-MD5 with the list. The SDK no longer sends one.
     if (!together) await limit.map(keys, ({ Key }) => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }), send))
     deleted += keys.length
   }
   for await (const { Key } of listObjects(s3, bucket, prefix, { signal })) {
-    // As many as one request may name.
+    // One request may name a thousand.
     if (page.push({ Key }) === 1000) await deletePage()
   }
   await deletePage()
   return deleted
 }
 
-/** Aborts the uploads in parts to keys that begin with a prefix; their parts cost as much as objects do. */
+/** Aborts unfinished uploads to keys that begin with a prefix. Their parts cost as much as objects do. */
 async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal?: AbortSignal): Promise<void> {
   const send = { abortSignal: signal }
   for (let more: { KeyMarker?: string; UploadIdMarker?: string | undefined } | undefined = {}; more; ) {
@@ -223,7 +208,7 @@ async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal
   }
 }
 
-/** Deletes a bucket with all that is in it. Does nothing when there is none. */
+/** Deletes a bucket with everything in it. Does nothing when the bucket does not exist. */
 export async function removeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<void> {
   try {
     await deletePrefix(s3, bucket, '', { signal })
@@ -233,13 +218,13 @@ export async function removeBucket(s3: S3Client, bucket: string, { signal }: Opt
   }
 }
 
-/** The buckets that programs of this chapter made for one run and did not live to remove. */
+/** The names of buckets that this chapter's programs have left, because they were killed. */
 export async function leftBuckets(s3: S3Client): Promise<string[]> {
   const { Buckets = [] } = await s3.send(new ListBucketsCommand())
   return Buckets.flatMap(({ Name = '' }) => (isOwnName(Name) ? [Name] : []))
 }
 
-/** A bucket for one run; disposing of it removes it with all that is in it. */
+/** Creates a bucket for one run. Disposing of it removes it with everything in it. */
 export async function temporaryBucket(
   s3: S3Client,
   { signal }: Options = {},

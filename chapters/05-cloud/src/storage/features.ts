@@ -1,6 +1,6 @@
 /**
- * What a store can do, found out by asking it. Every store that calls itself compatible with S3 leaves something out, and
- * some answer "done" to what they have not understood: so each answer is checked by what can be seen afterwards.
+ * Finds out what a store can do by asking it. Every store that calls itself compatible with S3 leaves something out, and
+ * some answer "done" to a request that they did not understand. So each probe checks the effect and not the answer.
  */
 import {
   AbortMultipartUploadCommand,
@@ -28,13 +28,12 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import type { CloudError } from '../cloud/errors.ts'
 import { temporaryBucket } from './buckets.ts'
 
-/** A feature, and what a program does where it is missing. */
 export interface Feature {
   name: string
-  /** What the programs of this chapter use it for, or do without it. */
+  /** What a program does where it is missing. */
   without: string
   there: boolean
-  /** Why not: the store's answer, or what was seen afterwards. */
+  /** Why it is missing: the store's error code, or `no effect`. */
   because?: string
 }
 
@@ -43,7 +42,7 @@ type Probe = (store: { s3: S3Client; bucket: string }) => Promise<boolean>
 const key = 'features/object'
 const body = Buffer.from('What can you do?')
 
-/** Each is true when the feature is there; an error is a refusal. */
+/** Each probe returns whether the feature has an effect. An error means that the store refuses. */
 const probes: { name: string; without: string; probe: Probe }[] = [
   {
     name: 'ranges of an object',
@@ -55,7 +54,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'metadata of your own',
-    without: 'the size of parts must be known otherwise',
+    without: 'readers must know the size of parts',
     async probe({ s3, bucket: Bucket }) {
       await s3.send(new PutObjectCommand({ Bucket, Key: `${key}-metadata`, Body: body, Metadata: { colour: 'blue' } }))
       const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: `${key}-metadata` }))
@@ -114,7 +113,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'list unfinished uploads',
-    without: 'broken uploads resume from a journal of their own',
+    without: 'a journal of your own must list them',
     async probe({ s3, bucket: Bucket }) {
       const upload = { Bucket, Key: `${key}-unfinished` }
       const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
@@ -147,7 +146,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'presigned URLs',
-    without: 'whoever is to read an object needs credentials',
+    without: 'every reader of an object needs credentials',
     async probe({ s3, bucket: Bucket }) {
       const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: key }), { expiresIn: 60 })
       const [good, forged] = [await fetch(url), await fetch(url.replace('Expires=60', 'Expires=61'))]
@@ -181,7 +180,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'tags on a bucket',
-    without: 'what belongs to whom is in the name',
+    without: 'the name says what belongs to whom',
     async probe({ s3, bucket: Bucket }) {
       const TagSet = [{ Key: 'colour', Value: 'blue' }]
       await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }))
@@ -192,7 +191,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     name: 'versions of an object',
     without: 'what is overwritten is lost',
     async probe({ s3 }) {
-      // A bucket with versions in it cannot be removed by deleting its objects: this one stays empty.
+      // Deleting its objects would not empty a bucket with versions. So this bucket stays empty.
       await using own = await temporaryBucket(s3)
       const Bucket = own.name
       await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
@@ -201,7 +200,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
 ]
 
-/** Whether a request is refused with this status. Any other refusal is of another thing, such as a request it does not know. */
+/** Whether the store refuses a request with this status. Any other refusal has another reason, and is thrown. */
 async function refused(status: number, request: () => Promise<unknown>): Promise<boolean> {
   try {
     await request()
@@ -213,7 +212,7 @@ async function refused(status: number, request: () => Promise<unknown>): Promise
 }
 
 /**
- * Asks a store for each feature in turn, in a bucket that may be changed at will.
+ * Probes a store for each feature in turn, in a bucket that it may change at will.
  *
  * @throws when the store cannot be reached
  */
@@ -231,7 +230,7 @@ export async function findFeatures(
       features.push({ name, without, there, ...(!there && { because: 'no effect' }) })
     } catch (error) {
       const { name: code, $metadata } = error as CloudError
-      // Not an answer of the store.
+      // The store did not answer.
       if (!$metadata?.httpStatusCode) throw error
       features.push({ name, without, there: false, because: code })
     }

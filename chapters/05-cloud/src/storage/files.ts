@@ -1,45 +1,38 @@
-/** Files to objects and back, so that a transfer which was broken off goes on where it stopped. */
+/** Files to objects and back. A transfer that was interrupted goes on where it stopped. */
 import { createReadStream } from 'node:fs'
 import { appendFile, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { bytes as inBytes } from '@repo/common/output/terminal'
 import type { CloudError } from '../cloud/errors.ts'
+import { DamagedError, Verifier } from './checksums.ts'
 import {
-  DamagedError,
-  defaultPartSize,
+  abortUpload,
+  beginUpload,
+  completeUpload,
   downloadParts,
   headObject,
-  PartBuffers,
+  type NextPart,
+  partSize,
+  type SendOptions,
   type Stored,
   type StoredPart,
-  startUpload,
+  sendParts,
   type Target,
   type TransferOptions,
   type Upload,
   uploadStream,
-  Verifier,
 } from './parts.ts'
 
 export interface FileUpload extends Stored {
-  /** Parts that an earlier, broken upload had already stored. */
+  /** Parts that an earlier, interrupted upload had stored. */
   resumed: number
 }
 
-/** The first line of a journal; each further line is a StoredPart. */
-interface JournalHead extends Target {
-  id: string
-  size: number
-  mtimeMs: number
-  partSize: number
-}
-
-/** Where the parts of a file that are already stored are noted while it is uploaded. */
-export const journalOf = (path: string) => `${path}.upload`
-
 /**
- * Uploads a file. What is stored is noted in a journal beside the file, also when this process is killed; calling it again
- * sends only the parts that are missing. `discardUpload` gives up instead.
+ * Uploads a file. A journal beside the file notes each part that the store has. When the upload is interrupted, even by the
+ * end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
  *
  * @throws an Error when the file changes meanwhile, or the store fails
  */
@@ -47,100 +40,116 @@ export async function uploadFile(
   s3: S3Client,
   target: Target,
   path: string,
-  { partSize = defaultPartSize, ...options }: TransferOptions = {},
+  options: TransferOptions = {},
 ): Promise<FileUpload> {
   const { size, mtimeMs } = await stat(path)
   if (size <= partSize) return { ...(await uploadStream(s3, target, createReadStream(path), options)), resumed: 0 }
 
+  const file = { ...target, partSize, size, mtimeMs }
   const journal = await readJournal(path)
-  const { head } = journal
-  const same =
-    head.bucket === target.bucket &&
-    head.key === target.key &&
-    head.size === size &&
-    head.mtimeMs === mtimeMs &&
-    head.partSize === partSize
-  if (head.id && !same) await discardUpload(s3, path)
-  const stored = same ? journal.parts : []
-  const upload = await startUpload(s3, target, partSize, options.signal, same ? head.id : undefined)
-  if (!same) {
-    try {
-      await writeJournal(path, { ...target, id: upload.id, size, mtimeMs, partSize })
-    } catch (error) {
-      // Nobody would find it again.
-      await upload.abort(error)
-      throw error
-    }
-  }
+  const resumes = journal !== undefined && isDeepStrictEqual({ ...journal.head, id: '' }, { ...file, id: '' })
+  if (journal && !resumes) await discardUpload(s3, path)
+  const upload = resumes ? journal.head : await beginJournal(s3, path, file, options.signal)
+  const stored = resumes ? journal.parts : []
 
   try {
-    const buffers = new PartBuffers(partSize)
-    const sent = await upload.sendParts(missingParts(path, size, partSize, stored, buffers), {
-      buffers,
+    const sent = await sendMissing(s3, path, upload, stored, {
       ...options,
       onPart: (part) => onDisk(journalOf(path), appendFile(journalOf(path), `${JSON.stringify(part)}\n`)),
     })
     const now = await stat(path)
     if (now.size !== size || now.mtimeMs !== mtimeMs) {
-      const cause: unknown = await giveUp(path, upload).catch((error: unknown) => error)
+      const cause: unknown = await discardUpload(s3, path).catch((error: unknown) => error)
       throw new Error(`${path} was changed while it was uploaded: upload it again`, { cause })
     }
     const parts = [...stored, ...sent].sort((a, b) => a.number - b.number)
-    const done = await upload.complete(parts)
+    const done = await completeUpload(s3, upload, parts, options.signal)
     await rm(journalOf(path))
     return { ...done, resumed: stored.length }
   } catch (error) {
-    if (!same || (error as CloudError).name !== 'NoSuchUpload') throw error
-    // The store has forgotten the broken upload, as a lifecycle rule makes it do.
+    if (!resumes || (error as CloudError).name !== 'NoSuchUpload') throw error
+    // The store has forgotten the interrupted upload, as a lifecycle rule tells it to.
     await rm(journalOf(path))
-    return await uploadFile(s3, target, path, { partSize, ...options })
+    return await uploadFile(s3, target, path, options)
   }
 }
 
-/** Has the store forget the parts of a broken upload of this file; returns whether there was one. */
+/** Sends the parts of a file that are not stored yet. */
+async function sendMissing(
+  s3: S3Client,
+  path: string,
+  upload: JournalHead,
+  stored: StoredPart[],
+  options: SendOptions,
+): Promise<StoredPart[]> {
+  const there = new Set(stored.map(({ number }) => number))
+  const numbers = Array.from({ length: Math.ceil(upload.size / partSize) }, (_, at) => at + 1)
+  const missing = numbers.filter((number) => !there.has(number))
+  await using file = await open(path)
+  const next: NextPart = async (buffer) => {
+    const number = missing.shift()
+    if (number === undefined) return undefined
+    const { bytesRead } = await file.read(buffer, 0, partSize, (number - 1) * partSize)
+    return { number, bytes: bytesRead }
+  }
+  return await sendParts(s3, upload, next, options)
+}
+
+/**
+ * Gives up the interrupted upload of a file: the store forgets its parts.
+ *
+ * @returns whether there was one
+ */
 export async function discardUpload(s3: S3Client, path: string): Promise<boolean> {
-  const { head } = await readJournal(path)
-  if (!head.id || head.bucket === undefined || head.key === undefined || head.partSize === undefined) return false
-  await giveUp(path, await startUpload(s3, { bucket: head.bucket, key: head.key }, head.partSize, undefined, head.id))
+  const journal = await readJournal(path)
+  if (!journal) return false
+  await abortUpload(s3, journal.head)
+  // Not before: with the journal it can be tried again.
+  await rm(journalOf(path), { force: true })
   return true
 }
 
-async function giveUp(path: string, upload: Upload): Promise<void> {
-  await upload.abort()
-  // Only then: by the journal it can be tried again.
-  await rm(journalOf(path), { force: true })
+/** The first line of a journal: the upload, and the file as it was when the upload began. Each further line is a StoredPart. */
+interface JournalHead extends Upload {
+  partSize: number
+  size: number
+  mtimeMs: number
 }
 
-async function* missingParts(path: string, size: number, partSize: number, stored: StoredPart[], buffers: PartBuffers) {
-  const there = new Set(stored.map(({ number }) => number))
-  await using file = await open(path)
-  for (let number = 1; (number - 1) * partSize < size; number++) {
-    if (there.has(number)) continue
-    const start = (number - 1) * partSize
-    const data = buffers.take(Math.min(partSize, size - start))
-    const { bytesRead } = await file.read(data, 0, data.length, start)
-    yield { number, data: data.subarray(0, bytesRead) }
-  }
-}
+/** The file that notes the stored parts of a file while it is uploaded. */
+export const journalOf = (path: string) => `${path}.upload`
 
-async function readJournal(path: string): Promise<{ head: Partial<JournalHead>; parts: StoredPart[] }> {
+async function readJournal(path: string): Promise<{ head: JournalHead; parts: StoredPart[] } | undefined> {
   const text = await readFile(journalOf(path), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''
     throw error
   })
-  // The last line lacks its end where the process was killed while it wrote.
-  const [head = {}, ...parts] = text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as unknown)
-  return { head: head as Partial<JournalHead>, parts: parts as StoredPart[] }
+  // A process that was killed while it wrote has left half a line at the end.
+  const [head, ...parts] = text.split('\n').slice(0, -1)
+  if (head === undefined) return undefined
+  return { head: JSON.parse(head) as JournalHead, parts: parts.map((line) => JSON.parse(line) as StoredPart) }
 }
 
-async function writeJournal(path: string, head: JournalHead) {
-  await onDisk(journalOf(path), writeFile(journalOf(path), `${JSON.stringify(head)}\n`))
+/** Begins an upload and its journal. */
+async function beginJournal(
+  s3: S3Client,
+  path: string,
+  file: Omit<JournalHead, 'id'>,
+  signal: AbortSignal | undefined,
+): Promise<JournalHead> {
+  const upload = await beginUpload(s3, file, signal)
+  const head: JournalHead = { ...file, id: upload.id }
+  try {
+    await onDisk(journalOf(path), writeFile(journalOf(path), `${JSON.stringify(head)}\n`))
+    return head
+  } catch (error) {
+    // Without a journal nobody would find the upload again.
+    await abortUpload(s3, upload, error)
+    throw error
+  }
 }
 
-/** What was written, or an error that says so where the disk is full. */
+/** Waits for something to be written. When the disk is full, the error says so. */
 async function onDisk(path: string, writing: Promise<void>): Promise<void> {
   try {
     await writing
@@ -157,17 +166,17 @@ const fullDisk = (path: string, { code }: NodeJS.ErrnoException) =>
 
 export interface FileDownload {
   bytes: number
-  /** Parts that an earlier, broken download had left. */
+  /** Parts that an earlier, interrupted download had left. */
   resumed: number
-  /** By which checksum of the store the file's content is right; undefined where the store has none for these parts. */
+  /** The store's checksum that proves the file right. Undefined where the store has none for these parts. */
   verified: 'CRC-32' | 'MD5' | undefined
 }
 
 /**
- * Downloads an object into a file, which appears under its name when all of it is there and its checksum is right. What is
- * there of a broken download, in a file beside it, is kept and used by the next one if the object is still the same.
+ * Downloads an object into a file. The file gets its name when it is complete and its checksum is right. Until then the
+ * data is in another file beside it, and an interrupted download goes on with that, if the object is still the same.
  *
- * @throws an Error when the object changes meanwhile, the disk is full, or the content is damaged
+ * @throws an Error when the object changes meanwhile, the disk is full, or the data is damaged
  */
 export async function downloadFile(
   s3: S3Client,
@@ -176,22 +185,21 @@ export async function downloadFile(
   options: TransferOptions = {},
 ): Promise<FileDownload> {
   const info = await headObject(s3, target, options.signal)
-  const partSize = info.partSize ?? options.partSize ?? defaultPartSize
-  // Another version of the object has another ETag, and so another file.
+  const { partSize: size = partSize } = info
   const unfinished = partialOf(path, info.etag)
   const file = await open(unfinished, 'a+')
   try {
     const verifier = new Verifier()
-    const { size } = await file.stat()
-    const resumed = Math.floor(Math.min(size, info.bytes) / partSize)
-    if (size > resumed * partSize) await file.truncate(resumed * partSize)
-    await requireSpace(path, info.bytes - resumed * partSize)
-    const part = Buffer.allocUnsafeSlow(partSize)
+    const there = (await file.stat()).size
+    const resumed = Math.floor(Math.min(there, info.bytes) / size)
+    if (there > resumed * size) await file.truncate(resumed * size)
+    await requireSpace(path, info.bytes - resumed * size)
+    const part = Buffer.allocUnsafeSlow(size)
     for (let number = 0; number < resumed; number++) {
-      await file.read(part, 0, partSize, number * partSize)
+      await file.read(part, 0, size, number * size)
       verifier.add(part)
     }
-    for await (const data of downloadParts(s3, target, info, { ...options, partSize, from: resumed + 1 })) {
+    for await (const data of downloadParts(s3, target, info, { ...options, from: resumed + 1 })) {
       verifier.add(data)
       await file.appendFile(data)
     }
@@ -200,7 +208,7 @@ export async function downloadFile(
     await rename(unfinished, path)
     return { bytes: info.bytes, resumed, verified }
   } catch (error) {
-    // A full disk needs the room, and what is damaged is of no use.
+    // A full disk needs the room, and damaged data is of no use.
     if (isFull(error) || error instanceof DamagedError) await rm(unfinished, { force: true })
     throw isFull(error) ? fullDisk(path, error) : error
   } finally {
@@ -208,12 +216,12 @@ export async function downloadFile(
   }
 }
 
-/** Where a download is kept until it is complete. */
+/** The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own file. */
 export function partialOf(path: string, etag: string): string {
   return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
 }
 
-/** Finds out before the first byte travels. */
+/** Finds out before the first byte travels whether the disk has room for a file. */
 async function requireSpace(path: string, bytes: number) {
   const { bavail, bsize } = await statfs(dirname(path))
   if (bavail * bsize >= bytes) return

@@ -1,18 +1,18 @@
-/** Many small transfers at once: each one is mostly waiting for the other end. */
+/** Many small transfers at once, because each one mostly waits for the other end. */
 import pLimit from 'p-limit'
 
 export interface ManyOptions {
-  /** How many at once; 1 is one after the other. */
+  /** How many at once. With 1 they run one after the other. */
   concurrency: number
   signal?: AbortSignal | undefined
-  /** Called with the number of items that are done. */
+  /** Called with the number of finished items. */
   onProgress?: ((done: number) => void) | undefined
 }
 
 /**
- * Does the same with every item, several at once, and returns the results in the order of the items.
+ * Calls `work` for every item, several at once. Returns the results in the order of the items.
  *
- * @throws the first error, after what was under way has ended; nothing is begun after it
+ * @throws the first error. After it no work begins, and what is under way ends before this throws.
  */
 export async function forMany<Item, Result>(
   items: readonly Item[],

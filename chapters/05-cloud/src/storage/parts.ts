@@ -1,17 +1,17 @@
 /**
- * Objects in parts: what is larger than a few megabytes travels as numbered parts, several at once, each of which is tried
- * again by itself. Nobody needs to know the length beforehand, and only the parts under way are in memory.
+ * Objects in parts. What is larger than a few megabytes travels as numbered parts, several at once, and each part is
+ * retried by itself. A source's length need not be known in advance. Each transfer under way has one buffer of the size of
+ * a part, and that is all the memory it takes.
  *
- * Every object that is written here carries the size of its parts. By it a reader can ask for the same parts, and compare
- * what it gets with the store's checksum, which for such an object is one of the parts' checksums:
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+ * `Upload` of @aws-sdk/lib-storage sends streams in parts too. But it cannot resume or download, it does not compare
+ * checksums, and when a part has failed for good it goes on reading the source to its end.
+ *
+ * Every object written here carries the size of its parts as metadata. So a reader can ask for the same parts, and compare
+ * them with the store's checksum.
  */
-import { hash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { crc32 } from 'node:zlib'
 import {
   AbortMultipartUploadCommand,
-  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
@@ -20,7 +20,9 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import pLimit from 'p-limit'
 import type { CloudError } from '../cloud/errors.ts'
+import { crc32Of, crc32OfParts, md5Of, md5OfParts, requireSame, type StoredChecksums } from './checksums.ts'
 
 /** Where an object is. */
 export interface Target {
@@ -29,9 +31,7 @@ export interface Target {
 }
 
 export interface TransferOptions {
-  /** Bytes in a part, 5 MiB (the default) to 5 GiB; the last may be smaller. */
-  partSize?: number
-  /** Parts under way at once; each is in memory. 4 up and 3 down, where what the network hands over needs memory as well. */
+  /** Parts under way at once. 4 up, and 3 down, because received data takes memory in the network layer as well. */
   concurrency?: number
   signal?: AbortSignal | undefined
   /** Called with the number of bytes that are done. */
@@ -44,27 +44,37 @@ export interface Stored {
   etag: string
 }
 
+/** An upload in parts that the store knows, until it is completed or aborted. */
+export interface Upload extends Target {
+  id: string
+}
+
 /** A part that the store has. */
 export interface StoredPart {
   number: number
   bytes: number
   etag: string
-  /** CRC-32 of the part, as S3 writes it: four bytes in Base64; undefined where the store keeps none. */
+  /** The part's CRC-32, as S3 writes it. Undefined where the store keeps none. */
   crc32?: string | undefined
 }
 
+/** Fills a buffer with the next part, and says which part it is and how long. Undefined when there are no more parts. */
+export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: number } | undefined>
+
+/** Bytes in a part; the last one may be smaller. S3 takes nothing smaller. It is enough to be fast, and several fit in memory. */
+export const partSize = 5 << 20
 /** S3's limit. */
 const mostParts = 10_000
-const metadataKey = 'part-size'
-/** The smallest part that S3 takes: large enough for the speed, small enough to hold several. */
-export const defaultPartSize = 5 << 20
+/** The metadata that an object and an upload carry. */
+const Metadata = { 'part-size': String(partSize) }
 const attempts = 5
 
+const describe = ({ bucket, key }: Target) => `${bucket}/${key}`
+
 /**
- * Stores what a source yields, whose length need not be known. At most `concurrency` parts are in memory, plus the one that
- * is being filled; the source is not read on while they are under way.
+ * Stores what a source yields. While `concurrency` parts are under way, it does not read on.
  *
- * @throws when the source, the store or the signal ends it early; no part of it is then left in the store
+ * @throws when the source, the store or the signal ends it early; the store then keeps no part of it
  */
 export async function uploadStream(
   s3: S3Client,
@@ -72,224 +82,192 @@ export async function uploadStream(
   source: AsyncIterable<Uint8Array>,
   options: TransferOptions = {},
 ): Promise<Stored> {
-  const { partSize = defaultPartSize } = options
-  const buffers = new PartBuffers(partSize)
-  const parts = inParts(source, partSize, buffers)
-  const first = await parts.next()
-  const second = first.done ? first : await parts.next()
-  // What fits into one part needs no upload in parts.
-  if (second.done) return await putObject(s3, target, first.value ?? Buffer.alloc(0), partSize, options)
-  async function* numbered() {
-    let number = 1
-    for (const data of [first.value, second.value]) if (data) yield { number: number++, data }
-    for await (const data of parts) yield { number: number++, data }
-  }
-  const upload = await startUpload(s3, target, partSize, options.signal)
+  const chunks = source[Symbol.asyncIterator]()
+  const next = cut(chunks)
   try {
-    return await upload.complete(await upload.sendParts(numbered(), { ...options, buffers }))
-  } catch (error) {
-    await upload.abort(error)
-    throw error
+    let first: Buffer | undefined = Buffer.allocUnsafeSlow(partSize)
+    const { bytes } = (await next(first)) ?? { bytes: 0 }
+    // What does not fill a part needs no upload in parts.
+    if (bytes < partSize) return await putObject(s3, target, first.subarray(0, bytes), options)
+    const upload = await beginUpload(s3, target, options.signal)
+    const firstThenNext: NextPart = async (buffer) => {
+      if (!first) return await next(buffer)
+      first.copy(buffer)
+      first = undefined
+      return { number: 1, bytes }
+    }
+    try {
+      return await completeUpload(s3, upload, await sendParts(s3, upload, firstThenNext, options), options.signal)
+    } catch (error) {
+      await abortUpload(s3, upload, error)
+      throw error
+    }
+  } finally {
+    await chunks.return?.()
   }
 }
 
-/** Cuts a stream into buffers of the same size; the last may be smaller. */
-async function* inParts(
-  source: AsyncIterable<Uint8Array>,
-  size: number,
-  buffers: PartBuffers,
-): AsyncGenerator<Buffer, undefined> {
-  let part = buffers.take()
-  let filled = 0
-  for await (const chunk of source) {
-    for (let at = 0; at < chunk.length; ) {
-      const taken = Math.min(chunk.length - at, size - filled)
-      part.set(chunk.subarray(at, at + taken), filled)
-      at += taken
-      filled += taken
-      if (filled < size) continue
-      yield part
-      part = buffers.take()
-      filled = 0
+/** Cuts a stream into parts. All but the last fill their buffers. */
+function cut(chunks: AsyncIterator<Uint8Array>): NextPart {
+  let rest: Uint8Array = new Uint8Array()
+  let number = 0
+  const next: NextPart = async (buffer) => {
+    let bytes = 0
+    while (bytes < buffer.length) {
+      if (rest.length === 0) {
+        const { done, value } = await chunks.next()
+        if (done) break
+        rest = value
+      }
+      const taken = rest.subarray(0, buffer.length - bytes)
+      buffer.set(taken, bytes)
+      bytes += taken.length
+      rest = rest.subarray(taken.length)
     }
+    return bytes > 0 ? { number: ++number, bytes } : undefined
   }
-  if (filled > 0) yield part.subarray(0, filled)
+  // One after the other, so that each part is a piece of the stream.
+  const inTurn = pLimit(1)
+  return (buffer) => inTurn(next, buffer)
 }
 
 async function putObject(
   s3: S3Client,
-  { bucket, key }: Target,
+  target: Target,
   data: Uint8Array,
-  partSize: number,
   { signal, onProgress }: TransferOptions,
 ): Promise<Stored> {
-  const { ETag = '', SSEKMSKeyId } = await s3.send(
-    new PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      Body: data,
-      ChecksumCRC32: crc32Of(data),
-      Metadata: { [metadataKey]: String(partSize) },
-    }),
-    { abortSignal: signal },
-  )
-  if (!SSEKMSKeyId) requireSame(md5Of(data), ETag, `${bucket}/${key}`)
+  const object = { Bucket: target.bucket, Key: target.key, Metadata }
+  const put = new PutObjectCommand({ ...object, Body: data, ChecksumCRC32: crc32Of(data) })
+  const answer = await s3.send(put, { abortSignal: signal })
+  requireStored(data, answer, describe(target))
   onProgress?.(data.length)
-  return { bytes: data.length, parts: 1, etag: ETag }
+  return { bytes: data.length, parts: 1, etag: answer.ETag ?? '' }
 }
 
-/** An upload in parts that the store knows of, until it is completed or aborted. */
-export interface Upload {
-  id: string
-  /** Sends parts, several at once, and returns them in the order of their numbers when all are stored. */
-  sendParts: (
-    parts: AsyncIterable<{ number: number; data: Uint8Array }>,
-    options?: TransferOptions & {
-      onPart?: (part: StoredPart) => Promise<void> | void
-      /** Gets each part's memory back when it is sent. */
-      buffers?: PartBuffers
-    },
-  ) => Promise<StoredPart[]>
-  complete: (parts: StoredPart[]) => Promise<Stored>
-  /**
-   * Has the store forget all parts.
-   *
-   * @throws when it does not; with `because`, the error that is to be thrown, that error's message says so instead
-   */
-  abort: (because?: unknown) => Promise<void>
+/** Begins an upload in parts. */
+export async function beginUpload(s3: S3Client, { bucket, key }: Target, signal?: AbortSignal): Promise<Upload> {
+  const create = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, Metadata, ChecksumAlgorithm: 'CRC32' })
+  const { UploadId: id = '' } = await s3.send(create, { abortSignal: signal })
+  return { bucket, key, id }
 }
 
-/** Begins an upload in parts, or goes on with the one of the given id. */
-export async function startUpload(
+/** How requests name an upload. */
+const uploadOf = ({ bucket, key, id }: Upload) => ({ Bucket: bucket, Key: key, UploadId: id })
+
+export interface SendOptions extends TransferOptions {
+  /** Called with each part that the store has. */
+  onPart?: (part: StoredPart) => Promise<void> | void
+}
+
+/**
+ * Sends parts, several at once. Returns them in the order of their numbers when the store has all of them.
+ *
+ * @throws the first error, after what was under way has ended
+ */
+export async function sendParts(
   s3: S3Client,
-  { bucket, key }: Target,
-  partSize: number,
-  signal?: AbortSignal,
-  id?: string,
-): Promise<Upload> {
-  const object = { Bucket: bucket, Key: key }
-  const begin = { ...object, ChecksumAlgorithm: 'CRC32' as const, Metadata: { [metadataKey]: String(partSize) } }
-  const uploadId =
-    id ?? (await s3.send(new CreateMultipartUploadCommand(begin), { abortSignal: signal })).UploadId ?? ''
-  const upload = { ...object, UploadId: uploadId }
+  upload: Upload,
+  next: NextPart,
+  { concurrency = 4, signal, onProgress, onPart }: SendOptions = {},
+): Promise<StoredPart[]> {
+  const failed = new AbortController()
+  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  const stored: StoredPart[] = []
+  let bytes = 0
 
-  async function sendPart(number: number, data: Uint8Array, stop: AbortSignal): Promise<StoredPart> {
-    if (number > mostParts) {
-      throw new Error(`${bucket}/${key} has more than ${mostParts} parts of ${partSize} bytes: send larger ones`)
-    }
-    const checksum = crc32Of(data)
-    const {
-      ETag = '',
-      SSEKMSKeyId,
-      ChecksumCRC32,
-    } = await s3.send(new UploadPartCommand({ ...upload, PartNumber: number, Body: data, ChecksumCRC32: checksum }), {
-      abortSignal: stop,
-    })
-    // Encrypted with a key of one's own, an object has an ETag that says nothing about its content.
-    if (!SSEKMSKeyId) requireSame(md5Of(data), ETag, `part ${number} of ${bucket}/${key}`)
-    return { number, bytes: data.length, etag: ETag, crc32: ChecksumCRC32 }
-  }
-
-  return {
-    id: uploadId,
-    async sendParts(parts, { concurrency = 4, signal, onProgress, onPart, buffers } = {}) {
-      const failed = new AbortController()
-      const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-      const stored: StoredPart[] = []
-      const underWay = new Set<Promise<void>>()
-      let bytes = 0
-      try {
-        for await (const { number, data } of parts) {
-          stop.throwIfAborted()
-          const sending = sendPart(number, data, stop)
-            .then(async (part) => {
-              buffers?.give(data)
-              await onPart?.(part)
-              stored.push(part)
-              bytes += part.bytes
-              onProgress?.(bytes)
-            })
-            .catch((error: unknown) => failed.abort(error))
-            .finally(() => underWay.delete(sending))
-          underWay.add(sending)
-          if (underWay.size >= concurrency) await Promise.race(underWay)
-        }
-      } finally {
-        // Also after a failure: a part that arrives after the upload was aborted would be stored, and cost, for ever.
-        await Promise.all(underWay)
-      }
+  /** Sends one part after the other, all from the same buffer. */
+  async function lane() {
+    const buffer = Buffer.allocUnsafeSlow(partSize)
+    for (;;) {
       stop.throwIfAborted()
-      return stored.sort((a, b) => a.number - b.number)
-    },
-    async complete(parts) {
-      const completed = parts.map(
-        // A store that keeps no checksums, such as Swift, refuses a list in which there are some.
-        ({ number, etag, crc32 }): CompletedPart => ({
-          PartNumber: number,
-          ETag: etag,
-          ...(crc32 && { ChecksumCRC32: crc32 }),
-        }),
-      )
-      const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
-      const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: completed } })
-      try {
-        const { ETag = '', ChecksumCRC32 } = await s3.send(complete, { abortSignal: signal })
-        if (ChecksumCRC32) {
-          requireSame(crc32OfParts(parts.map((part) => part.crc32 ?? '')), ChecksumCRC32, `${bucket}/${key}`)
-        }
-        return { bytes, parts: parts.length, etag: ETag }
-      } catch (error) {
-        if ((error as CloudError).name !== 'NoSuchUpload') throw error
-        // Where only the answer was lost, the SDK has asked again for what was already done.
-        const { etag } = await headObject(s3, { bucket, key }, signal)
-        if (etag.replaceAll('"', '') !== md5OfParts(parts.map((part) => part.etag))) throw error
-        return { bytes, parts: parts.length, etag }
-      }
-    },
-    async abort(because) {
-      try {
-        await s3.send(new AbortMultipartUploadCommand(upload))
-      } catch (error) {
-        if ((error as CloudError).name === 'NoSuchUpload') return
-        if (!(because instanceof Error)) throw error
-        because.message += `; its parts could not be removed from ${bucket}, where they cost until a lifecycle rule removes them`
-      }
-    },
+      const part = await next(buffer)
+      if (!part) return
+      const sent = await sendPart(s3, upload, part.number, buffer.subarray(0, part.bytes), stop)
+      await onPart?.(sent)
+      stored.push(sent)
+      bytes += sent.bytes
+      onProgress?.(bytes)
+    }
+  }
+  // Waits for all lanes, even after a failure. A part that arrives after the upload was aborted would cost money for ever.
+  await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => failed.abort(error))))
+  stop.throwIfAborted()
+  return stored.sort((a, b) => a.number - b.number)
+}
+
+async function sendPart(
+  s3: S3Client,
+  upload: Upload,
+  number: number,
+  data: Uint8Array,
+  signal: AbortSignal,
+): Promise<StoredPart> {
+  if (number > mostParts) {
+    throw new Error(`${describe(upload)} would have more than ${mostParts} parts of ${partSize} bytes, S3's limit`)
+  }
+  const part = { ...uploadOf(upload), PartNumber: number, Body: data, ChecksumCRC32: crc32Of(data) }
+  const answer = await s3.send(new UploadPartCommand(part), { abortSignal: signal })
+  requireStored(data, answer, `part ${number} of ${describe(upload)}`)
+  return { number, bytes: data.length, etag: answer.ETag ?? '', crc32: answer.ChecksumCRC32 }
+}
+
+/** Compares the store's ETag with the data. Where the data is encrypted with a key of its owner's, the ETag says nothing. */
+function requireStored(data: Uint8Array, answer: { ETag?: string; SSEKMSKeyId?: string }, what: string) {
+  if (!answer.SSEKMSKeyId) requireSame(md5Of(data), answer.ETag ?? '', what)
+}
+
+/** Makes the parts an object. They must be in the order of their numbers. */
+export async function completeUpload(
+  s3: S3Client,
+  upload: Upload,
+  parts: StoredPart[],
+  signal?: AbortSignal,
+): Promise<Stored> {
+  // A store that keeps no checksums, such as Swift, refuses a list with checksums in it.
+  const Parts = parts.map(({ number, etag, crc32 }) => ({
+    PartNumber: number,
+    ETag: etag,
+    ...(crc32 && { ChecksumCRC32: crc32 }),
+  }))
+  const stored = { bytes: parts.reduce((sum, part) => sum + part.bytes, 0), parts: parts.length }
+  try {
+    const { ETag = '', ChecksumCRC32 } = await s3.send(
+      new CompleteMultipartUploadCommand({ ...uploadOf(upload), MultipartUpload: { Parts } }),
+      { abortSignal: signal },
+    )
+    if (ChecksumCRC32) {
+      requireSame(crc32OfParts(parts.map(({ crc32 = '' }) => crc32)), ChecksumCRC32, describe(upload))
+    }
+    return { ...stored, etag: ETag }
+  } catch (error) {
+    if ((error as CloudError).name !== 'NoSuchUpload') throw error
+    // Perhaps only the answer was lost, and the SDK has repeated the request. Then the object is there.
+    const { etag } = await headObject(s3, upload, signal)
+    if (etag.replaceAll('"', '') !== md5OfParts(parts.map((part) => part.etag))) throw error
+    return { ...stored, etag }
   }
 }
 
 /**
- * Memory for parts, used again and again: left to the garbage collector, which sees only small objects that point to it,
- * many times as much would pile up.
+ * Makes the store forget an upload and its parts.
+ *
+ * @param because the error that ends the upload; if the store does not forget, that is added to its message
+ * @throws when the store does not forget the upload, and no `because` is given
  */
-export class PartBuffers {
-  readonly #size: number
-  readonly #free: ArrayBuffer[] = []
-
-  /** @param size bytes in a part */
-  constructor(size: number) {
-    this.#size = size
-  }
-
-  /** A buffer of whatever content, of the size of a part or the first `length` bytes of one. */
-  take(length = this.#size): Buffer {
-    return Buffer.from(this.#free.pop() ?? new ArrayBuffer(this.#size), 0, length)
-  }
-
-  /** Takes a buffer back. */
-  give({ buffer }: Uint8Array) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === this.#size) this.#free.push(buffer)
+export async function abortUpload(s3: S3Client, upload: Upload, because?: unknown): Promise<void> {
+  try {
+    await s3.send(new AbortMultipartUploadCommand(uploadOf(upload)))
+  } catch (error) {
+    if ((error as CloudError).name === 'NoSuchUpload') return
+    if (!(because instanceof Error)) throw error
+    because.message += `; its parts could not be removed from ${upload.bucket}, where they cost until a lifecycle rule removes them`
   }
 }
 
-/** What is known of an object before it is read. */
-export interface ObjectInfo {
+/** What is known of an object before it is read. `partSize` is set when this module wrote it. */
+export interface ObjectInfo extends StoredChecksums {
   bytes: number
-  etag: string
-  /** Bytes in a part when it was written by this module. */
-  partSize: number | undefined
-  /** The store's CRC-32 of the whole (`…`) or of the parts' CRC-32 (`…-3`); undefined where it keeps none. */
-  crc32: string | undefined
 }
 
 export async function headObject(s3: S3Client, { bucket, key }: Target, signal?: AbortSignal): Promise<ObjectInfo> {
@@ -299,43 +277,39 @@ export async function headObject(s3: S3Client, { bucket, key }: Target, signal?:
   return {
     bytes: head.ContentLength ?? 0,
     etag: head.ETag ?? '',
-    partSize: Number(head.Metadata?.[metadataKey]) || undefined,
+    partSize: Number(head.Metadata?.['part-size']) || undefined,
     crc32: head.ChecksumCRC32,
   }
 }
 
 export interface ReadOptions extends TransferOptions {
-  /** The first part to read, counted from 1. */
+  /** The first part to read, from 1. */
   from?: number
 }
 
 /**
- * Reads an object part by part, in order, `concurrency` of them at once. A part whose connection breaks is asked for again.
- * All parts are of the object that `info` describes. The memory of a part is used again for a later one: what is to be
- * kept must be copied.
+ * Reads an object part by part, in order, several at once. All parts are of the object that `info` describes. A part whose
+ * connection breaks is read again. The buffer of a part is used again later: copy what must be kept.
  *
- * @throws an Error when the object is replaced meanwhile
+ * @throws an Error when somebody replaces the object meanwhile
  */
 export async function* downloadParts(
   s3: S3Client,
-  { bucket, key }: Target,
-  { bytes, etag, partSize: written }: ObjectInfo,
-  { partSize = written ?? defaultPartSize, concurrency = 3, signal, onProgress, from = 1 }: ReadOptions = {},
+  target: Target,
+  { bytes, etag, partSize: size = partSize }: ObjectInfo,
+  { concurrency = 3, signal, onProgress, from = 1 }: ReadOptions = {},
 ): AsyncGenerator<Buffer, void> {
-  const buffers = new PartBuffers(partSize)
   const stopped = new AbortController()
   const stop = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal
 
-  async function readPart(number: number): Promise<Buffer> {
-    const start = (number - 1) * partSize
-    const end = Math.min(start + partSize, bytes) - 1
+  async function readPart(number: number, buffer: Buffer): Promise<Buffer> {
+    const start = (number - 1) * size
+    const data = buffer.subarray(0, Math.min(size, bytes - start))
+    const Range = `bytes=${start}-${start + data.length - 1}`
+    const request = new GetObjectCommand({ Bucket: target.bucket, Key: target.key, Range, IfMatch: etag })
     for (let attempt = 1; ; attempt++) {
       try {
-        const { Body } = await s3.send(
-          new GetObjectCommand({ Bucket: bucket, Key: key, Range: `bytes=${start}-${end}`, IfMatch: etag }),
-          { abortSignal: stop },
-        )
-        const data = buffers.take(end - start + 1)
+        const { Body } = await s3.send(request, { abortSignal: stop })
         let filled = 0
         for await (const chunk of Body as AsyncIterable<Uint8Array>) {
           data.set(chunk, filled)
@@ -347,100 +321,40 @@ export async function* downloadParts(
         signal?.throwIfAborted()
         const status = (error as CloudError).$metadata?.httpStatusCode
         if (status === 412) {
-          throw new Error(`${bucket}/${key} was replaced while it was read: read it again from the start`)
+          throw new Error(`${describe(target)} was replaced while it was read: read it again from the start`)
         }
-        // An answer with a status has been tried again by the SDK; a body that breaks off afterwards has not.
+        // The SDK has retried what has a status. It does not retry when the body breaks off later.
         if (stop.aborted || status !== undefined || attempt === attempts) throw error
         await delay(100 * 2 ** attempt * Math.random(), undefined, { signal: stop })
       }
     }
   }
 
-  const last = Math.ceil(bytes / partSize)
+  const last = Math.ceil(bytes / size)
+  const buffers = Array.from({ length: concurrency }, () => Buffer.allocUnsafeSlow(Math.min(size, bytes)))
   const underWay: Promise<Buffer>[] = []
-  let next = from
-  let done = (from - 1) * partSize
+  const begin = (number: number) => {
+    const buffer = buffers[number % concurrency]
+    if (number > last || !buffer) return
+    const reading = readPart(number, buffer)
+    // It is awaited when its turn comes. Until then its failure is not an unhandled one.
+    reading.catch(() => {})
+    underWay.push(reading)
+  }
+  let done = (from - 1) * size
   try {
-    while (next <= last || underWay.length > 0) {
-      while (next <= last && underWay.length < concurrency) {
-        const reading = readPart(next++)
-        // It is awaited in its turn; until then a failure of it is nobody's.
-        reading.catch(() => {})
-        underWay.push(reading)
-      }
+    for (let number = from; number < from + concurrency; number++) begin(number)
+    for (let number = from; number <= last; number++) {
       const data = await underWay.shift()
       if (!data) break
       done += data.length
       onProgress?.(done)
       yield data
-      buffers.give(data)
+      // The buffer of this part is free now.
+      begin(number + concurrency)
     }
   } finally {
     stopped.abort()
     await Promise.allSettled(underWay)
   }
-}
-
-/** Compares what was read with what the store says of the object, part by part. */
-export class Verifier {
-  readonly #crc32: string[] = []
-  readonly #md5: string[] = []
-
-  add(part: Uint8Array) {
-    this.#crc32.push(crc32Of(part))
-    this.#md5.push(md5Of(part))
-  }
-
-  /**
-   * By which checksum the parts are those of the object; undefined when it was not written in these parts.
-   *
-   * @throws an Error when they differ
-   */
-  verify(name: string, { etag, crc32, partSize }: ObjectInfo): 'CRC-32' | 'MD5' | undefined {
-    const inParts = etag.includes('-')
-    if (inParts && partSize === undefined) return undefined
-    if (!inParts && this.#md5.length > 1) return undefined
-    // One without a number of parts is of the whole, which the parts' checksums do not tell.
-    if (crc32 && crc32.includes('-') === inParts) {
-      requireSame((inParts ? crc32OfParts(this.#crc32) : this.#crc32[0]) ?? crc32Of(new Uint8Array()), crc32, name)
-      return 'CRC-32'
-    }
-    requireSame(inParts ? md5OfParts(this.#md5) : (this.#md5[0] ?? md5Of('')), etag, name)
-    return 'MD5'
-  }
-}
-
-/** CRC-32 as S3 writes it: four bytes in Base64. */
-export function crc32Of(data: Uint8Array): string {
-  const four = Buffer.alloc(4)
-  four.writeUInt32BE(crc32(data))
-  return four.toString('base64')
-}
-
-/** What S3 calls a composite checksum: the checksum of the parts' checksums, and their number. */
-function crc32OfParts(checksums: string[]): string {
-  const joined = Buffer.concat(checksums.map((checksum) => Buffer.from(checksum, 'base64')))
-  return `${crc32Of(joined)}-${checksums.length}`
-}
-
-function md5Of(data: Uint8Array | string): string {
-  return hash('md5', data)
-}
-
-/** The same of MD5, which is an ETag that stores agree on without having promised it. */
-function md5OfParts(checksums: string[]): string {
-  const joined = Buffer.concat(checksums.map((checksum) => Buffer.from(checksum.replaceAll('"', ''), 'hex')))
-  return `${md5Of(joined)}-${checksums.length}`
-}
-
-function requireSame(computed: string, received: string, what: string) {
-  // ETags stand in quotes.
-  const stored = received.replaceAll('"', '')
-  if (stored === computed) return
-  throw new DamagedError(`${what} was damaged on the way: its checksum is ${computed}, the store has ${stored}`)
-}
-
-/** What was sent or received is not what it was: its checksum is another. */
-export class DamagedError extends Error {
-  override name = 'DamagedError'
 }

@@ -1,4 +1,4 @@
-/** Writing an object only if there is none yet: how two writers who know nothing of one another do not overwrite each other. */
+/** Writes an object only if it does not exist yet, so that writers who do not know each other do not overwrite anything. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -9,13 +9,13 @@ const writerKey = 'writer'
 const attempts = 5
 
 /**
- * Stores an object unless there is one of that key. Of any number of writers, at the same time, one is told true.
+ * Stores an object unless the key is taken. However many writers try at the same time, only one gets true.
  *
- * Not every store can do that, and some that cannot overwrite without a word: ask with `findFeatures`. There, looking first
- * and writing then is no way out, for somebody may write in between. Give each writer a key of its own instead.
+ * Not every store can do this, and some overwrite without a word: ask `findFeatures`. Looking first and then writing does
+ * not help there, because somebody may write in between. Give each writer its own key instead.
  *
- * @returns whether it was this call that stored it
- * @throws NotImplemented where the store says that it cannot
+ * @returns whether this call stored the object
+ * @throws NotImplemented where the store says that it cannot do this
  */
 export async function putIfNew(
   s3: S3Client,
@@ -33,12 +33,12 @@ export async function putIfNew(
     } catch (error) {
       const status = (error as CloudError).$metadata?.httpStatusCode
       if (status === 412) break
-      // Another writer is at it in this moment, and may yet fail.
+      // Another writer is writing at this moment, and may still fail.
       if (status !== 409 || attempt === attempts) throw error
       await delay(100 * 2 ** attempt * Math.random(), undefined, { signal })
     }
   }
-  // Where only the answer was lost, the SDK has asked again, and what is there is ours.
+  // Perhaps only our answer was lost, and the SDK has repeated the request. Then the object is ours.
   const { Metadata } = await s3.send(new HeadObjectCommand(object), { abortSignal: signal })
   return Metadata?.[writerKey] === writer
 }

@@ -1,10 +1,10 @@
 /** The State of the Union addresses as objects of a bucket. */
 import { hash } from 'node:crypto'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { type Address, stateOfTheUnion } from '@repo/common/texts/texts'
+import { type Address, stateOfTheUnion } from '@repo/common/workloads/texts'
 import { listObjects } from '../storage/buckets.ts'
 import { forMany } from '../storage/many.ts'
-import { crc32Of } from '../storage/parts.ts'
+
 import { addCounts, type Counts, countWords } from './words.ts'
 
 const prefix = 'texts/'
@@ -14,12 +14,12 @@ export interface StoredText {
   bytes: number
 }
 
-/** Such as `texts/1790-george-washington.txt`. */
+/** The key of an address, such as `texts/1790-george-washington.txt`. */
 export function addressKey({ year, name }: Address): string {
   return `${prefix}${year}-${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.txt`
 }
 
-/** The decade of an address, from its key: `texts/1790-…` is of 1790. */
+/** The decade of an address, from its key: 1790 for `texts/1794-…`. */
 export function decadeOf(key: string): number {
   return 10 * Math.floor(Number(key.slice(prefix.length, prefix.length + 4)) / 10)
 }
@@ -27,15 +27,15 @@ export function decadeOf(key: string): number {
 export interface UploadOptions {
   signal?: AbortSignal | undefined
   onProgress?: (share: number) => void
-  /** How many of them, from the first; all 233 when not given. */
+  /** How many addresses, from the first; all 233. */
   most?: number
 }
 
 /**
- * Uploads the addresses that the bucket does not have. One request lists what is there with its ETags, which are the MD5
- * sums of objects that were stored in one piece.
+ * Uploads the addresses that the bucket lacks. One request lists the objects with their ETags. The ETag of an object that
+ * was stored in one piece is its MD5.
  *
- * @returns all of them, and how many were sent
+ * @returns all addresses, and how many were sent
  */
 export async function uploadAddresses(
   s3: S3Client,
@@ -58,7 +58,7 @@ export async function uploadAddresses(
           Bucket: bucket,
           Key: key,
           Body: body,
-          ChecksumCRC32: crc32Of(body),
+
           ContentType: 'text/plain; charset=utf-8',
         }),
         { abortSignal: stop },
@@ -67,7 +67,7 @@ export async function uploadAddresses(
   return { texts: texts.map(({ key, body }) => ({ key, bytes: body.length })), uploaded: missing.length }
 }
 
-/** Counts the words of all addresses in one pass of this thread: the result that every other way must have. */
+/** Counts the words of the addresses in one pass of this thread. Every other way must have the same result. */
 export function countHere(most?: number): { counts: Counts; ms: number } {
   const addresses = stateOfTheUnion().slice(0, most)
   const start = performance.now()

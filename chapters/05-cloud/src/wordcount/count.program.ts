@@ -1,9 +1,10 @@
 /**
- * A worker of wordcount: takes jobs from the queue until it is told to leave, by SIGTERM or by the notice that its machine
- * will be taken away. The same program runs here and on an instance in the cloud.
+ * A worker of wordcount. It takes jobs from the queue until SIGTERM, or until a notice says that its machine will be taken
+ * away. The same program runs here and on an instance in the cloud.
  */
 import { ready } from '@repo/common/process/ready'
-import { placesFromEnvironment, s3Client, sqsClient } from '../cloud/cloud.ts'
+import { s3Client, sqsClient } from '../cloud/clients.ts'
+import { placesFromEnvironment } from '../cloud/place.ts'
 import { spotNotice } from '../local/instance-metadata.ts'
 import { consume } from '../queues.ts'
 import { counter } from './map-reduce.ts'
@@ -19,12 +20,12 @@ process.once('SIGTERM', () => leave.abort(new Error('SIGTERM')))
 if (metadata) {
   spotNotice(metadata.url, leave.signal, metadata.everyMs).then(
     (notice) => notice && leave.abort(new Error(`${notice.action} at ${notice.time}`)),
-    // Without the notices there is still the work.
+    // Without notices it can still work.
     () => {},
   )
 }
 ready()
-// Two jobs at once: one is fetched and written while the other is counted.
+// Two jobs at once: while one is counted, the other is read or written.
 const options = { leave: leave.signal, visibilitySeconds, concurrency: 2 }
 await consume(sqs, queues.jobs, options, counter(s3, sqs, queues.results, worker))
 s3.destroy()

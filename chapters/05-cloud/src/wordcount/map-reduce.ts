@@ -1,11 +1,11 @@
 /**
  * Map and reduce over the objects of a bucket.
  *
- * Map: a job names some objects; a worker counts the words in them and writes its counts to the bucket, under a name that
- * follows from the job. Reduce: the counts of all jobs are added up.
+ * Map: a job names some objects. A worker counts the words in them and writes its counts to the bucket, under a name that
+ * follows from the job. Reduce: the driver adds up the counts of all jobs.
  *
- * A job may be done twice, by a worker that was believed dead and by another. The second result takes the place of the
- * first and is the same; the reducer adds one result for each job. So nothing is counted twice, and nothing is missed.
+ * A job may be done twice: by a worker that seemed dead, and by another one. The second result replaces the first and is
+ * the same, and the driver adds one result per job. So nothing is counted twice, and nothing is missed.
  */
 import { setImmediate } from 'node:timers/promises'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -20,36 +20,36 @@ export interface CountJob {
   keys: string[]
   /** Where the result goes. */
   output: string
-  /** How many times each text is counted, for more work than there are texts; the result is that of one time. */
+  /** How many times to count each text, to have more work than texts. The result is that of counting once. */
   repeat: number
 }
 
-/** What a job's result object holds, as JSON. */
+/** The content of a job's result object, as JSON. */
 interface Counted {
   objects: { key: string; bytes: number; words: number }[]
   counts: [string, number][]
 }
 
-/** What a worker says about a job when it is through with it. */
+/** What a worker reports when it is finished with a job. */
 export interface Report {
   job: string
   worker: string
   outcome: 'done' | 'failed' | 'put back'
   /** Why it failed. */
   error?: string
-  /** How often the job has been delivered, this time included. */
+  /** Delivery number of the job, from 1. */
   tries: number
-  /** When the worker had it, in milliseconds since 1970. */
+  /** When the worker began and ended, in milliseconds since 1970. */
   from: number
   to: number
 }
 
-/** Does one job and writes its result. Lets the event loop turn between texts. */
+/** Does one job and writes its result. Between texts it lets the event loop turn. */
 async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
   const { bucket, keys, output, repeat } = job
   const counts: Counts = new Map()
   const objects: Counted['objects'] = []
-  // All under way at once; counted in their order.
+  // Read at once, and counted in order.
   const limit = pLimit(8)
   const reading = keys.map((key) => limit(() => readObject(s3, bucket, key, signal)))
   for (const text of reading) text.catch(() => {})
@@ -75,7 +75,7 @@ async function readObject(s3: S3Client, bucket: string, key: string, signal: Abo
   return (await Body?.transformToString()) ?? ''
 }
 
-/** A worker's handler for `consume`: does the job, then reports. */
+/** A worker's handler for `consume`: it does the job, then reports. */
 export function counter(s3: S3Client, sqs: SQSClient, results: string, worker: string) {
   return async (job: CountJob, { tries, leave }: { tries: number; leave: AbortSignal }): Promise<void> => {
     const from = Date.now()
@@ -95,12 +95,12 @@ export function counter(s3: S3Client, sqs: SQSClient, results: string, worker: s
       await (leave.aborted ? report('put back') : report('failed', error))
       throw error
     }
-    // Before the message is deleted: a worker that dies in between has its job done again, never not at all.
+    // Report before the message is deleted. If the worker dies in between, the job is done twice; it is never lost.
     await report('done')
   }
 }
 
-/** Cuts objects into jobs of about the same number of bytes, the largest job first. */
+/** Divides objects into at most `count` jobs of about the same size in bytes, the largest job first. */
 export function jobsOf(
   objects: readonly { key: string; bytes: number }[],
   { bucket, prefix, count, repeat }: { bucket: string; prefix: string; count: number; repeat: number },
@@ -118,7 +118,7 @@ export function jobsOf(
 
 export interface MapReduceOptions {
   signal: AbortSignal
-  /** Rejected when no worker is left. */
+  /** Rejected when no worker is left, which ends the work. */
   workersGone?: Promise<never>
   onReport?: (report: Report) => void
 }
@@ -127,14 +127,14 @@ export interface Total {
   counts: Counts
   words: number
   bytes: number
-  /** Words by object. */
+  /** The words of each object. */
   objects: Counted['objects']
 }
 
 /**
- * Puts the jobs into the queue and adds up their results as they come.
+ * Puts the jobs into the queue and adds up their results as they arrive.
  *
- * @throws an Error when a job is among the dead letters, with the reason of its last failure
+ * @throws an Error when a job ends up among the dead letters, with the reason of its last failure
  */
 export async function mapReduce(
   { s3, sqs }: { s3: S3Client; sqs: SQSClient },
@@ -162,7 +162,7 @@ export async function mapReduce(
       onReport?.(report)
       if (report.error) reasons.set(report.job, report.error)
       const job = missing.get(report.job)
-      // Of a job that was done twice the second report finds nothing to do.
+      // If the job was done twice, its result has been added already.
       if (report.outcome !== 'done' || !job) continue
       missing.delete(report.job)
       await add(job)
@@ -172,7 +172,7 @@ export async function mapReduce(
   async function watchDeadLetters() {
     for await (const { id } of receiveAll<CountJob>(sqs, dead, stop)) {
       if (!missing.has(id)) continue
-      const reason = reasons.get(id) ?? 'its workers died of it'
+      const reason = reasons.get(id) ?? 'it killed its workers'
       throw new Error(`job ${id} failed too often and is among the dead letters: ${reason}`)
     }
   }

@@ -1,6 +1,8 @@
-/** What wordcount found, in lines for the reader. */
+/** What wordcount found, in lines and as a picture. */
 import type { Speedup } from '@repo/common/measure'
+import { draw, Plot, palette } from '@repo/common/output/plots'
 import { bytes, count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { decadeOf } from './addresses.ts'
 
 export interface Summary {
   objects: number
@@ -13,7 +15,7 @@ export interface Summary {
   workers: number
   repeat: number
   ms: number
-  /** Of one pass in this process. */
+  /** Time of one pass in this process. */
   localMs: number
   killed: number
   /** Jobs that were begun again. */
@@ -44,4 +46,30 @@ export function summaryLines(result: Summary, visibilitySeconds: number, measure
     )
   }
   return lines
+}
+
+/** Words by decade, in order, from the words of each address. */
+export function wordsByDecade(objects: readonly { key: string; words: number }[]): { decade: number; words: number }[] {
+  const decades = new Map<number, number>()
+  for (const { key, words } of objects) decades.set(decadeOf(key), (decades.get(decadeOf(key)) ?? 0) + words)
+  return [...decades].map(([decade, words]) => ({ decade, words })).sort((a, b) => a.decade - b.decade)
+}
+
+/** Draws a bar for each decade. Returns SVG text. */
+export function decadePlot(objects: readonly { key: string; words: number }[]): string {
+  const bars = wordsByDecade(objects).map(({ decade, words }) => ({ decade: `${decade}s`, words }))
+  return draw({
+    title: 'Words in the State of the Union addresses',
+    subtitle: `${count(objects.length)} addresses, by decade`,
+    x: {
+      label: '',
+      type: 'band',
+      domain: bars.map(({ decade }) => decade),
+      // Only every second name fits.
+      ticks: bars.flatMap(({ decade }, at) => (at % 2 === 0 ? [decade] : [])),
+    },
+    y: { label: 'thousand words', tickFormat: (value) => String(Number(value) / 1000) },
+    width: 960,
+    marks: [Plot.barY(bars, { x: 'decade', y: 'words', fill: palette[0] })],
+  })
 }

@@ -1,5 +1,6 @@
-/** Words and how often each occurs: the work that this chapter distributes. */
+/** Counting words: the work that this chapter distributes. */
 
+/** How often each word occurs. */
 export type Counts = Map<string, number>
 
 /** Counts the words of a text. A word is a run of letters a to z and apostrophes in the lower-cased text. */
@@ -9,17 +10,17 @@ export function countWords(text: string): Counts {
   return counts
 }
 
-/** Adds counts to others. */
+/** Adds counts to the ones in `to`. */
 export function addCounts(to: Counts, counts: Iterable<[string, number]>): void {
   for (const [word, count] of counts) to.set(word, (to.get(word) ?? 0) + count)
 }
 
-/** How many words there are, each as often as it occurs. */
+/** The number of words, counting every occurrence. */
 export function wordsIn(counts: Counts): number {
   return counts.values().reduce((sum, count) => sum + count, 0)
 }
 
-/** The `most` words that occur most often, those of the same count in the order of the alphabet. */
+/** The `most` most frequent words. Words of the same count are in alphabetical order. */
 export function topWords(counts: Counts, most: number): { word: string; count: number }[] {
   return [...counts]
     .map(([word, count]) => ({ word, count }))

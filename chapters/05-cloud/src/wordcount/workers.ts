@@ -1,42 +1,48 @@
 /** The workers of wordcount as processes of this machine. */
 import { type Program, startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Places, placesForWorkers } from '../cloud/cloud.ts'
+import { type Places, placesForWorkers } from '../cloud/place.ts'
 import type { QueueUrls } from '../queues.ts'
 
-/** What a worker is told. */
+/** What a worker needs to know. */
 export interface Work {
   queues: QueueUrls
   visibilitySeconds: number
   /** Its name in reports. */
   worker: string
-  /** The instance metadata service, and how often it asks there whether it has to leave. */
+  /** The instance metadata service, and how often the worker asks it for a notice that its machine will be taken away. */
   metadata?: { url: string; everyMs: number }
 }
 
 const variable = 'DISTRIBUTED_COMPUTING_WORK'
 
-/** The environment in which a worker finds what it is told, and where its cloud is. */
-export function workerEnvironment(places: Places, work: Work): NodeJS.ProcessEnv {
+/** The environment that tells a worker its work, and the places of its cloud. */
+export function workerEnvironment(places: Places, work: Work): Record<string, string> {
   return { ...placesForWorkers(places), [variable]: JSON.stringify(work) }
 }
 
+/**
+ * The work that was given to this process.
+ *
+ * @throws an Error when there is none
+ */
 export function workFromEnvironment(): Work {
   const text = process.env[variable]
-  if (!text) throw new Error(`${variable} is not set: workers are started by wordcount`)
+  if (!text) throw new Error(`${variable} is not set: only wordcount can start this program`)
   return JSON.parse(text) as Work
 }
 
 export interface Workers extends AsyncDisposable {
+  /** Empty where the workers are not processes of this machine. */
   processes: Program<undefined>[]
-  /** Rejected when the last worker has ended. */
+  /** Rejected when no worker is left. */
   gone: Promise<never>
 }
 
-/** What all workers of a group are told; `name` is their name where there is one, and begins it where there are more. */
+/** The work of several workers. `name` is the name of a single worker, and the beginning of the names of several. */
 export type GroupWork = Omit<Work, 'worker'> & { name?: string }
 
-/** Starts workers and waits until they listen; disposing of them has them put back what they hold and leave. */
+/** Starts workers and waits until they listen. Disposing of them lets them put back their jobs and leave. */
 export async function startWorkers(
   count: number,
   places: Places,

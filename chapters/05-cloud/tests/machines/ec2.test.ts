@@ -17,10 +17,10 @@ import { until } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { findLeftovers, removeLeftovers } from '../../src/cloud/clean.ts'
-import { type Cloud, isAmazon, openCloud, type Place } from '../../src/cloud/cloud.ts'
+import type { Cloud } from '../../src/cloud/clients.ts'
+import { ownName, stackTagValue, tagKey, tagValue } from '../../src/cloud/ownership.ts'
+import { isAmazon, type Place } from '../../src/cloud/place.ts'
 import { mostInstances } from '../../src/cloud/prices.ts'
-import { stackTagValue, tagKey, tagValue } from '../../src/cloud/tag.ts'
 import { findMoto, installMoto } from '../../src/local/moto.ts'
 import {
   attachVolume,
@@ -31,11 +31,13 @@ import {
   untilRunning,
   userDataOf,
 } from '../../src/machines/ec2.ts'
-import { countOn, openFleet } from '../../src/machines/fleet.ts'
 import { type MachineClients, machineClients, prepareInstances } from '../../src/machines/resources.ts'
 import { createRole } from '../../src/machines/roles.ts'
 import { makeQueues } from '../../src/queues.ts'
-import { ownName, temporaryBucket } from '../../src/storage/buckets.ts'
+import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
+import { openCloud } from '../../src/session/open.ts'
+import { temporaryBucket } from '../../src/storage/buckets.ts'
+import { countOn, openCountingFleet } from '../../src/wordcount/instance-workers.ts'
 
 const permissions = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }]
 const signal = () => AbortSignal.timeout(90_000)
@@ -200,7 +202,14 @@ describeReal('EC2', moto, () => {
     const bucket = (await temporaryBucket(cloud.s3)).name
     const { urls: queues } = await makeQueues(cloud.sqs)
     {
-      await using fleet = await openFleet({ cloud, bucket, queues, type: 't3.micro', minutes: 30, signal: signal() })
+      await using fleet = await openCountingFleet({
+        cloud,
+        bucket,
+        queues,
+        type: 't3.micro',
+        minutes: 30,
+        signal: signal(),
+      })
       expect(fleet.userData).not.toContain(place.credentials?.secretAccessKey)
       expect(fleet.userData).toContain('shutdown -h +30')
       const ids = await fleet.launch(2, fleet.userData)
@@ -215,7 +224,14 @@ describeReal('EC2', moto, () => {
   it('says so when the worker of an instance fails', async () => {
     const bucket = (await temporaryBucket(cloud.s3)).name
     const { urls: queues } = await makeQueues(cloud.sqs)
-    await using fleet = await openFleet({ cloud, bucket, queues, type: 't3.micro', minutes: 30, signal: signal() })
+    await using fleet = await openCountingFleet({
+      cloud,
+      bucket,
+      queues,
+      type: 't3.micro',
+      minutes: 30,
+      signal: signal(),
+    })
     await fleet.launch(1, fleet.userData.replace('DISTRIBUTED_COMPUTING_WORK', 'ANOTHER_NAME'))
     await expect(fleet.failed).rejects.toThrow(/the worker of i-\w+ has ended, 1/)
   })
@@ -226,7 +242,7 @@ describeReal('EC2', moto, () => {
     it('says that they are not known', async () => {
       using wrong = withKeys({ accessKeyId: 'AKIAWRONG', secretAccessKey: 'wrong' })
       await expect(ourInstances(wrong.ec2)).rejects.toThrow(
-        /DescribeInstances at .* failed: AuthFailure: the keys are not known/,
+        /DescribeInstances at .* failed: AuthFailure: that cloud does not know the keys/,
       )
       await expect(createRole(wrong.iam, ownName(), permissions)).rejects.toThrow(
         /CreateRole at .* failed: InvalidClientTokenId: /,
@@ -237,7 +253,7 @@ describeReal('EC2', moto, () => {
       const secretAccessKey = 'ThisIsASecret'
       using wrong = withKeys({ accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey })
       const error: unknown = await createRole(wrong.iam, ownName(), permissions).catch((reason: unknown) => reason)
-      expect(String(error)).toMatch(/SignatureDoesNotMatch: the secret access key is not the one/)
+      expect(String(error)).toMatch(/SignatureDoesNotMatch: the secret access key does not belong/)
       expect(JSON.stringify(error) + String(error)).not.toContain(secretAccessKey)
     })
 

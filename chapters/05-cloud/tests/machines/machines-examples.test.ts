@@ -176,7 +176,7 @@ describeReal('with moto', moto, () => {
 
       const again = await runExample(chapter, 'instances', args, { env })
       expect(again.code).toBe(2)
-      expect(again.stderr).toMatch(/^error: --key: received "[^"]+"; accepts a file that is not there yet\n$/)
+      expect(again.stderr).toMatch(/^error: --key: received "[^"]+"; accepts a file that does not exist yet\n$/)
 
       const left = await removed()
       expect(left).toMatchObject({ instances: { length: 1 }, keyPairs: { length: 1 }, roles: { length: 1 } })

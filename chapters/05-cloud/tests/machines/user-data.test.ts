@@ -5,8 +5,8 @@ import { promisify } from 'node:util'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { addressRange } from '../../examples/instances.ts'
 import { bill, costOf } from '../../src/cloud/prices.ts'
-import { addressRange } from '../../src/machines/address-range.ts'
 import { readWorkerUserData, workerUserData } from '../../src/machines/user-data.ts'
 
 const name = fc.stringMatching(/^[A-Z][A-Z_]{0,10}$/)

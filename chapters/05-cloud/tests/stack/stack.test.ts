@@ -10,7 +10,7 @@ import { Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { stackTagValue, tagKey } from '../../src/cloud/tag.ts'
+import { stackTagValue, tagKey } from '../../src/cloud/ownership.ts'
 import { checks } from '../../src/stack/checks.ts'
 import { findingsOf, type Synthesis, synthesise } from '../../src/stack/synthesis.ts'
 
@@ -94,13 +94,13 @@ describe('the checks', () => {
     resource.Properties = { ...resource.Properties, ...properties }
   }
   const spoilers: Record<string, (all: Resources) => void> = {
-    'nobody can read the bucket from outside, nor without TLS': (all) =>
+    'nobody can read the bucket from outside, or without TLS': (all) =>
       set(first(all, 'AWS::S3::Bucket'), { PublicAccessBlockConfiguration: { BlockPublicAcls: true } }),
-    'a job that fails five times goes to the dead letters, and somebody is told': (all) => {
+    'a job that fails five times goes to the dead letters, and sets off an alarm': (all) => {
       for (const resource of Object.values(all))
         if (resource.Type === 'AWS::SQS::Queue') set(resource, { RedrivePolicy: {} })
     },
-    'workers answer to IMDSv2 only, on encrypted disks': (all) => {
+    'workers use IMDSv2 only, and encrypted disks': (all) => {
       const template = first(all, 'AWS::EC2::LaunchTemplate')
       const data = template.Properties?.LaunchTemplateData as object
       set(template, { LaunchTemplateData: { ...data, MetadataOptions: { HttpTokens: 'optional' } } })
@@ -109,16 +109,16 @@ describe('the checks', () => {
       set(first(all, 'AWS::EC2::SecurityGroup'), {
         SecurityGroupIngress: [{ CidrIp: '0.0.0.0/0', IpProtocol: 'tcp', FromPort: 22, ToPort: 22 }],
       }),
-    'there are no workers when there is no work, and never more than the ceiling': (all) =>
+    'there are no workers without work, and never more than the ceiling': (all) =>
       set(first(all, 'AWS::AutoScaling::AutoScalingGroup'), { MaxSize: '100' }),
     'no role may do everything, or anything to everything': (all) =>
       set(first(all, 'AWS::IAM::Policy'), {
         PolicyDocument: { Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] },
       }),
-    'a month has a budget': (all) => {
+    'every month has a budget': (all) => {
       for (const [id, { Type }] of Object.entries(all)) if (Type === 'AWS::Budgets::Budget') delete all[id]
     },
-    'what is deleted leaves nothing behind': (all) => {
+    'deleting the stack leaves nothing behind': (all) => {
       first(all, 'AWS::S3::Bucket').DeletionPolicy = 'Retain'
     },
   }

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Place, s3Client } from '../../src/cloud/cloud.ts'
+import { s3Client } from '../../src/cloud/clients.ts'
+import type { Place } from '../../src/cloud/place.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import {
   deletePrefix,
@@ -17,14 +17,14 @@ import {
   removeBucket,
   temporaryBucket,
 } from '../../src/storage/buckets.ts'
+import { Verifier } from '../../src/storage/checksums.ts'
 import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../../src/storage/files.ts'
 import { forMany } from '../../src/storage/many.ts'
-import { downloadParts, headObject, uploadStream, Verifier } from '../../src/storage/parts.ts'
+import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
 
 const mib = 1 << 20
-const partSize = 5 * mib
 
 let stack: AsyncDisposableStack
 let place: Place
@@ -291,33 +291,5 @@ describe('many at once', () => {
     })
     await expect(failing).rejects.toThrow('two is too much')
     expect(begun).toEqual([1, 2])
-  })
-})
-
-describe('signatures', () => {
-  const keys = ['plain', 'a b', "odd/ü+&*'()!~=.txt", 'x?y#z%20']
-
-  it.each(keys)('are accepted for the key %s, as the SDK signs it', async (Key) => {
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Key, Metadata: { two: 'a  b' } }))
-    const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key }), { expiresIn: 60 })
-    expect(await (await fetch(url)).text()).toBe(Key)
-  })
-
-  it('are refused when anything else is asked for, when they have expired, and when there are none', async () => {
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'signed', Body: 'x' }))
-    const get = new GetObjectCommand({ Bucket: bucket, Key: 'signed' })
-    const url = await getSignedUrl(s3, get, { expiresIn: 60 })
-    expect((await fetch(url.replace('signed', 'other'))).status).toBe(403)
-    expect((await fetch(url, { method: 'DELETE' })).status).toBe(403)
-    const old = await getSignedUrl(s3, get, { expiresIn: 60, signingDate: new Date(Date.now() - 61_000) })
-    expect(await (await fetch(old)).text()).toContain('Request has expired')
-    expect((await fetch(`${place.url}/${bucket}/signed`)).status).toBe(403)
-    expect(await (await fetch(url)).text()).toBe('x')
-  })
-
-  it('are those of one pair of credentials', async () => {
-    const credentials = { accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey: 'another' }
-    const head = new HeadObjectCommand({ Bucket: bucket, Key: 'signed' })
-    await expect(s3Client({ ...place, credentials }).send(head)).rejects.toThrow('(403)')
   })
 })

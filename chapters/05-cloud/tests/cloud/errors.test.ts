@@ -1,0 +1,131 @@
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { s3Client, sqsClient } from '../../src/cloud/clients.ts'
+import type { Place } from '../../src/cloud/place.ts'
+import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
+import { temporaryBucket } from '../../src/storage/buckets.ts'
+import { messageOf, throughFaults } from '../fixtures/http-faults.ts'
+
+let stack: AsyncDisposableStack
+let place: Place
+let s3: S3Client
+let bucket: string
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack()
+  place = stack.use(await startPracticeCloud()).place
+  s3 = s3Client(place)
+  bucket = stack.use(await temporaryBucket(s3)).name
+})
+afterAll(() => stack.disposeAsync())
+
+const get = (Key: string) => new GetObjectCommand({ Bucket: bucket, Key })
+const put = (Key: string) => new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' })
+
+describe('one clear line says', () => {
+  it('that nobody listens', async () => {
+    const url = 'http://127.0.0.1:1'
+    const client = s3Client({ ...place, url }, { maxAttempts: 2 })
+    expect(await messageOf(client.send(get('x')))).toBe(
+      `GetObject of ${bucket}/x at ${url} failed: ECONNREFUSED: nothing listens there; AWS_ENDPOINT_URL says where requests go`,
+    )
+  })
+
+  it('that there is no such host', async () => {
+    // No label of a name has more than 63 letters: that is known without asking the network.
+    const client = s3Client({ ...place, url: `http://${'x'.repeat(64)}.invalid` }, { maxAttempts: 1 })
+    expect(await messageOf(client.send(get('x')))).toMatch(/(ENOTFOUND|EAI_AGAIN): /)
+  })
+
+  it('that there are no credentials', async () => {
+    // As on a machine that was never set up; nothing asks the network for some.
+    const saved = { ...process.env }
+    const nothing = { AWS_CONFIG_FILE: '/nowhere', AWS_SHARED_CREDENTIALS_FILE: '/nowhere' }
+    Object.assign(process.env, nothing, { AWS_EC2_METADATA_DISABLED: 'true' })
+    for (const name of Object.keys(process.env)) {
+      if (/^AWS_(ACCESS_KEY_ID|PROFILE|WEB_IDENTITY|CONTAINER)/.test(name)) delete process.env[name]
+    }
+    try {
+      const client = s3Client({ kind: 'endpoint', url: place.url, region: 'us-east-1' })
+      expect(await messageOf(client.send(get('x')))).toContain('CredentialsProviderError: no credentials were found')
+    } finally {
+      process.env = saved
+    }
+  })
+
+  it('that the access key id is unknown, or the secret wrong, to S3 and to SQS', async () => {
+    const { accessKeyId = '', secretAccessKey = '' } = place.credentials ?? {}
+    const unknown = { ...place, credentials: { accessKeyId: 'unknown', secretAccessKey } }
+    const wrong = { ...place, credentials: { accessKeyId, secretAccessKey: 'wrong' } }
+    expect(await messageOf(s3Client(unknown).send(get('x')))).toMatch(/InvalidAccessKeyId: .* \(403\)$/)
+    const message = await messageOf(s3Client(wrong).send(get('x')))
+    expect(message).toMatch(/SignatureDoesNotMatch: .* \(403\)$/)
+    expect(message).not.toContain(secretAccessKey)
+    const { ListQueuesCommand } = await import('@aws-sdk/client-sqs')
+    expect(await messageOf(sqsClient(wrong).send(new ListQueuesCommand()))).toMatch(
+      /^ListQueues at .*SignatureDoesNotMatch/,
+    )
+  })
+
+  it('that a bucket name is not valid', async () => {
+    expect(await messageOf(s3.send(new CreateBucketCommand({ Bucket: 'No_Bucket' })))).toContain(
+      'InvalidBucketName: a bucket',
+    )
+  })
+
+  it('that access is denied, that the session has ended, that the store is too busy', async () => {
+    const codes: [number, string, string][] = [
+      [403, 'AccessDenied', 'these credentials may not do that'],
+      [400, 'ExpiredToken', 'sign in again'],
+      [503, 'SlowDown', 'fewer requests per second'],
+    ]
+    for (const [answer, code, words] of codes) {
+      const { result } = await throughFaults(
+        place,
+        () => ({ answer, code }),
+        (client) => messageOf(client.send(get('x'))),
+      )
+      expect(result).toContain(`${code}: `)
+      expect(result).toContain(words)
+      expect(result).toMatch(/^[^\n]*$/)
+    }
+  })
+
+  it('that there is no such object', async () => {
+    expect(await messageOf(s3.send(get('nothing')))).toContain('NoSuchKey: that object does not exist (404)')
+  })
+})
+
+describe('a clock that is wrong by an hour', () => {
+  const hour = 3_600_000
+
+  it.each([hour, -hour])('by %i ms, is noticed, corrected, and the request sent again', async (wrongBy) => {
+    const now = Date.now
+    // The whole process lives at another time.
+    const RealDate = Date
+    const answers = await (async () => {
+      try {
+        globalThis.Date = class extends RealDate {
+          constructor(...given: ConstructorParameters<DateConstructor> | []) {
+            if (given.length === 0) super(now() + wrongBy)
+            else super(...(given as [number]))
+          }
+          static override now() {
+            return now() + wrongBy
+          }
+        } as DateConstructor
+        const client = s3Client(place)
+        return [await client.send(put('clock')), await client.send(put('clock'))]
+      } finally {
+        globalThis.Date = RealDate
+      }
+    })()
+    expect(answers.map(({ $metadata }) => $metadata.attempts)).toEqual([2, 1])
+  })
+
+  it('is said where it is not corrected', async () => {
+    const client = s3Client(place, { systemClockOffset: hour })
+    expect(await messageOf(client.send(put('clock')))).toContain("RequestTimeTooSkewed: this machine's clock is wrong")
+  })
+})
