@@ -43,17 +43,11 @@ export default example(import.meta, {
     const steps = Array.from({ length: 201 }, (_, step) => most ** (step / 200))
     const curve = (law: (processors: number) => number) => steps.map((x) => ({ x, y: law(x) }))
     const flat = [1, most].map((x) => ({ x, y: limit }))
-    const axis = {
-      type: 'log' as const,
-      domain: [1, most],
-      ticks: 5,
-      tickFormat: (n: number | string) => count(Number(n)),
-    }
     const svg = linePlot({
       title: `Speedup when ${percentage(fraction)} of the work can be divided`,
       subtitle: 'computed from the formulas; both axes are logarithmic',
-      x: { label: 'workers', ...axis },
-      y: { label: 'speedup', ...axis },
+      x: { label: 'workers', type: 'log', domain: [1, most], ticks: 5, tickFormat: (value) => count(Number(value)) },
+      y: { label: 'speedup', type: 'log', domain: [1, most], ticks: 5, tickFormat: (value) => count(Number(value)) },
       series: [
         { name: 'Gustafson: the work grows', points: curve((p) => gustafson(fraction, p)) },
         { name: 'Amdahl: the work stays', points: curve((p) => amdahl(fraction, p)) },

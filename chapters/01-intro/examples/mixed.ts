@@ -14,24 +14,28 @@
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
+import { divide } from '@repo/common/async/ranges'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds } from '@repo/common/output/terminal'
+import { ask } from '@repo/common/process/ask'
+import { type Program, startProgram } from '@repo/common/process/child'
+import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { drawLayouts, layoutTable, winnerOf } from '../src/mixed/layout-times.ts'
 import {
-  type LayoutSum,
+  drawLayouts,
   layoutList,
   layoutName,
   layoutsFor,
+  layoutTable,
   memoryFor,
   partsOf,
-  startLayout,
+  winnerOf,
 } from '../src/mixed/layouts.ts'
-import { bitsOf, chunkSum, chunks, pairwiseSum } from '../src/mixed/sum.ts'
+import { bitsOf, chunkSum, chunks, type PartSum, pairwiseSum } from '../src/mixed/sum.ts'
 
 export default example(import.meta, {
   options: {
@@ -47,71 +51,79 @@ export default example(import.meta, {
       throw new UsageError('--layouts', layouts.map(layoutName).join(), accepts)
     }
     print(`Adding up ${count(terms)} numbers in ${layouts.length} layouts of processes × threads …`)
-
     await using stack = new AsyncDisposableStack()
     using bar = progress('starting the processes')
-    const running = []
-    for (const layout of layouts) {
-      bar.update(0, `starting ${layoutName(layout)} processes × threads`)
-      running.push({ ...layout, layout: stack.use(await startLayout(layout, signal)), results: [] as LayoutSum[] })
-    }
-    const most = Math.max(...layouts.map(({ processes, threads }) => processes * threads))
-    const spinners = stack.use(await startSpinners(most))
 
-    // The best serial version: the same loop on this thread, without messages.
+    // The best serial version: one loop over all chunks on this thread, without messages.
     const sums = new Float64Array(chunks)
     async function alone() {
       for (let chunk = 0; chunk < chunks; chunk++) {
         sums[chunk] = chunkSum(chunk, terms)
-        // Lets Ctrl-C be heard.
+        // Ctrl-C is heard when the event loop turns.
         if (chunk % 64 === 0) await setImmediate(undefined, { signal })
       }
       return pairwiseSum(sums)
     }
+
+    // Processes × threads: each process gets its share of the chunks in a message, divides it among its threads, which
+    // write into memory that they share, and sends the sums back. This process adds them up in the order of the chunks.
+    async function together(programs: Program<undefined>[]) {
+      const shares = divide({ from: 0, to: chunks }, programs.length)
+      const asking = programs.map((program, at) => ask<PartSum>(program, { terms, range: shares[at] }, signal))
+      const answers = await Promise.all(asking)
+      const total = (of: 'inOrderOfWorkers' | 'memoryBytes') => answers.reduce((sum, answer) => sum + answer[of], 0)
+      const sum = pairwiseSum(Float64Array.from(answers.flatMap(({ sums }) => [...sums])))
+      return { bits: bitsOf(sum), inOrderOfWorkers: total('inOrderOfWorkers'), memoryBytes: total('memoryBytes') }
+    }
+    const program = new URL('../src/mixed/sum.program.ts', import.meta.url)
+    const running = []
+    for (const { processes, threads } of layouts) {
+      const layout = layoutName({ processes, threads })
+      bar.update(0, `starting ${layout} processes × threads`)
+      const begin = performance.now()
+      const starting = Array.from({ length: processes }, () =>
+        startProgram(program, { args: [String(threads)], serialization: 'advanced', signal }),
+      )
+      const programs = await startAll(stack, starting)
+      running.push({ layout, processes, threads, programs, startMs: performance.now() - begin })
+    }
+    // Beside both, the machine's ceiling: independent work of the same length on as many threads.
+    const spinners = stack.use(
+      await startSpinners(Math.max(...layouts.map(({ processes, threads }) => processes * threads))),
+    )
     const begin = performance.now()
     const bits = bitsOf(await alone())
     const spin = await spinners.calibrate(performance.now() - begin)
+
+    const results = new Map<string, Awaited<ReturnType<typeof together>>>()
     const ways: Record<string, () => unknown> = {
       alone: async () => void (await alone()),
       'one spins': () => spinners.run(1, spin),
     }
-    for (const { processes, threads, layout, results } of running) {
+    for (const { layout, processes, threads, programs } of running) {
       const workers = processes * threads
-      ways[layoutName({ processes, threads })] = async () => void results.push(await layout.sum(terms))
+      ways[layout] = async () => {
+        const result = await together(programs)
+        if (result.bits !== bits) throw new Error(`${layout} has the sum ${result.bits}, one thread alone has ${bits}`)
+        results.set(layout, result)
+      }
       ways[`${workers} spin`] = () => spinners.run(workers, Math.ceil(spin / workers))
     }
     const rounds = quick ? 5 : 9
-    const timings = await interleave(ways, {
-      rounds,
-      signal,
-      onProgress: (done, total) => bar.update(0, `adding up, in turn: ${count(done)} of ${count(total)}`),
-    })
+    const onProgress = (done: number, total: number) =>
+      bar.update(0, `adding up, in turn: ${count(done)} of ${count(total)}`)
+    const timings = await interleave(ways, { rounds, signal, onProgress })
     const msOf = (way: string) => timings[way]?.ms ?? Number.NaN
 
-    const rows = running.map(({ processes, threads, layout, results }) => {
-      const name = layoutName({ processes, threads })
-      const other = results.find((result) => result.bits !== bits)
-      if (other) throw new Error(`${name} has the sum ${other.bits}, one thread alone has ${bits}`)
-      const [ms, speedup] = [msOf(name), msOf('alone') / msOf(name)]
+    const rows = running.map(({ layout, processes, threads, startMs }) => {
+      const { memoryBytes = 0, inOrderOfWorkers = Number.NaN } = results.get(layout) ?? {}
+      const speedup = msOf('alone') / msOf(layout)
       const ceiling = msOf('one spins') / msOf(`${processes * threads} spin`)
-      const { inOrderOfWorkers = Number.NaN, memoryBytes = 0 } = results.at(-1) ?? {}
-      return {
-        layout: name,
-        processes,
-        threads,
-        parts: partsOf({ processes, threads }),
-        ms,
-        speedup,
-        ceiling,
-        efficiency: speedup / ceiling,
-        startMs: layout.startMs,
-        memoryBytes,
-        bits,
-        inOrderOfWorkers,
-      }
+      const parts = partsOf({ processes, threads })
+      const measured = { ms: msOf(layout), speedup, ceiling, efficiency: speedup / ceiling, startMs, memoryBytes }
+      return { layout, processes, threads, parts, ...measured, bits, inOrderOfWorkers }
     })
     const { winner, equals } = winnerOf(rows)
-
     const cores = availableParallelism()
     const title = `${count(terms)} numbers added up by processes × threads`
     const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
@@ -128,7 +140,7 @@ export default example(import.meta, {
     }
     print(
       '',
-      layoutTable(rows, msOf('alone'), bits),
+      layoutTable(rows, { ms: msOf('alone'), bits }),
       '',
       `The sum is ${result.sum}, ${Math.abs(result.sum - Math.PI).toExponential(1)} off π.`,
       equals.length > 1

@@ -166,18 +166,29 @@ it('messages has a time and a throughput for each way and size', async () => {
 })
 
 it('mixed has one sum, bit for bit, in every layout', async () => {
-  const args = ['--quick', '--terms', '3000000', '--layouts', '1x1,2x1,1x2,2x2,1x3']
+  const args = ['--quick', '--terms', '3000000', '--layouts', '1x1,2x1,1x2,2x2,3x1,1x3']
   const result = await document<{
     picture: string
     sum: number
     bits: string
     winner: string
-    layouts: { layout: string; bits: string; parts: { from: number; to: number; threads: object[] }[] }[]
+    layouts: {
+      layout: string
+      processes: number
+      bits: string
+      inOrderOfWorkers: number
+      memoryBytes: number
+      parts: { from: number; to: number; threads: object[] }[]
+    }[]
   }>('mixed', ...args)
   expect(result.sum).toBeCloseTo(Math.PI, 12)
   expect(result.bits).toBe(bitsOf(result.sum))
-  expect(result.layouts.map(({ layout }) => layout)).toEqual(['1×1', '2×1', '1×2', '2×2', '1×3'])
-  for (const { bits } of result.layouts) expect(bits).toBe(result.bits)
+  expect(result.layouts.map(({ layout }) => layout)).toEqual(['1×1', '2×1', '1×2', '2×2', '3×1', '1×3'])
+  for (const { processes, bits, inOrderOfWorkers, memoryBytes } of result.layouts) {
+    expect(bits).toBe(result.bits)
+    expect(inOrderOfWorkers).toBeCloseTo(Math.PI, 12)
+    expect(memoryBytes).toBeGreaterThan(processes * 10e6)
+  }
   expect(result.layouts.map(({ layout }) => layout)).toContain(result.winner)
   expect(result.layouts[3]?.parts).toEqual([
     {
@@ -214,4 +225,11 @@ it('latency has a median and a 99th percentile for every rung', async () => {
   // The simulated distance is never shorter than it says.
   expect(rungs.at(-1)).toMatchObject({ name: 'wide-area network (simulated)' })
   expect(rungs.at(-1)?.medianNs).toBeGreaterThan(99e6)
+})
+
+it('latency leaves Redis out, and says how to install it, where there is none', async () => {
+  const nowhere = { PATH: '/nowhere', REDISMS_DOWNLOAD_DIR: '/nowhere', REDIS_URL: undefined, REDIS_SERVER: undefined }
+  const { stdout } = await runExample(chapter, 'latency', ['--samples', '100'], { env: nowhere })
+  expect(stdout).toMatch(/Left out: Redis PING: install a server with .*redis/)
+  expect(stdout).not.toMatch(/^ Redis PING/m)
 })

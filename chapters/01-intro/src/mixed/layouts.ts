@@ -1,14 +1,14 @@
-/** Sums on processes that have threads. */
+/** Layouts: so many processes with so many threads each. */
 import { availableParallelism } from 'node:os'
 import { divide, type Range } from '@repo/common/async/ranges'
 import { accepting } from '@repo/common/example/options'
-import { type Program, startProgram } from '@repo/common/process/child'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { bitsOf, chunks, type Part, type PartSum, pairwiseSum } from './sum.ts'
+import { barPlot, palette } from '@repo/common/output/plots'
+import { bytes, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { chunks } from './sum.ts'
 
-/** Processes × threads in each of them. */
 export interface Layout {
   processes: number
+  /** In each process. */
   threads: number
 }
 
@@ -37,7 +37,7 @@ export function layoutName({ processes, threads }: Layout): string {
   return `${processes}×${threads}`
 }
 
-/** One worker; as many as cores, as processes, as threads and as both; and twice as many as cores. */
+/** One worker; as many as cores: as processes, as both and as threads; and twice as many as cores. */
 export function layoutsFor(cores = availableParallelism()): Layout[] {
   const most = Math.min(cores, mostThreads)
   const layouts = [
@@ -50,80 +50,85 @@ export function layoutsFor(cores = availableParallelism()): Layout[] {
   return [...new Map(layouts.map((layout) => [layoutName(layout), layout])).values()]
 }
 
-/** The chunks that each process adds up, and of those the ones of each of its threads. */
+/** The chunks of each process, and of these the ones of each of its threads. */
 export function partsOf({ processes, threads }: Layout): (Range & { threads: Range[] })[] {
   return divide({ from: 0, to: chunks }, processes).map((part) => ({ ...part, threads: divide(part, threads) }))
 }
 
-/** The lengths of ranges: `512`, or `341–342` where they are not all the same. */
+/** The memory that a layout's processes may take, in bytes, as measured and rounded up: 110 MB each, 25 MB per thread. */
+export function memoryFor({ processes, threads }: Layout): number {
+  return processes * (110e6 + threads * 25e6)
+}
+
+/** A layout and what was measured. */
+export interface MeasuredLayout {
+  layout: string
+  parts: ReturnType<typeof partsOf>
+  ms: number
+  speedup: number
+  ceiling: number
+  efficiency: number
+  /** Until all processes and threads were there. */
+  startMs: number
+  /** Of all processes. */
+  memoryBytes: number
+  bits: string
+  inOrderOfWorkers: number
+}
+
+/** Layouts whose times are within this ratio count as equally fast. */
+const tie = 1.05
+
+/** The winner is the one of the fastest layouts that takes the least memory. `equals` are all of the fastest. */
+export function winnerOf<T extends Pick<MeasuredLayout, 'ms' | 'memoryBytes'>>(
+  layouts: readonly T[],
+): { winner: T | undefined; equals: T[] } {
+  const fastest = Math.min(...layouts.map(({ ms }) => ms))
+  const equals = layouts.filter(({ ms }) => ms <= tie * fastest)
+  return { winner: equals.toSorted((a, b) => a.memoryBytes - b.memoryBytes)[0], equals }
+}
+
+/** How each layout divides the chunks, what it costs, and its sums, below those of one thread `alone`. */
+export function layoutTable(rows: readonly MeasuredLayout[], alone: { ms: number; bits: string }): string {
+  const work = ['layout', 'chunks per process', 'per thread']
+  const cost = ['time', 'speedup', 'ceiling', 'efficiency', 'start', 'memory']
+  return table(
+    [...work, ...cost, 'sum, bit for bit', 'in the order of the workers'],
+    [
+      ['alone', '', '', milliseconds(alone.ms), times(1), '', '', '', '', alone.bits, ''],
+      ...rows.map((row) => [
+        row.layout,
+        lengthsOf(row.parts),
+        lengthsOf(row.parts.flatMap(({ threads }) => threads)),
+        milliseconds(row.ms),
+        times(row.speedup),
+        times(row.ceiling),
+        percent(row.efficiency),
+        milliseconds(row.startMs),
+        bytes(row.memoryBytes),
+        row.bits,
+        String(row.inOrderOfWorkers),
+      ]),
+    ],
+  )
+}
+
+/** The lengths of ranges: `512`, or `341–342` if they differ. */
 export function lengthsOf(ranges: readonly Range[]): string {
   const lengths = ranges.map(({ from, to }) => to - from)
   const [least, most] = [Math.min(...lengths), Math.max(...lengths)]
   return least === most ? String(least) : `${least}–${most}`
 }
 
-/** What a layout's processes may take of memory, from measurements with some room: 110 MB each, 25 MB for a thread. */
-export function memoryFor({ processes, threads }: Layout): number {
-  return processes * (110e6 + threads * 25e6)
-}
-
-export interface LayoutSum {
-  /** The same bits for every layout. */
-  sum: number
-  bits: string
-  /** The same numbers added in the order of the workers: its last digits depend on the layout. */
-  inOrderOfWorkers: number
-  /** Of all processes. */
-  memoryBytes: number
-}
-
-export interface RunningLayout extends AsyncDisposable {
-  /** How long it took until all processes and threads were there. */
-  startMs: number
-  sum: (terms: number) => Promise<LayoutSum>
-}
-
-/** Starts a layout's processes, all at once; they end when it is disposed of or aborted. */
-export async function startLayout({ processes, threads }: Layout, signal?: AbortSignal): Promise<RunningLayout> {
-  const begin = performance.now()
-  await using stack = new AsyncDisposableStack()
-  const file = new URL('./sum.program.ts', import.meta.url)
-  const starting = Array.from({ length: processes }, () =>
-    startProgram(file, { args: [String(threads)], serialization: 'advanced', signal }),
-  )
-  // Those that did start are ended also when another one did not.
-  const settled = await Promise.allSettled(starting)
-  const programs = settled.flatMap((start) => (start.status === 'fulfilled' ? [stack.use(start.value)] : []))
-  await Promise.all(starting)
-  const startMs = performance.now() - begin
-
-  const owned = stack.move()
-  return {
-    startMs,
-    async sum(terms) {
-      const parts = divide({ from: 0, to: chunks }, processes)
-      const answers = await Promise.all(parts.map((range, at) => ask(programs[at], { terms, range })))
-      const sums = Float64Array.from(answers.flatMap((answer) => [...answer.sums]))
-      const sum = pairwiseSum(sums)
-      return {
-        sum,
-        bits: bitsOf(sum),
-        inOrderOfWorkers: answers.reduce((sum, answer) => sum + answer.inOrderOfWorkers, 0),
-        memoryBytes: answers.reduce((bytes, answer) => bytes + answer.memoryBytes, 0),
-      }
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-/** Sends a process its part; its failure, or its end, is this one's. */
-async function ask(program: Program<undefined> | undefined, part: Part): Promise<PartSum> {
-  if (!program) throw new RangeError('more parts than processes')
-  const answered = Promise.withResolvers<PartSum>()
-  program.process.once('message', answered.resolve)
-  program.exited.then(({ code, signal }) => {
-    answered.reject(new Error(`a process of the sum ended with ${signal ?? code} before it answered`))
+/** The time of one thread alone and of each layout. Returns SVG text. */
+export function drawLayouts(rows: readonly MeasuredLayout[], aloneMs: number, title: string, subtitle: string): string {
+  return barPlot({
+    title,
+    subtitle,
+    x: { label: 'milliseconds' },
+    bars: [
+      { name: 'one thread alone', value: aloneMs, label: milliseconds(aloneMs), color: palette[5] },
+      ...rows.map(({ layout, ms }) => ({ name: layout, value: ms, label: milliseconds(ms) })),
+    ],
   })
-  program.process.send(part)
-  return await answered.promise
 }

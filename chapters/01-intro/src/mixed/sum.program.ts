@@ -1,8 +1,7 @@
 /**
- * A process of the `mixed` example; its argument is the number of its threads. It divides what it is asked for among them:
- * distributed memory between the processes, shared memory inside of each.
+ * A process of the `mixed` example; its argument is its number of threads. It divides its part among them. Processes have
+ * memory of their own and send each other messages; the threads of one process share its memory.
  */
-
 import { divide } from '@repo/common/async/ranges'
 import { ready } from '@repo/common/process/ready'
 import { Piscina } from 'piscina'
@@ -21,7 +20,7 @@ async function add({ terms, range }: Part): Promise<PartSum> {
   const parts = divide(range, threads).map((part) => pool.run({ terms, range: part, sums, first: range.from }))
   const ofThreads = await Promise.all(parts)
   return {
-    // A copy: memory is shared between threads, not between processes.
+    // A copy: threads can share memory, processes cannot.
     sums: sums.slice(),
     inOrderOfWorkers: ofThreads.reduce((sum, ofThread) => sum + ofThread, 0),
     memoryBytes: process.memoryUsage.rss(),
@@ -29,8 +28,8 @@ async function add({ terms, range }: Part): Promise<PartSum> {
 }
 
 process.on('message', async (part: Part) => process.send?.(await add(part)))
-// The owner is gone.
+// Its owner has gone.
 process.on('disconnect', () => process.exit())
-// Every thread has run once, and its code is compiled.
+// When it is ready, every thread has run once, and its code is compiled.
 await add({ terms: 1_000_000, range: { from: 0, to: 64 } })
 ready()

@@ -1,4 +1,4 @@
-/** A worker thread of a process of the `mixed` example: writes its chunks' sums into memory that the process's threads share. */
+/** A thread of a process of the `mixed` example: writes its chunks' sums into memory that the process's threads share. */
 import { chunkSum, type Part } from './sum.ts'
 
 /** A part of the process's part; `sums[0]` belongs to chunk `first`. */
@@ -7,6 +7,7 @@ export interface ThreadPart extends Part {
   first: number
 }
 
+/** Returns the sum of its chunks, added from left to right. */
 export default ({ terms, range, sums, first }: ThreadPart): number => {
   let total = 0
   for (let chunk = range.from; chunk < range.to; chunk++) {
