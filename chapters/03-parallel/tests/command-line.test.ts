@@ -1,12 +1,27 @@
-/** The command line of the examples about workers, pools and queues: help, wrong options, Ctrl-C. */
+/** The command line of every example: help, wrong options, Ctrl-C, workers that fail. */
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
+import similarity from '../examples/similarity.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
 
-const names = ['currency', 'fib', 'futures', 'queues', 'sort', 'pool', 'chunking', 'oversubscribe']
+const names = [
+  'currency',
+  'fib',
+  'futures',
+  'queues',
+  'sort',
+  'pool',
+  'chunking',
+  'oversubscribe',
+  'similarity',
+  'mandelbrot',
+]
 
 describe.each(names)('%s', (name) => {
   it('explains itself', async () => {
@@ -37,10 +52,54 @@ it.each([
   ['chunking', '--limit', '1e12'],
   ['oversubscribe', '--requests', '0'],
   ['oversubscribe', '--cores', '4'],
+  ['similarity', '--workers', '0'],
+  ['similarity', '--workers', '-1'],
+  ['similarity', '--workers', '1e9'],
+  ['similarity', '--workers', 'abc'],
+  ['similarity', '--size', '0'],
+  ['similarity', '--size', '1.5'],
+  ['similarity', '--sice', '3'],
+  ['similarity', '--texts', '/no/such/folder'],
+  ['similarity', '--texts', fileURLToPath(import.meta.url)],
+  ['similarity', 'more', ''],
+  ['mandelbrot', '--width', '0'],
+  ['mandelbrot', '--height', '1e9'],
+  ['mandelbrot', '--iterations', '-1'],
+  ['mandelbrot', '--workers', '0'],
+  ['mandelbrot', '--center', '1'],
+  ['mandelbrot', '--center', 'a,b'],
+  ['mandelbrot', '--zoom', '0'],
+  ['mandelbrot', '--zoom', 'NaN'],
 ])('%s refuses %s %s in one line', async (name, ...args) => {
   const { code, stdout, stderr } = await run(name, ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+})
+
+it('similarity refuses folders without two readable texts in one line', async () => {
+  await using folder = await temporaryFolder()
+  const texts = join(folder.path, 'texts')
+  await mkdir(texts)
+  const refused = async () => {
+    const { code, stderr } = await run('similarity', '--texts', texts)
+    expect({ code, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 2, lines: 1 })
+    return stderr
+  }
+  expect(await refused()).toContain('it holds no .txt files')
+  await writeFile(join(texts, 'one.txt'), 'one')
+  expect(await refused()).toContain('it holds 1 .txt file')
+  await writeFile(join(texts, 'two.txt'), Buffer.from([0xff, 0x00, 0xfe]))
+  expect(await refused()).toContain('two.txt is not UTF-8 text')
+  await chmod(join(texts, 'two.txt'), 0o000)
+  // Root may read everything, so this process becomes nobody for a moment.
+  const isRoot = process.geteuid?.() === 0
+  await chmod(folder.path, 0o755)
+  if (isRoot) process.seteuid?.(65_534)
+  try {
+    await expect(similarity.run({ texts })).rejects.toThrow('two.txt may not be read')
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
 })
 
 describe.each([
@@ -49,9 +108,11 @@ describe.each([
   ['futures', /handed in/, /cancelled a running one/],
   ['queues', /consumer processes/, /passing items .*%/],
   ['sort', /Sorting/, /sorting .*%/],
-  ['pool', /empty tasks on/, /handing out .*%/],
+  ['pool', /One good task/, /handing out .*%/],
   ['chunking', /Counting/, /counting .*%/],
   ['oversubscribe', /threads on/, /computing and waiting .*%/],
+  ['similarity', /Comparing/, /comparing .*%/],
+  ['mandelbrot', /Drawing/, /drawing, .*%/],
 ])('%s at Ctrl-C', (name, atItsStart, inTheMiddle) => {
   it.each([
     ['at its start', atItsStart],
@@ -61,4 +122,13 @@ describe.each([
     expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
     expect(await stopped.leftBehind()).toEqual([])
   })
+})
+
+it.each(['similarity', 'mandelbrot'])('%s reports a failing worker with its cause and exit code 1', async (name) => {
+  // The workers of its pool fail at their start.
+  const env = { NODE_OPTIONS: `--import=${new URL('./fixtures/failing-workers.mjs', import.meta.url)}` }
+  const failed = await runExample(chapter, name, ['--quick'], { env })
+  expect(failed.code).toBe(1)
+  expect(failed.stderr).toMatch(/^error: .*a bug in the worker$/m)
+  expect(await failed.leftBehind()).toEqual([])
 })

@@ -1,37 +1,37 @@
 /**
  * A bounded queue in shared memory for any number of producers and consumers, each on a thread of its own: a ring of
- * slots of one size. After Dmitry Vyukov's bounded MPMC queue; closing and blocking are added here.
+ * slots of one size. After Dmitry Vyukov's bounded MPMC queue, with blocking and closing added.
  *
- * A position counts the items ever put in, in steps of two (the low bit is needed), modulo 2³². Position p lies in slot
- * (p / 2) mod capacity. Each slot carries a sequence word that says whose turn it is:
+ * A position counts the items ever put in, in steps of two (the low bit has another use), modulo 2³². Position p lies in
+ * slot (p / 2) mod capacity. Each slot has a sequence word that says whose turn it is:
  *
  *     p        free: the producer that claims position p may write
  *     p + 1    full: the consumer that claims position p may read
  *     p + 2·capacity    free again, for the producer one round later
  *
- * A producer claims a position by moving the tail with one compare-and-swap, a consumer by moving the head; what they
- * then do in their slot disturbs nobody. The low bit of the tail says that the queue is closed: as it is part of the
- * same word, every claim is either before the close, and will be drained, or fails.
+ * A producer claims a position by moving the tail with one compare-and-swap, a consumer by moving the head. After that,
+ * each works in its own slot and disturbs nobody. The low bit of the tail says that the queue is closed. Because it is part
+ * of the same word, every claim either comes before the close, and the item will be drained, or it fails.
  *
- * Whoever finds the queue full or empty looks again a few times and then sleeps in Atomics.wait until it is woken. To
- * miss no wake-up it announces itself as a sleeper first and looks once more afterwards; the other side publishes its
- * slot first and looks for sleepers afterwards. Atomics are sequentially consistent: one of the two sees the other.
+ * A thread that finds the queue full or empty looks again a few times, and then sleeps in Atomics.wait until it is woken.
+ * To miss no wake-up, it first announces itself as a sleeper and then looks once more; the other side first publishes its
+ * slot and then looks for sleepers. Atomics are sequentially consistent, so at least one of the two sees the other.
  *
- * No lock is held, but a thread that is ended from outside between claim and publication leaves its slot unfinished, and
- * the queue then stops there: let threads come to their end, with `close`, instead of terminating them.
+ * Nobody holds a lock. But a thread that is terminated between claim and publication leaves its slot unfinished, and the
+ * queue stops there. So do not terminate threads that use a queue: `close` it, and let them come to their end.
  */
 
-/** What travels to another thread by `postMessage` or `workerData`; the memory itself is shared, not copied. */
+/** What to send to another thread, by `postMessage` or `workerData`. The memory itself is shared, not copied. */
 export interface RingMemory {
-  /** Tail, head, and the words that sleepers wait on, each on a cache line of its own; then the sequence words. */
+  /** The tail, the head and the words that sleepers wait on, each on its own cache line; then the sequence words. */
   control: Int32Array<SharedArrayBuffer>
-  /** capacity × itemWords. */
+  /** capacity × itemWords words. */
   slots: Int32Array<SharedArrayBuffer>
   capacity: number
   itemWords: number
 }
 
-// Indexes of control, 64 bytes apart, so that producers and consumers do not fight over one cache line.
+// Indexes into control, 64 bytes apart, so that producers and consumers do not fight over a cache line.
 const tail = 0
 const head = 16
 const [notEmpty, sleepingConsumers] = [32, 33]
@@ -39,10 +39,12 @@ const [notFull, sleepingProducers] = [48, 49]
 const sequences = 64
 
 /**
- * Memory for a queue of `capacity` items, a power of two, of `itemBytes` bytes each, a multiple of four.
+ * Memory for a queue.
  *
- * @param first the position at which the queue begins, an even 32-bit integer: for tests near the end of the count
- * @throws RangeError for other values
+ * @param capacity the number of items it holds, a power of two
+ * @param itemBytes the size of an item, a multiple of four
+ * @param first the position at which the queue begins, an even 32-bit integer; tests begin near the end of the count
+ * @throws RangeError for other values of capacity and itemBytes
  */
 export function ringMemory(capacity: number, itemBytes: number, first = 0): RingMemory {
   if (!Number.isInteger(Math.log2(capacity)) || capacity < 2 || capacity > 2 ** 24) {
@@ -63,7 +65,7 @@ export function ringMemory(capacity: number, itemBytes: number, first = 0): Ring
   }
 }
 
-/** One thread's hold of a queue. Its methods block the thread: use them in workers, not on an event loop's thread. */
+/** One thread's access to a queue. `put` and `take` block the thread: do not call them where an event loop must run. */
 export class Ring {
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #slots: Int32Array<SharedArrayBuffer>
@@ -71,7 +73,7 @@ export class Ring {
   readonly #itemWords: number
   readonly #looks: number
 
-  /** @param looks how often to look for room or an item before sleeping, for most waits are shorter than a sleep */
+  /** @param looks how often to look for room or for an item before sleeping; most waits are shorter than a sleep */
   constructor({ control, slots, capacity, itemWords }: RingMemory, looks = 200) {
     this.#control = control
     this.#slots = slots
@@ -80,7 +82,7 @@ export class Ring {
     this.#looks = looks
   }
 
-  /** Copies an item in, waiting for room. Returns false, and puts nothing in, when the queue is closed. */
+  /** Copies an item in; waits for room. Returns false, and puts nothing in, if the queue is closed. */
   put(item: Int32Array): boolean {
     for (;;) {
       const outcome = this.#tryPut(item)
@@ -89,7 +91,7 @@ export class Ring {
     }
   }
 
-  /** Copies the next item out, waiting for one. Returns false when the queue is closed and drained. */
+  /** Copies the next item out; waits for one. Returns false if the queue is closed and drained. */
   take(into: Int32Array): boolean {
     for (;;) {
       const outcome = this.#tryTake(into)
@@ -98,14 +100,14 @@ export class Ring {
     }
   }
 
-  /** Lets nothing more in. What is in can still be taken; whoever waits is woken. May be called more than once. */
+  /** Lets nothing more in and wakes all waiting threads. The items inside can still be taken. May be called again. */
   close(): void {
     Atomics.or(this.#control, tail, 1)
     this.#wake(notEmpty)
     this.#wake(notFull)
   }
 
-  /** How many items are in, counting those that are just being written or read. */
+  /** How many items are inside, including those being written or read at the moment. */
   get size(): number {
     const control = this.#control
     return (((Atomics.load(control, tail) & ~1) - Atomics.load(control, head)) >>> 0) / 2
@@ -120,7 +122,7 @@ export class Ring {
       const slot = (position >>> 1) & mask
       const turn = (Atomics.load(control, sequences + slot) - position) | 0
       if (turn < 0) return 'full'
-      // Otherwise another producer was faster: look again.
+      // Another producer was faster: look again.
       if (turn > 0 || Atomics.compareExchange(control, tail, position, (position + 2) | 0) !== position) continue
       const words = this.#itemWords
       const at = slot * words
@@ -162,7 +164,7 @@ export class Ring {
     return nothing && Atomics.load(this.#control, tail) !== (position | 1)
   }
 
-  /** Looks again a few times, then sleeps until woken. */
+  /** Looks again a few times, then sleeps until it is woken. */
   #sleep(word: number, sleepers: number, mustWait: () => boolean): void {
     for (let look = 0; look < this.#looks; look++) if (!mustWait()) return
     const control = this.#control
@@ -174,8 +176,8 @@ export class Ring {
 
   #wake(word: number): void {
     Atomics.add(this.#control, word, 1)
-    // All of them: a sleeper that is woken too early, while the next slot is still being written, sleeps again, and only
-    // the one who completes that slot knows that there may be work for several.
+    // Wake all sleepers. One that wakes too early, while the next slot is still being written, sleeps again; and only the
+    // thread that completes that slot knows that there may be work for several.
     Atomics.notify(this.#control, word)
   }
 }

@@ -1,29 +1,34 @@
-/** A thread that produces or consumes items of 64 bytes, through a ring or by messages; one job at a time. */
+/** A thread that produces or consumes items of 64 bytes, through a ring or by messages. It does one job at a time. */
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import { Ring, type RingMemory } from './ring.ts'
 
-/** An item's first words are its producer and its number, counted from 0; the rest is made from both. */
+/** The first two words of an item are its producer and its number, from 0. The others are computed from these two. */
 export const itemBytes = 64
 const words = itemBytes / 4
 
 export type RingJob =
+  /** Puts items in. With `closeAfter`, closes the ring after that many. */
   | { do: 'produce'; memory: RingMemory; producer: number; items: number; closeAfter?: number | undefined }
-  /** `seen` counts how often each item was taken, at producer × items + number. */
+  /** Takes items out until the ring is closed and drained. With `closeAfter`, closes it after that many. */
   | { do: 'consume'; memory: RingMemory; seen?: Seen | undefined; keep?: boolean; closeAfter?: number | undefined }
+  /** Posts items in messages of `batch` items. */
   | { do: 'post'; port: MessagePort; items: number; batch: number }
+  /** Receives that many items from messages. */
   | { do: 'receive'; port: MessagePort; items: number }
 
+/** How often each item was taken: item `number` of a producer at producer × items + number. */
 export interface Seen {
   counts: Int32Array<SharedArrayBuffer>
+  /** Of each producer. */
   items: number
 }
 
 export interface RingLog {
-  /** How many items were put in or taken out. */
+  /** How many items the thread put in or took out. */
   items: number
-  /** How many came out damaged, or before an earlier one of the same producer. */
+  /** How many came out damaged, or after a later one of the same producer. */
   wrong: number
-  /** Producer and number of each item taken, in order, when asked to keep them. */
+  /** With `keep`, the producer and the number of each item taken, in order. */
   kept: number[]
 }
 
@@ -99,14 +104,17 @@ function receive({ port, items }: RingJob & { do: 'receive' }): Promise<RingLog>
   })
 }
 
-parentPort?.on('message', async (job: RingJob) => {
-  const log =
-    job.do === 'produce'
-      ? produce(job)
-      : job.do === 'consume'
-        ? consume(job)
-        : job.do === 'post'
-          ? post(job)
-          : receive(job)
-  parentPort?.postMessage(await log)
-})
+function work(job: RingJob): RingLog | Promise<RingLog> {
+  switch (job.do) {
+    case 'produce':
+      return produce(job)
+    case 'consume':
+      return consume(job)
+    case 'post':
+      return post(job)
+    case 'receive':
+      return receive(job)
+  }
+}
+
+parentPort?.on('message', async (job: RingJob) => parentPort?.postMessage(await work(job)))

@@ -1,4 +1,4 @@
-/** The rates: from the package through a real server, in each way; and what goes wrong with servers. */
+/** The rates of the package through a real server, in every way; and what can go wrong with servers. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 describe('rates', () => {
-  it('are those in the package, in every way', async () => {
+  it('are those of the package, in every way', async () => {
     const pairs = pairsOf(9)
     const inPackage = pairs.map(({ from, to }) => {
       const day = JSON.parse(readFileSync(join(ratesFolder(), `${from}.json`), 'utf8'))
@@ -30,7 +30,7 @@ describe('rates', () => {
     }
   })
 
-  it('that there are not are an error that says so', async () => {
+  it('that do not exist are an error that says so', async () => {
     const { address } = server.info
     await expect(fetchRate(address, { from: 'usd', to: 'nosuch' })).rejects.toThrow(/usd\.json has no rate for nosuch/)
     await expect(fetchRate(address, { from: 'nosuch', to: 'usd' })).rejects.toThrow(/nosuch\.json answered 404/)
@@ -40,7 +40,7 @@ describe('rates', () => {
     }
   })
 
-  it('of a server that is not there are an error in one line', async () => {
+  it('of a server that does not exist are an error in one line', async () => {
     await expect(fetchRate('http://127.0.0.1:2/', { from: 'usd', to: 'eur' })).rejects.toThrow(
       /^http:\/\/127\.0\.0\.1:2 cannot be reached \(connect ECONNREFUSED .*\)$/,
     )

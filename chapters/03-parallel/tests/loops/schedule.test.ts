@@ -1,11 +1,10 @@
-/** The schedules of a loop, and the work they hand out. */
+/** The schedules of a loop, and how evenly they share out the work. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fib } from '../../src/fib/fib.ts'
-import { chunksFor, schedules, sharedLoop } from '../../src/loops/schedule.ts'
+import { chunksFor, idleShare, schedules, sharedLoop } from '../../src/loops/schedule.ts'
 
 describe.each(schedules)('the %s schedule', (schedule) => {
-  it('hands out every item exactly once, whoever asks when', () => {
+  it('hands out every item exactly once, in whatever order the workers ask', () => {
     const size = fc.integer({ min: 1, max: 50 })
     const turns = fc.infiniteStream(fc.nat())
     fc.assert(
@@ -35,6 +34,11 @@ it('gives chunks of one size by the dynamic schedule, shrinking ones by the guid
   expect(sizes('guided')).toEqual([25, 18, 14, 10, 8, 8, 8, 8, 1])
 })
 
-it('knows its Fibonacci numbers', () => {
-  expect(Array.from({ length: 11 }, (_, n) => fib(n))).toEqual([0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55])
+it('tells how long workers had no chunk', () => {
+  const log = (worker: number, ...lengths: number[]) => {
+    const chunks = lengths.map((length, at) => ({ from: 0, to: 1, beginMs: 100 * at, endMs: 100 * at + length }))
+    return { worker, primes: 0, chunks }
+  }
+  expect(idleShare([log(0, 40, 60), log(1, 100)])).toBe(0)
+  expect(idleShare([log(0, 40, 60), log(1, 50)])).toBe(0.25)
 })

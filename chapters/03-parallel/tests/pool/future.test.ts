@@ -30,7 +30,7 @@ describe('a future', () => {
     expect(await future.result(1)).toBe('result')
   })
 
-  it('is failed with the error of its task, as often as one asks', async () => {
+  it('is failed with the error of its task, however often it is asked', async () => {
     const { future, start, reject } = controlled()
     start()
     reject(new Error('a bug'))
@@ -62,7 +62,7 @@ describe('a future', () => {
 })
 
 describe('several futures', () => {
-  it('come as they complete, in whatever order and way that is', async () => {
+  it('come as they complete, in any order and by any end', async () => {
     const how = fc.constantFrom('resolve', 'reject', 'cancel')
     const order = fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 })
     await fc.assert(

@@ -1,4 +1,4 @@
-/** The pool under everything that tasks can do to their workers, for threads and for processes. */
+/** The pool, for threads and for processes, under everything that tasks can do to their workers. */
 import { until } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import type { Task } from '../../src/peers/tasks.worker.ts'
@@ -16,7 +16,7 @@ const kinds = [
 ] as const
 
 describe.each(kinds)('a pool of %s', (kind, start) => {
-  it('does every task once and gives back its result', async () => {
+  it('does every task once and returns its result', async () => {
     await using pool = new WorkerPool<Task, unknown>(start(), 3)
     const values = Array.from({ length: 3_000 }, (_, at) => ({ at }))
     expect(await Promise.all(values.map((value) => pool.run(echo(value))))).toEqual(values)
@@ -40,11 +40,11 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([
       0, 1, 2, 3, 4, 5, 6, 7, 8,
     ])
-    // Both workers are there, or there again.
+    // Both workers are there, or have been replaced.
     expect(await Promise.all([pool.run(echo('a')), pool.run(echo('b'))])).toEqual(['a', 'b'])
   })
 
-  it('fails a task also when what it throws is nothing', async () => {
+  it('fails a task even if what it throws is undefined', async () => {
     const file = new URL('../fixtures/throws-nothing.ts', import.meta.url)
     await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(file) : processes(file), 1)
     await expect(pool.run(echo(1))).rejects.toBeUndefined()
@@ -66,11 +66,18 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     await expect(pool.run(echo(3), { signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before')
   })
 
-  it('fails every task with the cause, and no more, when its workers cannot even start', async () => {
+  it('fails every task with the cause when its workers cannot even start', async () => {
     const missing = new URL('../src/no-such-file.ts', import.meta.url)
     await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(missing) : processes(missing), 2)
     const outcomes = await Promise.allSettled([1, 2, 3].map((value) => pool.run(echo(value))))
     for (const outcome of outcomes) expect(String((outcome as PromiseRejectedResult).reason)).toMatch(/no-such-file/)
+  })
+
+  it('refuses what cannot be copied to a worker or back, and goes on', async () => {
+    await using pool = new WorkerPool<unknown, unknown>(start(), 1)
+    await expect(pool.run(echo(() => {}))).rejects.toThrow(/could not be cloned/)
+    await expect(pool.run({ do: 'function' })).rejects.toThrow(/could not be cloned/)
+    expect(await pool.run(echo(1))).toBe(1)
   })
 
   it('finishes what it has when it is closed, and takes nothing more', async () => {
@@ -90,7 +97,7 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
   })
 })
 
-it('gives no task to a worker whose reply comes while it is being ended', async () => {
+it('gives no task to a worker whose reply arrives while the pool ends it', async () => {
   const workers: WorkerEvents[] = []
   const given: number[] = []
   const start = (events: WorkerEvents) => {
@@ -138,7 +145,7 @@ it('refuses any number of queued tasks that cannot be copied', async () => {
   expect(others.every(({ status }) => status === 'rejected')).toBe(true)
 })
 
-it('ends a worker once, also when the pool is disposed of while the worker still ends', async () => {
+it('ends a worker only once, even if the pool is disposed of while the worker is ending', async () => {
   const gone = Promise.withResolvers<void>()
   let stops = 0
   const stop = () => {
@@ -162,13 +169,6 @@ describe('a pool of threads', () => {
     const error = await pool.run({ do: 'throw' }).catch((error: Error) => error)
     expect((error as Error).stack).toMatch(/tasks\.worker\.ts:\d+/)
     expect(error).toBeInstanceOf(RangeError)
-  })
-
-  it('refuses what cannot be copied to a thread or back, and goes on', async () => {
-    await using pool = new WorkerPool<unknown, unknown>(threads(tasks), 1)
-    await expect(pool.run(echo(() => {}))).rejects.toThrow(/could not be cloned/)
-    await expect(pool.run({ do: 'function' })).rejects.toThrow(/could not be cloned/)
-    expect(await pool.run(echo(1))).toBe(1)
   })
 
   it('starts no more workers than it needs', async () => {
@@ -233,7 +233,7 @@ it('keeps no listener of a task that is done', async () => {
   }
   expect(await pool.run(echo(1), { signal, timeoutMs: 60_000 })).toBe(1)
   expect(listeners).toBe(0)
-  // Too late to matter, also to the next task of the worker.
+  // Too late to matter, even to the worker's next task.
   const next = pool.run(echo(2))
   controller.abort()
   expect(await next).toBe(2)

@@ -1,4 +1,4 @@
-/** The queue in shared memory under every order of its atomic steps that fast-check comes up with, on real threads. */
+/** The ring on real threads, its atomic steps in any order that fast-check comes up with. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
@@ -18,7 +18,7 @@ afterAll(() => Promise.all(workers.map((worker) => worker.terminate())))
 
 const stateOf = (index: number) => Atomics.load(turns, index * wordsEach)
 
-/** Waits until a thread has come to its next step, its sleep or its end. */
+/** Waits until a thread has reached its next step, its sleep or its end. */
 function settle(index: number) {
   while (stateOf(index) === running) {
     if (Atomics.wait(turns, index * wordsEach, running, 10_000) === 'timed-out')
@@ -27,8 +27,8 @@ function settle(index: number) {
 }
 
 /**
- * Runs the jobs, one atomic step after the other, each of the thread that `pick` chooses among those that can go on. The
- * last job, which closes the queue, may begin when `mayClose` says so.
+ * Runs the jobs, one atomic step after the other. `pick` chooses the thread for each step among those that can go on. The
+ * last job, which closes the ring, may begin when `mayClose` says so.
  */
 async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () => boolean): Promise<number[][]> {
   turns.fill(running)
@@ -52,17 +52,17 @@ async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () 
   }
   const states = [...jobs.keys()].map(stateOf)
   if (states.some((state) => state !== finished))
-    throw new Error(`a wake-up was lost: all that are left sleep, ${states}`)
+    throw new Error(`a wake-up was lost: all remaining threads sleep, ${states}`)
   return await Promise.all(answers)
 }
 
-it('a ring loses, doubles and reorders nothing, and nobody sleeps for ever, in any order of steps', async () => {
+it('a ring loses, doubles and reorders nothing, and no thread sleeps for ever, in any order of steps', async () => {
   const schedule = fc.record({
     first: fc.constantFrom(0, -4),
     producers: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 2 }),
     consumers: fc.integer({ min: 1, max: 2 }),
     closeEarly: fc.boolean(),
-    // Small numbers stay with one thread for long: one stands still in the middle of something while others run on.
+    // With small numbers one thread runs for a long time, while others stand still in the middle of something.
     picks: fc.infiniteStream(fc.oneof(fc.constant(0), fc.nat(20))),
   })
   await fc.assert(
@@ -93,7 +93,7 @@ it('a ring loses, doubles and reorders nothing, and nobody sleeps for ever, in a
       expect(taken.flat().sort()).toEqual(accepted.sort())
       if (!closeEarly) expect(put.map(({ length }) => length)).toEqual(producers)
     }),
-    // After a failure the threads stand still in the middle of something: there is no shrinking.
+    // No shrinking: after a failure the threads stand still in the middle of something.
     { numRuns: 1_000, endOnFailure: true },
   )
 })

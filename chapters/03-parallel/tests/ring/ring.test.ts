@@ -1,4 +1,4 @@
-/** The queue in shared memory: against a model on one thread, and on threads under schedules of producers, consumers and closes. */
+/** The ring against a model on one thread, and between threads with any producers, consumers and times of closing. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Ring, ringMemory } from '../../src/ring/ring.ts'
@@ -6,7 +6,7 @@ import { itemBytes } from '../../src/ring/ring.worker.ts'
 import { RingThreads } from '../../src/ring/ring-threads.ts'
 
 const capacities = fc.constantFrom(2, 4, 8, 64)
-// The count goes round after 2³¹ items.
+// The position wraps round after 2³¹ items.
 const firsts = fc.constantFrom(0, 2 ** 31 - 8, -16, -2)
 
 describe('a ring on one thread', () => {
@@ -24,7 +24,7 @@ describe('a ring on one thread', () => {
             ring.close()
             closed = true
           } else if (step === 'put') {
-            // It would wait.
+            // The thread would wait.
             if (model.length === capacity && !closed) continue
             expect(ring.put(Int32Array.of(++number, -number))).toBe(!closed)
             if (!closed) model.push(number)
@@ -59,7 +59,7 @@ describe('a ring between threads', () => {
   })
   afterAll(() => threads[Symbol.asyncDispose]())
 
-  it('loses and doubles nothing, keeps the order of each producer, and drains after a close by whoever, whenever', async () => {
+  it('loses and doubles nothing, keeps the order of each producer, and drains after a close by any thread at any time', async () => {
     const closeAfter = fc.option(fc.nat(150), { nil: undefined, freq: 3 })
     const producer = fc.record({ items: fc.nat(300), closeAfter })
     const consumer = fc.record({ closeAfter })
@@ -79,7 +79,7 @@ describe('a ring between threads', () => {
           threads.run(producer, { do: 'produce', memory, producer, ...job }),
         )
         const put = await Promise.all(producing)
-        // Unless one of them was faster.
+        // One of them may have closed it already.
         new Ring(memory).close()
         const taken = await Promise.all(consuming)
 
@@ -94,7 +94,7 @@ describe('a ring between threads', () => {
             numbers[producer]?.push(number)
           }
         }
-        // What was accepted came out, once; nobody accepts after the first close.
+        // Every accepted item came out, once; and nothing is accepted after the first close.
         for (const [producer, { items }] of put.entries()) {
           expect(numbers[producer]?.sort((a, b) => a - b)).toEqual(Array.from({ length: items }, (_, number) => number))
           const { closeAfter } = producers[producer] ?? {}
@@ -113,7 +113,7 @@ describe('a ring between threads', () => {
     const waiting = [0, 1, 2].map((thread) => threads.run(thread, { do: 'consume', memory: empty }))
     const full = ringMemory(2, itemBytes)
     const blocked = [3, 4].map((thread) => threads.run(thread, { do: 'produce', memory: full, producer: 0, items: 9 }))
-    // Both slots are taken: whoever is not yet waiting for room will be.
+    // Both slots are taken: the producers wait for room, or soon will.
     const ring = new Ring(full)
     while (ring.size < 2) await new Promise((resolve) => setImmediate(resolve))
     new Ring(empty).close()
@@ -138,7 +138,7 @@ describe('a ring between threads', () => {
     expect(seen.counts.every((times) => times === 1)).toBe(true)
   })
 
-  it('is compared with messages that arrive whole', async () => {
+  it('is compared with messages that arrive undamaged', async () => {
     expect(await threads.post(5_000, 1)).toMatchObject({ items: 5_000, wrong: 0 })
     expect(await threads.post(5_001, 256)).toMatchObject({ items: 5_001, wrong: 0 })
   })

@@ -1,4 +1,4 @@
-/** The parallel sort against TypedArray.prototype.sort, number by number, on what sorts get wrong. */
+/** The parallel sort against TypedArray.prototype.sort, number by number, on input that sorts get wrong. */
 import fc from 'fast-check'
 import { Piscina } from 'piscina'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +6,7 @@ import { fillNumbers, inputKinds } from '../../src/sort/input.ts'
 import { doSortTask, mergePath, parallelSort, type SortTask, sortMemory } from '../../src/sort/parallel-sort.ts'
 import { radixSort } from '../../src/sort/radix-sort.ts'
 
-/** Sorts on this thread; the tasks of one phase in any order, as workers may do them. */
+/** Sorts on this thread. The tasks of one phase are done forwards or backwards, for workers may do them in any order. */
 async function sorted(type: 'int32' | 'float64', values: number[], runs: number, backwards = false): Promise<number[]> {
   const memory = sortMemory(type, values.length)
   memory.numbers.set(values)
@@ -14,7 +14,7 @@ async function sorted(type: 'int32' | 'float64', values: number[], runs: number,
   const work = (task: SortTask) =>
     new Promise<number>((resolve) => {
       if (waiting.length === 0) {
-        // When all of the phase are handed in.
+        // Once all tasks of the phase are handed in.
         setImmediate(() => {
           const tasks = backwards ? waiting.reverse() : waiting
           waiting = []
@@ -45,7 +45,7 @@ describe('the parallel sort', () => {
   it('sorts doubles as TypedArray.sort does: −0 before 0, NaN last', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(float, { maxLength: 200 }), runs, fc.boolean(), async (values, runs, backwards) => {
-        // toEqual tells −0 from 0 and takes NaN for NaN.
+        // toEqual tells −0 from 0, and NaN equals NaN.
         expect(await sorted('float64', values, runs, backwards)).toEqual(Array.from(Float64Array.from(values).sort()))
       }),
       { numRuns: 300 },
@@ -65,7 +65,7 @@ describe('the parallel sort', () => {
     )
   })
 
-  it.each(inputKinds)('sorts %s input of both types, into which the memory does not go evenly', async (input) => {
+  it.each(inputKinds)('sorts %s input of both types that does not divide evenly into runs', async (input) => {
     for (const type of ['int32', 'float64'] as const) {
       const values = type === 'int32' ? new Int32Array(10_007) : new Float64Array(10_007)
       fillNumbers(values, input, 7)
