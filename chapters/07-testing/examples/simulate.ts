@@ -7,14 +7,14 @@
  *     pnpm --filter 07-testing start simulate --bug double-charge
  *     pnpm --filter 07-testing start simulate --bug clock-order --seed 7
  *
- * The handlers are those of the real workers. Simulated are the network, which loses, doubles, delays and reorders messages
- * and cuts nodes off, the nodes, which crash and come back, and the clock: its time is the number of the next event. Nothing
- * waits and nothing is left to chance: the same seed has the same histories, byte for byte.
+ * The handlers are those of the real workers. The simulator stands in for the network, which loses, doubles, delays and
+ * reorders messages and cuts nodes off, for the nodes, which crash and come back, and for the clock: its time is the time of
+ * the next event. Nothing waits and nothing is left to chance: the same seed gives the same histories, byte for byte.
  *
- * fast-check makes up scenarios. When one breaks an invariant, it takes away whatever it can while it still breaks: orders,
- * lost messages, crashes. What is left is the shortest history, and is drawn.
+ * fast-check makes up scenarios. When one breaks an invariant, fast-check takes away orders, lost messages and crashes for as
+ * long as it still breaks. What is left is the shortest history, as text and as a picture.
  *
- * Look for: how many histories a second one core runs; after how many a bug is found; and how little is left of the one
+ * Look for: how many histories a second one core runs; how many it takes to find a bug; and how little is left of the one
  * that showed it, which can be read from beginning to end.
  */
 import { randomInt } from 'node:crypto'
@@ -22,18 +22,20 @@ import { example } from '@repo/common/example/example'
 import { oneOf, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { search } from '@repo/simulator/search'
+import { historyText } from '@repo/simulator/simulator'
 import { bugNames } from '../src/pipeline/orders.ts'
-import { search } from '../src/simulator/search.ts'
-import { drawSequence } from '../src/simulator/sequence-picture.ts'
-import { historyText, nodes } from '../src/simulator/simulator.ts'
+import { nodes, orderScenarios, simulatedPipeline } from '../src/pipeline/simulated.ts'
 
 const largestSeed = 2 ** 31 - 1
+/** The server in the middle, because all others talk to it. */
+const columns = ['front', 'payment 1', 'server', 'shipping 1', 'shipping 2']
 
 export default example(import.meta, {
   options: {
     histories: wholeNumber(1, 10_000_000).default(50_000).describe('how many are run of a version that breaks nothing'),
-    orders: wholeNumber(1, 20).default(4).describe('the most orders in a history; 4 make some 60 messages'),
-    seed: wholeNumber(0, largestSeed).optional().describe('of all that is made up; a random one when not given'),
+    orders: wholeNumber(1, 20).default(4).describe('the most orders in a history; 4 make about 60 messages'),
+    seed: wholeNumber(0, largestSeed).optional().describe('for everything that is made up; a random one by default'),
     bug: oneOf(...bugNames)
       .optional()
       .describe('search for this one only'),
@@ -48,9 +50,14 @@ export default example(import.meta, {
     const rows = []
     const found = []
     for (const bug of versions) {
+      // A scenario is plain data: some orders, and what strikes which message and which node when.
+      const scenarios = orderScenarios(orders)
+      // Runs one scenario after the other until an invariant breaks, and then shortens the scenario that broke it.
       using bar = progress(bug ?? 'without a bug', histories)
-      const report = await search({ seed, histories, orders, bug }, { signal, onProgress: (done) => bar.update(done) })
-      const [violation] = report.found?.run.violations ?? []
+      const onProgress = (done: number) => bar.update(done)
+      const report = await search(simulatedPipeline(bug), { seed, scenarios, histories }, { signal, onProgress })
+      const { run, shortest } = report.found ?? {}
+      const violation = run?.violations[0]
       rows.push({
         bug,
         histories: report.histories,
@@ -59,15 +66,17 @@ export default example(import.meta, {
         perSecond: (1000 * report.histories) / report.ms,
         violation,
         shrinkMs: report.shrinkMs,
-        shortest: report.found && { messages: report.found.run.messages, scenario: report.found.shortest },
+        shortest: run && { messages: run.messages, scenario: shortest },
       })
-      if (!report.found) continue
-      const { run } = report.found
+      if (!run) continue
+      // The history of the shortest scenario, as text and as a message diagram.
+      const { drawSequence } = await import('@repo/simulator/sequence-picture')
       const title = `The shortest history that shows ${bug ?? 'a mistake'}`
-      const svg = drawSequence(run.history, title, violation?.detail ?? '')
+      const svg = drawSequence(run.history, { columns, title, subtitle: violation?.detail ?? '' })
       const file = await picture(`simulate-${bug ?? 'found'}.svg`, svg)
-      found.push({ bug, violation, history: historyText(run.history), picture: file })
+      found.push({ bug, violation, history: historyText(run.history, nodes), picture: file })
     }
+
     print(
       '',
       table(
@@ -86,7 +95,7 @@ export default example(import.meta, {
     const last = wanted ? found[0] : found.find(({ bug }) => bug === 'early-ack')
     if (last)
       print('', `The shortest history that shows ${last.bug}:`, '', last.history, '', `→ ${last.violation?.detail}`)
-    const [correct] = rows.filter(({ bug }) => bug === undefined)
+    const correct = rows.find(({ bug }) => bug === undefined)
     if (correct) {
       const speed = `${count(Math.round(correct.perSecond))} histories per second on one core`
       print('', `${speed}, of ${correct.messages.toFixed(0)} messages on average, on ${nodes.length} nodes.`)
@@ -97,15 +106,8 @@ export default example(import.meta, {
     if (missed.length > 0)
       throw new Error(`${missed.join(', ')} not found in ${count(histories)} histories with --seed ${seed}`)
     const { perSecond, messages } = rows[0] ?? { perSecond: 0, messages: 0 }
-    return {
-      seed,
-      nodes: nodes.length,
-      perSecond,
-      messages,
-      versions: rows,
-      found,
-      picture: found.map(({ picture }) => picture),
-    }
+    const pictures = found.map(({ picture }) => picture)
+    return { seed, nodes: nodes.length, perSecond, messages, versions: rows, found, picture: pictures }
   },
   figure: ({ perSecond, messages, found }) =>
     `${count(Math.round(perSecond))} histories of ${messages.toFixed(0)} messages a second; ${found.length} bugs found`,

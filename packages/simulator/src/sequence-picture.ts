@@ -1,11 +1,9 @@
 /** A history as a message diagram: a line for each node, an arrow for each message, time downwards. */
 import { draw, Plot, palette } from '@repo/common/output/plots'
-import type { Happening, Message, Node } from './simulator.ts'
+import type { Happening, Sent } from './simulator.ts'
 
 const [blue, , , , red, grey] = palette
 const rowHeight = 13
-/** The server in the middle, for all talk to it. */
-const columns: readonly Node[] = ['front', 'payment 1', 'server', 'shipping 1', 'shipping 2']
 
 interface Moment {
   line: Happening
@@ -14,8 +12,16 @@ interface Moment {
   isEnd: boolean
 }
 
-/** SVG text. Each sending and each arrival has a row of its own; so rows are in the order of time, not to its scale. */
-export function drawSequence(history: readonly Happening[], title: string, subtitle: string): string {
+/**
+ * Each sending and each arrival has a row of its own, so rows are in the order of time and not to its scale.
+ *
+ * @param columns the nodes, from left to right
+ * @returns SVG text
+ */
+export function drawSequence(
+  history: readonly Happening[],
+  { columns, title, subtitle }: { columns: readonly string[]; title: string; subtitle: string },
+): string {
   const moments = history
     .flatMap((line): Moment[] => {
       if (line.kind === 'node') return [{ line, atMs: line.atMs, isEnd: false }]
@@ -29,8 +35,8 @@ export function drawSequence(history: readonly Happening[], title: string, subti
   for (const [row, { line, isEnd }] of moments.entries()) {
     rows.set(line, { begin: isEnd ? (rows.get(line)?.begin ?? row) : row, end: row })
   }
-  const columnOf = (node: Node) => columns.indexOf(node)
-  const messages = history.filter((line): line is Message => line.kind === 'message')
+  const columnOf = (node: string) => columns.indexOf(node)
+  const messages = history.filter((line): line is Sent => line.kind === 'message')
   const strikes = history.filter((line) => line.kind === 'node')
   const arrows = messages.map((line) => {
     const { begin = 0, end = 0 } = rows.get(line) ?? {}
@@ -83,7 +89,7 @@ export function drawSequence(history: readonly Happening[], title: string, subti
       Plot.text(columns, {
         x: columnOf,
         y: () => -2,
-        text: (node: Node) => node,
+        text: (node: string) => node,
         fill: 'currentColor',
         dy: 4,
         fontSize: 12,
@@ -113,7 +119,7 @@ export function drawSequence(history: readonly Happening[], title: string, subti
         fontSize: 10,
       }),
       Plot.dot(strikes, {
-        x: ({ node }: { node: Node }) => columnOf(node),
+        x: ({ node }: { node: string }) => columnOf(node),
         y: (line: Happening) => rows.get(line)?.begin,
         fill: red,
         r: 5,
@@ -122,7 +128,7 @@ export function drawSequence(history: readonly Happening[], title: string, subti
         Plot.text(
           strikes.filter((line) => isOnLeft(line) === onLeft),
           {
-            x: ({ node }: { node: Node }) => columnOf(node),
+            x: ({ node }: { node: string }) => columnOf(node),
             y: (line: Happening) => rows.get(line)?.begin,
             text: 'text',
             fill: red,

@@ -1,0 +1,152 @@
+/** Looks for a scenario that breaks the system, and makes it as short as it can be: fast-check generates and shrinks. */
+import { randomFrom } from '@repo/common/async/random'
+import fc from 'fast-check'
+import { type Run, type Scenario, type System, simulate } from './simulator.ts'
+
+export interface Range<Request> {
+  /** What clients ask for. */
+  requests: fc.Arbitrary<Request[]>
+  /** Faults strike this number of nodes, the first of the system's, and not the others: clients, for example. */
+  nodes: number
+  /** Messages up to this number get lost, doubled or late. */
+  messages: number
+  /** What strikes a node begins by this time. */
+  withinMs: number
+}
+
+/** Scenarios with up to six faults of messages and three of nodes. They shrink to fewer requests, fewer faults and no jitter. */
+export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario<Request>> {
+  const struck = { node: fc.nat(range.nodes - 1), atMs: fc.nat(range.withinMs) }
+  return fc.record({
+    requests: range.requests,
+    jitter: fc.nat(),
+    messages: fc.array(
+      fc.record({
+        number: fc.integer({ min: 1, max: range.messages }),
+        fate: fc.constantFrom('lost', 'late', 'doubled'),
+        ms: fc.integer({ min: 1, max: 200 }),
+      }),
+      { maxLength: 6 },
+    ),
+    nodes: fc.array(
+      fc.oneof(
+        fc.record({
+          node: struck.node,
+          fate: fc.constantFrom('crash', 'partition'),
+          atMs: struck.atMs,
+          ms: fc.integer({ min: 1, max: 300 }),
+        }),
+        fc.record({
+          node: struck.node,
+          fate: fc.constant('clock'),
+          atMs: struck.atMs,
+          ms: fc.integer({ min: -1_000, max: 1_000 }),
+        }),
+      ),
+      { maxLength: 3 },
+    ),
+  })
+}
+
+/** The number of faults in a scenario. Some may come to nothing: a message is never sent, a node has nothing to do. */
+export const faults = ({ messages, nodes }: Scenario<unknown>): number => messages.length + nodes.length
+
+export interface SearchSettings<Request> {
+  seed: number
+  scenarios: fc.Arbitrary<Scenario<Request>>
+  /** The number of scenarios that are run when none breaks anything. */
+  histories: number
+}
+
+export interface SearchOptions {
+  signal?: AbortSignal
+  /** Called with the number of scenarios that have been run. */
+  onProgress?: (histories: number) => void
+}
+
+export interface Found<Request, Violation> {
+  /** The number of scenarios that had been run when one broke something. */
+  after: number
+  /** That scenario, and the shortest of all that were made from it and from the next ones that broke something. */
+  scenario: Scenario<Request>
+  shortest: Scenario<Request>
+  /** The run of the shortest, with its history. */
+  run: Run<Violation>
+  /** The number of further runs that shrinking took. */
+  shrinkRuns: number
+}
+
+export interface SearchReport<Request, Violation> {
+  /** The number of scenarios that were run until one broke something, or in all. */
+  histories: number
+  /** The number of messages that were sent in them. */
+  messages: number
+  /** The time that they took. */
+  ms: number
+  found: Found<Request, Violation> | undefined
+  shrinkMs: number
+}
+
+/** The number of scenarios that are run between two turns of the event loop, for progress and Ctrl-C. */
+const batch = 500
+/** fast-check ends where no single step makes a scenario shorter. From another beginning it may end at a shorter one. */
+const beginnings = 10
+
+/**
+ * Runs scenarios until ten have broken something or there have been enough. What remains of the ten is the scenario with the
+ * fewest requests and faults, and of these the one with the fewest messages. The same settings find the same.
+ *
+ * @throws what the system throws
+ */
+export async function search<Node extends string, Request, Message, Violation>(
+  system: System<Node, Request, Message, Violation>,
+  { seed, scenarios, histories }: SearchSettings<Request>,
+  { signal, onProgress }: SearchOptions = {},
+): Promise<SearchReport<Request, Violation>> {
+  const seeds = randomFrom(seed)
+  const report = { histories: 0, messages: 0, ms: 0, shrinkMs: 0 }
+  let first: { after: number; scenario: Scenario<Request> } | undefined
+  let shortest: { scenario: Scenario<Request>; trouble: number; messages: number } | undefined
+  let shrinkRuns = 0
+  for (let done = 0, failures = 0; done < histories && failures < beginnings; ) {
+    await new Promise((resolve) => setTimeout(resolve))
+    signal?.throwIfAborted()
+    const begin = performance.now()
+    let runs = 0
+    let failedAt = 0
+    const property = fc.property(scenarios, (scenario) => {
+      const { violations, messages } = simulate(system, scenario)
+      runs++
+      if (!first) {
+        report.histories++
+        report.messages += messages
+      }
+      if (violations.length === 0) return true
+      failedAt ||= runs
+      if (!first) {
+        report.ms += performance.now() - begin
+        first = { after: report.histories, scenario }
+      }
+      const trouble = scenario.requests.length + faults(scenario)
+      // Of two that are equally short the later one: fast-check has taken something away from it.
+      if (!shortest || trouble < shortest.trouble || (trouble === shortest.trouble && messages <= shortest.messages))
+        shortest = { scenario, trouble, messages }
+      return false
+    })
+    const settings = { seed: Math.floor(seeds() * 2 ** 31), numRuns: Math.min(batch, histories - done) }
+    const { failed, errorInstance } = fc.check(property, settings)
+    // Nothing was broken: the system itself has failed.
+    if (failed && failedAt === 0) throw errorInstance
+    done += failedAt || runs
+    onProgress?.(done)
+    if (failed) {
+      failures++
+      shrinkRuns += runs - failedAt
+      report.shrinkMs += performance.now() - begin
+    } else if (!first) report.ms += performance.now() - begin
+  }
+  if (!first || !shortest) return { ...report, found: undefined }
+  const { scenario } = shortest
+  const run = simulate(system, scenario, { record: true })
+  return { ...report, found: { ...first, shortest: scenario, run, shrinkRuns } }
+}

@@ -1,0 +1,493 @@
+/**
+ * A distributed system on simulated nodes, with a simulated network and a virtual clock: no process, no socket, no waiting.
+ *
+ * The system's own code is handlers, which are generators. A handler yields an effect, is handed the answer, and goes on. The
+ * simulator performs the effects, and it decides what goes wrong between two of them: a message is lost, doubled or late, a
+ * node crashes or is cut off, a clock is wrong. A handler on a node that crashes never goes on.
+ *
+ * Time is the time of the next event. Nothing here asks the machine for the time or for a random number, so the same
+ * scenario has the same history, byte for byte.
+ */
+import { randomFrom } from '@repo/common/async/random'
+
+/** What a handler yields. */
+export type Effect<Node, Message> =
+  /** Sends a message, and sends it again every `againMs` until it is answered. Yields the answer. */
+  | { do: 'ask'; to: Node; message: Message; againMs: number }
+  /** Sends a message once. The handler goes on at once; whether the message arrives, it does not learn. */
+  | { do: 'send'; to: Node; message: Message }
+  /** Waits for `ms`, or until the condition holds. Only what happens on this node makes it look again. */
+  | { do: 'wait'; ms: number; until?: () => boolean }
+  /** Writes a value to the node's disk, which takes 1 ms. A node that crashes before that keeps the old value. */
+  | { do: 'save'; key: string; value: unknown }
+
+/** Runs on a node. */
+export type Handler<Node, Message, Result = void> = Generator<Effect<Node, Message>, Result, Message>
+
+/** The system under test. */
+export interface System<Node extends string, Request, Message, Violation> {
+  nodes: readonly Node[]
+  /** The time between two requests. */
+  requestEveryMs: number
+  /** Where a run ends that has not ended by itself. */
+  mostMs: number
+  mostMessages: number
+  /** Makes the system for one run, before anything happens. */
+  begin: (world: World<Node, Message>) => Running<Node, Request, Message, Violation>
+  /** What a message says, in a history. Nobody may change a message once it is sent: nodes share it. */
+  describe: (message: Message) => string
+}
+
+/** The system in one run. */
+export interface Running<Node extends string, Request, Message, Violation> {
+  /** A client asks for something. */
+  request: (request: Request) => void
+  /**
+   * A node starts, at the beginning and after a crash. The handlers that it returns for messages may share variables: the
+   * node's memory, which a crash clears by starting anew.
+   *
+   * @param disk a copy of what the node has saved
+   */
+  start: (node: Node, disk: ReadonlyMap<string, unknown>) => Receive<Node, Message>
+  /**
+   * The time of a crash is over, and clients can reach the node again. Where a crash strikes a node that is already down, this
+   * is called for both, but the node starts only once.
+   */
+  back?: (node: Node) => void
+  /** Returns what should have held in this run and does not. */
+  check: () => Violation[]
+}
+
+/**
+ * Handles a message: returns the answer, or a handler whose result is the answer, or undefined where there is nothing to do.
+ * Answers to a message that did not ask are dropped.
+ */
+export type Receive<Node, Message> = (
+  message: Message,
+  from: Node,
+) => Message | Handler<Node, Message, Message> | Handler<Node, Message> | undefined
+
+/** What a system can do beside yielding effects. */
+export interface World<Node, Message> {
+  /** The true time in virtual ms, for clients and checks: nodes only have `clock`. */
+  readonly now: number
+  /** What the wall clock of a node says, in ms. */
+  clock: (node: Node) => number
+  /** A random number from 0 to below 1, the same in each run of a scenario. */
+  random: () => number
+  /** Runs a handler on a node, beside those that run there already. Does nothing while the node is down. */
+  run: (node: Node, handler: Handler<Node, Message>) => void
+  /** Runs a handler on a node after a while. A crash does not stop this timer; while the node is down it waits. */
+  later: (node: Node, ms: number, handler: () => Handler<Node, Message> | undefined) => void
+  /** Ends the run: what is still under way does not count. */
+  stop: () => void
+}
+
+/** What a run depends on; all of it. */
+export interface Scenario<Request> {
+  requests: Request[]
+  /** Messages take 1 to 8 ms by this seed; with 0 each takes 1 ms. */
+  jitter: number
+  /** What becomes of single messages, by their number in the order of sending, from 1. */
+  messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
+  /** What becomes of nodes, by their index: a crash or a partition that lasts `ms`, a clock that is wrong by `ms`. */
+  nodes: { node: number; fate: 'crash' | 'partition' | 'clock'; atMs: number; ms: number }[]
+}
+
+/** A message, as a history tells of it. */
+export interface Sent {
+  kind: 'message'
+  from: string
+  to: string
+  text: string
+  sentMs: number
+  /** When it arrives or would have. */
+  arrivesMs: number
+  /** Why it does not arrive. */
+  lost?: string
+}
+
+/** A line of a history: a message, or something that happens to a node. */
+export type Happening = Sent | { kind: 'node'; node: string; text: string; atMs: number }
+
+export interface Run<Violation> {
+  violations: Violation[]
+  /** The number of messages that were sent. */
+  messages: number
+  /** Empty unless `record` was set. */
+  history: Happening[]
+}
+
+/** Runs a scenario to its end. The same scenario has the same run. */
+export function simulate<Node extends string, Request, Message, Violation>(
+  system: System<Node, Request, Message, Violation>,
+  scenario: Scenario<Request>,
+  { record = false }: { record?: boolean } = {},
+): Run<Violation> {
+  return new Simulation(system, scenario, record).simulate()
+}
+
+const saveMs = 1
+const emptyDisk: ReadonlyMap<string, unknown> = new Map()
+/** What a node does with messages before it has started. */
+const deaf = () => undefined
+/** The jitter's seed is that of `random` as well, changed so that the two do not give the same numbers. */
+const otherSeed = 0x5eed
+
+/** A node, as the simulator sees it. */
+interface Place<Node, Message> {
+  name: Node
+  /** Until when it is down or cut off. */
+  downMs: number
+  cutOffMs: number
+  clockOffset: number
+  /** Nothing is in its memory: it has not started since its crash. */
+  isBlank: boolean
+  /** Undefined until something is saved. */
+  disk: Map<string, unknown> | undefined
+  receive: Receive<Node, Message>
+}
+
+type AnyHandler<Node, Message> = Handler<Node, Message, Message> | Handler<Node, Message>
+
+/** A handler that runs on a node. */
+interface Task<Node, Message> {
+  place: Place<Node, Message>
+  handler: AnyHandler<Node, Message>
+  /** The number of the effect that it waits for; 0 when it waits for none or has ended. */
+  waitsFor: number
+  until: (() => boolean) | undefined
+  /** The message that it handles. */
+  letter: Letter<Node, Message> | undefined
+}
+
+/** A message on its way. */
+interface Letter<Node, Message> {
+  from: Place<Node, Message>
+  to: Place<Node, Message>
+  message: Message
+  /** The task that it is the answer to, or that waits for an answer to it, and the number of that task's effect. */
+  asker: Task<Node, Message> | undefined
+  question: number
+  isAnswer: boolean
+}
+
+/** Messages are data and have no functions. */
+const isHandler = <Node, Message>(
+  received: ReturnType<Receive<Node, Message>>,
+): received is AnyHandler<Node, Message> =>
+  typeof received === 'object' && received !== null && 'next' in received && typeof received.next === 'function'
+
+class Simulation<Node extends string, Request, Message, Violation> implements World<Node, Message> {
+  now = 0
+  readonly #system: System<Node, Request, Message, Violation>
+  readonly #record: boolean
+  readonly #jitter: (() => number) | undefined
+  readonly #seed: number
+  #random: (() => number) | undefined
+  readonly #fates = new Map<number, Scenario<Request>['messages'][number]>()
+  readonly #queue = new EventQueue()
+  readonly #places = new Map<Node, Place<Node, Message>>()
+  /** The handlers that have begun and not ended, and those of them that wait for a condition. */
+  readonly #tasks = new Set<Task<Node, Message>>()
+  readonly #waiting = new Set<Task<Node, Message>>()
+  readonly #history: Happening[] = []
+  readonly #running: Running<Node, Request, Message, Violation>
+  #messages = 0
+  #effects = 0
+  #isStopped = false
+
+  constructor(system: System<Node, Request, Message, Violation>, scenario: Scenario<Request>, record: boolean) {
+    this.#system = system
+    this.#record = record
+    this.#jitter = scenario.jitter === 0 ? undefined : randomFrom(scenario.jitter)
+    this.#seed = scenario.jitter ^ otherSeed
+    for (const fate of scenario.messages) this.#fates.set(fate.number, fate)
+    for (const name of system.nodes) {
+      this.#places.set(name, {
+        name,
+        downMs: 0,
+        cutOffMs: 0,
+        clockOffset: 0,
+        isBlank: true,
+        disk: undefined,
+        receive: deaf,
+      })
+    }
+    this.#running = system.begin(this)
+    for (const place of this.#places.values()) this.#isUp(place)
+    for (const fate of scenario.nodes) this.#queue.add(fate.atMs, () => this.#strike(fate))
+    for (const [at, request] of scenario.requests.entries())
+      this.#queue.add(at * system.requestEveryMs, () => this.#running.request(request))
+  }
+
+  simulate(): Run<Violation> {
+    const { mostMs, mostMessages } = this.#system
+    for (let next = this.#queue.take(); next && !this.#isStopped; next = this.#queue.take()) {
+      if (next.atMs > mostMs || this.#messages > mostMessages) break
+      this.now = next.atMs
+      next.run()
+    }
+    return { violations: this.#running.check(), messages: this.#messages, history: this.#history }
+  }
+
+  // What a system may ask for
+
+  clock(node: Node): number {
+    return this.now + this.#place(node).clockOffset
+  }
+
+  random(): number {
+    this.#random ??= randomFrom(this.#seed)
+    return this.#random()
+  }
+
+  run(node: Node, handler: Handler<Node, Message>): void {
+    const place = this.#place(node)
+    if (this.#isUp(place)) this.#begin(place, handler)
+  }
+
+  later(node: Node, ms: number, handler: () => Handler<Node, Message> | undefined): void {
+    const place = this.#place(node)
+    this.#queue.add(this.now + ms, () => {
+      if (!this.#isUp(place)) return this.later(node, place.downMs - this.now, handler)
+      const begins = handler()
+      if (begins) this.#begin(place, begins)
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #place(node: Node): Place<Node, Message> {
+    const place = this.#places.get(node)
+    if (!place) throw new RangeError(`no node "${node}"; the nodes are ${[...this.#places.keys()].join(', ')}`)
+    return place
+  }
+
+  // Handlers
+
+  #begin(place: Place<Node, Message>, handler: AnyHandler<Node, Message>, letter?: Letter<Node, Message>) {
+    this.#step({ place, handler, letter, waitsFor: 0, until: undefined }, handler.next())
+  }
+
+  /** An effect is done: the handler goes on, unless it has ended or has had this answer already. */
+  #go(task: Task<Node, Message>, effect: number, answer: Message) {
+    if (task.waitsFor !== effect) return
+    if (task.until) {
+      task.until = undefined
+      this.#waiting.delete(task)
+    }
+    this.#step(task, task.handler.next(answer))
+  }
+
+  #step(task: Task<Node, Message>, first: ReturnType<AnyHandler<Node, Message>['next']>) {
+    const { place, handler, letter } = task
+    let step = first
+    for (; !step.done; step = handler.next(undefined as Message)) {
+      const effect = step.value
+      if (effect.do !== 'send') {
+        if (task.waitsFor === 0) this.#tasks.add(task)
+        task.waitsFor = ++this.#effects
+        this.#perform(task, task.waitsFor, effect)
+        break
+      }
+      const { to, message } = effect
+      this.#send({ from: place, to: this.#place(to), message, asker: undefined, question: 0, isAnswer: false })
+    }
+    if (step.done) {
+      if (task.waitsFor !== 0) this.#tasks.delete(task)
+      task.waitsFor = 0
+      if (letter) this.#answer(letter, step.value as Message)
+    }
+    if (this.#waiting.size > 0) this.#wake(place)
+  }
+
+  #perform(task: Task<Node, Message>, number: number, effect: Exclude<Effect<Node, Message>, { do: 'send' }>) {
+    const { place } = task
+    switch (effect.do) {
+      case 'ask': {
+        const { to, message, againMs } = effect
+        const letter = { from: place, to: this.#place(to), message, asker: task, question: number, isAnswer: false }
+        return this.#ask(task, letter, againMs)
+      }
+      case 'wait':
+        if (effect.until) this.#waiting.add(task)
+        task.until = effect.until
+        return this.#queue.add(this.now + effect.ms, () => this.#go(task, number, undefined as Message))
+      case 'save': {
+        const value: unknown = structuredClone(effect.value)
+        return this.#queue.add(this.now + saveMs, () => {
+          if (task.waitsFor === number) place.disk = (place.disk ?? new Map()).set(effect.key, value)
+          this.#go(task, number, undefined as Message)
+        })
+      }
+    }
+  }
+
+  #ask(task: Task<Node, Message>, letter: Letter<Node, Message>, againMs: number) {
+    this.#send(letter)
+    this.#queue.add(this.now + againMs, () => {
+      if (task.waitsFor === letter.question) this.#ask(task, letter, againMs)
+    })
+  }
+
+  /** Something has happened on the node: tasks whose condition holds now go on. */
+  #wake(place: Place<Node, Message>) {
+    for (const task of this.#waiting) {
+      if (task.place !== place || !task.until?.()) continue
+      this.#waiting.delete(task)
+      const { waitsFor } = task
+      this.#queue.add(this.now, () => {
+        // Another task may have gone on before, and the condition may hold no more.
+        if (task.waitsFor === waitsFor && !task.until?.()) this.#waiting.add(task)
+        else this.#go(task, waitsFor, undefined as Message)
+      })
+    }
+  }
+
+  // The network, and what strikes
+
+  /** Sends a message to a node. It is the answer to a question of the task `asker`, or a question of its, or neither. */
+  #send(letter: Letter<Node, Message>) {
+    const fate = this.#fates.get(++this.#messages)
+    const tookMs = 1 + (this.#jitter ? Math.floor(8 * this.#jitter()) : 0) + (fate?.fate === 'late' ? fate.ms : 0)
+    this.#carry(letter, tookMs, fate?.fate === 'lost')
+    if (fate?.fate === 'doubled') this.#carry(letter, tookMs + fate.ms, false)
+  }
+
+  #carry(letter: Letter<Node, Message>, tookMs: number, isLost: boolean) {
+    const { from, to, message } = letter
+    const { now } = this
+    const arrivesMs = now + tookMs
+    const lost = isLost ? 'lost' : from.cutOffMs > now || to.cutOffMs > now ? 'cut off' : undefined
+    let sent: Sent | undefined
+    if (this.#record) {
+      const text = this.#system.describe(message)
+      sent = { kind: 'message', from: from.name, to: to.name, text, sentMs: now, arrivesMs, ...(lost && { lost }) }
+      this.#history.push(sent)
+    }
+    if (!lost) this.#queue.add(arrivesMs, () => this.#arrive(letter, sent))
+  }
+
+  #arrive(letter: Letter<Node, Message>, sent: Sent | undefined) {
+    const { from, to, message, asker, question, isAnswer } = letter
+    if (!this.#isUp(to)) {
+      if (sent) sent.lost = `${to.name} is down`
+    } else if (isAnswer) {
+      if (asker) this.#go(asker, question, message)
+    } else {
+      const received = to.receive(message, from.name)
+      if (isHandler(received)) return this.#begin(to, received, letter)
+      if (received !== undefined) this.#answer(letter, received)
+      if (this.#waiting.size > 0) this.#wake(to)
+    }
+  }
+
+  #answer({ from: to, to: from, asker, question }: Letter<Node, Message>, message: Message) {
+    if (asker) this.#send({ from, to, message, asker, question, isAnswer: true })
+  }
+
+  #strike({ node, fate, ms }: Scenario<Request>['nodes'][number]) {
+    const place = this.#place(this.#system.nodes[node] as Node)
+    if (this.#record) {
+      const texts = { crash: `crashes for ${ms} ms`, partition: `is cut off for ${ms} ms`, clock: `clock ${ms} ms off` }
+      this.#history.push({ kind: 'node', node: place.name, text: texts[fate], atMs: this.now })
+    }
+    if (fate === 'clock') place.clockOffset = ms
+    else if (fate === 'partition') place.cutOffMs = this.now + ms
+    else this.#crash(place, ms)
+  }
+
+  #crash(place: Place<Node, Message>, ms: number) {
+    place.downMs = this.now + ms
+    place.isBlank = true
+    for (const task of this.#tasks) {
+      if (task.place !== place) continue
+      task.waitsFor = 0
+      this.#tasks.delete(task)
+      this.#waiting.delete(task)
+    }
+    this.#queue.add(place.downMs, () => {
+      if (this.#isUp(place)) this.#running.back?.(place.name)
+    })
+  }
+
+  /** Starts a node whose crash is over, if nothing has done so yet. */
+  #isUp(place: Place<Node, Message>): boolean {
+    if (place.downMs > this.now) return false
+    if (place.isBlank) {
+      place.isBlank = false
+      place.receive = this.#running.start(place.name, place.disk ? structuredClone(place.disk) : emptyDisk)
+    }
+    return true
+  }
+}
+
+interface Entry {
+  atMs: number
+  /** Of two events at the same time, the one that was added first comes first. */
+  turn: number
+  run: () => void
+}
+
+/** What is to come in a simulation, the next event first: a binary heap. */
+class EventQueue {
+  readonly #heap: Entry[] = []
+  #turns = 0
+
+  add(atMs: number, run: () => void): void {
+    const heap = this.#heap
+    const added = { atMs, turn: this.#turns++, run }
+    let at = heap.length
+    while (at > 0) {
+      const above = (at - 1) >> 1
+      const parent = heap[above] as Entry
+      if (!isBefore(added, parent)) break
+      heap[at] = parent
+      at = above
+    }
+    heap[at] = added
+  }
+
+  /** Removes the next event and returns it; undefined when none is left. */
+  take(): Entry | undefined {
+    const heap = this.#heap
+    const first = heap[0]
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return first
+    let at = 0
+    for (;;) {
+      let below = 2 * at + 1
+      let child = heap[below]
+      if (child === undefined) break
+      const other = heap[below + 1]
+      if (other !== undefined && isBefore(other, child)) {
+        child = other
+        below++
+      }
+      if (!isBefore(child, last)) break
+      heap[at] = child
+      at = below
+    }
+    heap[at] = last
+    return first
+  }
+}
+
+const isBefore = (a: Entry, b: Entry) => a.atMs < b.atMs || (a.atMs === b.atMs && a.turn < b.turn)
+
+/** A history as text, a line for each happening, in the order in which they began. */
+export function historyText(history: readonly Happening[], nodes: readonly string[]): string {
+  const width = Math.max(...nodes.map(({ length }) => length))
+  return history
+    .map((line) => {
+      if (line.kind === 'node') return `${ms(line.atMs)} ${line.node.padEnd(width)}   ${line.text}`
+      const end = line.lost ? `(${line.lost})` : `(at ${line.arrivesMs} ms)`
+      return `${ms(line.sentMs)} ${line.from.padEnd(width)} → ${line.to.padEnd(width)} ${line.text} ${end}`
+    })
+    .join('\n')
+}
+
+const ms = (time: number) => `${String(time).padStart(5)} ms`

@@ -1,0 +1,66 @@
+/** The search: it finds what breaks with any seed, keeps little of it, and finds the same with the same seed. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { faults, scenarios, search } from '../src/search.ts'
+import { historyText, type System, simulate } from '../src/simulator.ts'
+import { keeper } from './keeper.ts'
+
+const any = scenarios({
+  requests: fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 }),
+  // Not the client.
+  nodes: 1,
+  messages: 40,
+  withinMs: 60,
+})
+
+describe('the search', () => {
+  it('finds what a crash loses, with any seed, and shortens it to one request and one crash', async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const { found } = await search(keeper(true), { seed, scenarios: any, histories: 20_000 })
+    expect(found, `seed ${seed}`).toBeDefined()
+    if (!found) return
+    expect(found.run.violations).toEqual([expect.stringMatching(/^[abc] was kept, and is missing$/)])
+    expect(found.shortest).toMatchObject({ messages: [], nodes: [{ node: 0, fate: 'crash' }] })
+    expect(found.shortest.requests).toHaveLength(1)
+    expect(found.scenario.requests.length + faults(found.scenario)).toBeGreaterThanOrEqual(2)
+    expect(simulate(keeper(true), found.scenario).violations.length).toBeGreaterThan(0)
+    // It is the haste that breaks it, not the scenario.
+    expect(simulate(keeper(), found.shortest).violations).toEqual([])
+  })
+
+  it('finds nothing where nothing is wrong', async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const report = await search(keeper(), { seed, scenarios: any, histories: 5_000 })
+    expect(report.found, `seed ${seed}`).toBeUndefined()
+    expect(report).toMatchObject({ histories: 5_000, shrinkMs: 0 })
+    expect(report.messages).toBeGreaterThan(5_000 * 4)
+  })
+
+  it('finds the same with the same seed', async () => {
+    const settings = { seed: 5, scenarios: any, histories: 5_000 }
+    const [first, second] = [await search(keeper(true), settings), await search(keeper(true), settings)]
+    expect(first.found).toBeDefined()
+    expect(second.found).toEqual(first.found)
+    expect(historyText(second.found?.run.history ?? [], ['server', 'client'])).toMatch(/server {3}crashes for/)
+  })
+
+  it('stops when it is told to', async () => {
+    const controller = new AbortController()
+    const searching = search(
+      keeper(),
+      { seed: 1, scenarios: any, histories: 1e7 },
+      { signal: controller.signal, onProgress: () => controller.abort() },
+    )
+    await expect(searching).rejects.toThrow('aborted')
+  })
+
+  it('passes on what the system throws', async () => {
+    const broken: System<string, string, string, string> = {
+      ...keeper(),
+      begin: () => {
+        throw new TypeError('the system cannot begin')
+      },
+    } as never
+    await expect(search(broken, { seed: 1, scenarios: any, histories: 10 })).rejects.toThrow('the system cannot begin')
+  })
+})
