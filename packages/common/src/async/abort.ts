@@ -1,6 +1,6 @@
 /**
- * A promise to race against: rejected with the signal's reason when it is aborted, and nothing else. One listener however
- * many tasks wait: thousands of listeners on one signal take quadratic time.
+ * Returns a promise to race against: it rejects with the signal's reason on abort, and never resolves. Thousands of
+ * tasks share its one listener; a listener for each of them would take quadratic time.
  */
 export function aborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()

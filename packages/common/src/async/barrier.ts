@@ -1,12 +1,12 @@
 /** A barrier for threads. */
 
 /**
- * Returns when `threads` threads have called it. They can meet at the same barrier again and again.
+ * Blocks until `threads` threads have called it. They can meet at the same barrier again and again.
  *
- * Waiting blocks the thread, which sleeps: the operating system spreads threads that wake together over the cores, while a
- * spinning thread would hold a core that another one may need to get here.
+ * A waiting thread sleeps and does not spin. Spinning would hold a core that another thread may need to get here, and
+ * the operating system spreads threads that wake together over the cores.
  *
- * @param counters where the threads are counted, shared by all of them and 0 at first
+ * @param counters shared by all threads, with zeros at first
  * @param at the index of this barrier's counter
  */
 export function meet(counters: Int32Array<SharedArrayBuffer>, threads: number, at = 0): void {

@@ -1,42 +1,42 @@
 /**
- * The state of a long computation in files that can be resumed from whenever the program, or the machine, ends.
+ * Saves the state of a long computation, which resumes from it after the program or the machine has ended.
  *
- * There are two of them, PATH.a and PATH.b, and a save replaces the older: written under another name, forced to the disk,
- * renamed, and the folder forced to the disk as well. So one whole generation is there at every moment, and the one before
- * it too, for when the newer turns out to be damaged. Each is three lines of text: what it is, the state as JSON, and the
- * SHA-256 of both lines.
+ * There are two files, PATH.a and PATH.b, and a save replaces the older one. It writes a file under another name,
+ * forces it to the disk, renames it, and forces the folder to the disk. So at every moment there is a whole generation,
+ * and also the one before it, in case the newer one turns out to be damaged. A file has three lines of text: a
+ * description, the state as JSON, and the SHA-256 of these two lines.
  */
 import { createHash } from 'node:crypto'
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
-/** A moment in a save, in their order; a program that is killed at any of them loses nothing that was saved before. */
+/** The steps of a save, in order. A program that is killed at any of them loses nothing that was saved before. */
 export type SaveStep = 'half written' | 'written' | 'synced' | 'renamed' | 'saved'
 
 export interface CheckpointOptions<State> {
-  /** What is computed, with what it depends on, such as `primes below 1000`: the state of something else is refused. */
+  /** Names the computation and its parameters, such as `primes below 1000`. The state of another one is refused. */
   computation: string
-  /** Turns what JSON carries back into the state and throws if it cannot be one: a zod schema's `parse`. */
+  /** Turns the parsed JSON into a state, or throws: a zod schema's `parse`. */
   parse: (value: unknown) => State
   /** Called at each step of a save; the save waits for it. */
   onStep?: (step: SaveStep) => unknown
 }
 
 export interface Loaded<State> {
-  /** The newest state that is whole; undefined when there is none. */
+  /** The newest whole state; undefined when there is none. */
   state: State | undefined
   /** How many times the state had been saved; 0 without a state. */
   generation: number
   savedAt: Date | undefined
-  /** Files that are there and cannot be used, and why. */
+  /** Files that exist but cannot be used, and why. */
   damaged: { file: string; why: string }[]
 }
 
 export interface CheckpointFile<State> {
-  /** @throws an Error when the state is that of another computation, or may not be read */
+  /** @throws an Error when the state belongs to another computation, or when this user may not read it */
   load: () => Promise<Loaded<State>>
-  /** Fulfilled when the state is on the disk. Saves that overlap are done one after the other. */
+  /** Resolves when the state is on the disk. Overlapping saves run one after the other. */
   save: (state: State) => Promise<void>
   /** Removes both generations. */
   remove: () => Promise<void>
@@ -49,7 +49,7 @@ interface Generation<State> {
   savedAt: Date
 }
 
-/** The checkpoint at a path; nothing is read or written before it is asked for. */
+/** Returns the checkpoint at a path. Nothing is read or written until one of its methods is called. */
 export function checkpointFile<State>(
   path: string,
   { computation, parse, onStep = () => {} }: CheckpointOptions<State>,
@@ -90,7 +90,8 @@ export function checkpointFile<State>(
     const target = newest?.file === slots[0] ? slots[1] : slots[0]
     const generation = (newest?.generation ?? 0) + 1
     const text = encode({ computation, generation, savedAt: new Date().toISOString() }, state)
-    // Of one process only: two programs with the same checkpoint replace each other's whole files, and mix nothing.
+    // This name is unique to the process: two programs with one checkpoint replace whole files of each other, but never
+    // mix them.
     const unfinished = `${path}.${hostname()}-${process.pid}.tmp`
     try {
       const handle = await open(unfinished, 'w', 0o600)
@@ -100,7 +101,7 @@ export function checkpointFile<State>(
         await onStep('half written')
         await handle.appendFile(text.subarray(half))
         await onStep('written')
-        // Without this the new name may be on the disk before the content is: after a power cut, an empty file.
+        // Without this, the new name may reach the disk before the content does; a power cut then leaves an empty file.
         await handle.sync()
         await onStep('synced')
       } finally {
@@ -146,10 +147,10 @@ function encode(description: Description, state: unknown): Buffer {
   return Buffer.from(`${lines}${sha256(lines)}\n`)
 }
 
-/** The content of a file, or in words what is wrong with it. */
+/** Returns the content of a file, or says what is wrong with it. */
 function decode(text: string): (Description & { state: unknown }) | string {
   const [description = '', state = '', checksum = '', ...rest] = text.split('\n')
-  // Three whole lines leave one empty text behind them.
+  // Three whole lines leave an empty string behind the last line break.
   if (rest.length === 0) return `truncated: ${Buffer.byteLength(text)} bytes without an end`
   if (rest.length > 1 || checksum !== sha256(`${description}\n${state}\n`)) return 'its checksum is wrong'
   return { ...(JSON.parse(description) as Description), state: JSON.parse(state) }
@@ -157,7 +158,7 @@ function decode(text: string): (Description & { state: unknown }) | string {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** A rename is on the disk when its folder is. Windows cannot open folders, and needs no such thing. */
+/** A rename is on the disk when its folder is. Windows cannot open folders, and does not need this. */
 async function syncFolder(folder: string) {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
@@ -168,7 +169,7 @@ async function syncFolder(folder: string) {
   }
 }
 
-/** Removes what a program killed in the middle of a save left behind: one on this machine that runs no longer. */
+/** Removes the unfinished files of programs that were killed during a save, on this machine. */
 async function removeUnfinished(path: string) {
   const before = `${basename(path)}.${hostname()}-`
   for (const file of await readdir(dirname(path))) {

@@ -1,12 +1,12 @@
-/** Dividing consecutive pieces of work among workers. */
+/** Divides consecutive items among workers. */
 
-/** Pieces `from` up to, and without, `to`. */
+/** The items [from, to). */
 export interface Range {
   from: number
   to: number
 }
 
-/** Cuts a range into `parts` of the same length, or one piece more. */
+/** Cuts a range into `parts` ranges whose lengths differ by at most one. */
 export function divide({ from, to }: Range, parts: number): Range[] {
   const boundary = (part: number) => from + Math.floor(((to - from) * part) / parts)
   return Array.from({ length: parts }, (_, part) => ({ from: boundary(part), to: boundary(part + 1) }))

@@ -1,20 +1,22 @@
-/** Waiting for something to become true, instead of for a time. */
+/** Waits for a condition instead of for a time. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface UntilOptions {
-  /** 30 s. */
+  /** 30 s by default. */
   timeoutMs?: number
   /** Ends the waiting with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** The time between two calls of the condition; 20 ms by default. */
   everyMs?: number
-  /** What is waited for, for the error message. */
+  /** Names the condition in the error message. */
   what?: string
 }
 
 /**
- * Asks a condition again and again until it returns something true, and returns that.
+ * Calls a condition again and again until it returns something truthy, and returns that. A condition that throws is
+ * called again as well.
  *
- * @throws an Error that says what was waited for, and what the condition returned or threw last, after the deadline
+ * @throws an Error after the deadline, which names the condition and what it returned or threw last
  */
 export async function until<T>(
   condition: () => T | Promise<T>,

@@ -14,7 +14,7 @@ export interface Chapter {
   examples: { name: string; summary: string }[]
 }
 
-/** Reads a chapter's package.json and the headers of its examples; throws when there is none. */
+/** Reads a chapter's package.json and the headers of its examples. Throws if a file is missing. */
 export async function readChapter(folder: string): Promise<Chapter> {
   const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { tour?: string[] }
   const files = (await readdir(join(folder, 'examples'))).filter((file) => file.endsWith('.ts')).sort()
@@ -22,7 +22,7 @@ export async function readChapter(folder: string): Promise<Chapter> {
   return { name: basename(folder), folder, tour: manifest.tour ?? [], examples }
 }
 
-/** Loads an example's module; running it is the caller's. */
+/** Loads an example without running it. */
 export async function loadExample(chapter: Chapter, name: string): Promise<Example> {
   const module = (await import(pathToFileURL(join(chapter.folder, 'examples', `${name}.ts`)).href)) as {
     default: Example

@@ -1,9 +1,10 @@
 /**
  * Declares an example: a program of a chapter that runs from the command line, inside a test and in the tour.
  *
- * The file's header comment is its documentation: the first line is `name: summary`, the rest is what `--help` prints
- * above the options. What `run` returns is the JSON document of `--json`; what it prints is for readers.
+ * The file's header comment is its documentation. Its first line is `name: summary`, and `--help` prints all of it
+ * above the options. `run` prints for readers, and returns the JSON document of `--json`.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,32 +13,32 @@ import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, 
 import { listenForSignals } from './interruption.ts'
 import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
 
-/** What an example's `run` is handed beside its options. */
+/** What `run` gets beside the options. */
 export interface Context {
-  /** Aborted by Ctrl-C and SIGTERM: hand it to everything that waits. */
+  /** Aborted by Ctrl-C and SIGTERM: pass it to everything that waits. */
   signal: AbortSignal
-  /** Whether `--quick` was given: the same work in a few seconds. */
+  /** Whether `--quick` was given. */
   quick: boolean
-  /** What stands on the command line beside the options, as texts. */
+  /** The words on the command line that are not options. */
   operands: string[]
-  /** Writes lines for the reader to standard output; silent under `--json` and when another program runs the example. */
+  /** Writes lines for the reader to standard output. Silent with `--json`, and when a program runs the example. */
   print: (...lines: string[]) => void
-  /** Writes a picture (`name` with its ending, `.svg` or `.png`) to `out/<chapter>/` and returns its absolute path. */
+  /** Writes a picture, such as `tree.svg` or `tree.png`, to `out/<chapter>/` and returns its absolute path. */
   picture: (name: string, content: string | Uint8Array) => Promise<string>
 }
 
 export interface Declaration<S extends Shape, Result> {
   /** zod schemas from `./options.ts`, each with `.default()` (or `.optional()`) and `.describe()`. */
   options: S
-  /** What `--quick` sets where the reader gives no value. */
+  /** Replaces defaults under `--quick`. */
   quick?: Partial<Values<S>>
-  /** The operands as they appear in the usage line, such as `PATTERN [FILE…]`; without it there may be none. */
+  /** The operands in the usage line, such as `PATTERN [FILE…]`. Without this, operands are refused. */
   operands?: string
-  /** Does the work; its result is what `--json` prints. */
+  /** Does the work and returns what `--json` prints. */
   run: (options: Values<S>, context: Context) => Promise<Result>
   /** The result in a few words, for the tour's table. */
   figure: (result: Result) => string
-  /** How long it may clean up after Ctrl-C; 10 s. */
+  /** How long it may clean up after Ctrl-C; 10 s by default. */
   cleanUpDeadlineMs?: number
 }
 
@@ -52,7 +53,7 @@ export interface Example<Options = unknown, Result = unknown> {
 }
 
 /**
- * Declares the example of the file whose `import.meta` is given, and runs it when that file is the program.
+ * Declares the example in the file whose `import.meta` is given, and runs it if Node was started with that file.
  *
  * @returns the example, for the chapter's `start`, the tour and tests
  */
@@ -67,7 +68,7 @@ export function example<S extends Shape, Result>(
     figure: declaration.figure,
 
     async run(options = {}, operands = [], signal = new AbortController().signal) {
-      // As texts, so that values from a program pass the same checks as those from the command line.
+      // Values from a program become texts and pass the same checks as those from the command line.
       const given = Object.entries(options)
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, typeof value === 'boolean' ? value : String(value)])
@@ -104,11 +105,12 @@ export function example<S extends Shape, Result>(
         if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
         return interruption.exitCode ?? 0
       } catch (error) {
-        // A child has had the same Ctrl-C, from the terminal, and we may hear of its end first; our own comes right after.
+        // The terminal sends Ctrl-C to child processes too, and the end of a child may be noticed before our own
+        // signal.
         await delay(10)
-        // An interrupted run fails in whatever it was waiting for; the reader asked for that and needs no message.
+        // An interrupted run fails in whatever it was waiting for. The reader asked for that and needs no message.
         if (interruption.exitCode !== undefined) {
-          // What could not be cleaned up may cost something for as long as it is there.
+          // What could not be cleaned up may go on costing money.
           if (declaration.cleanUpDeadlineMs !== undefined && isSuppressed(error)) {
             const cause = originalOf(error.error)
             process.stderr.write(`${describeError(new Error('not all was cleaned up', { cause }))}\n`)
@@ -131,7 +133,9 @@ export function example<S extends Shape, Result>(
   return self
 }
 
-/** The name and summary of an example, from the first line of its header comment, `name: summary`. */
+/**
+ * Reads the header comment of an example: its name and summary from the first line, `name: summary`, and all its text.
+ */
 export async function readHeader(file: string): Promise<{ name: string; summary: string; text: string }> {
   const source = await readFile(file, 'utf8')
   const comment = /^\s*\/\*\*(.*?)\*\//s.exec(source)?.[1] ?? ''
@@ -144,15 +148,20 @@ export async function readHeader(file: string): Promise<{ name: string; summary:
 
 async function writePicture(file: string, name: string, content: string | Uint8Array): Promise<string> {
   const chapter = dirname(dirname(file))
-  const parent = dirname(chapter)
-  // The bench lies in the root itself, the chapters one folder below.
-  const root = basename(parent) === 'chapters' ? dirname(parent) : parent
-  const folder = join(root, 'out', basename(chapter))
+  const folder = join(rootAbove(chapter), 'out', basename(chapter))
   await mkdir(folder, { recursive: true })
   const picture = join(folder, name)
-  // Another run of the same example, or a viewer, never sees half a picture.
+  // Renamed when complete: a viewer, or another run of the same example, never sees half a picture.
   const unfinished = `${picture}.${process.pid}`
   await writeFile(unfinished, content)
   await rename(unfinished, picture)
   return picture
+}
+
+/** The nearest folder above that is a workspace's root. A chapter that was copied out of the repository is its own. */
+function rootAbove(chapter: string): string {
+  for (let folder = chapter; folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'pnpm-workspace.yaml'))) return folder
+  }
+  return chapter
 }

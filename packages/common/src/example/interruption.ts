@@ -1,21 +1,21 @@
-/** How a program ends when it is interrupted. */
+/** Ends a program in order when it is interrupted. */
 import { describeError } from './usage.ts'
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 const usualDeadlineMs = 10_000
-/** After how long a reader is told that a program which may take longer than that cleans up. */
+/** A program that may clean up for long says so after this time. */
 const noticeMs = 2_000
 
 export interface Interruption {
   signal: AbortSignal
-  /** The exit code that belongs to the interruption; undefined as long as there was none. */
+  /** The exit code that belongs to the interruption; undefined before one. */
   exitCode: number | undefined
   stopListening: () => void
 }
 
 /**
- * Turns Ctrl-C, SIGTERM, a closed output pipe and errors that nobody awaits into an AbortSignal and the exit code that
- * belongs to it. A second Ctrl-C, or work that does not stop within the deadline, ends the process at once.
+ * Turns Ctrl-C, SIGTERM, a closed output pipe and uncaught errors into an AbortSignal and an exit code. After a second
+ * Ctrl-C, or when the work does not stop within the deadline, the process ends at once.
  */
 export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
   const controller = new AbortController()
@@ -24,12 +24,12 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
   function interrupt(exitCode: number, reason: Error) {
     if (state.exitCode !== undefined) return
     state.exitCode = exitCode
-    // Also where `run` never settles and the process ends because nothing is left to wait for.
+    // For a `run` that never settles: the process then ends because there is nothing left to wait for.
     process.exitCode = exitCode
     controller.abort(reason)
     if (deadlineMs > usualDeadlineMs) {
       setTimeout(() => {
-        process.stderr.write('cleaning up; a second Ctrl-C ends at once, and leaves what is there\n')
+        process.stderr.write('cleaning up; a second Ctrl-C ends at once, and leaves the rest behind\n')
       }, noticeMs).unref()
     }
     setTimeout(() => {
@@ -42,12 +42,12 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
     if (state.exitCode !== undefined) process.exit(exitCode)
     interrupt(exitCode, new Error(name))
   }
-  // `… | head -1` closes the pipe as soon as it has its line: nobody is left to read the rest.
+  // `… | head -1` closes the pipe after its line: nobody reads the rest.
   function onOutputError(error: NodeJS.ErrnoException) {
     if (error.code !== 'EPIPE') throw error
     interrupt(0, new Error('the output was closed'))
   }
-  // Thrown outside of what `run` awaits, as by a worker that fails before it has a task.
+  // Thrown outside of what `run` awaits, for example by a worker that fails before its first task.
   function onUncaught(error: Error) {
     if (state.exitCode === undefined) process.stderr.write(`${describeError(error)}\n`)
     interrupt(1, error)

@@ -1,17 +1,19 @@
 /**
- * Option types for examples: zod schemas that read the text of the command line.
+ * Types of options: zod schemas that parse the text of the command line.
  *
- * Each one says in words what it accepts; that sentence is what a reader sees in `--help` and after a wrong value.
- * Give a default with `.default(value)` and the line for `--help` with `.describe(text)`.
+ * Each one says in words what it accepts. Readers see these words in `--help` and after a wrong value.
+ * `.default(value)` gives an option a default, and `.describe(text)` its line in `--help`.
  */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
 /**
- * A schema from what is accepted, in words, and a parser that returns undefined for everything else.
- * The words also become the schema's `accepts` meta data, from which `--help` takes them. `write` gives back the text for
- * a value, for a default in `--help`.
+ * Returns a schema.
+ *
+ * @param accepts says what is accepted; `--help` finds it in the schema's meta data
+ * @param parse returns undefined for a text that is not accepted
+ * @param write turns a value back into its text, for the default in `--help`
  */
 export function accepting<T>(
   accepts: string,
@@ -57,7 +59,7 @@ export interface ListOptions {
   ascending?: boolean
 }
 
-/** A comma-separated list of one of the other types; `accepts` says it in words, as in "two numbers X,Y". */
+/** A comma-separated list of items of another type. `accepts` describes it, such as "two numbers X,Y". */
 export function listOf<T>(
   item: z.ZodType<T>,
   accepts: string,
@@ -73,7 +75,7 @@ export function listOf<T>(
   })
 }
 
-/** How many workers: when not given as many as this process may use cores, but no more than `max`. */
+/** A number of workers: by default the cores that this process may use, but at most `max`. */
 export function workerCount(max = 256) {
   return wholeNumber(1, max).default(Math.min(max, availableParallelism()))
 }
@@ -83,30 +85,30 @@ export function oneOf<const Word extends string>(...words: Word[]) {
   return accepting(`one of ${words.join(', ')}`, (text) => words.find((word) => word === text))
 }
 
-/** A path, made absolute by `pathFromReader`. */
+/** A path, which `pathFromReader` makes absolute. */
 export function path(accepts = 'a path') {
   return accepting(accepts, (text) => (text === '' ? undefined : pathFromReader(text)))
 }
 
 /**
- * A path from the command line, made absolute. Relative paths start where the reader stood: package managers change to the
- * package's folder before they run a script and leave the reader's own in INIT_CWD.
+ * Returns the absolute path for one from the command line. A relative path starts in the reader's current folder.
+ * Package managers change to the package's folder before they run a script, and leave the reader's folder in INIT_CWD.
  */
 export function pathFromReader(text: string): string {
   return resolve(process.env.INIT_CWD ?? '.', text)
 }
 
-/** A switch that is either there or not. */
+/** A switch: an option without a value. */
 export function flag() {
   return z.boolean().default(false)
 }
 
-/** What a schema says it accepts, found below `.default()` and `.optional()`; undefined for switches. */
+/** Says what a schema accepts, also below `.default()` and `.optional()`. Returns undefined for switches. */
 export function acceptedBy(schema: z.ZodType): string | undefined {
   return aboutItself(schema)?.accepts
 }
 
-/** The default of an option as its reader would write it; undefined for switches and where there is none. */
+/** Returns the default of an option as a reader would write it; undefined for switches and without a default. */
 export function defaultOf(schema: z.ZodType): string | undefined {
   const value = schema.safeParse(undefined).data
   return value === undefined ? undefined : aboutItself(schema)?.write(value)
@@ -119,7 +121,7 @@ function aboutItself(schema: z.ZodType): { accepts: string; write: (value: unkno
   return inner && aboutItself(inner)
 }
 
-/** Whether an option is a switch: `--name` without a value. */
+/** Whether an option is a switch. */
 export function isFlag(schema: z.ZodType): boolean {
   const inner = innerType(schema)
   return inner ? isFlag(inner) : schema instanceof z.ZodBoolean

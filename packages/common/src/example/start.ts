@@ -1,16 +1,16 @@
 /**
- * The chapter runner behind `pnpm --filter <chapter> start [example] [options]`; the working directory is the chapter's.
+ * Runs an example of a chapter: `pnpm --filter <chapter> start [example] [options]`. The current folder is the
+ * chapter's.
  *
- * Without a name it runs the chapter's headline example, the first of `tour` in the chapter's package.json, and lists the
- * others. Examples are found by looking into `examples/`.
+ * Without a name it runs the headline, which is the first example of `tour` in the chapter's package.json, and lists
+ * the others, which it finds in `examples/`.
  */
-
 import { bold, dim } from '../output/terminal.ts'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
 import { describeError, UsageError } from './usage.ts'
 
 async function start(chapter: Chapter, argv: string[]): Promise<number> {
-  // pnpm hands a separating `--` on, as in `pnpm --filter 03-parallel start -- mandelbrot`.
+  // pnpm passes on the `--` of `pnpm --filter 03-parallel start -- mandelbrot`.
   const [first = '', ...rest] = argv[0] === '--' ? argv.slice(1) : argv
   const headline = chapter.tour[0] ?? ''
   if (first === '--help' || first === '-h') {

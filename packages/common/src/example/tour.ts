@@ -1,7 +1,7 @@
 /**
- * The tour behind `npm start`: runs examples of the chapters named on the command line in their quick form, each in a
- * process of its own, and ends with a table of what they found. With `--all` every example, else those of the chapters'
- * `tour`. The working directory is the repository's root.
+ * The tour of `npm start`: runs examples of the chapters on the command line with `--quick`, each in its own process,
+ * and ends with a table of their results. It runs the chapters' `tour`, or all examples with `--all`. The current
+ * folder is the repository's root.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join, relative } from 'node:path'
@@ -22,7 +22,7 @@ interface Stop {
 let running: ChildProcess | undefined
 let exitCode: number | undefined
 
-/** Hands the signal to the running example, which cleans up; the tour then ends with it. */
+/** Passes the signal on to the running example. When that has cleaned up and ended, so does the tour. */
 function interrupt(signal: NodeJS.Signals, code: number) {
   exitCode ??= code
   running?.kill(signal)
@@ -31,7 +31,7 @@ function interrupt(signal: NodeJS.Signals, code: number) {
 process.on('SIGINT', () => interrupt('SIGINT', 130))
 process.on('SIGTERM', () => interrupt('SIGTERM', 143))
 process.on('SIGHUP', () => interrupt('SIGTERM', 129))
-// The program that started the tour is gone, perhaps killed: nobody is left to see it.
+// The program that started the tour has ended, perhaps killed: nobody sees the rest.
 process.on('disconnect', () => interrupt('SIGTERM', 143))
 process.channel?.unref()
 for (const stream of [process.stdout, process.stderr]) {
@@ -81,10 +81,13 @@ async function tour(names: string[], all: boolean): Promise<Stop[]> {
   return stops
 }
 
-/** Runs an example as a reader does and returns its JSON document; throws an Error with the example's own last line. */
+/**
+ * Runs an example as a reader does and returns its JSON document. Throws an Error with the example's last error
+ * message.
+ */
 function runExample(chapter: Chapter, name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    // A group of its own, so that a Ctrl-C reaches it once: from here.
+    // In its own process group it receives a Ctrl-C once: from here.
     const child = spawn(process.execPath, [...loader(), join('examples', `${name}.ts`), '--quick', '--json'], {
       cwd: chapter.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -133,7 +136,8 @@ function report(stops: Stop[]): string {
   const columns = process.stdout.columns ?? 120
   const longest = (texts: string[]) => Math.max(7, ...texts.map((text) => text.length))
   const pictureWidth = longest(stops.flatMap((stop) => stop.pictures))
-  // What the chapters' names, the margins and, in a column of their own, the pictures leave to the other two.
+  // The width that is left after the chapters' names and the margins. Pictures get their own column if it is wide
+  // enough.
   const rest = columns - longest(stops.map((stop) => stop.chapter)) - 8
   const isWide = rest - pictureWidth >= 48
   const figureWidth = isWide ? Math.floor((rest - pictureWidth) * 0.45) : Math.max(pictureWidth, 24)

@@ -1,7 +1,9 @@
-/** What a reader is told when a program cannot do what was asked. */
+/** The messages for a program that cannot do what the reader asked for. */
 import { stripVTControlCharacters } from 'node:util'
 
-/** The reader asked for something impossible: exit code 2 and one line that says what is accepted. */
+/**
+ * The reader asked for something impossible: the program ends with exit code 2 and one line that says what is accepted.
+ */
 export class UsageError extends Error {
   override name = 'UsageError'
   constructor(what: string, received: unknown, accepts: string) {
@@ -15,7 +17,7 @@ function quoted(value: unknown): string {
   return `"${text.length > 200 ? `${text.slice(0, 200)}…` : text}"`
 }
 
-/** One line for a reader: the message and the causes below it, without a stack. */
+/** Returns one line for a reader: the error's message and those of its causes. With DEBUG set, the stack follows. */
 export function describeError(error: unknown): string {
   const original = originalOf(error)
   const parts: string[] = []
@@ -25,12 +27,12 @@ export function describeError(error: unknown): string {
   return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
 }
 
-/** Where the cleaning up fails as well, `using` throws a SuppressedError that holds both. */
+/** When cleaning up fails as well, `using` throws a SuppressedError that holds both errors. */
 export function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {
   return error instanceof Error && 'suppressed' in error
 }
 
-/** What went wrong first. */
+/** Returns the error that came first. */
 export function originalOf(error: unknown): unknown {
   return isSuppressed(error) ? originalOf(error.suppressed) : error
 }

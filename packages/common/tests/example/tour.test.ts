@@ -10,6 +10,7 @@ let root: string
 /** A repository of two chapters: one that works, and one in which everything that can go wrong does. */
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tour-'))
+  await writeFile(join(root, 'pnpm-workspace.yaml'), '')
   await chapter('01-good', ['draws', 'counts'], {
     draws: `return { picture: await picture('drawn.svg', '<svg/>'), done: quick ? 3 : 300 }`,
     counts: `return { done: 7 }`,
