@@ -5,14 +5,14 @@ import { AsyncQueue } from '../queues/async-queue.ts'
 import { fetchRate } from './rates.ts'
 
 /** One after the other: each request waits for the answer to the one before. */
-export async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {
+async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {
   const rates: Rate[] = []
   for (const pair of pairs) rates.push(await fetchRate(address, pair))
   return rates
 }
 
 /** A thread for each pair. All of them put their rates into one result queue, from which this thread takes them. */
-export async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
+async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
   const results = new AsyncQueue<Rate>()
   const threads = pairs.map((pair) => {
     const file = new URL('./currency.worker.ts', import.meta.url)
