@@ -37,9 +37,8 @@ export default example(import.meta, {
 
   async run({ tasks, calls, timeout, workers }, { signal, quick, print }) {
     print(`One good task and four bad ones for a pool of ${workers} threads …`)
-    // Each thread of the pool does tasks with the default export of one module, and may use this much memory.
-    const limits = { resourceLimits: { maxOldGenerationSizeMb: heapMb } }
-    await using ours = new WorkerPool<Task, unknown>(threads(tasksModule, limits), workers)
+    // Each worker is a thread that does tasks with the default export of one module. Its memory has a limit.
+    await using ours = new WorkerPool<Task, unknown>(threads(tasksModule, { heapMb }), workers)
 
     // Hand in all five at once. Every promise settles, whatever its task does to the worker.
     const handedIn = {

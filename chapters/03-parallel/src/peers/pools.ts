@@ -23,7 +23,7 @@ export const tasksModule = new URL('./tasks.worker.ts', import.meta.url)
 
 export const pools = {
   ours({ workers, heapMb }: Sizes): AnyPool {
-    return new WorkerPool<Task, unknown>(threads(tasksModule, { resourceLimits: limits(heapMb) }), workers)
+    return new WorkerPool<Task, unknown>(threads(tasksModule, { heapMb }), workers)
   },
 
   piscina({ workers, heapMb }: Sizes): AnyPool {

@@ -1,5 +1,5 @@
 /** The two kinds of workers that a pool can have, behind one interface: threads of this process, or child processes. */
-import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { startProgram } from '@repo/common/process/child'
 
 /** What a worker (pool.worker.ts) sends back for a task: its result, or what it threw. */
@@ -21,6 +21,13 @@ export interface PoolWorker {
 
 export type StartWorker = (events: WorkerEvents) => PoolWorker
 
+export interface WorkerOptions {
+  /** The limit of each worker's heap, in MB. */
+  heapMb?: number
+  /** Called with the pid of each worker that is a process. */
+  onProcess?: (pid: number) => void
+}
+
 const program = new URL('./pool.worker.ts', import.meta.url)
 
 /**
@@ -28,14 +35,15 @@ const program = new URL('./pool.worker.ts', import.meta.url)
  *
  * @param file the module whose default export does a task: `(task) => result`
  */
-export function threads(file: URL, options: { resourceLimits?: ResourceLimits } = {}): StartWorker {
+export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker {
   return ({ onReply, onEnd }) => {
     // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the time.
-    const worker = new Worker(program, { workerData: { file: file.href }, execArgv: [], ...options })
+    const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }
+    const worker = new Worker(program, { workerData: { file: file.href }, execArgv: [], resourceLimits })
     let cause: Error | undefined
     worker.on('message', onReply)
     worker.on('error', (error: NodeJS.ErrnoException) => {
-      cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, options.resourceLimits) : error
+      cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, heapMb) : error
     })
     worker.on('exit', (code) => onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`)))
     return {
@@ -49,22 +57,28 @@ export function threads(file: URL, options: { resourceLimits?: ResourceLimits } 
   }
 }
 
-function outOfMemory(cause: Error, limits: ResourceLimits = {}): Error {
-  const limit = limits.maxOldGenerationSizeMb ? `, its limit is ${limits.maxOldGenerationSizeMb} MB` : ''
+function outOfMemory(cause: Error, heapMb: number | undefined): Error {
+  const limit = heapMb === undefined ? '' : `, its limit is ${heapMb} MB`
   return new Error(`the worker ran out of memory${limit}: give it smaller tasks`, { cause })
+}
+
+const whyEnded: Partial<Record<NodeJS.Signals, string>> = {
+  SIGKILL: 'the system does that when memory runs out',
+  SIGABRT: 'Node does that when its heap is full',
 }
 
 /**
  * Workers that are processes.
  *
  * @param file the module whose default export does a task: `(task) => result`
- * @param onProcess called with the pid of each process that starts
  */
-export function processes(file: URL, onProcess?: (pid: number) => void): StartWorker {
+export function processes(file: URL, { heapMb, onProcess }: WorkerOptions = {}): StartWorker {
+  const limit = heapMb === undefined ? '' : `--max-old-space-size=${heapMb}`
   return ({ onReply, onEnd }) => {
     const stopping = new AbortController()
     const starting = startProgram(program, {
       args: [file.href],
+      env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${limit}` },
       serialization: 'advanced',
       signal: stopping.signal,
       stopTimeoutMs: 0,
@@ -75,7 +89,7 @@ export function processes(file: URL, onProcess?: (pid: number) => void): StartWo
         void child.exited.then(({ code, signal }) => {
           if (stopping.signal.aborted) return
           const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
-          const why = signal === 'SIGKILL' ? '; the system does that when memory runs out' : ''
+          const why = signal && whyEnded[signal] ? `; ${whyEnded[signal]}` : ''
           onEnd(new Error(`the worker process ${child.pid} ${how} during its task${why}`))
         })
         return child

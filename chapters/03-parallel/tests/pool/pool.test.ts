@@ -8,11 +8,11 @@ import { isAlive } from '../fixtures/alive.ts'
 
 const tasks = new URL('../../src/peers/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
-const heap = { resourceLimits: { maxOldGenerationSizeMb: 32 } }
+const heapMb = 32
 
 const kinds = [
-  ['threads', () => threads(tasks, heap)],
-  ['processes', () => processes(tasks)],
+  ['threads', () => threads(tasks, { heapMb })],
+  ['processes', () => processes(tasks, { heapMb })],
 ] as const
 
 describe.each(kinds)('a pool of %s', (kind, start) => {
@@ -26,7 +26,7 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     ['throw', /^RangeError: a bug in the task$/],
     ['exit', kind === 'threads' ? /^Error: the worker exited with code 3 during its task$/ : /exited with code 3/],
     ['hang', /^TimeoutError: no result within 1500 ms: its worker was stopped$/],
-    ...(kind === 'threads' ? [['exhaust', /^Error: the worker ran out of memory, its limit is 32 MB/] as const] : []),
+    ['exhaust', kind === 'threads' ? /^Error: the worker ran out of memory, its limit is 32 MB/ : /its heap is full$/],
   ] as const)('lives on when a task does this: %s', async (fault, cause) => {
     await using pool = new WorkerPool<Task, unknown>(start(), 2)
     const outcomes = await Promise.allSettled([
@@ -186,10 +186,7 @@ describe('a pool of threads', () => {
 describe('a pool of processes', () => {
   it('replaces a process that is killed, and fails only its task', async () => {
     const pids: number[] = []
-    await using pool = new WorkerPool<Task, unknown>(
-      processes(tasks, (pid) => pids.push(pid)),
-      2,
-    )
+    await using pool = new WorkerPool<Task, unknown>(processes(tasks, { onProcess: (pid) => pids.push(pid) }), 2)
     const hanging = Promise.allSettled([pool.run({ do: 'hang' }), pool.run({ do: 'hang' })])
     const others = Array.from({ length: 6 }, (_, at) => pool.run(echo(at)))
     await until(() => pids.length === 2)
@@ -205,10 +202,7 @@ describe('a pool of processes', () => {
 
   it('leaves no process behind when it is disposed of while they start', async () => {
     const pids: number[] = []
-    const pool = new WorkerPool<Task, unknown>(
-      processes(tasks, (pid) => pids.push(pid)),
-      2,
-    )
+    const pool = new WorkerPool<Task, unknown>(processes(tasks, { onProcess: (pid) => pids.push(pid) }), 2)
     const outcomes = Promise.allSettled([pool.run({ do: 'hang' }), pool.run({ do: 'hang' })])
     await pool[Symbol.asyncDispose]()
     expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
