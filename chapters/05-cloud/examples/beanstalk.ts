@@ -1,5 +1,6 @@
 /**
- * beanstalk: a web tier and a worker tier as Elastic Beanstalk runs them: bundle, health, a swap without downtime, the end
+ * beanstalk: a web tier and a worker tier as Elastic Beanstalk runs them: bundle, health, a swap without downtime, the
+ * end
  *
  * Run it, from anywhere in the repository:
  *
@@ -8,10 +9,11 @@
  *     pnpm --filter 05-cloud start beanstalk --moto            through Beanstalk's API, against moto, where no tier runs
  *     pnpm --filter 05-cloud start beanstalk --aws --yes       in your account; takes about a quarter of an hour
  *
- * A client hands a text to the web tier, which puts its parts into a bucket and a message for each into a queue. A daemon
- * beside the worker tier posts the messages to it; what it answers with 200 is deleted, everything else comes again.
+ * A client sends a text to the web tier, which puts its parts into a bucket and a message for each part into a queue. A
+ * daemon beside the worker tier posts the messages to it. What the worker tier answers with 200 is deleted, and
+ * everything else comes again.
  *
- * Look for: the counts are those of a single pass; while version 2 takes the place of version 1, not one request fails.
+ * Look for: the counts are those of a single pass; while version 2 replaces version 1, not one request fails.
  */
 import { once } from 'node:events'
 import { example } from '@repo/common/example/example'
@@ -35,7 +37,7 @@ import { countWords, wordsIn } from '../src/wordcount/words.ts'
 export default example(import.meta, {
   options: {
     serve: flag().describe('keep the tiers of version 1 running until Ctrl-C'),
-    moto: flag().describe('walk through the API of Elastic Beanstalk with moto, which keeps account of it'),
+    moto: flag().describe('use the API of Elastic Beanstalk with moto, which keeps account of it'),
     aws: awsOption,
     yes: flag().describe('create what costs money'),
   },
@@ -52,12 +54,14 @@ export default example(import.meta, {
     const step = (what: string, result: string) =>
       print(`  ${milliseconds(performance.now() - startMs).padStart(8)}  ${what.padEnd(12)}${result}`)
 
+    // The tiers share a bucket and a queue. The platform runs them.
     await using stack = new AsyncDisposableStack()
     const bucket = stack.use(await temporaryBucket(cloud.s3, { signal })).name
     const queueUrl = stack.use(await makeQueues(cloud.sqs, { signal })).urls.jobs
     const platform = stack.use(await openPlatform({ cloud, bucket, queueUrl, signal }))
     print(`Two tiers on ${platform.name} …`)
 
+    // To deploy is to store the bundle as a version, start an environment with it, and wait until that is healthy.
     const everyMs = !place || place.kind === 'moto' ? 100 : 5_000
     using bar = progress('waiting for the environments')
     async function deploy(...wanted: [tier: Tier, purpose: string, version: string][]) {
@@ -78,14 +82,15 @@ export default example(import.meta, {
     const [blue] = await deploy(['web', 'blue', '1'], ['worker', 'worker', '1'])
     const url = blue?.cname ?? ''
     step('health', `both are green: ${url}`)
-
-    const text = mobyDick()
-      .map((chapter) => chapter.text)
-      .join('\n')
     if (serve) {
       step('serve', 'until Ctrl-C')
       await once(signal, 'abort')
     }
+
+    // A client sends a text, and polls until all its parts are counted.
+    const text = mobyDick()
+      .map((chapter) => chapter.text)
+      .join('\n')
     let counted: Awaited<ReturnType<typeof countThroughWebTier>> | undefined
     if (platform.runs) {
       const onProgress = (done: number, parts: number) => bar.update(0, `counted ${done} of ${parts} parts`)
@@ -95,18 +100,18 @@ export default example(import.meta, {
       if (counted.words !== here) throw new Error(`the tiers counted ${counted.words} words, one pass ${here}`)
     } else step('work', 'none: moto keeps account of environments, but nothing runs in them')
 
+    // Version 2 starts beside version 1. When it is healthy they swap addresses, and version 1 ends. Meanwhile another
+    // client sends one request after the other. (At Amazon's the address is a DNS name, which others cache for a
+    // minute.)
     await deploy(['web', 'green', '2'])
     const watch = platform.runs ? stack.use(watchVersion(url, signal)) : undefined
     await watch?.until('1', 100, 30_000)
     await platform.swap(platform.nameFor('blue'), platform.nameFor('green'))
-    // At Amazon's the name is the DNS's, whose answers others keep for a minute.
     await watch?.until('2', 100, 300_000)
     await end('blue')
     await watch?.[Symbol.asyncDispose]()
-    step(
-      'swap',
-      watch ? `version 2 answers there; ${watch.failed} of ${count(watch.requests)} requests failed` : 'done',
-    )
+    const failures = watch && `version 2 answers there; ${watch.failed} of ${count(watch.requests)} requests failed`
+    step('swap', failures ?? 'done')
     await end('green', 'worker')
     step('terminate', 'all environments have ended')
 

@@ -1,5 +1,6 @@
 /**
- * infrastructure: the whole system as a program: bucket, queue, workers, web tier, alarms and budget, checked before it costs
+ * infrastructure: the whole system as a program: bucket, queue, workers, web tier, alarms and budget, checked before it
+ * costs
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,10 +8,11 @@
  *     pnpm --filter 05-cloud start infrastructure --workers 10 --budget 50 --email you@example.com
  *     pnpm --filter 05-cloud start infrastructure --out ~/my-cloud
  *
- * The AWS CDK turns src/stack/stack.ts into a CloudFormation template. No account is asked, nothing is created: that is done by
- * `npx aws-cdk@2 deploy`, which the last lines show, and undone by `npx aws-cdk@2 destroy`.
+ * The AWS CDK turns src/stack/stack.ts into a CloudFormation template. That needs no account and creates nothing. The
+ * last lines of the output show how to create it, `npx aws-cdk@2 deploy`, and how to remove it, `npx aws-cdk@2
+ * destroy`.
  *
- * Look for: how many resources a few lines become; what cdk-nag would say, and why it is right as it is.
+ * Look for: how many resources a few lines become; what cdk-nag would find, and why that can stay.
  */
 import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
@@ -22,10 +24,10 @@ const email = accepting('an e-mail address', (text) => (/^[^\s@]+@[^\s@]+\.[^\s@
 
 export default example(import.meta, {
   options: {
-    // A step of a scaling policy for each worker, of which EC2 takes twenty.
-    workers: wholeNumber(1, 19).default(4).describe('the most workers there may ever be'),
+    // Each worker is a step of a scaling policy, and EC2 takes twenty.
+    workers: wholeNumber(1, 19).default(4).describe('the most workers at any time'),
     budget: wholeNumber(1, 10_000).default(10).describe('US dollars a month'),
-    email: email.optional().describe('who is told of alarms and of the budget'),
+    email: email.optional().describe('the address for alarms and for notices about the budget'),
     solutionStack: accepting(
       'a name as `aws elasticbeanstalk list-available-solution-stacks` prints it',
       (text) => text || undefined,
@@ -39,8 +41,10 @@ export default example(import.meta, {
 
   async run({ out, ...settings }, { print }) {
     print('Synthesising the stack …')
+
+    // Turn the program into a template.
     using bar = progress('loading the AWS CDK')
-    // Large, and only here: 2 s.
+    // Loaded only here, because it takes 2 s.
     const [{ synthesise }, { checks }] = await Promise.all([
       import('../src/stack/synthesis.ts'),
       import('../src/stack/checks.ts'),
@@ -55,6 +59,7 @@ export default example(import.meta, {
     const rows = [...services].map(([service = '', kinds]) => [service, wrapped(kinds.map(kindOf).join(', '))])
     print('', table(['service', 'resources'], rows), '')
 
+    // Test the template: our own promises, then good practice in general.
     for (const [promise, check] of Object.entries(checks)) {
       check(template)
       print(`${green('✓')} ${promise}`)
@@ -62,7 +67,7 @@ export default example(import.meta, {
     print('', `cdk-nag: ${findings.length} findings, ${acknowledged.length} acknowledged:`)
     print(
       table(
-        ['rule', 'where', 'why it is right here'],
+        ['rule', 'where', 'why it can stay'],
         acknowledged.map(({ rule, resource, reason }) => [shortRule(rule), resource, reason]),
       ),
     )

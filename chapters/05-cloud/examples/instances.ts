@@ -9,9 +9,9 @@
  *     pnpm --filter 05-cloud start instances --aws --yes --count 2      creates it; takes some minutes and some cents
  *     pnpm --filter 05-cloud start instances clean --aws                removes whatever is left of it in your account
  *
- * The instances run wordcount's worker: their user data, a script that runs at the first boot, installs Node and starts it.
- * Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes, even if this
- * program has died.
+ * The instances run wordcount's worker: their user data, a script that runs at the first boot, installs Node and starts
+ * it. Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes, even if
+ * this program has died.
  *
  * Look for: everything it creates carries one tag, and at the end nothing with that tag is left.
  */

@@ -1,16 +1,16 @@
 /**
- * private-cloud: wordcount's bucket on OpenStack Swift or any store that speaks S3, after asking the store what it can do
+ * private-cloud: asks a store what it can do, and runs wordcount on it: OpenStack Swift, or any store that speaks S3
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 05-cloud start private-cloud
  *     AWS_ENDPOINT_URL_S3=https://s3.example.org AWS_PROFILE=lab pnpm --filter 05-cloud start private-cloud
  *
- * Where no store is named and OpenStack Swift is installed (sudo apt-get install swift-proxy swift-account swift-container
- * swift-object), the example starts one for itself, in a temporary folder. Swift has no queues: those are the practice
- * cloud's, on this machine.
+ * If you name no store and OpenStack Swift is installed (sudo apt-get install swift-proxy swift-account swift-container
+ * swift-object), the example starts one in a temporary folder. Swift has no queues: the practice cloud on this machine
+ * has them.
  *
- * Look for: what the store lacks, and that the same programs run on it with the same result.
+ * Look for: what the store lacks; the same programs run on it with the same result.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
@@ -41,17 +41,19 @@ export default example(import.meta, {
   quick: { texts: 40, jobs: 8 },
 
   async run({ workers, jobs, texts: most }, { signal, print }) {
+    // The store that the reader names, else a Swift of our own, else the practice cloud.
     await using stack = new AsyncDisposableStack()
     const cloud = stack.use(await openCloud({ signal }))
     const ownSwift = cloud.places.storage.kind === 'practice' && (await findSwift())
     using bar = progress(ownSwift ? 'starting OpenStack Swift' : 'asking the store', 1)
     const storage = ownSwift ? stack.use(await startSwift({ signal })).place : cloud.places.storage
-    const store = ownSwift ? 'OpenStack Swift, started for this run' : nameOf(storage)
+    const store = ownSwift ? 'OpenStack Swift (started for this run)' : nameOf(storage)
     if (storage.kind === 'practice') {
-      print(`No store is named in AWS_ENDPOINT_URL_S3, and there is no Swift here (${installSwift}).`)
+      print(`AWS_ENDPOINT_URL_S3 names no store, and Swift is not installed here (${installSwift}).`)
     }
     print(`Asking ${store} what it can do …`, '')
 
+    // Probe it for each feature, in a bucket of its own.
     const s3 = stack.adopt(s3Client(storage), (client) => client.destroy())
     const bucket = stack.use(await temporaryBucket(s3, { signal })).name
     const onProgress = (done: number, total: number) => bar.update(done / total, 'asking the store')
@@ -68,6 +70,7 @@ export default example(import.meta, {
       '',
     )
 
+    // Run wordcount there, with workers and queues on this machine.
     const start = performance.now()
     const upload = (share: number) => bar.update(share, 'uploading the addresses')
     const { texts } = await uploadAddresses(s3, bucket, { signal, onProgress: upload, most })

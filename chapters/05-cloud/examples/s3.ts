@@ -8,8 +8,9 @@
  *     pnpm --filter 05-cloud start s3 --clean
  *     pnpm --filter 05-cloud start s3 --aws
  *
- * A real store is never next door, so a proxy on this machine adds a round trip of 30 ms to each request. It also breaks the
- * link half way through a file. With --clean the example removes the buckets and queues that killed runs have left.
+ * A real store is never next door, so a proxy on this machine adds a round trip of 30 ms to each request. It also
+ * breaks the link half way through a file. With --clean the example removes the buckets and queues that killed runs
+ * have left.
  *
  * Look for: how much many requests at once gain, how little memory a large object needs, and which parts travel again.
  */
@@ -110,8 +111,8 @@ export default example(import.meta, {
       '',
     )
 
-    // A large object travels in parts, each of which is in memory only while it is under way. Every way runs in a process of
-    // its own, src/storage/stream.program.ts, so that its memory can be measured.
+    // A large object travels in parts, each of which is in memory only while it is under way. Every way runs in a
+    // process of its own, src/storage/stream.program.ts, so that its memory can be measured.
     const streams = []
     const ways: StreamWay[] = ['upload by parts', 'upload by library', 'download by parts']
     for (const [at, way] of ways.entries()) {
@@ -184,7 +185,9 @@ export default example(import.meta, {
       : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once`,
 })
 
-/** Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer is started again. */
+/**
+ * Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer is started again.
+ */
 async function transferOverBrokenLink(link: SlowLink, target: { bucket: string; key: string }, signal: AbortSignal) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path

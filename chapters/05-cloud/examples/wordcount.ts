@@ -9,8 +9,9 @@
  *     pnpm --filter 05-cloud start wordcount --on ec2                      workers launched by EC2, here by moto's
  *     pnpm --filter 05-cloud start wordcount --aws --bucket my-own-bucket
  *
- * The texts are objects in a bucket, the jobs are messages in a queue, and the workers are processes that know neither each
- * other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with the program.
+ * The texts are objects in a bucket, the jobs are messages in a queue, and the workers are processes that know neither
+ * each other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with the
+ * program.
  *
  * Look for: the same counts for any number of workers, even if some are killed; and, with --compare, how much of the
  * machine's ceiling a second worker gives when each text is counted many times.
@@ -105,8 +106,8 @@ export default example(import.meta, {
     const begin = performance.now()
     const counting = countBy(pool)
 
-    // Kill some workers while they hold a job; SIGKILL leaves them no time to put it back. A worker holds at most two, so
-    // when more are held than the others can hold, a victim holds one.
+    // Kill some workers while they hold a job; SIGKILL leaves them no time to put it back. A worker holds at most two,
+    // so when more are held than the others can hold, a victim holds one.
     const finished = new AbortController()
     const stop = AbortSignal.any([signal, finished.signal])
     const held = Math.min(2 * (workers - kill) + 1, jobs)

@@ -1,7 +1,7 @@
 /**
- * A queue in the cloud delivers each message at least once. After a delivery the message is hidden from other consumers for
- * a while, the visibility timeout. Unless it is deleted by then, it comes back. So when a worker dies, another one does its
- * job, and now and then a job is done twice. A message that comes back too often goes to the dead letters.
+ * A queue in the cloud delivers each message at least once. After a delivery the message is hidden from other consumers
+ * for a while, the visibility timeout. Unless it is deleted by then, it comes back. So when a worker dies, another one
+ * does its job, and now and then a job is done twice. A message that comes back too often goes to the dead letters.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -109,7 +109,9 @@ export async function send(sqs: SQSClient, url: string, value: unknown, signal?:
   await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(value) }), { abortSignal: signal })
 }
 
-/** Yields the values that arrive in a queue. It deletes each message first, so a message may be lost with its reader. */
+/**
+ * Yields the values that arrive in a queue. It deletes each message first, so a message may be lost with its reader.
+ */
 export async function* receiveAll<Value>(
   sqs: SQSClient,
   url: string,
@@ -147,9 +149,9 @@ export interface ConsumeOptions {
 }
 
 /**
- * Hands messages to `work` until told to leave. A message is deleted when its work is fulfilled. When its work is rejected,
- * it comes back, and at last goes to the dead letters. While the work runs, the message stays hidden, as long as the work
- * lets the event loop turn.
+ * Hands messages to `work` until told to leave. A message is deleted when its work is fulfilled. When its work is
+ * rejected, it comes back, and at last goes to the dead letters. While the work runs, the message stays hidden, as long
+ * as the work lets the event loop turn.
  *
  * @throws when the queue cannot be reached
  */
@@ -191,7 +193,10 @@ export async function consume<Value>(
   await Promise.all(Array.from({ length: concurrency }, take))
 }
 
-/** Waits until consumers hold at least `messages` messages. A real cloud only knows the number roughly, and a while later. */
+/**
+ * Waits until consumers hold at least `messages` messages. A real cloud only knows the number roughly, and a while
+ * later.
+ */
 export async function untilHeld(sqs: SQSClient, url: string, messages: number, signal: AbortSignal): Promise<void> {
   const ask = new GetQueueAttributesCommand({
     QueueUrl: url,

@@ -41,8 +41,8 @@ export function beanstalkClient(place: Place): Disposable & { client: ElasticBea
 }
 
 /**
- * Creates an application. Disposing of it deletes the application and makes all its environments end. It does not wait for
- * their end.
+ * Creates an application. Disposing of it deletes the application and makes all its environments end. It does not wait
+ * for their end.
  */
 export async function createBeanstalk(options: BeanstalkOptions): Promise<Platform> {
   const { beanstalk, s3, bucket, application } = options
@@ -129,7 +129,8 @@ async function newestNodeStack(beanstalk: ElasticBeanstalkClient): Promise<strin
 
 function optionSettings({ tier, settings }: EnvironmentRequest, { queueUrl, instanceProfile }: BeanstalkOptions) {
   const options: [namespace: string, optionName: string, value: string][] = [
-    // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an instance.
+    // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an
+    // instance.
     ['aws:elasticbeanstalk:environment', 'EnvironmentType', 'SingleInstance'],
     ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
     ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', instanceProfile],

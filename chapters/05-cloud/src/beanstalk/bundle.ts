@@ -7,8 +7,8 @@ import { oldestNode } from '../machines/user-data.ts'
 export type Tier = 'web' | 'worker'
 
 /**
- * A tier as a source bundle: the program, a Procfile that says how to start it, and a package.json without dependencies.
- * Nothing is installed on the instance.
+ * A tier as a source bundle: the program, a Procfile that says how to start it, and a package.json without
+ * dependencies. Nothing is installed on the instance.
  *
  * @param version the version that the tier reports
  */

@@ -1,6 +1,6 @@
 /**
- * Elastic Beanstalk on this machine. An environment is an unpacked bundle with the process that its Procfile names. Beside
- * the process of a worker tier runs the daemon that hands it messages.
+ * Elastic Beanstalk on this machine. An environment is an unpacked bundle with the process that its Procfile names.
+ * Beside the process of a worker tier runs the daemon that hands it messages.
  */
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * The part of Elastic Beanstalk that the example needs, as an interface. Behind it are processes on this machine (local.ts)
- * or Amazon's API (amazon.ts).
+ * The part of Elastic Beanstalk that the example needs, as an interface. Behind it are processes on this machine
+ * (local.ts) or Amazon's API (amazon.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Tier } from './bundle.ts'

@@ -1,7 +1,7 @@
 /**
- * The daemon that Elastic Beanstalk runs beside the application on every instance of a worker tier. It takes messages from
- * the queue and posts each to the application on the same machine. After an answer of 200 it deletes the message. After any
- * other answer, or none, the message comes again.
+ * The daemon that Elastic Beanstalk runs beside the application on every instance of a worker tier. It takes messages
+ * from the queue and posts each to the application on the same machine. After an answer of 200 it deletes the message.
+ * After any other answer, or none, the message comes again.
  *
  * Amazon's own daemon, aws-sqsd, cannot be downloaded. This one follows its documentation:
  * https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/using-features-managing-env-tiers.html
@@ -29,7 +29,9 @@ export interface DaemonOptions {
   signal: AbortSignal
 }
 
-/** How many messages the application gets at once. Beanstalk's "HTTP connections"; a request for messages takes no more. */
+/**
+ * How many messages the application gets at once. Beanstalk's "HTTP connections"; a request for messages takes no more.
+ */
 const connections = 10
 
 /**

@@ -1,6 +1,6 @@
 /**
- * How the two tiers share the work. A text lies in a bucket as parts, and each part has a message in a queue. The counts of
- * a part go into the same bucket. So the text's id is enough to find out how far it is.
+ * How the two tiers share the work. A text lies in a bucket as parts, and each part has a message in a queue. The
+ * counts of a part go into the same bucket. So the text's id is enough to find out how far it is.
  */
 import { randomUUID } from 'node:crypto'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'

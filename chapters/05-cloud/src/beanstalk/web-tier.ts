@@ -1,6 +1,6 @@
 /**
- * The web tier takes a text, shares it out to the workers, and says how far they are. It keeps no state. So any number of
- * its instances give the same answers, and nothing is lost when one dies.
+ * The web tier takes a text, shares it out to the workers, and says how far they are. It keeps no state. So any number
+ * of its instances give the same answers, and nothing is lost when one dies.
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'

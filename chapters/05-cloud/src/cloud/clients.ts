@@ -1,6 +1,6 @@
 /**
- * Clients of the AWS SDK for a place. The SDK itself finds the credentials for Amazon, or for an endpoint of the reader's,
- * where all of Amazon's tools look for them. Nothing here reads them.
+ * Clients of the AWS SDK for a place. The SDK itself finds the credentials for Amazon, or for an endpoint of the
+ * reader's, where all of Amazon's tools look for them. Nothing here reads them.
  */
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'

@@ -1,6 +1,6 @@
 /**
- * How the chapter recognises what it created: by a tag, and by names of one form. Cleaning up removes what carries them,
- * and nothing else.
+ * How the chapter recognises what it created: by a tag, and by names of one form. Cleaning up removes what carries
+ * them, and nothing else.
  */
 import { randomBytes } from 'node:crypto'
 

@@ -1,7 +1,7 @@
 /**
- * Where buckets, queues and machines are: in a cloud that we started on this machine, behind an endpoint, or at Amazon's.
- * A place is plain data, so a program can hand it to its workers. The programs are the same everywhere; only the place
- * that their clients are given differs.
+ * Where buckets, queues and machines are: in a cloud that we started on this machine, behind an endpoint, or at
+ * Amazon's. A place is plain data, so a program can hand it to its workers. The programs are the same everywhere; only
+ * the place that their clients are given differs.
  */
 import { UsageError } from '@repo/common/example/usage'
 import { maskPasswords } from '@repo/common/output/secrets'
@@ -43,7 +43,9 @@ export function isAmazon({ kind, url }: Place): boolean {
   return kind === 'aws' || /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(URL.parse(url ?? '')?.hostname ?? '')
 }
 
-/** The same places without keys, to write where others can read it. On an instance the SDK finds the role's credentials. */
+/**
+ * The same places without keys, to write where others can read it. On an instance the SDK finds the role's credentials.
+ */
 export function withoutKeys({ storage, queues }: Places): Places {
   const open = ({ kind, url, region }: Place): Place => ({ kind, url, region })
   return { storage: open(storage), queues: open(queues), machines: undefined }

@@ -1,6 +1,6 @@
 /**
- * The instance metadata service tells an instance about itself, at an address that only the instance can reach. In version
- * 2, every request needs a token that was fetched before.
+ * The instance metadata service tells an instance about itself, at an address that only the instance can reach. In
+ * version 2, every request needs a token that was fetched before.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
  *
  * A spot instance is cheap because Amazon may take it away. Two minutes before, a notice appears in this service.

@@ -1,6 +1,6 @@
 /**
- * moto stands in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM. It
- * checks requests and keeps account of what they create. That is all: its instances are entries in a list.
+ * moto stands in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM.
+ * It checks requests and keeps account of what they create. That is all: its instances are entries in a list.
  *
  * We use the moto of the Python in MOTO_PYTHON, or the one that `npm run moto` has installed below node_modules/.cache.
  */

@@ -1,8 +1,8 @@
 /**
  * The practice cloud: buckets and queues on this machine, so that every program of the chapter runs without an account.
  *
- * fauxqs answers like S3 and SQS. It runs in its own process, so that its work and its memory, which holds every object,
- * do not count as the example's.
+ * fauxqs answers like S3 and SQS. It runs in its own process, so that its work and its memory, which holds every
+ * object, do not count as the example's.
  */
 import { randomBytes } from 'node:crypto'
 import { type Program, startProgram } from '@repo/common/process/child'
@@ -15,7 +15,9 @@ export interface PracticeCloud extends AsyncDisposable {
 }
 
 export interface PracticeOptions {
-  /** Stops the server only when aborted before it is ready. Later, an interrupted program still has to clean up in it. */
+  /**
+   * Stops the server only when aborted before it is ready. Later, an interrupted program still has to clean up in it.
+   */
   signal?: AbortSignal | undefined
   /** The only key that is accepted; a random one. */
   credentials?: Credentials

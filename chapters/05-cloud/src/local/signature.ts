@@ -26,8 +26,8 @@ export interface Refusal {
 const allowedSkewMs = 15 * 60_000
 
 /**
- * Returns why a request is refused, or undefined when it was signed with these credentials at about this time. It does not
- * check that the body has the signed hash.
+ * Returns why a request is refused, or undefined when it was signed with these credentials at about this time. It does
+ * not check that the body has the signed hash.
  *
  * @param now the server's clock, in milliseconds since 1970
  */

@@ -1,9 +1,10 @@
 /**
- * The object store of a private cloud on this machine: the real OpenStack Swift, as small as possible. It keeps one copy of
- * each object in a plain folder, and runs each of its four servers once, on free ports of the loopback interface.
+ * The object store of a private cloud on this machine: the real OpenStack Swift, as small as possible. It keeps one
+ * copy of each object in a plain folder, and runs each of its four servers once, on free ports of the loopback
+ * interface.
  *
- * Swift spreads objects over machines with a ring: a table that maps some bits of a name's hash to the devices that hold it.
- * https://docs.openstack.org/swift/latest/admin/objectstorage-ringbuilder.html
+ * Swift spreads objects over machines with a ring: a table that maps some bits of a name's hash to the devices that
+ * hold it. https://docs.openstack.org/swift/latest/admin/objectstorage-ringbuilder.html
  */
 import { constants } from 'node:fs'
 import { access, mkdir, writeFile } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * The steps from nothing to running instances of EC2, and back to nothing. Each request that creates something also tags
- * it, so that nothing can be left behind untagged.
+ * The steps from nothing to running instances of EC2, and back to nothing. Each request that creates something also
+ * tags it, so that nothing can be left behind untagged.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -66,7 +66,9 @@ function tagged(type: ResourceType, name: string): TagSpecification {
 
 const ours = [{ Name: `tag:${tagKey}`, Values: [tagValue] }]
 
-/** Creates a key pair for logging in. Returns its private half. Amazon does not keep it, so nobody can ask for it again. */
+/**
+ * Creates a key pair for logging in. Returns its private half. Amazon does not keep it, so nobody can ask for it again.
+ */
 export async function createKeyPair(ec2: EC2Client, name: string): Promise<string> {
   const { KeyMaterial } = await ec2.send(
     new CreateKeyPairCommand({ KeyName: name, KeyType: 'ed25519', TagSpecifications: [tagged('key-pair', name)] }),

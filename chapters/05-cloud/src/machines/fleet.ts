@@ -47,7 +47,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     return { ...machines, userData, boots, privateKey, [Symbol.asyncDispose]: () => owned.disposeAsync() }
   }
   if (!place) {
-    onStep?.('no instances', 'a process each, that does what the user data says but for installing Node')
+    onStep?.('no instances', 'each is a process that does what the user data says, except installing Node')
     return handOver(stack.use(await localMachines(boot)))
   }
 
@@ -60,7 +60,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   onStep?.('role', role.inWords)
   const instances = ec2Machines(clients.ec2, resources.request, signal)
   if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
-  onStep?.('no machine boots', 'moto only keeps account: a process here does what each user data says')
+  onStep?.('no machine boots', 'moto only keeps account: for each, a process here does what its user data says')
   return handOver(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
 }
 

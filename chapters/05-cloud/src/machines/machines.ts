@@ -1,6 +1,6 @@
 /**
- * Machines that run a program: instances of EC2, and processes of this machine behind the same interface. Their user data
- * says what they do.
+ * Machines that run a program: instances of EC2, and processes of this machine behind the same interface. Their user
+ * data says what they do.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -116,7 +116,7 @@ export async function localMachines(options: BootOptions): Promise<Machines> {
     async attachVolume(id, gigabytes) {
       find(id)
       await mkdir(join(processes.folder, `${id}-volume`))
-      return `a folder in the place of ${gigabytes} GB`
+      return `a folder instead of ${gigabytes} GB`
     },
     async stop(ids) {
       ids.forEach(find)

@@ -1,6 +1,6 @@
 /**
- * Roles say what the programs on an instance may do at Amazon's, with no key on it. The instance gets credentials of its
- * role, which last some hours, from its metadata service. The SDK looks for them there.
+ * Roles say what the programs on an instance may do at Amazon's, with no key on it. The instance gets credentials of
+ * its role, which last some hours, from its metadata service. The SDK looks for them there.
  */
 import {
   AddRoleToInstanceProfileCommand,

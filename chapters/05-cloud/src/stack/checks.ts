@@ -1,6 +1,6 @@
 /**
- * The promises of the stack, as assertions on its template. Each passes, or throws what it found instead. cdk-nag knows good
- * practice in general. These checks know what this system must never be.
+ * The promises of the stack, as assertions on its template. Each passes, or throws what it found instead. cdk-nag knows
+ * good practice in general. These checks know what this system must never be.
  */
 import { Match, type Template } from 'aws-cdk-lib/assertions'
 

@@ -1,6 +1,6 @@
 /**
- * The worker tier on an instance without Beanstalk. The daemon that hands it messages runs in the same process. The user
- * data sets the environment variables.
+ * The worker tier on an instance without Beanstalk. The daemon that hands it messages runs in the same process. The
+ * user data sets the environment variables.
  */
 import { once } from 'node:events'
 import { serve } from '@hono/node-server'

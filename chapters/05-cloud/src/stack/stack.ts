@@ -1,6 +1,6 @@
 /**
- * The chapter's system as an AWS CDK stack: a bucket, a queue with dead letters, workers that come and go with the length of
- * the queue, a web tier on Elastic Beanstalk, alarms, and a budget.
+ * The chapter's system as an AWS CDK stack: a bucket, a queue with dead letters, workers that come and go with the
+ * length of the queue, a web tier on Elastic Beanstalk, alarms, and a budget.
  *
  * The CDK turns these objects into a CloudFormation template. It creates nothing at AWS and needs no account.
  */
@@ -159,7 +159,8 @@ export class CloudStack extends Stack {
     })
 
     const group = new AutoScalingGroup(this, 'Workers', { vpc, launchTemplate, minCapacity: 0, maxCapacity: max })
-    // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or is under way.
+    // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or is under
+    // way.
     const jobs = new MathExpression({
       expression: 'waiting + taken',
       label: 'jobs waiting or taken',
@@ -193,7 +194,8 @@ export class CloudStack extends Stack {
       sourceBundle: { s3Bucket: bundle.s3BucketName, s3Key: bundle.s3ObjectKey },
     })
     const settings: Setting[] = [
-      // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an instance.
+      // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an
+      // instance.
       ['aws:elasticbeanstalk:environment', 'EnvironmentType', 'SingleInstance'],
       ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
       ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', profile.instanceProfileName],

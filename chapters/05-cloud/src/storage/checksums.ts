@@ -1,6 +1,6 @@
 /**
- * Checksums as S3 writes them, of objects and of their parts. For an object that was stored in parts, the store's checksum
- * is one of the parts' checksums:
+ * Checksums as S3 writes them, of objects and of their parts. For an object that was stored in parts, the store's
+ * checksum is one of the parts' checksums:
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
  */
 import { hash } from 'node:crypto'

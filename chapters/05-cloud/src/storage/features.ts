@@ -1,6 +1,6 @@
 /**
- * Finds out what a store can do by asking it. Every store that calls itself compatible with S3 leaves something out, and
- * some answer "done" to a request that they did not understand. So each probe checks the effect and not the answer.
+ * Finds out what a store can do by asking it. Every store that calls itself compatible with S3 leaves something out,
+ * and some answer "done" to a request that they did not understand. So each probe checks the effect and not the answer.
  */
 import {
   AbortMultipartUploadCommand,
@@ -71,7 +71,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'wrong checksums refused',
-    without: 'uploads are checked by the ETag of the answer',
+    without: 'uploads are checked against the ETag of the answer',
     probe: ({ s3, bucket: Bucket }) =>
       refused(400, () =>
         s3.send(new PutObjectCommand({ Bucket, Key: `${key}-wrong`, Body: body, ChecksumCRC32: 'AAAAAA==' })),
@@ -79,13 +79,13 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'write only if new',
-    without: 'two writers may overwrite one another',
+    without: 'two writers may overwrite each other',
     probe: ({ s3, bucket: Bucket }) =>
       refused(412, () => s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfNoneMatch: '*' }))),
   },
   {
     name: 'write only if unchanged',
-    without: 'a counter or a lock must be kept elsewhere',
+    without: 'keep counters and locks elsewhere',
     probe: ({ s3, bucket: Bucket }) =>
       refused(412, () =>
         s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body, IfMatch: '"0123456789abcdef0123456789abcdef"' })),
@@ -129,7 +129,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'delete many at once',
-    without: 'one request for each object',
+    without: 'one request per object',
     async probe({ s3, bucket: Bucket }) {
       await s3.send(new PutObjectCommand({ Bucket, Key: `${key}-old`, Body: body }))
       await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: `${key}-old` }] } }))
@@ -165,7 +165,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
   {
     name: 'lifecycle rules kept',
-    without: 'remove what is old yourself',
+    without: 'remove old objects yourself',
     async probe({ s3, bucket: Bucket }) {
       const rule = {
         ID: 'feature',

@@ -31,8 +31,8 @@ export interface FileUpload extends Stored {
 }
 
 /**
- * Uploads a file. A journal beside the file notes each part that the store has. When the upload is interrupted, even by the
- * end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
+ * Uploads a file. A journal beside the file notes each part that the store has. When the upload is interrupted, even by
+ * the end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
  *
  * @throws an Error when the file changes meanwhile, or the store fails
  */
@@ -109,7 +109,10 @@ export async function discardUpload(s3: S3Client, path: string): Promise<boolean
   return true
 }
 
-/** The first line of a journal: the upload, and the file as it was when the upload began. Each further line is a StoredPart. */
+/**
+ * The first line of a journal: the upload, and the file as it was when the upload began. Each further line is a
+ * StoredPart.
+ */
 interface JournalHead extends Upload {
   partSize: number
   size: number
@@ -216,7 +219,9 @@ export async function downloadFile(
   }
 }
 
-/** The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own file. */
+/**
+ * The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own file.
+ */
 export function partialOf(path: string, etag: string): string {
   return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
 }

@@ -1,13 +1,13 @@
 /**
  * Objects in parts. What is larger than a few megabytes travels as numbered parts, several at once, and each part is
- * retried by itself. A source's length need not be known in advance. Each transfer under way has one buffer of the size of
- * a part, and that is all the memory it takes.
+ * retried by itself. A source's length need not be known in advance. Each transfer under way has one buffer of the size
+ * of a part, and that is all the memory it takes.
  *
  * `Upload` of @aws-sdk/lib-storage sends streams in parts too. But it cannot resume or download, it does not compare
  * checksums, and when a part has failed for good it goes on reading the source to its end.
  *
- * Every object written here carries the size of its parts as metadata. So a reader can ask for the same parts, and compare
- * them with the store's checksum.
+ * Every object written here carries the size of its parts as metadata. So a reader can ask for the same parts, and
+ * compare them with the store's checksum.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -58,10 +58,15 @@ export interface StoredPart {
   crc32?: string | undefined
 }
 
-/** Fills a buffer with the next part, and says which part it is and how long. Undefined when there are no more parts. */
+/**
+ * Fills a buffer with the next part, and says which part it is and how long. Undefined when there are no more parts.
+ */
 export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: number } | undefined>
 
-/** Bytes in a part; the last one may be smaller. S3 takes nothing smaller. It is enough to be fast, and several fit in memory. */
+/**
+ * Bytes in a part; the last one may be smaller. S3 takes nothing smaller. It is enough to be fast, and several fit in
+ * memory.
+ */
 export const partSize = 5 << 20
 /** S3's limit. */
 const mostParts = 10_000
@@ -190,7 +195,8 @@ export async function sendParts(
       onProgress?.(bytes)
     }
   }
-  // Waits for all lanes, even after a failure. A part that arrives after the upload was aborted would cost money for ever.
+  // Waits for all lanes, even after a failure. A part that arrives after the upload was aborted would cost money for
+  // ever.
   await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => failed.abort(error))))
   stop.throwIfAborted()
   return stored.sort((a, b) => a.number - b.number)
@@ -212,7 +218,10 @@ async function sendPart(
   return { number, bytes: data.length, etag: answer.ETag ?? '', crc32: answer.ChecksumCRC32 }
 }
 
-/** Compares the store's ETag with the data. Where the data is encrypted with a key of its owner's, the ETag says nothing. */
+/**
+ * Compares the store's ETag with the data. Where the data is encrypted with a key of its owner's, the ETag says
+ * nothing.
+ */
 function requireStored(data: Uint8Array, answer: { ETag?: string; SSEKMSKeyId?: string }, what: string) {
   if (!answer.SSEKMSKeyId) requireSame(md5Of(data), answer.ETag ?? '', what)
 }
@@ -288,8 +297,8 @@ export interface ReadOptions extends TransferOptions {
 }
 
 /**
- * Reads an object part by part, in order, several at once. All parts are of the object that `info` describes. A part whose
- * connection breaks is read again. The buffer of a part is used again later: copy what must be kept.
+ * Reads an object part by part, in order, several at once. All parts are of the object that `info` describes. A part
+ * whose connection breaks is read again. The buffer of a part is used again later: copy what must be kept.
  *
  * @throws an Error when somebody replaces the object meanwhile
  */

@@ -1,4 +1,6 @@
-/** Writes an object only if it does not exist yet, so that writers who do not know each other do not overwrite anything. */
+/**
+ * Writes an object only if it does not exist yet, so that writers who do not know each other do not overwrite anything.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -11,8 +13,8 @@ const attempts = 5
 /**
  * Stores an object unless the key is taken. However many writers try at the same time, only one gets true.
  *
- * Not every store can do this, and some overwrite without a word: ask `findFeatures`. Looking first and then writing does
- * not help there, because somebody may write in between. Give each writer its own key instead.
+ * Not every store can do this, and some overwrite without a word: ask `findFeatures`. Looking first and then writing
+ * does not help there, because somebody may write in between. Give each writer its own key instead.
  *
  * @returns whether this call stored the object
  * @throws NotImplemented where the store says that it cannot do this

@@ -32,8 +32,8 @@ export interface UploadOptions {
 }
 
 /**
- * Uploads the addresses that the bucket lacks. One request lists the objects with their ETags. The ETag of an object that
- * was stored in one piece is its MD5.
+ * Uploads the addresses that the bucket lacks. One request lists the objects with their ETags. The ETag of an object
+ * that was stored in one piece is its MD5.
  *
  * @returns all addresses, and how many were sent
  */

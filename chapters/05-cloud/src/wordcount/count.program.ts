@@ -1,6 +1,6 @@
 /**
- * A worker of wordcount. It takes jobs from the queue until SIGTERM, or until a notice says that its machine will be taken
- * away. The same program runs here and on an instance in the cloud.
+ * A worker of wordcount. It takes jobs from the queue until SIGTERM, or until a notice says that its machine will be
+ * taken away. The same program runs here and on an instance in the cloud.
  */
 import { ready } from '@repo/common/process/ready'
 import { s3Client, sqsClient } from '../cloud/clients.ts'

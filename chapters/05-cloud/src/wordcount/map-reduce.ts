@@ -1,11 +1,11 @@
 /**
  * Map and reduce over the objects of a bucket.
  *
- * Map: a job names some objects. A worker counts the words in them and writes its counts to the bucket, under a name that
- * follows from the job. Reduce: the driver adds up the counts of all jobs.
+ * Map: a job names some objects. A worker counts the words in them and writes its counts to the bucket, under a name
+ * that follows from the job. Reduce: the driver adds up the counts of all jobs.
  *
- * A job may be done twice: by a worker that seemed dead, and by another one. The second result replaces the first and is
- * the same, and the driver adds one result per job. So nothing is counted twice, and nothing is missed.
+ * A job may be done twice: by a worker that seemed dead, and by another one. The second result replaces the first and
+ * is the same, and the driver adds one result per job. So nothing is counted twice, and nothing is missed.
  */
 import { setImmediate } from 'node:timers/promises'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'

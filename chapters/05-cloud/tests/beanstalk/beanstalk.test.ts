@@ -1,4 +1,6 @@
-/** The two tiers, the daemon between them, and both platforms: processes here, and Beanstalk's API as moto answers it. */
+/**
+ * The two tiers, the daemon between them, and both platforms: processes here, and Beanstalk's API as moto answers it.
+ */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'

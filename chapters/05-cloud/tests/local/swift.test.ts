@@ -149,7 +149,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'])
     expect(run.code).toBe(0)
     const result = run.json<{ store: string; objects: number; words: number; features: unknown[] }>()
-    expect(result).toMatchObject({ store: 'OpenStack Swift, started for this run', objects: 40 })
+    expect(result).toMatchObject({ store: 'OpenStack Swift (started for this run)', objects: 40 })
     expect(result.words).toBe(wordsIn(countHere(40).counts))
     expect(result.features).toHaveLength(16)
     expect(await run.leftBehind()).toEqual([])

@@ -161,7 +161,9 @@ describe('a full disk', () => {
     expect(await readdir(folder.path)).toEqual([])
   })
 
-  /** Moves an object in a process that may write files of so many blocks of 512 or 1,024 bytes, as the system has it. */
+  /**
+   * Moves an object in a process that may write files of so many blocks of 512 or 1,024 bytes, as the system has it.
+   */
   async function limited(blocks: number, transfer: object): Promise<string> {
     const program = new URL('../fixtures/transfer.program.ts', import.meta.url).pathname
     const command = [process.execPath, '--import', 'tsx', program]
