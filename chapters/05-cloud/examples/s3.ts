@@ -186,7 +186,7 @@ export default example(import.meta, {
 })
 
 /**
- * Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer is started again.
+ * Uploads and downloads a file of 32 MB. Each time the link breaks half way and heals, and the transfer starts anew.
  */
 async function transferOverBrokenLink(link: SlowLink, target: { bucket: string; key: string }, signal: AbortSignal) {
   await using stack = new AsyncDisposableStack()

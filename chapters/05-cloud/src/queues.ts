@@ -109,9 +109,7 @@ export async function send(sqs: SQSClient, url: string, value: unknown, signal?:
   await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(value) }), { abortSignal: signal })
 }
 
-/**
- * Yields the values that arrive in a queue. It deletes each message first, so a message may be lost with its reader.
- */
+/** Yields the values that arrive in a queue. It deletes a message first, so a message can be lost with its reader. */
 export async function* receiveAll<Value>(
   sqs: SQSClient,
   url: string,
@@ -193,10 +191,7 @@ export async function consume<Value>(
   await Promise.all(Array.from({ length: concurrency }, take))
 }
 
-/**
- * Waits until consumers hold at least `messages` messages. A real cloud only knows the number roughly, and a while
- * later.
- */
+/** Waits until consumers hold `messages` messages or more. A real cloud knows the number roughly, and a while later. */
 export async function untilHeld(sqs: SQSClient, url: string, messages: number, signal: AbortSignal): Promise<void> {
   const ask = new GetQueueAttributesCommand({
     QueueUrl: url,

@@ -32,10 +32,7 @@ export interface OpenPlatform extends Platform {
   runs: boolean
 }
 
-/**
- * Opens Elastic Beanstalk where the cloud has machines, else processes here. Disposing of it waits until all
- * environments have ended.
- */
+/** Opens Elastic Beanstalk where the cloud has machines, else processes here. Disposing of it ends all environments. */
 export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPlatform> {
   const { cloud, bucket, queueUrl, signal, onDelivery } = options
   const { s3, sqs, places } = cloud

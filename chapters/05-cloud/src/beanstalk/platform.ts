@@ -44,9 +44,11 @@ export interface Platform extends AsyncDisposable {
   terminate: (name: string) => Promise<void>
 }
 
+/** Amazon takes some minutes to start or end an environment. */
+const timeoutMs = 15 * 60_000
+
 export interface WaitOptions {
   signal?: AbortSignal
-  timeoutMs?: number
   everyMs?: number
   onChange?: (environments: Environment[]) => void
 }
@@ -54,12 +56,12 @@ export interface WaitOptions {
 /**
  * Waits until the environments of these names are ready and healthy, and returns them.
  *
- * @throws an Error when one turns red or ends, or when they take longer than `timeoutMs`, 15 minutes
+ * @throws an Error when one turns red or ends, or when they take longer than 15 minutes
  */
 export async function waitForHealth(
   platform: Platform,
   names: string[],
-  { signal, timeoutMs = 15 * 60_000, everyMs = 5_000, onChange }: WaitOptions = {},
+  { signal, everyMs = 5_000, onChange }: WaitOptions = {},
 ): Promise<Environment[]> {
   const deadline = performance.now() + timeoutMs
   let before = ''
@@ -91,7 +93,7 @@ const isHealthy = ({ status, health }: Environment) => status === 'Ready' && hea
 export async function waitForEnd(
   platform: Pick<Platform, 'environments'>,
   names: string[],
-  { signal, timeoutMs = 15 * 60_000, everyMs = 5_000 }: Omit<WaitOptions, 'onChange'> = {},
+  { signal, everyMs = 5_000 }: Omit<WaitOptions, 'onChange'> = {},
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

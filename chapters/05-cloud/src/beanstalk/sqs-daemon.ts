@@ -30,7 +30,7 @@ export interface DaemonOptions {
 }
 
 /**
- * How many messages the application gets at once. Beanstalk's "HTTP connections"; a request for messages takes no more.
+ * How many messages the application gets at once: Beanstalk's "HTTP connections". A request can ask for ten at most.
  */
 const connections = 10
 

@@ -43,9 +43,7 @@ export function isAmazon({ kind, url }: Place): boolean {
   return kind === 'aws' || /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(URL.parse(url ?? '')?.hostname ?? '')
 }
 
-/**
- * The same places without keys, to write where others can read it. On an instance the SDK finds the role's credentials.
- */
+/** The same places without keys, for a text that others can read. On an instance the SDK has the role's credentials. */
 export function withoutKeys({ storage, queues }: Places): Places {
   const open = ({ kind, url, region }: Place): Place => ({ kind, url, region })
   return { storage: open(storage), queues: open(queues), machines: undefined }

@@ -15,12 +15,8 @@ export interface PracticeCloud extends AsyncDisposable {
 }
 
 export interface PracticeOptions {
-  /**
-   * Stops the server only when aborted before it is ready. Later, an interrupted program still has to clean up in it.
-   */
+  /** Stops the server when aborted before it is ready. Later, an interrupted program still has to clean up in it. */
   signal?: AbortSignal | undefined
-  /** The only key that is accepted; a random one. */
-  credentials?: Credentials
 }
 
 /** Random credentials for one run of a server of ours. */
@@ -34,10 +30,8 @@ const randomHex = (length: number) =>
     .toUpperCase()
 
 /** Starts an empty one on a free port of the loopback interface. Disposing of it ends it with everything in it. */
-export async function startPracticeCloud({
-  signal,
-  credentials = randomCredentials(),
-}: PracticeOptions = {}): Promise<PracticeCloud> {
+export async function startPracticeCloud({ signal }: PracticeOptions = {}): Promise<PracticeCloud> {
+  const credentials = randomCredentials()
   const server = await startProgram<{ port: number }>(new URL('./practice-cloud.program.ts', import.meta.url), {
     env: { PRACTICE_KEY_ID: credentials.accessKeyId, PRACTICE_SECRET: credentials.secretAccessKey },
     untilReady: signal,

@@ -66,9 +66,7 @@ function tagged(type: ResourceType, name: string): TagSpecification {
 
 const ours = [{ Name: `tag:${tagKey}`, Values: [tagValue] }]
 
-/**
- * Creates a key pair for logging in. Returns its private half. Amazon does not keep it, so nobody can ask for it again.
- */
+/** Creates a key pair for logging in. Returns its private half, which Amazon does not keep. */
 export async function createKeyPair(ec2: EC2Client, name: string): Promise<string> {
   const { KeyMaterial } = await ec2.send(
     new CreateKeyPairCommand({ KeyName: name, KeyType: 'ed25519', TagSpecifications: [tagged('key-pair', name)] }),

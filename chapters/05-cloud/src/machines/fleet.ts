@@ -2,7 +2,8 @@
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Cloud } from '../cloud/clients.ts'
 import { isAmazon, type Place } from '../cloud/place.ts'
-import { bootedHere, ec2Machines, localMachines, type Machines } from './machines.ts'
+import { userDataOf } from './ec2.ts'
+import { bootedHere, ec2Machines, listedMachines, type Machines } from './machines.ts'
 import {
   machineClients,
   type PrepareOptions,
@@ -48,7 +49,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   }
   if (!place) {
     onStep?.('no instances', 'each is a process that does what the user data says, except installing Node')
-    return handOver(stack.use(await localMachines(boot)))
+    return handOver(stack.use(await bootedHere(listedMachines(), boot)))
   }
 
   const clients = stack.use(machineClients(place))
@@ -61,7 +62,10 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const instances = ec2Machines(clients.ec2, resources.request, signal)
   if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
   onStep?.('no machine boots', 'moto only keeps account: for each, a process here does what its user data says')
-  return handOver(stack.use(await bootedHere(instances, clients.ec2, boot)), resources.privateKey)
+  return handOver(
+    stack.use(await bootedHere(instances, boot, (id) => userDataOf(clients.ec2, id))),
+    resources.privateKey,
+  )
 }
 
 /** The keys that an instance's role would give its programs, for processes that stand in for instances. */

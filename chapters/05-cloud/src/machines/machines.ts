@@ -17,7 +17,6 @@ import {
   stopInstances,
   terminateInstances,
   untilRunning,
-  userDataOf,
 } from './ec2.ts'
 import { readWorkerUserData } from './user-data.ts'
 
@@ -42,14 +41,6 @@ export interface Machines extends AsyncDisposable {
   terminate: (ids: string[]) => Promise<void>
   /** Rejected when a program ends by itself. Never for real instances: this program cannot see it. */
   failed: Promise<never>
-}
-
-export interface BootOptions {
-  /** The store that holds the program. */
-  s3: S3Client
-  /** What an instance's role would add to the program's environment. */
-  environment: NodeJS.ProcessEnv
-  signal: AbortSignal
 }
 
 /** Instances of EC2. */
@@ -93,81 +84,51 @@ export function ec2Machines(
   }
 }
 
-/** Processes of this machine. Each does what an instance would do with the same user data. */
-export async function localMachines(options: BootOptions): Promise<Machines> {
-  await using stack = new AsyncDisposableStack()
-  const processes = stack.use(await bootProcesses(options))
+/** Machines that exist only as entries of a list. */
+export function listedMachines(): Machines {
   const states = new Map<string, string>()
   let numbered = 0
-  const find = (id: string) => {
-    if (!states.has(id)) throw new Error(`machine ${id} does not exist`)
-  }
-  const owned = stack.move()
   return {
-    async launch(count, userData) {
+    async launch(count) {
       const ids = Array.from({ length: count }, () => `local-${++numbered}`)
-      for (const id of ids) {
-        await processes.boot(id, userData)
-        states.set(id, 'running')
-      }
+      for (const id of ids) states.set(id, 'running')
       return ids
     },
-    list: async () => [...states].map(([id, state]) => ({ id, state, address: `process ${processes.pid(id)}` })),
-    async attachVolume(id, gigabytes) {
-      find(id)
-      await mkdir(join(processes.folder, `${id}-volume`))
-      return `a folder instead of ${gigabytes} GB`
-    },
+    list: async () => [...states].map(([id, state]) => ({ id, state, address: '' })),
+    attachVolume: async () => 'none: the processes use the disk of this machine',
     async stop(ids) {
-      ids.forEach(find)
-      await processes.end(ids)
       for (const id of ids) states.set(id, 'stopped')
     },
     async terminate(ids) {
-      ids.forEach(find)
-      await processes.end(ids)
       for (const id of ids) states.delete(id)
     },
-    failed: processes.failed,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    failed: new Promise<never>(() => {}),
+    [Symbol.asyncDispose]: async () => {},
   }
+}
+
+export interface BootOptions {
+  /** The store that holds the program. */
+  s3: S3Client
+  /** What an instance's role would add to the program's environment. */
+  environment: NodeJS.ProcessEnv
+  signal: AbortSignal
 }
 
 /**
- * Machines of an EC2 that only keeps account of them, as moto does. For each instance it reads the user data back from
- * that EC2, and a process of this machine does what it says.
+ * Gives work to machines that exist only as entries, in a list of ours or in moto's. For each of them a process of this
+ * machine does what an instance would do with the same user data.
+ *
+ * @param userDataOf reads a machine's user data back; by default it is what `launch` was given
  */
-export async function bootedHere(machines: Machines, ec2: EC2Client, options: BootOptions): Promise<Machines> {
+export async function bootedHere(
+  machines: Machines,
+  { s3, environment, signal }: BootOptions,
+  userDataOf?: (id: string) => Promise<string>,
+): Promise<Machines> {
   await using stack = new AsyncDisposableStack()
   stack.use(machines)
-  const processes = stack.use(await bootProcesses(options))
-  const owned = stack.move()
-  return {
-    ...machines,
-    async launch(count, userData) {
-      const ids = await machines.launch(count, userData)
-      for (const id of ids) await processes.boot(id, await userDataOf(ec2, id))
-      return ids
-    },
-    list: async () =>
-      (await machines.list()).map((machine) => ({ ...machine, address: `process ${processes.pid(machine.id)}` })),
-    async stop(ids) {
-      await processes.end(ids)
-      await machines.stop(ids)
-    },
-    async terminate(ids) {
-      await processes.end(ids)
-      await machines.terminate(ids)
-    },
-    failed: processes.failed,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-/** Processes that stand in for machines. Disposing of it ends them. */
-async function bootProcesses({ s3, environment, signal }: BootOptions) {
-  await using stack = new AsyncDisposableStack()
-  const folder = stack.use(await temporaryFolder())
+  const folder = stack.use(await temporaryFolder()).path
   const children = new Map<string, Child>()
   const ending = new Set<string>()
   const failure = Promise.withResolvers<never>()
@@ -184,7 +145,7 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
     const { code, environment: settings } = readWorkerUserData(userData)
     const [, Bucket, Key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(code) ?? []
     const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }), { abortSignal: signal })
-    const home = join(folder.path, id)
+    const home = join(folder, id)
     await mkdir(home)
     await writeFile(join(home, 'worker.mjs'), (await Body?.transformToByteArray()) ?? '')
     let lastLine = ''
@@ -206,11 +167,23 @@ async function bootProcesses({ s3, environment, signal }: BootOptions) {
     })
   }
   return {
-    boot,
-    end,
-    folder: folder.path,
+    ...machines,
+    async launch(count, userData) {
+      const ids = await machines.launch(count, userData)
+      for (const id of ids) await boot(id, (await userDataOf?.(id)) ?? userData)
+      return ids
+    },
+    list: async () =>
+      (await machines.list()).map((machine) => ({ ...machine, address: `process ${children.get(machine.id)?.pid}` })),
+    async stop(ids) {
+      await end(ids)
+      await machines.stop(ids)
+    },
+    async terminate(ids) {
+      await end(ids)
+      await machines.terminate(ids)
+    },
     failed: failure.promise,
-    pid: (id: string) => children.get(id)?.pid,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

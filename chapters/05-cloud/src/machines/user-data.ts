@@ -1,8 +1,6 @@
 /** What a new instance does when it boots for the first time: the script that EC2 calls user data. */
 
-/**
- * The oldest Node that bundles must run on. Instances get a newer one, but Elastic Beanstalk's platforms lag behind.
- */
+/** The oldest Node that bundles must run on: Elastic Beanstalk's platforms lag behind. */
 export const oldestNode = 'node22'
 
 export interface WorkerUserData {

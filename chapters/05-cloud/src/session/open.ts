@@ -1,6 +1,4 @@
-/**
- * Opens the cloud that the reader asked for: Amazon's, one behind an endpoint, or one that is started on this machine.
- */
+/** Opens the cloud that the reader asked for: Amazon's, one behind an endpoint, or one that starts on this machine. */
 import { flag } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { maskPasswords } from '@repo/common/output/secrets'

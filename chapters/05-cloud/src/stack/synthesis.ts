@@ -1,6 +1,4 @@
-/**
- * Turns the stack into a template and checks it with the rules of cdk-nag. It needs no account and sends no requests.
- */
+/** Turns the stack into a template and checks it with cdk-nag. That needs no account and sends no requests. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundleProgram } from '@repo/common/process/bundle'

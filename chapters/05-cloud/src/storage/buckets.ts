@@ -1,6 +1,4 @@
-/**
- * Creates buckets that the public cannot read and that do not cost money for ever, and removes them with their content.
- */
+/** Creates buckets that the public cannot read and that do not cost for ever, and removes them with their content. */
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -140,9 +138,7 @@ async function whereSupported(request: () => Promise<unknown>): Promise<boolean>
   }
 }
 
-/**
- * Yields the objects whose keys begin with a prefix, in the order of their keys. It asks for a page when it is needed.
- */
+/** Yields the objects whose keys begin with a prefix, in the order of their keys. Requests a page when it is needed. */
 export async function* listObjects(
   s3: S3Client,
   bucket: string,
@@ -159,10 +155,7 @@ export async function* listObjects(
   }
 }
 
-/**
- * Deletes all objects whose keys begin with a prefix, and aborts unfinished uploads to such keys. Returns how many
- * objects it deleted.
- */
+/** Deletes all objects with a prefix, and aborts unfinished uploads to such keys. Returns the number of objects. */
 export async function deletePrefix(
   s3: S3Client,
   bucket: string,

@@ -109,10 +109,7 @@ export async function discardUpload(s3: S3Client, path: string): Promise<boolean
   return true
 }
 
-/**
- * The first line of a journal: the upload, and the file as it was when the upload began. Each further line is a
- * StoredPart.
- */
+/** The first line of a journal: the upload, and the file when it began. Each further line is a StoredPart. */
 interface JournalHead extends Upload {
   partSize: number
   size: number
@@ -219,9 +216,7 @@ export async function downloadFile(
   }
 }
 
-/**
- * The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own file.
- */
+/** The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own. */
 export function partialOf(path: string, etag: string): string {
   return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
 }

@@ -58,13 +58,11 @@ export interface StoredPart {
   crc32?: string | undefined
 }
 
-/**
- * Fills a buffer with the next part, and says which part it is and how long. Undefined when there are no more parts.
- */
+/** Fills a buffer with the next part, and returns its number and length, or undefined when there are no more parts. */
 export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: number } | undefined>
 
 /**
- * Bytes in a part; the last one may be smaller. S3 takes nothing smaller. It is enough to be fast, and several fit in
+ * Bytes in a part; the last may be smaller. S3 takes no smaller ones. It is enough to be fast, and several fit in
  * memory.
  */
 export const partSize = 5 << 20
@@ -195,8 +193,7 @@ export async function sendParts(
       onProgress?.(bytes)
     }
   }
-  // Waits for all lanes, even after a failure. A part that arrives after the upload was aborted would cost money for
-  // ever.
+  // Waits for all lanes, even after a failure: a part that arrives after the upload was aborted would cost for ever.
   await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => failed.abort(error))))
   stop.throwIfAborted()
   return stored.sort((a, b) => a.number - b.number)
@@ -218,10 +215,7 @@ async function sendPart(
   return { number, bytes: data.length, etag: answer.ETag ?? '', crc32: answer.ChecksumCRC32 }
 }
 
-/**
- * Compares the store's ETag with the data. Where the data is encrypted with a key of its owner's, the ETag says
- * nothing.
- */
+/** Compares the store's ETag with the data. If the data is encrypted with its owner's key, the ETag says nothing. */
 function requireStored(data: Uint8Array, answer: { ETag?: string; SSEKMSKeyId?: string }, what: string) {
   if (!answer.SSEKMSKeyId) requireSame(md5Of(data), answer.ETag ?? '', what)
 }

@@ -1,6 +1,4 @@
-/**
- * Writes an object only if it does not exist yet, so that writers who do not know each other do not overwrite anything.
- */
+/** Writes an object only if it does not exist yet: writers that do not know each other then overwrite nothing. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'

@@ -1,6 +1,6 @@
 /** What wordcount found, in lines and as a picture. */
 import type { Speedup } from '@repo/common/measure'
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { draw, palette } from '@repo/common/output/plots'
 import { bytes, count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { decadeOf } from './addresses.ts'
 
@@ -70,6 +70,6 @@ export function decadePlot(objects: readonly { key: string; words: number }[]): 
     },
     y: { label: 'thousand words', tickFormat: (value) => String(Number(value) / 1000) },
     width: 960,
-    marks: [Plot.barY(bars, { x: 'decade', y: 'words', fill: palette[0] })],
+    marks: (plot) => [plot.barY(bars, { x: 'decade', y: 'words', fill: palette[0] })],
   })
 }

@@ -10,9 +10,7 @@ export interface Work {
   visibilitySeconds: number
   /** Its name in reports. */
   worker: string
-  /**
-   * The instance metadata service, and how often the worker asks it for a notice that its machine will be taken away.
-   */
+  /** The instance metadata service, and how often the worker asks it whether its machine will be taken away. */
   metadata?: { url: string; everyMs: number }
 }
 
