@@ -7,14 +7,14 @@
  *     pnpm --filter 07-testing start chaos --bug double-charge
  *     pnpm --filter 07-testing start chaos --seed 7 --faults kill,half-open --orders 500
  *
- * Orders come in over HTTP, are paid by workers and shipped by others, with a queue and a store in Redis: all real
- * processes. The bank and the packers are simulated, and so are wrong clocks: an offset is put into the process, the
- * machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed strikes the same way
- * again. At the end the recorded history is checked against what must hold whatever happens.
+ * Orders come in over HTTP, some workers take the money and others ship, with a queue and a store in Redis: all of them are
+ * real processes. The bank and the packers are simulated, and so are wrong clocks: an offset is injected into the process,
+ * and the machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed strikes the same
+ * way again. At the end the recorded history is checked against what must hold whatever happens.
  *
  * The planted bugs:
  *
- *     lost-update      stock is read, reckoned with and written back: of two at once, one is forgotten
+ *     lost-update      stock is read, reduced and written back: of two at once, one is forgotten
  *     double-charge    the key of a charge is made for each delivery of the job, and not for the order
  *     early-ack        a job is acknowledged before its work, and not after it
  *     clock-order      of two states the one with the later wall-clock time wins, and not the one that comes later
@@ -28,10 +28,9 @@ import { example } from '@repo/common/example/example'
 import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
-import { chaos } from '../src/chaos/chaos.ts'
+import { type Struck, startChaos } from '../src/chaos/chaos.ts'
 import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
-import { drawChaos } from '../src/chaos/picture.ts'
-import { type Invariant, invariants } from '../src/pipeline/invariants.ts'
+import { check, invariantNames } from '../src/pipeline/invariants.ts'
 import { bugNames, bugs } from '../src/pipeline/orders.ts'
 
 const largestSeed = 2 ** 31 - 1
@@ -40,19 +39,17 @@ const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)}
 export default example(import.meta, {
   options: {
     orders: wholeNumber(50, 100_000).default(1_500).describe('how many orders are sent'),
-    seed: wholeNumber(0, largestSeed).optional().describe('of orders and faults; a random one when not given'),
+    seed: wholeNumber(0, largestSeed).optional().describe('for orders and faults; a random one by default'),
     bug: oneOf(...bugNames)
       .optional()
       .describe('a mistake to switch on'),
     faults: listOf(oneOf(...kindNames), `some of ${kindNames.join(',')}`, { distinct: true })
-      .default(kindNames)
+      .default([...kindNames])
       .describe('which kinds of faults strike'),
     rate: wholeNumber(1, 10_000).default(150).describe('orders per second'),
     workers: wholeNumber(1, 16).default(2).describe('worker processes of each kind'),
-    lock: wholeNumber(200, 600_000)
-      .default(1_000)
-      .describe('ms for which a worker without a sign of life keeps its jobs'),
-    port: wholeNumber(0, 65_535).default(0).describe("the front's; 0 takes a free one"),
+    lock: wholeNumber(200, 600_000).default(1_000).describe('ms that a worker without a sign of life keeps its jobs'),
+    port: wholeNumber(0, 65_535).default(0).describe('of the front; 0 takes a free one'),
   },
   quick: { orders: 300, lock: 600 },
 
@@ -60,34 +57,32 @@ export default example(import.meta, {
     const { orders, seed = randomInt(largestSeed), bug, faults: kinds, rate, lock: lockMs, port } = options
     const workers = { payment: options.workers, shipping: options.workers }
     const settings = { seed, orders, kinds, workers, lockMs, rate, bug, port }
+    const faults = faultsOf(settings)
     print(
-      `${count(orders)} orders, 2 × ${options.workers} workers, ${faultsOf(settings).length} faults${bug ? `, and a bug: ${bugs[bug]}` : ''}.`,
+      `${count(orders)} orders, 2 × ${options.workers} workers, ${faults.length} faults${bug ? `, and a bug: ${bugs[bug]}` : ''}.`,
       `--seed ${seed} strikes the same way again …`,
     )
     using bar = progress('orders sent', orders)
     let label = 'orders sent'
-    const report = await chaos(settings, {
-      signal,
-      onProgress(sent, struck) {
-        if (struck) label = `${struck.kind} ${struck.target}`
-        bar.update(sent, label)
-      },
-    })
-    const { faults, violations, endedMs, repeated, ms } = report
-    const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
-    const result = {
-      seed,
-      orders,
-      bug,
-      faults: faults.length,
-      violations,
-      ms,
-      repeated,
-      ended: endedMs.size,
-      struck: faults.map(({ atOrder, kind, target, ms, addedMs }) => ({ atOrder, kind, target, ms, addedMs })),
-      picture: await picture(`chaos${bug ? `-${bug}` : ''}.svg`, drawChaos(report, title)),
+    const onSent = (sent: number) => bar.update(sent, label)
+    // The pipeline with a proxy before each process, and a client that sends orders at a steady rate.
+    await using chaos = await startChaos(settings, { signal, onSent })
+    // Each fault strikes when its order has been sent; a kill also waits until its worker has something to do.
+    const struck: Struck[] = []
+    for (const fault of faults) {
+      struck.push(await chaos.strike(fault))
+      label = `${fault.kind} ${fault.target}`
     }
-    const about: Record<FaultKind, (fault: (typeof faults)[number]) => string> = {
+    // When the last order has ended, the history says what was done, and the invariants say what must hold.
+    const outcome = await chaos.settle()
+    const violations = check(outcome)
+
+    const { endedMs, repeated, ms } = outcome
+    const { drawChaos } = await import('../src/chaos/picture.ts')
+    const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
+    const svg = drawChaos(outcome, { struck, violations, title })
+    const file = await picture(`chaos${bug ? `-${bug}` : ''}.svg`, svg)
+    const about: Record<FaultKind, (fault: Struck) => string> = {
       kill: ({ held }) => `SIGKILL with ${held} order${held === 1 ? '' : 's'} in the middle`,
       restart: () => 'SIGKILL and restart',
       cut: () => 'connections reset',
@@ -100,12 +95,12 @@ export default example(import.meta, {
       '',
       table(
         ['at order', 'whom', 'what'],
-        faults.map((fault) => [fault.atOrder, fault.target, about[fault.kind](fault)]),
+        struck.map((fault) => [fault.atOrder, fault.target, about[fault.kind](fault)]),
       ),
       '',
       table(
         ['what must hold', '', 'the first that broke it'],
-        (Object.keys(invariants) as Invariant[]).map((name) => {
+        invariantNames.map((name) => {
           const broken = brokenBy[name] ?? []
           const verdict = broken.length === 0 ? green('holds') : red(`broken ${broken.length} times`)
           return [name, verdict, broken[0]?.detail ?? '']
@@ -113,13 +108,24 @@ export default example(import.meta, {
       ),
       '',
       `${count(endedMs.size)} of ${count(orders)} orders ended; ${count(repeated)} steps were done again after a fault; ${milliseconds(ms)}.`,
-      `Picture: ${result.picture}`,
+      `Picture: ${file}`,
     )
     if (!bug && violations[0]) {
       throw new Error(`${violations.length} violations with --seed ${seed}, the first: ${violations[0].detail}`)
     }
     if (bug && violations.length === 0) throw new Error(`${bug} did not show with --seed ${seed} and these faults`)
-    return result
+    return {
+      seed,
+      orders,
+      bug,
+      faults: faults.length,
+      violations,
+      ms,
+      repeated,
+      ended: endedMs.size,
+      struck: struck.map(({ atMs: _, held: __, ...fault }) => fault),
+      picture: file,
+    }
   },
   figure: ({ orders, faults, violations, bug }) =>
     `${count(orders)} orders, ${faults} faults${bug ? `, ${bug}` : ''}: ${violations.length} violations`,

@@ -1,5 +1,5 @@
 /** A history as a message diagram: a line for each node, an arrow for each message, time downwards. */
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { draw, palette } from '@repo/common/output/plots'
 import type { Happening, Sent } from './simulator.ts'
 
 const [blue, , , , red, grey] = palette
@@ -85,8 +85,8 @@ export function drawSequence(
       ticks: moments.flatMap(({ atMs }, row) => (atMs === moments[row - 1]?.atMs ? [] : [row])),
       tickFormat: (row) => String(moments[Number(row)]?.atMs ?? ''),
     },
-    marks: [
-      Plot.text(columns, {
+    marks: (plot) => [
+      plot.text(columns, {
         x: columnOf,
         y: () => -2,
         text: (node: string) => node,
@@ -94,23 +94,23 @@ export function drawSequence(
         dy: 4,
         fontSize: 12,
       }),
-      Plot.ruleX(
+      plot.ruleX(
         columns.map((_, at) => at),
         { stroke: grey, strokeOpacity: 0.5 },
       ),
-      Plot.arrow(
+      plot.arrow(
         arrows.filter(({ lost }) => !lost),
         { ...ends, stroke: blue, headLength: 6, strokeWidth: 1.5 },
       ),
-      Plot.arrow(
+      plot.arrow(
         arrows.filter(({ lost }) => lost),
         { ...ends, stroke: red, headLength: 0, strokeWidth: 1.5, strokeDasharray: '4 3' },
       ),
-      Plot.text(
+      plot.text(
         arrows.filter(({ lost }) => lost),
         { x: 'to', y: 'end', text: () => '✕', fill: red, fontSize: 13 },
       ),
-      Plot.text(arrows, {
+      plot.text(arrows, {
         x: ({ from, to }: Arrow) => (from + to) / 2,
         y: ({ begin, end }: Arrow) => (begin + end) / 2,
         text: 'text',
@@ -118,14 +118,14 @@ export function drawSequence(
         dy: -7,
         fontSize: 10,
       }),
-      Plot.dot(strikes, {
+      plot.dot(strikes, {
         x: ({ node }: { node: string }) => columnOf(node),
         y: (line: Happening) => rows.get(line)?.begin,
         fill: red,
         r: 5,
       }),
       ...[true, false].map((onLeft) =>
-        Plot.text(
+        plot.text(
           strikes.filter((line) => isOnLeft(line) === onLeft),
           {
             x: ({ node }: { node: string }) => columnOf(node),

@@ -1,81 +1,90 @@
-/** The pipeline under load while faults strike it, and the verdict from the recorded history. */
+/** The pipeline under load, for faults to strike it, and what can be observed when all is quiet again. */
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StateRecord } from '@repo/common/servers/faults'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { check, type Violation } from '../pipeline/invariants.ts'
+import { check, type Observed } from '../pipeline/invariants.ts'
 import { ordersOf, placeOrders, stockFor } from '../pipeline/load.ts'
 import type { Entry } from '../pipeline/memory-store.ts'
 import { type Bug, isFinal, type Order } from '../pipeline/orders.ts'
 import { type Pipeline, startPipeline } from '../pipeline/pipeline.ts'
-import { type Fault, type FaultSettings, faultsOf } from './faults.ts'
-import { Gate } from './gate.ts'
-import { type State, strikes } from './strikes.ts'
+import type { Fault, FaultSettings } from './faults.ts'
+import { type Gate, type State, strikes } from './strikes.ts'
 
 export interface ChaosSettings extends FaultSettings {
   /** Orders per second. */
   rate: number
   bug?: Bug | undefined
-  /** Of the front. */
+  /** The front's port; a free one by default. */
   port?: number
 }
 
 /** A fault as it went. */
 export interface Struck extends Fault {
   atMs: number
-  /** Of `kill`: how many orders it had in the middle. */
+  /** For `kill`: the number of orders that the worker had begun and not ended. */
   held: number
 }
 
-export interface ChaosReport {
-  faults: Struck[]
-  violations: Violation[]
+/** What a run leaves behind: what the invariants are checked on, and what the picture shows. */
+export interface Outcome extends Observed {
+  /** When each order ended, and when it was last touched, by its id; in ms since the run began. */
+  endedMs: Map<string, number>
+  touchedMs: Map<string, number>
+  /** The number of steps that were done again after a fault. */
+  repeated: number
   /** Who was up, and whose line was slow or silent. */
   rows: ReturnType<StateRecord<State>['rows']>
-  /** When each order ended, by its id, in ms since the first one was sent. */
-  endedMs: Map<string, number>
-  /** When the last thing happened to an order that was broken, in ms since the first one was sent. */
-  brokenMs: number[]
-  /** How many steps were done again after a fault. */
-  repeated: number
   ms: number
+}
+
+export interface Chaos extends AsyncDisposable {
+  /** Waits until the fault's order has been sent, then causes the fault. Strike in the order of `atOrder`. */
+  strike: (fault: Fault) => Promise<Struck>
+  /** Sends the remaining orders and waits until all have ended, or never will. */
+  settle: () => Promise<Outcome>
 }
 
 export interface ChaosOptions {
   signal: AbortSignal
-  /** Called with how many orders have been sent, and with a fault when it has struck. */
-  onProgress?: (sent: number, struck?: Fault) => void
+  /** Called with the number of orders that have been sent. */
+  onSent?: (sent: number) => void
 }
 
 /** How long orders may take to end when all faults are over. */
 const patienceMs = 180_000
 
 /**
- * Runs the pipeline on a Redis of its own, strikes it, and checks the invariants when all is quiet again.
+ * Starts the pipeline on a Redis of its own, with a proxy between each process and Redis, and sends orders up to the first
+ * fault. Disposing of it stops everything.
  *
- * @throws an Error of one line when there is no Redis, the port is in use, or a process ends that was not struck
+ * @throws an Error of one line when there is no Redis, the port is in use, or a process ends that nothing has struck
  */
-export async function chaos(settings: ChaosSettings, { signal, onProgress }: ChaosOptions): Promise<ChaosReport> {
+export async function startChaos(settings: ChaosSettings, { signal, onSent }: ChaosOptions): Promise<Chaos> {
   const orders = ordersOf(settings.seed, settings.orders)
   const stock = stockFor(orders)
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
-  await using pipeline = await startPipeline({
-    stock,
-    workers: settings.workers,
-    lockMs: settings.lockMs,
-    bug: settings.bug,
-    signal,
-    onFailure: (error) => failed.abort(error),
-    proxied: true,
-    durable: true,
-    ...(settings.port !== undefined && { port: settings.port }),
-  })
+  await using stack = new AsyncDisposableStack()
+  const pipeline = stack.use(
+    await startPipeline({
+      stock,
+      workers: settings.workers,
+      lockMs: settings.lockMs,
+      bug: settings.bug,
+      signal,
+      onFailure: (error) => failed.abort(error),
+      proxied: true,
+      durable: true,
+      ...(settings.port !== undefined && { port: settings.port }),
+    }),
+  )
   const beginStoreMs = await storeTime(pipeline)
   const record = new StateRecord<State>()
   for (const who of [...pipeline.processes.keys(), 'redis']) record.begin(who, 'up')
 
-  // The load stops at the next fault's order until that has struck; a worker that is to be killed must find work.
-  const gate = new Gate(orders.length)
+  // The load stops at the next fault's order until that has struck: a worker that is to be killed must find work.
+  const gate = new LoadGate(orders.length)
   const accepted: Order[] = []
   const sending = placeOrders({
     url: pipeline.url,
@@ -84,53 +93,87 @@ export async function chaos(settings: ChaosSettings, { signal, onProgress }: Cha
     signal: stop,
     onSend: async (at) => {
       await gate.pass(at, stop)
-      onProgress?.(gate.sent)
+      onSent?.(gate.sent)
     },
     onAccepted: (order) => accepted.push(order),
   })
   sending.catch((error) => failed.abort(error))
 
-  const struck: Struck[] = []
   /** What a target has to get over before it can be struck again. */
   const lasting = new Map<string, Promise<unknown>>()
-  await using stack = new AsyncDisposableStack()
-  // When something has failed, too: a Redis that is still being started again would be nobody's.
+  // Also after a failure: nobody would stop a Redis that is still starting again.
   stack.defer(async () => {
     failed.abort()
     await Promise.allSettled([sending, ...lasting.values()])
   })
   const field = { pipeline, gate, record, accepted: () => accepted.length, signal: stop }
-  for (const fault of faultsOf(settings)) {
-    gate.openTo(fault.atOrder)
-    await gate.reached(fault.atOrder, stop)
-    await lasting.get(fault.target)
-    const { held = 0, over } = await strikes[fault.kind](field, fault)
-    over?.catch((error) => failed.abort(error))
-    if (over) lasting.set(fault.target, over)
-    struck.push({ ...fault, held, atMs: record.now() })
-    onProgress?.(gate.sent, fault)
+  const owned = stack.move()
+  return {
+    async strike(fault) {
+      gate.openTo(fault.atOrder)
+      await gate.reached(fault.atOrder, stop)
+      await lasting.get(fault.target)
+      const { held = 0, over } = await strikes[fault.kind](field, fault)
+      over?.catch((error) => failed.abort(error))
+      if (over) lasting.set(fault.target, over)
+      return { ...fault, held, atMs: record.now() }
+    },
+    async settle() {
+      gate.openTo(orders.length)
+      await Promise.all([sending, ...lasting.values()])
+      const unfinished = await ended(pipeline, orders, stop)
+      const { history, stock: stockAfter } = await pipeline.store.snapshot()
+      const ms = record.now()
+      record.endAll()
+      const endedMs = new Map<string, number>()
+      const touchedMs = new Map<string, number>()
+      for (const { effect, answer, storeMs } of history) {
+        touchedMs.set(effect.order, storeMs - beginStoreMs)
+        if (effect.do !== 'advance' || answer !== 'advanced' || !isFinal(effect.state)) continue
+        endedMs.set(effect.order, storeMs - beginStoreMs)
+      }
+      const observed = { history, accepted, stockBefore: stock, stockAfter, unfinished }
+      return { ...observed, endedMs, touchedMs, repeated: repeatedSteps(history), rows: record.rows(), ms }
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-  gate.openTo(orders.length)
-  await Promise.all([sending, ...lasting.values()])
-  const unfinished = await ended(pipeline, orders, stop)
-  const { history, stock: stockAfter } = await pipeline.store.snapshot()
-  const ms = record.now()
-  record.endAll()
-
-  const violations = check({ history, accepted, stockBefore: stock, stockAfter, unfinished })
-  const endedMs = new Map<string, number>()
-  const touchedMs = new Map<string, number>()
-  for (const { effect, answer, storeMs } of history) {
-    touchedMs.set(effect.order, storeMs - beginStoreMs)
-    if (effect.do !== 'advance' || answer !== 'advanced' || !isFinal(effect.state)) continue
-    endedMs.set(effect.order, storeMs - beginStoreMs)
-  }
-  const brokenMs = violations.flatMap(({ order = '' }) => touchedMs.get(order) ?? [])
-  const rows = record.rows()
-  return { faults: struck, violations, rows, endedMs, brokenMs, repeated: repeatedSteps(history), ms }
 }
 
-/** How many steps had been done already. That a refused card is tried again is no fault's doing, and not counted. */
+/** Holds the load back: orders pass up to one, and a fault waits until its order has passed. */
+class LoadGate implements Gate {
+  readonly #changes = new EventEmitter()
+  readonly orders: number
+  sent = 0
+  /** The index of the first order that may not pass. */
+  #stopsAt = 0
+
+  constructor(orders: number) {
+    this.orders = orders
+  }
+
+  get open(): number {
+    return Math.min(this.#stopsAt + 1, this.orders)
+  }
+
+  /** Fulfilled when the order with this index may be sent. */
+  async pass(at: number, signal: AbortSignal): Promise<void> {
+    while (at > this.#stopsAt) await once(this.#changes, 'opened', { signal })
+    this.sent = at + 1
+    this.#changes.emit('sent')
+  }
+
+  openTo(at: number): void {
+    this.#stopsAt = Math.max(this.#stopsAt, at)
+    this.#changes.emit('opened')
+  }
+
+  /** Fulfilled when the order with this index has been sent. */
+  async reached(at: number, signal: AbortSignal): Promise<void> {
+    while (this.sent <= at) await once(this.#changes, 'sent', { signal })
+  }
+}
+
+/** The number of steps that had been done before. A refused card is tried again for another reason than a fault, and does not count. */
 function repeatedSteps(history: readonly Entry[]): number {
   const steps = history
     .filter(({ effect, answer }) => effect.do !== 'charge' || answer === 'charged')
@@ -143,12 +186,12 @@ async function storeTime({ store }: Pipeline): Promise<number> {
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000
 }
 
-/** Waits until all orders have ended, or never will; returns whether some are tried again for ever. */
+/** Waits until all orders have ended, or never will; returns whether some are tried for ever. */
 async function ended(pipeline: Pipeline, orders: readonly Order[], signal: AbortSignal) {
   const giveUp = new AbortController()
   const endless = orders.filter(({ card }) => card === 'refused').length
   const watch = (async () => {
-    // Those that are tried again for ever would keep it from ever being quiet.
+    // With orders that are tried for ever, it would never be quiet.
     for (;;) {
       await delay(500, undefined, { signal: giveUp.signal })
       const history = await pipeline.store.history()
@@ -158,7 +201,7 @@ async function ended(pipeline: Pipeline, orders: readonly Order[], signal: Abort
     }
   })()
   const options = { timeoutMs: patienceMs, signal: AbortSignal.any([signal, giveUp.signal]) }
-  // What is not done by then is what the invariants speak of.
+  // An order that has not ended by then is lost: that is for the invariants to say.
   const quiet = pipeline.drained(options).catch(() => signal.throwIfAborted())
   const unfinished = await Promise.race([quiet.then(() => false), watch]).finally(() => giveUp.abort())
   await Promise.allSettled([quiet, watch])

@@ -1,11 +1,12 @@
-/** The time line of a run: who was up, who was cut off, what struck, which orders ended, and which were broken. */
+/** The time line of a run: who was up, whose line was slow or silent, what struck, and when orders ended or broke. */
 import { palette } from '@repo/common/output/plots'
 import { timeline } from '@repo/common/output/timeline'
-import type { ChaosReport } from './chaos.ts'
+import type { Violation } from '../pipeline/invariants.ts'
+import type { Outcome, Struck } from './chaos.ts'
 import type { FaultKind } from './faults.ts'
 
 const red = palette[4]
-/** Faults that last are seen as spans. */
+/** The other kinds last, and are seen as spans. */
 const markOf = {
   kill: 'killed',
   restart: 'killed',
@@ -14,11 +15,16 @@ const markOf = {
 } as const satisfies Partial<Record<FaultKind, string>>
 
 /** @returns SVG text */
-export function drawChaos({ rows, faults, endedMs, brokenMs, violations }: ChaosReport, title: string): string {
+export function drawChaos(
+  { rows, endedMs, touchedMs }: Outcome,
+  { struck, violations, title }: { struck: readonly Struck[]; violations: readonly Violation[]; title: string },
+): string {
+  // An order that broke ends where it was last touched.
+  const brokenMs = violations.flatMap(({ order = '' }) => touchedMs.get(order) ?? [])
   const named = Map.groupBy(violations, ({ invariant }) => invariant)
   const verdict = [...named].map(([name, { length }]) => `${name}: ${length}`).join(', ')
   const marksOf = (name: string) =>
-    faults.flatMap(({ kind, target, atMs }) =>
+    struck.flatMap(({ kind, target, atMs }) =>
       target === name && kind in markOf ? [{ kind: markOf[kind as keyof typeof markOf], at: atMs }] : [],
     )
   return timeline({

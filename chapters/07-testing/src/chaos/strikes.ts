@@ -3,33 +3,40 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { StateRecord } from '@repo/common/servers/faults'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import type { Fault, FaultKind } from './faults.ts'
-import type { Gate } from './gate.ts'
 
 /** A process is up; its line to Redis is slow or silent. */
 export type State = 'up' | 'line slow' | 'line silent'
 
-/** What a fault strikes, and what it has to do with. */
+/** Lets orders through: `open` of all `orders` so far, sent or not. */
+export interface Gate {
+  readonly orders: number
+  readonly open: number
+  /** Lets orders pass up to this index. It never closes again. */
+  openTo: (at: number) => void
+}
+
+/** What a fault strikes, and what it needs for that. */
 export interface Field {
   pipeline: Pipeline
   gate: Gate
   record: StateRecord<State>
-  /** How many orders the front has accepted. */
+  /** Returns the number of orders that the front has accepted. */
   accepted: () => number
   signal: AbortSignal
 }
 
 interface Blow {
-  /** Of `kill`: how many orders its target had in the middle. */
+  /** For `kill`: the number of orders that the target had begun and not ended. */
   held?: number
-  /** Fulfilled when the target has got over it: runs again, or has a good line again. */
+  /** Fulfilled when the target has got over it: it runs again, or has a good line again. */
   over?: Promise<unknown>
 }
 
-/** With so many under way, every worker should have some. */
+/** With this number under way, every worker should have some. */
 const fewOrders = 24
-/** How many a worker should have begun and not ended when it is killed. */
+/** The number of orders that a worker should have begun and not ended when it is killed. */
 const fewInTheMiddle = 3
-/** After so long without enough for its target, those under way are not for it: a bug may keep them there for ever. */
+/** When the target has not had enough for so long, the orders under way are for others: a bug may keep them there for ever. */
 const dryMs = 1_000
 /** How long a kill waits when there are no more orders to let pass. */
 const patienceMs = 10_000
@@ -49,7 +56,7 @@ export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | P
   },
 }
 
-/** Kills a worker in the middle of something; again, when it has just ended what it had in the middle. */
+/** Kills a worker while it works on orders. When it has just ended them all, it is killed again. */
 async function kill(field: Field, { target }: Fault): Promise<Blow> {
   const { pipeline, record } = field
   for (;;) {
@@ -63,7 +70,7 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
   }
 }
 
-/** Waits until a worker has enough in the middle, and lets more orders pass meanwhile; `isFound` unless it never has. */
+/** Waits until a worker has enough to do, and lets more orders pass meanwhile; `isFound` is false when it never has. */
 async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: string) {
   const middle = await middleOf(pipeline, worker)
   let fedAt = performance.now()
@@ -83,7 +90,7 @@ async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: st
   }
 }
 
-/** Returns a function that says how many orders a worker has begun and not ended, by the history from now on. */
+/** Returns a function that counts the orders that a worker has begun and not ended, by the history from now on. */
 async function middleOf({ store }: Pipeline, worker: string): Promise<() => Promise<number>> {
   const orders = new Set<string>()
   let next = await store.historyLength()
@@ -92,7 +99,7 @@ async function middleOf({ store }: Pipeline, worker: string): Promise<() => Prom
     next += news.length
     for (const { by, effect, answer } of news) {
       if (by !== worker) continue
-      // What the bank does not accept waits, and is nobody's.
+      // An order that the bank does not accept waits in the queue; no worker has it.
       if (effect.do === 'advance' || answer === 'unavailable') orders.delete(effect.order)
       else orders.add(effect.order)
     }
@@ -109,7 +116,7 @@ async function restartRedis({ pipeline: { redis }, record }: Field) {
 }
 
 async function slow({ pipeline, record, signal }: Field, { target, ms, addedMs = 0 }: Fault) {
-  using _span = record.begin(target, 'line slow')
+  using _state = record.begin(target, 'line slow')
   const link = pipeline.links.get(target)
   if (!link) return
   link.delayMs = addedMs / 2
@@ -119,7 +126,7 @@ async function slow({ pipeline, record, signal }: Field, { target, ms, addedMs =
 }
 
 async function silence({ pipeline, record, signal }: Field, { target, ms }: Fault) {
-  using _span = record.begin(target, 'line silent')
+  using _state = record.begin(target, 'line silent')
   const link = pipeline.links.get(target)
   if (!link) return
   link.block()

@@ -1,5 +1,5 @@
 /** A space-time diagram: a line for each process, its events at the times that its own clock gave them, and the messages. */
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { draw, palette } from '@repo/common/output/plots'
 import type { ClockEvent } from './clocks.ts'
 
 const [blue, , , , red, grey] = palette
@@ -38,18 +38,18 @@ export function drawSpaceTime(events: readonly ClockEvent[], impossible: Readonl
       { name: 'a message', color: blue },
       { name: 'received before it was sent, by the wall clocks', color: red },
     ],
-    marks: [
-      Plot.ruleY(processes, { stroke: grey, strokeOpacity: 0.6 }),
-      Plot.arrow(
+    marks: (plot) => [
+      plot.ruleY(processes, { stroke: grey, strokeOpacity: 0.6 }),
+      plot.arrow(
         arrows.filter(({ lies }) => !lies),
         { ...ends, stroke: blue },
       ),
-      Plot.arrow(
+      plot.arrow(
         arrows.filter(({ lies }) => lies),
         { ...ends, stroke: red },
       ),
-      Plot.dot(shown, { x: at, y: 'process', fill: grey, r: 3 }),
-      Plot.text(shown, { x: at, y: 'process', text: 'lamport', fill: 'currentColor', dy: -9, fontSize: 9 }),
+      plot.dot(shown, { x: at, y: 'process', fill: grey, r: 3 }),
+      plot.text(shown, { x: at, y: 'process', text: 'lamport', fill: 'currentColor', dy: -9, fontSize: 9 }),
     ],
   })
 }

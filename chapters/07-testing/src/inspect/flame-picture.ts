@@ -1,5 +1,5 @@
 /** A flame graph as a picture: a box for each function on the stack, as wide as its share of the time. */
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { draw, palette } from '@repo/common/output/plots'
 import type { Flame } from './cpu-profile.ts'
 
 const width = 960
@@ -28,8 +28,8 @@ export function flamePicture(boxes: readonly Flame[], hot: string | undefined, s
     grid: false,
     x: { label: '% of the time in which the process computed' },
     y: { label: '', domain: [0, deepest + 1], ticks: [] },
-    marks: [
-      Plot.rect(shapes, {
+    marks: (plot) => [
+      plot.rect(shapes, {
         x1: 'x1',
         x2: 'x2',
         y1: 'y1',
@@ -39,7 +39,7 @@ export function flamePicture(boxes: readonly Flame[], hot: string | undefined, s
         stroke: 'currentColor',
         strokeWidth: 0.4,
       }),
-      Plot.text(
+      plot.text(
         shapes.filter(({ text }) => text.length > 2),
         {
           x: 'x1',

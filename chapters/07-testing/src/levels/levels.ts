@@ -1,10 +1,10 @@
-/** Runs the pipeline's own tests against each planted bug: which level of tests catches what, and how long each takes. */
+/** Runs the pipeline's tests with a planted bug: which level of tests catches it, and how long does it take? */
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createVitest, type TestModule } from 'vitest/node'
 import type { Bug } from '../pipeline/orders.ts'
 
-/** The levels of tests, each a file in tests/levels, from the smallest to the largest. */
+/** The levels of tests, from the smallest to the largest; each is a file in tests/levels. */
 export const levels = [
   'pure-functions',
   'properties',
@@ -19,18 +19,21 @@ export type Level = (typeof levels)[number]
 
 export interface LevelResult {
   level: Level
-  /** Undefined is the version without a bug. */
+  /** Undefined for the version without a bug. */
   bug: Bug | undefined
   verdict: 'passed' | 'failed' | 'skipped'
   tests: number
   ms: number
-  /** The first line of what the first failed test says. */
+  /** The first line of the error of the first test that failed. */
   reason: string | undefined
 }
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Runs the tests of some levels with one bug, one level after the other. */
+/**
+ * Runs the tests of some levels with one bug or none, one level after the other. A test that fails is a result, although Vitest
+ * sets the exit code of this process for it.
+ */
 export async function runLevels(
   wanted: readonly Level[],
   bug: Bug | undefined,
@@ -49,7 +52,7 @@ export async function runLevels(
     testTimeout: 240_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    // Nothing is printed: the results are returned.
+    // It prints nothing; the results are returned.
     reporters: [{}],
   })
   const cancel = () => void vitest.cancelCurrentRun('keyboard-input')
@@ -61,8 +64,6 @@ export async function runLevels(
   } finally {
     signal.removeEventListener('abort', cancel)
     await vitest.close()
-    // A failed test is what is looked for here, not a failure of this program.
-    process.exitCode = undefined
   }
 }
 

@@ -8,20 +8,24 @@ import { loadInstruments } from './instruments.ts'
 import { accept, type Order, orderSchema, run } from './orders.ts'
 import { messageName, openQueues } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
-import { settingsOf } from './settings.ts'
-import { skewedClock } from './skewed-clock.ts'
+import { settingsOf, skewedClock } from './settings.ts'
 
 const { REDIS_URL: url = '' } = process.env
 const { name, prefix, bug, instruments, port, clockOffsetMs } = settingsOf(process.argv[2])
 const now = skewedClock(clockOffsetMs)
-const { log, around, telemetry, routes, close } = await loadInstruments(instruments, { name, kind: 'front', now })
+const { log, around, telemetry, routes, close } = await loadInstruments(instruments, {
+  name,
+  kind: 'front',
+  now,
+  prefix,
+})
 const store = new RedisStore(url, prefix)
 const queues = openQueues({ url, prefix, telemetry })
 
 const app = new Hono<{ Bindings: HttpBindings }>()
 routes?.(app as unknown as Hono)
 
-/** 202: accepted, and kept whatever happens now. The same order may be sent again; it is accepted once. */
+/** 202: accepted, and kept whatever happens now. The same order may be sent again, and is accepted once. */
 app.post('/orders', async (context) => {
   const correlation = context.req.header('x-correlation-id') ?? randomUUID()
   const body: unknown = await context.req.json().catch(() => undefined)
@@ -75,6 +79,6 @@ process.once('SIGTERM', () => {
     await close?.()
     process.disconnect?.()
   })
-  // Idle connections of clients would keep it open.
+  // Otherwise idle connections of clients would keep it open.
   if ('closeAllConnections' in server) server.closeAllConnections()
 })

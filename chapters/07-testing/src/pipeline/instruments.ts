@@ -1,35 +1,35 @@
 /**
- * Where logs, traces and metrics are put into the pipeline's processes. The pipeline knows none of them: it is handed a
- * module (`instruments` of `startPipeline`) that each process loads before all else, and calls what that exports.
+ * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing of them. Each process loads a
+ * module (`instruments` of `startPipeline`) before anything else, and calls what it exports.
  */
 import type { Telemetry } from 'bullmq'
 import type { Hono } from 'hono'
 
-/** Something that a process does and that takes time. */
+/** Something that a process does, and that takes time. */
 export interface Step {
-  /** A request of the front, a job of a worker, an effect in the store (`charge`, `take` …) within one of these. */
+  /** A request to the front, a job of a worker, or an effect (`charge`, `take` …) within one of these. */
   kind: 'request' | 'job' | 'effect'
-  /** `POST /orders`, the worker's stage, or the effect's name. */
+  /** `POST /orders`, the stage of the worker, or the name of the effect. */
   name: string
   order?: string | undefined
-  /** From the header `x-correlation-id`, or made by the front; the same in all processes. */
+  /** From the header `x-correlation-id`, or made by the front. It is the same in all processes. */
   correlation?: string | undefined
-  /** Of a job: the how manieth delivery this is, from 1. */
+  /** For a job: the number of this delivery, from 1. */
   delivery?: number
-  /** Of a request: the trace that the client says it is part of, as the W3C's header of this name has it. */
+  /** For a request: the client's trace, in the W3C's header of this name. */
   traceparent?: string | undefined
 }
 
-/** The part of a pino logger that is used. */
+/** What the pipeline uses of a pino logger. */
 export type Log = Record<'debug' | 'info' | 'warn' | 'error', (about: object, message: string) => void>
 
 export interface Instruments {
   log?: Log
   /** For BullMQ's queues and workers, such as `new BullMQOtel(…)`. */
   telemetry?: Telemetry
-  /** Surrounds each step: must call `run` once and return what it returns. */
+  /** Surrounds each step. It must call `run` once and return the result. */
   around?: <T>(step: Step, run: () => Promise<T>) => Promise<T>
-  /** Adds routes to the front before its own, such as /metrics or a middleware. */
+  /** Adds routes or middleware to the front, before its own. */
   routes?: (app: Hono) => void
   /** Awaited when the process ends in order. */
   close?: () => Promise<void>
@@ -39,16 +39,18 @@ export interface Identity {
   /** `front`, `payment 1`, `shipping 2` … */
   name: string
   kind: 'front' | 'payment' | 'shipping'
-  /** The process's wall clock in ms, wrong if it is told to be. */
+  /** The wall clock of the process, in ms. It is wrong when the process was told so. */
   now: () => number
+  /** All keys of the pipeline in Redis begin with it. */
+  prefix: string
 }
 
-/** What a module of instruments exports as `default`. */
+/** The default export of a module of instruments. */
 export type Instrument = (identity: Identity) => Instruments | Promise<Instruments>
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** Loads the module, or what does nothing when there is none. */
+/** Loads the module. Without one, nothing is logged or measured. */
 export async function loadInstruments(url: string | undefined, identity: Identity) {
   const given = url === undefined ? {} : await ((await import(url)) as { default: Instrument }).default(identity)
   const around: NonNullable<Instruments['around']> = given.around ?? ((_step, run) => run())

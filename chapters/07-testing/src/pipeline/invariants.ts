@@ -1,38 +1,42 @@
-/** What must hold whatever happens, checked from the recorded history: by `chaos` of the real thing, by `simulate` of every run. */
+/** What must hold whatever happens, checked on the recorded history: `chaos` checks the real pipeline, `simulate` every run. */
 import type { Entry } from './memory-store.ts'
 import { isFinal, type Order, type State } from './orders.ts'
 
-export const invariants = {
-  'no order lost': 'an order that was accepted ends as shipped, sold out or failed',
-  'charged once': 'who gets the goods pays once; who gets none has nothing to pay',
-  'stock never negative': 'what is left is what there was without what was taken, and never below 0',
-  'retries bounded': 'the bank is asked at most 5 times for an order that it does not accept',
-} as const
-export type Invariant = keyof typeof invariants
+export const invariantNames = [
+  /** An order that was accepted ends as shipped, sold out or failed. */
+  'no order lost',
+  /** A client who gets the goods pays once, and a client who gets none pays nothing. */
+  'charged once',
+  /** What is left is what there was without what was taken, and never below 0. */
+  'stock never negative',
+  /** The bank is asked at most five times for an order that it does not accept. */
+  'retries bounded',
+] as const
+export type Invariant = (typeof invariantNames)[number]
 
 export interface Violation {
   invariant: Invariant
-  /** Which order or item, what was seen and what was expected. */
+  /** Names the order or item, and what was seen. */
   detail: string
-  /** Which order, where it is one. */
+  /** The order's id, where it is about one. */
   order?: string
 }
 
 export interface Observed {
-  /** All that the store has performed, in its order. */
+  /** Everything that the store has performed, in its order. */
   history: readonly Entry[]
-  /** The orders that a client was told were accepted. */
+  /** The orders that were accepted, as far as the client was told. */
   accepted: readonly Order[]
-  /** By item: how many there were, and how many there are. */
+  /** The number of each item, at first and at the end. */
   stockBefore: Readonly<Record<string, number>>
   stockAfter: Readonly<Record<string, number>>
-  /** Stopped while something was still under way: then no order is lost yet. */
+  /** The run was stopped while something was still under way: no order is lost yet. */
   unfinished?: boolean
 }
 
 export const mostRefusals = 5
 
-/** The violations, in the order of the invariants; none when all is well. */
+/** Returns the violations, in the order of the invariants. */
 export function check({ history, accepted, stockBefore, stockAfter, unfinished = false }: Observed): Violation[] {
   const state = new Map<string, State>()
   const charges = new Map<string, Set<string>>()
@@ -44,7 +48,7 @@ export function check({ history, accepted, stockBefore, stockAfter, unfinished =
     if (effect.do === 'create' && answer === 'created') state.set(order, 'placed')
     else if (effect.do === 'advance' && answer === 'advanced') state.set(order, effect.state)
     else if (effect.do === 'charge' && answer === 'charged') {
-      // The bank books once for a key, however often it is asked.
+      // The bank books once for each key, however often it is asked.
       const keys = charges.get(order) ?? new Set()
       charges.set(order, keys.add(effect.key))
     } else if (effect.do === 'charge' && answer === 'unavailable') refused.set(order, 1 + (refused.get(order) ?? 0))

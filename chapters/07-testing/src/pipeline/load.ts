@@ -1,13 +1,13 @@
-/** A client that makes load: orders by the seed, sent at a steady rate, each until the front has accepted it. */
+/** A client that makes load: orders from a seed, at a steady rate, each sent again until the front has accepted it. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomFrom } from '@repo/common/async/random'
 import type { Order } from './orders.ts'
 
 const items = ['book', 'lamp', 'chair', 'table']
-/** Every so manieth order, from the fourth on, has a card that the bank never accepts. */
+/** The fourth order, and then one in fifty, has a card that the bank never accepts. */
 const refusedEvery = 50
 
-/** The same orders for the same seed. */
+/** Returns orders; the same for the same seed. */
 export function ordersOf(seed: number, count: number): Order[] {
   const random = randomFrom(seed)
   const below = (limit: number) => Math.floor(limit * random())
@@ -20,10 +20,10 @@ export function ordersOf(seed: number, count: number): Order[] {
   }))
 }
 
-/** More of each item than is ever ordered. */
+/** More of each item than anybody orders. */
 export const plenty: Record<string, number> = Object.fromEntries(items.map((item) => [item, 1e9]))
 
-/** So much of each item that most orders can be met, and some cannot. */
+/** Returns a stock that is enough for most of the orders, and not for all. */
 export function stockFor(orders: readonly Order[]): Record<string, number> {
   const stock: Record<string, number> = Object.fromEntries(items.map((item) => [item, 0]))
   for (const { item, quantity } of orders) stock[item] = (stock[item] ?? 0) + quantity
@@ -32,18 +32,17 @@ export function stockFor(orders: readonly Order[]): Record<string, number> {
 }
 
 export interface LoadOptions {
-  /** Of the front. */
+  /** The front's. */
   url: string
   orders: readonly Order[]
-  /** Orders per second at most; as fast as 64 at a time go when not given. */
+  /** Orders per second at most. By default they are sent as fast as 64 at a time can go. */
   rate?: number
   signal?: AbortSignal
-  /** Sent with each request, such as a correlation id. */
+  /** Headers of each request, such as a correlation id. */
   headersOf?: (order: Order) => Record<string, string>
   /** Called, and awaited, before the order with this index is sent for the first time. */
   onSend?: (at: number) => void | Promise<void>
-  /** Called when an order was accepted, with the milliseconds since it was first sent. */
-  onAccepted?: (order: Order, ms: number) => void
+  onAccepted?: (order: Order) => void
 }
 
 const atATime = 64
@@ -51,10 +50,10 @@ const requestTimeoutMs = 2_000
 const againMs = 50
 
 /**
- * Sends orders, each again and again until the front says that it has accepted it.
+ * Sends orders, each again and again until the front has accepted it.
  *
  * @returns when all are accepted
- * @throws an Error when the front refuses one as wrong
+ * @throws a RangeError when the front refuses an order as invalid
  */
 export async function placeOrders({
   url,
@@ -75,19 +74,18 @@ export async function placeOrders({
     const sending = place(order).finally(() => underWay.delete(sending))
     sending.catch(() => {})
     underWay.add(sending)
-    // From now on: what was late is not made good by a burst.
+    // From now on: a delay is not followed by a burst.
     if (rate !== undefined) nextMs = Math.max(nextMs, performance.now() - 20) + 1000 / rate
   }
   await Promise.all(underWay)
 
   async function place(order: Order) {
-    const begin = performance.now()
     while (!(await send(url, order, headersOf?.(order), signal))) await delay(againMs, undefined, { signal })
-    onAccepted?.(order, performance.now() - begin)
+    onAccepted?.(order)
   }
 }
 
-/** Sends orders at a steady rate, each under a name of its own, until the signal is aborted; rejected with its reason. */
+/** Sends orders at a steady rate, each with an id of its own, until the signal is aborted; rejected with its reason. */
 export async function keepPlacing(options: { url: string; rate: number; signal: AbortSignal }): Promise<never> {
   for (let round = 1; ; round++) {
     const orders = ordersOf(round, 1_000).map((order) => ({ ...order, id: `${order.id}-${round}` }))
@@ -95,7 +93,7 @@ export async function keepPlacing(options: { url: string; rate: number; signal: 
   }
 }
 
-/** Whether the front has accepted the order; if not, nobody knows what has become of it. */
+/** Returns whether the front has accepted the order. If not, nobody knows what has become of it. */
 async function send(
   url: string,
   order: Order,

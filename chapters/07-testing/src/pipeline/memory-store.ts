@@ -1,16 +1,16 @@
-/** The store's rules in memory, for the simulator and for tests: the same answers as the script in redis-store.ts. */
+/** The store in memory, for the simulator and for tests: it gives the same answers as the script in redis-store.ts. */
 import type { Answer, Effect, State } from './orders.ts'
 
-/** What the store itself performs; sending and acknowledging are the queue's. */
+/** The effects that the store performs; sending and acknowledging are up to the queue. */
 export type StoreEffect = Exclude<Effect, { do: 'send' | 'acknowledge' }>
 
-/** An effect that the store has performed, and what it answered: the history is a list of these, in the store's order. */
+/** An effect that the store has performed, and its answer. The history is a list of these, in the store's order. */
 export interface Entry {
   effect: StoreEffect
   answer: Answer
   /** The process that asked. */
   by: string
-  /** When it asked, by its own clock: for readers. The order of the list is the true one. */
+  /** When it asked, by its own clock. That is for readers: the true order is that of the list. */
   atMs: number
 }
 
@@ -26,7 +26,7 @@ export class MemoryStore {
     this.stock = new Map(Object.entries(stock))
   }
 
-  /** Performs one effect, in one step. */
+  /** Performs an effect in one step. */
   perform(effect: StoreEffect, by: string, atMs: number): Answer {
     const answer = this.#answer(effect)
     this.history.push({ effect, answer, by, atMs })

@@ -1,24 +1,25 @@
 /**
  * The order pipeline's logic, and nothing else: what is done with an order, step by step. No clock, no network, no Redis.
  *
- * A handler is a generator. It yields an effect, is handed the answer, and goes on; whoever runs it decides what performs an
+ * A handler is a generator. It yields an effect, is handed the answer, and goes on. The caller decides what performs an
  * effect: Redis in the real processes (redis-store.ts), a simulated network in the simulator, an array in a test. So the
- * same lines run everywhere, and may be stopped for ever between any two effects, as a killed process is.
+ * same lines run everywhere. The caller may also stop between any two effects and never go on, as a killed process does.
  *
- * Every effect can be performed twice and counts once: a job is delivered at least once, a request is repeated when its
- * answer was lost. That is the order's id as the key of what is done for it, and states that only move forward.
+ * Every effect may be performed twice and counts once, because a job is delivered at least once and a request is sent again
+ * when its answer was lost. Two things make that so: what is done for an order has the order's id as its key, and states
+ * only move forward.
  */
 import { z } from 'zod'
 
-/** The message between front and workers: what the producer sends and the consumer accepts. */
+/** The message between the front and the workers: what the producer sends and the consumer accepts. */
 export const orderSchema = z.object({
   id: z.string().regex(/^[A-Za-z][\w-]{0,63}$/, 'a letter, then up to 63 letters, digits, - and _'),
   item: z.string().regex(/^[a-z]{1,32}$/, '1 to 32 small letters'),
   quantity: z.int().min(1).max(100),
   cents: z.int().min(1).max(10_000_000),
-  /** `refused`: the simulated bank never accepts it, but answers that one should try later. */
+  /** `refused`: the simulated bank never accepts it, and answers that one should try later. */
   card: z.enum(['good', 'refused']),
-  /** What logs and traces of all processes have in common. */
+  /** The same id in the logs and traces of all processes. */
   correlation: z.string().max(64).optional(),
 })
 
@@ -28,14 +29,14 @@ export const stages = ['payment', 'shipping'] as const
 /** A kind of worker, and the queue it takes its jobs from. */
 export type Stage = (typeof stages)[number]
 
-/** How far an order is. A larger number is later. */
+/** The states of an order. A larger number is later. */
 export const states = { placed: 1, paid: 2, shipped: 3, 'sold out': 3, failed: 3 } as const
 export type State = keyof typeof states
 export const isFinal = (state: State | undefined): boolean => state !== undefined && states[state] === 3
 
 /** The five mistakes that can be switched on. */
 export const bugs = {
-  'lost-update': 'stock is read, reckoned with and written back: of two at once, one is forgotten',
+  'lost-update': 'stock is read, reduced and written back: of two at once, one is forgotten',
   'double-charge': 'the key of a charge is made for each delivery of the job, and not for the order',
   'early-ack': 'a job is acknowledged before its work, and not after it',
   'clock-order': 'of two states the one with the later wall-clock time wins, and not the one that comes later',
@@ -44,30 +45,30 @@ export const bugs = {
 export type Bug = keyof typeof bugs
 export const bugNames = Object.keys(bugs) as Bug[]
 
-/** What a handler asks to be done. Each is one atomic step where it is performed. */
+/** What a handler asks for. Each is one atomic step where it is performed. */
 export type Effect =
   /** Answers `created` or `known`. */
   | { do: 'create'; order: string; version: number }
-  /** Answers `charged`, `unavailable`, or `given up` when it has been tried `mostTries` times. Once for a key. */
+  /** Once for each key. Answers `charged`, `unavailable`, or `given up` after `mostTries` tries. */
   | { do: 'charge'; key: string; order: string; cents: number; card: Order['card']; mostTries: number }
-  /** Answers `refunded`. Once for an order. */
+  /** Once for each order. Answers `refunded`. */
   | { do: 'refund'; order: string; cents: number }
-  /** Answers `taken` or `sold out`. Once for an order. */
+  /** Once for each order. Answers `taken` or `sold out`. */
   | { do: 'take'; order: string; item: string; quantity: number }
-  /** Answers how many there are. Only a planted bug asks. */
+  /** Answers with the number of items. Only a planted bug asks. */
   | { do: 'read stock'; order: string; item: string }
   /** Answers `taken`. Only a planted bug asks. */
   | { do: 'write stock'; order: string; item: string; quantity: number; left: number }
-  /** Answers `advanced`, or `stale` when the order has a state of the same or a later version. */
+  /** Answers `advanced`, or `stale` when the order's state has the same or a later version. */
   | { do: 'advance'; order: string; state: State; version: number }
   /** Puts the order into the queue of a stage, once. Answers `sent`. */
   | { do: 'send'; to: Stage; order: Order }
-  /** The job is done, even if its worker dies now. Only a planted bug asks; else the end of the handler says so. */
+  /** The job is done, even if its worker dies now. Only a planted bug asks: otherwise the end of the handler says so. */
   | { do: 'acknowledge' }
 
 export type Answer = string | number
 
-/** What becomes of the job: it is done, or is delivered again after a while. */
+/** The job is done, or is to be delivered again after a while. */
 export type Outcome = { done: true } | { done: false; retryAfterMs: number }
 
 export type Handler = Generator<Effect, Outcome, Answer>
@@ -76,7 +77,7 @@ export interface Context {
   bug?: Bug | undefined
   /** The wall clock of the process, in ms; it may be wrong. */
   now: () => number
-  /** The how manieth delivery of this job this is, from 1. */
+  /** The number of this delivery of the job, from 1. */
   delivery: number
 }
 
@@ -84,10 +85,10 @@ const done: Outcome = { done: true }
 const mostTries = 5
 const backoffMs = (delivery: number) => 20 * 2 ** Math.min(delivery - 1, 5)
 
-/** Of two states of an order, the one with the larger version counts. */
+/** Of two states of an order, the one with the larger version wins. */
 const versionOf = (state: State, { bug, now }: Context) => (bug === 'clock-order' ? now() : states[state])
 
-/** The front's part. When it has ended, the order is accepted, and the client may be told so. */
+/** The front's part. When it has ended, the order is accepted, and the client may be told. */
 export function* accept(order: Order, context: Context): Handler {
   yield { do: 'create', order: order.id, version: versionOf('placed', context) }
   yield { do: 'send', to: 'payment', order }
@@ -131,7 +132,7 @@ function* takeCarelessly({ id, item, quantity }: Order): Generator<Effect, Answe
 
 export const handlers: Record<Stage, (order: Order, context: Context) => Handler> = { payment: pay, shipping: ship }
 
-/** Runs a handler to its end with what performs its effects. */
+/** Runs a handler to its end; `perform` performs its effects. */
 export async function run(handler: Handler, perform: (effect: Effect) => Answer | Promise<Answer>): Promise<Outcome> {
   let step = handler.next()
   while (!step.done) step = handler.next(await perform(step.value))

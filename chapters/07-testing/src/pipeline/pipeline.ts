@@ -6,8 +6,8 @@
  *     await pipeline.drained()
  *     await pipeline.store.stateOf(order.id)
  *
- * Each process is a `*.program.ts` of its own in a Node of its own. What happens in it is in orders.ts; logs, traces and
- * metrics are put in by `instruments` (instruments.ts).
+ * Each process is a program with a Node of its own. What it does with an order is in orders.ts. Logs, traces and metrics come
+ * from a module that it loads (instruments.ts).
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,32 +19,31 @@ import type { Queue } from 'bullmq'
 import { type Bug, type Order, type Stage, stages } from './orders.ts'
 import { openQueues } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
-import { type ProcessSettings, workerNames } from './settings.ts'
-import type { SetClock } from './skewed-clock.ts'
+import { type ProcessSettings, type SetClock, workerNames } from './settings.ts'
 
 export interface PipelineOptions {
-  /** How many there are of each item. */
+  /** The number of each item. */
   stock: Record<string, number>
-  /** Worker processes of each kind; 2 and 2. */
+  /** The number of worker processes of each kind; 2 and 2. */
   workers?: Record<Stage, number>
-  /** Jobs that a worker has at a time; 8. */
+  /** The number of jobs that a worker has at a time; 8. */
   concurrency?: number
-  /** How long a worker without a sign of life keeps its jobs; 30 s, as is BullMQ's own default. */
+  /** How long a worker without a sign of life keeps its jobs; 30 s, which is BullMQ's own default. */
   lockMs?: number
-  /** How long, in ms, the bank and the packers take at least and at most for an answer; simulated; 5 to 25. */
+  /** How long the simulated bank and packers take to answer, in ms; 5 to 25. */
   slowMs?: readonly [least: number, most: number]
   bug?: Bug | undefined
-  /** Of the front; a free one when not given. */
+  /** The front's port; a free one by default. */
   port?: number
   /** Puts a proxy between each process and Redis, for faults. */
   proxied?: boolean
-  /** A server of its own, that keeps what it has answered when it is killed; else REDIS_URL's, where it is set. */
+  /** Starts a Redis of its own that keeps what it has answered when it is killed; otherwise REDIS_URL is used, where it is set. */
   durable?: boolean
-  /** A module that exports an `Instrument` as default; every process loads it before it does anything else. */
+  /** A module whose default export is an `Instrument`; every process loads it before it does anything else. */
   instruments?: URL | string
   /** Added to the environment of every process, such as NODE_OPTIONS or LOG_LEVEL. */
   env?: NodeJS.ProcessEnv
-  /** By how many ms the clock of a process is wrong, by its name. */
+  /** By how many ms the clock of each process is wrong, by its name. */
   clocks?: Record<string, number>
   /** Called with each line that a process writes to either output. */
   onLine?: (name: string, line: string) => void
@@ -54,34 +53,34 @@ export interface PipelineOptions {
 }
 
 export interface Pipeline extends AsyncDisposable {
-  /** Of the front, as in http://127.0.0.1:34567. */
+  /** The front's, such as http://127.0.0.1:34567. */
   url: string
   redis: RedisServer
-  /** Of all keys of this pipeline. */
+  /** All keys of this pipeline begin with it. */
   prefix: string
-  /** A connection to the store of the owner's own: history, stock, states. */
+  /** The owner's own connection to the store: history, stock, states. */
   store: RedisStore
   queues: Record<Stage, Queue<Order>>
-  /** `front`, `payment 1`, `payment 2`, `shipping 1` …: the processes that run now. */
+  /** The processes that run now: `front`, `payment 1`, `payment 2`, `shipping 1` … */
   processes: ReadonlyMap<string, Program<unknown>>
-  /** With `proxied`: each process's link to Redis, by its name. */
+  /** With `proxied`: the link of each process to Redis, by its name. */
   links: ReadonlyMap<string, Link>
   /** SIGKILL; fulfilled when the process is dead. */
   kill: (name: string) => Promise<void>
-  /** Starts a worker again that was killed; fulfilled when it takes jobs. */
+  /** Starts a worker that was killed; fulfilled when it takes jobs again. */
   start: (name: string) => Promise<void>
-  /** Sets the clock of a process wrong; it stays so when the process is started again. */
+  /** Sets the clock of a process wrong. It stays wrong when the process is started again. */
   setClock: (name: string, offsetMs: number) => void
-  /** How many jobs wait, run, or wait for being tried again. */
+  /** Returns the number of jobs that wait, run, or wait for their next try. */
   pending: () => Promise<number>
-  /** Fulfilled when nothing is pending and nothing has happened for a moment; rejected after a minute, or `timeoutMs`. */
+  /** Fulfilled when nothing is pending and nothing has happened for a moment; rejected after `timeoutMs`, a minute by default. */
   drained: (options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<void>
 }
 
-/** Whoever is killed before it has ended in order loses its last log lines and spans; but after Ctrl-C nobody wants to wait. */
+/** A process that is killed instead loses its last log lines and spans. After Ctrl-C nobody wants to wait so long. */
 const stopTimeoutMs = 30_000
 const abortedStopTimeoutMs = 5_000
-/** In which nothing happens when all is done: longer than any step takes. */
+/** When nothing happens for so long, everything is done: it is longer than any step takes. */
 const quietMs = 300
 
 /**
@@ -93,7 +92,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const { workers = { payment: 2, shipping: 2 }, proxied = false, durable = false, signal } = options
   await using stack = new AsyncDisposableStack()
   signal?.throwIfAborted()
-  // Without the signal: it ends last, for the others need it to end in order.
+  // Without the signal: the processes need Redis to end in order, so it ends last.
   const redis = stack.use(await startRedis({ appendOnly: durable, own: durable }))
   const prefix = `orders-${randomUUID().slice(0, 8)}`
   const store = stack.use(new RedisStore(redis.url, prefix))
@@ -143,7 +142,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       if (stopping || processes.get(name) !== program) return
       options.onFailure?.(new Error(`${name} ended by itself, with ${signal ?? `exit code ${code}`}`))
     })
-    // The clock may have been set meanwhile.
+    // It may have been set meanwhile.
     setClock(name, offsets.get(name) ?? 0)
     if (name === 'front') port = program.info.port ?? 0
   }
@@ -158,7 +157,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   stack.defer(async () => {
     stopping = true
     for (const link of links.values()) link.heal()
-    // What is still starting is not among the processes yet.
+    // A process that is still starting is not in the map yet.
     await Promise.allSettled(starts)
     const programs = [...processes.values()]
     using _impatience = setTimeout(() => {
@@ -174,7 +173,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 
   const pending = async () => {
     let count = 0
-    // One after the other, in their order: an order on its way from one queue to the next is in one of them or in both.
+    // In the order of the stages: an order on its way to the next queue is then counted at least once.
     for (const stage of stages) count += await queues[stage].getJobCountByTypes('wait', 'active', 'delayed')
     return count
   }
@@ -212,7 +211,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   }
 }
 
-/** What the pipeline has written into a Redis that is not its own. */
+/** Removes what the pipeline has written to a Redis that is not its own. */
 async function removeKeys({ redis }: RedisStore, prefix: string) {
   for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 1_000 })) {
     if ((keys as string[]).length > 0) await redis.unlink(keys as string[])

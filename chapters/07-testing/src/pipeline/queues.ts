@@ -1,21 +1,21 @@
-/** The queues, for front and workers: what is put in, and what is taken out. */
+/** The queues, for the front and the workers: what is put in, and what is taken out. */
 import { type Job, Queue, type Telemetry, UnrecoverableError } from 'bullmq'
 import { type Order, orderSchema, type Stage, stages } from './orders.ts'
 
-/** A lost connection is made again soon, and commands wait for it. */
+/** A lost connection is soon made again, and commands wait for it. */
 export const connectionTo = (url: string) => ({
   url,
   maxRetriesPerRequest: null,
   retryStrategy: (attempt: number) => Math.min(20 * attempt, 200),
 })
 
-/** What the logs of both its ends call the message that puts an order into a stage's queue. */
+/** The name of the message that puts an order into the queue of a stage, in the logs of both its ends. */
 export const messageName = (stage: Stage, { id }: Order) => `${stage} ${id}`
 
 /**
- * The order in a job.
+ * Returns the order in a job.
  *
- * @throws UnrecoverableError when there is none: BullMQ does not deliver it again, for it would not become one
+ * @throws UnrecoverableError when it is no order: another delivery would not change that, so BullMQ gives the job up
  */
 export function orderIn({ data }: Pick<Job<unknown>, 'data'>): Order {
   const { data: order, error } = orderSchema.safeParse(data)
@@ -39,11 +39,11 @@ export function openQueues({ url, prefix, telemetry }: Settings) {
   const queues = Object.fromEntries(entries) as Record<Stage, Queue<Order>>
   return {
     queues,
-    /** Adds a job for an order to a stage's queue. The job's id is the order's: a second one is not added. */
+    /** Adds an order to the queue of a stage. The job's id is that of the order, so a second job is not added. */
     async send(stage: Stage, order: Order): Promise<'sent'> {
       await queues[stage].add(stage, order, {
         jobId: order.id,
-        // A charge that failed is tried again; when to stop is decided by the handler.
+        // The handler decides how often a charge that failed is tried.
         attempts: 1_000_000,
         backoff: { type: 'custom' },
       })

@@ -1,11 +1,11 @@
-/** The store in Redis: each effect is one script, which Redis runs as one step and enters into the history in that step. */
+/** The store in Redis: an effect is a script, which Redis runs in one step and enters into the history in the same step. */
 import { Redis } from 'ioredis'
 import type { Entry, StoreEffect } from './memory-store.ts'
 import type { Answer } from './orders.ts'
 
 /**
- * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON; the effect's name,
- * its order, and its own values. The rules are those of memory-store.ts, and a test holds the two together.
+ * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON, then the effect's
+ * name, its order, and its own values. The rules are those of memory-store.ts; a test compares the two.
  */
 const script = `
 local states, versions, stock, charges, tries, taken, history = unpack(KEYS)
@@ -56,7 +56,7 @@ return answer`
 
 const names = ['states', 'versions', 'stock', 'charges', 'tries', 'taken', 'history'] as const
 
-/** An effect's own values, in the script's order. */
+/** The effect's own values, in the order in which the script takes them. */
 function valuesOf(effect: StoreEffect): (string | number)[] {
   switch (effect.do) {
     case 'create':
@@ -76,9 +76,9 @@ function valuesOf(effect: StoreEffect): (string | number)[] {
   }
 }
 
-/** An entry as Redis keeps it. */
+/** An entry of the history in Redis. */
 export interface Recorded extends Entry {
-  /** When Redis performed it, by the one clock that nobody sets wrong. */
+  /** When Redis performed it, by the only clock that nobody sets wrong. */
   storeMs: number
 }
 
@@ -90,15 +90,15 @@ export class RedisStore implements AsyncDisposable {
   readonly #prefix: string
 
   /**
-   * Connects when it is first used. While Redis is away its commands wait, and one whose answer was lost is sent again: so
-   * each effect must count once, however often it is performed.
+   * Connects when it is first used. While Redis cannot be reached, commands wait, and a command whose answer was lost is sent
+   * again. So each effect must count once, however often it is performed.
    */
   constructor(url: string, prefix: string) {
     this.redis = new Redis(url, {
       maxRetriesPerRequest: null,
       retryStrategy: (attempt) => Math.min(20 * attempt, 200),
     })
-    // Reported by whoever waits for an answer.
+    // The commands that wait for an answer report it.
     this.redis.on('error', () => {})
     this.redis.defineCommand('perform', { numberOfKeys: names.length, lua: script })
     this.#scripted = this.redis as ScriptedRedis
@@ -120,12 +120,12 @@ export class RedisStore implements AsyncDisposable {
     return await this.#scripted.perform(...keys, entry, effect.do, effect.order, ...valuesOf(effect))
   }
 
-  /** All that has been performed from the entry with this index on, in the store's order. */
+  /** Everything that has been performed, from the entry with this index on, in the store's order. */
   async history(from = 0): Promise<Recorded[]> {
     return parsed(await this.redis.lrange(this.#key('history'), from, -1))
   }
 
-  /** History and stock of one and the same moment. */
+  /** History and stock at the same moment. */
   async snapshot(): Promise<{ history: Recorded[]; stock: Record<string, number> }> {
     const both = this.redis.multi().lrange(this.#key('history'), 0, -1).hgetall(this.#key('stock'))
     const [[, lines], [, stock]] = (await both.exec()) as [[null, string[]], [null, Record<string, string>]]
@@ -140,7 +140,7 @@ export class RedisStore implements AsyncDisposable {
     return counted(await this.redis.hgetall(this.#key('stock')))
   }
 
-  /** Undefined for an order that is not known. */
+  /** Undefined for an unknown order. */
   async stateOf(order: string): Promise<string | undefined> {
     return (await this.redis.hget(this.#key('states'), order)) ?? undefined
   }

@@ -1,26 +1,45 @@
-/** What a process of the pipeline is told when it starts, as JSON in its first argument. The URL of Redis is in REDIS_URL. */
+/** What a process of the pipeline is told: settings when it starts, as JSON in its first argument, and later its clock. */
 import { type Bug, type Stage, stages } from './orders.ts'
 
+/** The URL of Redis is in REDIS_URL. */
 export interface ProcessSettings {
   name: string
   /** Of all keys in Redis. */
   prefix: string
   bug?: Bug | undefined
-  /** URL of a module that exports an `Instrument`. */
+  /** The URL of a module that exports an `Instrument`. */
   instruments?: string | undefined
   clockOffsetMs: number
-  /** Of the front; 0 takes a free one. */
+  /** For the front; 0 takes a free one. */
   port: number
-  /** Of a worker: jobs at a time; how long it keeps a job without a sign of life. */
+  /** For a worker: the number of jobs at a time, and how long it keeps a job without a sign of life. */
   concurrency: number
   lockMs: number
-  /** Of a worker: how long, in ms, the bank or the packers take at least and at most; simulated. */
+  /** For a worker: how long the simulated bank or packers take, in ms. */
   slowMs: readonly [least: number, most: number]
 }
 
 /** Reads the first argument. */
 export const settingsOf = (argument: string | undefined) => JSON.parse(argument ?? '{}') as ProcessSettings
 
-/** `payment 1`, `payment 2`, `shipping 1` …: the names of so many worker processes of each kind. */
+/** Returns the names of the worker processes: `payment 1`, `payment 2`, `shipping 1` … */
 export const workerNames = (workers: Record<Stage, number>): string[] =>
   stages.flatMap((stage) => Array.from({ length: workers[stage] }, (_, at) => `${stage} ${at + 1}`))
+
+/** A message to a process of the pipeline: its clock is wrong by this offset from now on. */
+export interface SetClock {
+  clockOffsetMs: number
+}
+
+/**
+ * Returns the wall clock of this process, in ms. Its owner's messages set it wrong; the machine's own clock is left alone.
+ *
+ * @param offsetMs at first
+ */
+export function skewedClock(offsetMs = 0): () => number {
+  let offset = offsetMs
+  process.on('message', (message: Partial<SetClock>) => {
+    offset = message.clockOffsetMs ?? offset
+  })
+  return () => Date.now() + offset
+}

@@ -7,18 +7,17 @@ import type { StoreEffect } from './memory-store.ts'
 import { type Answer, type Effect, handlers, type Order, run, stages } from './orders.ts'
 import { connectionTo, messageName, openQueues, orderIn } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
-import { settingsOf } from './settings.ts'
-import { skewedClock } from './skewed-clock.ts'
+import { settingsOf, skewedClock } from './settings.ts'
 
 const { REDIS_URL: url = '' } = process.env
 const { name, prefix, bug, instruments, clockOffsetMs, concurrency, lockMs, slowMs } = settingsOf(process.argv[2])
 const stage = stages.find((known) => name.startsWith(known)) ?? 'payment'
 const now = skewedClock(clockOffsetMs)
-const { log, around, telemetry, close } = await loadInstruments(instruments, { name, kind: stage, now })
+const { log, around, telemetry, close } = await loadInstruments(instruments, { name, kind: stage, now, prefix })
 const store = new RedisStore(url, prefix)
 const queues = openQueues({ url, prefix, telemetry })
 
-/** The job is to be delivered again. */
+/** Thrown to have the job delivered again. */
 class TryAgain extends Error {
   readonly afterMs: number
   constructor(afterMs: number) {
@@ -27,7 +26,7 @@ class TryAgain extends Error {
   }
 }
 
-/** Of what is done outside: after it is done, its answer takes its time. Simulated; the same for the same order. */
+/** Returns how long the simulated bank or packers take to answer, in ms; the same for the same order. */
 function slowness({ do: name, order }: StoreEffect): number {
   if (!['charge', 'take', 'read stock'].includes(name)) return 0
   const [least, most] = slowMs
@@ -56,7 +55,7 @@ async function perform(effect: Effect, about: object, acknowledge: () => void): 
 async function processJob(job: Job<Order>): Promise<void> {
   const order = orderIn(job)
   const delivery = job.attemptsStarted
-  // Both ends of a message are logged with its name: what came first can then be told without clocks.
+  // Both ends of a message are logged with its name, so that readers can tell without clocks what came first.
   const about = { order: order.id, correlation: order.correlation, delivery, receives: messageName(stage, order) }
   const acknowledged = Promise.withResolvers<void>()
   const work = around({ kind: 'job', name: stage, ...about }, async () => {
@@ -66,7 +65,7 @@ async function processJob(job: Job<Order>): Promise<void> {
       sent ||= effect.do === 'send'
       return perform(effect, about, acknowledged.resolve)
     })
-    // One line for each job, with all there is to say: at the end, or where it is sent on.
+    // One line for each job, with everything: where the order is sent on, or else at the end.
     if (outcome.done) return log[sent ? 'debug' : 'info'](about, `${stage} done`)
     log.warn({ ...about, retryAfterMs: outcome.retryAfterMs }, `${stage} is tried again`)
     throw new TryAgain(outcome.retryAfterMs)
@@ -81,11 +80,11 @@ const worker = new Worker<Order>(stage, processJob, {
   concurrency,
   lockDuration: lockMs,
   stalledInterval: lockMs,
-  // When it is told of no job it looks for one itself so often, in s: what told it may have got lost with a connection.
+  // Without news of a job it looks for one itself after this time, in s: the news may be lost with a connection.
   drainDelay: 0.5,
-  // After it could not reach Redis; BullMQ's own 15 s would be most of a test.
+  // Its next try when it cannot reach Redis; BullMQ's own 15 s would be most of a test.
   runRetryDelay: 200,
-  // A job whose worker was killed is never given up.
+  // However often its workers are killed, a job is not given up.
   maxStalledCount: 1_000_000,
   settings: { backoffStrategy: (_attempt, _type, error) => (error instanceof TryAgain ? error.afterMs : 100) },
   ...(telemetry && { telemetry }),

@@ -1,7 +1,7 @@
 /**
- * A log file for each process of the pipeline: a JSON object on each line, with the order and the correlation id that all
- * processes share. Both ends of each message are logged with the message's name, so that whoever reads the logs of several
- * machines knows what came before what, whatever their clocks say.
+ * A log file for each process of the pipeline. Each line is a JSON object with the order and the correlation id, which all
+ * processes share. Both ends of a message are logged with the message's name. So a reader of the logs of several machines
+ * knows what came before what, whatever the clocks say.
  */
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
@@ -11,12 +11,12 @@ import type { Identity, Instruments } from '../pipeline/instruments.ts'
 
 const writeEveryMs = 100
 
-/** The file's name of a process's log. */
+/** The path of a process's log. */
 export const logFile = (folder: string, process: string) => join(folder, `${process.replaceAll(' ', '-')}.log`)
 
 export function watchLogs({ name, now }: Identity, folder: string): Instruments {
-  // In pieces, so that a process waits for no disk: what it logged in its last tenth of a second is lost when it is killed.
-  // Not pino's own destination: sonic-boom 4.2 measures all that is waiting again for each line.
+  // Written in pieces, so that the process does not wait for the disk. A process that is killed loses its last tenth of a second.
+  // Not by pino's own destination: for each line, sonic-boom 4.2 measures again everything that waits.
   const file = createWriteStream(logFile(folder, name), { flags: 'a' })
   const lines: string[] = []
   const write = () => {
@@ -33,10 +33,10 @@ export function watchLogs({ name, now }: Identity, folder: string): Instruments 
       },
     }),
     routes: (app) => {
-      // Asked once and not for each request: also what is not logged would cost.
+      // Checked once and not for each request: lines that are not logged would cost time too.
       if (!log.isLevelEnabled('debug')) return
       app.use('*', async (context, next) => {
-        // With all headers, as is useful and dangerous: the logger masks what is named like a secret.
+        // All headers are useful and dangerous: the logger masks what is named like a secret.
         log.debug({ method: context.req.method, path: context.req.path, headers: context.req.header() }, 'request')
         await next()
       })

@@ -1,6 +1,6 @@
 /**
- * Metrics for Prometheus, fetched from each process at a port of its own on loopback. The process writes the port into a
- * folder, as a target for Prometheus's service discovery by files (file_sd), and takes the file away when it ends in order.
+ * Metrics for Prometheus, which fetches them from each process at a port of its own on loopback. The process writes the port
+ * to a file, as a target for Prometheus's service discovery (file_sd), and removes the file when it ends in order.
  */
 import { once } from 'node:events'
 import { rename, rm, writeFile } from 'node:fs/promises'
@@ -10,17 +10,16 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@pro
 import type { Identity, Instruments } from '../pipeline/instruments.ts'
 import { type Stage, stages } from '../pipeline/orders.ts'
 import { openQueues } from '../pipeline/queues.ts'
-import { settingsOf } from '../pipeline/settings.ts'
 
-/** In seconds, from what Redis takes to what nobody waits for. */
+/** In seconds, from the time that Redis takes to a time that nobody waits. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-export async function watchMetrics({ name, kind }: Identity, folder: string): Promise<Instruments> {
+export async function watchMetrics({ name, kind, prefix }: Identity, folder: string): Promise<Instruments> {
   const registry = new Registry()
-  // Of Node itself: memory, CPU, garbage collection, and by how much the event loop is late.
+  // Node's own: memory, CPU, garbage collection, and how late the event loop is.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 })
   const registers = [registry]
-  // Few labels with few values: each combination is a series of its own, and an order's id would make millions.
+  // Few labels with few values: each combination is a series of its own, and order ids would make millions.
   const seconds = new Histogram({
     name: 'pipeline_step_seconds',
     help: 'How long requests and jobs took',
@@ -45,7 +44,7 @@ export async function watchMetrics({ name, kind }: Identity, folder: string): Pr
       seconds.observe(labels, (performance.now() - begin) / 1000)
     }
   }
-  const closeQueues = kind === 'front' ? watchQueues(registers) : async () => {}
+  const closeQueues = kind === 'front' ? watchQueues(registers, prefix) : async () => {}
 
   const server = createServer(async (_request, response) => {
     try {
@@ -56,7 +55,7 @@ export async function watchMetrics({ name, kind }: Identity, folder: string): Pr
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  // It is there for the process, and does not keep it running.
+  // The server does not keep the process running.
   server.unref()
   const address = server.address()
   const port = typeof address === 'object' ? address?.port : undefined
@@ -66,7 +65,7 @@ export async function watchMetrics({ name, kind }: Identity, folder: string): Pr
   await rename(`${target}.new`, target)
 
   return {
-    // What an effect took is asked of a trace.
+    // A trace says how long an effect took.
     around: ({ kind, name: step }, run) => (kind === 'effect' ? run() : measured({ kind, step }, run)),
     close: async () => {
       await rm(target, { force: true })
@@ -77,9 +76,8 @@ export async function watchMetrics({ name, kind }: Identity, folder: string): Pr
   }
 }
 
-/** The queues belong to no process; the front asks Redis about them whenever somebody fetches the metrics. */
-function watchQueues(registers: Registry[]): () => Promise<void> {
-  const { prefix } = settingsOf(process.argv[2])
+/** The queues belong to no process. The front asks Redis about them whenever somebody fetches the metrics. */
+function watchQueues(registers: Registry[], prefix: string): () => Promise<void> {
   const { queues, close } = openQueues({ url: process.env.REDIS_URL ?? '', prefix })
   const labelNames = ['queue'] as const
   const ask = async (gauge: Gauge<'queue'>, question: (stage: Stage) => Promise<number>) => {

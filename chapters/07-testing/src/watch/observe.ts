@@ -1,19 +1,19 @@
 /**
- * Logs, traces and metrics for the pipeline's processes, each on its own or all together: the module that `startPipeline`
- * hands to each process as `instruments`. What is wanted is said in the environment variable OBSERVE.
+ * Logs, traces and metrics for the pipeline's processes, one of them or all: the module that `startPipeline` hands to each
+ * process as `instruments`. The environment variable OBSERVE says what is wanted.
  */
 import type { Instrument, Instruments } from '../pipeline/instruments.ts'
 
 export interface Watched {
-  /** Folder for a log file of each process. */
+  /** The folder for the log file of each process. */
   logs?: string
-  /** Folder where each process writes where its metrics can be fetched, as Prometheus reads it (file_sd). */
+  /** The folder where each process writes the address of its metrics, for Prometheus (file_sd). */
   metrics?: string
-  /** The share of the orders that are traced, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** The share of the orders that is traced, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
   traces?: number
 }
 
-/** Options for `startPipeline` to have this watched. */
+/** Returns the options of `startPipeline` that switch the watching on. */
 export function observed(watched: Watched, env: NodeJS.ProcessEnv = {}) {
   return { instruments: new URL('./observe.ts', import.meta.url), env: { ...env, OBSERVE: JSON.stringify(watched) } }
 }
@@ -21,7 +21,7 @@ export function observed(watched: Watched, env: NodeJS.ProcessEnv = {}) {
 const observe: Instrument = async (identity) => {
   const { logs, metrics, traces } = JSON.parse(process.env.OBSERVE ?? '{}') as Watched
   const parts: Instruments[] = []
-  // Only what is wanted is loaded: each takes its time.
+  // Only what is wanted is loaded: each module takes its time.
   if (traces !== undefined) parts.push(await (await import('./traces.ts')).watchTraces(identity, traces))
   if (metrics !== undefined) parts.push(await (await import('./metrics.ts')).watchMetrics(identity, metrics))
   if (logs !== undefined) parts.push((await import('./logs.ts')).watchLogs(identity, logs))
@@ -29,7 +29,7 @@ const observe: Instrument = async (identity) => {
 }
 export default observe
 
-/** The first one is the outermost: its time contains that of the others. */
+/** The first part is the outermost: its time contains that of the others. */
 function combine(parts: Instruments[]): Instruments {
   const log = parts.find((part) => part.log)?.log
   const telemetry = parts.find((part) => part.telemetry)?.telemetry

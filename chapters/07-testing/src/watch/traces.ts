@@ -1,6 +1,6 @@
 /**
- * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command, each with the span that caused it
- * as its parent, also in another process. They are sent in batches by OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.
+ * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command. Its parent is the span that caused
+ * it, also in another process. Spans are sent in batches, by OTLP, to OTEL_EXPORTER_OTLP_ENDPOINT.
  */
 import { createRequire } from 'node:module'
 import {
@@ -34,7 +34,7 @@ import type { Identity, Instruments } from '../pipeline/instruments.ts'
 const exportEveryMs = 500
 
 /**
- * Registers a tracer for this process. The decision whether an order is traced is taken once, where its trace begins, and
+ * Registers a tracer for this process. Whether an order is traced is decided once, where its trace begins, and the decision
  * travels with the trace.
  *
  * @param share of the traces that begin here, 0 to 1
@@ -42,7 +42,7 @@ const exportEveryMs = 500
 export function startTracing(name: string, share: number): { close: () => Promise<void> } {
   const some = new TraceIdRatioBasedSampler(share)
   const root: Sampler = {
-    // A worker's waiting for its next job is nobody's effect, and would be a trace of its own again and again.
+    // A worker that waits for its next job would otherwise begin one trace after the other.
     shouldSample: (context, traceId, _name, kind) =>
       kind === SpanKind.INTERNAL ? { decision: SamplingDecision.NOT_RECORD } : some.shouldSample(context, traceId),
     toString: () => `requests: ${some}`,
@@ -67,11 +67,11 @@ export function startTracing(name: string, share: number): { close: () => Promis
 
 export function watchTraces({ name }: Identity, share: number): Instruments {
   const { close } = startTracing(name, 1)
-  // Wraps Redis's commands where a span is active. Of their text only the name: the library leaves the values of SET out, but
-  // not those of a script, and there whole orders would be sent to whoever keeps the traces.
+  // Wraps Redis commands where a span is active, and keeps only their names. The library leaves out the values of SET, but not
+  // those of a script: whole orders would be sent to the place that keeps the traces.
   const plain = Redis.prototype.sendCommand
   const redis = new IORedisInstrumentation({ dbStatementSerializer: (name) => name })
-  // The wrapping is done when ioredis is asked for this way, and holds for those who have imported it already.
+  // This call wraps the commands, also for modules that have imported ioredis already.
   createRequire(import.meta.url)('ioredis')
   const traced = Redis.prototype.sendCommand
   Redis.prototype.sendCommand = function (...command) {
@@ -83,13 +83,13 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
     telemetry: onlyWhatIsTraced(new BullMQOtel({ tracerName: 'bullmq' })),
     around: (step, run) => {
       const parent = step.traceparent ? propagation.extract(ROOT_CONTEXT, step) : context.active()
-      // Also where the client's header is none that can be read.
+      // Also where the client's header cannot be read.
       const begins = step.kind === 'request' && !trace.getSpan(parent)
-      // The dice are thrown here and not by a sampler, which would be handed a span's making first.
+      // The dice are thrown here: before a sampler is asked, most of a span has been made.
       if (begins ? Math.random() >= share : !isTraced(parent)) return run()
       const attributes = { 'order.id': step.order ?? '', 'correlation.id': step.correlation ?? '' }
       if (step.kind === 'job') {
-        // BullMQ has begun a span for it, as a child of the one that has sent the job.
+        // BullMQ has begun a span for the job, as a child of the span that sent it.
         trace.getActiveSpan()?.setAttributes({ ...attributes, 'messaging.delivery': step.delivery ?? 1 })
         return run()
       }
@@ -113,13 +113,13 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
   }
 }
 
-/** Also where the span is another process's: its mark comes with the request, or with the job. */
+/** True also where the span is in another process: the mark comes with the request or the job. */
 const isTraced = (active: Context) =>
   active !== ROOT_CONTEXT && ((trace.getSpanContext(active)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0
 
 /**
- * Most orders are not traced, and should not pay: for them no span is made, no context is kept, and nothing is added to their
- * jobs. Without this, tracing one order of a hundred costs nearly as much as tracing all.
+ * Most orders are not traced, and should not pay for it: no span is made for them, no context is kept, and nothing is added to
+ * their jobs. Without this, tracing one order in a hundred costs nearly as much as tracing all.
  */
 function onlyWhatIsTraced(telemetry: Telemetry<Context>): Telemetry<Context> {
   const { tracer, contextManager } = telemetry

@@ -2,9 +2,9 @@
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { chaos } from '../../src/chaos/chaos.ts'
-import { kindNames } from '../../src/chaos/faults.ts'
-import type { Invariant } from '../../src/pipeline/invariants.ts'
+import { type Struck, startChaos } from '../../src/chaos/chaos.ts'
+import { faultsOf, kindNames } from '../../src/chaos/faults.ts'
+import { check, type Invariant } from '../../src/pipeline/invariants.ts'
 import { type Bug, bugNames } from '../../src/pipeline/orders.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -23,13 +23,16 @@ describeReal('chaos', need, () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     const workers = { payment: 1, shipping: 2 }
     const settings = { seed, orders: 100, kinds: kindNames, workers, lockMs: 500, rate: 150, bug }
-    const report = await chaos(settings, { signal: new AbortController().signal })
-    const found = new Set(report.violations.map(({ invariant }) => invariant))
+    await using chaos = await startChaos(settings, { signal: new AbortController().signal })
+    const struck: Struck[] = []
+    for (const fault of faultsOf(settings)) struck.push(await chaos.strike(fault))
+    const outcome = await chaos.settle()
+    const found = new Set(check(outcome).map(({ invariant }) => invariant))
     expect(found, `seed ${seed}`).toContain(broken[bug])
     // And no other; but two who both do an order may find another stock: one ships it, and one refunds it.
     if (bug === 'lost-update') found.delete('charged once')
     expect(found.size, `seed ${seed}: ${[...found]}`).toBe(1)
-    for (const { kind, held, target } of report.faults)
+    for (const { kind, held, target } of struck)
       if (kind === 'kill') expect(held, `${target}, seed ${seed}`).toBeGreaterThan(0)
   })
 })

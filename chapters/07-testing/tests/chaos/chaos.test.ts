@@ -21,7 +21,7 @@ describe('the schedule of faults', () => {
     seed: fc.nat(),
     orders: fc.integer({ min: 50, max: 10_000 }),
     lockMs: fc.integer({ min: 200, max: 5_000 }),
-    kinds: fc.subarray(kinds, { minLength: 1 }),
+    kinds: fc.subarray([...kinds], { minLength: 1 }),
     workers: fc.record({ payment: fc.integer({ min: 1, max: 4 }), shipping: fc.integer({ min: 1, max: 4 }) }),
   })
 

@@ -2,8 +2,9 @@
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { chaos } from '../../src/chaos/chaos.ts'
+import { type Struck, startChaos } from '../../src/chaos/chaos.ts'
 import { faultsOf, kindNames } from '../../src/chaos/faults.ts'
+import { check } from '../../src/pipeline/invariants.ts'
 import { bug } from './planted.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -21,13 +22,16 @@ describeReal('the pipeline under fire', need, () => {
       bug,
       workers: { payment: 2, shipping: 2 },
     }
-    const report = await chaos(settings, { signal: new AbortController().signal })
-    expect(report.violations, `seed ${seed}`).toEqual([])
-    expect(report.endedMs.size).toBe(settings.orders)
-    expect(report.faults.map(({ atMs: _, held: __, ...fault }) => fault)).toEqual(faultsOf(settings))
+    await using chaos = await startChaos(settings, { signal: new AbortController().signal })
+    const struck: Struck[] = []
+    for (const fault of faultsOf(settings)) struck.push(await chaos.strike(fault))
+    const outcome = await chaos.settle()
+    expect(check(outcome), `seed ${seed}`).toEqual([])
+    expect(outcome.endedMs.size).toBe(settings.orders)
+    expect(struck.map(({ atMs: _, held: __, ...fault }) => fault)).toEqual(faultsOf(settings))
     // Faults that disturb nobody would prove nothing.
-    expect(report.repeated).toBeGreaterThan(0)
-    for (const { kind, held, target } of report.faults)
+    expect(outcome.repeated).toBeGreaterThan(0)
+    for (const { kind, held, target } of struck)
       if (kind === 'kill') expect(held, `${target}, seed ${seed}`).toBeGreaterThan(0)
   }, 240_000)
 })
