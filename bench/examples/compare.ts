@@ -3,15 +3,16 @@
  *
  * Run it, from anywhere in the repository:
  *
- *     pnpm --filter 04-celery start compare
- *     pnpm --filter 04-celery start compare --only rq,bee,bullmq
+ *     pnpm --filter bench start compare
+ *     pnpm --filter bench start compare --only rq,bee,bullmq
  *
  * Celery, RQ and Pyro take part where they are installed: sudo apt-get install python3-celery python3-redis python3-rq
  * python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install 'celery[redis]' rq Pyro4.
  *
- * Each queue has two worker processes and each remote object one. A small task adds two numbers; they are handed in in five
- * rounds, in turn with the other queues, all of a round at once, and every result is checked. The latency is that of one task after the other on an idle
- * queue, from the call to the result. A waiting task only waits. At last a worker is killed in the middle of a task.
+ * Each queue has two worker processes, each remote object one. A small task adds two numbers. There are five rounds; in each
+ * the contenders take turns, get all small tasks of the round at once, and every result is checked. Latency is measured on an
+ * idle queue with one task after the other, from the call to the result. A waiting task only waits. At the end each contender
+ * loses a worker that is in the middle of a task.
  *
  * Look for: what a queue costs against a plain call, and what it gives for that when a worker dies.
  */
@@ -24,6 +25,7 @@ import { startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import type { PostgresConnection } from '04-celery/postgres/postgres'
 import { newSecret } from '04-celery/remote/processes'
 import { compareAll, ratiosOf } from '../src/queues/compare.ts'
 import {
@@ -33,47 +35,49 @@ import {
   isTypeScript,
   startContender,
 } from '../src/queues/contenders.ts'
-import { chainOfFive, leaseMs } from '../src/queues/sides.ts'
+import { chainOfFive, leaseMs } from '../src/queues/engines.ts'
 
-/** Those that start quickly enough. */
+/** Those that start fast enough. */
 const quickNames: ContenderName[] = ['bullmq', 'rq', 'bee', 'remote', 'celery', 'rq-python', 'pyro']
 
 export default example(import.meta, {
   options: {
     tasks: wholeNumber(100, 1_000_000).default(10_000).describe('small tasks for each, in all rounds together'),
     naps: wholeNumber(1, 1_000).default(100).describe('waiting tasks for each'),
-    ms: wholeNumber(1, 10_000).default(50).describe('how long each of those waits'),
+    ms: wholeNumber(1, 10_000).default(50).describe('ms that each of those waits'),
     limit: wholeNumber(0, 600).default(15).describe('seconds to wait for the task of a killed worker; 0 kills none'),
     only: listOf(oneOf(...contenderNames), `some of ${contenderNames.join(',')}`)
       .optional()
-      .describe('not all of them'),
+      .describe('only these contenders'),
   },
   quick: { tasks: 200, naps: 20, ms: 20, limit: 0, only: quickNames },
 
   async run({ tasks, naps, ms, limit, only = contenderNames }, { signal, quick, print, picture }) {
+    // The servers, which must still answer when the contenders clean up.
     await using stack = new AsyncDisposableStack()
     const redis = stack.use(await startRedis())
     using bar = progress('starting workers', 1)
     const postgres = only.includes('pglite')
       ? stack.use(
-          // Like Redis it must still answer when the others tidy up.
-          await startProgram<{ port: number }>(new URL('../src/queues/pglite.program.ts', import.meta.url), {
+          await startProgram<PostgresConnection>(new URL('../src/queues/pglite.program.ts', import.meta.url), {
             untilReady: signal,
-            stopTimeoutMs: 1_000,
+            stopTimeoutMs: 2_000,
           }),
         )
       : undefined
-    const places = { redisUrl: redis.url, postgresPort: postgres?.info.port ?? 0, secret: newSecret() }
+    const servers = { redisUrl: redis.url, postgres: postgres?.info, secret: newSecret() }
     print(
       `${count(tasks)} small tasks and ${naps} waiting ones for each, Redis ${redis.version} at ${redis.maskedUrl} …`,
     )
-    const starting = only.map((name) => startContender(name, places, signal))
+
+    // Every contender starts its workers, then all are measured in turn.
+    const starting = only.map((name) => startContender(name, servers, signal))
     const started = await startAll(stack, starting)
     const contenders = started.flatMap((contender) => contender ?? [])
     const missing = only.filter((_, at) => started[at] === undefined)
 
     const remote = contenders.find(({ name }) => name === 'remote')?.address
-    const chain = remote === undefined ? undefined : await chainOfFive(remote, places.secret)
+    const chain = remote === undefined ? undefined : await chainOfFive(remote, servers.secret)
     const rows = await compareAll(contenders, {
       tasks,
       naps,
@@ -104,7 +108,7 @@ export default example(import.meta, {
           rows.flatMap(({ label, killed }) => (killed ? [[label, killed.begun, describeSurvival(killed)]] : [])),
         ),
         '',
-        `Where it can be set, a worker is taken for dead after ${leaseMs / 1_000} s. Such a task takes 1 s.`,
+        `Where this can be set, a worker is taken for dead after ${leaseMs / 1_000} s. The task takes 1 s.`,
       )
     }
     const ratios = ratiosOf(rows)
@@ -115,12 +119,13 @@ export default example(import.meta, {
       [ratios.remoteAtOnceToPyro, 'remote objects: calls at once against those of Pyro one after the other'],
     ]
     print('', ...said.flatMap(([value, text]) => (value === undefined ? [] : [`${times(value)}  ${text}`])))
-    if (chain) print(`${chain.answers}  answer for a chain of five remote calls that need each other's results`)
-    if (missing.length > 0) print(`Not here: ${missing.join(', ')}; --help says how to install them.`)
+    if (chain)
+      print(`${chain.answers}  answer for a chain of five remote calls, each with the result of the one before`)
+    if (missing.length > 0) print(`Not installed: ${missing.join(', ')}; --help says how to install them.`)
 
     const svg = barPlot({
       title: 'Small tasks per second',
-      subtitle: 'a round of them handed in at once, all results fetched; two worker processes, for objects one',
+      subtitle: 'handed in at once, all results fetched; two worker processes, for objects one',
       x: { label: 'tasks per second' },
       bars: rows.map(({ name, label, perSecond }) => ({
         name: label,

@@ -1,4 +1,4 @@
-/** Measures contenders side by side, in turn, on the same work. */
+/** Measures contenders in turn on the same work. */
 import { interleave, quantile } from '@repo/common/measure'
 import type { Contender, ContenderName, Survival } from './contenders.ts'
 
@@ -11,10 +11,10 @@ export interface Work {
   /** How long to wait for the task of a killed worker; 0 kills none. */
   limitMs: number
   rounds: number
-  /** In each round, how long one task after the other is sent. */
+  /** How long one task after the other is sent in each round. */
   oneMs: number
   signal: AbortSignal
-  /** Called with what is done now and how much of that is done. */
+  /** Called with what is going on and how much of it is done, from 0 to 1. */
   onProgress: (what: string, share: number) => void
 }
 
@@ -22,9 +22,9 @@ export interface Row {
   name: ContenderName
   label: string
   workers: number
-  /** Small tasks handed in at once, until all results are here. */
+  /** Small tasks, handed in at once, until all results are here. */
   perSecond: number
-  /** Of one task after the other, from the call to the result. */
+  /** Latencies of one task after the other, from the call to the result. */
   p50Ms: number
   p99Ms: number
   sequentialPerSecond: number
@@ -41,8 +41,8 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
   const round = ({ name, many, one }: Contender) => {
     let warm = false
     return async () => {
-      // The warm-up: fewer tasks at once, for some contenders are slow; but longer one after the other, for it takes some ten
-      // thousand calls until the engine has compiled all of a client and of its server.
+      // The warm-up has fewer tasks at once, because some contenders are slow, but more of them one after the other: V8 needs
+      // some ten thousand calls before it has compiled all of a client and its server.
       const took = await many(warm ? share : Math.ceil(share / 10))
       const samples = await one(warm ? oneMs : 6 * oneMs)
       if (warm) latencies.get(name)?.push(...samples)
@@ -62,7 +62,7 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
     napsMs.push(await contender.naps(naps, napMs))
   }
   onProgress('killing workers', 0)
-  // All at the same time: this is not about speed.
+  // All at the same time, because nobody measures speed here.
   const survivals = limitMs === 0 ? [] : await Promise.all(contenders.map(({ kill }) => kill(limitMs)))
   return contenders.map(({ name, label, workers }, at) => {
     const samples = latencies.get(name) ?? []
@@ -80,7 +80,7 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
   })
 }
 
-/** How many times as fast one is as another; undefined where one of them did not take part. */
+/** How many times faster one contender is than another; undefined if one of them did not take part. */
 export function ratiosOf(rows: Row[]) {
   const of = (name: ContenderName) => rows.find((row) => row.name === name)
   const ratio = (a?: number, b?: number) => (a === undefined || b === undefined ? undefined : a / b)

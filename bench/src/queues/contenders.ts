@@ -1,4 +1,4 @@
-/** Queues and remote objects side by side: each with its own client, its own worker processes, and the same work. */
+/** A contender is a queue, or a remote object, with its worker processes running, and the measurements it can take part in. */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -7,22 +7,24 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { aborted } from '@repo/common/async/abort'
+import { until } from '@repo/common/async/until'
 import { type Child, startProgram, startServer } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { findPython, type PythonModule } from '04-celery/celery/python'
 import { connect } from '04-celery/queue/connect'
-import { type KindName, kinds, type Places, type Side } from './sides.ts'
+import { type EngineClient, type EngineName, engines, type Servers } from './engines.ts'
+import type { TaskName } from './tasks.ts'
 
 /** What became of a task whose worker was killed in the middle of it. */
 export interface Survival {
   outcome: 'result' | 'error' | 'nothing'
   /** From the kill to the result or error. */
   ms: number
-  /** How often it was begun. */
+  /** How often the task was begun. */
   begun: number
-  /** Of the error. */
+  /** The error's. */
   message?: string | undefined
 }
 
@@ -31,21 +33,21 @@ export interface Contender extends AsyncDisposable {
   label: string
   /** Worker processes. */
   workers: number
-  /** Of the remote object. */
+  /** The remote object's. */
   address?: string | undefined
-  /** Hands in so many small tasks at once and returns the ms until all results are here. Throws when one is wrong. */
+  /** Hands in `count` small tasks at once. Returns the ms until all results are here; throws when one is wrong. */
   many: (count: number) => Promise<number>
-  /** One small task after the other for so long; the ms of each, from the call to the result. */
+  /** Sends one small task after the other for `budgetMs`. Returns the ms of each, from the call to the result. */
   one: (budgetMs: number) => Promise<number[]>
-  /** So many tasks at once that only wait, each for `ms`; returns the ms until all results are here. */
+  /** Hands in `count` tasks at once that only wait, each for `ms`. Returns the ms until all results are here. */
   naps: (count: number, ms: number) => Promise<number>
-  /** Kills the worker of a task in the middle of it, and waits for the result for at most `limitMs`. */
+  /** Kills the worker of a running task, and waits at most `limitMs` for the task's result. */
   kill: (limitMs: number) => Promise<Survival>
 }
 
 const labels = {
   bullmq: 'BullMQ on Redis',
-  layer: "this chapter's layer",
+  layer: "chapter 4's layer",
   pglite: 'BullMQ on PGlite',
   rq: 'our RQ',
   bee: 'bee-queue',
@@ -64,64 +66,66 @@ const peers: Partial<Record<ContenderName, PythonModule>> = {
   pyro: 'Pyro4',
 }
 
-/** Every contender, the Python ones last. */
+/** Every contender, those in Python last. */
 export const contenderNames = Object.keys(labels) as ContenderName[]
 
-/** Whether it is one of ours, and not one of Python's. */
-export const isTypeScript = (name: ContenderName): name is KindName => Object.hasOwn(kinds, name)
-/** Objects are called, not queued for: one process has them. */
+/** Whether it is written in TypeScript. */
+export const isTypeScript = (name: ContenderName): name is EngineName => Object.hasOwn(engines, name)
+/** A remote object lives in one process. */
 const workerCount = (name: ContenderName) => (name === 'remote' || name === 'pyro' ? 1 : 2)
 const slowMs = 1_000
-/** No measurement takes longer. */
-const mostMs = 300_000
+/** A measurement that takes longer fails. */
+const longestMs = 300_000
 const closeMs = 2_000
 
 /** Starts a contender's workers and client; undefined where Python does not have it. */
 export async function startContender(
   name: ContenderName,
-  places: Places,
+  servers: Servers,
   signal: AbortSignal,
 ): Promise<Contender | undefined> {
-  return isTypeScript(name) ? await startSide(name, places, signal) : await startPeer(name, places.redisUrl, signal)
+  return isTypeScript(name) ? await startEngine(name, servers, signal) : await startPeer(name, servers.redisUrl, signal)
 }
 
-async function startSide(name: KindName, places: Places, signal: AbortSignal): Promise<Contender> {
+async function startEngine(name: EngineName, servers: Servers, signal: AbortSignal): Promise<Contender> {
   await using stack = new AsyncDisposableStack()
-  const queue = `compare-${name}-${randomUUID()}`
+  const queue = `bench-${name}-${randomUUID()}`
   const start = () =>
     startProgram<{ address?: string }>(new URL('./worker.program.ts', import.meta.url), {
       args: [name, queue],
-      env: { PLACES: JSON.stringify(places) },
-      // Interrupted, they still answer the one who tidies up.
+      env: { SERVERS: JSON.stringify(servers) },
+      // After Ctrl-C they must still serve the client that cleans up.
       untilReady: signal,
       stopTimeoutMs: closeMs,
     })
   const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
   const address = workers[0]?.info.address
-  // For each measurement a client of its own, as Python has: one that only waits for its turn would still cost the others time.
-  async function using<T>(use: (side: Side) => Promise<T>, stop?: AbortSignal): Promise<T> {
+  // Each measurement opens a client of its own, as in Python: one that waits for its turn would cost the others time.
+  async function using<T>(use: (client: EngineClient) => Promise<T>, stop?: AbortSignal): Promise<T> {
     const late = new AbortController()
-    const opening = kinds[name].open(places, queue, address ?? '', late.signal)
+    const opening = engines[name].open(servers, queue, address ?? '', late.signal)
     try {
       return await Promise.race([
         opening.then(use),
         ...(stop ? [aborted(stop)] : []),
-        delay(mostMs, undefined, { signal: late.signal }).then(() => {
-          throw new Error(`${labels[name]}: no results within ${mostMs / 1_000} s`)
+        delay(longestMs, undefined, { signal: late.signal }).then(() => {
+          throw new Error(`${labels[name]}: no results within ${longestMs / 1_000} s`)
         }),
       ])
     } finally {
       late.abort()
-      // Closed in the middle of a call, some clients wait for ever for its end.
-      const closed = opening.then((side) => side.close()).catch(() => {})
+      // Some clients, closed in the middle of a call, wait for its end for ever.
+      const closed = opening.then((client) => client.close()).catch(() => {})
       await Promise.race([closed, delay(closeMs, undefined, { ref: false })])
     }
   }
-  stack.defer(() => using(async (side) => void (await side.clear?.()), AbortSignal.timeout(closeMs)).catch(() => {}))
+  stack.defer(() =>
+    using(async (client) => void (await client.clear?.()), AbortSignal.timeout(closeMs)).catch(() => {}),
+  )
 
-  async function timed(side: Side, task: 'add' | 'nap', argsLists: unknown[][], expected: unknown[]) {
+  async function timed(client: EngineClient, task: TaskName, argsLists: unknown[][], expected: unknown[]) {
     const begin = performance.now()
-    const results = await side.call(task, argsLists)
+    const results = await client.call(task, argsLists)
     const ms = performance.now() - begin
     if (results.length !== expected.length || results.some((result, at) => result !== expected[at])) {
       throw new Error(`${labels[name]} returned wrong results`)
@@ -135,37 +139,32 @@ async function startSide(name: KindName, places: Places, signal: AbortSignal): P
     workers: workers.length,
     address,
     many: (count) =>
-      using(async (side) => {
-        const numbers = Array.from({ length: count }, (_, at) => at)
-        await timed(side, 'add', [[0, 0]], [0])
-        const argsLists = numbers.map((at) => [at, 1])
-        return await timed(
-          side,
-          'add',
-          argsLists,
-          numbers.map((at) => at + 1),
-        )
+      using(async (client) => {
+        await timed(client, 'add', [[0, 0]], [0])
+        const argsLists = Array.from({ length: count }, (_, at) => [at, 1])
+        const sums = Array.from({ length: count }, (_, at) => at + 1)
+        return await timed(client, 'add', argsLists, sums)
       }, signal),
     one: (budgetMs) =>
-      using(async (side) => {
+      using(async (client) => {
         const samples: number[] = []
-        await timed(side, 'add', [[0, 0]], [0])
+        await timed(client, 'add', [[0, 0]], [0])
         const end = performance.now() + budgetMs
         while (performance.now() < end) {
           const begin = performance.now()
-          const [result] = await side.call('add', [[1, 2]])
+          const [result] = await client.call('add', [[1, 2]])
           samples.push(performance.now() - begin)
           if (result !== 3) throw new Error(`${labels[name]} returned a wrong result`)
         }
         return samples
       }, signal),
     naps: (count, ms) =>
-      using(async (side) => {
-        await timed(side, 'nap', Array(count).fill([1]), Array(count).fill(1))
-        return await timed(side, 'nap', Array(count).fill([ms]), Array(count).fill(ms))
+      using(async (client) => {
+        await timed(client, 'nap', Array(count).fill([1]), Array(count).fill(1))
+        return await timed(client, 'nap', Array(count).fill([ms]), Array(count).fill(ms))
       }, signal),
     kill: (limitMs) =>
-      using((side) => killOne(workers, (file) => side.call('slow', [[file, slowMs]]), limitMs), signal),
+      using((client) => killOne(workers, (file) => client.call('slow', [[file, slowMs]]), limitMs), signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -177,8 +176,8 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
   const peer = name === 'rq-python' ? 'rq' : name
   const script = fileURLToPath(new URL('./peers.py', import.meta.url))
   const cwd = fileURLToPath(new URL('.', import.meta.url))
-  const queue = `compare-${name}-${randomUUID()}`
-  // The URL has a password: not on the command line, which everybody may read.
+  const queue = `bench-${name}-${randomUUID()}`
+  // The URL contains a password, and any user may read a command line.
   const env = {
     REDIS_URL: redisUrl,
     QUEUE: queue,
@@ -190,7 +189,7 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
     '-m',
     'celery',
     '-A',
-    'compare_peers',
+    'peers',
     'worker',
     '--loglevel',
     'ERROR',
@@ -221,7 +220,7 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
       cwd,
       env: { ...process.env, ...env },
       signal: stop,
-      timeout: mostMs,
+      timeout: longestMs,
       maxBuffer: 64 << 20,
     })
     return JSON.parse(stdout) as T
@@ -243,7 +242,7 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
   }
 }
 
-/** Removes what a queue in Python leaves: all its keys have the queue's name in theirs, and RQ lists it with the others. */
+/** Removes what a queue in Python leaves: keys that contain the queue's name, and its entries in RQ's own sets. */
 async function removeKeys(redisUrl: string, queue: string) {
   const redis = await connect(redisUrl)
   for await (const found of redis.scanStream({ match: `*${queue}*`, count: 1_000 })) {
@@ -256,7 +255,7 @@ async function removeKeys(redisUrl: string, queue: string) {
   redis.disconnect()
 }
 
-/** Sends a task that notes in a file who begins it, kills that worker with all its processes, and waits. */
+/** Sends a task that writes into a file who begins it, kills that worker with all its processes, and waits. */
 async function killOne(workers: Child[], send: (file: string) => Promise<unknown>, limitMs: number): Promise<Survival> {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'begun')
@@ -266,20 +265,18 @@ async function killOne(workers: Child[], send: (file: string) => Promise<unknown
     () => ({ outcome: 'result' }),
     (error: Error) => ({ outcome: 'error', message: lastLine(error.message) }),
   )
-  const deadline = performance.now() + 30_000
-  while ((await begun()).length === 0) {
-    if (performance.now() > deadline) throw new Error('the task to be killed was not begun within 30 s')
-    await delay(10)
-  }
-  // Its process and that one's parent: RQ starts a process for a task, Celery has some ready.
-  const pids = (await begun())[0]?.split(' ').map(Number) ?? []
+  const [first = ''] = await until(async () => ((await begun()).length > 0 ? begun() : undefined), {
+    what: 'the task to be killed to begin',
+  })
+  // The task's process and its parent: RQ starts a process for each task, Celery keeps some ready.
+  const pids = first.split(' ').map(Number)
   const victim = workers.find(({ pid }) => pids.includes(pid))
   const killedAt = performance.now()
   for (const pid of [-(victim?.pid ?? 0), pids[0] ?? 0]) {
     try {
       if (pid !== 0) process.kill(pid, 'SIGKILL')
     } catch {
-      // Gone with the group.
+      // It died with its group.
     }
   }
   const nothing = new AbortController()
@@ -293,9 +290,9 @@ async function killOne(workers: Child[], send: (file: string) => Promise<unknown
 
 const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? ''
 
-/** What became of it, for a reader. */
+/** Says in a few words what became of the task. */
 export function describeSurvival({ outcome, ms, message = '' }: Survival): string {
   if (outcome === 'result') return `run again: the result after ${(ms / 1_000).toFixed(1)} s`
   if (outcome === 'error') return `an error for the caller, at once: ${message.replace(/(:\/\/\S+?):\d+/, '$1')}`
-  return `nothing`
+  return 'nothing'
 }

@@ -1,7 +1,7 @@
-"""Celery, RQ and Pyro for `compare`: the same work as src/compare-tasks.ts, with the real libraries.
+"""Celery, RQ and Pyro: the work of tasks.ts done by the real libraries.
 
-    compare_peers.py work rq|rq-simple|pyro       a worker, until it is killed (Celery's: celery -A compare_peers worker)
-    compare_peers.py many|one|naps|slow PEER …    a client: does it once and prints how long it took, as JSON
+    peers.py work rq|rq-simple|pyro       a worker, until it is killed (Celery's: celery -A peers worker)
+    peers.py many|one|naps|slow PEER …    a client: measures once and prints how long it took, as JSON
 
 REDIS_URL is the Redis, QUEUE the name of the queue, PYRO_URI the Pyro object.
 """
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 REDIS_URL = os.environ.get("REDIS_URL", "")
 QUEUE = os.environ.get("QUEUE", "")
-PEER = sys.argv[2] if len(sys.argv) > 2 and sys.argv[0].endswith("compare_peers.py") else "celery"
+PEER = sys.argv[2] if len(sys.argv) > 2 and sys.argv[0].endswith("peers.py") else "celery"
 
 
 def add(a, b):
@@ -37,7 +37,7 @@ TASKS = {"add": add, "nap": nap, "slow": slow}
 
 
 def new_id():
-    """Becomes part of a key's name; by the queue's name whoever tidies up finds the key."""
+    """Becomes part of a key's name. The queue's name in it lets the clean-up find the key."""
     return f"{QUEUE}:{uuid.uuid4()}"
 
 
@@ -46,14 +46,14 @@ class CeleryPeer:
         from celery import Celery
         from celery.signals import worker_ready
 
-        self.app = Celery("compare_peers", broker=REDIS_URL, backend=REDIS_URL)
+        self.app = Celery("peers", broker=REDIS_URL, backend=REDIS_URL)
         self.app.conf.update(
             task_default_queue=QUEUE,
             task_serializer="json",
             accept_content=["json"],
             result_expires=60,
             worker_redirect_stdouts=False,
-            # A task belongs to its worker until it is done. What a dead worker had is given out again after this time.
+            # A task belongs to its worker until it is done, and a dead worker's task is given to another after 3 s.
             task_acks_late=True,
             broker_transport_options={"visibility_timeout": 3, "global_keyprefix": f"{QUEUE}:"},
         )
@@ -84,7 +84,7 @@ class RQPeer:
 
     def call(self, task, args_lists):
         prepare = lambda args: self.rq.Queue.prepare_data(
-            f"compare_peers.{task}", args, result_ttl=600, job_id=new_id()
+            f"peers.{task}", args, result_ttl=600, job_id=new_id()
         )
         finished = self.rq.registry.FinishedJobRegistry(queue=self.queue)
         before = self.redis.zcard(finished.key)
@@ -92,7 +92,7 @@ class RQPeer:
         if len(jobs) == 1:
             while jobs[0].get_status() not in ("finished", "failed"):
                 time.sleep(0.001)
-        # Not until the queue is empty: for a moment a job is neither in it nor among the started ones.
+        # An empty queue says nothing: for a moment a job is neither in it nor among the started ones.
         while self.redis.zcard(finished.key) < before + len(jobs):
             time.sleep(0.005)
         return [job.result for job in self.rq.job.Job.fetch_many([job.id for job in jobs], connection=self.redis)]
@@ -106,7 +106,7 @@ class PyroPeer:
 
     def work(self):
         exposed = type("Tasks", (), {name: staticmethod(function) for name, function in TASKS.items()})
-        # Calls that wait wait in threads of the daemon; 40 when nothing is said.
+        # Each waiting call takes a thread of the daemon; the default is 40.
         self.Pyro4.config.THREADPOOL_SIZE = 200
         daemon = self.Pyro4.Daemon(host="127.0.0.1", port=0)
         print(daemon.register(self.Pyro4.expose(exposed)), flush=True)

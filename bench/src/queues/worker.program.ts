@@ -1,9 +1,9 @@
-/** A worker of one of the queues that `compare` weighs. Arguments: its kind and the queue's name; PLACES is a Places as JSON. */
+/** A worker of one engine. Arguments: the engine and the queue's name; SERVERS is a Servers as JSON. */
 import { ready } from '@repo/common/process/ready'
-import { type KindName, kinds, type Places } from './sides.ts'
+import { type EngineName, engines, type Servers } from './engines.ts'
 
-const [kind = '', queue = ''] = process.argv.slice(2)
-const worker = await kinds[kind as KindName].work(JSON.parse(process.env.PLACES ?? '') as Places, queue)
+const [engine = '', queue = ''] = process.argv.slice(2)
+const worker = await engines[engine as EngineName].work(JSON.parse(process.env.SERVERS ?? '') as Servers, queue)
 process.once('SIGTERM', async () => {
   await worker.stop()
   process.exit()

@@ -1,7 +1,7 @@
-"""The Exchange of remote-rates.ts on Pyro 4, to compare with.
+"""The Exchange of chapter 4 on Pyro 4, to compare with.
 
-    remote-pyro.py serve FOLDER       serves it on a free loopback port, and prints the object's URI
-    remote-pyro.py call URI COUNT     asks for COUNT rates one after the other, then in batches, and prints both times
+    pyro.py serve FOLDER       serves it on a free loopback port, and prints the object's URI
+    pyro.py call URI COUNT     asks for COUNT rates one after the other, then in batches, and prints both rates of calls
 """
 
 import json

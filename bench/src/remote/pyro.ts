@@ -1,4 +1,4 @@
-/** The same object on Pyro 4 in Python, to compare with. */
+/** The exchange of chapter 4's remote objects on Pyro 4, in Python. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -6,22 +6,22 @@ import { startServer } from '@repo/common/process/child'
 import { type Rate, ratesFolder } from '@repo/common/workloads/rates'
 import { findPython } from '04-celery/celery/python'
 
-export interface PyroMeasurement {
+export interface PyroRates {
   /** What every call returned. */
   rate: Rate
-  /** One client, waiting for each call. */
+  /** Calls of a client that waits for each. */
   sequentialPerSecond: number
-  /** The same client, a thousand calls in a batch. */
+  /** Calls of the same client in batches of a thousand. */
   batchPerSecond: number
 }
 
 export interface Pyro extends AsyncDisposable {
   version: string
-  /** Starts a client that asks for a rate `count` times in each way, and times that without its own start. */
-  measure: (count: number) => Promise<PyroMeasurement>
+  /** Starts a client that asks for a rate `count` times in each way. Its own start does not count. */
+  measure: (count: number) => Promise<PyroRates>
 }
 
-/** Starts a Pyro daemon on a free loopback port; undefined where no Python has Pyro 4. */
+/** Starts a Pyro daemon on a free loopback port; undefined if no Python has Pyro 4. */
 export async function startPyro(signal?: AbortSignal): Promise<Pyro | undefined> {
   const python = await findPython('Pyro4', signal)
   if (!python) return undefined
@@ -40,7 +40,7 @@ export async function startPyro(signal?: AbortSignal): Promise<Pyro | undefined>
     version: python.version,
     async measure(count) {
       const { stdout } = await promisify(execFile)(python.command, [script, 'call', uri, String(count)], { signal })
-      return JSON.parse(stdout) as PyroMeasurement
+      return JSON.parse(stdout) as PyroRates
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }

@@ -1,4 +1,4 @@
-/** The comparison: every queue does the same work, and what it says of a killed worker is true. */
+/** The comparison: every contender does the same work, and what is said of a killed worker is true. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
@@ -10,10 +10,10 @@ import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import type { Row, ratiosOf } from '../../src/queues/compare.ts'
 import { describeSurvival } from '../../src/queues/contenders.ts'
-import { kinds } from '../../src/queues/sides.ts'
+import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
 
-const chapter = fileURLToPath(new URL('../../../chapters/04-celery', import.meta.url))
+const bench = fileURLToPath(new URL('../..', import.meta.url))
 const redis = process.env.REDIS_URL ?? (await findRedisServer())
 const found = await Promise.all((['celery', 'rq', 'Pyro4'] as const).map((module) => findPython(module)))
 interface Result {
@@ -24,11 +24,11 @@ interface Result {
   picture: string
 }
 
-/** On a Redis of its own, as a reader's may be: nothing is left there. */
+/** On a Redis like a reader's own: nothing may be left there. */
 async function compare(...args: string[]): Promise<Result> {
   await using server = await startRedis({ own: true })
   const options = { timeoutMs: 300_000, env: { REDIS_URL: server.url } }
-  const run = await runExample(chapter, 'compare', ['--quick', '--json', ...args], options)
+  const run = await runExample(bench, 'compare', ['--quick', '--json', ...args], options)
   expect(run).toMatchObject({ code: 0 })
   expect(await run.leftBehind()).toEqual([])
   using client = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => client.disconnect() })
@@ -72,12 +72,12 @@ describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis,
 describeReal('bee-queue', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   it('finishes its task when Redis is restarted, and takes others once it is opened again', async () => {
     await using server = await startRedis({ appendOnly: true, own: true })
-    const places = { redisUrl: server.url, postgresPort: 0, secret: '' }
+    const servers = { redisUrl: server.url, secret: '' }
     const { signal } = new AbortController()
     await using stack = new AsyncDisposableStack()
-    const worker = await kinds.bee.work(places, 'q')
+    const worker = await engines.bee.work(servers, 'q')
     stack.defer(async () => void (await worker.stop()))
-    const open = async () => stack.adopt(await kinds.bee.open(places, 'q', '', signal), (side) => side.close())
+    const open = async () => stack.adopt(await engines.bee.open(servers, 'q', '', signal), (client) => client.close())
     const before = await open()
     expect(await before.call('add', [[1, 2]])).toEqual([3])
     const nap = before.call('nap', [[4_000]])
@@ -87,7 +87,7 @@ describeReal('bee-queue', { name: 'a Redis server', found: redis, install: insta
     await server.server?.exited
     await server.restart()
     expect(await nap).toEqual([4_000])
-    // It has loaded its scripts into the Redis that was there when it started.
+    // It loaded its scripts into the Redis that ran when it started.
     await expect(before.call('add', [[1, 2]])).rejects.toThrow(/NOSCRIPT/)
     const after = await open()
     expect(await after.call('add', [[2, 3]])).toEqual([5])
@@ -145,19 +145,19 @@ describe('compare', () => {
     [['--tasks', '1'], 'error: --tasks: received "1"; accepts a whole number from 100 to 1000000'],
     [['--limit', '-1'], 'error: --limit: received "-1"; accepts a whole number from 0 to 600'],
   ])('refuses %j in one line with exit code 2', async (args, message) => {
-    const { code, stderr } = await runExample(chapter, 'compare', args)
+    const { code, stderr } = await runExample(bench, 'compare', args)
     expect(code).toBe(2)
     expect(stderr).toContain(message)
   })
 
   it('explains itself, and leaves nothing after Ctrl-C', async () => {
-    const { code, stdout } = await runExample(chapter, 'compare', ['--help'])
+    const { code, stdout } = await runExample(bench, 'compare', ['--help'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^compare: [\s\S]*python3-pyro4[\s\S]*Look for: [\s\S]*--only …/)
     const args = ['--only', 'bullmq,rq,bee']
     // While the workers start, and in the middle of the measurements.
     for (const interruptWhen of [/small tasks and/, /small tasks .* %/]) {
-      const run = await runExample(chapter, 'compare', args, { interruptWhen })
+      const run = await runExample(bench, 'compare', args, { interruptWhen })
       expect(run).toMatchObject({ code: 130 })
       expect(await run.leftBehind()).toEqual([])
     }

@@ -1,45 +1,46 @@
 /**
- * The queues in TypeScript that `compare` weighs: for each the client's side, and what a worker process does. Each loads its
- * library only when it is used: there are many worker processes.
+ * The queues, and the remote objects, that are written in TypeScript: for each one what its client does and what its worker
+ * process does. Each loads its library only when it is used, because there are many worker processes.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type PostgresConnection, pglitePolling } from '04-celery/postgres/postgres'
 import { connect, type RemoteServer, serve } from '04-celery/remote/remote'
 import { openQueue, work } from '04-celery/rq/rq'
 import { RpcTarget } from 'capnweb'
 import { z } from 'zod'
-import { type CompareTask, compareTasks, runTask } from './tasks.ts'
+import { runTask, type TaskName, tasks } from './tasks.ts'
 
 /** Where the servers are. */
-export interface Places {
+export interface Servers {
   redisUrl: string
-  /** A PostgreSQL's. */
-  postgresPort: number
+  /** Undefined when nobody uses PostgreSQL. */
+  postgres?: PostgresConnection | undefined
+  /** What the remote object asks its clients for. */
   secret: string
 }
 
-/** The client's side of one queue. */
-export interface Side {
-  /** Calls a task once with each of the lists of arguments, and returns all results in their order. */
-  call: (task: CompareTask, argsLists: unknown[][]) => Promise<unknown[]>
+export interface EngineClient {
+  /** Calls a task once with each list of arguments and returns all results in the same order. */
+  call: (task: TaskName, argsLists: unknown[][]) => Promise<unknown[]>
   close: () => Promise<void>
   /** Removes what is left of the queue. */
   clear?: () => Promise<unknown>
 }
 
-export interface Kind {
-  /** The signal ends the opening, which without a worker may never end. */
-  open: (places: Places, queue: string, address: string, signal: AbortSignal) => Promise<Side>
-  /** Serves in a worker process until it is stopped; returns how to stop, and where it can be reached if not by a queue. */
-  work: (places: Places, queue: string) => Promise<{ stop: () => Promise<unknown>; address?: string }>
+export interface Engine {
+  /** Opens a client. Without a worker that may never end: the signal ends it. */
+  open: (servers: Servers, queue: string, address: string, signal: AbortSignal) => Promise<EngineClient>
+  /** Serves in a worker process. Returns how to stop it, and its address where clients need one. */
+  work: (servers: Servers, queue: string) => Promise<{ stop: () => Promise<unknown>; address?: string }>
 }
 
-/** Of each worker process, where it can do several tasks at a time. */
+/** Tasks that a worker process runs at a time, where it can run several. */
 const concurrency = 50
-/** After so long a worker that gives no sign of life loses its tasks to another one. The defaults are 5 to 60 s. */
+/** After this time without a sign of life a worker loses its tasks to another one. The defaults are 5 to 60 s. */
 export const leaseMs = 3_000
 
-/** Results that are waited for, by the ids of their jobs. */
+/** Promises of results, by the ids of their jobs. */
 class Pending {
   readonly #waiting = new Map<string, PromiseWithResolvers<unknown>>()
 
@@ -56,39 +57,34 @@ class Pending {
   }
 }
 
-function bullmq(options: (places: Places) => { connection: object }, isPostgres: boolean): Kind {
-  // PostgreSQL wakes nobody up who waits through PGlite: there the waiting ask, often.
-  const waiting = isPostgres ? { drainDelay: 0.1 } : {}
+function bullmq(options: (servers: Servers) => { connection: object }, isPostgres: boolean): Engine {
+  const polling = isPostgres ? pglitePolling : { worker: {}, events: {} }
   async function load() {
     const { createPostgresBackend, ...classes } = await import('bullmq')
     return { ...classes, factory: (isPostgres ? createPostgresBackend : undefined) as undefined }
   }
   return {
-    async open(places, name, _address, signal) {
+    async open(servers, name, _address, signal) {
       const { Queue, QueueEvents, factory } = await load()
       const queue = new Queue(
         name,
-        { ...options(places), defaultJobOptions: { removeOnComplete: { age: 60 } } },
+        { ...options(servers), defaultJobOptions: { removeOnComplete: { age: 60 } } },
         factory,
       )
-      const events = new QueueEvents(
-        name,
-        { ...options(places), ...(isPostgres ? { blockingTimeout: 100 } : {}) },
-        factory,
-      )
+      const events = new QueueEvents(name, { ...options(servers), ...polling.events }, factory)
       const pending = new Pending()
       events.on('completed', ({ jobId, returnvalue }) => pending.take(jobId)?.resolve(returnvalue))
       events.on('failed', ({ jobId, failedReason }) => pending.take(jobId)?.reject(new Error(failedReason)))
       events.on('error', () => {})
       await events.waitUntilReady()
-      async function call(task: CompareTask, argsLists: unknown[][]) {
+      async function call(task: TaskName, argsLists: unknown[][]) {
         const jobs = argsLists.map((data) => ({ name: task, data, opts: { jobId: randomUUID() } }))
-        // Before the jobs are there: they may be done before `addBulk` returns.
+        // Before they are added: a job may be done before `addBulk` returns.
         const results = jobs.map(({ opts }) => pending.add(opts.jobId))
         await queue.addBulk(jobs)
         return await Promise.all(results)
       }
-      // It is connected, but what ends before it first listens is not heard of: try until something is.
+      // Being connected is not listening yet, and an event that comes too early is missed: try until one arrives.
       while ((await Promise.race([call('add', [[0, 0]]), delay(500, 'silence')])) === 'silence' && !signal.aborted) {}
       return {
         call,
@@ -99,12 +95,12 @@ function bullmq(options: (places: Places) => { connection: object }, isPostgres:
         clear: () => queue.obliterate({ force: true }),
       }
     },
-    async work(places, name) {
+    async work(servers, name) {
       const { Worker, factory } = await load()
       const worker = new Worker(
         name,
         async (job) => await runTask(job.name, job.data),
-        { ...options(places), ...waiting, concurrency, lockDuration: leaseMs, stalledInterval: leaseMs },
+        { ...options(servers), ...polling.worker, concurrency, lockDuration: leaseMs, stalledInterval: leaseMs },
         factory,
       )
       worker.on('error', () => {})
@@ -114,35 +110,29 @@ function bullmq(options: (places: Places) => { connection: object }, isPostgres:
   }
 }
 
-const redisOf = ({ redisUrl }: Places) => ({ connection: { url: redisUrl, maxRetriesPerRequest: null } })
-const postgresOf = ({ postgresPort }: Places) => ({
-  connection: {
-    host: '127.0.0.1',
-    port: postgresPort,
-    user: 'postgres',
-    database: 'postgres',
-    max: 3,
-    schema: 'bullmq',
-  },
-})
+const redisOf = ({ redisUrl }: Servers) => ({ connection: { url: redisUrl, maxRetriesPerRequest: null } })
+function postgresOf({ postgres }: Servers) {
+  if (!postgres) throw new Error('PostgreSQL was not started')
+  return { connection: postgres }
+}
 
-/** The layer of this chapter, with validated arguments and the rest. */
+/** Chapter 4's layer on BullMQ: it validates arguments, and so on. */
 async function layerTasks() {
   const { defineTask } = await import('04-celery/queue/task')
   const args = z.object({ list: z.array(z.unknown()) })
-  const names = Object.keys(compareTasks)
+  const names = Object.keys(tasks)
   return names.map((name) => defineTask({ name, args, run: async ({ list }) => await runTask(name, list) }))
 }
 
-const layer: Kind = {
+const layer: Engine = {
   async open({ redisUrl }, queue) {
     const { openClient } = await import('04-celery/queue/client')
     const { removeKeys } = await import('04-celery/system')
-    const tasks = await layerTasks()
+    const definitions = await layerTasks()
     const client = await openClient({ url: redisUrl, prefix: queue })
     return {
       async call(task, argsLists) {
-        const definition = tasks.find(({ name }) => name === task)
+        const definition = definitions.find(({ name }) => name === task)
         if (!definition) throw new Error(`no task "${task}"`)
         const lists = argsLists.map((list) => ({ list }))
         const results = await client.sendMany(definition, lists)
@@ -160,9 +150,9 @@ const layer: Kind = {
   },
 }
 
-const rq: Kind = {
+const rq: Engine = {
   async open({ redisUrl }, name) {
-    const queue = await openQueue(redisUrl, name, compareTasks)
+    const queue = await openQueue(redisUrl, name, tasks)
     return {
       async call(task, argsLists) {
         const enqueue = queue.enqueue as (name: string, ...args: unknown[]) => Promise<string>
@@ -185,7 +175,7 @@ const rq: Kind = {
     const stop = new AbortController()
     const ready = Promise.withResolvers<void>()
     const options = { concurrency, leaseMs, signal: stop.signal, onReady: ready.resolve }
-    const worked = work(redisUrl, name, compareTasks, options)
+    const worked = work(redisUrl, name, tasks, options)
     await Promise.race([ready.promise, worked])
     return {
       async stop() {
@@ -196,7 +186,7 @@ const rq: Kind = {
   },
 }
 
-const bee: Kind = {
+const bee: Engine = {
   async open({ redisUrl }, name) {
     const { default: BeeQueue } = await import('bee-queue')
     const queue = new BeeQueue(name, { redis: { url: redisUrl }, isWorker: false, removeOnSuccess: true })
@@ -207,10 +197,10 @@ const bee: Kind = {
     await queue.ready()
     return {
       async call(task, argsLists) {
-        // With ids of our own: a job's own event is lost when it is done before `saveAll` knows its id.
+        // With our own ids: the event of a job that is done before `saveAll` knows its id would be lost.
         const jobs = argsLists.map((args) => queue.createJob({ task, args }).setId(randomUUID()))
         const results = jobs.map(({ id }) => pending.add(id))
-        // It does not throw what went wrong.
+        // It returns errors instead of throwing them.
         for (const error of (await queue.saveAll(jobs)).values()) throw error
         return await Promise.all(results)
       },
@@ -229,7 +219,7 @@ const bee: Kind = {
     queue.on('error', () => {})
     queue.process(concurrency, async ({ data }) => await runTask(data.task, data.args))
     await queue.ready()
-    // It puts back what dead workers had only when it is asked to.
+    // Only this makes it put back the jobs of dead workers.
     await queue.checkStalledJobs(leaseMs)
     return { stop: () => queue.close() }
   },
@@ -247,7 +237,7 @@ class Tasks extends RpcTarget {
   }
 }
 
-const remoteObject: Kind = {
+const remoteObject: Engine = {
   async open({ secret }, _queue, address) {
     const { remote, [Symbol.dispose]: close } = await connect<Tasks>(address, { secret })
     return {
@@ -256,7 +246,7 @@ const remoteObject: Kind = {
         const [only = [], ...more] = argsLists
         if (more.length === 0) return [await method(...only)]
         const results: unknown[] = []
-        // A thousand calls under way at a time.
+        // With a thousand calls in flight.
         for (let at = 0; at < argsLists.length; at += 1_000) {
           const calls = argsLists.slice(at, at + 1_000).map((args) => method(...args))
           results.push(...(await Promise.all(calls)))
@@ -272,7 +262,7 @@ const remoteObject: Kind = {
   },
 }
 
-/** Five additions, each of the result of the one before, in one round trip. */
+/** Makes five additions, each with the result of the one before, in one round trip. */
 export async function chainOfFive(address: string, secret: string) {
   using connection = await connect<Tasks>(address, { secret })
   const { remote, traffic } = connection
@@ -291,12 +281,12 @@ export async function chainOfFive(address: string, secret: string) {
   return { result, answers }
 }
 
-export const kinds = {
+export const engines = {
   bullmq: bullmq(redisOf, false),
   layer,
   pglite: bullmq(postgresOf, true),
   rq,
   bee,
   remote: remoteObject,
-} satisfies Record<string, Kind>
-export type KindName = keyof typeof kinds
+} satisfies Record<string, Engine>
+export type EngineName = keyof typeof engines
