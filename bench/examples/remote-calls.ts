@@ -1,0 +1,91 @@
+/**
+ * remote-calls: calls per second of an object in another process: one after the other, many at once, and the same with Pyro
+ *
+ * Run it, from anywhere in the repository:
+ *
+ *     pnpm --filter bench start remote-calls
+ *     pnpm --filter bench start remote-calls --calls 100000
+ *
+ * Pyro 4, in Python, takes part where it is installed: sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python
+ * environment pip install Pyro4. Both serve the same object over the loopback interface, and take turns.
+ *
+ * Look for: what a call costs that nobody waits for alone. Calls of one turn of the event loop are written in one piece.
+ */
+import { example } from '@repo/common/example/example'
+import { wholeNumber } from '@repo/common/example/options'
+import { interleave, median } from '@repo/common/measure'
+import { progress } from '@repo/common/output/progress'
+import { count, table, times } from '@repo/common/output/terminal'
+import { installPython } from '04-celery/celery/python'
+import type { Exchange } from '04-celery/remote/exchange'
+import { newSecret, startWorker } from '04-celery/remote/processes'
+import { connect } from '04-celery/remote/remote'
+import { type PyroRates, startPyro } from '../src/remote/pyro.ts'
+
+const atOnce = 1_000
+
+export default example(import.meta, {
+  options: {
+    calls: wholeNumber(atOnce, 1_000_000).default(10_000).describe('calls in each round and way'),
+  },
+  quick: { calls: 1_000 },
+
+  async run({ calls }, { signal, quick, print }) {
+    // The same object twice: in a TypeScript worker, and in a Pyro daemon.
+    const secret = newSecret()
+    await using worker = await startWorker({ secret, signal }, {})
+    using connection = await connect<Exchange>(worker.info.address, { secret, signal })
+    const exchange = connection.remote
+    await using pyro = await startPyro(signal)
+
+    const pair = { from: 'usd', to: 'eur' }
+    const inPython: PyroRates[] = []
+    using bar = progress('calling', 1)
+    const timed = await interleave(
+      {
+        async sequential() {
+          for (let call = 0; call < calls; call++) await exchange.rate(pair)
+        },
+        async concurrent() {
+          for (let call = 0; call < calls; call += atOnce) {
+            await Promise.all(Array.from({ length: atOnce }, () => exchange.rate(pair)))
+          }
+        },
+        async pyro() {
+          if (pyro) inPython.push(await pyro.measure(calls))
+        },
+      },
+      { rounds: quick ? 1 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
+    )
+
+    const perSecond = {
+      sequential: (1_000 * calls) / timed.sequential.ms,
+      concurrent: (1_000 * Math.ceil(calls / atOnce) * atOnce) / timed.concurrent.ms,
+      // The first round was a warm-up.
+      pyro: pyro && {
+        version: pyro.version,
+        sequential: median(inPython.slice(1).map(({ sequentialPerSecond }) => sequentialPerSecond)),
+        batch: median(inPython.slice(1).map(({ batchPerSecond }) => batchPerSecond)),
+      },
+    }
+    const rows: [string, number][] = [
+      ['one after the other', perSecond.sequential],
+      ['1,000 at once', perSecond.concurrent],
+    ]
+    if (perSecond.pyro) {
+      rows.push([`Pyro ${perSecond.pyro.version}, one after the other`, perSecond.pyro.sequential])
+      rows.push([`Pyro ${perSecond.pyro.version}, 1,000 in a batch`, perSecond.pyro.batch])
+    }
+    const against = (rate: number) => (perSecond.pyro ? times(rate / perSecond.pyro.sequential) : 'not installed')
+    print(
+      table(
+        ['calls per second over loopback', 'median', 'against Pyro, one by one'],
+        rows.map(([who, rate]) => [who, count(Math.round(rate)), against(rate)]),
+      ),
+      ...(perSecond.pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
+    )
+    return { calls, perSecond }
+  },
+  figure: ({ perSecond: { sequential, concurrent } }) =>
+    `${count(Math.round(sequential))} calls/s one after the other, ${count(Math.round(concurrent))} at once`,
+})

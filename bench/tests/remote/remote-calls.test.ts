@@ -1,0 +1,43 @@
+/** Calls per second, of remote objects and of Pyro. */
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { readRate } from '@repo/common/workloads/rates'
+import { findPython, installPython } from '04-celery/celery/python'
+import { describe, expect, it } from 'vitest'
+import { startPyro } from '../../src/remote/pyro.ts'
+
+const bench = fileURLToPath(new URL('../..', import.meta.url))
+const python = await findPython('Pyro4')
+
+describe('remote-calls', () => {
+  it('counts calls in both ways, beside Pyro where there is one, and leaves nothing behind', async () => {
+    const run = await runExample(bench, 'remote-calls', ['--quick', '--json'])
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const { perSecond } = run.json<{ perSecond: { sequential: number; concurrent: number } }>()
+    expect(perSecond.sequential).toBeGreaterThan(0)
+    expect(perSecond.concurrent).toBeGreaterThan(0)
+    const rates = { version: python?.version, sequential: expect.any(Number), batch: expect.any(Number) }
+    expect(perSecond).toMatchObject(python ? { pyro: rates } : {})
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('refuses what it cannot do, in one line', async () => {
+    const { code, stdout, stderr } = await runExample(bench, 'remote-calls', ['--calls', '1'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toBe('error: --calls: received "1"; accepts a whole number from 1000 to 1000000\n')
+  })
+})
+
+describeReal('Pyro', { name: 'Pyro 4 for Python', found: python, install: installPython.Pyro4 }, () => {
+  it('serves the same rate, and is gone afterwards', async () => {
+    const server = await startPyro()
+    const measured = await server?.measure(1_000)
+    expect(server?.version).toBe(python?.version)
+    expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
+    expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
+    expect(measured?.batchPerSecond).toBeGreaterThan(0)
+    await server?.[Symbol.asyncDispose]()
+    await expect(server?.measure(1_000)).rejects.toThrow()
+  })
+})
