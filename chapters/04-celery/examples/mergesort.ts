@@ -11,10 +11,10 @@
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery worker --concurrency 1
  *
- * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, of which the message has
- * only the name. Where no Redis can be had, the queue runs on PostgreSQL inside this process, and the first line says so.
+ * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, and then the message has only
+ * the key.
  *
- * Look for: how little of the JSON way's time is computing; and from how many numbers on more hosts would be worth it.
+ * Look for: how little of the JSON way's time is computing; and the sizes at which more hosts would pay off.
  */
 import { example } from '@repo/common/example/example'
 import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -23,19 +23,11 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { type CeleryResult, sortWithCelery } from '../src/mergesort/celery.ts'
-import {
-  breakEvens,
-  describeCelery,
-  describeRates,
-  describeWays,
-  drawWays,
-  labels,
-  ratesOf,
-} from '../src/mergesort/report.ts'
-import { requireRoom } from '../src/mergesort/sizes.ts'
-import { randomNumbers, sortLocally } from '../src/mergesort/sort.ts'
-import { startSortingSystem } from '../src/mergesort/system.ts'
-import { byReference, computingMs, inMessages, type Sorting } from '../src/mergesort/ways.ts'
+import { breakEvens, ratesOf } from '../src/mergesort/model.ts'
+import * as report from '../src/mergesort/report.ts'
+import { bytesOf, cut, mergeAsTheyCome, type Numbers, randomNumbers, sortLocally } from '../src/mergesort/sort.ts'
+import { byReference, inMessages, type Lanes, RunStore, Trace } from '../src/mergesort/ways.ts'
+import { startSystem } from '../src/system.ts'
 
 export default example(import.meta, {
   options: {
@@ -52,58 +44,87 @@ export default example(import.meta, {
   },
 
   async run({ n, chunks, workers: wanted, ways: names, seed, celery }, { signal, quick, print, picture }) {
-    requireRoom({ n, chunks, ways: names })
+    report.requireRoom({ n, chunks, ways: names })
     const python = celery ? await findPython('celery', signal) : undefined
     if (celery && !python) throw new Error(`no Python here has Celery: ${installPython.celery}`)
 
-    await using system = await startSortingSystem(wanted, signal)
-    const { sorters, workers, place } = system
-    print(`${count(n)} integers in ${chunks} chunks, ${workers} worker processes, ${place} …`)
+    // Each worker takes one task at a time, so that none takes two chunks while another has none.
+    await using system = await startSystem({ workers: wanted, args: ['--concurrency', '1'], signal })
+    const { client, redis } = system
+    const workers = system.workerNames.length
+    await using store = new RunStore(client)
+    const send = { json: inMessages(client, signal), bytes: byReference(client, store, signal) }
+    print(`${count(n)} integers in ${chunks} chunks, ${workers} worker processes, Redis ${redis.version} …`)
+
+    // Cut the numbers into chunks, send each to a worker, and merge the sorted chunks as they come back.
+    async function sort(numbers: Numbers, name: report.WayName) {
+      const trace = new Trace()
+      const runs = await send[name](cut(numbers, chunks), trace)
+      const sorted = await mergeAsTheyCome(runs, trace.merge)
+      const took = trace.stop()
+      await store.clear()
+      return { sorted, ...took }
+    }
+
+    // Measured in turn: the best sort of one process, the same chunks and merges in one process, and the ways.
     const numbers = randomNumbers(n, seed)
     const expected = numbers.slice()
-    const runs = { json: [] as Sorting[], bytes: [] as Sorting[] }
     const merges: number[] = []
-    const way = (name: keyof typeof runs) => async () => {
-      const run = await (name === 'json' ? inMessages : byReference)(sorters, numbers, chunks)
-      if (Buffer.compare(Buffer.from(run.sorted.buffer), Buffer.from(expected.buffer)) !== 0) {
-        throw new Error(`${labels[name]}: not sorted as TypedArray.sort does`)
+    const lanes: Record<report.WayName, Lanes[]> = { json: [], bytes: [] }
+    const measured = (name: report.WayName) => async () => {
+      if (!names.includes(name)) return 0
+      const run = await sort(numbers, name)
+      if (Buffer.compare(bytesOf(run.sorted), bytesOf(expected)) !== 0) {
+        throw new Error(`${report.labels[name]}: not sorted as TypedArray.sort does`)
       }
-      runs[name].push(run)
+      lanes[name].push(run.lanes)
       return run.ms
     }
     using bar = progress('sorting', 1)
     const timed = await interleave(
       {
-        typedArray: () => {
+        typedArray() {
           expected.set(numbers)
           const begin = performance.now()
           expected.sort()
           return performance.now() - begin
         },
-        local: () => {
+        local() {
           const { sortMs, mergeMs } = sortLocally(numbers, chunks)
           merges.push(mergeMs)
           return sortMs + mergeMs
         },
-        // Not asked for, it takes no time.
-        json: names.includes('json') ? way('json') : () => 0,
-        bytes: names.includes('bytes') ? way('bytes') : () => 0,
+        json: measured('json'),
+        bytes: measured('bytes'),
       },
       { rounds: quick ? 2 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
     )
+
     const [localMs, typedArrayMs] = [timed.local.ms, timed.typedArray.ms]
-    const best = Math.min(localMs, typedArrayMs)
-    const ways = names.map((name) => {
-      const run = runs[name].at(-1) as Sorting
-      const computing = computingMs(run.lanes)
-      const ratio = computing / Math.max(0.001, run.ms - computing)
-      return { name, ms: timed[name].ms, speedup: best / timed[name].ms, bytes: run.bytes, computeToTransfer: ratio }
-    })
+    const ways = names.map((name) =>
+      report.resultOf(name, timed[name], {
+        lanes: lanes[name],
+        bestMs: Math.min(localMs, typedArrayMs),
+        numbers,
+        chunks,
+      }),
+    )
+    print('', report.describeWays(ways, { localMs, typedArrayMs }))
+    // The first round was a warm-up.
     const rates = names.includes('bytes')
-      ? ratesOf(runs.bytes.slice(1), { n, chunks, typedArrayMs, mergeMs: median(merges) })
+      ? ratesOf(lanes.bytes.slice(1), { n, chunks, typedArrayMs, mergeMs: median(merges) })
       : undefined
-    const drawn = names.map((name) => ({ name, run: runs[name].at(-1) as Sorting }))
-    const result = {
+    if (rates) print('', ...report.describeRates(rates, n, chunks))
+
+    let inPython: CeleryResult | undefined
+    if (python) {
+      const options = { url: redis.url, workers, n, chunks, seed, local: !quick, signal }
+      inPython = await sortWithCelery(python, { ...options, onProgress: (doing) => bar.update(1, doing) })
+      print('', ...report.describeCelery(inPython, workers, ways))
+    }
+    const path = await picture('mergesort.svg', await report.drawWays(ways, lanes, n))
+    print('', `Picture: ${path}`)
+    return {
       n,
       chunks,
       workers,
@@ -111,29 +132,11 @@ export default example(import.meta, {
       localMs,
       typedArrayMs,
       sorted: true,
-      place,
       rates,
       breakEvens: rates && breakEvens(rates),
-      celery: undefined as CeleryResult | undefined,
-      picture: await picture('mergesort.svg', await drawWays(drawn, n)),
+      celery: inPython,
+      picture: path,
     }
-    print('', describeWays(result))
-    if (rates) print('', ...describeRates(rates, n, chunks))
-    if (python && system.url) {
-      result.celery = await sortWithCelery(python, {
-        url: system.url,
-        workers,
-        n,
-        chunks,
-        seed,
-        local: !quick,
-        signal,
-        onProgress: (doing) => bar.update(1, doing),
-      })
-      print('', ...describeCelery(result.celery, workers, ways))
-    }
-    print('', `Picture: ${result.picture}`)
-    return result
   },
   figure: ({ n, workers, ways, typedArrayMs }) =>
     `${count(n)} integers on ${workers} workers: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; TypedArray.sort ${milliseconds(typedArrayMs)}`,

@@ -6,14 +6,14 @@
  *     pnpm --filter 04-celery start remote-currency
  *     pnpm --filter 04-celery start remote-currency --delay 100 --pairs 50
  *
- * It starts a name server and a worker, processes of their own. To use those of `remote-names --stay` and `remote-worker
+ * It starts a name server and a worker, each a process of its own. To use those of `remote-names --stay` and `remote-worker
  * --names …` in other terminals:
  *
  *     export REMOTE_SECRET=…     # the same as there
  *     pnpm --filter 04-celery start remote-currency --names ws://127.0.0.1:9090
  *
- * The rates are real, those of one day from the npm package @fawazahmed0/currency-api. The distance is simulated: a proxy in
- * between delays what goes through it. Calls per second are counted without it.
+ * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. The distance is simulated: a proxy in
+ * between delays what goes through it.
  *
  * Look for: the chain. Calls that need each other's results cannot be made at once, but they can travel together.
  */
@@ -23,30 +23,34 @@ import { progress } from '@repo/common/output/progress'
 import { milliseconds, table } from '@repo/common/output/terminal'
 import { startProxy } from '@repo/common/servers/proxy'
 import { mostPairs, pairsOf } from '@repo/common/workloads/rates'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { countCalls, speedRows } from '../../../bench/src/remote/speed.ts'
-import { installPython } from '../src/celery/python.ts'
+import { AsyncDisposableStack, DisposableStack } from '@whatwg-node/disposablestack'
 import type { Exchange } from '../src/remote/exchange.ts'
 import { causeFaults } from '../src/remote/faults.ts'
 import { lookUp } from '../src/remote/names.ts'
-import { nameServerAddress, objectName } from '../src/remote/options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
+import {
+  nameServerAddress,
+  newSecret,
+  objectName,
+  sharedSecret,
+  startNameServer,
+  startWorker,
+} from '../src/remote/processes.ts'
 import { connect } from '../src/remote/remote.ts'
-import { compareWays, convertPipelined, ratesAtOnce } from '../src/remote/ways.ts'
 
 const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
+const steps = journey.slice(1).map((to, at) => [journey[at] ?? '', to] as const)
 
 export default example(import.meta, {
   options: {
     pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
-    delay: wholeNumber(0, 2_000).default(20).describe('simulated: how long a message travels, in ms'),
-    calls: wholeNumber(1_000, 1_000_000).default(10_000).describe('calls in each round of counting calls per second'),
+    delay: wholeNumber(0, 2_000).default(20).describe('simulated: ms that a message travels'),
     names: nameServerAddress().optional().describe('the name server to use; needs REMOTE_SECRET'),
     name: objectName().default('exchange.demo').describe('the name to look up'),
   },
-  quick: { pairs: 10, delay: 10, calls: 1_000 },
+  quick: { pairs: 10, delay: 10 },
 
-  async run({ pairs: pairCount, delay, calls, names: given, name }, { signal, quick, print }) {
+  async run({ pairs: pairCount, delay, names: given, name }, { signal, print }) {
+    // Find the object by its name, and connect to it through the proxy.
     await using stack = new AsyncDisposableStack()
     const secret = given ? sharedSecret() : newSecret()
     const names = given ?? stack.use(await startNameServer({ secret, signal })).info.address
@@ -55,14 +59,52 @@ export default example(import.meta, {
     print(`The name server at ${names} says that ${name} is at ${address}.`)
     const { hostname, port } = new URL(address)
     const proxy = stack.use(await startProxy({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), signal }))
-
-    using far = await connect<Exchange>(`ws://${proxy.host}:${proxy.port}`, { secret, signal })
+    using connection = await connect<Exchange>(`ws://${proxy.host}:${proxy.port}`, { secret, signal })
+    const { remote: exchange, traffic } = connection
     const pairs = pairsOf(pairCount)
-    // Once before it counts: the worker reads the currencies' files, and the code is compiled.
-    await ratesAtOnce(far.remote, pairs)
-    await convertPipelined(far.remote, 100, journey)
+
+    const ways: { way: string; ms: number; sent: number; received: number }[] = []
+    async function timed<T>(way: string, call: () => Promise<T>): Promise<T> {
+      const [before, start] = [{ ...traffic }, performance.now()]
+      const result = await call()
+      const ms = performance.now() - start
+      ways.push({ way, ms, sent: traffic.sent - before.sent, received: traffic.received - before.received })
+      return result
+    }
+    async function callInAllWays(): Promise<number> {
+      // One after the other: each call waits for the answer to the one before, so each costs a round trip.
+      const inTurn = await timed(`${pairs.length} rates, one after the other`, async () => {
+        const rates: number[] = []
+        for (const pair of pairs) rates.push((await exchange.rate(pair)).rate)
+        return rates
+      })
+      // All at once: as many messages, in the time of one round trip.
+      const atOnce = await timed(`${pairs.length} rates, all at once`, () =>
+        Promise.all(pairs.map(async (pair) => (await exchange.rate(pair)).rate)),
+      )
+      // A chain: each call needs the result of the one before.
+      const stepwise = await timed(`a chain of ${steps.length} conversions, one after the other`, async () => {
+        let worth = 100
+        for (const [from, to] of steps) worth = await exchange.convert(worth, from, to)
+        return worth
+      })
+      // The same in one round trip: a call returns a promise at once, and the next call takes that promise as an argument. The
+      // worker puts the result in its place. Only the last result is asked for.
+      const pipelined = await timed('the same chain, pipelined', async () => {
+        let worth: Parameters<typeof exchange.convert>[0] = 100
+        // The worker keeps the results in between until we dispose of them: it cannot know that nobody will ask for them.
+        using results = new DisposableStack()
+        for (const [from, to] of steps) worth = results.use(exchange.convert(worth, from, to))
+        return await worth
+      })
+      if (inTurn.join() !== atOnce.join() || stepwise !== pipelined) throw new Error('two ways got different results')
+      return pipelined
+    }
+    // The warm-up: the worker reads the currencies' files, and both ends compile their code.
+    await callInAllWays()
+    ways.length = 0
     proxy.delayMs = delay
-    const { ways, worth } = await compareWays(far, pairs, journey)
+    const worth = await callInAllWays()
     print(
       '',
       table(
@@ -73,26 +115,29 @@ export default example(import.meta, {
       `100 ${journey.map((currency) => currency.toUpperCase()).join(' → ')}: ${worth.toFixed(2)}`,
     )
 
+    // A function as an argument stays here: the worker calls it back while it works.
     let reports = 0
     {
       using bar = progress('the worker reports', pairs.length)
-      await far.remote.rates(pairs, (done) => {
+      await exchange.rates(pairs, (done) => {
         reports++
         bar.update(done)
       })
     }
     print(`Called back by the worker: ${reports} times while it looked up ${pairs.length} rates.`)
 
+    // An object as a result stays there: the worker keeps it until we dispose of our reference.
     const purses: number[] = []
     {
-      using euros = far.remote.purse(100, 'eur')
+      using euros = exchange.purse(100, 'eur')
       using yen = euros.into('jpy')
       await yen.amount()
-      purses.push(await far.remote.openPurses())
+      purses.push(await exchange.openPurses())
     }
-    purses.push(await far.remote.openPurses())
+    purses.push(await exchange.openPurses())
     print(`Purses that the worker holds for us: ${purses[0]}; after disposing of their references: ${purses[1]}.`)
 
+    // What can go wrong, caused for real.
     proxy.delayMs = 0
     const faults = await causeFaults(proxy, address, secret)
     print(
@@ -102,16 +147,7 @@ export default example(import.meta, {
         faults.map(({ what, type, message }) => [what, type, message]),
       ),
     )
-
-    using bar = progress('counting calls per second', 1)
-    const onProgress = (done: number, total: number) => bar.update(done / total)
-    const perSecond = await countCalls(address, { secret, calls, rounds: quick ? 1 : 5, signal, onProgress })
-    print(
-      '',
-      table(['calls per second over loopback', 'median', 'against Pyro, one by one'], speedRows(perSecond)),
-      ...(perSecond.pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
-    )
-    return { pairs: pairs.length, delayMs: delay, ways, worth, reports, purses, faults, perSecond }
+    return { pairs: pairs.length, delayMs: delay, ways, worth, reports, purses, faults }
   },
   figure: ({ ways: [, , inTurn, pipelined] }) =>
     `five dependent calls: ${milliseconds(inTurn?.ms ?? 0)} in turn, ${milliseconds(pipelined?.ms ?? 0)} in one round trip`,

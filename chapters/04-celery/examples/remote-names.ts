@@ -25,8 +25,7 @@ import { milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { NameServer } from '../src/remote/names.ts'
-import { listenAddress } from '../src/remote/options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
+import { listenAddress, newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
 import { connect, serve } from '../src/remote/remote.ts'
 
 /** How long a name may take to go or to come back before this example gives up, in leases. */

@@ -22,8 +22,15 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Instances, serveObject } from '../src/remote/daemon.ts'
 import { Exchange } from '../src/remote/exchange.ts'
 import { connectByName } from '../src/remote/names.ts'
-import { listenAddress, nameServerAddress, objectName } from '../src/remote/options.ts'
-import { newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
+import {
+  listenAddress,
+  nameServerAddress,
+  newSecret,
+  objectName,
+  sharedSecret,
+  startNameServer,
+  startWorker,
+} from '../src/remote/processes.ts'
 
 const kinds: Instances[] = ['single', 'session', 'call']
 

@@ -1,9 +1,8 @@
-/** The client on its host: sorts when it is told to, over IPC. REDIS_URL: the broker's, REPLICA_URL: that of its copy. */
+/** The client on its host: sorts when asked over IPC. REDIS_URL is the broker's, REPLICA_URL the replica's. */
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
-import { redisSorters } from '../mergesort/redis.ts'
-import { randomNumbers } from '../mergesort/sort.ts'
-import { byReference, inMessages } from '../mergesort/ways.ts'
+import { bytesOf, cut, mergeAsTheyCome, randomNumbers } from '../mergesort/sort.ts'
+import { byReference, inMessages, RunStore, Trace } from '../mergesort/ways.ts'
 import { type Client, openClient } from '../queue/client.ts'
 import { connect } from '../queue/connect.ts'
 import { ping } from '../queue/control.ts'
@@ -16,11 +15,14 @@ async function answer(client: Client, question: ClientQuestion): Promise<ClientA
   switch (question.ask) {
     case 'sort': {
       const { n, chunks, way, seed } = question
-      using sorters = redisSorters(client, new AbortController().signal)
+      await using store = new RunStore(client)
+      const send = way === 'in messages' ? inMessages(client) : byReference(client, store)
       const numbers = randomNumbers(n, seed)
-      const expected = numbers.slice().sort()
-      const { sorted, ms, lanes } = await (way === 'in messages' ? inMessages : byReference)(sorters, numbers, chunks)
-      const isSorted = sorted.length === n && sorted.every((number, at) => number === expected[at])
+      const trace = new Trace()
+      const runs = await send(cut(numbers, chunks), trace)
+      const sorted = await mergeAsTheyCome(runs, trace.merge)
+      const { ms, lanes } = trace.stop()
+      const isSorted = Buffer.compare(bytesOf(sorted), bytesOf(numbers.sort())) === 0
       const byWorker = [...lanes].flatMap(([worker, spans]) =>
         worker === 'client' ? [] : [[worker, spans.filter(({ doing }) => doing === 'sort').length] as const],
       )
@@ -35,7 +37,7 @@ async function answer(client: Client, question: ClientQuestion): Promise<ClientA
     case 'replica': {
       const replica = await connect(replicaUrl)
       try {
-        // Fulfilled when the replica has said that it has all of it.
+        // Fulfilled when the replica has acknowledged everything.
         const acknowledged = await client.redis.wait(1, 30_000)
         return { acknowledged, keys: await client.redis.dbsize(), keysOnReplica: await replica.dbsize() }
       } finally {

@@ -1,8 +1,8 @@
 /** The same numbers sorted on Celery, in Python, on the same Redis. */
-import { startCeleryPeer } from '../celery/peer.ts'
 import type { Python } from '../celery/python.ts'
+import { startCeleryPeer } from '../throughput/celery-peer.ts'
 
-/** What it took; times in ms, `localMs` without workers. */
+/** Times in ms; `localMs` is without workers. */
 export interface CeleryResult {
   version: string
   /** As in the book: the task is the recursive function itself. */
@@ -17,7 +17,7 @@ export interface CeleryOptions {
   n: number
   chunks: number
   seed: number
-  /** Also without workers. */
+  /** Whether to sort without workers too. */
   local: boolean
   signal: AbortSignal
   onProgress: (doing: string) => void

@@ -1,76 +1,63 @@
-/** What the example `mergesort` makes of its measurements: rates, the model's table, and the picture. */
-
-import { median } from '@repo/common/measure'
+/** What `mergesort` accepts, and how it presents what it measured: tables and a picture. */
+import { UsageError } from '@repo/common/example/usage'
+import type { Timing } from '@repo/common/measure'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import type { CeleryResult } from './celery.ts'
-import { breakEven, type Rates, withNetwork } from './model.ts'
-import { busyMs, type Sorting } from './ways.ts'
+import { breakEvens, hostCounts, type Rates } from './model.ts'
+import { cut, type Numbers } from './sort.ts'
+import { computingMs, type Lanes } from './ways.ts'
 
 export const labels = { json: 'numbers in the message, JSON', bytes: 'bytes by reference' } as const
 export type WayName = keyof typeof labels
 
-/**
- * What each number costs: to sort and merge it, in one process that has a core to itself; and to transfer it, as medians
- * over the runs by reference.
- */
-export function ratesOf(
-  runs: readonly Sorting[],
-  { n, chunks, typedArrayMs, mergeMs }: { n: number; chunks: number; typedArrayMs: number; mergeMs: number },
-): Rates {
-  const transfers = runs.map(({ lanes }) => {
-    const [client = 0, ...workers] = [...lanes.values()].map((spans) => busyMs(spans, 'send', 'receive'))
-    return { client, worker: workers.reduce((sum, ms) => sum + ms, 0) }
-  })
-  const each = (ms: number) => (ms * 1e6) / n
+export interface WayResult {
+  name: WayName
+  ms: number
+  /** Against the faster of the two ways to sort here. */
+  speedup: number
+  /** Sent to the workers, without what surrounds the numbers; about as much came back. */
+  bytes: number
+  computeToTransfer: number
+}
+
+const mostInMessages = 10_000_000
+/** What one number takes at worst in this process, the workers and Redis together. */
+const bytesEach = { json: 200, bytes: 60 }
+
+/** @throws UsageError for numbers that do not fit together, or not into the free memory */
+export function requireRoom({ n, chunks, ways }: { n: number; chunks: number; ways: readonly WayName[] }): void {
+  if (chunks > n) throw new UsageError('--chunks', chunks, `a whole number from 1 to ${n}, the numbers`)
+  if (ways.includes('json') && n > mostInMessages) {
+    throw new UsageError('--ways', ways, `bytes alone for more than ${count(mostInMessages)} numbers`)
+  }
+  const available = process.availableMemory()
+  const most = Math.floor(available / Math.max(...ways.map((name) => bytesEach[name])))
+  if (n > most) throw new UsageError('--n', n, `at most ${most} here: ${bytes(available)} of memory are free`)
+}
+
+/** @param lanes of each run, the last of which is looked at; `bestMs` is the fastest sort here */
+export function resultOf(
+  name: WayName,
+  { ms, samplesMs }: Timing,
+  { lanes, bestMs, numbers, chunks }: { lanes: Lanes[]; bestMs: number; numbers: Numbers; chunks: number },
+): WayResult {
+  const jsonBytes = () => cut(numbers, chunks).reduce((sum, run) => sum + JSON.stringify(Array.from(run)).length, 0)
+  const computing = computingMs(lanes.at(-1) ?? new Map())
+  const rest = (samplesMs.at(-1) ?? 0) - computing
   return {
-    sort: each(typedArrayMs) / Math.log2(n),
-    merge: each(mergeMs) / Math.max(1, Math.ceil(Math.log2(chunks))),
-    client: each(median(transfers.map(({ client }) => client))),
-    worker: each(median(transfers.map(({ worker }) => worker))),
+    name,
+    ms,
+    speedup: bestMs / ms,
+    bytes: name === 'json' ? jsonBytes() : numbers.byteLength,
+    computeToTransfer: computing / Math.max(0.001, rest),
   }
 }
 
-/** For the row of each. */
-const networks = { 'as measured here': undefined, '10 Gbit/s': 10e9, '1 Gbit/s': 1e9 }
-const hostCounts = [2, 4, 8, 16]
-
-/** From how many numbers on so many hosts are faster than one process, by the model: a row for each network. */
-export function breakEvens(rates: Rates) {
-  return Object.entries(networks).map(([network, bitsPerSecond]) => {
-    const there = bitsPerSecond === undefined ? rates : withNetwork(rates, bitsPerSecond)
-    return { network, from: hostCounts.map((hosts) => ({ hosts, n: breakEven(there, hosts) ?? null })) }
-  })
-}
-
-/** The processes of each way on one axis, each way from its own beginning. Returns SVG text. */
-export async function drawWays(ways: { name: WayName; run: Sorting }[], n: number): Promise<string> {
-  const { timeline } = await import('@repo/common/output/timeline')
-  const rows = ways.flatMap(({ name, run }) => {
-    const start = Math.min(...[...run.lanes.values()].flat().map(({ begin }) => begin))
-    return [...run.lanes].map(([process, spans], at) => ({
-      name: `${name}: ${at === 0 ? process : `worker ${at}`}`,
-      spans: spans.map(({ doing, begin, end }) => ({ kind: doing, from: begin - start, to: end - start })),
-    }))
-  })
-  const sizes = ways.map(({ name, run }) => `${bytes(run.bytes)} as ${name}`).join(', ')
-  return timeline({
-    title: `${count(n)} integers sorted by worker processes`,
-    subtitle: `each way from its beginning; ${sizes}. Gaps: waiting, and turning numbers into JSON and back`,
-    kinds: { send: {}, receive: {}, sort: {}, merge: {} },
-    rows,
-  })
-}
-
 /** What each way took, as a table. */
-export function describeWays({
-  ways,
-  localMs,
-  typedArrayMs,
-}: {
-  ways: { name: WayName; ms: number; speedup: number; bytes: number; computeToTransfer: number }[]
-  localMs: number
-  typedArrayMs: number
-}): string {
+export function describeWays(
+  ways: readonly WayResult[],
+  { localMs, typedArrayMs }: { localMs: number; typedArrayMs: number },
+): string {
   const best = Math.min(localMs, typedArrayMs)
   return table(
     ['', 'time', 'speedup', 'sent', 'computing : the rest'],
@@ -88,14 +75,14 @@ export function describeWays({
   )
 }
 
-/** What each number costs, and from how many numbers on it pays to have hosts sort them. */
+/** What each number costs, and the sizes at which it pays to have hosts sort them: lines with a table. */
 export function describeRates(rates: Rates, n: number, chunks: number): string[] {
   const { sort, merge, client, worker } = rates
   const ns = (value: number) => `${value.toFixed(1)} ns`
   const sorting = sort * Math.log2(Math.max(2, n / chunks))
   return [
     `By reference each number costs the client's connection ${ns(client)} and a worker's ${ns(worker)}, a level of merging ${ns(merge)},`,
-    `and sorting it among ${count(Math.floor(n / chunks))} costs ${ns(sorting)}. With these rates so many hosts win from:`,
+    `and sorting it among ${count(Math.floor(n / chunks))} costs ${ns(sorting)}. At these rates hosts are faster from:`,
     table(
       ['network', ...hostCounts.map((hosts) => `${hosts} hosts`)],
       breakEvens(rates).map(({ network, from }) => [
@@ -106,11 +93,11 @@ export function describeRates(rates: Rates, n: number, chunks: number): string[]
   ]
 }
 
-/** Our ways beside Celery's, as lines with a table. */
+/** Our ways beside Celery's: lines with a table. */
 export function describeCelery(
   { version, book, plain }: CeleryResult,
   workers: number,
-  ways: { name: WayName; ms: number }[],
+  ways: readonly WayResult[],
 ): string[] {
   const rows = [
     ['a task that calls itself, as in the book', book],
@@ -128,4 +115,28 @@ export function describeCelery(
       ]),
     ),
   ]
+}
+
+/** The processes of each way on one axis, each way from its own beginning. Returns SVG text. */
+export async function drawWays(
+  ways: readonly WayResult[],
+  lanes: Record<WayName, Lanes[]>,
+  n: number,
+): Promise<string> {
+  const { timeline } = await import('@repo/common/output/timeline')
+  const rows = ways.flatMap(({ name }) => {
+    const last: Lanes = lanes[name].at(-1) ?? new Map()
+    const start = Math.min(...[...last.values()].flat().map(({ begin }) => begin))
+    return [...last].map(([process, spans], at) => ({
+      name: `${name}: ${at === 0 ? process : `worker ${at}`}`,
+      spans: spans.map(({ doing, begin, end }) => ({ kind: doing, from: begin - start, to: end - start })),
+    }))
+  })
+  const sizes = ways.map((way) => `${bytes(way.bytes)} as ${way.name}`).join(', ')
+  return timeline({
+    title: `${count(n)} integers sorted by worker processes`,
+    subtitle: `each way from its beginning; ${sizes}. Gaps: waiting, and turning numbers into JSON and back`,
+    kinds: { send: {}, receive: {}, sort: {}, merge: {} },
+    rows,
+  })
 }

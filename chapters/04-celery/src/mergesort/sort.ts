@@ -1,6 +1,6 @@
 /**
- * Merge sort in pieces: cut the numbers into runs, sort each run, merge the runs two by two until one is left. Where the runs
- * are sorted is not said here: in this process by `sortLocally`, on other machines by mergesort-ways.ts.
+ * Merge sort in pieces: cut the numbers into runs, sort each run, merge the runs two by two until one is left. `sortLocally`
+ * does all of it in this process; ways.ts has the runs sorted by workers.
  */
 import { integersFrom } from '@repo/common/async/random'
 
@@ -14,7 +14,7 @@ export function randomNumbers(n: number, seed: number): Numbers {
   return numbers
 }
 
-/** Runs of nearly equal length, as views: nothing is copied. */
+/** Returns runs of nearly equal length, as views: nothing is copied. */
 export function cut(numbers: Numbers, chunks: number): Numbers[] {
   const end = (chunk: number) => Math.floor((numbers.length * chunk) / chunks)
   return Array.from({ length: chunks }, (_, chunk) => numbers.subarray(end(chunk), end(chunk + 1)))
@@ -29,7 +29,7 @@ export function mergeTwo(left: Numbers, right: Numbers): Numbers {
   while (i < left.length && j < right.length) {
     const a = left[i] as number
     const b = right[j] as number
-    // Which side wins is a coin toss: arithmetic instead of a branch that the processor would guess wrong half the time.
+    // Which side wins is a coin toss, so a processor would guess a branch wrong half the time; arithmetic has no branch.
     const fromLeft = Number(a <= b)
     merged[at++] = fromLeft ? a : b
     i += fromLeft
@@ -40,7 +40,7 @@ export function mergeTwo(left: Numbers, right: Numbers): Numbers {
   return merged
 }
 
-/** Merges any number of sorted runs: every number is moved ⌈log₂ runs⌉ times. */
+/** Merges any number of sorted runs. Every number is moved ⌈log₂ runs⌉ times. */
 export function mergeRuns(runs: readonly Numbers[]): Numbers {
   const [first = new Int32Array(0)] = runs
   if (runs.length < 2) return first
@@ -48,8 +48,10 @@ export function mergeRuns(runs: readonly Numbers[]): Numbers {
   return mergeTwo(mergeRuns(runs.slice(0, half)), mergeRuns(runs.slice(half)))
 }
 
-/** The same with runs that are still on their way: merges what is there while the rest comes. */
+/** The same with runs that are still on their way: merges those that are here while others come. */
 export async function mergeAsTheyCome(runs: readonly Promise<Numbers>[], merge = mergeTwo): Promise<Numbers> {
+  // When one run fails, nobody waits for the others any more.
+  for (const run of runs) run.catch(() => {})
   if (runs.length < 2) return (await runs[0]) ?? new Int32Array(0)
   const half = runs.length >> 1
   const halves = [mergeAsTheyCome(runs.slice(0, half), merge), mergeAsTheyCome(runs.slice(half), merge)] as const
@@ -57,7 +59,7 @@ export async function mergeAsTheyCome(runs: readonly Promise<Numbers>[], merge =
   return merge(left, right)
 }
 
-/** The same algorithm in one process. Returns new memory; times in ms. */
+/** Sorts in this process, by the same algorithm, into new memory. Times in ms. */
 export function sortLocally(numbers: Numbers, chunks: number): { sorted: Numbers; sortMs: number; mergeMs: number } {
   const begin = performance.now()
   const runs = cut(numbers, chunks).map((run) => run.slice().sort())
@@ -66,10 +68,10 @@ export function sortLocally(numbers: Numbers, chunks: number): { sorted: Numbers
   return { sorted, sortMs: sortedAt - begin, mergeMs: performance.now() - sortedAt }
 }
 
-/** The bytes of the numbers, in this machine's order of bytes (little-endian on every machine that Node runs on but s390x). */
+/** The bytes of the numbers in this machine's byte order: little-endian everywhere that Node runs, except on s390x. */
 export const bytesOf = (numbers: Numbers) => Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 
-/** The numbers in some bytes: the same memory where it is aligned to four bytes, else a copy. */
+/** The numbers in these bytes: the same memory if it is aligned to four bytes, else a copy. */
 export function numbersIn(bytes: Buffer): Numbers {
   const { buffer, byteOffset, length } = bytes
   return byteOffset % 4 === 0 && buffer instanceof ArrayBuffer

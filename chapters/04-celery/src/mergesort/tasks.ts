@@ -1,35 +1,31 @@
-/** The tasks of `mergesort`: a run of numbers to be sorted, inside the message or beside it. */
+/** The tasks of `mergesort`: they sort a run of numbers that is inside the message or beside it. */
 import { z } from 'zod'
 import { defineTask } from '../queue/task.ts'
 import { bytesOf, numbersIn } from './sort.ts'
 
-/** What a process did from when to when: ms since 1970, with fractions, by its own clock. */
+/** What a process did from when to when, by its own clock: ms since 1970, with fractions. */
 export interface Span {
   doing: 'send' | 'receive' | 'sort' | 'merge'
   begin: number
   end: number
 }
 
-/** What a task tells beside its numbers. */
-export interface SortedBehind {
+/** What a task reports beside its numbers. */
+export interface WorkReport {
   worker: string
   spans: Span[]
 }
 
-export interface SortedInMessage extends SortedBehind {
-  numbers: number[]
-}
-
 export const now = () => performance.timeOrigin + performance.now()
 
-/** Larger than what the layer sends by default; the point of this one is to see what that costs. */
+/** More than the layer sends by default: this task is there to show what that costs. */
 const mostJsonBytes = 256_000_000
 
 export const sortInMessage = defineTask({
   name: 'mergesort.in-message',
   maxPayloadBytes: mostJsonBytes,
   args: z.object({ numbers: z.array(z.int32()) }),
-  run: ({ numbers }, { worker }): SortedInMessage => {
+  run: ({ numbers }, { worker }): WorkReport & { numbers: number[] } => {
     const begin = now()
     const sorted = Int32Array.from(numbers).sort()
     const spans: Span[] = [{ doing: 'sort', begin, end: now() }]
@@ -37,44 +33,29 @@ export const sortInMessage = defineTask({
   },
 })
 
-/** Sorts the numbers behind a key where they are: done twice, it gives the same. */
+/** Sorts the numbers under a key and leaves them there. Run twice, it gives the same. */
 export const sortByReference = defineTask({
   name: 'mergesort.by-reference',
   args: z.object({
     key: z.string().regex(/^[\w:.-]+:bytes:[\w-]+$/),
     bytes: z.int().min(0).multipleOf(4),
   }),
-  run: async ({ key, bytes }, { worker, redis }) => ({
-    worker,
-    spans: await sortBehind({
-      fetch: () => redis.getBuffer(key),
-      // What nobody fetches is gone in the end.
-      put: (value) => redis.set(key, value, 'KEEPTTL'),
-      bytes,
-    }),
-  }),
+  run: async ({ key, bytes }, { worker, redis }): Promise<WorkReport> => {
+    const begin = now()
+    const value = await redis.getBuffer(key)
+    if (value?.length !== bytes) throw new Error(`there are ${value?.length ?? 'no'} bytes instead of ${bytes}`)
+    const receivedAt = now()
+    const numbers = numbersIn(value).sort()
+    const sortedAt = now()
+    // They still expire if nobody fetches them.
+    await redis.set(key, bytesOf(numbers), 'KEEPTTL')
+    const spans: Span[] = [
+      { doing: 'receive', begin, end: receivedAt },
+      { doing: 'sort', begin: receivedAt, end: sortedAt },
+      { doing: 'send', begin: sortedAt, end: now() },
+    ]
+    return { worker, spans }
+  },
 })
-
-/** Fetches numbers, sorts them and puts them back. Done twice, it gives the same. */
-export async function sortBehind(store: {
-  fetch: () => Promise<Buffer | null>
-  put: (value: Buffer) => Promise<unknown>
-  bytes: number
-}): Promise<Span[]> {
-  const begin = now()
-  const value = await store.fetch()
-  if (value?.length !== store.bytes) {
-    throw new Error(`there are ${value?.length ?? 'no'} bytes instead of ${store.bytes}`)
-  }
-  const receivedAt = now()
-  const numbers = numbersIn(value).sort()
-  const sortedAt = now()
-  await store.put(bytesOf(numbers))
-  return [
-    { doing: 'receive', begin, end: receivedAt },
-    { doing: 'sort', begin: receivedAt, end: sortedAt },
-    { doing: 'send', begin: sortedAt, end: now() },
-  ]
-}
 
 export const mergesortTasks = [sortInMessage, sortByReference]

@@ -1,113 +1,131 @@
-/** The two ways to have runs of numbers sorted by workers: inside the messages as JSON, or as bytes in a store beside them. */
+/** The two ways for runs of numbers to travel to workers and back: as JSON in messages, or as bytes in Redis beside them. */
 import { randomUUID } from 'node:crypto'
-import { bytesOf, cut, mergeAsTheyCome, mergeTwo, type Numbers, numbersIn } from './sort.ts'
-import { now, type SortedBehind, type SortedInMessage, type Span } from './tasks.ts'
+import { group } from '../canvas/canvas.ts'
+import { apply } from '../canvas/plan.ts'
+import type { Client } from '../queue/client.ts'
+import { signature } from '../queue/task.ts'
+import { bytesOf, mergeTwo, type Numbers, numbersIn } from './sort.ts'
+import { now, type Span, sortByReference, sortInMessage, type WorkReport } from './tasks.ts'
 
-/** The queue and the store beside it, and what the two ways do with them. */
-export interface Sorters {
-  /** Where keys in the store begin. */
-  prefix: string
-  /** Sends a group of tasks; fulfilled when they are sent, with a promise for each result. */
-  sortInMessages: (runs: number[][]) => Promise<Promise<SortedInMessage>[]>
-  /** Sends a task that sorts what is behind a key; fulfilled when that is done. */
-  sortBehind: (key: string, bytes: number) => Promise<SortedBehind>
-  put: (key: string, value: Buffer) => Promise<unknown>
-  fetch: (key: string) => Promise<Buffer | null>
-  remove: (keys: string[]) => Promise<unknown>
-}
+/** Sends a task for each run; fulfilled with a promise for each sorted run once they are on their way. */
+export type Way = (runs: readonly Numbers[], trace: Trace) => Promise<Promise<Numbers>[]>
 
-/** What one sorting took, and where. */
-export interface Sorting {
-  sorted: Numbers
-  ms: number
-  /** What was sent to the workers, without what is around it; about as much came back. */
-  bytes: number
-  /** What each process did; the client is called `client`. */
-  lanes: Map<string, Span[]>
-}
-
-export type Way = (sorters: Sorters, numbers: Numbers, chunks: number) => Promise<Sorting>
-
-/** As the book does it: a group of tasks with the numbers as arguments, and the sorted numbers as results. */
-export const inMessages: Way = async (sorters, numbers, chunks) => {
-  const log = startLog()
-  const runs = cut(numbers, chunks).map((run) => Array.from(run))
-  const results = await log.during('send', sorters.sortInMessages(runs))
-  const sorted = await log.gather(
-    results.map(async (result) => {
-      const { numbers, ...where } = await result
-      log.take(where)
+/** As the book does it: a group of tasks whose arguments and results are the numbers. */
+export const inMessages =
+  (client: Client, signal?: AbortSignal): Way =>
+  async (runs, trace) => {
+    const members = runs.map((run) => signature(sortInMessage, { numbers: Array.from(run) }))
+    const { roots } = await trace.during('send', apply(client, group(members)))
+    return roots.map(async (root) => {
+      const { numbers, ...report } = await root.get({ signal })
+      trace.add(report)
       return Int32Array.from(numbers)
-    }),
-  )
-  const timed = log.stop()
-  return { sorted, bytes: runs.reduce((sum, run) => sum + JSON.stringify(run).length, 0), ...timed }
-}
-
-/** The bytes of each run under a key; a task gets the key, and leaves the sorted run under it. */
-export const byReference: Way = async (sorters, numbers, chunks) => {
-  const log = startLog()
-  const keys = Array.from({ length: chunks }, () => `${sorters.prefix}:bytes:${randomUUID()}`)
-  try {
-    const runs = cut(numbers, chunks).map(async (run, chunk) => {
-      const key = keys[chunk] ?? ''
-      await log.during('send', sorters.put(key, bytesOf(run)))
-      log.take(await sorters.sortBehind(key, run.byteLength))
-      const sorted = await log.during('receive', sorters.fetch(key))
-      if (!sorted) throw new Error(`${key} is gone: the sorted run was not fetched in time`)
-      return numbersIn(sorted)
     })
-    const sorted = await log.gather(runs)
-    return { sorted, bytes: numbers.byteLength, ...log.stop() }
-  } finally {
-    await sorters.remove(keys).catch(() => {})
+  }
+
+/** Puts the bytes of each run under a key; the task gets the key and leaves the sorted run under it. */
+export const byReference =
+  (client: Client, store: RunStore, signal?: AbortSignal): Way =>
+  async (runs, trace) =>
+    runs.map(async (run) => {
+      const key = await trace.during('send', store.put(run))
+      const task = await client.send(sortByReference, { key, bytes: run.byteLength })
+      trace.add(await task.get({ signal }))
+      return await trace.during('receive', store.fetch(key))
+    })
+
+/** If the client is killed, the runs it leaves behind expire after an hour. */
+const keepSeconds = 3_600
+
+/** Runs of numbers in Redis, each under a key of its own. */
+export class RunStore implements AsyncDisposable {
+  readonly #redis: Client['redis']
+  readonly #prefix: string
+  #keys: string[] = []
+
+  constructor({ redis, prefix }: Client) {
+    this.#prefix = prefix
+    // Not the queue's connection, on which everything else would wait. Just one, so that the first worker can begin early.
+    this.#redis = redis.duplicate({ enableAutoPipelining: false })
+    // Failing commands report it.
+    this.#redis.on('error', () => {})
+  }
+
+  /** Returns the key. */
+  async put(run: Numbers): Promise<string> {
+    const key = `${this.#prefix}:bytes:${randomUUID()}`
+    this.#keys.push(key)
+    await this.#redis.set(key, bytesOf(run), 'EX', keepSeconds)
+    return key
+  }
+
+  async fetch(key: string): Promise<Numbers> {
+    const bytes = await this.#redis.getBuffer(key)
+    if (!bytes) throw new Error(`${key} is gone: the sorted run was not fetched in time`)
+    return numbersIn(bytes)
+  }
+
+  /** Removes all runs. */
+  async clear(): Promise<void> {
+    const keys = this.#keys
+    this.#keys = []
+    if (keys.length > 0) await this.#redis.unlink(keys)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.clear().catch(() => {})
+    if (this.#redis.status !== 'end') this.#redis.disconnect()
   }
 }
 
-/** Takes down what happens when. */
-function startLog() {
-  const begin = performance.now()
-  const client: Span[] = []
-  const lanes = new Map([['client', client]])
-  return {
-    async during<T>(doing: Span['doing'], work: Promise<T>): Promise<T> {
-      const from = now()
-      const value = await work
-      client.push({ doing, begin: from, end: now() })
-      return value
-    },
-    take({ worker, spans }: SortedBehind) {
-      lanes.set(worker, [...(lanes.get(worker) ?? []), ...spans])
-    },
-    /** Merges what comes. */
-    async gather(runs: Promise<Numbers>[]): Promise<Numbers> {
-      // When one run fails, how the others end is of no interest.
-      for (const run of runs) run.catch(() => {})
-      return await mergeAsTheyCome(runs, (left, right) => {
-        const from = now()
-        const merged = mergeTwo(left, right)
-        client.push({ doing: 'merge', begin: from, end: now() })
-        return merged
-      })
-    },
-    stop: () => ({ ms: performance.now() - begin, lanes }),
+/** What each process did, and when; the client is called `client`. */
+export type Lanes = ReadonlyMap<string, readonly Span[]>
+
+/** Records one sorting. */
+export class Trace {
+  readonly #begin = performance.now()
+  readonly #client: Span[] = []
+  readonly #lanes = new Map([['client', this.#client]])
+
+  async during<T>(doing: Span['doing'], work: Promise<T>): Promise<T> {
+    const begin = now()
+    const value = await work
+    this.#client.push({ doing, begin, end: now() })
+    return value
+  }
+
+  add({ worker, spans }: WorkReport): void {
+    this.#lanes.set(worker, [...(this.#lanes.get(worker) ?? []), ...spans])
+  }
+
+  /** `mergeTwo`, recorded. */
+  readonly merge = (left: Numbers, right: Numbers): Numbers => {
+    const begin = now()
+    const merged = mergeTwo(left, right)
+    this.#client.push({ doing: 'merge', begin, end: now() })
+    return merged
+  }
+
+  /** Returns the milliseconds since the trace was made, and what happened in them. */
+  stop(): { ms: number; lanes: Lanes } {
+    return { ms: performance.now() - this.#begin, lanes: this.#lanes }
   }
 }
 
-/** Milliseconds for which a process did one of these; what it did twice at a time counts once. */
+/** Milliseconds in which a process did something of these kinds. Overlapping spans count once. */
 export function busyMs(spans: readonly Span[], ...kinds: Span['doing'][]): number {
   let busy = 0
   let until = Number.NEGATIVE_INFINITY
-  for (const { begin, end } of spans.filter(({ doing }) => kinds.includes(doing)).sort((a, b) => a.begin - b.begin)) {
+  for (const { doing, begin, end } of spans.toSorted((a, b) => a.begin - b.begin)) {
+    if (!kinds.includes(doing)) continue
     busy += Math.max(0, end - Math.max(begin, until))
     until = Math.max(until, end)
   }
   return busy
 }
 
-/** Milliseconds that the way from end to end spent computing: the busiest worker's sorting and the client's merging. */
-export function computingMs(lanes: Sorting['lanes']): number {
-  return (
-    Math.max(...[...lanes.values()].map((spans) => busyMs(spans, 'sort'))) + busyMs(lanes.get('client') ?? [], 'merge')
-  )
+/** Milliseconds of computing on the longest way through a sorting: the busiest worker's sorting and the client's merging. */
+export function computingMs(lanes: Lanes): number {
+  const sorting = [...lanes.values()].map((spans) => busyMs(spans, 'sort'))
+  return Math.max(...sorting) + busyMs(lanes.get('client') ?? [], 'merge')
 }

@@ -34,9 +34,9 @@ export async function causeFaults(proxy: TcpProxy, address: string, secret: stri
     throw new Error(`${what}: there was no error`)
   }
 
-  await cause('a currency that there is not', ({ remote }) => remote.rate({ from: 'usd', to: 'nosuch' }))
+  await cause('a currency that does not exist', ({ remote }) => remote.rate({ from: 'usd', to: 'nosuch' }))
   await cause('an argument of a wrong type', ({ remote }) => remote.rate(42 as never))
-  await cause('a method that there is not', ({ remote }) => {
+  await cause('a method that does not exist', ({ remote }) => {
     const unchecked = remote as unknown as { shutDown: () => Promise<void> }
     return unchecked.shutDown()
   })

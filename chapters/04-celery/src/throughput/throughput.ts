@@ -4,11 +4,11 @@ import { startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Queue, QueueEvents } from 'bullmq'
 import { Redis } from 'ioredis'
-import { startCeleryPeer } from '../celery/peer.ts'
 import type { Python } from '../celery/python.ts'
 import type { Client } from '../queue/client.ts'
 import { gather } from '../queue/results.ts'
 import { empty } from '../tasks/index.ts'
+import { startCeleryPeer } from './celery-peer.ts'
 
 /** One way: does so many empty tasks and returns how many milliseconds that took. */
 export type Emptying = (n: number) => Promise<number>

@@ -1,4 +1,4 @@
-/** Merge sort: the pieces by their laws, the two ways on real workers, the model against its own formula, the example as a reader runs it. */
+/** Merge sort: the pieces by their laws, the two ways on real workers, the model by its formula, the example as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
@@ -6,7 +6,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findPython } from '../../src/celery/python.ts'
 import { breakEven, hostsMs, oneProcessMs, withNetwork } from '../../src/mergesort/model.ts'
-import { redisSorters } from '../../src/mergesort/redis.ts'
 import {
   bytesOf,
   cut,
@@ -18,7 +17,7 @@ import {
   sortLocally,
 } from '../../src/mergesort/sort.ts'
 import { mergesortTasks, sortByReference } from '../../src/mergesort/tasks.ts'
-import { busyMs, byReference, computingMs, inMessages } from '../../src/mergesort/ways.ts'
+import { busyMs, byReference, computingMs, inMessages, RunStore, Trace } from '../../src/mergesort/ways.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 import { said } from '../fixtures/said.ts'
 
@@ -84,33 +83,37 @@ describe('the pieces', () => {
 })
 
 describeRedis('the ways', () => {
-  it.each([
-    ['in messages', inMessages],
-    ['by reference', byReference],
-  ])('%s give what TypedArray.sort gives, say who did what, and leave nothing', async (_, way) => {
-    const client = await layer.openClient()
-    for (const name of ['a', 'b']) await layer.startWorker({ tasks: mergesortTasks, name, concurrency: 1 })
-    using sorters = redisSorters(client, AbortSignal.timeout(60_000))
-    for (const [n, chunks] of [
-      [1, 1],
-      [1_000, 3],
-      [200_001, 4],
-    ] as const) {
-      const input = randomNumbers(n, n)
-      const run = await way(sorters, input, chunks)
-      expect(Buffer.compare(bytesOf(run.sorted), bytesOf(input.slice().sort()))).toBe(0)
-      const [client, ...workers] = run.lanes.keys()
-      expect(client).toBe('client')
-      expect(workers.length).toBeGreaterThan(0)
-      for (const worker of workers) expect(['a', 'b']).toContain(worker)
-      const spans = [...run.lanes.values()].flat()
-      expect(spans.filter(({ doing }) => doing === 'sort')).toHaveLength(chunks)
-      expect(spans.filter(({ doing }) => doing === 'merge')).toHaveLength(chunks - 1)
-      expect(run.bytes).toBeGreaterThanOrEqual(way === byReference ? 4 * n : 2 * n)
-      expect(computingMs(run.lanes)).toBeGreaterThan(0)
-    }
-    expect(await client.redis.keys(`${layer.prefix}:bytes:*`)).toEqual([])
-  })
+  it.each(['in messages', 'by reference'])(
+    '%s give what TypedArray.sort gives, say who did what, and leave nothing',
+    async (way) => {
+      const client = await layer.openClient()
+      for (const name of ['a', 'b']) await layer.startWorker({ tasks: mergesortTasks, name, concurrency: 1 })
+      await using store = new RunStore(client)
+      const signal = AbortSignal.timeout(60_000)
+      const send = way === 'in messages' ? inMessages(client, signal) : byReference(client, store, signal)
+      for (const [n, chunks] of [
+        [1, 1],
+        [1_000, 3],
+        [200_001, 4],
+      ] as const) {
+        const input = randomNumbers(n, n)
+        const trace = new Trace()
+        const sorted = await mergeAsTheyCome(await send(cut(input, chunks), trace), trace.merge)
+        const { lanes } = trace.stop()
+        await store.clear()
+        expect(Buffer.compare(bytesOf(sorted), bytesOf(input.slice().sort()))).toBe(0)
+        const [client, ...workers] = lanes.keys()
+        expect(client).toBe('client')
+        expect(workers.length).toBeGreaterThan(0)
+        for (const worker of workers) expect(['a', 'b']).toContain(worker)
+        const spans = [...lanes.values()].flat()
+        expect(spans.filter(({ doing }) => doing === 'sort')).toHaveLength(chunks)
+        expect(spans.filter(({ doing }) => doing === 'merge')).toHaveLength(chunks - 1)
+        expect(computingMs(lanes)).toBeGreaterThan(0)
+      }
+      expect(await client.redis.keys(`${layer.prefix}:bytes:*`)).toEqual([])
+    },
+  )
 
   it('by reference does not sort what is not there, or is of another size', async () => {
     const client = await layer.openClient()
@@ -171,7 +174,7 @@ interface Result {
   n: number
   chunks: number
   workers: number
-  ways: { name: string; ms: number; speedup: number }[]
+  ways: { name: string; ms: number; speedup: number; bytes: number }[]
   localMs: number
   typedArrayMs: number
   sorted: boolean
@@ -186,7 +189,8 @@ describeRedis('the example', () => {
     const result = run.json<Result>()
     expect(result).toMatchObject({ n: 50_000, chunks: 4, workers: 2, sorted: true })
     expect(result.ways.map(({ name }) => name)).toEqual(['json', 'bytes'])
-    for (const { ms, speedup } of result.ways) {
+    for (const { name, ms, speedup, bytes } of result.ways) {
+      expect(bytes).toBeGreaterThanOrEqual(name === 'bytes' ? 200_000 : 100_000)
       expect(ms).toBeGreaterThan(0)
       expect(speedup).toBeCloseTo(Math.min(result.localMs, result.typedArrayMs) / ms, 6)
     }

@@ -2,11 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { startServer } from '@repo/common/process/child'
 import { runExample } from '@repo/common/testing/testing'
-import { describeReal } from '@repo/common/testing/vitest'
 import { readRate } from '@repo/common/workloads/rates'
 import { describe, expect, it } from 'vitest'
-import { startPyro } from '../../../../bench/src/remote/pyro.ts'
-import { findPython, installPython } from '../../src/celery/python.ts'
 import { newSecret } from '../../src/remote/processes.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -76,7 +73,7 @@ describe('remote-currency', () => {
     let worth = 100
     const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
     for (const [at, to] of journey.slice(1).entries()) worth *= (await readRate({ from: journey[at] ?? '', to })).rate
-    const result = run.json<{ worth: number; faults: { type: string }[]; perSecond: Record<string, unknown> }>()
+    const result = run.json<{ worth: number; faults: { type: string }[] }>()
     expect(result.worth).toBeCloseTo(worth, 9)
     expect(result).toMatchObject({
       pairs: 7,
@@ -94,7 +91,6 @@ describe('remote-currency', () => {
       'DisconnectedError',
       'DisconnectedError',
     ])
-    expect(result.perSecond).toMatchObject({ sequential: expect.any(Number), concurrent: expect.any(Number) })
     expect(await run.leftBehind()).toEqual([])
   })
 
@@ -138,20 +134,6 @@ it('the three work together in three terminals, and do not tell the secret', asy
   const wrong = await runExample(chapter, 'remote-currency', given, { env: { REMOTE_SECRET: newSecret() } })
   expect(wrong).toMatchObject({ code: 1, stderr: `error: ${names.address} refuses the secret\n` })
   expect([output.join(), run.stdout, run.stderr, gone.stderr].join()).not.toContain(env.REMOTE_SECRET)
-})
-
-const pyro = await findPython('Pyro4')
-describeReal('Pyro', { name: 'Pyro 4 for Python', found: pyro, install: installPython.Pyro4 }, () => {
-  it('serves the same rate, and is gone afterwards', async () => {
-    const server = await startPyro()
-    const measured = await server?.measure(1_000)
-    expect(server?.version).toBe(pyro?.version)
-    expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
-    expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
-    expect(measured?.batchPerSecond).toBeGreaterThan(0)
-    await server?.[Symbol.asyncDispose]()
-    await expect(server?.measure(1_000)).rejects.toThrow()
-  })
 })
 
 describe.concurrent('options', () => {

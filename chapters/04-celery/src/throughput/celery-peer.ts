@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { startServer } from '@repo/common/process/child'
 import { Redis } from 'ioredis'
 import { z } from 'zod'
-import type { Python } from './python.ts'
+import type { Python } from '../celery/python.ts'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
