@@ -1,5 +1,6 @@
 /**
- * canvas: tasks combined: group, chain, chord, starmap, chunks, link; and what a failure does to the tasks that wait for it
+ * canvas: tasks combined: group, chain, chord, starmap, chunks, link; and what a failure does to the tasks that wait
+ * for it
  *
  * Run it, from anywhere in the repository; it starts Redis and workers itself, or uses those of REDIS_URL:
  *
@@ -8,8 +9,8 @@
  *
  * Each task computes a little, and waits a while to be visible in the picture.
  *
- * Look for: which tasks run side by side in the picture; and in the second table, the five things that can happen to a task
- * that waits for a failing one.
+ * Look for: which tasks run side by side in the picture; and in the second table, the five things that can happen to a
+ * task that waits for a failing one.
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'

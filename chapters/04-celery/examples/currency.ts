@@ -7,11 +7,11 @@
  *     pnpm --filter 04-celery start currency --pairs 200 --workers 4
  *     pnpm --filter 04-celery start currency --no-workers --timeout 500
  *
- * The rates are real, those of one day from the npm package @fawazahmed0/currency-api; the time that each takes is simulated, and
- * depends on the currency and the seed only. One of the tasks asks for a currency that there is not.
+ * The rates are real, those of one day from the npm package @fawazahmed0/currency-api. The time that each takes is
+ * simulated, and depends only on the currency and the seed. One of the tasks asks for a currency that does not exist.
  *
- * Look for: the total, beside what one after the other takes; the failure, which costs the others nothing; and with
- * --no-workers, what a queue does when nobody works: it keeps the tasks, and whoever waits needs a timeout.
+ * Look for: the total time, compared with one after the other; the failure, which does not affect the other tasks; and
+ * with --no-workers, what a queue does without workers: it keeps the tasks, and waiting for them needs a timeout.
  */
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -28,11 +28,11 @@ export default example(import.meta, {
     pairs: wholeNumber(1, mostPairs).default(40).describe('pairs of currencies'),
     latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
     workers: workerCount(64).describe('worker processes to start where none run'),
-    concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker has begun and not finished'),
+    concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker runs at a time'),
     seed: wholeNumber(0, 2 ** 31 - 1)
       .default(1)
       .describe('for the times'),
-    noWorkers: flag().describe('nobody works: waits until the timeout, then purges the queue'),
+    noWorkers: flag().describe('starts no workers: waits until the timeout, then purges the queue'),
     timeout: wholeNumber(1, 600_000).default(60_000).describe('ms to wait for all results'),
   },
   quick: { pairs: 20, latency: 100 },
@@ -42,7 +42,7 @@ export default example(import.meta, {
       workers: noWorkers ? 0 : workers,
       args: ['--concurrency', String(concurrency)],
       signal,
-      // Without workers, on keys of its own: what is purged at the end is nobody else's.
+      // Without workers, with its own keys: it must not purge what others have sent.
       alone: noWorkers,
     })
     const { client, workerNames } = system
@@ -50,26 +50,32 @@ export default example(import.meta, {
     print(`${count(pairs.length)} rates from ${workerNames.length} worker processes …`)
     using _bar = progress('waiting for the rates')
 
+    // Sends one task for each pair, and one that will fail.
     const begin = performance.now()
-    const argsList = pairs.map((pair) => ({ ...pair, latencyMs: latency, seed }))
-    const results = await client.sendMany(rate, argsList)
-    const failing = await client.send(rate, { from: 'usd', to: 'atlantis', latencyMs: latency, seed })
+    const asked = { latencyMs: latency, seed }
+    const results = await client.sendMany(
+      rate,
+      pairs.map((pair) => ({ ...pair, ...asked })),
+    )
+    const failing = await client.send(rate, { from: 'usd', to: 'atlantis', ...asked })
     const sentMs = performance.now() - begin
     const serialMs = pairs.reduce((sum, { from }) => sum + latencyOf(from, seed, latency), 0)
     const common = { pairs: pairs.length, workers: workerNames.length, sentMs, serialMs }
 
+    // Without workers the wait ends with its timeout, and the tasks stay in the queue.
     if (noWorkers) {
       const error = await gather(results, { timeoutMs: timeout, signal }).catch((thrown: Error) => thrown)
       const waitedMs = performance.now() - begin - sentMs
       const purged = await client.purge('default')
       print(
-        `Sent in ${milliseconds(sentMs)}, and nobody works. The wait ended after ${milliseconds(waitedMs)}:`,
+        `Sent in ${milliseconds(sentMs)}, and no worker runs. The wait ended after ${milliseconds(waitedMs)}:`,
         `  ${describeError(error)}`,
         `The tasks are still there, for a worker that may come. Purged: ${purged}.`,
       )
       return { ...common, ms: null, rates: {}, failed: null, purged, error: describeError(error) }
     }
 
+    // With workers the results come as they are done; `gather` returns them in the order of the sending.
     const rates = await gather(results, { timeoutMs: timeout, signal })
     const ms = performance.now() - begin
     const failed = await failing.get({ timeoutMs: timeout, signal }).then(
@@ -85,7 +91,7 @@ export default example(import.meta, {
       '',
       `${count(rates.length)} rates of ${rates[0]?.date} in ${milliseconds(ms)}: sent in ${milliseconds(sentMs)}, then waited.`,
       `One after the other they take ${milliseconds(serialMs)} of waiting alone: ${times(serialMs / ms)} as fast.`,
-      `One more failed, and harmed nobody: ${failed}.`,
+      `One more failed, and did not affect the others: ${failed}.`,
     )
     const byPair = Object.fromEntries(rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
     return { ...common, ms, rates: byPair, failed, purged: null, error: null }

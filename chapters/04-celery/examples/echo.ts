@@ -1,5 +1,5 @@
 /**
- * echo: the first test of a task queue: a task goes to a worker in another process, and its result comes back
+ * echo: one task goes through the queue to a worker in another process, and its result comes back
  *
  * Run it, from anywhere in the repository; it starts Redis and a worker itself:
  *
@@ -13,7 +13,7 @@
  *
  * Look for: the states that the task passes through, and how long the way to the worker and back takes.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
@@ -27,15 +27,17 @@ export default example(import.meta, {
     text: accepting('up to 10,000 characters', (text) => (text.length <= 10_000 ? text : undefined))
       .default('hello')
       .describe('what is sent'),
-    times: wholeNumber(1, 10_000).default(500).describe('how often the way there and back is measured'),
+    times: wholeNumber(1, 10_000).default(500).describe('how many round trips are measured'),
   },
   quick: { times: 100 },
 
   async run({ text, times }, { signal, print }) {
+    // Redis, a worker in a process of its own, and a client.
     await using system = await startSystem({ workers: 1, signal })
     const { client } = system
     print(`Redis ${system.redis.version} at ${system.redis.maskedUrl}; worker: ${system.workerNames.join(', ')}`, '')
 
+    // Sending returns at once, with something to ask for the result.
     const story: TaskEvent[] = []
     await using _listening = await listen(client, ['default'], (event) => story.push(event))
     const result = await client.send(echo, { text })
@@ -43,12 +45,11 @@ export default example(import.meta, {
     const received = await result.get({ timeoutMs: 10_000, signal })
     const state = await result.state()
     print(`received:  "${received}"; the task has ${state}`, '')
-    // The stream of events is read by another connection, which may be a moment behind.
-    const told = () => story.filter(({ id }) => id === result.id)
-    for (let waits = 0; waits < 200 && !told().some(({ type }) => type === 'succeeded'); waits++) {
-      await delay(10, undefined, { signal })
-    }
-    const events = told().map(({ type, at }) => ({ type, at: at.getTime() }))
+
+    // What happened in between. Events come over another connection, which may be a moment behind.
+    const own = () => story.filter(({ id }) => id === result.id)
+    await until(() => own().some(({ type }) => type === 'succeeded'), { signal, what: 'the events of the task' })
+    const events = own().map(({ type, at }) => ({ type, at: at.getTime() }))
     const begin = events[0]?.at ?? 0
     print(
       table(
@@ -58,6 +59,7 @@ export default example(import.meta, {
       '',
     )
 
+    // The time of a round trip, many times.
     const samples: number[] = []
     for (let time = 0; time < times; time++) {
       const start = performance.now()

@@ -1,5 +1,6 @@
 /**
- * monitor: what the workers do, live in the terminal; and in the browser Bull Board, to look at tasks and retry failed ones
+ * monitor: what the workers do, live in the terminal; and in the browser Bull Board, to look at tasks and retry failed
+ * ones
  *
  * Run it, from anywhere in the repository, and open the address that it prints:
  *
@@ -10,8 +11,8 @@
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start monitor
  *
- * Look for: tasks that wait, and for how long, which shows when you need more workers; and in the browser, under Failed, the
- * tasks that stumbled: press Retry and they succeed. Ctrl-C ends it.
+ * Look for: tasks that wait, and for how long, which shows when you need more workers; and in the browser, under
+ * Failed, the tasks that stumbled: press Retry and they succeed. Ctrl-C ends it.
  */
 import { setInterval } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -92,7 +93,9 @@ export default example(import.meta, {
 const naps = (from: number, to: number) =>
   Array.from({ length: Math.max(0, to - from) }, (_, at) => ({ ms: 10 + (((from + at) * 37) % 91) }))
 
-/** Redraws the view on a terminal, and prints a line of it elsewhere, to standard error. Returns how many lines it drew. */
+/**
+ * Redraws the view on a terminal, and prints a line of it elsewhere, to standard error. Returns how many lines it drew.
+ */
 function show(view: View, drawn: number): number {
   const out = process.stderr
   if (!out.isTTY) {

@@ -1,16 +1,17 @@
 /**
- * revoke: tasks are called back, from any program: those that wait are not begun, those that run are stopped if asked
+ * revoke: any program can call tasks back: those that wait never begin, and those that run are stopped if it asks for
+ * that
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 04-celery start revoke
  *
- * A task that waits, or is for later, is not run by any worker, even one that starts after it was revoked. A running one goes
- * on, as in Celery, unless it is to be stopped: then its signal is aborted and its place is free at once.
+ * A revoked task that waits, or is scheduled, runs on no worker, not even on one that starts later. A running task
+ * continues, as in Celery, unless it is to be stopped: then its signal is aborted and its place is free at once.
  *
- * Look for: how soon the running task has ended after it was revoked; that the other running one was not disturbed.
+ * Look for: how soon the running task ends after it was revoked; and that the other running one was not disturbed.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { describeError } from '@repo/common/example/usage'
@@ -23,16 +24,16 @@ import { nap } from '../src/tasks/tour.ts'
 
 export default example(import.meta, {
   options: {
-    ms: wholeNumber(200, 60_000).default(1_500).describe('milliseconds that each task takes'),
+    ms: wholeNumber(200, 60_000).default(1_500).describe('ms that each task takes'),
   },
   quick: { ms: 800 },
 
   async run({ ms }, { signal, print }) {
-    // One worker of its own with two places: the first two tasks run, the next ones wait.
+    // One worker with two places: the first two tasks run, the next two wait, and the last one is scheduled.
     await using system = await startSystem({ workers: 1, args: ['--concurrency', '2'], alone: true, signal })
     const { client } = system
     const [spared, stopped] = [await client.send(nap, { ms }), await client.send(nap, { ms: 600_000 })]
-    while ((await active(client)).length < 2) await delay(20, undefined, { signal })
+    await until(async () => (await active(client)).length === 2, { signal, what: 'two running tasks' })
     const [waiting, untouched] = [await client.send(nap, { ms }), await client.send(nap, { ms: 1 })]
     const later = await client.send(nap, { ms }, { countdownMs: 3_600_000 })
     const plan = [
@@ -45,10 +46,12 @@ export default example(import.meta, {
     const before = await Promise.all(plan.map(({ result }) => result.state()))
     print(`Five tasks on one worker with two places. Another client revokes four of them …`, '')
 
-    // As another program would: it knows no more than the ids.
+    // Another program needs only the ids.
     await using other = await openClient({ url: system.redis.url, prefix: client.prefix })
     const byId = (...ids: string[]) => ids.map((id) => other.result(id))
     await revoke(other, byId(spared.id, waiting.id, later.id))
+
+    // Only `terminate` stops a task that runs.
     const start = performance.now()
     await revoke(other, byId(stopped.id), { terminate: true })
     await stopped.settled({ signal })

@@ -1,6 +1,6 @@
 /**
- * What an example needs around it: Redis, worker processes and a client. It starts them and leaves nothing behind. If REDIS_URL
- * names a Redis, it uses that one, and the workers on it if there are any.
+ * What an example needs around it: Redis, worker processes and a client. It starts them and leaves nothing behind. If
+ * REDIS_URL names a Redis, it uses that one, and the workers on it if there are any.
  *
  *     await using system = await startSystem({ workers: 2, signal })
  *     const result = await system.client.send(echo, { text: 'hello' })
@@ -22,7 +22,7 @@ export interface SystemOptions {
   signal?: AbortSignal
   /** Keeps an append-only file, for `redis.restart()`. */
   appendOnly?: boolean
-  /** Always its own workers and keys, apart from everything else on that Redis: for examples that stop or disturb workers. */
+  /** Always its own workers and keys, on whatever Redis: for examples that stop or disturb workers. */
   alone?: boolean
   /** Called with every line that a worker started here writes. */
   onLine?: (line: string) => void
@@ -76,7 +76,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     workers.push(worker)
     return worker
   }
-  // The client first, because it would wait for the workers. Deferred before they start: a start may fail or be interrupted.
+  // The client first, because it would wait for the workers. Deferred now, because a start may fail.
   stack.defer(async () => {
     await client[Symbol.asyncDispose]()
     await Promise.all(workers.map((worker) => worker.stop()))

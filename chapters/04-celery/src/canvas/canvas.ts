@@ -1,8 +1,9 @@
 /**
- * Tasks combined into larger work, like Celery's canvas: a group runs side by side, a chain one after the other, and a chord
- * waits for a group and continues with its results.
+ * Tasks combined into larger work, like Celery's canvas: a group runs side by side, a chain one after the other, and a
+ * chord waits for a group and continues with its results.
  *
- *     const total = chord(group([signature(add, { a: 1, b: 2 }), signature(add, { a: 3, b: 4 })]), step(sum, 'numbers'))
+ *     const sums = group([signature(add, { a: 1, b: 2 }), signature(add, { a: 3, b: 4 })])
+ *     const total = chord(sums, step(sum, 'numbers'))
  *     await (await apply(client, total)).get({ timeoutMs: 5_000 })               // 10
  *
  * This file is the language of canvases: it describes them and sends nothing. `apply` of plan.ts sends them.
@@ -40,8 +41,8 @@ export interface Chain<R = unknown> {
  * What happens to a job that waits for others when one of them has failed for good, with BullMQ's names:
  * - `fail` (failParentOnFailure): it fails too, and so does everything above it. As in Celery.
  * - `ignore` (ignoreDependencyOnFailure): it runs when the others have ended, with null in place of the missing result.
- * - `continue` (continueParentOnFailure): it runs at once, with null in place of all missing results. Others that have not
- *   begun are removed, and the job ends after those that run.
+ * - `continue` (continueParentOnFailure): it runs at once, with null in place of all missing results. Others that have
+ *   not begun are removed, and the job ends after those that run.
  * - `remove` (removeDependencyOnFailure): like `ignore`, but the job cannot ask for the error.
  * - `wait` (BullMQ's default): it waits for ever.
  */
@@ -82,7 +83,7 @@ export function chain(...parts: (Single | Group)[]): Chain {
   return { kind: 'chain', parts, onFailure: 'fail' }
 }
 
-/** A group, then a step that gets the list of its results. The list can contain null only if `onFailure` is not `fail`. */
+/** A group, then a step that gets the list of its results: without null, if `onFailure` is `fail`. */
 export function chord<A, R>(
   header: Group<A>,
   body: Step<A[], R> | Step<(A | null)[], R> | Signature<R>,
@@ -105,7 +106,7 @@ export function starmap<S extends z.ZodType, R>(
   return { task: mapped, args: [...argsList], map: true, ...(options && { options }) }
 }
 
-/** A group of starmaps with `size` arguments each, for tasks too short to be worth a message. The result is a list of lists. */
+/** A group of starmaps with `size` arguments each, for tasks too short to be worth a message; gives a list of lists. */
 export function chunks<S extends z.ZodType, R>(
   task: Task<S, R>,
   argsList: readonly z.input<S>[],
@@ -121,14 +122,15 @@ export function chunks<S extends z.ZodType, R>(
   return group(parts)
 }
 
-/** Sends other tasks, with the result, after the first one has succeeded. Their results and failures do not belong to it. */
+/** Sends other tasks, with the result, after the first one has succeeded. They are not part of its result. */
 export function link<R>(first: Signature<R>, ...others: (Step<R, unknown> | Signature)[]): Signature<R> {
   return { ...first, links: [...(first.links ?? []), ...others] }
 }
 
 /**
- * Sends other tasks, with the error, when a task has failed for good; for a chain or group, when any of its tasks has. As in
- * Celery, they are not sent for a task that was revoked or expired before it began, or that lost its workers too often.
+ * Sends other tasks, with the error, when a task has failed for good; for a chain or group, when any of its tasks has.
+ * As in Celery, they are not sent for a task that was revoked or expired before it began, or that lost its workers too
+ * often.
  */
 export function linkError<C extends Single | Group>(what: C, ...others: (Step<TaskError, unknown> | Signature)[]): C {
   if (!('kind' in what)) return { ...what, errorLinks: [...(what.errorLinks ?? []), ...others] }

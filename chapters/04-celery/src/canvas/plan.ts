@@ -2,8 +2,8 @@
  * Sends a canvas: plans its jobs, stores them, and waits for its result.
  *
  * A chain or chord becomes a BullMQ flow: a tree in which a job waits for its children. It is stored in one step, so it
- * continues even when its sender has gone. A job in such a tree has only one parent. So a group after a task cannot be stored
- * with the rest: the task's worker adds it, as it adds the tasks of `link` and `linkError` (worker/canvas.ts).
+ * continues even when its sender has gone. A job in such a tree has only one parent. So a group after a task cannot be
+ * stored with the rest: the task's worker adds it, as it adds the tasks of `link` and `linkError` (worker/canvas.ts).
  *
  * When a task of a flow fails, everything above it fails too, and does not run; `OnFailure` lists other ways.
  */
@@ -75,7 +75,7 @@ export async function apply(client: Client, canvas: Single | Group): Promise<Can
   }
 }
 
-/** BullMQ fails the jobs above a failed one with `child <key> failed`. This follows the keys down to the original error. */
+/** BullMQ fails the jobs above a failed one with `child <key> failed`: follows the keys down to the original error. */
 async function firstCause(error: unknown, byId: ReadonlyMap<string, TaskResult>): Promise<unknown> {
   const key = error instanceof TaskFailed && /^UnrecoverableError: child (\S+) failed$/.exec(error.message)?.[1]
   const child = key && [...byId.values()].find(({ id, queue }) => key.endsWith(`:${queue}:${id}`))
@@ -222,7 +222,7 @@ class Plan {
   }
 }
 
-/** BullMQ counts a delay from the job's turn in its flow. That is right for a countdown, and wrong for a fixed moment. */
+/** BullMQ counts a delay from the job's turn in its flow: right for a countdown, wrong for a fixed moment. */
 function inItsTurn({ data, opts }: JobToAdd, { options = {} }: Signature) {
   if (!options.eta) return
   delete opts.delay

@@ -1,4 +1,4 @@
-/** Bull Board: a web page that shows the queues and lets a reader retry failed jobs. The counterpart of Celery's Flower. */
+/** Bull Board, a web page that shows the queues and retries failed jobs: the counterpart of Celery's Flower. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createBullBoard } from '@bull-board/api'

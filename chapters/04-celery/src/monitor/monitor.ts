@@ -1,4 +1,4 @@
-/** What queues and workers are doing now: who works, what waits, how many tasks end per second, and how long they take. */
+/** What queues and workers are doing: who works, what waits, how many tasks end per second, how long they take. */
 import { quantile } from '@repo/common/measure'
 import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import type { Client } from '../queue/client.ts'

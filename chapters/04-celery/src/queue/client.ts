@@ -7,8 +7,8 @@
  *     const sums = await client.sendMany(add, [{ a: 1, b: 2 }, { a: 3, b: 4 }])
  *     await gather(sums, { timeoutMs: 5_000 })                  // [3, 7]
  *
- * The tasks of one `sendMany` or `sendAll` travel in few round trips. The client makes the ids, so when the connection is
- * lost and the jobs are added again, no task is there twice.
+ * The tasks of one `sendMany` or `sendAll` travel in few round trips. The client makes the ids, so when the connection
+ * is lost and the jobs are added again, no task is there twice.
  */
 import { randomBytes } from 'node:crypto'
 import { type JobsOptions, Queue } from 'bullmq'
@@ -23,9 +23,9 @@ import { defaultPrefix, defaultQueue, type Settings } from './settings.ts'
 import type { SendOptions, Signature, Task } from './task.ts'
 
 export interface ClientSettings extends Settings {
-  /** Which tasks go to which queues when the call names none: `{ 'mail.*': 'mail' }`; the first pattern that fits counts. */
+  /** Queues by task, for calls that name none; the first pattern that fits counts: `{ 'mail.*': 'mail' }`. */
   routes?: Routes
-  /** The largest arguments that one task may have, in bytes of JSON. Default: 1,000,000. Large data belongs beside the queue. */
+  /** The largest arguments that one task may have, in bytes of JSON. Default: 1,000,000. */
   maxPayloadBytes?: number
 }
 
@@ -108,7 +108,7 @@ export class Client implements AsyncDisposable {
     return await this.sendAll<R>(argsList.map((args) => ({ task, args, ...(options && { options }) })))
   }
 
-  /** Sends different tasks; when one of them cannot be sent, none is. Tasks that follow others need `apply` of canvas.ts. */
+  /** Sends different tasks; when one of them cannot be sent, none is. For tasks that follow others use `apply`. */
   async sendAll<R = unknown>(signatures: readonly Signature<R>[]): Promise<TaskResult<R>[]> {
     const byQueue = new Map<string, JobToAdd[]>()
     const expected: TaskResult[] = []
@@ -222,7 +222,7 @@ export class Client implements AsyncDisposable {
     return this.#result({ id: opts.jobId ?? '', queue: queueName, task: name, ignored: opts.removeOnComplete === true })
   }
 
-  /** The result of any client's task, by its id. Ids that do not name their queue, such as those of schedules, need `queue`. */
+  /** The result of any client's task, by its id. `queue` is for ids that do not name it, such as those of schedules. */
   result<R = unknown>(id: string, { queue = partsOf(id)?.queue, task = 'task' } = {}): TaskResult<R> {
     if (queue === undefined) throw new RangeError(`"${id}" does not say its queue; give { queue }`)
     return this.#result({ id, queue, task, ignored: false })
@@ -290,7 +290,7 @@ export class Client implements AsyncDisposable {
     return waiting
   }
 
-  /** Calls `listener` with the answers to this client's questions, after `results.listenTo(client.id)`; returns a function that stops it. */
+  /** Listens for answers to this client's questions, after `results.listenTo(client.id)`; returns a way to stop. */
   onAnswer(listener: (answer: Answer) => void): () => void {
     this.#answers.add(listener)
     return () => this.#answers.delete(listener)

@@ -38,8 +38,9 @@ export const tlsOf = ({ ca }: { ca?: string }): RedisOptions => (ca === undefine
 const answerMs = 200
 
 /**
- * Ends a connection that has subscribed to something. A connection that has just come back is about to subscribe again, and
- * ioredis does not handle a failure of that: ending it at this moment would end the process with an unhandled rejection.
+ * Ends a connection that has subscribed to something. A connection that has just come back is about to subscribe again,
+ * and ioredis does not handle a failure of that: ending it at this moment would end the process with an unhandled
+ * rejection.
  */
 export async function endSubscriber(redis: Redis): Promise<void> {
   if (redis.status === 'ready') {
@@ -55,8 +56,8 @@ export const isFull = (error: Error) => error.message.startsWith('OOM ')
 export const isAborted = (error: Error) => error.message.startsWith('Command aborted due to connection close')
 
 /**
- * Turns the error of a Redis command into one for a reader: which server, what is wrong, and what helps. Errors that have
- * nothing to do with the connection or the memory are returned unchanged.
+ * Turns the error of a Redis command into one for a reader: which server, what is wrong, and what helps. Errors that
+ * have nothing to do with the connection or the memory are returned unchanged.
  *
  * @param reason why the connection was lost, if it was
  */

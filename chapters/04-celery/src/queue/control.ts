@@ -1,8 +1,8 @@
 /**
  * Remote control: questions to all workers, or to some by name, and their answers. Celery's `control` and `inspect`.
  *
- * A question is published to all workers. PUBLISH returns how many heard it, so the client waits for that many answers and
- * needs its timeout only when some are missing.
+ * A question is published to all workers. PUBLISH returns how many heard it, so the client waits for that many answers
+ * and needs its timeout only when some are missing.
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
@@ -49,7 +49,7 @@ export interface AskOptions {
   timeoutMs?: number
 }
 
-/** Asks all workers, or the named ones. Returns their answers as they arrived; an empty list when there is no worker. */
+/** Asks all workers, or the named ones. Returns the answers as they arrived; an empty list without workers. */
 export async function ask<T = unknown>(
   client: Client,
   what: Command,
@@ -129,7 +129,7 @@ export async function active(client: Client, options?: AskOptions): Promise<(Run
   return answers.flatMap(({ worker, answer }) => answer.map((task) => ({ worker, ...task })))
 }
 
-/** The tasks of a queue that wait for their time, by countdown, ETA or retry; the next first. Read from Redis, not from workers. */
+/** The tasks of a queue that wait for their time, by countdown, ETA or retry; the next first. Read from Redis. */
 export async function scheduled(
   client: Client,
   queue: string,
@@ -137,7 +137,7 @@ export async function scheduled(
   const from = client.queue(queue)
   const jobs = await from.getDelayed()
   if (jobs.length === 0) return []
-  // Only the set knows the time: the job's own fields are as old as its last try. BullMQ's scores have 12 bits for the order.
+  // Only the set knows the time: the job's own fields are as old as its last try. 12 bits of a score are for the order.
   const scores = await client.redis.zmscore(from.toKey('delayed'), ...jobs.map(({ id = '' }) => id))
   return jobs
     .flatMap(({ id = '', name, data }, at) => {

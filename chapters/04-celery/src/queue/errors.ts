@@ -1,7 +1,7 @@
 /** The errors of the layer. Errors thrown in a worker reach the sender as a `TaskFailed` that carries their name. */
 import { UnrecoverableError } from 'bullmq'
 
-/** A task failed in its worker. The stack is the worker's: it shows where the task failed, not where the sender waited. */
+/** A task failed in its worker. The stack is the worker's: it shows where the task failed, not who waited for it. */
 export class TaskFailed extends Error {
   override name = 'TaskFailed'
   readonly taskId: string
@@ -38,7 +38,7 @@ export class PayloadTooLarge extends Error {
   override name = 'PayloadTooLarge'
 }
 
-/** Arguments that do not fit the task's schema: thrown to the sender, or fails the task in the worker, without retries. */
+/** Arguments that do not fit the schema: thrown to the sender, or fails the task in the worker, without retries. */
 export class InvalidArguments extends UnrecoverableError {}
 /** No worker of the queue knows the task, or none knows its version. */
 export class UnknownTask extends UnrecoverableError {}

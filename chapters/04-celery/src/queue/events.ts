@@ -15,8 +15,8 @@ export type TaskEvent = { id: string; queue: string; at: Date } & (
 )
 
 /**
- * Calls `listener` with each new event of some queues, in order within each queue, until the returned object is disposed
- * of. Redis keeps about 10,000 events for each queue: a listener that falls further behind misses older ones.
+ * Calls `listener` with each new event of some queues, in order within each queue, until the returned object is
+ * disposed of. Redis keeps about 10,000 events for each queue: a listener that falls further behind misses older ones.
  */
 export async function listen(
   client: Client,

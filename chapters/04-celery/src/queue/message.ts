@@ -22,7 +22,7 @@ export type Link = z.infer<typeof link>
 const canvasPart = z.object({
   /** `args` is a list, and the task runs for each of its entries. */
   map: z.literal(true).optional(),
-  /** One argument is the result of the job with this id, its child in a flow; with `all`, the list of all the results. */
+  /** One argument is the result of this job, its child in a flow; with `all`, the list of all these jobs' results. */
   takes: z.object({ into: z.string(), from: z.array(z.string()), all: z.boolean() }).optional(),
   /** It may run before all jobs below it in its flow have ended: see `continue` in canvas/canvas.ts. */
   early: z.literal(true).optional(),
@@ -68,7 +68,7 @@ export const controlChannel = (prefix: string) => `${prefix}:control`
 /** A sorted set of the ids that must not run, each with the time of its revocation in milliseconds since 1970. */
 export const revokedKey = (prefix: string) => `${prefix}:revoked`
 
-/** Stands for the client in the ids of tasks with an idempotency key: they belong to every client that sends the key. */
+/** Stands for the client in the id of a task with an idempotency key: every client may have sent it. */
 const sharedClient = 'key'
 
 export const taskId = (queue: string, client: string, number: number) => `${queue}.${client}.${number.toString(36)}`

@@ -1,10 +1,10 @@
 /**
  * Results, as their sender sees them.
  *
- * The job in Redis holds the result of a task. The worker also publishes it on the sender's channel: the result itself when
- * it is small, else a hint that there is one. So nobody polls, and a task costs no command of its own, because a worker
- * publishes all tasks that it finished in one turn of its event loop together. But Redis delivers a publication only to
- * those who are connected at that moment. So a waiter also looks into Redis for itself, once a second.
+ * The job in Redis holds the result of a task. The worker also publishes it on the sender's channel: the result itself
+ * when it is small, else a hint that there is one. So nobody polls, and a task costs no command of its own, because a
+ * worker publishes all tasks that it finished in one turn of its event loop together. But Redis delivers a publication
+ * only to those who are connected at that moment. So a waiter also looks into Redis for itself, once a second.
  *
  * In `Results`, a task is in one of these states:
  *
@@ -12,8 +12,8 @@
  *     waited for somebody waits; every second one look into Redis asks for all such tasks
  *     settled    its outcome is known: from a publication, from a look, or because the client was closed
  *
- * `expect` begins with the first, `wait` adds the second, `receive`, a look and `close` lead to the third. A task that this
- * client has not sent, or no longer expects, may have ended long ago: `wait` begins with a look.
+ * `expect` begins with the first, `wait` adds the second, `receive`, a look and `close` lead to the third. A task that
+ * this client has not sent, or no longer expects, may have ended long ago: `wait` begins with a look.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
@@ -45,7 +45,7 @@ export interface WaitOptions {
 const lookEveryMs = 1_000
 /** Tasks in one look; the next look asks for the next ones. */
 const lookAtMost = 2_000
-/** Tasks that are expected at the same time. Some never end, such as purged ones, and must not be remembered for ever. */
+/** Tasks expected at the same time. Some never end, such as purged ones, and must not be remembered for ever. */
 const expectedAtMost = 200_000
 
 /** What a `TaskResult` needs of the client that made it. */
@@ -228,7 +228,7 @@ export class Results {
   expect(result: TaskResult): void {
     this.#expected.set(result.id, result)
     if (this.#expected.size <= expectedAtMost) return
-    // Drops the older half at once: deleting one at a time is slow, because each iteration passes the deleted entries again.
+    // Drops the older half at once. One at a time would be slow, because each loop passes the deleted entries again.
     for (const id of this.#expected.keys()) {
       if (this.#expected.size <= expectedAtMost / 2) break
       this.#expected.delete(id)
@@ -341,7 +341,7 @@ export class Results {
 }
 
 const closedWhile = ({ task, id }: TaskResult) =>
-  new TaskGone(`the client was closed while ${task} (${id}) was waited for`)
+  new TaskGone(`the client was closed during the wait for ${task} (${id})`)
 
 interface Waiter extends PromiseWithResolvers<Outcome> {
   result: TaskResult
@@ -351,8 +351,8 @@ interface Waiter extends PromiseWithResolvers<Outcome> {
 function outcomeOf({ id, task }: TaskResult, fields: (string | null)[]): Outcome | undefined {
   const [name, finishedOn, returnvalue, failedReason, stacktrace] = fields
   if (name === null) {
-    const why = 'purged, forgotten, its result ignored, or too old'
-    return { ok: false, error: new TaskGone(`nothing is kept of ${task} (${id}): ${why}`) }
+    const why = 'it was purged or forgotten, its result is ignored, or it is too old'
+    return { ok: false, error: new TaskGone(`Redis has no ${task} (${id}): ${why}`) }
   }
   if (!finishedOn) return undefined
   try {
@@ -360,6 +360,6 @@ function outcomeOf({ id, task }: TaskResult, fields: (string | null)[]): Outcome
     const stack = (JSON.parse(stacktrace ?? '[]') as string[]).at(-1) ?? ''
     return { ok: false, error: new TaskFailed(id, nameInStack(stack), failedReason ?? '', stack) }
   } catch (cause) {
-    return { ok: false, error: new TaskGone(`what is kept of ${task} (${id}) is not JSON`, { cause }) }
+    return { ok: false, error: new TaskGone(`the result of ${task} (${id}) is not JSON`, { cause }) }
   }
 }

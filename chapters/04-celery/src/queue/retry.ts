@@ -1,10 +1,10 @@
-/** When a failed task is retried: exponential back-off with full jitter, like Celery's retry_backoff and retry_jitter. */
+/** The waits before retries: exponential back-off with full jitter, like retry_backoff and retry_jitter in Celery. */
 import { RetryLater } from './errors.ts'
 import type { RetryPolicy } from './task.ts'
 
 /**
- * Milliseconds until the next try: a random part of `baseMs · 2^(attempt − 1)`, at most `maxMs`. Without the random part,
- * tasks that failed together would all come back together.
+ * Milliseconds until the next try: a random part of `baseMs · 2^(attempt − 1)`, at most `maxMs`. Without the random
+ * part, tasks that failed together would all come back together.
  *
  * @param attempt how many tries have failed, from 1
  * @param random returns a number from 0 to below 1

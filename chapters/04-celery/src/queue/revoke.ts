@@ -1,7 +1,8 @@
 /**
  * Revoking: a waiting task never begins, and a running one is stopped if the caller asks for it.
  *
- * The ids of revoked tasks are in a sorted set in Redis, and are told to all workers at once: see worker/revocations.ts.
+ * The ids of revoked tasks are in a sorted set in Redis, and are told to all workers at once: see
+ * worker/revocations.ts.
  */
 import type { Client } from './client.ts'
 import { ask } from './control.ts'

@@ -1,9 +1,9 @@
 /**
  * Periodic tasks: Celery's beat, BullMQ's job schedulers.
  *
- * A schedule is stored in Redis beside its queue, under its name. At most one task of it waits for its time; the worker that
- * takes this task first adds the next one. So a schedule survives restarts, fires once even when many programs declare it,
- * needs no process of its own, and does not pile up while no worker runs.
+ * A schedule is stored in Redis beside its queue, under its name. At most one task of it waits for its time; the worker
+ * that takes this task first adds the next one. So a schedule survives restarts, fires once even when many programs
+ * declare it, needs no process of its own, and does not pile up while no worker runs.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Client } from './client.ts'
@@ -24,9 +24,9 @@ export interface Schedule {
 }
 
 /**
- * Declares a schedule. Declaring the same one again changes nothing; a different one with the same name replaces it, if its
- * task goes to the same queue. If it goes to another queue, `unschedule` the old one there. `expiresInMs` of the task counts
- * from the moment it is due.
+ * Declares a schedule. Declaring the same one again changes nothing; a different one with the same name replaces it, if
+ * its task goes to the same queue. If it goes to another queue, `unschedule` the old one there. `expiresInMs` of the
+ * task counts from the moment it is due.
  *
  * @returns its next task, or undefined when the schedule was already there
  */

@@ -4,7 +4,7 @@ import type { RateLimit } from './task.ts'
 export interface Settings {
   /** `redis://` or `rediss://`. */
   url: string
-  /** For `rediss://`: the certificate, as PEM, of the authority that signed the server's. Default: those that Node trusts. */
+  /** For `rediss://`: the PEM certificate of the authority that issued the server's. Default: those Node trusts. */
   ca?: string
   /** Every key begins with it; systems with different prefixes share nothing. Default: `celery`. */
   prefix?: string
@@ -14,8 +14,8 @@ export interface Settings {
 
 export interface QueueSettings {
   /**
-   * Runs the queue's tasks in the order of their priorities. BullMQ runs jobs without a priority before all that have one,
-   * so every task in such a queue gets one, and any other queue refuses tasks with one.
+   * Runs the queue's tasks in the order of their priorities. BullMQ runs jobs without a priority before all that have
+   * one, so every task in such a queue gets one, and any other queue refuses tasks with one.
    */
   priorities?: boolean
   /** For all tasks of this queue together, over all workers: BullMQ's limiter. */

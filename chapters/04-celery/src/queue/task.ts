@@ -43,7 +43,7 @@ export interface TaskOptions {
   hardLimitMs?: number
   /** Keeps nothing of a task that succeeded. Failed tasks are always kept. */
   ignoreResult?: boolean
-  /** The largest arguments that are sent, in bytes of JSON. Default: the client's `maxPayloadBytes`. Workers accept any size. */
+  /** The largest arguments that are sent, in bytes of JSON. Default: the client's `maxPayloadBytes`. */
   maxPayloadBytes?: number
   /** At most `max` starts in `perMs` milliseconds over all workers, evenly spaced: see worker/rate-limit.ts. */
   rateLimit?: RateLimit
@@ -67,7 +67,7 @@ export interface TaskContext {
   readonly signal: AbortSignal
   /** Reports how far the task is; the sender reads it with `result.progress()`. */
   progress: (value: number | object) => Promise<void>
-  /** For data beside the queue: a connection of its own to the worker's Redis, so that large values do not delay the locks. */
+  /** A second connection to the same Redis, for data beside the queue: large values there do not delay the locks. */
   readonly redis: Redis
 }
 
@@ -105,8 +105,8 @@ export interface SendOptions
   /** How many times it is retried; the rest of the policy comes from the definition. */
   maxRetries?: number
   /**
-   * Two calls with the same key, queue and task are one task: the second returns the result of the first. The key holds as
-   * long as the result is kept: a day after success, two weeks after failure.
+   * Two calls with the same key, queue and task are one task: the second returns the result of the first. The key holds
+   * as long as the result is kept: a day after success, two weeks after failure.
    */
   idempotencyKey?: string
 }

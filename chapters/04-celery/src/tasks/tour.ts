@@ -17,7 +17,7 @@ function total({ amount, rate }: { amount: number; rate: number }) {
 }
 
 function checked(rate: number) {
-  if (rate <= 0) throw new RangeError(`a rate of ${rate} cannot be`)
+  if (rate <= 0) throw new RangeError(`rate: received ${rate}; accepts numbers above 0`)
   return rate
 }
 
@@ -32,8 +32,8 @@ export const nap = defineTask({
 })
 
 /**
- * Calls a service that serves a limited number of calls in each window of time and turns the others away. The service is
- * simulated by a counter in Redis under `key`.
+ * Calls a service that serves a limited number of calls in each window of time and turns the others away. The service
+ * is simulated by a counter in Redis under `key`.
  */
 const busyService = {
   args: z.object({ key: z.string().max(200), calls: z.number(), windowMs: z.number() }),

@@ -1,11 +1,12 @@
 /**
- * A worker: runs the tasks of index.ts that come to its queues, until SIGTERM or Ctrl-C; running tasks are finished first.
+ * A worker: runs the tasks of index.ts that come to its queues, until SIGTERM or Ctrl-C; running tasks are finished
+ * first.
  *
  *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery worker --queues default,mail --concurrency 16
  *     REDIS_URL=… pnpm --filter 04-celery worker --autoscale 2,32 --name worker-2
  *
- * A second signal gives running tasks back, for another worker to run from the beginning, and ends at once. LOG_LEVEL=debug
- * also logs each task that succeeded.
+ * A second signal gives running tasks back, for another worker to run from the beginning, and ends at once.
+ * LOG_LEVEL=debug also logs each task that succeeded.
  */
 import { program, type Values } from '@repo/common/example/command-line'
 import { accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
@@ -39,6 +40,7 @@ const options = {
     .default(30)
     .describe('seconds after which the tasks of a worker that has died go to another one'),
 }
+
 async function run(given: Values<typeof options>) {
   if (!process.env.REDIS_URL) {
     const how = 'the Redis that senders use too, as redis://[user:password@]host[:port]'

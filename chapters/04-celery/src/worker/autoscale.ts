@@ -13,8 +13,8 @@ export interface AutoscaleOptions {
 }
 
 /**
- * How many places there should be: twice as many while all are taken and tasks wait; half as many after some were free for
- * long enough, but never fewer than tasks that run.
+ * How many places there should be: twice as many while all are taken and tasks wait; half as many after some were free
+ * for long enough, but never fewer than tasks that run.
  *
  * @param now places in each queue, running tasks, waiting tasks, and how long places have been free
  */

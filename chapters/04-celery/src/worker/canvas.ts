@@ -2,8 +2,8 @@
  * The worker's part of a canvas: fetches the results that a task takes from its predecessors, runs a task for a list of
  * arguments, and adds the jobs that follow. The client's part, which plans all this, is in the room `canvas`.
  *
- * The following jobs are added before the task is acknowledged. If the worker dies in between, the task runs again and adds
- * the jobs again, with the same ids: so they are there once.
+ * The following jobs are added before the task is acknowledged. If the worker dies in between, the task runs again and
+ * adds the jobs again, with the same ids: so they are there once.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Job } from 'bullmq'

@@ -33,8 +33,8 @@ export function watchConnection(redis: Redis, owner: Owner): void {
 }
 
 /**
- * After an error of Redis itself, for example when its memory is full, BullMQ would ask for the next task at once, thousands
- * of times a second until it works again. So the worker rests for a moment.
+ * After an error of Redis itself, for example when its memory is full, BullMQ would ask for the next task at once,
+ * thousands of times a second until it works again. So the worker rests for a moment.
  */
 export function restAfter(error: Error, worker: Worker, owner: Owner): void {
   // watchConnection logs those.
@@ -53,8 +53,8 @@ const isConnectionError = (error: Error & { code?: unknown }) =>
   typeof error.code === 'string' || /Connection is closed|ECONN|EPIPE/.test(error.message)
 
 /**
- * Closes a BullMQ worker, but not while its blocking connection waits for its next attempt to connect: closed at that moment,
- * ioredis 6.0 never emits `end`, and BullMQ 6.7 would wait for it for ever.
+ * Closes a BullMQ worker, but not while its blocking connection waits for its next attempt to connect: closed at that
+ * moment, ioredis 6.0 never emits `end`, and BullMQ 6.7 would wait for it for ever.
  */
 export async function closeConnected(worker: Worker): Promise<void> {
   await worker.pause(true)

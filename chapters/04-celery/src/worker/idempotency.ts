@@ -1,13 +1,13 @@
 /**
  * Having an effect once, although the task that has it may run twice.
  *
- * A worker can die after the effect and before the acknowledgement; the task then runs again. So the effect must carry a key
- * that tells the receiver whether it has already happened. For an effect in Redis itself, key and effect can be one step, as
- * here. Elsewhere the key is a unique column in a database, or a header of the called service.
+ * A worker can die after the effect and before the acknowledgement; the task then runs again. So the effect must carry
+ * a key that tells the receiver whether it has already happened. For an effect in Redis itself, key and effect can be
+ * one step, as here. Elsewhere the key is a unique column in a database, or a header of the called service.
  */
 import type { Redis } from 'ioredis'
 
-/** KEYS: the key of the effect, then the keys that the commands change. ARGV: milliseconds to keep it, commands as JSON. */
+/** KEYS: the key of the effect, the keys that the commands change. ARGV: milliseconds to keep it, commands as JSON. */
 const script = `
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
 for _, command in ipairs(cjson.decode(ARGV[2])) do redis.call(unpack(command)) end

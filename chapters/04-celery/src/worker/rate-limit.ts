@@ -1,10 +1,11 @@
 /**
- * Rate limits for a kind of task, over all workers. BullMQ limits whole queues; Celery limits a task, but in each worker alone.
+ * Rate limits for a kind of task, over all workers. BullMQ limits whole queues; Celery limits a task, but in each
+ * worker alone.
  *
- * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed jobs,
- * where it does not delay others: the generic cell rate algorithm, with its moments handed out. Redis keeps the last moment
- * given and the moment of each job, so workers may die at any time. A moment lasts until the next one. A job that comes later
- * gets another moment, as all do after a time without workers.
+ * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed
+ * jobs, where it does not delay others: the generic cell rate algorithm, with its moments handed out. Redis keeps the
+ * last moment given and the moment of each job, so workers may die at any time. A moment lasts until the next one. A
+ * job that comes later gets another moment, as all do after a time without workers.
  */
 import type { Redis } from 'ioredis'
 import type { RateLimit } from '../queue/task.ts'

@@ -1,4 +1,4 @@
-/** Reports results to senders: one PUBLISH for each sender, with all its tasks that ended in one turn of the event loop. */
+/** Reports results to senders: one PUBLISH for each sender, with all its tasks that ended in one turn of the loop. */
 import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { nameInStack } from '../queue/errors.ts'

@@ -1,8 +1,9 @@
 /**
  * What one worker knows about revoked tasks; queue/revoke.ts revokes them.
  *
- * The worker reads the sorted set of revoked ids when it starts, and is told about new ones. So checking a task costs only a
- * look into the worker's own memory, unless the task was revoked. In Celery a revocation is forgotten when all workers end.
+ * The worker reads the sorted set of revoked ids when it starts, and is told about new ones. So checking a task costs
+ * only a look into the worker's own memory, unless the task was revoked. In Celery a revocation is forgotten when all
+ * workers end.
  */
 import type { Redis } from 'ioredis'
 import { revokedKey } from '../queue/message.ts'

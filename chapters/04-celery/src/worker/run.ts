@@ -6,13 +6,13 @@
  *     waiting  the function runs, and the worker waits for it
  *     warned   the soft limit has passed: `context.signal` is aborted, and the worker still waits, so that a task which
  *              listens can return what it has
- *     stopped  by the hard limit, a revocation, or the end of the worker: the signal is aborted, and the worker waits no
- *              longer. The run is rejected, its place is free, and the function's result is thrown away
+ *     stopped  by the hard limit, a revocation, or the end of the worker: the signal is aborted, the worker no longer
+ *              waits, the run is rejected, its place is free, and the function's result is thrown away
  *     ended    the function has returned or thrown
  *
- * A run may be stopped before its function starts; then the function is not called. After `stopped`, a function that does not
- * listen to its signal continues in the background until it ends. Only work in a thread can really be ended: see
- * threads.ts. And no limit reaches a loop that never awaits, because it blocks the timers too.
+ * A run may be stopped before its function starts; then the function is not called. After `stopped`, a function that
+ * does not listen to its signal continues in the background until it ends. Only work in a thread can really be ended:
+ * see threads.ts. And no limit reaches a loop that never awaits, because it blocks the timers too.
  */
 import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'

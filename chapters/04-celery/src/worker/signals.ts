@@ -6,7 +6,8 @@ import type { TaskWorker } from './worker.ts'
 const closeMs = 5_000
 
 /**
- * Closes the worker at SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back at once.
+ * Closes the worker at SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back
+ * at once.
  *
  * @param giveUp ends the process when the worker cannot close because Redis is away
  */

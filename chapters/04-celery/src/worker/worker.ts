@@ -5,16 +5,16 @@
  *     await worker.closed
  *
  * A task is acknowledged after its work: until then the worker holds its job by a lock that BullMQ renews, and when the
- * worker dies, the lock runs out and another worker gets the job. So a task may run more than once, and its effects must
- * allow for that: see idempotency.ts.
+ * worker dies, the lock runs out and another worker gets the job. So a task may run more than once, and its effects
+ * must allow for that: see idempotency.ts.
  *
  * A worker is in one of these states:
  *
  *     starting  subscribes to remote control, reads the revocations, and opens one BullMQ worker for each queue
  *     taking    takes tasks while it has free places
  *     resting   Redis has refused a command of one of its queues: takes nothing from that queue for a second
- *     closing   takes no more tasks and waits for the running ones. After its grace time it gives them back, to be run from
- *               the beginning by another worker, and whatever BullMQ still hands to it too
+ *     closing   takes no more tasks and waits for the running ones. After its grace time it gives back those that still
+ *               run, and any that BullMQ still hands to it; another worker runs them from the beginning
  *     closed    all results are reported and all connections are closed
  *
  * In `#process`, a job passes these gates, and the first that it does not pass ends its way:
@@ -23,8 +23,8 @@
  *     a known task, version?  else it is left to others for a while, and fails after some times
  *     revoked? expired?       then it fails
  *     its moment, its rate    not yet: it is postponed
- *     a run                   middleware, then arguments that fit, then the function within its time limits. It succeeds,
- *                             fails and is perhaps retried, or is given back
+ *     a run                   the middleware, the schema of the arguments, and the function within its time limits: it
+ *                             succeeds, fails and is perhaps retried, or is given back
  */
 import { hostname } from 'node:os'
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
@@ -56,14 +56,14 @@ export interface WorkerSettings extends ClientSettings {
   name?: string
   /** The first one is the outermost. */
   middleware?: readonly Middleware[]
-  /** How long a lock lasts without renewal, and how often the worker looks for jobs whose lock has run out. Default: 30 s. */
+  /** How long a lock lasts without renewal, and how often the worker looks for jobs that lost theirs. Default: 30 s. */
   lockMs?: number
   /**
    * How often a task may lose its worker before it fails, so that a task which kills its worker does not kill them all.
    * Default: 5. BullMQ does not count this for the tasks of a schedule.
    */
   maxRedeliveries?: number
-  /** How often, and for how long each time, a task that this worker does not know, or not in this version, is left to others. */
+  /** How often, and how long each time, a task of an unknown name or version is left to other workers. */
   leaveToOthers?: { times: number; forMs: number }
   log?: Log
 }
@@ -249,8 +249,8 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   /**
-   * During an update some workers know tasks that others do not know yet. So the task is put aside for a moment, for others to
-   * take. If none does, it fails, and can be retried when the workers are up to date.
+   * During an update some workers know tasks that others do not know yet. So the task is put aside for a moment, for
+   * others to take. If none does, it fails, and can be retried when the workers are up to date.
    */
   async #leaveToOthers(job: Job<Message>, token: string | undefined, task: Task | undefined): Promise<never> {
     const problem = task
@@ -371,8 +371,9 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   /**
-   * Takes no more tasks and waits for the running ones; those that still run after `graceMs` are given back. While Redis is
-   * unreachable, closing waits for it: results must be reported. A second call with a shorter `graceMs` shortens the wait.
+   * Takes no more tasks and waits for the running ones; those that still run after `graceMs` are given back. While
+   * Redis is unreachable, closing waits for it: results must be reported. A second call with a shorter `graceMs`
+   * shortens the wait.
    */
   close({ graceMs = Number.POSITIVE_INFINITY }: { graceMs?: number } = {}): Promise<void> {
     if (Number.isFinite(graceMs)) {

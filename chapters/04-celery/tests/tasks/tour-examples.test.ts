@@ -68,13 +68,13 @@ describeRedis('results', () => {
     expect(result.ended).toMatch(/no result of echo .* within 300 ms(; it is waiting)?$/)
     expect(result.rows.map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed', 'unknown', 'unknown'])
     expect(result.rows[0]?.outcome).toBe('80')
-    expect(result.rows[1]?.outcome).toBe('error: RangeError: a rate of 0 cannot be')
+    expect(result.rows[1]?.outcome).toBe('error: RangeError: rate: received 0; accepts numbers above 0')
     expect(result.rows[2]?.outcome).toBe(result.rows[1]?.outcome)
-    expect(result.stack[0]).toBe('RangeError: a rate of 0 cannot be')
+    expect(result.stack[0]).toBe('RangeError: rate: received 0; accepts numbers above 0')
     expect(result.stack.slice(1).map((frame) => frame.replace(/\d+/, 'N'))).toEqual([
-      'at checked (tour-tasks.ts:N)',
-      'at total (tour-tasks.ts:N)',
-      'at Object.run (tour-tasks.ts:N)',
+      'at checked (tour.ts:N)',
+      'at total (tour.ts:N)',
+      'at Object.run (tour.ts:N)',
     ])
   })
 })
