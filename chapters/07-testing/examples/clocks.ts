@@ -10,10 +10,10 @@
  * The processes are real and talk over UDP. Their errors are injected: an offset and a drift on top of the machine's own
  * monotonic clock, which is left alone and serves as the truth to compare with. The network's delay is simulated as well.
  *
- * Each process first asks process 0, whose clock is right, for its time: Cristian's way and NTP's. Then all send messages
- * to each other, and note for every event what the wall clock, Lamport's, a vector and a hybrid clock say.
+ * First each process asks process 0, whose clock is right, for its time, as Cristian does and as NTP does. Then they send
+ * messages to each other, and note for every event what the wall clock, Lamport's, a vector and a hybrid clock say.
  *
- * Look for: that no estimate is further from the truth than its bound, half of the round trip; how many messages were
+ * Look for: no estimate that is further from the truth than its bound, half of the round trip; how many messages were
  * received before they were sent, by the wall clocks, and how many still are when those are corrected; and which clocks
  * never put an effect before its cause.
  */
@@ -22,8 +22,9 @@ import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, table } from '@repo/common/output/terminal'
-import { judge, runClocks } from '../src/clocks/clocks.ts'
-import { drawSpaceTime } from '../src/clocks/picture.ts'
+import { startClocks } from '../src/clocks/clocks.ts'
+import { drawSpaceTime, judge } from '../src/clocks/judge.ts'
+import { best, cristian, ntp } from '../src/clocks/sync.ts'
 
 const largestSeed = 2 ** 31 - 1
 const inMs = (ms: number) => `${ms.toFixed(1)} ms`
@@ -34,58 +35,59 @@ export default example(import.meta, {
     messages: wholeNumber(1, 500).default(40).describe('how many each sends'),
     skew: number(0, 1e9).default(100).describe('ms by which a clock is wrong at most'),
     drift: number(0, 100_000).default(200).describe('parts per million by which a clock runs too fast or slow at most'),
-    delay: number(0.1, 1_000).default(10).describe('ms that the network takes for a message at most; simulated'),
+    delay: number(0.1, 1_000).default(10).describe('ms that the simulated network takes for a message at most'),
     rounds: wholeNumber(1, 1_000).default(20).describe('how often each process asks for the time'),
-    seed: wholeNumber(0, largestSeed).optional().describe('of offsets, drifts and delays; a random one when not given'),
+    seed: wholeNumber(0, largestSeed).optional().describe('for offsets, drifts and delays; a random one by default'),
   },
   quick: { messages: 20, rounds: 10 },
 
-  async run({ skew: skewMs, drift: driftPpm, delay: delayMs, seed = randomInt(largestSeed), ...given }, context) {
-    const { signal, print, picture } = context
-    print(
-      `${given.processes} processes whose clocks are wrong by up to ${skewMs} ms; --seed ${seed} sets them wrong alike …`,
-    )
+  async run(options, { signal, print, picture }) {
+    const { processes, messages, rounds, skew: skewMs, drift: driftPpm, delay: delayMs } = options
+    const { seed = randomInt(largestSeed) } = options
+    print(`${processes} processes whose clocks are wrong by up to ${skewMs} ms; --seed ${seed} sets them wrong alike …`)
     using bar = progress('messages sent', 1)
-    const onProgress = (sent: number) => bar.update(sent / (given.processes * given.messages))
-    const { estimates, events } = await runClocks({ ...given, skewMs, driftPpm, delayMs, seed, signal, onProgress })
-    // Process 0 is right.
+    await using clocks = await startClocks({ processes, skewMs, driftPpm, delayMs, seed, signal })
+
+    // Each process asks process 0 for its time, again and again. An exchange has four times, and gives two estimates; of all
+    // exchanges the one with the smallest bound is believed.
+    const exchanges = (await clocks.ask(rounds)).map(({ exchange, ...probe }) => {
+      return { ...probe, cristian: cristian(exchange), ntp: ntp(exchange) }
+    })
+    const estimates = [...Map.groupBy(exchanges, ({ process }) => process)].map(([process, own]) => {
+      const trueOffset = own.at(-1)?.trueOffset ?? 0
+      return { process, trueOffset, cristian: best(own.map((e) => e.cristian)), ntp: best(own.map((e) => e.ntp)) }
+    })
+    // Both clocks drift on during an exchange.
+    const withinBound = exchanges.filter(({ trueOffset, cristian, ntp }) =>
+      [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + allowanceMs(driftPpm)),
+    ).length
+
+    // Then all send messages to each other, and note what each kind of clock says when they send and receive.
+    const events = await clocks.chat(messages, (sent) => bar.update(sent / (processes * messages)))
+    // What could have caused what is known from the messages. Which clock puts all causes before their effects?
     const corrections = [0, ...estimates.map(({ ntp }) => ntp.offset)]
     const { impossible, ...judgement } = await judge(events, corrections, {
       signal,
       onProgress: (share) => bar.update(share, 'events compared'),
     })
-    const svg = drawSpaceTime(events, impossible, `${given.processes} processes whose clocks are wrong`)
-    const all = estimates.flatMap((estimate) => estimate.all)
-    const within = all.filter(({ trueOffset, cristian, ntp }) =>
-      [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + driftAllowanceMs(driftPpm)),
-    )
-    const result = {
-      seed,
-      skewMs,
-      driftPpm,
-      delayMs,
-      ...judgement,
-      exchanges: all.length,
-      withinBound: within.length,
-      estimates: estimates.map(({ all: _, ...estimate }) => estimate),
-      picture: await picture('clocks.svg', svg),
-    }
+
+    const svg = drawSpaceTime(events, impossible, `${processes} processes whose clocks are wrong`)
+    const file = await picture('clocks.svg', svg)
     print(
       '',
       table(
         ['process', 'is behind by', "Cristian's estimate", 'bound', 'error', "NTP's estimate", 'bound', 'error'],
-        estimates.map(({ process, trueOffset, cristian, ntp }) => [
-          process,
-          inMs(trueOffset),
-          ...[cristian, ntp].flatMap(({ offset, bound }) => [
-            inMs(offset),
-            inMs(bound),
-            inMs(Math.abs(offset - trueOffset)),
-          ]),
-        ]),
+        estimates.map(({ process, trueOffset, cristian, ntp }) => {
+          const estimate = [cristian, ntp].flatMap(({ offset, bound }) => [
+            offset,
+            bound,
+            Math.abs(offset - trueOffset),
+          ])
+          return [process, inMs(trueOffset), ...estimate.map(inMs)]
+        }),
       ),
       '',
-      `${within.length} of ${all.length} exchanges have an error within their bound.`,
+      `${withinBound} of ${exchanges.length} exchanges have an error within their bound.`,
       '',
       table(
         [
@@ -96,17 +98,16 @@ export default example(import.meta, {
         ],
         judgement.verdicts.map(({ clock, causesAfterEffects, receivedBeforeSent, madeUp }) => [
           clock,
-          count(causesAfterEffects),
-          count(receivedBeforeSent),
-          count(madeUp),
+          ...[causesAfterEffects, receivedBeforeSent, madeUp].map(count),
         ]),
       ),
       '',
       `${count(judgement.concurrent)} pairs are concurrent: neither could have caused the other. Only the vectors say so.`,
       `A hybrid clock was at most ${inMs(judgement.hybridErrorMs)} from the right time.`,
-      `Picture: ${result.picture}`,
+      `Picture: ${file}`,
     )
-    return result
+    const given = { seed, skewMs, driftPpm, delayMs }
+    return { ...given, ...judgement, exchanges: exchanges.length, withinBound, estimates, picture: file }
   },
   figure: ({ messages, verdicts }) =>
     verdicts
@@ -118,5 +119,5 @@ export default example(import.meta, {
       .join('; '),
 })
 
-/** The truth is taken when an exchange ends; within it both clocks have drifted on. An exchange takes less than 1 s. */
-const driftAllowanceMs = (driftPpm: number) => ((2 * driftPpm) / 1e6) * 1_000
+/** The truth is that at the end of an exchange, which takes less than 1 s. */
+const allowanceMs = (driftPpm: number) => ((2 * driftPpm) / 1e6) * 1_000

@@ -1,4 +1,4 @@
-/** A process with a wrong clock that talks to others over UDP, and notes what every kind of clock says. Started by clocks.ts. */
+/** A process with a wrong clock. It talks to others over UDP and notes what every kind of clock says. Started by clocks.ts. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,9 +13,9 @@ const { self, processes, offsetMs, driftPpm, delayMs, seed, beginNs } = JSON.par
 ) as ClockSettings
 const random = randomFrom(seed)
 
-/** The monotonic clock of the machine, which all its processes share: what is true here. In ms. */
+/** The machine's monotonic clock, in ms. All processes share it: it is the truth here. */
 const trueNow = () => Number(process.hrtime.bigint() - BigInt(beginNs)) / 1e6
-/** The injected error: set wrong by an offset, and running too fast or too slow. */
+/** The same with the injected error: wrong by an offset, and too fast or too slow. */
 const wallNow = () => trueNow() * (1 + driftPpm / 1e6) + offsetMs
 
 const lamport = new LamportClock()
@@ -28,7 +28,7 @@ const socket = createSocket('udp4')
 socket.bind(0, '127.0.0.1')
 await once(socket, 'listening')
 
-/** The network's delay, simulated: at most `delayMs`, and different each time. */
+/** Sends after the simulated delay of the network: at most `delayMs`, and different each time. */
 const send = (packet: Packet, port: number) =>
   setTimeout(() => socket.send(JSON.stringify(packet), port, '127.0.0.1', () => {}), delayMs * random())
 
@@ -48,16 +48,16 @@ socket.on('message', (data, { port }) => {
   const packet = JSON.parse(data.toString()) as Packet
   if (packet.do === 'tell') note('receive', packet.message, packet.reading)
   else if (packet.do === 'answer') answers.get(packet.number)?.({ ...packet.exchange, received })
-  // It takes a while until it comes to answering.
+  // The process takes a while to answer.
   else void delay(delayMs * random()).then(() => answer(packet.number, packet.sent, received, port))
 })
 
 function answer(number: number, sent: number, receivedThere: number, port: number) {
-  // The network's delay comes after the time in the packet is taken.
+  // The packet takes its time before the delay of the network.
   send({ do: 'answer', number, exchange: { sent, receivedThere, sentThere: wallNow() } }, port)
 }
 
-/** Asks a process for its time; a lost packet is asked for again. */
+/** Asks a process for its time, and asks again when a packet is lost. */
 async function ask(port: number, rounds: number): Promise<Sample[]> {
   const samples: Sample[] = []
   for (let number = 0; samples.length < rounds; number++) {
@@ -69,7 +69,7 @@ async function ask(port: number, rounds: number): Promise<Sample[]> {
   return samples
 }
 
-/** Sends so many messages to others, with events of its own between them. */
+/** Sends messages to others, with events of its own between them. */
 async function chat(ports: readonly number[], messages: number) {
   for (let at = 0; at < messages; at++) {
     await delay(2 * delayMs * random())
@@ -79,7 +79,7 @@ async function chat(ports: readonly number[], messages: number) {
     send({ do: 'tell', message, reading: note('send', message) }, ports[to] ?? 0)
     process.send?.({ sent: true })
   }
-  // What the others have sent last is still under way.
+  // The last messages of the others are still under way.
   await delay(3 * delayMs + 50)
 }
 

@@ -1,13 +1,13 @@
 /**
- * Clocks that count events instead of seconds. Each is told of three things: an event of its own process, a message that is
- * sent, which carries the clock's reading, and a message that has come, with the sender's.
+ * Clocks that count events and not seconds. A clock counts an event of its own process, a message that is sent, which
+ * carries the clock's reading, and a message that has come, with the sender's reading.
  */
 
-/** Lamport 1978: larger for whatever comes later; but larger does not mean later. */
+/** Lamport 1978: an effect has a larger number than its cause, but a larger number does not make an event an effect. */
 export class LamportClock {
   #time = 0
 
-  /** For an event and for a message that is sent. */
+  /** Returns the reading for an event, or for a message that is sent. */
   tick(): number {
     return ++this.#time
   }
@@ -18,7 +18,7 @@ export class LamportClock {
   }
 }
 
-/** Mattern and Fidge 1988: how many events of each process one may have heard of. Tells what is concurrent. */
+/** Mattern and Fidge 1988: the number of events of each process that this one may have heard of. It shows what is concurrent. */
 export class VectorClock {
   readonly #counts: number[]
   readonly #self: number
@@ -40,20 +40,20 @@ export class VectorClock {
   }
 }
 
-/** Whether the event with reading `a` happened before that with `b`: could have been its cause. Neither way: concurrent. */
+/** Returns whether the event with reading `a` could have caused the one with `b`. Two events are concurrent when neither could. */
 export function happenedBefore(a: readonly number[], b: readonly number[]): boolean {
   return a.every((count, at) => count <= (b[at] ?? 0)) && a.some((count, at) => count < (b[at] ?? 0))
 }
 
-/** A time that looks like a wall clock's, in whole ms, and a counter for what has the same. */
+/** A time like a wall clock's, in whole ms, and a counter for events with the same time. */
 export interface HybridTime {
   ms: number
   count: number
 }
 
 /**
- * Kulkarni et al. 2014: the latest wall clock that one has heard of, and a counter where that stands still. In the order of
- * causes as Lamport's, and never further from a wall clock than these are from each other.
+ * Kulkarni et al. 2014: the latest wall clock that the process has heard of, and a counter for when that stands still. It puts
+ * causes before effects as Lamport's clock does, and it is never more wrong than the wall clocks are.
  */
 export class HybridClock {
   readonly #wall: () => number
@@ -71,7 +71,7 @@ export class HybridClock {
   receive(sent: HybridTime): HybridTime {
     const ms = Math.max(this.#last.ms, sent.ms, Math.floor(this.#wall()))
     const counts = [this.#last, sent].filter((time) => time.ms === ms).map(({ count }) => count)
-    // A wall clock that is ahead of all that was heard of begins a new count.
+    // A wall clock that is ahead of everything heard of begins a new count.
     this.#last = { ms, count: counts.length === 0 ? 0 : 1 + Math.max(...counts) }
     return this.#last
   }
