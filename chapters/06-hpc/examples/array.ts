@@ -11,10 +11,10 @@
  *
  *     pnpm --filter 06-hpc start array --attach out/06-hpc/runs/…
  *
- * The program and its data travel once, as one folder. Then there is one submission, however many tasks, and one command
- * for each look at all of them. Results come down as they are finished.
+ * The program and its data travel once. Any number of tasks takes one command to submit, and one for each look at all of
+ * them. Results come down as tasks complete.
  *
- * Look for: how many commands it took; that the result is the one of this machine alone, to the last bit; and how long that
+ * Look for: the number of commands; that the result is that of this machine alone, to the last bit; and the time that this
  * took: an array pays when a task takes minutes.
  */
 import { readFile } from 'node:fs/promises'
@@ -25,9 +25,9 @@ import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { board, completed, summary } from '../src/cluster/board.ts'
-import { bundleFor } from '../src/cluster/bundles.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
-import { attachRun, createRun, findRunToAttach, newRunFolder } from '../src/cluster/run.ts'
+import { attachRun, createRun, findRunToAttach, type TaskRecord } from '../src/cluster/run.ts'
+import { bundleFor } from '../src/work/bundles.ts'
 import { drawStudy, prepareStudy } from '../src/work/studies.ts'
 import { computeWhole, filesOf, partsAtMost, type Study, studyNames } from '../src/work/study.ts'
 
@@ -45,70 +45,61 @@ export default example(import.meta, {
 
   async run({ job, tasks, node, attach, ...choice }, { signal, print, picture }) {
     const begun = attach === undefined ? undefined : await findRunToAttach(attach)
-    const plan = (begun?.notes as { job: Study['job']; tasks: number } | undefined) ?? { job, tasks }
-    const study = prepareStudy(plan.job)
-    if (plan.tasks > partsAtMost(study)) {
-      throw new UsageError('--tasks', tasks, `1 to ${count(partsAtMost(study))} for ${plan.job}`)
-    }
+    const notes = (begun?.notes as { job: Study['job']; tasks: number } | undefined) ?? { job, tasks }
+    const study = prepareStudy(notes.job)
+    const most = partsAtMost(study)
+    if (notes.tasks > most) throw new UsageError('--tasks', tasks, `1 to ${count(most)} for ${notes.job}`)
     await using cluster = await openChosenCluster({ ...choice, ...begun?.place })
     const start = performance.now()
-    const run = attach
-      ? await attachRun(attach, cluster)
-      : await createRun(
-          newRunFolder('array'),
-          cluster,
-          {
-            name: 'array',
-            command: [node, 'study.mjs'],
-            array: Array.from({ length: plan.tasks }, (_, task) => task),
-            environment: { TASKS: String(plan.tasks) },
-            requeue: true,
-          },
-          { host: choice.host, inputs: { ...filesOf(study), ...(await bundleFor('study')) }, notes: plan },
-        )
-    print(
-      `${count(plan.tasks)} tasks on ${cluster.name} by ${cluster.dialect.title}.`,
-      ...(choice.host ? [`Should this program die, go on with: ${comeBack(run.folder, choice.sshConfig)}`] : []),
-    )
 
-    using bar = progress('submitting', plan.tasks)
-    const partOf = (task: number) => `part.${task}.bin`
-    const fetched = new Set<number>()
+    // The array: one job that runs its command once for each task number, with the number in TASK_ID.
+    const plan = {
+      name: 'array',
+      command: [node, 'study.mjs'],
+      array: Array.from({ length: notes.tasks }, (_, task) => task),
+      environment: { TASKS: `${notes.tasks}` },
+      requeue: true,
+    }
+    const inputs = { ...filesOf(study), ...(await bundleFor('study')) }
+    const run = attach ? await attachRun(attach, cluster) : await createRun(cluster, plan, { inputs, notes })
+    print(`${count(notes.tasks)} tasks on ${cluster.name} by ${cluster.dialect.title}.`)
+    const config = choice.sshConfig ? ` --ssh-config ${choice.sshConfig}` : ''
+    if (cluster.host) print(`If this program dies, go on with: --attach ${run.folder}${config}`)
+
+    // Submits it, polls all tasks at once, fetches the parts of those that have completed, and submits failed ones again.
+    using bar = progress('submitting', notes.tasks)
+    const partOf = ({ task }: TaskRecord) => `part.${task}.bin`
+    const fetched = new Set<string>()
+    const onPoll = async (all: readonly TaskRecord[]) => {
+      bar.update(completed(all), summary(all), board(all))
+      const parts = all.filter(({ state }) => state === 'completed').map(partOf)
+      const missing = parts.filter((part) => !fetched.has(part))
+      await run.fetch(missing, signal)
+      for (const part of missing) fetched.add(part)
+    }
     try {
       await run.start(signal)
-      await run.complete({
-        attempts: 3,
-        signal,
-        async onPoll(all) {
-          bar.update(completed(all), summary(all), board(all))
-          const finished = all.filter(({ state, task }) => state === 'completed' && !fetched.has(task))
-          await run.fetch(
-            finished.map(({ task }) => partOf(task)),
-            signal,
-          )
-          for (const { task } of finished) fetched.add(task)
-        },
-      })
+      await run.complete({ attempts: 3, signal, onPoll })
     } catch (error) {
-      // Ctrl-C leaves nothing running. A client that is killed has no time for that: its jobs go on, and wait for --attach.
+      // Ctrl-C leaves nothing running. The jobs of a client that is killed go on, and wait for --attach.
       await run.abandon(signal, { keep: error })
       throw error
     }
     const results = await run.fetch([])
-    const parts = await Promise.all(run.tasks.map(({ task }) => readFile(join(results, partOf(task)))))
+    const parts = await Promise.all(run.tasks.map((record) => readFile(join(results, partOf(record)))))
     const whole = new Uint8Array(Buffer.concat(parts))
     const ms = performance.now() - start
 
+    // The same on this machine alone.
     const local = await computeWhole(study, signal)
-    if (Buffer.compare(whole, local.whole) !== 0)
-      throw new Error('the cluster and this machine disagree about the result')
+    if (Buffer.compare(whole, local.whole) !== 0) throw new Error('the cluster and this machine have different results')
     const drawn = drawStudy(study, whole)
     const result = {
       scheduler: cluster.dialect.name,
       host: cluster.name,
-      tasks: plan.tasks,
+      tasks: notes.tasks,
       completed: completed(run.tasks),
-      failed: plan.tasks - completed(run.tasks),
+      failed: notes.tasks - completed(run.tasks),
       resubmitted: run.resubmitted,
       submitCommands: cluster.commands.submit,
       pollCommands: cluster.commands.poll,
@@ -127,6 +118,3 @@ export default example(import.meta, {
   },
   figure: ({ tasks, scheduler, pollCommands }) => `${count(tasks)} tasks on ${scheduler}, ${count(pollCommands)} polls`,
 })
-
-const comeBack = (folder: string, sshConfig?: string) =>
-  ['--attach', folder, ...(sshConfig ? ['--ssh-config', sshConfig] : [])].join(' ')

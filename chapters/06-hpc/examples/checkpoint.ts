@@ -1,5 +1,5 @@
 /**
- * checkpoint: a job that is longer than its walltime: told to stop, it saves what it has and is submitted again
+ * checkpoint: a job that is longer than its walltime: when it is told to stop it saves its state, and is submitted again
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,12 +7,12 @@
  *     pnpm --filter 06-hpc start checkpoint --walltime 6 --warn 2
  *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 300 --warn 60
  *
- * The job looks for the number whose Collatz sequence is the longest. The scheduler, or the job's script where the scheduler
- * has no such option, sends it SIGTERM some seconds before its walltime ends; Slurm up to 60 s earlier than it was asked to.
- * Then it saves its state atomically (another name, forced to the disk, renamed) and ends with 85, which means: there is more
- * to do. Beside it runs the same job without a walltime.
+ * The job looks for the number whose Collatz sequence is the longest. Some seconds before its walltime ends it is sent
+ * SIGTERM: by the scheduler, or by the job's script where the scheduler cannot; by Slurm up to 60 s early. Then it saves its
+ * state atomically (to another name, forced to the disk, renamed) and ends with 85, which means: there is more to do
+ * (src/work/collatz.program.ts). Beside it runs the same job without a walltime.
  *
- * Look for: how many lives it took; what the waiting between two of them cost; and that both find the same number.
+ * Look for: the number of its lives; what the waiting between them costs; and that both jobs find the same number.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,13 +22,13 @@ import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { summary } from '../src/cluster/board.ts'
-import { bundleFor } from '../src/cluster/bundles.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
-import { createRun, newRunFolder, type Plan } from '../src/cluster/run.ts'
+import { createRun, type Plan, type Run } from '../src/cluster/run.ts'
+import { bundleFor } from '../src/work/bundles.ts'
 import type { CollatzState } from '../src/work/collatz.ts'
-import { drawLives, livesOf } from '../src/work/collatz-pictures.ts'
+import { drawLives, livesOf } from '../src/work/lives.ts'
 
-/** The exit code of a job that has saved itself and wants to go on. */
+/** The exit code of a job that has saved its state and wants to go on. */
 const moreToDo = 85
 const sigterm = '15'
 const mostLives = 200
@@ -36,9 +36,9 @@ const mostLives = 200
 export default example(import.meta, {
   options: {
     ...clusterOptions,
-    below: wholeNumber(1_000, 100_000_000).default(30_000_000).describe('numbers looked at'),
-    walltime: wholeNumber(2, 86_400).default(6).describe('seconds for each life; Slurm makes whole minutes of them'),
-    warn: wholeNumber(1, 86_400).default(2).describe('told to stop so many seconds before its end'),
+    below: wholeNumber(1_000, 100_000_000).default(30_000_000).describe('numbers to try'),
+    walltime: wholeNumber(2, 86_400).default(6).describe('seconds for each life; Slurm rounds them up to minutes'),
+    warn: wholeNumber(1, 86_400).default(2).describe('seconds between the SIGTERM and the end of the walltime'),
     node: nodeOption,
   },
   quick: { below: 8_000_000, walltime: 5, warn: 3 },
@@ -47,33 +47,36 @@ export default example(import.meta, {
     if (warn >= walltime) throw new UsageError('--warn', warn, `less than the walltime, ${walltime} s`)
     await using cluster = await openChosenCluster(choice)
     const inputs = await bundleFor('collatz')
-    const runOf = (name: string, more: Partial<Plan>) => {
+    const newRun = (name: string, more: Partial<Plan>) => {
       const environment = { BELOW: String(below), NAME: name }
-      const plan = { name, command: [node, 'collatz.mjs'], environment, requeue: true, ...more }
-      return createRun(newRunFolder(name), cluster, plan, { host: choice.host, inputs })
+      return createRun(
+        cluster,
+        { name, command: [node, 'collatz.mjs'], environment, requeue: true, ...more },
+        { inputs },
+      )
     }
-    const limited = await runOf('limited', {
-      resources: { cores: 1, walltimeSeconds: walltime },
-      warnSeconds: warn,
-    })
-    const whole = await runOf('whole', { resources: { cores: 1 } })
-    print(
-      `A job on ${cluster.name} by ${cluster.dialect.title}: ${walltime} s at a time, told to stop ${warn} s before.`,
-    )
+
+    // Two runs of one program: one job with a walltime that asks for a warning, and one without a walltime.
+    const resources = { cores: 1, walltimeSeconds: walltime }
+    const limited = await newRun('limited', { resources, warnSeconds: warn })
+    const whole = await newRun('whole', { resources: { cores: 1 } })
+    const { title } = cluster.dialect
+    print(`A job on ${cluster.name} by ${title}: ${walltime} s at a time, told to stop ${warn} s before.`)
 
     using bar = progress('computing')
     try {
       await Promise.all([limited.start(signal), whole.start(signal)])
       const inOneGo = whole.follow({ signal })
       inOneGo.catch(() => {})
+
+      // A life of the limited job: follow it to its end, and submit it again while there is more to do.
       for (let life = 1; ; life++) {
         const [job] = await limited.follow({ signal, onPoll: (now) => bar.update(0, `life ${life}: ${summary(now)}`) })
         if (job?.state === 'completed') break
-        // Too late for the warning, told before it could listen, or killed: what it saved before still counts.
-        const isEnded = job?.state === 'failed' && job.signal === sigterm
-        const goesOn =
-          job?.exitCode === moreToDo || isEnded || job?.state === 'timed out' || job?.state === 'node failed'
-        if (!goesOn || life === mostLives) {
+        // It may also have been warned too early or too late, or have lost its node: what it saved before still counts.
+        const isKilled = job?.state === 'failed' && job.signal === sigterm
+        const isLost = job?.state === 'timed out' || job?.state === 'node failed'
+        if (!(job?.exitCode === moreToDo || isKilled || isLost) || life === mostLives) {
           const log = job && (await limited.lastLines([job])).get(0)
           throw new Error(`the job ended in its life ${life}: ${job?.state}, exit code ${job?.exitCode}: ${log}`)
         }
@@ -81,18 +84,16 @@ export default example(import.meta, {
       }
       bar.update(0, 'waiting for the job without a walltime')
       const [other] = await inOneGo
-      if (other?.state !== 'completed')
+      if (other?.state !== 'completed') {
         throw new Error(`the job without a walltime ended: ${other?.state} ${other?.reason}`)
+      }
 
-      const [state, uninterrupted] = await Promise.all(
-        [limited, whole].map(async (run, at) => {
-          const file = `${['limited', 'whole'][at]}.json`
-          return JSON.parse(await readFile(join(await run.fetch([file], signal), file), 'utf8')) as CollatzState
-        }),
-      )
-      if (!state || !uninterrupted) throw new Error('no result')
+      // Both have left the same answer, and the limited job the story of its lives.
+      const read = async (run: Run, file: string) =>
+        JSON.parse(await readFile(join(await run.fetch([file], signal), file), 'utf8')) as CollatzState
+      const state = await read(limited, 'limited.json')
+      const uninterrupted = await read(whole, 'whole.json')
       await Promise.all([limited.remove(), whole.remove()])
-
       const { lives, idleMs } = livesOf(state, uninterrupted)
       const answer = ({ best, steps }: CollatzState) => ({ number: best, steps })
       const result = {
@@ -107,18 +108,12 @@ export default example(import.meta, {
         picture: await picture('checkpoint.svg', drawLives(state, uninterrupted)),
       }
       if (!result.equal) throw new Error(`interrupted ${state.best}, uninterrupted ${uninterrupted.best}: not the same`)
+      const rows = result.lives.map(({ job = '', from, to, ms }, at) => {
+        return [at + 1, job, count(from), count(to), milliseconds(ms)]
+      })
       print(
         '',
-        table(
-          ['life', 'job', 'from', 'to', 'computed for'],
-          result.lives.map(({ job, from, to, ms }, at) => [
-            at + 1,
-            job ?? '',
-            count(from),
-            count(to),
-            milliseconds(ms),
-          ]),
-        ),
+        table(['life', 'job', 'from', 'to', 'computed for'], rows),
         '',
         `${count(state.best)} takes ${count(state.steps)} steps to 1, more than every other number below ${count(below)}.`,
         `The job without a walltime says the same. Between its lives the other one waited ${milliseconds(idleMs)} in all.`,

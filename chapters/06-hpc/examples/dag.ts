@@ -1,5 +1,5 @@
 /**
- * dag: jobs that wait for each other, as a diamond: A, then B and C, then D; and what becomes of it when one fails
+ * dag: jobs that wait for each other, as a diamond: A, then B and C, then D; and what happens when one of them fails
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,34 +7,32 @@
  *     pnpm --filter 06-hpc start dag --fail B
  *     pnpm --filter 06-hpc start dag --scheduler htcondor --fail B
  *
- * A writes numbers into a file, B adds the odd ones, C the even ones, D adds the two sums. Nothing but the scheduler knows
- * when one may begin: the client submits all four at once and could go home.
+ * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. Only the scheduler decides
+ * when a job may begin: the client submits all four at once and could go home.
  *
- * Look for: B and C at the same time; what becomes of D when B has failed; and on HTCondor DAGMan, a job that submits jobs,
- * and its rescue file, from which it would go on after the repair.
+ * Look for: B and C at the same time; D when B has failed; and on HTCondor DAGMan, a job that submits jobs, and its rescue
+ * file, from which it would go on after the repair.
  */
 import { posix } from 'node:path'
 import { example } from '@repo/common/example/example'
 import { number, oneOf } from '@repo/common/example/options'
 import { milliseconds, table } from '@repo/common/output/terminal'
-import { type DagJob, type DagRecord, runDag } from '../src/cluster/dag.ts'
-import { drawDag, graph } from '../src/cluster/dag-pictures.ts'
+import { dependentJobs, drawDag, followDag, graphLine, submitToDagman } from '../src/cluster/dag.ts'
 import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
 import { workFolder } from '../src/cluster/work-folder.ts'
-import { jobFiles } from '../src/scheduler/job.ts'
+import { type JobDescription, jobFiles, type SubmittedJob } from '../src/scheduler/job.ts'
 
 const last = 100_000
-/** How long each one takes beside its work, so that one can watch; and how it fails, if it shall. */
-const frame = (work: string) => `sleep "$1"; if [ "$2" = fail ]; then echo "told to fail" >&2; exit 3; fi; ${work}`
 const works = {
   A: `awk 'BEGIN { for (i = 1; i <= ${last}; i++) print i }' >numbers`,
   B: `awk '$1 % 2 == 1 { sum += $1 } END { printf "%.0f\\n", sum }' numbers >odd`,
   C: `awk '$1 % 2 == 0 { sum += $1 } END { printf "%.0f\\n", sum }' numbers >even`,
   D: `cat odd even | awk '{ sum += $1 } END { printf "%.0f\\n", sum }'`,
 }
-const parents = { A: [], B: ['A'], C: ['A'], D: ['B', 'C'] } as const
-const reads = { A: [], B: ['numbers'], C: ['numbers'], D: ['odd', 'even'] } as const
+type Name = keyof typeof works
 const names = ['A', 'B', 'C', 'D'] as const
+const inputs: Record<Name, string[]> = { A: [], B: ['numbers'], C: ['numbers'], D: ['odd', 'even'] }
+const parents: Record<Name, Name[]> = { A: [], B: ['A'], C: ['A'], D: ['B', 'C'] }
 
 export default example(import.meta, {
   options: {
@@ -51,28 +49,45 @@ export default example(import.meta, {
     await using folder = await workFolder(cluster, 'dag')
     const { connection, dialect } = cluster
     print(`A diamond of four jobs on ${cluster.name}, by ${dialect.title}.`, '')
-    const jobs: DagJob[] = names.map((name) => ({
-      parents: [...parents[name]],
-      job: {
-        name,
-        command: ['sh', '-c', frame(works[name]), 'sh', String(seconds), name === fail ? 'fail' : 'work'],
-        inputs: [...reads[name]],
-        resources: { cores: 1, walltimeSeconds: 60 + Math.ceil(seconds) },
-      },
-    }))
 
-    const records = await runDag(cluster, jobs, {
+    // Each job takes its time, so that you can watch, and fails if it was told to.
+    const script = 'sleep "$1"; if [ "$2" = fail ]; then echo "told to fail" >&2; exit 3; fi; eval "$3"'
+    const jobOf = (name: Name): JobDescription => ({
+      name,
       folder: folder.path,
-      signal,
-      onChange: (now) => print(graph(now)),
+      command: ['sh', '-c', script, 'sh', String(seconds), name === fail ? 'fail' : 'work', works[name]],
+      inputs: inputs[name],
+      resources: { cores: 1, walltimeSeconds: 60 + Math.ceil(seconds) },
     })
-    const read = async (file: string) =>
-      (await connection.readFile(posix.join(folder.path, file), { signal }).catch(() => Buffer.from('')))
-        .toString()
-        .trim()
-    const sum = await read(jobFiles('D').out)
-    const rescue = dialect.name === 'htcondor' ? await read('jobs.dag.rescue001') : ''
+
+    // Slurm, PBS and Torque are told with each job which jobs have to succeed first. A is held until all others are
+    // submitted, because nobody can wait for a job that has ended and is forgotten.
+    async function submitAll() {
+      const submit = async (name: Name, more: Partial<JobDescription>) =>
+        folder.cancelAtTheEnd(await cluster.submit({ ...jobOf(name), ...more }))
+      const after = (...jobs: SubmittedJob[]) => ({
+        dependencies: jobs.map(({ id }) => ({ on: id, when: 'ok' as const })),
+      })
+      const A = await submit('A', { hold: true })
+      const B = await submit('B', after(A))
+      const C = await submit('C', after(A))
+      const D = await submit('D', after(B, C))
+      await cluster.release(A)
+      return { A, B, C, D }
+    }
+    // HTCondor has DAGMan for this, which is given the whole graph.
+    const dag =
+      dialect.name === 'htcondor'
+        ? await submitToDagman(cluster, folder, names.map(jobOf), parents)
+        : dependentJobs(cluster, await submitAll())
+
+    // The client only watches.
+    const records = await followDag(dag, parents, { signal, onChange: (now) => print(graphLine(now)) })
+    const read = (file: string) => connection.readFile(posix.join(folder.path, file), { signal }).then(String, () => '')
+    const sum = (await read(jobFiles('D').out)).trim()
+    const rescue = dialect.name === 'htcondor' ? (await read('jobs.dag.rescue001')).trim() : ''
     const failed = records.find(({ state }) => state === 'failed')
+    const svg = await drawDag(records, `${cluster.name}, ${dialect.title}`)
     const result = {
       scheduler: dialect.name,
       host: cluster.name,
@@ -82,30 +97,22 @@ export default example(import.meta, {
       result: sum === '' ? undefined : Number(sum),
       expected: (last * (last + 1)) / 2,
       rescue: rescue || undefined,
-      error: failed ? await read(jobFiles(failed.name).err) : undefined,
-      picture: await picture(
-        fail ? 'dag-failed.svg' : 'dag.svg',
-        drawDag(records, `${cluster.name}, ${dialect.title}`),
-      ),
+      error: failed ? (await read(jobFiles(failed.name).err)).trim() : undefined,
+      picture: await picture(fail ? 'dag-failed.svg' : 'dag.svg', svg),
     }
 
     const time = (ms: number | undefined) => (ms === undefined ? '' : milliseconds(ms))
-    const row = ({ name, id, state, node, startedMs, endedMs, reason }: DagRecord) => [
-      name,
-      id ?? 'never submitted',
-      state,
-      node ?? '',
-      time(startedMs),
-      time(endedMs),
-      reason ?? '',
-    ]
-    print('', table(['', 'job', 'ended as', 'on', 'began', 'ended', 'reason'], records.map(row)), '')
+    const rows = records.map(({ name, id = 'never submitted', state, node = '', startedMs, endedMs, reason = '' }) => {
+      return [name, id, state, node, time(startedMs), time(endedMs), reason]
+    })
+    print('', table(['', 'job', 'ended as', 'on', 'began', 'ended', 'reason'], rows), '')
     if (failed) print(`${failed.name} ended with ${failed.exitCode} and wrote: ${result.error}`)
     if (rescue) print('The rescue file:', ...rescue.split('\n').map((line) => `  ${line}`))
     if (result.result !== undefined) print(`The sum of 1 to ${last}, by way of four jobs: ${result.result}`)
     print(`Picture: ${result.picture}`)
-    if (!fail && result.result !== result.expected)
+    if (!fail && result.result !== result.expected) {
       throw new Error(`the sum is ${sum || 'missing'}, not ${result.expected}`)
+    }
     return result
   },
   figure: ({ scheduler, jobs, ms }) =>

@@ -1,5 +1,5 @@
 /**
- * failures: four of a hundred tasks fail, each in its own way: found, explained from what they left behind, done again
+ * failures: four of a hundred tasks fail, each in its own way: they are found, explained by what they left, and run again
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,11 +7,11 @@
  *     pnpm --filter 06-hpc start failures --retry
  *     pnpm --filter 06-hpc start failures --host you@login.cluster.example --walltime 60 --retry
  *
- * Task 13 throws, 42 exits with 2, 66 never ends and runs into its walltime, 77 is killed. At a second attempt they behave,
- * as tasks do whose cause has been put right; with --retry they get it, and only they.
+ * Task 13 throws, task 42 exits with 2, task 66 never ends and runs into its walltime, and task 77 is killed. In a second
+ * attempt they behave, like tasks whose faults were repaired. With --retry they get one, and only they.
  *
- * Look for: what the scheduler knows about each failure, and what only its log knows; and the sum at the end: together the
- * tasks count the primes below a million, which are 78,498.
+ * Look for: what the scheduler knows about each failure, and what only the log knows; and the sum at the end: together the
+ * tasks count the primes below a million, of which there are 78,498.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,11 +19,10 @@ import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, table } from '@repo/common/output/terminal'
-import { board, completed, summary } from '../src/cluster/board.ts'
-import { bundleFor } from '../src/cluster/bundles.ts'
-import { explain } from '../src/cluster/explain.ts'
+import { board, completed, explain, summary } from '../src/cluster/board.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
-import { createRun, newRunFolder } from '../src/cluster/run.ts'
+import { createRun } from '../src/cluster/run.ts'
+import { bundleFor } from '../src/work/bundles.ts'
 
 const tasks = 100
 const numbersPerTask = 10_000
@@ -32,59 +31,51 @@ const faults = { 13: 'throws', 42: 'exits', 66: 'hangs', 77: 'killed' }
 export default example(import.meta, {
   options: {
     ...clusterOptions,
-    retry: flag().describe('submits what has failed again, and nothing else'),
-    walltime: wholeNumber(1, 86_400).default(8).describe('seconds for each task; Slurm makes whole minutes of them'),
+    retry: flag().describe('submits the failed tasks again, and nothing else'),
+    walltime: wholeNumber(1, 86_400).default(8).describe('seconds for each task; Slurm rounds them up to minutes'),
     node: nodeOption,
   },
   quick: { walltime: 3 },
 
   async run({ retry, walltime, node, ...choice }, { signal, print }) {
     await using cluster = await openChosenCluster(choice)
-    const run = await createRun(
-      newRunFolder('failures'),
-      cluster,
-      {
-        name: 'failures',
-        command: [node, 'faulty.mjs'],
-        array: Array.from({ length: tasks }, (_, task) => task),
-        environment: { SIZE: String(numbersPerTask), FAULTS: JSON.stringify(faults) },
-        resources: { cores: 1, walltimeSeconds: walltime },
-      },
-      { host: choice.host, inputs: await bundleFor('faulty') },
-    )
+    const plan = {
+      name: 'failures',
+      command: [node, 'faulty.mjs'],
+      array: Array.from({ length: tasks }, (_, task) => task),
+      environment: { SIZE: String(numbersPerTask), FAULTS: JSON.stringify(faults) },
+      resources: { cores: 1, walltimeSeconds: walltime },
+    }
+    const run = await createRun(cluster, plan, { inputs: await bundleFor('faulty') })
     print(`${tasks} tasks on ${cluster.name} by ${cluster.dialect.title}, each with a walltime of ${walltime} s.`)
 
     using bar = progress('submitting', tasks)
     const follow = () =>
       run.follow({ signal, onPoll: (all) => bar.update(completed(all), summary(all), board(all, 50)) })
     try {
+      // Finds the failures: the scheduler and the exit-code files say which tasks have not completed.
       await run.start(signal)
       const failed = (await follow()).filter(({ state }) => state !== 'completed')
+
+      // Explains them, by the last lines of their logs, which one command reads.
       const logs = await run.lastLines(failed)
       const failures = failed.map((record) => {
         const { task, state, exitCode, signal: endedBy, node: where } = record
         const log = logs.get(task) ?? ''
         return { task, state, exitCode, signal: endedBy, node: where, why: explain(record, log), log }
       })
-      print(
-        '',
-        table(
-          ['task', 'state', 'exit code', 'node', 'why'],
-          failures.map(({ task, state, exitCode, node: where, why }) => [
-            task,
-            state,
-            exitCode ?? '',
-            where ?? '',
-            why,
-          ]),
-        ),
-        '',
-      )
+      const rows = failures.map(({ task, state, exitCode = '', node: where = '', why }) => {
+        return [task, state, exitCode, where, why]
+      })
+      print('', table(['task', 'state', 'exit code', 'node', 'why'], rows), '')
 
+      // Submits only the failed tasks again, as one job.
       if (retry && failed.length > 0) {
         await run.resubmit(failed.map(({ task }) => task))
         await follow()
       }
+
+      // Adds up the results of the tasks that have completed.
       const finished = run.tasks.filter(({ state }) => state === 'completed')
       const names = finished.map(({ task }) => `primes.${task}.txt`)
       const results = await run.fetch(names, signal)

@@ -1,5 +1,5 @@
 /**
- * ranks: one program on several processes that talk to each other, started together by the scheduler, beside Open MPI
+ * ranks: one program in several processes that talk to each other, which the scheduler starts together; beside Open MPI
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,9 +7,14 @@
  *     pnpm --filter 06-hpc start ranks --ranks 8 --length 4000000
  *     pnpm --filter 06-hpc start ranks --host you@login.cluster.example
  *
- * Each process learns its rank from its environment, finds its neighbour through the job's folder, and connects by TCP. A
- * message of 8 bytes goes round the ring, and then the ranks add up their vectors, each sending no more than twice its own.
- * Where mpirun and mpi4py are there, the same is done by Open MPI in the same job: over TCP, and by the way it chooses.
+ * Each process learns its rank from its environment, finds its neighbours through the job's folder, and connects to them by
+ * TCP. Each runs src/work/ranks.program.ts, whose heart is:
+ *
+ *     using ring = await joinRing({ ...placeIn(process.env), folder, host, node })
+ *     await passAround(ring, laps)       // a message of 8 bytes goes round the ring
+ *     await allReduce(ring, vector)      // the ranks add up their vectors, and each sends less than two of them
+ *
+ * Where mpirun and mpi4py exist, Open MPI does the same in the same job: over TCP, and by the way it chooses.
  *
  * Look for: that the sums agree; how much of a hop is Node; and why the long vectors are so much closer together.
  */
@@ -19,9 +24,9 @@ import { wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import { summary } from '../src/cluster/board.ts'
-import { bundleFor } from '../src/cluster/bundles.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
-import { createRun, newRunFolder } from '../src/cluster/run.ts'
+import { createRun, type Plan } from '../src/cluster/run.ts'
+import { bundleFor } from '../src/work/bundles.ts'
 import { fetchOutcomes, summarize, type Way, ways } from '../src/work/outcomes.ts'
 
 const nodes = 2
@@ -42,37 +47,26 @@ export default example(import.meta, {
     const perNode = Math.ceil(wanted / nodes)
     const ranks = perNode * nodes
     await using cluster = await openChosenCluster(choice, { slots: ranks })
-    // A cluster that is this machine stays on its loopback interface.
+
+    // One job for all ranks. The scheduler gives it all nodes at once, and srun or mpirun starts the ranks (ranks.sh).
+    // On HTCondor jobs of several nodes are a universe of their own, so there all ranks are on one node.
+    const isOneNode = cluster.dialect.name === 'htcondor'
+    const spread = isOneNode
+      ? { nodes: 1, cores: ranks, ranksPerNode: ranks }
+      : { nodes, cores: perNode, ranksPerNode: perNode }
+    // On a cluster that is this machine, the ranks stay on the loopback interface.
     const isHere = cluster.practice !== undefined || /@(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(cluster.name)
-    // HTCondor's jobs of several nodes are a universe of their own: there all ranks are on one.
-    const spread = cluster.dialect.name === 'htcondor' ? { nodes: 1, cores: ranks } : { nodes, cores: perNode }
+    const place = { HOST: isHere ? '127.0.0.1' : 'own', SAME_MACHINE: isHere ? 'yes' : '' }
+    const [RANKS, ROUNDS, LAPS, LENGTH] = [ranks, rounds, laps, length].map(String) as [string, string, string, string]
+    const plan: Plan = {
+      name: 'ranks',
+      command: ['sh', 'ranks.sh'],
+      resources: { ...spread, walltimeSeconds: 600 },
+      environment: { RANKS, ROUNDS, LAPS, LENGTH, NODE: node, ...place },
+    }
     const source = (name: string) => readFile(new URL(`../src/work/${name}`, import.meta.url))
-    const run = await createRun(
-      newRunFolder('ranks'),
-      cluster,
-      {
-        name: 'ranks',
-        command: ['sh', 'ranks.sh'],
-        resources: { ...spread, ranksPerNode: ranks / spread.nodes, walltimeSeconds: 600 },
-        environment: {
-          RANKS: String(ranks),
-          ROUNDS: String(rounds),
-          LAPS: String(laps),
-          LENGTH: String(length),
-          NODE: node,
-          HOST: isHere ? '127.0.0.1' : 'own',
-          SAME_MACHINE: isHere ? 'yes' : '',
-        },
-      },
-      {
-        host: choice.host,
-        inputs: {
-          ...(await bundleFor('ranks')),
-          'ranks.sh': await source('ranks.sh'),
-          'ranks.py': await source('ranks.py'),
-        },
-      },
-    )
+    const scripts = { 'ranks.sh': await source('ranks.sh'), 'ranks.py': await source('ranks.py') }
+    const run = await createRun(cluster, plan, { inputs: { ...(await bundleFor('ranks')), ...scripts } })
     print(`${ranks} ranks on ${cluster.name} by ${cluster.dialect.title} …`)
     using bar = progress('waiting for the job')
     try {
@@ -81,37 +75,29 @@ export default example(import.meta, {
       if (job?.state !== 'completed') {
         throw new Error(`the job ended: ${job?.state} ${(await run.lastLines(job ? [job] : [])).get(0)}`)
       }
+
+      // Every launch of the ranks has left its figures, and all sums must agree.
       const outcomes = await fetchOutcomes(run, rounds, signal)
       await run.remove()
-
       const { sum, figures } = summarize(outcomes, ranks, length)
-      const result = {
+      const rows = (Object.keys(figures) as Way[]).map((way) => {
+        return [ways[way], `${(figures[way]?.hopUs ?? 0).toFixed(1)} µs`, milliseconds(figures[way]?.reduceMs ?? 0)]
+      })
+      const where = outcomes.ours?.[0]?.nodes ?? []
+      print('', table(['', 'from rank to rank', `sum of ${count(ranks)} vectors of ${bytes(8 * length)}`], rows), '')
+      print(`Ranks 0 to ${ranks - 1} on ${where.join(', ')}. All sums are ${count(sum)}.`)
+      if (!figures.mpi) print('Open MPI is missing: sudo apt-get install openmpi-bin python3-mpi4py')
+      const measured = { ours: figures.ours, openMpi: figures.tcp, openMpiDefault: figures.mpi }
+      return {
         scheduler: cluster.dialect.name,
         host: cluster.name,
         ranks,
-        nodes: outcomes.ours?.[0]?.nodes ?? [],
+        nodes: where,
         length,
         laps,
         sum,
-        ours: figures.ours,
-        openMpi: figures.tcp,
-        openMpiDefault: figures.mpi,
+        ...measured,
       }
-      print(
-        '',
-        table(
-          ['', 'from rank to rank', `sum of ${count(ranks)} vectors of ${bytes(8 * length)}`],
-          (Object.keys(figures) as Way[]).map((way) => [
-            ways[way],
-            `${(figures[way]?.hopUs ?? 0).toFixed(1)} µs`,
-            milliseconds(figures[way]?.reduceMs ?? 0),
-          ]),
-        ),
-        '',
-        `Ranks 0 to ${ranks - 1} on ${result.nodes.join(', ')}. All sums are ${count(sum)}.`,
-        ...(figures.mpi ? [] : ['Open MPI is not there: sudo apt-get install openmpi-bin python3-mpi4py']),
-      )
-      return result
     } catch (error) {
       await run.abandon(signal)
       throw error

@@ -7,10 +7,10 @@
  *     pnpm --filter 06-hpc start submit --scheduler pbs
  *     pnpm --filter 06-hpc start submit --host you@login.cluster.example --cores 4 --walltime 60 -- nproc
  *
- * A job is a shell script whose comments speak to the scheduler: what it needs, and for how long. The scheduler keeps it in a
- * queue until a node has that free, runs it there, and you look at the files it has left.
+ * A job is a shell script whose comments tell the scheduler what it needs, and for how long. The scheduler keeps it in a
+ * queue until a node has that free, and runs it there. Then you read the files that it has left.
  *
- * Look for: which commands it takes on each scheduler, how long the job waited and how long it ran, and where its output is.
+ * Look for: the commands of each scheduler, how long the job waited and how long it ran, and where its output is.
  */
 import { posix } from 'node:path'
 import { example } from '@repo/common/example/example'
@@ -19,7 +19,6 @@ import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bold, dim, milliseconds } from '@repo/common/output/terminal'
 import { askUntil } from '../src/cluster/ask-until.ts'
-import type { Cluster } from '../src/cluster/cluster.ts'
 import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
 import { workFolder } from '../src/cluster/work-folder.ts'
 import {
@@ -30,12 +29,10 @@ import {
   jobFiles,
   jobName,
 } from '../src/scheduler/job.ts'
-import { listing } from '../src/scheduler/listing.ts'
-import type { Command } from '../src/scheduler/scheduler.ts'
 import { CommandError, shown } from '../src/ssh/errors.ts'
+import type { Command } from '../src/ssh/quote.ts'
 
-const pollMs = 200
-/** Some real work: π from the sum of 1/n². */
+/** Some work: π from the sum of 1/n². */
 const workload = `echo "Hello from $(hostname)"
 awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++) sum += 1 / (i * i); print "pi is about", sqrt(6 * sum) }'`
 
@@ -59,65 +56,67 @@ export default example(import.meta, {
     await using folder = await workFolder(cluster, 'submit')
     const { connection, dialect } = cluster
     const type = (command: Command) => print('', bold(`$ ${shown(command)}`))
-    const read = async (file: string) =>
-      (await connection.readFile(posix.join(folder.path, file), { signal })).toString()
     print(`One job on ${cluster.name}, by ${dialect.title}.`)
 
+    // The job: a program with its arguments, and what it asks for. The dialect makes a script of it.
     const command = operands.length > 0 ? operands : ['sh', '-c', workload, 'sh', quick ? '2000000' : '20000000']
     const resources = { cores, memoryMb: memory, walltimeSeconds: walltime }
     const job: JobDescription = { name, command, folder: folder.path, resources, ...(queue && { queue }) }
     for (const { name: file, text } of dialect.files(job)) {
       type(['cat', file])
-      // For the eye: the practice cluster's home has a long name.
+      // The practice cluster's home has a long name.
       print(text.trimEnd().replaceAll(cluster.home, '~'))
     }
 
+    // Submits it. A refusal is about the reader's request, and the scheduler's words say which part of it.
     const begun = performance.now()
-    const submit = dialect.submit(job)
-    type(submit.command)
-    const submitted = folder.cancelAtTheEnd(await submitFor(cluster, job))
+    const { command: submit } = dialect.submit(job)
+    type(submit)
+    const submitted = await cluster.submit(job).catch((error) => {
+      if (!(error instanceof CommandError)) throw error
+      const asked = `${cores} cores, ${memory} MB, ${walltime} s${queue ? `, queue ${queue}` : ''}`
+      throw new UsageError('the job', asked, `what the scheduler accepts, but ${error.message}`)
+    })
+    folder.cancelAtTheEnd(submitted)
     print(dim(`job ${submitted.id}`))
 
+    // Polls it until it has ended. Once it runs, shows what the scheduler's own list says.
     const seen: (JobStatus & { ms: number })[] = []
-    let listed = false
+    let isListed = false
     using bar = progress('waiting')
     const isLast = async ([status]: JobStatus[]) => {
       bar.update(0, [status?.state, status?.reason].filter(Boolean).join(', '))
       if (status && status.state !== seen.at(-1)?.state) seen.push({ ...status, ms: performance.now() - begun })
-      if (!listed && seen.some(({ state }) => state === 'running')) {
-        listed = true
-        type(listing(dialect, submitted))
-        const { stdout, stderr } = await connection.run(listing(dialect, submitted), { repeatable: true, signal })
+      if (!isListed && status?.state === 'running') {
+        isListed = true
+        type(dialect.list(submitted))
+        const { stdout, stderr } = await connection.run(dialect.list(submitted), { repeatable: true, signal })
         print((stdout || stderr).trimEnd())
       }
       return status !== undefined && hasEnded(status.state)
     }
-    await askUntil(() => cluster.poll([submitted]), isLast, { signal, everyMs: pollMs })
+    await askUntil(() => cluster.poll([submitted]), isLast, { signal, everyMs: 200 })
 
+    // Reads the files that it has left.
     const files = jobFiles(name)
-    const last = seen.at(-1)
-    const [stdout, stderr] = [await read(files.out).catch(() => ''), await read(files.err).catch(() => '')]
-    for (const [file, text] of [
-      [files.out, stdout],
-      [files.err, stderr],
-    ] as const) {
+    const read = (file: string) => connection.readFile(posix.join(folder.path, file), { signal }).then(String, () => '')
+    const [stdout, stderr] = [await read(files.out), await read(files.err)]
+    for (const [file, text] of [[files.out, stdout] as const, [files.err, stderr] as const]) {
       if (text === '') continue
       type(['cat', file])
       print(text.trimEnd())
     }
-    print(
-      '',
-      ...seen.map(({ state, ms, node, reason }) => {
-        const details = [node && `on ${node}`, reason && dim(reason)].filter(Boolean).join(', ')
-        return `${milliseconds(ms).padStart(9)}  ${state}${details && `, ${details}`}`
-      }),
-      `Exit code ${last?.exitCode ?? 'unknown'}.`,
-    )
+    const last = seen.at(-1)
+    const steps = seen.map(({ state, ms, node, reason }) => {
+      const details = [node && `on ${node}`, reason && dim(reason)].filter(Boolean).join(', ')
+      return `${milliseconds(ms).padStart(9)}  ${state}${details && `, ${details}`}`
+    })
+    print('', ...steps, `Exit code ${last?.exitCode ?? 'unknown'}.`)
     return {
       scheduler: dialect.name,
       host: cluster.name,
       job: submitted.id,
-      command: shown(submit.command),
+      command: shown(submit),
       states: seen.map(({ state, ms, node }) => ({ state, ms, node })),
       state: last?.state,
       exitCode: last?.exitCode,
@@ -129,15 +128,3 @@ export default example(import.meta, {
   figure: ({ scheduler, state, states }) =>
     `one job by ${scheduler}: ${state} after ${milliseconds(states.at(-1)?.ms ?? 0)}`,
 })
-
-/** What the scheduler refuses is the reader's request; its own words say which part of it. */
-async function submitFor(cluster: Cluster, job: JobDescription) {
-  try {
-    return await cluster.submit(job)
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error
-    const { cores, memoryMb, walltimeSeconds } = job.resources ?? {}
-    const asked = `${cores} cores, ${memoryMb} MB, ${walltimeSeconds} s${job.queue ? `, queue ${job.queue}` : ''}`
-    throw new UsageError('the job', asked, `what the scheduler accepts, but ${error.message}`)
-  }
-}

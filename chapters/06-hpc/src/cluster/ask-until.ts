@@ -1,16 +1,15 @@
-/** Looking at jobs again and again. */
+/** Polling a scheduler. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ParseError } from '../scheduler/scheduler.ts'
 import { CommandError } from '../ssh/errors.ts'
 
-/** So many times in a row a question may fail: a busy scheduler does not answer every time, or gives half an answer. */
+/** Failures in a row that are tolerated: a busy scheduler does not always answer, or gives half an answer. */
 const mostFailures = 5
 
 /**
- * Asks a scheduler until an answer is the last one, and returns that.
+ * Asks a scheduler again and again, and returns the answer for which `isLast` returns true.
  *
- * @param isLast is told every answer
- * @throws what a question has failed with, after a few times, or at once if it is not the scheduler's fault
+ * @throws the question's error: after a few failures in a row, or at once if the scheduler is not to blame
  */
 export async function askUntil<Answer>(
   ask: () => Promise<Answer>,

@@ -1,61 +1,57 @@
 /**
- * A cluster as the examples use it: a connection to its login node, the dialect of its scheduler, and the few things one
- * does with jobs. The default is a practice cluster inside this program.
+ * A cluster as the examples use it: a connection to its login node, the dialect of its scheduler, and the operations on
+ * jobs. By default it is a practice cluster inside this program.
  */
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
 import { type PracticeCluster, type PracticeOptions, startPracticeCluster } from '@repo/practice-cluster/cluster'
+import type { SchedulerName } from '@repo/practice-cluster/notation'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { readExitCodes, settle, withExitCodes } from '../scheduler/exit-codes.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../scheduler/job.ts'
 import { dialectOf, probe, readProbe } from '../scheduler/probe.ts'
-import {
-  type Dialect,
-  type ListedJob,
-  type NodeStatus,
-  ParseError,
-  type Question,
-  type SchedulerName,
-} from '../scheduler/scheduler.ts'
+import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question } from '../scheduler/scheduler.ts'
 import { type Connection, type ConnectOptions, connect, type RunOptions } from '../ssh/connection.ts'
 import { CommandError } from '../ssh/errors.ts'
 
 export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
-  /** `[user@]host[:port]` or a Host of the configuration file; a practice cluster without it. */
+  /** `[user@]host[:port]` or a Host of the SSH configuration; a practice cluster by default. */
   host?: string | undefined
-  /** Found out when not given. */
+  /** Found out if not given. */
   scheduler?: SchedulerName | undefined
-  /** How the practice cluster shall be. */
+  /** For the practice cluster. */
   practice?: PracticeOptions
-  /** How long a job may be neither in the queue nor have left an exit code before it counts as lost; 60 s. */
+  /** How long a job may be missing from the queue without an exit code before it counts as lost; 60 s. */
   patienceMs?: number
 }
 
 export interface Cluster extends AsyncDisposable {
-  /** For readers: `user@host`, or that it is the practice cluster. */
+  /** For readers: `user@host`, or `the practice cluster`. */
   name: string
   connection: Connection
   dialect: Dialect
-  /** The account's home folder, absolute. */
+  /** As the reader named it; undefined for the practice cluster. */
+  host: string | undefined
+  /** The absolute path of the account's home folder. */
   home: string
-  /** When no host was given. */
+  /** The practice cluster, if no host was given. */
   practice: PracticeCluster | undefined
   /** How many commands were run on the login node to submit, and to poll. */
   commands: { submit: number; poll: number }
   /**
-   * Writes the job's files and submits it. May be repeated with the same job, by this client or a later one, whatever
-   * happened to the first attempt: a job of one name in one folder is submitted once. Where its answer was lost, the queue
-   * is asked.
+   * Writes the job's files and submits it. Repeating this with the same job is safe, whatever happened to the first attempt
+   * and whichever client made it: a job of one name in one folder is submitted once. If the scheduler's answer was lost,
+   * the queue is asked.
    *
-   * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's own words when it refuses
+   * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's words when it refuses
    */
   submit: (job: JobDescription) => Promise<SubmittedJob>
   /**
-   * One status for each job and each task, by one command however many there are.
+   * Returns a status for each job and each task, by one command for any number of them.
    *
-   * @throws {@link ParseError} when the scheduler prints what nobody knows how to read
+   * @throws {@link ParseError} when the scheduler's output has no known form
    */
   poll: (jobs: readonly SubmittedJob[]) => Promise<JobStatus[]>
   cancel: (job: SubmittedJob, tasks?: readonly number[]) => Promise<void>
@@ -63,11 +59,11 @@ export interface Cluster extends AsyncDisposable {
   release: (job: SubmittedJob) => Promise<void>
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Promise<string>
-  /** The user's jobs, also those that others of the user's programs have submitted. */
+  /** All jobs of the user, including those that other programs have submitted. */
   queue: () => Promise<ListedJob[]>
   nodes: () => Promise<NodeStatus[]>
   /**
-   * What the scheduler answers to any question of its dialect.
+   * Asks the scheduler any question of its dialect.
    *
    * @throws {@link CommandError} or {@link ParseError}, which name the host
    */
@@ -75,9 +71,9 @@ export interface Cluster extends AsyncDisposable {
 }
 
 /**
- * Connects, and finds out which scheduler there is.
+ * Connects to a cluster, and finds out which scheduler it has.
  *
- * @throws a UsageError when the scheduler is not there, a ConnectError, or the signal's reason
+ * @throws a UsageError if the cluster does not have the wanted scheduler, a ConnectError, or the signal's reason
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { host, scheduler, signal, patienceMs = 60_000 } = options
@@ -89,7 +85,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     )
   }
   const connection = stack.use(
-    await connect(practice ? { ...options, ...addressOf(practice) } : { ...options, host: host ?? '' }),
+    await connect(practice ? { ...options, ...practiceOptions(practice) } : { ...options, host: host ?? '' }),
   )
   const name = practice ? 'the practice cluster' : connection.name
   const found = readProbe(await connection.output(probe, { repeatable: true, signal }))
@@ -100,7 +96,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     if (scheduler) throw new UsageError('--scheduler', scheduler, `what the host has: ${there}`)
     throw new UsageError('--host', host ?? name, `a login node with a scheduler, but no scheduler found: ${there}`)
   }
-  // What the account calls its home, which need not be where its sessions begin.
+  // The home that the account names, which need not be the folder in which its sessions begin.
   const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
   const [, user = '', home = ''] =
     /^(.*)\n(.*)\n$/.exec(await connection.output(account, { repeatable: true, signal })) ?? []
@@ -110,7 +106,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     if (result.code !== 0 && !nothing?.(result)) throw new CommandError(name, command, result)
     return named(() => parse(result.stdout))
   }
-  /** Names the host in what a parser says. */
+  /** Adds the host to a parser's error. */
   function named<Answer>(parse: () => Answer): Answer {
     try {
       return parse()
@@ -121,14 +117,14 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   }
 
   const queue = () => ask(dialect.queue(user))
-  /** The id of a job that the scheduler has, although its answer to the submission has not come. */
+  /** Looks in the queue for a job whose submission was not answered. Returns its id if the scheduler has it. */
   async function lookFor({ name, folder }: JobDescription): Promise<string | undefined> {
-    // By a symbolic link a folder has two paths.
+    // With a symbolic link a folder has two paths.
     const paths = [
       folder,
       (await connection.output(['pwd', '-P'], { cwd: folder, repeatable: true, signal })).trimEnd(),
     ]
-    // A dialect may have put something behind the name.
+    // A dialect may have added something to the name.
     const isIt = (listed: ListedJob) =>
       `${listed.name}-`.startsWith(`${name}-`) && listed.folder !== undefined && paths.includes(listed.folder)
     return (await queue()).find(isIt)?.id
@@ -141,6 +137,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     name,
     connection,
     dialect,
+    host,
     home,
     practice,
     commands,
@@ -172,11 +169,11 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
           const [, found] = /^found (\S+)\n$/.exec(result.stdout) ?? []
           return submitted(found ?? named(() => parse(result.stdout)))
         }
-        // A refusal is one only when the queue knows nothing of the job: it may have been taken before the answer was lost.
+        // The scheduler may have taken the job and lost the answer. It has refused the job only if the queue lacks it.
         const refusal = new CommandError(name, command, result)
         const look = () => lookFor(job)
-        const mayCome = lostAnswer.test(result.stderr)
-        const looked = mayCome ? until(look, { timeoutMs: lostMs, everyMs: 1_000, signal }).catch(look) : look()
+        const mayAppear = lostAnswer.test(result.stderr)
+        const looked = mayAppear ? until(look, { timeoutMs: lostMs, everyMs: 1_000, signal }).catch(look) : look()
         let id: string | undefined
         try {
           id = await looked
@@ -217,24 +214,30 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   }
 }
 
-function addressOf({ host, port, user, identityFile, knownHostsFile }: PracticeCluster): ConnectOptions {
-  return { host, port, user, identityFile, knownHostsFile, configFile: false, agent: false }
+/**
+ * How to connect to a practice cluster. Its host key is known, so no file is searched for it: this works without OpenSSH on
+ * this machine.
+ */
+export function practiceOptions({ host, port, user, identityFile, hostKey }: PracticeCluster): ConnectOptions {
+  const nothingElse = { configFile: false, knownHostsFile: false, agent: false } as const
+  return { host, port, user, identityFile, acceptNewHost: hostKey, ...nothingElse }
 }
 
+/** The exit code that says: another client has begun this submission, and has no answer yet. */
 const noAnswer = 75
-/** So long another client's submission may take. */
+/** How long another client's submission may take. */
 const answerMs = 30_000
-/** A scheduler that did not answer in time may still take the job a moment later; so long it is looked for. */
+/** A scheduler that did not answer in time may still take the job later: the queue is watched for this time. */
 const lostMs = 10_000
 const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
 
 /**
- * Submits once, however often it is run: a folder can be made only once, and what the scheduler answered stays beside it.
- * The one who finds the folder there waits a little for that answer. Where there is none, the queue must say what has become of the
- * job, before the folder is removed and the job may be submitted again.
+ * Submits a job once, however often this script runs. A folder can be made only once, and the scheduler's answer stays in a
+ * file beside it. A client that finds the folder waits a little for the answer. If none comes, the queue has to show what
+ * has become of the job, before the folder is removed and the job may be submitted again.
  */
 const submitOnce = [
-  // A connection that is lost now must not end it halfway.
+  // A lost connection must not end the script halfway.
   'trap "" HUP',
   'cd "$1" || exit 1',
   'begun=.$2.submitting done=.$2.submitted; shift 2',
@@ -244,5 +247,5 @@ const submitOnce = [
 ].join('; ')
 const remember = 'cd "$1" && echo "found $3" >".$2.submitted.new" && mv ".$2.submitted.new" ".$2.submitted"'
 const forget = 'cd "$1" && rmdir ".$2.submitting"'
-/** So long ago that no scheduler can still be about to take it, and it has never run: who began it has died. */
+/** After ten minutes no scheduler will still take the job. If it has never run, the client that began has died. */
 const forgetOld = `cd "$1" && test -n "$(find ".$2.submitting" -maxdepth 0 -mmin +10)" && test -z "$(ls "$2.out" "$2".*.out 2>/dev/null)" && rmdir ".$2.submitting"`

@@ -1,7 +1,7 @@
-/** The options that every example of the chapter has: on which cluster it runs. */
+/** The options that choose a cluster; every example of the chapter has them. */
 import { accepting, oneOf, path } from '@repo/common/example/options'
 import type { PracticeOptions } from '@repo/practice-cluster/cluster'
-import { type SchedulerName, schedulerNames } from '../scheduler/scheduler.ts'
+import { type SchedulerName, schedulerNames } from '@repo/practice-cluster/notation'
 import { parseTarget } from '../ssh/config.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 
@@ -13,7 +13,7 @@ export const clusterOptions = {
   host: target.optional().describe('the login node; without it a practice cluster in this program'),
   scheduler: oneOf(...schedulerNames)
     .optional()
-    .describe('found out when not given'),
+    .describe('found out if not given'),
   sshConfig: path('a file').optional().describe('instead of ~/.ssh/config'),
   acceptHost: accepting("a fingerprint, SHA256:…, of the host's key", (text) =>
     /^SHA256:[A-Za-z0-9+/]{43}$/.test(text) ? text : undefined,
@@ -22,10 +22,10 @@ export const clusterOptions = {
     .describe('writes a new host that shows this key into known_hosts'),
 }
 
-/** For the examples whose jobs are programs of Node. */
+/** For examples whose jobs run Node. */
 export const nodeOption = accepting('a program', (text) => text || undefined)
   .default('node')
-  .describe('Node on the nodes of the cluster')
+  .describe("Node on the cluster's nodes")
 
 export interface ClusterChoice {
   host?: string | undefined
@@ -34,7 +34,7 @@ export interface ClusterChoice {
   acceptHost?: string | undefined
 }
 
-/** The cluster that the reader chose; `practice` says how the practice cluster shall be, if it is that. */
+/** Opens the cluster that the reader chose. `practice` is for a practice cluster. */
 export async function openChosenCluster(
   { host, scheduler, sshConfig, acceptHost }: ClusterChoice,
   practice: PracticeOptions = {},

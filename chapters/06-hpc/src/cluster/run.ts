@@ -1,10 +1,10 @@
 /**
- * A run: one job, or one array of jobs, from its submission to its results, so that the client may be killed at any moment
- * and another one goes on where it stopped.
+ * A run: one job, or one array of jobs, from its submission to its results. The client may be killed at any moment, and
+ * another one goes on where it stopped.
  *
  * A manifest in a local folder says what was done. Every step is written down before it is taken, and can be taken twice:
- * files are copied only where they differ, and a job of one name in one folder is submitted once, whoever asks again
- * (cluster.ts). So a new client reads the manifest and takes all steps from the first that is not marked as done.
+ * files are copied only where they differ, and a job of one name in one folder is submitted only once (cluster.ts). So a new
+ * client reads the manifest and begins with the first step that is not marked as done.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
+import { schedulerNames } from '@repo/practice-cluster/notation'
 import { z } from 'zod'
 import {
   hasEnded,
@@ -22,20 +23,19 @@ import {
   jobStates,
   type SubmittedJob,
 } from '../scheduler/job.ts'
-import { schedulerNames } from '../scheduler/scheduler.ts'
 import { CommandError } from '../ssh/errors.ts'
 import { askUntil } from './ask-until.ts'
 import type { Cluster } from './cluster.ts'
 
-/** What is submitted; each attempt adds its own name and folder, and ATTEMPT, its number from 1, to the environment. */
+/** The job to submit. Each attempt adds its own name and folder, and to the environment ATTEMPT, its number from 1. */
 export type Plan = Omit<JobDescription, 'folder'>
 
 export interface TaskRecord {
-  /** Its number in the array; 0 for a job that is none. */
+  /** Its number in the array; 0 for a single job. */
   task: number
   /** `waiting`: not yet submitted. */
   state: JobState | 'waiting'
-  /** Which of the run's jobs it is in, from 1. */
+  /** The number of the run's job that it is in, from 1. */
   attempt: number
   exitCode?: number | undefined
   signal?: string | undefined
@@ -45,19 +45,19 @@ export interface TaskRecord {
 }
 
 const manifestSchema = z.object({
-  /** As the reader named it; undefined is a practice cluster, to which nobody can come back. */
+  /** As the reader named it; undefined for a practice cluster, to which nobody can come back. */
   host: z.string().optional(),
   scheduler: z.enum(schedulerNames),
-  /** The run's folder on the cluster, absolute. */
+  /** The absolute path of the run's folder on the cluster. */
   remote: z.string(),
   plan: z.custom<Plan>(),
   attempts: z.array(
     z.object({
       name: z.string(),
       tasks: z.array(z.number()),
-      /** What differs from the plan. */
+      /** How it differs from the plan. */
       changes: z.custom<Partial<Plan>>(),
-      /** Undefined between the decision to submit it and the scheduler's answer. */
+      /** Undefined between the decision to submit and the scheduler's answer. */
       id: z.string().optional(),
     }),
   ),
@@ -72,50 +72,48 @@ const manifestSchema = z.object({
       reason: z.string().optional(),
     }),
   ),
-  /** What the program that made the run wants to find again. */
+  /** For the program that made the run. */
   notes: z.record(z.string(), z.unknown()),
 })
 type Manifest = z.output<typeof manifestSchema>
 type Attempt = Manifest['attempts'][number]
 
 export interface RunOptions {
-  /** As the reader named it, for coming back. */
-  host?: string | undefined
-  /** Files that the tasks read, by name; they are in the folder in which the tasks run. */
+  /** The local folder of the manifest and the results; by default a new one among the repository's outputs. */
+  folder?: string
+  /** Files to put into the folder in which the tasks run, by name. */
   inputs?: Record<string, string | Uint8Array>
-  /** Plain data to find again. */
+  /** Plain data that {@link findRun} returns. */
   notes?: Record<string, unknown>
 }
 
 export interface FollowOptions {
   signal?: AbortSignal | undefined
-  /** Called after each poll with the tasks as they are now. */
+  /** Called after each poll. */
   onPoll?: (tasks: readonly TaskRecord[]) => unknown
-  /** From one poll to the next: 500 ms. */
+  /** Time between polls; 500 ms. */
   everyMs?: number
 }
 
-/** Runs are below this folder of the account's home. */
+/** The folder for all runs, in the account's home. */
 const remoteRoot = 'distributed-computing-runs'
 
-/** The path of a folder for a new run, among the repository's outputs. */
-export function newRunFolder(name: string): string {
+function newRunFolder(name: string): string {
   const id = `${name}-${randomBytes(4).toString('hex')}`
   return fileURLToPath(new URL(`../../../../out/06-hpc/runs/${id}`, import.meta.url))
 }
 
-/** Makes a new run in a local folder; nothing is done on the cluster yet. */
+/** Makes a run in a local folder. Nothing is done on the cluster before {@link Run.start}. */
 export async function createRun(
-  folder: string,
   cluster: Cluster,
   plan: Plan,
-  { host, inputs = {}, notes = {} }: RunOptions = {},
+  { folder = newRunFolder(plan.name), inputs = {}, notes = {} }: RunOptions = {},
 ): Promise<Run> {
   const inputFolder = join(folder, 'inputs')
   await mkdir(inputFolder, { recursive: true })
   for (const [name, content] of Object.entries(inputs)) await writeFile(join(inputFolder, name), content)
   const manifest: Manifest = {
-    host,
+    host: cluster.host,
     scheduler: cluster.dialect.name,
     attempts: [],
     notes,
@@ -128,16 +126,16 @@ export async function createRun(
 }
 
 /**
- * Where the run of a folder is, and its notes.
+ * Returns where the run of a folder is, and its notes.
  *
- * @throws an Error when there is none, or it is damaged
+ * @throws an Error if there is no run, or its manifest is damaged
  */
 export async function findRun(folder: string) {
   const { host, scheduler, notes } = await loadManifest(folder)
   return { host, scheduler, notes }
 }
 
-/** Where the run is and its notes, for a reader's `--attach`. @throws a UsageError when nobody can go on with it */
+/** The same for a reader's `--attach`. @throws a UsageError if nobody can go on with the run */
 export async function findRunToAttach(folder: string) {
   const { host, scheduler, notes } = await findRun(folder).catch((error: Error) => {
     throw new UsageError('--attach', folder, `the folder of a run; ${error.message}`)
@@ -146,7 +144,7 @@ export async function findRunToAttach(folder: string) {
   return { place: { host, scheduler }, notes }
 }
 
-/** Goes on with the run of a folder, which another process began; `start` is the next thing to do. */
+/** Goes on with a run that another process began. {@link Run.start} is the next step. */
 export async function attachRun(folder: string, cluster: Cluster): Promise<Run> {
   return new Run(folder, cluster, await loadManifest(folder))
 }
@@ -183,7 +181,7 @@ export class Run {
     this.#file = manifestFile(folder)
   }
 
-  /** Its folder on the cluster. */
+  /** The run's folder on the cluster. */
   get remote(): string {
     return this.#manifest.remote
   }
@@ -198,12 +196,12 @@ export class Run {
     return new Set(later.flatMap(({ tasks }) => tasks)).size
   }
 
-  /** The ids of its jobs, in the order of their submission. */
+  /** The ids of the run's jobs, in the order of their submission. */
   get ids(): string[] {
     return this.#manifest.attempts.flatMap(({ id }) => id ?? [])
   }
 
-  /** Brings the inputs to the cluster and submits what is not submitted, also where another process has begun that. */
+  /** Copies the inputs to the cluster and submits what is not submitted, even where another process has begun this. */
   async start(signal?: AbortSignal): Promise<void> {
     const { connection } = this.#cluster
     const { attempts, remote, tasks } = this.#manifest
@@ -221,15 +219,15 @@ export class Run {
   }
 
   /**
-   * Submits tasks that have ended once more, as one job.
+   * Submits tasks that have ended again, as one job.
    *
-   * @param changes what shall be different from the plan
+   * @param changes how the job differs from the plan
    */
   async resubmit(tasks: readonly number[], changes: Partial<Plan> = {}): Promise<void> {
     await this.#submit(await this.#decide(tasks, changes))
   }
 
-  /** Writes down that tasks are to be submitted, and how the job will be called, before that is done. */
+  /** Writes down which tasks will be submitted, and the name of their job. */
   async #decide(tasks: readonly number[], changes: Partial<Plan>): Promise<Attempt> {
     const { attempts, plan } = this.#manifest
     const attempt: Attempt = { name: `${plan.name}-${attempts.length + 1}`, tasks: [...tasks], changes }
@@ -261,7 +259,7 @@ export class Run {
     await this.#file.save(this.#manifest)
   }
 
-  /** Asks once how all tasks are, by one command however many there are. */
+  /** Asks once for the states of all tasks, by one command for any number of them. */
   async poll(): Promise<readonly TaskRecord[]> {
     const open = this.#manifest.attempts.filter((attempt) => this.#recordsOf(attempt).some((record) => !isOver(record)))
     const statuses = await this.#cluster.poll(open.flatMap((attempt) => this.#jobOf(attempt) ?? []))
@@ -288,10 +286,10 @@ export class Run {
   }
 
   /**
-   * Follows all tasks and submits again those that have failed, until all have completed.
+   * Follows all tasks, and submits failed ones again, until all have completed.
    *
-   * @param attempts how often a task is tried
-   * @throws an Error with what a task that failed each time has printed
+   * @param attempts the number of times that a task is tried
+   * @throws an Error with the last output of a task that failed each time
    */
   async complete({ attempts, ...options }: FollowOptions & { attempts: number }): Promise<void> {
     for (let attempt = 1; ; attempt++) {
@@ -307,7 +305,7 @@ export class Run {
     }
   }
 
-  /** What tasks printed last, both streams, by their numbers; one command however many they are. */
+  /** The last lines of what tasks printed on both streams, by their numbers. Takes one command for any number of tasks. */
   async lastLines(tasks: readonly TaskRecord[]): Promise<Map<number, string>> {
     const { attempts, plan, remote } = this.#manifest
     const files = tasks.flatMap(({ task, attempt }) => {
@@ -325,7 +323,7 @@ export class Run {
     return new Map(tasks.map(({ task }, at) => [task, `${parts[2 * at]}${parts[2 * at + 1]}`.trim()]))
   }
 
-  /** Brings files of the run's folder on the cluster into the local folder `results`, and returns that. */
+  /** Copies files from the run's folder on the cluster to the local folder `results`, and returns that folder. */
   async fetch(names: readonly string[], signal?: AbortSignal): Promise<string> {
     const results = join(this.folder, 'results')
     await mkdir(results, { recursive: true })
@@ -335,39 +333,39 @@ export class Run {
     return results
   }
 
-  /** Cancels what has not ended. */
+  /** Cancels all jobs that have not ended. */
   async cancel(): Promise<void> {
     for (const attempt of this.#manifest.attempts) {
       const job = this.#jobOf(attempt)
       if (!job || this.#recordsOf(attempt).every(isOver)) continue
       await this.#cluster.cancel(job).catch((error: unknown) => {
-        // It may have ended just now.
+        // The job may have ended in the meantime.
         if (!(error instanceof CommandError)) throw error
       })
     }
   }
 
   /**
-   * After an error: cancels and removes everything.
+   * Cancels and removes everything after an error.
    *
-   * @param keep an error after which the run stays, for another client; not where nobody could come back to it, the
-   * scheduler has refused the job, or the reader has given up
+   * @param keep an error after which the run stays for another client, unless nobody could come back to it, the scheduler
+   * has refused the job, or the reader has given up
    */
   async abandon(signal: AbortSignal, { keep }: { keep?: unknown } = {}): Promise<void> {
     const isRefused = keep instanceof CommandError && this.ids.length === 0
     if (keep && !signal.aborted && !isRefused && this.#manifest.host !== undefined) return
     await this.cancel()
-    // A task that is being ended may still write into the folder that is to go. After that it goes anyway.
+    // A task that is being ended may still write into the folder, so wait a little for its end.
     const isEnded = async () => (await this.poll()).every((record) => isOver(record) || record.state === 'waiting')
     await until(isEnded, { timeoutMs: 3_000, everyMs: 100 }).catch(() => {})
     await until(() => this.remove().then(() => true), { timeoutMs: 3_000, everyMs: 100 })
   }
 
-  /** Removes the run's folders, there and here. */
+  /** Removes the run's folders, on the cluster and here. */
   async remove(): Promise<void> {
     const { connection, home } = this.#cluster
     await connection.remove(this.#manifest.remote)
-    // Only when there is no other run in it; otherwise this fails, and shall.
+    // Fails, as it should, while the folder has other runs in it.
     await connection.run(['rmdir', `${home}/${remoteRoot}`], { repeatable: true })
     await rm(this.folder, { recursive: true, force: true })
   }
@@ -377,7 +375,7 @@ export class Run {
     return id === undefined ? undefined : { id, name, folder: remote, ...(plan.array && { array: tasks }) }
   }
 
-  /** The tasks whose last attempt this is. */
+  /** The records of the tasks that are in this attempt now. */
   #recordsOf(attempt: Attempt): Manifest['tasks'] {
     const number = this.#manifest.attempts.indexOf(attempt) + 1
     return this.#manifest.tasks.filter((record) => record.attempt === number)

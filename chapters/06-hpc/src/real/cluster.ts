@@ -1,11 +1,11 @@
-/** A real cluster on this machine: Slurm with two nodes, and OpenSSH as its login node. Both end with it. */
+/** A real cluster on this machine: Slurm with two nodes, and OpenSSH as its login node. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { findOpenSsh, type OpenSsh, sshConfig, startOpenSsh } from './open-ssh.ts'
 import { findSlurm, type SlurmCluster, type SlurmOptions, startSlurmCluster } from './slurm.ts'
 
-/** How to get it, for messages. */
+/** The command that installs it, for messages. */
 export const installRealCluster = 'sudo apt-get install slurm-wlm slurm-wlm-torque munge openssh-server'
 
 export interface RealCluster extends AsyncDisposable {
@@ -13,16 +13,16 @@ export interface RealCluster extends AsyncDisposable {
   ssh: OpenSsh
   /** The name of the login node in `configFile`. */
   host: string
-  /** For `ssh -F` and for our own connections: where the login node is, and its and the user's keys. */
+  /** For `ssh -F` and for our own connections: the login node's address and key, and the user's key. */
   configFile: string
 }
 
-/** Whether everything for it is on this machine. */
+/** Whether this machine has everything that it needs. */
 export async function findRealCluster(): Promise<boolean> {
   return (await findSlurm()) && (await findOpenSsh()) !== undefined
 }
 
-/** @throws an Error with what a server wrote when it does not start */
+/** Starts both; disposing of the result ends both. @throws an Error with the output of a server that does not start */
 export async function startRealCluster(options: SlurmOptions = {}): Promise<RealCluster> {
   await using stack = new AsyncDisposableStack()
   const slurm = stack.use(await startSlurmCluster(options))

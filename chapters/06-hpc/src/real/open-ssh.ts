@@ -1,12 +1,11 @@
 /**
- * The machine's own OpenSSH server, started by the current user on a free port of the loopback interface, with its host
- * key, the user's key and every setting in a temporary folder: what a cluster's login node is to its users. Only the
- * current user can log in, with that key, and nothing of the system's or the user's own SSH files is read or changed.
+ * This machine's OpenSSH server, like a cluster's login node: started by the current user on a free port of the loopback
+ * interface, with its host key, the user's key and all settings in a temporary folder. Only the current user can log in,
+ * with that key. Nothing of the system's or the user's own SSH files is read or changed.
  *
- * HOME is an empty folder in there too, so that the user's own shell start-up files, which may be slow, are not read. Two
- * things cannot be put elsewhere. A session begins in the account's own home folder, as the system knows it. And a server
- * started by root needs its empty folder /run/sshd, whose name is compiled in: it is made where it is missing, as the
- * system's own service does at every start.
+ * HOME is an empty folder, so that the user's own shell start-up files, which may be slow, are not read. Two things cannot
+ * be moved. A session begins in the account's home folder, as the system knows it. And a server that root starts needs the
+ * empty folder /run/sshd, whose name is compiled in: it is made if it is missing, as the system's own service does.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,41 +23,41 @@ import { findProgram, isTaken, startAgain } from './server-programs.ts'
 
 const execute = promisify(execFile)
 
-/** How to get it, for messages. */
+/** The command that installs it, for messages. */
 export const installOpenSsh = 'sudo apt-get install openssh-server openssh-client'
 
 export interface OpenSsh extends AsyncDisposable {
   host: string
   port: number
   user: string
-  /** The private key that may log in; its public half is beside it with `.pub`. */
+  /** The private key that may log in; the public key is beside it, with `.pub`. */
   identityFile: string
-  /** Has the server's host key. */
+  /** A known_hosts file with the server's key. */
   knownHostsFile: string
-  /** For whatever a test writes; removed with the server. */
+  /** For files of a test; removed with the server. */
   folder: string
-  /** What `connect` needs: nothing of the user's own configuration or agent is used. */
+  /** For `connect`, without the user's own configuration and agent. */
   options: ConnectOptions & { host: string; port: number; user: string; identityFile: string; knownHostsFile: string }
-  /** The ids of the processes that each serve one connection. */
+  /** The ids of the server's processes, one for each connection. */
   sessions: () => Promise<number[]>
-  /** Ends the server and every connection with SIGKILL, as a crash would; `restart` brings it back on the same port. */
+  /** Kills the server and all connections, like a crash. `restart` brings the server back on the same port. */
   kill: () => Promise<void>
   restart: () => Promise<void>
 }
 
 export interface OpenSshOptions {
-  /** More lines of sshd_config, such as `{ MaxSessions: '2' }`; they come first, and sshd takes the first of two. */
+  /** More lines for sshd_config, such as `{ MaxSessions: '2' }`. They come first, and sshd takes the first of two. */
   settings?: Record<string, string>
-  /** For everything that is run over it. */
+  /** For all commands that are run over it. */
   environment?: Record<string, string>
-  /** A command that becomes the server, such as `['unshare', '--mount', '--']`. */
+  /** A command that starts the server, such as `['unshare', '--mount', '--']`. */
   launcher?: string[]
   signal?: AbortSignal | undefined
 }
 
 const attempts = 5
 
-/** The path of sshd, when the programs `ssh` and `ssh-keygen` are there as well; undefined otherwise. */
+/** The path of sshd if this machine also has `ssh` and `ssh-keygen`; undefined otherwise. */
 export async function findOpenSsh(): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined
   const [sshd, ...others] = await Promise.all(['sshd', 'ssh', 'ssh-keygen'].map(findProgram))
@@ -66,9 +65,9 @@ export async function findOpenSsh(): Promise<string | undefined> {
 }
 
 /**
- * Starts it and waits until it listens; disposing of it ends it with all its connections and removes its folder.
+ * Starts the server and waits until it listens. Disposing of it ends all its connections and removes its folder.
  *
- * @throws an Error when there is none on this machine, or with its last words when it does not start
+ * @throws an Error if this machine has no server, or with the server's output if it does not start
  */
 export async function startOpenSsh({
   settings = {},
@@ -95,7 +94,7 @@ export async function startOpenSsh({
     ListenAddress: '127.0.0.1',
     HostKey: hostKey,
     AuthorizedKeysFile: file('authorized_keys'),
-    // The key file lies in the system's folder for temporary files, which others may write to; the folder itself they cannot.
+    // sshd would refuse a key file below /tmp, to which others may write. They cannot write to the folder itself.
     StrictModes: 'no',
     PubkeyAuthentication: 'yes',
     PasswordAuthentication: 'no',
@@ -107,7 +106,7 @@ export async function startOpenSsh({
     UseDNS: 'no',
     PrintLastLog: 'no',
     PrintMotd: 'no',
-    // Many may connect at once here, as in a test.
+    // Tests open many connections at once.
     MaxStartups: '100',
     Subsystem: 'sftp internal-sftp',
     LogLevel: 'ERROR',
@@ -119,7 +118,7 @@ export async function startOpenSsh({
     const [command = sshd, ...args] = [...launcher, sshd, '-D', '-e', '-f', file('sshd_config'), '-p', String(port)]
     return startServer({ command, args, ready: async () => await listens(port), signal })
   }
-  /** Another program may have taken a port since it was found free. */
+  /** Tries another port if another program has taken this one since it was found free. */
   const startSomewhere = async (attempt = 1): Promise<{ port: number; child: Child }> => {
     const port = await freePort()
     try {
@@ -133,7 +132,7 @@ export async function startOpenSsh({
   stack.defer(() => end())
   const sessions = async () => childrenOf(child.pid, await processes())
   async function end() {
-    // Each connection's process leads a session of its own and would outlive the server, as would what it has started.
+    // The processes of connections lead sessions of their own. They and their children would outlive the server.
     const all = await processes()
     const left = childrenOf(child.pid, all).flatMap((pid) => [pid, ...descendantsOf(pid, all)])
     await child.stop()
@@ -143,7 +142,7 @@ export async function startOpenSsh({
   const user = userInfo().username
   const knownHostsFile = file('known_hosts')
   const [type, key] = (await readFile(`${hostKey}.pub`, 'utf8')).split(' ')
-  // On every port: tests put proxies before it.
+  // For every port, because tests put proxies in front of the server.
   await writeFile(knownHostsFile, `[127.0.0.1]:* ${type} ${key}\n`)
   const reached = { host: '127.0.0.1', port, user, identityFile, knownHostsFile }
   const done = stack.move()
@@ -165,7 +164,7 @@ export async function startOpenSsh({
   }
 }
 
-/** A host of an SSH configuration, for `ssh -F` and for our own connections; nothing of the user's own keys or agent. */
+/** A Host of an SSH configuration, for `ssh -F` and for our own connections, without the user's own keys and agent. */
 export function sshConfig(
   name: string,
   {
@@ -192,12 +191,12 @@ export function sshConfig(
   return `Host ${name}\n${lines.join('')}`
 }
 
-/** Makes a key pair, without a passphrase when none is given. */
+/** Makes a key pair, by default without a passphrase. */
 export async function makeKey(path: string, { passphrase = '', type = 'ed25519' } = {}): Promise<void> {
   await execute('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-C', 'practice', '-f', path])
 }
 
-/** Whether an SSH server says its first words there. */
+/** Whether an SSH server greets on this port. */
 async function listens(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port })
   try {
@@ -233,6 +232,6 @@ function kill(pid: number) {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended by itself meanwhile.
+    // It has ended by itself in the meantime.
   }
 }

@@ -1,10 +1,10 @@
 /**
  * A real Slurm of two nodes on this machine: munged, slurmctld and a slurmd for each node, on free ports of the loopback
- * interface, as the current user, with everything they write in a temporary folder. Nothing of the system's own
- * configuration is read or changed.
+ * interface, as the current user, with all their files in a temporary folder. The system's own configuration is neither
+ * read nor changed.
  *
- * Each node is a PID namespace where the system allows that: whatever a job starts, also what it detaches from itself,
- * is gone when the node is. Killing a node's slurmd is then what pulling a machine's plug is.
+ * Where the system allows it, each node is a PID namespace: everything that a job starts, even a process that it detaches,
+ * ends with the node. Killing a node's slurmd is then like pulling a machine's plug.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -23,49 +23,49 @@ const nodeNames = ['n1', 'n2'] as const
 export type NodeName = (typeof nodeNames)[number]
 
 export interface SlurmCluster extends AsyncDisposable {
-  /** What a shell needs so that sbatch, squeue and the others speak with this cluster. */
+  /** The variables by which sbatch, squeue and the others find this cluster. */
   environment: { SLURM_CONF: string; PATH: string }
-  /** slurmctld, which takes the jobs. */
+  /** slurmctld, which takes jobs. */
   controller: Child
-  /** The slurmd of a node, to be killed; a killed one comes back by `startNode`. */
+  /** The slurmd of each node. Tests kill it, and `startNode` brings it back. */
   nodes: Record<NodeName, Child>
   startNode: (name: NodeName) => Promise<void>
   /** Cores of each node. */
   cores: number
-  /** For what jobs write: jobs of all nodes see it. */
+  /** For files of jobs, which all nodes share. */
   folder: string
 }
 
 export interface SlurmOptions {
   signal?: AbortSignal | undefined
-  /** Cores of each node, as Slurm is told; as many as this machine has when not given. */
+  /** Cores of each node, as Slurm is told; by default as many as this machine has. */
   cores?: number | undefined
   /**
-   * Gives a node up that says nothing for seconds, and begins its jobs again at once: for those who cause that. On a busy
-   * machine healthy nodes are given up as well.
+   * Gives up a node after a few seconds of silence, and starts its jobs again at once. For tests of that: on a busy machine
+   * healthy nodes would be given up too.
    */
   impatient?: boolean | undefined
 }
 
 const attempts = 3
 
-/** Whether Slurm's and munge's programs are on this machine. */
+/** Whether this machine has Slurm's and munge's programs. */
 export async function findSlurm(): Promise<boolean> {
   const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(findProgram))
   return process.platform === 'linux' && found.every(Boolean)
 }
 
 /**
- * Starts Slurm and waits until both nodes are idle; disposing of it ends it with its jobs.
+ * Starts Slurm and waits until both nodes are idle. Disposing of it ends it with its jobs.
  *
- * @throws an Error with what a server wrote when it does not start
+ * @throws an Error with the output of a server that does not start
  */
 export async function startSlurmCluster(options: SlurmOptions = {}): Promise<SlurmCluster> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await tryToStart(options)
     } catch (error) {
-      // Somebody else may have taken a port between our looking for a free one and its use.
+      // Another program may have taken a port since it was found free.
       if (!isTaken(error) || attempt === attempts) throw error
     }
   }
@@ -89,13 +89,13 @@ async function tryToStart({
   await writeFile(configuration, settings({ folder, socket, ports, cores, impatient }))
   const environment = {
     SLURM_CONF: configuration,
-    // Jobs run on the Node that runs this program.
+    // Jobs run with the Node that runs this program.
     PATH: [dirname(process.execPath), pathOfServers].join(delimiter),
   }
 
   const start = async (command: string, args: string[], ready: () => Promise<boolean>, launcher: string[] = []) => {
     const [first = command, ...rest] = [...launcher, command, ...args]
-    // unshare does not hear SIGTERM: there is nothing to wait for.
+    // unshare ignores SIGTERM, so there is nothing to wait for.
     const stopTimeoutMs = launcher.length > 0 ? 0 : 3_000
     const server = { command: first, args: rest, env: environment, cwd: folder, signal }
     return await startServer({ ...server, ready, readyTimeoutMs: 30_000, stopTimeoutMs })
@@ -118,7 +118,7 @@ async function tryToStart({
   const controller = stack.use(await start('slurmctld', ['-D', '-i'], () => says(/UP/, 'scontrol', 'ping')))
 
   const startNode = (name: NodeName) =>
-    // Until it listens, what sinfo says may still be about the slurmd before it.
+    // Until it listens, sinfo may still show the state of the slurmd before it.
     start(
       'slurmd',
       ['-D', '-N', name],
@@ -127,7 +127,7 @@ async function tryToStart({
         (await says(/^(idle|mixed|allocated|completing)/i, 'sinfo', '-h', '-n', name, '-o', '%T')),
       isolation,
     )
-  // Each on the stack as soon as it is there: the other one may fail.
+  // Each is put on the stack at once, because the other one may fail.
   const nodes = {} as Record<NodeName, Child>
   const firstStart = async (name: NodeName) => {
     nodes[name] = await startNode(name)
@@ -159,7 +159,7 @@ interface Settings {
   impatient: boolean
 }
 
-/** slurm.conf; see `man slurm.conf`. It looks at its queue all the time: nobody else's cluster waits here. */
+/** Writes slurm.conf (see its manual page). The scheduler looks at its queue all the time, because nobody shares it. */
 function settings({ folder, socket, ports, cores, impatient }: Settings): string {
   const seconds = impatient
     ? { credential: 5, node: 10, answer: 5, end: 1 }
@@ -177,7 +177,7 @@ SlurmctldPort=${ports.controller}
 SlurmUser=${username}
 SlurmdUser=${username}
 AuthType=auth/munge
-# A job that lost its node begins again when the pass it had for it has expired.
+# A job that has lost its node starts again once its credential has expired.
 AuthInfo=socket=${socket},cred_expire=${seconds.credential}
 StateSaveLocation=${join(folder, 'state')}
 SlurmdSpoolDir=${join(folder, '%n')}
@@ -185,7 +185,7 @@ SlurmctldPidFile=${join(folder, 'slurmctld.pid')}
 SlurmdPidFile=${join(folder, '%n.pid')}
 SlurmctldLogFile=${join(folder, 'slurmctld.log')}
 SlurmdLogFile=${join(folder, '%n.log')}
-# Without control groups, which need root and a system that has them.
+# No control groups, which need root and a system that has them.
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -194,13 +194,13 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=${Math.floor(memoryMb / cores / 2)}
-# Believe what stands here about cores, not what the machine has.
+# Believe the number of cores in this file, not that of the machine.
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,default_queue_depth=1000
 MaxArraySize=10001
 MaxJobCount=20000
 MinJobAge=30
-# A node that says nothing for so long is given up, with its jobs.
+# After this time of silence a node is given up, with its jobs.
 SlurmdTimeout=${seconds.node}
 MessageTimeout=${seconds.answer}
 BatchStartTimeout=${seconds.answer}
@@ -211,7 +211,7 @@ PartitionName=practice Nodes=${nodeNames.join(',')} Default=YES MaxTime=24:00:00
 `
 }
 
-/** The command that makes a PID namespace and dies with all in it; empty where the system does not allow one. */
+/** A command that makes a PID namespace and ends with it; empty where the system does not allow one. */
 async function namespaces(): Promise<string[]> {
   const asRoot = ['unshare', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc']
   for (const [command = '', ...args] of [asRoot, [...asRoot, '--user', '--map-current-user']]) {
@@ -219,14 +219,13 @@ async function namespaces(): Promise<string[]> {
       () => true,
       () => false,
     )
-    // The shell is the namespace's first process, to which what has lost its parent goes; unlike slurmd it takes note of
-    // their ends.
+    // The shell is the namespace's first process, which inherits orphans. Unlike slurmd it waits for their ends.
     if (works) return [command, ...args, 'sh', '-c', '"$@" & wait', 'sh']
   }
   return []
 }
 
-/** Whether somebody listens on a port. */
+/** Whether a server listens on a port. */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port })

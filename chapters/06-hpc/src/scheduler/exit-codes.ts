@@ -1,17 +1,16 @@
 /**
- * What a job's own script says of its end: the exit-code files, read in the same command that asks the scheduler, so that
- * a poll stays one command however many tasks there are.
+ * The exit-code files that jobs' scripts leave. The command that asks the scheduler also reads these files, so that a poll
+ * is one command for any number of tasks.
  *
- * A job that is missing from the queue has not completed: it may not be listed yet, its node may have died, the list may
- * have forgotten it. Its exit-code file decides. A file that is not there, or empty, may still be on its way through a
- * network file system; only after some time counts it as missing.
+ * A job that is missing from the queue need not have completed: the list may not have it yet or may have forgotten it, or
+ * its node may have died. The exit-code file decides. A file that is missing or empty may still be on its way through a
+ * network file system, so only after some time does it count as missing.
  */
-
-import { commandLine, quote } from '../ssh/quote.ts'
+import { type Command, commandLine, quote } from '../ssh/quote.ts'
 import { hasEnded, type JobStatus, jobFiles, type SubmittedJob } from './job.ts'
-import { type Command, ParseError } from './scheduler.ts'
+import { ParseError } from './scheduler.ts'
 
-/** The command that runs another one and then prints the exit-code files of the jobs' folders. */
+/** Returns a command that runs another one and then prints the exit-code files of the jobs' folders. */
 export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], mark: string): Command {
   const folders = [...new Set(jobs.map(({ folder }) => folder))]
   const read = folders.map(
@@ -21,7 +20,7 @@ export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], m
   return ['sh', '-c', [commandLine(command), `echo "${mark} $?"`, ...read, 'true'].join('; ')]
 }
 
-/** The parts of what that command prints: the scheduler's, its exit code, and the numbers in the files, by their paths. */
+/** Splits what that command prints into the scheduler's answer, its exit code, and the exit codes by the files' paths. */
 export function readExitCodes(stdout: string, command: Command, jobs: readonly SubmittedJob[], mark: string) {
   const folders = [...new Set(jobs.map(({ folder }) => folder))]
   const [answer = '', code, ...lists] = splitAt(stdout, mark)
@@ -34,26 +33,26 @@ export function readExitCodes(stdout: string, command: Command, jobs: readonly S
   return { answer, code: Number(/^\d+/.exec(code)?.[0]), exitCodes }
 }
 
-/** Cut before each line that begins with the mark; the marks are taken off. */
+/** Splits a text before each line that begins with the mark, and removes the marks. */
 function splitAt(text: string, mark: string): string[] {
   const parts = `\n${text}`.split(`\n${mark} `)
-  // The line break before a mark belongs to the part above it.
+  // The line break before a mark belongs to the part before it.
   return parts.map((part, at) => `${at === 0 ? part.slice(1) : part}\n`)
 }
 
 export interface SettleOptions {
   now: number
-  /** How long a job may be neither in the queue nor have an exit code. */
+  /** How long a job may be missing from the queue without an exit code. */
   patienceMs: number
-  /** What a job that stays missing is called lost by. */
+  /** The scheduler's name, for messages. */
   scheduler: string
 }
 
 /**
- * Puts together what the scheduler says and what the exit-code files say: one status for each job and each task of an
- * array, in their order.
+ * Combines the scheduler's answer and the exit-code files: returns one status for each job, and for each task of an array,
+ * in their order.
  *
- * @param missingSince remembers from poll to poll since when a job is missing
+ * @param missingSince remembers between polls since when a job has been missing
  */
 export function settle(
   jobs: readonly SubmittedJob[],
@@ -73,7 +72,7 @@ export function settle(
       if (status && status.state !== 'unknown') {
         missingSince.delete(at)
         if (status.state !== 'failed' && status.state !== 'completed') return status
-        // The scheduler that knows no exit code has only seen it go.
+        // Without an exit code, the scheduler only knows that the job has gone.
         if (status.exitCode !== undefined) return { ...status, ...byExitCode(status.exitCode) }
         if (status.signal !== undefined) return status
       }
@@ -82,7 +81,7 @@ export function settle(
         return { ...own, ...status, ...byExitCode(exitCode) }
       }
       if (status && hasEnded(status.state)) return status
-      // The whole array, where the scheduler's list does not tell its tasks apart.
+      // Some schedulers list an array as a whole.
       const whole = task === undefined ? undefined : statuses.get(key(id))
       if (whole && whole.state !== 'unknown' && !hasEnded(whole.state)) return { ...whole, ...own, state: whole.state }
       const since = missingSince.get(at) ?? now
@@ -94,7 +93,7 @@ export function settle(
   )
 }
 
-/** 128 and more: a shell's way to say that a signal ended the command. */
+/** A shell reports a command that a signal ended by 128 and the signal's number. */
 function byExitCode(code: number): Pick<JobStatus, 'state' | 'exitCode' | 'signal'> {
   if (code === 0) return { state: 'completed', exitCode: 0 }
   return { state: 'failed', exitCode: code, ...(code > 128 ? { signal: String(code - 128) } : {}) }

@@ -1,17 +1,10 @@
 /**
- * HTCondor: a submit description beside the script, condor_q for what is in the queue, condor_history for what was. Jobs
- * that wait for each other are DAGMan's business, which is itself a job.
+ * HTCondor: a submit description beside the script, condor_q for jobs in the queue, and condor_history for jobs that have
+ * left it. Jobs that wait for each other are DAGMan's task, which is itself a job.
  */
+import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus } from './job.ts'
-import {
-  type Command,
-  type Dialect,
-  type ListedJob,
-  type NodeStatus,
-  ParseError,
-  type Question,
-  question,
-} from './scheduler.ts'
+import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question, question } from './scheduler.ts'
 import { jobScript } from './script.ts'
 
 export function htcondor(): Dialect {
@@ -28,6 +21,7 @@ export function htcondor(): Dialect {
     ],
     submit: (job) => question(['condor_submit', `${job.name}.sub`], readSubmitted),
     poll: (jobs) => pollWhere(...jobs.map(({ id }) => id)),
+    list: ({ id }) => ['condor_q', id],
     cancel: ({ id }, tasks) => ['condor_rm', ...(tasks ? ['-constraint', tasksWhere(id, tasks)] : [id])],
     hold: ({ id }) => ['condor_hold', id],
     release: ({ id }) => ['condor_release', id],
@@ -38,25 +32,25 @@ export function htcondor(): Dialect {
   }
 }
 
-/** The submit description. */
+/** Writes the submit description. */
 function description(job: JobDescription): string {
   if (job.dependencies?.length) throw new Error('HTCondor: jobs that wait for others are nodes of a DAGMan file')
   const { resources: { cores, memoryMb, nodes = 1, walltimeSeconds, gpus } = {} } = job
   const removals: string[] = []
-  // There is no walltime of its own. LastJobStatus tells later which of the two it was.
+  // HTCondor has no walltime, so a condition removes the job. LastJobStatus tells later which of the two removed it.
   if (walltimeSeconds) removals.push(`(JobStatus == 2 && time() - EnteredCurrentStatus > ${walltimeSeconds})`)
   if (job.requeue === false) removals.push('(JobStatus == 1 && NumJobStarts > 0)')
   const commands: Record<string, string | number | undefined> = {
     universe: nodes > 1 ? 'parallel' : 'vanilla',
     machine_count: nodes > 1 ? nodes : undefined,
     executable: `${job.name}.sh`,
-    // In the pool's list; and in the environment of each task.
+    // For the pool's list, and for the environment of each task.
     batch_name: job.name,
     environment: job.array && '"TASK_ID=$(TASK_ID)"',
     '+TaskId': job.array && '$(TASK_ID)',
-    // What HTCondor does with the job, event by event. The command's own output goes elsewhere (script.ts).
+    // HTCondor's event log of the job. The command's output goes elsewhere (script.ts).
     log: `${job.name}.log`,
-    // Where no file system is shared with the node, what the command reads travels there, and what it has written back.
+    // Without a shared file system, input files travel to the node, and new files travel back.
     should_transfer_files: 'IF_NEEDED',
     transfer_input_files: job.inputs?.join(', ') || undefined,
     when_to_transfer_output: 'ON_EXIT',
@@ -71,7 +65,7 @@ function description(job: JobDescription): string {
   return [...lines, job.array ? `queue TASK_ID in (${job.array.join(' ')})` : 'queue', ''].join('\n')
 }
 
-/** `3 job(s) submitted to cluster 123.` */
+/** Reads `3 job(s) submitted to cluster 123.` */
 function readSubmitted(stdout: string, command: Command): string {
   const [, id] = /^\d+ job\(s\) submitted to cluster (\d+)\./m.exec(stdout) ?? []
   if (id === undefined) throw new ParseError(command, stdout, 'submitted to cluster …')
@@ -100,7 +94,7 @@ const between = '--'
 
 const pollWhere = (...ids: string[]): Question<DagStatus[]> => readingBoth(attributes, ids, (ads) => ads.map(statusOf))
 
-/** Both lists in one command: a job leaves one of them for the other. */
+/** Asks for both lists by one command, because a job moves from one to the other. */
 function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[]) => Answer): Question<Answer> {
   const script = `condor_q -json -attributes "$0" "$@" && echo "${between}" && condor_history -json -attributes "$0" "$@"`
   const command: Command = ['sh', '-c', script, names.join(','), ...which]
@@ -117,20 +111,20 @@ function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[])
 
 type Ad = Record<string, unknown>
 
-/** A JSON list; of no jobs at all, some versions print nothing. */
+/** Reads a JSON list. For an empty one, some versions print nothing. */
 function readAds(text: string, command: Command): Ad[] {
   if (text.trim() === '') return []
   try {
     const list: unknown = JSON.parse(text)
     if (Array.isArray(list)) return list
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new ParseError(command, text, 'a JSON list')
 }
 
 export interface DagStatus extends JobStatus {
-  /** Of a node of a DAG: its name there. */
+  /** For a node of a DAG: its name in the DAG. */
   dagNode?: string
 }
 
@@ -145,7 +139,7 @@ const states: (JobState | undefined)[] = [
   'running',
   'running',
 ]
-/** HoldReasonCode: put on hold for what it used. */
+/** HoldReasonCode of jobs that were put on hold because they used too much. */
 const holds: Record<number, JobState> = { 34: 'out of memory', 46: 'timed out', 47: 'timed out' }
 
 function statusOf(ad: Ad): DagStatus {
@@ -186,7 +180,7 @@ function readQueued(ads: Ad[]): ListedJob[] {
 }
 
 function readReason(stdout: string, command: Command): string {
-  // The first line names the queue's server, which may change while nothing else does.
+  // The first line names the queue's server and its address, which say nothing about the job.
   const text = stdout.replace(/^\s*-- Schedd:.*\n/, '').trim()
   if (text === '') throw new ParseError(command, stdout, 'an analysis of the job')
   return text
@@ -194,7 +188,7 @@ function readReason(stdout: string, command: Command): string {
 
 const nodeAttributes = ['Machine', 'State', 'Activity', 'TotalCpus', 'Cpus', 'TotalMemory']
 
-/** A machine is one slot that is cut into smaller ones as jobs come; its own Cpus are what is left. */
+/** A machine is one slot, from which jobs take smaller slots; its own Cpus are those that are left. */
 function readNodes(stdout: string, command: Command): NodeStatus[] {
   const machines = Map.groupBy(readAds(stdout, command), ({ Machine }) => String(Machine))
   return [...machines].map(([name, slots]) => {
@@ -202,35 +196,38 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
     const cores = Number(first.TotalCpus)
     const free = slots.reduce((sum, slot) => sum + (slot.State === 'Unclaimed' ? Number(slot.Cpus) : 0), 0)
     return {
-      ...({ name, state: free > 0 ? 'free' : 'busy', cores, coresInUse: cores - free } as const),
+      name,
+      state: free > 0 ? ('free' as const) : ('busy' as const),
+      cores,
+      coresInUse: cores - free,
       memoryMb: Number(first.TotalMemory),
       detail: [...new Set(slots.map(({ State, Activity }) => `${State}/${Activity}`))].join(', '),
     }
   })
 }
 
-/** A node of a directed acyclic graph of jobs. */
+/** A job in a directed acyclic graph. */
 export interface DagNode {
   name: string
   /** Its submit description. */
   file: string
-  /** The nodes that must have succeeded before it. */
-  parents: string[]
+  /** The names of the jobs that have to succeed before it. */
+  parents: readonly string[]
 }
 
-/** The file that DAGMan follows. */
+/** Writes the file that describes a graph for DAGMan. */
 export function dagFile(nodes: readonly DagNode[]): string {
   const lines = nodes.map(({ name, file }) => `JOB ${name} ${file}`)
   for (const { name, parents } of nodes) if (parents.length > 0) lines.push(`PARENT ${parents.join(' ')} CHILD ${name}`)
   return `${lines.join('\n')}\n`
 }
 
-/** Submits DAGMan with its file; the answer is the id of DAGMan's own job. */
+/** Submits DAGMan with its file. The answer is the id of DAGMan's own job. */
 export function submitDag(file: string): Question<string> {
   return question(['condor_submit_dag', file], readSubmitted)
 }
 
-/** DAGMan's own job, and its nodes' jobs as far as it has submitted them. */
+/** Asks for DAGMan's own job and for the jobs that it has submitted. */
 export function pollDag(id: string): Question<DagStatus[]> {
   return pollWhere('-constraint', `ClusterId == ${id} || DAGManJobId == ${id}`)
 }

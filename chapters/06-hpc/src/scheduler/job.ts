@@ -1,55 +1,56 @@
-/** A job, whichever scheduler runs it: what is asked for, what is remembered of it, and what can be said of it afterwards. */
+/** A job for any scheduler: its description, what a client remembers of it, and its states. */
 
-/** What a job may use. */
+/** What a job asks for. */
 export interface Resources {
   /** Cores of each node. */
   cores?: number
   /** Memory of each node, in MB (2^20 bytes). */
   memoryMb?: number
   nodes?: number
-  /** How many processes of a parallel program run on each node; they share its cores. 1 when not given. */
+  /** Processes of a parallel program on each node, which share its cores; 1 by default. */
   ranksPerNode?: number
-  /** After so many seconds the scheduler ends the job. */
+  /** The scheduler ends the job after this time. */
   walltimeSeconds?: number
   /** Graphics processors of each node. */
   gpus?: number
 }
 
-/** When a job may begin, seen from another one of the same scheduler. */
+/** When a job may begin. */
 export interface Dependency {
+  /** The id of another job of the same scheduler. */
   on: string
-  /** `ok`: it ended with exit code 0. `not ok`: it ended otherwise. `any`: it ended. */
+  /** What that job has to do first. `ok`: end with exit code 0. `not ok`: end in another way. `any`: end. */
   when: 'ok' | 'not ok' | 'any'
 }
 
 export interface JobDescription {
   /**
-   * What the scheduler's lists show, and how the job's files are called: letters, digits, `_`, `-` and `.`, beginning
-   * with a letter. Two jobs with one name in one folder would overwrite each other's files.
+   * The name in the scheduler's lists and of the job's files: letters, digits, `_`, `-` and `.`, beginning with a letter.
+   * Two jobs with one name in one folder overwrite each other's files.
    */
   name: string
-  /** The program and its arguments, as they shall arrive; no shell takes them apart. */
+  /** The program and its arguments, which arrive as they are; no shell splits them. */
   command: string[]
   resources?: Resources
   environment?: Record<string, string>
-  /** The folder the command runs in, absolute on the cluster. Scripts, outputs and exit codes go there. */
+  /** The absolute path of the folder on the cluster in which the command runs. Scripts, outputs and exit codes go there. */
   folder: string
-  /** Files in the folder that the command reads, by their names: a scheduler that copies files must know them. */
+  /** Names of files in the folder that the command reads, for a scheduler that copies files to the node. */
   inputs?: string[]
-  /** Runs the command once for each of these task numbers, each with its number in the environment variable TASK_ID. */
+  /** Runs the command once for each of these task numbers, with the number in the environment variable TASK_ID. */
   array?: number[]
   dependencies?: Dependency[]
-  /** Whether the scheduler may begin the job again after its node has failed. */
+  /** Whether the scheduler may start the job again after its node has failed. */
   requeue?: boolean
-  /** The queue, partition or pool; the scheduler's own default without it. */
+  /** The queue, partition or pool; the scheduler's default if not given. */
   queue?: string
-  /** So many seconds before its walltime is over the command is sent SIGTERM, to save what it has. */
+  /** The command is sent SIGTERM this long before its walltime ends, so that it can save its state. */
   warnSeconds?: number
-  /** Whether it waits, held, until it is released. */
+  /** Whether the job is held until it is released. */
   hold?: boolean
 }
 
-/** What a client must remember of a job to ask for it again, also after a restart: plain data. */
+/** What a client has to remember of a job: plain data, which survives a restart. */
 export interface SubmittedJob {
   id: string
   name: string
@@ -57,41 +58,40 @@ export interface SubmittedJob {
   array?: number[]
 }
 
-/** The states of a job, which every scheduler names differently. The last six are ends. */
-export const jobStates = [
-  ...(['queued', 'held', 'running', 'unknown'] as const),
-  ...(['completed', 'failed', 'cancelled', 'timed out', 'out of memory', 'node failed'] as const),
-] as const
+const openStates = ['queued', 'held', 'running', 'unknown'] as const
+const endStates = ['completed', 'failed', 'cancelled', 'timed out', 'out of memory', 'node failed'] as const
+/** The states of a job. Every scheduler has its own words for them. */
+export const jobStates = [...openStates, ...endStates] as const
 export type JobState = (typeof jobStates)[number]
 
 /** Whether a job in this state will not run any more. */
 export function hasEnded(state: JobState): boolean {
-  return jobStates.indexOf(state) >= 4
+  return endStates.some((end) => end === state)
 }
 
 /** One job, or one task of an array. */
 export interface JobStatus {
   id: string
-  /** Of an array: the task's number. */
+  /** In an array: the task's number. */
   task?: number
   state: JobState
-  /** 0 to 255, once it has ended by itself. */
+  /** 0 to 255, after the command has ended by itself. */
   exitCode?: number
-  /** The name or number of the signal that ended it. */
+  /** The name or number of the signal that ended the command. */
   signal?: string
-  /** The node or nodes it runs or ran on. */
+  /** The node or nodes on which it runs or ran. */
   node?: string
-  /** Why it waits or how it ended, in the scheduler's own words. */
+  /** Why it waits, or how it ended, in the scheduler's own words. */
   reason?: string
 }
 
-/** The files of a job, or of one task of an array, in its folder. */
+/** The names of a job's or a task's files in the job's folder. */
 export function jobFiles(name: string, task?: number) {
   const base = task === undefined ? name : `${name}.${task}`
   return { out: `${base}.out`, err: `${base}.err`, exit: `${base}.exit` }
 }
 
-/** The job cannot be described to a scheduler: which part, what was received, what is accepted. */
+/** A part of a job cannot be described to a scheduler. The message says what was received and what is accepted. */
 class InvalidJobError extends Error {
   override name = 'InvalidJobError'
   constructor(part: string, received: string, accepts: string) {
@@ -104,8 +104,7 @@ export const acceptedJobName = 'a letter and up to 62 letters, digits, _, - and 
 const most = { tasks: 100_000, number: 1_000_000_000 }
 
 /**
- * Checks what would otherwise end up in a scheduler's own syntax: whoever writes a line break into a job's name could
- * write further lines into the script.
+ * Checks everything that is written into a scheduler's syntax: a line break in a job's name could add lines to the script.
  *
  * @throws {InvalidJobError}
  */
@@ -146,5 +145,5 @@ export function checkJob(job: JobDescription): void {
 
 const isWhole = (value: number) => Number.isInteger(value) && value >= 0 && value <= most.number
 const hasNul = (text: string) => text.includes('\0')
-/** Line breaks and whatever else would end a line or a word of a script. */
+/** Whether a text has line breaks or other characters that end a line or a word of a script. */
 const hasControl = (text: string) => /\p{Cc}/u.test(text)

@@ -1,7 +1,8 @@
 /** PBS Pro and OpenPBS: qsub, and qstat with its history (-x) and JSON. */
+import { clockTime, taskRanges } from '@repo/practice-cluster/notation'
+import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
 import {
-  type Command,
   type Dialect,
   dependencyWords,
   type ListedJob,
@@ -10,7 +11,7 @@ import {
   type Question,
   question,
 } from './scheduler.ts'
-import { clockTime, jobScript, taskRanges } from './script.ts'
+import { jobScript } from './script.ts'
 
 export function pbs(): Dialect {
   return {
@@ -21,6 +22,7 @@ export function pbs(): Dialect {
     ],
     submit: (job) => question(['qsub', `${job.name}.sh`], readSubmitted),
     poll,
+    list: ({ id }) => ['qstat', id],
     cancel: (job, tasks) => ['qdel', ...(tasks ? subjobs(job, tasks) : [job.id])],
     hold: ({ id }) => ['qhold', id],
     release: ({ id }) => ['qrls', id],
@@ -39,7 +41,7 @@ function header(job: JobDescription): string[] {
   if (memoryMb) chunk.push(`mem=${memoryMb}mb`)
   if (gpus) chunk.push(`ngpus=${gpus}`)
   const lines = [`-N ${job.name}`, `-l ${chunk.join(':')}`]
-  // Each chunk on a node of its own.
+  // One chunk on each node.
   if (nodes > 1) lines.push('-l place=scatter')
   if (walltimeSeconds) lines.push(`-l walltime=${clockTime(walltimeSeconds)}`)
   if (job.queue) lines.push(`-q ${job.queue}`)
@@ -54,7 +56,10 @@ function header(job: JobDescription): string[] {
 export const dependencyList = (job: JobDescription) =>
   job.dependencies?.map(({ on, when }) => `${dependencyWords[when]}:${on}`).join(',')
 
-/** `-J` takes only a first, a last and a step. Other task numbers are counted through, and the script looks them up. */
+/**
+ * The distance between the task numbers, if it is the same everywhere: `-J` takes only a first, a last and a step. For other
+ * numbers the array counts from 0, and the script looks them up.
+ */
 function step(tasks: readonly number[]): number | undefined {
   const [first = 0, second = first + 1] = tasks
   return tasks.every((task, at) => task === first + at * (second - first)) && second > first
@@ -66,7 +71,7 @@ function indexRange(tasks: readonly number[]): string {
   const by = step(tasks)
   const [first = 0] = by ? tasks : [0]
   const last = by ? (tasks.at(-1) ?? first) : tasks.length - 1
-  // An array of one is refused; a step beyond its end makes one of what looks like two.
+  // PBS refuses an array of one task. A range of two with a step of 2 has one.
   if (tasks.length === 1) return `${first}-${first + 1}:2`
   return `${first}-${last}${by && by > 1 ? `:${by}` : ''}`
 }
@@ -86,8 +91,8 @@ function subjobs({ id, array }: SubmittedJob, tasks: readonly number[]): string[
 }
 
 /**
- * `1584224.host.domain`, or `1584224[].host.domain` for an array. Without the host, for qstat may show a shorter one, or
- * one that is cut off.
+ * Reads `1584224.host.domain`, or `1584224[].host.domain` for an array. The host is left out, because qstat may show a
+ * shorter one or cut it off.
  */
 export function readSubmitted(stdout: string, command: Command): string {
   const [, id] = /^(\d+(?:\[\])?)(?:\.[\w.-]*)?\s*$/m.exec(stdout) ?? []
@@ -95,7 +100,7 @@ export function readSubmitted(stdout: string, command: Command): string {
   return id
 }
 
-/** A job's or subjob's id, whatever host is behind it. */
+/** Reads the id of a job or subjob, with any host behind it. */
 export function readId(text: string): { id: string; index?: number } | undefined {
   const [, number, brackets, index] = /^(\d+)(\[(\d*)\])?(?:\.[\w.-]*)?\*?$/.exec(text.trim()) ?? []
   if (number === undefined) return undefined
@@ -103,7 +108,7 @@ export function readId(text: string): { id: string; index?: number } | undefined
 }
 
 function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
-  // -x: also those that have ended. -t: the subjobs of arrays.
+  // -x: also jobs that have ended. -t: the subjobs of arrays.
   const command: Command = ['qstat', '-x', '-t', '-f', '-F', 'json', ...jobs.map(({ id }) => id)]
   const arrays = new Map(jobs.map(({ id, array }) => [id, array]))
   return {
@@ -131,22 +136,22 @@ function readJson(stdout: string, command: Command): object {
     const document: unknown = JSON.parse(stdout)
     if (typeof document === 'object' && document !== null && 'pbs_version' in document) return document
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new ParseError(command, stdout, 'a JSON document of PBS')
 }
 
-/** Exit statuses below zero are PBS's own (JOB_EXEC_… in its documentation). */
+/** PBS's own exit statuses, below zero (JOB_EXEC_… in its documentation). */
 const endings: Record<number, JobStatus['state']> = {
   [-4]: 'node failed',
   [-26]: 'out of memory',
   [-27]: 'out of memory',
   [-29]: 'timed out',
 }
-/** The job was deleted. */
+/** The substate of a deleted job. */
 const terminated = 91
 
-/** PBS and Torque say it in the same letters, with their own exit statuses. */
+/** PBS and Torque use the same letters for states, and different exit statuses below zero. */
 export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus, 'id' | 'task'> {
   const text = (name: string) => (job[name] === undefined ? undefined : String(job[name]))
   const letter = text('job_state') ?? ''
@@ -157,7 +162,7 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
   if (node) status.node = [...new Set(node)].join(',')
   const reason = text('comment')
   if (reason) status.reason = reason
-  // Held by the system until another job has ended: nobody has to release it.
+  // The system holds the job until another one has ended: nobody has to release it.
   if (letter === 'H' && text('depend') && text('Hold_Types') === 's') status.state = 'queued'
   if (!'FXC'.includes(letter) || letter === '') return status
   const exit = text('Exit_status') ?? text('exit_status')
@@ -170,16 +175,24 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
       state: ends[code] ?? 'failed',
       reason: [reason, `exit status ${code}`].filter(Boolean).join(', '),
     }
-  // Ended by a signal: 256 and its number.
+  // 256 and the number of the signal that ended the job.
   if (code > 256)
     return { ...status, state: deleted || code === 256 + 15 ? 'cancelled' : 'failed', signal: String(code - 256) }
   return { ...status, state: code === 0 ? 'completed' : 'failed', exitCode: code }
 }
 
 const letters: Record<string, JobStatus['state']> = {
-  ...({ Q: 'queued', W: 'queued', T: 'queued', H: 'held' } as const),
-  // E: it exits, and what it leaves is not yet complete. B: an array of which something has begun.
-  ...({ R: 'running', E: 'running', S: 'running', U: 'running', B: 'running' } as const),
+  Q: 'queued',
+  W: 'queued',
+  T: 'queued',
+  H: 'held',
+  R: 'running',
+  S: 'running',
+  U: 'running',
+  // Exiting: not all of its output is in place.
+  E: 'running',
+  // An array of which some task has begun.
+  B: 'running',
 }
 
 function readReason(stdout: string, command: Command): string {
@@ -201,7 +214,7 @@ function readQueued(stdout: string, command: Command, user: string): ListedJob[]
   })
 }
 
-/** A job in a list of everybody's, if it is the user's. */
+/** Reads a job of the server's list; returns nothing for other users' jobs. */
 export function listed(id: string | undefined, job: Attributes, folder: string | undefined, user: string): ListedJob[] {
   // `user@host`
   if (id === undefined || String(job.Job_Owner).replace(/@.*/, '') !== user) return []

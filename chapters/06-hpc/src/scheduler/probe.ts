@@ -1,12 +1,13 @@
-/** Which scheduler a login node has, found out by one command, and the dialect for it. */
-
+/** Finds out, by one command, which scheduler a login node has, and chooses its dialect. */
+import type { SchedulerName } from '@repo/practice-cluster/notation'
+import type { Command } from '../ssh/quote.ts'
 import { htcondor } from './htcondor.ts'
 import { pbs } from './pbs.ts'
-import type { Command, Dialect, SchedulerName } from './scheduler.ts'
+import type { Dialect } from './scheduler.ts'
 import { slurm } from './slurm.ts'
 import { torque } from './torque.ts'
 
-/** Prints which programs there are, and what tells their variants apart. */
+/** Prints which programs the host has, and what tells their variants apart. */
 export const probe: Command = [
   'sh',
   '-c',
@@ -34,7 +35,7 @@ export function readProbe(stdout: string): Found {
   }
 }
 
-/** The dialect of the scheduler that was asked for, or of the one that is there; undefined when there is none. */
+/** The dialect of the wanted scheduler, or of the first that was found; undefined if the host does not have it. */
 export function dialectOf(found: Found, wanted?: SchedulerName): Dialect | undefined {
   const has = (program: string) => found.programs.includes(program)
   const dialects: [SchedulerName, boolean, () => Dialect][] = [

@@ -1,21 +1,16 @@
 /**
- * What the four schedulers have in common. Each is one small file in `dialects/`: what to write into a script, which
- * command lines to run, and how to read what they print. A dialect runs nothing by itself, so that every hook can be
- * tested on recorded output.
+ * What the four schedulers have in common. The dialect of each is one small file in this folder: what to write into a
+ * script, which commands to run, and how to read what they print. A dialect runs nothing itself, so that every part of it
+ * can be tested on recorded output.
  */
+import type { SchedulerName } from '@repo/practice-cluster/notation'
+import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus, SubmittedJob } from './job.ts'
 
-export const schedulerNames = ['slurm', 'pbs', 'torque', 'htcondor'] as const
-export type SchedulerName = (typeof schedulerNames)[number]
-
-/** A program and its arguments, not yet quoted for any shell. */
-export type Command = readonly [program: string, ...args: string[]]
-
-/** A file to be written into the job's folder before it is submitted. */
+/** A file to write into the job's folder before the job is submitted. */
 export interface SubmitFile {
   name: string
   text: string
-  /** Whether it must be executable. */
   executable?: boolean
 }
 
@@ -25,55 +20,57 @@ export interface NodeStatus {
   cores: number
   coresInUse: number
   memoryMb?: number
-  /** The scheduler's own word for its state. */
+  /** The scheduler's own word for the state. */
   detail: string
 }
 
-/** A job in the scheduler's list, whoever submitted it. */
+/** A job in the scheduler's list. */
 export interface ListedJob {
   id: string
   name: string
   state: JobState
-  /** Where it was submitted. */
+  /** The folder in which it was submitted. */
   folder?: string | undefined
 }
 
-/** One command and the reader of what it prints. */
+/** A command, and the parser of what it prints. */
 export interface Question<Answer> {
   command: Command
-  /** @throws {ParseError} when the output is of no known form */
+  /** @throws {ParseError} when the output has no known form */
   parse: (stdout: string) => Answer
-  /** Whether the command fails only because there is nothing to list: that is an answer, too. */
+  /** Whether a failed command only means that the list is empty. */
   nothing?: (result: { code: number; stdout: string; stderr: string }) => boolean
 }
 
 export interface Dialect {
   name: SchedulerName
-  /** What readers call it, with its version or variant where that matters: `Slurm, without accounting`. */
+  /** The name for readers, with the variant where that matters: `Slurm, without accounting`. */
   title: string
-  /** The files that describe the job, the one to be submitted first. */
+  /** The files that describe the job; the first is the one to submit. */
   files: (job: JobDescription) => SubmitFile[]
-  /** Submits the first of these files; to be run in the job's folder. The answer is the job's id. */
+  /** Submits the first of these files. The command has to run in the job's folder; the answer is the job's id. */
   submit: (job: JobDescription) => Question<string>
-  /** The states of many jobs by one command. Jobs and tasks that are not listed are absent from the answer. */
+  /** The states of many jobs by one command. Jobs and tasks that the scheduler does not list are absent. */
   poll: (jobs: readonly SubmittedJob[]) => Question<JobStatus[]>
+  /** The command by which people look at a job. What it prints is for people, not for parsers. */
+  list: (job: SubmittedJob) => Command
   /** Cancels a job, or single tasks of an array. */
   cancel: (job: SubmittedJob, tasks?: readonly number[]) => Command
   hold: (job: SubmittedJob) => Command
   release: (job: SubmittedJob) => Command
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Question<string>
-  /** The user's jobs, an array as one; those that have ended for as long as the scheduler remembers them. */
+  /** The user's jobs, each array as one, and those that have ended as long as the scheduler remembers them. */
   queue: (user: string) => Question<ListedJob[]>
   nodes: () => Question<NodeStatus[]>
-  /** A shell on a node that the scheduler picks, with standard input; without a terminal only where `terminal` may be false. */
+  /** Starts a shell on a node that the scheduler picks. `terminal` says whether it has a terminal; only Slurm can do without. */
   interactive: (options: { walltimeSeconds: number; terminal: boolean }) => Command
 }
 
-/** How all but HTCondor call what a job waits for. */
+/** The words of Slurm, PBS and Torque for what a job waits for. */
 export const dependencyWords = { ok: 'afterok', 'not ok': 'afternotok', any: 'afterany' } as const
 
-/** A command whose parser names it when it does not know what came. */
+/** A question whose parser is told the command, so that it can name it in an error. */
 export function question<Answer>(
   command: Command,
   parse: (stdout: string, command: Command) => Answer,
@@ -81,11 +78,32 @@ export function question<Answer>(
   return { command, parse: (stdout) => parse(stdout, command) }
 }
 
-/** What came back has no known form: which command it was, and the beginning of what it printed. */
+/** A command's output has no known form. The message names the command and shows the beginning of the output. */
 export class ParseError extends Error {
   override name = 'ParseError'
   constructor(command: Command, output: string, expected: string) {
     const shown = output.trim().replaceAll(/\s+/g, ' ').slice(0, 200)
     super(`${command[0]} printed ${shown === '' ? 'nothing' : `"${shown}"`}; expected ${expected}`)
   }
+}
+
+const tooMuch =
+  /PartitionConfig|can never run|No machines matched|Requested node configuration|resource limits|feasible nodes/i
+
+const meanings: [pattern: RegExp, meaning: string][] = [
+  [tooMuch, 'it asks for more than any node has, or than the queue allows: it will never begin; ask for less'],
+  [/DependencyNeverSatisfied/i, 'what it waits for can no longer come true: cancel it'],
+  [/Dependency|depend .*hold types s$/i, 'it waits for another job'],
+  [/JobHeld|hold types|Job is held/i, 'somebody holds it: it begins only after it has been released'],
+  [/NodeNotAvail|total nodes available/i, 'the nodes it needs are down or reserved: ask the administrators'],
+  [/JobArrayTaskLimit|Too many running subjobs/i, 'its array may not run more tasks at once'],
+  [/Limit|QOS|Assoc/, 'you or your group use all that you may: it begins when your other jobs end'],
+  [/Priority/, 'others are before it; a shorter walltime may let it slip into a gap'],
+  [/Resources|Insufficient amount|are able to run your job/i, 'what it needs is in use: it begins when other jobs end'],
+  [/state Q|reason None/i, 'the scheduler has not looked at it yet, or does not say more'],
+]
+
+/** What a scheduler's reason to let a job wait means, and what to do; undefined for unknown words. */
+export function meaningOf(why: string): string | undefined {
+  return meanings.find(([pattern]) => pattern.test(why))?.[1]
 }

@@ -1,20 +1,12 @@
 /**
- * Slurm: sbatch, and sacct where accounting is on. Where it is off, squeue still lists a job for some minutes after its
- * end (MinJobAge); after that only the exit-code file knows.
+ * Slurm: sbatch, squeue, and sacct where accounting is on. Where it is off, squeue still lists a job for some minutes after
+ * its end (MinJobAge); after that only the exit-code file knows how it ended.
  */
-
-import { commandLine } from '../ssh/quote.ts'
+import { clockTime, readTaskRanges, taskRanges } from '@repo/practice-cluster/notation'
+import { type Command, commandLine } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus, SubmittedJob } from './job.ts'
-import {
-  type Command,
-  type Dialect,
-  dependencyWords,
-  type ListedJob,
-  type NodeStatus,
-  ParseError,
-  question,
-} from './scheduler.ts'
-import { clockTime, jobScript, readTaskRanges, taskRanges } from './script.ts'
+import { type Dialect, dependencyWords, type ListedJob, type NodeStatus, ParseError, question } from './scheduler.ts'
+import { jobScript } from './script.ts'
 
 /** @param accounting whether `sacct` answers */
 export function slurm({ accounting }: { accounting: boolean }): Dialect {
@@ -24,11 +16,12 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
     files: (job) => [{ name: `${job.name}.sh`, text: jobScript(job, script(job)), executable: true }],
     submit: (job) => question(['sbatch', '--parsable', `${job.name}.sh`], readSubmitted),
     poll: accounting ? pollByAccounting : pollByQueue,
+    list: ({ id }) => ['squeue', `--jobs=${id}`],
     cancel: ({ id }, tasks) => ['scancel', ...(tasks ? [`${id}_[${taskRanges(tasks)}]`] : [id])],
     hold: ({ id }) => ['scontrol', 'hold', id],
     release: ({ id }) => ['scontrol', 'release', id],
     why: ({ id }) => question(['scontrol', 'show', 'job', id], readReason),
-    // %F: of an array the array's own id.
+    // %F: for a task of an array the array's id.
     queue: () => question(['squeue', '--noheader', '--me', '--states=all', '--format=%F|%T|%r|%Z|%j'], readQueued),
     nodes: () => question(['sinfo', '--noheader', '--Node', '--format=%N|%T|%C|%m|%E'], readNodes),
     interactive: ({ walltimeSeconds, terminal }) => [
@@ -52,10 +45,10 @@ function script(job: JobDescription) {
     time: walltimeSeconds && clockTime(walltimeSeconds),
     array: job.array && taskRanges(job.array),
     dependency: job.dependencies?.map(({ on, when }) => `${dependencyWords[when]}:${on}`).join(',') || undefined,
-    // Otherwise a job whose condition can no longer come true waits for ever.
+    // Without it, a job whose condition can no longer come true waits for ever.
     'kill-on-invalid-dep': job.dependencies?.length ? 'yes' : undefined,
     signal: job.warnSeconds && `B:TERM@${job.warnSeconds}`,
-    // What Slurm itself has to say, such as why it ended the job; the command's own output goes elsewhere (script.ts).
+    // Slurm's own messages, such as why it ended the job. The command's output goes elsewhere (script.ts).
     output: job.array ? `${job.name}.%a.log` : `${job.name}.log`,
   }
   const header = Object.entries(options).flatMap(([name, value]) =>
@@ -74,7 +67,7 @@ function readSubmitted(stdout: string, command: Command): string {
 }
 
 const accountingFields = ['JobID', 'State', 'ExitCode', 'NodeList']
-/** -O and not -o: only there is a field for the exit code. Each with its width. */
+/** The fields of -O, with their widths; -o has no field for the exit code. */
 const queueFields = { JobArrayID: 30, State: 20, exit_code: 10, NodeList: 40, Reason: 40 }
 const between = '--'
 
@@ -94,7 +87,7 @@ const pollByQueue: Dialect['poll'] = (jobs) => ({
   nothing: ({ stderr }) => /Invalid job id specified/.test(stderr),
 })
 
-/** Both in one command: accounting may lag behind the queue, and the queue forgets what ended some minutes ago. */
+/** Asks both by one command: accounting may lag behind the queue, and the queue forgets jobs some minutes after their end. */
 const pollByAccounting: Dialect['poll'] = (jobs) => {
   // -X: jobs without their steps.
   const sacct: Command = [
@@ -105,7 +98,7 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
     `--jobs=${idsOf(jobs)}`,
     `--format=${accountingFields}`,
   ]
-  // squeue fails when it knows none of the jobs any more.
+  // squeue fails once it has forgotten all of the jobs.
   const script = `${commandLine(queueCommand(jobs))} 2>/dev/null; echo "${between}"; ${commandLine(sacct)}`
   return {
     command: ['sh', '-c', script],
@@ -169,7 +162,7 @@ function toStatuses(
     else status.exitCode = Number(code)
   }
   if (node && node !== 'None assigned') status.node = node
-  // As in `CANCELLED by 1000`.
+  // For example `CANCELLED by 1000`.
   const why = reason && reason !== 'None' ? reason : state.includes(' ') ? state : undefined
   if (why) status.reason = why
   return tasks ? tasks.map((number) => ({ ...status, task: number })) : [status]
@@ -178,7 +171,7 @@ function toStatuses(
 const states: Record<string, JobState> = {
   PENDING: 'queued',
   CONFIGURING: 'queued',
-  // Begun again after its node failed or another job needed its place: not an end.
+  // No ends: the job begins again after its node failed or another job needed its place.
   REQUEUED: 'queued',
   REQUEUE_FED: 'queued',
   PREEMPTED: 'queued',
@@ -186,7 +179,7 @@ const states: Record<string, JobState> = {
   REQUEUE_HOLD: 'held',
   RESV_DEL_HOLD: 'held',
   RUNNING: 'running',
-  // The command has ended, but its node is not yet clean and its exit code not yet to be trusted.
+  // The command has ended, but its node is being cleaned up and its exit code may still change.
   COMPLETING: 'running',
   RESIZING: 'running',
   SIGNALING: 'running',
@@ -205,7 +198,7 @@ const states: Record<string, JobState> = {
 }
 
 function stateOf(word: string, reason = ''): JobState {
-  // `CANCELLED by 1000`; `COMPLETED+` where a narrow column cut it off.
+  // `CANCELLED by 1000`; `COMPLETED+` where a narrow column cuts it off.
   const state = states[word.replace(/ .*/, '').replace(/\+$/, '')] ?? 'unknown'
   return state === 'queued' && /^JobHeld|^launch_failed_requeued_held|^job_requeued_in_held_state/i.test(reason)
     ? 'held'
@@ -214,12 +207,12 @@ function stateOf(word: string, reason = ''): JobState {
 
 function readQueued(stdout: string, command: Command): ListedJob[] {
   const jobs = readRows(stdout, command, 5).flatMap(([id = '', word = '', reason, folder, name = '']) => {
-    // What sbatch was told that no node has stands in the list for some minutes, but was never taken.
+    // A job that sbatch refused, because no node has what it asks for, stays in the list for some minutes.
     if (word === 'FAILED' && reason === 'BadConstraints') return []
     if (!/^\d+$/.test(id)) throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
     return [{ id, name, state: stateOf(word, reason), folder }]
   })
-  // An array whose tasks have begun stands there once for each of them.
+  // An array appears once for each of its running tasks.
   return [...new Map(jobs.map((job) => [job.id, job])).values()]
 }
 
@@ -238,7 +231,7 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
     if (total === undefined) throw new ParseError(command, stdout, 'cores as allocated/idle/other/total')
     const status: NodeStatus = {
       name,
-      // A mark at the end, `idle*`, says more: the node does not answer.
+      // `idle*`: the node does not answer.
       state: word.endsWith('*') ? 'down' : (nodeStates[word] ?? 'unknown'),
       cores: Number(total),
       coresInUse: Number(inUse),
@@ -247,7 +240,7 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
     }
     return status
   })
-  // A node stands there once for each partition it is in.
+  // A node appears once for each of its partitions.
   return [...new Map(nodes.map((node) => [node.name, node])).values()]
 }
 
@@ -263,7 +256,7 @@ const nodeStates: Record<string, NodeStatus['state']> = {
   unknown: 'unknown',
 }
 
-/** Only the last cell may have the separator in it. */
+/** Splits lines into cells. Only the last cell may contain the separator. */
 function readRows(stdout: string, command: Command, cells: number): string[][] {
   const rows = stdout
     .split('\n')

@@ -1,25 +1,19 @@
 /**
- * Torque: what PBS was before its ways parted. Slurm brings an imitation of its commands, slurm-wlm-torque, for people who
- * have their scripts; it knows fewer options, tells the tasks of an array not apart, and knows no exit code.
+ * Torque, the other branch of the old PBS. Slurm has an imitation of its commands (slurm-wlm-torque) for people with old
+ * scripts. The imitation knows fewer options, does not tell the tasks of an array apart, and has no exit codes.
  */
 import { createHash } from 'node:crypto'
+import { clockTime, taskRanges } from '@repo/practice-cluster/notation'
+import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
 import { dependencyList, listed, nodeState, readId, readSubmitted, reasonOf, statusOf } from './pbs.ts'
-import {
-  type Command,
-  type Dialect,
-  type ListedJob,
-  type NodeStatus,
-  ParseError,
-  type Question,
-  question,
-} from './scheduler.ts'
-import { clockTime, jobScript, taskRanges } from './script.ts'
+import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question, question } from './scheduler.ts'
+import { jobScript } from './script.ts'
 import { slurm } from './slurm.ts'
 
 /** @param onSlurm whether qsub is Slurm's imitation */
 export function torque({ onSlurm }: { onSlurm: boolean }): Dialect {
-  // Whose commands still know what its imitation does not say.
+  // Slurm's own commands answer what the imitation cannot.
   const underneath = slurm({ accounting: false })
   const taskId = onSlurm ? '$SLURM_ARRAY_TASK_ID' : '$PBS_ARRAYID'
   return {
@@ -34,17 +28,18 @@ export function torque({ onSlurm }: { onSlurm: boolean }): Dialect {
     ],
     submit: (job) =>
       onSlurm
-        ? // Of the lines in the script it honours a few, on the command line all that it knows.
+        ? // The imitation reads only some options in the script, and all of them on the command line.
           question(['qsub', ...options(job, onSlurm).flat(), `${job.name}.sh`], readSubmitted)
         : question(['qsub', `${job.name}.sh`], readSubmitted),
     poll: onSlurm ? pollOnSlurm : poll,
+    list: ({ id }) => ['qstat', id],
     cancel: (job, tasks) => {
       if (!tasks) return ['qdel', job.id]
       return onSlurm ? underneath.cancel(job, tasks) : ['qdel', '-t', taskRanges(tasks), job.id]
     },
     hold: ({ id }) => ['qhold', id],
     release: ({ id }) => ['qrls', id],
-    // qstat shows every job that waits as Q there, a held one, too, and no reason.
+    // The imitation's qstat shows waiting and held jobs as Q, without a reason.
     why: onSlurm ? underneath.why : ({ id }) => question(['qstat', '-f', '-1', id], readReason),
     queue: onSlurm
       ? underneath.queue
@@ -69,14 +64,14 @@ function options(job: JobDescription, onSlurm = false): [string, ...string[]][] 
   if (on) list.push(['-W', `depend=${on}`])
   if (job.requeue !== undefined) list.push(['-r', job.requeue ? 'y' : 'n'])
   if (job.hold) list.push(['-h'])
-  // Torque adds the number of the task itself; in Slurm's imitation %a stands for it.
+  // Torque adds the number of the task itself; in the imitation %a stands for it.
   list.push(['-j', 'oe'], ['-o', `${job.name}${job.array && onSlurm ? '.%a' : ''}.log`])
   return list
 }
 
 const header = (job: JobDescription) => options(job).map((words) => `#PBS ${words.join(' ')}`)
 
-/** Torque's exit statuses below zero (JOB_EXEC_… in its documentation) are not those of PBS Pro. */
+/** Torque's own exit statuses (JOB_EXEC_… in its documentation), which differ from those of PBS Pro. */
 const endings: Record<number, JobStatus['state']> = {
   [-4]: 'node failed',
   [-10]: 'out of memory',
@@ -98,8 +93,8 @@ function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
 }
 
 /**
- * All jobs are listed, for the tasks of an array have ids of their own there. They are found by their names; so an array
- * has a name that no other folder's has, nor another user's.
+ * In the imitation's list the tasks of an array have ids of their own, so they are found by their names. That is why an
+ * array's name is made unique for its folder.
  */
 function nameOnSlurm({ name, folder, array }: Pick<JobDescription, 'name' | 'folder' | 'array'>): string {
   return array ? `${name}-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}` : name
@@ -117,7 +112,7 @@ function pollOnSlurm(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
         const own = all.filter((each) =>
           array ? each.attributes.Job_Name === name && Number(each.id) >= Number(id) : each.id === id,
         )
-        // U is what it writes for states that it does not know, such as OUT_OF_MEMORY: they are ends.
+        // The imitation writes U for states that it does not know, such as OUT_OF_MEMORY. They are ends.
         const states = own.map(({ attributes }) =>
           attributes.job_state === 'U' ? { state: 'unknown' as const } : statusOf(attributes, endings),
         )
@@ -128,7 +123,7 @@ function pollOnSlurm(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
         return first ? [{ id, ...first }] : []
       })
     },
-    // When there is no job at all it lists nothing and ends with 153; what Perl may have to say about it does not matter.
+    // Without any job it lists nothing and ends with 153, perhaps with Perl's warnings.
     nothing: ({ code, stdout }) => code === 153 && stdout.trim() === '',
   }
 }
@@ -139,7 +134,7 @@ interface Listed {
   attributes: Record<string, string>
 }
 
-/** `qstat -f`: a paragraph for each job, a line for each attribute. */
+/** Reads `qstat -f`: a paragraph for each job, a line for each attribute. */
 function readJobs(stdout: string, command: Command): Listed[] {
   if (stdout.trim() !== '' && !stdout.startsWith('Job Id:'))
     throw new ParseError(command, stdout, 'paragraphs that begin with Job Id:')
@@ -147,7 +142,7 @@ function readJobs(stdout: string, command: Command): Listed[] {
     .split(/^Job Id:/m)
     .slice(1)
     .map((paragraph) => {
-      // A line that begins with a tab goes on with the one above, except where every line begins with one.
+      // Lines without ` = ` continue the line above, and are not needed.
       const [first = '', ...lines] = paragraph.split('\n')
       const found = readId(first)
       const attributes = Object.fromEntries(
@@ -174,7 +169,7 @@ function readQueued(stdout: string, command: Command, user: string): ListedJob[]
   })
 }
 
-/** `pbsnodes -a`: a name at the beginning of a line, and attributes below. */
+/** Reads `pbsnodes -a`: a name at the beginning of a line, and its attributes below. */
 function readNodes(stdout: string, command: Command): NodeStatus[] {
   const nodes = stdout.split(/\n(?=\S)/).filter((paragraph) => paragraph.trim() !== '')
   return nodes.map((paragraph) => {

@@ -1,18 +1,25 @@
-/** `~/.ssh/config`: what the reader has already written down about a host. */
-import { globSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { homedir, userInfo } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
-import SSHConfig from 'ssh-config'
+/**
+ * Where a host is and how to log in there. OpenSSH itself reads its configuration: `ssh -G` prints what applies to a host,
+ * from the user's files and the system's, with Include, Match and everything else that ssh_config(5) describes.
+ */
+import { execFile } from 'node:child_process'
+import { hostname, userInfo } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 
-/** A host as one types it. */
+const execute = promisify(execFile)
+
+/** How to get the programs that are asked, for messages. */
+export const installClient = 'sudo apt-get install openssh-client'
+
+/** A host as people type it. */
 export interface Target {
   user?: string
   host: string
   port?: number
 }
 
-/** `[user@]host[:port]`, the host a name, an address, or an IPv6 address in brackets; undefined when it is none of these. */
+/** Reads `[user@]host[:port]`. The host is a name, an address, or an IPv6 address in brackets. Undefined for other forms. */
 export function parseTarget(text: string): Target | undefined {
   const form = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(?:\[([\da-f:.%]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i
   const [matched, user, address, name, port] = form.exec(text) ?? []
@@ -24,126 +31,142 @@ export function parseTarget(text: string): Target | undefined {
 
 /** How to reach a host, with everything filled in. */
 export interface HostSettings {
-  /** The name it was asked for by. */
+  /** The name that was asked for. */
   alias: string
   host: string
   port: number
   user: string
   /** Private keys to try, in this order. */
   identityFiles: string[]
-  /** Whether the agent may only be asked for these keys. */
+  /** Whether the agent may be asked only for these keys. */
   identitiesOnly: boolean
-  /** Where the agent listens; undefined for no agent. */
+  /** The agent's socket; undefined for no agent. */
   agent: string | undefined
   knownHostsFiles: string[]
+  /** The name that stands for this host in the known_hosts files, where it is not the host's own. */
+  hostKeyAlias?: string
   /** Hosts to go through, the nearest first. */
   jumps: Target[]
+  /** Why no configuration was read, if none was. */
+  unread?: string
 }
 
-const agentHere = () =>
-  process.env.SSH_AUTH_SOCK || (process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined)
+export interface ResolveOptions {
+  /** Instead of the user's and the system's configuration; false for none. */
+  configFile?: string | false | undefined
+  /** How long `ssh -G` may take; 20 s by default. */
+  timeoutMs?: number
+  signal?: AbortSignal | undefined
+}
 
 /**
- * What a configuration file says about a host. Understood are Host, HostName, User, Port, IdentityFile, IdentitiesOnly,
- * IdentityAgent, UserKnownHostsFile and ProxyJump, with Include, Match (never `Match exec`: nothing is run to find a host),
- * `~` and the usual `%h %n %p %r %u %d`. Other settings are left to OpenSSH.
+ * Asks OpenSSH how to reach a host. This is what ssh does before it connects: a `Match exec` in the configuration runs its
+ * command. Without the program ssh, a host gets the settings of an empty configuration, and `unread` says so.
  *
- * @param configFile `~/.ssh/config` when not given; a missing one is empty; false for none
- * @throws an Error for a ProxyCommand without a ProxyJump: going past it would be another way than the one wanted
+ * @throws an Error with OpenSSH's words for a configuration that it refuses; for a ProxyCommand, because any other way to
+ * the host would not be the one that was wanted; or where `configFile` is given and ssh is missing
  */
-export async function resolveHost(
-  target: Target,
-  configFile: string | false = defaultConfigFile(),
-): Promise<HostSettings> {
-  const text = configFile === false ? '' : await withIncludes(configFile)
-  const query = { Host: target.host, ...(target.user === undefined ? {} : { User: target.user }) }
-  const found = SSHConfig.parse(text).compute(query, { ignoreCase: true, matchExec: false })
-  const all = (name: string) => [found[name] ?? []].flat()
-  const first = (name: string): string | undefined => all(name)[0]
+export async function resolveHost(target: Target, options: ResolveOptions = {}): Promise<HostSettings> {
+  const { configFile, timeoutMs = 20_000, signal } = options
+  if (configFile === false) return unconfigured(target)
+  const args = ['-T', '-G', ...(configFile === undefined ? [] : ['-F', configFile])]
+  if (target.user !== undefined) args.push('-l', target.user)
+  if (target.port !== undefined) args.push('-p', String(target.port))
+  const printed = await execute('ssh', [...args, '--', target.host], { timeout: timeoutMs, signal }).catch((error) => {
+    signal?.throwIfAborted()
+    if (error.code === 'ENOENT') return undefined
+    if (error.killed) throw new Error(`${target.host}: ssh -G did not answer within ${timeoutMs / 1000} s`)
+    const [said] = String(error.stderr).trim().split(/\r?\n/)
+    throw new Error(`${target.host}: OpenSSH refuses its configuration: ${said}`)
+  })
+  if (printed) return settingsIn(target, printed.stdout)
+  const unread = `the program ssh is missing: ${installClient}`
+  if (configFile !== undefined) throw new Error(`${configFile} cannot be read, because ${unread}`)
+  return { ...unconfigured(target), unread: `the SSH configuration was not read, because ${unread}` }
+}
 
-  const user = target.user ?? first('user') ?? userInfo().username
-  const port = target.port ?? Number(first('port') ?? 22)
-  if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) {
-    throw new Error(`${configFile}: Port of ${target.host}: received "${first('port')}"; accepts 1 to 65535`)
+/** The settings of an empty configuration. */
+function unconfigured(target: Target): HostSettings {
+  const inHome = (name: string) => join(userInfo().homedir, '.ssh', name)
+  return {
+    alias: target.host,
+    host: target.host,
+    port: target.port ?? 22,
+    user: target.user ?? userInfo().username,
+    identityFiles: ['id_ed25519', 'id_ecdsa', 'id_rsa'].map(inHome),
+    identitiesOnly: false,
+    agent: defaultAgent(),
+    knownHostsFiles: [inHome('known_hosts'), '/etc/ssh/ssh_known_hosts'],
+    jumps: [],
   }
-  const host = (first('hostname') ?? target.host).replaceAll('%h', target.host)
+}
+
+const defaultAgent = () =>
+  process.env.SSH_AUTH_SOCK || (process.platform === 'win32' ? '\\\\.\\pipe\\openssh-ssh-agent' : undefined)
+
+/** Reads what `ssh -G` prints: a line for each setting, its name in lower case. */
+function settingsIn(target: Target, printed: string): HostSettings {
+  const lines = printed.split(/\r?\n/).map((line) => /^(\S+) (.*)$/.exec(line) ?? [])
+  const all = (name: string) => lines.flatMap(([, key, value]) => (key === name && value !== undefined ? [value] : []))
+  const first = (name: string) => all(name).find((value) => value !== 'none')
+  const host = first('hostname') ?? target.host
+  const port = Number(first('port'))
+  const user = first('user') ?? userInfo().username
+
+  if (first('proxycommand') !== undefined) {
+    throw new Error(`${target.host} has a ProxyCommand, which is not supported; accepts ProxyJump`)
+  }
+  // These are printed as they stand in the file; see TOKENS in ssh_config(5).
   const tokens: Record<string, string> = {
-    '%h': host,
-    '%n': target.host,
-    '%p': String(port),
-    '%r': user,
-    '%u': userInfo().username,
-    '%d': homedir(),
-    '%%': '%',
+    '%': '%',
+    d: userInfo().homedir,
+    h: host,
+    i: String(userInfo().uid),
+    k: first('hostkeyalias') ?? target.host,
+    L: hostname().replace(/\..*/, ''),
+    l: hostname(),
+    n: target.host,
+    p: String(port),
+    r: user,
+    u: userInfo().username,
   }
+  const fill = (text: string) => text.replaceAll(/%(.)/g, (token, letter: string) => tokens[letter] ?? token)
   const path = (text: string) => {
-    const full = text.replace(/^~(?=[/\\]|$)/, homedir()).replaceAll(/%[hnprud%]/g, (token) => tokens[token] ?? token)
-    return isAbsolute(full) ? full : join(homedir(), full)
+    const variables = text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => variable(name))
+    return resolve(fill(variables.replace(/^~(?=[/\\]|$)/, userInfo().homedir)))
   }
-
   const jump = first('proxyjump')
-  if (jump === undefined && (first('proxycommand') ?? 'none') !== 'none') {
-    throw new Error(`${configFile}: ${target.host} has a ProxyCommand, which is not supported; accepts ProxyJump`)
-  }
-  const jumps = (jump ?? 'none') === 'none' ? [] : (jump ?? '').split(',').map((part) => parseTarget(part.trim()))
-  if (jumps.includes(undefined)) {
-    throw new Error(`${configFile}: ProxyJump of ${target.host}: received "${jump}"; accepts [user@]host[:port],…`)
-  }
-  const agent = first('identityagent')
-  const hostsFiles = all('userknownhostsfile').filter((file) => file.toLowerCase() !== 'none')
-  const keys = all('identityfile').filter((file) => file.toLowerCase() !== 'none')
-  const standard = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => `~/.ssh/${name}`)
+  const jumps = jump?.split(',').map((part) => {
+    const found = parseTarget(fill(part))
+    if (!found) throw new Error(`ProxyJump of ${target.host}: received "${jump}"; accepts [user@]host[:port],…`)
+    return found
+  })
+  const alias = first('hostkeyalias')
   return {
     alias: target.host,
     host,
     port,
     user,
-    identityFiles: (all('identityfile').length > 0 ? keys : standard).map(path),
-    identitiesOnly: first('identitiesonly')?.toLowerCase() === 'yes',
-    agent:
-      agent === undefined || agent === 'SSH_AUTH_SOCK'
-        ? agentHere()
-        : agent.toLowerCase() === 'none'
-          ? undefined
-          : path(agent),
-    knownHostsFiles: [
-      ...(all('userknownhostsfile').length > 0 ? hostsFiles : ['~/.ssh/known_hosts']).map(path),
-      ...(process.platform === 'win32' ? [] : ['/etc/ssh/ssh_known_hosts']),
-    ],
-    jumps: jumps.filter((target) => target !== undefined),
+    identityFiles: all('identityfile').flatMap((file) => (file === 'none' ? [] : [path(file)])),
+    identitiesOnly: first('identitiesonly') === 'yes',
+    agent: agentIn(all('identityagent')[0], path),
+    knownHostsFiles: ['userknownhostsfile', 'globalknownhostsfile'].flatMap((name) => filesIn(first(name))),
+    ...(alias !== undefined && { hostKeyAlias: alias }),
+    jumps: jumps ?? [],
   }
 }
 
-function defaultConfigFile(): string {
-  return join(homedir(), '.ssh', 'config')
+/** A list of absolute paths on one line, in which each may have spaces. */
+const filesIn = (list = '') => (list === '' ? [] : list.split(/ (?=[/~]|[A-Za-z]:)/))
+
+function agentIn(setting: string | undefined, path: (text: string) => string): string | undefined {
+  if (setting === undefined || setting === 'SSH_AUTH_SOCK') return defaultAgent()
+  if (setting === 'none') return undefined
+  return setting.startsWith('$') && !setting.startsWith('${') ? variable(setting.slice(1)) : path(setting)
 }
 
-/** The file's text with every `Include` replaced by what it names, as deep as OpenSSH goes. */
-async function withIncludes(file: string, depth = 0): Promise<string> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw new Error(`${file} cannot be read`, { cause })
-  }
-  if (depth === 16) throw new Error(`${file}: Include goes deeper than 16 files`)
-  // What follows an included file belongs again to the block that the line stood in.
-  let block = 'Host *'
-  const lines: string[] = []
-  for (const line of text.split(/\r?\n/)) {
-    if (/^\s*(Host|Match)[\s=]/i.test(line)) block = line
-    const patterns = /^\s*Include[\s=]+(.+)$/i.exec(line)?.[1]
-    if (patterns === undefined) {
-      lines.push(line)
-      continue
-    }
-    for (const [, quoted, plain = ''] of patterns.matchAll(/"([^"]*)"|(\S+)/g)) {
-      const pattern = (quoted ?? plain).replace(/^~(?=\/)/, homedir())
-      const full = isAbsolute(pattern) ? pattern : join(dirname(file), pattern)
-      for (const found of globSync(full).sort()) lines.push(await withIncludes(found, depth + 1))
-    }
-    lines.push(block)
-  }
-  return lines.join('\n')
+function variable(name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`the SSH configuration names the variable ${name}, which is not set`)
+  return value
 }

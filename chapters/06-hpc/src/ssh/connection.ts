@@ -1,96 +1,86 @@
 /**
- * A connection to a cluster's login node: many commands, and files, over one SSH connection that is made again when it is
+ * A connection to a cluster's login node: many commands, and files, over one SSH connection, which is made again when it is
  * lost.
  *
- * What a lost connection means for a command. Until the host has been sent the command, nothing has happened, and it is
- * sent over the next connection. After that and before its exit code has come back, nobody at this end can know whether
- * it ran; a question (`repeatable: true`) is simply asked again, and anything else is reported as unknown with a
- * ConnectionLostError. The one who gave the command makes it safe, by having it leave a trace that can be looked for:
- * a job is submitted with its run's own name and folder, and what the queue and the folder show decides whether it is
- * submitted again. Jobs themselves belong to the scheduler and do not notice.
+ * What a lost connection means for a command: until the host has been sent the command, nothing has happened, and the
+ * command goes over the next connection. After that, and before its exit code has come back, nobody at this end can know
+ * whether it ran. A command that only asks (`repeatable: true`) is run again. Any other is reported as unknown, with a
+ * ConnectionLostError. The caller makes it safe by having the command leave a trace: a job is submitted with its run's own
+ * name and folder, and what the queue and the folder show decides whether to submit it again. Jobs themselves belong to
+ * the scheduler and do not notice.
  */
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientChannel, SFTPWrapper } from 'ssh2'
-import type { Command } from '../scheduler/scheduler.ts'
-import { parseTarget, resolveHost } from './config.ts'
-import { CommandError, ConnectError, ConnectionLostError, shown } from './errors.ts'
+import { type HostSettings, parseTarget } from './config.ts'
+import { CommandError, type CommandResult, ConnectError, ConnectionLostError, shown } from './errors.ts'
 import { type RemoteFiles, remoteFiles } from './files.ts'
-import { type Credentials, type Link, nameOf, openLink } from './link.ts'
-import { commandLine, type Surroundings } from './quote.ts'
+import { type Credentials, type Link, type LinkOptions, nameOf, openLink, settingsOf } from './link.ts'
+import { type Command, commandLine, type Surroundings } from './quote.ts'
 import { Sessions } from './sessions.ts'
 import { Sftp } from './sftp.ts'
 
 export interface ConnectOptions extends Credentials {
-  /** A name, an address, or a Host of the configuration file. */
+  /** A name, an address, or a Host of the SSH configuration. */
   host: string
-  /** Before those of the configuration file: */
+  /** This and what follows goes before the SSH configuration. */
   port?: number
   user?: string
-  /** Private keys; only these, and then the agent's. */
+  /** The only private keys to offer, before the agent's. */
   identityFile?: string | string[]
-  /** The agent's socket; SSH_AUTH_SOCK when not given; false for none. */
+  /** The agent's socket; SSH_AUTH_SOCK by default; false for none. */
   agent?: string | false
-  /** Instead of `~/.ssh/known_hosts` and the system's. */
-  knownHostsFile?: string
-  /** `~/.ssh/config` when not given; false for none. */
+  /** Instead of `~/.ssh/known_hosts` and the system's; false for none. */
+  knownHostsFile?: string | false
+  /** Instead of `~/.ssh/config` and the system's; false for none. */
   configFile?: string | false
-  /** Sessions (commands, shells, SFTP) open at a time: 10, as sshd's MaxSessions. A host that allows fewer is noticed. */
+  /** Sessions (commands, shells, SFTP) open at a time: 10, like sshd's MaxSessions. A lower limit is found out. */
   maxSessions?: number
-  /** After so long without a word the host is asked for one, and after three unanswered it counts as lost; 10 s. */
+  /** Time without traffic after which the host is asked for a sign of life; three unanswered, and it counts as lost; 10 s. */
   keepAliveMs?: number
-  /** 20 s. */
+  /** For connecting, with all jump hosts; 20 s. */
   connectTimeoutMs?: number
-  /** For how long a lost connection is tried again before the ones who wait for it are told; 60 s, 0 for never. */
+  /** How long to try to connect again before the operations that wait for it fail; 60 s, 0 for a single attempt. */
   reconnectMs?: number
-  /** Ends the connection, and what waits for it. */
+  /** Ends the connection, and the operations that wait for it. */
   signal?: AbortSignal | undefined
-  /** Told when a connection was lost and when it is there again. */
+  /** Called when the connection is lost, and when it has been made again. */
   onChange?: (change: 'lost' | 'connected again') => void
 }
 
 export interface RunOptions extends Surroundings {
-  /** Its standard input; empty when not given. */
+  /** Standard input; empty by default. */
   input?: string | Uint8Array
-  /** It only asks, or does the same when done twice: after a lost connection it is run again. */
+  /** Says that the command may run twice: after a lost connection it is run again. */
   repeatable?: boolean
-  /** Ends the waiting at once, and the command with SIGTERM where the host allows that: OpenSSH does, except to root. */
+  /** Ends the waiting at once, and the command by SIGTERM where the host allows that: OpenSSH does, except to root. */
   signal?: AbortSignal | undefined
 }
 
-export interface CommandResult {
-  /** 0 to 255; 128 and more for a command that a signal ended. */
-  code: number
-  /** The signal's name, such as `SIGKILL`. */
-  signal?: string
-  stdout: string
-  stderr: string
-}
-
 export interface StartOptions extends Surroundings {
-  /** Gives it a terminal of this size, and standard input; standard error then comes with standard output. */
+  /** Gives the command a terminal of this size, and standard input. Standard error then comes with standard output. */
   terminal?: { columns: number; rows: number; type?: string }
   /** Ends it. */
   signal?: AbortSignal | undefined
 }
 
 /**
- * A command that runs. It ends when this is disposed of, and also when the connection is lost or this process is killed:
- * without a terminal, by SIGTERM as soon as its hidden standard input ends; with one, by the hanging up.
+ * A running command. It ends when this is disposed of, and also when the connection is lost or this process is killed:
+ * without a terminal, by SIGTERM once its hidden standard input ends; with a terminal, because that hangs up.
  */
 export interface RemoteProcess extends AsyncDisposable {
-  /** Of a command with a terminal. */
+  /** For a command with a terminal. */
   stdin: Writable
-  /** Must be read to its end, or the command stops at a full window and never ends. */
+  /** Has to be read to its end: otherwise the command stops at a full window and never ends. */
   stdout: Readable
   stderr: Readable
-  /** Rejected with a ConnectionLostError when nobody can say how it ended. */
-  exited: Promise<{ code: number; signal?: string }>
-  /** Ends it; `exited` says when it has. */
+  /** Rejected with a ConnectionLostError when nobody can say how the command ended. */
+  exited: Promise<Exit>
+  /** Ends the command; `exited` is settled once it has ended. */
   kill: () => void
-  /** Tells its terminal a new size. */
+  /** Tells the terminal a new size. */
   resize: (columns: number, rows: number) => void
 }
 
@@ -98,40 +88,40 @@ export interface Connection extends RemoteFiles, AsyncDisposable {
   /** `user@host`, with the port where that is not 22. */
   readonly name: string
   /**
-   * Runs a command, whatever its exit code, and returns what it printed, up to 64 MB.
+   * Runs a command and returns its exit code and what it printed, up to 64 MB.
    *
-   * @throws a {@link ConnectionLostError} when it may have run, a {@link ConnectError}, or the signal's reason
+   * @throws a {@link ConnectionLostError} when the command may have run, a {@link ConnectError}, or the signal's reason
    */
   run: (command: Command, options?: RunOptions) => Promise<CommandResult>
   /**
-   * The standard output of a command that must succeed.
+   * Runs a command and returns its standard output.
    *
-   * @throws a {@link CommandError} for another exit code than 0, and what `run` throws
+   * @throws a {@link CommandError} for any exit code but 0, and what `run` throws
    */
   output: (command: Command, options?: RunOptions) => Promise<string>
-  /** Starts a command whose output is wanted as it comes. */
+  /** Starts a command, and gives its output as it comes. */
   start: (command: Command, options?: StartOptions) => Promise<RemoteProcess>
-  /** Starts the account's login shell. */
-  shell: (options?: StartOptions) => Promise<RemoteProcess>
 }
 
 /**
  * Connects to a host: `user@host`, `host:port`, the name of a Host in `~/.ssh/config`, or options.
  *
- * @throws a {@link ConnectError} that says what the host showed or refused, or the signal's reason
+ * @throws a {@link ConnectError} that says what the host showed or refused, an Error for a configuration that OpenSSH
+ * refuses, or the signal's reason
  */
 export async function connect(to: string | ConnectOptions): Promise<Connection> {
   const options = typeof to === 'string' ? { host: to } : to
   const { signal, maxSessions = 10, reconnectMs = 60_000, onChange } = options
-  const settings = await settingsOf(options)
-  const name = nameOf(settings)
   const closing = new AbortController()
   const end = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal
   const linkOptions = { keepAliveMs: 10_000, connectTimeoutMs: 20_000, ...options, signal: end }
+  const begun = performance.now()
+  const settings = await chosenSettings(options, linkOptions)
+  const name = nameOf(settings)
 
   let current: Promise<Open> | undefined
-  async function open(): Promise<Open> {
-    const link = await openLink(settings, linkOptions)
+  async function open(begun?: number): Promise<Open> {
+    const link = await openLink(settings, linkOptions, begun)
     const opened = new Open(name, link, maxSessions)
     void link.closed.then(() => {
       if (end.aborted) return
@@ -141,7 +131,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     return opened
   }
 
-  /** Tries again, less and less often, for as long as that may help: a host that refuses the key will do so again. */
+  /** Connects again, less and less often, for as long as that may help: a host that refuses the key will do so again. */
   async function reopen(): Promise<Open> {
     const until = performance.now() + reconnectMs
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(2 * waitMs, longestRetryMs)) {
@@ -168,7 +158,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     return opening
   }
 
-  /** Does something over the connection, again over the next one where that is safe. */
+  /** Uses the connection, and where that is safe the next one after a loss. */
   async function over<T>(
     use: (open: Open) => Promise<T>,
     { repeatable = false, signal }: { repeatable?: boolean; signal?: AbortSignal | undefined },
@@ -190,11 +180,8 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     const line = commandLine(command, surroundings)
     return await over((open) => open.run(line, shown(command), input, signal), { repeatable, signal })
   }
-  function start(line: string | undefined, what: string, { terminal, signal }: StartOptions) {
-    return over((open) => open.start(line, what, terminal, signal), { signal })
-  }
 
-  current = open()
+  current = open(begun)
   await current
   const close = async () => {
     closing.abort(new Error(`${name}: the connection was closed`))
@@ -212,12 +199,11 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
       if (result.code !== 0) throw new CommandError(name, command, result)
       return result.stdout
     },
-    start: async (command, options = {}) => {
-      const held = options.terminal ? command : (['sh', '-c', leash, 'sh', ...command] as const)
-      return await start(commandLine(held, options), shown(command), options)
+    async start(command, options = {}) {
+      const { terminal, signal } = options
+      const line = commandLine(terminal ? command : ['sh', '-c', leash, 'sh', ...command], options)
+      return await over((open) => open.start(line, shown(command), terminal, signal), { signal })
     },
-    shell: async (options = {}) =>
-      await start(undefined, 'a shell', { terminal: { columns: 80, rows: 24 }, ...options }),
     ...remoteFiles(name, run, (use, signal) =>
       over((open) => unlessAborted(open.withSftp(use), signal), { repeatable: true, signal }),
     ),
@@ -229,28 +215,29 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
 }
 
 /**
- * Runs a command and ends it when standard input does. Closing a session ends nothing by itself, a signal sent over SSH
- * is refused to root, and a client that has been killed sends none; but the input always ends.
+ * Runs a command and ends it when standard input ends. Closing a session ends nothing by itself, OpenSSH refuses signals
+ * to root, and a killed client sends none. The input always ends.
  */
 const leash =
   'exec 3<&0; "$@" </dev/null 3<&- & child=$!; { cat <&3; kill 0; } >/dev/null 2>&1 & ' +
   'exec 3<&-; wait $child; code=$?; kill $! 2>/dev/null; exit $code'
 
-/** How long a command that is to end may take over it before it is no longer waited for. */
+/** How long to wait for a command that was told to end. */
 const endTimeoutMs = 2_000
 const firstRetryMs = 200
 const longestRetryMs = 5_000
-/** A command that breaks the connection whenever it is sent is not sent for ever. */
+/** A command that breaks every connection is not sent for ever. */
 const mostAttempts = 5
 const mostOutputBytes = 64 << 20
 
-async function settingsOf({ host, port, user, identityFile, agent, knownHostsFile, configFile }: ConnectOptions) {
+/** The SSH configuration's settings, and before them those of the options. */
+async function chosenSettings(options: ConnectOptions, linkOptions: LinkOptions): Promise<HostSettings> {
+  const { host, port, user, identityFile, agent } = options
   const target = parseTarget(host)
   if (!target) throw new Error(`host: received ${JSON.stringify(host)}; accepts [user@]host[:port]`)
-  const settings = await resolveHost({ ...target, ...(user && { user }), ...(port && { port }) }, configFile)
+  const settings = await settingsOf({ ...target, ...(user && { user }), ...(port && { port }) }, linkOptions)
   if (identityFile !== undefined) settings.identityFiles = [identityFile].flat()
   if (agent !== undefined) settings.agent = agent === false ? undefined : agent
-  if (knownHostsFile !== undefined) settings.knownHostsFiles = [knownHostsFile]
   return settings
 }
 
@@ -269,7 +256,7 @@ interface Exit {
 
 interface Running {
   channel: ClientChannel
-  /** Once it has come. */
+  /** Undefined until it has come. */
   exit: Exit | undefined
 }
 
@@ -327,7 +314,7 @@ class Open {
   }
 
   async start(
-    line: string | undefined,
+    line: string,
     what: string,
     terminal: StartOptions['terminal'],
     signal: AbortSignal | undefined,
@@ -335,7 +322,7 @@ class Open {
     const running = await this.#exec(line, what, terminal)
     const { channel } = running
     const exited = this.#exitOf(running, what)
-    // Whoever does not ask how it ended has not missed an error.
+    // A caller who does not ask how it ended has not missed an error.
     exited.catch(() => {})
     const end = () => {
       if (terminal) endChannel(channel)
@@ -344,7 +331,7 @@ class Open {
     signal?.addEventListener('abort', end, { once: true })
     if (signal?.aborted) end()
     const closed = once(channel, 'close').finally(() => signal?.removeEventListener('abort', end))
-    // A channel does not end like other streams when it is destroyed, as `pipeline` and `for await` do with theirs.
+    // `pipeline` and `for await` destroy their streams. A channel that is destroyed does not end, so they get another stream.
     const stdout = channel.pipe(new PassThrough())
     stdout.once('close', () => channel.resume())
     return {
@@ -356,7 +343,7 @@ class Open {
       resize: (columns, rows) => channel.setWindow(rows, columns, 0, 0),
       async [Symbol.asyncDispose]() {
         end()
-        // What nobody reads any more would keep it from closing.
+        // Unread output would keep the channel from closing.
         stdout.destroy()
         channel.stderr.resume()
         await Promise.race([closed, delay(endTimeoutMs)])
@@ -391,7 +378,7 @@ class Open {
     return opening
   }
 
-  /** Makes room for others; whoever needs it next opens another one. */
+  /** Makes room for other sessions. The next transfer opens a new one. */
   #closeIdleSftp() {
     const closing = this.#sftp
     if (this.#sftpUsers > 0) return
@@ -399,31 +386,30 @@ class Open {
     closing?.then(
       ({ sftp, release }) => {
         sftp.close()
-        // Not every server confirms that.
+        // Not every server confirms the closing.
         setTimeout(release, endTimeoutMs).unref()
       },
       () => {},
     )
   }
 
-  async #exec(line: string | undefined, what: string, terminal: StartOptions['terminal']): Promise<Running> {
+  async #exec(line: string, what: string, terminal: StartOptions['terminal']): Promise<Running> {
     const { client } = this.link
     const pty = terminal && { cols: terminal.columns, rows: terminal.rows, term: terminal.type ?? 'xterm-256color' }
     const { session, release } = await this.#session<Running>(what, (done) => {
       const begun = (error: Error | undefined, channel: ClientChannel) => {
         if (error) return done(error)
         const running: Running = { channel, exit: undefined }
-        // At once: the exit code of a short command may come in the same packet.
+        // Listens at once: the exit code of a short command may come in the same packet.
         channel.once('exit', (code: number | null, signal?: string) => {
           running.exit = code === null ? { code: 128 + signalNumber(signal), signal: signal ?? 'a signal' } : { code }
         })
         done(undefined, running)
       }
-      if (line === undefined) client.shell(pty ?? false, begun)
-      else client.exec(line, pty ? { pty } : {}, begun)
+      client.exec(line, pty ? { pty } : {}, begun)
     })
     session.channel.once('close', release)
-    // A command that ends early closes its input; what was not read of that is its own affair.
+    // A command that ends early closes its input; not reading all of it is no error.
     session.channel.on('error', () => {})
     return session
   }
@@ -436,7 +422,7 @@ class Open {
           try {
             open((error, session) => {
               if (!error) resolve(session as Session)
-              // Nothing was asked for before the channel was open; after that it was, and the answer is missing.
+              // Before the channel was open nothing was asked for. After that it was, and the answer is missing.
               else if (!this.link.isOpen()) {
                 reject(this.#lost(what, /no response/i.test(error.message) ? 'not started' : 'unknown', error))
               } else if ('reason' in error) reject(Object.assign(this.#refused(what, error), { reason: error.reason }))
@@ -472,7 +458,7 @@ function signalNumber(name: string | undefined): number {
   return constants.signals[name as NodeJS.Signals] ?? 0
 }
 
-/** Ends what runs in a channel, and the channel. The signal alone is not enough: a host may ignore the request. */
+/** Ends the command in a channel, and the channel itself: a host may ignore the signal. */
 function endChannel(channel: ClientChannel) {
   channel.signal('TERM')
   channel.close()

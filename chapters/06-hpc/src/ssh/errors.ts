@@ -1,9 +1,7 @@
-/** What can go wrong on the way to a host; each message names the host, and none holds a key or a passphrase. */
+/** What can go wrong with a host. Each message names the host, and none contains a key or a passphrase. */
+import { type Command, commandLine } from './quote.ts'
 
-import type { Command } from '../scheduler/scheduler.ts'
-import { commandLine } from './quote.ts'
-
-/** No connection: the host cannot be reached, is not who it should be, or does not let the user in. */
+/** There is no connection: the host is unreachable, is not who it should be, or does not let the user in. */
 export class ConnectError extends Error {
   override name = 'ConnectError'
   readonly reason: 'unreachable' | 'host key' | 'authentication'
@@ -13,12 +11,12 @@ export class ConnectError extends Error {
   }
 }
 
-/** The connection was lost while something was under way. */
+/** The connection was lost during an operation. */
 export class ConnectionLostError extends Error {
   override name = 'ConnectionLostError'
   /**
-   * `not started`: the host never got the command. `unknown`: it may have run, be running still, or never run; the one who
-   * asked has to look for its effects before asking again.
+   * `not started`: the host never got the command. `unknown`: the command may have run, may still be running, or may never
+   * run. The caller has to look for its effects before repeating it.
    */
   readonly outcome: 'not started' | 'unknown'
   constructor(host: string, what: string, outcome: ConnectionLostError['outcome'], cause?: unknown) {
@@ -28,18 +26,23 @@ export class ConnectionLostError extends Error {
   }
 }
 
-/** A command that ran and ended with another code than 0. */
+/** How a command ended. */
+export interface CommandResult {
+  /** 0 to 255; 128 and more for a command that a signal ended. */
+  code: number
+  /** The signal's name, such as `SIGKILL`. */
+  signal?: string
+  stdout: string
+  stderr: string
+}
+
+/** A command ended with another code than 0. */
 export class CommandError extends Error {
   override name = 'CommandError'
   readonly code: number
   readonly stdout: string
   readonly stderr: string
-  constructor(
-    host: string,
-    command: Command,
-    result: { code: number; signal?: string; stdout: string; stderr: string },
-  ) {
-    const { code, signal, stdout, stderr } = result
+  constructor(host: string, command: Command, { code, signal, stdout, stderr }: CommandResult) {
     const said = (stderr.trim() || stdout.trim()).replaceAll(/\s+/g, ' ').slice(0, 300)
     const ended = signal ? `was ended by ${signal}` : `ended with code ${code}`
     super(`${host}: ${shown(command)} ${ended}${said === '' ? '' : `: ${said}`}`)
@@ -49,7 +52,7 @@ export class CommandError extends Error {
   }
 }
 
-/** A command as one would type it, cut where it is long. */
+/** A command as people type it, cut off where it is long. */
 export function shown(command: Command): string {
   const line = commandLine(command)
   return line.length > 120 ? `${line.slice(0, 119)}…` : line

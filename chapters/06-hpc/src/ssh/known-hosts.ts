@@ -1,91 +1,135 @@
 /**
- * The known_hosts file: which key each host has. A host is who it says it is only if it proves to hold the key that is
- * written there; anything else could be somebody in between, who would see all that follows.
+ * Which key a host has. A host is the one it claims to be only if it proves that it holds the key that a known_hosts file
+ * has for it; otherwise somebody may sit in between and see all that follows.
+ *
+ * `ssh-keygen -F` searches the files: it knows their patterns, hashed names and markers.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { appendFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-
-interface Entry {
-  marker: string | undefined
-  hosts: string
-  type: string
-  key: Buffer
-  /** Where it stands, as `file:line`. */
-  place: string
-}
+import { promisify } from 'node:util'
+import { installClient } from './config.ts'
 
 export type Verdict =
   | { verdict: 'known' }
   /** No line names the host. */
   | { verdict: 'unknown' }
-  /** A line names the host with another key, or the key is marked as revoked. */
+  /** A line names the host with another key, or says that the key is revoked. */
   | { verdict: 'changed' | 'revoked'; place: string }
+  /** The files could not be searched. */
+  | { verdict: 'not searched'; why: string }
 
-/** What several known_hosts files say about one host. */
+interface Line {
+  marker: string | undefined
+  type: string
+  key: Buffer
+  /** Where it stands: `file:line`. */
+  place: string
+}
+
+/** What known_hosts files say about one host. */
 export class KnownHosts {
-  readonly #entries: Entry[]
+  readonly #lines: Line[]
+  readonly #withoutPort: Line[]
+  readonly #why: string | undefined
 
-  private constructor(entries: Entry[]) {
-    this.#entries = entries
+  private constructor(lines: Line[], withoutPort: Line[], why?: string) {
+    this.#lines = lines
+    this.#withoutPort = withoutPort
+    this.#why = why
   }
 
-  /** Reads the files; one that is missing is empty. Lines that are no entries are skipped, as OpenSSH does. */
-  static async read(files: readonly string[]): Promise<KnownHosts> {
-    const texts = await Promise.all(
-      files.map(async (file) => {
-        try {
-          return { file, text: await readFile(file, 'utf8') }
-        } catch (cause) {
-          if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { file, text: '' }
-          throw new Error(`known hosts: ${file} cannot be read`, { cause })
-        }
-      }),
-    )
-    return new KnownHosts(texts.flatMap(({ file, text }) => parse(text, file)))
+  /**
+   * Searches the files for a host. A file that is missing counts as empty.
+   *
+   * @param alias the name to search for instead of host and port
+   * @throws an Error for a file that cannot be read
+   */
+  static async search(files: readonly string[], host: string, port: number, alias?: string): Promise<KnownHosts> {
+    const search = async (name: string) => (await Promise.all(files.map((file) => searchFile(file, name)))).flat()
+    try {
+      if (alias !== undefined) return new KnownHosts(await search(alias), [])
+      const [lines, withoutPort] = await Promise.all([
+        search(nameOf(host, port)),
+        port === 22 ? [] : search(nameOf(host, 22)),
+      ])
+      return new KnownHosts(lines, withoutPort)
+    } catch (error) {
+      if (!(error instanceof MissingProgramError)) throw error
+      return new KnownHosts([], [], error.message)
+    }
   }
 
-  /** The types of the keys known for a host, to be asked for first: it may have several, and only some are known. */
-  typesFor(host: string, port: number): string[] {
-    return this.#about(host, port).flatMap(({ marker, type }) => (marker === undefined ? [type] : []))
+  /** The types of the host's known keys. A host may have several keys, of which only some are known. */
+  get types(): string[] {
+    return this.#lines.flatMap(({ marker, type }) => (marker === undefined ? [type] : []))
   }
 
-  check(host: string, port: number, key: Buffer): Verdict {
-    // A revoked key is refused for every host its line names, also beside a line that would accept it.
-    const about = this.#about(host, port)
-    const isSame = (entry: Entry) => entry.key.equals(key)
-    const revoked = about.find((entry) => entry.marker === '@revoked' && isSame(entry))
-    if (revoked) return { verdict: 'revoked', place: revoked.place }
-    const own = about.filter(({ marker }) => marker === undefined)
-    if (own.some(isSame)) return { verdict: 'known' }
-    const [other] = own
-    return other ? { verdict: 'changed', place: other.place } : { verdict: 'unknown' }
-  }
-
-  #about(host: string, port: number): Entry[] {
-    const name = nameOf(host, port)
-    return this.#entries.filter(({ hosts }) => names(hosts, name))
+  check(key: Buffer): Verdict {
+    if (this.#why !== undefined) return { verdict: 'not searched', why: this.#why }
+    const verdict = judge(this.#lines, key)
+    // Like OpenSSH: a host at another port than 22 is also known by a line without the port. Another key there is no change.
+    const byName = judge(this.#withoutPort, key)
+    return verdict.verdict === 'unknown' && byName.verdict !== 'changed' ? byName : verdict
   }
 }
 
-/** The host as known_hosts writes it: with the port, in brackets, where that is not 22. */
+class MissingProgramError extends Error {}
+
+async function searchFile(file: string, name: string): Promise<Line[]> {
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    if (cause.code === 'ENOENT') return ''
+    throw new Error(`known hosts: ${file} cannot be read`, { cause })
+  })
+  if (text === '') return []
+  const { stdout } = await promisify(execFile)('ssh-keygen', ['-F', name, '-f', file], { timeout: 20_000 }).catch(
+    (error) => {
+      // The exit code for a name that is not there.
+      if (error.code === 1) return { stdout: '' }
+      if (error.code === 'ENOENT') throw new MissingProgramError(`the program ssh-keygen is missing: ${installClient}`)
+      throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)
+    },
+  )
+  // Before each line that it finds, ssh-keygen prints `# Host name found: line 3`, with its marker's name behind.
+  return Array.from(stdout.matchAll(/^# Host .* found: line (\d+).*\n(.*)$/gm), ([, number, line = '']) => {
+    const words = line.trim().split(/\s+/)
+    const marker = words[0]?.startsWith('@') ? words.shift() : undefined
+    const [, type = '', key = ''] = words
+    return { marker, type, key: Buffer.from(key, 'base64'), place: `${file}:${number}` }
+  })
+}
+
+function judge(lines: readonly Line[], key: Buffer): Verdict {
+  const isSame = (line: Line) => line.key.equals(key)
+  // A revoked key is refused even beside a line that would accept it.
+  const revoked = lines.find((line) => line.marker === '@revoked' && isSame(line))
+  if (revoked) return { verdict: 'revoked', place: revoked.place }
+  // Host certificates are not checked here, so the authorities that sign them (@cert-authority) count for nothing.
+  const own = lines.filter(({ marker }) => marker === undefined)
+  if (own.some(isSame)) return { verdict: 'known' }
+  const [other] = own
+  return other ? { verdict: 'changed', place: other.place } : { verdict: 'unknown' }
+}
+
+/** The name of a host in known_hosts: in brackets with the port, where that is not 22. */
 function nameOf(host: string, port: number): string {
   return port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`
 }
 
-/** One line for a host and its key. */
-export function knownHostsLine(host: string, port: number, key: Buffer): string {
-  return `${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}\n`
+/** A line for a host and its key. */
+export function knownHostsLine(host: string, port: number, key: Buffer, alias?: string): string {
+  return `${alias ?? nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}\n`
 }
 
-/** Adds a line, and the file and its folder where there is none, readable by this user only. */
+/** Appends a line to a known_hosts file. Makes the file and its folder where they are missing, for this user only. */
 export async function addKnownHost(file: string, line: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const before = await readFile(file, 'utf8').catch(() => '')
   await appendFile(file, before === '' || before.endsWith('\n') ? line : `\n${line}`, { mode: 0o600 })
 }
 
-/** The type written inside a public key, such as `ssh-ed25519`. */
+/** The type that a public key names, such as `ssh-ed25519`. */
 export function typeOf(key: Buffer): string {
   return key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1')
 }
@@ -93,34 +137,4 @@ export function typeOf(key: Buffer): string {
 /** The fingerprint of a public key as `ssh` and `ssh-keygen -l` show it: `SHA256:…`. */
 export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
-}
-
-function parse(text: string, file: string): Entry[] {
-  return text.split('\n').flatMap((line, at) => {
-    const words = line.trim().split(/\s+/)
-    const marker = words[0]?.startsWith('@') ? words.shift() : undefined
-    const [hosts, type, key] = words
-    // Host certificates are not checked here, so the authorities that sign them say nothing either.
-    if (!hosts || hosts.startsWith('#') || !type || !key || marker === '@cert-authority') return []
-    return [{ marker, hosts, type, key: Buffer.from(key, 'base64'), place: `${file}:${at + 1}` }]
-  })
-}
-
-/** Whether a line's first field names the host: `a,b`, `*.c`, `!d`, or `|1|salt|hash` of one name. */
-function names(hosts: string, name: string): boolean {
-  if (hosts.startsWith('|')) {
-    const [, version, salt = '', hash = ''] = hosts.split('|')
-    if (version !== '1') return false
-    const own = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest()
-    const given = Buffer.from(hash, 'base64')
-    return own.length === given.length && timingSafeEqual(own, given)
-  }
-  const patterns = hosts.toLowerCase().split(',')
-  if (patterns.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1), name))) return false
-  return patterns.some((pattern) => matches(pattern, name))
-}
-
-function matches(pattern: string, name: string): boolean {
-  const escaped = pattern.replaceAll(/[\\^$.|+()[\]{}]/g, '\\$&')
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`).test(name)
 }

@@ -1,4 +1,4 @@
-/** One SSH connection to one host, and the way there: keys, agent, the host's own key, hosts to jump through. */
+/** One SSH connection to one host: jump hosts on the way there, the host's key, the user's keys and agent. */
 import { readFile } from 'node:fs/promises'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -8,74 +8,117 @@ import { ConnectError } from './errors.ts'
 import { addKnownHost, fingerprint, KnownHosts, knownHostsLine, typeOf } from './known-hosts.ts'
 
 export interface Credentials {
-  /** The passphrase of an encrypted key, or where to ask for it; called once for each such key. Never kept, never printed. */
+  /** The passphrase of encrypted keys, or a function that is called once for each. It is never kept or printed. */
   passphrase?: string | ((identityFile: string) => string | undefined | Promise<string | undefined>)
-  /** The fingerprint (`SHA256:…`) of a new host's key: a host that shows this key is written into the known_hosts file. */
+  /** The fingerprint (`SHA256:…`) of a new host's key. A host that shows this key is trusted, and added to known_hosts. */
   acceptNewHost?: string
 }
 
 export interface LinkOptions extends Credentials {
   configFile?: string | false
-  knownHostsFile?: string
+  /** Instead of those in the configuration; false for none. */
+  knownHostsFile?: string | false
+  /** For the whole way, with all jump hosts. */
   connectTimeoutMs: number
   keepAliveMs: number
   signal?: AbortSignal | undefined
 }
 
-/** An open connection that has shown its host's key and let the user in. */
+/** An open connection to a host that has proved who it is and has let the user in. */
 export interface Link {
   client: ssh2.Client
-  /** Fulfilled, with the reason if there is one, when the connection is gone. */
+  /** Fulfilled when the connection is gone, with the reason if there is one. */
   closed: Promise<Error | undefined>
   isOpen: () => boolean
-  /** Says goodbye, and hangs up if nobody answers; fulfilled when it is closed. */
+  /** Ends the connection, and cuts it if the host does not answer; fulfilled when it is closed. */
   close: () => Promise<void>
 }
 
 const closeTimeoutMs = 2_000
-/** So many unanswered in a row, and the host counts as gone. */
+/** Unanswered keep-alives in a row after which the host counts as gone. */
 const unansweredKeepAlives = 3
+/** Jump hosts, one behind the other, after which a configuration counts as endless. */
+const mostJumps = 16
 
-export const nameOf = ({ user, host, port }: { user: string; host: string; port: number }) =>
-  `${user}@${host.includes(':') ? `[${host}]` : host}${port === 22 ? '' : `:${port}`}`
+/** A host for messages: `user@host`, with the port where it is given and not 22. */
+export function nameOf({ user, host, port = 22 }: Target): string {
+  const address = host.includes(':') ? `[${host}]` : host
+  return `${user === undefined ? '' : `${user}@`}${address}${port === 22 ? '' : `:${port}`}`
+}
+
+/**
+ * Resolves a host by OpenSSH's configuration.
+ *
+ * @throws an Error with OpenSSH's words when it refuses the configuration
+ */
+export async function settingsOf(target: Target, options: LinkOptions, timeoutMs = options.connectTimeoutMs) {
+  const { configFile, knownHostsFile, signal } = options
+  const settings = await resolveHost(target, { configFile, timeoutMs, signal })
+  if (knownHostsFile !== undefined) settings.knownHostsFiles = knownHostsFile === false ? [] : [knownHostsFile]
+  return settings
+}
 
 /**
  * Connects to a host, through its jump hosts where it has any.
  *
+ * @param begun when connecting began, by `performance.now()`: the time for finding the settings counts
  * @throws a {@link ConnectError}, or the signal's reason
  */
-export async function openLink(settings: HostSettings, options: LinkOptions): Promise<Link> {
+export async function openLink(settings: HostSettings, options: LinkOptions, begun = performance.now()): Promise<Link> {
+  const deadline = begun + options.connectTimeoutMs
+  return await openThroughJumps(settings, options, deadline, [settings.alias])
+}
+
+/** @param way the hosts whose connections wait for this one, by the names they were asked for */
+async function openThroughJumps(
+  settings: HostSettings,
+  options: LinkOptions,
+  deadline: number,
+  way: readonly string[],
+): Promise<Link> {
   const links: Link[] = []
+  const closeJumps = async () => {
+    for (const each of links.toReversed()) await each.close()
+  }
   try {
     for (const [at, jump] of settings.jumps.entries()) {
-      const own = await settingsOf(jump, options)
-      // As with OpenSSH, only the first jump may itself lie behind others.
-      if (at === 0 && own.jumps.length > 0) links.push(await openLink(own, options))
-      else links.push(await openDirect({ ...own, jumps: [] }, options, links.at(-1)))
+      const own = await settingsOf(jump, options, remainingMs(deadline))
+      // As with OpenSSH, only the first jump host may itself lie behind others.
+      if (at > 0 || own.jumps.length === 0) {
+        links.push(await openDirect({ ...own, jumps: [] }, options, deadline, links.at(-1)))
+        continue
+      }
+      const further = [...way, nameOf(jump)]
+      if (way.includes(nameOf(jump)) || way.length > mostJumps) {
+        throw new Error(`${way[0]}: its jump hosts never end: ${further.join(' → ')}`)
+      }
+      links.push(await openThroughJumps(own, options, deadline, further))
     }
-    const link = await openDirect(settings, options, links.at(-1))
+    const link = await openDirect(settings, options, deadline, links.at(-1))
     const close = async () => {
       await link.close()
-      for (const each of links.toReversed()) await each.close()
+      await closeJumps()
     }
-    // A link that is lost takes the jumps that only it used with it.
+    // Its jump hosts' links serve only this one.
     void link.closed.then(close)
     return { ...link, close }
   } catch (error) {
-    for (const each of links.toReversed()) await each.close()
+    await closeJumps()
     throw error
   }
 }
 
-async function settingsOf(target: Target, { configFile, knownHostsFile }: LinkOptions): Promise<HostSettings> {
-  const settings = await resolveHost(target, configFile)
-  return knownHostsFile === undefined ? settings : { ...settings, knownHostsFiles: [knownHostsFile] }
-}
+const remainingMs = (deadline: number) => Math.max(1, Math.ceil(deadline - performance.now()))
 
-async function openDirect(settings: HostSettings, options: LinkOptions, through: Link | undefined): Promise<Link> {
-  const { host, port } = settings
+async function openDirect(
+  settings: HostSettings,
+  options: LinkOptions,
+  deadline: number,
+  through: Link | undefined,
+): Promise<Link> {
+  const { host, port, knownHostsFiles, hostKeyAlias } = settings
   const { signal, connectTimeoutMs, keepAliveMs } = options
-  const known = await KnownHosts.read(settings.knownHostsFiles)
+  const known = await KnownHosts.search(knownHostsFiles, host, port, hostKeyAlias)
   const keys = new Keys(settings, options)
   let refused: unknown
   let accepts: readonly string[] = ['publickey']
@@ -86,7 +129,7 @@ async function openDirect(settings: HostSettings, options: LinkOptions, through:
   const closed = new Promise<Error | undefined>((resolve) => {
     let lost: Error | undefined
     client.on('error', (error: Error & { level?: string }) => {
-      // An agent that does not answer is one key less, not a lost connection.
+      // An agent that does not answer means a key less, not a lost connection.
       if (error.level === 'agent') return
       lost ??= error
       ready.reject(error)
@@ -104,17 +147,19 @@ async function openDirect(settings: HostSettings, options: LinkOptions, through:
   const abort = () => fail(signal?.reason)
   signal?.throwIfAborted()
   signal?.addEventListener('abort', abort, { once: true })
-  const deadline = setTimeout(() => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`)), connectTimeoutMs)
+  const late = () => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`))
+  const timer = setTimeout(late, remainingMs(deadline))
   try {
-    // Requests are small and wait for their answers: Nagle's algorithm would hold them back.
-    const sock = through ? await forward(through, host, port) : dial({ host, port, noDelay: true })
+    // Nagle's algorithm would hold back small requests whose answers somebody waits for.
+    const dialed = through ? forward(through, host, port) : dial({ host, port, noDelay: true })
+    const sock = await Promise.race([dialed, ready.promise.then(() => dialed)])
     client.once('ready', ready.resolve).connect({
       sock,
       username: settings.user,
       readyTimeout: 0,
       keepaliveInterval: keepAliveMs,
       keepaliveCountMax: unansweredKeepAlives,
-      algorithms: { serverHostKey: hostKeyAlgorithms(known.typesFor(host, port)) },
+      algorithms: { serverHostKey: hostKeyAlgorithms(known.types) },
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
         checkHostKey(settings, known, key, options.acceptNewHost).then(
           () => verify(true),
@@ -137,7 +182,7 @@ async function openDirect(settings: HostSettings, options: LinkOptions, through:
     signal?.throwIfAborted()
     throw refused ?? explain(settings, error, keys.tried, accepts)
   } finally {
-    clearTimeout(deadline)
+    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
   return {
@@ -160,7 +205,7 @@ function forward({ client }: Link, host: string, port: number): Promise<Duplex> 
   })
 }
 
-/** Of its keys, a host is asked for one that is known. */
+/** The algorithms of known keys come first, so that a host with several keys shows a known one. */
 function hostKeyAlgorithms(known: readonly string[]): ssh2.ServerHostKeyAlgorithm[] {
   const isKnown = (algorithm: string) => known.includes(algorithm.replace(/^rsa-sha2-\d+$/, 'ssh-rsa'))
   return [...algorithms.filter(isKnown), ...algorithms.filter((algorithm) => !isKnown(algorithm))]
@@ -175,17 +220,17 @@ const algorithms: ssh2.ServerHostKeyAlgorithm[] = [
   'rsa-sha2-256',
 ]
 
-/** @throws a {@link ConnectError} when the key is not the host's, or not known to be and not to be accepted */
+/** @throws a {@link ConnectError} unless the key is known to be the host's, or was to be accepted */
 async function checkHostKey(
   settings: HostSettings,
   known: KnownHosts,
   key: Buffer,
   accepted: string | undefined,
 ): Promise<void> {
-  const { host, port, knownHostsFiles } = settings
+  const { host, port, knownHostsFiles, hostKeyAlias } = settings
   const name = nameOf(settings)
   const shows = `it shows ${typeOf(key)} ${fingerprint(key)}`
-  const answer = known.check(host, port, key)
+  const answer = known.check(key)
   if (answer.verdict === 'known') return
   if (answer.verdict === 'revoked') {
     throw new ConnectError(name, 'host key', `${shows}, which ${answer.place} says is revoked: do not trust this host`)
@@ -199,12 +244,17 @@ async function checkHostKey(
     )
   }
   const [file] = knownHostsFiles
-  if (accepted === fingerprint(key) && file !== undefined) {
-    await addKnownHost(file, knownHostsLine(host, port, key))
+  if (accepted === fingerprint(key)) {
+    if (file !== undefined && answer.verdict === 'unknown') {
+      await addKnownHost(file, knownHostsLine(host, port, key, hostKeyAlias))
+    }
     return
   }
   const wanted = accepted === undefined ? '' : `, not ${accepted} which was to be accepted`
   const advice = "compare it with what the host's owner publishes, then accept exactly this one once"
+  if (answer.verdict === 'not searched') {
+    throw new ConnectError(name, 'host key', `the host key cannot be looked up: ${shows}${wanted}; ${answer.why}`)
+  }
   throw new ConnectError(
     name,
     'host key',
@@ -212,9 +262,9 @@ async function checkHostKey(
   )
 }
 
-/** The keys to offer, one after the other: those in plain files, the agent's, then those that need a passphrase. */
+/** The keys to offer, one after the other: keys in plain files, the agent's keys, then keys that need a passphrase. */
 class Keys {
-  /** What was offered, or why it could not be: for the error message. */
+  /** What was offered, or why it was not, for the error message. */
   readonly tried: string[] = []
   readonly #ways: AsyncGenerator<ssh2.AnyAuthMethod>
 
@@ -234,7 +284,7 @@ class Keys {
     const encrypted: { file: string; text: string }[] = []
     for (const file of identityFiles) {
       const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        this.tried.push(`${file} (${error.code === 'ENOENT' ? 'there is none' : error.code})`)
+        this.tried.push(`${file} (${error.code === 'ENOENT' ? 'missing' : error.code})`)
       })
       if (text === undefined) continue
       const key = ssh2.utils.parseKey(text)
@@ -270,16 +320,17 @@ class Keys {
   }
 }
 
-/** The public halves that lie beside private keys: they name a key of the agent also where the private file is encrypted. */
+/** The public keys in or beside these files. They name keys of the agent even where a private file is encrypted or missing. */
 async function publicKeys(identityFiles: readonly string[]): Promise<Buffer[]> {
-  const texts = await Promise.all(identityFiles.map((file) => readFile(`${file}.pub`, 'utf8').catch(() => '')))
+  const read = (file: string) => readFile(file.endsWith('.pub') ? file : `${file}.pub`, 'utf8').catch(() => '')
+  const texts = await Promise.all(identityFiles.map(read))
   return texts.flatMap((text) => {
     const base64 = text.trim().split(/\s+/)[1]
     return base64 === undefined ? [] : [Buffer.from(base64, 'base64')]
   })
 }
 
-/** An agent of which only some keys are used: a host hangs up after a few wrong ones. */
+/** An agent that offers only some of its keys, because a host hangs up after a few wrong ones. */
 class ChosenAgent extends ssh2.OpenSSHAgent {
   readonly #chosen: readonly Buffer[]
 
@@ -309,13 +360,14 @@ function explain(
 ): unknown {
   const { level, message } = error as Error & { level?: string }
   const name = nameOf(settings)
+  const aside = settings.unread === undefined ? '' : ` (${settings.unread})`
   if (error instanceof ConnectError) return error
   if (level !== 'client-authentication' && !/too many authentication failures/i.test(message)) {
-    return new ConnectError(name, 'unreachable', 'no connection', { cause: error })
+    return new ConnectError(name, 'unreachable', `no connection${aside}`, { cause: error })
   }
   if (!accepts.includes('publickey')) {
-    return new ConnectError(name, 'authentication', `the host takes no keys, only ${accepts.join(', ')}`)
+    return new ConnectError(name, 'authentication', `the host accepts no keys, only ${accepts.join(', ')}`)
   }
   const offered = tried.length === 0 ? 'there was no key to offer' : `tried ${tried.join(', ')}`
-  return new ConnectError(name, 'authentication', `the host does not let ${settings.user} in; ${offered}`)
+  return new ConnectError(name, 'authentication', `the host does not let ${settings.user} in; ${offered}${aside}`)
 }

@@ -1,14 +1,16 @@
 /**
- * Arguments for a remote shell. SSH carries one text, and the login shell of the account at the other end takes it apart:
+ * Commands for a remote shell. SSH carries one text, and the account's login shell at the other end splits it into words:
  * sh, bash or zsh, often tcsh, sometimes fish. What is written here means the same to all of them.
  */
-import type { Command } from '../scheduler/scheduler.ts'
 
-/** Inside single quotes these mean something to one of the shells: to fish, to tcsh, or to all. */
+/** A program and its arguments, not yet quoted for any shell. */
+export type Command = readonly [program: string, ...args: string[]]
+
+/** Characters that mean something to fish or tcsh even inside single quotes. */
 const special = /[\\!\r\n]/
 
 /**
- * One argument so that every shell hands it on as it is: unchanged where nothing in it is special, else in single quotes.
+ * Quotes an argument so that a shell passes it on as it is. An argument without special characters stays unchanged.
  *
  * @throws an Error for a NUL, which no argument of a program can hold
  */
@@ -19,16 +21,16 @@ export function quote(argument: string): string {
 }
 
 export interface Surroundings {
-  /** The folder to run in; the account's home when not given. A relative one, or `~/…`, begins there. */
+  /** The folder to run in; by default the account's home. Relative paths, and `~/…`, begin there. */
   cwd?: string
-  /** Added to the environment. */
+  /** Variables to add to the environment. */
   environment?: Record<string, string>
 }
 
 /**
  * The command line that runs a program with exactly these arguments.
  *
- * @throws an Error for a NUL in an argument, and for a variable's name that is none
+ * @throws an Error for a NUL in an argument, or for a variable with an invalid name
  */
 export function commandLine(command: Command, { cwd, environment = {} }: Surroundings = {}): string {
   const settings = Object.entries(environment).map(([name, value]) => {
@@ -43,15 +45,15 @@ export function commandLine(command: Command, { cwd, environment = {} }: Surroun
   return [...words, folder ?? ''].some((word) => special.test(word)) ? encoded(line) : line
 }
 
-/** A remote path without `~/`, and never beginning with a minus, which programs take for an option. */
+/** A remote path without `~/`. It never begins with a minus, which programs would take for an option. */
 export function fromHome(path: string): string {
   const relative = path === '~' ? '.' : path.replace(/^~\//, './')
   return relative.startsWith('-') || relative === '' ? `./${relative}` : relative
 }
 
 /**
- * A line break inside quotes is an error to tcsh, a backslash there is an escape to fish, and both read `!` in their own
- * way. So such a line travels as octal numbers, and a plain sh at the other end puts it together again.
+ * Inside quotes, tcsh refuses a line break, fish takes a backslash for an escape, and tcsh expands `!`. So such a line
+ * travels as octal numbers, which a plain sh at the other end decodes.
  */
 function encoded(line: string): string {
   const octal = Array.from(Buffer.from(line), (byte) =>

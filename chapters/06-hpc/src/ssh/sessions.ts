@@ -1,11 +1,10 @@
-/** The sessions open over one connection: commands, shells, SFTP. A server allows only so many at a time. */
-
+/** The sessions open over one connection: commands, shells and SFTP. A server limits their number. */
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What a server answers that does not open another session; ssh2 puts the protocol's reason on its error. */
+/** Whether the server refused to open another session: ssh2 puts the protocol's reason on such an error. */
 const isRefusal = (error: unknown) => error instanceof Error && typeof Reflect.get(error, 'reason') === 'number'
 
-/** For how long a host is asked again that refuses although nothing is open. */
+/** How long to ask again a host that refuses although no session is open. */
 const patienceMs = 2_000
 const retryMs = 50
 
@@ -14,7 +13,7 @@ export class Sessions {
   #open = 0
   #lost: Error | undefined
   readonly #waiting: PromiseWithResolvers<void>[] = []
-  /** Closes a session that is only kept at hand. */
+  /** Closes a session that is open but not in use. */
   readonly #makeRoom: () => void
 
   constructor(bound: number, makeRoom: () => void) {
@@ -23,8 +22,8 @@ export class Sessions {
   }
 
   /**
-   * Opens a session when there is room for it, and keeps to what the server allows: MaxSessions of sshd is 10, but some
-   * sites set it lower, and nothing tells a client. So a refusal lowers the bound to what was open then.
+   * Opens a session once there is room for it. The server's limit is found by trial: sshd's MaxSessions is 10, some sites
+   * set it lower, and nothing tells a client. So a refusal lowers the bound to the number of sessions open at that time.
    *
    * @returns what `open` returned, and a function that gives the place back, to be called when the session is closed
    * @throws what `open` throws
@@ -57,7 +56,7 @@ export class Sessions {
           throw error
         }
         if (this.#open > 0) this.#bound = Math.min(this.#bound, this.#open)
-        // A session that was closed counts until its process at the other end is gone.
+        // The server counts a closed session until its process has ended.
         else {
           patientUntil = Math.min(patientUntil, performance.now() + patienceMs)
           await delay(retryMs)
@@ -66,7 +65,7 @@ export class Sessions {
     }
   }
 
-  /** Refuses everybody who waits, and whoever comes. */
+  /** Rejects all waiting and all later calls of `take`. */
   lose(error: Error): void {
     this.#lost = error
     for (const turn of this.#waiting.splice(0)) turn.resolve()

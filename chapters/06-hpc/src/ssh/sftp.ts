@@ -1,7 +1,10 @@
-/** One SFTP session with promises: every request is answered or fails, also when the connection goes away under it. */
+/** One SFTP session with promises. Every request is answered or fails, even when the connection is lost. */
+import { posix } from 'node:path'
+import { bytes } from '@repo/common/output/terminal'
+import pLimit from 'p-limit'
 import type { Attributes, FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
 
-/** What a host answers that does not do something with a file. */
+/** The host did not do something with a file. */
 export class RemoteFileError extends Error {
   override name = 'RemoteFileError'
   readonly code: 'ENOENT' | 'EACCES' | 'EIO'
@@ -12,11 +15,30 @@ export class RemoteFileError extends Error {
   }
 }
 
-/** A file opened at the other end. */
+export interface RemoteEntry {
+  name: string
+  kind: 'file' | 'folder' | 'other'
+  bytes: number
+  /** The permission bits, such as 0o644. */
+  mode: number
+}
+
+/** An open file on the host. */
 export interface Handle {
   path: string
   handle: Buffer
 }
+
+/** Uses a session, and a new one after a lost connection. */
+export type OverSftp = <T>(use: (sftp: Sftp) => Promise<T>, signal?: AbortSignal) => Promise<T>
+
+/** What every server takes and gives in one request. */
+export const chunkBytes = 32 << 10
+/** Requests for chunks under way at a time, for all files together. */
+const mostRequests = 256
+/** Chunks of one file under way at a time: 2 MB, which is the window of an SSH channel. */
+const mostAhead = 64
+const endOfFile = 1
 
 type Done<Value> = (error?: Error | null, value?: Value) => void
 
@@ -24,16 +46,17 @@ export class Sftp {
   readonly #host: string
   readonly #session: SFTPWrapper
   readonly #pending = new Set<(lost: Error) => void>()
+  readonly #chunks = pLimit(mostRequests)
   #lost: Error | undefined
 
   constructor(host: string, session: SFTPWrapper, lost: () => Error) {
     this.#host = host
     this.#session = session
-    // ssh2 forgets requests that it can no longer send, and those that are made later.
+    // ssh2 never answers requests that it can no longer send, nor requests made after that.
     session.once('close', () => {
       this.#lost = lost()
       for (const fail of this.#pending) fail(this.#lost)
-      // Its half of the closing, which ssh2 leaves out when the server began.
+      // Where the server began to close, ssh2 leaves out its own half of the closing.
       session.end()
     })
   }
@@ -42,26 +65,102 @@ export class Sftp {
     this.#session.end()
   }
 
-  async open(path: string, flags: 'r' | 'w' | 'r+', mode = 0o644): Promise<Handle> {
+  /** Opens a file, uses it and closes it. */
+  async withFile<T>(
+    path: string,
+    { flags, mode = 0o644 }: { flags: 'r' | 'w' | 'r+'; mode?: number | undefined },
+    use: (file: Handle) => Promise<T>,
+  ): Promise<T> {
     const handle = await this.#ask<Buffer>(path, flags === 'r' ? 'read' : 'written', (done) =>
       this.#session.open(path, flags, { mode } as never, done),
     )
-    return { path, handle }
+    const close = () => this.#ask(path, 'closed', (done) => this.#session.close(handle, done))
+    let result: T
+    try {
+      result = await use({ path, handle })
+    } catch (error) {
+      close().catch(() => {})
+      throw error
+    }
+    // Nobody has to wait until a file that was read is closed. Writing may still fail at the closing.
+    if (flags === 'r') close().catch(() => {})
+    else await close()
+    return result
   }
 
-  /** Up to 32 kB from a place in the file, less at its end. */
-  async read({ path, handle }: Handle, position: number, length = chunkBytes): Promise<Buffer> {
+  /** A file's content from a position on, in order. Chunks are requested ahead, so that a long link is always full. */
+  async *read(
+    file: Handle,
+    { begin = 0, size: known }: { begin?: number; size?: number | undefined } = {},
+  ): AsyncGenerator<Buffer> {
+    const ask = (at: number) => {
+      const asked = this.#readChunk(file, at)
+      asked.catch(() => {})
+      return asked
+    }
+    // The first chunk is requested together with the size: a small file takes one round trip for both.
+    const ahead = [ask(begin)]
+    const size = known ?? (await this.stat(file)).size
+    let at = begin
+    for (let next = begin + chunkBytes; ahead.length > 0; ) {
+      for (; next < size && ahead.length < mostAhead; next += chunkBytes) ahead.push(ask(next))
+      const wanted = Math.min(at + chunkBytes, Math.max(size, at))
+      let piece = await ahead.shift()
+      // A server may give less than was requested.
+      while (piece && piece.length > 0) {
+        yield piece
+        at += piece.length
+        if (at >= wanted) break
+        piece = await this.#readChunk(file, at, wanted - at)
+      }
+      // The file has become shorter in the meantime.
+      if (at < wanted) return
+    }
+  }
+
+  #readChunk({ path, handle }: Handle, position: number, length = chunkBytes): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(length)
-    return await this.#ask<Buffer>(path, 'read', (done) =>
-      this.#session.read(handle, buffer, 0, length, position, (error, count) => {
-        const atEnd = error !== undefined && Reflect.get(error, 'code') === endOfFile
-        done(atEnd ? undefined : error, buffer.subarray(0, atEnd ? 0 : count))
-      }),
+    return this.#chunks(() =>
+      this.#ask<Buffer>(path, 'read', (done) =>
+        this.#session.read(handle, buffer, 0, length, position, (error, count) => {
+          const atEnd = error !== undefined && Reflect.get(error, 'code') === endOfFile
+          done(atEnd ? undefined : error, buffer.subarray(0, atEnd ? 0 : count))
+        }),
+      ),
     )
   }
 
-  async write({ path, handle }: Handle, data: Buffer, position: number): Promise<void> {
-    await this.#ask(path, 'written', (done) => this.#session.write(handle, data, 0, data.length, position, done))
+  /** Writes chunks of up to 32 kB one behind the other, without waiting for each answer. */
+  async write(
+    { path, handle }: Handle,
+    chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
+    { begin = 0, onWritten }: { begin?: number; onWritten?: (bytes: number) => void } = {},
+  ): Promise<void> {
+    const underWay: Promise<void>[] = []
+    let next = begin
+    for await (const chunk of chunks) {
+      const at = next
+      next += chunk.length
+      const written = this.#chunks(() =>
+        this.#ask(path, 'written', (done) => this.#session.write(handle, chunk, 0, chunk.length, at, done)),
+      ).then(() => onWritten?.(chunk.length))
+      written.catch(() => {})
+      if (underWay.push(written) >= mostAhead) await underWay.shift()
+    }
+    await Promise.all(underWay)
+  }
+
+  /**
+   * Removes an unfinished file after a failure, and returns the error to throw. For a full disk servers have no word of
+   * their own, so the error says how much is free.
+   */
+  async writingFailed(unfinished: string, path: string, error: unknown): Promise<unknown> {
+    if (!(error instanceof RemoteFileError)) return error
+    const free = error.code === 'EIO' ? await this.#freeBytes(posix.dirname(path)) : undefined
+    await this.removeFile(unfinished).catch(() => {})
+    const room = free === undefined ? '' : `; ${bytes(free)} are free there`
+    const why = error.code === 'EIO' ? `: the disk or your quota may be full${room}` : ''
+    return new RemoteFileError(this.#host, path, `written${why}`, error.cause)
   }
 
   async stat(file: string | Handle): Promise<Stats> {
@@ -71,16 +170,30 @@ export class Sftp {
     )
   }
 
-  async closeFile({ path, handle }: Handle): Promise<void> {
-    await this.#ask(path, 'closed', (done) => this.#session.close(handle, done))
+  /** The entries of a folder, without `.` and `..`, in the order of their names. */
+  async list(path: string): Promise<RemoteEntry[]> {
+    const found = await this.#ask<FileEntryWithStats[]>(path, 'listed', (done) => this.#session.readdir(path, done))
+    const entries = found.map(({ filename, attrs }) => ({
+      name: filename,
+      kind: attrs.isFile() ? ('file' as const) : attrs.isDirectory() ? ('folder' as const) : ('other' as const),
+      bytes: attrs.size,
+      mode: attrs.mode & 0o7777,
+    }))
+    return entries.filter(({ name }) => name !== '.' && name !== '..').sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  async list(path: string): Promise<FileEntryWithStats[]> {
-    return await this.#ask<FileEntryWithStats[]>(path, 'listed', (done) => this.#session.readdir(path, done))
-  }
-
-  async makeFolder(path: string): Promise<void> {
-    await this.#ask(path, 'made', (done) => this.#session.mkdir(path, done))
+  /** Makes a folder, and the folders above it. */
+  async makeFolders(path: string): Promise<void> {
+    try {
+      await this.#ask(path, 'made', (done) => this.#session.mkdir(path, done))
+    } catch (error) {
+      // For a folder that exists, the protocol says only "failure".
+      if ((await this.stat(path).catch(() => undefined))?.isDirectory()) return
+      const above = posix.dirname(path)
+      if (!(error instanceof RemoteFileError) || error.code !== 'ENOENT' || above === path) throw error
+      await this.makeFolders(above)
+      await this.makeFolders(path)
+    }
   }
 
   async removeFile(path: string): Promise<void> {
@@ -99,20 +212,20 @@ export class Sftp {
     return await this.#ask<Stats>(path, 'read', (done) => this.#session.lstat(path, done))
   }
 
-  /** Puts a file in the place of another one, at once where the server has OpenSSH's extension for that. */
+  /** Renames a file over another one: in one step where the server has OpenSSH's extension for that. */
   async rename(from: string, to: string): Promise<void> {
     await this.#ask(to, 'written', (done) => {
       try {
         this.#session.ext_openssh_rename(from, to, done)
       } catch {
-        // The protocol's own rename does not replace: for a moment there is no file.
+        // The protocol's own rename does not replace, so for a moment no file has the name.
         this.#session.unlink(to, () => this.#session.rename(from, to, done))
       }
     })
   }
 
-  /** The bytes left for this user where a path lies; undefined where the server does not tell. */
-  async freeBytes(path: string): Promise<number | undefined> {
+  /** The bytes left for this user on the disk of a path; undefined where the server does not tell. */
+  async #freeBytes(path: string): Promise<number | undefined> {
     try {
       const found = await this.#ask<{ f_frsize: number; f_bavail: number }>(path, 'read', (done) =>
         this.#session.ext_openssh_statvfs(path, done as never),
@@ -139,6 +252,7 @@ export class Sftp {
   }
 }
 
-/** What every server takes and gives in one request. */
-export const chunkBytes = 32 << 10
-const endOfFile = 1
+/** The name of a file until it is whole: hidden, and in the same folder, so that it can be renamed. */
+export function unfinishedName(path: string, tag: string): string {
+  return posix.join(posix.dirname(path), `.${posix.basename(path)}.${tag}.part`)
+}

@@ -1,38 +1,26 @@
 /**
- * Folders copied between this machine and a host. What differs is found out by one command that prints the checksums at
- * the other end; the files travel together over one SFTP session; what has arrived is compared by its checksum, and only
- * then gets its name. So a transfer that was interrupted, also by the end of this process, is simply begun again.
+ * Copies folders between this machine and a host, which ssh2 cannot do in a way that survives interruptions. One command
+ * prints the checksums at the other end, so that only files that differ travel. They travel together over one SFTP
+ * session. A file gets its name only when all of it has arrived with the right checksum, so an interrupted transfer is
+ * simply begun again, even after the end of this process.
  */
 import { createHash, hash } from 'node:crypto'
-import { createReadStream, type Stats } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, posix, sep } from 'node:path'
 import pLimit from 'p-limit'
-import {
-  chunksOf,
-  listFolder,
-  makeFolders,
-  mostOpenFiles,
-  type OverSftp,
-  type RemoteFiles,
-  type Requests,
-  type Run,
-  unfinishedName,
-  whyNotWritten,
-  withFile,
-} from './files.ts'
-import { fromHome } from './quote.ts'
-import { chunkBytes, type RemoteFileError, type Sftp } from './sftp.ts'
+import { type Command, fromHome } from './quote.ts'
+import { chunkBytes, type OverSftp, type RemoteFileError, type Sftp, unfinishedName } from './sftp.ts'
 
 export interface TransferOptions {
-  /** Only these files, by their paths within the folder with `/`; all of them when not given. */
+  /** Only these files, by their paths within the folder with `/`; by default all of them. */
   only?: readonly string[]
   signal?: AbortSignal | undefined
-  /** Called after each piece. */
+  /** Called after each chunk. */
   onProgress?: (progress: TransferProgress) => void
 }
 
-/** What is done, and what there is to do: only files that differ count. */
+/** How far a transfer is. Files that are the same at both ends do not count. */
 export interface TransferProgress {
   files: number
   totalFiles: number
@@ -41,42 +29,52 @@ export interface TransferProgress {
 }
 
 /**
- * What was copied. A file that is the same at both ends, by its SHA-256, is not copied again; one that was begun goes on
- * where it stopped; none is seen under its name before all of it is there and has the right checksum.
+ * What was copied. A file with the same SHA-256 at both ends is not copied again; a file that was begun goes on where it
+ * stopped.
  */
 export interface Transfer {
   /** Files copied, and their bytes that travelled. */
   files: number
   bytes: number
-  /** Files that were the same already. */
+  /** Files that were already the same. */
   unchanged: number
   /** Bytes that an interrupted transfer had left. */
   resumedBytes: number
-  /** Whether both ends' checksums were compared: false where the host has neither sha256sum nor shasum. */
+  /** Whether checksums were compared: false where the host has neither sha256sum nor shasum. */
   verified: boolean
   /** What is neither a file nor a folder and was left out, such as links. */
   skipped: string[]
 }
 
+export interface Transfers {
+  /** Copies a local folder's files into a remote folder. */
+  upload: (localFolder: string, remoteFolder: string, options?: TransferOptions) => Promise<Transfer>
+  /** Copies a remote folder's files into a local folder. */
+  download: (remoteFolder: string, localFolder: string, options?: TransferOptions) => Promise<Transfer>
+}
+
+/** Runs a command on the host. */
+export type Run = (
+  command: Command,
+  options: { cwd: string; input: string; repeatable: true; signal: AbortSignal | undefined },
+) => Promise<{ code: number; stdout: string }>
+
 interface Item {
   /** Its path within the folder, with `/`. */
   name: string
-  /** Where it is known already. */
+  /** Where they are known already. */
   bytes?: number
   sha256?: string
 }
 
-/** What is not yet whole, here or there, of this transfer or somebody else's. */
-const isUnfinished = (name: string) => /(^|\/)\.[^/]+\.[\da-f-]{16,36}\.part$/.test(name)
-/** Below this size finding out how much of a file is there costs more than sending it. */
+/** Files open at a time: enough to fill a long link, and far fewer than a server lets one process open. */
+export const mostOpenFiles = 128
+/** Below this size, asking how much of a file has arrived costs more than sending it. */
 const worthResumingBytes = 8 * chunkBytes
+/** What is not whole yet, here or there, from this transfer or from somebody else's. */
+const isUnfinished = (name: string) => /(^|\/)\.[^/]+\.[\da-f-]{16,36}\.part$/.test(name)
 
-export function transfers(
-  host: string,
-  run: Run,
-  overSftp: OverSftp,
-  requests: Requests,
-): Pick<RemoteFiles, 'upload' | 'download'> {
+export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers {
   const files = pLimit(mostOpenFiles)
 
   async function upload(localFolder: string, remoteFolder: string, options: TransferOptions = {}): Promise<Transfer> {
@@ -87,11 +85,11 @@ export function transfers(
     const withSums = await Promise.all(
       items.map((item) => files(async () => ({ ...item, sha256: await sha256Of(localPath(localFolder, item.name)) }))),
     )
-    await over((sftp) => makeFolders(sftp, folder))
+    await over((sftp) => sftp.makeFolders(folder))
     const there = await checksums(run, folder, items, signal)
     const differing = withSums.filter(({ name, sha256 }) => there?.get(name) !== sha256)
     const folders = new Set(differing.map(({ name }) => posix.dirname(name)).filter((name) => name !== '.'))
-    await Promise.all(Array.from(folders, (name) => over((sftp) => makeFolders(sftp, posix.join(folder, name)))))
+    await Promise.all(Array.from(folders, (name) => over((sftp) => sftp.makeFolders(posix.join(folder, name)))))
 
     const count = counter(differing, options)
     const partOf = ({ name, sha256 }: Item) => unfinishedName(name, (sha256 ?? '').slice(0, 16))
@@ -101,7 +99,7 @@ export function transfers(
           sendPart(sftp, localPath(localFolder, item.name), posix.join(folder, partOf(item)), item, count),
         ),
       )
-    /** Sends them, looks at what has arrived, and gives it its name; what did not arrive whole is returned. */
+    /** Sends files, checks what has arrived, and renames what is whole. Returns the files that did not arrive whole. */
     const sendAll = async (wanted: Item[]): Promise<Item[]> => {
       await settleAll(wanted.map(send))
       const parts = wanted.map((item) => ({ name: partOf(item) }))
@@ -114,7 +112,7 @@ export function transfers(
               const part = posix.join(folder, partOf(item))
               const target = posix.join(folder, item.name)
               if (!isWhole(item)) await sftp.removeFile(part)
-              // After a lost connection the renaming may have been done already.
+              // Before a lost connection it may have been renamed already.
               else await sftp.rename(part, target).catch((error) => confirmRenamed(sftp, part, target, error))
             }),
           ),
@@ -122,7 +120,7 @@ export function transfers(
       )
       return wanted.filter((item) => !isWhole(item))
     }
-    // What an interrupted transfer left may not be what this file begins with. Sent as a whole it must be right.
+    // What an interrupted transfer left may not be the beginning of this file. Sent as a whole it must be right.
     const wrong = await sendAll(differing)
     for (const { name } of await sendAll(wrong)) {
       throw new Error(`${host}: ${posix.join(folder, name)} arrived with another checksum twice`)
@@ -131,31 +129,19 @@ export function transfers(
   }
 
   async function sendPart(sftp: Sftp, from: string, part: string, { name }: Item, count: Counter): Promise<void> {
-    const local = await open(from)
+    const { mode, size } = await stat(from)
     try {
-      const { mode, size } = await local.stat()
       const before = size < worthResumingBytes ? 0 : ((await sftp.stat(part).catch(missing))?.size ?? 0)
       const begin = before <= size ? before : 0
       count.resume(name, begin)
-      await withFile(sftp, [part, begin > 0 ? 'r+' : 'w', mode & 0o777], async (file) => {
-        const underWay: Promise<void>[] = []
-        for (let at = begin; at < size; ) {
-          count.check()
-          const data = await readFully(local, at, Math.min(chunkBytes, size - at))
-          if (data.length === 0) break
-          const place = at
-          const sent = requests(() => sftp.write(file, data, place)).then(() => count.add(name, data.length))
-          sent.catch(() => {})
-          at += data.length
-          if (underWay.push(sent) >= mostUnderWay) await underWay.shift()
-        }
-        await Promise.all(underWay)
+      await sftp.withFile(part, { flags: begin > 0 ? 'r+' : 'w', mode: mode & 0o777 }, async (file) => {
+        if (begin === size) return
+        const rest = createReadStream(from, { start: begin, end: size - 1, highWaterMark: chunkBytes })
+        await sftp.write(file, rest, { begin, onWritten: (bytes) => count.add(name, bytes) })
       })
       count.file()
     } catch (error) {
-      throw await whyNotWritten(host, sftp, part, posix.join(posix.dirname(part), posix.basename(name)), error)
-    } finally {
-      await local.close()
+      throw await sftp.writingFailed(part, posix.join(posix.dirname(part), posix.basename(name)), error)
     }
   }
 
@@ -188,7 +174,7 @@ export function transfers(
       return wanted.filter((_, at) => !whole[at])
     }
     const wrong = await receiveAll(differing)
-    // Somebody has written to these since their checksums were taken.
+    // Somebody has written to these files since their checksums were computed.
     const again = there && wrong.length > 0 ? await checksums(run, folder, wrong, signal) : undefined
     for (const { name } of await receiveAll(wrong.map(({ name }) => ({ name, ...sumOf(again, name) })))) {
       throw new Error(`${host}: ${posix.join(folder, name)} changed while it was copied`)
@@ -196,24 +182,22 @@ export function transfers(
     return { ...count.done(), unchanged: same.size, verified: there !== undefined, skipped }
   }
 
-  /** Whether it arrived whole. */
+  /** Returns whether the file arrived whole. */
   async function receiveFile(sftp: Sftp, from: string, path: string, item: Item, count: Counter): Promise<boolean> {
     const { name, sha256, bytes } = item
-    // Only with its checksum known can a part be told from that of another file.
+    // Without the checksum, a part cannot be told from that of another file.
     const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? '0'.repeat(16))
     const sum = createHash('sha256')
-    // In this order, so that a file that is not there leaves nothing here.
-    await withFile(sftp, [from, 'r'], async (file) => {
+    // In this order, a missing file leaves nothing here.
+    await sftp.withFile(from, { flags: 'r' }, async (file) => {
       const local = await open(part, sha256 === undefined ? 'w' : 'a+', 0o644)
       try {
-        let at = (await local.stat()).size
-        if (at > 0) for await (const data of createReadStream(part)) sum.update(data)
-        count.resume(name, at)
-        for await (const data of chunksOf(sftp, file, { begin: at, size: bytes, requests })) {
-          count.check()
-          await writeFully(local, data, at)
+        const begin = (await local.stat()).size
+        if (begin > 0) for await (const data of createReadStream(part)) sum.update(data)
+        count.resume(name, begin)
+        for await (const data of sftp.read(file, { begin, size: bytes })) {
+          await local.appendFile(data)
           sum.update(data)
-          at += data.length
           count.add(name, data.length)
         }
       } finally {
@@ -232,9 +216,6 @@ export function transfers(
   return { upload, download }
 }
 
-/** Requests under way for one file: with 32 kB each, 2 MB on a long link, which is what SSH's own window allows. */
-const mostUnderWay = 64
-
 type Counter = ReturnType<typeof counter>
 
 function counter(items: readonly Item[], { signal, onProgress }: TransferOptions) {
@@ -249,19 +230,20 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   let travelled = 0
   function tell(name: string, done: number) {
     progress.bytes += done - (doneOf.get(name) ?? 0)
-    // Of single files that were asked for, the size comes with them.
+    // The sizes of files that were named with `only` become known on the way.
     progress.totalBytes = Math.max(progress.totalBytes, progress.bytes)
     doneOf.set(name, done)
     onProgress?.({ ...progress })
   }
   return {
-    check: () => signal?.throwIfAborted(),
-    /** So much of a file is there: of an earlier run, or of this one before the connection was lost. */
+    /** Notes how much of a file has arrived already: in an earlier run, or before the connection was lost. */
     resume(name: string, bytes: number) {
       resumed.set(name, Math.max(resumed.get(name) ?? 0, bytes))
       if (bytes > 0 || doneOf.has(name)) tell(name, bytes)
     },
+    /** Notes that a chunk has travelled. @throws the signal's reason */
     add(name: string, bytes: number) {
+      signal?.throwIfAborted()
       travelled += bytes
       tell(name, (doneOf.get(name) ?? 0) + bytes)
     },
@@ -277,7 +259,7 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   }
 }
 
-/** All results, or the first error once everything has ended: nothing then goes on behind the caller's back. */
+/** All results, or the first error once everything has ended, so that nothing goes on behind the caller's back. */
 async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(promises)
   return results.map((result) => {
@@ -287,8 +269,8 @@ async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
 }
 
 /**
- * The SHA-256 of files at the other end by their names, for those that are there; undefined where no program computes it.
- * The names travel on standard input: there may be more of them than a command line holds.
+ * The SHA-256 of files at the other end by their names, for those that exist; undefined where no program computes it.
+ * The names travel on standard input, because there may be more of them than a command line holds.
  */
 async function checksums(
   run: Run,
@@ -304,7 +286,7 @@ async function checksums(
   if (code === 127) return undefined
   const sums = new Map<string, string>()
   for (const [, escaped, sum = '', name = ''] of stdout.matchAll(/^(\\?)([\da-f]{64}) [ *](.*)$/gm)) {
-    // A backslash before the line says that the name has escapes.
+    // A backslash at the beginning of the line says that the name has escapes.
     const plain = name.replaceAll(/\\([\\nr])/g, (_, kind: string) => ({ n: '\n', r: '\r' })[kind] ?? '\\')
     sums.set(escaped ? plain : name, sum)
   }
@@ -345,13 +327,13 @@ async function localItems(folder: string, only: readonly string[] | undefined) {
 
 async function remoteItems(over: OverSftp, folder: string, only: readonly string[] | undefined) {
   if (only) {
-    // Their sizes come with them: asking now would be a round trip more.
+    // Their sizes come with the files: asking now would cost a round trip.
     return { items: Array.from(new Set(only.map(inside)), (name): Item => ({ name })), skipped: [] }
   }
   const items: Item[] = []
   const skipped: string[] = []
   async function walk(path: string): Promise<void> {
-    const entries = await over((sftp) => listFolder(sftp, posix.join(folder, path)))
+    const entries = await over((sftp) => sftp.list(posix.join(folder, path)))
     await Promise.all(
       entries.map(async ({ name: own, kind, bytes }) => {
         // A host that names a file `../.bashrc` wants to write where it should not.
@@ -369,7 +351,7 @@ async function remoteItems(over: OverSftp, folder: string, only: readonly string
   return { items: items.sort((a, b) => (a.name < b.name ? -1 : 1)), skipped: skipped.sort() }
 }
 
-/** A path within a folder, checked not to lead out of it. */
+/** Checks that a path does not lead out of its folder. */
 function inside(name: string): string {
   const plain = posix.normalize(name)
   if (posix.isAbsolute(plain) || plain === '..' || plain.startsWith('../')) {
@@ -388,27 +370,8 @@ function missing(error: NodeJS.ErrnoException | RemoteFileError): undefined {
   if (error.code !== 'ENOENT') throw error
 }
 
+/** After a failed renaming: it has been done if only the target exists. */
 async function confirmRenamed(sftp: Sftp, part: string, target: string, error: unknown): Promise<void> {
-  const [before, after] = (await Promise.all([part, target].map((path) => sftp.stat(path).catch(missing)))) as (
-    | Stats
-    | undefined
-  )[]
+  const [before, after] = await Promise.all([part, target].map((path) => sftp.stat(path).catch(missing)))
   if (before !== undefined || after === undefined) throw error
-}
-
-async function readFully(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length)
-  let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  return buffer.subarray(0, filled)
-}
-
-async function writeFully(file: FileHandle, data: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < data.length; ) {
-    written += (await file.write(data, written, data.length - written, position + written)).bytesWritten
-  }
 }

@@ -6,43 +6,49 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
 import { startPracticeCluster } from '@repo/practice-cluster/cluster'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { practiceOptions } from '../cluster/cluster.ts'
 import { findOpenSsh, sshConfig, startOpenSsh } from '../real/open-ssh.ts'
-import type { Connection } from '../ssh/connection.ts'
+import type { Connection, ConnectOptions } from '../ssh/connection.ts'
 
-/** How the ssh program and our own connection reach it. */
+/** A way to a host. */
 export interface Reached {
+  /** For our own connection. */
+  options: ConnectOptions
+  /** For the programs of OpenSSH, which read a file for the rest. */
   host: string
-  /** `~/.ssh/config` when not given. */
-  configFile?: string
+  configFile?: string | undefined
 }
 
 export interface LoginNode extends AsyncDisposable {
   /** For readers. */
   name: string
-  /** Whether it is a whole OpenSSH: the practice cluster's file server does not tell scp how it ended. */
+  /** Whether it is OpenSSH: the practice cluster does not serve `scp -r`. */
   isOpenSsh: boolean
   near: Reached
-  /** The same through a link that adds the round trip; a host of the reader's own is far enough as it is. */
+  /** The same through a link with a longer round trip; a host of the reader's own is far enough as it is. */
   far: Reached
-  /** A folder of this machine, removed at the end. */
+  /** A folder on this machine, removed at the end. */
   folder: string
-  /** The name for a folder on the host, absolute or from the home folder; it is neither made nor removed here. */
+  /** The path for a folder on the host, absolute or from the home folder. The caller makes and removes it. */
   remote: string
 }
 
-/** The reader's host; without one this machine's OpenSSH server, or where there is none the practice cluster's login node. */
+/** The reader's host; by default this machine's OpenSSH server, or without one the practice cluster's login node. */
 export async function openLoginNode(options: {
   host?: string | undefined
   configFile?: string | undefined
+  /** The fingerprint of a new host's key. */
+  acceptHost?: string | undefined
   rttMs: number
   signal?: AbortSignal
 }): Promise<LoginNode> {
-  const { host, configFile, rttMs, signal } = options
+  const { host, configFile, acceptHost, rttMs, signal } = options
   await using stack = new AsyncDisposableStack()
   const { path: folder } = stack.use(await temporaryFolder())
   const name = `ssh-example-${randomUUID().slice(0, 8)}`
   if (host !== undefined) {
-    const reached = configFile === undefined ? { host } : { host, configFile }
+    const own = { host, ...(configFile && { configFile }), ...(acceptHost && { acceptNewHost: acceptHost }) }
+    const reached = { options: own, host, configFile }
     const owned = stack.move()
     return {
       name: host,
@@ -55,10 +61,12 @@ export async function openLoginNode(options: {
     }
   }
   const openSsh = (await findOpenSsh()) === undefined ? undefined : stack.use(await startOpenSsh({ signal }))
-  const server = openSsh ?? stack.use(await startPracticeCluster({ signal }))
+  const practice = openSsh ? undefined : stack.use(await startPracticeCluster({ signal }))
+  const server = openSsh ?? practice
+  if (!server) throw new Error('no server')
   const link = stack.use(await startProxy({ port: server.port, delayMs: rttMs / 2 }))
+  // One host at two ports has one key.
   const knownHostsFile = join(folder, 'known_hosts')
-  // The same host at two ports.
   const keys = await readFile(server.knownHostsFile, 'utf8')
   await writeFile(knownHostsFile, keys.replaceAll(/^\S+/gm, '[127.0.0.1]:*'))
   const reach = async (alias: string, port: number): Promise<Reached> => {
@@ -66,7 +74,8 @@ export async function openLoginNode(options: {
     const { host, user, identityFile } = server
     const quiet = { BatchMode: 'yes', LogLevel: 'ERROR' }
     await writeFile(file, sshConfig(alias, { host, port, user, identityFile, knownHostsFile }, quiet))
-    return { host: alias, configFile: file }
+    const own = practice ? practiceOptions(practice) : { host: alias, configFile: file }
+    return { options: practice ? { ...own, port } : own, host: alias, configFile: file }
   }
   const [near, far] = [await reach('near', server.port), await reach('far', link.port)]
   const owned = stack.move()
@@ -81,7 +90,7 @@ export async function openLoginNode(options: {
   }
 }
 
-/** What tasks leave: small files, each another one. They are made here and uploaded. */
+/** Writes what tasks leave, small files with different contents, and uploads them. */
 export async function uploadResults(
   connection: Connection,
   local: string,
@@ -90,7 +99,7 @@ export async function uploadResults(
 ): Promise<void> {
   await mkdir(local)
   const names = Array.from({ length: count }, (_, at) => resultName(at))
-  // Not all at once: there may be more of them than a process may have open.
+  // One by one: there may be more of them than a process may have open.
   for (const [at, name] of names.entries()) {
     await writeFile(join(local, name), JSON.stringify({ task: at, value: Math.sin(at), state: 'completed' }))
   }

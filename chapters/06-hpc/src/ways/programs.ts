@@ -1,4 +1,4 @@
-/** The same work by the programs that everybody has: ssh, scp, rsync and tar, to compare the connection with. */
+/** The programs that everybody has, to compare the connection with: ssh, scp, rsync and tar. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, mkdir } from 'node:fs/promises'
@@ -10,28 +10,26 @@ import type { Reached } from './login-node.ts'
 
 const execute = promisify(execFile)
 
-/** A host as these programs reach it. */
-export interface To extends Reached {
+/** A host for these programs. */
+export interface To extends Pick<Reached, 'host' | 'configFile'> {
   signal?: AbortSignal | undefined
 }
 
 const configArgs = ({ configFile }: To) => (configFile === undefined ? [] : ['-F', configFile])
 
-/** Which of the programs are on this machine. */
-export async function findPrograms<Name extends string>(...names: Name[]): Promise<Set<Name>> {
-  const asked: Record<string, string> = { ssh: '-V', scp: '', rsync: '--version', tar: '--version' }
-  const found = names.map(async (name) => {
-    const error = await execute(name, [asked[name] ?? ''].filter(Boolean)).then(
-      () => undefined,
-      (error: NodeJS.ErrnoException) => error,
+/** Says for each of the programs whether this machine has it. */
+export async function findPrograms(): Promise<Record<'ssh' | 'scp' | 'rsync' | 'tar', boolean>> {
+  const has = async (name: string, ...args: string[]) =>
+    await execute(name, args).then(
+      () => true,
+      ({ code }) => code !== 'ENOENT',
     )
-    return error?.code === 'ENOENT' ? [] : [name]
-  })
-  return new Set((await Promise.all(found)).flat())
+  const [ssh, scp, rsync, tar] = [has('ssh', '-V'), has('scp'), has('rsync', '--version'), has('tar', '--version')]
+  return { ssh: await ssh, scp: await scp, rsync: await rsync, tar: await tar }
 }
 
-/** Starts the ssh program for each of so many commands, some of them at once. */
-export async function runBySsh(
+/** Starts ssh for each of `count` commands, `atOnce` of them at a time. */
+export async function ssh(
   to: To,
   count: number,
   { atOnce = 1, through = [] }: { atOnce?: number; through?: string[] } = {},
@@ -41,8 +39,8 @@ export async function runBySsh(
   await Promise.all(Array.from({ length: count }, () => limit(run)))
 }
 
-/** ssh's own way to many commands over one connection: a process that holds it, and a socket to reach that by. */
-export async function startControlMaster(to: To, socket: string): Promise<Child & { through: string[] }> {
+/** ssh's own way to many commands over one connection: one process holds the connection, others reach it by a socket. */
+export async function controlMaster(to: To, socket: string): Promise<Child & { through: string[] }> {
   const child = await startServer({
     command: 'ssh',
     args: [...configArgs(to), '-N', '-M', '-S', socket, to.host],
@@ -56,28 +54,23 @@ export async function startControlMaster(to: To, socket: string): Promise<Child 
   return Object.assign(child, { through: ['-S', socket] })
 }
 
-/** Copies a folder by scp, which asks for one file after the other. */
-export async function copyByScp(to: To, remote: string, local: string): Promise<void> {
+/** Copies a folder with scp, which requests one file after the other. */
+export async function scp(to: To, remote: string, local: string): Promise<void> {
   await execute('scp', [...configArgs(to), '-q', '-r', `${to.host}:${remote}`, local], { signal: to.signal })
 }
 
-/** Copies a folder by rsync, over a connection of its own. */
-export async function copyByRsync(to: To, remote: string, local: string): Promise<void> {
+/** Copies a folder with rsync, over a connection of its own. */
+export async function rsync(to: To, remote: string, local: string): Promise<void> {
   const shell = ['ssh', ...configArgs(to)].join(' ')
   await execute('rsync', ['-a', '-e', shell, `${to.host}:${remote}/`, local], { signal: to.signal })
 }
 
-/** Copies a folder as one stream over our connection, without a question to the other end for each file. */
-export async function copyByTar(
-  connection: Connection,
-  remote: string,
-  local: string,
-  signal?: AbortSignal,
-): Promise<void> {
+/** Copies a folder as one tar stream over our connection, without a request for each file. */
+export async function tar(connection: Connection, remote: string, local: string, signal?: AbortSignal): Promise<void> {
   await mkdir(local, { recursive: true })
   await using sending = await connection.start(['tar', '-cf', '-', '-C', remote, '.'], { signal })
   const receiving = spawn('tar', ['-xf', '-', '-C', local], { stdio: ['pipe', 'ignore', 'ignore'] })
-  // It stops reading at the archive's end, which is not always that of the stream.
+  // tar stops reading at the end of the archive, which need not be the end of the stream.
   receiving.stdin.on('error', () => {})
   sending.stdout.pipe(receiving.stdin)
   const ended = once(receiving, 'close').finally(() => sending.stdout.resume())

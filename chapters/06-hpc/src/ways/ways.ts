@@ -1,91 +1,53 @@
-/** The ways that the `ssh` example compares: each does some of the same and returns how long one took, in ms. */
-import { mkdir } from 'node:fs/promises'
-import { join, posix } from 'node:path'
-import type { Connection } from '../ssh/connection.ts'
-import { type LoginNode, resultName } from './login-node.ts'
-import { copyByRsync, copyByScp, copyByTar, runBySsh, type To } from './programs.ts'
+/** Ways to do the same thing: timed in turns, compared and drawn. */
+import { interleave } from '@repo/common/measure'
+import { barPlot, palette } from '@repo/common/output/plots'
+import { times } from '@repo/common/output/terminal'
 
-export type Ways = Record<string, () => Promise<number>>
+/** Does something once or more. Returns how long one took, in ms. */
+export type Way = () => Promise<number>
 
-const atOnce = 10
-
-/** Slow ways do fewer of the same: what is compared is the time for one. */
-const each = (times: number, run: (times: number) => Promise<unknown>) => async () => {
-  const begun = performance.now()
-  await run(times)
-  return (performance.now() - begun) / times
+/** A way that does something `times` times. The time for one is compared, so slow ways may do it less often. */
+export const each = (times: number, run: (times: number) => Promise<unknown>): Way => {
+  return async () => {
+    const begun = performance.now()
+    await run(times)
+    return (performance.now() - begun) / times
+  }
 }
-const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
+
+/** One after the other. */
+export const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
   for (let at = 0; at < times; at++) await run(at)
 }
-const together = (run: (at: number) => Promise<unknown>) => async (times: number) => {
+
+/** All at once. */
+export const together = (run: (at: number) => Promise<unknown>) => async (times: number) => {
   await Promise.all(Array.from({ length: times }, (_, at) => run(at)))
 }
 
-interface Options {
-  to: To
-  connection: Connection
-  /** Those that are on this machine. */
-  programs: ReadonlySet<'ssh' | 'scp' | 'rsync' | 'tar'>
-  /** How many a slow way does. */
-  some: number
+export interface Measured {
+  way: string
+  ms: number
+  perSecond: number
+  /** Times as fast as the first way. */
+  speedup: number
 }
 
-/** Ways to run a small command. */
-export function waysToAsk({
-  to,
-  connection,
-  programs,
-  master,
-  some,
-}: Options & { master: { through: string[] } | undefined }): Ways {
-  const ask = () => connection.run(['true'])
-  return {
-    ...(programs.has('ssh') && {
-      'ssh for each': each(some, (times) => runBySsh(to, times)),
-      'ssh for each, 10 at a time': each(some, (times) => runBySsh(to, times, { atOnce })),
-    }),
-    ...(master && {
-      'ssh with ControlMaster, 10 at a time': each(2 * some, (times) => runBySsh(to, times, { atOnce, ...master })),
-    }),
-    'one connection': each(5 * some, oneByOne(ask)),
-    'one connection, 10 at a time': each(20 * some, together(ask)),
-  }
+/** Times each way in turn, round after round, and compares it with one of them. */
+export async function compare(
+  ways: Record<string, Way>,
+  { base, ...options }: { base: string } & Parameters<typeof interleave>[1],
+): Promise<Measured[]> {
+  const timings = await interleave(ways, options)
+  const baseMs = timings[base]?.ms ?? Number.NaN
+  return Object.entries(timings).map(([way, { ms }]) => ({ way, ms, perSecond: 1_000 / ms, speedup: baseMs / ms }))
 }
 
-/**
- * Ways to fetch small files.
- *
- * @param all the folder with `results` of them; `few` is one with `some`
- */
-export function waysToFetch({
-  to,
-  connection,
-  programs,
-  node,
-  all,
-  few,
-  results,
-  some,
-  signal,
-}: Options & { node: LoginNode; all: string; few: string; results: number; signal: AbortSignal }): Ways {
-  const fetch = (at: number) => connection.readFile(posix.join(all, resultName(at)), { signal })
-  // Into a new folder each time: nothing is there already.
-  let copies = 0
-  const copy = (times: number, run: (folder: string) => Promise<unknown>) =>
-    each(times, async () => {
-      const folder = join(node.folder, `copy-${copies++}`)
-      await mkdir(folder)
-      await run(folder)
-    })
-  return {
-    'one after the other': each(some, oneByOne(fetch)),
-    ...(programs.has('scp') && node.isOpenSsh && { 'scp -r': copy(some, (folder) => copyByScp(to, few, folder)) }),
-    ...(programs.has('rsync') && { 'rsync -a': copy(results, (folder) => copyByRsync(to, all, folder)) }),
-    'all asked for at once': each(results, together(fetch)),
-    'download, with checksums': copy(results, (folder) => connection.download(all, folder, { signal })),
-    ...(programs.has('tar') && {
-      'one tar stream': copy(results, (folder) => copyByTar(connection, all, folder, signal)),
-    }),
-  }
+/** Draws how many times as fast each way is. Returns SVG text. */
+export function drawWays(host: string, commands: readonly Measured[], files: readonly Measured[]): string {
+  const bars = [...commands, ...files].map(({ way, speedup }, at) => {
+    return { name: way, value: speedup, label: times(speedup), color: palette[at < commands.length ? 0 : 1] }
+  })
+  const subtitle = 'commands against ssh for each, 10 at a time; small files against one after the other'
+  return barPlot({ title: `One connection to ${host}`, subtitle, x: { label: 'times as fast' }, bars })
 }

@@ -1,8 +1,8 @@
 /**
  * The job of the `checkpoint` example: which number below BELOW takes the most steps to 1 by n → n / 2 or 3 n + 1?
  *
- * It saves where it is when it is told to stop, and now and then. It ends with 85 when there is more to do, the code by
- * which HTCondor knows a job that has saved itself.
+ * It saves its state when it is told to stop, and every few seconds. If there is more to do it ends with 85, the exit code
+ * by which HTCondor recognizes a job that has saved a checkpoint.
  */
 import { writeFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
@@ -25,7 +25,7 @@ const file = checkpointFile<CollatzState>(name, {
 })
 const { state: saved, generation } = await file.load()
 let state = saved ?? begin()
-console.log(saved ? `goes on at ${state.next}, as saved the ${generation}. time` : 'begins at 1')
+console.log(saved ? `goes on at ${state.next}, from checkpoint ${generation}` : 'begins at 1')
 state.lives.push({ from: state.next, to: state.next, startedAt: Date.now(), endedAt: Date.now() })
 
 let savedAt = performance.now()
@@ -35,7 +35,7 @@ while (!isDone(state, below) && !isToldToStop) {
     await file.save(state)
     savedAt = performance.now()
   }
-  // The signal is heard between two pieces of work.
+  // Signals are handled between two pieces of work.
   await setImmediate()
 }
 await file.save(state)

@@ -1,8 +1,9 @@
 /**
- * One task of the `failures` example: counts the primes among its numbers. At their first attempt four of the tasks have
- * something to go wrong; at the second it has been put right.
+ * One task of the `failures` example: counts the primes among its numbers. In their first attempt four of the tasks fail;
+ * in the second, their faults are repaired.
  */
 import { rename, writeFile } from 'node:fs/promises'
+import { countPrimes } from '@repo/common/workloads/primes'
 
 const [task, attempt, size] = [process.env.TASK_ID, process.env.ATTEMPT, process.env.SIZE].map(Number)
 if (task === undefined || attempt === undefined || size === undefined) throw new Error('no task')
@@ -21,12 +22,7 @@ const faults: Record<string, () => unknown> = {
 const planned = JSON.parse(process.env.FAULTS ?? '{}') as Record<string, string>
 if (attempt === 1) await faults[planned[task] ?? '']?.()
 
-const isPrime = (number: number) => {
-  for (let divisor = 2; divisor * divisor <= number; divisor++) if (number % divisor === 0) return false
-  return number > 1
-}
-let primes = 0
-for (let number = task * size; number < (task + 1) * size; number++) if (isPrime(number)) primes++
+const primes = countPrimes(task * size, (task + 1) * size)
 await writeFile(`primes.${task}.new`, String(primes))
 await rename(`primes.${task}.new`, `primes.${task}.txt`)
 console.log(`${primes} primes from ${task * size} on`)

@@ -1,4 +1,4 @@
-/** What the launches of the `ranks` example leave in their folder, each in a file of its own. */
+/** The results of the `ranks` example: each launch of the ranks leaves a file. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { median } from '@repo/common/measure'
@@ -21,7 +21,7 @@ interface Outcome {
   sum: number
 }
 
-/** The outcomes of all rounds; nothing for Open MPI where it is not on the cluster. */
+/** Fetches the outcomes of all rounds. Those of Open MPI are missing if the cluster does not have it. */
 export async function fetchOutcomes(run: Run, rounds: number, signal: AbortSignal): Promise<ByWay<Outcome[]>> {
   const outcomes: ByWay<Outcome[]> = {}
   for (const way of Object.keys(ways) as Way[]) {
@@ -36,7 +36,7 @@ export async function fetchOutcomes(run: Run, rounds: number, signal: AbortSigna
   return outcomes
 }
 
-/** The medians of the rounds, and the sum that each must have come to. @throws an Error when one has not */
+/** The medians of the rounds, and the sum that every round must have. @throws an Error for a wrong sum */
 export function summarize(outcomes: ByWay<Outcome[]>, ranks: number, length: number) {
   const sum = sumOf(ranks, length)
   const figures: ByWay<{ hopUs: number; reduceMs: number }> = {}
@@ -51,7 +51,7 @@ export function summarize(outcomes: ByWay<Outcome[]>, ranks: number, length: num
   return { sum, figures }
 }
 
-/** What the ranks' vectors, (rank + 1) · (i mod 1000), add up to, all elements together. */
+/** The sum of all elements of the ranks' vectors, which are (rank + 1) · (i mod 1000). */
 function sumOf(ranks: number, length: number): number {
   const whole = Math.floor(length / 1000)
   const rest = length % 1000

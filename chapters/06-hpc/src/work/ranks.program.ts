@@ -1,4 +1,4 @@
-/** One rank of the `ranks` example: `node ranks.mjs FOLDER HOST LAPS LENGTH`; rank 0 prints what came out as JSON. */
+/** One rank of the `ranks` example: `node ranks.mjs FOLDER HOST LAPS LENGTH`. Rank 0 prints the results as JSON. */
 import { hostname } from 'node:os'
 import { allReduce, joinRing, passAround, placeIn } from './ring.ts'
 
@@ -7,17 +7,17 @@ const node = process.env.SLURMD_NODENAME ?? process.env.PRACTICE_NODE ?? hostnam
 const place = placeIn(process.env)
 using ring = await joinRing({ ...place, folder, host: host === 'own' ? hostname() : host, node })
 
-// Both once without being timed: connections open their windows, functions are compiled.
+// A warm-up: the connections open their windows, and the functions are compiled.
 await passAround(ring, 200)
 const hopUs = await passAround(ring, Number(laps))
 
-/** Whole numbers, whose sums are exact whatever the order. */
+/** Whole numbers, whose sum is exact in any order. */
 const fill = () => Float64Array.from({ length: Number(length) }, (_, at) => (ring.rank + 1) * (at % 1000))
 const times: number[] = []
 let vector = fill()
 for (let round = 0; round < 6; round++) {
   vector = fill()
-  // Nobody begins before everybody is there.
+  // A barrier: no rank begins before all are ready.
   await passAround(ring, 2)
   const start = performance.now()
   await allReduce(ring, vector)

@@ -1,4 +1,4 @@
-"""The same as ranks.program.ts by Open MPI: ranks.py LAPS LENGTH; rank 0 prints what came out as JSON."""
+"""ranks.program.ts with Open MPI: ranks.py LAPS LENGTH. Rank 0 prints the results as JSON."""
 import json
 import sys
 import time

@@ -1,10 +1,12 @@
 /**
- * Ranks in a ring: N processes of one program, each with a TCP connection to the next one. That is enough for a reduction:
- * the vector is cut into N chunks, every rank adds its part to a chunk that passes by, and after N - 1 steps each rank
- * holds one finished chunk, which goes round once more. Every rank sends 2 (N - 1) / N of the vector, however many there
- * are (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
+ * Ranks in a ring: N processes of one program, each with a TCP connection to the next. That is enough for a reduction. The
+ * vector is cut into N chunks. Every rank adds its part to the chunk that passes by, and after N - 1 steps each rank holds
+ * one finished chunk, which then goes round once more. Every rank sends 2 (N - 1) / N of the vector, for any number of ranks
+ * (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
  *
- * The ranks find each other through the job's folder, which all nodes see: each writes where it listens into a file.
+ * The ranks find each other through the job's folder, which all nodes share: each writes its address into a file.
+ *
+ * This module is bundled for the nodes, which may have an old Node.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -18,7 +20,7 @@ export interface Place {
   size: number
 }
 
-/** The rank and the number of ranks, as the program that started this one says it. */
+/** Variables for the rank and the number of ranks, which the program that starts the ranks sets. */
 const sources = [
   ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'],
   ['PMI_RANK', 'PMI_SIZE'],
@@ -26,7 +28,7 @@ const sources = [
   ['SLURM_PROCID', 'SLURM_NTASKS'],
 ] as const
 
-/** @throws an Error when nothing in the environment says it */
+/** Reads this process's place from the environment. @throws an Error if no variable has it */
 export function placeIn(environment: NodeJS.ProcessEnv): Place {
   for (const [rankName, sizeName] of sources) {
     const [rank, size] = [Number(environment[rankName] ?? Number.NaN), Number(environment[sizeName] ?? Number.NaN)]
@@ -38,17 +40,17 @@ export function placeIn(environment: NodeJS.ProcessEnv): Place {
 interface Address {
   host: string
   port: number
-  /** Whoever connects must know it: the file is for this user's eyes only, the port is for everybody's. */
+  /** A secret that a connection has to begin with: any user can reach the port, but only this user can read the file. */
   token: string
   node: string
 }
 
 export interface JoinOptions extends Place {
-  /** A new folder of this launch, seen by all ranks. */
+  /** A new folder for this launch, which all ranks share. */
   folder: string
-  /** The address at which this rank can be reached by the others. */
+  /** The address at which the others can reach this rank. */
   host: string
-  /** The name of its node, for the others' information. */
+  /** The name of this rank's node, for the others' information. */
   node: string
   timeoutMs?: number
 }
@@ -56,19 +58,19 @@ export interface JoinOptions extends Place {
 export interface Ring extends Place, Disposable {
   /** The nodes of all ranks. */
   nodes: string[]
-  /** Sends to the next rank; the bytes must not change until the next call of `receive` has settled. */
+  /** Sends to the next rank. The bytes must not change until the next call of `receive` has settled. */
   send: (bytes: Uint8Array) => void
-  /** Fills the array with what the rank before sends. */
+  /** Fills the array with bytes from the previous rank. */
   receive: (into: Uint8Array) => Promise<void>
 }
 
-/** Takes this rank's place in the ring; fulfilled when both neighbours are connected. */
+/** Takes this rank's place in the ring. Fulfilled when both neighbours are connected. */
 export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_000 }: JoinOptions): Promise<Ring> {
   const deadline = performance.now() + timeoutMs
   const token = randomBytes(16).toString('hex')
   const server = createServer({ noDelay: true }).listen(0, host)
   const sockets = new Set<Socket>()
-  // Before anybody can know the address: a connection that nobody listens for is lost.
+  // Listens for connections before anybody knows the address.
   const before = admit(server, token, sockets)
   let left: Socket | undefined
   let next: Socket | undefined
@@ -85,7 +87,7 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
     const addresses = await Promise.all(
       Array.from({ length: size }, (_, other) => readAddress(join(folder, `${other}.json`), other, deadline)),
     )
-    // Whoever receives connects: that end of a connection can say where in memory the bytes are to be put.
+    // The receiver connects, because that end of a connection can choose where in memory the bytes go (onread).
     const previous = addresses[(rank + size - 1) % size] as Address
     const incoming = new Incoming()
     left = createConnection({ host: previous.host, port: previous.port, noDelay: true, onread: incoming })
@@ -116,13 +118,13 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
     left?.destroy()
     throw error
   } finally {
-    // Nobody else comes in, and who has said nothing or the wrong thing must not keep this process alive.
+    // Nobody else may connect. Connections without the token must not keep this process alive.
     server.close()
     for (const socket of sockets) if (socket !== next) socket.destroy()
   }
 }
 
-/** The first connection that begins with the token; all others are closed, at the latest by the one who keeps `sockets`. */
+/** Returns the first connection that begins with the token. Closes wrong ones; the caller closes the rest of `sockets`. */
 function admit(server: Server, token: string, sockets: Set<Socket>): Promise<Socket> {
   return new Promise((resolve) => {
     server.on('connection', (socket) => {
@@ -130,7 +132,7 @@ function admit(server: Server, token: string, sockets: Set<Socket>): Promise<Soc
       socket.on('error', () => {})
       socket.on('readable', function listen() {
         const said = socket.read(token.length) as Buffer | null
-        // What has ended before it has said enough is read as it is.
+        // Null means that more has to come. A connection that ends early gives what it has sent.
         if (said === null) return
         socket.off('readable', listen)
         if (said.length === token.length && timingSafeEqual(said, Buffer.from(token))) resolve(socket)
@@ -152,27 +154,27 @@ async function readAddress(file: string, rank: number, deadline: number): Promis
 }
 
 /**
- * What comes in on a connection: read by the system into the array that is being filled, without a copy in between. Only
- * what comes before anybody has asked for it is kept, and copied then.
+ * Incoming bytes of a connection. The system reads them straight into the array that is being filled, without a copy. Only
+ * bytes that arrive before they are asked for are kept, and copied later.
  */
 class Incoming implements OnReadOpts {
   readonly #early = Buffer.allocUnsafeSlow(65_536)
   readonly #kept: Buffer[] = []
-  #wanted: { into: Uint8Array; filled: number; done: PromiseWithResolvers<void> } | undefined
+  #wanted: { into: Uint8Array; filled: number; resolve: () => void; reject: (error: Error) => void } | undefined
   #ended: Error | undefined
 
   endWith(socket: Socket) {
     const end = (error?: Error) => {
       this.#ended ??= new Error('the rank before has gone', { cause: error })
-      this.#wanted?.done.reject(this.#ended)
+      this.#wanted?.reject(this.#ended)
     }
     socket.on('error', end).on('close', () => end())
   }
 
-  /** Where the next bytes go. */
+  /** The memory for the next bytes. */
   readonly buffer = (): Uint8Array => this.#wanted?.into.subarray(this.#wanted.filled) ?? this.#early
 
-  /** So many bytes have come into `buffer`. */
+  /** Called when bytes have arrived in `buffer`. */
   readonly callback = (length: number, buffer: Uint8Array): boolean => {
     if (buffer.buffer !== this.#early.buffer) this.#filled(length)
     else {
@@ -183,13 +185,13 @@ class Incoming implements OnReadOpts {
   }
 
   async fill(into: Uint8Array): Promise<void> {
-    // Nothing comes in for nothing.
+    // For an empty array no bytes will arrive.
     if (into.length === 0) return
-    const done = Promise.withResolvers<void>()
-    this.#wanted = { into, filled: 0, done }
-    this.#giveKept()
-    if (this.#wanted && this.#ended) done.reject(this.#ended)
-    await done.promise
+    await new Promise<void>((resolve, reject) => {
+      this.#wanted = { into, filled: 0, resolve, reject }
+      this.#giveKept()
+      if (this.#wanted && this.#ended) reject(this.#ended)
+    })
   }
 
   #giveKept() {
@@ -207,12 +209,12 @@ class Incoming implements OnReadOpts {
     if (!this.#wanted) return
     this.#wanted.filled += length
     if (this.#wanted.filled < this.#wanted.into.length) return
-    this.#wanted.done.resolve()
+    this.#wanted.resolve()
     this.#wanted = undefined
   }
 }
 
-/** A small message goes round the ring so many times. @returns microseconds from one rank to the next */
+/** Passes a small message round the ring `laps` times. Returns the microseconds from one rank to the next. */
 export async function passAround({ rank, size, send, receive }: Ring, laps: number): Promise<number> {
   const message = new Uint8Array(8)
   const start = performance.now()
@@ -224,7 +226,7 @@ export async function passAround({ rank, size, send, receive }: Ring, laps: numb
   return ((performance.now() - start) * 1000) / (laps * size)
 }
 
-/** The sum of all ranks' vectors, in place, on every rank. */
+/** Adds up all ranks' vectors. On every rank, the sum replaces the vector. */
 export async function allReduce({ rank, size, send, receive }: Ring, vector: Float64Array): Promise<void> {
   const bounds = Array.from({ length: size + 1 }, (_, at) => Math.floor((vector.length * at) / size))
   const chunk = (index: number) => {

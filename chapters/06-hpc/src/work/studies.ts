@@ -1,4 +1,4 @@
-/** The studies of the `array` example, and what is drawn of their results. */
+/** The client's half of the `array` example: prepares a study, and draws its result. */
 import { createHash } from 'node:crypto'
 import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
 import type { View } from '@repo/common/workloads/mandelbrot'
@@ -7,11 +7,11 @@ import { mostSimilar, symmetric } from '@repo/common/workloads/similarity'
 import { encode } from 'fast-png'
 import { type Study, scoresOf } from './study.ts'
 
-/** Three words in a row, as in chapter 3. */
+/** Words in a row, as in chapter 3. */
 const shingleSize = 3
 const wholeSet: View = { width: 1200, height: 800, iterations: 2000, centerX: -0.75, centerY: 0, zoom: 1.15 }
 
-/** Prepares a study on this machine: the shingles of all texts, or the frame of a picture. */
+/** Prepares a study: the shingles of all texts, or the section of the plane to draw. */
 export function prepareStudy(job: Study['job']): Study {
   if (job === 'mandelbrot') return { job, view: wholeSet }
   const texts = readDocuments().map(({ text }) => text)
@@ -19,14 +19,14 @@ export function prepareStudy(job: Study['job']): Study {
 }
 
 export interface Drawn {
-  /** What the JSON document says of it. */
+  /** For the example's JSON document. */
   result: Record<string, unknown>
-  /** The picture's file name and content. */
+  /** The file name and the content of the picture. */
   name: string
   content: string | Uint8Array
 }
 
-/** The whole of a study as a picture and in a few figures. */
+/** Draws the result of a whole study, and describes it in a few figures. */
 export function drawStudy(study: Study, whole: Uint8Array): Drawn {
   const sha256 = createHash('sha256').update(whole).digest('hex')
   if (study.job === 'mandelbrot') {

@@ -1,6 +1,8 @@
 /**
- * What an array of jobs works on: a study that is cut into tasks. Each task computes one part of it as bytes, and the
- * parts, one after the other, are the whole; so the whole is also what one task computes that is given everything.
+ * The nodes' half of the `array` example: a study that is cut into tasks. Each task computes one part of it as bytes. The
+ * parts, one after the other, are the whole result, which is also what a single task computes.
+ *
+ * This module is bundled for the nodes, so it imports only what they need.
  */
 import { setImmediate } from 'node:timers/promises'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
@@ -11,28 +13,28 @@ import { compareRows, comparisonOf, tableFor } from '@repo/common/workloads/simi
 export const studyNames = ['similarity', 'mandelbrot'] as const
 
 export type Study =
-  /** All pairs of some texts; the whole is their scores as Float64, first of text 0 with 1, 2, 3, …, then of 1 with 2, …. */
+  /** All pairs of some texts. The result is their scores as Float64: of text 0 with 1, 2, 3, …, then of text 1 with 2, …. */
   | { job: 'similarity'; sets: ShingleSets }
-  /** A picture; the whole is its pixels, three bytes each, row by row. */
+  /** A picture. The result is its pixels, three bytes each, row by row. */
   | { job: 'mandelbrot'; view: View }
 
-/** Of `size` things, those of one part of `parts`: `from` up to, and without, `to`. */
+/** One part of a number of parts, from 0. */
 export interface Part {
   part: number
   parts: number
 }
 
-/** Into how many parts it can be cut at most. */
+/** The largest number of parts into which a study can be cut. */
 export function partsAtMost(study: Study): number {
   return study.job === 'similarity' ? pairsOf(study.sets.sizes.length) : study.view.height
 }
 
-/** Computes one part. */
+/** Computes one part of a study. */
 export function computePart(study: Study, part: Part): Uint8Array {
   return study.job === 'similarity' ? comparePairs(study.sets, part) : drawRows(study.view, part)
 }
 
-/** Computes the whole on one thread, in steps, so that the signal is heard. */
+/** Computes a whole study on one thread, in steps, so that the signal can end it. */
 export async function computeWhole(study: Study, signal: AbortSignal) {
   const parts = Math.min(32, partsAtMost(study))
   const start = performance.now()
@@ -45,6 +47,7 @@ export async function computeWhole(study: Study, signal: AbortSignal) {
 }
 
 const pairsOf = (texts: number) => (texts * (texts - 1)) / 2
+/** The first and, exclusively, the last of `size` things that belong to a part. */
 const share = (size: number, { part, parts }: Part) => ({
   from: Math.floor((size * part) / parts),
   to: Math.floor((size * (part + 1)) / parts),
@@ -56,7 +59,7 @@ function comparePairs(sets: ShingleSets, part: Part): Uint8Array {
   const comparison = comparisonOf(sets)
   const contains = tableFor(sets)
   const scores = new Float64Array(to - from)
-  // Row a holds the pairs of a with every later text; `first` is the number of its first one.
+  // Row a holds the pairs of text a with all later texts; `first` is the number of the row's first pair.
   for (let a = 0, first = 0; first < to; first += texts - 1 - a, a++) {
     const columns = { from: Math.max(a + 1, a + 1 + from - first), to: Math.min(texts, a + 1 + to - first) }
     if (columns.from >= columns.to) continue
@@ -67,7 +70,7 @@ function comparePairs(sets: ShingleSets, part: Part): Uint8Array {
   return new Uint8Array(scores.buffer)
 }
 
-/** The scores of all pairs as `compareRows` leaves them, in a table of texts × texts. */
+/** The scores of all pairs in a table of texts × texts, as `compareRows` writes them. */
 export function scoresOf(whole: Uint8Array, texts: number): Float64Array<SharedArrayBuffer> {
   const inOrder = new Float64Array(whole.slice().buffer)
   const scores = new Float64Array(new SharedArrayBuffer(texts * texts * Float64Array.BYTES_PER_ELEMENT))
@@ -84,7 +87,7 @@ function drawRows(view: View, part: Part): Uint8Array {
   return picture.pixels.slice(from * view.width * 3, to * view.width * 3)
 }
 
-/** A study as files that travel to the cluster, by name. */
+/** Writes a study as files for the cluster, by name. */
 export function filesOf(study: Study): Record<string, Uint8Array | string> {
   if (study.job === 'mandelbrot') return { 'study.json': JSON.stringify(study) }
   const { sizes, offsets, shared, vocabulary } = study.sets
@@ -93,7 +96,7 @@ export function filesOf(study: Study): Record<string, Uint8Array | string> {
   return { 'study.json': JSON.stringify(description), 'sets.bin': numbers }
 }
 
-/** The study in such files. */
+/** Reads a study from such files. */
 export async function readStudy(read: (name: string) => Promise<Uint8Array>): Promise<Study> {
   const described = JSON.parse(Buffer.from(await read('study.json')).toString()) as
     | Extract<Study, { job: 'mandelbrot' }>

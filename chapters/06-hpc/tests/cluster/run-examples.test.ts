@@ -152,7 +152,11 @@ describe('a run of a thousand tasks', () => {
     await using folder = await temporaryFolder()
     await using cluster = await openCluster({ practice: { slots: 16 } })
     const array = Array.from({ length: 1_000 }, (_, task) => task)
-    const run = await createRun(join(folder.path, 'run'), cluster, { name: 'many', command: ['true'], array })
+    const run = await createRun(
+      cluster,
+      { name: 'many', command: ['true'], array },
+      { folder: join(folder.path, 'run') },
+    )
     await run.start()
     let polls = 0
     await run.follow({ onPoll: () => void polls++ })

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
+import { schedulerNames } from '@repo/practice-cluster/notation'
 import { describe, expect, it } from 'vitest'
-import { schedulerNames } from '../../src/scheduler/scheduler.ts'
 import { typeInto } from '../typed.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))

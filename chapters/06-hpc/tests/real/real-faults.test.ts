@@ -42,7 +42,7 @@ describeReal('a real cluster', need, () => {
     return stdout
   }
   async function startRun(folder: string, plan: Partial<Plan>, by = cluster): Promise<Run> {
-    const run = await createRun(folder, by, { name: 'job', command: ['sleep', '600'], ...plan }, { host: real.host })
+    const run = await createRun(by, { name: 'job', command: ['sleep', '600'], ...plan }, { folder })
     await run.start()
     return run
   }
@@ -123,7 +123,7 @@ describeReal('a real cluster', need, () => {
       const onChange = (change: string) => void changes.push(change)
       const own = stack.use(await openCluster({ ...ssh.options, scheduler, onChange }))
       const sleeps = { name: 'through', command: ['sleep', '3'], array: [0, 1, 2] }
-      const run = await createRun(join(folder, 'run'), own, sleeps, { host: real.host })
+      const run = await createRun(own, sleeps, { folder: join(folder, 'run') })
       await run.start()
       const following = run.follow({ everyMs: 20, signal: deadline() })
       await writeFile(join(folder, 'waits'), '')

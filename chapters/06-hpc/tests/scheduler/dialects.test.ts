@@ -1,12 +1,10 @@
 /** The dialects as functions: what they write, what they run, and how they read what the commands have printed. */
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { dagFile, htcondor, pollDag } from '../../src/scheduler/htcondor.ts'
 import { checkJob, type JobDescription, type SubmittedJob } from '../../src/scheduler/job.ts'
 import { pbs } from '../../src/scheduler/pbs.ts'
 import { dialectOf, readProbe } from '../../src/scheduler/probe.ts'
 import type { Dialect } from '../../src/scheduler/scheduler.ts'
-import { clockTime, readTaskRanges, taskRanges } from '../../src/scheduler/script.ts'
 import { slurm } from '../../src/scheduler/slurm.ts'
 import { torque } from '../../src/scheduler/torque.ts'
 
@@ -142,19 +140,6 @@ describe('what is written for', () => {
     expect(dagFile(nodes)).toBe(
       'JOB A A.sub\nJOB B B.sub\nJOB C C.sub\nJOB D D.sub\nPARENT A CHILD B\nPARENT A CHILD C\nPARENT B C CHILD D\n',
     )
-  })
-
-  it('each of them: a walltime of any length, and task numbers that come back as they were', () => {
-    expect([59, 60, 3600, 90_000].map(clockTime)).toEqual(['00:00:59', '00:01:00', '01:00:00', '25:00:00'])
-    const numbers = fc.uniqueArray(fc.nat(500), { minLength: 1 })
-    fc.assert(
-      fc.property(numbers, (tasks) => {
-        expect(readTaskRanges(taskRanges(tasks))).toEqual(tasks.toSorted((a, b) => a - b))
-      }),
-    )
-    expect(readTaskRanges('0-3,7%2')).toEqual([0, 1, 2, 3, 7])
-    expect(readTaskRanges('0-8:4')).toEqual([0, 4, 8])
-    expect(['', 'a', '1-', '0-9:0'].map(readTaskRanges)).toEqual([undefined, undefined, undefined, undefined])
   })
 
   it.each([

@@ -11,11 +11,13 @@ import { startProxy } from '@repo/common/servers/proxy'
 import { processesWith, until } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { findOpenSsh, installOpenSsh, makeKey, type OpenSsh, startOpenSsh } from '../../src/real/open-ssh.ts'
 import { type Connection, connect } from '../../src/ssh/connection.ts'
 import { fingerprint } from '../../src/ssh/known-hosts.ts'
 import { hostileArgument, printArguments } from '../hostile.ts'
+
+afterEach(() => vi.unstubAllEnvs())
 
 const execute = promisify(execFile)
 const openSsh = { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }
@@ -131,7 +133,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
     })
 
     it('give a shell a terminal', async () => {
-      await using shell = await connection.shell({ terminal: { columns: 71, rows: 13 } })
+      await using shell = await connection.start(['sh'], { terminal: { columns: 71, rows: 13 } })
       let shown = ''
       shell.stdout.on('data', (data) => {
         shown += data
@@ -180,6 +182,21 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(known.stdout).toContain(key.toString('base64'))
     })
 
+    it('cannot be looked up without ssh-keygen, and then only the one that was named is accepted', async () => {
+      const key = Buffer.from((await readFile(server.knownHostsFile, 'utf8')).split(' ')[2] ?? '', 'base64')
+      const before = await readFile(server.knownHostsFile, 'utf8')
+      await using folder = await temporaryFolder()
+      vi.stubEnv('PATH', folder.path)
+      const refused = await refusal(connect(server.options))
+      expect(refused).toContain(`the host key cannot be looked up: it shows ssh-ed25519 ${fingerprint(key)}; `)
+      expect(refused).toContain('the program ssh-keygen is missing: sudo apt-get install openssh-client')
+      await (await connect({ ...server.options, acceptNewHost: fingerprint(key) }))[Symbol.asyncDispose]()
+      await (await connect({ ...server.options, knownHostsFile: false, acceptNewHost: fingerprint(key) }))[
+        Symbol.asyncDispose
+      ]()
+      expect(await readFile(server.knownHostsFile, 'utf8')).toBe(before)
+    })
+
     it('must not have changed, and not be revoked', async () => {
       await using folder = await temporaryFolder()
       const knownHostsFile = join(folder.path, 'known_hosts')
@@ -211,7 +228,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(message).toMatch(
         `${connection.name}: the host does not let ${server.user} in; tried ${wrong} (ssh-ed25519 SHA256:`,
       )
-      expect(message).toContain(`${join(folder.path, 'missing')} (there is none)`)
+      expect(message).toContain(`${join(folder.path, 'missing')} (missing)`)
       expect(await refusal(connect({ ...server.options, user: 'no-such-user' }))).toContain(
         'does not let no-such-user in',
       )
@@ -222,6 +239,19 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await refusal(connect({ ...server.options, identityFile: notAKey }))).toContain(
         'no private key that can be read',
       )
+    })
+
+    it('is let in by the last of some keys, though the host has little patience and one is named twice', async () => {
+      await using strict = await startOpenSsh({ settings: { MaxAuthTries: '2' } })
+      await using folder = await temporaryFolder()
+      const wrong = join(folder.path, 'wrong')
+      await makeKey(wrong)
+      const configFile = join(folder.path, 'config')
+      const own = `HostName 127.0.0.1\nPort ${strict.port}\nUserKnownHostsFile ${strict.knownHostsFile}\nIdentityAgent none`
+      const twice = `Host a\n  IdentityFile ${wrong}\nHost *\n  IdentityFile ${wrong}\n  IdentityFile ${strict.identityFile}\n`
+      await writeFile(configFile, `${twice}${own}\n`)
+      await using client = await connect({ host: 'a', configFile })
+      expect(await client.output(['echo', 'in'])).toBe('in\n')
     })
 
     it('opens a key by its passphrase, which is never shown', async () => {
@@ -269,6 +299,8 @@ describeReal('a connection to a real sshd', openSsh, () => {
         const configFile = join(folder.path, 'config')
         await writeFile(configFile, 'IdentitiesOnly yes\n')
         await (await connect({ ...options, configFile }))[Symbol.asyncDispose]()
+        // A public key may be named instead of the private one, which only the agent has.
+        await (await connect({ ...options, configFile, identityFile: `${locked}.pub` }))[Symbol.asyncDispose]()
       }
       expect(await refusal(connect({ ...server.options, identityFile: [], agent: socket }))).toContain('the agent at')
     })
@@ -311,6 +343,10 @@ describeReal('a connection to a real sshd', openSsh, () => {
     await writeFile(configFile, (await readFile(configFile, 'utf8')).replace(String(gate.port), String(proxy.port)))
     proxy.refuse()
     expect(await refusal(connect({ host: 'inner', configFile }))).toContain(`127.0.0.1:${proxy.port}: no connection`)
+    proxy.heal()
+    proxy.block()
+    const late = await refusal(connect({ host: 'inner', configFile, connectTimeoutMs: 300 }))
+    expect(late).toContain('no answer within 0.3 s')
   })
 
   it('says what stands in the way of a connection', async () => {

@@ -6,11 +6,12 @@ import { promisify } from 'node:util'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
 import ssh2 from 'ssh2'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { findOpenSsh, installOpenSsh, makeKey } from '../../src/real/open-ssh.ts'
 import { addKnownHost, fingerprint, KnownHosts, knownHostsLine, typeOf } from '../../src/ssh/known-hosts.ts'
 
 const execute = promisify(execFile)
+const openSsh = { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }
 
 function newKey(): Buffer {
   const { publicKey } = generateKeyPairSync('ed25519')
@@ -22,14 +23,17 @@ const key = newKey()
 const other = newKey()
 const line = (hosts: string, own = key) => `${hosts} ssh-ed25519 ${own.toString('base64')}\n`
 
-async function check(text: string, host = 'cluster', port = 22) {
+async function check(text: string, { host = 'cluster', port = 22, alias = undefined as string | undefined } = {}) {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'known_hosts')
   await writeFile(file, text)
-  return (await KnownHosts.read([file, join(folder.path, 'missing')])).check(host, port, key).verdict
+  const known = await KnownHosts.search([file, join(folder.path, 'missing')], host, port, alias)
+  return known.check(key).verdict
 }
 
-describe('KnownHosts', () => {
+afterEach(() => vi.unstubAllEnvs())
+
+describeReal('KnownHosts', openSsh, () => {
   it.each([
     ['cluster', 'known'],
     ['other,cluster,10.0.0.1', 'known'],
@@ -44,26 +48,40 @@ describe('KnownHosts', () => {
     expect(await check(line(hosts))).toBe(verdict)
   })
 
-  it('tells ports apart', async () => {
-    expect(await check(line('[cluster]:2222'), 'cluster', 2222)).toBe('known')
-    expect(await check(line('cluster'), 'cluster', 2222)).toBe('unknown')
+  it('tells ports apart, and like ssh takes the same key without a port', async () => {
+    const at2222 = { port: 2222 }
+    expect(await check(line('[cluster]:2222'), at2222)).toBe('known')
+    expect(await check(line('[cluster]:2223'), at2222)).toBe('unknown')
+    expect(await check(line('cluster'), at2222)).toBe('known')
+    expect(await check(line('cluster', other), at2222)).toBe('unknown')
+    expect(await check(line('@revoked cluster'), at2222)).toBe('revoked')
+    expect(await check(line('cluster') + line('[cluster]:2222', other), at2222)).toBe('changed')
+  })
+
+  it('looks for an alias instead of the host', async () => {
+    expect(await check(line('gate'), { alias: 'gate', port: 2222 })).toBe('known')
+    expect(await check(line('cluster'), { alias: 'gate' })).toBe('unknown')
   })
 
   it('knows a changed key, also one of another type, and one of several', async () => {
     expect(await check(line('cluster', other))).toBe('changed')
-    expect(await check('cluster ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQ==\n')).toBe('changed')
     expect(await check(line('cluster', other) + line('cluster'))).toBe('known')
+    await using folder = await temporaryFolder()
+    await makeKey(join(folder.path, 'key'), { type: 'rsa' })
+    const [, rsa = ''] = (await readFile(join(folder.path, 'key.pub'), 'utf8')).split(' ')
+    expect(await check(`cluster ssh-rsa ${rsa}\n`)).toBe('changed')
   })
 
-  it('refuses a revoked key also beside a line that knows it', async () => {
+  it('refuses a revoked key even beside a line that knows it', async () => {
     expect(await check(line('cluster') + line('@revoked *'))).toBe('revoked')
     expect(await check(line('@revoked *'))).toBe('revoked')
     expect(await check(line('@revoked *', other) + line('cluster'))).toBe('known')
     expect(await check(line('@revoked elsewhere') + line('cluster'))).toBe('known')
   })
 
-  it('skips comments, broken lines and authorities whose certificates it cannot check', async () => {
-    const text = `# ${line('cluster')}\n\ncluster\ncluster ssh-ed25519\n|1|x\n|2|a|b ssh-ed25519 AAAA\n`
+  it('skips comments, broken lines, lines of SSH 1, and authorities whose certificates it cannot check', async () => {
+    const ssh1 = `cluster 1024 35 ${'1350664108659952233496'.repeat(10)} old@host\n`
+    const text = `# ${line('cluster')}\n\ncluster\ncluster ssh-ed25519\n|1|x\n|2|a|b ssh-ed25519 AAAA\n${ssh1}`
     expect(await check(text)).toBe('unknown')
     expect(await check(line('@cert-authority cluster'))).toBe('unknown')
   })
@@ -74,39 +92,49 @@ describe('KnownHosts', () => {
     await addKnownHost(file, line('a').trimEnd())
     await addKnownHost(file, knownHostsLine('cluster', 2222, key))
     expect(await readFile(file, 'utf8')).toBe(line('a') + line('[cluster]:2222'))
+    expect(knownHostsLine('cluster', 2222, key, 'gate')).toBe(line('gate'))
     if (process.platform !== 'win32') expect((await stat(file)).mode & 0o777).toBe(0o600)
-    expect((await KnownHosts.read([file])).typesFor('cluster', 2222)).toEqual(['ssh-ed25519'])
+    expect((await KnownHosts.search([file], 'cluster', 2222)).types).toEqual(['ssh-ed25519'])
   })
 
-  it('says which file it cannot read', async () => {
+  it.each(['ed25519', 'ecdsa', 'rsa'])('finds hashed names of a key of type %s, with its fingerprint', async (type) => {
     await using folder = await temporaryFolder()
-    await expect(KnownHosts.read([folder.path])).rejects.toThrow(`${folder.path} cannot be read`)
+    const path = join(folder.path, 'key')
+    await makeKey(path, { type })
+    const parsed = ssh2.utils.parseKey(await readFile(`${path}.pub`))
+    if (parsed instanceof Error) throw parsed
+    const own = parsed.getPublicSSH()
+    const file = join(folder.path, 'known_hosts')
+    await writeFile(file, knownHostsLine('cluster', 22, own) + knownHostsLine('elsewhere', 2222, own))
+    await execute('ssh-keygen', ['-H', '-f', file])
+    expect(await readFile(file, 'utf8')).not.toContain('cluster')
+
+    const known = await KnownHosts.search([file], 'cluster', 22)
+    expect(known.check(own).verdict).toBe('known')
+    expect(known.check(key).verdict).toBe('changed')
+    expect(known.types).toEqual([typeOf(own)])
+    expect((await KnownHosts.search([file], 'elsewhere', 2222)).check(own).verdict).toBe('known')
+    expect((await KnownHosts.search([file], 'elsewhere', 2223)).check(own).verdict).toBe('unknown')
+    const { stdout: shown } = await execute('ssh-keygen', ['-l', '-f', `${path}.pub`])
+    expect(shown).toContain(` ${fingerprint(own)} `)
   })
 })
 
-describeReal('as OpenSSH writes them', { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }, () => {
-  it.each(['ed25519', 'ecdsa', 'rsa'])(
-    'reads hashed names and shows the same fingerprint of a key of type %s',
-    async (type) => {
-      await using folder = await temporaryFolder()
-      const path = join(folder.path, 'key')
-      await makeKey(path, { type })
-      const parsed = ssh2.utils.parseKey(await readFile(`${path}.pub`))
-      if (parsed instanceof Error) throw parsed
-      const own = parsed.getPublicSSH()
-      const file = join(folder.path, 'known_hosts')
-      await writeFile(file, knownHostsLine('cluster', 22, own) + knownHostsLine('cluster', 2222, own))
-      await execute('ssh-keygen', ['-H', '-f', file])
-      expect(await readFile(file, 'utf8')).not.toContain('cluster')
+describe('KnownHosts', () => {
+  it('says which file it cannot read', async () => {
+    await using folder = await temporaryFolder()
+    await expect(KnownHosts.search([folder.path], 'cluster', 22)).rejects.toThrow(`${folder.path} cannot be read`)
+  })
 
-      const known = await KnownHosts.read([file])
-      expect(known.check('cluster', 22, own).verdict).toBe('known')
-      expect(known.check('cluster', 2222, own).verdict).toBe('known')
-      expect(known.check('cluster', 2223, own).verdict).toBe('unknown')
-      expect(known.check('cluster', 22, key).verdict).toBe('changed')
-      expect(known.typesFor('cluster', 22)).toEqual([typeOf(own)])
-      const { stdout: shown } = await execute('ssh-keygen', ['-l', '-f', `${path}.pub`])
-      expect(shown).toContain(` ${fingerprint(own)} `)
-    },
-  )
+  it('says that ssh-keygen is missing, unless there is nothing to search', async () => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'known_hosts')
+    vi.stubEnv('PATH', folder.path)
+    expect((await KnownHosts.search([file], 'cluster', 22)).check(key)).toEqual({ verdict: 'unknown' })
+    await writeFile(file, line('cluster'))
+    expect((await KnownHosts.search([file], 'cluster', 22)).check(key)).toEqual({
+      verdict: 'not searched',
+      why: 'the program ssh-keygen is missing: sudo apt-get install openssh-client',
+    })
+  })
 })

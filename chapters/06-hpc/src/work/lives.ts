@@ -1,12 +1,12 @@
-/** The lives of a job that was stopped and begun again, beside one in one go: in figures, and as a picture. */
+/** The lives of a job that was stopped and submitted again, beside a job in one go: in figures and as a picture. */
 import { linePlot } from '@repo/common/output/plots'
 import type { CollatzState } from './collatz.ts'
 
-/** When the first of them began, in ms since 1970. */
+/** When the first life of these jobs began, in ms since 1970. */
 const beginOf = (...states: CollatzState[]) =>
   Math.min(...states.flatMap(({ lives }) => lives.map(({ startedAt }) => startedAt)))
 
-/** The lives of the first, in ms from the beginning of both, and how long it waited between them. */
+/** The first job's lives, in ms from the beginning of both jobs, and how long it waited between its lives. */
 export function livesOf(limited: CollatzState, whole: CollatzState) {
   const begin = beginOf(limited, whole)
   const lives = limited.lives.map(({ from, to, startedAt, endedAt }) => ({
@@ -22,7 +22,7 @@ export function livesOf(limited: CollatzState, whole: CollatzState) {
   return { lives, idleMs }
 }
 
-/** How far both jobs were at which time. */
+/** Draws how far both jobs were at each time. Returns SVG text. */
 export function drawLives(limited: CollatzState, whole: CollatzState): string {
   const begin = beginOf(limited, whole)
   const points = ({ lives }: CollatzState) =>

@@ -1,17 +1,12 @@
-/** The practice cluster: it runs jobs as the real ones do, each dialect sees the same, and things go wrong on demand. */
-import { execFile } from 'node:child_process'
+/** Every dialect on the practice cluster: jobs run and end as they should, and faults are switched on. */
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { until } from '@repo/common/testing/testing'
-import { describeReal } from '@repo/common/testing/vitest'
 import type { PracticeCluster } from '@repo/practice-cluster/cluster'
+import { schedulerNames } from '@repo/practice-cluster/notation'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, type ClusterOptions, openCluster } from '../../src/cluster/cluster.ts'
-import { installOpenSsh } from '../../src/real/open-ssh.ts'
 import { hasEnded, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
-import { schedulerNames } from '../../src/scheduler/scheduler.ts'
-import { findPrograms } from '../../src/ways/programs.ts'
 
 const windows = process.platform === 'win32'
 let jobNumber = 0
@@ -226,45 +221,5 @@ describe.skipIf(windows)('a practice cluster', () => {
     const { connection, home } = opened.cluster
     await expect(connection.writeFile(join(home, 'large'), Buffer.alloc(200_000))).rejects.toThrow(/quota/)
     await expect(stat(join(home, 'large'))).rejects.toThrow('ENOENT')
-  })
-
-  it('refuses what is more than its user may have in the queue', async () => {
-    await using opened = await open({ practice: { mostJobs: 1 } })
-    await opened.submit({ hold: true })
-    await expect(opened.submit({})).rejects.toThrow('QOSMaxSubmitJobPerUserLimit')
-  })
-
-  it('starts the ranks of a parallel program', async () => {
-    await using opened = await open({ scheduler: 'slurm' })
-    const resources = { nodes: 2, ranksPerNode: 2, cores: 2 }
-    const command = ['srun', 'sh', '-c', 'echo "$SLURM_PROCID of $SLURM_NTASKS on $SLURMD_NODENAME"']
-    const job = await opened.submit({ command, resources })
-    expect(await opened.ended(job)).toMatchObject([{ state: 'completed', node: 'n[1-2]' }])
-    const lines = (await readFile(join(job.folder, `${job.name}.out`), 'utf8')).trim().split('\n').sort()
-    expect(lines).toEqual(['0 of 4 on n1', '1 of 4 on n1', '2 of 4 on n2', '3 of 4 on n2'])
-  })
-
-  it('lets nobody in with another key, or as another user', async () => {
-    await using opened = await open()
-    await using other = await open()
-    const { host, port, knownHostsFile, identityFile } = opened.practice
-    const strange = { host, port, knownHostsFile, agent: false, configFile: false } as const
-    await expect(
-      openCluster({ ...strange, user: 'practice', identityFile: other.practice.identityFile }),
-    ).rejects.toThrow(/does not let (practice|root) in/)
-    await expect(openCluster({ ...strange, user: 'root', identityFile })).rejects.toThrow(
-      /does not let (practice|root) in/,
-    )
-  })
-})
-
-const scp = { name: 'scp', found: (await findPrograms('scp')).has('scp'), install: installOpenSsh }
-describeReal('OpenSSH’s own scp', scp, () => {
-  it('serves files to it, and it ends with 0', async () => {
-    await using opened = await open()
-    const { host, port, user, home, knownHostsFile, identityFile } = opened.practice
-    const options = ['-F', 'none', '-i', identityFile, '-o', `UserKnownHostsFile=${knownHostsFile}`, '-P', String(port)]
-    await promisify(execFile)('scp', [...options, knownHostsFile, `${user}@${host}:copied`], { timeout: 20_000 })
-    expect(await readFile(join(home, 'copied'), 'utf8')).toBe(await readFile(knownHostsFile, 'utf8'))
   })
 })
