@@ -185,9 +185,7 @@ export default example(import.meta, {
       : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once`,
 })
 
-/**
- * Uploads and downloads a file of 32 MB. Each time the link breaks half way and heals, and the transfer starts anew.
- */
+/** Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer starts anew. */
 async function transferOverBrokenLink(link: SlowLink, target: { bucket: string; key: string }, signal: AbortSignal) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path

@@ -54,8 +54,8 @@ describe('s3', () => {
 })
 
 describe('spot', () => {
-  it('puts jobs back when it is told, and not when it is not', async () => {
-    // More time than a busy machine keeps the worker from asking.
+  it('puts jobs back only when it heeds the notice', async () => {
+    // Long enough for a worker on a busy machine to poll.
     const run = await start('spot', '--quick', '--json', '--notice', '30', '--repeat', '8')
     expect(run.code).toBe(0)
     const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()

@@ -28,7 +28,7 @@ describe('a queue', () => {
     expect(received.sort((a, b) => a.at - b.at)).toEqual(values)
   })
 
-  it('hands a message that failed to the dead letters after three tries', async () => {
+  it('moves a message to the dead letters after three failed tries', async () => {
     await using queues = await makeQueues(cloud.sqs, { tries: 3 })
     const { jobs, dead } = queues.urls
     await send(cloud.sqs, jobs, 'poison')
@@ -48,7 +48,7 @@ describe('a queue', () => {
     expect(seen.filter((value) => value === 'good')).toHaveLength(1)
   })
 
-  it('has a message to itself as long as it works, though that takes longer than the visibility timeout', async () => {
+  it('keeps a message hidden while its work takes longer than the visibility timeout', async () => {
     await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 6 })
     const { jobs } = queues.urls
     await send(cloud.sqs, jobs, 'slow')
@@ -64,11 +64,11 @@ describe('a queue', () => {
         },
       { step: 'initialize' },
     )
-    // Two consumers: the other one would get it if it came back.
+    // If the message came back, the second consumer would get it.
     const options = { leave: leave.signal, visibilitySeconds: 6, concurrency: 2 }
     const consuming = consume<string>(counting, jobs, options, async () => {
       deliveries++
-      // Each a third of the timeout after the one before.
+      // One claim follows another after a third of the timeout.
       await until(() => claims >= 4, { timeoutMs: 60_000 })
       done.resolve()
     })

@@ -29,9 +29,7 @@ export interface DaemonOptions {
   signal: AbortSignal
 }
 
-/**
- * How many messages the application gets at once: Beanstalk's "HTTP connections". A request can ask for ten at most.
- */
+/** How many messages the application gets at once: Beanstalk's "HTTP connections". A request asks for ten at most. */
 const connections = 10
 
 /**

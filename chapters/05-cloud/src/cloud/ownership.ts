@@ -10,7 +10,7 @@ export const tagValue = 'distributed-computing-with-typescript'
 /** The tag's value on resources of the CloudFormation stack, which only CloudFormation may remove. */
 export const stackTagValue = `${tagValue}-stack`
 
-/** How the names begin that the chapter's programs give. */
+/** The beginning of all names that the chapter's programs give. */
 export const ownPrefix = 'distributed-computing-'
 
 /** A new name. It is random because all accounts of a cloud share one set of bucket names. */

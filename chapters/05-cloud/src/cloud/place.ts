@@ -1,7 +1,7 @@
 /**
  * Where buckets, queues and machines are: in a cloud that we started on this machine, behind an endpoint, or at
- * Amazon's. A place is plain data, so a program can hand it to its workers. The programs are the same everywhere; only
- * the place that their clients are given differs.
+ * Amazon's. The programs are the same everywhere; only the place of their clients differs. A place is plain data, so a
+ * program can hand it to its workers.
  */
 import { UsageError } from '@repo/common/example/usage'
 import { maskPasswords } from '@repo/common/output/secrets'
@@ -17,7 +17,7 @@ export interface Place {
   kind: 'practice' | 'moto' | 'endpoint' | 'aws'
   /** Where requests go. Undefined for Amazon, where each service and region has its own address. */
   url?: string | undefined
-  /** Where it is undefined, the SDK takes AWS_REGION or its configuration. */
+  /** When undefined, the SDK uses AWS_REGION or its configuration. */
   region?: string | undefined
   /** Set only for servers that we started ourselves. Everywhere else the SDK finds the credentials. */
   credentials?: Credentials | undefined
@@ -38,7 +38,7 @@ export function nameOf({ kind, url = '' }: Place): string {
   return kind === 'practice' ? 'the practice cloud on this machine' : `the cloud at ${maskPasswords(url)}`
 }
 
-/** Whether resources created there cost money. True also where AWS_ENDPOINT_URL names one of Amazon's addresses. */
+/** Whether resources created there cost money. Also true when AWS_ENDPOINT_URL names one of Amazon's addresses. */
 export function isAmazon({ kind, url }: Place): boolean {
   return kind === 'aws' || /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(URL.parse(url ?? '')?.hostname ?? '')
 }
@@ -57,7 +57,7 @@ export function placesForWorkers(places: Places): Record<string, string> {
 }
 
 /**
- * The places that were handed over by the program that started this one.
+ * The places that this program got from the one that started it.
  *
  * @throws UsageError when there are none
  */

@@ -1,7 +1,7 @@
 /** For servers that need their ports before they start. */
 const attempts = 3
 
-/** Starts something on free ports, and once more on others when another program was faster. */
+/** Starts something on free ports, and tries again on others when another program was faster. */
 export async function onFreePorts<Result>(start: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {

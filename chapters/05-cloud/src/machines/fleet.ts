@@ -2,24 +2,26 @@
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Cloud } from '../cloud/clients.ts'
 import { isAmazon, type Place } from '../cloud/place.ts'
+import type { InstanceType } from '../cloud/prices.ts'
 import { userDataOf } from './ec2.ts'
 import { bootedHere, ec2Machines, listedMachines, type Machines } from './machines.ts'
-import {
-  machineClients,
-  type PrepareOptions,
-  type ProgramOptions,
-  prepareInstances,
-  programUserData,
-} from './resources.ts'
+import { machineClients, prepareInstances, programUserData } from './resources.ts'
+import type { Permission } from './roles.ts'
 
-export interface FleetOptions
-  extends Omit<PrepareOptions, 'permissions'>,
-    Omit<ProgramOptions, 's3' | 'endsAfterMinutes'> {
+export interface FleetOptions {
   cloud: Cloud
-  /** After how many minutes each instance ends by itself. */
-  minutes: number
+  /** The bucket that the program is fetched from. */
+  bucket: string
+  /** The TypeScript program that each machine runs. */
+  program: URL
+  environment: Record<string, string>
   /** What the program may do, and the same for the reader, as in "may read its bucket". */
-  role: { permissions: PrepareOptions['permissions']; inWords: string }
+  role: { permissions: Permission[]; inWords: string }
+  type: InstanceType
+  /** Minutes after which each instance ends by itself. */
+  minutes: number
+  /** The only addresses that may log in, as `203.0.113.7/32`. When undefined, nobody may. */
+  sshFrom?: string | undefined
   signal: AbortSignal
   /** Called for each thing that was created. */
   onStep?: (what: string, result: string) => void

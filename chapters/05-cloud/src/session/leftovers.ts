@@ -1,4 +1,4 @@
-/** Finds and removes what the chapter's programs have left in a cloud. Its tag, or the form of its name, tells. */
+/** Finds and removes what the chapter's programs have left in a cloud, recognised by its tag or its name. */
 import { beanstalkClient, deleteApplication, environmentsOf, leftApplications } from '../beanstalk/amazon.ts'
 import { waitForEnd } from '../beanstalk/platform.ts'
 import type { Cloud } from '../cloud/clients.ts'

@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** The data that was sent or received differs from the data that was meant: the checksums differ. */
+/** Data was damaged on its way to or from the store: the checksums differ. */
 export class DamagedError extends Error {
   override name = 'DamagedError'
 }
@@ -35,7 +35,7 @@ export function md5OfParts(etags: string[]): string {
   return `${md5Of(joined)}-${etags.length}`
 }
 
-/** @throws DamagedError when the checksum we computed is not the one that the store has; ETags may stand in quotes */
+/** Throws a DamagedError unless the store has the checksum that we computed. ETags may stand in quotes. */
 export function requireSame(computed: string, received: string, what: string): void {
   const stored = received.replaceAll('"', '')
   if (stored === computed) return

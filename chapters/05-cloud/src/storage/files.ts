@@ -98,7 +98,7 @@ async function sendMissing(
 /**
  * Gives up the interrupted upload of a file: the store forgets its parts.
  *
- * @returns whether there was one
+ * @returns whether there was one to give up
  */
 export async function discardUpload(s3: S3Client, path: string): Promise<boolean> {
   const journal = await readJournal(path)
@@ -216,7 +216,7 @@ export async function downloadFile(
   }
 }
 
-/** The file that holds a download until it is complete. Each version of an object has its own ETag, and so its own. */
+/** The file that holds a download until it is complete. Each version of an object has its own ETag and file. */
 export function partialOf(path: string, etag: string): string {
   return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
 }

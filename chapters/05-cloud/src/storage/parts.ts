@@ -61,10 +61,7 @@ export interface StoredPart {
 /** Fills a buffer with the next part, and returns its number and length, or undefined when there are no more parts. */
 export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: number } | undefined>
 
-/**
- * Bytes in a part; the last may be smaller. S3 takes no smaller ones. It is enough to be fast, and several fit in
- * memory.
- */
+/** Bytes in a part; a last part may be smaller. S3 takes no less. It is fast enough, and several fit in memory. */
 export const partSize = 5 << 20
 /** S3's limit. */
 const mostParts = 10_000

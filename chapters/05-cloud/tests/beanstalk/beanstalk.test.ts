@@ -47,7 +47,7 @@ const text = 'One fish two fish\nred fish blue fish '.repeat(3_000)
 const log = () => {}
 
 describe('parts of a text', () => {
-  it('are the text, and no word is in two of them', () => {
+  it('make up the text, and cut no word in two', () => {
     const texts = fc.array(fc.constantFrom('a', 'word', ' ', '\n', "don't", 'x'.repeat(7_000)), { maxLength: 60 })
     fc.assert(
       fc.property(texts, (pieces) => {
@@ -94,7 +94,7 @@ describe('the worker tier', () => {
     expect((await app.request('/', { method: 'POST', body })).status).toBe(400)
   })
 
-  it('answers 404 where the part is missing, and 500 where the bucket is', async () => {
+  it('answers 404 when the part is missing, and 500 when the bucket is', async () => {
     const lines: string[] = []
     const body = JSON.stringify({ id: '00000000-0000-4000-8000-000000000000', part: 0 })
     const post = (name: string) =>
@@ -116,7 +116,7 @@ describe('the web tier', () => {
     expect(await (await ask('/version')).json()).toEqual({ version: '7' })
   })
 
-  it('takes a text, says where its state is, and how far it is', async () => {
+  it('takes a text, and says where to ask and how far it is', async () => {
     await using queues = await makeQueues(cloud.sqs)
     const response = await ask('/texts', { method: 'POST', body: 'a b a' }, queues.urls)
     const status = (await response.json()) as TextStatus
@@ -134,7 +134,7 @@ describe('the web tier', () => {
 })
 
 describe('the daemon', () => {
-  /** A server that keeps every request and answers as it is told. */
+  /** A server that records every request and answers with the status from `answer`. */
   async function server(answer: (body: string, deliveries: number) => number) {
     const requests: { body: string; headers: Record<string, unknown>; status: number }[] = []
     const listener = createServer(async (request, response) => {
@@ -170,7 +170,7 @@ describe('the daemon', () => {
     return { running, [Symbol.asyncDispose]: dispose }
   }
 
-  it('posts each message with what Beanstalk says about it, and deletes it after 200', async () => {
+  it("posts each message with Beanstalk's headers, and deletes it after 200", async () => {
     await using queues = await makeQueues(cloud.sqs)
     await using application = await server(() => 200)
     for (let at = 0; at < 15; at++) await send(cloud.sqs, queues.urls.jobs, { at })
@@ -193,7 +193,7 @@ describe('the daemon', () => {
     })
   })
 
-  it('has a message come again after every other answer, and set aside when that goes on', async () => {
+  it('lets a message come again after any other answer, and at last go to the dead letters', async () => {
     await using queues = await makeQueues(cloud.sqs, { tries: 3 })
     await using application = await server((body, deliveries) => (body === '"poison"' || deliveries < 2 ? 500 : 200))
     await send(cloud.sqs, queues.urls.jobs, 'good')
@@ -207,14 +207,14 @@ describe('the daemon', () => {
     expect(application.requests.map(({ headers }) => headers['x-aws-sqsd-receive-count'])).toContain('3')
   })
 
-  it('waits for an application that is not there, and gives up one that does not answer', async () => {
+  it('retries when the application does not listen, and when it does not answer', async () => {
     await using queues = await makeQueues(cloud.sqs, { tries: 2 })
     const answers: unknown[] = []
     const onDelivery = (_: string, answer: number | Error) => answers.push(answer)
     await send(cloud.sqs, queues.urls.jobs, 1)
     await using _ = await daemon(queues.urls.jobs, 'http://127.0.0.1:1/', { onDelivery })
     await receiveAll(cloud.sqs, queues.urls.dead, signal()).next()
-    // The last is told after its message has gone.
+    // The last call comes after its message is gone.
     await until(() => answers.length === 2)
     expect(answers).toEqual([expect.any(Error), expect.any(Error)])
 
@@ -231,7 +231,7 @@ describe('the daemon', () => {
     expect((await receiveAll(cloud.sqs, other.urls.dead, signal()).next()).value).toBe(1)
   })
 
-  it('fails where the queue does', async () => {
+  it('fails when the queue does', async () => {
     const { running } = await daemon(`${cloud.places.queues.url}/000000000000/no-such-queue`, 'http://127.0.0.1:1/')
     await expect(running).rejects.toThrow(/ReceiveMessage of no-such-queue/)
   })
@@ -318,7 +318,7 @@ describe('processes as a platform', () => {
 })
 
 describeReal('Elastic Beanstalk', { name: 'moto', found: await findMoto(), install: installMoto }, () => {
-  it('takes bundles, versions and environments, and gives them back: nothing is left', async () => {
+  it('takes bundles, versions and environments, and leaves nothing behind', async () => {
     await using cloud = await openCloud({ machines: true })
     const place = cloud.places.machines ?? cloud.places.storage
     const bucket = (await temporaryBucket(cloud.s3)).name
@@ -363,7 +363,7 @@ describeReal('Elastic Beanstalk', { name: 'moto', found: await findMoto(), insta
     expect(rest).toEqual({ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] })
   })
 
-  it('refuses a version whose bundle is not there, and is cleaned up after a killed program', async () => {
+  it('refuses a version without its bundle, and is cleaned up after a killed program', async () => {
     await using cloud = await openCloud({ machines: true })
     const place = cloud.places.machines ?? cloud.places.storage
     using beanstalk = beanstalkClient(place)

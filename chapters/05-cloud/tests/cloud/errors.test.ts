@@ -24,7 +24,7 @@ const get = (Key: string) => new GetObjectCommand({ Bucket: bucket, Key })
 const put = (Key: string) => new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' })
 
 describe('one clear line says', () => {
-  it('that nobody listens', async () => {
+  it('that nothing listens', async () => {
     const url = 'http://127.0.0.1:1'
     const client = s3Client({ ...place, url }, { maxAttempts: 2 })
     expect(await messageOf(client.send(get('x')))).toBe(
@@ -32,14 +32,14 @@ describe('one clear line says', () => {
     )
   })
 
-  it('that there is no such host', async () => {
-    // No label of a name has more than 63 letters: that is known without asking the network.
+  it('that the host does not exist', async () => {
+    // A label of a name has at most 63 letters, so this fails without the network.
     const client = s3Client({ ...place, url: `http://${'x'.repeat(64)}.invalid` }, { maxAttempts: 1 })
     expect(await messageOf(client.send(get('x')))).toMatch(/(ENOTFOUND|EAI_AGAIN): /)
   })
 
-  it('that there are no credentials', async () => {
-    // As on a machine that was never set up; nothing asks the network for some.
+  it('that credentials are missing', async () => {
+    // As on a machine that was never set up. No request goes to the network.
     const saved = { ...process.env }
     const nothing = { AWS_CONFIG_FILE: '/nowhere', AWS_SHARED_CREDENTIALS_FILE: '/nowhere' }
     Object.assign(process.env, nothing, { AWS_EC2_METADATA_DISABLED: 'true' })
@@ -92,7 +92,7 @@ describe('one clear line says', () => {
     }
   })
 
-  it('that there is no such object', async () => {
+  it('that the object does not exist', async () => {
     expect(await messageOf(s3.send(get('nothing')))).toContain('NoSuchKey: that object does not exist (404)')
   })
 })
@@ -102,7 +102,7 @@ describe('a clock that is wrong by an hour', () => {
 
   it.each([hour, -hour])('by %i ms, is noticed, corrected, and the request sent again', async (wrongBy) => {
     const now = Date.now
-    // The whole process lives at another time.
+    // The clock of the whole process is wrong.
     const RealDate = Date
     const answers = await (async () => {
       try {
@@ -124,7 +124,7 @@ describe('a clock that is wrong by an hour', () => {
     expect(answers.map(({ $metadata }) => $metadata.attempts)).toEqual([2, 1])
   })
 
-  it('is said where it is not corrected', async () => {
+  it('is reported when it is not corrected', async () => {
     const client = s3Client(place, { systemClockOffset: hour })
     expect(await messageOf(client.send(put('clock')))).toContain("RequestTimeTooSkewed: this machine's clock is wrong")
   })

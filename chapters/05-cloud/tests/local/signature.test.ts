@@ -29,7 +29,7 @@ describe('signatures', () => {
     expect(await (await fetch(url)).text()).toBe(Key)
   })
 
-  it('are refused when anything else is asked for, when they have expired, and when there are none', async () => {
+  it('are refused for any other request, when they have expired, and when they are missing', async () => {
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'signed', Body: 'x' }))
     const get = new GetObjectCommand({ Bucket: bucket, Key: 'signed' })
     const url = await getSignedUrl(s3, get, { expiresIn: 60 })
@@ -41,7 +41,7 @@ describe('signatures', () => {
     expect(await (await fetch(url)).text()).toBe('x')
   })
 
-  it('are those of one pair of credentials', async () => {
+  it('are valid for one pair of credentials only', async () => {
     const credentials = { accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey: 'another' }
     const head = new HeadObjectCommand({ Bucket: bucket, Key: 'signed' })
     await expect(s3Client({ ...place, credentials }).send(head)).rejects.toThrow('(403)')

@@ -86,7 +86,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect(Uploads).toEqual([])
   })
 
-  it('has unfinished uploads of others removed with their bucket', async () => {
+  it('removes unfinished uploads of others with their bucket', async () => {
     const s3 = s3Client(swift.place)
     const own = await temporaryBucket(s3)
     await using broken = await faultyStore(swift.place, (line) =>
@@ -115,11 +115,11 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect((await errorOf(s3.send(new CreateBucketCommand({ Bucket: 'No_Bucket' })))).name).toBe('InvalidBucketName')
     const late = s3Client(swift.place, { systemClockOffset: 3_600_000 })
     expect((await errorOf(late.send(list))).name).toBe('RequestTimeTooSkewed')
-    // The store's answer has told it the time.
+    // The client has learned the time from the store's answer.
     expect((await late.send(list)).KeyCount).toEqual(expect.any(Number))
   })
 
-  it('has a bucket though the answer that it was made is lost', async () => {
+  it('has a bucket although the answer to its creation is lost', async () => {
     let puts = 0
     await using broken = await faultyStore(swift.place, (line) =>
       line.startsWith('PUT') && puts++ === 0 ? { lose: true } : undefined,
@@ -128,7 +128,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect((await s3Client(swift.place).send(new ListObjectsV2Command({ Bucket: own.name }))).KeyCount).toBe(0)
   })
 
-  it('keeps what is in odd keys apart', async () => {
+  it('keeps objects with odd keys apart', async () => {
     const s3 = s3Client(swift.place)
     for (const Key of ['a b', "odd/ü+&*'()!~=.txt", 'x?y#z%20']) {
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Key }))
@@ -145,7 +145,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect(refused).toMatchObject({ code: 'ECONNREFUSED' })
   })
 
-  it('counts the words of private-cloud as one pass does', async () => {
+  it('counts the same words in private-cloud as one pass', async () => {
     const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'])
     expect(run.code).toBe(0)
     const result = run.json<{ store: string; objects: number; words: number; features: unknown[] }>()

@@ -1,4 +1,4 @@
-/** EC2, IAM and SSM by their real APIs, as moto answers them: it checks signatures, policies, tags and states. */
+/** The real APIs of EC2, IAM and SSM, which moto answers: it checks signatures, policies, tags and states. */
 import {
   CreateSecurityGroupCommand,
   DescribeIamInstanceProfileAssociationsCommand,
@@ -72,7 +72,7 @@ describeReal('EC2', moto, () => {
     buckets: [],
   }
 
-  it('launches instances that answer to IMDSv2 only, on encrypted disks, with a role, and end when they shut down', async () => {
+  it('launches instances with IMDSv2 only, encrypted disks and a role, which end when they shut down', async () => {
     await using resources = await prepare()
     expect(resources.privateKey).toMatch(/^-----BEGIN (OPENSSH|RSA)? ?PRIVATE KEY-----/)
     const ids = await launchInstances(clients.ec2, { ...resources.request, count: 2, userData: '#!/bin/bash\n' })
@@ -111,7 +111,7 @@ describeReal('EC2', moto, () => {
     const [instance] = await ourInstances(clients.ec2)
     if (!instance) throw new Error('no instance')
     const volume = await attachVolume(clients.ec2, 'test', instance, 8)
-    // moto still knows the tags of what the tests before have removed.
+    // moto still knows the tags of resources that earlier tests have removed.
     const tagged = (await ourTags()).filter(({ ResourceId }) => !before.includes(ResourceId))
     expect(tagged.map(({ ResourceType }) => ResourceType).sort()).toEqual(
       ['instance', 'key-pair', 'security-group', 'volume', 'volume'].sort(),
@@ -121,7 +121,7 @@ describeReal('EC2', moto, () => {
     expect(ofRole).toEqual([{ Key: tagKey, Value: tagValue }])
   })
 
-  it('lets nobody in, or by SSH those alone who were named', async () => {
+  it('lets nobody in, or by SSH only the given addresses', async () => {
     const rulesOf = async (GroupId: string) => {
       const { SecurityGroups = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({ GroupIds: [GroupId] }))
       return SecurityGroups.flatMap(({ IpPermissions = [] }) => IpPermissions)
@@ -143,7 +143,7 @@ describeReal('EC2', moto, () => {
     expect((await ourResources(clients.ec2)).securityGroups).toEqual(groups)
   })
 
-  it('refuses more instances than the ceiling, counting those that are there', async () => {
+  it('refuses more instances than the ceiling, counting those that exist already', async () => {
     await using resources = await prepare()
     const launch = (count: number) => launchInstances(clients.ec2, { ...resources.request, count, userData: '' })
     const ids = await launch(mostInstances - 1)
@@ -151,7 +151,7 @@ describeReal('EC2', moto, () => {
     expect((await ourInstances(clients.ec2)).length).toBe(ids.length)
   })
 
-  it('removes all of it where a program was killed, and nothing that is not its own', async () => {
+  it('removes everything that a killed program has left, and nothing else', async () => {
     const { request } = await prepare()
     const ids = await launchInstances(clients.ec2, { ...request, count: 2, userData: '' })
     await untilRunning(clients.ec2, ids)
@@ -160,7 +160,7 @@ describeReal('EC2', moto, () => {
     await temporaryBucket(cloud.s3)
     await makeQueues(cloud.sqs)
     await createRole(clients.iam, 'a-role-of-somebody-else', permissions)
-    // As CloudFormation makes them for the stack of `infrastructure`.
+    // CloudFormation creates such groups for the stack of `infrastructure`.
     await clients.ec2.send(
       new CreateSecurityGroupCommand({
         GroupName: 'of-the-stack',
@@ -182,11 +182,11 @@ describeReal('EC2', moto, () => {
     expect(await findLeftovers(cloud, place)).toEqual(noLeftovers)
     const { SecurityGroups: after = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({}))
     expect(after.length).toBe(before.length - 1)
-    // Its name does not begin as ours do.
+    // Its name lacks our prefix.
     expect(await clients.iam.send(new ListRoleTagsCommand({ RoleName: 'a-role-of-somebody-else' }))).toBeDefined()
   })
 
-  it('gives a role exactly what it was given', async () => {
+  it('gives a role exactly its permissions', async () => {
     const name = ownName()
     await createRole(clients.iam, name, [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }])
     const { PolicyDocument = '' } = await clients.iam.send(
@@ -198,7 +198,7 @@ describeReal('EC2', moto, () => {
     })
   })
 
-  it('has instances count the addresses by what their user data says, and removes all that it made', async () => {
+  it('lets instances count the addresses as their user data says, and removes everything it created', async () => {
     const bucket = (await temporaryBucket(cloud.s3)).name
     const { urls: queues } = await makeQueues(cloud.sqs)
     {
@@ -221,7 +221,7 @@ describeReal('EC2', moto, () => {
     expect(rest).toEqual({ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] })
   })
 
-  it('says so when the worker of an instance fails', async () => {
+  it('reports when the worker of an instance fails', async () => {
     const bucket = (await temporaryBucket(cloud.s3)).name
     const { urls: queues } = await makeQueues(cloud.sqs)
     await using fleet = await openCountingFleet({
@@ -266,7 +266,7 @@ describeReal('EC2', moto, () => {
     })
   })
 
-  it('ends with its server when that is killed: one line, after the tries', async () => {
+  it('fails with one line, after the retries, when its server is killed', async () => {
     await using other = await openCloud({ machines: true })
     const gone = other.places.machines ?? place
     using clients = machineClients(gone)

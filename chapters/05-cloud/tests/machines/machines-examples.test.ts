@@ -21,7 +21,7 @@ const moto = { name: 'moto', found: await findMoto(), install: installMoto }
 const words = 1_789_329
 
 describe.concurrent('instances', () => {
-  it('walks from launch to nothing with processes, where there is neither an account nor moto', async () => {
+  it('goes from launch to nothing with processes, without an account or moto', async () => {
     const run = await runExample(chapter, 'instances', ['--quick'], { env: { MOTO_PYTHON: '/no/such/python' } })
     expect(run).toMatchObject({ code: 0 })
     expect(run.stdout).toContain('2 instances: processes of this machine')
@@ -47,7 +47,7 @@ describe.concurrent('instances', () => {
     ['with --aws', ['--aws'], {}],
     ['at an address of Amazon’s', [], { AWS_ENDPOINT_URL: 'https://ec2.eu-central-1.amazonaws.com' }],
   ])('creates nothing %s without --yes, and says what it would create and cost', async (_, args, env) => {
-    // Were it to ask anything of Amazon, it would fail: these are no credentials.
+    // With these credentials any request to Amazon would fail.
     const none = { AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', ...env }
     const run = await runExample(chapter, 'instances', ['--count', '3', ...args], { env: none })
     expect(run.code).toBe(2)
@@ -132,7 +132,7 @@ describe.concurrent('beanstalk', () => {
 })
 
 describeReal('with moto', moto, () => {
-  it('instances walks through EC2 and leaves nothing with its tag', async () => {
+  it('instances goes through EC2 and leaves nothing with its tag', async () => {
     const run = await start('instances', '--moto', '--ssh-from', '203.0.113.7')
     expect(run).toMatchObject({ code: 0 })
     expect(run.stdout).toMatch(/image +ami-/)
@@ -163,7 +163,7 @@ describeReal('with moto', moto, () => {
       return run.json<{ removed: Record<string, string[]> }>().removed
     }
 
-    it('instances keeps them with --key, whose file only the reader may read, until clean', async () => {
+    it('instances stay until clean with --key, whose file only the reader may read', async () => {
       await using folder = await temporaryFolder()
       const key = join(folder.path, 'key')
       const args = ['--count', '1', '--ssh-from', '203.0.113.7', '--key', key]
@@ -187,7 +187,7 @@ describeReal('with moto', moto, () => {
     it.each(['instances', 'beanstalk'])(
       '%s is killed in the middle, and clean removes what it has left',
       async (name) => {
-        // So far away that the program has long to go when we have read how far it is.
+        // Far away, so that the program is still busy when we have read its output.
         await using far = await startProxy({ port: Number(new URL(server.place.url ?? '').port), delayMs: 150 })
         const interruptWhen = name === 'instances' ? /launch / : /create .*worker/
         const farEnv = { ...env, AWS_ENDPOINT_URL: `http://${far.host}:${far.port}` }
@@ -217,7 +217,7 @@ describeReal('with moto', moto, () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('wordcount counts on instances what one pass counts', async () => {
+  it('wordcount counts the same on instances as one pass', async () => {
     const run = await start('wordcount', '--on', 'ec2', '--workers', '2', '--json')
     const result = run.json<{ picture: string }>()
     expect(result).toMatchObject({

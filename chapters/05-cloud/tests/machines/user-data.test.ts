@@ -17,7 +17,7 @@ const userData = fc.record({
 })
 
 describe('user data', () => {
-  it('says to whoever reads it what it was made of, whatever the settings are', () => {
+  it('can be read back, whatever the settings are', () => {
     fc.assert(
       fc.property(userData, (given) => {
         expect(readWorkerUserData(workerUserData(given))).toEqual({ ...given, environment: { ...given.environment } })
@@ -25,7 +25,7 @@ describe('user data', () => {
     )
   })
 
-  it('is refused where it is another script', () => {
+  it('is refused when it is another script', () => {
     expect(() => readWorkerUserData('#!/bin/bash\necho hello\n')).toThrow('fetches no worker')
   })
 
@@ -36,7 +36,7 @@ describe('user data', () => {
       const bin = join(folder.path, 'bin')
       const log = join(folder.path, 'log')
       await mkdir(bin)
-      // In the place of what Amazon Linux has: each writes its name and its arguments, one in a line of JSON's form.
+      // Stand-ins for Amazon Linux's commands. Each writes its name and arguments as a line of JSON.
       for (const command of ['shutdown', 'dnf', 'aws', 'systemd-run']) {
         const script = `#!${process.execPath}\nrequire('fs').appendFileSync(${JSON.stringify(log)}, JSON.stringify([${JSON.stringify(command)}, ...process.argv.slice(2)]) + '\\n')\n`
         await writeFile(join(bin, command), script)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openCloud } from '../../src/session/open.ts'
 import { messageOf } from '../fixtures/http-faults.ts'
 
-describe('settings that cannot be meant', () => {
+describe('contradictory settings', () => {
   async function withEnvironment(settings: NodeJS.ProcessEnv, work: () => Promise<void>) {
     const saved = { ...process.env }
     Object.assign(process.env, settings)

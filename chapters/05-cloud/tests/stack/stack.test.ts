@@ -1,4 +1,4 @@
-/** The CDK stack: what its template holds, and that the checks would see what is wrong. */
+/** The CDK stack: the content of its template, and that the checks notice what is wrong. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +22,7 @@ let synthesis: Synthesis
 beforeAll(async () => {
   folder = await temporaryFolder()
   synthesis = await synthesise({ ...settings, email: 'reader@example.com' }, folder.path)
-  // Loading the CDK alone is seconds of a processor that others want as well.
+  // Loading the CDK takes seconds, and longer on a busy machine.
 }, 240_000)
 afterAll(() => folder[Symbol.asyncDispose]())
 
@@ -43,7 +43,7 @@ describe('the template', () => {
     for (const { reason } of synthesis.acknowledged) expect(reason.length).toBeGreaterThan(20)
   })
 
-  it('tags what can be tagged', () => {
+  it('tags its queues', () => {
     const tags = synthesis.template.findResources('AWS::SQS::Queue')
     for (const { Properties } of Object.values(tags)) {
       expect(Properties).toMatchObject({ Tags: expect.arrayContaining([{ Key: tagKey, Value: stackTagValue }]) })
@@ -53,7 +53,7 @@ describe('the template', () => {
   it('adds a worker for every ten jobs, up to the ceiling', () => {
     const policies = Object.values(synthesis.template.findResources('AWS::AutoScaling::ScalingPolicy'))
     const steps = policies.flatMap(({ Properties }) => (Properties as { StepAdjustments: object[] }).StepAdjustments)
-    // Above the alarm's threshold, which is one job.
+    // Relative to the alarm's threshold, which is one job.
     expect(steps).toEqual(
       expect.arrayContaining([
         { MetricIntervalLowerBound: 0, MetricIntervalUpperBound: 10, ScalingAdjustment: 1 },
@@ -65,7 +65,7 @@ describe('the template', () => {
     synthesis.template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MaxSize: '4' })
   })
 
-  it('tells the reader of alarms, and of the budget at what they have given', () => {
+  it('sends alarms and notices about the budget to the given address', () => {
     synthesis.template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: 'reader@example.com' })
     synthesis.template.hasResourceProperties('AWS::Budgets::Budget', {
       Budget: { BudgetLimit: { Amount: 10, Unit: 'USD' } },
@@ -78,7 +78,7 @@ describe('the template', () => {
     expect(new Set(keys.map((key) => key.split('.')[1]))).toEqual(new Set(['mjs', 'zip']))
     for (const key of keys) {
       const file = join(synthesis.assembly, `asset.${key}`)
-      // A folder of the CDK's own is zipped when it is deployed.
+      // The CDK's own asset is a folder, which is zipped at deployment.
       await access(file).catch(() => access(file.replace(/\.zip$/, '')))
     }
   })
@@ -123,17 +123,17 @@ describe('the checks', () => {
     },
   }
 
-  it('are all spoiled once below', () => {
+  it('are each broken once below', () => {
     expect(Object.keys(spoilers).sort()).toEqual(Object.keys(checks).sort())
   })
 
-  it.each(Object.entries(spoilers))('see that it is not so: %s', (promise, spoil) => {
+  it.each(Object.entries(spoilers))('notice when this is broken: %s', (promise, spoil) => {
     const all = resources()
     spoil(all)
     expect(() => checks[promise]?.(Template.fromJSON({ Resources: all }))).toThrow()
   })
 
-  it('of cdk-nag see an open firewall, a queue without TLS and a bucket that is not', () => {
+  it('of cdk-nag notice an open firewall, a queue without TLS and an open bucket', () => {
     const stack = new Stack(new App(), 'Careless')
     const firewall = new SecurityGroup(stack, 'Firewall', { vpc: new Vpc(stack, 'Vpc') })
     firewall.addIngressRule(Peer.anyIpv4(), Port.tcp(22))

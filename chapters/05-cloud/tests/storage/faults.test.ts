@@ -59,8 +59,8 @@ function first(count: number, pattern: RegExp, fault: Fault) {
   return (line: string) => (pattern.test(line) && left-- > 0 ? fault : undefined)
 }
 
-describe('throttling and connections that break', () => {
-  it('are overcome by asking again, after a while', async () => {
+describe('throttling and broken connections', () => {
+  it('are overcome by retries, after a while', async () => {
     const { requests } = await through(first(3, /PUT/, { answer: 503, code: 'SlowDown' }), (client) =>
       client.send(put('busy')),
     )
@@ -69,7 +69,7 @@ describe('throttling and connections that break', () => {
     expect(again).toHaveLength(3)
   })
 
-  it('in mid-part, up and down, cost one part', async () => {
+  it('in the middle of a part, up and down, cost one part', async () => {
     await using proxy = await startProxy({ port: Number(new URL(place.url ?? '').port) })
     const client = s3Client({ ...place, url: `http://${proxy.host}:${proxy.port}` })
     const target = { bucket, key: 'cut' }
@@ -87,7 +87,7 @@ describe('throttling and connections that break', () => {
     expect(proxy.bytes.down).toBeGreaterThan(bytes)
   })
 
-  it('while an upload is completed do not make it fail: it is found to be complete', async () => {
+  it('at the end of an upload do not make it fail when it is complete', async () => {
     const { result, requests } = await through(first(1, /POST .*uploadId=/, { lose: true }), (client) =>
       uploadStream(client, { bucket, key: 'completed' }, stream(8 * mib)),
     )
@@ -96,21 +96,21 @@ describe('throttling and connections that break', () => {
     expect(requests.at(-1)).toMatch(/^HEAD/)
   })
 
-  it('for good end an upload, and what was stored of it is removed when the store is there again', async () => {
+  it('for good end an upload, whose parts are then removed', async () => {
     const own = await temporaryBucket(s3)
-    // Every second part fails for ever; the request that gives up is heard.
+    // The second part always fails. The request that gives up arrives.
     const fault = (line: string) => (/PUT .*partNumber=2/.test(line) ? { lose: true as const } : undefined)
     const { result, requests } = await through(fault, (client) =>
       messageOf(uploadStream(client, { bucket: own.name, key: 'x' }, stream(16 * mib))),
     )
     expect(result).toMatch(/^UploadPart of .* failed: ECONNRESET: every attempt lost its connection/)
     expect(requests.at(-1)).toMatch(/^DELETE .*uploadId=/)
-    // Refused by the practice cloud while there is an unfinished upload in it.
+    // The practice cloud refuses to remove a bucket with an unfinished upload in it.
     await own[Symbol.asyncDispose]()
   })
 
-  it('say so when even the removal is not heard', async () => {
-    // The practice cloud does not remove a bucket with an unfinished upload in it: this one goes with its server.
+  it('are reported when the parts cannot be removed either', async () => {
+    // This bucket cannot be removed with its unfinished upload. It ends with its server.
     await using cloud = await startPracticeCloud()
     await s3Client(cloud.place).send(new CreateBucketCommand({ Bucket: bucket }))
     const { result } = await through(
@@ -121,7 +121,7 @@ describe('throttling and connections that break', () => {
     expect(result).toContain(`its parts could not be removed from ${bucket}, where they cost until`)
   })
 
-  it('are no reason to forget an upload that the store still has', async () => {
+  it('do not delete the journal of an upload that the store still has', async () => {
     await using folder = await temporaryFolder()
     await using own = await temporaryBucket(s3)
     const path = join(folder.path, 'original')
@@ -139,7 +139,7 @@ describe('throttling and connections that break', () => {
     expect(existsSync(journalOf(path))).toBe(false)
   })
 
-  it('that damage what they carry are noticed on the way up', async () => {
+  it('that damage data are noticed on the way up', async () => {
     const { result } = await through(
       (line) => (/partNumber=2/.test(line) ? { damage: true } : undefined),
       (client) => messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(8 * mib))),
@@ -154,16 +154,14 @@ describe('a full disk', () => {
     const target = { bucket, key: 'large' }
     const { etag } = await uploadStream(s3, target, stream(6 * mib))
     const path = join(folder.path, 'copy')
-    // Where the kernel says that there is no space, whatever is written.
+    // For every write to it, the kernel says that no space is left.
     await symlink('/dev/full', partialOf(path, etag))
     const message = await messageOf(downloadFile(s3, target, path))
     expect(message).toBe(`${path} cannot be written: the disk is full (ENOSPC)`)
     expect(await readdir(folder.path)).toEqual([])
   })
 
-  /**
-   * Moves an object in a process that may write files of so many blocks of 512 or 1,024 bytes, as the system has it.
-   */
+  /** Moves an object in a process that may write files of at most `blocks` blocks, of 512 or 1,024 bytes each. */
   async function limited(blocks: number, transfer: object): Promise<string> {
     const program = new URL('../fixtures/transfer.program.ts', import.meta.url).pathname
     const command = [process.execPath, '--import', 'tsx', program]
@@ -175,7 +173,7 @@ describe('a full disk', () => {
     return output.join('')
   }
 
-  it.skipIf(process.platform === 'win32')('is the same to a process that may not write as much', async () => {
+  it.skipIf(process.platform === 'win32')('is the same as a limit on the size of files', async () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'large' }
     await uploadStream(s3, target, stream(6 * mib))
@@ -186,7 +184,7 @@ describe('a full disk', () => {
     expect(await readdir(folder.path)).toEqual([])
   })
 
-  it.skipIf(process.platform === 'win32')('leaves no upload behind that no journal knows', async () => {
+  it.skipIf(process.platform === 'win32')('leaves no upload behind without a journal', async () => {
     await using folder = await temporaryFolder()
     await using own = await temporaryBucket(s3)
     const path = join(folder.path, 'large')
@@ -198,12 +196,12 @@ describe('a full disk', () => {
     expect(Uploads).toEqual([])
   })
 
-  it('is foreseen where an object is larger than what is left of it', async () => {
+  it('is foreseen when an object is larger than the room left', async () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'huge' }
     await s3.send(put('huge'))
     const client = s3Client(place)
-    // As the store would say of an object that no disk holds.
+    // The store describes an object that fits on no disk.
     client.middlewareStack.add(
       (next, { commandName }) =>
         async (args) => {
@@ -219,7 +217,7 @@ describe('a full disk', () => {
 })
 
 describe('a store', () => {
-  it('that refuses for another reason does not have a feature', async () => {
+  it('that refuses a probe for another reason lacks the feature', async () => {
     await using own = await temporaryBucket(s3)
     let puts = 0
     const fault = (line: string) =>
@@ -232,7 +230,7 @@ describe('a store', () => {
 })
 
 describe('a file', () => {
-  it('that cannot be read is one line', async () => {
+  it('that cannot be read fails with one line', async () => {
     expect(await messageOf(uploadFile(s3, { bucket, key: 'x' }, '/nowhere/file'))).toContain('ENOENT')
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'small')

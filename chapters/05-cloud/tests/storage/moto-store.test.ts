@@ -1,4 +1,4 @@
-/** S3 as moto answers it, which keeps conditions and knows more than one account. */
+/** moto's S3, which knows conditions and more than one account. */
 import { fileURLToPath } from 'node:url'
 import { CreateBucketCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { runExample } from '@repo/common/testing/testing'
@@ -35,7 +35,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     await expect(s3.send(new CreateBucketCommand({ Bucket: taken.name }))).rejects.toThrow(
       'this one is taken: choose another with --bucket (409)',
     )
-    // moto lets everybody look at every bucket; Amazon does not.
+    // In moto everybody may look at every bucket. At Amazon's not.
     await using store = await faultyStore(moto.place, (line) =>
       line.startsWith('HEAD') ? { answer: 403, code: 'Forbidden' } : undefined,
     )
@@ -46,7 +46,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     await taken[Symbol.asyncDispose]()
   })
 
-  it('lets one of many writers write what is new', async () => {
+  it('lets one of many writers write a new object', async () => {
     const target = { bucket, key: 'once' }
     const wrote = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((writer) => putIfNew(s3, target, writer)))
     expect(wrote.filter(Boolean)).toHaveLength(1)
@@ -65,7 +65,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     expect(store.requests.map((line) => line.split(' ')[0])).toEqual(['PUT', 'PUT', 'HEAD'])
   })
 
-  it('asks again while another writer is at it', async () => {
+  it('retries while another writer is writing', async () => {
     let busy = 0
     await using store = await faultyStore(moto.place, (line) =>
       line.startsWith('PUT') && busy++ < 2 ? { answer: 409, code: 'ConditionalRequestConflict' } : undefined,
@@ -74,7 +74,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     expect(await putIfNew(client, { bucket, key: 'busy' }, 'x')).toBe(true)
   })
 
-  it('has s3 show it', async () => {
+  it('is shown by s3', async () => {
     const env = {
       AWS_ENDPOINT_URL: moto.place.url,
       AWS_REGION: 'us-east-1',

@@ -92,7 +92,7 @@ describe('objects in parts', () => {
     )
   })
 
-  it('has as many parts under way as was said, and no more', async () => {
+  it('has no more parts under way than the concurrency', async () => {
     let [underWay, most] = [0, 0]
     const counting = s3Client(place)
     counting.middlewareStack.add(
@@ -153,7 +153,7 @@ describe('objects in parts', () => {
     }
     const info = await headObject(s3, target)
     expect(() => verifier.verify('other', info)).toThrow('was damaged on the way')
-    // Also where a store keeps no checksum and the ETag has to do.
+    // Also when a store keeps no checksum, by the ETag.
     expect(() => verifier.verify('other', { ...info, crc32: undefined })).toThrow('was damaged on the way')
     expect(() => verifier.verify('other', { ...info, crc32: 'AAAAAA==' })).toThrow('was damaged on the way')
   })
@@ -169,7 +169,7 @@ describe('files', () => {
     await work(path, folder.path)
   }
 
-  /** Stops a transfer when so many bytes are done. */
+  /** Stops a transfer after `limit` bytes. */
   function stopAfter(limit: number) {
     const stop = new AbortController()
     const onProgress = (done: number) => done >= limit && stop.abort(new Error('stopped by the test'))
@@ -187,7 +187,7 @@ describe('files', () => {
       const back = join(folder, 'back')
       await expect(downloadFile(s3, target, back, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
       await expect(readFile(back)).rejects.toThrow('ENOENT')
-      // As if it had been killed while it wrote the third part.
+      // As after a kill in the middle of the third part.
       const { etag } = await headObject(s3, target)
       await writeFile(partialOf(back, etag), 'half a part', { flag: 'a' })
       const down = await downloadFile(s3, target, back)
@@ -197,7 +197,7 @@ describe('files', () => {
     })
   })
 
-  it('are sent from the start again when they have changed meanwhile, and leave no upload behind', async () => {
+  it('are sent from the start when they have changed since, and leave no upload behind', async () => {
     await withFile(async (path) => {
       const own = await temporaryBucket(s3)
       const target = { bucket: own.name, key: 'file' }
@@ -218,7 +218,7 @@ describe('files', () => {
     })
   })
 
-  it('can be given up, and forgotten by the store', async () => {
+  it('can be given up, and the store forgets their parts', async () => {
     await withFile(async (path) => {
       const own = await temporaryBucket(s3)
       const target = { bucket: own.name, key: 'file' }
@@ -229,7 +229,7 @@ describe('files', () => {
     })
   })
 
-  it('are sent anew when the store has forgotten the broken upload', async () => {
+  it('are sent again when the store has forgotten the interrupted upload', async () => {
     await withFile(async (path) => {
       const target = { bucket, key: 'forgotten' }
       await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
@@ -253,7 +253,7 @@ describe('buckets', () => {
     expect(await Array.fromAsync(listObjects(s3, bucket, 'page'), ({ Key }) => Key)).toEqual(['pages'])
   })
 
-  it('are used as they are when they are there, and may be removed twice', async () => {
+  it('keep their settings when they exist already, and can be removed twice', async () => {
     await using store = await faultyStore(place, () => undefined)
     const client = s3Client(store.place)
     expect(await makeBucket(client, 'made-twice')).toBe(true)
@@ -264,7 +264,7 @@ describe('buckets', () => {
     await removeBucket(s3, 'made-twice')
   })
 
-  it('are not there when not all of their settings could be made', async () => {
+  it('do not exist when one of their settings fails', async () => {
     await using store = await faultyStore(place, (line) =>
       /^PUT .*lifecycle/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined,
     )
@@ -273,7 +273,7 @@ describe('buckets', () => {
     expect(await leftBuckets(s3)).toEqual(before)
   })
 
-  it('of a reader are not taken for ours because of how their names begin', async () => {
+  it('of a reader do not become ours by the beginning of their names', async () => {
     await makeBucket(s3, 'distributed-computing-thesis')
     expect(await leftBuckets(s3)).toEqual([bucket])
     await removeBucket(s3, 'distributed-computing-thesis')

@@ -25,7 +25,7 @@ interface Counted {
 }
 
 describe('wordcount', () => {
-  it('counts what one pass counts, though a worker is killed, and leaves nothing behind', async () => {
+  it('counts the same as one pass although a worker is killed, and leaves nothing behind', async () => {
     const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '8')
     expect(run.stderr).not.toContain('error')
     expect(run.code).toBe(0)
@@ -41,7 +41,7 @@ describe('wordcount', () => {
       ms: expect.any(Number),
       killed: 1,
     })
-    // What the killed one held was done by the other.
+    // The other worker did the jobs of the killed one.
     expect(run.json<Counted>().again).toBeGreaterThan(0)
     expect(await run.leftBehind()).toEqual([])
   })
@@ -121,7 +121,7 @@ describe('wordcount', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('says how much faster more workers are, beside what the machine can do', async () => {
+  it("says how much faster more workers are, beside the machine's ceiling", async () => {
     const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--jobs', '4', '--compare')
     const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
     expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)

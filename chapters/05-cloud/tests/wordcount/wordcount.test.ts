@@ -54,7 +54,7 @@ describe('words', () => {
     )
   })
 
-  it('of the same count stand in the order of the alphabet', () => {
+  it('of the same count are in alphabetical order', () => {
     const counts = new Map(Object.entries({ b: 2, c: 3, a: 2, d: 1 }))
     expect(topWords(counts, 3).map(({ word }) => word)).toEqual(['c', 'a', 'b'])
   })
@@ -104,7 +104,7 @@ describe('jobs', () => {
 })
 
 describe('the addresses', () => {
-  it('are uploaded once: what is there with the same checksum is not sent again', async () => {
+  it('are uploaded once: an object with the same checksum is not sent again', async () => {
     await using own = await temporaryBucket(cloud.s3)
     expect((await uploadAddresses(cloud.s3, own.name, { most: 12 })).uploaded).toBe(12)
     const again = await uploadAddresses(cloud.s3, own.name, { most: 15 })
@@ -130,7 +130,7 @@ describe('map and reduce', () => {
     })
     counting.catch(() => {})
     if (kill > 0) {
-      // The store does not answer them: each is killed in the middle of two jobs.
+      // The store does not answer the victims, so each dies in the middle of two jobs.
       const proxy = team.use(await startProxy({ port: Number(new URL(cloud.places.storage.url ?? '').port) }))
       proxy.block()
       const storage = { ...cloud.places.storage, url: `http://${proxy.host}:${proxy.port}` }
@@ -143,7 +143,7 @@ describe('map and reduce', () => {
     return { total, reports }
   }
 
-  it('count what one pass counts, with any number of workers', async () => {
+  it('count the same as one pass, with any number of workers', async () => {
     for (const [workers, jobs] of [
       [1, 1],
       [3, 40],
@@ -159,7 +159,7 @@ describe('map and reduce', () => {
     const { total, reports } = await run({ workers: 1, jobs: 12, kill: 2 })
     expect(total.counts).toEqual(countHere(most).counts)
     expect(total.objects).toHaveLength(most)
-    // What the killed ones held has come back.
+    // The jobs of the victims have come back.
     expect(reports.filter(({ tries }) => tries > 1).length).toBeGreaterThanOrEqual(4)
   })
 
@@ -185,7 +185,7 @@ describe('map and reduce', () => {
 })
 
 describe('the notice of a spot instance', () => {
-  it('is asked for with a token, and heard when it appears', async () => {
+  it('is requested with a token, and returned when it appears', async () => {
     await using metadata = await simulateInstanceMetadata()
     expect((await fetch(`${metadata.url}/latest/meta-data/spot/instance-action`)).status).toBe(401)
     expect((await fetch(`${metadata.url}/latest/api/token`, { method: 'PUT' })).status).toBe(400)
@@ -200,7 +200,7 @@ describe('the notice of a spot instance', () => {
     expect(await never).toBeUndefined()
   })
 
-  it('saves the time that the jobs of a lost machine lie idle', () => {
+  it('shortens the time that jobs lie idle', () => {
     const done = { worker: 'other', outcome: 'done' as const, to: 90 }
     const back = { job: '1', worker: 'spot', outcome: 'put back' as const, tries: 1, from: 5, to: 20 }
     const reports = [back, { ...done, job: '1', tries: 2, from: 30 }]
