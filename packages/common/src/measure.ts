@@ -1,28 +1,28 @@
 /**
- * Measuring on shared, noisy machines: everything that is compared is run in turn (A B A B …) and reported as the median
- * of several rounds after a warm-up, beside what this machine could give at that moment.
+ * Measures on shared, noisy machines. What is compared runs in turn (A B A B …), and counts by its median over several
+ * rounds after a warm-up. Beside it stands what the machine could give at that moment.
  */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 
 export interface Rounds {
-  /** How many counted rounds, after one that is not counted. */
+  /** The number of rounds that count, after one warm-up; 5 by default. */
   rounds?: number
   signal?: AbortSignal
-  /** Called after each piece of work with the number done and the number in all. */
+  /** Gets, after each piece of work, the number of pieces done and the total. */
   onProgress?: (done: number, total: number) => void
 }
 
 export interface Timing {
   /** The median of `samplesMs`. */
   ms: number
-  /** One time for each counted round, in their order. */
+  /** The times of the rounds that count, in order. */
   samplesMs: number[]
 }
 
 /**
- * Times several ways to do the same work in turn: one warm-up round, then `rounds` counted ones.
- * A way returns nothing and its wall-clock time is taken, or it returns the milliseconds that count.
+ * Times several ways to do the same work, in turn. What counts is a way's wall-clock time, or the number of
+ * milliseconds that it returns.
  *
  * @returns a timing for each way, by its name
  */
@@ -51,23 +51,23 @@ export async function interleave<Name extends string>(
 
 export interface Speedup {
   workers: number
-  /** The cores this process may use. */
+  /** The number of cores that this process may use. */
   cores: number
   /** Median wall-clock times. */
   serialMs: number
   parallelMs: number
   /** serialMs / parallelMs. */
   speedup: number
-  /** How much faster this machine ran independent work on as many threads, in the same rounds. */
+  /** How much faster the machine ran independent work on the same number of threads, in the same rounds. */
   ceiling: number
-  /** speedup / ceiling: 1 is all that the machine could give. */
+  /** speedup / ceiling; 1 is the most that the machine could give. */
   efficiency: number
 }
 
 /**
- * Compares the best serial version of some work with a parallel one, and both with the machine's ceiling: how much
- * faster independent work that shares nothing runs on `workers` threads at that moment. It is below the number of
- * threads where cores are virtual, shared with others, or slowed down when all are busy.
+ * Compares a parallel version of some work with the best serial one, and both with the machine's ceiling: how much
+ * faster work that shares nothing runs on `workers` threads at that moment. The ceiling is below the number of threads
+ * if cores are virtual, shared with others, or slower when all are busy.
  */
 export async function compareWithSerial(
   ways: { serial: () => unknown; parallel: () => unknown; workers: number },
@@ -100,23 +100,25 @@ export async function compareWithSerial(
 }
 
 interface Spinners extends AsyncDisposable {
-  /** Runs `steps` on each of `threads` threads at once and returns the milliseconds until all are done. */
+  /** Runs `steps` steps on each of `threads` threads and returns the milliseconds until all are done. */
   run: (threads: number, steps: number) => Promise<number>
-  /** How many steps one thread does in about `ms` milliseconds. */
+  /** Returns the number of steps that one thread does in about `ms` milliseconds. */
   calibrate: (ms: number) => Promise<number>
 }
 
 /**
- * Threads that share nothing and only compute: what the machine's cores give when nothing else limits them. The steps do
- * several independent things at a time, and use a small table, as most programs do. A chain of steps that wait for each
- * other would leave most of a core idle and not notice when that is lent to somebody else: to the core's other hardware
- * thread, or on a virtual machine to a neighbour.
+ * Starts threads that share nothing and only compute. They show what the machine's cores give when nothing else limits
+ * them.
+ *
+ * Like most programs, a step does several independent things at once and uses a small table. A chain of dependent steps
+ * would leave most of a core idle, and would not notice if another hardware thread, or another virtual machine, used
+ * it.
  */
 export async function startSpinners(threads: number): Promise<Spinners> {
   const source = `
     const { parentPort } = require('node:worker_threads')
     const table = new Int32Array(1024)
-    // A short function that is called often is compiled soon and for good, and alike in all threads; one long loop is not.
+    // A short function that is called often is compiled early, once, and alike in all threads. A long loop is not.
     function round(a) {
       let b = 2, c = 3, d = 4
       for (let i = 0; i < 1024; i++) {
@@ -134,7 +136,7 @@ export async function startSpinners(threads: number): Promise<Spinners> {
       return a
     }
     parentPort.on('message', (steps) => parentPort.postMessage(spin(steps)))`
-  // In plain JavaScript and without the program's own loaders, so that the threads start at once.
+  // Plain JavaScript without the program's loaders starts at once.
   const workers = Array.from({ length: threads }, () => new Worker(source, { eval: true, execArgv: [] }))
   const ask = (worker: Worker, steps: number) =>
     new Promise<void>((resolve, reject) => {
@@ -157,7 +159,7 @@ export async function startSpinners(threads: number): Promise<Spinners> {
     async calibrate(ms) {
       let steps = 1_000
       for (;;) {
-        // The fastest of three: one may be held up, and the first ones are not yet compiled.
+        // The fastest of three: a run may be disturbed, and the first ones are not compiled yet.
         const tookMs = Math.min(await run(1, steps), await run(1, steps), await run(1, steps))
         if (tookMs > ms / 4) return Math.ceil((steps * ms) / tookMs)
         steps *= 4
@@ -169,12 +171,15 @@ export async function startSpinners(threads: number): Promise<Spinners> {
   }
 }
 
-/** The middle value, or the mean of the two middle ones. NaN for an empty list. */
+/** Returns the middle value, or the mean of the two middle ones; NaN for an empty list. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** The value below which a share `q` (0 to 1) of the values lies, interpolated linearly. NaN for an empty list. */
+/**
+ * Returns the value below which a share `q` (0 to 1) of the values lies, with linear interpolation; NaN for an empty
+ * list.
+ */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = Float64Array.from(values).sort()
   const at = (sorted.length - 1) * q

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate as onNextTurn } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
-import { draw, Plot, palette } from '@repo/common/output/plots'
+import { draw, palette } from '@repo/common/output/plots'
 
 export interface Rung {
   name: string
@@ -77,10 +77,10 @@ export function drawLadder(rungs: readonly { name: string; medianNs: number; p99
     height: 110 + 34 * rungs.length,
     marginLeft: 230,
     marginRight: 40,
-    marks: [
-      Plot.link(rungs, { x1: 'medianNs', x2: 'p99Ns', y: 'name', stroke: palette[0], strokeWidth: 3, opacity: 0.5 }),
-      Plot.dot(rungs, { x: 'medianNs', y: 'name', fill: palette[0], r: 5 }),
-      Plot.text(rungs, {
+    marks: (plot) => [
+      plot.link(rungs, { x1: 'medianNs', x2: 'p99Ns', y: 'name', stroke: palette[0], strokeWidth: 3, opacity: 0.5 }),
+      plot.dot(rungs, { x: 'medianNs', y: 'name', fill: palette[0], r: 5 }),
+      plot.text(rungs, {
         x: 'p99Ns',
         y: 'name',
         text: ({ medianNs }) => duration(medianNs),

@@ -1,4 +1,4 @@
-/** Random numbers that a seed repeats: for inputs, faults, latencies and shuffles. Not for secrets. */
+/** Random numbers that a seed repeats, for inputs, faults, latencies and shuffles. Not for secrets. */
 
 /**
  * Returns a function that returns the next 32-bit integer, from −2^31 to 2^31 − 1: Tommy Ettinger's mulberry32.
@@ -15,13 +15,13 @@ export function integersFrom(seed: number): () => number {
   }
 }
 
-/** As `integersFrom`, with numbers from 0 to below 1. */
+/** As `integersFrom`, but with numbers from 0 to below 1. */
 export function randomFrom(seed: number): () => number {
   const next = integersFrom(seed)
   return () => (next() >>> 0) / 2 ** 32
 }
 
-/** Draws from one sequence of random numbers. */
+/** Different ways to draw from one sequence of random numbers. */
 export interface Draw {
   /** A number from 0 to below 1. */
   share(): number
@@ -31,7 +31,7 @@ export interface Draw {
   oneOf<T>(list: readonly T[]): T
 }
 
-/** Draws that follow from a seed: the same calls in the same order give the same values. */
+/** Returns the draws of a seed: the same calls in the same order give the same values. */
 export function drawFrom(seed: number): Draw {
   const share = randomFrom(seed)
   const whole = (least: number, most: number) => least + Math.floor((most - least + 1) * share())

@@ -1,8 +1,8 @@
 /**
- * Logs on standard error: JSON lines for programs, coloured lines for a reader at a terminal. LOG_LEVEL says from which
- * level on; NO_COLOR is honoured; secrets are taken out.
+ * Logs on standard error: JSON lines for programs, coloured lines for a reader at a terminal. LOG_LEVEL sets the lowest
+ * level, NO_COLOR turns colours off, and secrets are masked.
  *
- * Written synchronously and without a thread, so that the last lines before an exit or a crash are there.
+ * Lines are written synchronously and without a thread, so that the last ones before an exit or a crash are not lost.
  */
 import pino from 'pino'
 import pretty from 'pino-pretty'
@@ -14,10 +14,10 @@ const secretKeys =
 const mayHoldSecret = new RegExp(String.raw`://[^\s"]*@|"${secretKeys.source.slice(1, -1)}":`, 'i')
 
 /**
- * A logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
+ * Returns a logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
  *
- * @param destination where the lines go instead of standard error; they are JSON then
- * @param now the wall clock in ms that the lines carry, where it is not the machine's
+ * @param destination takes JSON lines in place of standard error
+ * @param now a wall clock in ms, in place of the machine's
  */
 export function logger(name: string, destination?: pino.DestinationStream, now = Date.now): pino.Logger {
   const wanted = process.env.LOG_LEVEL || 'info'
@@ -46,7 +46,7 @@ function standardError(): pino.DestinationStream {
   })
 }
 
-/** A line of JSON in which values named like a secret, at any depth, and passwords in URLs are masked. */
+/** Masks, in a line of JSON, the values of keys that name secrets, at any depth, and the passwords in URLs. */
 function withoutSecrets(line: string): string {
   if (!mayHoldSecret.test(line)) return line
   const clean = JSON.parse(line, (key, value: unknown) => {

@@ -1,16 +1,22 @@
 /**
- * Pictures as SVG text, in one theme that is readable on light and on dark pages: the picture brings its own background
- * and follows the viewer's colour scheme.
+ * Pictures as SVG text, drawn by Observable Plot in one theme. A picture brings its own background and follows the
+ * viewer's colour scheme, so that it is readable on light and on dark pages.
  *
- * Drawn by Observable Plot; `draw` takes its marks for everything beyond the three common kinds.
+ * `draw` takes any of Plot's marks, for pictures that are not of the three common kinds.
  */
-import * as Plot from '@observablehq/plot'
-import { encode } from 'fast-png'
-import { parseHTML } from 'linkedom'
+import { createRequire } from 'node:module'
+import type * as ObservablePlot from '@observablehq/plot'
 
-export { Plot }
+export type Plot = typeof ObservablePlot
+export type Markish = ObservablePlot.Markish
 
-/** Colours that are told apart on white and on black, also with colour-blind eyes, in the order in which they are used. */
+// Loading these takes longer than loading all the rest of an example. So they are loaded when something is drawn.
+const require = createRequire(import.meta.url)
+const loadPlot = () => require('@observablehq/plot') as Plot
+const loadDom = () => require('linkedom') as typeof import('linkedom')
+const loadPng = () => require('fast-png') as typeof import('fast-png')
+
+/** Colours in the order of use. They differ enough on white, on black and for colour-blind eyes. */
 export const palette = ['#3b82f6', '#e8590c', '#0ca678', '#ae3ec9', '#e03131', '#868e96'] as const
 
 export interface Axis {
@@ -23,7 +29,7 @@ export interface Axis {
 
 export interface Frame {
   title: string
-  /** Says what was measured where; set small below the title. */
+  /** A smaller line below the title, which says what was measured where. */
   subtitle?: string
   x: Axis
   y: Axis
@@ -36,37 +42,38 @@ export interface Frame {
 export interface Series {
   name: string
   points: { x: number; y: number }[]
-  /** A line, dots only, or a dashed line; a line when not given. */
+  /** A line by default. */
   style?: 'line' | 'dots' | 'dashed'
   color?: string
 }
 
-/** A line with more points than this is drawn without a dot at each. */
+/** A line with more points than this has no dots on it. */
 const mostDots = 40
 
-/** A line for each series, with a legend. Returns SVG text. */
+/** Draws a line for each series, with a legend. Returns SVG text. */
 export function linePlot(frame: Frame & { series: Series[] }): string {
   const colored = frame.series.map((series, at) => ({ color: palette[at % palette.length] ?? 'gray', ...series }))
-  const marks = colored.flatMap(({ points, style = 'line', color }) => [
-    ...(style === 'dots'
-      ? []
-      : [
-          Plot.line(points, {
-            x: 'x',
-            y: 'y',
-            stroke: color,
-            strokeWidth: 2,
-            strokeDasharray: style === 'dashed' ? '5 4' : undefined,
-          }),
-        ]),
-    ...(style === 'dashed' || (style === 'line' && points.length > mostDots)
-      ? []
-      : [Plot.dot(points, { x: 'x', y: 'y', fill: color, r: style === 'dots' ? 4 : 2.5 })]),
-  ])
+  const marks = (plot: Plot) =>
+    colored.flatMap(({ points, style = 'line', color }) => [
+      ...(style === 'dots'
+        ? []
+        : [
+            plot.line(points, {
+              x: 'x',
+              y: 'y',
+              stroke: color,
+              strokeWidth: 2,
+              strokeDasharray: style === 'dashed' ? '5 4' : undefined,
+            }),
+          ]),
+      ...(style === 'dashed' || (style === 'line' && points.length > mostDots)
+        ? []
+        : [plot.dot(points, { x: 'x', y: 'y', fill: color, r: style === 'dots' ? 4 : 2.5 })]),
+    ])
   return draw({ ...frame, marks, legend: colored })
 }
 
-/** One bar for each value, labelled with it; horizontal, so that names are readable. Returns SVG text. */
+/** Draws a bar for each value, labelled with it. Bars are horizontal, so that names are readable. Returns SVG text. */
 export function barPlot(
   frame: Omit<Frame, 'y'> & { bars: { name: string; value: number; label?: string; color?: string }[] },
 ): string {
@@ -77,9 +84,9 @@ export function barPlot(
     marginLeft: 24 + 7 * longest,
     ...frame,
     y: { label: '', type: 'band', domain: bars.map(({ name }) => name) },
-    marks: [
-      Plot.barX(bars, { x: 'value', y: 'name', fill: (bar: (typeof bars)[number]) => bar.color ?? palette[0] }),
-      Plot.text(bars, {
+    marks: (plot) => [
+      plot.barX(bars, { x: 'value', y: 'name', fill: (bar: (typeof bars)[number]) => bar.color ?? palette[0] }),
+      plot.text(bars, {
         x: 'value',
         y: 'name',
         text: (bar: (typeof bars)[number]) => bar.label ?? String(bar.value),
@@ -96,16 +103,16 @@ export interface HeatMap extends Frame {
   /** rows × columns, row by row from the top. */
   values: ArrayLike<number>
   columns: number
-  /** The value drawn in the strongest colour; larger ones look the same. */
+  /** This value and larger ones have the darkest colour. */
   max: number
 }
 
-/** A matrix as a picture, light for 0 and dark for `max`; its axes count columns and rows. Returns SVG text that carries the cells as one small PNG. */
+/** Draws a matrix, light for 0 and dark for `max`, with axes that count columns and rows. Returns SVG text. */
 export function heatMap({ values, columns, max, ...frame }: HeatMap): string {
   const rows = values.length / columns
   const data = new Uint8Array(values.length * 3)
   for (let at = 0; at < values.length; at++) data.set(heat((values[at] ?? 0) / max), at * 3)
-  const png = Buffer.from(encode({ width: columns, height: rows, data, channels: 3 })).toString('base64')
+  const png = Buffer.from(loadPng().encode({ width: columns, height: rows, data, channels: 3 })).toString('base64')
   const { width = 640, height = 640 } = frame
   return draw({
     ...frame,
@@ -114,14 +121,14 @@ export function heatMap({ values, columns, max, ...frame }: HeatMap): string {
     x: { ...frame.x, domain: [0, columns] },
     y: { ...frame.y, domain: [rows, 0] },
     grid: false,
-    marks: [],
-    // One image instead of rows × columns rectangles: a tenth of the size, and drawn at once.
+    marks: () => [],
+    // One PNG image in place of rows × columns rectangles: a tenth of the size, and fast to draw.
     backdrop: (left, top, right, bottom) =>
       `<image href="data:image/png;base64,${png}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" preserveAspectRatio="none" style="image-rendering: pixelated"/>`,
   })
 }
 
-/** From nearly white over orange to nearly black, for shares from 0 to 1. */
+/** Returns red, green and blue for a share from 0 to 1: from nearly white through orange to nearly black. */
 function heat(share: number): [number, number, number] {
   const stops = [
     [250, 247, 240],
@@ -137,20 +144,29 @@ function heat(share: number): [number, number, number] {
   return [mix(0), mix(1), mix(2)]
 }
 
+/** An entry in a legend. */
+export interface Legend {
+  name: string
+  color: string
+  style?: Series['style']
+  /** A character in place of the line. */
+  sign?: string
+}
+
 export interface Drawing extends Frame {
-  marks: Plot.Markish[]
-  /** A `sign` is a character that stands for the line. */
-  legend?: { name: string; color: string; style?: Series['style']; sign?: string }[]
-  /** Lines across the picture at the ticks of both axes, of the x axis only, or none. Both by default. */
+  /** Gets Observable Plot and returns its marks. */
+  marks: (plot: Plot) => Markish[]
+  legend?: Legend[]
+  /** Lines at the ticks of both axes (the default), of the x axis only, or none. */
   grid?: boolean | 'x'
   marginRight?: number
-  /** The height of the plot itself, in pixels: used instead of `height`, which includes title, legend and axis. */
+  /** The plot's own height in pixels, in place of `height`, which includes title, legend and axis. */
   innerHeight?: number
-  /** SVG text to put behind the marks, from the plot's inner box in pixels. */
+  /** Returns SVG text to put behind the marks. Gets the plot's own box in pixels. */
   backdrop?: (left: number, top: number, right: number, bottom: number) => string
 }
 
-/** Any marks of Observable Plot in the project's theme, with title and legend. Returns SVG text. */
+/** Draws any marks of Observable Plot in the project's theme, with title and legend. Returns SVG text. */
 export function draw(drawing: Drawing): string {
   const { title, subtitle, legend = [], marks, backdrop, x, y, width = 760, innerHeight } = drawing
   const { grid = true, marginLeft = 64, marginRight = 24 } = drawing
@@ -158,7 +174,7 @@ export function draw(drawing: Drawing): string {
   const marginTop = 34 + (subtitle ? 18 : 0) + 22 * legendLines.length + 14
   const marginBottom = 46
   const height = innerHeight === undefined ? (drawing.height ?? 440) : marginTop + innerHeight + marginBottom
-  const { document } = parseHTML('<!doctype html><html><body></body></html>')
+  const { document } = loadDom().parseHTML('<!doctype html><html><body></body></html>')
   const axis = ({ label, ticks, tickFormat, ...scale }: Axis, grid: boolean) => ({
     ...scale,
     label: label || null,
@@ -168,7 +184,8 @@ export function draw(drawing: Drawing): string {
     tickFormat,
     grid,
   })
-  const svg = Plot.plot({
+  const plot = loadPlot()
+  const svg = plot.plot({
     document: document as never,
     width,
     height,
@@ -177,9 +194,9 @@ export function draw(drawing: Drawing): string {
     marginRight,
     marginBottom,
     style: { fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
-    x: axis(x, grid !== false) as Plot.ScaleOptions,
-    y: axis(y, grid === true) as Plot.ScaleOptions,
-    marks,
+    x: axis(x, grid !== false) as ObservablePlot.ScaleOptions,
+    y: axis(y, grid === true) as ObservablePlot.ScaleOptions,
+    marks: marks(plot),
   })
   const text = (left: number, top: number, content: string, attributes = '') =>
     `<text x="${left}" y="${top}" fill="currentColor" text-anchor="start" ${attributes}>${escapeXml(content)}</text>`
@@ -210,9 +227,9 @@ export function draw(drawing: Drawing): string {
   return `${svg.outerHTML.replace(/>/, () => `>${theme}${behind}${heading.join('')}`)}\n`
 }
 
-/** The entries in lines that are as wide as the picture, each with its place. */
-function wrapLegend<Entry extends { name: string }>(legend: readonly Entry[], width: number) {
-  const lines: (Entry & { left: number })[][] = []
+/** Returns the entries in lines that fit into the picture, each entry with its place in pixels. */
+function wrapLegend(legend: readonly Legend[], width: number) {
+  const lines: (Legend & { left: number })[][] = []
   let left = width
   for (const entry of legend) {
     const entryWidth = 24 + 7.2 * entry.name.length

@@ -1,6 +1,6 @@
 /**
- * Progress on standard error: a live line on a terminal, a plain line every two seconds elsewhere, nothing for work that
- * ends sooner than that.
+ * Progress on standard error: a live line on a terminal; elsewhere a plain line every two seconds, and so none for
+ * shorter work.
  */
 import ora from 'ora'
 import { count } from './terminal.ts'
@@ -9,21 +9,21 @@ const plainEveryMs = 2_000
 
 export interface Progress extends Disposable {
   /**
-   * Says how far the work is, in the units of `total`, and optionally what it does now; `details` are lines that only a
-   * terminal shows, below the others.
+   * Shows how much is done, in the units of `total`, and perhaps a new label. Only a terminal shows `details`, as lines
+   * below.
    */
   update: (done: number, label?: string, details?: string) => void
 }
 
 /**
- * Shows that work goes on until the returned object is disposed of (`using bar = progress('comparing pairs', 27_028)`).
+ * Shows progress until the returned object is disposed of: `using bar = progress('comparing pairs', 27_028)`.
  *
- * @param total in the units of `update`; without it only the label is shown
+ * @param total all the work, in the units of `update`; without it only the label is shown
  */
 export function progress(label: string, total = 0): Progress {
-  // Some pseudo-terminals say that they have no columns; ora then clears lines without end.
+  // Some pseudo-terminals report zero columns, and ora would then clear lines for ever.
   const onTerminal = process.stderr.isTTY && process.stderr.columns > 0
-  // discardStdin would put the terminal into raw mode and take Ctrl-C away from the program.
+  // discardStdin would put the terminal into raw mode, and the program would not get Ctrl-C.
   const spinner = onTerminal ? ora({ text: label, discardStdin: false }).start() : undefined
   let text = label
   let shownAt = performance.now()

@@ -1,5 +1,5 @@
 /**
- * Text for a reader: styles, tables and numbers. Styles honour NO_COLOR and are left out where standard output is not a
+ * Text for a reader: styles, tables and numbers. There are no styles with NO_COLOR, nor where standard output is not a
  * terminal.
  */
 import { styleText } from 'node:util'
@@ -14,10 +14,10 @@ export const green = style('green')
 export const yellow = style('yellow')
 export const red = style('red')
 
-/** A cell of a table: numbers are set to the right. */
+/** A cell of a table. */
 export type Cell = string | number
 
-/** A table with a heading line, as wide as its content. Columns of numbers, with or without a unit, are set to the right. */
+/** Returns a table with a heading line. Columns of numbers, with or without a unit, are aligned to the right. */
 export function table(head: string[], rows: Cell[][]): string {
   const isNumeric = (cell: Cell | undefined) => /^[−-]?\d[\d,]*(\.\d+)?( ?[^\d\s.]{1,4})?$|^$/.test(String(cell ?? ''))
   const grid = new Table({
@@ -48,19 +48,19 @@ export function table(head: string[], rows: Cell[][]): string {
   return grid.toString()
 }
 
-/** A time for a reader: `0.42 ms`, `138 ms`, `12.3 s`. */
+/** Formats a time: `0.42 ms`, `138 ms`, `12.3 s`. */
 export function milliseconds(ms: number): string {
   if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
   if (ms >= 1_000) return `${(ms / 1000).toFixed(2)} s`
   return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toPrecision(2)} ms`
 }
 
-/** A count with thousands separated: `27,028`. */
+/** Formats a count: `27,028`. */
 export function count(value: number): string {
   return value.toLocaleString('en')
 }
 
-/** A size in decimal units: `512 B`, `1.5 kB`, `10.8 MB`. */
+/** Formats a size in decimal units: `512 B`, `1.5 kB`, `10.8 MB`. */
 export function bytes(value: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)))
@@ -68,12 +68,12 @@ export function bytes(value: number): string {
   return `${scaled.toFixed(at === 0 || scaled >= 100 ? 0 : 1)} ${units[at]}`
 }
 
-/** A ratio: `1.93×`. */
+/** Formats a ratio: `1.93×`. */
 export function times(ratio: number): string {
   return `${ratio.toFixed(2)}×`
 }
 
-/** A share: `97 %`. */
+/** Formats a share: `97 %`. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(0)} %`
 }

@@ -1,5 +1,5 @@
-/** Time lines, also called Gantt charts: who did what, from when to when, as a picture. */
-import { draw, Plot, palette } from './plots.ts'
+/** Time lines, also called Gantt charts: pictures of who did what, and when. */
+import { draw, type Legend, type Markish, type Plot, palette } from './plots.ts'
 import { milliseconds } from './terminal.ts'
 
 /** How a kind of span or mark is drawn. */
@@ -7,10 +7,11 @@ export interface Kind {
   /** By default the palette's next colour. */
   color?: string
   /**
-   * A span fills the height of its row. `pale` leaves what is drawn over it readable; `narrow` is drawn over other spans.
+   * A span is a box as high as its row. A `pale` box can have others drawn over it, and a `narrow` one is drawn over
+   * others.
    *
-   * A mark is a `tick` as high as its row, a `dot`, a `sign` (one character), or part of a `density` strip, which is darker
-   * where more marks fall.
+   * A mark is a `tick` as high as its row (the default), a `dot`, a `sign` of one character, or part of a `density`
+   * strip, which is darker where there are more marks.
    */
   look?: 'pale' | 'narrow' | 'tick' | 'dot' | 'density' | { sign: string }
 }
@@ -33,18 +34,17 @@ export interface Row<Name extends string = string> {
   spans?: readonly Span<Name>[]
   marks?: readonly Mark<Name>[]
   /**
-   * Where spans of this row are drawn: all in one line (the default), each in its own line from the top, or in as few lines
-   * as possible without overlap.
+   * All spans of the row share one line (the default), or each has its own, or as few lines as possible avoid overlaps.
    */
   lines?: 'one' | 'each' | 'few'
-  /** Written after the row's last span. */
+  /** Text after the row's last span. */
   note?: string
 }
 
 export interface Timeline<Name extends string> {
   title: string
   subtitle?: string
-  /** The legend, in its order; a kind that no row contains is left out. Later kinds are drawn over earlier ones. */
+  /** In the order of the legend, which leaves out kinds that do not occur. Later kinds are drawn over earlier ones. */
   kinds: Readonly<Record<Name, Kind>>
   /** From the top. */
   rows: readonly Row<Name>[]
@@ -55,33 +55,45 @@ export interface Timeline<Name extends string> {
 const width = 860
 const marginRight = 24
 const pixelsPerLetter = 7
-/** Narrower spans would not be seen. In pixels. */
+/** Narrower spans would be invisible. In pixels. */
 const leastWidth = 2
-/** Cells in a density strip. */
-const cells = 120
+/** The number of cells in a density strip. */
+const cellCount = 120
 
 /**
- * A row for each process, task or way; boxes for what lasts, marks for moments. The axis is in seconds if the picture
- * covers at least two of them, else in milliseconds.
+ * Draws a row for each process or task, with boxes for spans and with marks for moments. The axis is in seconds if the
+ * picture covers at least two of them, else in milliseconds.
  *
  * @returns SVG text
  */
 export function timeline<Name extends string>(given: Timeline<Name>): string {
-  const { title, subtitle, kinds, rows, rowHeight = 26 } = given
-  const endMs = latest(rows.flatMap(({ spans = [], marks = [] }) => [...spans.map(({ to }) => to), ...marks.map(at)]))
+  const { title, subtitle, kinds, rowHeight = 26 } = given
+  const endMs = latest(
+    given.rows.flatMap(({ spans = [], marks = [] }) => [...spans.map(endOf), ...marks.map(momentOf)]),
+  )
   const unit = endMs >= 2_000 ? { label: 'seconds', ms: 1_000 } : { label: 'ms', ms: 1 }
-  const end = (endMs / unit.ms) * (rows.some(({ note }) => note) ? 1.25 : 1)
+  const rows = given.rows.map(({ spans = [], marks = [], ...row }) => ({
+    ...row,
+    spans: spans.map(({ kind, from, to }) => ({ kind, from: from / unit.ms, to: to / unit.ms })),
+    marks: marks.map(({ kind, at }) => ({ kind, at: at / unit.ms })),
+  }))
+  const end = endMs / unit.ms
+  const right = end * (rows.some(({ note }) => note) ? 1.25 : 1)
   const marginLeft = 24 + pixelsPerLetter * latest(rows.map(({ name }) => name.length))
-  const scale = { unitMs: unit.ms, least: (leastWidth * end) / (width - marginLeft - marginRight) }
-  const layers = (Object.keys(kinds) as Name[]).flatMap((name, at) => {
-    const color = kinds[name].color ?? palette[at % palette.length] ?? 'gray'
-    const boxes = boxesOf(rows, name, { ...scale, look: kinds[name].look })
-    const marks = rows.flatMap(({ marks = [] }, row) =>
-      marks.filter(({ kind }) => kind === name).map(({ at }) => ({ x: at / unit.ms, row })),
-    )
-    if (boxes.length + marks.length === 0) return []
-    return [drawKind(name, { look: kinds[name].look, color, boxes, marks, endMs, unitMs: unit.ms })]
-  })
+  const least = (leastWidth * right) / (width - marginLeft - marginRight)
+
+  const layers = (Object.keys(kinds) as Name[])
+    .map((name, at): Layer => {
+      const { look, color = palette[at % palette.length] ?? 'gray' } = kinds[name]
+      const marks = rows.flatMap(({ marks }, row) =>
+        marks.flatMap(({ kind, at }) => (kind === name ? [{ x: at, y: row + 0.5, row }] : [])),
+      )
+      return { name, color, look, boxes: boxesOf(rows, name, { least, look }), marks, cells: [] }
+    })
+    .filter(({ boxes, marks }) => boxes.length + marks.length > 0)
+  for (const layer of layers) if (layer.look === 'density') layer.cells = density(layer.marks, end)
+
+  const notes = rows.map(({ note, spans }, row) => ({ note, x: latest(spans.map(endOf)), y: row + 0.5 }))
   return draw({
     title,
     ...(subtitle !== undefined && { subtitle }),
@@ -90,31 +102,36 @@ export function timeline<Name extends string>(given: Timeline<Name>): string {
     marginRight,
     innerHeight: rowHeight * rows.length,
     grid: 'x',
-    x: { label: unit.label, domain: [0, end] },
+    x: { label: unit.label, domain: [0, right] },
     y: {
       label: '',
       domain: [rows.length, 0],
       ticks: rows.map((_, row) => row + 0.5),
       tickFormat: (middle) => rows[Number(middle) - 0.5]?.name ?? '',
     },
-    legend: layers.map(({ legend }) => legend),
-    marks: [
-      ...layers.flatMap(({ marks }) => marks),
-      Plot.text(
-        rows.map(({ note, spans = [] }, row) => ({
-          note,
-          x: latest(spans.map(({ to }) => to)) / unit.ms,
-          y: row + 0.5,
-        })),
-        { x: 'x', y: 'y', text: 'note', textAnchor: 'start', dx: 6, fill: 'currentColor' },
-      ),
+    legend: layers.map((layer) => legendOf(layer, endMs / cellCount)),
+    marks: (plot) => [
+      ...layers.flatMap((layer) => marksOf(plot, layer)),
+      plot.text(notes, { x: 'x', y: 'y', text: 'note', textAnchor: 'start', dx: 6, fill: 'currentColor' }),
     ],
   })
 }
 
-const at = (mark: Mark) => mark.at
-/** Not by spreading: there may be more numbers than a call can have arguments. */
+const endOf = ({ to }: Span) => to
+const momentOf = ({ at }: Mark) => at
+/** Math.max(...numbers) would fail: there may be more numbers than a call can have arguments. */
 const latest = (numbers: readonly number[]) => numbers.reduce((most, number) => Math.max(most, number), 0)
+
+/** All of one kind, in the units of the axes. A row has the height 1. */
+interface Layer {
+  name: string
+  color: string
+  look: Kind['look']
+  boxes: Box[]
+  marks: { x: number; y: number; row: number }[]
+  /** Of a density strip, with the number of marks in each. */
+  cells: (Box & { count: number })[]
+}
 
 interface Box {
   x1: number
@@ -124,13 +141,13 @@ interface Box {
   opacity: number
 }
 
-/** The spans of one kind; a row is 1 high. */
+/** Returns the boxes for the spans of one kind. */
 function boxesOf(
-  rows: readonly Row[],
+  rows: readonly (Row & { spans: readonly Span[] })[],
   name: string,
-  { unitMs, least, look }: { unitMs: number; least: number; look: Kind['look'] },
+  { least, look }: { least: number; look: Kind['look'] },
 ): Box[] {
-  return rows.flatMap(({ spans = [], lines = 'one' }, row) => {
+  return rows.flatMap(({ spans, lines = 'one' }, row) => {
     const lineOf = linesOf(spans, lines)
     // The lines of one row stand closer to each other than to the next row.
     const [margin, inset] = lines === 'one' ? [0, look === 'narrow' ? 0.28 : 0.08] : [0.1, 0.05]
@@ -139,20 +156,19 @@ function boxesOf(
     let before: Pick<Box, 'x2' | 'opacity'> = { x2: Number.NEGATIVE_INFINITY, opacity: 1 }
     for (const [index, { kind, from, to }] of spans.entries()) {
       if (kind !== name) continue
-      const x1 = from / unitMs
-      const x2 = Math.max(to / unitMs, x1 + least)
+      const x2 = Math.max(to, from + least)
       const y = row + margin + (lineOf[index] ?? 0) * height
-      // Neighbours of one kind that touch are told apart by their shade.
-      const touches = lines === 'one' && x1 - before.x2 < least / 4
+      // A lighter shade separates neighbours of one kind that touch.
+      const touches = lines === 'one' && from - before.x2 < least / 4
       const opacity = look === 'pale' ? 0.5 : touches && before.opacity === 1 ? 0.6 : 1
-      boxes.push({ x1, x2, y1: y + inset * height, y2: y + (1 - inset) * height, opacity })
+      boxes.push({ x1: from, x2, y1: y + inset * height, y2: y + (1 - inset) * height, opacity })
       before = { x2, opacity }
     }
     return boxes
   })
 }
 
-/** For each span the line of its row in which it is drawn, from 0. */
+/** Returns, for each span, its line in the row, from 0. */
 function linesOf(spans: readonly Span[], lines: Row['lines']): number[] {
   if (lines === 'each') return spans.map((_, index) => index)
   if (lines !== 'few') return spans.map(() => 0)
@@ -167,48 +183,40 @@ function linesOf(spans: readonly Span[], lines: Row['lines']): number[] {
   return spans.map((span) => lineOf.get(span) ?? 0)
 }
 
-interface Layer {
-  look: Kind['look']
-  color: string
-  boxes: Box[]
-  marks: { x: number; row: number }[]
-  endMs: number
-  unitMs: number
-}
-
-/** What Plot draws for a kind, and its entry in the legend. */
-function drawKind(name: string, { look, color, boxes, marks, endMs, unitMs }: Layer) {
-  const corners = { x1: 'x1', x2: 'x2', y1: 'y1', y2: 'y2', fill: color, fillOpacity: 'opacity' }
-  const drawn = Plot.rect(boxes, corners)
-  const center = { x: 'x', y: ({ row }: { row: number }) => row + 0.5, fill: color }
-  if (typeof look === 'object') {
-    const font = { stroke: 'white', strokeWidth: 3, fontSize: 17, fontWeight: 'bold' }
-    const signs = Plot.text(marks, { ...center, ...font, text: () => look.sign })
-    return { legend: { name, color, sign: look.sign }, marks: [drawn, signs] }
-  }
-  if (look === 'dot') {
-    return { legend: { name, color, style: 'dots' as const }, marks: [drawn, Plot.dot(marks, { ...center, r: 3.5 })] }
-  }
-  if (look === 'density') {
-    const strip = density(marks, endMs / unitMs)
-    const most = latest(strip.map(({ count }) => count))
-    const legend = { name: `${name}, at most ${most} in ${milliseconds(endMs / cells)}`, color }
-    return { legend, marks: [drawn, Plot.rect(strip, { ...corners, fillOpacity: ({ count }) => count / most })] }
-  }
-  const ticks = marks.map(({ x, row }) => ({ x, y1: row + 0.08, y2: row + 0.92 }))
-  const stroke = { x: 'x', y1: 'y1', y2: 'y2', stroke: color, strokeWidth: 2 }
-  return { legend: { name, color }, marks: [drawn, Plot.ruleX(ticks, stroke)] }
-}
-
-/** How many marks fall into each cell of a strip from 0 to `end`. */
-function density(marks: Layer['marks'], end: number) {
-  return [...Map.groupBy(marks, ({ row }) => row)].flatMap(([row, own]) => {
-    const counts = new Array<number>(cells).fill(0)
+/** Counts the marks in each cell of a strip from 0 to `end`. */
+function density(marks: Layer['marks'], end: number): Layer['cells'] {
+  const edge = (cell: number) => (cell / cellCount) * end
+  const strips = [...Map.groupBy(marks, ({ row }) => row)].map(([row, own]) => {
+    const counts = new Array<number>(cellCount).fill(0)
     for (const { x } of own) {
-      const cell = Math.min(cells - 1, Math.max(0, Math.floor((x / end) * cells)))
+      const cell = Math.min(cellCount - 1, Math.max(0, Math.floor((x / end) * cellCount)))
       counts[cell] = (counts[cell] ?? 0) + 1
     }
-    const edge = (cell: number) => (cell / cells) * end
-    return counts.map((count, cell) => ({ x1: edge(cell), x2: edge(cell + 1), y1: row + 0.02, y2: row + 0.98, count }))
+    return counts.map((count, cell) => ({ count, x1: edge(cell), x2: edge(cell + 1), y1: row + 0.02, y2: row + 0.98 }))
   })
+  const most = latest(strips.flat().map(({ count }) => count))
+  return strips.flat().map((cell) => ({ ...cell, opacity: cell.count / most }))
+}
+
+function legendOf({ name, color, look, cells }: Layer, cellMs: number): Legend {
+  if (typeof look === 'object') return { name, color, sign: look.sign }
+  if (look === 'dot') return { name, color, style: 'dots' }
+  if (look !== 'density') return { name, color }
+  const most = latest(cells.map(({ count }) => count))
+  return { name: `${name}, at most ${most} in ${milliseconds(cellMs)}`, color }
+}
+
+function marksOf(plot: Plot, { color, look, boxes, marks, cells }: Layer): Markish[] {
+  const corners = { x1: 'x1', x2: 'x2', y1: 'y1', y2: 'y2', fill: color, fillOpacity: 'opacity' }
+  const drawn: Markish[] = [plot.rect(boxes, corners)]
+  if (typeof look === 'object') {
+    const font = { stroke: 'white', strokeWidth: 3, fontSize: 17, fontWeight: 'bold' }
+    drawn.push(plot.text(marks, { x: 'x', y: 'y', fill: color, ...font, text: () => look.sign }))
+  } else if (look === 'dot') drawn.push(plot.dot(marks, { x: 'x', y: 'y', fill: color, r: 3.5 }))
+  else if (look === 'density') drawn.push(plot.rect(cells, corners))
+  else {
+    const ticks = marks.map(({ x, row }) => ({ x, y1: row + 0.08, y2: row + 0.92 }))
+    drawn.push(plot.ruleX(ticks, { x: 'x', y1: 'y1', y2: 'y2', stroke: color, strokeWidth: 2 }))
+  }
+  return drawn
 }

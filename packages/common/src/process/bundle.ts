@@ -1,4 +1,4 @@
-/** Programs as one file each, without node_modules: for machines that have Node and nothing else of ours. */
+/** Bundles programs into files that need no node_modules: for machines that have only Node. */
 import { readFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,10 @@ export interface BundleOptions {
   target: string
 }
 
-/** Returns a TypeScript program and everything it imports as one JavaScript module. The same sources give the same bytes. */
+/**
+ * Returns a TypeScript program and everything it imports as one JavaScript module. The same sources give the same
+ * bytes.
+ */
 export async function bundleProgram(file: URL, options: BundleOptions): Promise<Uint8Array> {
   return await bundle(fileURLToPath(file), options)
 }
@@ -29,7 +32,7 @@ export async function bundleTogether(
   options: BundleOptions,
 ): Promise<Map<string, Uint8Array>> {
   const bundles = new Map<string, Uint8Array>()
-  // What lies outside, such as a package's script, comes in by its path from the folder that both are in.
+  // A file outside, such as a package's script, gets its path from the folder that contains both.
   const outputOf = (file: string) =>
     relative(sourceFolder, file)
       .replace(/^(\.\.[\\/])+/, '')
@@ -46,7 +49,7 @@ export async function bundleTogether(
           const contents = source.replaceAll(besideThisModule, (_, quote: string, beside: string) => {
             const target = join(dirname(path), beside)
             waiting.push(target)
-            // In the bundle import.meta.url is the bundle's own address.
+            // In a bundle, import.meta.url is the bundle's own address.
             const named = relative(dirname(output), outputOf(target)).replaceAll('\\', '/')
             return `new URL(${quote}./${named}${quote}, import.meta.url)`
           })
@@ -75,7 +78,7 @@ async function bundle(file: string, { constants = {}, target }: BundleOptions, p
     define: Object.fromEntries(
       Object.entries(constants).map(([name, value]) => [`process.env.${name}`, JSON.stringify(value)]),
     ),
-    // CommonJS packages still ask for Node's own modules by require.
+    // CommonJS packages call require for Node's own modules.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   })
   const [output] = outputFiles

@@ -1,10 +1,9 @@
 /**
- * Child processes of an example: TypeScript programs and foreign servers that start, say when they are ready, and are
- * gone when their owner is, however it ends.
+ * Child processes: TypeScript programs and other servers. They say when they are ready, and they do not outlive their
+ * owner, however it ends.
  *
- * Each child leads a process group of its own, so that a terminal's Ctrl-C does not reach it and the owner stops it in
- * order. An owner that is killed cannot stop anything: one small process beside it, the reaper, holds a pipe from it,
- * learns from the pipe's end that it is gone, and then ends its children and removes its temporary folders.
+ * Each child leads its own process group, so that a terminal's Ctrl-C does not reach it and the owner stops it in
+ * order. For an owner that is killed, the reaper stops it (guard.ts).
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { guard } from './guard.ts'
 import type { ReadyMessage } from './ready.ts'
 
-/** How a process ended: with an exit code, or by a signal. */
+/** How a process ended: with an exit code or by a signal. */
 export interface Exit {
   code: number | null
   signal: NodeJS.Signals | null
@@ -23,68 +22,70 @@ export interface Exit {
 
 /** A running child process; disposing of it stops it. */
 export interface Child extends AsyncDisposable {
-  /** Node's own handle: `send`, `on('message')`, `kill`, `stdout`. Its input is empty, its output is read in any case. */
+  /** Node's own handle: `send`, `on('message')`, `kill`, `stdout`. Its input is empty. Its output is always read. */
   process: ChildProcess
   pid: number
-  /** Fulfilled when it has ended, for whatever reason, and nothing of it is left. Never rejected. */
+  /** Resolves when the process has ended, for whatever reason, and nothing of it is left. Never rejects. */
   exited: Promise<Exit>
-  /** Sends SIGTERM and, after `stopTimeoutMs`, SIGKILL; fulfilled when it has ended. May be called any number of times. */
+  /** Sends SIGTERM and, after `stopTimeoutMs`, SIGKILL. Resolves like `exited`. May be called again. */
   stop: () => Promise<Exit>
 }
 
-/** A TypeScript program that has said it is ready. */
+/** A TypeScript program that is ready. */
 export interface Program<Info> extends Child {
-  /** What it handed to `ready(info)`. */
+  /** What it passed to `ready(info)`. */
   info: Info
 }
 
 export interface ChildOptions {
   args?: string[]
-  /** Added to this process's environment; undefined takes a variable away. */
+  /** Added to this process's environment; undefined removes a variable. */
   env?: NodeJS.ProcessEnv
   cwd?: string
-  /** How messages to and from a program are written: `json` when not given, `advanced` carries what threads can clone. */
+  /** How messages are encoded: as `json` by default; `advanced` carries whatever can be cloned for a thread. */
   serialization?: 'json' | 'advanced'
-  /** Stops the child when aborted, also while it starts; the start then fails with the signal's reason. */
+  /** Stops the child when aborted. While the child starts, the start then fails with the signal's reason. */
   signal?: AbortSignal | undefined
-  /** Stops the child when aborted before it is ready, and has no effect on it later. */
+  /** As `signal`, but without effect once the child is ready. */
   untilReady?: AbortSignal | undefined
-  /** How long it may take until it is ready; a minute, for machines that are busy with many others. */
+  /** How long it may take until it is ready; 60 s by default, for busy machines. */
   readyTimeoutMs?: number
-  /** How long it has after SIGTERM until SIGKILL; 5 s. */
+  /** The time between SIGTERM and SIGKILL; 5 s by default. */
   stopTimeoutMs?: number
-  /** Called with every line the child writes, to either output; otherwise the last ones are kept for error messages. */
+  /** Gets every line of both outputs. The last lines are also kept for error messages. */
   onLine?: (line: string) => void
 }
 
 export interface ProgramOptions extends ChildOptions {
-  /** A command that becomes the program, such as `['ip', 'netns', 'exec', 'name']`; without one it is Node itself. */
+  /** A command that starts Node in its own place, such as `['ip', 'netns', 'exec', 'name']`. */
   launcher?: string[]
-  /** The path of another Node than this process's own. */
+  /** The path of another Node; by default this process's own. */
   node?: string
 }
 
 export interface ServerOptions extends ChildOptions {
   /** A program on PATH, or a path to one. */
   command: string
-  /** What a line of its output that says it is ready matches, or a check that is repeated until it returns true. */
+  /** Matches the line of output that says it is ready; or a check that is repeated until it returns true. */
   ready: RegExp | ((pid: number) => Promise<boolean>)
 }
 
-// Looked for when it is needed: a bundle of this module runs where there is no tsx.
+// Resolved only when needed: a bundle of this module runs where tsx is not installed.
 const tsx = () => ['--import', import.meta.resolve('tsx')]
-/** What Node is told to run TypeScript. From version 24 on it takes the types out by itself, in a fraction of tsx's time. */
+/**
+ * Returns Node's options for running TypeScript. Node 24 and later strip types themselves, in a fraction of tsx's time.
+ */
 export const loader = () => (Number(process.versions.node.split('.')[0]) >= 24 ? [] : tsx())
 
 const checkEveryMs = 25
 const keptLines = 20
-/** How long what a child started itself may hold the child's output open once the child has ended. */
+/** Processes that a child has started may hold its output open for this time after its end. */
 const closeTimeoutMs = 1_000
 
 /**
- * Starts a TypeScript program, or a bundle of one, in a Node of its own and waits until it calls `ready()` of `@repo/common/ready`.
+ * Starts a TypeScript program, or a bundle of one, in its own process and waits until it calls `ready()` (ready.ts).
  *
- * @throws an Error with the program's last lines of output when it ends before that or takes too long
+ * @throws an Error with the program's last lines of output, if it ends before that or takes too long
  */
 export async function startProgram<Info = undefined>(
   file: string | URL,
@@ -119,10 +120,10 @@ const isReadyMessage = (message: unknown): message is ReadyMessage =>
   typeof message === 'object' && message !== null && 'ready' in message && message.ready === true
 
 /**
- * Starts a server that stays in the foreground and waits until it is ready. The signal stops it only until then: an
- * interrupted example still needs its servers to end in order, and an answer from one that is gone would never come.
+ * Starts a server that stays in the foreground and waits until it is ready. Later the signal has no effect on it: an
+ * interrupted example still needs its servers while it cleans up, and a dead one would never answer.
  *
- * @throws an Error with the server's last lines of output when it ends before that, takes too long, or cannot be started
+ * @throws an Error with the server's last lines of output, if it ends before that, takes too long, or cannot be started
  */
 export async function startServer(options: ServerOptions): Promise<Child> {
   const { command, args = [], ready } = options
@@ -169,7 +170,7 @@ async function launch(
   }).then(async (exit) => {
     signal?.removeEventListener('abort', stop)
     const released = release()
-    // What it started and did not end itself.
+    // Processes that it started and did not end.
     killGroup(child)
     const timer = setTimeout(closeOutputs, closeTimeoutMs)
     await closed
@@ -182,7 +183,7 @@ async function launch(
     child.stderr?.destroy()
     if (child.connected) child.disconnect()
   }
-  // A message that can no longer be delivered is reported here; that the child has gone is what `exited` says.
+  // Undeliverable messages are reported here. `exited` tells that the child has gone.
   child.on('error', () => {})
 
   const lines: string[] = []
@@ -199,7 +200,7 @@ async function launch(
     stopped ??= (async () => {
       child.kill('SIGTERM')
       const timer = setTimeout(() => {
-        // Once it has ended, its pid may be another's.
+        // After its end, the pid may belong to another process.
         if (child.exitCode === null && child.signalCode === null) killGroup(child)
       }, stopTimeoutMs)
       return await exited.finally(() => clearTimeout(timer))
@@ -235,12 +236,12 @@ async function launch(
   return { process: child, pid, exited, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-/** Sends SIGKILL to a child and to what it started in its process group; on Windows, which has none, to the child. */
+/** Sends SIGKILL to a child's process group; on Windows, which has no groups, to the child alone. */
 function killGroup(child: ChildProcess) {
   try {
     if (process.platform === 'win32') child.kill('SIGKILL')
     else if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // Nobody is left in it.
+    // The group is empty.
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What must not outlive this process, even when it is killed: child processes and temporary folders.
+ * Guards child processes and temporary folders, which must not outlive this process.
  *
- * A killed process cannot clean up after itself. So a small process beside it, the reaper, holds a pipe from it. When the
- * pipe ends, the reaper knows that its owner is gone; it then ends the children and removes the folders.
+ * A killed process cannot clean up. So a small process beside it, the reaper, reads a pipe from it. The end of the pipe
+ * tells the reaper that its owner has ended. It then ends the children and removes the folders.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,9 +13,9 @@ const guarded = new Set<number | string>()
 let reaper: ChildProcess | undefined
 
 /**
- * Has a process group, by its leader's pid, ended or a folder removed when this process ends without having done so.
+ * Makes sure that a process group (its leader's pid) ends, or a folder (its path) is removed, when this process ends.
  *
- * @returns a function that takes it off the list; it is fulfilled when, with nothing left on the list, the reaper has ended
+ * @returns a function that ends the guarding; with the last entry, it also ends the reaper and waits for its end
  */
 export function guard(entry: number | string): () => Promise<void> {
   guarded.add(entry)
@@ -36,7 +36,7 @@ export function guard(entry: number | string): () => Promise<void> {
 
 function startReaper() {
   const started = spawn(process.execPath, [fileURLToPath(new URL('./reaper.mjs', import.meta.url))], {
-    // Nothing that a reader set for their own programs, such as --inspect.
+    // Without the reader's own options, such as --inspect.
     env: { ...process.env, NODE_OPTIONS: '' },
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -47,7 +47,7 @@ function startReaper() {
   }
   started.on('error', forget).on('exit', forget)
   started.stdin.on('error', forget)
-  // Neither the process nor the pipe keeps the owner running.
+  // Neither the reaper nor the pipe keeps this process running.
   started.unref()
   if (started.stdin instanceof Socket) started.stdin.unref()
   reaper = started

@@ -1,11 +1,11 @@
-/** Free ports. */
+/** Finds free ports. */
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * A port of the loopback interface that is free now; another process may take it before it is used, so be ready to retry.
- * It is below those that systems hand out to whoever asks for any port, as every connection does: they cannot take it.
+ * Returns a port of the loopback interface that is free now. Another process may take it before it is used: be ready to
+ * retry. It is below the range from which systems take a port for each outgoing connection.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -1,4 +1,4 @@
-/** Says that a program started by `startProgram` (process.ts) is ready; its own small file, for it loads in every worker. */
+/** Says that a program is ready. A file of its own, without imports, because every worker loads it. */
 
 export interface ReadyMessage {
   ready: true
@@ -6,12 +6,12 @@ export interface ReadyMessage {
 }
 
 /**
- * Tells the owner of this process that it is ready. Does nothing in a program started by hand.
+ * Tells the process that started this one by `startProgram` (child.ts). Does nothing in a program started by hand.
  *
- * @param info what the owner reads as `info`: anything that JSON can carry, such as the port listened on
+ * @param info what `startProgram` returns as `info`: anything that JSON can carry, such as the port
  */
 export function ready(info?: unknown): void {
   const message: ReadyMessage = { ready: true, info }
-  // An owner that has gone meanwhile cannot be told, and need not be.
+  // Ignores the error if the owner has ended.
   process.send?.(message, undefined, undefined, () => {})
 }

@@ -1,7 +1,7 @@
 /**
- * Ends what a killed process leaves behind. The owner (process.ts) writes one line for each child process and temporary
- * folder, `+` when it is there and `-` when it is gone, followed by the pid or the path in JSON. The end of the input
- * means that the owner is gone, however it went: then whatever is still listed is ended and removed.
+ * Ends what a killed process leaves behind. The owner (guard.ts) writes a line for each child process and temporary
+ * folder: `+` when it begins to exist and `-` when it is gone, followed by the pid or the path as JSON. At the end of
+ * the input the owner has ended, and the reaper ends and removes what is still listed.
  *
  * Plain JavaScript, so that it starts without a loader.
  */
@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 const termDeadlineMs = 3_000
 const killDeadlineMs = 1_000
 
-// It ends by itself, after the owner; a signal sent to everything must not end it before its work is done.
+// The reaper ends by itself, after its owner. A signal to all processes must not end it before its work is done.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => {})
 
 /** @type {Set<number | string>} pids and paths */
@@ -24,7 +24,7 @@ try {
     else guarded.delete(entry)
   }
 } catch {
-  // A connection that breaks is a connection that ends.
+  // A broken connection counts as its end.
 }
 
 const entries = [...guarded]
@@ -37,7 +37,7 @@ for (const folder of entries.filter((entry) => typeof entry === 'string')) {
 async function end(pid) {
   send(pid, 'SIGTERM')
   await gone(pid, termDeadlineMs)
-  // Every child leads a process group of its own: this takes what it started with it.
+  // Each child leads its own process group, which contains what it has started.
   send(process.platform === 'win32' ? pid : -pid, 'SIGKILL')
   await gone(pid, killDeadlineMs)
 }
@@ -47,7 +47,7 @@ async function gone(pid, deadlineMs) {
   while (send(pid, 0) && performance.now() < deadline) await delay(20)
 }
 
-/** Whether there was a process to send to. */
+/** Returns whether the process existed. */
 function send(pid, signal) {
   try {
     return process.kill(pid, signal)

@@ -1,8 +1,8 @@
-/** Starting several processes at a time. */
+/** Starts several processes at once. */
 
 /**
- * Waits until all have started. They belong to the stack from the beginning: when one cannot be started, the others, which
- * may still be about to start, are stopped with it. All are stopped at a time, for each may take its whole time to end.
+ * Waits until all have started. The stack owns them from the beginning: if one fails to start, disposing of the stack
+ * also stops those that are still starting. It stops all at once, as each may take its whole time to end.
  */
 export async function startAll<T extends AsyncDisposable | undefined>(
   stack: { defer: (dispose: () => Promise<void>) => void },

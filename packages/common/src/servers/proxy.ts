@@ -1,6 +1,6 @@
 /**
- * A link that can be bad: a TCP proxy on loopback in front of a server, with delay, cut connections, and silence. What a
- * firewall or a pulled cable does to a connection, without root and on every system.
+ * A bad network link: a TCP proxy on loopback in front of a server, with delay, cut connections and silence. It does to
+ * connections what a firewall or a pulled cable does, without root and on every system.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -9,25 +9,25 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Proxy extends AsyncDisposable {
-  /** Where clients connect instead of to the server. */
+  /** Clients connect here instead of to the server. */
   host: string
   port: number
-  /** What the link adds on each way, in ms: half of what it adds to a round trip. May be changed at any time. */
+  /** Added in each direction, in ms; a round trip takes twice as much. It may be changed at any time. */
   delayMs: number
-  /** How many connections are open now. */
+  /** The number of open connections. */
   readonly connections: number
-  /** How many bytes have come from the clients (`up`) and from the server (`down`) since the start. */
+  /** The bytes from the clients (`up`) and from the server (`down`) since the start. */
   readonly bytes: { up: number; down: number }
-  /** Resets every open connection, on both sides. New ones are taken. */
+  /** Resets every open connection, on both sides. New connections are accepted. */
   cut: () => void
-  /** Resets, once, the connection that next carries the given number of bytes in one direction. */
+  /** Resets the first connection that carries this number of bytes in one direction; only that one. */
   cutAfter: (bytes: number, direction?: 'up' | 'down') => void
   /**
-   * Silence: nothing arrives in either direction and no side is told, as when a cable is pulled; connections are half
-   * open, new ones get no answer. What was sent meanwhile arrives after `heal()`, as TCP would send it again.
+   * Silence, as after a pulled cable: nothing arrives in either direction, neither side notices, and new connections
+   * get no answer. After `heal()` all that was sent arrives, as TCP would send it again.
    */
   block: () => void
-  /** Resets every connection, and each new one at once, until `heal()`: the server's host is there, the server is not. */
+  /** Resets every connection, and each new one, until `heal()`: as when the host runs but the server does not. */
   refuse: () => void
   /** Ends `block` and `refuse`. */
   heal: () => void
@@ -36,16 +36,16 @@ export interface Proxy extends AsyncDisposable {
 export interface ProxyOptions {
   /** The server's. */
   port: number
-  /** The server's; 127.0.0.1. */
+  /** The server's; 127.0.0.1 by default. */
   host?: string
   delayMs?: number
   signal?: AbortSignal | undefined
 }
 
-/** How many bytes may be under way in each direction of a connection before the sender has to wait. */
+/** The sender waits when this number of bytes is under way in one direction of a connection. */
 const windowBytes = 4 << 20
 
-/** Starts a proxy on a free loopback port; disposing of it resets its connections and closes the port. */
+/** Starts a proxy on a free loopback port. Disposing of it resets its connections and closes the port. */
 export async function startProxy({ port, host = '127.0.0.1', delayMs = 0, signal }: ProxyOptions): Promise<Proxy> {
   signal?.throwIfAborted()
   const link = new Link(delayMs)
@@ -63,11 +63,11 @@ export async function startProxy({ port, host = '127.0.0.1', delayMs = 0, signal
     for (const socket of [client, server]) {
       open.add(socket)
       socket.once('close', () => open.delete(socket))
-      // Before the pipelines hear of it: they would end the other side as if nothing had happened.
+      // Before the pipelines see the error, which would end the other side as if nothing had happened.
       socket.on('error', resetBoth)
     }
     try {
-      // Loopback connects at once; over a real link that takes a round trip.
+      // Connecting over a real link takes a round trip.
       await delay(2 * link.delayMs)
       await Promise.all([
         pipeline(client, new OneWay(link, 'up', resetBoth), server),
@@ -109,7 +109,7 @@ export async function startProxy({ port, host = '127.0.0.1', delayMs = 0, signal
       link.delayMs = ms
     },
     get connections() {
-      // Each has two sides.
+      // Each connection has two sockets.
       return Math.ceil(open.size / 2)
     },
     bytes: link.bytes,
@@ -128,22 +128,23 @@ export async function startProxy({ port, host = '127.0.0.1', delayMs = 0, signal
 }
 
 /**
- * Closes a socket at once, with a reset if it has not been ended. Node's `resetAndDestroy` ends the stream first and resets
- * it once all is written, which a silent peer prevents for ever; and when the socket is destroyed meanwhile, as `pipeline`
- * does, the reset is refused, the socket never closed, and the process cannot exit. So only its mark is set here.
+ * Closes a socket at once, with a reset if it has not been ended. Node's `resetAndDestroy` first writes all data, which
+ * a silent peer prevents for ever. If `pipeline` destroys the socket in the meantime, Node refuses the reset, never
+ * closes the socket, and the process cannot exit. So this function only sets the mark that makes `destroy` send a
+ * reset.
  */
 function reset(socket: Socket) {
   if (!socket.connecting && !socket.writableEnded) Object.assign(socket, { resetAndClosing: true })
   socket.destroy()
 }
 
-/** The state that all connections share. */
+/** The state of the link, which all connections share. */
 class Link {
   delayMs: number
   refusing = false
   cutAt: { direction: 'up' | 'down'; bytes: number } | undefined
   readonly bytes = { up: 0, down: 0 }
-  /** Fulfilled when the link carries again; undefined while it does. */
+  /** Resolves when the link carries data again; undefined while it does. */
   #blocked: PromiseWithResolvers<void> | undefined
 
   constructor(delayMs: number) {
@@ -165,7 +166,7 @@ class Link {
   }
 }
 
-/** One direction of one connection: hands on each chunk when its time has come, in order. */
+/** One direction of one connection: passes on each chunk when it is due, in order. */
 class OneWay extends Transform {
   readonly #link: Link
   readonly #direction: 'up' | 'down'
@@ -173,7 +174,7 @@ class OneWay extends Transform {
   readonly #underWay: { chunk: Buffer; dueMs: number }[] = []
   #bytesUnderWay = 0
   #carried = 0
-  /** Lets the sender go on when there is room again. */
+  /** Lets the sender continue when there is room again. */
   #waiting: TransformCallback | undefined
   #flushed: TransformCallback | undefined
   #delivering = false
@@ -202,7 +203,7 @@ class OneWay extends Transform {
     if (this.#delivering) return
     this.#delivering = true
     for (let next = this.#underWay[0]; next; next = this.#underWay[0]) {
-      // Again, as a timer may be a little early: nothing arrives before its time.
+      // In a loop, because a timer may fire a little early, and nothing may arrive before it is due.
       for (let early = next.dueMs - performance.now(); early > 0; early = next.dueMs - performance.now()) {
         await delay(Math.ceil(early))
       }
@@ -217,7 +218,7 @@ class OneWay extends Transform {
       waiting?.()
     }
     this.#delivering = false
-    // The end of the stream travels as its last byte did, and waits for the link as that would.
+    // The end of the stream comes after its last byte, and waits for the link too.
     const flushed = this.#flushed
     if (!flushed) return
     while (this.#link.healed) await this.#link.healed

@@ -1,8 +1,8 @@
 /**
- * A real Redis for an example: the one that REDIS_URL names, or a server of its own, on a free loopback port with a random
- * password, that is gone when the example is.
+ * A real Redis: the one that REDIS_URL names, or our own server on a free loopback port with a random password, which
+ * ends with its owner.
  *
- * A server of its own is the program that REDIS_SERVER names, or redis-server or valkey-server on PATH, or the one that
+ * Our own server is the program that REDIS_SERVER names, or redis-server or valkey-server on PATH, or the one that
  * redis-memory-server has built below node_modules/.cache.
  */
 import { execFile } from 'node:child_process'
@@ -21,12 +21,12 @@ import { freePort } from '../process/ports.ts'
 import { temporaryFolder } from '../process/temporary.ts'
 
 /**
- * The oldest version accepted, of Redis or of the Redis that another server claims to be. BullMQ 6.7 refuses below 5.0.0
- * and warns below 6.2.0 (RedisConnection.minimumVersion, recommendedMinimumVersion): a warning we would not want to read.
+ * The oldest accepted version of Redis, or of the Redis that another server claims to be. BullMQ 6.7 refuses versions
+ * below 5.0.0 and warns below 6.2.0 (RedisConnection.minimumVersion, recommendedMinimumVersion).
  */
 const minimumVersion = '6.2.0'
 
-/** How to get a Redis server, for messages. */
+/** Says in messages how to install a Redis server. */
 export const installRedis = 'sudo apt-get install redis-server (Debian, Ubuntu), brew install redis (macOS)'
 
 const attempts = 5
@@ -45,11 +45,11 @@ export interface RedisServer extends AsyncDisposable {
   password: string | undefined
   /** Such as `7.0.15`. */
   version: string
-  /** The server's process, to send it signals; undefined when REDIS_URL names one that is not ours. */
+  /** The server's process, for signals; undefined if REDIS_URL names the server. */
   readonly server: Child | undefined
   /**
-   * Starts our server again on the same port and folder, stopping it first if it runs. With `appendOnly` its data is there
-   * again. Throws when the server is not ours.
+   * Restarts our own server with the same port and folder. With `appendOnly` it keeps its data. Throws if the server is
+   * not ours.
    */
   restart: () => Promise<void>
 }
@@ -57,18 +57,18 @@ export interface RedisServer extends AsyncDisposable {
 export interface RedisOptions {
   /** Stops the server when aborted. */
   signal?: AbortSignal | undefined
-  /** Keep an append-only file, for `restart()`: what a client was answered survives the server's SIGKILL. */
+  /** Keeps an append-only file, for `restart()`: every answered command survives a SIGKILL of the server. */
   appendOnly?: boolean
-  /** Starts a server also where REDIS_URL names one: for what must not be tried on somebody's Redis. */
+  /** Starts our own server even if REDIS_URL is set, for what must not happen to a reader's Redis. */
   own?: boolean
 }
 
 /**
- * Starts a Redis server, or checks the one that REDIS_URL names. Disposing of it stops ours with all its data, and does
- * nothing to the other.
+ * Starts a Redis server, or checks the one that REDIS_URL names. Disposing of our own server stops it and removes its
+ * data; disposing of another one does nothing.
  *
- * @throws UsageError when REDIS_URL is not a Redis URL
- * @throws an Error of one line when there is no server, or it cannot be reached, refuses us, evicts or is too old
+ * @throws a UsageError if REDIS_URL is not a Redis URL
+ * @throws an Error of one line if there is no server, or if it is unreachable, refuses us, evicts keys or is too old
  */
 export async function startRedis({ signal, appendOnly = false, own = false }: RedisOptions = {}): Promise<RedisServer> {
   signal?.throwIfAborted()
@@ -86,9 +86,9 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
   const urlOf = (port: number) => `redis://:${password}@127.0.0.1:${port}`
 
   function start(path: string, config: string, port: number): Promise<Child> {
-    // Another server may have taken the port meanwhile and answer in place of ours.
+    // Another server may have taken the port in the meantime, and would answer in place of ours.
     const ready = async (pid: number) => {
-      // Asked again soon: ioredis's own way to wait for a server that is reading its data is to wait for a second.
+      // ioredis's own check would wait for a second while the server loads its data; we ask again soon.
       const info = await inspect(urlOf(port), { enableReadyCheck: false }).catch(() => undefined)
       return info?.process_id === String(pid)
     }
@@ -99,7 +99,7 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
     for (let attempt = 1; ; attempt++) {
       const port = await freePort()
       const config = join(folder, `${port}.conf`)
-      // In a file that only this user may read: everybody may read a command line.
+      // In a file that only this user may read: all users can read a command line.
       await writeFile(config, configuration(port, password, folder, appendOnly), { mode: 0o600 })
       try {
         return { config, port, server: await start(path, config, port) }
@@ -133,7 +133,7 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
           server = await start(found.path, config, port)
           return
         } catch (error) {
-          // While there was no server, somebody's outgoing connection may have been given its port.
+          // While the server was down, the system may have given its port to an outgoing connection.
           if (!isTaken(error) || performance.now() > deadline) throw error
           await delay(100, undefined, { signal })
         }
@@ -154,10 +154,10 @@ function configuration(port: number, password: string, folder: string, appendOnl
     'maxmemory-policy': 'noeviction',
     save: '""',
     appendonly: appendOnly ? 'yes' : 'no',
-    // With everysec, Redis answers before it has written, for up to two seconds, whenever the disk is slow.
+    // With everysec and a slow disk, Redis answers up to two seconds before it has written.
     appendfsync: 'always',
     loglevel: 'warning',
-    // The title would overwrite the environment by which a test finds what a run left behind.
+    // A title would overwrite the environment, by which tests find what a run has left behind.
     'set-proc-title': 'no',
   }
   return Object.entries(settings)
@@ -202,7 +202,7 @@ async function useRedis(url: string): Promise<RedisServer> {
   }
 }
 
-/** Connects, waits until the server has loaded its data and answers PING, and returns the fields of INFO. */
+/** Connects, waits until the server has loaded its data, and returns the fields of INFO. */
 async function inspect(url: string, options: ClientOptions = {}): Promise<Record<string, string>> {
   const client = new Redis(url, {
     lazyConnect: true,
@@ -211,7 +211,7 @@ async function inspect(url: string, options: ClientOptions = {}): Promise<Record
     connectTimeout: connectTimeoutMs,
     ...options,
   })
-  // What went wrong; the rejected promise says no more than that the connection is closed.
+  // The cause. The rejected promise only says that the connection is closed.
   let reason: Error | undefined
   client.on('error', (error: Error) => {
     reason ??= error
@@ -224,7 +224,7 @@ async function inspect(url: string, options: ClientOptions = {}): Promise<Record
   } catch (error) {
     throw reason ?? error
   } finally {
-    // On a connection that has already ended, ioredis would wait two seconds for its end.
+    // If the connection has already ended, ioredis would wait two seconds for its end.
     if (client.status !== 'end') client.disconnect()
   }
 }
@@ -244,9 +244,9 @@ export interface InstalledRedis {
 }
 
 /**
- * Looks for a Redis or Valkey server on this machine without starting it; the first one new enough, else the first one.
+ * Finds a Redis or Valkey server on this machine without starting it: the first one that is new enough, else the first.
  *
- * @throws UsageError when REDIS_SERVER is set and is not one
+ * @throws a UsageError if REDIS_SERVER is set and is not such a server
  */
 export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   const { REDIS_SERVER, PATH = '' } = process.env
@@ -269,7 +269,10 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   return first
 }
 
-/** Where setup/ lets redis-memory-server put what it builds: in that package's own variable's folder or this one. */
+/**
+ * Returns where setup/ makes redis-memory-server put its build: into the folder of that package's variable, or this
+ * one.
+ */
 function builtRedis(): string {
   const folder = fileURLToPath(new URL('../../../../node_modules/.cache/redis-binaries', import.meta.url))
   return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')

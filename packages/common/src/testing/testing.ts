@@ -1,4 +1,4 @@
-/** What the tests of every chapter need; loads without vitest. */
+/** Runs examples and programs in tests. It loads without vitest. */
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -6,42 +6,43 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-
 import { loader } from '../process/child.ts'
 
 export { until } from '../async/until.ts'
 
-/** An environment variable that every process of a run inherits. */
+/** An environment variable that all processes of a run inherit. */
 const markName = 'EXAMPLE_RUN'
 
 export interface Run {
-  /** The exit code; null when a signal ended it. */
+  /** The exit code; null if a signal ended it. */
   code: number | null
   signal: NodeJS.Signals | null
   stdout: string
   stderr: string
-  /** Standard output as the one JSON document it must be; throws with what was there instead. */
+  /** Parses standard output, which must be one JSON document. Throws an Error with the output otherwise. */
   json: <Document = unknown>() => Document
-  /** The command lines of processes of the run that are still there, after waiting up to 30 s for them to end by themselves. */
+  /**
+   * Waits for the run's other processes to end, 30 s by default, and returns the command lines of those that are left.
+   */
   leftBehind: (waitMs?: number) => Promise<string[]>
 }
 
 export interface RunOptions {
-  /** Added to the environment; undefined takes a variable away. */
+  /** Added to the environment; undefined removes a variable. */
   env?: NodeJS.ProcessEnv
   signal?: AbortSignal
-  /** When output that matches has appeared, on either stream, sends the whole group SIGINT, as a terminal's Ctrl-C does. */
+  /** When output matches, on either stream, the whole process group gets SIGINT, as by Ctrl-C in a terminal. */
   interruptWhen?: RegExp
-  /** Another signal than SIGINT. SIGKILL goes to the program alone. */
+  /** A signal in place of SIGINT. SIGKILL goes to the program alone. */
   interruptWith?: NodeJS.Signals
-  /** How long it may take; 100 s. */
+  /** How long it may take; 100 s by default. */
   timeoutMs?: number
 }
 
 /**
  * Runs an example as a reader does in the chapter's folder: `node examples/<name>.ts …`, with tsx before Node 24.
  *
- * @throws an Error with the output so far when it takes too long or the signal is aborted; nothing of it then runs on
+ * @throws an Error with the output so far, if it takes too long or the signal is aborted; its process group is killed
  */
 export async function runExample(
   chapterFolder: string,
@@ -52,7 +53,7 @@ export async function runExample(
   return await runProgram(join('examples', `${name}.ts`), args, { ...options, cwd: chapterFolder })
 }
 
-/** The same for any TypeScript file, by its path from `cwd`. */
+/** As `runExample`, for any TypeScript file, by its path from `cwd`. */
 export async function runProgram(
   file: string,
   args: string[] = [],
@@ -69,7 +70,7 @@ export async function runProgram(
   const mark = randomUUID()
   const child = spawn(process.execPath, [...loader(), file, ...args], {
     cwd,
-    // As in the reader's shell: nothing of the test runner's own.
+    // As in a reader's shell: without the test runner's variables.
     env: { ...process.env, NODE_ENV: undefined, VITEST: undefined, FORCE_COLOR: undefined, ...env, [markName]: mark },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -126,14 +127,14 @@ export async function runProgram(
 }
 
 /**
- * The command lines, after their pids, of this user's processes whose environment has the variable with the value. Not
- * seen on Linux are servers that overwrite their environment with a title of their own (sshd, postgres): ask for their
- * pid or port as well.
+ * Returns pid and command line of each of this user's processes that have the variable with this value in their
+ * environment. On Linux it misses servers that overwrite their environment with a title, such as sshd and postgres:
+ * check their pid or port as well.
  */
 export async function processesWith(name: string, value: string): Promise<string[]> {
   const setting = `${name}=${value}`
   if (process.platform !== 'linux') {
-    // The environment follows the command in one line.
+    // Each line has the command and then the environment.
     const { stdout } = await promisify(execFile)('ps', ['-Eww', '-axo', 'pid=,command='], { maxBuffer: 64 << 20 })
     return stdout.split('\n').filter((line) => line.includes(setting))
   }
@@ -145,7 +146,7 @@ export async function processesWith(name: string, value: string): Promise<string
         if (!environment.split('\0').includes(setting)) return []
         return [`${pid} ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()}`]
       } catch {
-        // Another user's, or gone meanwhile.
+        // It belongs to another user, or has just ended.
         return []
       }
     }),

@@ -1,18 +1,18 @@
-/** Tests against real servers: skipped, with the command that installs it, where one is missing; failing in CI. */
+/** Tests against real servers. Without the server they are skipped, and they fail in CI. */
 import { describe, it } from 'vitest'
 
 export interface Need {
   /** What the tests need, such as `a Redis server`. */
   name: string
-  /** Anything true when it is there. */
+  /** Truthy if it is installed. */
   found: unknown
   /** The command that installs it. */
   install: string
 }
 
 /**
- * `describe` for tests that need a real server. Where it is missing they are reported as skipped under a title that says
- * how to install it; with REQUIRE_REAL=1 that is a failure.
+ * `describe` for tests that need a real server. If it is missing, they are skipped under a title that says how to
+ * install it; with REQUIRE_REAL=1, they fail.
  */
 export function describeReal(title: string, { name, found, install }: Need, body: () => void): void {
   if (found) describe(title, body)
