@@ -18,8 +18,10 @@ import { divide } from '@repo/common/async/ranges'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
+import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import { Piscina } from 'piscina'
 import { countPrimesHere } from '../src/loops/primes.ts'
 import type { PrimesTask } from '../src/loops/primes.worker.ts'
@@ -98,7 +100,6 @@ export default example(import.meta, {
       return { schedule, ms: shared[schedule].ms, chunks, idle: idleShare(logs[schedule]) }
     })
 
-    const { linePlot } = await import('@repo/common/output/plots')
     const level = (ms: number) => sizes.map(({ tasks }) => ({ x: tasks, y: ms }))
     const bestCut = `${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`
     const valley = linePlot({
@@ -117,7 +118,6 @@ export default example(import.meta, {
         { name: 'the ceiling', style: 'dashed', points: level(serialMs / ceiling) },
       ],
     })
-    const { timeline } = await import('@repo/common/output/timeline')
     const chunks = timeline({
       title: 'Who counts when: a row for each worker, a box for each chunk',
       kinds: { static: {}, dynamic: {}, guided: {} },

@@ -19,6 +19,7 @@ import { aborted } from '@repo/common/async/abort'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { compareWithSerial, interleave } from '@repo/common/measure'
+import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
@@ -113,7 +114,6 @@ export default example(import.meta, {
     ].slice(0, inPython ? 2 : 0)
     const series = [...own, ...pythonColumns.map((column) => ({ ...column, style: 'dashed' as const }))]
     const slowest = Math.max(...series.flatMap(({ points }) => points.map(({ y }) => y)))
-    const { linePlot } = await import('@repo/common/output/plots')
     const svg = linePlot({
       title: 'The same computation k times at once',
       subtitle: `time as a multiple of one computation; ${cores} cores`,

@@ -17,6 +17,7 @@ import { divide } from '@repo/common/async/ranges'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
@@ -93,7 +94,6 @@ export default example(import.meta, {
       { rounds, signal },
     )
 
-    const { linePlot } = await import('@repo/common/output/plots')
     const over = (speedup: (row: Row) => number) => rows.map((row) => ({ x: row.workers, y: speedup(row) }))
     const svg = linePlot({
       title: `More workers than the ${cores} cores`,
