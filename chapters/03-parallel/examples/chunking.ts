@@ -150,18 +150,8 @@ export default example(import.meta, {
       '',
       ...pictures.map((path) => `Picture: ${path}`),
     )
-    return {
-      limit,
-      primes,
-      workers,
-      serialMs,
-      ceiling,
-      sizes,
-      best,
-      overheadMs,
-      schedules: compared,
-      picture: pictures,
-    }
+    const found = { serialMs, ceiling, sizes, best, overheadMs, schedules: compared }
+    return { limit, primes, workers, ...found, picture: pictures }
   },
   figure: ({ best, serialMs, ceiling }) =>
     `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}`,

@@ -43,8 +43,8 @@ export default example(import.meta, {
     const most = counts.at(-1) as number
     print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)
 
-    // Our own pool with a thread for each computation, a package's pool with a thread for each core, and our own pool with
-    // a process for each computation. All workers start before the clock does.
+    // The chapter's pool with a thread for each computation; a package's pool with a thread for each core; the chapter's
+    // pool with a process for each computation. All their workers start before the clock does.
     const startMs: Record<string, number> = {}
     await using onThreads = new WorkerPool<number, number>(threads(fibModule), most)
     startMs.worker_threads = await startOfOne(onThreads, most)
@@ -80,7 +80,7 @@ export default example(import.meta, {
       if (!results.every((result) => result === expected)) throw new Error(`${name} computed ${results}`)
     }
 
-    // Every way in turn, for each k.
+    // For each k, all ways in turn.
     using bar = progress('computing', 1)
     const rows: { k: number; ms: Record<string, number> }[] = []
     for (const [at, k] of counts.entries()) {
@@ -91,7 +91,7 @@ export default example(import.meta, {
       })
       rows.push({ k, ms: Object.fromEntries(Object.entries(timed).map(([name, { ms }]) => [name, ms])) })
     }
-    // The speedup of two threads, beside what the machine could give at the same time.
+    // The speedup of two threads, and what the machine could give at the same time.
     bar.update(1, 'two workers beside the ceiling')
     const workers = Math.min(2, most)
     const two = await compareWithSerial(
@@ -101,17 +101,18 @@ export default example(import.meta, {
     bar.update(1, 'computing in Python')
     const inPython = await python(pythonN, counts, signal)
 
-    // Every column as multiples of its own time for one computation.
+    // All times as multiples of the time of one computation: on the main thread, or in Python.
     const oneMs = rows[0]?.ms['main thread'] ?? Number.NaN
     const own = names.map((name) => ({ name, points: rows.map(({ k, ms }) => ({ x: k, y: (ms[name] ?? 0) / oneMs })) }))
     const results = inPython?.results ?? []
-    const pythonColumns = [
-      { name: 'Python threads', points: results.map(({ k, oneMs, threadsMs }) => ({ x: k, y: threadsMs / oneMs })) },
-      {
-        name: 'Python processes',
-        points: results.map(({ k, oneMs, processesMs }) => ({ x: k, y: processesMs / oneMs })),
-      },
-    ].slice(0, inPython ? 2 : 0)
+    const onPythonThreads = results.map(({ k, oneMs, threadsMs }) => ({ x: k, y: threadsMs / oneMs }))
+    const onPythonProcesses = results.map(({ k, oneMs, processesMs }) => ({ x: k, y: processesMs / oneMs }))
+    const pythonColumns = inPython
+      ? [
+          { name: 'Python threads', points: onPythonThreads },
+          { name: 'Python processes', points: onPythonProcesses },
+        ]
+      : []
     const series = [...own, ...pythonColumns.map((column) => ({ ...column, style: 'dashed' as const }))]
     const slowest = Math.max(...series.flatMap(({ points }) => points.map(({ y }) => y)))
     const svg = linePlot({

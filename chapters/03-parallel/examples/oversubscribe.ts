@@ -50,18 +50,15 @@ export default example(import.meta, {
     const cores = availableParallelism()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
-    const args = [String(latency), '1']
-    await using server = await startProgram<{ address: string }>(file('currency/rate-server.program.ts'), {
-      args,
-      signal,
-    })
+    const forServer = { args: [String(latency), '1'], signal }
+    await using server = await startProgram<{ address: string }>(file('currency/rate-server.program.ts'), forServer)
     const { address } = server.info
     const pairs = pairsOf(requests)
     const primes = await countPrimesHere(limit, signal)
-    // So many pieces that they can be shared out evenly among any number of workers.
+    // Enough pieces to share them out evenly among any number of workers.
     const ranges = divide({ from: 0, to: limit }, 32 * cores)
 
-    // For each number of workers two pools, which do the same work in turn: one computes, one waits.
+    // For each number of workers two pools, whose turns alternate: one computes, one waits.
     using bar = progress('computing and waiting', 1)
     const rounds = quick ? 1 : 3
     const rows: Row[] = []

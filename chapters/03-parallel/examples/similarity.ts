@@ -66,22 +66,18 @@ export default example(import.meta, {
       }
     }
     using bar = progress('comparing all pairs', 1)
-    const onProgress = (done: number, total: number) => bar.update(done / total)
+    const rounds = { rounds: quick ? 5 : 15, signal, onProgress: (done: number, of: number) => bar.update(done / of) }
     const onOneThread = () => onThisThread((band) => similarity.compareRows(serial, band, contains))
-    const measured = await compareWithSerial(
-      { workers, serial: onOneThread, parallel: onThePool },
-      { rounds: quick ? 5 : 15, signal, onProgress },
-    )
-    if (!serial.scores.every((score, at) => score === parallel.scores[at])) {
-      throw new Error('one thread and the pool disagree about a score')
-    }
+    const measured = await compareWithSerial({ workers, serial: onOneThread, parallel: onThePool }, rounds)
+    const agree = serial.scores.every((score, at) => score === parallel.scores[at])
+    if (!agree) throw new Error('one thread and the pool disagree about a score')
 
     // For comparison, an algorithm for just this measure, and what one would write first (slow, so not with --quick).
     const asSets = similarity.javaScriptSets(sets)
     const plain = similarity.comparisonOf(sets)
     const ways: Record<string, () => unknown> = { index: () => similarity.compareByIndex(sets) }
     if (!quick) ways.sets = () => onThisThread((band) => similarity.compareSetRows(asSets, plain, band))
-    const timed = await interleave(ways, { rounds: 1, signal, onProgress })
+    const timed = await interleave(ways, { ...rounds, rounds: 1 })
     const others = { prepareMs, indexMs: timed.index?.ms ?? Number.NaN, setsMs: timed.sets?.ms }
 
     const top = similarity.mostSimilar(parallel.scores, 5)
