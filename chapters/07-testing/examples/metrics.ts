@@ -5,20 +5,25 @@
  *     pnpm --filter 07-testing start metrics --rate 100 --seconds 30
  *     pnpm --filter 07-testing start metrics --scraper own
  *
- * Each process counts and measures, and answers at /metrics on a port of its own; a real Prometheus fetches that twice a
- * second, records it and evaluates the rules in prometheus/rules.yml, which promtool has checked. Where there is no Prometheus
- * the example fetches and reckons for itself.
+ * Each process counts and measures, and answers at /metrics on a port of its own. A real Prometheus fetches that twice a
+ * second, records it, and evaluates the rules in src/metrics/rules.yml, which promtool has checked. Where Prometheus is
+ * missing, the example fetches the metrics and computes the curves itself.
  *
  * Look for: which signal shows first that a worker is missing, and which does not show it at all.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, oneOf, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, red, table } from '@repo/common/output/terminal'
-import type { Drawn } from '../src/metrics/golden-signals.ts'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { type Drawn, drawSignals } from '../src/metrics/golden-signals.ts'
 import { checkRules, findPrometheus, installPrometheus } from '../src/metrics/prometheus.ts'
-import { runWithWorkerMissing } from '../src/metrics/trial.ts'
-import { ordersOf } from '../src/pipeline/load.ts'
+import { recordSignals } from '../src/metrics/recorder.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { startPipeline } from '../src/pipeline/pipeline.ts'
+import { observed } from '../src/watch/observe.ts'
 
 export default example(import.meta, {
   options: {
@@ -47,13 +52,40 @@ export default example(import.meta, {
     else
       print(`Prometheus is missing: ${installPrometheus}. The example fetches the metrics itself; alerts are left out.`)
 
+    const orders = ordersOf(seed, wanted)
+    const thirdMs = (1000 * wanted) / rate / 3
     const third = milliseconds((seconds * 1000) / 3)
     print(
       `${count(wanted)} orders, ${rate} per second; payment 1 is killed after ${third} and started again ${third} later …`,
     )
-    const trial = await runWithWorkerMissing(ordersOf(seed, wanted), { rate, withPrometheus: Boolean(version), signal })
-    const { curves, alerts, startMs, killedMs, startedMs, endMs } = trial
+    // Metrics are switched on: each process answers at a port of its own, and writes the port to a file in this folder.
+    await using targets = await temporaryFolder()
+    // Two workers can do 200 payments per second, one can do 100.
+    const shape = { workers: { payment: 2, shipping: 2 }, concurrency: 4, slowMs: [30, 50] as const, lockMs: 1_000 }
+    const watched = observed({ metrics: targets.path })
+    await using pipeline = await startPipeline({ stock: stockFor(orders), ...shape, ...watched, signal })
 
+    // From now on the metrics are fetched twice a second, and the alerts are read.
+    await using recorder = await recordSignals(targets.path, { withPrometheus: Boolean(version), signal })
+    const { startMs } = recorder
+
+    // Orders come in at a steady rate. In the middle third one of the two payment workers is dead.
+    using bar = progress('placing orders', wanted)
+    let accepted = 0
+    const placing = placeOrders({ url: pipeline.url, orders, rate, signal, onAccepted: () => bar.update(++accepted) })
+    placing.catch(() => {})
+    await delay(thirdMs, undefined, { signal })
+    await pipeline.kill('payment 1')
+    const killedMs = Date.now()
+    await delay(thirdMs, undefined, { signal })
+    await pipeline.start('payment 1')
+    const startedMs = Date.now()
+    await placing
+    await pipeline.drained({ signal })
+
+    // Each golden signal is a query, over the whole time.
+    const { curves, alerts } = await recorder.stop()
+    const ms = Date.now() - startMs
     const mostIn = (points: Drawn['points'], from: number, to: number) =>
       Math.max(0, ...points.filter(({ ms }) => ms >= from && ms <= to).map(({ value }) => value))
     const rows = curves.map(({ panel, name, points }) => ({
@@ -77,17 +109,16 @@ export default example(import.meta, {
         ...alerts.map(({ name, ms, summary }) => `${(ms / 1000).toFixed(1).padStart(6)} s  ${red(name)}: ${summary}`),
         '',
       )
-    const { goldenPicture } = await import('../src/metrics/golden-picture.ts')
     const events = [
       { ms: killedMs, name: 'killed' },
       { ms: startedMs, name: 'started' },
     ]
     const by = version ? `Prometheus ${version}` : 'own scraper'
-    print(`Picture: ${await picture('metrics.svg', goldenPicture(curves, events, `${rate} orders per second, ${by}`))}`)
+    print(`Picture: ${await picture('metrics.svg', drawSignals(curves, events, `${rate} orders per second, ${by}`))}`)
     return {
       scraper: version ? 'prometheus' : 'own',
       orders: wanted,
-      ms: endMs - startMs,
+      ms,
       signals: rows,
       alerts,
       points: Math.min(...curves.map(({ points }) => points.length)),

@@ -1,7 +1,8 @@
 /**
  * The four golden signals (Google's Site Reliability Engineering, chapter 6): latency, traffic, errors, saturation. Each
- * curve is a question to Prometheus, and the same one reckoned from our own scrapes.
+ * curve is a query to Prometheus, and a function that computes the same from our own scrapes.
  */
+import { linePlot } from '@repo/common/output/plots'
 import { histogramQuantile, largest, rate, type Scrape } from './scraper.ts'
 
 interface Curve {
@@ -74,10 +75,10 @@ export interface Drawn {
   points: { ms: number; value: number }[]
 }
 
-/** What `rate(…[3s])` looks back. */
+/** As in `rate(…[3s])`. */
 const windowMs = 3_000
 
-/** Each curve from our own scrapes. */
+/** Returns each curve, from our own scrapes. */
 export function ownCurves(scrapes: readonly Scrape[]): Drawn[] {
   return curves.map(({ panel, name, own }) => ({
     panel,
@@ -88,4 +89,54 @@ export function ownCurves(scrapes: readonly Scrape[]): Drawn[] {
       return Number.isFinite(value) ? [{ ms: after.ms, value }] : []
     }),
   }))
+}
+
+const titles = {
+  latency: 'Latency, s',
+  traffic: 'Traffic, per s',
+  errors: 'Errors, per s',
+  saturation: 'Saturation',
+} as const
+const height = 230
+const width = 760
+
+/**
+ * Draws four panels, one below the other.
+ *
+ * @param events what happened, in ms on the clock of the curves; marked in each panel
+ * @returns SVG text
+ */
+export function drawSignals(
+  curves: readonly Drawn[],
+  events: { ms: number; name: string }[],
+  subtitle: string,
+): string {
+  const startMs = Math.min(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
+  const endMs = Math.max(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
+  const panels = Object.entries(titles).map(([panel, title]) => {
+    const own = curves.filter((curve) => curve.panel === panel)
+    const top = Math.max(1e-3, ...own.flatMap(({ points }) => points.map(({ value }) => value)))
+    return linePlot({
+      title,
+      width,
+      height,
+      ...(panel === 'latency' && { subtitle }),
+      x: { label: panel === 'saturation' ? 'seconds' : '', domain: [0, (endMs - startMs) / 1000] },
+      y: { label: '', domain: [0, top], ticks: 4 },
+      series: [
+        ...own.map(({ name, points }) => ({
+          name,
+          points: points.map(({ ms, value }) => ({ x: (ms - startMs) / 1000, y: value })),
+        })),
+        ...events.map(({ ms, name }) => ({
+          name,
+          style: 'dashed' as const,
+          color: '#868e96',
+          points: [0, top].map((y) => ({ x: (ms - startMs) / 1000, y })),
+        })),
+      ],
+    })
+  })
+  const placed = panels.map((svg, at) => svg.replace('<svg ', `<svg y="${at * height}" `))
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height * panels.length}" viewBox="0 0 ${width} ${height * panels.length}">${placed.join('')}</svg>\n`
 }

@@ -1,4 +1,4 @@
-/** Debian's Prometheus as a child of the example: on loopback, in a temporary folder, gone when the example is. */
+/** Prometheus as a child of the example: on loopback, in a temporary folder, and gone when the example ends. */
 import { execFile } from 'node:child_process'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,11 +11,10 @@ import { freePort } from '@repo/common/process/ports'
 
 export const installPrometheus = 'sudo apt-get install prometheus (Debian, Ubuntu), brew install prometheus (macOS)'
 
-/** The alerts and what is recorded, and promtool's tests of them. */
-export const rulesFile = fileURLToPath(new URL('../../prometheus/rules.yml', import.meta.url))
-const rulesTestFile = fileURLToPath(new URL('../../prometheus/rules.test.yml', import.meta.url))
+export const rulesFile = fileURLToPath(new URL('./rules.yml', import.meta.url))
+const rulesTestFile = fileURLToPath(new URL('./rules.test.yml', import.meta.url))
 
-/** Its version, as in `2.42.0`; undefined when it, or promtool, is not on PATH. */
+/** Returns its version, such as `2.42.0`; undefined when it or promtool is not on PATH. */
 export async function findPrometheus(): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await promisify(execFile)('prometheus', ['--version'])
@@ -27,10 +26,10 @@ export async function findPrometheus(): Promise<string | undefined> {
 }
 
 /**
- * Has promtool check the rules and run their tests.
+ * Lets promtool check the rules and run their tests.
  *
- * @returns what promtool says, in a few words
- * @throws an Error with what promtool says when a rule is wrong or a test of one fails
+ * @returns the result in a few words
+ * @throws an Error with promtool's message when a rule is wrong or its test fails
  */
 export async function checkRules(rules = rulesFile, tests = rulesTestFile): Promise<string> {
   const promtool = async (args: string[]) => {
@@ -48,18 +47,18 @@ export async function checkRules(rules = rulesFile, tests = rulesTestFile): Prom
 
 export interface Prometheus extends AsyncDisposable {
   url: string
-  /** The value of a PromQL expression over time: one point for each step. The first series, where there are several. */
+  /** Returns the value of a PromQL expression over time, one point for each step; of several series the first. */
   range: (query: string, startMs: number, endMs: number, stepMs: number) => Promise<{ ms: number; value: number }[]>
-  /** The value now; undefined when there is none. */
+  /** Returns the value now; undefined when there is none. */
   query: (query: string) => Promise<number | undefined>
-  /** The alerts that fire now, with what they say. */
+  /** Returns the alerts that fire now. */
   firing: () => Promise<{ name: string; summary: string }[]>
 }
 
 export const scrapeEveryMs = 500
 const attempts = 5
 
-/** Starts one that fetches the metrics of every target in the JSON files of a folder, and has fetched each once. */
+/** Starts a Prometheus that fetches the metrics of every target in the JSON files of a folder, and waits until it has found all. */
 export async function startPrometheus({
   targets,
   folder,
@@ -116,7 +115,7 @@ export async function startPrometheus({
   }
 }
 
-/** It reads the files at its start, and hands what it found to those who fetch only every five seconds. */
+/** Prometheus reads the files at its start, but takes up to five seconds before it fetches from the targets. */
 async function foundTargets(prometheus: Prometheus, targets: string, signal: AbortSignal | undefined) {
   const wanted = (await readdir(targets)).filter((file) => file.endsWith('.json')).length
   using bar = progress('Prometheus looks for its targets', wanted)

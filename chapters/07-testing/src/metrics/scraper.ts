@@ -1,4 +1,4 @@
-/** What Prometheus does, in small, for where there is none: fetches the metrics of all targets and reckons rates and quantiles. */
+/** A small stand-in where Prometheus is missing: fetches the metrics of all targets, and computes rates and quantiles. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -8,13 +8,13 @@ export interface Sample {
   value: number
 }
 
-/** All samples of all targets at one time. */
+/** The samples of all targets at one time. */
 export interface Scrape {
   ms: number
   samples: Sample[]
 }
 
-/** Reads the text format of Prometheus: `name{label="value"} 1.5`; comments and what is not a sample are left out. */
+/** Reads the text format of Prometheus, `name{label="value"} 1.5`; everything else, such as comments, is left out. */
 export function parseMetrics(text: string): Sample[] {
   return text.split('\n').flatMap((line) => {
     const [, name = '', labels = '', value = ''] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? []
@@ -29,7 +29,7 @@ export function parseMetrics(text: string): Sample[] {
   })
 }
 
-/** Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` says which ones answered. */
+/** Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` is 1 for those that answered. */
 export async function scrape(folder: string): Promise<Scrape> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.json'))
   const samples = await Promise.all(
@@ -57,7 +57,7 @@ export type Selector = Record<string, string>
 const selects = (selector: Selector, { labels }: Sample) =>
   Object.entries(selector).every(([key, value]) => labels[key] === value)
 
-/** Per second, summed over all series: how much a counter grew between two scrapes. A restarted process begins at 0 again. */
+/** Returns how much a counter grew between two scrapes, per second, summed over all series. A restarted process begins at 0. */
 export function rate(before: Scrape, after: Scrape, name: string, selector: Selector): number {
   const key = ({ labels }: Sample) => JSON.stringify(Object.entries(labels).sort())
   const of = ({ samples }: Scrape) =>
@@ -75,7 +75,7 @@ export function rate(before: Scrape, after: Scrape, name: string, selector: Sele
   return grown / Math.max(1e-9, (after.ms - before.ms) / 1000)
 }
 
-/** The largest of a gauge's series; 0 where there is none. */
+/** Returns the largest value of a gauge's series; 0 where there is none. */
 export function largest({ samples }: Scrape, name: string, selector: Selector = {}): number {
   return Math.max(
     0,
@@ -83,7 +83,10 @@ export function largest({ samples }: Scrape, name: string, selector: Selector = 
   )
 }
 
-/** A quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where nothing was. */
+/**
+ * Returns a quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where it counted
+ * nothing.
+ */
 export function histogramQuantile(q: number, before: Scrape, after: Scrape, name: string, selector: Selector): number {
   const bounds = new Set(
     after.samples

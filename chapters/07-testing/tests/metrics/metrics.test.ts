@@ -27,7 +27,7 @@ describe('our own scraper', () => {
     ])
   })
 
-  it('reckons rates, over processes that were restarted as well', () => {
+  it('computes rates, also over processes that were restarted', () => {
     const before = parsed(0, 'n{process="a",kind="job"} 10\nn{process="b",kind="job"} 100')
     const after = parsed(2_000, 'n{process="a",kind="job"} 30\nn{process="b",kind="job"} 4\nn{process="c",kind="x"} 7')
     expect(rate(before, after, 'n', { kind: 'job' })).toBe((20 + 4) / 2)
@@ -36,7 +36,7 @@ describe('our own scraper', () => {
     expect(largest(after, 'nothing')).toBe(0)
   })
 
-  it('reckons quantiles as histogram_quantile does', () => {
+  it('computes quantiles as histogram_quantile does', () => {
     const none = parsed(0, '')
     const some = parsed(1_000, 'h_bucket{le="0.1"} 50\nh_bucket{le="0.2"} 90\nh_bucket{le="+Inf"} 100')
     expect(histogramQuantile(0.5, none, some, 'h', {})).toBeCloseTo(0.1)
@@ -77,7 +77,7 @@ describeReal('promtool', { name: 'Prometheus', found: prometheus, install: insta
   it('finds a rule that no longer fires, and one that is none', async () => {
     await using folder = await temporaryFolder()
     const rules = await readFile(rulesFile, 'utf8')
-    const tests = await readFile(join(chapter, 'prometheus', 'rules.test.yml'), 'utf8')
+    const tests = await readFile(join(chapter, 'src/metrics/rules.test.yml'), 'utf8')
     const broken = [join(folder.path, 'rules.yml'), join(folder.path, 'rules.test.yml')] as const
     await writeFile(broken[1], tests)
     for (const [from, to] of [
