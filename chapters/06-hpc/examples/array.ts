@@ -110,7 +110,7 @@ export default example(import.meta, {
     }
     await run.remove()
     print(
-      `All done in ${milliseconds(ms)}: ${count(result.submitCommands)} command to submit, ${count(result.pollCommands)} to look, ${result.resubmitted} tasks submitted again.`,
+      `All done in ${milliseconds(ms)}: ${count(result.submitCommands)} command to submit, ${count(result.pollCommands)} to poll, ${result.resubmitted} tasks submitted again.`,
       `On one core of this machine, without a cluster: ${milliseconds(local.ms)}, and the same result.`,
       `Picture: ${result.picture}`,
     )
