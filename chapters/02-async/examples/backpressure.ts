@@ -7,21 +7,68 @@
  *     pnpm --filter 02-async start backpressure --megabytes 300 --consume 4
  *
  * The same data goes through Node streams, web streams and async iterators, without and with back-pressure. Each run is a
- * process of its own. How much is sent is fixed, so that the runs without back-pressure end before the memory does.
+ * process of its own. The amount of data is fixed, so that the runs without back-pressure end before the memory does.
  *
- * Look for: the same time each way, for the consumer sets the pace; and the memory.
+ * Look for: the same time each way, because the consumer sets the pace; and the memory.
  */
-import { once } from 'node:events'
+import { EventEmitter, on, once } from 'node:events'
 import { freemem } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { linePlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, milliseconds, table } from '@repo/common/output/terminal'
+import { ask } from '@repo/common/process/ask'
 import { startProgram } from '@repo/common/process/child'
 import type { FlowReport } from '../src/flow/flow.program.ts'
-import { chunkBytes, type FlowName, flows } from '../src/flow/flow.ts'
+import { chunkBytes, consume, type Flow, nodeSink, produce, type Send, webSink } from '../src/flow/flow.ts'
+
+/** Three ways to send, each without and with waiting for the consumer. */
+export const sends = {
+  async 'Node stream'(flow, waits) {
+    const sink = nodeSink(flow)
+    for (let sent = 0; sent < flow.chunks; sent++) {
+      // write() returns whether there is room for more. Without back-pressure, the producer does not look.
+      const hasRoom = sink.write(produce(flow))
+      if (!waits) await setImmediate()
+      else if (!hasRoom) await once(sink, 'drain')
+    }
+    sink.end()
+    await once(sink, 'finish')
+  },
+  async 'web stream'(flow, waits) {
+    const writer = webSink(flow).getWriter()
+    for (let sent = 0; sent < flow.chunks; sent++) {
+      // `ready` is fulfilled as soon as there is room.
+      await (waits ? writer.ready : setImmediate())
+      void writer.write(produce(flow))
+    }
+    await writer.close()
+  },
+  async 'async iterator'(flow, waits) {
+    for await (const chunk of waits ? generated(flow) : emitted(flow)) await consume(flow, chunk)
+  },
+} satisfies Record<string, Send>
+
+/** A generator makes the next chunk when it is asked for it. */
+async function* generated(flow: Flow) {
+  for (let sent = 0; sent < flow.chunks; sent++) yield produce(flow)
+}
+
+/** Events do not wait: `on` makes an async iterator of them, and keeps those that nobody has taken yet. */
+async function* emitted(flow: Flow) {
+  const source = new EventEmitter()
+  const events = on(source, 'chunk', { close: ['end'] }) as AsyncIterable<[Buffer]>
+  void (async () => {
+    for (let sent = 0; sent < flow.chunks; sent++) {
+      source.emit('chunk', produce(flow))
+      await setImmediate()
+    }
+    source.emit('end')
+  })()
+  for await (const [chunk] of events) yield chunk
+}
 
 export default example(import.meta, {
   options: {
@@ -30,38 +77,34 @@ export default example(import.meta, {
   },
   quick: { megabytes: 60, consume: 2 },
 
-  async run({ megabytes, consume }, { signal, print, picture }) {
+  async run({ megabytes, consume: consumeMs }, { signal, print, picture }) {
     const most = Math.floor(freemem() / 2e6)
     if (megabytes > most) {
       throw new UsageError('--megabytes', megabytes, `up to ${most} here: half of the memory that is free`)
     }
     const chunks = Math.ceil((megabytes * 1e6) / chunkBytes)
-    const names = Object.keys(flows) as FlowName[]
-    print(
-      `Sending ${bytes(chunks * chunkBytes)} to a consumer that takes ${milliseconds(consume)} for ${bytes(chunkBytes)} …`,
-    )
+    const size = chunks * chunkBytes
+    print(`Sending ${bytes(size)} to a consumer that takes ${milliseconds(consumeMs)} for ${bytes(chunkBytes)} …`)
 
-    using bar = progress('sending', names.length)
+    // Each run has a process of its own, which loads this file for its `sends` and samples its memory.
     const runs = []
-    for (const [at, name] of names.entries()) {
-      bar.update(at, `sending through: ${name} back-pressure`)
-      await using program = await startProgram(new URL('../src/flow/flow.program.ts', import.meta.url), { signal })
-      program.process.send({ name, chunks, consumeMs: consume })
-      const [report] = (await Promise.race([
-        once(program.process, 'message', { signal }),
-        program.exited.then(({ code, signal: endedBy }) => {
-          throw new Error(`the process of "${name}" ended with ${endedBy ?? `exit code ${code}`}`)
-        }),
-      ])) as [FlowReport]
-      if (report.consumedBytes !== chunks * chunkBytes) throw new Error(`${name}: something was lost`)
-      const peak = (of: 'waitingBytes' | 'bufferBytes' | 'rssBytes') =>
-        Math.max(...report.samples.map((sample) => sample[of]))
+    using bar = progress('sending', 6)
+    for (const [way, waits] of Object.keys(sends).flatMap((way) => [[way, false] as const, [way, true] as const])) {
+      const name = `${way}, ${waits ? 'with' : 'without'}`
+      bar.update(runs.length, `sending through: ${name} back-pressure`)
+      const file = new URL('../src/flow/flow.program.ts', import.meta.url)
+      await using program = await startProgram(file, { args: [import.meta.url], signal })
+      const report = await ask<FlowReport>(program, { way, waits, chunks, consumeMs }, signal)
+      if (report.consumedBytes !== size) throw new Error(`${name}: something was lost`)
+      const peak = (of: 'waitingBytes' | 'rssBytes') => Math.max(...report.samples.map((sample) => sample[of]))
       runs.push({ name, ...report, mostWaitingBytes: peak('waitingBytes'), peakRssBytes: peak('rssBytes') })
     }
 
+    // Loaded only now, for the other processes load this file too and draw nothing.
+    const { linePlot, palette } = await import('@repo/common/output/plots')
     const svg = linePlot({
       title: 'A fast producer and a slow consumer: what waits in memory',
-      subtitle: `${bytes(chunks * chunkBytes)} sent; dashed with back-pressure`,
+      subtitle: `${bytes(size)} sent; dashed with back-pressure`,
       x: { label: 'time in ms' },
       y: { label: 'held in buffers, in MB' },
       series: runs.map(({ name, samples }, at) => ({
@@ -72,7 +115,7 @@ export default example(import.meta, {
       })),
       width: 900,
     })
-    const result = { bytes: chunks * chunkBytes, chunkBytes, runs, picture: await picture('backpressure.svg', svg) }
+    const result = { bytes: size, chunkBytes, runs, picture: await picture('backpressure.svg', svg) }
     print(
       '',
       table(

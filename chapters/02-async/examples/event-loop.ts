@@ -6,23 +6,77 @@
  *     pnpm --filter 02-async start event-loop
  *     pnpm --filter 02-async start event-loop --slice 2
  *
- * First the order of callbacks, predicted and observed. Then the words of all State of the Union addresses are counted,
- * three times: at once, in slices, and on a thread of its own, while the event loop's delay is watched.
+ * First the order of callbacks, predicted and observed. Then the words of all State of the Union addresses are counted
+ * three times: at once, in slices, and on another thread. Meanwhile the event loop's delay is watched.
  *
  * Look for: the same result each time, and how long a request would have had to wait for an answer meanwhile.
  */
-import { once } from 'node:events'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setTimeout as delay } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
+import { readFile } from 'node:fs'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, table } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
-import { observe, predicted } from '../src/event-loop/order.ts'
-import { countWordsInSteps, runAtOnce, runInSlices, type WordCount } from '../src/event-loop/words.ts'
+import { type Watched, watchLoop } from '../src/event-loop/loop-delay.ts'
+import { countWordsInSteps, runAtOnce, runInSlices, startWordCounter, type WordCount } from '../src/event-loop/words.ts'
+
+/** The quiz: one callback of every kind. Returns their names in the order in which they ran. */
+export async function observe(): Promise<string[]> {
+  const order: string[] = []
+  const log = (name: string) => void order.push(name)
+  const done = Promise.withResolvers<void>()
+
+  // The callback of a file: from the main program, the order of timers and immediates would be chance.
+  readFile(import.meta.filename, () => {
+    setTimeout(() => log('setTimeout 0'), 0)
+    setImmediate(() => {
+      log('setImmediate')
+      queueMicrotask(() => log('microtask of setImmediate'))
+      setImmediate(() => {
+        log('setImmediate of setImmediate')
+        done.resolve()
+      })
+    })
+    setImmediate(() => log('second setImmediate'))
+    Promise.resolve().then(() => log('promise.then'))
+    queueMicrotask(() => {
+      log('queueMicrotask')
+      process.nextTick(() => log('nextTick of a microtask'))
+    })
+    process.nextTick(() => {
+      log('nextTick')
+      process.nextTick(() => log('nextTick of a nextTick'))
+    })
+    void (async () => {
+      log('async function, up to await')
+      await undefined
+      log('code after await')
+    })()
+    log('end of the callback')
+    // Until the timer is due; otherwise it would have to wait for a later turn.
+    for (const end = performance.now() + 3; performance.now() < end; );
+  })
+  await done.promise
+  return order
+}
+
+/** The answers, and why. */
+export const predicted = Object.entries({
+  'async function, up to await': 'it is called like any function, and runs at once',
+  'end of the callback': 'nothing interrupts a running function',
+  nextTick: 'before everything else, when the callback has ended',
+  'nextTick of a nextTick': 'this queue is emptied first, including what has just been added',
+  'promise.then': 'then the microtasks, in the order in which they became ready',
+  queueMicrotask: 'the same queue as promises',
+  'code after await': 'the same queue again: await has put it behind the other two',
+  'nextTick of a microtask': 'after the microtasks, the ticks are looked at again',
+  setImmediate: 'the loop moves on from reading (poll) to its next phase, check',
+  'microtask of setImmediate': 'ticks and microtasks come after every single callback',
+  'second setImmediate': 'still in check',
+  'setTimeout 0': 'timers that are due come after check; 0 means 1 ms',
+  'setImmediate of setImmediate': 'in the next turn of the loop, not in this one',
+}).map(([name, why]) => ({ name, why }))
 
 export default example(import.meta, {
   options: {
@@ -32,88 +86,59 @@ export default example(import.meta, {
   quick: { rounds: 3 },
 
   async run({ slice, rounds }, { signal, print }) {
-    const observed = await observe(import.meta.filename)
+    const observed = await observe()
     const names = predicted.map(({ name }) => name)
-    const agrees = observed.join() === names.join()
     print(
       bold('In the callback of a file that has been read'),
       table(
         ['', 'predicted', 'observed', 'why'],
-        predicted.map(({ name, why }, at) => [
-          at + 1,
-          name,
-          observed[at] === name ? 'so it is' : `${observed[at]}`,
-          why,
-        ]),
+        predicted.map(({ name, why }, at) => {
+          const seen = observed[at] ?? 'nothing'
+          return [at + 1, name, seen === name ? 'the same' : seen, why]
+        }),
       ),
       '',
     )
+    const agrees = observed.join() === names.join()
     if (!agrees) throw new Error(`observed another order than predicted: ${observed.join(', ')}`)
 
+    // A long computation in three ways. At once, it holds the loop up; in slices, the loop turns in between; on a thread
+    // of its own, it does not touch this loop at all.
     const texts = stateOfTheUnion().map(({ text }) => text)
-    await using thread = await startThread(texts)
+    await using counter = await startWordCounter(texts)
     const ways: Record<string, () => WordCount | Promise<WordCount>> = {
       'at once': () => runAtOnce(countWordsInSteps(texts)),
       [`in slices of ${slice} ms`]: () => runInSlices(countWordsInSteps(texts), slice),
-      'on a thread': thread.countWords,
+      'on a thread': counter.countWords,
     }
+    const runs: (Watched<WordCount> & { name: string })[] = []
     using bar = progress('counting words', (rounds + 1) * 3)
-    const samples = new Map(Object.keys(ways).map((name) => [name, { ms: [] as number[], delays: [] as number[] }]))
-    const counts = new Set<string>()
-    let done = 0
-    let last: WordCount = { words: 0, distinct: 0 }
     // In turn; the first round is not counted.
     for (let round = 0; round <= rounds; round++) {
       for (const [name, countWords] of Object.entries(ways)) {
         signal.throwIfAborted()
-        const histogram = monitorEventLoopDelay({ resolution: 1 })
-        histogram.enable()
-        // It measures from one look at the clock to the next, and so needs a first one.
-        await delay(20)
-        const start = performance.now()
-        last = await countWords()
-        const ms = performance.now() - start
-        // What held the loop up is noticed when it turns again.
-        await delay(20)
-        histogram.disable()
-        counts.add(JSON.stringify(last))
-        if (round > 0) {
-          samples.get(name)?.ms.push(ms)
-          samples.get(name)?.delays.push(histogram.max / 1e6)
-        }
-        bar.update(++done)
+        runs.push({ name, ...(await watchLoop(countWords)) })
+        bar.update(runs.length)
       }
     }
-    if (counts.size > 1) throw new Error(`the ways disagree: ${[...counts].join(' and ')}`)
+    const results = new Set(runs.map(({ result }) => JSON.stringify(result)))
+    if (results.size > 1) throw new Error(`the ways disagree: ${[...results].join(' and ')}`)
+    const { words, distinct } = runs[0]?.result ?? { words: 0, distinct: 0 }
 
-    const computations = [...samples].map(([name, { ms, delays }]) => ({
-      name,
-      ms: median(ms),
-      longestDelayMs: median(delays),
-    }))
+    const computations = Object.keys(ways).map((name) => {
+      const counted = runs.slice(3).filter((run) => run.name === name)
+      const middle = (of: 'ms' | 'longestDelayMs') => median(counted.map((run) => run[of]))
+      return { name, ms: middle('ms'), longestDelayMs: middle('longestDelayMs') }
+    })
     print(
-      bold(`Counting ${count(last.words)} words (${count(last.distinct)} different ones)`),
+      bold(`Counting ${count(words)} words (${count(distinct)} different ones)`),
       table(
         ['', 'time', "the event loop's longest delay"],
         computations.map(({ name, ms, longestDelayMs }) => [name, milliseconds(ms), milliseconds(longestDelayMs)]),
       ),
     )
-    return { predicted: names, observed, agrees, ...last, computations }
+    return { predicted: names, observed, agrees, words, distinct, computations }
   },
   figure: ({ observed, computations }) =>
     `${observed.length} callbacks as predicted; the loop's longest delay ${computations.map(({ name, longestDelayMs }) => `${name} ${milliseconds(longestDelayMs)}`).join(', ')}`,
 })
-
-/** A thread with the texts, ready to count; the loop of the thread that waits for it stays free. */
-async function startThread(texts: string[]) {
-  const worker = new Worker(new URL('../src/event-loop/words.worker.ts', import.meta.url), { workerData: texts })
-  await once(worker, 'online')
-  return {
-    async countWords(): Promise<WordCount> {
-      worker.postMessage('count')
-      const [result] = await once(worker, 'message')
-      return result
-    },
-    [Symbol.asyncDispose]: async () => void (await worker.terminate()),
-  }
-}

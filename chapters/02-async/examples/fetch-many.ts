@@ -19,13 +19,12 @@ import { number, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
+import { watchLoop } from '../src/event-loop/loop-delay.ts'
 import { startBlockingFetch } from '../src/pages/blocking-fetch.ts'
-import { fetchPage, type Page } from '../src/pages/fetch-page.ts'
-import { strategiesTable, troubledTable } from '../src/pages/fetch-tables.ts'
+import { drawStrategies, type Strategy, strategiesTable, strategyOf, troubledTable } from '../src/pages/report.ts'
+import { type Fetched, retry } from '../src/pages/retry.ts'
 import { latencyOf, theoryOf } from '../src/pages/slow-pages.ts'
 import { startSlowServer } from '../src/pages/slow-server.ts'
-import { watchStandstill } from '../src/pages/standstill.ts'
-import { timeLine } from '../src/pages/time-line.ts'
 
 export default example(import.meta, {
   options: {
@@ -44,70 +43,58 @@ export default example(import.meta, {
   async run({ pages: total, limit, latency, fail, retries, timeout = 5 * latency, seed }, { signal, print, picture }) {
     const site = { seed, latencyMs: latency, failRate: fail }
     await using server = await startSlowServer(site, signal)
-    const options = { timeoutMs: timeout, retries, backOffMs: 100, signal }
     const numbers = Array.from({ length: total }, (_, page) => page)
-    const theory = theoryOf(
-      numbers.map((page) => latencyOf(site, page)),
-      limit,
-    )
-    await using blocking = await startBlockingFetch(server.url, options)
-    // The first request costs more than the others: it loads the client.
-    await (await fetch(`${server.url}/open`, { signal })).text()
+    const latencies = numbers.map((page) => latencyOf(site, page))
+    const theory = theoryOf(latencies, limit)
     print(`Fetching ${count(total)} pages with a mean latency of ${milliseconds(theory.sumMs / total)} …`)
-
     using bar = progress('fetching', 4 * total)
-    let fetched = 0
-    const fetchOne = async (page: number) => {
-      const result = await fetchPage(server.url, page, options)
-      bar.update(++fetched)
-      return result
+    let done = 0
+
+    // One page. An attempt that fails, or takes longer than its time-out, is repeated after a random pause.
+    const options = { timeoutMs: timeout, retries, backOffMs: 100, signal }
+    async function fetchPage(page: number): Promise<Fetched> {
+      const fetched = await retry(async (attempt, signal) => {
+        const response = await fetch(`${server.url}/pages/${page}/${attempt}`, { signal })
+        // The time-out covers the body too: a server can fall silent in the middle of it.
+        return (await response.arrayBuffer()).byteLength
+      }, options)
+      bar.update(++done)
+      return fetched
     }
+    // The first request takes longer than the others: it loads the client.
+    await (await fetch(`${server.url}/open`, { signal })).text()
+    await using blocking = await startBlockingFetch(server.url, options)
+
+    // Many pages.
     const ways = {
       async 'one after the other'() {
-        const pages: Page[] = []
-        for (const page of numbers) pages.push(await fetchOne(page))
+        const pages: Fetched[] = []
+        for (const page of numbers) pages.push(await fetchPage(page))
         return pages
       },
       async 'blocking the thread'() {
-        const pages: Page[] = []
+        const pages: Fetched[] = []
         for (const page of numbers) {
           pages.push(blocking.fetchPage(page))
-          bar.update(++fetched)
+          bar.update(++done)
           // A breath between two pages, so that Ctrl-C is heard.
           await setImmediate(undefined, { signal })
         }
         return pages
       },
-      'all at once': () => Promise.all(numbers.map(fetchOne)),
-      async [`${limit} at a time`]() {
+      'all at once': () => Promise.all(numbers.map(fetchPage)),
+      // As many as the server, and this machine, can bear: a page begins when one before it has ended.
+      [`${limit} at a time`]() {
         const atMost = pLimit(limit)
-        return await Promise.all(numbers.map((page) => atMost(() => fetchOne(page))))
+        return Promise.all(numbers.map((page) => atMost(() => fetchPage(page))))
       },
     }
 
     const theoryMs = [theory.sumMs, theory.sumMs, theory.maxMs, theory.makespanMs]
-    const strategies = []
+    const strategies: Strategy[] = []
     for (const [at, [name, fetchAll]] of Object.entries(ways).entries()) {
-      using loop = watchStandstill()
-      const start = performance.now()
-      const pages = await fetchAll()
-      const ms = performance.now() - start
-      strategies.push({
-        name,
-        ms,
-        theoryMs: theoryMs[at] ?? Number.NaN,
-        standstillMs: loop.longestMs(),
-        ok: pages.filter(({ ok }) => ok).length,
-        attempts: pages.reduce((sum, { failures, ok }) => sum + failures.length + Number(ok), 0),
-        bytes: pages.reduce((sum, { bytes }) => sum + bytes, 0),
-        requests: pages.map(({ startMs, endMs, ...page }) => ({
-          ...page,
-          startMs: startMs - start,
-          endMs: endMs - start,
-        })),
-      })
+      strategies.push(strategyOf(name, theoryMs[at] ?? Number.NaN, await watchLoop(fetchAll)))
     }
-
     const result = {
       pages: total,
       limit,
@@ -115,7 +102,7 @@ export default example(import.meta, {
       failRate: fail,
       theory,
       strategies,
-      picture: await picture('fetch-many.svg', timeLine(strategies)),
+      picture: await picture('fetch-many.svg', drawStrategies(strategies)),
     }
     print(
       '',
@@ -123,9 +110,10 @@ export default example(import.meta, {
       '',
       `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each taking the`,
       `next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
-      ...troubledTable(strategies.at(-1)?.requests ?? [], limit),
+      ...strategies.slice(-1).flatMap(troubledTable),
+      '',
+      `Picture: ${result.picture}`,
     )
-    print('', `Picture: ${result.picture}`)
     return result
   },
   figure: ({ pages, limit, strategies }) => {

@@ -21,8 +21,8 @@ import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type Count, grepCommand } from '../src/grep/pattern.ts'
-import { GrepError, grepAndCount, type Measured, startWay } from '../src/grep/processes.ts'
+import { startWay, systemGrep } from '../src/grep/processes.ts'
+import { linesOf, matchesOf, piecesOf } from '../src/grep/pull.ts'
 import { repeated, searchOf, sourceOf } from '../src/grep/requests.ts'
 import { type WayName, ways } from '../src/grep/ways.ts'
 
@@ -30,9 +30,9 @@ export default example(import.meta, {
   operands: 'PATTERN [FILE…]',
   options: {
     ignoreCase: flag().describe('A and a are the same letter'),
-    count: flag().describe('print nothing but how often the pattern occurs, as `grep -o PATTERN | wc -l` does'),
-    lines: flag().describe('print nothing but in how many lines it occurs, as `grep -c PATTERN` does'),
-    repeat: wholeNumber(1, 1000).default(1).describe('search a file with all of it so many times over'),
+    count: flag().describe('print only how often the pattern occurs, as `grep -o PATTERN | wc -l` does'),
+    lines: flag().describe('print only in how many lines it occurs, as `grep -c PATTERN` does'),
+    repeat: wholeNumber(1, 1000).default(1).describe('search a file that has all of it this many times'),
     rounds: wholeNumber(1, 1000).default(5).describe('how often each way is timed'),
   },
 
@@ -43,86 +43,86 @@ export default example(import.meta, {
     const given = await sourceOf(operands, sourceOptions)
     const { files, bytes: size } = options.repeat > 1 ? await repeated(given, options.repeat, sourceOptions) : given
     const bare = options.count || options.lines
-    if (!bare)
-      print(
-        `Looking for ${pattern} in ${files.length === 1 ? 'one file' : `${count(files.length)} files`}, ${bytes(size)} …`,
-      )
+    const what = files.length === 1 ? 'one file' : `${count(files.length)} files`
+    if (!bare) print(`Looking for ${pattern} in ${what}, ${bytes(size)} …`)
 
+    // The pipeline. Here it is made of async generators: each stage asks the one before it for its next value.
+    const found = { occurrences: 0, lines: 0 }
+    for (const file of files) {
+      const pieces = piecesOf(file) // read
+      const lines = linesOf(pieces) // cut into lines
+      const matches = matchesOf(search, lines) // match
+      for await (const matchesInLine of matches) {
+        found.occurrences += matchesInLine // count
+        found.lines++
+        signal.throwIfAborted()
+      }
+    }
+    const agree = (counted: Partial<typeof found>) => {
+      if (Object.entries(counted).every(([key, n]) => n === found[key as keyof typeof found])) return
+      throw new Error(`the ways disagree: ${JSON.stringify(found)} and ${JSON.stringify(counted)}`)
+    }
+
+    // The same pipeline four ways, each in a process of its own, so that its memory can be told from that of the others.
     await using processes = new AsyncDisposableStack()
-    const counts: (Count | { occurrences: number })[] = []
     const peaks = new Map<string, number>()
     const runs: Record<string, () => Promise<number>> = {}
     for (const name of Object.keys(ways) as WayName[]) {
       const way = processes.use(await startWay(name, signal))
       runs[name] = async () => {
-        const { ms, peakRssMb, ...counted }: Measured = await way.search(search, files)
-        counts.push(counted)
+        const { ms, peakRssMb, ...counted } = await way.search(search, files)
+        agree(counted)
         peaks.set(name, peakRssMb)
         return ms
       }
     }
-    const grep = grepCommand(search)
-    let leftOut = 'leftOut' in grep ? grep.leftOut : undefined
-    if (!('leftOut' in grep)) {
+    // And the system's own grep.
+    const system = await systemGrep(search, files, signal)
+    if ('count' in system) {
       runs.grep = async () => {
-        const { occurrences, ms } = await grepAndCount(grep, pattern, files, signal)
-        counts.push({ occurrences })
+        const { occurrences, ms } = await system.count()
+        agree({ occurrences })
         return ms
       }
-      // Whether this system's grep can do that shows at the first try.
-      await runs.grep().catch((error: unknown) => {
-        if (!(error instanceof GrepError)) throw error
-        leftOut = error.message
-        delete runs.grep
-      })
     }
-
     using bar = progress('searching, each way in turn', 100)
     const onProgress = (done: number, total: number) => bar.update(Math.round((100 * done) / total))
     const timings = await interleave(runs, { rounds: bare ? 1 : options.rounds, signal, onProgress })
 
-    const [found] = counts.filter((counted) => 'lines' in counted)
-    if (!found) throw new Error('no way has counted')
-    const differs = counts.find((other) => Object.entries(other).some(([key, n]) => found[key as keyof Count] !== n))
-    if (differs) throw new Error(`the ways disagree: ${JSON.stringify(found)} and ${JSON.stringify(differs)}`)
-
-    const mbPerS = (ms: number) => size / 1000 / ms
-    const timeOf = (name: string) => timings[name]?.ms ?? Number.NaN
+    const speedOf = (name: string) => {
+      const ms = timings[name]?.ms ?? Number.NaN
+      return { ms, mbPerS: size / 1000 / ms }
+    }
     const result = {
       pattern,
       ...found,
       bytes: size,
-      ways: Object.keys(ways).map((name) => ({
-        name,
-        ms: timeOf(name),
-        mbPerS: mbPerS(timeOf(name)),
-        peakRssMb: peaks.get(name) ?? Number.NaN,
-      })),
-      grep: runs.grep ? { occurrences: found.occurrences, ms: timeOf('grep') } : null,
-      ...(leftOut === undefined ? {} : { grepLeftOut: leftOut }),
+      ways: Object.keys(ways).map((name) => ({ name, ...speedOf(name), peakRssMb: peaks.get(name) ?? Number.NaN })),
+      grep: 'count' in system ? { occurrences: found.occurrences, ms: speedOf('grep').ms } : null,
+      ...('leftOut' in system && { grepLeftOut: system.leftOut }),
     }
     if (options.count) print(String(found.occurrences))
     if (options.lines) print(String(found.lines))
     if (bare) return result
 
-    const grepName = 'leftOut' in grep ? '' : `grep -o ${grep.args.join(' ')} | wc -l`
+    const row = (name: string, { ms, mbPerS }: ReturnType<typeof speedOf>, memory: string) => [
+      name,
+      milliseconds(ms),
+      mbPerS.toFixed(0),
+      memory,
+    ]
     print(
       '',
       table(
         ['way', 'time', 'MB/s', 'peak memory'],
         [
-          ...result.ways.map(({ name, ms, mbPerS, peakRssMb }) => [
-            name,
-            milliseconds(ms),
-            mbPerS.toFixed(0),
-            `${peakRssMb.toFixed(0)} MB`,
-          ]),
-          ...(result.grep ? [[grepName, milliseconds(result.grep.ms), mbPerS(result.grep.ms).toFixed(0), '']] : []),
+          ...result.ways.map((way) => row(way.name, way, `${way.peakRssMb.toFixed(0)} MB`)),
+          ...('count' in system ? [row(system.command, speedOf('grep'), '')] : []),
         ],
       ),
       '',
       `${count(found.occurrences)} occurrences in ${count(found.lines)} lines, the same by every way${result.grep ? ' and by grep' : ''}.`,
-      ...(leftOut === undefined ? [] : [`Without the system's grep: ${leftOut}.`]),
+      ...('leftOut' in system ? [`Without the system's grep: ${system.leftOut}.`] : []),
     )
     return result
   },

@@ -7,9 +7,9 @@
  *     pnpm --filter 02-async start mgrep --over-time war,peace,liberty,economy
  *     pnpm --filter 02-async start mgrep whale ship --file ~/book.txt
  *
- * One coroutine reads the lines, one (`broadcast`) hands each line to as many `grep` coroutines as there are patterns.
+ * One coroutine, `broadcast`, gets each line and hands it to a `grep` coroutine for each pattern.
  *
- * Look for: one pass costs less than a pass for each pattern; and what presidents talked about when.
+ * Look for: one pass costs less than a pass for each pattern; and what the presidents talked about in which years.
  */
 import { example } from '@repo/common/example/example'
 import { accepting, flag, listOf, wholeNumber } from '@repo/common/example/options'
@@ -19,7 +19,10 @@ import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
-import { countAll, overTime } from '../src/grep/mgrep.ts'
+import { broadcast } from '../src/coroutines/coroutine.ts'
+import { overTime } from '../src/grep/over-time.ts'
+import type { Search } from '../src/grep/pattern.ts'
+import { cat, count as countInto, grep } from '../src/grep/push.ts'
 import { searchOf, sourceOf } from '../src/grep/requests.ts'
 
 const word = accepting('a word', (text) => (/^\p{L}+(['’]\p{L}+)*$/u.test(text) ? text : undefined))
@@ -45,16 +48,20 @@ export default example(import.meta, {
     const { files, bytes: size } = await sourceOf(file === undefined ? [] : [file], sourceOptions)
     print(`Looking for ${patterns.length} patterns in ${bytes(size)} …`)
 
+    // One pass: the source pushes each line into a broadcast, which hands it to a grep and a count for each pattern.
+    const onePass = (searches: Search[]) => {
+      const totals = searches.map((search) => ({ search, occurrences: 0, lines: 0 }))
+      cat(files, broadcast(totals.map((total) => grep(total.search, countInto(total)))))
+      return totals
+    }
     using bar = progress('one pass, and a pass for each', 100)
     const timings = await interleave(
-      {
-        onePass: () => countAll(searches, files),
-        manyPasses: () => searches.flatMap((search) => countAll([search], files)),
-      },
+      { onePass: () => onePass(searches), manyPasses: () => searches.flatMap((search) => onePass([search])) },
       { signal, onProgress: (done, total) => bar.update(Math.round((100 * done) / total)) },
     )
-    const totals = countAll(searches, files)
+    const totals = onePass(searches)
 
+    // The words over the years, whole words only.
     const periods = overTime(words, stateOfTheUnion(), years)
     const svg = linePlot({
       title: 'Words in the State of the Union addresses, 1790 to 2021',
@@ -68,7 +75,7 @@ export default example(import.meta, {
     })
     const result = {
       bytes: size,
-      patterns: patterns.map((pattern, at) => ({ pattern, ...(totals[at] ?? { occurrences: 0, lines: 0 }) })),
+      patterns: totals.map(({ search: { pattern }, occurrences, lines }) => ({ pattern, occurrences, lines })),
       onePassMs: timings.onePass.ms,
       manyPassesMs: timings.manyPasses.ms,
       words,

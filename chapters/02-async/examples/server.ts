@@ -5,60 +5,74 @@
  *
  *     pnpm --filter 02-async start server
  *     pnpm --filter 02-async start server --clients 200 --latency 20
- *     pnpm --filter 02-async start server --connections 10000
  *
- * Server and clients are processes of their own. To answer takes the server a while, in which it only waits.
+ * Server and clients are processes of their own. The server takes a while for each answer, in which it only waits.
  *
  * Look for: the first two ways answer as many requests, but only one of them still answers a ping at once; and how little
  * memory a connection costs that does nothing.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
 import { type Held, holdConnections } from '../src/line-server/held-connections.ts'
-import { type HandlerName, handlers } from '../src/line-server/line-server.ts'
+import type { MakeHandler } from '../src/line-server/line-server.ts'
 import type { LoadResult } from '../src/line-server/load.ts'
-import { openFilesLimit, startLineServer, startLoad } from '../src/line-server/processes.ts'
+import { connectionsLimit, mostPorts, startLineServer, startLoad } from '../src/line-server/processes.ts'
 
-/** What a process needs besides the connections: the program's own files, pipes, and what Node keeps open. */
-const otherFiles = 200
-/** Each connection needs a port of its own: Linux gives out some 28,000 of them, other systems 16,000. */
-const mostConnections = process.platform === 'linux' ? 25_000 : 15_000
+/** Three ways to handle requests on one thread. Each look-up takes a while, as if the index lay on a slow disk. */
+export const handlers = {
+  // A request waits until the one before it has been answered, no matter which client sent it.
+  'one at a time': (lookUp, latencyMs) => {
+    let previous = Promise.resolve()
+    return (word, reply) => {
+      previous = previous.then(() => delay(latencyMs)).then(() => reply(lookUp(word)))
+    }
+  },
+  // The thread itself waits, as in a blocking read. Meanwhile it handles nothing, not even a new connection.
+  'one blocked thread': (lookUp, latencyMs) => (word, reply) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, latencyMs)
+    reply(lookUp(word))
+  },
+  // All requests wait together; each is answered when its own time is over.
+  asynchronous: (lookUp, latencyMs) => async (word, reply) => {
+    await delay(latencyMs)
+    reply(lookUp(word))
+  },
+} satisfies Record<string, MakeHandler>
 
 export default example(import.meta, {
   options: {
     clients: wholeNumber(1, 1_000).default(50).describe('clients that ask, wait and ask again'),
     latency: number(0.1, 1_000).default(5).describe('ms that the server waits before it can answer'),
     seconds: number(0.1, 600).default(3).describe('how long each load lasts'),
-    connections: wholeNumber(0, mostConnections).default(10_000).describe('connections held at once; 0 for none'),
+    connections: wholeNumber(0, mostPorts).default(10_000).describe('connections held at once; 0 for none'),
   },
   quick: { seconds: 0.8, connections: 1_000 },
 
   async run({ clients, latency, seconds, connections }, { signal, print }) {
-    const openFiles = openFilesLimit()
+    const { most, openFiles } = connectionsLimit()
     for (const [option, wanted] of Object.entries({ '--connections': connections, '--clients': clients })) {
-      if (wanted + otherFiles <= openFiles) continue
-      const most = Math.max(0, openFiles - otherFiles)
-      throw new UsageError(option, wanted, `up to ${most} here: a process may open ${openFiles} files (ulimit -Hn)`)
+      const accepts = `up to ${most} here: a process may open ${openFiles} files (ulimit -Hn)`
+      if (wanted > most) throw new UsageError(option, wanted, accepts)
     }
-    const words = ['whale', 'ship', 'sea', 'ahab', 'captain', 'queequeg', 'white', 'zebra']
     print(`${clients} clients ask three servers that take ${milliseconds(latency)} for an answer …`)
 
-    const names = Object.keys(handlers) as HandlerName[]
+    // Each server is a process that loads this file for its handler.
+    const start = (name: string) => startLineServer({ module: import.meta.url, name, latencyMs: latency }, signal)
     using bar = progress('asking', 100)
     const servers = []
-    for (const [at, name] of names.entries()) {
-      bar.update(Math.round((100 * at) / names.length), `asking the server "${name}"`)
-      await using server = await startLineServer(name, latency, signal)
+    for (const [at, name] of Object.keys(handlers).entries()) {
+      bar.update(30 * at, `asking the server "${name}"`)
+      await using server = await start(name)
       await using load = await startLoad(signal)
-      // Short, and not counted: the first requests find code that has not been compiled.
-      await load.run({ task: 'load', load: { port: server.port, clients, durationMs: 200, words } })
-      const measured = await load.run<LoadResult>({
-        task: 'load',
-        load: { port: server.port, clients, durationMs: 1000 * seconds, words },
-      })
+      const ask = (durationMs: number) =>
+        load.run<LoadResult>({ task: 'load', load: { port: server.port, clients, durationMs } })
+      // Short, and not counted: the first requests meet code that has not been compiled.
+      await ask(200)
+      const measured = await ask(1000 * seconds)
       if (measured.wrong > 0) throw new Error(`${measured.wrong} answers of "${name}" are wrong`)
       servers.push({ name, theoryPerSecond: (1000 / latency) * (name === 'asynchronous' ? clients : 1), ...measured })
     }
@@ -75,11 +89,13 @@ export default example(import.meta, {
       ),
     )
 
+    // The asynchronous server holds many connections, and answers over all of them at once.
     let held: Held | null = null
     if (connections > 0) {
-      held = await holdConnections(connections, latency, signal, (open) =>
-        bar.update(Math.round((100 * open) / connections), 'opening connections'),
-      )
+      await using server = await start('asynchronous')
+      await using load = await startLoad(signal)
+      const onOpen = (open: number) => bar.update(Math.round((100 * open) / connections), 'opening connections')
+      held = await holdConnections(server, load, connections, { signal, onOpen })
       print(
         '',
         `${count(held.connections)} connections to one asynchronous server, opened in ${milliseconds(held.openMs)}.`,
@@ -87,14 +103,7 @@ export default example(import.meta, {
         `All asked at once; the last answer was there after ${milliseconds(held.askAllMs)}.`,
       )
     }
-    return {
-      clients,
-      latencyMs: latency,
-      seconds,
-      openFiles: Number.isFinite(openFiles) ? openFiles : null,
-      servers,
-      held,
-    }
+    return { clients, latencyMs: latency, seconds, openFiles, servers, held }
   },
   figure: ({ servers, held }) => {
     const rates = servers.map(({ name, perSecond }) => `${name} ${count(Math.round(perSecond))}/s`).join(', ')

@@ -99,7 +99,7 @@ describe('grep', () => {
     expect(await refusal('grep', '(')).toMatch(
       /PATTERN: received "\("; accepts a regular expression .*Unterminated group/,
     )
-    expect(await refusal('grep', 'a', path('missing'))).toMatch(/FILE: received ".*missing"; .*there is none/)
+    expect(await refusal('grep', 'a', path('missing'))).toMatch(/FILE: received ".*missing"; .*it does not exist/)
     expect(await refusal('grep', 'a', path('folder'))).toMatch(/it is a directory/)
     expect(await refusal('grep', 'a', path('fine'), path('binary'))).toMatch(/binary"; .*it is binary: byte 3 is 0/)
     expect(await refusal('grep', 'a', path('latin1'))).toMatch(/it is not UTF-8/)

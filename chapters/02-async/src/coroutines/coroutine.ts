@@ -1,9 +1,9 @@
 /**
- * Coroutines: generators that are fed. A generator function runs up to its first `yield` only when `next()` is called for
- * the first time, and what that call is given is lost: nobody waits for it yet. `coroutine` makes this first call.
+ * Coroutines: generators that are fed. The first `next()` only runs a generator function to its first `yield`. The value
+ * given to that call is lost, because no `yield` waits for it yet. `coroutine` makes this first call.
  */
 
-/** A generator that takes values of type `T` by `next(value)` and gives nothing back until it ends. */
+/** A generator that takes values of type `T` with `next(value)` and gives nothing back until it ends. */
 export type Sink<T> = Generator<void, void, T>
 
 /**
@@ -26,7 +26,7 @@ export function coroutine<Args extends unknown[], In, Out, Result>(
   }
 }
 
-/** Hands every value to all of `targets`, and its end too: one pass over the source serves them all. */
+/** Hands every value, and the end, to all of `targets`: one pass over the source serves them all. */
 export const broadcast = coroutine(function* <T>(targets: Sink<T>[]): Sink<T> {
   try {
     for (;;) {

@@ -1,9 +1,9 @@
-/** The same numbers three times: as a class, as a generator, and as an async generator. */
+/** The same numbers in three forms, a class, a generator and an async generator; and numbers without end. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Counts down from `from` to 1, the long way: an iterable object makes iterators, and an iterator is any object with
- * `next()`. Each `for … of` asks for an iterator of its own.
+ * Counts down from `from` to 1, the long way. An iterable object makes iterators; an iterator is any object with `next()`.
+ * Each `for … of` gets an iterator of its own.
  */
 export class Countdown implements Iterable<number> {
   readonly from: number
@@ -20,12 +20,12 @@ export class Countdown implements Iterable<number> {
   }
 }
 
-/** The same as a generator: `yield` hands a value out and waits there to be asked for the next one. */
+/** The same as a generator: `yield` hands out a value and waits there until the next one is requested. */
 export function* countdown(from: number): Generator<number, void, void> {
   for (let left = from; left > 0; left--) yield left
 }
 
-/** The same when each number has to be waited for. */
+/** The same with a wait of `everyMs` milliseconds before each number. */
 export async function* slowCountdown(from: number, everyMs: number, signal?: AbortSignal): AsyncGenerator<number> {
   for (const left of countdown(from)) {
     await delay(everyMs, undefined, { signal })
@@ -33,7 +33,7 @@ export async function* slowCountdown(from: number, everyMs: number, signal?: Abo
   }
 }
 
-/** All whole numbers from `from` on; `onMade` is told of each as it is made. It never ends by itself. */
+/** All whole numbers from `from`, without end. Calls `onMade` for each number when it is made. */
 export function* naturals(from: number, onMade: (value: number) => void = () => {}): Generator<number, never, void> {
   for (let value = from; ; value++) {
     onMade(value)

@@ -1,14 +1,14 @@
-/** A coroutine with something to remember between two values. */
+/** A coroutine that remembers something between two values. */
 import { coroutine } from './coroutine.ts'
 
-/** What is not a finite number was sent. */
+/** Something that is not a number was sent. */
 export class NotANumber extends Error {
   override name = 'NotANumber'
 }
 
 /**
- * Takes numbers and gives back the mean of all so far. Survives a `NotANumber` thrown into it, by leaving the value out;
- * any other error ends it. Its last value, after `return()`, is told to `onEnd`.
+ * Takes numbers and gives back the mean of all so far. It survives a `NotANumber` that is thrown into it, by leaving the
+ * value out; any other error ends it. At the end it calls `onEnd` with the last mean and the number of values.
  */
 export function* meanSoFar(onEnd: (mean: number, values: number) => void = () => {}): Generator<number, void, number> {
   let sum = 0
@@ -27,5 +27,5 @@ export function* meanSoFar(onEnd: (mean: number, values: number) => void = () =>
   }
 }
 
-/** The same, already waiting for its first number. */
+/** The same, primed: it already waits for its first number. */
 export const runningMean = coroutine(meanSoFar)

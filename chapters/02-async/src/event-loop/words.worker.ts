@@ -1,4 +1,4 @@
-/** Counts the words of its texts on a thread of its own, whenever it is told to. */
+/** A thread that counts the words of its texts whenever it gets a message. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { countWordsInSteps, runAtOnce } from './words.ts'
 

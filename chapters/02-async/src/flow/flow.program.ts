@@ -1,8 +1,16 @@
-/** One flow in a process of its own, which reports its memory as it goes. */
+/**
+ * A process for one flow, which samples its memory meanwhile. Its argument is the URL of a module that exports `sends`, the
+ * ways to send; a message says which way to measure.
+ */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { ready } from '@repo/common/process/ready'
-import { chunkBytes, type FlowName, flows } from './flow.ts'
+import { chunkBytes, type Flow, type Send } from './flow.ts'
+
+export interface FlowTask extends Pick<Flow, 'chunks' | 'consumeMs'> {
+  way: string
+  waits: boolean
+}
 
 export interface Sample {
   /** Since the flow began. */
@@ -11,7 +19,7 @@ export interface Sample {
   waitingBytes: number
   /** Held by the program's buffers, after collecting garbage. */
   bufferBytes: number
-  /** Resident memory of the process beyond what it had when the flow began. What was freed need not leave it at once. */
+  /** Resident memory that the process has gained since the flow began. Freed memory need not leave it at once. */
   rssBytes: number
 }
 
@@ -23,11 +31,15 @@ export interface FlowReport {
 
 const everyMs = 25
 
-/** Collects garbage at once: buffers that nobody holds any more would otherwise count as memory for a while. */
+// Without collecting garbage, buffers that nothing holds any more would still count as memory for a while.
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-process.once('message', async ({ name, chunks, consumeMs }: { name: FlowName; chunks: number; consumeMs: number }) => {
+const { sends } = (await import(process.argv[2] ?? '')) as { sends: Record<string, Send> }
+
+process.once('message', async ({ way, waits, chunks, consumeMs }: FlowTask) => {
+  const send = sends[way]
+  if (!send) throw new Error(`${process.argv[2]} has no way to send that is called ${way}`)
   const samples: Sample[] = []
   let produced = 0
   let consumed = 0
@@ -47,7 +59,7 @@ process.once('message', async ({ name, chunks, consumeMs }: { name: FlowName; ch
   }
   const timer = setInterval(sample, everyMs)
   sample()
-  await flows[name]({
+  const flow: Flow = {
     chunks,
     consumeMs,
     onProduced: () => void produced++,
@@ -55,7 +67,8 @@ process.once('message', async ({ name, chunks, consumeMs }: { name: FlowName; ch
       consumed++
       consumedBytes += chunk.length
     },
-  })
+  }
+  await send(flow, waits)
   clearInterval(timer)
   sample()
   process.send?.({ ms: performance.now() - start, consumedBytes, samples } satisfies FlowReport)

@@ -1,15 +1,15 @@
 /**
- * Way 4: blocks of bytes. A line is not cut out, and not decoded, unless the pattern needs it: a text is looked for as
- * bytes, a pattern that has a text in it only in the lines that have that text, and an ASCII pattern in bytes taken for
- * characters.
+ * Way 4: blocks of bytes. Lines are not cut out and not decoded unless the pattern needs it. A plain text is searched as
+ * bytes. A pattern that contains a text is tried only on the lines that contain this text. For an ASCII pattern, each byte
+ * is taken for a character.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Count, lineCounter, type Search } from './pattern.ts'
 
 const newline = 10
-/** Larger ones no longer fit into a core's own cache. */
+/** Larger blocks no longer fit into a core's own cache. */
 const blockBytes = 512 * 1024
-/** Shorter texts stand in too many lines to be worth looking for first. */
+/** Shorter texts occur in too many lines to be worth a search of their own. */
 const leastRequired = 3
 
 export function inBytes(search: Search, files: string[]): Count {
@@ -19,7 +19,7 @@ export function inBytes(search: Search, files: string[]): Count {
   for (const file of files) {
     const descriptor = openSync(file, 'r')
     try {
-      // The beginning of a line whose end has not been read yet stays at the front of the buffer.
+      // The beginning of a line stays at the front of the buffer until the line's end has been read.
       let kept = 0
       for (;;) {
         const size = readSync(descriptor, buffer, kept, buffer.length - kept, null)
@@ -78,7 +78,7 @@ function blockCounter(search: Search, total: Count): (block: Buffer) => void {
       let lineEnd = 0
       while (regExp.test(text)) {
         total.occurrences++
-        // No match is empty, and none reaches over the end of its line.
+        // No match is empty, and none reaches beyond the end of its line.
         if (regExp.lastIndex <= lineEnd) continue
         total.lines++
         lineEnd = endOfLine(text, regExp.lastIndex)
@@ -98,7 +98,7 @@ function blockCounter(search: Search, total: Count): (block: Buffer) => void {
   }
 }
 
-/** Where the line that goes on at `from` ends: the index of its `\n`, or the end of the last line. */
+/** The end of the line that `from` is in: the index of its `\n`, or the end of the last line. */
 function endOfLine(block: Buffer | string, from: number): number {
   const end = typeof block === 'string' ? block.indexOf('\n', from) : block.indexOf(newline, from)
   return end < 0 ? block.length : end

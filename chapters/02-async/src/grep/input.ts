@@ -1,4 +1,4 @@
-/** What `grep` is asked to read, checked before the work: UTF-8 text in regular files, with lines that fit into memory. */
+/** What `grep` reads, checked before the work: UTF-8 text in regular files, with lines that fit into memory. */
 import { isUtf8 } from 'node:buffer'
 import { createWriteStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
@@ -6,29 +6,29 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { bytes } from '@repo/common/output/terminal'
 
-/** Every way holds a line in memory, and for a while those before it: with this bound it stays below 150 MB for any file. */
+/** Every way holds a line in memory, and for a while the lines before it. This bound keeps it below 150 MB for any file. */
 export const longestLineBytes = 512 * 1024
 
-/** A file that cannot be searched; the message says why. */
+/** A file cannot be searched; the message says why. */
 export class InputError extends Error {
   override name = 'InputError'
 }
 
 const newline = 10
-/** Not larger: so a line within one block is never too long. */
+/** No larger than that, so that a line within one block is never too long. */
 const blockBytes = longestLineBytes
 
 /**
  * Reads a file once and returns its size in bytes.
  *
- * @throws an InputError when it is missing, unreadable, not a regular file, not UTF-8 text, or has too long a line
+ * @throws an InputError if it is missing, unreadable, not a regular file, not UTF-8 text, or has too long a line
  */
 export async function inspect(path: string, signal?: AbortSignal): Promise<number> {
   await using handle = await openText(path)
   const buffer = Buffer.allocUnsafe(blockBytes)
   let size = 0
   let lineBytes = 0
-  // The bytes of a character that the last block cut in two.
+  // The number of bytes of a character that the last block cut in two.
   let cut = 0
   for (;;) {
     signal?.throwIfAborted()
@@ -50,7 +50,7 @@ export async function inspect(path: string, signal?: AbortSignal): Promise<numbe
   }
 }
 
-/** How much of a block is whole characters, if it is UTF-8: a character that has begun may lack up to three bytes. */
+/** The bytes of a block that are whole characters, if it is UTF-8. The last character may lack up to three bytes. */
 function endOfCharacters(block: Buffer): number {
   for (let back = 1; back <= Math.min(3, block.length); back++) {
     const byte = block[block.length - back] ?? 0
@@ -64,14 +64,14 @@ function endOfCharacters(block: Buffer): number {
 
 async function openText(path: string) {
   try {
-    // Before it is opened: to open a named pipe would mean to wait for somebody who writes.
+    // Checked before it is opened: opening a named pipe would wait for a writer.
     const stats = await stat(path)
     if (stats.isFile()) return await open(path)
     throw new InputError(stats.isDirectory() ? 'it is a directory' : 'it is not a regular file')
   } catch (error) {
     const reasons: Record<string, string> = {
-      ENOENT: 'there is none',
-      ENOTDIR: 'there is none',
+      ENOENT: 'it does not exist',
+      ENOTDIR: 'it does not exist',
       EACCES: 'it may not be read',
       EPERM: 'it may not be read',
       EISDIR: 'it is a directory',
@@ -82,9 +82,9 @@ async function openText(path: string) {
 }
 
 /**
- * Writes a stream to a file, for it is to be read more than once.
+ * Writes a stream to a file, so that it can be read more than once.
  *
- * @throws an InputError when it is longer than `mostBytes`
+ * @throws an InputError if it is longer than `mostBytes`
  */
 export async function spool(input: Readable, path: string, mostBytes: number, signal: AbortSignal): Promise<void> {
   let size = 0

@@ -1,11 +1,11 @@
-/** Lines out of text that arrives in pieces. */
+/** Lines from a text that arrives in pieces. */
 
-/** What is read from a file at a time. */
+/** How much is read from a file at a time. */
 export const chunkBytes = 64 * 1024
 
 /**
- * Collects pieces of text and gives out the lines that they complete. A line ends with `\n`, which is not part of it, as in
- * grep: a `\r` before it is. What stands behind the last `\n` is a line too.
+ * Collects pieces of text and hands out the lines that they complete. As in grep, a line ends with `\n`, which is not part
+ * of it, while a `\r` before that is. Text after the last `\n` is a line too.
  */
 export class LineSplitter {
   #rest = '';
@@ -14,7 +14,7 @@ export class LineSplitter {
   *push(piece: string): Generator<string, void, void> {
     let from = 0
     for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
-      // Only the new piece is searched: a line that arrives in a thousand pieces is still read once.
+      // Only the new piece is searched, so a line that arrives in a thousand pieces is still read only once.
       yield this.#rest + piece.slice(from, end)
       this.#rest = ''
       from = end + 1

@@ -1,25 +1,25 @@
 /**
- * A pattern and how to look for it: as JavaScript reads it, in each line, so that the count is the one of
+ * A pattern and how to search for it: JavaScript's regular expressions, line by line, with the same count as
  * `grep -o PATTERN | wc -l`.
  */
 import { type AST, RegExpParser, visitRegExpAST } from '@eslint-community/regexpp'
 
-/** What a program needs to look for a pattern; travels between processes as it is. */
+/** What a program needs to search for a pattern. It can be sent between processes. */
 export interface Search {
   pattern: string
   ignoreCase: boolean
-  /** Finds it in one line. `.` is every character of a line, `\r` as well. */
+  /** Finds the pattern in one line. `.` is any character of a line, even `\r`. */
   source: string
   flags: string
-  /** The pattern is this very text: its bytes can be looked for in bytes. */
+  /** The pattern is a plain text: its bytes can be searched for among bytes. */
   literal: boolean
-  /** It may match no characters at all, as `x*` does. */
+  /** It can match no characters at all, as `x*` does. */
   mayBeEmpty: boolean
-  /** No match can reach over the end of a line: it can be looked for in many lines at once. */
+  /** No match can reach beyond the end of a line: many lines can be searched at once. */
   withinLines: boolean
-  /** All it can match is ASCII, one byte for each character: UTF-8 need not be decoded. */
+  /** It can only match ASCII, one byte per character: UTF-8 need not be decoded. */
   ascii: boolean
-  /** A text that is a part of every match: a line without it need not be looked at. Empty when none is known. */
+  /** A text that is part of every match: lines without it can be skipped. Empty if none is known. */
   required: string
 }
 
@@ -30,10 +30,10 @@ export interface Count {
   lines: number
 }
 
-/** How the system's grep is asked for the same, or why it cannot be. */
+/** How to ask the system's grep for the same, or why that is not possible. */
 export type GrepCommand = { args: string[]; locale: 'C' | 'C.UTF-8' } | { leftOut: string }
 
-/** A pattern that cannot be looked for; the message says what is accepted. */
+/** A pattern cannot be searched for; the message says what is accepted. */
 export class PatternError extends Error {
   override name = 'PatternError'
 }
@@ -41,12 +41,12 @@ export class PatternError extends Error {
 /**
  * Reads a pattern: a JavaScript regular expression under the strict rules of the `u` flag.
  *
- * @throws a PatternError when it is empty, has a line break, or is not a regular expression
+ * @throws a PatternError if it is empty, has a line break, or is not a regular expression
  */
 export function searchFor(pattern: string, ignoreCase = false): Search {
   if (pattern === '') throw new PatternError('a word or a regular expression of at least one character')
   if (/[\n\r]/.test(pattern))
-    throw new PatternError('a regular expression without line breaks: each line is looked into')
+    throw new PatternError('a regular expression without line breaks: each line is searched by itself')
   const i = ignoreCase ? 'i' : ''
   try {
     new RegExp(pattern, `gsu${i}`)
@@ -63,15 +63,15 @@ export function searchFor(pattern: string, ignoreCase = false): Search {
     withinLines,
     mayBeEmpty,
     required: ignoreCase ? '' : required,
-    // With `u`, ignoring the case makes K equal to the sign for kelvin too; without it only A to Z have a case here.
+    // With `u`, ignoring the case would make K equal to the kelvin sign too. Without it, only A to Z have a case here.
     flags: ascii ? `g${i}` : `gsu${i}`,
     literal: isPlainText(pattern) && !ignoreCase,
   }
 }
 
 /**
- * A function that counts the matches in a line. Matches of no characters do not count, as in `grep -o`, but they make the
- * line a matching one, as in `grep -c`: then it returns 0. Without any match it returns undefined.
+ * A function that counts the matches in a line and returns undefined without any match. Matches of no characters do not
+ * count, as in `grep -o`, but they make the line a matching one, as in `grep -c`: then it returns 0.
  */
 export function lineCounter({ source, flags, mayBeEmpty }: Search): (line: string) => number | undefined {
   const regExp = new RegExp(source, flags)
@@ -83,19 +83,19 @@ export function lineCounter({ source, flags, mayBeEmpty }: Search): (line: strin
   }
   return (line) => {
     let matches = 0
-    // Starts at 0: after the last match `test` sets it back.
+    // Each line starts at index 0, because `test` resets `lastIndex` when it finds no more matches.
     while (regExp.test(line)) matches++
     return matches || undefined
   }
 }
 
 /**
- * The arguments and the locale with which GNU grep counts the same. A text is looked for with -F; a regular expression
- * with -P, whose rules are JavaScript's: -E takes the longest of several alternatives, JavaScript the first that fits.
+ * The arguments and the locale with which GNU grep counts the same. A plain text is searched with -F, a regular expression
+ * with -P, whose rules are JavaScript's. (-E takes the longest of several alternatives, JavaScript the first that fits.)
  */
 export function grepCommand({ pattern, ignoreCase, ascii }: Search): GrepCommand {
   const i = ignoreCase ? ['-i'] : []
-  // In the locale C every byte is a character, and only A to Z have a case: exactly what an ASCII pattern means here.
+  // In the locale C every byte is a character, and only A to Z have a case. That is what an ASCII pattern means here.
   if (isPlainText(pattern) && (ascii || !ignoreCase)) return { args: ['-F', ...i], locale: 'C' }
   const different = differsInPcre(pattern, ascii)
   if (different) return { leftOut: `${different} means something else to grep, or nothing` }
@@ -135,7 +135,7 @@ function traitsOf(pattern: string) {
   return { ascii, withinLines: withinLines && !mayBeEmpty, mayBeEmpty, required: longestText(ast) }
 }
 
-/** The longest text that stands in a pattern outside of groups, alternatives and quantifiers. */
+/** The longest text in a pattern outside of groups, alternatives and quantifiers. */
 function longestText({ alternatives: [only, ...others] }: AST.Pattern): string {
   if (!only || others.length > 0) return ''
   const texts = ['']
@@ -146,7 +146,7 @@ function longestText({ alternatives: [only, ...others] }: AST.Pattern): string {
   return texts.reduce((longest, text) => (text.length > longest.length ? text : longest))
 }
 
-/** The number of characters that a match has at least. */
+/** The least number of characters that a match has. */
 function shortest(node: AST.Pattern | AST.Element): number {
   switch (node.type) {
     case 'Pattern':
@@ -165,7 +165,7 @@ function shortest(node: AST.Pattern | AST.Element): number {
   }
 }
 
-/** The first part of a pattern that Perl's regular expressions in grep may read in another way than JavaScript. */
+/** The first part of a pattern that grep's Perl regular expressions may read differently from JavaScript. */
 function differsInPcre(pattern: string, ascii: boolean): string | undefined {
   const found: string[] = []
   visitRegExpAST(parse(pattern), {

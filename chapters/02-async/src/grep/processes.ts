@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
+import { ask } from '@repo/common/process/ask'
 import { startProgram } from '@repo/common/process/child'
-import type { Count, GrepCommand, Search } from './pattern.ts'
+import { type Count, type GrepCommand, grepCommand, type Search } from './pattern.ts'
 import type { WayName } from './ways.ts'
 
 export interface Measured extends Count {
@@ -13,7 +14,7 @@ export interface Measured extends Count {
 }
 
 export interface WayProcess extends AsyncDisposable {
-  /** Searches files, given by absolute paths; the time is taken inside the process. */
+  /** Searches files, given by absolute paths. The time is taken inside the process. */
   search: (search: Search, files: string[]) => Promise<Measured>
 }
 
@@ -21,54 +22,65 @@ export interface WayProcess extends AsyncDisposable {
 export async function startWay(way: WayName, signal?: AbortSignal): Promise<WayProcess> {
   const program = await startProgram(new URL('./way.program.ts', import.meta.url), {
     signal,
-    // New objects get 4 MiB at a time instead of 16: collected more often, the lines need half the memory.
-    // And the old ones 64 MiB: with more room, garbage is left lying for longer.
+    // New objects get 4 MiB at a time instead of 16. They are collected more often, so the lines need half the memory.
+    // Old objects get 64 MiB. With more room, garbage would stay for longer.
     env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=4 --max-old-space-size=64` },
   })
   return {
-    async search(search, files) {
-      signal?.throwIfAborted()
-      program.process.send({ way, search, files })
-      const [answer] = await Promise.race([
-        once(program.process, 'message'),
-        program.exited.then(({ code, signal: endedBy }) => {
-          signal?.throwIfAborted()
-          throw new Error(`the process of "${way}" ended with ${endedBy ?? `exit code ${code}`}`)
-        }),
-      ])
-      return answer as Measured
-    },
+    search: (search, files) => ask(program, { way, search, files }, signal),
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }
 }
 
-/** The system's grep is missing, or does not understand what it is asked. */
+/** The system's grep is missing, or does not understand the request. */
 export class GrepError extends Error {
   override name = 'GrepError'
+}
+
+export interface GrepCount {
+  occurrences: number
+  ms: number
+}
+
+/** The system's grep, ready to count: the command for the reader, and a function that runs it. */
+export type SystemGrep = { command: string; count: () => Promise<GrepCount> } | { leftOut: string }
+
+/** The system's grep for a search in files, or why it is left out. Tries it once. */
+export async function systemGrep(search: Search, files: string[], signal?: AbortSignal): Promise<SystemGrep> {
+  const command = grepCommand(search)
+  if ('leftOut' in command) return command
+  const count = () => grepAndCount(command, search.pattern, files, signal)
+  try {
+    await count()
+  } catch (error) {
+    if (!(error instanceof GrepError)) throw error
+    return { leftOut: error.message }
+  }
+  return { command: `grep -o ${command.args.join(' ')} | wc -l`, count }
 }
 
 /**
  * Runs `grep -o … | wc -l`, two processes with a pipe between them and no shell.
  *
- * @returns the number of lines that wc counted and the time from before the first start to after the last end
- * @throws a GrepError when that is not possible with this system's grep
+ * @returns the number of lines that wc counted, and the time from before the first start to after the last end
+ * @throws a GrepError if this system's grep cannot do that
  */
 export async function grepAndCount(
   command: Exclude<GrepCommand, { leftOut: string }>,
   pattern: string,
   files: string[],
   signal?: AbortSignal,
-): Promise<{ occurrences: number; ms: number }> {
+): Promise<GrepCount> {
   signal?.throwIfAborted()
   const start = performance.now()
   const wc = spawn('wc', ['-l'], { stdio: ['pipe', 'pipe', 'ignore'], signal })
-  // -a: a file is text even if the locale knows other characters only; -h: no file names before the matches.
+  // -a: a file is text even if the locale does not know its characters; -h: no file names before the matches.
   const grep = spawn('grep', ['-o', '-a', '-h', ...command.args, '-e', pattern, '--', ...files], {
     env: { ...process.env, LC_ALL: command.locale },
     stdio: ['ignore', wc.stdin, 'pipe'],
     signal,
   })
-  // grep has the pipe now; as long as this process holds it too, wc would wait for more.
+  // grep has the pipe now. As long as this process holds it too, wc would wait for more.
   wc.stdin.destroy()
   wc.stdin.on('error', () => {})
   const [[code], complaint, counted] = await Promise.all([

@@ -4,8 +4,8 @@ import { StringDecoder } from 'node:string_decoder'
 import { chunkBytes, LineSplitter } from './lines.ts'
 import { type Count, lineCounter, type Search } from './pattern.ts'
 
-/** The text of a file in pieces. The file is read on when somebody asks, and closed when nobody asks any more. */
-async function* piecesOf(file: string): AsyncGenerator<string, void, void> {
+/** The text of a file in pieces. The file is read on whenever somebody asks, and closed when nobody asks any more. */
+export async function* piecesOf(file: string): AsyncGenerator<string, void, void> {
   await using handle = await open(file)
   const decoder = new StringDecoder('utf8')
   const buffer = Buffer.allocUnsafe(chunkBytes)
@@ -23,7 +23,8 @@ export async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<st
   yield* splitter.end()
 }
 
-async function* matchesOf(search: Search, lines: AsyncIterable<string>): AsyncGenerator<number, void, void> {
+/** For each line that matches, the number of matches in it. */
+export async function* matchesOf(search: Search, lines: AsyncIterable<string>): AsyncGenerator<number, void, void> {
   const matchesIn = lineCounter(search)
   for await (const line of lines) {
     const matches = matchesIn(line)

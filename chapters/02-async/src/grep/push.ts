@@ -1,4 +1,4 @@
-/** Way 1, push: coroutines that hand each value on to the next. The source is in charge. */
+/** Way 1, push: coroutines, each of which hands its values to the next. The source is in charge. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { coroutine, type Sink } from '../coroutines/coroutine.ts'
@@ -9,7 +9,7 @@ import { type Count, lineCounter, type Search } from './pattern.ts'
 export function cat(files: Iterable<string>, target: Sink<string>): void {
   const buffer = Buffer.allocUnsafe(chunkBytes)
   for (const file of files) {
-    // Keeps the bytes of a character that is cut in two until its other half arrives.
+    // Keeps the first bytes of a character that is cut in two until the others arrive.
     const decoder = new StringDecoder('utf8')
     const splitter = new LineSplitter()
     const descriptor = openSync(file, 'r')
@@ -26,7 +26,7 @@ export function cat(files: Iterable<string>, target: Sink<string>): void {
   }
 }
 
-/** Takes lines and pushes, for each line that matches, the number of matches into `target`. */
+/** Takes lines and pushes the number of matches in each matching line into `target`. */
 export const grep = coroutine(function* (search: Search, target: Sink<number>): Sink<string> {
   const matchesIn = lineCounter(search)
   for (;;) {
@@ -35,7 +35,7 @@ export const grep = coroutine(function* (search: Search, target: Sink<number>): 
   }
 })
 
-/** Takes the number of matches in each line that matches and keeps `total` up to date. */
+/** Takes the number of matches in each matching line and adds it to `total`. */
 export const count = coroutine(function* (total: Count): Sink<number> {
   for (;;) {
     total.occurrences += yield

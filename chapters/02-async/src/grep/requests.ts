@@ -1,4 +1,4 @@
-/** What a reader asks the searches for, checked: whatever is wrong becomes one line that says what is accepted. */
+/** What a reader asks for, checked: every mistake becomes one line that says what is accepted. */
 import { createWriteStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,8 +15,8 @@ const mostSpooledBytes = 2_000_000_000
 const newline = 10
 
 /**
- * One file with all of a source, `times` over, each file of it ending with a line end: a large text out of small ones.
- * Throws a UsageError when it would be too large.
+ * A large text made of small ones: one file with all files of a source, `times` over, each with a line end. Throws a
+ * UsageError if it would be too large.
  */
 export async function repeated(source: Source, times: number, { folder, signal }: SourceOptions): Promise<Source> {
   if (source.bytes * times > mostSpooledBytes) {
@@ -55,15 +55,15 @@ export interface Source {
 }
 
 export interface SourceOptions {
-  /** What `-` stands for. It is kept in `folder`, for it is read more than once. */
+  /** What `-` stands for. It is kept in `folder`, because it is read more than once. */
   input: Readable
   folder: string
   signal: AbortSignal
 }
 
 /**
- * The files that operands name, relative to where the reader stands; without operands the State of the Union addresses.
- * Throws a UsageError for what is not UTF-8 text.
+ * The files that operands name, relative to the reader's own folder; without operands the State of the Union addresses.
+ * Throws a UsageError for anything but UTF-8 text.
  */
 export async function sourceOf(operands: string[], { input, folder, signal }: SourceOptions): Promise<Source> {
   const spooled = join(folder, 'standard-input')
@@ -72,7 +72,7 @@ export async function sourceOf(operands: string[], { input, folder, signal }: So
   let size = 0
   for (const [at, file] of files.entries()) {
     try {
-      // The second `-` reads the same again.
+      // A second `-` reads the same text again.
       if (operands[at] === '-' && operands.indexOf('-') === at) await spool(input, spooled, mostSpooledBytes, signal)
       size += await inspect(file, signal)
     } catch (error) {

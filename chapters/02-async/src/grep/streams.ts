@@ -1,4 +1,4 @@
-/** Way 3: Node streams. Each part has a buffer, and a full one makes the part before it wait. */
+/** Way 3: Node streams. Each stage has a buffer; when it is full, the stage before it waits. */
 import { createReadStream } from 'node:fs'
 import { Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -24,7 +24,7 @@ function splitIntoLines(): Transform {
     decodeStrings: false,
     readableObjectMode: true,
     transform(piece: string, _, done) {
-      // An empty line would end the stream of strings it stands in, if this were not in object mode.
+      // In object mode, because an empty line would end a stream of strings.
       for (const line of splitter.push(piece)) this.push(line)
       done()
     },

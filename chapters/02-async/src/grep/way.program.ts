@@ -1,4 +1,4 @@
-/** One way of searching in a process of its own, so that its memory can be told from that of the others. */
+/** One way of searching in a process of its own, so that its memory can be measured apart from the others'. */
 import { readFileSync } from 'node:fs'
 import { ready } from '@repo/common/process/ready'
 import type { Search } from './pattern.ts'
@@ -12,11 +12,11 @@ process.on('message', async ({ way, search, files }: { way: WayName; search: Sea
 })
 
 function peakRssKib(): number {
-  // On Linux maxRSS begins with the memory of the process that started this one; VmHWM is this program's own.
+  // On Linux, maxRSS starts with the memory of the parent process. VmHWM is this program's own.
   const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : ''
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS)
 }
 
-// The program that started it is gone.
+// Its owner has gone.
 process.on('disconnect', () => process.exit())
 ready()

@@ -6,8 +6,8 @@ import { pushCoroutines } from './push.ts'
 import { nodeStreams } from './streams.ts'
 
 /**
- * The ways by their names; each counts a pattern in files and returns the same as the others. The files hold UTF-8 text:
- * `inspect` of input.ts sees to that.
+ * The ways by their names. Each counts a pattern in files and returns the same as the others. The files must hold UTF-8
+ * text, which `inspect` in input.ts checks.
  */
 export const ways = {
   'push coroutines': pushCoroutines,

@@ -1,11 +1,23 @@
-/** The line server as a process of its own. Asked by a message, it tells its connections and its memory. */
+/** The line server as a process of its own. Asked by a message, it tells its number of connections and its memory. */
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { ready } from '@repo/common/process/ready'
-import { type HandlerName, lineServer, wordIndex } from './line-server.ts'
+import { lineServer, type MakeHandler, wordIndex } from './line-server.ts'
 
-const { name, latencyMs } = JSON.parse(process.argv[2] ?? '') as { name: HandlerName; latencyMs: number }
-const server = lineServer(name, wordIndex(), latencyMs)
+/** What its argument says, as JSON. */
+export interface ServerSettings {
+  /** The URL of a module that exports `handlers`. */
+  module: string
+  /** One of these handlers. */
+  name: string
+  latencyMs: number
+}
+
+const { module, name, latencyMs } = JSON.parse(process.argv[2] ?? '') as ServerSettings
+const { handlers } = (await import(module)) as { handlers: Record<string, MakeHandler> }
+const makeHandler = handlers[name]
+if (!makeHandler) throw new Error(`${module} has no handler that is called ${name}`)
+const server = lineServer(makeHandler, wordIndex(), latencyMs)
 const connections = promisify(server.getConnections.bind(server))
 
 process.on('message', async () => {

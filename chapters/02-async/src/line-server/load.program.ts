@@ -1,4 +1,4 @@
-/** The clients as a process of their own, so that they do not share a thread with the server or with the progress. */
+/** The clients as a process of their own, so that they share a thread neither with the server nor with the example. */
 import { ready } from '@repo/common/process/ready'
 import { type Connection, type Load, openMany, putLoad } from './load.ts'
 

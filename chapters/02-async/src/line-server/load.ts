@@ -8,34 +8,36 @@ import { LineSplitter } from '../grep/lines.ts'
 
 export interface Load {
   port: number
-  /** Each asks, waits for the answer, and asks again. */
+  /** How many clients there are. Each asks, waits for the answer, and asks again. */
   clients: number
   durationMs: number
-  words: string[]
 }
+
+/** What the clients ask for. One of these words does not occur. */
+const words = ['whale', 'ship', 'sea', 'ahab', 'captain', 'queequeg', 'white', 'zebra']
 
 export interface LoadResult {
   /** Requests answered. */
   requests: number
-  /** Answers to another word than the one asked for; anything but 0 is a bug. */
+  /** Answers to another word than the requested one; anything but 0 is a bug. */
   wrong: number
   perSecond: number
-  /** Latencies: half of the requests, and 99 of 100, were answered within so many milliseconds. */
+  /** The latencies' median and 99th percentile. */
   p50Ms: number
   p99Ms: number
-  /** The same for `ping`, which needs no look-up, sent every few milliseconds by one more client. */
+  /** The same for `ping`, which needs no look-up. One more client sends it every few milliseconds. */
   pingP50Ms: number
   pingP99Ms: number
 }
 
-/** Puts a load on the server for a while and returns what the clients saw. */
-export async function putLoad({ port, clients, durationMs, words }: Load): Promise<LoadResult> {
+/** Puts a load on the server for a while and returns what the clients measured. */
+export async function putLoad({ port, clients, durationMs }: Load): Promise<LoadResult> {
   const latencies: number[] = []
   const pings: number[] = []
   let wrong = 0
   using stack = new DisposableStack()
   const open = async () => stack.use(await openConnection(port))
-  // All are open before the clock starts.
+  // All connections are open before the clock starts.
   const connections = await Promise.all(Array.from({ length: clients }, open))
   const forPings = await open()
   const start = performance.now()
@@ -89,7 +91,7 @@ function askOver(socket: Socket): Connection {
   socket.on('data', (piece: string) => {
     for (const line of splitter.push(piece)) waiting?.resolve(line)
   })
-  // Without a question that waits, the next one will find the connection closed.
+  // If no question waits for its answer, the next one will find the connection closed.
   socket.on('error', () => {})
   socket.on('close', () => waiting?.reject(new Error('the server closed the connection')))
   return {
@@ -99,12 +101,12 @@ function askOver(socket: Socket): Connection {
       socket.write(`${line}\n`)
       return await waiting.promise
     },
-    // A connection closed in the ordinary way keeps its port for a minute; ten thousand of them would use the ports up.
+    // A connection that is closed in the ordinary way keeps its port for a minute. Ten thousand would use up the ports.
     [Symbol.dispose]: () => void socket.resetAndDestroy(),
   }
 }
 
-/** Opens many connections, a few hundred at a time; `onOpen` is told how many there are. */
+/** Opens many connections, a few hundred at a time; calls `onOpen` with the number that are open. */
 export async function openMany(port: number, total: number, onOpen: (open: number) => void): Promise<Connection[]> {
   const connections: Connection[] = []
   while (connections.length < total) {

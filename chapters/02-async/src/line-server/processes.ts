@@ -1,32 +1,24 @@
 /** The line server and its clients, each in a process of its own. */
-import { once } from 'node:events'
+import { ask } from '@repo/common/process/ask'
 import { startProgram } from '@repo/common/process/child'
-import type { HandlerName } from './line-server.ts'
+import type { ServerSettings } from './line-server.program.ts'
 import type { LoadMessage, LoadTask } from './load.program.ts'
 
 export interface ServerProcess extends AsyncDisposable {
   port: number
-  /** How many connections the server has, and its resident memory in bytes. */
+  /** The number of connections that the server has, and its resident memory in bytes. */
   state: () => Promise<{ connections: number; rss: number }>
 }
 
 /** Starts a line server; disposing of it ends it. */
-export async function startLineServer(
-  name: HandlerName,
-  latencyMs: number,
-  signal?: AbortSignal,
-): Promise<ServerProcess> {
+export async function startLineServer(settings: ServerSettings, signal?: AbortSignal): Promise<ServerProcess> {
   const program = await startProgram<{ port: number }>(new URL('./line-server.program.ts', import.meta.url), {
-    args: [JSON.stringify({ name, latencyMs })],
+    args: [JSON.stringify(settings)],
     signal,
   })
   return {
     port: program.info.port,
-    async state() {
-      program.process.send('state?')
-      const [state] = await once(program.process, 'message', { signal })
-      return state as { connections: number; rss: number }
-    },
+    state: () => ask(program, 'state?', signal),
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }
 }
@@ -65,9 +57,19 @@ export async function startLoad(signal?: AbortSignal): Promise<LoadProcess> {
   }
 }
 
-/** How many files and sockets one process may have open: the hard limit, to which Node raises itself. Infinity without one. */
-export function openFilesLimit(): number {
+/** Each connection needs a port of its own: Linux has some 28,000 of them for clients, other systems 16,000. */
+export const mostPorts = process.platform === 'linux' ? 25_000 : 15_000
+
+/** What a process needs besides connections: the program's own files, pipes, and what Node keeps open. */
+const otherFiles = 200
+
+/**
+ * How many connections one process can have, because of the number of files and sockets that it may open. That is the hard
+ * limit, to which Node raises its own; null and Infinity without one.
+ */
+export function connectionsLimit(): { openFiles: number | null; most: number } {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { hard: number | string } } }
   const hard = Number(userLimits?.open_files?.hard)
-  return Number.isFinite(hard) ? hard : Number.POSITIVE_INFINITY
+  if (!Number.isFinite(hard)) return { openFiles: null, most: Number.POSITIVE_INFINITY }
+  return { openFiles: hard, most: Math.max(0, hard - otherFiles) }
 }

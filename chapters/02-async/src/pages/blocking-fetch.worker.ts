@@ -1,21 +1,25 @@
-/** Fetches pages for a thread that stands still meanwhile: that thread sleeps until `flag` changes. */
+/** A thread that fetches pages for another one, which sleeps until `flag` changes. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { type FetchOptions, fetchPage } from './fetch-page.ts'
+import { type RetryOptions, retry } from './retry.ts'
 
 interface Task {
   url: string
   flag: Int32Array
-  options: FetchOptions
+  options: RetryOptions
   port: MessagePort
 }
 
 const { url, flag, options, port } = workerData as Task
 
 port.on('message', async (page: number) => {
-  port.postMessage(await fetchPage(url, page, options))
+  const fetched = await retry(async (attempt, signal) => {
+    const response = await fetch(`${url}/pages/${page}/${attempt}`, { signal })
+    return (await response.arrayBuffer()).byteLength
+  }, options)
+  port.postMessage(fetched)
   Atomics.store(flag, 0, 1)
   Atomics.notify(flag, 0)
 })
-// The first request costs more than the others: it loads the client.
+// The first request takes longer than the others: it loads the client.
 await (await fetch(`${url}/open`)).text()
 parentPort?.postMessage('ready')

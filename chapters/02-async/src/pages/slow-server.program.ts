@@ -1,9 +1,9 @@
 /**
- * The slow web site's server, a process of its own: while a client blocks its thread, the server goes on.
+ * The slow web site's server, a process of its own: it goes on while a client blocks its thread.
  *
- *     GET /pages/<page>/<attempt>   an address, after that page's latency; or what goes wrong with that attempt
+ *     GET /pages/<page>/<attempt>   an address, after that page's latency, or the fault of that attempt
  *     GET /hang                     never answered
- *     GET /open                     how many requests to the two above are open now
+ *     GET /open                     the number of open requests to the two above
  */
 import { readFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
@@ -35,7 +35,7 @@ const server = createServer(async ({ url = '' }, response) => {
   try {
     await delay(latencyOf(site, page), undefined, { signal: closed.signal })
   } catch {
-    // The client has gone meanwhile.
+    // The client has gone.
     return
   }
   answer(response, readFileSync(files[page % files.length] ?? ''), fault)

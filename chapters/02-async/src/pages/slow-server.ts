@@ -1,4 +1,4 @@
-/** Starts the slow web site and talks to it. */
+/** Starting the slow web site. */
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -8,7 +8,7 @@ import type { Site } from './slow-pages.ts'
 export interface SlowServer extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:<port>`. */
   url: string
-  /** How many requests the server is busy with, by its own count. */
+  /** The number of requests that the server is busy with, by its own count. */
   openRequests: () => Promise<number>
 }
 
@@ -22,7 +22,7 @@ export async function startSlowServer(site: Site, signal?: AbortSignal): Promise
   return {
     url,
     async openRequests() {
-      // On a connection of its own, which is closed afterwards: a client that asks whether anything is open leaves nothing.
+      // On a connection of its own that is closed afterwards: asking whether anything is open must leave nothing open.
       const request = get(`${url}/open`, { agent: false, signal })
       const [response] = (await once(request, 'response')) as [IncomingMessage]
       return Number(await text(response))

@@ -1,4 +1,4 @@
-/** Things that take for ever, one for each layer of a program, and how an AbortSignal ends them. */
+/** Endless work, one piece for each layer of a program, and how an AbortSignal ends it. */
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
@@ -7,10 +7,10 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
-/** Runs until `signal` is aborted, and then ends with an error; `onRunning` is called when it is under way. */
+/** Runs until `signal` is aborted, and then ends with an error. Calls `onRunning` when it is under way. */
 export type Endless = (url: string, signal: AbortSignal, onRunning: () => void) => Promise<unknown>
 
-/** By the name of the layer; `url` is that of the slow server. */
+/** By the name of the layer. `url` is the slow server's. */
 export const layers: Record<string, Endless> = {
   timer: async (_, signal, onRunning) => {
     onRunning()
@@ -23,7 +23,7 @@ export const layers: Record<string, Endless> = {
   },
 
   'HTTP request': async (url, signal, onRunning) => {
-    // The server does not answer this request before it is cancelled; that it has arrived cannot be seen from here.
+    // The server never answers this request, so this side cannot see when it has arrived.
     onRunning()
     await (await fetch(`${url}/hang`, { signal })).text()
   },
@@ -32,7 +32,7 @@ export const layers: Record<string, Endless> = {
     const { hostname, port } = new URL(url)
     const socket = connect({ host: hostname, port: Number(port), signal })
     socket.once('connect', onRunning)
-    // An aborted socket is destroyed with an error, which `once` throws.
+    // An aborted socket is destroyed with an error, and `once` throws it.
     await once(socket, 'data')
   },
 
@@ -51,7 +51,7 @@ export const layers: Record<string, Endless> = {
     })
     child.stdout.once('data', onRunning)
     child.on('error', () => {})
-    // The abort is reported at once as an error; what counts is that the process has ended.
+    // The abort is reported at once as an error. What counts is that the process has ended.
     await once(new EventEmitter(), 'never', { signal }).catch(async () => {
       if (child.exitCode === null && child.signalCode === null)
         await new Promise((resolve) => child.once('close', resolve))
@@ -60,7 +60,7 @@ export const layers: Record<string, Endless> = {
   },
 
   'worker thread': async (_, signal, onRunning) => {
-    // It never looks at a signal: a thread can be ended from outside, also in an endless loop.
+    // The thread never looks at a signal. It can be ended from outside, even in an endless loop.
     const worker = new Worker('require("node:worker_threads").parentPort.postMessage(1); for (;;);', {
       eval: true,
       execArgv: [],
@@ -76,7 +76,7 @@ export const layers: Record<string, Endless> = {
   computation: async (_, signal, onRunning) => {
     onRunning()
     for (let steps = 0; ; steps++) {
-      // Nobody can interrupt this thread: it has to look at the signal itself, and to let the loop turn so that it is set.
+      // Nothing can interrupt this thread. It must look at the signal itself, and let the loop turn so that it can be set.
       signal.throwIfAborted()
       if (steps % 100_000 === 0) await setImmediate()
     }

@@ -1,19 +1,19 @@
 /**
- * A task group: tasks that begin and end together. When one fails the others are cancelled, and the group ends when all of
- * them have ended: nothing that it started outlives it. (The idea is known as structured concurrency.)
+ * A task group: tasks that begin and end together. When one fails, the group cancels the others. The group ends when all of
+ * its tasks have ended, so nothing that it started outlives it. (The idea is known as structured concurrency.)
  */
 
 export interface TaskGroup {
-  /** Aborted when a task has failed, when the group's own body has, or when the caller cancels the group. */
+  /** Aborted when a task or the group's body has failed, or when the caller cancels the group. */
   signal: AbortSignal
   /**
-   * Starts a task. Its signal is the group's: a task that does not heed it is waited for nevertheless. Throws when the group
-   * has ended: nobody would wait for the task.
+   * Starts a task with the group's signal. The group waits even for a task that does not heed the signal. Throws after the
+   * group has ended, because nothing would wait for the task.
    */
   run: <Result>(task: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
 }
 
-/** Why the tasks of a group were cancelled; `cause` is the error of the task that failed first. */
+/** Why the tasks of a group are cancelled; `cause` is the error of the task that failed first. */
 class GroupCancelled extends Error {
   override name = 'GroupCancelled'
 }
@@ -22,8 +22,8 @@ class GroupCancelled extends Error {
  * Runs `body`, which starts tasks, and waits for all of them.
  *
  * @returns what `body` returns
- * @throws the error of the task that failed first; an AggregateError when others failed too, not counting those that ended
- * because they were cancelled; or the reason of `signal`
+ * @throws the error of the task that failed first; an AggregateError if others failed too, except by being cancelled; or the
+ * reason of `signal`
  */
 export async function taskGroup<Result>(
   body: (group: TaskGroup) => Promise<Result>,
@@ -51,7 +51,7 @@ export async function taskGroup<Result>(
         return await task(cancelled)
       })()
       running.add(promise)
-      // Handled here, whether or not the caller waits for this task.
+      // Handled here, even if the caller does not wait for this task.
       promise.catch(fail).finally(() => running.delete(promise))
       return promise
     },
@@ -62,7 +62,7 @@ export async function taskGroup<Result>(
   } catch (error) {
     fail(error)
   }
-  // Tasks may start others as long as one is running.
+  // A running task may start others.
   while (running.size > 0) await Promise.allSettled(running)
   ended = true
 
@@ -72,7 +72,7 @@ export async function taskGroup<Result>(
   return result as Result
 }
 
-/** Whether an error only says that the signal was aborted. Many parts of Node wrap the reason into an AbortError. */
+/** Whether an error only says that the signal was aborted. Many parts of Node wrap the reason in an AbortError. */
 function isConsequence(error: unknown, signal: AbortSignal): boolean {
   if (!signal.aborted || !(error instanceof Error)) return false
   return error === signal.reason || error.cause === signal.reason || error.name === 'AbortError'

@@ -26,7 +26,7 @@ it.each<[string, Buffer, string]>([
 
 it('says what is no file to read', async () => {
   await using folder = await temporaryFolder()
-  await expect(inspect(join(folder.path, 'missing'))).rejects.toThrow('there is none')
+  await expect(inspect(join(folder.path, 'missing'))).rejects.toThrow('it does not exist')
   await mkdir(join(folder.path, 'folder'))
   await expect(inspect(join(folder.path, 'folder'))).rejects.toThrow('it is a directory')
   await expect(inspect('/dev/null')).rejects.toThrow('it is not a regular file')

@@ -3,7 +3,7 @@ import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { grepCommand, lineCounter, PatternError, searchFor } from '../../src/grep/pattern.ts'
-import { gnuGrep } from '../gnu-grep.ts'
+import { gnuGrep } from './gnu-grep.ts'
 
 describe('searchFor', () => {
   it.each([

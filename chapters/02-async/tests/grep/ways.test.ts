@@ -12,7 +12,7 @@ import { type Count, grepCommand, lineCounter, searchFor } from '../../src/grep/
 import { grepAndCount, startWay } from '../../src/grep/processes.ts'
 import { linesOf } from '../../src/grep/pull.ts'
 import { type WayName, ways } from '../../src/grep/ways.ts'
-import { gnuGrep } from '../gnu-grep.ts'
+import { gnuGrep } from './gnu-grep.ts'
 
 let folder: TemporaryFolder
 beforeAll(async () => {

@@ -1,28 +1,18 @@
-/** Several patterns in one pass: every line is handed to all of them. */
-import { broadcast } from '../coroutines/coroutine.ts'
-import type { Count, Search } from './pattern.ts'
-import { cat, count, grep } from './push.ts'
-
-/** Counts every search in the files while reading them once; returns the counts in the order of the searches. */
-export function countAll(searches: Search[], files: string[]): Count[] {
-  const totals = searches.map(() => ({ occurrences: 0, lines: 0 }))
-  cat(files, broadcast(searches.map((search, at) => grep(search, count(totals[at] ?? { occurrences: 0, lines: 0 })))))
-  return totals
-}
+/** How often words were said over the years. */
 
 export interface Period {
   /** The first year. */
   from: number
-  /** How many words were said. */
+  /** The number of words that were said. */
   words: number
   /** How often each of the chosen words was said, in their order. */
   occurrences: number[]
 }
 
 /**
- * How often words were said in each period of `years` years, one pass over each text. Words count whole and in any case.
+ * Counts words in each period of `years` years, in one pass over each text. Words count whole and in any case.
  *
- * @param texts what was said when
+ * @param texts what was said in which year
  */
 export function overTime(words: string[], texts: Iterable<{ year: number; text: string }>, years = 10): Period[] {
   const periods = new Map<number, Period>()

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest'
+import { watchLoop } from '../../src/event-loop/loop-delay.ts'
+
+const never = new Int32Array(new SharedArrayBuffer(4))
+
+it('notices for how long the event loop does not turn', async () => {
+  const { result, ms, longestDelayMs } = await watchLoop(() => Atomics.wait(never, 0, 0, 60))
+  expect(result).toBe('timed-out')
+  expect(ms).toBeGreaterThanOrEqual(59)
+  // The loop had turned up to a millisecond before.
+  expect(longestDelayMs).toBeGreaterThanOrEqual(58)
+})

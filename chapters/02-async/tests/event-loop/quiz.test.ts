@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest'
+import { observe, predicted } from '../../examples/event-loop.ts'
+
+it('callbacks run in the order that is predicted', async () => {
+  for (let round = 0; round < 20; round++) {
+    expect(await observe()).toEqual(predicted.map(({ name }) => name))
+  }
+})

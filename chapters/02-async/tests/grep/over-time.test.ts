@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest'
+import { overTime } from '../../src/grep/over-time.ts'
+
+it('words over time count whole, in any case, in periods', () => {
+  const texts = [
+    { year: 1799, text: 'War! Warfare and war.' },
+    { year: 1790, text: 'Peace' },
+    { year: 1801, text: "It isn't war; isn't it?" },
+  ]
+  expect(overTime(['war', "isn't"], texts)).toEqual([
+    { from: 1790, words: 5, occurrences: [2, 0] },
+    { from: 1800, words: 5, occurrences: [1, 2] },
+  ])
+})

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
+import { describe, expect, it } from 'vitest'
+import { backOff, type RetryOptions, retry } from '../../src/pages/retry.ts'
+import { type Fault, faultOf, type Site } from '../../src/pages/slow-pages.ts'
+import { startSlowServer } from '../../src/pages/slow-server.ts'
+
+const calm: Site = { seed: 1, latencyMs: 2, failRate: 0 }
+const options = { timeoutMs: 5_000, retries: 0, backOffMs: 1 }
+
+/** A page of the slow server, as `fetch-many` fetches it. */
+async function fetchPage(url: string, page: number, options: RetryOptions) {
+  return await retry(async (attempt, signal) => {
+    const response = await fetch(`${url}/pages/${page}/${attempt}`, { signal })
+    return (await response.arrayBuffer()).byteLength
+  }, options)
+}
+
+/** The first page whose first attempt meets a fault and whose second does not. */
+function pageWith(site: Site, fault: Fault): number {
+  for (let page = 0; ; page++) if (faultOf(site, page, 1) === fault && faultOf(site, page, 2) === undefined) return page
+}
+
+describe('fetching', () => {
+  it('returns whole pages', async () => {
+    await using server = await startSlowServer(calm)
+    const files = stateOfTheUnionFiles()
+    const pages = await Promise.all([0, 17, files.length].map((page) => fetchPage(server.url, page, options)))
+    const sizes = [0, 17, 0].map((at) => readFileSync(files[at] ?? '').length)
+    expect(pages.map(({ bytes, ok, failures }) => ({ bytes, ok, failures }))).toEqual(
+      sizes.map((bytes) => ({ bytes, ok: true, failures: [] })),
+    )
+  })
+
+  it.each<[Fault, string]>([
+    ['reset', 'connection reset'],
+    ['half', 'answer cut off'],
+    ['stall', 'no complete answer within 1000 ms'],
+    ['never', 'no complete answer within 1000 ms'],
+  ])('reports a server that sends: %s; and tries again', async (fault, reason) => {
+    const site = { ...calm, failRate: 0.5 }
+    await using server = await startSlowServer(site)
+    const page = pageWith(site, fault)
+    // Only a server that is silent has to be waited for.
+    const timed = { ...options, timeoutMs: ['stall', 'never'].includes(fault) ? 1_000 : 60_000 }
+    const [once, twice] = await Promise.all([0, 1].map((retries) => fetchPage(server.url, page, { ...timed, retries })))
+    expect(once).toMatchObject({ ok: false, bytes: 0, failures: [reason] })
+    expect(twice).toMatchObject({ ok: true, failures: [reason] })
+  })
+
+  it('gives up a page and still fetches the rest', async () => {
+    const site = { ...calm, failRate: 0.4 }
+    await using server = await startSlowServer(site)
+    const numbers = Array.from({ length: 40 }, (_, page) => page)
+    const pages = await Promise.all(
+      numbers.map((page) => fetchPage(server.url, page, { ...options, timeoutMs: 1_500, retries: 1 })),
+    )
+    const lost = numbers.filter((page) => faultOf(site, page, 1) && faultOf(site, page, 2))
+    expect(lost.length).toBeGreaterThan(0)
+    expect(numbers.filter((page) => !pages[page]?.ok)).toEqual(lost)
+  })
+
+  it('says that nobody listens, and ends when it is cancelled', async () => {
+    await using server = await startSlowServer({ ...calm, latencyMs: 60_000 })
+    const cancelling = new AbortController()
+    const waiting = fetchPage(server.url, 1, { ...options, timeoutMs: 60_000, signal: cancelling.signal })
+    cancelling.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    await server[Symbol.asyncDispose]()
+    expect((await fetchPage(server.url, 1, options)).failures).toEqual([expect.stringContaining('ECONNREFUSED')])
+  })
+})
+
+it('spreads the pauses between attempts', () => {
+  expect([1, 2, 3].map((attempt) => backOff(attempt, 100, 0.5))).toEqual([50, 100, 200])
+})
