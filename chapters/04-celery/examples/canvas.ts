@@ -14,8 +14,10 @@
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
+import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, table } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import {
   chain,
   chord,
@@ -106,7 +108,7 @@ export default example(import.meta, {
       failures.push({ onFailure, option: ways[onFailure], state: await job?.getState(), result, errorInBody })
     }
 
-    const path = await picture('canvas.svg', await draw(ran, workerNames, ms))
+    const path = await picture('canvas.svg', draw(ran, workerNames, ms))
     const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
     print(
       '',
@@ -153,13 +155,7 @@ async function tasksOf(client: Client, sent: { tasks: TaskResult[]; linked: Task
 }
 
 /** A row for each task, coloured by its worker. */
-async function draw(
-  ran: { shape: string; tasks: Awaited<ReturnType<typeof tasksOf>> }[],
-  workers: string[],
-  ms: number,
-) {
-  const { timeline } = await import('@repo/common/output/timeline')
-  const { palette } = await import('@repo/common/output/plots')
+function draw(ran: { shape: string; tasks: Awaited<ReturnType<typeof tasksOf>> }[], workers: string[], ms: number) {
   const nameOf = new Map<string | null, string>(workers.map((worker, at) => [worker, `worker ${at + 1}`]))
   const rows = ran.flatMap(({ shape, tasks }) => {
     const start = Math.min(...tasks.flatMap(({ begin }) => begin ?? []))

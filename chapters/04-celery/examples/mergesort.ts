@@ -122,7 +122,7 @@ export default example(import.meta, {
       inPython = await sortWithCelery(python, { ...options, onProgress: (doing) => bar.update(1, doing) })
       print('', ...report.describeCelery(inPython, workers, ways))
     }
-    const path = await picture('mergesort.svg', await report.drawWays(ways, lanes, n))
+    const path = await picture('mergesort.svg', report.drawWays(ways, lanes, n))
     print('', `Picture: ${path}`)
     return {
       n,

@@ -15,8 +15,10 @@
 import { randomUUID } from 'node:crypto'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
+import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import { listen } from '../src/queue/events.ts'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
@@ -73,7 +75,7 @@ export default example(import.meta, {
     )
     const leastMs = (Math.ceil(tasks / calls) - 1) * windowMs
     print(`A service that is never called in vain would need ${milliseconds(leastMs)}.`)
-    const path = await picture('retries.svg', await draw(runs, { tasks, calls }))
+    const path = await picture('retries.svg', draw(runs, { tasks, calls }))
     print(`Picture: ${path}`)
     const policies = runs.map(({ marks: _, ...policy }) => policy)
     return { tasks, calls, windowMs, leastMs, policies, picture: path }
@@ -92,9 +94,7 @@ interface Run {
 }
 
 /** A row for each run, with a stroke for each call. */
-async function draw(runs: Run[], { tasks, calls }: { tasks: number; calls: number }): Promise<string> {
-  const { timeline } = await import('@repo/common/output/timeline')
-  const { palette } = await import('@repo/common/output/plots')
+function draw(runs: Run[], { tasks, calls }: { tasks: number; calls: number }): string {
   return timeline({
     title: 'Tasks that call a busy service',
     subtitle: `${tasks} tasks; the service, a simulation, serves ${calls} calls in each tenth of a second`,

@@ -2,6 +2,7 @@
 import { UsageError } from '@repo/common/example/usage'
 import type { Timing } from '@repo/common/measure'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { timeline } from '@repo/common/output/timeline'
 import type { CeleryResult } from './celery.ts'
 import { breakEvens, hostCounts, type Rates } from './model.ts'
 import { cut, type Numbers } from './sort.ts'
@@ -118,12 +119,7 @@ export function describeCelery(
 }
 
 /** The processes of each way on one axis, each way from its own beginning. Returns SVG text. */
-export async function drawWays(
-  ways: readonly WayResult[],
-  lanes: Record<WayName, Lanes[]>,
-  n: number,
-): Promise<string> {
-  const { timeline } = await import('@repo/common/output/timeline')
+export function drawWays(ways: readonly WayResult[], lanes: Record<WayName, Lanes[]>, n: number): string {
   const rows = ways.flatMap(({ name }) => {
     const last: Lanes = lanes[name].at(-1) ?? new Map()
     const start = Math.min(...[...last.values()].flat().map(({ begin }) => begin))
