@@ -36,7 +36,7 @@ const rounds = 5
 
 export default example(import.meta, {
   options: {
-    samples: wholeNumber(100, 1_000_000).default(10_000).describe('times to measure, of the fast rungs'),
+    samples: wholeNumber(100, 1_000_000).default(10_000).describe('measurements of each fast rung'),
   },
   quick: { samples: 2_000 },
 

@@ -104,7 +104,7 @@ export default example(import.meta, {
       '',
       perWay('GB/s', ({ gigabytesPerSecond }) => gigabytesPerSecond.toFixed(2)),
       '',
-      'The size from which handing it to a second thread, or process, pays, while this one does as much itself:',
+      'The smallest size at which sending half of the data to a second thread, or process, pays off:',
       table(
         ['work', 'ns per byte', ...Object.values(names)],
         pays.map(({ work, nsPerByte, from }) => [
@@ -114,7 +114,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
-      `A clone of ${bytes(largest)} pays from ${workPerByte(largestClone, 0.5).toFixed(2)} ns of work per byte;`,
+      `A clone of ${bytes(largest)} pays off from ${workPerByte(largestClone, 0.5).toFixed(2)} ns of work per byte;`,
       `two threads reach an efficiency of 80 % with ${workPerByte(largestClone, 0.8).toFixed(2)} ns.`,
       `Picture: ${result.picture}`,
     )
@@ -123,6 +123,6 @@ export default example(import.meta, {
   figure: ({ rows, pays }) => {
     const last = rows.at(-1)
     const from = pays.find(({ work }) => work === 'counting words')?.from.clone
-    return `${bytes(last?.bytes ?? 0)}: clone ${last?.clone.gigabytesPerSecond.toFixed(1)} GB/s, shared ${last?.share.gigabytesPerSecond.toFixed(1)} GB/s; counting words pays ${from ? `from ${bytes(from)}` : 'never'}`
+    return `${bytes(last?.bytes ?? 0)}: clone ${last?.clone.gigabytesPerSecond.toFixed(1)} GB/s, shared ${last?.share.gigabytesPerSecond.toFixed(1)} GB/s; counting words pays off ${from ? `from ${bytes(from)}` : 'never'}`
   },
 })

@@ -1,5 +1,5 @@
 /**
- * race: threads add to one counter in shared memory; unprotected, updates are lost, and being right has its price
+ * race: threads add to one counter in shared memory; without protection updates are lost, and correctness has its price
  *
  * Run it, from anywhere in the repository:
  *
@@ -10,8 +10,8 @@
  * full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread summed at
  * the end, the counters side by side and on cache lines of their own.
  *
- * Look for: how many updates are lost without protection, a different number each time; that the others lose none; and
- * that the fastest right way is not to share at all: not the counter, and not even its cache line.
+ * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none; and
+ * that the fastest correct way is not to share at all: not the counter, and not even its cache line.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'

@@ -17,6 +17,7 @@ import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { linePlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, milliseconds, table } from '@repo/common/output/terminal'
 import { ask } from '@repo/common/process/ask'
@@ -56,7 +57,7 @@ async function* generated(flow: Flow) {
   for (let sent = 0; sent < flow.chunks; sent++) yield produce(flow)
 }
 
-/** Events do not wait: `on` makes an async iterator of them, and keeps those that nobody has taken yet. */
+/** Events do not wait: `on` makes an async iterator of them, and keeps those that have not been taken yet. */
 async function* emitted(flow: Flow) {
   const source = new EventEmitter()
   const events = on(source, 'chunk', { close: ['end'] }) as AsyncIterable<[Buffer]>
@@ -86,7 +87,7 @@ export default example(import.meta, {
     const size = chunks * chunkBytes
     print(`Sending ${bytes(size)} to a consumer that takes ${milliseconds(consumeMs)} for ${bytes(chunkBytes)} …`)
 
-    // Each run has a process of its own, which loads this file for its `sends` and samples its memory.
+    // Each run has a process of its own, which loads this file for `sends` and samples its memory.
     const runs = []
     using bar = progress('sending', 6)
     for (const [way, waits] of Object.keys(sends).flatMap((way) => [[way, false] as const, [way, true] as const])) {
@@ -100,8 +101,6 @@ export default example(import.meta, {
       runs.push({ name, ...report, mostWaitingBytes: peak('waitingBytes'), peakRssBytes: peak('rssBytes') })
     }
 
-    // Loaded only now, for the other processes load this file too and draw nothing.
-    const { linePlot, palette } = await import('@repo/common/output/plots')
     const svg = linePlot({
       title: 'A fast producer and a slow consumer: what waits in memory',
       subtitle: `${bytes(size)} sent; dashed with back-pressure`,

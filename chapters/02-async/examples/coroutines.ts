@@ -6,8 +6,8 @@
  *     pnpm --filter 02-async start coroutines
  *     pnpm --filter 02-async start coroutines --values 10,20,60
  *
- * Look for: the first value, which an unprimed coroutine loses without a word; and what happens inside the coroutine when
- * it is closed, and when an error is thrown into it from outside.
+ * Look for: the first value, which an unprimed coroutine loses silently; and what happens inside the coroutine when it is
+ * closed, and when an error is thrown into it from outside.
  */
 import { example } from '@repo/common/example/example'
 import { listOf, number } from '@repo/common/example/options'
@@ -21,6 +21,7 @@ export default example(import.meta, {
   },
 
   async run({ values }, { print }) {
+    // A fresh generator has not reached a yield that could receive a value.
     print(bold('Not primed: the first next() only runs to the first yield'))
     const unprimed = meanSoFar()
     const lost: unknown[] = []
@@ -30,7 +31,7 @@ export default example(import.meta, {
       print(`  next(${value}) → ${mean}${lost.length === 1 ? `   (${value} is lost)` : ''}`)
     }
 
-    print('', bold('Primed: coroutine() has made the first next() already'))
+    print('', bold('Primed: coroutine() has called next() once already'))
     const ended: string[] = []
     const primed = runningMean((mean, count) => ended.push(`closed with a mean of ${mean} over ${count} values`))
     const means = values.map((value) => {
@@ -39,15 +40,15 @@ export default example(import.meta, {
       return mean
     })
 
-    print('', bold('throw(): an error at the place where it waits'))
+    print('', bold('throw(): an error at the yield where it waits'))
     const survived = primed.throw(new NotANumber('seven'))
-    print(`  throw(NotANumber) → ${survived.value}   (it is caught inside, the coroutine lives)`)
+    print(`  throw(NotANumber) → ${survived.value}   (caught inside; the coroutine goes on)`)
 
     print('', bold('return(): the end, through finally'))
     const closed = primed.return()
     print(`  return() → ${JSON.stringify(closed)}`, `  and inside: ${ended[0]}`)
     const afterEnd = primed.next(1)
-    print(`  next(1) → ${JSON.stringify(afterEnd)}   (a closed coroutine takes nothing)`)
+    print(`  next(1) → ${JSON.stringify(afterEnd)}   (a closed coroutine takes no values)`)
 
     const failing = runningMean((mean) => ended.push(`failed with a mean of ${mean}`))
     failing.next(values[0] ?? 0)
@@ -57,8 +58,9 @@ export default example(import.meta, {
     } catch (error) {
       failure = (error as Error).message
     }
-    print(`  throw(Error) → throws "${failure}"   (not caught inside: it comes back out)`, `  and inside: ${ended[1]}`)
+    print(`  throw(Error) → throws "${failure}"   (not caught inside; it comes back out)`, `  and inside: ${ended[1]}`)
 
+    // Each stage closes the next in its finally: closing the source closes the whole pipeline.
     print('', bold('A pipeline: each coroutine feeds the next; broadcast feeds several'))
     const shown: string[] = []
     const show = coroutine(function* (name: string): Sink<number> {

@@ -7,11 +7,11 @@
  *     pnpm --filter 02-async start fetch-many --pages 200 --limit 20
  *     pnpm --filter 02-async start fetch-many --fail 0.3 --retries 2
  *
- * The server is a process of its own on this machine. Its latencies and failures are simulated, from a seed: so the time
- * that each way should take is known beforehand.
+ * The server is a process of its own on this machine. Its latencies and failures are simulated and follow from a seed, so
+ * the time that each way should take is known beforehand.
  *
- * Look for: the time beside the theory; what the event loop can do meanwhile; and, with --fail, that every other page
- * still arrives.
+ * Look for: the time beside the theory; how long the event loop stands still; and, with --fail, that all other pages
+ * still arrive.
  */
 import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -35,7 +35,7 @@ export default example(import.meta, {
     retries: wholeNumber(0, 20).default(3).describe('further attempts at a page that failed'),
     timeout: wholeNumber(1, 60_000)
       .optional()
-      .describe('ms until an attempt is given up; five times the latency when not given'),
+      .describe('ms after which an attempt is given up; five times the latency by default'),
     seed: wholeNumber(0, 1_000_000).default(1).describe('decides the latencies and the failures'),
   },
   quick: { pages: 24 },
@@ -108,8 +108,8 @@ export default example(import.meta, {
       '',
       strategiesTable(strategies),
       '',
-      `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each taking the`,
-      `next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
+      `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each of which takes`,
+      `the next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
       ...strategies.slice(-1).flatMap(troubledTable),
       '',
       `Picture: ${result.picture}`,

@@ -8,8 +8,8 @@
  *     pnpm --filter 02-async start grep freedom --repeat 19      a file of 200 MB
  *     cat ~/book.txt | pnpm --filter 02-async start grep war --count -
  *
- * PATTERN is a word or a JavaScript regular expression, looked for in each line; without files, in all State of the Union
- * addresses. Each way runs in a process of its own, in turn with the others and with `grep -o PATTERN | wc -l`.
+ * PATTERN is a word or a JavaScript regular expression, searched for in each line of the files, or of all State of the
+ * Union addresses. Each way runs in a process of its own, in turn with the others and with `grep -o PATTERN | wc -l`.
  *
  * Look for: what each form of the same pipeline costs, that all count the same, and that none of them needs more memory
  * for a larger file.
@@ -32,7 +32,7 @@ export default example(import.meta, {
     ignoreCase: flag().describe('A and a are the same letter'),
     count: flag().describe('print only how often the pattern occurs, as `grep -o PATTERN | wc -l` does'),
     lines: flag().describe('print only in how many lines it occurs, as `grep -c PATTERN` does'),
-    repeat: wholeNumber(1, 1000).default(1).describe('search a file that has all of it this many times'),
+    repeat: wholeNumber(1, 1000).default(1).describe('search one large file with this many copies of the text'),
     rounds: wholeNumber(1, 1000).default(5).describe('how often each way is timed'),
   },
 
@@ -63,7 +63,7 @@ export default example(import.meta, {
       throw new Error(`the ways disagree: ${JSON.stringify(found)} and ${JSON.stringify(counted)}`)
     }
 
-    // The same pipeline four ways, each in a process of its own, so that its memory can be told from that of the others.
+    // The same pipeline four ways, each in a process of its own, so that its memory can be measured.
     await using processes = new AsyncDisposableStack()
     const peaks = new Map<string, number>()
     const runs: Record<string, () => Promise<number>> = {}

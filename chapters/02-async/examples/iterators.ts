@@ -1,13 +1,13 @@
 /**
- * iterators: the same sequence as a class, a generator and an async generator; and work that is done only when asked for
+ * iterators: the same sequence as a class, a generator and an async generator; and work that is done only on demand
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 02-async start iterators
  *     pnpm --filter 02-async start iterators --primes 8 --above 1000000
  *
- * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and only as
- * many as are taken, although the numbers it starts from never end. A chain of array methods makes everything first.
+ * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and no more
+ * than are taken, although its numbers never end. A chain of array methods would make all values first.
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
@@ -22,6 +22,7 @@ export default example(import.meta, {
   },
 
   async run({ from, primes, above }, { signal, print }) {
+    // An iterator is any object with next(). Three ways to make one.
     print(bold('One protocol: next() returns { done, value }'))
     const iterator = new Countdown(from)[Symbol.iterator]()
     for (let step = iterator.next(); ; step = iterator.next()) {
@@ -34,14 +35,15 @@ export default example(import.meta, {
     for await (const value of slowCountdown(from, 50, signal)) byAsyncGenerator.push(value)
     print(
       `  class ${byClass}, generator ${byGenerator}, async generator ${byAsyncGenerator} (${50} ms between two)`,
-      `  a second for … of over the object starts anew: ${[...new Countdown(from)]}`,
+      `  a second for … of over the object starts again: ${[...new Countdown(from)]}`,
       '  a generator is its own iterator and ends once:',
     )
     const once = countdown(from)
     const [first, second] = [[...once], [...once]]
     print(`    first ${first}, second ${second.length === 0 ? 'nothing' : second}`)
 
-    print('', bold(`Lazy: the first ${primes} primes above ${count(above)} of all the numbers there are`))
+    // Building a chain makes nothing. take() asks map(), which asks filter(), which asks for the next number.
+    print('', bold(`Lazy: the first ${primes} primes above ${count(above)}, from numbers without end`))
     const made: number[] = []
     const chain = naturals(above + 1, (value) => {
       made.push(value)
@@ -51,25 +53,26 @@ export default example(import.meta, {
       .filter(isPrime)
       .map((prime) => ({ prime, remainder: prime % 4 }))
       .take(primes)
-    print('  The chain is there; nothing has been made yet.')
+    print('  The chain is built; nothing has been made yet.')
     const taken: number[] = []
     for (const { prime } of chain) {
       taken.push(prime)
       if (made.length <= 20) print(`    taken ${prime}`)
     }
     const last = taken.at(-1) ?? above
-    print(`  ${count(made.length)} numbers were made, up to ${count(last)}, and not one more.`)
+    print(`  ${count(made.length)} numbers were made, up to ${count(last)}, and no more.`)
 
-    print('', bold('Closed: whoever stops early lets the generator clean up'))
+    // Leaving the loop closes the generator.
+    print('', bold('Closed: a loop that stops early lets the generator clean up'))
     const events: string[] = []
     for (const line of withFile(events)) if (line === 'second line') break
     for (const event of events) print(`  ${event}`)
     return { byClass, byGenerator, byAsyncGenerator, secondPass: second, primes: taken, made: made.length, events }
   },
-  figure: ({ primes, made }) => `${primes.length} primes taken from endless numbers; ${made} numbers made`,
+  figure: ({ primes, made }) => `${primes.length} primes taken from numbers without end; ${made} numbers made`,
 })
 
-/** Stands for any source that must be closed. */
+/** Stands for any source that must be closed, such as a file or a connection. */
 function* withFile(events: string[]): Generator<string, void, void> {
   events.push('opened')
   try {
@@ -78,7 +81,7 @@ function* withFile(events: string[]): Generator<string, void, void> {
       yield line
     }
   } finally {
-    // `break` in the loop calls the generator's return(), which comes out of the yield.
+    // `break` in the loop calls the generator's return(), which makes the waiting yield return.
     events.push('closed')
   }
 }

@@ -33,11 +33,11 @@ export default example(import.meta, {
     ignoreCase: flag().describe('A and a are the same letter'),
     overTime: listOf(word, 'one to six words, separated by commas', { max: 6, distinct: true })
       .default(['war', 'peace', 'liberty', 'economy'])
-      .describe('the words in the picture; they count whole and in any case'),
+      .describe('the words in the picture, counted whole and in any case'),
     years: wholeNumber(1, 100).default(10).describe('years in a period'),
     file: accepting('a file, or - for standard input', (text) => text || undefined)
       .optional()
-      .describe('look into this instead of the addresses'),
+      .describe('search this file instead of the addresses'),
   },
 
   async run({ ignoreCase, overTime: words, years, file }, { operands, signal, print, picture }) {

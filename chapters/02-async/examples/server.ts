@@ -6,7 +6,7 @@
  *     pnpm --filter 02-async start server
  *     pnpm --filter 02-async start server --clients 200 --latency 20
  *
- * Server and clients are processes of their own. The server takes a while for each answer, in which it only waits.
+ * Server and clients are processes of their own. The server takes a while for each answer, and only waits meanwhile.
  *
  * Look for: the first two ways answer as many requests, but only one of them still answers a ping at once; and how little
  * memory a connection costs that does nothing.
@@ -99,8 +99,8 @@ export default example(import.meta, {
       print(
         '',
         `${count(held.connections)} connections to one asynchronous server, opened in ${milliseconds(held.openMs)}.`,
-        `The server's memory grew from ${bytes(held.rssBefore)} to ${bytes(held.rssAfter)}: ${bytes(held.bytesPerConnection)} for each, beside what the kernel keeps.`,
-        `All asked at once; the last answer was there after ${milliseconds(held.askAllMs)}.`,
+        `The server's memory grew from ${bytes(held.rssBefore)} to ${bytes(held.rssAfter)}: ${bytes(held.bytesPerConnection)} for each, plus what the kernel keeps.`,
+        `All of them asked at once; the last answer came after ${milliseconds(held.askAllMs)}.`,
       )
     }
     return { clients, latencyMs: latency, seconds, openFiles, servers, held }
