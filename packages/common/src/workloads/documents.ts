@@ -1,13 +1,17 @@
-/** The texts that are compared: the State of the Union addresses, or the reader's own files. */
+/** The documents that examples compare: the State of the Union addresses, or the reader's own files. */
 import { heatMap } from '../output/plots.ts'
 import { type Address, readTextFiles, stateOfTheUnion, type TextFile } from './texts.ts'
 
 export type Document = Address | TextFile
 
-/** The table of all pairs grows with the square: here it has 32 MB. */
+/** The table of all pairs grows with the square of this number; here it takes 32 MB. */
 export const mostDocuments = 2_000
 
-/** The addresses, or the `.txt` files of a folder. Throws an Error that says what is wrong with the folder. */
+/**
+ * Reads the addresses, or the `.txt` files of a folder.
+ *
+ * @throws an Error that says what is wrong with the folder
+ */
 export function readDocuments(folder?: string): Document[] {
   if (folder === undefined) return stateOfTheUnion()
   const files = readTextFiles(folder)
@@ -17,21 +21,21 @@ export function readDocuments(folder?: string): Document[] {
   return files
 }
 
-/** What identifies a document in results. */
+/** Returns what identifies a document in results. */
 export function identityOf(document: Document): { year: number; name: string } | { file: string } {
   return 'file' in document ? { file: document.file } : { year: document.year, name: document.name }
 }
 
-/** The same in words. */
+/** Returns what identifies a document for readers. */
 export function titleOf(document: Document): string {
   return 'file' in document ? document.file : `${document.year} ${document.name}`
 }
 
 /**
- * The table of all pairs as a picture. Returns SVG text.
+ * Draws the table of all pairs. Returns SVG text.
  *
- * @param values documents × documents, row after row
- * @param max what has the strongest colour, and everything above it
+ * @param values documents × documents, row by row
+ * @param max this value and larger ones have the darkest colour
  */
 export function drawPairs(documents: readonly Document[], values: Float64Array, max: number, subtitle: string): string {
   return heatMap({
@@ -45,7 +49,7 @@ export function drawPairs(documents: readonly Document[], values: Float64Array, 
   })
 }
 
-/** For an axis along the documents: where to put marks and what to write there. */
+/** Returns label and ticks of an axis along the documents: a tick for every 25th year. */
 function axisOf(documents: readonly Document[]) {
   const round = documents.flatMap((document, at) => ('year' in document && document.year % 25 === 0 ? [at] : []))
   return {

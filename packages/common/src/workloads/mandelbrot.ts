@@ -1,13 +1,13 @@
 /**
- * The Mandelbrot set as pixels in shared memory: every worker writes its own tiles of one picture, so there is nothing to
- * send back and nothing to merge.
+ * The Mandelbrot set as pixels in shared memory. Every worker writes its own tiles of one picture, so nothing has to be
+ * sent back or merged.
  */
 
 /** What to draw. */
 export interface View {
   width: number
   height: number
-  /** A point that has not escaped after so many iterations is taken to be in the set. */
+  /** A point that has not escaped after this number of iterations counts as part of the set. */
   iterations: number
   /** The point in the middle of the picture. */
   centerX: number
@@ -16,13 +16,13 @@ export interface View {
   zoom: number
 }
 
-/** What to draw and where to put it. */
+/** What to draw, and the pixels to draw it into. */
 export interface Drawing extends View {
-  /** width × height pixels of three bytes, red, green, blue, row by row from the top. */
+  /** width × height pixels, row by row from the top, of three bytes each: red, green, blue. */
   pixels: Uint8Array<SharedArrayBuffer>
 }
 
-/** A rectangle of pixels, from (left, top) up to, and without, (right, bottom). */
+/** A rectangle of pixels: columns [left, right) of the rows [top, bottom). */
 export interface Tile {
   left: number
   top: number
@@ -30,7 +30,7 @@ export interface Tile {
   bottom: number
 }
 
-/** A drawing with memory for its pixels, all black. */
+/** Returns a drawing with memory for its pixels, all black. */
 export function drawing(view: View): Drawing {
   return { ...view, pixels: new Uint8Array(new SharedArrayBuffer(view.width * view.height * 3)) }
 }
@@ -46,7 +46,7 @@ export function tilesOf({ width, height }: { width: number; height: number }, si
   return tiles
 }
 
-/** Draws one tile. The same tile gives the same bytes on every thread. */
+/** Draws one tile. A tile has the same bytes on every thread. */
 export function drawTile(drawing: Drawing, { left, top, right, bottom }: Tile): void {
   const { width, height, iterations, centerX, centerY, zoom, pixels } = drawing
   const step = 3.5 / (zoom * width)
@@ -60,8 +60,8 @@ export function drawTile(drawing: Drawing, { left, top, right, bottom }: Tile): 
 }
 
 /**
- * How many iterations of z → z² + c it takes until |z| > 2, at most `limit`. The main cardioid and the disc left of it,
- * where points never escape, are known in closed form and cost nothing.
+ * Returns the number of iterations of z → z² + c until |z| > 2, at most `limit`. The main cardioid and the disc left of
+ * it, where points never escape, are known in closed form and cost nothing.
  */
 export function escapeTime(x: number, y: number, limit: number): number {
   const q = (x - 0.25) ** 2 + y * y
@@ -81,8 +81,8 @@ export function escapeTime(x: number, y: number, limit: number): number {
   return iteration
 }
 
-/** From dark blue over white to amber and back, once in `paletteLength` iterations. */
 const paletteLength = 256
+/** Red, green, blue of each colour: from dark blue through white to amber and back. */
 const palette = Uint8Array.from({ length: 3 * paletteLength }, (_, at) => {
   const phase = Math.floor(at / 3) / paletteLength
   const shift = [0.55, 0.6, 0.7][at % 3] ?? 0

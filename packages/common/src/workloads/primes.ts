@@ -1,9 +1,9 @@
 /**
- * Counting primes by trial division, which is slow on purpose: work for a processor that can be cut anywhere. Pieces of one
- * length do not take equally long, as larger numbers need more divisions.
+ * Counts primes by trial division, which is slow on purpose: work for a processor that can be cut anywhere. Pieces of
+ * equal length take different times, because larger numbers need more divisions.
  */
 
-/** Returns how many primes there are from `from` up to, and without, `to`. */
+/** Returns the number of primes in [from, to). */
 export function countPrimes(from: number, to: number): number {
   let primes = from <= 2 && to > 2 ? 1 : 0
   candidates: for (let candidate = Math.max(3, from | 1); candidate < to; candidate += 2) {

@@ -1,30 +1,30 @@
 /**
- * Texts as sets of shingles (all runs of `size` consecutive words), laid out for comparing every pair of them.
+ * Texts as sets of shingles (all runs of `size` consecutive words), laid out for comparing every pair of texts.
  *
- * The sets lie one after the other in shared memory, as whole numbers: a worker thread reads them where they are. Sets of
+ * The sets lie one after the other in shared memory, as whole numbers, where every worker thread can read them. Sets of
  * strings would have to be copied to every worker, and comparing them takes more than ten times as long.
  */
 
 export interface ShingleSets {
-  /** Distinct shingles of each text. */
+  /** The number of distinct shingles of each text. */
   sizes: Uint32Array<SharedArrayBuffer>
-  /** Text `t` owns `shared[offsets[t]]` up to, and without, `shared[offsets[t + 1]]`. */
+  /** Text `t` owns `shared` from index `offsets[t]` to below `offsets[t + 1]`. */
   offsets: Uint32Array<SharedArrayBuffer>
   /**
-   * The shingles of each text that also stand in another text, as numbers below `vocabulary`. All others count in
-   * `sizes` only: they cannot be in any intersection.
+   * The shingles of each text that also occur in another text, as numbers below `vocabulary`. All others only count in
+   * `sizes`, because they cannot be in any intersection.
    */
   shared: Uint32Array<SharedArrayBuffer>
-  /** How many different shingles stand in two texts or more. */
+  /** The number of different shingles that occur in two texts or more. */
   vocabulary: number
 }
 
-/** The words of a text: lower-cased runs of letters and apostrophes. */
+/** Returns the words of a text: runs of letters and apostrophes, in lower case. */
 export function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[a-z']+/g) ?? []
 }
 
-/** The sets of shingles of `size` words of each text; a text with fewer words has an empty one. */
+/** Returns the sets of shingles of `size` words. A text with fewer words has an empty set. */
 export function shingleSets(texts: readonly string[], size: number): ShingleSets {
   const keys = shingleKeys(texts, size).map(sortedDistinct)
   const shared = repeated(concatenated(keys).sort())
@@ -46,9 +46,9 @@ export function shingleSets(texts: readonly string[], size: number): ShingleSets
 }
 
 /**
- * For each text the shingles at its positions, as numbers: equal numbers stand for equal words. The words' own numbers
- * are the digits of a number in base V, the count of different words; where it would no longer be exact in a double, the
- * numbers so far are replaced by their ranks.
+ * Returns the shingle at each position of each text as a number; equal shingles have equal numbers. Each word has a
+ * number below V, the number of different words, and these are the digits of the shingle's number in base V. When a
+ * double would no longer be exact, ranks replace the numbers.
  */
 function shingleKeys(texts: readonly string[], size: number): Float64Array[] {
   const ids = new Map<string, number>()
@@ -82,12 +82,12 @@ function sortedDistinct(keys: Float64Array): Float64Array {
   return sorted.filter((key, at) => at === 0 || key !== sorted[at - 1])
 }
 
-/** The values that stand more than once in a sorted list, once each. */
+/** Returns the values that occur more than once in a sorted list, once each. */
 function repeated(sorted: Float64Array): Float64Array {
   return sorted.filter((key, at) => key === sorted[at + 1] && key !== sorted[at - 1])
 }
 
-/** Where a value stands in a sorted list of distinct ones, or where it would. */
+/** Returns the index of a value in a sorted list of distinct values, or the index where it would be. */
 function rankIn(sorted: Float64Array, key: number): number {
   let low = 0
   let high = sorted.length
@@ -99,7 +99,7 @@ function rankIn(sorted: Float64Array, key: number): number {
   return low
 }
 
-/** The ranks of those of a text's sorted keys that stand in `sorted`. */
+/** Returns the ranks, in `sorted`, of those keys of a text that occur there. */
 function ranksIn(sorted: Float64Array, keys: Float64Array): Uint32Array {
   const ranks = new Uint32Array(keys.length)
   let found = 0

@@ -1,10 +1,12 @@
 /**
- * How alike texts are: the Jaccard index of their sets of shingles, |A ∩ B| / |A ∪ B|, for every pair of texts (Broder,
- * "On the resemblance and containment of documents", 1997).
+ * The similarity of every pair of texts: the Jaccard index of their sets of shingles, |A ∩ B| / |A ∪ B| (Broder, "On
+ * the resemblance and containment of documents", 1997).
  */
 import type { ShingleSets } from './shingles.ts'
 
-/** texts × texts, row by row; only the part right of the diagonal is filled: the score of a pair stands at a · n + b, a < b. */
+/**
+ * n × n scores of n texts, row by row. Only those right of the diagonal are set: a pair's score is at a · n + b, a < b.
+ */
 export type Scores = Float64Array<SharedArrayBuffer>
 
 export interface Comparison {
@@ -12,25 +14,25 @@ export interface Comparison {
   scores: Scores
 }
 
-/** Consecutive rows: `from` up to, and without, `to`. */
+/** The rows [from, to). */
 export interface Band {
   from: number
   to: number
 }
 
-/** A comparison of all pairs that has not begun: all scores are 0. */
+/** Returns a comparison that has not begun: all scores are 0. */
 export function comparisonOf(sets: ShingleSets): Comparison {
   const texts = sets.sizes.length
   return { sets, scores: new Float64Array(new SharedArrayBuffer(texts * texts * Float64Array.BYTES_PER_ELEMENT)) }
 }
 
 /**
- * Fills in the scores of each row of a band: its text against every later one. The row's own set becomes a table with one
- * byte for each shingle, so that an intersection is counted by one pass over the other set, without a search or a branch.
+ * Fills in the scores of each row of a band: its text against every later one. The row's own set becomes a table with
+ * one byte for each shingle. So one pass over another set counts the intersection, without a search or a branch.
  *
- * @param contains that table, all zero before and after: a thread that compares many bands gives the same one each time,
- *   for fresh memory costs a page fault every 4 kB
- * @param columns only the partners among these
+ * @param contains that table, all zero before and after. A thread that compares many bands passes the same one each
+ *   time, because fresh memory costs a page fault every 4 kB
+ * @param columns compares only with these texts
  */
 export function compareRows(
   { sets, scores }: Comparison,
@@ -52,12 +54,12 @@ export function compareRows(
   }
 }
 
-/** A table for `compareRows`. */
+/** Returns a table for `compareRows`. */
 export function tableFor({ vocabulary }: ShingleSets): Uint8Array {
   return new Uint8Array(vocabulary)
 }
 
-/** Cuts the rows into bands of about the same work: the first rows have more partners than the last. */
+/** Cuts the rows into bands of about equal work. The first rows have more partners than the last ones. */
 export function splitEvenly({ offsets }: ShingleSets, parts: number): Band[] {
   const texts = offsets.length - 1
   const work = (row: number) => offsets[texts] - offsets[row + 1] + 2 * (offsets[row + 1] - offsets[row]) + 1
@@ -78,8 +80,8 @@ export function splitEvenly({ offsets }: ShingleSets, parts: number): Band[] {
 }
 
 /**
- * The same scores by an inverted index, on one thread: for each shingle the texts that hold it, so that only what two
- * texts share is ever visited. It serves measures that are made of intersections, and no others.
+ * Returns the same scores from an inverted index, on one thread. The index lists the texts that contain each shingle,
+ * so that only shared shingles are visited. It works only for measures that are made of intersections.
  */
 export function compareByIndex({ sizes, offsets, shared, vocabulary }: ShingleSets): Float64Array {
   const texts = sizes.length
@@ -106,12 +108,12 @@ export function compareByIndex({ sizes, offsets, shared, vocabulary }: ShingleSe
   return scores
 }
 
-/** The texts' sets as JavaScript Sets, for `compareSetRows`. */
+/** Returns the texts' sets as JavaScript Sets, for `compareSetRows`. */
 export function javaScriptSets({ sizes, offsets, shared }: ShingleSets): Set<number>[] {
   return Array.from(sizes, (_, text) => new Set(shared.subarray(offsets[text], offsets[text + 1])))
 }
 
-/** The same scores as `compareRows` from JavaScript Sets: what one would write first. */
+/** Does the same as `compareRows` with JavaScript Sets: the program that one would write first. */
 export function compareSetRows(sets: Set<number>[], { sets: { sizes }, scores }: Comparison, { from, to }: Band): void {
   const texts = sets.length
   for (let a = from; a < to; a++) {
@@ -132,7 +134,7 @@ export interface Pair {
   score: number
 }
 
-/** The pairs with the highest scores, the highest first; equal ones in the order of their texts. */
+/** Returns the pairs with the highest scores, the highest first, and equal ones in the order of their texts. */
 export function mostSimilar(scores: Scores, count: number): Pair[] {
   const texts = Math.sqrt(scores.length)
   const pairs: Pair[] = []
@@ -142,7 +144,7 @@ export function mostSimilar(scores: Scores, count: number): Pair[] {
   return pairs.sort((p, q) => q.score - p.score).slice(0, count)
 }
 
-/** The scores on both sides of the diagonal, and 1 on it. */
+/** Returns the scores on both sides of the diagonal, and 1 on it. */
 export function symmetric(scores: Scores): Float64Array {
   const texts = Math.sqrt(scores.length)
   return Float64Array.from(scores, (_, at) => {

