@@ -18,7 +18,7 @@ import { milliseconds, table } from '@repo/common/output/terminal'
 import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { CeleryError, connectCelery } from '../src/celery/client.ts'
-import { runCeleryClient, startCeleryWorker, startTypeScriptWorker } from '../src/celery/programs.ts'
+import { callFromPython, startCeleryWorker, startTypeScriptWorker } from '../src/celery/programs.ts'
 import type { Call } from '../src/celery/protocol.ts'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { clearCelery } from '../src/celery/worker.ts'
@@ -81,7 +81,7 @@ export default example(import.meta, {
 
     bar.update(0, 'running the Celery client in Python')
     stack.use(await startTypeScriptWorker({ url: redis.url, queue: ourQueue, signal }))
-    const fromPython = await runCeleryClient(python, { url: redis.url, queue: ourQueue, signal })
+    const fromPython = await callFromPython(python, { url: redis.url, queue: ourQueue, signal })
     print(
       '',
       table(

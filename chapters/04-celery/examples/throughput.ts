@@ -6,8 +6,9 @@
  *     pnpm --filter 04-celery start throughput
  *     pnpm --filter 04-celery start throughput --tasks 50000 --workers 4
  *
- * A task counts when its sender knows that it has ended. All three use one Redis and as many worker processes, and take
- * turns. Celery takes part where Python has it: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu).
+ * A task counts when its sender knows that it has ended. All three use the same Redis and the same number of worker
+ * processes, and take turns. Celery takes part where Python has it: sudo apt-get install python3-celery python3-redis (Debian,
+ * Ubuntu).
  *
  * Look for: what the layer's checks, results and remote control cost on top of BullMQ.
  */
@@ -17,10 +18,13 @@ import { interleave, median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, percent, table, times } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
+import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
-import { mostTasks, startBare, startCelery, throughLayer } from '../src/throughput/throughput.ts'
+import { empty } from '../src/tasks/index.ts'
+import { mostTasks, startBare } from '../src/throughput/bare.ts'
+import { startCeleryPeer } from '../src/throughput/celery-peer.ts'
 
-/** So many times fewer tasks for Celery in each round: the rate is what counts, and it would take most of the time. */
+/** Celery gets a tenth of the tasks: only its rate counts, and it would take most of the time. */
 const celeryShare = 10
 
 export default example(import.meta, {
@@ -33,15 +37,16 @@ export default example(import.meta, {
   quick: { tasks: 1_000, rounds: 3 },
 
   async run({ tasks, workers, concurrency, rounds }, { signal, print }) {
+    // The same number of workers for each: of the layer, of bare BullMQ, and of Celery.
     const python = await findPython('celery', signal)
     const args = ['--concurrency', String(concurrency)]
     await using system = await startSystem({ workers, args, alone: true, signal })
     const { client, redis } = system
     print(`${count(tasks)} empty tasks at a time, ${workers} worker processes of each, Redis ${redis.version} …`)
+    const place = { url: redis.url, workers, signal }
     // Below the client's prefix, so that it is removed with the rest.
-    const place = { url: redis.url, prefix: `${client.prefix}:bare`, workers, concurrency, signal }
-    await using bare = await startBare(place)
-    await using celery = python && (await startCelery(python, place))
+    await using bare = await startBare({ ...place, prefix: `${client.prefix}:bare`, concurrency })
+    await using celery = python && (await startCeleryPeer(python, place))
 
     using bar = progress('doing nothing', 1)
     const fewer = Math.ceil(tasks / celeryShare)
@@ -49,12 +54,18 @@ export default example(import.meta, {
       {
         counted: () => bare.counted(tasks),
         told: () => bare.told(tasks),
-        layer: () => throughLayer(client, signal)(tasks),
-        celery: async () => (celery ? await celery.run(fewer) : 0),
+        // Through the layer: send all tasks, and wait for all results.
+        async layer() {
+          const begin = performance.now()
+          const argsList = Array.from({ length: tasks }, () => ({}))
+          await gather(await client.sendMany(empty, argsList), { signal })
+          return performance.now() - begin
+        },
+        celery: async () => (celery ? (await celery.empties(fewer)).ms : 0),
       },
       { rounds, signal, onProgress: (done, total) => bar.update(done / total) },
     )
-    // Of rates, and of ratios within a round, the medians: a disturbance meets both sides of a round.
+    // Medians of rates, and of ratios within a round: a disturbance meets both sides of a round.
     const rate = (name: keyof typeof timed) => (1000 * (name === 'celery' ? fewer : tasks)) / timed[name].ms
     const ratio = (name: keyof typeof timed) => {
       const share = name === 'celery' ? tasks / fewer : 1
@@ -66,7 +77,7 @@ export default example(import.meta, {
       { name: 'the typed layer', perSecond: rate('layer') },
       ...(python ? [{ name: `Celery ${python.version}`, perSecond: rate('celery') }] : []),
     ]
-    // Against the faster of the two.
+    // Against the faster of the two bare ways.
     const layerToBare = Math.min(ratio('counted'), ratio('told'))
     const layerToCelery = python ? ratio('celery') : null
     print(

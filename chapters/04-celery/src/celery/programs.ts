@@ -1,65 +1,64 @@
-/** The real Celery's worker and client, run by the system's Python, and this chapter's worker for its clients. */
-import { execFile } from 'node:child_process'
+/** Celery's own workers and clients, run by the system's Python, and this chapter's worker for its clients. */
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { type Child, startProgram, startServer } from '@repo/common/process/child'
+import { aborted } from '@repo/common/async/abort'
+import { type Child, type ServerOptions, startProgram, startServer } from '@repo/common/process/child'
 import { z } from 'zod'
 import type { Python } from './python.ts'
 
 export interface CeleryOptions {
   url: string
   queue: string
-  /** How many processes run tasks; 2. */
+  /** Processes that run tasks; 2 by default. */
   concurrency?: number
   signal?: AbortSignal | undefined
 }
 
-const folder = fileURLToPath(new URL('.', import.meta.url))
+const celeryTasks = new URL('./celery_tasks.py', import.meta.url)
+const celeryClient = new URL('./celery_client.py', import.meta.url)
 
-const environment = ({ url, queue }: CeleryOptions) => ({
-  // The URL has the password: not on the command line, which everybody may read.
-  REDIS_URL: url,
-  QUEUE: queue,
-  PYTHONDONTWRITEBYTECODE: '1',
-})
-
-/** Starts a Celery worker with the tasks of src/celery/celery_tasks.py and waits until it takes tasks. */
-export async function startCeleryWorker({ command }: Python, options: CeleryOptions): Promise<Child> {
-  return await startServer({
-    command,
-    args: [
-      '-m',
-      'celery',
-      '-A',
-      'celery_tasks',
-      'worker',
-      '--loglevel',
-      'INFO',
-      '--hostname',
-      `${options.queue}@%h`,
-      '--concurrency',
-      String(options.concurrency ?? 2),
-      '--without-gossip',
-      '--without-mingle',
-    ],
-    cwd: folder,
-    env: environment(options),
-    ready: /ready\.$/,
-    signal: options.signal,
-  })
+/**
+ * Starts a Celery worker and waits until it takes tasks.
+ *
+ * @param file the Python file with its tasks; celery_tasks.py by default
+ */
+export async function startCeleryWorker(python: Python, options: CeleryOptions, file = celeryTasks): Promise<Child> {
+  const { queue, concurrency = 2 } = options
+  const app = ['-m', 'celery', '-A', basename(fileURLToPath(file), '.py'), 'worker', '--loglevel', 'INFO']
+  const scale = ['--hostname', `${queue}@%h`, '--concurrency', String(concurrency)]
+  // It need not know of other workers.
+  const alone = ['--without-gossip', '--without-mingle', '--without-heartbeat']
+  return await startPython(python, file, options, { args: [...app, ...scale, ...alone], ready: /ready\.$/ })
 }
 
-/** Starts a worker with the tasks of src/celery/tasks.ts in a process of its own and waits until it takes tasks. */
-export async function startTypeScriptWorker(
-  { url, queue, concurrency = 10, signal }: CeleryOptions,
-  { leaseMs = 15_000, stopTimeoutMs = 5_000 } = {},
-): Promise<Child> {
-  return await startProgram(new URL('./worker.program.ts', import.meta.url), {
-    args: [queue, String(concurrency), String(leaseMs)],
-    env: { REDIS_URL: url },
-    signal,
-    stopTimeoutMs,
+/** Runs a Python file as a client, until it ends. Returns the JSON documents that it printed, one from each line. */
+export async function runCeleryClient(
+  python: Python,
+  file: URL,
+  options: CeleryOptions,
+  ...args: string[]
+): Promise<unknown[]> {
+  const lines: string[] = []
+  await using client = await startPython(python, file, options, {
+    args: [fileURLToPath(file), ...args],
+    ready: /^\{/,
+    readyTimeoutMs: 600_000,
+    onLine: (line) => lines.push(line),
   })
+  const { code } = await Promise.race([client.exited, ...(options.signal ? [aborted(options.signal)] : [])])
+  if (code !== 0) throw new Error(`${basename(fileURLToPath(file))} ended with code ${code}: ${lines.at(-1)}`)
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as unknown)
+}
+
+function startPython(
+  { command }: Python,
+  file: URL,
+  { url, queue, signal }: CeleryOptions,
+  options: Omit<ServerOptions, 'command'>,
+): Promise<Child> {
+  // The URL contains a password, and any user may read a command line.
+  const env = { REDIS_URL: url, QUEUE: queue, PYTHONDONTWRITEBYTECODE: '1' }
+  return startServer({ command, cwd: dirname(fileURLToPath(file)), env, signal, ...options })
 }
 
 const reply = z.object({
@@ -73,16 +72,20 @@ const reply = z.object({
 })
 export type PythonReply = z.output<typeof reply>
 
-/** Runs src/celery/celery_client.py and returns what Python got for each of its calls. */
-export async function runCeleryClient({ command }: Python, options: CeleryOptions): Promise<PythonReply[]> {
-  const { stdout } = await promisify(execFile)(command, ['celery_client.py'], {
-    cwd: folder,
-    signal: options.signal,
-    timeout: 100_000,
-    env: { ...process.env, ...environment(options) },
+/** Runs celery_client.py and returns what Python got for each of its calls. */
+export async function callFromPython(python: Python, options: CeleryOptions): Promise<PythonReply[]> {
+  return z.array(reply).parse(await runCeleryClient(python, celeryClient, options))
+}
+
+/** Starts a worker with the tasks of tasks.ts in a process of its own and waits until it takes tasks. */
+export async function startTypeScriptWorker(
+  { url, queue, concurrency = 10, signal }: CeleryOptions,
+  { leaseMs = 15_000, stopTimeoutMs = 5_000 } = {},
+): Promise<Child> {
+  return await startProgram(new URL('./worker.program.ts', import.meta.url), {
+    args: [queue, String(concurrency), String(leaseMs)],
+    env: { REDIS_URL: url },
+    signal,
+    stopTimeoutMs,
   })
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => reply.parse(JSON.parse(line)))
 }

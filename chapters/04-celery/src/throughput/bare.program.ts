@@ -1,4 +1,4 @@
-/** A worker of bare BullMQ that does nothing with each job. REDIS_URL; arguments: queue, prefix, concurrency. */
+/** A worker of bare BullMQ whose jobs do nothing. REDIS_URL; arguments: queue, prefix, concurrency. */
 import { ready } from '@repo/common/process/ready'
 import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -10,7 +10,7 @@ const worker = new Worker(queue, async () => null, {
   connection,
   prefix,
   concurrency: Number(concurrency),
-  // As the layer keeps its results.
+  // The layer keeps its results as long.
   removeOnComplete: { age: keptSeconds.succeeded },
 })
 worker.on('error', (error) => process.stderr.write(`${error.message}\n`))

@@ -1,4 +1,4 @@
-"""Celery doing what this chapter's programs do, to be compared with. Broker and result store: REDIS_URL; queue: QUEUE.
+"""Celery doing what this chapter's programs do, for comparison. Broker and result store: REDIS_URL; queue: QUEUE.
 
 As a worker: celery -A celery_peer worker. As a client: celery_peer.py with a command in JSON; prints a line of JSON.
 """
@@ -17,7 +17,7 @@ app.conf.update(
     task_serializer="json",
     result_serializer="json",
     accept_content=["json"],
-    # More than the 4 that each process takes in advance by default: better for tasks that take no time.
+    # Each process takes 4 tasks in advance by default. More is better for tasks that take no time.
     worker_prefetch_multiplier=64,
 )
 
@@ -56,7 +56,7 @@ def sort(numbers):
 
 @app.task(name="peer.sort_itself")
 def sort_itself(numbers):
-    """The task is its own recursion: each of 2 n - 1 calls goes through Celery's Task.__call__, which is no plain call."""
+    """The task calls itself: each of 2 n - 1 calls goes through Celery's Task.__call__, which costs more than a plain call."""
     if len(numbers) < 2:
         return numbers
     middle = len(numbers) // 2

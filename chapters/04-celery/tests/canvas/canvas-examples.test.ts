@@ -1,10 +1,9 @@
-/** The examples canvas, currency and throughput as a reader runs them. */
+/** The examples canvas and currency as a reader runs them. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import { readRate } from '@repo/common/workloads/rates'
 import { expect, it } from 'vitest'
-import { findPython } from '../../src/celery/python.ts'
 import { describeRedis } from '../fixtures/layer.ts'
 import { said } from '../fixtures/said.ts'
 
@@ -109,24 +108,5 @@ describeRedis('currency', () => {
     const { code, stdout, stderr } = await said('currency', args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
-  })
-})
-
-describeRedis('throughput', () => {
-  it('measures all that are there, and its ratios are theirs', async () => {
-    const args = ['--json', '--tasks', '200', '--rounds', '1', '--workers', '2']
-    const run = await runExample(chapter, 'throughput', args)
-    expect(run).toMatchObject({ code: 0 })
-    interface Throughput {
-      ways: { name: string; perSecond: number }[]
-      layerToBare: number
-      layerToCelery: number | null
-    }
-    const { ways, layerToBare, layerToCelery } = run.json<Throughput>()
-    const [counted, told, layer, celery] = ways.map(({ perSecond }) => perSecond)
-    expect(layerToBare).toBeCloseTo((layer ?? 0) / Math.max(counted ?? 0, told ?? 0), 6)
-    if (await findPython('celery')) expect(layerToCelery).toBeCloseTo((layer ?? 0) / (celery ?? 0), 6)
-    else expect([layerToCelery, celery]).toEqual([null, undefined])
-    expect(await run.leftBehind()).toEqual([])
   })
 })
