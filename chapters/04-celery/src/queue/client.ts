@@ -15,9 +15,9 @@ import { type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import { connect, endSubscriber, explainRedisError, isAborted, tlsOf } from './connect.ts'
-import { InvalidArguments, nameInStack, PayloadTooLarge, TaskExpired, TaskRevoked } from './errors.ts'
-import { type Answer, keyedTaskId, type Message, partsOf, readReplies, revokedKey, taskId } from './message.ts'
-import { Results, TaskResult, type TaskState } from './results.ts'
+import { InvalidArguments, PayloadTooLarge } from './errors.ts'
+import { type Answer, keyedTaskId, type Message, partsOf, readReplies, taskId } from './message.ts'
+import { Results, TaskResult } from './results.ts'
 import { lastPriority, normalPriority, type Routes, routed } from './routing.ts'
 import { defaultPrefix, defaultQueue, type Settings } from './settings.ts'
 import type { SendOptions, Signature, Task } from './task.ts'
@@ -186,7 +186,9 @@ export class Client implements AsyncDisposable {
     if (options.hardLimitMs !== undefined) data.hardLimitMs = options.hardLimitMs
     if (map) data.canvas = { map }
 
-    const opts: JobsOptions = { jobId: this.#idFor(queueName, name, options.idempotencyKey) }
+    const key = options.idempotencyKey
+    const jobId = key === undefined ? taskId(queueName, this.id, ++this.#sent) : keyedTaskId(queueName, name, key)
+    const opts: JobsOptions = { jobId }
     const delay = options.eta ? options.eta.getTime() - now : options.countdownMs
     if (delay !== undefined && delay > 0) opts.delay = delay
     const retries = options.maxRetries ?? task.retries?.max ?? 0
@@ -197,7 +199,7 @@ export class Client implements AsyncDisposable {
     }
     if (options.ignoreResult ?? task.ignoreResult) {
       // Redis remembers the key by the job that it keeps.
-      if (options.idempotencyKey !== undefined) {
+      if (key !== undefined) {
         throw new RangeError(`${name}: an idempotency key holds as long as the result is kept: it cannot be ignored`)
       }
       opts.removeOnComplete = true
@@ -219,21 +221,14 @@ export class Client implements AsyncDisposable {
 
   /** The result of a job that was added, or is about to be. */
   resultOf<R = unknown>({ queueName, name, opts }: JobToAdd): TaskResult<R> {
-    return this.#result({ id: opts.jobId ?? '', queue: queueName, task: name, ignored: opts.removeOnComplete === true })
+    const ignored = opts.removeOnComplete === true
+    return new TaskResult<R>(this, { id: opts.jobId ?? '', queue: queueName, task: name, ignored })
   }
 
   /** The result of any client's task, by its id. `queue` is for ids that do not name it, such as those of schedules. */
   result<R = unknown>(id: string, { queue = partsOf(id)?.queue, task = 'task' } = {}): TaskResult<R> {
     if (queue === undefined) throw new RangeError(`"${id}" does not say its queue; give { queue }`)
-    return this.#result({ id, queue, task, ignored: false })
-  }
-
-  #result<R>(what: { id: string; queue: string; task: string; ignored: boolean }): TaskResult<R> {
-    return new TaskResult<R>(this, what)
-  }
-
-  #idFor(queue: string, task: string, key: string | undefined): string {
-    return key === undefined ? taskId(queue, this.id, ++this.#sent) : keyedTaskId(queue, task, key)
+    return new TaskResult<R>(this, { id, queue, task, ignored: false })
   }
 
   /** BullMQ's own queue of that name, closed together with the client. */
@@ -246,40 +241,6 @@ export class Client implements AsyncDisposable {
       this.#queues.set(name, queue)
     }
     return queue
-  }
-
-  /** Where a task is: `TaskResult.state` for callers that have only an id. */
-  async state(id: string, queueName: string): Promise<TaskState> {
-    try {
-      const queue = this.queue(queueName)
-      const [state, job, revoked] = await Promise.all([
-        queue.getJobState(id),
-        queue.getJob(id),
-        this.redis.zscore(revokedKey(this.prefix), id),
-      ])
-      if (state === 'completed') return 'succeeded'
-      if (state === 'failed') {
-        const name = nameInStack(job?.stacktrace?.at(-1) ?? '')
-        return name === TaskRevoked.name ? 'revoked' : name === TaskExpired.name ? 'expired' : 'failed'
-      }
-      if (state === 'unknown' || !job) return 'unknown'
-      if (state === 'active') return 'running'
-      if (revoked !== null) return 'revoked'
-      if (state === 'delayed') return job.attemptsMade > 0 ? 'retrying' : 'scheduled'
-      return 'waiting'
-    } catch (error) {
-      throw this.explained(error)
-    }
-  }
-
-  /** The last value that a task reported with `context.progress`; 0 before the first one. */
-  async progress(id: string, queue: string): Promise<unknown> {
-    return (await this.queue(queue).getJob(id))?.progress ?? 0
-  }
-
-  /** Removes a finished task from Redis; a waiting one is removed too, and will not run. */
-  async forget(id: string, queue: string): Promise<void> {
-    await this.queue(queue).remove(id)
   }
 
   /** Removes all waiting and scheduled tasks of a queue; running ones continue. Returns how many there were. */

@@ -17,9 +17,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
+import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { nameInStack, ResultTimeout, TaskFailed, TaskGone } from './errors.ts'
-import { partsOf, type Reply, replyChannel } from './message.ts'
+import { nameInStack, ResultTimeout, TaskExpired, TaskFailed, TaskGone, TaskRevoked } from './errors.ts'
+import { type Message, partsOf, type Reply, replyChannel, revokedKey } from './message.ts'
 
 /** Where a task is. In Celery: PENDING, PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, REVOKED, PENDING. */
 export type TaskState =
@@ -51,9 +52,10 @@ const expectedAtMost = 200_000
 /** What a `TaskResult` needs of the client that made it. */
 export interface ResultSource {
   results: Results
-  state: (id: string, queue: string) => Promise<TaskState>
-  progress: (id: string, queue: string) => Promise<unknown>
-  forget: (id: string, queue: string) => Promise<void>
+  redis: Redis
+  prefix: string
+  queue: (name: string) => Queue<Message>
+  explained: (error: unknown) => unknown
 }
 
 /** A task that was sent, and what became of it: Celery's AsyncResult. */
@@ -114,17 +116,37 @@ export class TaskResult<Result = unknown> {
 
   /** Asks Redis where the task is now. */
   async state(): Promise<TaskState> {
-    return await this.#source.state(this.id, this.queue)
+    const { id } = this
+    try {
+      const queue = this.#source.queue(this.queue)
+      const [state, job, revoked] = await Promise.all([
+        queue.getJobState(id),
+        queue.getJob(id),
+        this.#source.redis.zscore(revokedKey(this.#source.prefix), id),
+      ])
+      if (state === 'completed') return 'succeeded'
+      if (state === 'failed') {
+        const name = nameInStack(job?.stacktrace?.at(-1) ?? '')
+        return name === TaskRevoked.name ? 'revoked' : name === TaskExpired.name ? 'expired' : 'failed'
+      }
+      if (state === 'unknown' || !job) return 'unknown'
+      if (state === 'active') return 'running'
+      if (revoked !== null) return 'revoked'
+      if (state === 'delayed') return job.attemptsMade > 0 ? 'retrying' : 'scheduled'
+      return 'waiting'
+    } catch (error) {
+      throw this.#source.explained(error)
+    }
   }
 
   /** The last value that the task reported with `context.progress`; 0 before the first one. */
   async progress(): Promise<unknown> {
-    return await this.#source.progress(this.id, this.queue)
+    return (await this.#source.queue(this.queue).getJob(this.id))?.progress ?? 0
   }
 
-  /** Removes what Redis keeps of a finished task. Its state is `unknown` after that. */
+  /** Removes a finished task from Redis; a waiting one is removed too, and will not run. */
   async forget(): Promise<void> {
-    await this.#source.forget(this.id, this.queue)
+    await this.#source.queue(this.queue).remove(this.id)
   }
 }
 
@@ -167,7 +189,7 @@ export async function gather<Result>(
  * @param late describes what did not come in time, for the error
  * @throws ResultTimeout, the signal's reason, or what the work throws
  */
-export async function waitFor<T>(
+async function waitFor<T>(
   work: () => Promise<T>,
   { timeoutMs, signal }: WaitOptions,
   late: () => string | Promise<string>,
