@@ -6,26 +6,28 @@
  *     OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 pnpm --filter 07-testing start trace
  *
  * Each process sends its spans by OTLP to a small collector that the example starts. With OTEL_EXPORTER_OTLP_ENDPOINT they are
- * handed on to your own, such as Jaeger, Tempo or a vendor's.
+ * forwarded to your own collector, such as Jaeger, Tempo or a vendor's.
  *
- * Look for: the processes in one trace, though none knows the others; where the time goes, and how much of it is waiting.
+ * Look for: the processes in one trace, although none knows the others; where the time goes, and how much of it is waiting.
  */
-
+import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/output/terminal'
-import { ordersOf } from '../src/pipeline/load.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { type Span, startCollector } from '../src/traces/collector.ts'
-import { bar, busyMs, extent, waterfall } from '../src/traces/waterfall.ts'
+import { bar, busyMs, drawWaterfall, extent, waterfall } from '../src/traces/waterfall.ts'
+import { observed } from '../src/watch/observe.ts'
 
 const width = 44
 
 export default example(import.meta, {
   options: {
     orders: wholeNumber(1, 2_000).default(40).describe('how many are placed, and traced'),
-    order: wholeNumber(1, 2_000).default(1).describe('the one that is drawn'),
+    order: wholeNumber(1, 2_000).default(1).describe('which one is drawn'),
     seed: wholeNumber(1, 2 ** 31 - 1)
       .default(1)
       .describe('for the orders'),
@@ -36,26 +38,45 @@ export default example(import.meta, {
     if (drawn > wanted) throw new UsageError('--order', drawn, `a whole number up to --orders, ${wanted}`)
     const { OTEL_EXPORTER_OTLP_ENDPOINT: forwardTo } = process.env
     if (forwardTo && !/^https?:$/.test(URL.parse(forwardTo)?.protocol ?? '')) {
-      throw new UsageError(
-        'OTEL_EXPORTER_OTLP_ENDPOINT',
-        forwardTo,
-        'an http or https URL, such as http://localhost:4318',
-      )
+      const accepted = 'an http or https URL, such as http://localhost:4318'
+      throw new UsageError('OTEL_EXPORTER_OTLP_ENDPOINT', forwardTo, accepted)
     }
     print(`${count(wanted)} orders, each traced …`)
-    await using collector = await startCollector({ forwardTo })
-    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
-    // The exporter of this process reads it as well.
-    Object.assign(process.env, env)
     const orders = ordersOf(seed, wanted)
     const chosen = orders[drawn - 1]
     if (!chosen) throw new Error(`there is no order ${drawn}`)
-    const { runTraced } = await import('../src/traces/trial.ts')
-    const traceOf = await runTraced(orders, env, signal)
+
+    // All processes send their spans to this collector; so does this one, the client.
+    await using collector = await startCollector({ forwardTo })
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
+    Object.assign(process.env, env)
+    // OpenTelemetry takes a while to load.
+    const { startTracing } = await import('../src/watch/traces.ts')
+    const tracing = startTracing('client', 1)
+    const tracer = trace.getTracer('client')
+    const traceOf = new Map<string, string>()
+    {
+      // Tracing is switched on, for each order.
+      await using pipeline = await startPipeline({ stock: stockFor(orders), ...observed({ traces: 1 }, env), signal })
+      for (const order of orders) {
+        // Each order begins a trace. Its id and that of the client's span go with the request, in the header traceparent.
+        await tracer.startActiveSpan('place order', { kind: SpanKind.CLIENT }, async (span) => {
+          traceOf.set(order.id, span.spanContext().traceId)
+          const headers: Record<string, string> = {}
+          propagation.inject(context.active(), headers)
+          await placeOrders({ url: pipeline.url, orders: [order], signal, headersOf: () => headers })
+          span.end()
+        })
+      }
+      await pipeline.drained({ signal })
+    }
+    // Processes send the last spans when they end.
+    await tracing.close()
     const { spans } = collector
     const own = (id: string) => spans.filter(({ traceId }) => traceId === traceOf.get(id))
     await until(() => own(chosen.id).length > 0, { signal, what: `the spans of ${chosen.id}` })
 
+    // Each span below its parent, wherever it was.
     const rows = waterfall(own(chosen.id))
     const whole = extent(own(chosen.id))
     const lasted = whole.endMs - whole.startMs
@@ -81,17 +102,12 @@ export default example(import.meta, {
       ),
       `The rest, ${percent(Math.max(0, 1 - working / lasted))}, lies between them: in queues, on the wire, waiting for a turn.`,
     )
-    const { waterfallPicture } = await import('../src/traces/waterfall-picture.ts')
-    print(
-      `Picture: ${await picture('trace.svg', waterfallPicture(rows, `${chosen.id}, ${rows.length} spans of ${busy.size + 1} processes`))}`,
-    )
+    const svg = drawWaterfall(rows, `${chosen.id}, ${rows.length} spans of ${busy.size + 1} processes`)
+    print(`Picture: ${await picture('trace.svg', svg)}`)
     await collector[Symbol.asyncDispose]()
+    const { problem } = collector
     if (forwardTo)
-      print(
-        collector.problem
-          ? red(`${forwardTo} did not take the spans: ${collector.problem}`)
-          : `Handed on to ${forwardTo}.`,
-      )
+      print(problem ? red(`${forwardTo} did not take the spans: ${problem}`) : `Handed on to ${forwardTo}.`)
     return {
       order: chosen.id,
       traceId: traceOf.get(chosen.id),
@@ -99,16 +115,12 @@ export default example(import.meta, {
       spans: rows.length,
       spansInAll: spans.length,
       processes: [...new Set(own(chosen.id).map(({ process }) => process))].sort(),
-      // Every order's spans must hang together, from the client's on.
+      // The spans of an order form one tree, from the client's on.
       complete: orders.filter(({ id }) => waterfall(own(id)).filter(({ depth }) => depth === 0).length === 1).length,
-      waterfall: rows.map(({ span, depth }) => ({
-        depth,
-        name: span.name,
-        kind: span.kind,
-        process: span.process,
-        ms: span.endMs - span.startMs,
-      })),
-      exported: forwardTo === undefined ? null : collector.problem === undefined,
+      waterfall: rows.map(({ span: { name, kind, process, startMs, endMs }, depth }) => {
+        return { depth, name, kind, process, ms: endMs - startMs }
+      }),
+      exported: forwardTo === undefined ? null : problem === undefined,
     }
   },
 

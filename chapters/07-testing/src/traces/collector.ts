@@ -1,6 +1,6 @@
 /**
- * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it is sent as JSON, and hands them on to another
- * collector where one is named. Real ones store them; the protocol is the same.
+ * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it gets as JSON, and forwards them to another
+ * collector if there is one. Real collectors store them; the protocol is the same.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -11,9 +11,9 @@ export interface Span {
   parentId: string | undefined
   name: string
   kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer'
-  /** The service.name of who sent it. */
+  /** The sender's service.name. */
   process: string
-  /** By its process's clock. */
+  /** By the clock of the process. */
   startMs: number
   endMs: number
   failed: boolean
@@ -24,14 +24,14 @@ export interface Collector extends AsyncDisposable {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   endpoint: string
   spans: Span[]
-  /** What went wrong when the spans were handed on; undefined when nothing did. */
+  /** Why spans could not be forwarded; undefined when all were. */
   problem: string | undefined
 }
 
 const mostBytes = 64 << 20
 const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 
-/** Starts one on a free port. `forwardTo` is the endpoint of another, without /v1/traces. */
+/** Starts a collector on a free port. `forwardTo` is the endpoint of another one, without /v1/traces. */
 export async function startCollector({ forwardTo }: { forwardTo?: string | undefined } = {}): Promise<Collector> {
   const spans: Span[] = []
   const forwarding = new Set<Promise<void>>()
@@ -102,7 +102,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return Buffer.concat(chunks)
 }
 
-/** `name=value,name=value`, as the OpenTelemetry specification has it. */
+/** Reads `name=value,name=value`, as the OpenTelemetry specification defines it. */
 function headersOf(text = ''): Record<string, string> {
   const pairs = text.split(',').map((pair) => pair.split('='))
   return Object.fromEntries(
@@ -134,7 +134,7 @@ interface Attribute {
   value: { stringValue?: string; intValue?: string | number; doubleValue?: number; boolValue?: boolean }
 }
 
-/** The spans of a message of the protocol (opentelemetry-proto, trace.proto, in its JSON mapping). */
+/** Returns the spans of a message (opentelemetry-proto, trace.proto, in its JSON mapping). */
 function readSpans({ resourceSpans = [] }: Otlp): Span[] {
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
     const process = String(attributesOf(resource?.attributes)['service.name'] ?? 'unknown')

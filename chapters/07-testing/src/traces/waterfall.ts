@@ -1,13 +1,14 @@
-/** A trace as a waterfall: each span below the one that caused it, as long as it took. */
+/** A trace as a waterfall: each span below the span that caused it, as a bar as long as it took. */
+import { timeline } from '@repo/common/output/timeline'
 import type { Span } from './collector.ts'
 
 export interface Row {
   span: Span
-  /** 0 for the first one. */
+  /** 0 for the first span. */
   depth: number
 }
 
-/** The spans of one trace, each below its parent, in the order of their starts. One whose parent is missing stands at the left. */
+/** Returns the spans of a trace, each below its parent, in the order of their starts. Without its parent a span has depth 0. */
 export function waterfall(spans: readonly Span[]): Row[] {
   const known = new Set(spans.map(({ spanId }) => spanId))
   const children = Map.groupBy(spans, ({ parentId }) => (parentId !== undefined && known.has(parentId) ? parentId : ''))
@@ -22,7 +23,7 @@ export function waterfall(spans: readonly Span[]): Row[] {
   return rows
 }
 
-/** From the first start to the last end, in ms. */
+/** Returns the first start and the last end, in ms. */
 export function extent(spans: readonly Span[]): { startMs: number; endMs: number } {
   return {
     startMs: Math.min(...spans.map(({ startMs }) => startMs)),
@@ -30,7 +31,7 @@ export function extent(spans: readonly Span[]): { startMs: number; endMs: number
   }
 }
 
-/** How long each process was at work on the trace: the time covered by its spans, without the waiting between them. */
+/** Returns how long each process worked on the trace: the time that its spans cover. The waiting between them does not count. */
 export function busyMs(spans: readonly Span[]): Map<string, number> {
   const busy = new Map<string, number>()
   for (const [process, own] of Map.groupBy(spans, ({ process }) => process)) {
@@ -45,10 +46,25 @@ export function busyMs(spans: readonly Span[]): Map<string, number> {
   return busy
 }
 
-/** A bar of text: where the span lies in the trace. Returns `width` characters. */
+/** Returns `width` characters that show where the span lies in the trace. */
 export function bar({ startMs, endMs }: Span, whole: { startMs: number; endMs: number }, width: number): string {
   const scale = width / Math.max(1e-9, whole.endMs - whole.startMs)
   const from = Math.min(width - 1, Math.floor((startMs - whole.startMs) * scale))
   const length = Math.max(1, Math.min(width - from, Math.round((endMs - startMs) * scale)))
   return ' '.repeat(from) + (length === 1 ? '▏' : '█'.repeat(length)).padEnd(width - from)
+}
+
+/** Draws a line for each span, in the colour of its process. Returns SVG text. */
+export function drawWaterfall(rows: readonly Row[], subtitle: string): string {
+  const { startMs } = extent(rows.map(({ span }) => span))
+  return timeline({
+    title: 'One order, one trace',
+    subtitle,
+    rowHeight: 16,
+    kinds: Object.fromEntries(rows.map(({ span }) => [span.process, {}])),
+    rows: rows.map(({ span, depth }) => ({
+      name: `${'\u00a0\u00a0'.repeat(depth)}${span.name}`,
+      spans: [{ kind: span.process, from: span.startMs - startMs, to: span.endMs - startMs }],
+    })),
+  })
 }
