@@ -42,7 +42,7 @@ const jobsAtATime = 250
 const defaultMaxPayloadBytes = 1_000_000
 
 /**
- * Connects a client. It fails fast: while Redis is away, a call is rejected after three attempts to reach it.
+ * Connects a client. It fails fast: while Redis is unreachable, a call is rejected after three attempts to reach it.
  *
  * @throws an Error of one line when Redis cannot be reached or refuses the password
  */
@@ -88,7 +88,7 @@ export class Client implements AsyncDisposable {
    * Sends one task.
    *
    * @throws InvalidArguments, PayloadTooLarge, or a RangeError for options that cannot be met: nothing was sent
-   * @throws an Error of one line when Redis is away or full: either nothing was sent, or the task will run once
+   * @throws an Error of one line when Redis is unreachable or full: either nothing was sent, or the task will run once
    */
   async send<S extends z.ZodType, R>(
     task: Task<S, R>,

@@ -18,17 +18,17 @@ const command = z.discriminatedUnion('command', [
   z.object({ command: z.literal('concurrency'), value: z.int().min(1).max(10_000) }),
   z.object({ command: z.literal('revoke'), ids: z.array(z.string()), terminate: z.boolean() }),
 ])
-/** What can be asked of a worker. */
+/** What a worker can be asked. */
 export type Command = z.infer<typeof command>
 
 const question = z.object({
   id: z.string(),
   client: z.string(),
-  /** Names of workers; all when missing. */
+  /** Names of workers. Default: all. */
   to: z.array(z.string()).optional(),
   ask: command,
 })
-/** A command on its way; data, and checked as such. */
+/** A command as it travels: data, which the worker checks. */
 export type Question = z.infer<typeof question>
 
 /** Reads a question from the channel; undefined for any other text, or when it is for other workers. */
@@ -43,7 +43,7 @@ export function questionFor(worker: string, text: string): Question | undefined 
 }
 
 export interface AskOptions {
-  /** Names of workers; all when not given. */
+  /** Names of workers. Default: all. */
   to?: readonly string[]
   /** How long to wait when fewer workers answer than heard the question. Default: 1 s. */
   timeoutMs?: number

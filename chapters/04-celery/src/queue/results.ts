@@ -4,16 +4,17 @@
  * The job in Redis holds the result of a task. The worker also publishes it on the sender's channel: the result itself
  * when it is small, else a hint that there is one. So nobody polls, and a task costs no command of its own, because a
  * worker publishes all tasks that it finished in one turn of its event loop together. But Redis delivers a publication
- * only to those who are connected at that moment. So a waiter also looks into Redis for itself, once a second.
+ * only to clients that are connected at that moment. So a waiter also looks into Redis, once a second.
  *
- * In `Results`, a task is in one of these states:
+ * `Results` keeps each task of its client in up to two of these states:
  *
- *     expected   sent by this client, its end not yet published; nobody waits, or the waiter relies on the publication
- *     waited for somebody waits; every second one look into Redis asks for all such tasks
- *     settled    its outcome is known: from a publication, from a look, or because the client was closed
+ *     expected  the client has sent it and its end is not yet published
+ *     waiting   a caller waits for it: a look into Redis, once a second, asks about all such tasks
+ *     settled   its outcome is known: it was published, a look has found it, or the client was closed
  *
- * `expect` begins with the first, `wait` adds the second, `receive`, a look and `close` lead to the third. A task that
- * this client has not sent, or no longer expects, may have ended long ago: `wait` begins with a look.
+ * `expect` and `wait` lead to the first two, and `receive`, a look or `close` to the last. A task that is not expected,
+ * because another client has sent it or because too many others are, may have ended long ago: `wait` then begins with a
+ * look.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
@@ -38,7 +39,7 @@ export type TaskState =
 export type Outcome = { ok: true; value: unknown } | { ok: false; error: Error }
 
 export interface WaitOptions {
-  /** How long to wait; for ever when not given. */
+  /** Default: for ever. */
   timeoutMs?: number
   signal?: AbortSignal
 }
@@ -58,7 +59,7 @@ export interface ResultSource {
   explained: (error: unknown) => unknown
 }
 
-/** A task that was sent, and what became of it: Celery's AsyncResult. */
+/** A sent task, and how it ended: Celery's AsyncResult. */
 export class TaskResult<Result = unknown> {
   readonly id: string
   readonly queue: string
@@ -229,16 +230,16 @@ export class Results {
     this.#subscriber = subscriber
     this.#prefix = prefix
     this.#explained = explained
-    // What was published while the connection was away is in Redis.
+    // What was published while the connection was lost is in Redis.
     subscriber.on('ready', () => void this.#look())
   }
 
-  /** Subscribes to a client's channel, if nobody has yet. To be awaited before its tasks are sent. */
+  /** Subscribes to a client's channel once. To be awaited before its tasks are sent. */
   async listenTo(client: string): Promise<void> {
     const channel = replyChannel(this.#prefix, client)
     let listening = this.#channels.get(channel)
     if (!listening) {
-      // The subscriber waits for Redis for ever; the other connection fails when there is none.
+      // The subscriber waits for Redis for ever; the other connection fails when Redis is unreachable.
       listening = Promise.all([this.#subscriber.subscribe(channel), this.#redis.ping()])
       this.#channels.set(channel, listening)
       listening.catch(() => this.#channels.delete(channel))
@@ -265,7 +266,7 @@ export class Results {
   /**
    * Waits for the end of a task.
    *
-   * @throws when it needs to look into Redis and Redis is away
+   * @throws when it needs to look into Redis and cannot reach it
    */
   async wait(result: TaskResult): Promise<Outcome> {
     const { id } = result
@@ -330,7 +331,7 @@ export class Results {
       this.#waiting.delete(waiter.result.id)
       this.#waiting.set(waiter.result.id, waiter)
     }
-    // While Redis is away a look fails; the next one may not.
+    // While Redis is unreachable a look fails; the next one may succeed.
     await this.#ask(some).catch(() => {})
   }
 
@@ -349,7 +350,7 @@ export class Results {
       const outcome = error ? undefined : outcomeOf(result, fields as (string | null)[])
       if (outcome) this.#settle(result.id, outcome)
     }
-    // Only now: the other answers counted all the same.
+    // Thrown last, so that the other answers count.
     if (failure) throw failure
   }
 

@@ -47,7 +47,7 @@ export function autoscale(worker: TaskWorker, options: AutoscaleOptions): Dispos
   const timer = setInterval(() => {
     if (looking) return
     looking = true
-    // While Redis is away, the number of places stays as it is.
+    // While Redis is unreachable, the number of places stays as it is.
     look()
       .catch(() => {})
       .finally(() => {

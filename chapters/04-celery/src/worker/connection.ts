@@ -24,7 +24,7 @@ export function watchConnection(redis: Redis, owner: Owner): void {
   redis.on('close', () => {
     if (away || owner.closing) return
     away = true
-    owner.log?.error({ error: reason?.message }, 'Redis is away; trying to reach it again')
+    owner.log?.error({ error: reason?.message }, 'Redis is unreachable; trying to reconnect')
   })
   redis.on('ready', () => {
     if (away) owner.log?.info({}, 'Redis is back')

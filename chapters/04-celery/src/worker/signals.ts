@@ -2,14 +2,14 @@
 import type { Log } from './call.ts'
 import type { TaskWorker } from './worker.ts'
 
-/** How long, after its tasks had their time, a worker waits for a Redis that is away. */
+/** How long, after its tasks had their time, a worker waits for an unreachable Redis. */
 const closeMs = 5_000
 
 /**
  * Closes the worker at SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back
  * at once.
  *
- * @param giveUp ends the process when the worker cannot close because Redis is away
+ * @param giveUp ends the process when the worker cannot close because Redis is unreachable
  */
 export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number, giveUp: () => void): void {
   let signals = 0
@@ -18,7 +18,7 @@ export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number, give
     log.info({ running: worker.stats().running, graceMs }, `${signal}: taking no more tasks`)
     void worker.close({ graceMs })
     setTimeout(() => {
-      log.error({}, 'Redis is away: tasks that were not given back will be run again by other workers')
+      log.error({}, 'Redis is unreachable: other workers will run the tasks that were not given back')
       giveUp()
     }, graceMs + closeMs).unref()
   }

@@ -17,14 +17,16 @@
  *               run, and any that BullMQ still hands to it; another worker runs them from the beginning
  *     closed    all results are reported and all connections are closed
  *
- * In `#process`, a job passes these gates, and the first that it does not pass ends its way:
+ * In `#process`, a job passes these gates; the first one that it does not pass decides:
  *
- *     a message?              else it fails
- *     a known task, version?  else it is left to others for a while, and fails after some times
- *     revoked? expired?       then it fails
- *     its moment, its rate    not yet: it is postponed
- *     a run                   the middleware, the schema of the arguments, and the function within its time limits: it
- *                             succeeds, fails and is perhaps retried, or is given back
+ *     a message?                else it fails
+ *     a known task and version? else it is left to other workers for a moment, and fails after some attempts
+ *     not revoked?              else it fails
+ *     has its moment come?      else it is postponed
+ *     not expired?              else it fails
+ *     within its rate?          else it is postponed
+ *     a run                     the middleware, the schema of the arguments, then the function within its time limits:
+ *                               it succeeds, fails and is perhaps retried, or is given back
  */
 import { hostname } from 'node:os'
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
@@ -175,7 +177,7 @@ export class TaskWorker implements AsyncDisposable {
         ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.perMs } }),
       })
       worker.on('error', (error) => restAfter(error, worker, this))
-      worker.on('stalled', (id) => this.log?.warn({ id, queue: name }, 'a task has lost its worker and is run again'))
+      worker.on('stalled', (id) => this.log?.warn({ id, queue: name }, 'a task has lost its worker and will run again'))
       worker.on('completed', (job, result) => this.#succeeded(job, result))
       worker.on('failed', (job, error) => this.#failed(job, error))
       this.#workers.push(worker)

@@ -77,7 +77,7 @@ describeRedis('a Redis that goes away', () => {
     await layer.redis.restart()
     expect(await waiting).toEqual(texts(20).map(({ text }) => text))
     expect(await (await client.send(echo, { text: 'again' })).get()).toBe('again')
-    expect(log.lines).toEqual(['Redis is away; trying to reach it again', 'Redis is back'])
+    expect(log.lines).toEqual(['Redis is unreachable; trying to reconnect', 'Redis is back'])
   })
 
   it.each([0, 70, 300])('lets workers end that were told to meanwhile, when it is back after %i ms', async (ms) => {
