@@ -23,6 +23,7 @@ import { makeQueues } from '../src/queues.ts'
 import { openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
 import { uploadAddresses } from '../src/wordcount/addresses.ts'
+import { drawInterruptions, interruptionOf } from '../src/wordcount/interruption.ts'
 import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
 import { startWorkers } from '../src/wordcount/workers.ts'
 
@@ -81,8 +82,6 @@ export default example(import.meta, {
     }
     const lost = [await lose(true), await lose(false)]
 
-    // Loaded late: the library that draws takes longer to load than everything else.
-    const { drawInterruptions, interruptionOf } = await import('../src/wordcount/interruption.ts')
     const runs = lost.map((run) => ({ heeded: run.heeded, ms: run.ms, words: run.words, ...interruptionOf(run) }))
     print(
       table(

@@ -31,6 +31,7 @@ import { awsOption, openCloud } from '../src/session/open.ts'
 import { bucketOption, deletePrefix, makeBucket, temporaryBucket } from '../src/storage/buckets.ts'
 import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
 import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
+import { decadePlot, summaryLines } from '../src/wordcount/report.ts'
 import { topWords } from '../src/wordcount/words.ts'
 import { startWorkers } from '../src/wordcount/workers.ts'
 
@@ -129,8 +130,6 @@ export default example(import.meta, {
         { rounds: quick ? 1 : 5, signal, onProgress },
       ))
 
-    // Loaded late: the library that draws takes longer to load than everything else.
-    const { decadePlot, summaryLines } = await import('../src/wordcount/report.ts')
     const result = {
       objects: total.objects.length,
       bytes: total.bytes,
