@@ -10,10 +10,12 @@
  * Orders go through the pipeline, whose five processes log JSON lines with the order and one correlation id. Their clocks are
  * wrong on purpose (simulated), one process leaves half a line behind, and each request carries a token.
  *
- * Look for: the one order's story by the clocks, where it is shipped before it was paid, and the same story merged; and that
+ * Look for: the story of one order by the clocks, where it is shipped before it is paid, and the same story merged; and that
  * the token is in no file.
  */
-import { readdir } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { appendFile, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
 import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -22,8 +24,15 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { followLogs, readLogs } from '../src/logs/files.ts'
 import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/logs/lines.ts'
 import { lineText, storyOf, storyText } from '../src/logs/text.ts'
-import { runWithLogs } from '../src/logs/trial.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import type { Order } from '../src/pipeline/orders.ts'
+import { startPipeline } from '../src/pipeline/pipeline.ts'
+import { logFile } from '../src/watch/logs.ts'
+import { observed } from '../src/watch/observe.ts'
 
+/** By how many ms each clock is wrong; simulated. */
+const clocks = { front: 0, 'payment 1': 4_000, 'payment 2': -3_000, 'shipping 1': -90_000, 'shipping 2': 700 }
+const levels = ['debug', 'info', 'warn', 'error'] as const
 const text = (what: string) => accepting(what, (given) => given || undefined).optional()
 const pattern = accepting('a regular expression', (text) => {
   try {
@@ -36,7 +45,9 @@ const pattern = accepting('a regular expression', (text) => {
 export default example(import.meta, {
   options: {
     orders: wholeNumber(1, 5_000).default(50).describe('how many orders are placed'),
-    level: oneOf('debug', 'info', 'warn', 'error').optional().describe('only lines of this level and above'),
+    level: oneOf(...levels)
+      .optional()
+      .describe('only lines of this level and above'),
     process: text('the name of a process').describe('only its lines'),
     order: text('an order').describe('only lines about it'),
     correlation: text('a correlation id').describe('only lines with it'),
@@ -61,64 +72,75 @@ export default example(import.meta, {
 
     await using temporary = await temporaryFolder()
     const logs = folder ?? temporary.path
-    let secretsFound = 0
-    if (folder !== undefined) {
+    const token = randomUUID()
+    if (folder === undefined) {
+      print(`${count(wanted)} orders through five processes with wrong clocks …`)
+      const ended = new AbortController()
+      const following = follow ? printFollowed(logs, AbortSignal.any([signal, ended.signal])) : undefined
+      const orders = ordersOf(seed, wanted)
+      {
+        // Logging is switched on: each process writes a file of its own, at all levels.
+        const watched = observed({ logs }, { LOG_LEVEL: 'debug' })
+        await using pipeline = await startPipeline({ stock: stockFor(orders), clocks, ...watched, signal })
+        // Each request carries a correlation id, which goes all the way, and a token, which must not.
+        const authorization = `Bearer ${token}`
+        const headersOf = ({ id }: Order) => ({ authorization, 'x-correlation-id': `shop-${id}` })
+        await placeOrders({ url: pipeline.url, orders, signal, headersOf })
+        await pipeline.drained({ signal })
+      }
+      // What a process leaves that is killed while it writes.
+      await appendFile(logFile(logs, 'payment 1'), '{"level":30,"time":1795')
+      ended.abort()
+      await following
+    } else {
       const files = await readdir(folder).catch(() => [])
       if (!files.some((file) => file.endsWith('.log')))
         throw new UsageError('--folder', folder, 'a folder of *.log files')
       if (follow) await printFollowed(folder, signal)
       signal.throwIfAborted()
-    } else {
-      print(`${count(wanted)} orders through five processes with wrong clocks …`)
-      const done = new AbortController()
-      const following = follow ? printFollowed(logs, AbortSignal.any([signal, done.signal])) : undefined
-      secretsFound = await runWithLogs(logs, { count: wanted, seed, signal })
-      done.abort()
-      await following
     }
 
+    // The lines of each process in its own order, then all of them so that every message is received after it was sent.
     const { logs: byProcess, unreadable } = await readLogs(logs)
+    const merged = mergeLogs(byProcess)
     const all = byProcess.flat()
     const byClock = all.toSorted((a, b) => a.time - b.time)
-    const merged = mergeLogs(byProcess)
     const shifts = clockShifts(all)
     const chosen = isFiltered ? merged.filter((line) => matches(line, filter)) : []
     if (!follow && chosen.length > 0) print(...chosen.map((line) => lineText(line)))
 
+    // The story of one order, by the clocks and as it was.
     const story = storyOf(merged)
     if (folder === undefined && !isFiltered && !follow) print(...storyText(story))
-    const processes = tally(all, ({ process }) => process)
-      .map(([process]) => process)
-      .sort()
-    const levels = ['debug', 'info', 'warn', 'error'] as const
-    const numberOf = (process: string, level: string) =>
-      all.filter((line) => line.process === process && line.level === level).length
+    const processes = Map.groupBy(all, ({ process }) => process)
+    const names = [...processes.keys()].sort()
     print(
       table(
         ['process', ...levels, 'clock moved by'],
-        processes.map((process) => [
-          process,
-          ...levels.map((level) => numberOf(process, level)),
-          shifts.get(process) ? milliseconds(shifts.get(process) ?? 0) : '',
-        ]),
+        names.map((name) => {
+          const shift = shifts.get(name) ?? 0
+          const counts = levels.map((level) => processes.get(name)?.filter((line) => line.level === level).length ?? 0)
+          return [name, ...counts, shift > 0 ? milliseconds(shift) : '']
+        }),
       ),
       '',
       `${count(all.length)} lines; by the clocks ${impossible(byClock)} messages are received before they are sent, merged ${impossible(merged)}.`,
       ...unreadable.slice(0, 5).map(yellow),
     )
-    const headers = merged.find(({ message }) => message === 'request')?.rest.headers
+    let secretsFound = 0
     if (folder === undefined) {
-      print(
-        secretsFound > 0
-          ? red('The token is in the logs.')
-          : `The token is in no file; where it was, there is ${dim(JSON.stringify(headers))}`,
-      )
+      // Headers are logged on purpose; the logger has masked the token.
+      const headers = merged.find(({ message }) => message === 'request')?.rest.headers
+      const texts = await Promise.all((await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8')))
+      secretsFound = texts.filter((text) => text.includes(token)).length
+      if (secretsFound > 0) print(red('The token is in the logs.'))
+      else print(`The token is in no file; where it was, there is ${dim(JSON.stringify(headers))}`)
     }
     return {
       lines: all.length,
       shown: chosen.length,
       unreadable,
-      processes,
+      processes: names,
       secretsFound,
       impossibleByClock: impossible(byClock),
       impossibleMerged: impossible(merged),

@@ -12,7 +12,7 @@ async function logFiles(folder: string): Promise<string[]> {
     .map((file) => join(folder, file))
 }
 
-/** All lines of each file, and what could not be read. A last line without an end is what a killed process had begun. */
+/** Reads all lines of each file. A last line without an end is what a killed process had begun. */
 export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unreadable: string[] }> {
   const unreadable: string[] = []
   const logs: LogLine[][] = []
@@ -32,8 +32,9 @@ export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unr
 const everyMs = 100
 
 /**
- * Yields the lines of a folder's files as they are written, new files' as well, until the signal is aborted; a message's
- * receiving is held back until its sending has been seen, which another machine may still have to write, or for `patienceMs`.
+ * Yields the lines of a folder's files as they are written, also of new files, until the signal is aborted. A line that
+ * receives a message is held back until the line that sends it has been seen, because another machine may still have to write
+ * that, but not for longer than `patienceMs`.
  */
 export async function* followLogs(
   folder: string,
@@ -42,7 +43,7 @@ export async function* followLogs(
 ): AsyncGenerator<LogLine | Unreadable> {
   const readTo = new Map<string, { bytes: number; lines: number; rest: Buffer }>()
   const sent = new Set<string>()
-  /** Of one process each: behind a line that waits, all wait. */
+  /** The lines of each process: behind a line that waits, all others wait. */
   const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
   for (;;) {
     for (const file of await logFiles(folder)) {
@@ -63,7 +64,7 @@ export async function* followLogs(
       }
       state.rest = text
     }
-    // Round and round: what one file's line has waited for may stand in another's.
+    // Again and again: a line of one file may have waited for a line of another.
     for (let moved = true; moved; ) {
       moved = false
       for (const queue of waiting.values()) {

@@ -1,24 +1,25 @@
-/** Log lines of several processes: read, filtered, counted, and put into an order that can have happened. */
+/** Log lines of several processes: read, filtered, counted, and put into an order that is possible. */
 import pino from 'pino'
 
 export interface LogLine {
   /** The name of its process. */
   process: string
-  /** The process's wall clock, in ms; it may be wrong. */
+  /** By the wall clock of the process, in ms; it may be wrong. */
   time: number
   level: string
   message: string
   order: string | undefined
   correlation: string | undefined
-  /** The name of the message that is sent in this line, or received. */
+  /** The name of the message that the process sends with this line, or receives. */
   sends: string | undefined
   receives: string | undefined
   /** Everything else that was logged. */
   rest: Record<string, unknown>
 }
 
-/** What could not be read: one line that says where and why. */
+/** A line that could not be read. */
 export interface Unreadable {
+  /** Says where and why. */
   unreadable: string
 }
 
@@ -26,10 +27,10 @@ const shown = 60
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
 /**
- * Reads one line. What other programs wrote into the file, or a process that was killed did not finish, is no error: there is
- * always such a line, and the others are wanted all the same.
+ * Reads a line. A line that another program has written, or that a killed process has not finished, is no error: logs always
+ * have some, and the other lines are wanted all the same.
  *
- * @param where the file and the line's number, for what cannot be read
+ * @param where the file and the number of the line, for lines that cannot be read
  */
 export function parseLine(line: string, where: string): LogLine | Unreadable {
   const quoted = JSON.stringify(line.length > shown ? `${line.slice(0, shown)}…` : line)
@@ -40,7 +41,7 @@ export function parseLine(line: string, where: string): LogLine | Unreadable {
     return { unreadable: `${where} cannot be read: ${quoted} is not JSON` }
   }
   if (typeof value !== 'object' || value === null)
-    return { unreadable: `${where} cannot be read: ${quoted} is no object` }
+    return { unreadable: `${where} cannot be read: ${quoted} is not an object` }
   const {
     name,
     time,
@@ -70,14 +71,14 @@ export function parseLine(line: string, where: string): LogLine | Unreadable {
   }
 }
 
-/** What a reader wants to see; what is not given is not asked for. */
+/** What a reader wants to see. */
 export interface Filter {
   /** This level and those above. */
   level?: string | undefined
   process?: string | undefined
   order?: string | undefined
   correlation?: string | undefined
-  /** In the message or any value. */
+  /** Matches the message or a value. */
   pattern?: RegExp | undefined
 }
 
@@ -92,14 +93,14 @@ export function matches(line: LogLine, { level, process, order, correlation, pat
   )
 }
 
-/** How many lines there are of each kind, the most frequent first. */
+/** Counts the lines of each kind, the most frequent first. */
 export function tally(lines: readonly LogLine[], keyOf: (line: LogLine) => string): [key: string, count: number][] {
   const counts = new Map<string, number>()
   for (const line of lines) counts.set(keyOf(line), (counts.get(keyOf(line)) ?? 0) + 1)
   return [...counts].sort(([a, x], [b, y]) => y - x || a.localeCompare(b))
 }
 
-/** How many messages are received in a line above that of their sending: what cannot have happened. */
+/** Counts the messages that are received in a line above the one that sends them, which is impossible. */
 export function impossible(lines: readonly LogLine[]): number {
   const sentAt = new Map<string, number>()
   for (const [at, { sends }] of lines.entries()) if (sends !== undefined && !sentAt.has(sends)) sentAt.set(sends, at)
@@ -108,13 +109,13 @@ export function impossible(lines: readonly LogLine[]): number {
 }
 
 /**
- * By how much each process's clock is to be moved, in ms, so that no message is received before it is sent: the least that is
- * needed, from the messages alone. A clock that is fast by less than its messages take cannot be told from a right one.
+ * Returns by how much to move the clock of each process, in ms, so that no message is received before it is sent: the least that
+ * will do, from the messages alone. A clock that is fast by less than its messages take looks right.
  */
 export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
   const sent = new Map<string, LogLine>()
   for (const line of lines) if (line.sends !== undefined && !sent.has(line.sends)) sent.set(line.sends, line)
-  // Between two processes the message that leaves least room counts.
+  // Between two processes, the message that leaves the least room counts.
   const needed = new Map<string, { from: string; to: string; ms: number }>()
   for (const { process: to, receives = '', time } of lines) {
     const sending = sent.get(receives)
@@ -124,7 +125,7 @@ export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
     needed.set(key, { from: sending.process, to, ms })
   }
   const shifts = new Map([...new Set(lines.map(({ process }) => process))].map((process) => [process, 0]))
-  // Longest paths, as by Bellman and Ford; where clocks jump there may be none, and the rounds are bounded.
+  // Longest paths, by Bellman and Ford. Where clocks jump there may be none, so the rounds are bounded.
   for (let round = 0; round < shifts.size; round++) {
     for (const { from, to, ms } of needed.values()) {
       shifts.set(to, Math.max(shifts.get(to) ?? 0, (shifts.get(from) ?? 0) + ms))
@@ -134,8 +135,8 @@ export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
 }
 
 /**
- * Merges logs into one that respects cause and effect: the lines of a process stay in its order, and a message is received
- * after it was sent. Where neither says anything, the clocks decide, moved by `clockShifts`.
+ * Merges logs into one that respects cause and effect: the lines of a process keep their order, and a message is received after
+ * it was sent. Where neither rule decides, the clocks do, moved by `clockShifts`.
  *
  * @param logs the lines of each process, in the order in which it wrote them
  */
@@ -152,7 +153,7 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
       if (!line) continue
       const time = line.time + (shifts.get(line.process) ?? 0)
       const waits = line.receives !== undefined && unsent.has(line.receives)
-      // All wait only when a log contradicts itself; then time decides.
+      // All wait only when a log contradicts itself. Then time decides.
       if (!best || (best.waits && !waits) || (best.waits === waits && time < best.time))
         best = { log, line, time, waits }
     }
@@ -164,7 +165,7 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
   return merged
 }
 
-/** The order that was shipped and whose lines' times lie furthest apart; the first one where none was shipped. */
+/** Returns the shipped order whose lines have times furthest apart; any order where none was shipped. */
 export function mostTornApart(lines: readonly LogLine[]): string | undefined {
   const shipped = lines.filter(({ receives }) => receives?.startsWith('shipping'))
   const times = Map.groupBy(lines, ({ order }) => order)

@@ -1,8 +1,8 @@
-/** Log lines as a reader sees them, and the story of one order by the clocks and as it was. */
+/** Log lines as a reader sees them, and the story of one order, by the clocks and merged. */
 import { bold, dim, red, yellow } from '@repo/common/output/terminal'
 import { type LogLine, mostTornApart } from './lines.ts'
 
-/** One line; the time since `start`, or of the day. */
+/** Returns one line, with the time since `start`, or the time of day. */
 export function lineText({ process, time, level, message, order, rest }: LogLine, start = 0): string {
   const at =
     start > 0 ? `${((time - start) / 1000).toFixed(3).padStart(8)} s` : new Date(time).toISOString().slice(11, 23)
@@ -11,13 +11,13 @@ export function lineText({ process, time, level, message, order, rest }: LogLine
   return `${at}  ${process.padEnd(10)} ${color(level.padEnd(5))} ${(order ?? '').padEnd(9)} ${message}${more}`
 }
 
-/** The lines about the order for which the clocks are furthest apart, in the order of cause and effect. */
+/** Returns the lines about the order whose clocks are furthest apart, in the order of cause and effect. */
 export function storyOf(merged: readonly LogLine[]): LogLine[] {
   const told = mostTornApart(merged)
   return merged.filter(({ order, level }) => order === told && level !== 'debug')
 }
 
-/** The story told twice: sorted by the clocks, and as it is. */
+/** Tells the story twice: sorted by the clocks, and as it is. */
 export function storyText(story: readonly LogLine[]): string[] {
   const start = Math.min(...story.map(({ time }) => time))
   const tell = (lines: readonly LogLine[]) => lines.map((line) => lineText(line, start))

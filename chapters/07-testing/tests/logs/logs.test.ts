@@ -43,7 +43,7 @@ describe('a log line', () => {
   it.each([
     ['half', '{"level":30,"ti', 'a.log:7 cannot be read: "{\\"level\\":30,\\"ti" is not JSON'],
     ['plain', 'Segmentation fault', 'a.log:7 cannot be read: "Segmentation fault" is not JSON'],
-    ['no object', '17', 'a.log:7 cannot be read: "17" is no object'],
+    ['no object', '17', 'a.log:7 cannot be read: "17" is not an object'],
     ['foreign', '{"a":1}', 'a.log:7 cannot be read: "{\\"a\\":1}" has no name and time'],
     ['long', 'x'.repeat(9_999), `a.log:7 cannot be read: "${'x'.repeat(60)}…" is not JSON`],
   ])('that cannot be read is one clear line: %s', (_, text, says) => {
