@@ -1,20 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { getEventListeners, once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { stat, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { getEventListeners } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startProgram, startServer } from '../../src/process/child.ts'
-import { temporaryFolder } from '../../src/process/temporary.ts'
-import { findRedisServer, installRedis } from '../../src/servers/redis.ts'
-import { processesWith, type Run, runProgram, until } from '../../src/testing/testing.ts'
-import { describeReal } from '../../src/testing/vitest.ts'
+import { processesWith, until } from '../../src/testing/testing.ts'
 
 const child = new URL('../fixtures/child.ts', import.meta.url)
-const testsFolder = fileURLToPath(new URL('..', import.meta.url))
 
 describe('a TypeScript program', () => {
   const markName = 'PROCESS_TEST'
@@ -129,65 +122,5 @@ describe('a server', () => {
     expect(started.process.exitCode).toBeNull()
     const ready = () => Promise.reject(new Error('the check is broken'))
     await expect(startServer({ ...server, ready })).rejects.toThrow('the check is broken')
-  })
-})
-
-describe('a temporary folder', () => {
-  it('belongs to this user alone and goes with its content', async () => {
-    const folder = await temporaryFolder()
-    if (process.platform !== 'win32') expect((await stat(folder.path)).mode & 0o777).toBe(0o700)
-    await writeFile(join(folder.path, 'data'), 'x')
-    await folder[Symbol.asyncDispose]()
-    await folder[Symbol.asyncDispose]()
-    expect(existsSync(folder.path)).toBe(false)
-  })
-})
-
-const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
-describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
-  const run = (ending: string, options = {}) =>
-    runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
-  /** Fails while a process, the server's port or the folder is still there. */
-  async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
-    expect(await leftBehind(waitMs)).toEqual([])
-    const { folder, port, pids } = JSON.parse(stdout.split('\n')[0] ?? '')
-    expect(pids).toEqual(Array(4).fill(expect.any(Number)))
-    const socket = connect(port, '127.0.0.1')
-    const [error] = await once(socket, 'error')
-    expect(error.code).toBe('ECONNREFUSED')
-    // Folders are the last thing to go.
-    await until(() => !existsSync(folder), { timeoutMs: waitMs })
-  }
-
-  it('leaves nothing when it disposes of them, and waits for that', async () => {
-    const result = await run('dispose')
-    expect(result.code, result.stderr).toBe(0)
-    expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
-      { code: 0, signal: null },
-      { code: null, signal: 'SIGKILL' },
-      { code: null, signal: 'SIGKILL' },
-      { code: null, signal: 'SIGTERM' },
-    ])
-    await expectNothingLeft(result, 0)
-  })
-
-  it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
-    const result = await run(ending)
-    expect(result.code).toBe(ending === 'exit' ? 7 : 1)
-    await expectNothingLeft(result, 15_000)
-  })
-
-  it('leaves nothing when it is killed', async () => {
-    const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
-    expect(result.signal).toBe('SIGKILL')
-    await expectNothingLeft(result, 15_000)
-  })
-
-  it('stops them itself on Ctrl-C, which reaches none of them', async () => {
-    const result = await run('wait', { interruptWhen: /}\n/ })
-    expect(result.code, result.stderr).toBe(0)
-    expect(result.stdout).toContain('[{"code":0,"signal":null},')
-    expect(result.stdout).not.toContain('SIGINT')
-    await expectNothingLeft(result, 0)
   })
 })

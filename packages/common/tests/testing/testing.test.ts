@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
-import { runExample, runProgram, until } from '../../src/testing/testing.ts'
+import { runExample, runProgram } from '../../src/testing/testing.ts'
 
 const common = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -64,24 +64,4 @@ describe('a run of an example', () => {
 
 it('runs any program of a package', async () => {
   expect((await runProgram('tests/fixtures/child.ts', ['exit'], { cwd: common })).code).toBe(3)
-})
-
-describe('until', () => {
-  it('returns what the condition returns once that is true, whatever it throws before', async () => {
-    let asked = 0
-    const condition = () => {
-      asked++
-      if (asked === 1) throw new Error('not there')
-      return asked === 3 && 'third'
-    }
-    expect(await until(condition)).toBe('third')
-  })
-
-  it('says what it waited for and what it saw last', async () => {
-    await expect(until(() => 0, { timeoutMs: 50, what: 'a job in the queue' })).rejects.toThrow(
-      'not within 0.05 s: a job in the queue; last: 0',
-    )
-    const broken = new Error('refused')
-    await expect(until(() => Promise.reject(broken), { timeoutMs: 50 })).rejects.toMatchObject({ cause: broken })
-  })
 })

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { until } from '../../src/async/until.ts'
+
+describe('until', () => {
+  it('returns the first truthy value of its condition, which may throw before', async () => {
+    let asked = 0
+    const condition = () => {
+      asked++
+      if (asked === 1) throw new Error('not there')
+      return asked === 3 && 'third'
+    }
+    expect(await until(condition)).toBe('third')
+  })
+
+  it('says after the deadline what it waited for and what it saw last', async () => {
+    await expect(until(() => 0, { timeoutMs: 50, what: 'a job in the queue' })).rejects.toThrow(
+      'not within 0.05 s: a job in the queue; last: 0',
+    )
+    const broken = new Error('refused')
+    await expect(until(() => Promise.reject(broken), { timeoutMs: 50 })).rejects.toMatchObject({ cause: broken })
+  })
+
+  it('ends with the reason of its signal', async () => {
+    const reason = new Error('changed my mind')
+    await expect(until(() => false, { signal: AbortSignal.abort(reason) })).rejects.toMatchObject({ cause: reason })
+  })
+})

@@ -1,0 +1,49 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describeError, originalOf, UsageError } from '../../src/example/usage.ts'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+/** What `await using` throws when both the work and the cleaning up fail. */
+async function suppressed(): Promise<unknown> {
+  try {
+    await using _resource = {
+      async [Symbol.asyncDispose]() {
+        throw new Error('the cleaning up failed')
+      },
+    }
+    throw new Error('the work failed', { cause: new Error('of a cause') })
+  } catch (error) {
+    return error
+  }
+}
+
+describe('an error in one line', () => {
+  it('has the messages of its causes, each once', () => {
+    const error = new Error('cannot save', { cause: new Error('cannot save', { cause: new Error('disk\n  full') }) })
+    expect(describeError(error)).toBe('error: cannot save: disk full')
+    expect(describeError('a text')).toBe('error: a text')
+  })
+
+  it('is the first one where the cleaning up fails as well', async () => {
+    expect(describeError(await suppressed())).toBe('error: the work failed: of a cause')
+    expect(originalOf(await suppressed())).toMatchObject({ message: 'the work failed' })
+  })
+
+  it('is followed by the stack with DEBUG', () => {
+    vi.stubEnv('DEBUG', '1')
+    expect(describeError(new Error('no'))).toMatch(/^error: no\nError: no\n +at /)
+  })
+})
+
+describe('a usage error', () => {
+  it.each([
+    [undefined, 'nothing'],
+    ['', '""'],
+    ['a\nb\u001b[31m', '"a b"'],
+    ['x'.repeat(201), `"${'x'.repeat(200)}…"`],
+  ])('quotes %j in one short line', (value, quoted) => {
+    expect(new UsageError('--name', value, 'a name').message).toBe(`--name: received ${quoted}; accepts a name`)
+  })
+})

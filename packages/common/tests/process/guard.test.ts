@@ -1,0 +1,60 @@
+/** An owner's children and folders do not outlive it, however it ends. */
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { findRedisServer, installRedis } from '../../src/servers/redis.ts'
+import { type Run, runProgram, until } from '../../src/testing/testing.ts'
+import { describeReal } from '../../src/testing/vitest.ts'
+
+const testsFolder = fileURLToPath(new URL('..', import.meta.url))
+
+const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
+  const run = (ending: string, options = {}) =>
+    runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
+  /** Fails while a process, the server's port or the folder is still there. */
+  async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
+    expect(await leftBehind(waitMs)).toEqual([])
+    const { folder, port, pids } = JSON.parse(stdout.split('\n')[0] ?? '')
+    expect(pids).toEqual(Array(4).fill(expect.any(Number)))
+    const socket = connect(port, '127.0.0.1')
+    const [error] = await once(socket, 'error')
+    expect(error.code).toBe('ECONNREFUSED')
+    // Folders are the last thing to go.
+    await until(() => !existsSync(folder), { timeoutMs: waitMs })
+  }
+
+  it('leaves nothing when it disposes of them, and waits for that', async () => {
+    const result = await run('dispose')
+    expect(result.code, result.stderr).toBe(0)
+    expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
+      { code: 0, signal: null },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGKILL' },
+      { code: null, signal: 'SIGTERM' },
+    ])
+    await expectNothingLeft(result, 0)
+  })
+
+  it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
+    const result = await run(ending)
+    expect(result.code).toBe(ending === 'exit' ? 7 : 1)
+    await expectNothingLeft(result, 15_000)
+  })
+
+  it('leaves nothing when it is killed', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
+    expect(result.signal).toBe('SIGKILL')
+    await expectNothingLeft(result, 15_000)
+  })
+
+  it('stops them itself on Ctrl-C, which reaches none of them', async () => {
+    const result = await run('wait', { interruptWhen: /}\n/ })
+    expect(result.code, result.stderr).toBe(0)
+    expect(result.stdout).toContain('[{"code":0,"signal":null},')
+    expect(result.stdout).not.toContain('SIGINT')
+    await expectNothingLeft(result, 0)
+  })
+})
