@@ -1,5 +1,5 @@
 /** The pool, for threads and for processes, under everything that tasks can do to their workers. */
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import { describe, expect, it } from 'vitest'
 import type { Task } from '../../src/peers/tasks.worker.ts'
 import { WorkerPool } from '../../src/pool/pool.ts'

@@ -59,9 +59,10 @@ async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () 
 it('a ring loses, doubles and reorders nothing, and no thread sleeps for ever, in any order of steps', async () => {
   const schedule = fc.record({
     first: fc.constantFrom(0, -4),
-    producers: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 2 }),
+    producers: fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 1, maxLength: 2 }),
     consumers: fc.integer({ min: 1, max: 2 }),
-    closeEarly: fc.boolean(),
+    // A close wakes all threads and so hides a lost wake-up: it comes early only now and then.
+    closeEarly: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
     // With small numbers one thread runs for a long time, while others stand still in the middle of something.
     picks: fc.infiniteStream(fc.oneof(fc.constant(0), fc.nat(20))),
   })
@@ -94,6 +95,6 @@ it('a ring loses, doubles and reorders nothing, and no thread sleeps for ever, i
       if (!closeEarly) expect(put.map(({ length }) => length)).toEqual(producers)
     }),
     // No shrinking: after a failure the threads stand still in the middle of something.
-    { numRuns: 1_000, endOnFailure: true },
+    { numRuns: 2_000, endOnFailure: true },
   )
 })
