@@ -1,5 +1,5 @@
 /**
- * array: one study cut into tasks, as an array of jobs: all pairs of State of the Union addresses, or the Mandelbrot set
+ * array: one study cut into tasks, as an array of jobs: all pairs of addresses, or the Mandelbrot set
  *
  * Run it, from anywhere in the repository:
  *
@@ -11,11 +11,11 @@
  *
  *     pnpm --filter 06-hpc start array --attach out/06-hpc/runs/…
  *
- * The program and its data travel once. Any number of tasks takes one command to submit, and one for each look at all of
- * them. Results come down as tasks complete.
+ * The program and its data travel once. Any number of tasks takes one command to submit, and one for each look at all
+ * of them. Results come down as tasks complete.
  *
- * Look for: the number of commands; that the result is that of this machine alone, to the last bit; and the time that this
- * took: an array pays when a task takes minutes.
+ * Look for: the number of commands; that the result is that of this machine alone, to the last bit; and the time that
+ * this took: an array pays when a task takes minutes.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -28,8 +28,7 @@ import { board, completed, summary } from '../src/cluster/board.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
 import { attachRun, createRun, findRunToAttach, type TaskRecord } from '../src/cluster/run.ts'
 import { bundleFor } from '../src/work/bundles.ts'
-import { drawStudy, prepareStudy } from '../src/work/studies.ts'
-import { computeWhole, filesOf, partsAtMost, type Study, studyNames } from '../src/work/study.ts'
+import { computeWhole, drawStudy, filesOf, partsAtMost, prepareStudy, studyNames } from '../src/work/study.ts'
 
 export default example(import.meta, {
   options: {
@@ -45,7 +44,7 @@ export default example(import.meta, {
 
   async run({ job, tasks, node, attach, ...choice }, { signal, print, picture }) {
     const begun = attach === undefined ? undefined : await findRunToAttach(attach)
-    const notes = (begun?.notes as { job: Study['job']; tasks: number } | undefined) ?? { job, tasks }
+    const notes = { job, tasks, ...begun?.notes }
     const study = prepareStudy(notes.job)
     const most = partsAtMost(study)
     if (notes.tasks > most) throw new UsageError('--tasks', tasks, `1 to ${count(most)} for ${notes.job}`)
@@ -66,7 +65,7 @@ export default example(import.meta, {
     const config = choice.sshConfig ? ` --ssh-config ${choice.sshConfig}` : ''
     if (cluster.host) print(`If this program dies, go on with: --attach ${run.folder}${config}`)
 
-    // Submits it, polls all tasks at once, fetches the parts of those that have completed, and submits failed ones again.
+    // Submits it, polls all tasks at once, fetches the parts that are complete, and submits failed tasks again.
     using bar = progress('submitting', notes.tasks)
     const partOf = ({ task }: TaskRecord) => `part.${task}.bin`
     const fetched = new Set<string>()

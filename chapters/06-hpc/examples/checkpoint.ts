@@ -1,5 +1,5 @@
 /**
- * checkpoint: a job that is longer than its walltime: when it is told to stop it saves its state, and is submitted again
+ * checkpoint: a job that is longer than its walltime: told to stop, it saves its state, and is submitted again
  *
  * Run it, from anywhere in the repository:
  *
@@ -8,9 +8,9 @@
  *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 300 --warn 60
  *
  * The job looks for the number whose Collatz sequence is the longest. Some seconds before its walltime ends it is sent
- * SIGTERM: by the scheduler, or by the job's script where the scheduler cannot; by Slurm up to 60 s early. Then it saves its
- * state atomically (to another name, forced to the disk, renamed) and ends with 85, which means: there is more to do
- * (src/work/collatz.program.ts). Beside it runs the same job without a walltime.
+ * SIGTERM: by the scheduler, or by the job's script where the scheduler cannot; by Slurm up to 60 s early. Then it
+ * saves its state atomically (to another name, forced to the disk, renamed) and ends with 85, which means: there is
+ * more to do (src/work/collatz.program.ts). Beside it runs the same job without a walltime.
  *
  * Look for: the number of its lives; what the waiting between them costs; and that both jobs find the same number.
  */
@@ -25,8 +25,7 @@ import { summary } from '../src/cluster/board.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
 import { createRun, type Plan, type Run } from '../src/cluster/run.ts'
 import { bundleFor } from '../src/work/bundles.ts'
-import type { CollatzState } from '../src/work/collatz.ts'
-import { drawLives, livesOf } from '../src/work/lives.ts'
+import { type CollatzState, drawLives, livesOf } from '../src/work/collatz.ts'
 
 /** The exit code of a job that has saved its state and wants to go on. */
 const moreToDo = 85

@@ -7,11 +7,11 @@
  *     pnpm --filter 06-hpc start dag --fail B
  *     pnpm --filter 06-hpc start dag --scheduler htcondor --fail B
  *
- * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. Only the scheduler decides
- * when a job may begin: the client submits all four at once and could go home.
+ * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. Only the scheduler
+ * decides when a job may begin: the client submits all four at once and could go home.
  *
- * Look for: B and C at the same time; D when B has failed; and on HTCondor DAGMan, a job that submits jobs, and its rescue
- * file, from which it would go on after the repair.
+ * Look for: B and C at the same time; D when B has failed; and on HTCondor DAGMan, a job that submits jobs, and its
+ * rescue file, from which it would go on after the repair.
  */
 import { posix } from 'node:path'
 import { example } from '@repo/common/example/example'
@@ -87,7 +87,7 @@ export default example(import.meta, {
     const sum = (await read(jobFiles('D').out)).trim()
     const rescue = dialect.name === 'htcondor' ? (await read('jobs.dag.rescue001')).trim() : ''
     const failed = records.find(({ state }) => state === 'failed')
-    const svg = await drawDag(records, `${cluster.name}, ${dialect.title}`)
+    const svg = drawDag(records, `${cluster.name}, ${dialect.title}`)
     const result = {
       scheduler: dialect.name,
       host: cluster.name,

@@ -1,5 +1,5 @@
 /**
- * debug: why a job waits, what it finds in its environment, what it prints right now, and a shell on a node to look around
+ * debug: why a job waits, what it finds in its environment, what it prints now, and a shell on a node
  *
  * Run it, from anywhere in the repository:
  *
@@ -8,10 +8,10 @@
  *     pnpm --filter 06-hpc start debug --host you@login.cluster.example --job 1234
  *     pnpm --filter 06-hpc start debug --host you@login.cluster.example --shell
  *
- * With --job it only says why one of your jobs waits. With --shell it gives you a shell on a node, in your own terminal.
+ * With --job it only says why one of your jobs waits. With --shell it only gives you a shell, in your own terminal.
  *
- * Look for: the scheduler's words and ours; the variables that a job has and your login shell lacks, and the other way round;
- * the name of the machine in the shell; and the lines that arrive while the job still runs.
+ * Look for: the scheduler's words and ours; the variables that a job has and your login shell lacks, and the other way
+ * round; the name of the machine in the shell; and the lines that arrive while the job still runs.
  */
 import { posix } from 'node:path'
 import { until } from '@repo/common/async/until'

@@ -7,8 +7,8 @@
  *     pnpm --filter 06-hpc start ranks --ranks 8 --length 4000000
  *     pnpm --filter 06-hpc start ranks --host you@login.cluster.example
  *
- * Each process learns its rank from its environment, finds its neighbours through the job's folder, and connects to them by
- * TCP. Each runs src/work/ranks.program.ts, whose heart is:
+ * Each process learns its rank from its environment, finds its neighbours through the job's folder, and connects to
+ * them by TCP. Each runs src/work/ranks.program.ts, whose heart is:
  *
  *     using ring = await joinRing({ ...placeIn(process.env), folder, host, node })
  *     await passAround(ring, laps)       // a message of 8 bytes goes round the ring

@@ -7,11 +7,11 @@
  *     pnpm --filter 06-hpc start ssh --rtt 100
  *     pnpm --filter 06-hpc start ssh --host you@login.cluster.example
  *
- * Talking to a cluster means hundreds of small commands (is it done yet?) and thousands of small files. Each of them costs
- * next to nothing. What costs is connecting, and waiting for one answer before asking the next question.
+ * Talking to a cluster means hundreds of small commands (is it done yet?) and thousands of small files. Each of them
+ * costs next to nothing. What costs is connecting, and waiting for one answer before asking the next question.
  *
- * Look for: what it costs to start ssh for each command, and how much of that ssh's own ControlMaster saves. Then the same
- * for files, over a link on which every question takes 20 ms.
+ * Look for: what it costs to start ssh for each command, and how much of that ssh's own ControlMaster saves. Then the
+ * same for files, over a link on which every question takes 20 ms.
  */
 import { mkdtemp } from 'node:fs/promises'
 import { join, posix } from 'node:path'

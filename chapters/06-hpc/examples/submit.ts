@@ -7,8 +7,8 @@
  *     pnpm --filter 06-hpc start submit --scheduler pbs
  *     pnpm --filter 06-hpc start submit --host you@login.cluster.example --cores 4 --walltime 60 -- nproc
  *
- * A job is a shell script whose comments tell the scheduler what it needs, and for how long. The scheduler keeps it in a
- * queue until a node has that free, and runs it there. Then you read the files that it has left.
+ * A job is a shell script whose comments tell the scheduler what it needs, and for how long. The scheduler keeps it in
+ * a queue until a node has that free, and runs it there. Then you read the files that it has left.
  *
  * Look for: the commands of each scheduler, how long the job waited and how long it ran, and where its output is.
  */

@@ -29,8 +29,8 @@ export interface PracticeOptions {
   /** Cores of each node; by default as many as this machine has. */
   slots?: number
   /**
-   * The schedulers whose commands its shell offers; all four by default. Where two have a command of one name (qsub), it is
-   * that of the first.
+   * The schedulers whose commands its shell offers; all four by default. Where two have a command of one name (qsub),
+   * it is that of the first.
    */
   schedulers?: readonly SchedulerName[]
   /** Whether Slurm's accounting (sacct) is on; true by default. */
@@ -216,7 +216,10 @@ function garble(answer: Answer, faults: Faults): Answer {
   return { ...answer, stdout: `${(answer.stdout ?? '').slice(0, 10)}\u{fffd}\u{1b}[0m <html>502 Bad Gateway` }
 }
 
-/** Writes a small program for each command, in a folder for each scheduler, and a `hostname` that knows the nodes' names. */
+/**
+ * Writes a small program for each command, in a folder for each scheduler, and a `hostname` that knows the nodes'
+ * names.
+ */
 async function writePrograms(folder: string, schedulers: readonly SchedulerName[]): Promise<string[]> {
   const client = fileURLToPath(new URL('./command.program.mjs', import.meta.url))
   const quote = (path: string) => `'${path.replaceAll("'", `'\\''`)}'`

@@ -66,7 +66,9 @@ export class CommandError extends Error {
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options']
 
-/** Reads a program's options. `names` maps each to its one-letter form, or to ''; a `!` at the end makes it a switch. */
+/**
+ * Reads a program's options. `names` maps each to its one-letter form, or to ''; a `!` at the end makes it a switch.
+ */
 export function readOptions(program: string, args: string[], names: Record<string, string>) {
   const options: Options = {}
   for (const [name, letter] of Object.entries(names)) {

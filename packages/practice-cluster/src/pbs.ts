@@ -42,7 +42,6 @@ function commandsOf(flavour: Flavour): Record<string, CommandProgram> {
     qdel: onTasks('qdel', ({ queue }, tasks) => queue.cancel(tasks)),
     qhold: onTasks('qhold', ({ queue }, tasks) => queue.hold(tasks)),
     qrls: onTasks('qrls', ({ queue }, tasks) => queue.release(tasks)),
-    qrerun: onTasks('qrerun', ({ queue }, tasks) => queue.requeue(tasks)),
     pbsnodes: (call) => pbsnodes(call, flavour),
   }
 }

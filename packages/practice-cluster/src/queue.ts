@@ -1,6 +1,6 @@
 /**
- * The queue behind the practice cluster. It has nodes with cores and memory, takes jobs in the order of their submission,
- * and runs each as a real process as soon as it fits. Nodes are only names: all jobs run on this machine.
+ * The queue behind the practice cluster. It has nodes with cores and memory, takes jobs in the order of their
+ * submission, and runs each as a real process as soon as it fits. Nodes are only names: all jobs run on this machine.
  *
  * A task is pending or held, then running, then ended. A requeued task is pending again.
  */
@@ -27,7 +27,9 @@ export interface Demand {
   walltimeMs?: number | undefined
 }
 
-/** When a job may begin, seen from the job with the id `on`: it succeeded, it did not succeed, or it ended in any way. */
+/**
+ * When a job may begin, seen from the job with the id `on`: it succeeded, it did not succeed, or it ended in any way.
+ */
 export interface Dependency {
   on: number
   when: 'ok' | 'not ok' | 'any'
@@ -191,15 +193,6 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
   release(tasks: Task[]) {
     for (const task of tasks) if (task.state === 'held') this.#become(task, { state: 'pending', reason: 'none' })
     this.schedule()
-  }
-
-  /** Ends running tasks and puts them back into the queue, even if they were submitted as not to be requeued. */
-  requeue(tasks: Task[]) {
-    for (const task of tasks) {
-      if (task.state !== 'running') continue
-      task.ending ??= 'requeue'
-      signal(task, 'SIGKILL')
-    }
   }
 
   /** Kills a node with all that runs on it: jobs that may be requeued wait again, the others have failed. */

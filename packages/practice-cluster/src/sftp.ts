@@ -1,4 +1,7 @@
-/** An SFTP server (version 3) for files of this machine. ssh2 speaks the protocol and leaves the file operations to its user. */
+/**
+ * An SFTP server (version 3) for files of this machine. ssh2 speaks the protocol and leaves the file operations to its
+ * user.
+ */
 import { constants, type Stats } from 'node:fs'
 import {
   chmod,

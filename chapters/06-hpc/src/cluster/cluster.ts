@@ -41,9 +41,9 @@ export interface Cluster extends AsyncDisposable {
   /** How many commands were run on the login node to submit, and to poll. */
   commands: { submit: number; poll: number }
   /**
-   * Writes the job's files and submits it. Repeating this with the same job is safe, whatever happened to the first attempt
-   * and whichever client made it: a job of one name in one folder is submitted once. If the scheduler's answer was lost,
-   * the queue is asked.
+   * Writes the job's files and submits it. Repeating this with the same job is safe, whatever happened to the first
+   * attempt and whichever client made it: a job of one name in one folder is submitted once. If the scheduler's answer
+   * was lost, the queue is asked.
    *
    * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's words when it refuses
    */
@@ -215,8 +215,8 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 }
 
 /**
- * How to connect to a practice cluster. Its host key is known, so no file is searched for it: this works without OpenSSH on
- * this machine.
+ * How to connect to a practice cluster. Its host key is known, so no file is searched for it: this works without
+ * OpenSSH on this machine.
  */
 export function practiceOptions({ host, port, user, identityFile, hostKey }: PracticeCluster): ConnectOptions {
   const nothingElse = { configFile: false, knownHostsFile: false, agent: false } as const
@@ -232,9 +232,9 @@ const lostMs = 10_000
 const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
 
 /**
- * Submits a job once, however often this script runs. A folder can be made only once, and the scheduler's answer stays in a
- * file beside it. A client that finds the folder waits a little for the answer. If none comes, the queue has to show what
- * has become of the job, before the folder is removed and the job may be submitted again.
+ * Submits a job once, however often this script runs. A folder can be made only once, and the scheduler's answer stays
+ * in a file beside it. A client that finds the folder waits a little for the answer. If none comes, the queue has to
+ * show what has become of the job, before the folder is removed and the job may be submitted again.
  */
 const submitOnce = [
   // A lost connection must not end the script halfway.

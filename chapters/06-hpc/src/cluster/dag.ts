@@ -1,8 +1,10 @@
 /**
- * Graphs of jobs that wait for each other. Slurm, PBS and Torque are told with each job which jobs it waits for. HTCondor
- * has DAGMan, a job that submits the other jobs once their parents have succeeded.
+ * Graphs of jobs that wait for each other. Slurm, PBS and Torque are told with each job which jobs it waits for.
+ * HTCondor has DAGMan, a job that submits the other jobs once their parents have succeeded.
  */
 import { posix } from 'node:path'
+import { palette } from '@repo/common/output/plots'
+import { timeline } from '@repo/common/output/timeline'
 import { dagFile, pollDag, submitDag } from '../scheduler/htcondor.ts'
 import { hasEnded, type JobDescription, type JobState, type JobStatus, type SubmittedJob } from '../scheduler/job.ts'
 import type { SubmitFile } from '../scheduler/scheduler.ts'
@@ -163,11 +165,7 @@ export function graphLine(records: readonly DagRecord[]): string {
 }
 
 /** Draws when each job waited and ran. Returns SVG text. */
-export async function drawDag(records: readonly DagRecord[], subtitle: string): Promise<string> {
-  const [{ palette }, { timeline }] = await Promise.all([
-    import('@repo/common/output/plots'),
-    import('@repo/common/output/timeline'),
-  ])
+export function drawDag(records: readonly DagRecord[], subtitle: string): string {
   return timeline({
     title: 'A diamond of jobs',
     subtitle,

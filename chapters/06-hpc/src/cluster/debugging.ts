@@ -1,4 +1,6 @@
-/** What to do when a job does not do what it should: ask why it waits, compare environments, open a shell, follow a log. */
+/**
+ * What to do when a job does not do what it should: ask why it waits, compare environments, open a shell, follow a log.
+ */
 import { posix } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,7 +14,10 @@ import type { WorkFolder } from './work-folder.ts'
 const pollMs = 200
 const startTimeoutMs = 120_000
 
-/** Asks why a job waits, in the scheduler's own words. Waits a little for a scheduler that has not looked at the job yet. */
+/**
+ * Asks why a job waits, in the scheduler's own words. Waits a little for a scheduler that has not looked at the job
+ * yet.
+ */
 export async function whyItWaits(cluster: Cluster, job: SubmittedJob, signal: AbortSignal): Promise<string> {
   let why = await cluster.why(job)
   for (let waited = 0; /reason None|state Q$/.test(why) && waited < 5_000; waited += pollMs) {
@@ -31,8 +36,8 @@ async function untilEnded(cluster: Cluster, job: SubmittedJob, signal: AbortSign
 const fromScheduler = /^(SLURM|PBS|CONDOR|_CONDOR|BATCH_SYSTEM|NCPUS$|OMPI|PMI)/
 
 /**
- * Compares the variables of a job with those of the login shell. Returns values only for the scheduler's variables, because
- * any other may be a secret.
+ * Compares the variables of a job with those of the login shell. Returns values only for the scheduler's variables,
+ * because any other may be a secret.
  */
 export async function compareEnvironments(cluster: Cluster, folder: WorkFolder, signal: AbortSignal) {
   const command: Command = ['env', '-0']
@@ -58,7 +63,9 @@ const readVariables = (text: string) =>
       ),
   )
 
-/** Types lines into a shell on a node, and returns what comes back. All real schedulers but Slurm insist on a terminal. */
+/**
+ * Types lines into a shell on a node, and returns what comes back. All real schedulers but Slurm insist on a terminal.
+ */
 export async function onNode(cluster: Cluster, lines: readonly string[], signal: AbortSignal) {
   const { connection, dialect, practice } = cluster
   const input = lines.map((line) => `${line}\n`).join('')
@@ -109,7 +116,10 @@ export interface LogOptions {
   onLine: (line: string) => void
 }
 
-/** Runs a job that prints a line a second, and follows its output file. Returns the lines, and how many came while it ran. */
+/**
+ * Runs a job that prints a line a second, and follows its output file. Returns the lines, and how many came while it
+ * ran.
+ */
 export async function followLog(cluster: Cluster, folder: WorkFolder, { steps, signal, onLine }: LogOptions) {
   const script = 'step=1; while [ "$step" -le "$1" ]; do echo "step $step of $1"; step=$((step + 1)); sleep 1; done'
   const job: JobDescription = { name: 'steps', command: ['sh', '-c', script, 'sh', String(steps)], folder: folder.path }

@@ -2,9 +2,9 @@
  * A run: one job, or one array of jobs, from its submission to its results. The client may be killed at any moment, and
  * another one goes on where it stopped.
  *
- * A manifest in a local folder says what was done. Every step is written down before it is taken, and can be taken twice:
- * files are copied only where they differ, and a job of one name in one folder is submitted only once (cluster.ts). So a new
- * client reads the manifest and begins with the first step that is not marked as done.
+ * A manifest in a local folder says what was done. Every step is written down before it is taken, and can be taken
+ * twice: files are copied only where they differ, and a job of one name in one folder is submitted only once
+ * (cluster.ts). So a new client reads the manifest and begins with the first step that is not marked as done.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -305,7 +305,9 @@ export class Run {
     }
   }
 
-  /** The last lines of what tasks printed on both streams, by their numbers. Takes one command for any number of tasks. */
+  /**
+   * The last lines of what tasks printed on both streams, by their numbers. Takes one command for any number of tasks.
+   */
   async lastLines(tasks: readonly TaskRecord[]): Promise<Map<number, string>> {
     const { attempts, plan, remote } = this.#manifest
     const files = tasks.flatMap(({ task, attempt }) => {
@@ -348,7 +350,8 @@ export class Run {
   /**
    * Cancels and removes everything after an error.
    *
-   * @param keep an error after which the run stays for another client, unless nobody could come back to it, the scheduler
+   * @param keep an error after which the run stays for another client, unless nobody could come back to it, the
+   *   scheduler
    * has refused the job, or the reader has given up
    */
   async abandon(signal: AbortSignal, { keep }: { keep?: unknown } = {}): Promise<void> {

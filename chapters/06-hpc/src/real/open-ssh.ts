@@ -1,11 +1,12 @@
 /**
- * This machine's OpenSSH server, like a cluster's login node: started by the current user on a free port of the loopback
- * interface, with its host key, the user's key and all settings in a temporary folder. Only the current user can log in,
- * with that key. Nothing of the system's or the user's own SSH files is read or changed.
+ * This machine's OpenSSH server, like a cluster's login node: started by the current user on a free port of the
+ * loopback interface, with its host key, the user's key and all settings in a temporary folder. Only the current user
+ * can log in, with that key. Nothing of the system's or the user's own SSH files is read or changed.
  *
- * HOME is an empty folder, so that the user's own shell start-up files, which may be slow, are not read. Two things cannot
- * be moved. A session begins in the account's home folder, as the system knows it. And a server that root starts needs the
- * empty folder /run/sshd, whose name is compiled in: it is made if it is missing, as the system's own service does.
+ * HOME is an empty folder, so that the user's own shell start-up files, which may be slow, are not read. Two things
+ * cannot be moved. A session begins in the account's home folder, as the system knows it. And a server that root starts
+ * needs the empty folder /run/sshd, whose name is compiled in: it is made if it is missing, as the system's own service
+ * does.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'

@@ -17,8 +17,8 @@ export async function findProgram(name: string): Promise<string | undefined> {
 export const isTaken = (error: unknown) => error instanceof Error && /address already in use/i.test(error.message)
 
 /**
- * Starts a server again on its port. In the meantime the system may have given the port to an outgoing connection; then the
- * start is repeated for a while.
+ * Starts a server again on its port. In the meantime the system may have given the port to an outgoing connection; then
+ * the start is repeated for a while.
  */
 export async function startAgain<Server>(
   start: () => Promise<Server>,

@@ -1,10 +1,10 @@
 /**
- * A real Slurm of two nodes on this machine: munged, slurmctld and a slurmd for each node, on free ports of the loopback
- * interface, as the current user, with all their files in a temporary folder. The system's own configuration is neither
- * read nor changed.
+ * A real Slurm of two nodes on this machine: munged, slurmctld and a slurmd for each node, on free ports of the
+ * loopback interface, as the current user, with all their files in a temporary folder. The system's own configuration
+ * is neither read nor changed.
  *
- * Where the system allows it, each node is a PID namespace: everything that a job starts, even a process that it detaches,
- * ends with the node. Killing a node's slurmd is then like pulling a machine's plug.
+ * Where the system allows it, each node is a PID namespace: everything that a job starts, even a process that it
+ * detaches, ends with the node. Killing a node's slurmd is then like pulling a machine's plug.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -41,8 +41,8 @@ export interface SlurmOptions {
   /** Cores of each node, as Slurm is told; by default as many as this machine has. */
   cores?: number | undefined
   /**
-   * Gives up a node after a few seconds of silence, and starts its jobs again at once. For tests of that: on a busy machine
-   * healthy nodes would be given up too.
+   * Gives up a node after a few seconds of silence, and starts its jobs again at once. For tests of that: on a busy
+   * machine healthy nodes would be given up too.
    */
   impatient?: boolean | undefined
 }

@@ -1,10 +1,10 @@
 /**
- * The exit-code files that jobs' scripts leave. The command that asks the scheduler also reads these files, so that a poll
- * is one command for any number of tasks.
+ * The exit-code files that jobs' scripts leave. The command that asks the scheduler also reads these files, so that a
+ * poll is one command for any number of tasks.
  *
- * A job that is missing from the queue need not have completed: the list may not have it yet or may have forgotten it, or
- * its node may have died. The exit-code file decides. A file that is missing or empty may still be on its way through a
- * network file system, so only after some time does it count as missing.
+ * A job that is missing from the queue need not have completed: the list may not have it yet or may have forgotten it,
+ * or its node may have died. The exit-code file decides. A file that is missing or empty may still be on its way
+ * through a network file system, so only after some time does it count as missing.
  */
 import { type Command, commandLine, quote } from '../ssh/quote.ts'
 import { hasEnded, type JobStatus, jobFiles, type SubmittedJob } from './job.ts'
@@ -20,7 +20,9 @@ export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], m
   return ['sh', '-c', [commandLine(command), `echo "${mark} $?"`, ...read, 'true'].join('; ')]
 }
 
-/** Splits what that command prints into the scheduler's answer, its exit code, and the exit codes by the files' paths. */
+/**
+ * Splits what that command prints into the scheduler's answer, its exit code, and the exit codes by the files' paths.
+ */
 export function readExitCodes(stdout: string, command: Command, jobs: readonly SubmittedJob[], mark: string) {
   const folders = [...new Set(jobs.map(({ folder }) => folder))]
   const [answer = '', code, ...lists] = splitAt(stdout, mark)
@@ -49,8 +51,8 @@ export interface SettleOptions {
 }
 
 /**
- * Combines the scheduler's answer and the exit-code files: returns one status for each job, and for each task of an array,
- * in their order.
+ * Combines the scheduler's answer and the exit-code files: returns one status for each job, and for each task of an
+ * array, in their order.
  *
  * @param missingSince remembers between polls since when a job has been missing
  */

@@ -1,6 +1,6 @@
 /**
- * HTCondor: a submit description beside the script, condor_q for jobs in the queue, and condor_history for jobs that have
- * left it. Jobs that wait for each other are DAGMan's task, which is itself a job.
+ * HTCondor: a submit description beside the script, condor_q for jobs in the queue, and condor_history for jobs that
+ * have left it. Jobs that wait for each other are DAGMan's task, which is itself a job.
  */
 import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus } from './job.ts'

@@ -25,15 +25,17 @@ export interface Dependency {
 
 export interface JobDescription {
   /**
-   * The name in the scheduler's lists and of the job's files: letters, digits, `_`, `-` and `.`, beginning with a letter.
-   * Two jobs with one name in one folder overwrite each other's files.
+   * The name in the scheduler's lists and of the job's files: letters, digits, `_`, `-` and `.`, beginning with a
+   * letter. Two jobs with one name in one folder overwrite each other's files.
    */
   name: string
   /** The program and its arguments, which arrive as they are; no shell splits them. */
   command: string[]
   resources?: Resources
   environment?: Record<string, string>
-  /** The absolute path of the folder on the cluster in which the command runs. Scripts, outputs and exit codes go there. */
+  /**
+   * The absolute path of the folder on the cluster in which the command runs. Scripts, outputs and exit codes go there.
+   */
   folder: string
   /** Names of files in the folder that the command reads, for a scheduler that copies files to the node. */
   inputs?: string[]
@@ -104,7 +106,8 @@ export const acceptedJobName = 'a letter and up to 62 letters, digits, _, - and 
 const most = { tasks: 100_000, number: 1_000_000_000 }
 
 /**
- * Checks everything that is written into a scheduler's syntax: a line break in a job's name could add lines to the script.
+ * Checks everything that is written into a scheduler's syntax: a line break in a job's name could add lines to the
+ * script.
  *
  * @throws {InvalidJobError}
  */

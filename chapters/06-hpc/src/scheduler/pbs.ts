@@ -57,8 +57,8 @@ export const dependencyList = (job: JobDescription) =>
   job.dependencies?.map(({ on, when }) => `${dependencyWords[when]}:${on}`).join(',')
 
 /**
- * The distance between the task numbers, if it is the same everywhere: `-J` takes only a first, a last and a step. For other
- * numbers the array counts from 0, and the script looks them up.
+ * The distance between the task numbers, if it is the same everywhere: `-J` takes only a first, a last and a step. For
+ * other numbers the array counts from 0, and the script looks them up.
  */
 function step(tasks: readonly number[]): number | undefined {
   const [first = 0, second = first + 1] = tasks

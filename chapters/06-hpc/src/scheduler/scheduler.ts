@@ -1,7 +1,7 @@
 /**
  * What the four schedulers have in common. The dialect of each is one small file in this folder: what to write into a
- * script, which commands to run, and how to read what they print. A dialect runs nothing itself, so that every part of it
- * can be tested on recorded output.
+ * script, which commands to run, and how to read what they print. A dialect runs nothing itself, so that every part of
+ * it can be tested on recorded output.
  */
 import type { SchedulerName } from '@repo/practice-cluster/notation'
 import type { Command } from '../ssh/quote.ts'
@@ -63,7 +63,10 @@ export interface Dialect {
   /** The user's jobs, each array as one, and those that have ended as long as the scheduler remembers them. */
   queue: (user: string) => Question<ListedJob[]>
   nodes: () => Question<NodeStatus[]>
-  /** Starts a shell on a node that the scheduler picks. `terminal` says whether it has a terminal; only Slurm can do without. */
+  /**
+   * Starts a shell on a node that the scheduler picks. `terminal` says whether it has a terminal; only Slurm can do
+   * without.
+   */
   interactive: (options: { walltimeSeconds: number; terminal: boolean }) => Command
 }
 
@@ -92,12 +95,12 @@ const tooMuch =
 
 const meanings: [pattern: RegExp, meaning: string][] = [
   [tooMuch, 'it asks for more than any node has, or than the queue allows: it will never begin; ask for less'],
-  [/DependencyNeverSatisfied/i, 'what it waits for can no longer come true: cancel it'],
+  [/DependencyNeverSatisfied/i, 'its condition can no longer come true: cancel it'],
   [/Dependency|depend .*hold types s$/i, 'it waits for another job'],
   [/JobHeld|hold types|Job is held/i, 'somebody holds it: it begins only after it has been released'],
   [/NodeNotAvail|total nodes available/i, 'the nodes it needs are down or reserved: ask the administrators'],
   [/JobArrayTaskLimit|Too many running subjobs/i, 'its array may not run more tasks at once'],
-  [/Limit|QOS|Assoc/, 'you or your group use all that you may: it begins when your other jobs end'],
+  [/Limit|QOS|Assoc/, 'you or your group have reached a limit: it begins when your other jobs end'],
   [/Priority/, 'others are before it; a shorter walltime may let it slip into a gap'],
   [/Resources|Insufficient amount|are able to run your job/i, 'what it needs is in use: it begins when other jobs end'],
   [/state Q|reason None/i, 'the scheduler has not looked at it yet, or does not say more'],

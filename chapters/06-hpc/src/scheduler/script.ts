@@ -15,8 +15,8 @@ export interface ScriptOptions {
 
 /**
  * Returns a script that runs the job's command in its folder. While the command runs, the script writes its output to
- * `<name>.out` and `<name>.err` (in an array `<name>.<task>.out`) and passes SIGTERM on to it. At the end the script leaves
- * the exit code in `<name>.exit`.
+ * `<name>.out` and `<name>.err` (in an array `<name>.<task>.out`) and passes SIGTERM on to it. At the end the script
+ * leaves the exit code in `<name>.exit`.
  */
 export function jobScript(job: JobDescription, { header, taskId, staysThere, warnsItself }: ScriptOptions): string {
   const { name, command, folder, array, environment = {}, resources = {}, warnSeconds } = job
@@ -32,7 +32,7 @@ export function jobScript(job: JobDescription, { header, taskId, staysThere, war
   if (warning) {
     const seconds = Math.max(1, walltimeSeconds - warnSeconds)
     lines.push(
-      '# The timer ends by itself: if it had to be killed, it could miss the signal while it starts, and stay for hours.',
+      '# The timer ends by itself: killing it could fail while it starts, and it would stay for hours.',
       '# It reads the clock, because sleeps add up to more; the first second lets the command begin to listen.',
       `( end=$(($(date +%s) + ${seconds})); sleep 1`,
       `  while kill -0 "$command" 2>/dev/null && [ "$(date +%s)" -lt "$end" ]; do sleep 1; done`,

@@ -1,6 +1,6 @@
 /**
- * Slurm: sbatch, squeue, and sacct where accounting is on. Where it is off, squeue still lists a job for some minutes after
- * its end (MinJobAge); after that only the exit-code file knows how it ended.
+ * Slurm: sbatch, squeue, and sacct where accounting is on. Where it is off, squeue still lists a job for some minutes
+ * after its end (MinJobAge); after that only the exit-code file knows how it ended.
  */
 import { clockTime, readTaskRanges, taskRanges } from '@repo/practice-cluster/notation'
 import { type Command, commandLine } from '../ssh/quote.ts'
@@ -87,7 +87,10 @@ const pollByQueue: Dialect['poll'] = (jobs) => ({
   nothing: ({ stderr }) => /Invalid job id specified/.test(stderr),
 })
 
-/** Asks both by one command: accounting may lag behind the queue, and the queue forgets jobs some minutes after their end. */
+/**
+ * Asks both by one command: accounting may lag behind the queue, and the queue forgets jobs some minutes after their
+ * end.
+ */
 const pollByAccounting: Dialect['poll'] = (jobs) => {
   // -X: jobs without their steps.
   const sacct: Command = [

@@ -1,6 +1,6 @@
 /**
- * Torque, the other branch of the old PBS. Slurm has an imitation of its commands (slurm-wlm-torque) for people with old
- * scripts. The imitation knows fewer options, does not tell the tasks of an array apart, and has no exit codes.
+ * Torque, the other branch of the old PBS. Slurm has an imitation of its commands (slurm-wlm-torque) for people with
+ * old scripts. The imitation knows fewer options, does not tell the tasks of an array apart, and has no exit codes.
  */
 import { createHash } from 'node:crypto'
 import { clockTime, taskRanges } from '@repo/practice-cluster/notation'

@@ -1,6 +1,6 @@
 /**
- * Where a host is and how to log in there. OpenSSH itself reads its configuration: `ssh -G` prints what applies to a host,
- * from the user's files and the system's, with Include, Match and everything else that ssh_config(5) describes.
+ * Where a host is and how to log in there. OpenSSH itself reads its configuration: `ssh -G` prints what applies to a
+ * host, from the user's files and the system's, with Include, Match and everything else that ssh_config(5) describes.
  */
 import { execFile } from 'node:child_process'
 import { hostname, userInfo } from 'node:os'
@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-/** How to get the programs that are asked, for messages. */
+/** The command that installs ssh and ssh-keygen, for messages. */
 export const installClient = 'sudo apt-get install openssh-client'
 
 /** A host as people type it. */
@@ -19,7 +19,10 @@ export interface Target {
   port?: number
 }
 
-/** Reads `[user@]host[:port]`. The host is a name, an address, or an IPv6 address in brackets. Undefined for other forms. */
+/**
+ * Reads `[user@]host[:port]`. The host is a name, an address, or an IPv6 address in brackets. Undefined for other
+ * forms.
+ */
 export function parseTarget(text: string): Target | undefined {
   const form = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(?:\[([\da-f:.%]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i
   const [matched, user, address, name, port] = form.exec(text) ?? []
@@ -60,10 +63,11 @@ export interface ResolveOptions {
 }
 
 /**
- * Asks OpenSSH how to reach a host. This is what ssh does before it connects: a `Match exec` in the configuration runs its
- * command. Without the program ssh, a host gets the settings of an empty configuration, and `unread` says so.
+ * Asks OpenSSH how to reach a host. This is what ssh does before it connects: a `Match exec` in the configuration runs
+ * its command. Without the program ssh, a host gets the settings of an empty configuration, and `unread` says so.
  *
- * @throws an Error with OpenSSH's words for a configuration that it refuses; for a ProxyCommand, because any other way to
+ * @throws an Error with OpenSSH's words for a configuration that it refuses; for a ProxyCommand, because any other way
+ *   to
  * the host would not be the one that was wanted; or where `configFile` is given and ssh is missing
  */
 export async function resolveHost(target: Target, options: ResolveOptions = {}): Promise<HostSettings> {

@@ -1,13 +1,13 @@
 /**
- * A connection to a cluster's login node: many commands, and files, over one SSH connection, which is made again when it is
- * lost.
+ * A connection to a cluster's login node: many commands, and files, over one SSH connection, which is made again when
+ * it is lost.
  *
  * What a lost connection means for a command: until the host has been sent the command, nothing has happened, and the
- * command goes over the next connection. After that, and before its exit code has come back, nobody at this end can know
- * whether it ran. A command that only asks (`repeatable: true`) is run again. Any other is reported as unknown, with a
- * ConnectionLostError. The caller makes it safe by having the command leave a trace: a job is submitted with its run's own
- * name and folder, and what the queue and the folder show decides whether to submit it again. Jobs themselves belong to
- * the scheduler and do not notice.
+ * command goes over the next connection. After that, and before its exit code has come back, nobody at this end can
+ * know whether it ran. A command that only asks (`repeatable: true`) is run again. Any other is reported as unknown,
+ * with a ConnectionLostError. The caller makes it safe by having the command leave a trace: a job is submitted with its
+ * run's own name and folder, and what the queue and the folder show decides whether to submit it again. Jobs themselves
+ * belong to the scheduler and do not notice.
  */
 import { once } from 'node:events'
 import { constants } from 'node:os'
@@ -25,7 +25,7 @@ import { Sftp } from './sftp.ts'
 export interface ConnectOptions extends Credentials {
   /** A name, an address, or a Host of the SSH configuration. */
   host: string
-  /** This and what follows goes before the SSH configuration. */
+  // The options below override the SSH configuration.
   port?: number
   user?: string
   /** The only private keys to offer, before the agent's. */
@@ -36,9 +36,14 @@ export interface ConnectOptions extends Credentials {
   knownHostsFile?: string | false
   /** Instead of `~/.ssh/config` and the system's; false for none. */
   configFile?: string | false
-  /** Sessions (commands, shells, SFTP) open at a time: 10, like sshd's MaxSessions. A lower limit is found out. */
+  /**
+   * Sessions (commands, shells, SFTP) open at a time: 10, like sshd's MaxSessions. If the host allows fewer, the
+   * connection finds out.
+   */
   maxSessions?: number
-  /** Time without traffic after which the host is asked for a sign of life; three unanswered, and it counts as lost; 10 s. */
+  /**
+   * Silence after which the host is asked for a sign of life; after three without an answer it counts as lost; 10 s.
+   */
   keepAliveMs?: number
   /** For connecting, with all jump hosts; 20 s. */
   connectTimeoutMs?: number
@@ -53,7 +58,7 @@ export interface ConnectOptions extends Credentials {
 export interface RunOptions extends Surroundings {
   /** Standard input; empty by default. */
   input?: string | Uint8Array
-  /** Says that the command may run twice: after a lost connection it is run again. */
+  /** Whether the command may run twice: then it is run again after a lost connection. */
   repeatable?: boolean
   /** Ends the waiting at once, and the command by SIGTERM where the host allows that: OpenSSH does, except to root. */
   signal?: AbortSignal | undefined
@@ -131,7 +136,9 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     return opened
   }
 
-  /** Connects again, less and less often, for as long as that may help: a host that refuses the key will do so again. */
+  /**
+   * Connects again, less and less often, for as long as that may help: a host that refuses the key will do so again.
+   */
   async function reopen(): Promise<Open> {
     const until = performance.now() + reconnectMs
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(2 * waitMs, longestRetryMs)) {
@@ -215,8 +222,8 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
 }
 
 /**
- * Runs a command and ends it when standard input ends. Closing a session ends nothing by itself, OpenSSH refuses signals
- * to root, and a killed client sends none. The input always ends.
+ * Runs a command and ends it when standard input ends. Closing a session ends nothing by itself, OpenSSH refuses
+ * signals to root, and a killed client sends none. The input always ends.
  */
 const leash =
   'exec 3<&0; "$@" </dev/null 3<&- & child=$!; { cat <&3; kill 0; } >/dev/null 2>&1 & ' +
@@ -331,7 +338,8 @@ class Open {
     signal?.addEventListener('abort', end, { once: true })
     if (signal?.aborted) end()
     const closed = once(channel, 'close').finally(() => signal?.removeEventListener('abort', end))
-    // `pipeline` and `for await` destroy their streams. A channel that is destroyed does not end, so they get another stream.
+    // `pipeline` and `for await` destroy their streams. A channel that is destroyed does not end, so they get another
+    // stream.
     const stdout = channel.pipe(new PassThrough())
     stdout.once('close', () => channel.resume())
     return {

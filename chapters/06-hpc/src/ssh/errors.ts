@@ -15,8 +15,8 @@ export class ConnectError extends Error {
 export class ConnectionLostError extends Error {
   override name = 'ConnectionLostError'
   /**
-   * `not started`: the host never got the command. `unknown`: the command may have run, may still be running, or may never
-   * run. The caller has to look for its effects before repeating it.
+   * `not started`: the host never got the command. `unknown`: the command may have run, may still be running, or may
+   * never run. The caller has to look for its effects before repeating it.
    */
   readonly outcome: 'not started' | 'unknown'
   constructor(host: string, what: string, outcome: ConnectionLostError['outcome'], cause?: unknown) {

@@ -32,7 +32,7 @@ export interface RemoteFiles extends Transfers {
 
 export function remoteFiles(host: string, run: Run, overSftp: OverSftp): RemoteFiles {
   const limit = pLimit(mostOpenFiles)
-  /** For one file of many. */
+  /** Limits the number of files that are open at a time. */
   const bounded: OverSftp = (use, signal) => limit(() => overSftp(use, signal))
   return {
     readFile: (path, { signal } = {}) => bounded((sftp) => readWhole(sftp, fromHome(path)), signal),

@@ -1,6 +1,6 @@
 /**
- * Which key a host has. A host is the one it claims to be only if it proves that it holds the key that a known_hosts file
- * has for it; otherwise somebody may sit in between and see all that follows.
+ * Which key a host has. A host is the one it claims to be only if it proves that it holds the key that a known_hosts
+ * file has for it; otherwise somebody may sit in between and see all that follows.
  *
  * `ssh-keygen -F` searches the files: it knows their patterns, hashed names and markers.
  */
@@ -69,7 +69,7 @@ export class KnownHosts {
   check(key: Buffer): Verdict {
     if (this.#why !== undefined) return { verdict: 'not searched', why: this.#why }
     const verdict = judge(this.#lines, key)
-    // Like OpenSSH: a host at another port than 22 is also known by a line without the port. Another key there is no change.
+    // As in OpenSSH, a line without a port also makes a host at another port known. A different key there says nothing.
     const byName = judge(this.#withoutPort, key)
     return verdict.verdict === 'unknown' && byName.verdict !== 'changed' ? byName : verdict
   }
@@ -85,7 +85,7 @@ async function searchFile(file: string, name: string): Promise<Line[]> {
   if (text === '') return []
   const { stdout } = await promisify(execFile)('ssh-keygen', ['-F', name, '-f', file], { timeout: 20_000 }).catch(
     (error) => {
-      // The exit code for a name that is not there.
+      // The exit code for a name that the file does not have.
       if (error.code === 1) return { stdout: '' }
       if (error.code === 'ENOENT') throw new MissingProgramError(`the program ssh-keygen is missing: ${installClient}`)
       throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)

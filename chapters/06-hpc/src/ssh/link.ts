@@ -10,7 +10,9 @@ import { addKnownHost, fingerprint, KnownHosts, knownHostsLine, typeOf } from '.
 export interface Credentials {
   /** The passphrase of encrypted keys, or a function that is called once for each. It is never kept or printed. */
   passphrase?: string | ((identityFile: string) => string | undefined | Promise<string | undefined>)
-  /** The fingerprint (`SHA256:…`) of a new host's key. A host that shows this key is trusted, and added to known_hosts. */
+  /**
+   * The fingerprint (`SHA256:…`) of a new host's key. A host that shows this key is trusted, and added to known_hosts.
+   */
   acceptNewHost?: string
 }
 
@@ -37,7 +39,7 @@ export interface Link {
 const closeTimeoutMs = 2_000
 /** Unanswered keep-alives in a row after which the host counts as gone. */
 const unansweredKeepAlives = 3
-/** Jump hosts, one behind the other, after which a configuration counts as endless. */
+/** A configuration with more jump hosts in a row counts as endless. */
 const mostJumps = 16
 
 /** A host for messages: `user@host`, with the port where it is given and not 22. */
@@ -47,7 +49,7 @@ export function nameOf({ user, host, port = 22 }: Target): string {
 }
 
 /**
- * Resolves a host by OpenSSH's configuration.
+ * Returns how to reach a host, by OpenSSH's configuration and the options.
  *
  * @throws an Error with OpenSSH's words when it refuses the configuration
  */
@@ -150,7 +152,7 @@ async function openDirect(
   const late = () => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`))
   const timer = setTimeout(late, remainingMs(deadline))
   try {
-    // Nagle's algorithm would hold back small requests whose answers somebody waits for.
+    // Requests are small and wait for their answers, so Nagle's algorithm would delay them.
     const dialed = through ? forward(through, host, port) : dial({ host, port, noDelay: true })
     const sock = await Promise.race([dialed, ready.promise.then(() => dialed)])
     client.once('ready', ready.resolve).connect({
@@ -320,7 +322,10 @@ class Keys {
   }
 }
 
-/** The public keys in or beside these files. They name keys of the agent even where a private file is encrypted or missing. */
+/**
+ * The public keys in or beside these files. They name keys of the agent even where a private file is encrypted or
+ * missing.
+ */
 async function publicKeys(identityFiles: readonly string[]): Promise<Buffer[]> {
   const read = (file: string) => readFile(file.endsWith('.pub') ? file : `${file}.pub`, 'utf8').catch(() => '')
   const texts = await Promise.all(identityFiles.map(read))

@@ -1,6 +1,6 @@
 /**
- * Commands for a remote shell. SSH carries one text, and the account's login shell at the other end splits it into words:
- * sh, bash or zsh, often tcsh, sometimes fish. What is written here means the same to all of them.
+ * Commands for a remote shell. SSH carries one text, and the account's login shell at the other end splits it into
+ * words: sh, bash or zsh, often tcsh, sometimes fish. What is written here means the same to all of them.
  */
 
 /** A program and its arguments, not yet quoted for any shell. */

@@ -22,8 +22,9 @@ export class Sessions {
   }
 
   /**
-   * Opens a session once there is room for it. The server's limit is found by trial: sshd's MaxSessions is 10, some sites
-   * set it lower, and nothing tells a client. So a refusal lowers the bound to the number of sessions open at that time.
+   * Opens a session once there is room for it. The server's limit is found by trial: sshd's MaxSessions is 10, some
+   * sites set it lower, and nothing tells a client. So a refusal lowers the bound to the number of sessions open at
+   * that time.
    *
    * @returns what `open` returned, and a function that gives the place back, to be called when the session is closed
    * @throws what `open` throws

@@ -82,7 +82,7 @@ export class Sftp {
       close().catch(() => {})
       throw error
     }
-    // Nobody has to wait until a file that was read is closed. Writing may still fail at the closing.
+    // Nothing waits for the closing of a file that was read. Closing a written file may still report an error.
     if (flags === 'r') close().catch(() => {})
     else await close()
     return result

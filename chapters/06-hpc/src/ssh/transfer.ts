@@ -1,8 +1,8 @@
 /**
- * Copies folders between this machine and a host, which ssh2 cannot do in a way that survives interruptions. One command
- * prints the checksums at the other end, so that only files that differ travel. They travel together over one SFTP
- * session. A file gets its name only when all of it has arrived with the right checksum, so an interrupted transfer is
- * simply begun again, even after the end of this process.
+ * Copies folders between this machine and a host, which ssh2 cannot do in a way that survives interruptions. One
+ * command prints the checksums at the other end, so that only files that differ travel. They travel together over one
+ * SFTP session. A file gets its name only when all of it has arrived with the right checksum, so an interrupted
+ * transfer is simply begun again, even after the end of this process.
  */
 import { createHash, hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -29,8 +29,8 @@ export interface TransferProgress {
 }
 
 /**
- * What was copied. A file with the same SHA-256 at both ends is not copied again; a file that was begun goes on where it
- * stopped.
+ * What was copied. A file with the same SHA-256 at both ends is not copied again; a file that was begun goes on where
+ * it stopped.
  */
 export interface Transfer {
   /** Files copied, and their bytes that travelled. */
@@ -71,7 +71,7 @@ interface Item {
 export const mostOpenFiles = 128
 /** Below this size, asking how much of a file has arrived costs more than sending it. */
 const worthResumingBytes = 8 * chunkBytes
-/** What is not whole yet, here or there, from this transfer or from somebody else's. */
+/** Whether a name is that of a file which is not whole yet, of this transfer or of another. */
 const isUnfinished = (name: string) => /(^|\/)\.[^/]+\.[\da-f-]{16,36}\.part$/.test(name)
 
 export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers {
@@ -120,7 +120,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       )
       return wanted.filter((item) => !isWhole(item))
     }
-    // What an interrupted transfer left may not be the beginning of this file. Sent as a whole it must be right.
+    // A part that an interrupted transfer left may be of another version of the file. Sent as a whole it must be right.
     const wrong = await sendAll(differing)
     for (const { name } of await sendAll(wrong)) {
       throw new Error(`${host}: ${posix.join(folder, name)} arrived with another checksum twice`)

@@ -39,7 +39,9 @@ export async function ssh(
   await Promise.all(Array.from({ length: count }, () => limit(run)))
 }
 
-/** ssh's own way to many commands over one connection: one process holds the connection, others reach it by a socket. */
+/**
+ * ssh's own way to many commands over one connection: one process holds the connection, others reach it by a socket.
+ */
 export async function controlMaster(to: To, socket: string): Promise<Child & { through: string[] }> {
   const child = await startServer({
     command: 'ssh',

@@ -1,8 +1,8 @@
 /**
- * Ranks in a ring: N processes of one program, each with a TCP connection to the next. That is enough for a reduction. The
- * vector is cut into N chunks. Every rank adds its part to the chunk that passes by, and after N - 1 steps each rank holds
- * one finished chunk, which then goes round once more. Every rank sends 2 (N - 1) / N of the vector, for any number of ranks
- * (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
+ * Ranks in a ring: N processes of one program, each with a TCP connection to the next. That is enough for a reduction.
+ * The vector is cut into N chunks. Every rank adds its part to the chunk that passes by, and after N - 1 steps each
+ * rank holds one finished chunk, which then goes round once more. Every rank sends 2 (N - 1) / N of the vector, for any
+ * number of ranks (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
  *
  * The ranks find each other through the job's folder, which all nodes share: each writes its address into a file.
  *
@@ -40,7 +40,9 @@ export function placeIn(environment: NodeJS.ProcessEnv): Place {
 interface Address {
   host: string
   port: number
-  /** A secret that a connection has to begin with: any user can reach the port, but only this user can read the file. */
+  /**
+   * A secret that a connection has to begin with: any user can reach the port, but only this user can read the file.
+   */
   token: string
   node: string
 }
@@ -124,7 +126,9 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
   }
 }
 
-/** Returns the first connection that begins with the token. Closes wrong ones; the caller closes the rest of `sockets`. */
+/**
+ * Returns the first connection that begins with the token. Closes wrong ones; the caller closes the rest of `sockets`.
+ */
 function admit(server: Server, token: string, sockets: Set<Socket>): Promise<Socket> {
   return new Promise((resolve) => {
     server.on('connection', (socket) => {
@@ -154,8 +158,8 @@ async function readAddress(file: string, rank: number, deadline: number): Promis
 }
 
 /**
- * Incoming bytes of a connection. The system reads them straight into the array that is being filled, without a copy. Only
- * bytes that arrive before they are asked for are kept, and copied later.
+ * Incoming bytes of a connection. The system reads them straight into the array that is being filled, without a copy.
+ * Only bytes that arrive before they are asked for are kept, and copied later.
  */
 class Incoming implements OnReadOpts {
   readonly #early = Buffer.allocUnsafeSlow(65_536)

@@ -1,19 +1,26 @@
 /**
- * The nodes' half of the `array` example: a study that is cut into tasks. Each task computes one part of it as bytes. The
+ * What the `array` example works on: a study that is cut into tasks. Each task computes one part of it as bytes. The
  * parts, one after the other, are the whole result, which is also what a single task computes.
  *
- * This module is bundled for the nodes, so it imports only what they need.
+ * The client prepares a study and draws its result, and the nodes compute its parts. The bundle for the nodes leaves
+ * out what only the client uses.
  */
+import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
-import type { ShingleSets } from '@repo/common/workloads/shingles'
-import { compareRows, comparisonOf, tableFor } from '@repo/common/workloads/similarity'
+import { type ShingleSets, shingleSets } from '@repo/common/workloads/shingles'
+import { compareRows, comparisonOf, mostSimilar, symmetric, tableFor } from '@repo/common/workloads/similarity'
+import { encode } from 'fast-png'
 
 /** The kinds of studies, as `--job` names them. */
 export const studyNames = ['similarity', 'mandelbrot'] as const
 
 export type Study =
-  /** All pairs of some texts. The result is their scores as Float64: of text 0 with 1, 2, 3, …, then of text 1 with 2, …. */
+  /**
+   * All pairs of some texts. The result is their scores as Float64: of text 0 with 1, 2, 3, …, then of text 1 with 2,
+   * ….
+   */
   | { job: 'similarity'; sets: ShingleSets }
   /** A picture. The result is its pixels, three bytes each, row by row. */
   | { job: 'mandelbrot'; view: View }
@@ -114,5 +121,47 @@ export async function readStudy(read: (name: string) => Promise<Uint8Array>): Pr
   return {
     job: 'similarity',
     sets: { sizes: take(texts), offsets: take(texts + 1), shared: take(shared), vocabulary },
+  }
+}
+
+/** Words in a row, as in chapter 3. */
+const shingleSize = 3
+const wholeSet: View = { width: 1200, height: 800, iterations: 2000, centerX: -0.75, centerY: 0, zoom: 1.15 }
+
+/** Prepares a study: the shingles of all texts, or the section of the plane to draw. */
+export function prepareStudy(job: Study['job']): Study {
+  if (job === 'mandelbrot') return { job, view: wholeSet }
+  const texts = readDocuments().map(({ text }) => text)
+  return { job, sets: shingleSets(texts, shingleSize) }
+}
+
+export interface Drawn {
+  /** For the example's JSON document. */
+  result: Record<string, unknown>
+  /** The file name and the content of the picture. */
+  name: string
+  content: string | Uint8Array
+}
+
+/** Draws the result of a whole study, and describes it in a few figures. */
+export function drawStudy(study: Study, whole: Uint8Array): Drawn {
+  const sha256 = createHash('sha256').update(whole).digest('hex')
+  if (study.job === 'mandelbrot') {
+    const { width, height } = study.view
+    const content = encode({ width, height, channels: 3, data: whole })
+    return { result: { width, height, sha256 }, name: 'array-mandelbrot.png', content }
+  }
+  const documents = readDocuments()
+  const scores = scoresOf(whole, documents.length)
+  const top = mostSimilar(scores, 5)
+  const subtitle = `shingles of ${shingleSize} words that two addresses have in common; by an array of jobs`
+  return {
+    result: {
+      pairs: (documents.length * (documents.length - 1)) / 2,
+      top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
+      sha256,
+    },
+    name: 'array-similarity.svg',
+    content: drawPairs(documents, symmetric(scores), top.at(-1)?.score || 1, subtitle),
   }
 }

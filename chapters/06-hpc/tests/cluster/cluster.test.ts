@@ -1,7 +1,7 @@
 /** Every dialect on the practice cluster: jobs run and end as they should, and faults are switched on. */
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import type { PracticeCluster } from '@repo/practice-cluster/cluster'
 import { schedulerNames } from '@repo/practice-cluster/notation'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -5,9 +5,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { until } from '@repo/common/async/until'
 import { startProgram } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { runExample, runProgram, until } from '@repo/common/testing/testing'
+import { runExample, runProgram } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
@@ -51,8 +52,8 @@ describeReal('on a real cluster', need, () => {
     return stdout
   }
   /**
-   * Does something to each running job with this name that was submitted by this scheduler's commands, once and until it
-   * says that it has, while the work goes on.
+   * Does something to each running job with this name that was submitted by this scheduler's commands, once and until
+   * it says that it has, while the work goes on.
    */
   async function toEach<T>(
     { name, scheduler }: { name: string; scheduler: string },

@@ -1,11 +1,14 @@
-/** What goes wrong on a real Slurm behind a real OpenSSH: its nodes, its login node, other people, and our own client. */
+/**
+ * What goes wrong on a real Slurm behind a real OpenSSH: its nodes, its login node, other people, and our own client.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { runProgram, until } from '@repo/common/testing/testing'
+import { runProgram } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

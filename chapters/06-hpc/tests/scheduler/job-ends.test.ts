@@ -1,12 +1,15 @@
-/** How a job ends: what its script does around the command, run by a real shell, and what its exit-code file decides. */
+/**
+ * How a job ends: what its script does around the command, run by a real shell, and what its exit-code file decides.
+ */
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { access, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { processesWith, until } from '@repo/common/testing/testing'
+import { processesWith } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readExitCodes, settle, withExitCodes } from '../../src/scheduler/exit-codes.ts'

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
-import { until } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { describe, expect, it } from 'vitest'

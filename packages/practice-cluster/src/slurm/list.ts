@@ -1,4 +1,6 @@
-/** Slurm's commands for the practice queue, other than submitting, with the options and formats that people use most. */
+/**
+ * Slurm's commands for the practice queue, other than submitting, with the options and formats that people use most.
+ */
 import {
   type Answer,
   accounted,
@@ -96,7 +98,6 @@ function squeue(call: Call): Answer {
     format: 'o',
     user: 'u',
     me: '!',
-    start: '!',
   })
   const jobs = options.text('jobs')
   const all = (options.text('states') ?? '').toLowerCase() === 'all'
@@ -106,72 +107,84 @@ function squeue(call: Call): Answer {
   }
   const tasks = found.flatMap((list) => list ?? []).filter((task) => (all ? remembered(task) : task.state !== 'ended'))
   const rows = options.has('array') ? tasks.map((task) => ({ task, id: idOf(task) })) : together(tasks)
+  const cells = rows.map(({ task, id }) => {
+    const [code, signal] = exitOf(task)
+    const { job, nodes } = task
+    return {
+      JOBID: id,
+      PARTITION: job.queue,
+      NAME: job.name,
+      USER: call.user,
+      ST: shortStates[stateOf(task)] ?? '?',
+      TIME: shortClock(ran(task)),
+      NODES: String(job.demand.nodes),
+      'NODELIST(REASON)': place(task),
+      STATE: stateOf(task),
+      REASON: reasonOf(task),
+      NODELIST: hostList(nodes),
+      ARRAY_JOB_ID: String(job.id),
+      WORK_DIR: job.folder,
+      EXIT_CODE: String(code * 256 + signal),
+    }
+  })
+  const head = !options.has('noheader')
   const long = options.text('Format')
-  const format = options.text('format')
-  if (long !== undefined) {
-    const fields = long.split(',').map((field) => {
-      const [name = '', width = '20'] = field.split(':')
-      return { name: name.toLowerCase(), width: Number(width) }
-    })
-    const cell = (name: string, task: Task, id: string) => {
-      const [code, signal] = exitOf(task)
-      const values: Record<string, string> = {
-        jobarrayid: id,
-        state: stateOf(task),
-        exit_code: String(code * 256 + signal),
-        name: task.job.name,
-        nodelist: hostList(task.nodes),
-        reason: reasonOf(task),
-        username: call.user,
-        timeused: shortClock(ran(task)),
-      }
-      const value = values[name]
-      if (value === undefined) throw new CommandError(`squeue: error: Invalid job format specification: ${name}`)
-      return value
-    }
-    const line = (cells: string[]) =>
-      `${fields.map(({ width }, at) => (cells[at] ?? '').slice(0, width).padEnd(width)).join('')}\n`
-    const head = options.has('noheader') ? '' : line(fields.map(({ name }) => name.toUpperCase()))
-    return { stdout: head + rows.map(({ task, id }) => line(fields.map(({ name }) => cell(name, task, id)))).join('') }
+  if (long === undefined) {
+    const format = options.text('format') ?? '%.18i %.9P %.8j %.8u %.2t %.10M %.6D %R'
+    return { stdout: byLetters(format, queueLetters, cells, head) }
   }
-  if (format !== undefined) {
-    const values = (task: Task, id: string): Record<string, string> => ({
-      i: id,
-      A: String(task.job.id),
-      j: task.job.name,
-      T: stateOf(task),
-      t: shortStates[stateOf(task)] ?? '?',
-      r: reasonOf(task),
-      R: place(task),
-      N: hostList(task.nodes),
-      D: String(task.job.demand.nodes),
-      u: call.user,
-      F: String(task.job.id),
-      Z: task.job.folder,
-      P: task.job.queue,
-      M: shortClock(ran(task)),
-      E: '(null)',
-      S: 'N/A',
-      K: String(task.index ?? 'N/A'),
+  const fields = long.split(',').map((field) => {
+    const [name = '', width = '20'] = field.split(':')
+    const heading = queueFields[name.toLowerCase()]
+    if (!heading) throw new CommandError(`squeue: error: Invalid job format specification: ${name}`)
+    return { heading, width: Number(width) }
+  })
+  const line = (row: Cells) =>
+    `${fields.map(({ heading, width }) => (row[heading] ?? '').slice(0, width).padEnd(width)).join('')}\n`
+  return { stdout: [...(head ? [headings(fields.map(({ heading }) => heading))] : []), ...cells].map(line).join('') }
+}
+
+/** The letters of squeue's `-o`, and the names of its `-O`, with the headings of their columns. */
+const queueLetters: Record<string, string> = {
+  i: 'JOBID',
+  P: 'PARTITION',
+  j: 'NAME',
+  u: 'USER',
+  t: 'ST',
+  M: 'TIME',
+  D: 'NODES',
+  R: 'NODELIST(REASON)',
+  T: 'STATE',
+  r: 'REASON',
+  N: 'NODELIST',
+  F: 'ARRAY_JOB_ID',
+  Z: 'WORK_DIR',
+}
+const queueFields: Record<string, string> = {
+  jobarrayid: 'JOBID',
+  state: 'STATE',
+  exit_code: 'EXIT_CODE',
+  name: 'NAME',
+  nodelist: 'NODELIST',
+  reason: 'REASON',
+  username: 'USER',
+  timeused: 'TIME',
+}
+
+/** The cells of one row, by the headings of their columns. */
+type Cells = Record<string, string>
+const headings = (names: string[]): Cells => Object.fromEntries(names.map((name) => [name, name]))
+
+/**
+ * Writes rows in a format such as `%.18i %9P`: a letter for each column, with its width; a dot aligns it to the right.
+ */
+function byLetters(format: string, letters: Record<string, string>, rows: Cells[], head: boolean): string {
+  const line = (row: Cells) =>
+    format.replaceAll(/%(\.?)(\d*)([A-Za-z])/g, (_, right: string, width: string, letter: string) => {
+      const cell = (row[letters[letter] ?? ''] ?? '').slice(0, width === '' ? undefined : Number(width))
+      return right === '' ? cell.padEnd(Number(width)) : cell.padStart(Number(width))
     })
-    const write = ({ task, id }: { task: Task; id: string }) => {
-      const known = values(task, id)
-      return `${format.replaceAll(/%\.?(\d*)([A-Za-z])/g, (_, width: string, letter: string) => (known[letter] ?? '').padEnd(Number(width)))}\n`
-    }
-    return { stdout: rows.map(write).join('') }
-  }
-  const head = ['JOBID', 'PARTITION', 'NAME', 'USER', 'ST', 'TIME', 'NODES', 'NODELIST(REASON)']
-  const body = rows.map(({ task, id }) => [
-    id,
-    task.job.queue,
-    task.job.name,
-    call.user,
-    shortStates[stateOf(task)] ?? '?',
-    shortClock(ran(task)),
-    task.job.demand.nodes,
-    place(task),
-  ])
-  return { stdout: columns([-18, -9, -8, -8, -2, -10, -6, 60], options.has('noheader') ? body : [head, ...body]) }
+  return [...(head ? [headings(Object.values(letters))] : []), ...rows].map((row) => `${line(row)}\n`).join('')
 }
 
 const place = (task: Task) => (task.state === 'running' ? hostList(task.nodes) : `(${reasonOf(task)})`)
@@ -267,24 +280,9 @@ function scontrol(call: Call): Answer {
   }
   if (verb === 'hold') call.queue.hold(known(what))
   else if (verb === 'release') call.queue.release(known(what))
-  else if (verb === 'requeue') call.queue.requeue(known(what))
-  else if (verb === 'ping') return { stdout: 'Slurmctld(primary) at practice is UP\n' }
   else if (verb === 'show' && /^jobs?$/.test(what)) {
-    return {
-      stdout: known(names[0] ?? '')
-        .map((task) => describe(task, call))
-        .join('\n'),
-    }
-  } else if (verb === 'show' && /^nodes?$/.test(what)) {
-    const nodes = call.queue.nodes.filter(({ name }) => names.length === 0 || names.includes(name))
-    return {
-      stdout: nodes
-        .map(
-          ({ name, cores, memoryMb, up }) =>
-            `NodeName=${name} CPUTot=${cores} RealMemory=${memoryMb}\n   State=${up ? 'IDLE' : 'DOWN'} Partitions=practice\n`,
-        )
-        .join('\n'),
-    }
+    const described = known(names[0] ?? '').map((task) => describe(task, call))
+    return { stdout: described.join('\n') }
   } else throw new CommandError(`invalid keyword: ${call.args.join(' ')}`)
   return {}
 }
@@ -310,49 +308,45 @@ function describe(task: Task, { user }: Call): string {
 }
 
 function sinfo({ queue, args }: Call): Answer {
-  const options = readOptions('sinfo', args, { noheader: 'h!', Node: 'N!', format: 'o', nodes: 'n', long: 'l!' })
+  const options = readOptions('sinfo', args, { noheader: 'h!', Node: 'N!', format: 'o', nodes: 'n' })
   const only = options.text('nodes')?.split(',')
   const nodes = queue.nodes
     .filter(({ name }) => !only || only.includes(name))
     .map((node) => {
       const used = coresInUse(node)
+      const idle = node.up ? node.cores - used : 0
       return {
-        ...node,
-        used,
-        state: !node.up ? 'down' : used === 0 ? 'idle' : used < node.cores ? 'mixed' : 'allocated',
+        NODELIST: node.name,
+        NODES: '1',
+        PARTITION: 'practice*',
+        STATE: !node.up ? 'down' : used === 0 ? 'idle' : used < node.cores ? 'mixed' : 'allocated',
+        AVAIL: 'up',
+        TIMELIMIT: 'infinite',
+        'CPUS(A/I/O/T)': `${used}/${idle}/${node.cores - used - idle}/${node.cores}`,
+        MEMORY: String(node.memoryMb),
+        REASON: node.up ? 'none' : 'Not responding',
       }
     })
-  const format = options.text('format')
-  if (format !== undefined) {
-    const lines = nodes.map(({ name, state, cores, used, memoryMb, up }) => {
-      const idle = up ? cores - used : 0
-      const values: Record<string, string> = {
-        N: name,
-        T: state,
-        t: state.slice(0, 5),
-        C: `${used}/${idle}/${cores - used - idle}/${cores}`,
-        c: String(cores),
-        m: String(memoryMb),
-        E: up ? 'none' : 'Not responding',
-        P: 'practice*',
-      }
-      return `${format.replaceAll(/%\.?(\d*)([A-Za-z])/g, (_, width: string, letter: string) => (values[letter] ?? '').padEnd(Number(width)))}\n`
-    })
-    return { stdout: lines.join('') }
-  }
+  // Without -N, the nodes of one state are in one row.
   const rows = options.has('Node')
-    ? nodes.map(({ name, state }) => [name, 1, 'practice*', state])
-    : [...Map.groupBy(nodes, ({ state }) => state)].map(([state, list]) => [
-        'practice*',
-        'up',
-        'infinite',
-        list.length,
-        state,
-        hostList(list.map(({ name }) => name)),
-      ])
-  const head = options.has('Node')
-    ? ['NODELIST', 'NODES', 'PARTITION', 'STATE']
-    : ['PARTITION', 'AVAIL', 'TIMELIMIT', 'NODES', 'STATE', 'NODELIST']
-  const widths = options.has('Node') ? [8, -6, -9, 10] : [9, -5, -10, -6, -9, 20]
-  return { stdout: columns(widths, options.has('noheader') ? rows : [head, ...rows]) }
+    ? nodes
+    : [...Map.groupBy(nodes, ({ STATE }) => STATE).values()].flatMap((list) => {
+        const [first] = list
+        if (!first) return []
+        return [{ ...first, NODES: String(list.length), NODELIST: hostList(list.map(({ NODELIST }) => NODELIST)) }]
+      })
+  const format = options.text('format') ?? (options.has('Node') ? '%8N %.6D %.9P %T' : '%9P %.5a %.10l %.6D %.9T %N')
+  return { stdout: byLetters(format, nodeLetters, rows, !options.has('noheader')) }
+}
+
+const nodeLetters: Record<string, string> = {
+  N: 'NODELIST',
+  D: 'NODES',
+  P: 'PARTITION',
+  T: 'STATE',
+  a: 'AVAIL',
+  l: 'TIMELIMIT',
+  C: 'CPUS(A/I/O/T)',
+  m: 'MEMORY',
+  E: 'REASON',
 }
