@@ -5,12 +5,12 @@
  *     pnpm --filter 07-testing start debug --condition "order.item === 'lamp'"
  *     pnpm --filter 07-testing start debug --wait
  *
- * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback; a breakpoint with a
- * condition is set in src/pipeline/orders.ts, where the goods are taken; when it is reached the program reads what a debugger shows,
- * lets the worker go on, and closes the inspector. With --wait it opens the inspector and waits for your own editor: choose
- * "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
+ * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback, and a breakpoint with a
+ * condition is set in src/pipeline/orders.ts, where the goods are taken. When the worker reaches it, the program reads what a
+ * debugger shows, lets the worker go on, and closes the inspector. With --wait it opens the inspector and waits for your own
+ * editor: choose "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
  *
- * Look for: what the other workers did meanwhile; and the order that was held up, and still arrived once.
+ * Look for: what the other workers did meanwhile; and the order that was held up, and was shipped once all the same.
  */
 import { example } from '@repo/common/example/example'
 import { accepting, flag, wholeNumber } from '@repo/common/example/options'
@@ -30,8 +30,8 @@ export default example(import.meta, {
       .default('order.quantity === 3')
       .describe('when to stop; it sees order, id, item and quantity'),
     orders: wholeNumber(1, 2_000).default(100).describe('how many are placed'),
-    pause: wholeNumber(0, 20_000).default(500).describe('ms for which the worker is held'),
-    port: wholeNumber(1, 65_535).default(9229).describe('with --wait: where the inspector listens'),
+    pause: wholeNumber(0, 20_000).default(500).describe('ms that the worker is held'),
+    port: wholeNumber(1, 65_535).default(9229).describe('with --wait: the port of the inspector'),
     wait: flag().describe('waits for your own editor'),
   },
   quick: { orders: 30, pause: 100 },
@@ -62,11 +62,13 @@ export default example(import.meta, {
       return await keepPlacing({ url, rate: 2, signal })
     }
 
+    // A signal opens the inspector of the running worker.
     const inspector = await inspect(program, lines)
     const { hostname, port: opened } = new URL(inspector.url)
     print(`The inspector of ${worker} listens on ${hostname}:${opened}.`)
     const found = await (async () => {
       await using _ = inspector
+      // The worker stops at this line when the condition holds for its order.
       const { reached, remove } = await breakAt(inspector, { file: source, line, condition }).catch((error) => {
         throw new UsageError('--condition', condition, `a JavaScript expression; ${(error as Error).message}`)
       })
@@ -74,6 +76,7 @@ export default example(import.meta, {
       const allDone = placing.then(() => pipeline.drained({ signal }))
       const stopped = await Promise.race([reached, allDone.then(() => undefined)])
       if (!stopped) return undefined
+      // Everything that an editor shows can be read: stack, variables, the value of an expression.
       const stoppedAt = performance.now()
       const doneBefore = await store.historyLength()
       const order = await stopped.evaluate<{ id: string; item: string; quantity: number }>('order')
@@ -81,7 +84,7 @@ export default example(import.meta, {
       print('', ...stopText(stopped), `  ${Math.round(memory / 1e6)} MB of heap in use`)
       await inspector.wait(pause, signal)
       const meanwhile = (await store.historyLength()) - doneBefore
-      // First the breakpoint, or the worker stops at the next such order.
+      // The breakpoint goes first, or the worker stops at the next such order.
       await remove()
       await stopped.resume()
       const heldMs = performance.now() - stoppedAt
@@ -93,9 +96,10 @@ export default example(import.meta, {
     await pipeline.drained({ signal })
     const closed = await isClosed(hostname, Number(opened))
     if (!found) {
-      print(`No order at ${worker} was such that ${condition}.`)
+      print(`The condition ${condition} held for no order at ${worker}.`)
       return { worker, condition, stopped: false, closed }
     }
+    // The order that was held up: what has become of it?
     const { id } = found.order
     const taken = (await store.history()).filter(
       ({ effect, answer }) => effect.do === 'take' && effect.order === id && answer === 'taken',

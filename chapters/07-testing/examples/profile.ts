@@ -5,22 +5,24 @@
  *     pnpm --filter 07-testing start profile --process "payment 1"
  *     pnpm --filter 07-testing start profile --pid 12345
  *
- * Three faults are planted into the shipping workers (src/inspect/planted.ts). Their inspector is opened while they run, on loopback,
- * and closed again. A CPU profile names the hot function; two heap snapshots name the class that only grows, and who keeps it;
- * a stack taken in the middle of a stall names what blocks the event loop. With --pid the CPU profile is that of a Node process
- * of your own.
+ * Three faults are planted into the shipping workers (src/inspect/planted.ts). The inspector of a worker is opened while it
+ * runs, on loopback, and closed again. A CPU profile names the hot function. Two heap snapshots name the class that only
+ * grows, and who keeps its objects. A stack from the middle of a stall names what blocks the event loop. With --pid, the
+ * example takes the CPU profile of a Node process of your own.
  *
  * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto https://www.speedscope.app.
  */
 import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'
 import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/output/terminal'
-import { type CpuProfile, flames, hotFunctions, takeCpuProfile } from '../src/inspect/cpu-profile.ts'
+import { drawFlames, flames, hotFunctions, takeCpuProfile } from '../src/inspect/cpu-profile.ts'
 import { findLeak } from '../src/inspect/heap.ts'
-import { type Inspector, isClosed, isOwn, placeText } from '../src/inspect/inspector.ts'
-import { attach } from '../src/inspect/inspector-attach.ts'
-import { startPlanted } from '../src/inspect/planted-trial.ts'
+import { attach, type Inspector, inspect, inspectable, isClosed, isOwn, placeText } from '../src/inspect/inspector.ts'
 import { watchStalls, worstOf } from '../src/inspect/stalls.ts'
+import { plenty, startPlacing } from '../src/pipeline/load.ts'
+import { startPipeline } from '../src/pipeline/pipeline.ts'
+
+const planted = new URL('../src/inspect/planted.ts', import.meta.url)
 
 export default example(import.meta, {
   options: {
@@ -28,60 +30,67 @@ export default example(import.meta, {
       /^(payment|shipping) [12]$/.test(text) ? text : undefined,
     )
       .default('shipping 1')
-      .describe('whom to look at'),
+      .describe('which worker to look at'),
     seconds: wholeNumber(1, 600).default(4).describe('how long each look takes'),
     rate: wholeNumber(1, 1_000).default(150).describe('orders per second meanwhile'),
     pid: wholeNumber(1, 2 ** 31 - 1)
       .optional()
       .describe('a Node process of your own instead'),
-    port: wholeNumber(1, 65_535).default(9229).describe("its inspector's port"),
+    port: wholeNumber(1, 65_535).default(9229).describe('the port of its inspector'),
   },
   quick: { seconds: 1 },
 
   async run({ process: name, seconds, rate, pid, port }, { signal, print, picture }) {
     const ms = seconds * 1000
-    async function report(inspector: Inspector, profile: CpuProfile, of: string) {
+    /** The profiler looks at the stack again and again: the function that is often at the top takes the time. */
+    async function findHotFunction(inspector: Inspector, of: string) {
+      const profile = await takeCpuProfile(inspector, ms, signal)
       const { functions, busy } = hotFunctions(profile, inspector.sourceOf.bind(inspector))
-      // The code of the process's own: not that of Node and of packages.
       const hot = functions.find(({ place }) => isOwn(place))
+      const rows = functions
+        .slice(0, 5)
+        .map(({ name, self, total, place }) => [name, percent(self), percent(total), placeText(place)])
+      const svg = drawFlames(flames(profile), hot?.name, `${of}, ${milliseconds(ms)} of load`)
+      const file = await picture('profile.cpuprofile', JSON.stringify(profile))
       print(
         bold(`CPU of ${of}: busy for ${percent(busy)} of ${milliseconds(ms)}`),
-        table(
-          ['function', 'in itself', 'with what it calls', 'where'],
-          functions
-            .slice(0, 5)
-            .map(({ name, self, total, place }) => [name, percent(self), percent(total), placeText(place)]),
-        ),
+        table(['function', 'in itself', 'with what it calls', 'where'], rows),
         '',
+        `Flame graph: ${await picture('profile.svg', svg)}`,
+        `Profile: ${file}`,
       )
-      const { flamePicture } = await import('../src/inspect/flame-picture.ts')
-      const svg = flamePicture(flames(profile), hot?.name, `${of}, ${milliseconds(ms)} of load`)
-      return {
-        hot: hot && { ...hot, where: placeText(hot.place) },
-        busy,
-        svg: await picture('profile.svg', svg),
-        file: await picture('profile.cpuprofile', JSON.stringify(profile)),
-      }
+      return { hot: hot && { ...hot, where: placeText(hot.place) }, busy, file }
     }
-
     if (pid !== undefined) {
       await using inspector = await attach(pid, port)
       print(`Process ${pid} for ${seconds} s …`)
-      const profile = await takeCpuProfile(inspector, ms, signal)
-      const { hot, busy, svg, file } = await report(inspector, profile, `process ${pid}`)
-      print(`Flame graph: ${svg}`, `Profile: ${file}`)
-      return { process: String(pid), hot, busy, leak: undefined, stalls: 0, stall: undefined, closed: undefined, file }
+      const { file, ...cpu } = await findHotFunction(inspector, `process ${pid}`)
+      return { process: String(pid), ...cpu, leak: undefined, stalls: 0, stall: undefined, closed: undefined, file }
     }
 
     print(`${name} under ${rate} orders per second …`)
-    await using planted = await startPlanted(name, rate, signal)
-    const { url, ...found } = await (async () => {
-      await using inspector = await planted.inspect()
-      const cpu = await report(inspector, await takeCpuProfile(inspector, ms, signal), name)
-      print(`Flame graph: ${cpu.svg}`, `Profile: ${cpu.file}`, '')
+    const lines: string[] = []
+    await using pipeline = await startPipeline({
+      stock: plenty,
+      instruments: planted,
+      env: inspectable,
+      signal,
+      // With many jobs at a time, slow work would look like a stall.
+      concurrency: 4,
+      onLine: (process, line) => void (process === name && lines.push(line)),
+    })
+    const worker = pipeline.processes.get(name)
+    if (!worker) throw new Error(`there is no ${name}`)
+    await using _load = startPlacing({ url: pipeline.url, rate, signal })
+    const { url, cpu, ...found } = await (async () => {
+      // A signal opens the inspector of the running worker.
+      await using inspector = await inspect(worker, lines)
+      const cpu = await findHotFunction(inspector, name)
 
+      // One snapshot of the heap shows what is there, two show what grows.
       const { bytes: size, grown, leak } = await findLeak(inspector, ms, signal)
       print(
+        '',
         bold(`Heap: ${bytes(size[0])}, ${milliseconds(ms)} later ${bytes(size[1])}`),
         table(
           ['class', 'more objects', 'their own bytes'],
@@ -91,6 +100,7 @@ export default example(import.meta, {
         '',
       )
 
+      // While the worker does not answer, it is stopped in the middle of its work, and its stack is read.
       const mustFind = name.startsWith('shipping')
       const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, mustFind, signal })
       const { times, frames } = worstOf(stalls)
@@ -109,8 +119,8 @@ export default example(import.meta, {
     })
     const closed = await isClosed(url.hostname, Number(url.port))
     print(`The inspector is ${closed ? 'closed again' : 'STILL OPEN'}; ${name} goes on.`)
-    const { cpu, ...rest } = found
-    return { process: name, hot: cpu.hot, busy: cpu.busy, ...rest, closed, file: cpu.file }
+    const { file, ...rest } = cpu
+    return { process: name, ...rest, ...found, closed, file }
   },
 
   figure: ({ hot, leak, stall }) => `hot: ${hot?.name}; leak: ${leak?.name}; stall: ${stall?.name}`,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { bold, dim } from '@repo/common/output/terminal'
 import { type Inspector, placeText } from './inspector.ts'
 
-/** The line, from 1, of the first one in a file that contains a text. */
+/** Returns the number, from 1, of the first line of a file that contains a text. */
 export async function lineWith(file: URL, text: string): Promise<number> {
   const lines = (await readFile(fileURLToPath(file), 'utf8')).split('\n')
   const at = lines.findIndex((line) => line.includes(text))
@@ -16,9 +16,9 @@ export async function lineWith(file: URL, text: string): Promise<number> {
 export interface Stopped {
   /** Innermost first. */
   stack: { name: string; file: string; line: number }[]
-  /** The variables that can be seen there, as JSON where they can be. */
+  /** The variables in scope, as far as JSON can represent them. */
   variables: Record<string, unknown>
-  /** The value of an expression in the innermost function. */
+  /** Returns the value of an expression in the innermost function. */
   evaluate: <Value>(expression: string) => Promise<Value>
   resume: () => Promise<void>
 }
@@ -30,7 +30,7 @@ interface Frame {
   scopeChain: { type: string; object: { objectId: string } }[]
 }
 
-/** For a reader: where it is, what can be seen there, and who called it. */
+/** Says for readers where it is, what is in scope, and who called it. */
 export function stopText({ stack: [innermost, ...callers], variables }: Stopped): string[] {
   return [
     bold(`Stopped in ${innermost?.name} (${placeText(innermost)})`),
@@ -45,7 +45,7 @@ export function stopText({ stack: [innermost, ...callers], variables }: Stopped)
 /**
  * Sets a breakpoint at a line of a source file. The process runs on, and stops there when the condition is true.
  *
- * @param condition an expression in the language of the place, such as `order.quantity > 2`
+ * @param condition a JavaScript expression on the variables there, such as `order.quantity > 2`
  * @returns `reached`, fulfilled when it stops, and `remove`
  * @throws an Error when no code of that line runs in the process, or the condition is no JavaScript
  */
@@ -58,7 +58,7 @@ export async function breakAt(
   const location = inspector.generatedFrom(file.href, line)
   if (!location) throw new Error(`no code of ${file.href}:${line} runs in the process`)
   type Compiled = { exceptionDetails?: { exception?: { description?: string } } }
-  // A condition that cannot be read would never be true, and nobody would be told.
+  // A condition with a mistake would never be true, and nobody would be told.
   const { exceptionDetails } = await inspector.send<Compiled>('Runtime.compileScript', {
     expression: `(${condition})`,
     sourceURL: '',

@@ -1,7 +1,8 @@
-/** A CPU profile of a running process: taken, and read. */
+/** A CPU profile of a running process: taken, read, and drawn as a flame graph. */
+import { draw, palette } from '@repo/common/output/plots'
 import type { Inspector, Place } from './inspector.ts'
 
-/** The format of V8; saved as `.cpuprofile`, speedscope, Chrome and VS Code open it. */
+/** V8's format. Saved as `.cpuprofile`, it can be opened by speedscope, Chrome and VS Code. */
 export interface CpuProfile {
   nodes: ProfileNode[]
   startTime: number
@@ -17,7 +18,7 @@ interface ProfileNode {
   children?: number[]
 }
 
-/** Samples the process's stack ten thousand times a second for some time; its own work goes on meanwhile. */
+/** Samples the stack of the process ten thousand times a second for some time. The process goes on with its work. */
 export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: AbortSignal): Promise<CpuProfile> {
   // For the source maps.
   await inspector.send('Debugger.enable')
@@ -34,16 +35,16 @@ export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: 
 export interface HotFunction {
   name: string
   place: Place | undefined
-  /** Of the time in which the process computed: in the function itself, and in it with what it called. */
+  /** Shares of the time in which the process computed: in the function itself, and with the functions that it calls. */
   self: number
   total: number
 }
 
-/** What is no function: nothing to do, and what V8 and Node do for themselves. */
+/** Entries that are no functions: nothing to do, and V8's and Node's own work. */
 const idle = '(idle)'
 const noFunction = /^\((idle|program|root|garbage collector)\)$/
 
-/** The functions by the time spent in themselves, the hottest first, and the share of the time in which there was work. */
+/** Returns the functions by the time spent in themselves, the hottest first, and the share of the time in which the process was busy. */
 export function hotFunctions(
   { nodes, samples, timeDeltas }: CpuProfile,
   placeOf: Inspector['sourceOf'],
@@ -67,7 +68,7 @@ export function hotFunctions(
       const time = times.get(key) ?? { node, self: 0, total: 0 }
       times.set(key, time)
       if (node === leaf) time.self += us
-      // Once, however deep it has called itself.
+      // Once, however deep it calls itself.
       if (!counted.has(key)) time.total += us
       counted.add(key)
     }
@@ -84,7 +85,7 @@ export function hotFunctions(
   return { functions, busy: busy / all }
 }
 
-/** A box of a flame graph: what was on the stack, how deep, and from which share of the time to which. */
+/** A box of a flame graph: a function on the stack, its depth, and the shares of the time between which it lies. */
 export interface Flame {
   name: string
   depth: number
@@ -92,7 +93,7 @@ export interface Flame {
   to: number
 }
 
-/** The stacks put together: equal ones side by side, as wide as the time they took; calls of a function by itself are one box. */
+/** Merges the stacks into boxes as wide as the time they took. A function that calls itself is one box. */
 export function flames({ nodes, samples, timeDeltas }: CpuProfile, leastShare = 0.002): Flame[] {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const self = new Map<number, number>()
@@ -134,4 +135,61 @@ export function flames({ nodes, samples, timeDeltas }: CpuProfile, leastShare = 
   }
   place(root, 0, 0)
   return boxes
+}
+
+const width = 960
+const rowHeight = 18
+
+/**
+ * Draws the boxes.
+ *
+ * @param hot the function to mark
+ * @returns SVG text
+ */
+export function drawFlames(boxes: readonly Flame[], hot: string | undefined, subtitle: string): string {
+  const deepest = Math.max(...boxes.map(({ depth }) => depth))
+  const shapes = boxes.map(({ name, depth, from, to }) => ({
+    name,
+    x1: 100 * from,
+    x2: 100 * to,
+    y1: depth,
+    y2: depth + 1,
+    color: name === hot ? palette[1] : name === '(garbage collector)' ? palette[3] : palette[0],
+    // As much of the name as fits.
+    text: name.slice(0, Math.max(0, Math.floor(((to - from) * (width - 90)) / 7) - 1)),
+  }))
+  type Shape = (typeof shapes)[number]
+  return draw({
+    title: 'Where the time goes',
+    subtitle,
+    width,
+    height: 130 + rowHeight * (deepest + 1),
+    marginLeft: 24,
+    grid: false,
+    x: { label: '% of the time in which the process computed' },
+    y: { label: '', domain: [0, deepest + 1], ticks: [] },
+    marks: (plot) => [
+      plot.rect(shapes, {
+        x1: 'x1',
+        x2: 'x2',
+        y1: 'y1',
+        y2: 'y2',
+        fill: (shape: Shape) => shape.color,
+        fillOpacity: 0.55,
+        stroke: 'currentColor',
+        strokeWidth: 0.4,
+      }),
+      plot.text(
+        shapes.filter(({ text }) => text.length > 2),
+        {
+          x: 'x1',
+          y: (shape: Shape) => shape.y1 + 0.5,
+          text: 'text',
+          textAnchor: 'start',
+          dx: 3,
+          fontSize: 10,
+        },
+      ),
+    ],
+  })
 }

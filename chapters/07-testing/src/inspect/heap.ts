@@ -1,7 +1,7 @@
 /** Heap snapshots of a running process: taken, read, and compared, to find what only grows. */
 import type { Inspector } from './inspector.ts'
 
-/** V8's own format: nodes and edges as rows of numbers, and the names of their columns. */
+/** V8's format: nodes and edges as rows of numbers, and the names of the columns. */
 interface RawSnapshot {
   snapshot: {
     meta: {
@@ -16,7 +16,7 @@ interface RawSnapshot {
   strings: string[]
 }
 
-/** All that is alive; garbage is collected first. The process stands still meanwhile, for a second for each 100 MB or so. */
+/** Collects garbage, and takes everything that is left. The process stands still meanwhile, about a second for each 100 MB. */
 async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
   const chunks: string[] = []
   using _listener = inspector.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }: { chunk: string }) =>
@@ -33,16 +33,16 @@ export interface Kind {
   /** The name of the class. */
   name: string
   count: number
-  /** Of the objects themselves, in bytes, without what they refer to. */
+  /** The objects' own bytes, without those of the objects that they refer to. */
   bytes: number
 }
 
-/** Classes of JavaScript itself, which grow when anything does. */
+/** JavaScript's own classes, which grow whenever anything does. */
 const builtIn =
   /^(Object|Array|Map|Set|Promise|Buffer|Uint8Array|ArrayBuffer|Error|Generator|WeakRef|Timeout|Immediate|system \/ |\()/
 const isBuiltIn = ({ name }: Kind): boolean => builtIn.test(name)
 
-/** How many objects of each class there are. */
+/** Counts the objects of each class. */
 function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<string, Kind> {
   const width = meta.node_fields.length
   const [type, name, size] = ['type', 'name', 'self_size'].map((field) => meta.node_fields.indexOf(field)) as [
@@ -63,7 +63,7 @@ function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<strin
   return kinds
 }
 
-/** Which classes have grown from one snapshot to a later one: the program's own first, by number of objects, the most first. */
+/** Returns the classes that have grown between two snapshots: the program's own first, and those with the most new objects first. */
 function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
   const earlier = classes(before)
   return [...classes(after).values()]
@@ -76,7 +76,7 @@ function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
     .sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || b.count - a.count)
 }
 
-/** The bytes of all that is alive. */
+/** Returns the bytes of all objects. */
 function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
   const size = meta.node_fields.indexOf('self_size')
   let bytes = 0
@@ -85,7 +85,7 @@ function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
 }
 
 /**
- * Who keeps an object of a class alive: the shortest way to it from the roots, as the names of variables and properties.
+ * Finds out who keeps an object of a class alive: the shortest path to it from the roots, as names of variables and properties.
  * Without it one knows what leaks, and not where.
  */
 function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
@@ -102,7 +102,7 @@ function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, c
   for (let node = 0; node < count; node++)
     firstEdge[node + 1] = (firstEdge[node] ?? 0) + (nodes[node * width + edgeCount] ?? 0)
 
-  /** By which edge each node was reached; breadth first from the root, which is the first node. */
+  /** The edge by which each node was reached, breadth first from the root, which is the first node. */
   const reachedBy = new Int32Array(count).fill(-1)
   const from = new Int32Array(count).fill(-1)
   const queue = [0]
@@ -132,21 +132,21 @@ function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, c
     const label = named ? `${strings[edges[edge + edgeName] ?? 0]}: ` : ''
     way.unshift(`${label}${nameOf(node).slice(0, 60)}`)
   }
-  // From the last variable or property with a name on; what comes before are V8's own tables.
+  // From the last named variable or property on: the steps before it are V8's own tables.
   const named = way.findLastIndex((step) => step.includes(': '))
   return way.slice(Math.max(0, named)).filter((step) => step !== '')
 }
 
 export interface Growth {
-  /** All that is alive, in bytes, in the first snapshot and in the second. */
+  /** Everything that is alive, in the first snapshot and in the second. */
   bytes: [before: number, after: number]
-  /** The classes of which there are more, the program's own first. */
+  /** The classes that have grown, the program's own first. */
   grown: Kind[]
-  /** The class of its own that has grown most, and who keeps its objects alive. */
+  /** The program's own class that has grown most, and who keeps its objects alive. */
   leak: (Kind & { kept: string[] }) | undefined
 }
 
-/** Takes two snapshots, some time apart: one says what is there, two say what grows. */
+/** Takes two snapshots, some time apart: one shows what is there, two show what grows. */
 export async function findLeak(inspector: Inspector, ms: number, signal: AbortSignal): Promise<Growth> {
   const before = await takeHeapSnapshot(inspector)
   await inspector.wait(ms, signal)

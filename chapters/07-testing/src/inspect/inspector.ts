@@ -1,18 +1,21 @@
 /**
- * The inspector of a running Node process, by the Chrome DevTools Protocol: what an editor's debugger speaks. It is opened in a
- * process that was started without it, on loopback only, and closed afterwards.
+ * The inspector of a running Node process, by the Chrome DevTools Protocol, which an editor's debugger speaks too. It is opened
+ * in a process that was started without it, on loopback only, and closed afterwards.
  */
+import { execFile } from 'node:child_process'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { aborted } from '@repo/common/async/abort'
 import { until } from '@repo/common/async/until'
+import { UsageError } from '@repo/common/example/usage'
 import type { Program } from '@repo/common/process/child'
 
-/** NODE_OPTIONS of a process whose inspector takes a free port when it is opened. It is not opened by this. */
+/** The environment of a process whose inspector takes a free port when it is opened. This does not open it. */
 export const inspectable = { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' }
 
-/** A line that Node writes when the inspector is opened, with the address of its WebSocket. */
+/** Node writes this line when the inspector is opened, with the address of its WebSocket. */
 const listening = /Debugger listening on (ws:\/\/\S+)/
 
 interface Script {
@@ -22,19 +25,23 @@ interface Script {
   sourceMap: SourceMap | undefined
 }
 
-/** A place in a source file: lines from 1, as an editor counts. */
+/** A place in a source file. Lines begin at 1, as in an editor. */
 export interface Place {
   file: string
   line: number
 }
 
-/** Whether it is code of the process's own: not Node's, and not a package's. */
+/** Returns whether it is the program's own code, and not Node's or a package's. */
 export const isOwn = (place: Place | undefined): place is Place =>
   place?.file.startsWith('file:') === true && !place.file.includes('/node_modules/')
 
-/** For a reader: `src/inspect/planted.ts:31`. */
-export const placeText = (place: Place | undefined): string =>
-  place ? `${place.file.split('/').slice(-2).join('/').split('?')[0]}:${place.line}` : ''
+/** Returns the place as readers see it: `src/inspect/planted.ts:31`. */
+export function placeText(place: Place | undefined): string {
+  if (!place) return ''
+  const path = place.file.split('?', 1)[0]?.split('/') ?? []
+  const source = path.lastIndexOf('src')
+  return `${path.slice(source < 0 ? -2 : source).join('/')}:${place.line}`
+}
 
 type Parameters = Record<string, unknown>
 
@@ -72,7 +79,7 @@ export class Inspector implements AsyncDisposable {
     return new Inspector(url, socket)
   }
 
-  /** Sends a command and returns its result; the protocol's own page says what each takes and returns. */
+  /** Sends a command and returns its result. The protocol's documentation says what each command takes and returns. */
   async send<Result = unknown>(method: string, parameters: Parameters = {}): Promise<Result> {
     this.#closing.signal.throwIfAborted()
     const id = ++this.#last
@@ -82,24 +89,24 @@ export class Inspector implements AsyncDisposable {
     return (await answer.promise) as Result
   }
 
-  /** Calls the listener with each event of this name, until what is returned is disposed of. */
+  /** Calls the listener with each event of this name, until the result is disposed of. */
   on<Event>(method: string, listener: (parameters: Event) => void): Disposable {
     const listeners = this.#listeners.get(method) ?? new Set()
     this.#listeners.set(method, listeners.add(listener))
     return { [Symbol.dispose]: () => void listeners.delete(listener) }
   }
 
-  /** The next event of this name; rejected when the process ends before. */
+  /** Returns the next event of this name; rejected when the process ends before. */
   async once<Event>(method: string): Promise<Event> {
     const { promise, resolve } = Promise.withResolvers<Event>()
     using _listener = this.on(method, resolve)
     return await Promise.race([promise, aborted(this.#closing.signal)])
   }
 
-  /** Lets some time pass, in which the process is to go on; rejected when it ends. */
+  /** Waits while the process goes on; rejected when it ends. */
   async wait(ms: number, signal?: AbortSignal): Promise<void> {
     const stop = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
-    // The signal's own reason says more than delay's error.
+    // The signal's own reason says more than the error of delay.
     await delay(ms, undefined, { signal: stop }).catch(() => stop.throwIfAborted())
   }
 
@@ -119,7 +126,7 @@ export class Inspector implements AsyncDisposable {
     } else for (const listener of this.#listeners.get(message.method ?? '') ?? []) listener(message.params as never)
   }
 
-  /** The value of an expression in the process, as far as JSON carries it. */
+  /** Returns the value of an expression in the process, as far as JSON can represent it. */
   async evaluate<Value>(expression: string): Promise<Value> {
     type Answer = {
       result: { value: Value }
@@ -134,7 +141,7 @@ export class Inspector implements AsyncDisposable {
     return result.value
   }
 
-  /** Where a place of the running code comes from: the line of the TypeScript file that was translated. After Debugger.enable. */
+  /** Returns the line of the TypeScript file that a place of the running code comes from. Debugger.enable must come first. */
   sourceOf(scriptId: string, line: number, column: number): Place | undefined {
     const script = this.#scripts.get(scriptId)
     if (!script?.url) return undefined
@@ -143,7 +150,7 @@ export class Inspector implements AsyncDisposable {
     return { file: script.url, line: original + 1 }
   }
 
-  /** The place of the running code that a line of a source file became, for a breakpoint; undefined where nothing did. */
+  /** Returns the place of the running code that comes from a line of a source file, for a breakpoint; undefined if there is none. */
   generatedFrom(
     file: string,
     line: number,
@@ -151,7 +158,7 @@ export class Inspector implements AsyncDisposable {
     const script = [...this.#scripts.values()].find(({ url }) => url.split('?')[0] === file)
     if (!script) return undefined
     if (!script.sourceMap) return { scriptId: script.id, lineNumber: line - 1, columnNumber: 0 }
-    // A map leads from the code to its source; the way back is a search. Translated code often stands in one long line.
+    // A map leads from the code to its source; the other way needs a search. Translated code is often one long line.
     for (let lineNumber = 0; lineNumber <= script.endLine; lineNumber++) {
       const last = script.sourceMap.findEntry(lineNumber, Number.MAX_SAFE_INTEGER)
       if (!('generatedColumn' in last) || last.generatedLine !== lineNumber) continue
@@ -165,15 +172,15 @@ export class Inspector implements AsyncDisposable {
     return undefined
   }
 
-  /** Lets go of the process, and leaves its inspector open. */
+  /** Disconnects, and leaves the inspector open. */
   detach(): void {
     this.#socket.close()
   }
 
-  /** Lets go of the process, which goes on if it was stopped, and closes its inspector. */
+  /** Closes the inspector and disconnects. The process goes on if it was stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#closing.signal.aborted) {
-      // Later: closing waits for this connection to be gone.
+      // A moment later, because closing waits until this connection is gone.
       await this.evaluate("setTimeout(() => process.getBuiltinModule('inspector').close(), 10) && 0").catch(() => {})
     }
     this.detach()
@@ -182,7 +189,7 @@ export class Inspector implements AsyncDisposable {
   }
 }
 
-/** Whether nobody listens there. */
+/** Returns whether nobody listens there. */
 export function isClosed(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port })
@@ -197,7 +204,7 @@ export function isClosed(host: string, port: number): Promise<boolean> {
 /**
  * Opens the inspector of a child that was started with `inspectable`, and connects to it.
  *
- * @param lines of its output; the one that names the address is waited for
+ * @param lines its output, as it grows: one of them will name the address
  */
 export async function inspect(
   program: Pick<Program<unknown>, 'pid' | 'process'>,
@@ -220,8 +227,8 @@ export async function inspect(
 /**
  * Opens the inspector of a child for an editor, at the port of its --inspect-port.
  *
- * @param lines of its output
- * @throws an Error with what Node says when it cannot listen there
+ * @param lines its output, as it grows
+ * @throws an Error with Node's message when it cannot listen there
  */
 export async function openForEditor(
   { pid }: Pick<Program<unknown>, 'pid'>,
@@ -234,9 +241,48 @@ export async function openForEditor(
   if (!listening.test(line)) throw new Error(line)
 }
 
-/** Asks a Node process to open its inspector; another kind of program would be ended by this signal. */
-export function openInspector(pid: number): void {
-  // Windows has no such signal; there Node does the same through shared memory.
+/**
+ * Opens the inspector of a process that somebody else has started, and connects to it.
+ *
+ * @param port where it will listen: 9229, unless the process was started with another --inspect-port
+ * @throws UsageError when there is no such process, when it is not Node (the signal would end another program), or when another
+ *   process listens there
+ */
+export async function attach(pid: number, port: number): Promise<Inspector> {
+  const accepts = 'the id of a Node process that runs and is yours'
+  if (process.platform !== 'win32') {
+    const command = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]).then(
+      ({ stdout }) => stdout.trim(),
+      () => '',
+    )
+    if (command === '') throw new UsageError('--pid', pid, `${accepts}; this one has ended`)
+    if (!/(^|\/)(node|MainThread)$/.test(command))
+      throw new UsageError('--pid', pid, `${accepts}; this one is ${command}`)
+  }
+  try {
+    openInspector(pid)
+  } catch (error) {
+    throw new UsageError('--pid', pid, `${accepts}; ${(error as NodeJS.ErrnoException).code}`)
+  }
+  const list = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/json/list`)
+    const [target] = (await response.json()) as { webSocketDebuggerUrl: string }[]
+    return target?.webSocketDebuggerUrl
+  }
+  const url = await until(list, { timeoutMs: 20_000, what: `process ${pid} listens on port ${port}` })
+  const inspector = await Inspector.connect(url)
+  const found = await inspector.evaluate<number>('process.pid')
+  if (found !== pid) {
+    // It belongs to another process, and was open before.
+    inspector.detach()
+    throw new UsageError('--port', port, `the port of the inspector of process ${pid}; process ${found} listens there`)
+  }
+  return inspector
+}
+
+/** Asks a Node process to open its inspector. The signal would end another program. */
+function openInspector(pid: number): void {
+  // Windows has no such signal; Node uses shared memory there.
   if (process.platform === 'win32') (process as unknown as { _debugProcess: (pid: number) => void })._debugProcess(pid)
   else process.kill(pid, 'SIGUSR1')
 }

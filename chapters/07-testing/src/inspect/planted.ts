@@ -1,12 +1,12 @@
 /**
  * Three faults that no test finds, planted into the shipping workers for the example `profile`: a function that is far too
- * slow, a list that only grows, and now and then a long piece of work in one go. The module is an instrument of the pipeline.
+ * slow, a list that only grows, and now and then a long computation in one go. The module is an instrument of the pipeline.
  */
 import type { Instrument } from '../pipeline/instruments.ts'
 
 const depots = ['bookham', 'lamport', 'chairton', 'tablewick', 'boxford', 'lampeter', 'chesham', 'tabley']
 
-/** How many letters have to be changed, in the way it is defined: each pair of ends is compared again and again. */
+/** Returns the number of letters to change, straight from the definition: the same pairs of ends are compared again and again. */
 function editDistance(a: string, b: string): number {
   if (a === '' || b === '') return a.length + b.length
   const [restA, restB] = [a.slice(1), b.slice(1)]
@@ -14,7 +14,7 @@ function editDistance(a: string, b: string): number {
   return 1 + Math.min(editDistance(restA, b), editDistance(a, restB), editDistance(restA, restB))
 }
 
-/** The depot whose name is most like the item's, for want of a map. */
+/** Returns the depot whose name is most like the item's, for want of a map. */
 function nearestDepot(item: string): string | undefined {
   return depots.toSorted((a, b) => editDistance(item, a) - editDistance(item, b))[0]
 }
@@ -28,10 +28,10 @@ class Receipt {
   }
 }
 
-/** For a question that somebody may ask; nobody ever takes one out. */
+/** Kept in case somebody asks. Nobody ever removes one. */
 const receipts = new Map<string, Receipt>()
 
-/** All at once, although nobody waits for it; for so much processor time, however busy the machine is. */
+/** Prints all at once, although nobody waits for it. It takes this processor time, however busy the machine is. */
 function printReceipts(): number {
   const begin = process.cpuUsage()
   let letters = 0

@@ -1,20 +1,20 @@
-/** Finds what blocks an event loop while it is blocked: from outside, through the inspector. */
+/** Finds out what blocks an event loop while it is blocked: from outside, through the inspector. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Inspector, isOwn, type Place } from './inspector.ts'
 
 export interface Stall {
-  /** For how long it computed in one go, in ms of processor time, from when it was first stopped. */
+  /** How long it computed in one go, in ms of processor time, from the moment when it was first stopped. */
   busyMs: number
-  /** What was running in the middle of that time, innermost first. */
+  /** The stack in the middle of that time, innermost first. */
   stack: { name: string; place: Place | undefined }[]
 }
 
 const askEveryMs = 20
-/** How much longer than it was told it watches at most where a stall must be found. */
+/** How much longer it watches where a stall must be found. */
 const patienceMs = 60_000
 /** The processor time of the process so far. */
 const usedUs = 'process.cpuUsage().user + process.cpuUsage().system'
-/** The same at the end of what the event loop does now: what a promise is followed by waits for that. */
+/** The same at the end of the event loop's current work, because a promise's continuation waits for that. */
 const usedAtEndUs = `Promise.resolve().then(() => ${usedUs})`
 
 interface Paused {
@@ -29,17 +29,17 @@ export interface WatchOptions {
   /** How long it watches. */
   ms: number
   longerThanMs: number
-  /** Goes on, for a minute at most, until there was a stall in the process's own code: a busy machine takes longer. */
+  /** Goes on for up to a minute more, until there has been a stall in the program's own code: a busy machine takes longer. */
   mustFind?: boolean
   signal?: AbortSignal
 }
 
 /**
- * Watches an event loop for some time. A question to the process is answered when its event loop has a turn; the command to
- * pause needs none and stops it in the middle of what it does, for as long as it takes to read the stack.
+ * Watches an event loop for some time. The process answers a question when its event loop has a turn. The command to pause
+ * needs no turn: it stops the process in the middle of its work, for as long as it takes to read the stack.
  *
- * It is stopped again and again while it does not answer. A stall it is when it computes for longer than `longerThanMs` in
- * one go, by the processor's time: on a busy machine whatever it does takes long, but little is computed meanwhile.
+ * While the process does not answer, it is stopped again and again. It has stalled when it computes for longer than
+ * `longerThanMs` in one go, in processor time: on a busy machine everything takes long, but little is computed meanwhile.
  */
 export async function watchStalls(
   inspector: Inspector,
@@ -62,7 +62,7 @@ export async function watchStalls(
     stops.push({ us: result.value, stack })
   }
   using _listener = inspector.on('Debugger.paused', ({ callFrames }: Paused) => {
-    // A pause that comes when the computation has ended shows what came after it.
+    // A pause that comes after the computation shows what came next.
     const looked = isWaiting ? look(callFrames) : Promise.resolve()
     resumed.push(looked.then(() => inspector.send('Debugger.resume')).catch(() => {}))
   })
@@ -84,16 +84,16 @@ export async function watchStalls(
     if (middle && busyMs >= longerThanMs) stalls.push({ busyMs, stack: middle.stack })
   }
   await Promise.all(resumed)
-  // A pause that was asked for and has not come would stop what runs next.
+  // A pause that has not come yet would stop whatever runs next.
   await inspector.send('Debugger.disable')
   return stalls
 }
 
 /**
- * What of the process's own code computes longest in one go.
+ * Finds the program's own code that computed longest in one go.
  *
- * @returns in how many stalls it was running, and the frames of its own code in the longest one, innermost first: none when no
- * stall had any
+ * @returns the number of stalls that it caused, and the frames of the program's own code in the longest stall, innermost first;
+ * no frames when no stall had any
  */
 export function worstOf(stalls: readonly Stall[]): { times: number; frames: Stall['stack'] } {
   const own = stalls

@@ -1,6 +1,6 @@
 /** A client that makes load: orders from a seed, at a steady rate, each sent again until the front has accepted it. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { randomFrom } from '@repo/common/async/random'
+import { drawFrom } from '@repo/common/async/random'
 import type { Order } from './orders.ts'
 
 const items = ['book', 'lamp', 'chair', 'table']
@@ -9,13 +9,12 @@ const refusedEvery = 50
 
 /** Returns orders; the same for the same seed. */
 export function ordersOf(seed: number, count: number): Order[] {
-  const random = randomFrom(seed)
-  const below = (limit: number) => Math.floor(limit * random())
+  const { whole, oneOf } = drawFrom(seed)
   return Array.from({ length: count }, (_, at) => ({
     id: `order-${at + 1}`,
-    item: items[below(items.length)] ?? '',
-    quantity: 1 + below(3),
-    cents: 100 + below(9_900),
+    item: oneOf(items),
+    quantity: whole(1, 3),
+    cents: whole(100, 9_999),
     card: at % refusedEvery === 3 ? 'refused' : 'good',
   }))
 }
@@ -90,6 +89,25 @@ export async function keepPlacing(options: { url: string; rate: number; signal: 
   for (let round = 1; ; round++) {
     const orders = ordersOf(round, 1_000).map((order) => ({ ...order, id: `${order.id}-${round}` }))
     await placeOrders({ ...options, orders })
+  }
+}
+
+/** Sends orders at a steady rate until it is disposed of. */
+export function startPlacing({
+  signal,
+  ...options
+}: {
+  url: string
+  rate: number
+  signal: AbortSignal
+}): AsyncDisposable {
+  const enough = new AbortController()
+  const placing = keepPlacing({ ...options, signal: AbortSignal.any([signal, enough.signal]) }).catch(() => {})
+  return {
+    async [Symbol.asyncDispose]() {
+      enough.abort()
+      await placing
+    },
   }
 }
 

@@ -68,10 +68,10 @@ describeReal(
         // On a machine that hardly has time for the process, one stall may fill the whole look.
         hot: {
           name: expect.stringMatching(/^(editDistance|printReceipts)$/),
-          where: expect.stringMatching(/^src\/planted\.ts:\d+$/),
+          where: expect.stringMatching(/^src\/inspect\/planted\.ts:\d+$/),
         },
         leak: { name: 'Receipt', kept: ['receipts: Map', 'Receipt'] },
-        stall: { name: 'printReceipts', where: expect.stringMatching(/^src\/planted\.ts:/) },
+        stall: { name: 'printReceipts', where: expect.stringMatching(/^src\/inspect\/planted\.ts:/) },
         closed: true,
       })
       expect(result.leak.count).toBeGreaterThan(0)
@@ -195,7 +195,7 @@ describe('a process of the reader', () => {
     const [one, other] = [await inspected(), await inspected()]
     expect(await run('profile', ['--pid', String(one.child.pid), '--port', other.port])).toMatchObject({
       code: 2,
-      stderr: `error: --port: received "${other.port}"; accepts the port of the inspector of process ${one.child.pid}; there listens process ${other.child.pid}\n`,
+      stderr: `error: --port: received "${other.port}"; accepts the port of the inspector of process ${one.child.pid}; process ${other.child.pid} listens there\n`,
     })
     expect((await fetch(`http://127.0.0.1:${other.port}/json/list`)).ok).toBe(true)
   })
