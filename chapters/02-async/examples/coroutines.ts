@@ -13,7 +13,36 @@ import { example } from '@repo/common/example/example'
 import { listOf, number } from '@repo/common/example/options'
 import { bold } from '@repo/common/output/terminal'
 import { broadcast, coroutine, type Sink } from '../src/coroutines/coroutine.ts'
-import { meanSoFar, NotANumber, runningMean } from '../src/coroutines/running-mean.ts'
+
+/** Something that is not a number was sent. */
+export class NotANumber extends Error {
+  override name = 'NotANumber'
+}
+
+/**
+ * Takes numbers and gives back the mean of all so far. It survives a `NotANumber` that is thrown into it, by leaving the
+ * value out; any other error ends it. At the end it calls `onEnd` with the last mean and the number of values.
+ */
+export function* meanSoFar(onEnd: (mean: number, values: number) => void = () => {}): Generator<number, void, number> {
+  let sum = 0
+  let values = 0
+  const mean = () => (values === 0 ? 0 : sum / values)
+  try {
+    for (;;) {
+      try {
+        sum += yield mean()
+        values++
+      } catch (error) {
+        if (!(error instanceof NotANumber)) throw error
+      }
+    }
+  } finally {
+    onEnd(mean(), values)
+  }
+}
+
+/** The same, primed: it already waits for its first number. */
+export const runningMean = coroutine(meanSoFar)
 
 export default example(import.meta, {
   options: {
@@ -21,24 +50,20 @@ export default example(import.meta, {
   },
 
   async run({ values }, { print }) {
+    const feed = (mean: ReturnType<typeof meanSoFar>, note = '') =>
+      values.map((value, at) => {
+        const { value: soFar } = mean.next(value)
+        print(`  next(${value}) → ${soFar}${at === 0 ? note : ''}`)
+        return soFar
+      })
     // A fresh generator has not reached a yield that could receive a value.
     print(bold('Not primed: the first next() only runs to the first yield'))
-    const unprimed = meanSoFar()
-    const lost: unknown[] = []
-    for (const value of values) {
-      const { value: mean } = unprimed.next(value)
-      lost.push(mean)
-      print(`  next(${value}) → ${mean}${lost.length === 1 ? `   (${value} is lost)` : ''}`)
-    }
+    const lost = feed(meanSoFar(), `   (${values[0]} is lost)`)
 
     print('', bold('Primed: coroutine() has called next() once already'))
     const ended: string[] = []
     const primed = runningMean((mean, count) => ended.push(`closed with a mean of ${mean} over ${count} values`))
-    const means = values.map((value) => {
-      const { value: mean } = primed.next(value)
-      print(`  next(${value}) → ${mean}`)
-      return mean
-    })
+    const means = feed(primed)
 
     print('', bold('throw(): an error at the yield where it waits'))
     const survived = primed.throw(new NotANumber('seven'))

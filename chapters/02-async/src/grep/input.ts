@@ -1,5 +1,4 @@
 /** What `grep` reads, checked before the work: UTF-8 text in regular files, with lines that fit into memory. */
-import { isUtf8 } from 'node:buffer'
 import { createWriteStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
@@ -15,8 +14,6 @@ export class InputError extends Error {
 }
 
 const newline = 10
-/** No larger than that, so that a line within one block is never too long. */
-const blockBytes = longestLineBytes
 
 /**
  * Reads a file once and returns its size in bytes.
@@ -25,41 +22,31 @@ const blockBytes = longestLineBytes
  */
 export async function inspect(path: string, signal?: AbortSignal): Promise<number> {
   await using handle = await openText(path)
-  const buffer = Buffer.allocUnsafe(blockBytes)
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  // A block may end within a character. The end of the file may not: `block` is then undefined.
+  const check = (block?: Buffer) => {
+    try {
+      decoder.decode(block, { stream: block !== undefined })
+    } catch (cause) {
+      throw new InputError('it is not UTF-8', { cause })
+    }
+  }
   let size = 0
   let lineBytes = 0
-  // The number of bytes of a character that the last block cut in two.
-  let cut = 0
-  for (;;) {
-    signal?.throwIfAborted()
-    const { bytesRead } = await handle.read(buffer, cut, buffer.length - cut)
-    const block = buffer.subarray(0, cut + bytesRead)
+  // A block is no larger than a line may be, so a line within one block is never too long.
+  const blocks = handle.createReadStream({ highWaterMark: longestLineBytes, signal, autoClose: false })
+  for await (const block of blocks as AsyncIterable<Buffer>) {
     const zero = block.indexOf(0)
-    if (zero >= 0) throw new InputError(`it is binary: byte ${size - cut + zero} is 0`)
-    const whole = bytesRead === 0 ? block.length : endOfCharacters(block)
-    if (!isUtf8(block.subarray(0, whole))) throw new InputError('it is not UTF-8')
-    if (bytesRead === 0) return size
-
-    const read = block.subarray(cut)
-    size += bytesRead
-    const first = read.indexOf(newline)
-    lineBytes += first < 0 ? bytesRead : first
+    if (zero >= 0) throw new InputError(`it is binary: byte ${size + zero} is 0`)
+    check(block)
+    const first = block.indexOf(newline)
+    lineBytes += first < 0 ? block.length : first
     if (lineBytes > longestLineBytes) throw new InputError(`it has a line of more than ${bytes(longestLineBytes)}`)
-    if (first >= 0) lineBytes = bytesRead - read.lastIndexOf(newline) - 1
-    cut = buffer.copy(buffer, 0, whole, block.length)
+    if (first >= 0) lineBytes = block.length - block.lastIndexOf(newline) - 1
+    size += block.length
   }
-}
-
-/** The bytes of a block that are whole characters, if it is UTF-8. The last character may lack up to three bytes. */
-function endOfCharacters(block: Buffer): number {
-  for (let back = 1; back <= Math.min(3, block.length); back++) {
-    const byte = block[block.length - back] ?? 0
-    if (byte < 0x80) break
-    if (byte < 0xc0) continue
-    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
-    return back < length ? block.length - back : block.length
-  }
-  return block.length
+  check()
+  return size
 }
 
 async function openText(path: string) {

@@ -33,7 +33,7 @@ export async function startWay(way: WayName, signal?: AbortSignal): Promise<WayP
 }
 
 /** The system's grep is missing, or does not understand the request. */
-export class GrepError extends Error {
+class GrepError extends Error {
   override name = 'GrepError'
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { meanSoFar, NotANumber, runningMean } from '../../examples/coroutines.ts'
 import { broadcast, coroutine, type Sink } from '../../src/coroutines/coroutine.ts'
-import { meanSoFar, NotANumber, runningMean } from '../../src/coroutines/running-mean.ts'
 
 const collector = coroutine(function* (into: unknown[]): Sink<unknown> {
   try {
