@@ -1,8 +1,9 @@
 /** The comparison: every contender does the same work, and what is said of a killed worker is true. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { until } from '@repo/common/async/until'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
-import { runExample, until } from '@repo/common/testing/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { findPython, installPython } from '04-celery/celery/python'

@@ -1,4 +1,4 @@
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sqsClient } from '../src/cloud/clients.ts'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compareWithSerial, interleave, median, quantile, startSpinners } from '../src/measure.ts'
 
 describe('interleave', () => {
-  it('runs the ways in turn, one round more than it counts', async () => {
+  it('runs the ways in turn, with one round more than those that count', async () => {
     const calls: string[] = []
     const ways = { a: () => void calls.push('a'), b: async () => void calls.push('b') }
     const progress: number[] = []
@@ -13,7 +13,7 @@ describe('interleave', () => {
     expect(progress.at(-1)).toBe(1)
   })
 
-  it('takes the time that a way returns, and leaves the warm-up out', async () => {
+  it('takes the time that a way returns, and drops the warm-up', async () => {
     const own = [1000, 3, 1, 2]
     expect((await interleave({ a: () => own.shift() }, { rounds: 3 })).a).toEqual({ ms: 2, samplesMs: [3, 1, 2] })
   })
@@ -30,14 +30,14 @@ describe('interleave', () => {
 })
 
 describe('compareWithSerial', () => {
-  it('gives figures that follow from one another', async () => {
+  it('returns figures that agree', async () => {
     const result = await compareWithSerial({ serial: () => 80, parallel: () => 40, workers: 2 }, { rounds: 1 })
     expect(result).toMatchObject({ serialMs: 80, parallelMs: 40, speedup: 2, workers: 2 })
     expect(result.ceiling).toBeGreaterThan(0)
     expect(result.efficiency).toBeCloseTo(2 / result.ceiling, 10)
   })
 
-  it('passes on what failed and leaves no thread behind', async () => {
+  it('passes on an error and leaves no thread behind', async () => {
     const fails = () => {
       throw new Error('worker 1 failed')
     }
@@ -47,7 +47,7 @@ describe('compareWithSerial', () => {
 })
 
 describe('spinners', () => {
-  it('know how many steps they do in a time, and do them on as many threads as wanted', async () => {
+  it('calibrate their steps, and run them on one thread or several', async () => {
     await using spinners = await startSpinners(2)
     const steps = await spinners.calibrate(20)
     expect(steps).toBeGreaterThan(0)

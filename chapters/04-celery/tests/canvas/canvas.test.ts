@@ -1,5 +1,5 @@
 /** Canvas: what each shape computes, in which order it runs, what a failure does to what is above it, and what follows once. */
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'

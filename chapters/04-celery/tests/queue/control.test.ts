@@ -1,6 +1,6 @@
 /** What is done to tasks and workers from outside: revoking, remote control, autoscaling, events. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { expect, it, vi } from 'vitest'

@@ -1,5 +1,5 @@
 /** Queues: which task goes where, in which order, when again and again, and how often its effect happens. */
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import { defaultRepeatStrategy } from 'bullmq'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'

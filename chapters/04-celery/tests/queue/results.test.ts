@@ -1,5 +1,5 @@
 /** Sending and results: what arrives, what an error carries, how waits end, what is kept and what is not. */
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'

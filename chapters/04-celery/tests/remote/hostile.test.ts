@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect as connectTcp } from 'node:net'
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import { RpcTarget } from 'capnweb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

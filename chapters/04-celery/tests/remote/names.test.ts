@@ -1,7 +1,7 @@
 /** Names: taken, looked up, listed, removed; and what becomes of them when their holders or the name server die. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
-import { until } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Exchange } from '../../src/remote/exchange.ts'

@@ -1,7 +1,7 @@
 /** Objects served to other processes: calls, callbacks, references, errors, and connections that end. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
-import { until } from '@repo/common/testing/testing'
 import { pairsOf, readRate } from '@repo/common/workloads/rates'
 import { RpcTarget } from 'capnweb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

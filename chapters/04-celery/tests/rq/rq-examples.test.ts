@@ -1,9 +1,10 @@
 /** The examples of the smallest queue as a reader runs them. */
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { until } from '@repo/common/async/until'
 import { startServer } from '@repo/common/process/child'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
-import { processesWith, runExample, until } from '@repo/common/testing/testing'
+import { processesWith, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'

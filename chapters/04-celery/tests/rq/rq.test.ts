@@ -1,8 +1,8 @@
 /** The smallest reliable queue, on a real Redis. */
 import { randomUUID } from 'node:crypto'
+import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
 import { findRedisServer, installRedis, type RedisServer, startRedis } from '@repo/common/servers/redis'
-import { until } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'

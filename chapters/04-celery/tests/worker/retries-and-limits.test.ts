@@ -1,5 +1,5 @@
 /** What bounds a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'

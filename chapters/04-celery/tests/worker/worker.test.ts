@@ -1,7 +1,7 @@
 /** Workers: what they run, what they leave to others, what they survive, and that nothing is lost when they end. */
 import { once } from 'node:events'
+import { until } from '@repo/common/async/until'
 import { startProgram } from '@repo/common/process/child'
-import { until } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Client } from '../../src/queue/client.ts'

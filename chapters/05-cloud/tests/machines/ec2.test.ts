@@ -13,7 +13,7 @@ import {
   GetRolePolicyCommand,
   ListRoleTagsCommand,
 } from '@aws-sdk/client-iam'
-import { until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { runExample, until } from '@repo/common/testing/testing'
+import { until } from '@repo/common/async/until'
+import { runExample } from '@repo/common/testing/testing'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { describe, expect, it } from 'vitest'
 import wordcount from '../../examples/wordcount.ts'

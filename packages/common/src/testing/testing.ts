@@ -8,8 +8,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { loader } from '../process/child.ts'
 
-export { until } from '../async/until.ts'
-
 /** An environment variable that all processes of a run inherit. */
 const markName = 'EXAMPLE_RUN'
 

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, it } from 'vitest'
 
-it('lets nobody pass before all have come, again and again', async () => {
+it('lets no thread pass before all have arrived, again and again', async () => {
   const threads = 3
   const rounds = 200
-  // Counter 0 is another barrier's; 1 is ours; from 2 on each thread notes the round it is in.
+  // Index 0 is not ours, 1 is the barrier's counter, and from 2 on each thread writes its round.
   const shared = new Int32Array(new SharedArrayBuffer(4 * (2 + threads)))
   const url = JSON.stringify(new URL('../../src/async/barrier.ts', import.meta.url).href)
   const source = `

@@ -26,7 +26,7 @@ describe('a checkpoint', () => {
   })
   afterEach(() => folder[Symbol.asyncDispose]())
 
-  it('is nothing at first, then the last state saved, and nothing again when removed', async () => {
+  it('is empty at first, then has the last state saved, and is empty again after its removal', async () => {
     expect(await file.load()).toEqual({ state: undefined, generation: 0, savedAt: undefined, damaged: [] })
     for (let at = 1; at <= 5; at++) await file.save({ at, text: 'ä\n"' })
     const loaded = await again().load()
@@ -36,18 +36,18 @@ describe('a checkpoint', () => {
     expect(await readdir(folder.path)).toEqual([])
   })
 
-  it('goes on counting generations in the next program, and keeps two files', async () => {
+  it('continues the generations in the next program, and keeps two files', async () => {
     for (let at = 1; at <= 3; at++) await again().save({ at })
     expect((await file.load()).generation).toBe(3)
     expect((await readdir(folder.path)).sort()).toEqual(['count.a', 'count.b'])
   })
 
-  it('does overlapping saves in their order', async () => {
+  it('runs overlapping saves in order', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, at) => file.save({ at })))
     expect(await again().load()).toMatchObject({ state: { at: 19 }, generation: 20 })
   })
 
-  it('falls back to the generation before, whichever byte of the newest is wrong or from which on it is cut off', async () => {
+  it('falls back to the previous generation, wherever the newest is damaged or cut off', async () => {
     await file.save({ at: 1 })
     await file.save({ at: 2 })
     const newest = `${path}.b`
@@ -67,13 +67,13 @@ describe('a checkpoint', () => {
         },
       ),
     )
-    // What is damaged is what the next save replaces.
+    // The next save replaces the damaged file.
     const next = again()
     await next.save({ at: 3 })
     expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 2, damaged: [] })
   })
 
-  it('says that all is damaged', async () => {
+  it('says when all is damaged', async () => {
     await file.save({ at: 1 })
     await writeFile(`${path}.a`, '')
     expect(await again().load()).toEqual({
@@ -84,7 +84,7 @@ describe('a checkpoint', () => {
     })
   })
 
-  it('refuses the state of another computation, and takes what it cannot parse for damaged', async () => {
+  it('refuses the state of another computation, and treats a state that it cannot parse as damaged', async () => {
     await file.save({ at: 1 })
     await expect(checkpointFile(path, { computation: 'sums', parse }).load()).rejects.toThrow(
       /is the state of "counting", not of "sums"$/,
@@ -96,7 +96,7 @@ describe('a checkpoint', () => {
     })
   })
 
-  it('keeps what it has when a save fails, and saves again when it can', async () => {
+  it('keeps the old state when a save fails, and can save again later', async () => {
     await file.save({ at: 1 })
     let full = true
     const failing = checkpointFile<object>(path, {
@@ -113,7 +113,7 @@ describe('a checkpoint', () => {
     expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 2 })
   })
 
-  it('is whole after SIGKILL at every step of a save, and cleans up after the program killed', async () => {
+  it('is whole after SIGKILL at every step of a save, and cleans up after the killed program', async () => {
     const saver = fileURLToPath(new URL('../fixtures/saver.ts', import.meta.url))
     const counting = () => checkpointFile(path, { computation: 'counting', parse: isCount })
     let killedAt = 0

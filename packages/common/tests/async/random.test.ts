@@ -1,16 +1,15 @@
-/** Numbers that a seed repeats. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { drawFrom, integersFrom, randomFor, randomFrom } from '../../src/async/random.ts'
 
 const firstOf = (seed: number, count: number) => Array.from({ length: count }, randomFrom(seed))
 
-it('gives the numbers that mulberry32 gives elsewhere', () => {
-  // Computed in Python, with whole numbers modulo 2^32, for the seed 0.
+it('returns the numbers of mulberry32', () => {
+  // Computed in Python with integers modulo 2^32, for the seed 0.
   expect(firstOf(0, 3).map((number) => number * 2 ** 32)).toEqual([0x4434b462, 0x159c37, 0x39285b08])
 })
 
-it('repeats them for the same seed, from 0 to below 1, and has others for another', () => {
+it('repeats numbers from 0 to below 1 for a seed, and has others for another seed', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
       const numbers = firstOf(seed, 20)
@@ -21,15 +20,15 @@ it('repeats them for the same seed, from 0 to below 1, and has others for anothe
   )
 })
 
-it('spreads them evenly', () => {
+it('spreads numbers evenly', () => {
   const buckets = new Array<number>(10).fill(0)
   for (const number of firstOf(1, 100_000))
     buckets[Math.floor(10 * number)] = (buckets[Math.floor(10 * number)] ?? 0) + 1
-  // 10,000 are expected in each; five standard deviations are 475.
+  // Expected: 10,000 in each, with a standard deviation of 95.
   for (const count of buckets) expect(Math.abs(count - 10_000)).toBeLessThan(475)
 })
 
-it('gives integers over the whole range of 32 bits', () => {
+it('returns integers over the whole range of 32 bits', () => {
   const next = integersFrom(1)
   const integers = Array.from({ length: 10_000 }, next)
   for (const integer of integers) expect(integer).toBe(integer | 0)
@@ -51,7 +50,7 @@ it('draws whole numbers within their bounds and items of a list', () => {
   expect(() => oneOf([])).toThrow(RangeError)
 })
 
-it('gives each list of numbers a number of its own, whatever was asked for before', () => {
+it('has a number for each list of whole numbers, independent of earlier calls', () => {
   expect(randomFor(1, 2)).toBe(randomFor(1, 2))
   expect(randomFor(1, 2)).not.toBe(randomFor(2, 1))
   const numbers = Array.from({ length: 10_000 }, (_, part) => randomFor(7, part))

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { divide } from '../../src/async/ranges.ts'
 
-it('divides a range into parts of the same length, or one more', () => {
+it('divides a range into parts whose lengths differ by at most one', () => {
   fc.assert(
     fc.property(fc.nat(1000), fc.nat(1000), fc.integer({ min: 1, max: 50 }), (from, length, parts) => {
       const ranges = divide({ from, to: from + length }, parts)

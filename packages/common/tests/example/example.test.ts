@@ -25,12 +25,12 @@ describe('an example from the command line', () => {
     expect(given.json()).toMatchObject({ workers: 4, colourScheme: 'dark', operands: ['--workers', '9'] })
   })
 
-  it('sets what --quick presets, but not over what the reader gives', async () => {
+  it('uses the presets of --quick, but not in place of given values', async () => {
     expect((await run('--json', '--quick')).json()).toMatchObject({ workers: 1, quick: true })
     expect((await run('--json', '--quick', '--workers', '5')).json()).toMatchObject({ workers: 5 })
   })
 
-  it('explains itself with --help from its header and its options', async () => {
+  it('explains itself with --help, from its header and its options', async () => {
     const { code, stdout } = await run('--help')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^declared: an example that shows what it was given\n/)
@@ -45,15 +45,15 @@ describe('an example from the command line', () => {
     expect(await run('--workers', '0')).toMatchObject({ code: 2, stdout: '', stderr: message })
   })
 
-  it('reports failed work with its cause in one line and exit code 1', async () => {
+  it('reports failed work and its cause in one line, with exit code 1', async () => {
     expect(await run('--fail')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
   })
 
-  it('names what went wrong first where the cleaning up fails as well', async () => {
+  it('reports the first error when cleaning up fails as well', async () => {
     expect(await runProgram(cleaning, ['--fail'])).toMatchObject({ code: 1, stderr: 'error: the work failed\n' })
   })
 
-  it('starts relative paths where the reader stood', async () => {
+  it("starts relative paths in the reader's folder", async () => {
     const folder = dirname(file)
     const from = await runProgram(file, ['--json', '--folder', 'x'], { env: { INIT_CWD: folder } })
     expect(from.json()).toMatchObject({ folder: join(folder, 'x') })
@@ -87,7 +87,7 @@ describe('a header', () => {
     })
   })
 
-  it('is missed when it is not there', async () => {
+  it('must exist', async () => {
     await expect(readHeader(fileURLToPath(import.meta.url))).rejects.toThrow(
       'must open with a comment "example.test: <summary>"',
     )

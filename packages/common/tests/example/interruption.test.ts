@@ -1,4 +1,4 @@
-/** What becomes of an example that is interrupted. */
+/** How an example ends when it is interrupted. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ it.each([
   expect(ended).toMatchObject({ code, stderr: 'cleaned up\n' })
 })
 
-it('says that it cleans up where that may take long, and ends at once after a second Ctrl-C', async () => {
+it('says that it cleans up if that may take long, and ends at once after a second Ctrl-C', async () => {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cleaning], {
     env: { ...process.env, DEADLINE_MS: '60000' },
   })
@@ -33,13 +33,13 @@ it('says that it cleans up where that may take long, and ends at once after a se
   expect(await once(child, 'close')).toEqual([130, null])
 })
 
-it('ends when its time for that is over', async () => {
+it('ends when its time for cleaning up is over', async () => {
   const env = { DEADLINE_MS: '50' }
   const ended = await runProgram(cleaning, [], { env, interruptWhen: /running/ })
   expect(ended).toMatchObject({ code: 130, stderr: 'error: the work did not stop within 0.05 s after SIGINT\n' })
 })
 
-it('says what could not be cleaned up after Ctrl-C where that matters', async () => {
+it('says what could not be cleaned up after Ctrl-C, if that may take long', async () => {
   const env = { DEADLINE_MS: '60000' }
   expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
     code: 130,
@@ -47,7 +47,7 @@ it('says what could not be cleaned up after Ctrl-C where that matters', async ()
   })
 })
 
-it('ends quietly when nobody reads its output any more', async () => {
+it('ends quietly when its output is closed', async () => {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, '--lines', '1000000'])
   let errors = ''
   child.stderr.on('data', (text) => {

@@ -7,7 +7,7 @@ import { runProgram } from '../../src/testing/testing.ts'
 
 const start = fileURLToPath(new URL('../../src/example/start.ts', import.meta.url))
 
-/** A chapter with two examples, made of the fixture. */
+/** Makes a chapter with two examples from the fixture. */
 async function chapter() {
   const folder = await temporaryFolder()
   const source = await readFile(new URL('../fixtures/declared.ts', import.meta.url), 'utf8')

@@ -7,7 +7,7 @@ import { runProgram } from '../../src/testing/testing.ts'
 const source = join(import.meta.dirname, '..', '..', 'src', 'example')
 let root: string
 
-/** A repository of two chapters: one that works, and one in which everything that can go wrong does. */
+/** A repository of three chapters: one works, in one everything goes wrong, and one takes long. */
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tour-'))
   await writeFile(join(root, 'pnpm-workspace.yaml'), '')
@@ -52,7 +52,7 @@ async function chapter(name: string, tour: string[], examples: Record<string, st
 const tour = (args: string[], options = {}) => runProgram(join(source, 'tour.ts'), args, { cwd: root, ...options })
 
 describe('the tour', () => {
-  test('ends with what each example of the list showed, its figure in quick form and its picture', async () => {
+  test('ends with a table of the examples in `tour`: their summaries, figures with --quick, and pictures', async () => {
     const run = await tour(['01-good'])
     expect(run.code).toBe(0)
     expect(run.stdout).toMatch(/01-good +draws: what draws shows +3 things done +out\/01-good\/drawn\.svg/)
@@ -67,7 +67,7 @@ describe('the tour', () => {
     expect(run.stdout).toMatch(/01-good +extra: what extra shows +11 things done/)
   })
 
-  test('goes on after a failure, says each in the table and fails in the end', async () => {
+  test('continues after a failure, lists each in the table, and fails in the end', async () => {
     const run = await tour(['02-bad', '09-none', '01-good'])
     expect(run.code).toBe(1)
     expect(run.stdout.replaceAll(/\s+/g, ' ')).toContain(

@@ -16,7 +16,7 @@ const parse = (stderr: string) =>
     .map((line) => JSON.parse(line))
 
 describe('the log of a program', () => {
-  it('is complete, one JSON document a line, on standard error, without secrets', async () => {
+  it('is complete: a JSON document in each line of standard error, without secrets', async () => {
     const { code, stdout, stderr } = await run()
     expect(code).toBe(0)
     expect(stdout).toBe('')
@@ -45,13 +45,13 @@ describe('the log of a program', () => {
     expect(stderr).toContain('Error: crashed')
   })
 
-  it('begins at LOG_LEVEL', async () => {
+  it('has the levels from LOG_LEVEL on', async () => {
     expect(parse((await run('debug')).stderr)[0]).toMatchObject({ level: 20, msg: 'for the curious' })
     expect(parse((await run('error')).stderr)).toHaveLength(1)
     expect((await run('silent')).stderr).toBe('')
   })
 
-  it('says which levels there are when LOG_LEVEL is none of them, and goes on', async () => {
+  it('lists the levels when LOG_LEVEL is none of them, and continues', async () => {
     const lines = parse((await run('verbose')).stderr)
     expect(lines[0]).toMatchObject({
       level: 40,
@@ -64,7 +64,7 @@ describe('the log of a program', () => {
   it.skipIf(process.platform !== 'linux' || !existsSync(script)).each([
     { noColor: undefined, colours: true },
     { noColor: '1', colours: false },
-  ])('is for readers on a terminal, NO_COLOR=$noColor', async ({ noColor, colours }) => {
+  ])('is readable on a terminal, NO_COLOR=$noColor', async ({ noColor, colours }) => {
     const program = `exec '${process.execPath}' --import tsx fixtures/log.ts`
     const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined, NO_COLOR: noColor }
     const { stdout } = await promisify(execFile)(script, ['-qec', program, '/dev/null'], { cwd, env })
@@ -76,7 +76,7 @@ describe('the log of a program', () => {
   })
 })
 
-it('writes JSON to a destination of its own', () => {
+it('writes JSON to a given destination', () => {
   const lines: string[] = []
   logger('part', { write: (line) => lines.push(line) }).info({ secret: { of: 'many' } }, 'said')
   expect(lines.map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ secret: '***', msg: 'said' })])

@@ -60,7 +60,7 @@ describe('barPlot', () => {
 })
 
 describe('heatMap', () => {
-  it('carries one pixel for each value, darker for larger ones', () => {
+  it('has a pixel for each value, darker for larger ones', () => {
     const svg = heatMap({ ...frame, title: 't', values: [0, 0.5, 1, 2], columns: 2, max: 1 })
     const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
     expect(png).toMatchObject({ width: 2, height: 2 })

@@ -1,4 +1,4 @@
-/** Progress where standard error is no terminal, by a clock that the test moves. */
+/** Progress when standard error is not a terminal, with a simulated clock. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { progress } from '../../src/output/progress.ts'
 
@@ -18,7 +18,7 @@ afterEach(() => {
 
 describe.each([
   ['a file or a pipe', { isTTY: false, columns: undefined }],
-  ['a terminal that says it has no columns', { isTTY: true, columns: 0 }],
+  ['a terminal without columns', { isTTY: true, columns: 0 }],
 ])('progress on %s', (_, stderr) => {
   beforeEach(() => {
     Object.assign(process.stderr, stderr)
@@ -38,14 +38,14 @@ describe.each([
     ])
   })
 
-  it('says what is done now, and that alone where nothing can be counted', () => {
+  it('shows the latest label, and only that without a total', () => {
     using bar = progress('starting')
     vi.advanceTimersByTime(2_000)
     bar.update(0, 'starting the second', 'for terminals only')
     expect(written).toEqual(['starting the second\n'])
   })
 
-  it('is not shown for what ends sooner', () => {
+  it('is not shown for shorter work', () => {
     using bar = progress('comparing', 1)
     vi.advanceTimersByTime(1_999)
     bar.update(1)

@@ -26,13 +26,13 @@ describe('numbers for a reader', () => {
     expect(bytes(value)).toBe(text)
   })
 
-  it('has thousands, ratios and shares', () => {
+  it('are also counts, ratios and shares', () => {
     expect([count(27_028), times(1.926), percent(0.974)]).toEqual(['27,028', '1.93×', '97 %'])
   })
 })
 
 describe('a table', () => {
-  it('sets numbers to the right and texts to the left', () => {
+  it('aligns numbers to the right and texts to the left', () => {
     const lines = table(
       ['way', 'time'],
       [
@@ -60,10 +60,10 @@ describe('a style', () => {
     ['a terminal', true, undefined, '\u001b[1mtext\u001b[22m'],
     ['a terminal with NO_COLOR', true, '1', 'text'],
     ['a pipe', false, undefined, 'text'],
-  ])('is for the eyes of a reader: on %s', (_, terminal, noColor, shown) => {
+  ])('is written only for a reader who sees it: on %s', (_, terminal, noColor, shown) => {
     const environment = {
       TERM: 'xterm-256color',
-      // Node draws without colours for unknown services.
+      // Node uses no colours in unknown CI services.
       CI: undefined,
       NO_COLOR: noColor,
       FORCE_COLOR: undefined,

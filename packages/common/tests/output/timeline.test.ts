@@ -31,7 +31,7 @@ function read(svg: string) {
   return { document, texts: [...document.querySelectorAll('text')].map((node) => node.textContent), boxes }
 }
 
-it('draws boxes where and as long as spans are, under the names of their rows', () => {
+it('draws a box for each span, as long as the span, in a row with a name', () => {
   const { texts, boxes } = read(
     timeline<'sort' | 'merge' | 'never used'>({
       title: 'Who sorted when',
@@ -73,12 +73,12 @@ it('draws boxes where and as long as spans are, under the names of their rows', 
   expect(third.y).toBe(second.y)
 })
 
-it('has an axis in seconds from two of them on', () => {
+it('has an axis in seconds for two seconds and more', () => {
   const spans = [{ kind: 'up' as const, from: 0, to: 2_000 }]
   expect(read(timeline({ title: '', kinds: { up: {} }, rows: [{ name: 'a', spans }] })).texts).toContain('seconds')
 })
 
-it('shows the shortest span, and where two that touch meet', () => {
+it('shows even the shortest span, and where neighbours touch', () => {
   const spans = [
     { kind: 'chunk' as const, from: 0, to: 500 },
     { kind: 'chunk' as const, from: 500, to: 900 },
@@ -91,7 +91,7 @@ it('shows the shortest span, and where two that touch meet', () => {
   for (const { width } of drawn) expect(width).toBeGreaterThanOrEqual(2 - 1e-9)
 })
 
-it('puts spans in lines of their own, or in as few as do without overlap', () => {
+it('gives each span its own line, or uses as few lines as possible', () => {
   const spans = [
     { kind: 'job' as const, from: 0, to: 10 },
     { kind: 'job' as const, from: 5, to: 15 },
@@ -108,7 +108,7 @@ it('puts spans in lines of their own, or in as few as do without overlap', () =>
   expect([tops('one'), tops('few'), tops('each')]).toEqual([1, 2, 3])
 })
 
-it('marks moments by ticks, dots and signs, and counts them in a strip', () => {
+it('draws moments as ticks, dots and signs, and counts them in a strip', () => {
   const kinds = {
     tick: { look: 'tick' },
     dot: { look: 'dot' },
@@ -129,7 +129,7 @@ it('marks moments by ticks, dots and signs, and counts them in a strip', () => {
   )
   expect(document.querySelectorAll('[aria-label="rule"] line')).toHaveLength(1)
   expect(document.querySelectorAll('[aria-label="dot"] circle')).toHaveLength(1)
-  // Once in the legend.
+  // Once in the row and once in the legend.
   expect(texts.filter((text) => text === '✕')).toHaveLength(2)
   expect(texts).toContain('done, at most 3 in 10.0 ms')
   const strip = boxes.get('green') ?? []

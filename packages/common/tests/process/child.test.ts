@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { until } from '../../src/async/until.ts'
 import { startProgram, startServer } from '../../src/process/child.ts'
-import { processesWith, until } from '../../src/testing/testing.ts'
+import { processesWith } from '../../src/testing/testing.ts'
 
 const child = new URL('../fixtures/child.ts', import.meta.url)
 
@@ -18,12 +19,12 @@ describe('a TypeScript program', () => {
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
-    expect(await processesWith(markName, mark), 'nothing is left, not even the reaper').toEqual([])
+    expect(await processesWith(markName, mark), 'no process is left, not even the reaper').toEqual([])
   })
 
   const reapers = async () => (await processesWith(markName, mark)).filter((line) => line.includes('reaper')).length
 
-  it('hands over its info, exchanges messages and runs in the folder and environment given', async () => {
+  it('passes on its info, exchanges messages, and gets its folder and environment', async () => {
     const lines: string[] = []
     await using program = await startProgram<{ pid: number; greeting: string }>(child, {
       args: ['echo'],
@@ -40,21 +41,21 @@ describe('a TypeScript program', () => {
     await until(() => lines.includes(`cwd ${tmpdir()}`))
   })
 
-  it('takes a path as well as a URL, and tells how it ended by itself', async () => {
+  it('has a path or a URL, and says how it ended by itself', async () => {
     await using program = await startProgram(fileURLToPath(child), { args: ['exit'] })
     expect(program.info).toBeUndefined()
     expect(await program.exited).toEqual({ code: 3, signal: null })
     expect(await program.stop()).toEqual({ code: 3, signal: null })
   })
 
-  it('is stopped once, however often that is asked for', async () => {
+  it('is stopped once, however often `stop` is called', async () => {
     const program = await startProgram(child, { args: ['echo'] })
     const [first, second] = await Promise.all([program.stop(), program.stop()])
     expect(first).toEqual({ code: null, signal: 'SIGTERM' })
     expect(second).toBe(first)
     await program[Symbol.asyncDispose]()
     await program[Symbol.asyncDispose]()
-    // A message to a program that has gone is lost, not an uncaught error.
+    // A message to a program that has ended is lost, and is no uncaught error.
     program.process.send('anyone?')
   })
 
@@ -67,23 +68,23 @@ describe('a TypeScript program', () => {
     expect(await program.stop()).toEqual({ code: null, signal: 'SIGKILL' })
   })
 
-  it('fails to start with its last words when it crashes', async () => {
+  it('fails to start, with its last output, when it crashes', async () => {
     await expect(startProgram(child, { args: ['crash'] })).rejects.toThrow(
       /^child\.ts ended with code 1 before it was ready; its last output:[\s\S]*no such table: orders/,
     )
   })
 
-  it('fails to start when it does not get ready in time', async () => {
+  it('fails to start when it is not ready in time', async () => {
     await expect(startProgram(child, { args: ['never'], readyTimeoutMs: 200 })).rejects.toThrow(
       'child.ts was not ready within 0.2 s',
     )
   })
 
-  it('fails to start when it is not there', async () => {
+  it('fails to start when it does not exist', async () => {
     await expect(startProgram(join(tmpdir(), `${mark}.ts`))).rejects.toThrow(/ended with code 1[\s\S]*MODULE_NOT_FOUND/)
   })
 
-  it('stops when the signal is aborted: before, while it starts, and later', async () => {
+  it('stops when its signal is aborted: before the start, during it, and later', async () => {
     const reason = new Error('the reader changed their mind')
     await expect(startProgram(child, { args: ['echo'], signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
 
@@ -107,7 +108,7 @@ describe('a TypeScript program', () => {
 })
 
 describe('a server', () => {
-  it('that cannot be started says so', async () => {
+  it('says that it cannot be started', async () => {
     await expect(startServer({ command: 'no-such-server', ready: /ready/ })).rejects.toMatchObject({
       message: 'no-such-server cannot be started',
       cause: { code: 'ENOENT' },

@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { until } from '../../src/async/until.ts'
 import { findRedisServer, installRedis } from '../../src/servers/redis.ts'
-import { type Run, runProgram, until } from '../../src/testing/testing.ts'
+import { type Run, runProgram } from '../../src/testing/testing.ts'
 import { describeReal } from '../../src/testing/vitest.ts'
 
 const testsFolder = fileURLToPath(new URL('..', import.meta.url))
@@ -14,7 +15,7 @@ const redis = { name: 'a Redis server', found: await findRedisServer(), install:
 describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
   const run = (ending: string, options = {}) =>
     runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
-  /** Fails while a process, the server's port or the folder is still there. */
+  /** Fails if a process, the server's port or the folder still exists after the time. */
   async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
     expect(await leftBehind(waitMs)).toEqual([])
     const { folder, port, pids } = JSON.parse(stdout.split('\n')[0] ?? '')
@@ -22,11 +23,11 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     const socket = connect(port, '127.0.0.1')
     const [error] = await once(socket, 'error')
     expect(error.code).toBe('ECONNREFUSED')
-    // Folders are the last thing to go.
+    // Folders are removed last.
     await until(() => !existsSync(folder), { timeoutMs: waitMs })
   }
 
-  it('leaves nothing when it disposes of them, and waits for that', async () => {
+  it('leaves nothing when it disposes of them and waits', async () => {
     const result = await run('dispose')
     expect(result.code, result.stderr).toBe(0)
     expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
@@ -50,7 +51,7 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     await expectNothingLeft(result, 15_000)
   })
 
-  it('stops them itself on Ctrl-C, which reaches none of them', async () => {
+  it('stops them itself after Ctrl-C, which reaches none of them', async () => {
     const result = await run('wait', { interruptWhen: /}\n/ })
     expect(result.code, result.stderr).toBe(0)
     expect(result.stdout).toContain('[{"code":0,"signal":null},')

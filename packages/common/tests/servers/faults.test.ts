@@ -62,7 +62,7 @@ describe('a record of states', () => {
     ])
   })
 
-  it('begins a state anew when it begins twice', () => {
+  it('restarts a state that begins twice', () => {
     let now = 0
     const record = new StateRecord<'up'>(() => now)
     record.begin('queue', 'up')
@@ -73,7 +73,7 @@ describe('a record of states', () => {
     expect(record.rows()).toEqual([{ name: 'queue', spans: [{ kind: 'up', from: 3, to: 4 }] }])
   })
 
-  it('counts the time from its beginning where it is given no clock', () => {
+  it('has a clock of its own that starts at 0', () => {
     const record = new StateRecord<'up'>()
     expect(record.now()).toBeGreaterThanOrEqual(0)
     expect(record.now()).toBeLessThan(60_000)

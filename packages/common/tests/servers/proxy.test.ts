@@ -3,10 +3,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { describe, expect, it } from 'vitest'
+import { until } from '../../src/async/until.ts'
 import { startProxy } from '../../src/servers/proxy.ts'
-import { until } from '../../src/testing/testing.ts'
 
-/** A server that answers with what it gets, a proxy before it, and connections through that. */
+/** Starts an echo server behind a proxy. `open` connects through the proxy. */
 async function echoBehindProxy(delayMs = 0) {
   const stack = new AsyncDisposableStack()
   const accepted: Socket[] = []
@@ -29,7 +29,7 @@ async function echoBehindProxy(delayMs = 0) {
   return { proxy, open, accepted, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** Not `once` of node:events, which rejects at the error before it. */
+/** `once` of node:events would reject at the error before the close. */
 const closed = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()))
 
 const errorOf = async (socket: Socket) => {
@@ -38,7 +38,7 @@ const errorOf = async (socket: Socket) => {
 }
 
 describe.concurrent('a proxy', () => {
-  it('hands on every byte in order, also more than may be under way, and the end', async () => {
+  it('passes on every byte in order, even more than its window holds, and then the end', async () => {
     await using link = await echoBehindProxy(5)
     const socket = await link.open()
     const sent = Buffer.alloc(20 << 20, 'a proxy changes nothing ')
@@ -55,11 +55,11 @@ describe.concurrent('a proxy', () => {
     const socket = await link.open()
     socket.write('x')
     await once(socket, 'data')
-    // A lower bound cannot fail on a slow machine: two ways, and a round trip for connecting.
+    // A lower bound, which cannot fail on a slow machine: a round trip for connecting and one for the answer.
     expect(performance.now() - start).toBeGreaterThanOrEqual(4 * 40 - 10)
   })
 
-  it('resets both sides of every connection when cut, and takes new ones', async () => {
+  it('resets both sides of every connection when cut, and accepts new ones', async () => {
     await using link = await echoBehindProxy()
     const socket = await link.open()
     socket.write('x')
@@ -74,7 +74,7 @@ describe.concurrent('a proxy', () => {
     expect(String(await once(again, 'data'))).toBe('y')
   })
 
-  it('resets once the connection that carries so many bytes', async () => {
+  it('resets, once, the connection that carries a number of bytes', async () => {
     await using link = await echoBehindProxy()
     link.proxy.cutAfter(100_000)
     const socket = await link.open()
@@ -102,7 +102,7 @@ describe.concurrent('a proxy', () => {
     socket.write('2')
     const later = await link.open()
     later.write('3')
-    // What is open beside the link answers at once, so the silent ones had their chance.
+    // Another link answers in the meantime, so the blocked one had its chance.
     await using beside = await echoBehindProxy()
     const other = await beside.open()
     other.write('x')
@@ -127,7 +127,7 @@ describe.concurrent('a proxy', () => {
     await once(socket, 'data')
   })
 
-  it('resets its clients where no server listens', async () => {
+  it('resets its clients when no server listens', async () => {
     await using proxy = await startProxy({ port: 1 })
     const socket = connect(proxy.port, proxy.host)
     expect(await errorOf(socket)).toBe('ECONNRESET')

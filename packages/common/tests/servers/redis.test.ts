@@ -9,13 +9,14 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { until } from '../../src/async/until.ts'
 import { describeError, UsageError } from '../../src/example/usage.ts'
 import { temporaryFolder } from '../../src/process/temporary.ts'
 import { findRedisServer, installRedis, startRedis } from '../../src/servers/redis.ts'
-import { processesWith, until } from '../../src/testing/testing.ts'
+import { processesWith } from '../../src/testing/testing.ts'
 import { describeReal } from '../../src/testing/vitest.ts'
 
-// Lets a test say which ports freePort hands out first.
+// Lets a test choose the first ports that freePort returns.
 const chosenPorts = vi.hoisted((): number[] => [])
 vi.mock('../../src/process/ports.ts', async (original) => {
   const actual = await original<typeof import('../../src/process/ports.ts')>()
@@ -29,7 +30,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** What a reader reads when it fails; the test fails when it does not. */
+/** Returns what a reader sees when the start fails. The test fails if it succeeds. */
 async function failure(): Promise<string> {
   const error = await startRedis().then(
     async (redis) => {
@@ -49,7 +50,7 @@ function client(url: string): Redis & AsyncDisposable {
 
 const installed = await findRedisServer()
 describeReal('a Redis of our own', { name: 'a Redis server', found: installed, install: installRedis }, () => {
-  it('answers with the version installed, evicts nothing and keeps nothing on disk', async () => {
+  it('has the installed version, evicts nothing and writes nothing to the disk', async () => {
     await using redis = await startRedis()
     await using connection = client(redis.url)
     expect(await connection.set('key', 'value')).toBe('OK')
@@ -72,7 +73,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(await other.get('key')).toBeNull()
   })
 
-  it('lets nobody in without the password', async () => {
+  it('refuses clients without the password', async () => {
     await using redis = await startRedis()
     const socket = connect(redis.port, redis.host)
     socket.write('PING\r\n')
@@ -98,18 +99,21 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     }
   })
 
-  it.skipIf(process.platform === 'win32')('has its password on no command line and in no readable file', async () => {
-    await using redis = await startRedis()
-    const { stdout: all } = await promisify(execFile)('ps', ['-Aww', '-o', 'pid=,args='])
-    expect(all).toContain(`${redis.server?.pid} `)
-    expect(all.includes(String(redis.password))).toBe(false)
-    const config = redis.server?.process.spawnargs[1] ?? ''
-    expect((await stat(config)).mode & 0o777).toBe(0o600)
-    expect((await stat(dirname(config))).mode & 0o777).toBe(0o700)
-    expect(await readFile(config, 'utf8')).toContain(`requirepass ${redis.password}`)
-  })
+  it.skipIf(process.platform === 'win32')(
+    'shows its password on no command line and in no file that others may read',
+    async () => {
+      await using redis = await startRedis()
+      const { stdout: all } = await promisify(execFile)('ps', ['-Aww', '-o', 'pid=,args='])
+      expect(all).toContain(`${redis.server?.pid} `)
+      expect(all.includes(String(redis.password))).toBe(false)
+      const config = redis.server?.process.spawnargs[1] ?? ''
+      expect((await stat(config)).mode & 0o777).toBe(0o600)
+      expect((await stat(dirname(config))).mode & 0o777).toBe(0o700)
+      expect(await readFile(config, 'utf8')).toContain(`requirepass ${redis.password}`)
+    },
+  )
 
-  it('takes another port when its port has been taken meanwhile', async () => {
+  it('takes another port when its port has been taken in the meantime', async () => {
     await using taken = await startRedis()
     const listener = createServer().listen(0, '127.0.0.1')
     await once(listener, 'listening')
@@ -128,7 +132,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(await failure()).toMatch(/redis-server ended with code 1 before it was ready;.*Address already in use/)
   })
 
-  it('has what it confirmed after SIGKILL and restart, on the same port', async () => {
+  it('has all that it confirmed after SIGKILL and a restart, on the same port', async () => {
     await using redis = await startRedis({ appendOnly: true })
     await using before = client(redis.url)
     await Promise.all(Array.from({ length: 1_000 }, (_, at) => before.rpush('queue', at)))
@@ -139,13 +143,13 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(redis.server?.pid).not.toBe(killed?.pid)
     await using after = client(redis.url)
     expect(await after.llen('queue')).toBe(1_000)
-    // Also while it runs.
+    // And by a restart while it runs.
     await redis.restart()
     await using again = client(redis.url)
     expect(await again.llen('queue')).toBe(1_000)
   })
 
-  it('is gone with its folder when disposed of, twice, and answers until then, also when aborted', async () => {
+  it('ends with its folder when disposed of, even twice, and answers until then, even when aborted', async () => {
     const mark = randomUUID()
     vi.stubEnv('REDIS_TEST', mark)
     await using temporary = await temporaryFolder()
@@ -161,13 +165,13 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(await last.ping()).toBe('PONG')
     await interrupted[Symbol.asyncDispose]()
 
-    // What is left is the reaper of the folder that this test itself still has.
+    // Only the reaper for this test's own folder is left.
     expect(readdirSync(temporary.path)).toEqual([])
     const left = await processesWith('REDIS_TEST', mark)
     expect(left.filter((line) => !line.includes('reaper'))).toEqual([])
   })
 
-  it.skipIf(process.platform === 'win32')('that is aborted while it starts fails with the reason', async () => {
+  it.skipIf(process.platform === 'win32')('fails with the reason when aborted during the start', async () => {
     const mark = randomUUID()
     await using folder = await temporaryFolder()
     const slow = join(folder.path, 'slow-server')
@@ -191,7 +195,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
 })
 
 describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: installRedis }, () => {
-  it('is used as it is, neither emptied nor stopped', async () => {
+  it('names a server that is neither emptied nor stopped', async () => {
     await using theirs = await startRedis()
     await using connection = client(theirs.url)
     await connection.set('theirs', 'untouched')
@@ -205,7 +209,7 @@ describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: i
     expect(await connection.get('theirs')).toBe('untouched')
   })
 
-  it('that refuses the password says so without printing it', async () => {
+  it('names a server that refuses the password: the error does not print it', async () => {
     await using theirs = await startRedis()
     vi.stubEnv('REDIS_URL', `redis://:hunter2@127.0.0.1:${theirs.port}`)
     expect(await failure()).toBe(
@@ -216,7 +220,7 @@ describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: i
     expect(await failure()).toMatch(/^error: REDIS_URL: redis:\/\/127.0.0.1:\d+ refuses the password: NOAUTH/)
   })
 
-  it('that evicts is refused', async () => {
+  it('names a server that evicts keys: it is refused', async () => {
     await using theirs = await startRedis()
     await using connection = client(theirs.url)
     await connection.config('SET', 'maxmemory-policy', 'allkeys-lru')
@@ -228,8 +232,8 @@ describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: i
   })
 })
 
-describe('what cannot work is said in one line', () => {
-  it('REDIS_URL names nobody', async () => {
+describe('one line says that', () => {
+  it('REDIS_URL names no server', async () => {
     vi.stubEnv('REDIS_URL', 'redis://:hunter2@127.0.0.1:1')
     expect(await failure()).toBe(
       'error: REDIS_URL: redis://:***@127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1',
@@ -239,7 +243,7 @@ describe('what cannot work is said in one line', () => {
   })
 
   it.each(['localhost:6379', 'http://:hunter2@localhost', 'redis://', 'redis://:hunter2/@/localhost'])(
-    'REDIS_URL=%s is none',
+    'REDIS_URL=%s is not a Redis URL',
     async (url) => {
       vi.stubEnv('REDIS_URL', url)
       await expect(startRedis()).rejects.toThrow(UsageError)
@@ -261,7 +265,7 @@ describe('what cannot work is said in one line', () => {
     )
   })
 
-  it('REDIS_SERVER is none', async () => {
+  it('REDIS_SERVER is not a Redis server', async () => {
     for (const other of ['no-such-server', 'node']) {
       vi.stubEnv('REDIS_SERVER', other)
       expect(await failure()).toBe(
@@ -270,26 +274,29 @@ describe('what cannot work is said in one line', () => {
     }
   })
 
-  // There is no old server to install: a script says its version, which is all that is asked of it.
-  it.skipIf(process.platform === 'win32')('the only server is too old; a newer one further down is taken', async () => {
-    const script = async (folder: string, name: string, output: string) => {
-      const path = join(folder, name)
-      await mkdir(folder, { recursive: true })
-      await writeFile(path, `#!/bin/sh\necho '${output}'\n`)
-      await chmod(path, 0o755)
-      return path
-    }
-    await using folder = await temporaryFolder()
-    const old = await script(folder.path, 'redis-server', 'Redis server v=5.0.7 sha=00000000:0 bits=64')
-    vi.stubEnv('REDIS_SERVER', undefined)
-    vi.stubEnv('PATH', folder.path)
-    vi.stubEnv('REDISMS_DOWNLOAD_DIR', folder.path)
-    expect(await failure()).toBe(`error: ${old} is Redis 5.0.7; accepts 6.2.0 or newer`)
+  // Old servers cannot be installed. A script prints a version, which is all that is needed.
+  it.skipIf(process.platform === 'win32')(
+    'the only server is too old; a newer one further down PATH is used',
+    async () => {
+      const script = async (folder: string, name: string, output: string) => {
+        const path = join(folder, name)
+        await mkdir(folder, { recursive: true })
+        await writeFile(path, `#!/bin/sh\necho '${output}'\n`)
+        await chmod(path, 0o755)
+        return path
+      }
+      await using folder = await temporaryFolder()
+      const old = await script(folder.path, 'redis-server', 'Redis server v=5.0.7 sha=00000000:0 bits=64')
+      vi.stubEnv('REDIS_SERVER', undefined)
+      vi.stubEnv('PATH', folder.path)
+      vi.stubEnv('REDISMS_DOWNLOAD_DIR', folder.path)
+      expect(await failure()).toBe(`error: ${old} is Redis 5.0.7; accepts 6.2.0 or newer`)
 
-    const valkey = await script(folder.path, 'valkey-server', 'Valkey server v=8.1.1 sha=00000000:0 bits=64')
-    expect(await findRedisServer()).toEqual({ path: valkey, version: '8.1.1' })
-    vi.stubEnv('PATH', '')
-    const built = await script(join(folder.path, 'stable'), 'redis-server', 'Redis server v=10.0.0 sha=00000000:0')
-    expect(await findRedisServer()).toEqual({ path: built, version: '10.0.0' })
-  })
+      const valkey = await script(folder.path, 'valkey-server', 'Valkey server v=8.1.1 sha=00000000:0 bits=64')
+      expect(await findRedisServer()).toEqual({ path: valkey, version: '8.1.1' })
+      vi.stubEnv('PATH', '')
+      const built = await script(join(folder.path, 'stable'), 'redis-server', 'Redis server v=10.0.0 sha=00000000:0')
+      expect(await findRedisServer()).toEqual({ path: built, version: '10.0.0' })
+    },
+  )
 })

@@ -7,7 +7,7 @@ import { runExample, runProgram } from '../../src/testing/testing.ts'
 
 const common = fileURLToPath(new URL('../..', import.meta.url))
 
-/** An example of a chapter that stands, for as long as the test runs, in this package. */
+/** A temporary chapter with one example. */
 async function chapterWith(source: string) {
   const folder = await temporaryFolder()
   await mkdir(join(folder.path, 'examples'))
@@ -16,7 +16,7 @@ async function chapterWith(source: string) {
 }
 
 describe('a run of an example', () => {
-  it('has its code, its outputs and its document', async () => {
+  it('has an exit code, outputs and a document', async () => {
     await using chapter = await chapterWith(`
       const [name = ''] = process.argv.slice(2)
       console.log(JSON.stringify({ name, colour: process.env.COLOUR, cwd: process.cwd() }))
@@ -28,13 +28,13 @@ describe('a run of an example', () => {
     expect(await run.leftBehind(0)).toEqual([])
   })
 
-  it('that prints anything else has no document', async () => {
+  it('has no document if anything else is printed', async () => {
     await using chapter = await chapterWith(`console.log('{}'); console.log('done')`)
     const run = await runExample(chapter.path, 'one')
     expect(() => run.json()).toThrow('examples/one.ts ended with 0 and did not print one JSON document:\n{}\ndone')
   })
 
-  it('can be interrupted when its output says so', async () => {
+  it('can be interrupted at a certain output', async () => {
     await using chapter = await chapterWith(`
       process.on('SIGINT', () => process.exit(130))
       console.error('half way')
@@ -42,7 +42,7 @@ describe('a run of an example', () => {
     expect((await runExample(chapter.path, 'one', [], { interruptWhen: /half/ })).code).toBe(130)
   })
 
-  it('is ended when it takes too long or is aborted', async () => {
+  it('ends when it takes too long or is aborted', async () => {
     await using chapter = await chapterWith(`console.log('thinking'); for (;;);`)
     await expect(runExample(chapter.path, 'one', [], { timeoutMs: 1_000 })).rejects.toThrow(
       /^examples.one\.ts took longer than 1 s; its output:\n/,
@@ -50,7 +50,7 @@ describe('a run of an example', () => {
     await expect(runExample(chapter.path, 'one', [], { signal: AbortSignal.timeout(1_000) })).rejects.toThrow('aborted')
   })
 
-  it('knows what it left behind', async () => {
+  it('finds the processes that it left behind', async () => {
     await using chapter = await chapterWith(`
       import { spawn } from 'node:child_process'
       spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600_000)'], { detached: true, stdio: 'ignore' }).unref()`)

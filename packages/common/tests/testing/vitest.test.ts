@@ -1,4 +1,4 @@
-/** What becomes of the tests of a real server that is missing, in a run of vitest of its own. */
+/** Runs vitest on tests of a real server that is missing. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -29,14 +29,14 @@ async function run(REQUIRE_REAL: string | undefined): Promise<Partial<Test>[]> {
   return testResults.flatMap(({ assertionResults }) => assertionResults)
 }
 
-it('skips them under a title that says how to install it', async () => {
+it('skips tests under a title that says how to install the server', async () => {
   expect(await run(undefined)).toMatchObject([
     { fullName: 'a server works', status: 'passed' },
     { fullName: 'another (needs another: apt-get install another) works', status: 'skipped' },
   ])
 })
 
-it('fails with REQUIRE_REAL=1', async () => {
+it('fails them with REQUIRE_REAL=1', async () => {
   expect(await run('1')).toMatchObject([
     { fullName: 'a server works', status: 'passed' },
     {

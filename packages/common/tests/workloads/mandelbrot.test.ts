@@ -5,7 +5,7 @@ import { drawing, drawTile, escapeTime, tilesOf } from '../../src/workloads/mand
 const view = { width: 60, height: 40, iterations: 200, centerX: -0.75, centerY: 0, zoom: 1 }
 
 describe('the escape time', () => {
-  it('is known for points whose orbit is', () => {
+  it('is right for points with known orbits', () => {
     // 0 stays at 0; -1 alternates with 0; -2 ends at 2; the bulb of period 3 has its centre near -1.7549.
     for (const inside of [0, -1, -2, -1.7548776662466927]) expect(escapeTime(inside, 0, 1000)).toBe(1000)
     // 2: 2, 6 …; 1: 1, 2, 5 …; 0.5: 0.5, 0.75, 1.0625, 1.63, 3.15 …
@@ -65,7 +65,7 @@ describe('tiles', () => {
     )
   })
 
-  it('show the set in black and the rest not', () => {
+  it('show only the set in black', () => {
     const whole = drawing(view)
     drawTile(whole, { left: 0, top: 0, right: view.width, bottom: view.height })
     const at = (column: number, row: number) =>

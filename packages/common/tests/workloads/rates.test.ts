@@ -19,7 +19,7 @@ describe('rates', () => {
     ['../currencies/usd', 'eur'],
     ['__proto__', 'usd'],
     ['', 'usd'],
-  ])('from %s to %s there are none, and the error says so every time', async (from, to) => {
+  ])('from %s to %s do not exist, and the error says so every time', async (from, to) => {
     for (const _ of ['first', 'again']) await expect(readRate({ from, to })).rejects.toThrow(/^there is no currency "/)
   })
 })
@@ -30,7 +30,7 @@ it('pairs are different, and of different currencies', () => {
   expect(pairs.every(({ from, to }) => from !== to && to !== '')).toBe(true)
 })
 
-it('latencies depend on the seed and the currency alone, and lie around the mean', () => {
+it('latencies depend only on seed and currency, and are near the mean', () => {
   const currencies = [...new Set(pairsOf(mostPairs).map(({ from }) => from))]
   const latencies = currencies.map((currency) => latencyOf(currency, 1, 100))
   expect(currencies.map((currency) => latencyOf(currency, 1, 100))).toEqual(latencies)

@@ -1,5 +1,4 @@
-/** The comparison as functions: the layout of the sets, every algorithm against brute force, on real and on hostile texts. */
-
+/** The layout of the sets, and every algorithm against brute force, on real and on hostile texts. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { shingleSets, wordsOf } from '../../src/workloads/shingles.ts'
@@ -23,7 +22,7 @@ function byDefinition(texts: string[], size: number): number[][] {
   )
 }
 
-/** All rows of a comparison, in one band or several. */
+/** Compares all rows, in one band or several. */
 function compared(texts: string[], size: number, bands = 1): similarity.Scores {
   const comparison = similarity.comparisonOf(shingleSets(texts, size))
   for (const band of similarity.splitEvenly(comparison.sets, bands)) similarity.compareRows(comparison, band)
@@ -36,7 +35,7 @@ const text = fc
   .map((words) => words.join(' '))
 
 describe('scores', () => {
-  it('are those of the definition, on any texts, for any size', () => {
+  it('agree with the definition, for any texts and any size', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 2, maxLength: 8 }), fc.integer({ min: 1, max: 7 }), (texts, size) => {
         expect(Array.from(compared(texts, size))).toEqual(byDefinition(texts, size).flat())
@@ -44,7 +43,7 @@ describe('scores', () => {
     )
   })
 
-  it('are the same by all algorithms', () => {
+  it('are the same with all algorithms', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 2, maxLength: 8 }), fc.integer({ min: 1, max: 5 }), (texts, size) => {
         const sets = shingleSets(texts, size)
@@ -57,14 +56,14 @@ describe('scores', () => {
     )
   })
 
-  it.each([1, 2, 3, 6, 9])('of real addresses with shingles of %i words are those of the definition', (size) => {
+  it.each([1, 2, 3, 6, 9])('of real addresses with shingles of %i words agree with the definition', (size) => {
     const texts = stateOfTheUnion()
       .slice(75, 87)
       .map((address) => address.text)
     expect(Array.from(compared(texts, size))).toEqual(byDefinition(texts, size).flat())
   })
 
-  it('stay exact where a number of words in base V no longer fits a double', () => {
+  it('stay exact when a shingle in base V no longer fits a double', () => {
     const many = Array.from(
       { length: 6_000 },
       (_, at) => `w${at.toString(26).replaceAll(/\d/g, (digit) => 'qrstuvwxyz'[+digit])}`,
@@ -76,7 +75,7 @@ describe('scores', () => {
 })
 
 describe('sets of shingles', () => {
-  it('count all shingles but carry only those of two texts or more', () => {
+  it('count all shingles, but contain only those of two texts or more', () => {
     const sets = shingleSets(['a b c d', 'b c d e', ''], 2)
     expect(Array.from(sets.sizes)).toEqual([3, 3, 0])
     expect(sets.vocabulary).toBe(2)

@@ -14,13 +14,13 @@ describe('the State of the Union', () => {
     expect(years).toEqual(years.toSorted((a, b) => a - b))
   })
 
-  it('knows who said what', () => {
+  it('has the text of each president', () => {
     const lincoln = addresses.find(({ year }) => year === 1862)
     expect(lincoln?.name).toBe('Abraham Lincoln')
     expect(lincoln?.text).toContain('the last best hope of earth')
   })
 
-  it('stands in as many files', () => {
+  it('has as many files', () => {
     expect(stateOfTheUnionFiles()).toHaveLength(233)
   })
 })
@@ -39,7 +39,7 @@ describe('Moby-Dick', () => {
 })
 
 describe("the reader's own folder", () => {
-  it('gives its .txt files by name', async () => {
+  it('has .txt files, sorted by name', async () => {
     await using folder = await temporaryFolder()
     for (const [file, text] of [
       ['b.txt', 'two'],
