@@ -23,9 +23,9 @@ import { count, green, milliseconds, red, table } from '@repo/common/output/term
 import { Piscina } from 'piscina'
 import { type Counting, type Increment, memoryFor, type Span, total } from '../src/race/counting.ts'
 
-/** How a thread adds 1, in each of the ways. */
+/** How a thread adds 1, in each of the ways. Threads get these functions as source text. */
 export const increments = {
-  // The only thread has nothing to fear.
+  // One thread alone cannot lose anything.
   alone: ({ counters }) => counters[0]++,
   // Three steps: read, add, write. What another thread writes between the first and the last is lost.
   unprotected: ({ counters }) => counters[0]++,
@@ -37,7 +37,7 @@ export const increments = {
     counters[0]++
     mutex.unlock()
   },
-  // A counter for each thread, side by side: right, but the cores take the cache line they lie on from each other.
+  // A counter for each thread, side by side: correct, but the cores take the shared cache line from each other.
   adjacent: ({ counters }, thread) => counters[thread]++,
   // A counter for each thread, 32 numbers of 4 bytes apart: each lies on a cache line of its own.
   padded: ({ counters }, thread) => counters[32 * thread]++,
