@@ -28,6 +28,6 @@ if (names.includes('--help') || names.includes('-h')) {
   })
   const node = await install()
   const scope = chosen.length > 0 ? ['--all', ...new Set(chosen)] : chapters
-  const tour = ['--import', 'tsx', join('packages', 'common', 'src', 'example', 'tour.ts'), ...scope]
+  const tour = ['--import', 'tsx', join('packages', 'common', 'src', 'example', 'tour.program.ts'), ...scope]
   process.exitCode = (await run(node, tour, { stdout: true, ipc: true })).code
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
 import { runProgram } from '../../src/testing/testing.ts'
 
-const start = fileURLToPath(new URL('../../src/example/start.ts', import.meta.url))
+const start = fileURLToPath(new URL('../../src/example/start.program.ts', import.meta.url))
 
 /** Makes a chapter with two examples from the fixture. */
 async function chapter() {
