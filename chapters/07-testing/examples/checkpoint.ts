@@ -5,12 +5,12 @@
  *     pnpm --filter 07-testing start checkpoint --limit 10000000000 --kills 20 --every 1000
  *     pnpm --filter 07-testing start checkpoint --file primes.state --limit 100000000000
  *
- * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle of a save, its
- * files are truncated and changed meanwhile, and each new process goes on from the newest state that is whole. With --file
+ * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle of a
+ * save, its files are truncated and changed, and each new process goes on from the newest state that is whole. With --file
  * the computation is yours: press Ctrl-C, and run the same command again.
  *
- * Look for: where each life begins, beside where the one before had ended; and that the result is that of a computation
- * which nobody disturbed.
+ * Look for: where each life begins, and where the one before had ended; and that the result is that of a computation which
+ * nobody has disturbed.
  */
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { example } from '@repo/common/example/example'
@@ -21,7 +21,7 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runCheckpointed } from '../src/checkpoint/checkpointed.ts'
-import { deathsOf, live } from '../src/checkpoint/lives.ts'
+import { deathsOf, drawLives, live } from '../src/checkpoint/lives.ts'
 import { noPrimes, type PrimesState, primesBelow, primesState, publishedPrimes } from '../src/checkpoint/primes.ts'
 
 export default example(import.meta, {
@@ -32,7 +32,7 @@ export default example(import.meta, {
     seed: wholeNumber(1, 2 ** 31 - 1)
       .default(1)
       .describe('for the random moments'),
-    file: path().optional().describe('go on with a computation of your own, saved there'),
+    file: path().optional().describe('go on with your own computation, which is saved there'),
   },
   quick: { limit: 100_000_000, kills: 3, every: 20 },
 
@@ -46,10 +46,12 @@ export default example(import.meta, {
     print(`Counting the primes below ${count(limit)} …`)
 
     if (file !== undefined) {
+      // Two files: a save replaces the older one, and the newer one stays whole whatever happens.
       const checkpoint = checkpointFile(file, {
         computation: `primes below ${limit}`,
         parse: (value) => primesState.parse(value),
       })
+      // Loads the newest state that is whole, goes on from there, and saves from time to time and at Ctrl-C.
       const state = await runCheckpointed<PrimesState>({
         file: checkpoint,
         begin: noPrimes,
@@ -78,14 +80,15 @@ export default example(import.meta, {
     await using folder = await temporaryFolder()
     const settings = { limit, everyMs: every }
     const rounds = { signal, onReached: (next: number) => bar.update(next) }
-    // Nobody disturbs it, and it never saves but at its end.
+    // First without any disturbance, and with one save, at the end.
     const quiet = await live({ limit, everyMs: 3_600_000, path: `${folder.path}/quiet` }, [], rounds)
-    // Of its computing alone: the start of a process takes as long for a short computation as for a long one.
+    // The start of the process does not count: it takes as long for a short computation as for a long one.
     const [samples = []] = quiet.lives.map((life) => life.samples)
     const computingMs = (samples.at(-1)?.ms ?? 0) - (samples[0]?.ms ?? 0)
     const deaths = deathsOf({ kills, seed, lifeMs: computingMs / (kills + 2) })
     print(`Undisturbed: ${milliseconds(quiet.ms)}. The same in ${deaths.length + 1} lives …`)
 
+    // Then the same in many lives. Each is a process that goes on from what the one before had saved.
     const disturbed = await live({ ...settings, path: `${folder.path}/disturbed` }, deaths, rounds)
     const { lives, state, savesMs } = disturbed
     const same = JSON.stringify(state) === JSON.stringify(quiet.state)
@@ -119,8 +122,7 @@ export default example(import.meta, {
       const best = Math.sqrt(2 * median(savesMs) * betweenMs)
       print(`With a failure every ${milliseconds(betweenMs)}, Young's formula saves every ${milliseconds(best)}.`)
     }
-    const { livesPicture } = await import('../src/checkpoint/picture.ts')
-    const svg = livesPicture(lives, `Primes below ${count(limit)}, saved every ${milliseconds(every)}`)
+    const svg = drawLives(lives, `Primes below ${count(limit)}, saved every ${milliseconds(every)}`)
     print(`Picture: ${await picture('checkpoint.svg', svg)}`)
     if (!same) throw new Error('the disturbed computation has another result than the undisturbed one')
     return {

@@ -1,23 +1,23 @@
-/** A long computation in steps, whose state is saved every so often and whenever somebody asks for it. */
+/** A long computation in steps, whose state is saved from time to time and whenever somebody asks. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CheckpointFile, Loaded } from '@repo/common/async/checkpoint'
 
 export interface Checkpointed<State> {
   file: CheckpointFile<State>
-  /** What a computation that has never been saved begins with. */
+  /** The state at the beginning, when none has been saved. */
   begin: State
-  /** The next state; takes some milliseconds, for only between two steps can a signal be heard. */
+  /** Returns the next state. It takes some milliseconds: a signal is only heard between two steps. */
   step: (state: State) => State
   isDone: (state: State) => boolean
-  /** How long at most is computed without a save. */
+  /** The longest time without a save. */
   everyMs: number
-  /** The state is saved before the computation ends with the signal's reason. */
+  /** When it is aborted, the state is saved, and the computation ends with the signal's reason. */
   signal?: AbortSignal
-  /** Saves at the next step what has been computed when it is asked and returns true. */
+  /** Asked after each step; the state is saved when it returns true. */
   saveNow?: () => boolean
   onLoaded?: (loaded: Loaded<State>) => void
   onStep?: (state: State) => void
-  /** Called after each save with how long it took. */
+  /** Called after each save; `ms` is the time that it took. */
   onSaved?: (state: State, ms: number, why: Why) => void
 }
 
@@ -25,9 +25,9 @@ export interface Checkpointed<State> {
 export type Why = 'end' | 'asked' | 'time'
 
 /**
- * Goes on from the newest state saved and returns the last one, saved as well: asked again, it is there at once.
+ * Goes on from the newest saved state and returns the last one. That is saved as well: the next call returns it at once.
  *
- * Not saved are the computation's own threads, sockets and open files: a state is what can be written down.
+ * Threads, sockets and open files are not saved: a state is what can be written down.
  */
 export async function runCheckpointed<State>(computation: Checkpointed<State>): Promise<State> {
   const { file, begin, step, isDone, everyMs, signal, saveNow, onLoaded, onStep, onSaved } = computation
@@ -46,7 +46,7 @@ export async function runCheckpointed<State>(computation: Checkpointed<State>): 
   while (!isDone(state)) {
     state = step(state)
     onStep?.(state)
-    // Signals and timers are heard between two turns of the event loop, and nowhere else.
+    // Signals and timers are only heard between two turns of the event loop.
     await nextTurn()
     const stop = signal?.aborted ?? false
     if (stop || isDone(state)) await save('end')

@@ -1,51 +1,52 @@
 /**
- * One computation in many lives: its process is killed again and again, at random and in the middle of a save, its files
- * are damaged meanwhile, and each time a new process goes on from what is left.
+ * One computation in many lives: its process is killed again and again, at random moments and in the middle of a save, its
+ * files are damaged, and each time a new process goes on from what is left.
  */
 import { open, readFile, stat, truncate } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SaveStep } from '@repo/common/async/checkpoint'
 import { randomFrom } from '@repo/common/async/random'
+import { draw, palette } from '@repo/common/output/plots'
 import { startProgram } from '@repo/common/process/child'
 import type { PrimesMessage, PrimesSettings } from './primes.program.ts'
 import type { PrimesState } from './primes.ts'
 
-/** How a life ends, and what happens to the newest file before the next one. */
+/** How a life ends, and what happens to the newest file before the next life. */
 export type Death =
   | { by: 'SIGKILL' | 'SIGTERM'; afterMs: number; damage?: 'truncated' | 'a bit flipped' }
   | { by: 'SIGKILL'; at: SaveStep }
 
 export interface Life {
-  /** In words: how it ended. */
+  /** How it ended, in words. */
   ended: string
-  /** What it began with: all numbers below are done. */
+  /** Where it began: all numbers below were done. */
   resumedAt: number
-  /** How many saves had led there; 0 for the beginning. */
+  /** The number of saves that had led there; 0 at the beginning. */
   generation: number
-  /** What it had done when it ended, saved or not. */
+  /** How far it was when it ended, saved or not. */
   reached: number
   saves: number
-  /** What it could not use when it began. */
+  /** The files that it could not use when it began. */
   damaged: string[]
-  /** In ms since the first life: when it began to compute, and its samples of what was done. */
+  /** How far it was, over time, in ms since the first life. The first sample is that of its beginning. */
   samples: { ms: number; next: number }[]
 }
 
 export interface Lives {
   lives: Life[]
   state: PrimesState
-  /** Of every save, in ms. */
+  /** The time of every save. */
   savesMs: number[]
   ms: number
-  /** Whether a save that was asked for by SIGUSR2 was made; false on Windows, which has no such signal. */
+  /** Whether SIGUSR2 made it save; false on Windows, which has no such signal. */
   savedOnSignal: boolean
 }
 
 /**
- * A signal to save and leave, a kill at each bad moment of a save, and kills at random moments, after two of which a file is
- * damaged. The same for the same seed.
+ * Returns a signal to save and leave, a kill at each bad moment of a save, and kills at random moments, two of which also damage
+ * a file. The same for the same seed.
  *
- * @param lifeMs how long a life that ends at random lasts on average
+ * @param lifeMs the average time of a life that ends at a random moment
  */
 export function deathsOf({ kills, seed, lifeMs }: { kills: number; seed: number; lifeMs: number }): Death[] {
   const deaths: Death[] = [{ by: 'SIGTERM', afterMs: lifeMs / 2 }]
@@ -62,18 +63,14 @@ export function deathsOf({ kills, seed, lifeMs }: { kills: number; seed: number;
 const program = new URL('./primes.program.ts', import.meta.url)
 
 /**
- * Runs the computation to its end, in one life more than there are deaths unless it is done before.
+ * Runs the computation to its end, in one life more than there are deaths, unless it is done before.
  *
- * @param onLife called with each life that is over
+ * @param onReached called with the number that the computation has reached
  */
 export async function live(
   settings: Omit<PrimesSettings, 'dieAt'>,
   deaths: Death[],
-  {
-    signal,
-    onLife,
-    onReached,
-  }: { signal?: AbortSignal; onLife?: (life: Life) => void; onReached?: (next: number) => void } = {},
+  { signal, onReached }: { signal?: AbortSignal; onReached?: (next: number) => void } = {},
 ): Promise<Lives> {
   const started = performance.now()
   const lives: Life[] = []
@@ -139,12 +136,11 @@ export async function live(
       if (damage && (await damageNewest(settings.path, damage))) life.ended += `, then ${damage}`
     }
     lives.push(life)
-    onLife?.(life)
   }
   return { lives, state, savesMs, ms: performance.now() - started, savedOnSignal }
 }
 
-/** Damages the file with the newest generation, as a full disk or a bad one does. Returns whether there was one. */
+/** Damages the file with the newest generation, as a full or broken disk does. Returns whether there was a file. */
 async function damageNewest(path: string, damage: 'truncated' | 'a bit flipped'): Promise<boolean> {
   const generations = await Promise.all(
     [`${path}.a`, `${path}.b`].map(async (file) => {
@@ -165,4 +161,23 @@ async function damageNewest(path: string, damage: 'truncated' | 'a bit flipped')
     await handle.close()
   }
   return true
+}
+
+/** Draws how far the computation was over time: a line for each life, in alternating colours. Returns SVG text. */
+export function drawLives(lives: Pick<Life, 'samples'>[], subtitle: string): string {
+  return draw({
+    title: `One computation in ${lives.length} lives`,
+    subtitle,
+    x: { label: 'seconds' },
+    y: { label: 'numbers looked at', tickFormat: '~s' },
+    marginLeft: 80,
+    marks: (plot) =>
+      lives.map(({ samples }, at) => {
+        // More points cannot be seen.
+        const every = Math.ceil(samples.length / 100)
+        const kept = samples.filter((_, index) => index % every === 0 || index === samples.length - 1)
+        const seconds = ({ ms }: (typeof samples)[number]) => ms / 1000
+        return plot.line(kept, { x: seconds, y: 'next', strokeWidth: 2.5, stroke: palette[at % 2] ?? palette[0] })
+      }),
+  })
 }

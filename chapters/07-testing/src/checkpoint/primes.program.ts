@@ -1,4 +1,4 @@
-/** Counts primes in a process of its own, saving its state, until it is done or ended; see checkpoint-lives.ts. */
+/** Counts primes in a process of its own and saves its state, until it is done or ended. Started by lives.ts. */
 import { checkpointFile, type SaveStep } from '@repo/common/async/checkpoint'
 import { ready } from '@repo/common/process/ready'
 import { runCheckpointed, type Why } from './checkpointed.ts'
@@ -8,7 +8,7 @@ export interface PrimesSettings {
   limit: number
   path: string
   everyMs: number
-  /** Ends itself by SIGKILL at this step of its second save. */
+  /** It kills itself by SIGKILL at this step of its second save. */
   dieAt?: SaveStep
 }
 
@@ -21,10 +21,10 @@ const { limit, path, everyMs, dieAt } = JSON.parse(process.argv[2] ?? '') as Pri
 const tell = (message: PrimesMessage) => void process.send?.(message, undefined, undefined, () => {})
 
 const ending = new AbortController()
-// What a batch scheduler sends shortly before the time is up: save and go.
+// A batch scheduler sends SIGTERM shortly before the time is up: save and leave.
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => ending.abort(new Error(name)))
 let asked = false
-// "Save now, and go on": Windows has no such signal.
+// "Save now and go on". Windows has no such signal.
 if (process.platform !== 'win32') {
   process.on('SIGUSR2', () => {
     asked = true

@@ -1,20 +1,20 @@
 /**
- * A long computation whose result can be looked up: how many primes and pairs of twin primes there are below a limit, and the
- * largest gap between two primes. A sieve of Eratosthenes, one segment after the other, so that between two segments all it
- * knows is six numbers.
+ * A long computation whose result can be looked up: the number of primes and of pairs of twin primes below a limit, and the
+ * largest gap between two primes. It is a sieve of Eratosthenes, one segment after the other. Between two segments, all it knows
+ * is six numbers.
  */
 import { z } from 'zod'
 
-/** All that has to be known to go on. Every number below `next` has been looked at. */
+/** Everything that is needed to go on. All numbers below `next` are done. */
 export const primesState = z.object({
   next: z.int().nonnegative(),
   primes: z.int().nonnegative(),
-  /** Pairs p, p + 2 of which both are prime and below `next`. */
+  /** Pairs p, p + 2, both prime and below `next`. */
   twins: z.int().nonnegative(),
-  /** The first of the largest gaps between two consecutive primes below `next`, and the prime before it. */
+  /** The largest gap between two consecutive primes below `next`, and the prime before its first occurrence. */
   gap: z.int().nonnegative(),
   gapAfter: z.int().nonnegative(),
-  /** The largest prime below `next`; 0 before there is one. */
+  /** The largest prime below `next`; 0 if there is none yet. */
   last: z.int().nonnegative(),
 })
 export type PrimesState = z.infer<typeof primesState>
@@ -31,10 +31,10 @@ export const publishedPrimes: Record<number, Pick<PrimesState, 'primes' | 'twins
   1e11: { primes: 4_118_054_813, twins: 224_376_048, gap: 464, gapAfter: 42_652_618_343 },
 }
 
-/** How many numbers a segment has; one byte for each odd one, so that it stays in a core's own cache. */
+/** The numbers in a segment. Each odd one has a byte, so that a segment fits into the cache of a core. */
 const segmentLength = 1 << 19
 
-/** Returns a function that looks at the next segment: it takes a state below the limit and returns the one after. */
+/** Returns a function that does the next segment: it takes a state below the limit and returns the next state. */
 export function primesBelow(limit: number): (state: PrimesState) => PrimesState {
   const divisors = oddPrimesUpTo(Math.floor(Math.sqrt(limit)))
   const composite = new Uint8Array(segmentLength / 2)
