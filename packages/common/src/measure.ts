@@ -1,6 +1,6 @@
 /**
- * Measures on shared, noisy machines. What is compared runs in turn (A B A B …), and counts by its median over several
- * rounds after a warm-up. Beside it stands what the machine could give at that moment.
+ * Measures on shared, noisy machines. What is compared runs in turn (A B A B …), and its result is the median over
+ * several rounds after a warm-up. A speedup is given beside what the machine could give at that moment.
  */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'

@@ -1,5 +1,5 @@
 /**
- * Saves the state of a long computation, which resumes from it after the program or the machine has ended.
+ * Saves the state of a long computation, so that it can resume after the program or the machine has ended.
  *
  * There are two files, PATH.a and PATH.b, and a save replaces the older one. It writes a file under another name,
  * forces it to the disk, renames it, and forces the folder to the disk. So at every moment there is a whole generation,
@@ -90,8 +90,8 @@ export function checkpointFile<State>(
     const target = newest?.file === slots[0] ? slots[1] : slots[0]
     const generation = (newest?.generation ?? 0) + 1
     const text = encode({ computation, generation, savedAt: new Date().toISOString() }, state)
-    // This name is unique to the process: two programs with one checkpoint replace whole files of each other, but never
-    // mix them.
+    // This name is unique to the process. Two programs with the same checkpoint may replace each other's files, but
+    // every file stays whole.
     const unfinished = `${path}.${hostname()}-${process.pid}.tmp`
     try {
       const handle = await open(unfinished, 'w', 0o600)

@@ -46,8 +46,8 @@ export function drawFrom(seed: number): Draw {
 }
 
 /**
- * A number from 0 to below 1 that belongs to these whole numbers: always the same for the same ones in the same order,
- * in every process. For what must not depend on the order in which it is asked for, such as the latency of a page.
+ * Returns a number from 0 to below 1 that belongs to these whole numbers: in every process, the same whole numbers in
+ * the same order give the same one. For what must not depend on the order of the calls, such as the latency of a page.
  */
 export function randomFor(...parts: number[]): number {
   let hash = 0x811c9dc5

@@ -14,7 +14,7 @@ export interface UntilOptions {
 
 /**
  * Calls a condition again and again until it returns something truthy, and returns that. A condition that throws is
- * called again as well.
+ * called again.
  *
  * @throws an Error after the deadline, which names the condition and what it returned or threw last
  */

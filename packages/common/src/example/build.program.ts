@@ -1,6 +1,6 @@
 /**
- * `build` of a chapter, run in the chapter's folder: bundles its programs and workers into `dist`, where they lie as
- * they do in `src`. A bundle needs Node and nothing else: `node dist/worker/main.program.mjs`.
+ * `build` of a chapter, run in the chapter's folder: bundles its programs and workers into `dist`, at the same
+ * places as in `src`. A bundle needs Node and nothing else: `node dist/worker/main.program.mjs`.
  *
  * Argument: the oldest Node they run on; `node22` when not given.
  */

@@ -13,7 +13,7 @@ import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, 
 import { listenForSignals } from './interruption.ts'
 import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
 
-/** What `run` gets beside the options. */
+/** What `run` gets besides the options. */
 export interface Context {
   /** Aborted by Ctrl-C and SIGTERM: pass it to everything that waits. */
   signal: AbortSignal

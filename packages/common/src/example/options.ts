@@ -75,7 +75,7 @@ export function listOf<T>(
   })
 }
 
-/** A number of workers: by default the cores that this process may use, but at most `max`. */
+/** A number of workers: by default the number of cores that this process may use, but at most `max`. */
 export function workerCount(max = 256) {
   return wholeNumber(1, max).default(Math.min(max, availableParallelism()))
 }

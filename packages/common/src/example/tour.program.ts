@@ -1,7 +1,7 @@
 /**
- * The tour of `npm start`: runs examples of the chapters on the command line with `--quick`, each in its own process,
- * and ends with a table of their results. It runs the chapters' `tour`, or all examples with `--all`. The current
- * folder is the repository's root.
+ * The tour of `npm start`: runs examples of the chapters named on the command line with `--quick`, each in its own
+ * process, and ends with a table of their results. It runs the chapters' `tour`, or all examples with `--all`. The
+ * current folder is the repository's root.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join, relative } from 'node:path'

@@ -34,7 +34,8 @@ export interface Row<Name extends string = string> {
   spans?: readonly Span<Name>[]
   marks?: readonly Mark<Name>[]
   /**
-   * All spans of the row share one line (the default), or each has its own, or as few lines as possible avoid overlaps.
+   * All spans of the row are in `one` line (the default), `each` has its own, or they share as `few` lines as possible
+   * without overlaps.
    */
   lines?: 'one' | 'each' | 'few'
   /** Text after the row's last span. */

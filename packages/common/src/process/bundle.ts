@@ -24,7 +24,7 @@ export async function bundleProgram(file: URL, options: BundleOptions): Promise<
  * other languages, which are copied. They keep their places in `sourceFolder`, so that each finds the others.
  *
  * @param programs absolute paths of TypeScript files inside `sourceFolder`
- * @returns contents by path relative to `sourceFolder`; of a TypeScript file the path ends in `.mjs`
+ * @returns contents by path relative to `sourceFolder`, in which `.ts` has become `.mjs`
  */
 export async function bundleTogether(
   sourceFolder: string,

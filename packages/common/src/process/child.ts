@@ -3,7 +3,7 @@
  * owner, however it ends.
  *
  * Each child leads its own process group, so that a terminal's Ctrl-C does not reach it and the owner stops it in
- * order. For an owner that is killed, the reaper stops it (guard.ts).
+ * order. If the owner is killed, the reaper stops the child (guard.ts).
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -57,7 +57,7 @@ export interface ChildOptions {
 }
 
 export interface ProgramOptions extends ChildOptions {
-  /** A command that starts Node in its own place, such as `['ip', 'netns', 'exec', 'name']`. */
+  /** A command that runs the program in its own place, such as `['ip', 'netns', 'exec', 'name']`. */
   launcher?: string[]
   /** The path of another Node; by default this process's own. */
   node?: string

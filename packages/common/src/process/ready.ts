@@ -6,7 +6,8 @@ export interface ReadyMessage {
 }
 
 /**
- * Tells the process that started this one by `startProgram` (child.ts). Does nothing in a program started by hand.
+ * Tells the process that started this one by `startProgram` (child.ts) that it is ready. Does nothing in a program that
+ * was started by hand.
  *
  * @param info what `startProgram` returns as `info`: anything that JSON can carry, such as the port
  */

@@ -55,7 +55,7 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 export interface RedisOptions {
-  /** Stops the server when aborted. */
+  /** Aborting it ends the start; it has no effect on a server that is ready. */
   signal?: AbortSignal | undefined
   /** Keeps an append-only file, for `restart()`: every answered command survives a SIGKILL of the server. */
   appendOnly?: boolean
