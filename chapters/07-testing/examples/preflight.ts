@@ -5,11 +5,11 @@
  *     pnpm --filter 07-testing start preflight --workers as-it-is,old-node --open-files 100000
  *
  * Ten workers are asked for their Node and packages, environment, user and permissions, time zone and clock, memory, disk,
- * cores and limits, and whether they reach Redis. They are real processes of this machine; eight are made different on
+ * cores and limits, and whether they reach Redis. They are real processes of this machine. Eight are made different on
  * purpose, each in one thing, and the table says how. With --strict the exit code is 1 when something would break.
  *
- * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although it is
- * known which worker has another one.
+ * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although the table
+ * says which worker has another one.
  */
 import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
@@ -24,17 +24,17 @@ import pLimit from 'p-limit'
 import { fleet, workerNames } from '../src/preflight/fleet.ts'
 import { ask, checkNames, findings, installed, type Needs, newKey, values } from '../src/preflight/preflight.ts'
 
-/** What the order pipeline cannot do without. */
+/** The packages that the order pipeline needs. */
 const packages = ['bullmq', 'ioredis', 'pino', 'zod']
 
 export default example(import.meta, {
   options: {
     workers: listOf(oneOf(...workerNames), `names out of ${workerNames.join(', ')}`, { distinct: true })
       .default([...workerNames])
-      .describe('whom to ask'),
+      .describe('which workers to ask'),
     memory: number(1, 1e6).default(256).describe('MB that each needs'),
     disk: number(1, 1e9).default(100).describe('MB that each needs'),
-    openFiles: wholeNumber(1, 1e9).default(1024).describe('how many each must be able to open'),
+    openFiles: wholeNumber(1, 1e9).default(1024).describe('how many files each must be able to open'),
     clock: number(0.1, 1e9).default(500).describe('ms by which a clock may be wrong'),
     strict: flag().describe('ends with 1 when something would break'),
   },
@@ -46,6 +46,7 @@ export default example(import.meta, {
     await using redis = await startRedis({ signal })
     await using blocked = await startProxy({ ...redis, signal })
     blocked.block()
+    // How to start each worker; all but two are different on purpose.
     const { candidates, missing } = await fleet(workers, { folder: folder.path, redisUrl: redis.url, blocked })
     const needs: Needs = {
       node: '22.18.0',
@@ -58,14 +59,14 @@ export default example(import.meta, {
 
     using bar = progress('asking', candidates.length)
     const key = newKey()
-    // A few at a time: who waits for a core answers late, and its clock is measured badly.
+    // Two at a time: a worker that waits for a core answers late, and its clock is measured badly.
     const limit = pLimit(2)
     let asked = 0
     const unreachable: { worker: string; why: string }[] = []
     const answers = await Promise.all(
       candidates.map((candidate) =>
         limit(async () => {
-          // A worker that cannot be asked is an answer as well.
+          // That a worker cannot be asked is an answer as well.
           const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
             signal.throwIfAborted()
             unreachable.push({ worker: candidate.name, why: describeError(error) })
@@ -76,6 +77,7 @@ export default example(import.meta, {
       ),
     ).then((answers) => answers.flat())
 
+    // What most workers have is taken for normal, and what the work needs for necessary.
     const found = findings(answers, needs)
     const variables = (name: string) =>
       found.filter(({ worker, check }) => worker === name && !checkNames.includes(check))

@@ -1,4 +1,4 @@
-/** Workers that are different on purpose, each in one thing; all are real processes of this machine. */
+/** Workers that are different on purpose, each in one thing. All are real processes of this machine. */
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
@@ -9,7 +9,7 @@ import type { Candidate } from './preflight.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The name of each, and what is different about it. */
+/** The name of each worker, and what is different about it. */
 export const differences = {
   'as-it-is': undefined,
   'as-it-is-2': undefined,
@@ -29,11 +29,11 @@ interface Surroundings {
   /** An empty folder of the caller's. */
   folder: string
   redisUrl: string
-  /** To the same Redis, and blocked. */
+  /** A blocked link to the same Redis. */
   blocked: Link
 }
 
-/** How to start each of the workers; `missing` says which cannot be had here, and why. */
+/** Returns how to start each of the workers; `missing` says which ones are impossible here, and why. */
 export async function fleet(
   names: readonly WorkerName[],
   { folder, redisUrl, blocked }: Surroundings,
@@ -64,13 +64,13 @@ export async function fleet(
       candidates.push({ ...like, folder: own })
     } else if (name === 'read-only') {
       await chmod(own, 0o555)
-      // Permissions do not hold for root, until it gives that privilege away.
+      // Permissions do not bind root, until it gives that privilege away.
       const isRoot = process.getuid?.() === 0
       const launcher = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
       candidates.push({ ...like, ...(isRoot && { launcher }) })
     } else if (name === 'small-limits') {
       if (process.platform === 'win32') missing.push(`${name}: Windows has no ulimit`)
-      // Nothing is put into the shell's text: the program and its arguments follow as they are.
+      // The program and its arguments are the shell's arguments, and need no quoting.
       const launcher = ['/bin/sh', '-c', 'ulimit -n 128 && exec "$0" "$@"']
       if (process.platform !== 'win32')
         candidates.push({ ...env({ NODE_OPTIONS: '--max-old-space-size=64' }), launcher })
@@ -83,7 +83,7 @@ export async function fleet(
   return { candidates, missing }
 }
 
-/** Installs the chapter's packages in a folder as links, but for one. */
+/** Links the chapter's packages into a folder, all but one. */
 async function linkPackages(folder: string, without: string) {
   const packages = join(chapter, 'node_modules')
   await mkdir(join(folder, 'node_modules'))
@@ -92,7 +92,7 @@ async function linkPackages(folder: string, without: string) {
   }
 }
 
-/** The path of a Node on PATH whose version is not this one's; the oldest when there are several. */
+/** Returns the path of the oldest Node on PATH whose version is not this one's. */
 async function anotherNode(): Promise<string | undefined> {
   const found = new Map<string, string>()
   for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
@@ -101,7 +101,7 @@ async function anotherNode(): Promise<string | undefined> {
       ({ stdout }) => stdout.trim().slice(1),
       () => undefined,
     )
-    // The probe is TypeScript that tsx translates, and tsx needs 18.
+    // tsx runs the probe, and needs Node 18.
     if (version && version !== process.versions.node && Number.parseInt(version, 10) >= 18) found.set(version, path)
   }
   const [oldest] = [...found].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))

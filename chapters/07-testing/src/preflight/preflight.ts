@@ -1,17 +1,19 @@
-/** Asks workers about themselves before the work, and finds what differs between them and what would break. */
+/** Asks workers about themselves before the work, and finds out what differs between them and what would break. */
 import { randomBytes } from 'node:crypto'
 import { bytes, milliseconds } from '@repo/common/output/terminal'
+import { ask as exchange } from '@repo/common/process/ask'
 import { type Program, startProgram } from '@repo/common/process/child'
+import { best, cristian, type Offset } from '../clocks/sync.ts'
 import { installedVersion } from './installed.ts'
 import type { Question, Report } from './probe.program.ts'
 
-/** How a worker is started, and what is different about it. */
+/** How to start a worker, and what is different about it. */
 export interface Candidate {
   name: string
-  /** In words: what was made different on purpose; undefined for one that is as this machine is. */
+  /** What was made different on purpose, in words; undefined for a worker that is as this machine is. */
   different?: string
   env?: NodeJS.ProcessEnv
-  /** Where its program and its packages are, and where it would write. */
+  /** Where its packages are, and where it would write. */
   folder: string
   work: string
   launcher?: string[]
@@ -34,7 +36,7 @@ export interface Answer {
   name: string
   different: string | undefined
   report: Report
-  /** Its clock minus ours, in ms, and by how much that may be wrong. */
+  /** Its clock minus ours, in ms, and the bound of the error of that. */
   clock: { offsetMs: number; errorMs: number }
 }
 
@@ -42,18 +44,18 @@ export interface Finding {
   worker: string
   check: string
   value: string
-  /** What most of the workers have. */
+  /** What most workers have. */
   others: string
-  /** Why the work would fail there; undefined for what is only different. */
+  /** Why the work would fail there; undefined for a mere difference. */
   breaks: string | undefined
 }
 
 const program = new URL('./probe.program.ts', import.meta.url)
 const clockRounds = 10
-/** A clock that is wrong by so much is called right: NTP moves clocks by as much while they run. */
+/** A clock that is wrong by no more than this is called right: NTP moves running clocks by as much. */
 const rightMs = 10
 
-/** The variables whose values are no secret, and that change what a program does. */
+/** Variables that change what a program does, and whose values are no secrets. */
 const visible = [
   'TZ',
   'LANG',
@@ -69,7 +71,7 @@ const visible = [
   'NO_COLOR',
   'PATH',
 ]
-/** Not of the worker's environment, but of how it was started. */
+/** These come from the way the worker was started, and not from its environment. */
 const uninteresting = /^(_|PWD|OLDPWD|SHLVL|INIT_CWD|NODE_CHANNEL.*|PNPM_.*|npm_.*|PREFLIGHT_.*|PATH)$/
 
 /** Starts a worker, asks it, and ends it. */
@@ -83,48 +85,39 @@ export async function ask(
     ...(node && { node }),
     ...(signal && { signal }),
   })
-  const clock = await clockOffset(worker)
+  const clock = await clockOffset(worker, signal)
   const question: Question = { packages, folder, work, visible, key }
-  const { report } = await exchange<{ report: Report }>(worker, { kind: 'report', ...question })
+  const { report } = await exchange<{ report: Report }>(worker, { kind: 'report', ...question }, signal)
   return { name, different, report, clock }
 }
 
-/** The versions of packages as they are found from a folder here: what every worker has to have. */
+/** Returns the versions of packages, as they are found from a folder here: what every worker must have. */
 export async function installed(folder: string, names: string[]): Promise<Record<string, string | undefined>> {
   const versions = names.map(async (name) => [name, await installedVersion(folder, name)] as const)
   return Object.fromEntries(await Promise.all(versions))
 }
 
-/** A key for one round of questions: what was hashed with it cannot be guessed by whoever sees the hashes only. */
+/** Returns a key for one round of questions. A reader of the hashes who does not have the key cannot guess the values. */
 export const newKey = () => randomBytes(32).toString('hex')
 
-function exchange<Answer>(worker: Program<unknown>, message: { kind: string }): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    worker.process.once('message', (answer) => resolve(answer as Answer))
-    worker.exited.then(() => reject(new Error('the worker ended before it had answered')))
-    worker.process.send(message)
-  })
-}
-
-/** Cristian's method: of several exchanges the quickest, whose answer was made in the middle, give or take half its way. */
-async function clockOffset(worker: Program<unknown>): Promise<Answer['clock']> {
+/** Asks several times and believes the quickest answer. */
+async function clockOffset(worker: Program<unknown>, signal: AbortSignal | undefined): Promise<Answer['clock']> {
   const now = () => performance.timeOrigin + performance.now()
-  let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY }
-  for (let round = 0; round < clockRounds; round++) {
+  const estimates: Offset[] = []
+  while (estimates.length < clockRounds) {
     const sent = now()
-    const { at } = await exchange<{ at: number }>(worker, { kind: 'clock' })
-    const received = now()
-    const errorMs = (received - sent) / 2
-    if (errorMs < best.errorMs) best = { offsetMs: at - (sent + received) / 2, errorMs }
+    const { at } = await exchange<{ at: number }>(worker, { kind: 'clock' }, signal)
+    estimates.push(cristian({ sent, receivedThere: at, sentThere: at, received: now() }))
   }
-  return best
+  const { offset, bound } = best(estimates)
+  return { offsetMs: offset, errorMs: bound }
 }
 
 /** A line of the table: how a value is shown and compared, and when it breaks the work. */
 interface Check {
   name: string
   show: (answer: Answer) => string
-  /** What has to be equal; `show` when not given. undefined for what need not be. */
+  /** What must be equal; by default what `show` returns, and nothing when it is undefined. */
   same?: ((answer: Answer) => string) | undefined
   breaks?: (answer: Answer, needs: Needs) => string | false | undefined
 }
@@ -207,13 +200,13 @@ const checks: Check[] = [
 
 export const checkNames = [...checks.map(({ name }) => name), 'environment'] as const
 
-/** What each worker has of each check, as a reader sees it; in the order of `checkNames`. */
+/** Returns what a worker has of each check, as readers see it, in the order of `checkNames`. */
 export function values(answer: Answer): string[] {
   const names = Object.keys(answer.report.variables).filter((name) => !uninteresting.test(name))
   return [...checks.map(({ show }) => show(answer)), `${names.length} variables`]
 }
 
-/** What differs between the workers and what would break, in the order of the checks. */
+/** Returns what differs between the workers and what would break, in the order of the checks. */
 export function findings(answers: readonly Answer[], needs: Needs): Finding[] {
   const found: Finding[] = []
   for (const check of checks) {
@@ -231,7 +224,7 @@ export function findings(answers: readonly Answer[], needs: Needs): Finding[] {
   return [...found, ...environments(answers)]
 }
 
-/** Variables that are not the same everywhere. Of those that may be secrets only that they differ is known. */
+/** Finds variables that are not the same everywhere. For those that may be secrets it only says that they differ. */
 function environments(answers: readonly Answer[]): Finding[] {
   const names = new Set(answers.flatMap(({ report }) => Object.keys(report.variables)))
   return [...names].sort().flatMap((name) => {

@@ -1,5 +1,5 @@
 /**
- * What a worker says about itself before the work: everything that is different on somebody else's machine. Uses Node's own
+ * What a worker says about itself before the work: everything that may be different on another machine. It uses Node's own
  * modules only, so that it also runs where the work would not.
  */
 import { createHmac } from 'node:crypto'
@@ -12,12 +12,12 @@ import { ready } from '@repo/common/process/ready'
 import { installedVersion } from './installed.ts'
 
 export interface Question {
-  /** Packages by name, as they are found from `folder`. */
+  /** The names of packages, which are looked for from `folder`. */
   packages: string[]
   folder: string
   /** Where results would be written. */
   work: string
-  /** Variables whose values may be seen; of all others only a hash with this key leaves the process. */
+  /** Variables whose values may be seen. Of all others only a hash, made with this key, leaves the process. */
   visible: string[]
   key: string
 }
@@ -31,38 +31,38 @@ export interface Report {
   timeZone: string
   locale: string
   cores: number
-  /** In bytes: what this process may still use, of memory and of JavaScript's heap, and the free space of its folder. */
+  /** The memory and the heap that this process may use, and the free space of its folder, in bytes. */
   freeMemory: number
   heapLimit: number
   freeDisk: number
-  /** null where there is no limit. */
+  /** null when there is no limit. */
   openFiles: number | null
-  /** By name; undefined where it is not installed. */
+  /** The version of each package; undefined for one that is not installed. */
   packages: Record<string, string | undefined>
-  /** What is wrong with writing to the folder and to that for temporary files; undefined when all is well. */
+  /** Why the folder, and the one for temporary files, cannot be written; undefined when they can. */
   folder: string | undefined
   temporary: string | undefined
-  /** By name: its value, or a hash where nobody needs to see it. */
+  /** The value of each variable, or its hash where nobody may see the value. */
   variables: Record<string, { value: string } | { hash: string }>
-  /** Round trip in ms, or in words what is wrong. */
+  /** The round trip in ms, or what is wrong, in words. */
   redis: number | string
 }
 
-/** A worker that is busy is no worker without a queue. */
+/** A busy worker answers late, but it does have a queue. */
 const redisTimeoutMs = 5_000
 
-/** Wrong on purpose in the worker `wrong-clock`: simulated, the machine's clock is left alone. */
+/** The simulated error of the worker `wrong-clock`; the machine's clock is left alone. */
 const clockOffsetMs = Number(process.env.PREFLIGHT_CLOCK_OFFSET_MS ?? 0)
 const now = () => performance.timeOrigin + performance.now() + clockOffsetMs
 
 process.on('message', async (message: { kind: 'clock' } | ({ kind: 'report' } & Question)) => {
-  // At once: what is measured is the way there and back.
+  // Without delay: the sender measures the way there and back.
   if (message.kind === 'clock') process.send?.({ kind: 'clock', at: now() })
   else process.send?.({ kind: 'report', report: await report(message) })
 })
 ready()
 
-// The network interfaces would be looked up by name.
+// Otherwise a report looks up the names of the network interfaces.
 Object.assign(process.report, { excludeNetwork: true })
 
 async function report({ packages, folder, work, visible, key }: Question): Promise<Report> {
@@ -111,7 +111,7 @@ function userName(): string {
   }
 }
 
-/** Of this process, in force now: not what a shell elsewhere says. */
+/** Returns the limit of this process, which may differ from that of a shell. */
 function openFileLimit(): number | null {
   const limits = (process.report.getReport() as { userLimits?: { open_files?: { soft: number | 'unlimited' } } })
     .userLimits
@@ -119,7 +119,7 @@ function openFileLimit(): number | null {
   return typeof soft === 'number' ? soft : null
 }
 
-/** By doing it: permission bits say nothing of a full disk, a read-only mount, or root. */
+/** Tries it: permission bits say nothing about a full disk, a read-only mount, or root. */
 async function cannotWrite(folder: string): Promise<string | undefined> {
   try {
     const trial = await mkdtemp(join(folder, 'preflight-'))
@@ -136,7 +136,7 @@ async function cannotWrite(folder: string): Promise<string | undefined> {
 
 async function askRedis(url: string | undefined): Promise<number | string> {
   if (!url) return 'REDIS_URL is not set'
-  // What a worker would use; where it is not installed, that is its own line of the report.
+  // As a worker would do. If ioredis is not installed, another line of the report says so.
   const { Redis } = await import('ioredis')
   const client = new Redis(url, {
     lazyConnect: true,
