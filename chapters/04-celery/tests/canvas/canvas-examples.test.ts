@@ -37,7 +37,7 @@ describeRedis('canvas', () => {
     })
     const tasksOf = (name: string) => shapes.find(({ shape }) => shape === name)?.tasks ?? []
     expect(shapes.map(({ tasks }) => tasks.length)).toEqual([4, 3, 4, 4, 1, 4, 2, 3])
-    // None before the one below it has ended; all on one machine's clock.
+    // No task begins before the one below it has ended; all times are by one machine's clock.
     const chain = tasksOf('chain')
     for (let at = 1; at < chain.length; at++) expect(chain[at]?.begin).toBeGreaterThanOrEqual(chain[at - 1]?.end ?? 0)
     expect(tasksOf('chord').at(-1)).toMatchObject({ task: 'sum', state: 'completed' })
@@ -49,7 +49,7 @@ describeRedis('canvas', () => {
     expect(failures).toMatchObject([
       { onFailure: 'fail', state: 'failed', result: 'RangeError: 13 is not squared here' },
       { onFailure: 'ignore', state: 'completed', result: 13, errorInBody: '13 is not squared here' },
-      // 4 when the first had ended before the second failed, which on a busy machine it need not have.
+      // 4 if the first had ended before the second failed, which may not be so on a busy machine.
       { onFailure: 'continue', state: 'completed', errorInBody: '13 is not squared here' },
       { onFailure: 'remove', state: 'completed', result: 13, errorInBody: null },
       { onFailure: 'wait', state: 'waiting-children', result: null },
@@ -73,7 +73,7 @@ describeRedis('canvas', () => {
 })
 
 describeRedis('currency', () => {
-  it("gets the day's rates from tasks, and one failure for a currency that there is not", async () => {
+  it("gets the day's rates from tasks, and one failure for a currency that does not exist", async () => {
     const args = ['--json', '--pairs', '6', '--latency', '20', '--workers', '1']
     const run = await runExample(chapter, 'currency', args)
     expect(run).toMatchObject({ code: 0 })

@@ -1,4 +1,6 @@
-/** Canvas: what each shape computes, in which order it runs, what a failure does to what is above it, and what follows once. */
+/**
+ * Canvas: what each shape computes, in which order, what a failure does to the tasks above it, and what follows once.
+ */
 import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -38,7 +40,7 @@ const fail = defineTask({
 })
 const plain = [add, double, sum, list, fail]
 
-/** Writes down what it gets, and each run. */
+/** Records what it gets. */
 function recorder() {
   const got: unknown[] = []
   const task = defineTask({
@@ -130,7 +132,7 @@ describeRedis('a chain', () => {
     expect(await result.get()).toBe(2)
   })
 
-  it('begins no task before its moment, which is not counted from when its turn comes', async () => {
+  it('begins no task before its moment, which does not count from its turn', async () => {
     const client = await layer.openClient()
     const eta = new Date(Date.now() + 400)
     const began = defineTask({ name: 'began', args: z.object({}), run: () => Date.now() })
@@ -141,7 +143,7 @@ describeRedis('a chain', () => {
     expect(await result.get()).toBeGreaterThanOrEqual(eta.getTime())
   })
 
-  it('goes on when its sender has gone', async () => {
+  it('continues when its sender has gone', async () => {
     const sender = await layer.openClient()
     const { id } = (await apply(sender, chain(signature(double, { n: 1 }), step(double, 'n')))).roots[0] ?? { id: '' }
     await sender[Symbol.asyncDispose]()
@@ -162,7 +164,7 @@ describeRedis('a chain', () => {
     expect(await Promise.all(result.tasks.map((task) => task.get()))).toEqual([10, 231, 11, 20, 200, 462])
   })
 
-  it('adds what follows once, however often the task before it has to run', async () => {
+  it('adds what follows once, even when the task before it runs several times', async () => {
     const client = await layer.openClient()
     let tries = 0
     let runs = 0
@@ -170,7 +172,7 @@ describeRedis('a chain', () => {
     const counted = defineTask({ name: 'counted', args: z.object({ n: z.number() }), run: ({ n }) => (runs += n) })
     await layer.startWorker({ tasks: [first, counted], concurrency: 1 })
     const following = { ...client.toJob(signature(counted, { n: 1 })), opts: { jobId: 'default.by-hand.1' } }
-    // As long as its parent is missing, this one cannot be added; by then the other one has been.
+    // Its parent is missing, so this one cannot be added; the other one has been added by then.
     const parent = { id: 'default.by-hand.9', queue: `${layer.prefix}:default` }
     const impossible = { ...following, opts: { jobId: 'default.by-hand.2', parent } }
     const canvas = { links: [following, impossible] }
@@ -207,7 +209,7 @@ describeRedis('a chord', () => {
   }
   it.each(Object.entries(outcomes))('whose header fails: %s', async (onFailure, expected) => {
     const client = await layer.openClient()
-    // One after the other, so that what is to succeed has when the other one fails.
+    // One after the other, so that the first has succeeded when the second fails.
     await layer.startWorker({ tasks: plain, concurrency: 1 })
     const header = group([signature(double, { n: 1 }), signature(fail, { why: 'no' })])
     const result = await apply(client, chord(header, step(list, 'values'), { onFailure: onFailure as OnFailure }))
@@ -267,7 +269,7 @@ describeRedis('a chord', () => {
 })
 
 describeRedis('a failure in a chain', () => {
-  it('is told as it was, with the stack of the worker; nothing above it runs', async () => {
+  it('is reported as it was, with the stack of the worker; nothing above it runs', async () => {
     const client = await layer.openClient()
     const { got, task, tasks } = recorder()
     await layer.startWorker({ tasks })
@@ -365,7 +367,7 @@ describeRedis('link', () => {
     expect(errors).toEqual([])
   })
 
-  it('has others expire so long after their turn has come', async () => {
+  it('counts the time until others expire from their turn', async () => {
     const client = await layer.openClient()
     const linked = link(signature(double, { n: 1 }), signature(double, { n: 2 }, { expiresInMs: 5_000 }))
     const { id } = (await apply(client, linked)).roots[0] ?? { id: '' }

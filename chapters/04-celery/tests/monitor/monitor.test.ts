@@ -45,7 +45,7 @@ const needBrowser = {
 describeReal('the board', needBrowser, () => {
   const layer = useLayer()
 
-  it('shows a failed job to a reader, who runs it again', async () => {
+  it('shows a failed job to a reader, who retries it', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [add, stumble] })
     const board = layer.use(await openBoard(client, ['default']))
@@ -88,11 +88,11 @@ describeReal('the board', needBrowser, () => {
 describeReal('the board without a browser', needRedis, () => {
   const layer = useLayer()
 
-  it('listens on the loopback interface only, and to no page from elsewhere', async () => {
+  it('listens only on the loopback interface, and to no other web page', async () => {
     const board = layer.use(await openBoard(await layer.openClient(), ['default']))
     const ask = async (headers: Record<string, string>) => {
       const { promise, resolve } = Promise.withResolvers<IncomingMessage>()
-      // Not fetch, which sets these headers itself.
+      // Not with fetch, which sets these headers itself.
       request(board.url, { headers }, resolve).end()
       const response = await promise
       response.resume()
@@ -141,10 +141,10 @@ describeReal('the view', needRedis, () => {
   })
 })
 
-describeReal('the view of what is for later', needRedis, () => {
+describeReal('the view of scheduled tasks', needRedis, () => {
   const layer = useLayer()
 
-  it('does not count the time until then as a wait for a worker', async () => {
+  it('does not count the time until they are due as a wait for a worker', async () => {
     const client = await layer.openClient()
     const watching = layer.use(await watch(client, ['default'], { windowMs: 600_000 }))
     const result = await client.send(add, { a: 1, b: 2 }, { countdownMs: 600_000 })
@@ -166,7 +166,7 @@ describeReal('monitor', needRedis, () => {
     const result = run.json<{ sent: number; url: string; queues: { failed: number }[] }>()
     expect(result).toMatchObject({ workers: [{ queues: ['default'] }, {}], queues: [{ queue: 'default' }] })
     expect(result.sent).toBeGreaterThan(0)
-    // Of every 25 tasks one stumbles, the first one among them.
+    // One of 25 tasks stumbles, the first one included.
     expect(result.queues[0]?.failed).toBeGreaterThan(0)
     expect(await run.leftBehind()).toEqual([])
   })

@@ -1,4 +1,4 @@
-/** What is done to tasks and workers from outside: revoking, remote control, autoscaling, events. */
+/** What acts on tasks and workers from outside: revoking, remote control, autoscaling, events. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
@@ -16,7 +16,7 @@ import { Revocations } from '../../src/worker/revocations.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
-/** An answer may be late on a busy machine; all that heard the question are waited for, and no longer. */
+/** On a busy machine an answer may be late. This waits for every worker that heard the question, and no longer. */
 const patient = { timeoutMs: 60_000 }
 
 /** Ends when its signal is aborted, or when `open` is called. */
@@ -38,7 +38,7 @@ function waiter() {
 }
 
 describeRedis('revoking', () => {
-  it('keeps a waiting task from being run, also by a worker that starts later', async () => {
+  it('keeps a waiting task from running, even on a worker that starts later', async () => {
     const { task, seen, open } = waiter()
     open()
     const client = await layer.openClient()
@@ -54,7 +54,7 @@ describeRedis('revoking', () => {
     await until(async () => (await client.redis.zcard(revokedKey(layer.prefix))) === 0)
   })
 
-  it('discards a task for later at once', async () => {
+  it('discards a scheduled task at once', async () => {
     const { task, seen } = waiter()
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [task] })
@@ -80,7 +80,7 @@ describeRedis('revoking', () => {
     expect(await spared.get()).toBe('done')
   })
 
-  it('that was fulfilled by one worker is none for the others, who still remember it', async () => {
+  it('that one worker has fulfilled no longer counts for the others, which still remember it', async () => {
     const { redis } = await layer.openClient()
     const workers = [new Revocations(redis, layer.prefix), new Revocations(redis, layer.prefix)] as const
     await redis.zadd(revokedKey(layer.prefix), 1, 'a', 1, 'b')
@@ -96,7 +96,7 @@ describeRedis('revoking', () => {
       return '0'
     })
 
-  it('is not missed by a worker that just asks for a start', async () => {
+  it('is not missed by a worker that is asking for a start', async () => {
     const { task, seen } = waiter()
     const client = await layer.openClient()
     const result = await client.send(task, {})
@@ -106,14 +106,14 @@ describeRedis('revoking', () => {
     expect(seen.begun).toBe(0)
   })
 
-  it('by its end is not missed by it either: the task is given back', async () => {
+  it('and an end of the worker is not missed either: the task is given back', async () => {
     const { task, seen } = waiter()
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: [{ ...task, rateLimit: { max: 1, perMs: 1 } }] })
     const closing = Promise.withResolvers<void>()
     using _asked = whileAsked(async () => {
       closing.resolve(worker.close({ graceMs: 0 }))
-      // The time for what runs is over by then.
+      // The grace time is over by then.
       await delay(1)
     })
     const result = await client.send(task, {})
@@ -121,12 +121,12 @@ describeRedis('revoking', () => {
     expect([seen.begun, await result.state()]).toEqual([0, 'waiting'])
   })
 
-  it('is heard by a worker whose connection was away', async () => {
+  it('is noticed by a worker whose connection was lost', async () => {
     const { task, seen } = waiter()
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [task] })
     const result = await client.send(task, {}, { countdownMs: 600_000 })
-    // Revoked while no worker is subscribed, so that only the set can tell.
+    // Revoked while no worker is subscribed, so only the set knows.
     await client.redis
       .multi()
       .call('CLIENT', 'KILL', 'TYPE', 'pubsub')
@@ -150,7 +150,7 @@ describeRedis('remote control', () => {
     expect(await ping(client, { to: ['nobody'], timeoutMs: 20 })).toEqual([])
   })
 
-  it('tells what workers are, what runs and what is for later', async () => {
+  it('returns what workers are, what runs and what is scheduled', async () => {
     const { task, seen, open } = waiter()
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [task], name: 'one', queues: ['default', 'mail'], concurrency: 3 })
@@ -179,7 +179,7 @@ describeRedis('remote control', () => {
     ])
   })
 
-  it('tells when a task will be tried again', async () => {
+  it('returns when a task will be retried', async () => {
     const client = await layer.openClient()
     const task = defineTask({
       name: 'fails',
@@ -189,7 +189,7 @@ describeRedis('remote control', () => {
     })
     const { id } = await client.send(task, {})
     const sent = Date.now()
-    // It is not counted from the sending.
+    // The time must not count from the sending.
     await until(() => Date.now() > sent + 20)
     const begun = Date.now()
     await layer.startWorker({ tasks: [task] })
@@ -202,7 +202,7 @@ describeRedis('remote control', () => {
     expect(later?.at.getTime()).toBeLessThanOrEqual(Date.now() + 600_000)
   })
 
-  it('shuts a worker down, which first finishes what it runs', async () => {
+  it('shuts a worker down, which first finishes its running tasks', async () => {
     const { task, seen, open } = waiter()
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: [task], name: 'one' })

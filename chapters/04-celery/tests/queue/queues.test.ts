@@ -1,4 +1,4 @@
-/** Queues: which task goes where, in which order, when again and again, and how often its effect happens. */
+/** Queues: which task goes where, in which order, at which times, and how often its effect happens. */
 import { until } from '@repo/common/async/until'
 import { defaultRepeatStrategy } from 'bullmq'
 import fc from 'fast-check'
@@ -44,7 +44,7 @@ describeRedis('routes', () => {
     expect(await (await routed.send(where, {}, { queue: 'called' })).get()).toBe('called')
   })
 
-  it('keep a queue from those who do not listen to it', async () => {
+  it('keep a queue from workers that do not listen to it', async () => {
     const where = defineTask({ name: 'where', args: z.object({}), run: (_, { worker }) => worker })
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [where], queues: ['a'], name: 'of a' })
@@ -64,7 +64,7 @@ describeRedis('priorities', () => {
     run: ({ n }) => void order.push(n),
   })
 
-  it('order all tasks of a queue that keeps them, those without one in the middle, equal ones as they came', async () => {
+  it('order all tasks of a queue that keeps them, those without one in the middle, equal ones in the order of sending', async () => {
     order.length = 0
     const queueSettings = { urgent: { priorities: true } }
     const client = await layer.openClient({ queueSettings })
@@ -77,14 +77,14 @@ describeRedis('priorities', () => {
       signature(note, { n: 5.2 }, { queue: 'urgent', priority: 5 }),
       signature(note, { n: 1.1 }, { queue: 'urgent', priority: 1 }),
     ])
-    // From a program with BullMQ alone, and no priority: nobody can put that in its place, it comes before all others.
+    // Sent by a program with BullMQ alone, without a priority: the layer cannot change that, and it comes first.
     await client.queue('urgent').add('note', { args: { n: 0 }, version: 1 }, { jobId: 'urgent.raw.1' })
     await layer.startWorker({ tasks: [note], queues: ['urgent'], concurrency: 1, queueSettings })
     await gather(sent)
     expect(order).toEqual([0, 1, 1.1, 4, 5, 5.1, 5.2, 9])
   })
 
-  it('are refused in a queue that keeps none, for there they would not mean what they say', async () => {
+  it('are refused in a queue that keeps none, where they would not mean what they say', async () => {
     const client = await layer.openClient()
     await expect(client.send(note, { n: 1 }, { priority: 1 })).rejects.toThrow(
       'note: the queue "default" keeps no priorities; declare it with { priorities: true }',
@@ -98,7 +98,7 @@ describeRedis('a schedule', () => {
   const tick = (ticks: string[]) =>
     defineTask({ name: 'tick', args: z.object({}), run: (_, { id }) => void ticks.push(id) })
 
-  it('fires again and again, once each time, however many programs declare it and however often', async () => {
+  it('fires again and again, once each time, even when many programs declare it often', async () => {
     const ticks: string[] = []
     const task = tick(ticks)
     const clients = await Promise.all([layer.openClient(), layer.openClient(), layer.openClient()])
@@ -110,7 +110,7 @@ describeRedis('a schedule', () => {
       await declare()
       return ticks.length >= 6
     })
-    // The id of such a task ends with the moment it is for: no moment twice, and none between two others.
+    // The id of such a task ends with its moment: none may come twice, and none may lie between two others.
     const moments = ticks.map((id) => Number(id.split(':').at(-1)))
     for (const [at, moment] of moments.entries()) {
       if (at > 0) expect((moment - (moments[at - 1] ?? 0)) % 100).toBe(0)
@@ -147,7 +147,7 @@ describeRedis('a schedule', () => {
     await until(() => ticks.length >= 3)
   })
 
-  it('takes the place of one with the same name, by a cron pattern in a time zone', async () => {
+  it('replaces one with the same name, by a cron pattern in a time zone', async () => {
     const task = tick([])
     const client = await layer.openClient()
     await schedule(client, 'report', { everyMs: 60_000 }, signature(task, {}))
@@ -161,7 +161,7 @@ describeRedis('a schedule', () => {
     await expect(schedule(client, 'wrong', { cron: '99 * * * *' }, signature(task, {}))).rejects.toThrow()
   })
 
-  it('fires once also in the nights in which its hour is missing or comes twice', async () => {
+  it('fires once even in the nights in which its hour is missing or comes twice', async () => {
     const repeat = { pattern: '30 2 * * *', tz: 'Europe/Rome' }
     const after = async (moment: string) => new Date((await defaultRepeatStrategy(Date.parse(moment), repeat)) ?? 0)
     expect(await after('2027-03-27T12:00:00Z')).toEqual(new Date('2027-03-28T03:30:00+02:00'))
@@ -184,7 +184,7 @@ describeRedis('a schedule', () => {
 })
 
 describeRedis('an effect', () => {
-  it('happens once however often it is asked for, all of it or nothing', async () => {
+  it('happens once even when it is asked for often, all of it or nothing', async () => {
     const { redis } = await layer.openClient()
     const keys = ['done', 'count', 'list'].map((name) => `${layer.prefix}:${name}`)
     const [done = '', count = '', list = ''] = keys

@@ -76,17 +76,17 @@ describeRedis('a result', () => {
     expect(() => other.result('17')).toThrow('does not say its queue')
   })
 
-  it('is found when nobody was told of it', async () => {
+  it('is found when its publication was missed', async () => {
     const client = await layer.openClient()
     const sent = await client.send(add, { a: 1, b: 2 })
     const value = sent.get()
-    // As after a lost connection: the channel is no longer subscribed to.
+    // As after a lost connection: nobody is subscribed to the channel.
     await client.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await layer.startWorker({ tasks })
     expect(await value).toBe(3)
   })
 
-  it('comes whatever else is said on the channel', async () => {
+  it('comes whatever else is published on the channel', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks })
     const sent = await client.send(add, { a: 1, b: 2 }, { countdownMs: 600_000 })
@@ -151,7 +151,7 @@ describeRedis('an error', () => {
     expect(outcome.error.stack).toContain('results.test.ts')
   })
 
-  it('is the same read from Redis as told', async () => {
+  it('is the same read from Redis as published', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks })
     const sent = await client.send(fail, { message: '' })
@@ -174,7 +174,7 @@ describeRedis('a wait', () => {
     const sent = await client.send(add, { a: 1, b: 2 })
     const error = await sent.get({ timeoutMs: 50 }).catch((thrown) => thrown)
     expect(error).toBeInstanceOf(ResultTimeout)
-    // Where it is it says if Redis answers in time.
+    // It says where the task is only if Redis answers in time.
     const [message, state] = error.message.split('; ')
     expect(message).toBe(`no result of add (${sent.id}) within 50 ms`)
     expect([undefined, 'it is waiting']).toContain(state)
@@ -235,7 +235,7 @@ describeRedis('what is kept', () => {
     expect(await sent.get()).toBe(3)
   })
 
-  it('is nothing of an ignored result, and everything of an ignored task that failed', async () => {
+  it('is nothing of a success whose result is ignored, and everything of a failure', async () => {
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks })
     const good = await client.send(add, { a: 1, b: 2 }, { ignoreResult: true })
@@ -266,7 +266,7 @@ describeRedis('sending', () => {
     expect(await client.queue('default').getJobCountByTypes('waiting')).toBe(1)
   })
 
-  it('refuses alone what is part of a canvas, and a key that nothing would be known by', async () => {
+  it('refuses a part of a canvas, and a key without a result to remember it by', async () => {
     const client = await layer.openClient()
     const sum = signature(add, { a: 1, b: 2 })
     const linked = link(sum, sum)
@@ -289,7 +289,7 @@ describeRedis('sending', () => {
     expect(second.id).toBe(first.id)
     expect(await gather([first, second])).toEqual([1, 1])
     expect(await third.get()).toBe(2)
-    // Also when it has long been done.
+    // Even long after its end.
     expect(await (await other.send(counted, {}, { idempotencyKey: 'order 7' })).get()).toBe(1)
     expect(runs).toBe(2)
   })

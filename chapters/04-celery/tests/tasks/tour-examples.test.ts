@@ -10,7 +10,7 @@ import { examples, said } from '../fixtures/said.ts'
 const chapter = new URL('../..', import.meta.url).pathname
 const layer = useLayer()
 
-/** Runs it in its quick form, on a Redis of its own, and returns its document. */
+/** Runs an example with --quick, on its own Redis, and returns its JSON document. */
 async function quick<T>(name: string, args: string[] = []): Promise<T> {
   const run = await runExample(chapter, name, ['--quick', '--json', ...args], { env: { REDIS_URL: undefined } })
   expect(run).toMatchObject({ code: 0 })
@@ -19,14 +19,14 @@ async function quick<T>(name: string, args: string[] = []): Promise<T> {
 }
 
 describeRedis('echo', () => {
-  it('sends a text there and back, and tells what happened in between', async () => {
+  it('sends a text there and back, and shows what happened in between', async () => {
     const result = await quick<{ id: string; events: { type: string; at: number }[] }>('echo', ['--text', 'Grüße 👋'])
     expect(result).toMatchObject({ sent: 'Grüße 👋', received: 'Grüße 👋', state: 'succeeded', times: 100 })
     expect(result.events.map(({ type }) => type)).toEqual(['sent', 'started', 'succeeded'])
     expect(result.id).toMatch(/^default\.[\w-]+\.1$/)
   })
 
-  it('uses the worker that is there', async () => {
+  it('uses the worker that is running', async () => {
     const env = { REDIS_URL: layer.redis.url }
     const program = new URL('../../src/tasks/worker.program.ts', import.meta.url)
     await using _worker = await startProgram(program, {
@@ -88,14 +88,14 @@ describeRedis('retries', () => {
     const { policies, picture, ...rest } = await quick<Result>('retries')
     expect(rest).toMatchObject({ tasks: 30, calls: 6, windowMs: 100, leastMs: 400 })
     expect(policies.map(({ name }) => name)).toEqual(['no jitter', 'full jitter'])
-    // How many calls are in vain depends on how close together they come, and so on the machine.
+    // How many calls are in vain depends on how close together they come, so it depends on the machine.
     for (const { tries, inVain } of policies) expect(inVain).toBe(tries - 30)
     expect(await readFile(picture, 'utf8')).toContain('turned away')
   })
 })
 
 describeRedis('schedule', () => {
-  it('fires no moment twice, also around the death of a worker and of Redis', async () => {
+  it('fires no moment twice, even when a worker and Redis die', async () => {
     const result = await quick<{ cron: { next: string } }>('schedule')
     expect(result).toMatchObject({ schedulers: 3, every: 250, doubled: 0 })
     expect(result).toMatchObject({ fired: expect.any(Number) })
@@ -134,7 +134,7 @@ describeRedis('limits', () => {
     }
     const { rate, concurrency, time } = await quick<Result>('limits')
     expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
-    // 24 starts with 50 ms between two, less what the first one was late: no upper bound, the machine may be slow.
+    // 24 starts, 50 ms apart, minus the delay of the first one. No upper bound: the machine may be slow.
     expect(rate.spanMs).toBeGreaterThan(600)
     expect(concurrency.map(({ places }) => places)).toEqual([2, 8, 32])
     for (const { places, ms } of concurrency) expect(ms).toBeGreaterThanOrEqual(Math.ceil(24 / places) * 45)

@@ -1,7 +1,9 @@
 /** The worker as a program: what it needs, what it refuses, how it ends. */
+
+import { until } from '@repo/common/async/until'
 import { startProgram } from '@repo/common/process/child'
 import { startRedis } from '@repo/common/servers/redis'
-import { runProgram, until } from '@repo/common/testing/testing'
+import { runProgram } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
 import { ask, stats } from '../../src/queue/control.ts'
 import { revoke } from '../../src/queue/revoke.ts'
@@ -43,7 +45,7 @@ describeRedis('the worker program', () => {
     expect(stderr).toContain(line)
   })
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('ends in order with %s: what runs is finished', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly with %s: running tasks are finished', async (signal) => {
     const client = await layer.openClient()
     const result = await client.send(nap, { ms: 700 })
     const { code, stderr, leftBehind } = await runProgram(file, ['--prefix', layer.prefix], {
@@ -60,7 +62,7 @@ describeRedis('the worker program', () => {
     expect(await leftBehind()).toEqual([])
   })
 
-  it('is scaled between its bounds and shut down from afar', async () => {
+  it('is scaled between its bounds, and remote control shuts it down', async () => {
     await using redis = await startRedis()
     const program = new URL('../../src/tasks/worker.program.ts', import.meta.url)
     const args = ['--autoscale', '1,4', '--prefix', layer.prefix]

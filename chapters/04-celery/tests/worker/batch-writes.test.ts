@@ -1,4 +1,4 @@
-/** Held back writes: fewer of them, with the same commands in the same order, also over a lost connection. */
+/** Writes that are held back: fewer of them, with the same commands in the same order, even over a lost connection. */
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { connect, type Redis } from '../../src/queue/connect.ts'
@@ -14,7 +14,7 @@ async function open(): Promise<Redis> {
   return redis
 }
 
-/** How often a socket is written to from now on: once for all that it holds back, else for each command. */
+/** Counts the writes of a socket: one for all commands that it holds back, else one for each command. */
 function countWrites({ stream }: Redis): () => number {
   const { _write: write, _writev: writev } = stream
   let writes = 0
@@ -30,7 +30,7 @@ function countWrites({ stream }: Redis): () => number {
 }
 
 describeRedis('a connection whose writes are held back', () => {
-  it('sends what belongs to one turn in one write', async () => {
+  it('sends all commands of one turn in one write', async () => {
     const redis = await open()
     for (const time of ['on the connection that was there', 'on the one that took its place']) {
       const writes = countWrites(redis)

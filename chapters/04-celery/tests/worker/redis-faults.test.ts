@@ -1,4 +1,4 @@
-/** What goes wrong with Redis: said in one clear line where one looks, and nothing is lost. */
+/** What goes wrong with Redis: one clear line says so where the reader looks, and nothing is lost. */
 
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -30,7 +30,7 @@ function record(): Log & { lines: string[] } {
 const texts = (count: number) => Array.from({ length: count }, (_, at) => ({ text: String(at) }))
 
 describeRedis('a Redis that is full', () => {
-  it('takes no more tasks, says so to the sender, loses none, and goes on when there is room', async () => {
+  it('takes no more tasks, says so to the sender, loses none, and continues when there is room', async () => {
     const client = await layer.openClient()
     const sent = await client.sendMany(echo, texts(50))
     const log = record()
@@ -47,13 +47,13 @@ describeRedis('a Redis that is full', () => {
       await client.redis.config('SET', 'maxmemory', '0')
     }
     expect(await gather(sent)).toEqual(texts(50).map(({ text }) => text))
-    // It rests between two attempts: without that it would have been told thousands of times.
+    // It rests between two attempts: without that the log would have thousands of lines.
     expect(log.lines.length).toBeLessThan(10)
   })
 })
 
 describeRedis('a Redis that goes away', () => {
-  it('is missed in one line by senders, at once, and by workers, once; all tasks are done when it is back', async () => {
+  it('makes senders fail at once in one line, and workers log one line; all tasks are done when it is back', async () => {
     const client = await layer.openClient()
     const log = record()
     await layer.startWorker({ tasks: [echo], log })
@@ -65,7 +65,7 @@ describeRedis('a Redis that goes away', () => {
     const error = describeError(await client.send(echo, { text: 'lost?' }).catch((thrown) => thrown))
     expect(error).toMatch(/^error: Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:\d+ does not answer: .*ECONNREFUSED/)
     await expect(later[0]?.get({ timeoutMs: 20 })).rejects.toThrow('within 20 ms')
-    // Also by one that has not listened to anything yet, whatever it does first.
+    // The same for a client that has not subscribed yet, whatever it does first.
     for (const attempt of [
       (cold: Client) => cold.send(echo, { text: 'lost?' }),
       (cold: Client) => cold.result('default.nobody.1').get(),
@@ -81,7 +81,7 @@ describeRedis('a Redis that goes away', () => {
     expect(log.lines).toEqual(['Redis is unreachable; trying to reconnect', 'Redis is back'])
   })
 
-  it.each([0, 70, 300])('lets workers end that were told to meanwhile, when it is back after %i ms', async (ms) => {
+  it.each([0, 70, 300])('lets workers end that were closed meanwhile, when it is back after %i ms', async (ms) => {
     await using proxy = await startProxy({ host: layer.redis.host, port: layer.redis.port })
     const url = new URL(layer.redis.url)
     url.host = `${proxy.host}:${proxy.port}`
@@ -89,7 +89,7 @@ describeRedis('a Redis that goes away', () => {
     proxy.refuse()
     await until(() => proxy.connections === 0)
     const closed = worker.close()
-    // At another moment between two attempts to connect each time.
+    // Each time at another moment between two attempts to connect.
     await delay(ms)
     proxy.heal()
     await closed
@@ -105,7 +105,7 @@ describeRedis('an example and a worker', () => {
   })
   afterAll(async () => await fine[Symbol.asyncDispose]())
 
-  /** What both say, with the same Redis; neither leaves anything running. */
+  /** What both print, with the same Redis; neither leaves anything running. */
   async function said(url: string): Promise<string[]> {
     const env = { REDIS_URL: url }
     const runs = [
@@ -117,7 +117,7 @@ describeRedis('an example and a worker', () => {
     return runs.map(({ code, stderr }) => `${code} ${stderr}`)
   }
 
-  it('say that there is no Redis', async () => {
+  it('say that no Redis runs', async () => {
     const line = 'REDIS_URL: redis://127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1'
     expect(await said('redis://127.0.0.1:1')).toEqual(Array(2).fill(`1 error: ${line}\n`))
   })
@@ -131,7 +131,7 @@ describeRedis('an example and a worker', () => {
   })
 
   it('say that it is too old', async () => {
-    // There is no old server to install: one that answers as Redis 5 did.
+    // An old server cannot be installed, so this one answers as Redis 5 did.
     const info = 'redis_version:5.0.14\r\nmaxmemory_policy:noeviction\r\n'
     const old = createServer((socket) => {
       socket.on('error', () => {})
@@ -161,7 +161,7 @@ describeRedis('an example and a worker', () => {
     for (const line of lines) expect(line).toContain('has maxmemory-policy "allkeys-lru"; accepts noeviction')
   })
 
-  it('say that the address is none', async () => {
+  it('say that the address is not one of Redis', async () => {
     for (const line of await said('http://127.0.0.1')) {
       expect(line).toMatch(/^2 error: REDIS_URL: received "http:\/\/127\.0\.0\.1"; accepts redis:\/\//)
     }

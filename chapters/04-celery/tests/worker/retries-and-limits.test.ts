@@ -1,4 +1,4 @@
-/** What bounds a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
+/** The bounds of a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
 import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -31,14 +31,14 @@ describe('the back-off', () => {
     )
   })
 
-  it('is one second, doubled, up to ten minutes, when nothing is said', () => {
+  it('is by default one second, doubled, up to ten minutes', () => {
     const waits = [1, 2, 3, 10, 11].map((attempt) => backoffMs(attempt, { jitter: false }))
     expect(waits).toEqual([1_000, 2_000, 4_000, 512_000, 600_000])
   })
 })
 
 describeRedis('retries', () => {
-  /** Fails until the given try; notes each. */
+  /** Fails until the given try, and records each. */
   function flaky(until: number, retries: { max: number; when?: (error: Error) => boolean }) {
     const tries: number[] = []
     const task = defineTask({
@@ -125,7 +125,7 @@ describeRedis('time limits', () => {
         }),
     })
 
-  it('let a task end in order at the soft one', async () => {
+  it('let a task return what it has at the soft one', async () => {
     const seen: { reason?: unknown } = {}
     const task = slow({ softLimitMs: 20, hardLimitMs: 60_000 }, seen)
     const client = await layer.openClient()
@@ -145,7 +145,7 @@ describeRedis('time limits', () => {
     expect(await next.get()).toBe('ran')
   })
 
-  it('may be tried again, as any failure', async () => {
+  it('may be retried, like any failure', async () => {
     const second = defineTask({
       name: 'second',
       args: z.object({}),
@@ -166,7 +166,7 @@ describeRedis('time limits', () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [spin] })
     await expect((await client.send(spin, { forEver: true })).get()).rejects.toThrow('hard limit of 300 ms')
-    // There is one thread: this would wait for ever if it were still busy.
+    // There is only one thread: this would wait for ever if it were still busy.
     expect(await (await client.send(spin, { forEver: false }, { hardLimitMs: 60_000 })).get()).toBe('done')
   })
 })
@@ -184,12 +184,12 @@ describeRedis('rates', () => {
       expect(wait).toBeLessThanOrEqual(2_000 * at)
       expect(wait).toBeGreaterThanOrEqual(Math.max(0, 2_000 * at - tookMs - 1))
     }
-    // Whoever comes too early is sent away again, to the same moment.
+    // A job that comes too early keeps its moment.
     expect(await ask('e')).toBeLessThanOrEqual(waits[4] ?? 0)
     expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
   })
 
-  it('of a task are kept after a time in which nobody came for the moments', async () => {
+  it('of a task are kept after a time in which moments passed unused', async () => {
     const client = await layer.openClient()
     const limit = { max: 1, perMs: 60_000 }
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
@@ -203,7 +203,7 @@ describeRedis('rates', () => {
     expect(await ask('c')).toBeGreaterThan(0)
   })
 
-  it('of a task are kept by all workers together, and hold up no other task', async () => {
+  it('of a task are kept by all workers together, and delay no other task', async () => {
     const starts: number[] = []
     const limited = defineTask({
       name: 'limited',
@@ -224,7 +224,7 @@ describeRedis('rates', () => {
     expect(await other.get()).toBeLessThan(5)
     await gather(sent)
     expect(starts).toHaveLength(5)
-    // The fifth moment is four intervals after the first, which is not before the workers are there.
+    // The fifth moment is four intervals after the first, which comes after the start of the workers.
     expect((starts.at(-1) ?? 0) - begun).toBeGreaterThanOrEqual(399)
   })
 
@@ -263,7 +263,7 @@ describeRedis('dates', () => {
     await gather([await client.send(task, {}, { eta: new Date(0) })])
   })
 
-  it('let a task that no worker came to in time not begin at all', async () => {
+  it('keep a task from beginning that no worker reached in time', async () => {
     const starts: number[] = []
     const task = record(starts)
     const client = await layer.openClient()

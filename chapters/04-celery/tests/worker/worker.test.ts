@@ -15,7 +15,7 @@ import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
 
-/** A task that runs until it is let go; `begun` counts the runs. */
+/** A task that runs until `open` is called; `begun` counts the runs. */
 function gate(name = 'gate') {
   const open = Promise.withResolvers<void>()
   const state = {
@@ -114,7 +114,7 @@ describeRedis('a message', () => {
 })
 
 describeRedis('a worker', () => {
-  it('runs as many tasks at a time as it is told, and more or fewer when told so', async () => {
+  it('runs as many tasks at a time as it has places, also after their number has changed', async () => {
     const client = await layer.openClient()
     const tasks = gate()
     const worker = await layer.startWorker({ tasks: [tasks.task], concurrency: 2 })
@@ -179,7 +179,7 @@ describeRedis('a worker', () => {
     expect([stuck.begun, free.begun]).toEqual([1, 1])
   })
 
-  it('gives back, or has revoked, also what throws when its signal is aborted', async () => {
+  it('gives back a task, or lets it be revoked, also if it throws when its signal is aborted', async () => {
     const client = await layer.openClient()
     let begun = 0
     const listening = defineTask({
@@ -202,7 +202,7 @@ describeRedis('a worker', () => {
     expect(await free.state()).toBe('waiting')
   })
 
-  /** A task of which each run waits until it is told to end. */
+  /** A task whose runs each wait until the test ends them. */
   function separate() {
     const runs: PromiseWithResolvers<string>[] = []
     const run = () => {
