@@ -1,8 +1,6 @@
 /**
  * chaos: workers killed, Redis restarted, lines cut, slow and silent, clocks wrong: does the pipeline keep its promises?
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 07-testing start chaos
  *     pnpm --filter 07-testing start chaos --bug double-charge
  *     pnpm --filter 07-testing start chaos --seed 7 --faults kill,half-open --orders 500
@@ -31,9 +29,9 @@ import { count, green, milliseconds, red, table } from '@repo/common/output/term
 import { type Struck, startChaos } from '../src/chaos/chaos.ts'
 import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
 import { check, invariantNames } from '../src/pipeline/invariants.ts'
+import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames, bugs } from '../src/pipeline/orders.ts'
 
-const largestSeed = 2 ** 31 - 1
 const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`
 
 export default example(import.meta, {
@@ -114,18 +112,8 @@ export default example(import.meta, {
       throw new Error(`${violations.length} violations with --seed ${seed}, the first: ${violations[0].detail}`)
     }
     if (bug && violations.length === 0) throw new Error(`${bug} did not show with --seed ${seed} and these faults`)
-    return {
-      seed,
-      orders,
-      bug,
-      faults: faults.length,
-      violations,
-      ms,
-      repeated,
-      ended: endedMs.size,
-      struck: struck.map(({ atMs: _, held: __, ...fault }) => fault),
-      picture: file,
-    }
+    const counts = { faults: faults.length, repeated, ended: endedMs.size }
+    return { seed, orders, bug, ...counts, violations, ms, struck: faults, picture: file }
   },
   figure: ({ orders, faults, violations, bug }) =>
     `${count(orders)} orders, ${faults} faults${bug ? `, ${bug}` : ''}: ${violations.length} violations`,

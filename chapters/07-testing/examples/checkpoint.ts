@@ -24,14 +24,14 @@ import { runCheckpointed } from '../src/checkpoint/checkpointed.ts'
 import { deathsOf, drawLives, live } from '../src/checkpoint/lives.ts'
 import { noPrimes, type PrimesState, primesBelow, primesState, publishedPrimes } from '../src/checkpoint/primes.ts'
 
+const largestSeed = 2 ** 31 - 1
+
 export default example(import.meta, {
   options: {
     limit: wholeNumber(1_000, 100_000_000_000).default(1_000_000_000).describe('count the primes below it'),
     kills: wholeNumber(0, 100).default(10).describe('how many times it is killed at a random moment'),
     every: wholeNumber(1, 3_600_000).default(100).describe('ms between two saves'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('for the random moments'),
+    seed: wholeNumber(1, largestSeed).default(1).describe('for the random moments'),
     file: path().optional().describe('go on with your own computation, which is saved there'),
   },
   quick: { limit: 100_000_000, kills: 3, every: 20 },
@@ -98,15 +98,10 @@ export default example(import.meta, {
     print(
       table(
         ['life', 'began at', 'save', 'reached', 'done again', 'saves', 'ended by'],
-        lives.map((life, at) => [
-          at + 1,
-          count(life.resumedAt),
-          life.generation,
-          count(life.reached),
-          at ? count(again[at - 1] ?? 0) : '',
-          life.saves,
-          life.ended,
-        ]),
+        lives.map(({ resumedAt, generation, reached, saves, ended }, at) => {
+          const lost = at ? count(again[at - 1] ?? 0) : ''
+          return [at + 1, count(resumedAt), generation, count(reached), lost, saves, ended]
+        }),
       ),
       '',
       ...lives.flatMap((life, at) =>
@@ -125,19 +120,10 @@ export default example(import.meta, {
     const svg = drawLives(lives, `Primes below ${count(limit)}, saved every ${milliseconds(every)}`)
     print(`Picture: ${await picture('checkpoint.svg', svg)}`)
     if (!same) throw new Error('the disturbed computation has another result than the undisturbed one')
-    return {
-      limit,
-      ...state,
-      published: isPublished(state),
-      same,
-      lostShare,
-      savedOnSignal: disturbed.savedOnSignal,
-      quietMs: quiet.ms,
-      ms: disturbed.ms,
-      saveMs: median(savesMs),
-      saves: savesMs.length,
-      lives: lives.map(({ samples: _, ...life }) => life),
-    }
+    const { ms, savedOnSignal } = disturbed
+    const times = { quietMs: quiet.ms, ms, saveMs: median(savesMs), saves: savesMs.length }
+    const told = lives.map(({ samples: _, ...life }) => life)
+    return { limit, ...state, published: isPublished(state), same, lostShare, savedOnSignal, ...times, lives: told }
   },
 
   figure: ({ lives, primes }) => `${count(primes)} primes in ${lives.length} lives`,

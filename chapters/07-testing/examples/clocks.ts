@@ -1,8 +1,6 @@
 /**
  * clocks: processes with wrong clocks: how wrong, found out by asking; and which clock puts causes before effects?
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 07-testing start clocks
  *     pnpm --filter 07-testing start clocks --skew 5 --delay 20
  *     pnpm --filter 07-testing start clocks --processes 8 --drift 0

@@ -1,8 +1,6 @@
 /**
  * levels: the pipeline's tests, from pure functions to end to end, run against each planted bug: which level catches what?
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 07-testing start levels
  *     pnpm --filter 07-testing start levels --bug lost-update
  *     pnpm --filter 07-testing start levels --levels races,integration

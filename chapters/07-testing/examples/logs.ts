@@ -24,7 +24,7 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { followLogs, readLogs } from '../src/logs/files.ts'
 import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/logs/lines.ts'
 import { lineText, storyOf, storyText } from '../src/logs/text.ts'
-import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import type { Order } from '../src/pipeline/orders.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { logFile } from '../src/watch/logs.ts'
@@ -54,9 +54,7 @@ export default example(import.meta, {
     grep: pattern.optional().describe('only lines with this in their message or values'),
     follow: flag().describe('prints the lines as they are written'),
     folder: path('a folder of *.log files').optional().describe('reads these logs and starts nothing'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('for the orders'),
+    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
   },
   quick: { orders: 10 },
 
@@ -144,7 +142,6 @@ export default example(import.meta, {
       secretsFound,
       impossibleByClock: impossible(byClock),
       impossibleMerged: impossible(merged),
-      byLevel: Object.fromEntries(tally(all, ({ level }) => level)),
       byMessage: Object.fromEntries(tally(all, ({ message }) => message)),
       shifts: Object.fromEntries(shifts),
       story: story.map(({ process, time, message, correlation }) => ({ process, time, message, correlation })),

@@ -21,7 +21,7 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { type Drawn, drawSignals } from '../src/metrics/golden-signals.ts'
 import { checkRules, findPrometheus, installPrometheus } from '../src/metrics/prometheus.ts'
 import { recordSignals } from '../src/metrics/recorder.ts'
-import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { observed } from '../src/watch/observe.ts'
 
@@ -30,9 +30,7 @@ export default example(import.meta, {
     rate: number(1, 1_000).default(120).describe('orders per second'),
     seconds: wholeNumber(3, 600).default(21).describe('how long; a third with a worker less'),
     scraper: oneOf('auto', 'prometheus', 'own').default('auto').describe('who fetches the metrics'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('for the orders'),
+    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
   },
   quick: { seconds: 4 },
 
@@ -109,20 +107,11 @@ export default example(import.meta, {
         ...alerts.map(({ name, ms, summary }) => `${(ms / 1000).toFixed(1).padStart(6)} s  ${red(name)}: ${summary}`),
         '',
       )
-    const events = [
-      { ms: killedMs, name: 'killed' },
-      { ms: startedMs, name: 'started' },
-    ]
-    const by = version ? `Prometheus ${version}` : 'own scraper'
-    print(`Picture: ${await picture('metrics.svg', drawSignals(curves, events, `${rate} orders per second, ${by}`))}`)
-    return {
-      scraper: version ? 'prometheus' : 'own',
-      orders: wanted,
-      ms,
-      signals: rows,
-      alerts,
-      points: Math.min(...curves.map(({ points }) => points.length)),
-    }
+    const subtitle = `${rate} orders per second, ${version ? `Prometheus ${version}` : 'own scraper'}`
+    const svg = drawSignals(curves, { killed: killedMs, started: startedMs }, subtitle)
+    print(`Picture: ${await picture('metrics.svg', svg)}`)
+    const points = Math.min(...curves.map(({ points }) => points.length))
+    return { scraper: version ? 'prometheus' : 'own', orders: wanted, ms, signals: rows, alerts, points }
   },
 
   figure: ({ signals, alerts }) => `${signals.length} curves, ${alerts.length} alerts`,

@@ -5,12 +5,11 @@
  *     pnpm --filter 07-testing start overhead --share 1
  *     pnpm --filter 07-testing start overhead --watch logs
  *
- * The same orders go as fast as they can through two pipelines in turn: one that is not watched, and one with a log file and
+ * The same orders go through two pipelines in turn, as fast as they can: one that is not watched, and one with a log file and
  * metrics in every process and a trace of every hundredth order.
  *
  * Look for: the last line; and what it costs to trace every order.
  */
-
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { listOf, number, oneOf, wholeNumber } from '@repo/common/example/options'
@@ -20,13 +19,14 @@ import { count, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { scrape } from '../src/metrics/scraper.ts'
 import { ordersOf, placeOrders, plenty } from '../src/pipeline/load.ts'
+import type { Order } from '../src/pipeline/orders.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline/pipeline.ts'
 import { startCollector } from '../src/traces/collector.ts'
 import { observed } from '../src/watch/observe.ts'
 
 const kinds = ['logs', 'metrics', 'traces'] as const
 
-/** Beside the round that `interleave` does not count: pairs, two for a round. */
+/** Pairs of runs that are not counted, beside the round that `interleave` does not count. */
 const warmUps = 4
 
 export default example(import.meta, {
@@ -36,7 +36,7 @@ export default example(import.meta, {
     watch: listOf(oneOf(...kinds), `names out of ${kinds.join(', ')}`, { distinct: true })
       .default([...kinds])
       .describe('what is switched on'),
-    share: number(0, 1).default(0.01).describe('of the orders that are traced'),
+    share: number(0, 1).default(0.01).describe('of the orders that is traced'),
   },
   quick: { orders: 200, rounds: 3 },
 
@@ -44,53 +44,39 @@ export default example(import.meta, {
     print(`${count(wanted)} orders at a time, ${2 * rounds} times through each of two pipelines …`)
     await using folder = await temporaryFolder()
     await using collector = await startCollector()
-    const on = (kind: (typeof kinds)[number]) => watch.includes(kind)
-    const watched = observed(
-      {
-        ...(on('logs') && { logs: folder.path }),
-        ...(on('metrics') && { metrics: folder.path }),
-        ...(on('traces') && { traces: share }),
-      },
-      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
-    )
-    // Neither bank nor packers keep anybody waiting: what is measured is the machine's own work.
-    const shape: PipelineOptions = {
-      stock: plenty,
-      concurrency: 32,
-      slowMs: [0, 0],
-      signal,
+    // Two pipelines: one that is not watched, and one with everything that was asked for. The bank and the packers answer at
+    // once, so that only the machine's own work is measured.
+    const shape: PipelineOptions = { stock: plenty, concurrency: 32, slowMs: [0, 0], signal }
+    const what = {
+      logs: watch.includes('logs') ? folder.path : undefined,
+      metrics: watch.includes('metrics') ? folder.path : undefined,
+      traces: watch.includes('traces') ? share : undefined,
     }
+    const watched = observed(what, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint })
     await using bare = await startPipeline(shape)
     await using full = await startPipeline({ ...shape, ...watched })
 
     using bar = progress('placing orders', 2 * warmUps + 4 * (rounds + 1))
     let runs = 0
-    /** Returns the milliseconds from the first order sent to the last one shipped. */
+    /** Returns the time from the first order sent to the last one shipped. */
     async function run(pipeline: Pipeline) {
       runs++
-      // Each order has a number of its own: the store knows the earlier ones. No refusals: they would wait on purpose.
-      const orders = ordersOf(runs, wanted).map((order, at) => ({
-        ...order,
-        id: `order-${runs}-${at}`,
-        card: 'good' as const,
-      }))
+      // Ids of their own, because the store knows the earlier orders. No refused cards: they would wait on purpose.
+      const own = (order: Order, at: number): Order => ({ ...order, id: `order-${runs}-${at}`, card: 'good' })
+      const orders = ordersOf(runs, wanted).map(own)
       const begin = performance.now()
       await placeOrders({ url: pipeline.url, orders, signal })
-      await until(async () => (await pipeline.pending()) === 0, {
-        everyMs: 5,
-        timeoutMs: 120_000,
-        signal,
-        what: 'all orders are shipped',
-      })
+      const isDone = async () => (await pipeline.pending()) === 0
+      await until(isDone, { everyMs: 5, timeoutMs: 120_000, signal, what: 'all orders are shipped' })
       bar.update(runs)
       return performance.now() - begin
     }
-    // Somebody fetches the metrics, as often as a Prometheus would.
+    // Metrics cost something when they are fetched. Prometheus would do it as often.
     using _scraping = setInterval(() => void scrape(folder.path).catch(() => {}), 5_000)
-    // A service runs for days: what counts is code that has long been compiled.
+    // A service runs for days, with code that was compiled long ago.
     for (let round = 0; round < warmUps; round++) for (const pipeline of [bare, full]) await run(pipeline)
+    // The pipelines take turns. Each is first in one pair of two: if the machine slows down, it does so for both.
     const timings = await interleave(
-      // Each is first once: what gets slower with time is on both sides.
       { bare: () => run(bare), full: () => run(full), fullAgain: () => run(full), bareAgain: () => run(bare) },
       { rounds, signal },
     )
@@ -98,7 +84,7 @@ export default example(import.meta, {
     const fullMs = [...timings.full.samplesMs, ...timings.fullAgain.samplesMs]
 
     const perSecond = (ms: number) => (1000 * wanted) / ms
-    // Of each pair of neighbours, so that what slows both down for a while cancels out.
+    // For each pair of neighbours, so that a slow moment of the machine cancels out.
     const costs = bareMs.map((ms, at) => 1 - ms / (fullMs[at] ?? Number.NaN))
     const cost = median(costs)
     const percentOf = (share: number) => `${(100 * share).toFixed(1)} %`
@@ -111,22 +97,12 @@ export default example(import.meta, {
       `Watching costs ${percentOf(cost)} of the throughput (median of ${costs.length} pairs, ${percentOf(Math.min(...costs))} to ${percentOf(Math.max(...costs))}); ${percentOf(share)} of the orders are traced, ${count(collector.spans.length)} spans.`,
     )
     function row(name: string, samplesMs: number[]) {
-      const rates = [median(samplesMs), Math.max(...samplesMs), Math.min(...samplesMs)].map((ms) =>
-        count(Math.round(perSecond(ms))),
-      )
-      return [name, ...rates]
+      const times = [median(samplesMs), Math.max(...samplesMs), Math.min(...samplesMs)]
+      return [name, ...times.map((ms) => count(Math.round(perSecond(ms))))]
     }
-    return {
-      orders: wanted,
-      rounds,
-      watch,
-      share,
-      cost,
-      costs,
-      spans: collector.spans.length,
-      barePerSecond: perSecond(median(bareMs)),
-      watchedPerSecond: perSecond(median(fullMs)),
-    }
+    const [barePerSecond, watchedPerSecond] = [bareMs, fullMs].map((samplesMs) => perSecond(median(samplesMs)))
+    const spans = collector.spans.length
+    return { orders: wanted, rounds, watch, share, cost, costs, spans, barePerSecond, watchedPerSecond }
   },
 
   figure: ({ cost }) => `watching costs ${(100 * cost).toFixed(1)} % of the throughput`,

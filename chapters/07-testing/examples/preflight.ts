@@ -61,31 +61,27 @@ export default example(import.meta, {
     const key = newKey()
     // Two at a time: a worker that waits for a core answers late, and its clock is measured badly.
     const limit = pLimit(2)
-    let asked = 0
+    let done = 0
     const unreachable: { worker: string; why: string }[] = []
-    const answers = await Promise.all(
-      candidates.map((candidate) =>
-        limit(async () => {
-          // That a worker cannot be asked is an answer as well.
-          const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
-            signal.throwIfAborted()
-            unreachable.push({ worker: candidate.name, why: describeError(error) })
-          })
-          bar.update(++asked)
-          return answer ? [answer] : []
-        }),
-      ),
-    ).then((answers) => answers.flat())
+    const asking = candidates.map((candidate) =>
+      limit(async () => {
+        // That a worker cannot be asked is an answer as well.
+        const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
+          signal.throwIfAborted()
+          unreachable.push({ worker: candidate.name, why: describeError(error) })
+        })
+        bar.update(++done)
+        return answer ?? []
+      }),
+    )
+    const answers = (await Promise.all(asking)).flat()
 
     // What most workers have is taken for normal, and what the work needs for necessary.
     const found = findings(answers, needs)
-    const variables = (name: string) =>
-      found.filter(({ worker, check }) => worker === name && !checkNames.includes(check))
-    const mark = (worker: string, check: string) => {
-      const here =
-        check === 'environment'
-          ? variables(worker)
-          : found.filter((each) => each.worker === worker && each.check === check)
+    const mark = (name: string, row: string) => {
+      // A finding about a variable is named after the variable; they share a row.
+      const rowOf = (check: string) => (checkNames.includes(check) ? check : 'environment')
+      const here = found.filter(({ worker, check }) => worker === name && rowOf(check) === row)
       if (here.some(({ breaks }) => breaks)) return red('✗')
       return here.length > 0 ? yellow('≠') : green('·')
     }
@@ -93,13 +89,11 @@ export default example(import.meta, {
     print(
       table(
         ['', ...answers.map((_, at) => String(at + 1)), 'worker 1 has'],
-        [
-          ...checkNames.map((check, at) => [
-            check,
-            ...answers.map(({ name }) => mark(name, check)),
-            (first && values(first)[at]) ?? '',
-          ]),
-        ],
+        checkNames.map((check, at) => [
+          check,
+          ...answers.map(({ name }) => mark(name, check)),
+          (first && values(first)[at]) ?? '',
+        ]),
       ),
       '',
       ...answers.map(
@@ -113,25 +107,16 @@ export default example(import.meta, {
         ? 'Nothing differs.'
         : table(
             ['worker', 'what', 'has', 'most have', 'so'],
-            found.map(({ worker, check, value, others, breaks }) => [
-              worker,
-              check,
-              short(value),
-              short(others),
-              breaks ? red(`✗ ${breaks}`) : '≠',
-            ]),
+            found.map(({ worker, check, value, others, breaks }) => {
+              return [worker, check, short(value), short(others), breaks ? red(`✗ ${breaks}`) : '≠']
+            }),
           ),
     )
     const broken = new Set([...unreachable, ...found.filter(({ breaks }) => breaks)].map(({ worker }) => worker))
     print('', `The work would fail on ${broken.size} of ${candidates.length} workers.`)
     if (strict && broken.size > 0) throw new Error(`the work would fail on ${[...broken].join(', ')}`)
-    return {
-      workers: answers.map(({ name, different, clock }) => ({ name, different, clock })),
-      findings: found,
-      missing,
-      unreachable,
-      broken: [...broken],
-    }
+    const asked = answers.map(({ name, different, clock }) => ({ name, different, clock }))
+    return { workers: asked, findings: found, missing, unreachable, broken: [...broken] }
   },
 
   figure: ({ workers, broken }) => `${broken.length} of ${workers.length} workers would fail`,

@@ -1,8 +1,6 @@
 /**
  * simulate: the pipeline's logic on five simulated nodes: thousands of histories a second, and the shortest one that breaks
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 07-testing start simulate
  *     pnpm --filter 07-testing start simulate --bug double-charge
  *     pnpm --filter 07-testing start simulate --bug clock-order --seed 7
@@ -24,10 +22,10 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { search } from '@repo/simulator/search'
 import { historyText } from '@repo/simulator/simulator'
+import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames } from '../src/pipeline/orders.ts'
 import { nodes, orderScenarios, simulatedPipeline } from '../src/pipeline/simulated.ts'
 
-const largestSeed = 2 ** 31 - 1
 /** The server in the middle, because all others talk to it. */
 const columns = ['front', 'payment 1', 'server', 'shipping 1', 'shipping 2']
 

@@ -16,7 +16,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/output/terminal'
-import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { type Span, startCollector } from '../src/traces/collector.ts'
 import { bar, busyMs, drawWaterfall, extent, waterfall } from '../src/traces/waterfall.ts'
@@ -28,9 +28,7 @@ export default example(import.meta, {
   options: {
     orders: wholeNumber(1, 2_000).default(40).describe('how many are placed, and traced'),
     order: wholeNumber(1, 2_000).default(1).describe('which one is drawn'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('for the orders'),
+    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
   },
   quick: { orders: 10 },
 

@@ -103,14 +103,10 @@ const width = 760
 /**
  * Draws four panels, one below the other.
  *
- * @param events what happened, in ms on the clock of the curves; marked in each panel
+ * @param events when something happened, in ms on the clock of the curves, by its name; marked in each panel
  * @returns SVG text
  */
-export function drawSignals(
-  curves: readonly Drawn[],
-  events: { ms: number; name: string }[],
-  subtitle: string,
-): string {
+export function drawSignals(curves: readonly Drawn[], events: Record<string, number>, subtitle: string): string {
   const startMs = Math.min(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
   const endMs = Math.max(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
   const panels = Object.entries(titles).map(([panel, title]) => {
@@ -128,7 +124,7 @@ export function drawSignals(
           name,
           points: points.map(({ ms, value }) => ({ x: (ms - startMs) / 1000, y: value })),
         })),
-        ...events.map(({ ms, name }) => ({
+        ...Object.entries(events).map(([name, ms]) => ({
           name,
           style: 'dashed' as const,
           color: '#868e96',

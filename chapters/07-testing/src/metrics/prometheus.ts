@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { progress } from '@repo/common/output/progress'
 import { type Child, startServer } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts } from '@repo/common/process/ports'
 
 export const installPrometheus = 'sudo apt-get install prometheus (Debian, Ubuntu), brew install prometheus (macOS)'
 
@@ -56,7 +56,6 @@ export interface Prometheus extends AsyncDisposable {
 }
 
 export const scrapeEveryMs = 500
-const attempts = 5
 
 /** Starts a Prometheus that fetches the metrics of every target in the JSON files of a folder, and waits until it has found all. */
 export async function startPrometheus({
@@ -84,35 +83,24 @@ export async function startPrometheus({
       ],
     }),
   )
-  for (let attempt = 1; ; attempt++) {
+  const { port, server } = await onFreePorts(async () => {
     const port = await freePort()
-    let taken = false
-    try {
-      const server = await startServer({
-        command: 'prometheus',
-        args: [
-          `--config.file=${config}`,
-          `--storage.tsdb.path=${join(folder, `data-${attempt}`)}`,
-          `--web.listen-address=127.0.0.1:${port}`,
-        ],
-        ready: /Server is ready to receive web requests/,
-        signal,
-        onLine: (line) => {
-          taken ||= line.includes('address already in use')
-        },
-      })
-      const prometheus = client(`http://127.0.0.1:${port}`, server)
-      try {
-        await foundTargets(prometheus, targets, signal)
-      } catch (error) {
-        await prometheus[Symbol.asyncDispose]()
-        throw error
-      }
-      return prometheus
-    } catch (error) {
-      if (!taken || attempt === attempts) throw error
-    }
+    const args = [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${join(folder, `data-${port}`)}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]
+    const ready = /Server is ready to receive web requests/
+    return { port, server: await startServer({ command: 'prometheus', args, ready, signal }) }
+  })
+  const prometheus = client(`http://127.0.0.1:${port}`, server)
+  try {
+    await foundTargets(prometheus, targets, signal)
+  } catch (error) {
+    await prometheus[Symbol.asyncDispose]()
+    throw error
   }
+  return prometheus
 }
 
 /** Prometheus reads the files at its start, but takes up to five seconds before it fetches from the targets. */

@@ -10,7 +10,7 @@
  * from a module that it loads (instruments.ts).
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { type Proxy as Link, startProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
@@ -196,16 +196,14 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await program?.exited
     },
     async drained({ timeoutMs = 60_000, signal } = {}) {
-      const deadline = performance.now() + timeoutMs
       let seen = -1
-      for (;;) {
+      const isQuiet = async () => {
         const happened = await store.historyLength()
-        const left = await pending()
-        if (left === 0 && happened === seen) return
-        if (performance.now() > deadline) throw new Error(`${left} jobs are not done after ${timeoutMs / 1000} s`)
+        const before = seen
         seen = happened
-        await delay(quietMs, undefined, { signal })
+        return (await pending()) === 0 && happened === before
       }
+      await until(isQuiet, { everyMs: quietMs, timeoutMs, signal, what: 'all jobs are done' })
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

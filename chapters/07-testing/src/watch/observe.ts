@@ -6,11 +6,11 @@ import type { Instrument, Instruments } from '../pipeline/instruments.ts'
 
 export interface Watched {
   /** The folder for the log file of each process. */
-  logs?: string
+  logs?: string | undefined
   /** The folder where each process writes the address of its metrics, for Prometheus (file_sd). */
-  metrics?: string
+  metrics?: string | undefined
   /** The share of the orders that is traced, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
-  traces?: number
+  traces?: number | undefined
 }
 
 /** Returns the options of `startPipeline` that switch the watching on. */
