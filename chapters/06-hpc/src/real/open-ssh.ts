@@ -16,11 +16,11 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts, onOldPort } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { ConnectOptions } from '../ssh/connection.ts'
-import { findProgram, isTaken, startAgain } from './server-programs.ts'
+import { findProgram } from './server-programs.ts'
 
 const execute = promisify(execFile)
 
@@ -55,8 +55,6 @@ export interface OpenSshOptions {
   launcher?: string[]
   signal?: AbortSignal | undefined
 }
-
-const attempts = 5
 
 /** The path of sshd if this machine also has `ssh` and `ssh-keygen`; undefined otherwise. */
 export async function findOpenSsh(): Promise<string | undefined> {
@@ -119,17 +117,10 @@ export async function startOpenSsh({
     const [command = sshd, ...args] = [...launcher, sshd, '-D', '-e', '-f', file('sshd_config'), '-p', String(port)]
     return startServer({ command, args, ready: async () => await listens(port), signal })
   }
-  /** Tries another port if another program has taken this one since it was found free. */
-  const startSomewhere = async (attempt = 1): Promise<{ port: number; child: Child }> => {
+  let { port, child } = await onFreePorts(async () => {
     const port = await freePort()
-    try {
-      return { port, child: await start(port) }
-    } catch (error) {
-      if (attempt === attempts || !isTaken(error)) throw error
-      return await startSomewhere(attempt + 1)
-    }
-  }
-  let { port, child } = await startSomewhere()
+    return { port, child: await start(port) }
+  })
   stack.defer(() => end())
   const sessions = async () => childrenOf(child.pid, await processes())
   async function end() {
@@ -159,7 +150,7 @@ export async function startOpenSsh({
       for (const pid of pids) kill(pid)
     },
     async restart() {
-      child = await startAgain(() => start(port), { signal })
+      child = await onOldPort(() => start(port), { signal })
     },
     [Symbol.asyncDispose]: () => done.disposeAsync(),
   }

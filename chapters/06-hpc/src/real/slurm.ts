@@ -14,10 +14,10 @@ import { availableParallelism, hostname, totalmem, userInfo } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts, onOldPort } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findProgram, isTaken, pathOfServers, startAgain } from './server-programs.ts'
+import { findProgram, pathOfServers } from './server-programs.ts'
 
 const nodeNames = ['n1', 'n2'] as const
 export type NodeName = (typeof nodeNames)[number]
@@ -47,8 +47,6 @@ export interface SlurmOptions {
   impatient?: boolean | undefined
 }
 
-const attempts = 3
-
 /** Whether this machine has Slurm's and munge's programs. */
 export async function findSlurm(): Promise<boolean> {
   const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(findProgram))
@@ -61,14 +59,7 @@ export async function findSlurm(): Promise<boolean> {
  * @throws an Error with the output of a server that does not start
  */
 export async function startSlurmCluster(options: SlurmOptions = {}): Promise<SlurmCluster> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await tryToStart(options)
-    } catch (error) {
-      // Another program may have taken a port since it was found free.
-      if (!isTaken(error) || attempt === attempts) throw error
-    }
-  }
+  return await onFreePorts(() => tryToStart(options))
 }
 
 async function tryToStart({
@@ -145,7 +136,7 @@ async function tryToStart({
     folder: join(folder, 'home'),
     async startNode(name) {
       await nodes[name].stop()
-      nodes[name] = await startAgain(() => startNode(name), { signal })
+      nodes[name] = await onOldPort(() => startNode(name), { signal })
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

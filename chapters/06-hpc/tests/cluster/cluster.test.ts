@@ -1,10 +1,11 @@
 /** Every dialect on the practice cluster: jobs run and end as they should, and faults are switched on. */
-import { readFile, rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import type { PracticeCluster } from '@repo/practice-cluster/cluster'
 import { schedulerNames } from '@repo/practice-cluster/notation'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Cluster, type ClusterOptions, openCluster } from '../../src/cluster/cluster.ts'
 import { hasEnded, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
 
@@ -198,6 +199,19 @@ describe.skipIf(windows)('a practice cluster', () => {
     expect(statuses).toHaveLength(1000)
     expect(new Set(statuses.map(({ state }) => state))).toEqual(new Set(['held']))
     expect(opened.cluster.commands).toEqual({ submit: 1, poll: 1 })
+  })
+
+  it('needs no OpenSSH on this machine', async () => {
+    await using folder = await temporaryFolder()
+    const proof = join(folder.path, 'proof')
+    for (const name of ['ssh', 'ssh-keygen']) {
+      await writeFile(join(folder.path, name), `#!/bin/sh\ntouch ${proof}\nexit 1\n`, { mode: 0o755 })
+    }
+    vi.stubEnv('PATH', `${folder.path}:${process.env.PATH}`)
+    await using opened = await open()
+    vi.unstubAllEnvs()
+    expect(await opened.ended(await opened.submit({}))).toMatchObject([{ state: 'completed' }])
+    await expect(stat(proof)).rejects.toThrow('ENOENT')
   })
 
   it('offers no scheduler: which programs were looked for is said', async () => {
