@@ -1,6 +1,5 @@
 /**
- * canvas: tasks combined: group, chain, chord, starmap, chunks, link; and what a failure does to the tasks that wait
- * for it
+ * canvas: tasks combined by group, chain, chord, starmap, chunks and link; and what a failing one does to the others
  *
  * Run it, from anywhere in the repository; it starts Redis and workers itself, or uses those of REDIS_URL:
  *

@@ -1,6 +1,5 @@
 /**
- * monitor: what the workers do, live in the terminal; and in the browser Bull Board, to look at tasks and retry failed
- * ones
+ * monitor: what the workers do, live in the terminal; and in the browser, Bull Board, which retries failed tasks
  *
  * Run it, from anywhere in the repository, and open the address that it prints:
  *

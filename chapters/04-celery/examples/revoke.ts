@@ -1,6 +1,5 @@
 /**
- * revoke: any program can call tasks back: those that wait never begin, and those that run are stopped if it asks for
- * that
+ * revoke: any program can call tasks back: waiting ones never begin, and running ones can be stopped
  *
  * Run it, from anywhere in the repository:
  *

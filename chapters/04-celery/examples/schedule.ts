@@ -1,6 +1,5 @@
 /**
- * schedule: a periodic task that several programs declare fires once each time, even when a worker dies and Redis
- * restarts
+ * schedule: a periodic task that several programs declare fires once each time, even when a worker and Redis die
  *
  * Run it, from anywhere in the repository:
  *
