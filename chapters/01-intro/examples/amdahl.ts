@@ -7,9 +7,9 @@
  *     pnpm --filter 01-intro start amdahl --fraction 0.99 --workers 10,100,1000
  *     pnpm --filter 01-intro start amdahl --fraction 0.5
  *
- * Amdahl keeps the work the same: the serial part stays and sets a limit. Gustafson lets the work grow with the workers:
- * the parallel part grows, the serial part does not, and there is no limit. In the JSON document `limit` is null if the
- * fraction is 1, because then Amdahl has no limit either.
+ * Amdahl keeps the work the same: the serial part stays and sets a limit. Gustafson lets the work grow with the
+ * workers: the parallel part grows, the serial part does not, and there is no limit. In the JSON document `limit` is
+ * null if the fraction is 1, because then Amdahl has no limit either.
  *
  * Look for: ten times the workers, 1000 instead of 100, do not even double the speedup.
  */

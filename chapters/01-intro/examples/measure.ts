@@ -7,12 +7,12 @@
  *     pnpm --filter 01-intro start measure --serial-fraction 0.3
  *     pnpm --filter 01-intro start measure --workers 4 --pages 2000
  *
- * The job finds the longest passage that occurs twice, on every page of the State of the Union addresses. One thread does
- * a share of the pages, the serial part, while the others wait; then all threads divide the rest. The job runs on up to
- * twice as many threads as --workers, so that you see what happens past the cores.
+ * The job finds the longest passage that occurs twice, on every page of the State of the Union addresses. One thread
+ * does a share of the pages, the serial part, while the others wait; then all threads divide the rest. The job runs on
+ * up to twice as many threads as --workers, so that you see what happens past the cores.
  *
- * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where there
- * are no more processors; and how the measured points stay below the machine's ceiling.
+ * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where
+ * there are no more processors; and how the measured points stay below the machine's ceiling.
  */
 import { availableParallelism } from 'node:os'
 import { divide, type Range } from '@repo/common/async/ranges'

@@ -6,11 +6,11 @@
  *     pnpm --filter 01-intro start messages
  *     pnpm --filter 01-intro start messages --sizes 1kB,1MB,64MB
  *
- * Each time is a round trip: the data goes out, the receiver adds all of it up, and its answer comes back. "here" is the
- * same sum on the thread that has the data, without any message.
+ * Each time is a round trip: the data goes out, the receiver adds all of it up, and its answer comes back. "here" is
+ * the same sum on the thread that has the data, without any message.
  *
- * Look for: the flat part on the left of the picture, where a message costs the same however small it is; the slopes on the
- * right; and the size from which a second thread is worth its messages, for work from light to heavy.
+ * Look for: the flat part on the left of the picture, where a message costs the same however small it is; the slopes on
+ * the right; and the size from which a second thread is worth its messages, for work from light to heavy.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'

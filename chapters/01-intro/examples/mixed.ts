@@ -6,11 +6,11 @@
  *     pnpm --filter 01-intro start mixed
  *     pnpm --filter 01-intro start mixed --layouts 1x1,4x1,2x2,1x4
  *
- * 2×1 is two processes with one thread each, 1×2 one process with two. Between processes the numbers travel in messages;
- * the threads of a process write them into memory that they share. The sum is π, by the midpoint rule.
+ * 2×1 is two processes with one thread each, 1×2 one process with two. Between processes the numbers travel in
+ * messages; the threads of a process write them into memory that they share. The sum is π, by the midpoint rule.
  *
- * Look for: the bits of the sum, the same in every layout; the last digits of the same numbers added in the order of the
- * workers, which are not; and which layout is fastest, which one starts first and which takes the least memory.
+ * Look for: the bits of the sum, the same in every layout; the last digits of the same numbers added in the order of
+ * the workers, which are not; and which layout is fastest, which one starts first and which takes the least memory.
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'

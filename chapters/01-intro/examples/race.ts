@@ -6,12 +6,12 @@
  *     pnpm --filter 01-intro start race
  *     pnpm --filter 01-intro start race --workers 4 --additions 1000000
  *
- * First the race in slow motion: every thread reads the counter, then every thread writes what it read plus one. Then at
- * full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread summed at
- * the end, the counters side by side and on cache lines of their own.
+ * First the race in slow motion: every thread reads the counter, then every thread writes what it read plus one. Then
+ * at full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread
+ * summed at the end, the counters side by side and on cache lines of their own.
  *
- * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none; and
- * that the fastest correct way is not to share at all: not the counter, and not even its cache line.
+ * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none;
+ * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'

@@ -6,8 +6,8 @@
  *     pnpm --filter 02-async start backpressure
  *     pnpm --filter 02-async start backpressure --megabytes 300 --consume 4
  *
- * The same data goes through Node streams, web streams and async iterators, without and with back-pressure. Each run is a
- * process of its own. The amount of data is fixed, so that the runs without back-pressure end before the memory does.
+ * The same data goes through Node streams, web streams and async iterators, without and with back-pressure. Each run is
+ * a process of its own. The amount of data is fixed, so that the runs without back-pressure end before the memory does.
  *
  * Look for: the same time each way, because the consumer sets the pace; and the memory.
  */

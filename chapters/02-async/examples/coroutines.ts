@@ -6,8 +6,8 @@
  *     pnpm --filter 02-async start coroutines
  *     pnpm --filter 02-async start coroutines --values 10,20,60
  *
- * Look for: the first value, which an unprimed coroutine loses silently; and what happens inside the coroutine when it is
- * closed, and when an error is thrown into it from outside.
+ * Look for: the first value, which an unprimed coroutine loses silently; and what happens inside the coroutine when it
+ * is closed, and when an error is thrown into it from outside.
  */
 import { example } from '@repo/common/example/example'
 import { listOf, number } from '@repo/common/example/options'
@@ -20,8 +20,8 @@ export class NotANumber extends Error {
 }
 
 /**
- * Takes numbers and gives back the mean of all so far. It survives a `NotANumber` that is thrown into it, by leaving the
- * value out; any other error ends it. At the end it calls `onEnd` with the last mean and the number of values.
+ * Takes numbers and gives back the mean of all so far. It survives a `NotANumber` that is thrown into it, by leaving
+ * the value out; any other error ends it. At the end it calls `onEnd` with the last mean and the number of values.
  */
 export function* meanSoFar(onEnd: (mean: number, values: number) => void = () => {}): Generator<number, void, number> {
   let sum = 0

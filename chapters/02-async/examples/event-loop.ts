@@ -102,8 +102,8 @@ export default example(import.meta, {
     const agrees = observed.join() === names.join()
     if (!agrees) throw new Error(`observed another order than predicted: ${observed.join(', ')}`)
 
-    // A long computation in three ways. At once, it holds the loop up; in slices, the loop turns in between; on a thread
-    // of its own, it does not touch this loop at all.
+    // A long computation in three ways. At once, it holds the loop up; in slices, the loop turns in between; on a
+    // thread of its own, it does not touch this loop at all.
     const texts = stateOfTheUnion().map(({ text }) => text)
     await using counter = await startWordCounter(texts)
     const ways: Record<string, () => WordCount | Promise<WordCount>> = {

@@ -7,8 +7,8 @@
  *     pnpm --filter 02-async start fetch-many --pages 200 --limit 20
  *     pnpm --filter 02-async start fetch-many --fail 0.3 --retries 2
  *
- * The server is a process of its own on this machine. Its latencies and failures are simulated and follow from a seed, so
- * the time that each way should take is known beforehand.
+ * The server is a process of its own on this machine. Its latencies and failures are simulated and follow from a seed,
+ * so the time that each way should take is known beforehand.
  *
  * Look for: the time beside the theory; how long the event loop stands still; and, with --fail, that all other pages
  * still arrive.

@@ -6,8 +6,8 @@
  *     pnpm --filter 02-async start iterators
  *     pnpm --filter 02-async start iterators --primes 8 --above 1000000
  *
- * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and no more
- * than are taken, although its numbers never end. A chain of array methods would make all values first.
+ * Look for: the order of the lines "made" and "taken". A chain of iterator helpers makes one value at a time, and no
+ * more than are taken, although its numbers never end. A chain of array methods would make all values first.
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'

@@ -50,7 +50,8 @@ it.each(['grep', 'server', 'backpressure'])('%s stops at Ctrl-C and leaves nothi
 })
 
 it.each(['one by one', 'blocked'])('fetch-many stops at Ctrl-C while it fetches %s', async (how) => {
-  // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, the tenth when it is blocked.
+  // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, the tenth when it is
+  // blocked.
   const args = ['--latency', '400', '--pages', '8', '--json']
   const run = await runExample(chapter, 'fetch-many', args, {
     interruptWhen: how === 'blocked' ? /\((9|1\d) of/ : /of 32/,

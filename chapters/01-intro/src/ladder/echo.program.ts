@@ -1,4 +1,7 @@
-/** A process of the `latency` example that sends back what it gets: from its standard input, or with `tcp` from connections. */
+/**
+ * A process of the `latency` example that sends back what it gets: from its standard input, or with `tcp` from
+ * connections.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { ready } from '@repo/common/process/ready'

@@ -1,6 +1,6 @@
 /**
- * The laws of speedup. `parallel` is the fraction of the one-processor time that can be divided among processors, 0 to 1;
- * `processors` is 1 or more and need not be whole; a speedup is T(1) / T(processors).
+ * The laws of speedup. `parallel` is the fraction of the one-processor time that can be divided among processors, 0 to
+ * 1; `processors` is 1 or more and need not be whole; a speedup is T(1) / T(processors).
  */
 
 /**
@@ -56,14 +56,15 @@ export function uslPeak({ contention, coherency }: Usl): number {
 }
 
 /**
- * The amount of work that keeps an efficiency on a number of processors: the W for which W = E / (1 − E) · overhead(W, P).
- * Infinity if no amount is enough, as with any serial fraction once there are enough processors.
+ * The amount of work that keeps an efficiency on a number of processors, the W for which
+ * W = E / (1 − E) · overhead(W, P). Infinity if no amount is enough, as with any serial fraction once there are enough
+ * processors.
  * Ananth Grama, Anshul Gupta and Vipin Kumar, "Isoefficiency: measuring the scalability of parallel algorithms and
  * architectures", IEEE Parallel & Distributed Technology 1(3), 1993.
  *
  * @param efficiency speedup / processors, above 0 and below 1
- * @param overhead the time that all processors together spend on anything but the work, P · T(P) − W, in the unit of W; for
- *   large W it must grow more slowly than W
+ * @param overhead the time that all processors together spend on anything but the work, P · T(P) − W, in the unit of W;
+ *   for large W it must grow more slowly than W
  */
 export function isoefficiency(
   efficiency: number,

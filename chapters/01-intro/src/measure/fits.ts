@@ -13,8 +13,8 @@ export interface Point {
 }
 
 /**
- * The serial fraction 1 − f with which Amdahl's law comes closest to the points; negative if they are faster than the law
- * allows. Throws a RangeError without a point on more than one processor.
+ * The serial fraction 1 − f with which Amdahl's law comes closest to the points; negative if they are faster than the
+ * law allows. Throws a RangeError without a point on more than one processor.
  */
 export function fitAmdahl(points: readonly Point[]): number {
   requireDistinct(points, 1, 'the serial fraction')
@@ -31,8 +31,8 @@ export function fitAmdahl(points: readonly Point[]): number {
 }
 
 /**
- * The parameters, neither of them negative, with which the Universal Scalability Law comes closest to the points. Throws a
- * RangeError for fewer than two different numbers of processors above one: two unknowns need two measurements.
+ * The parameters, neither of them negative, with which the Universal Scalability Law comes closest to the points.
+ * Throws a RangeError for fewer than two different numbers of processors above one: two unknowns need two measurements.
  */
 export function fitUsl(points: readonly Point[]): Usl {
   requireDistinct(points, 2, 'contention and coherency')

@@ -1,6 +1,6 @@
 /**
- * Work that can be divided exactly: finding the longest passage that occurs twice, on every page of a text. Each page takes
- * the same number of steps, so a share of the pages is the same share of the time.
+ * Work that can be divided exactly: finding the longest passage that occurs twice, on every page of a text. Each page
+ * takes the same number of steps, so a share of the pages is the same share of the time.
  */
 import type { Range } from '@repo/common/async/ranges'
 
@@ -17,8 +17,8 @@ export interface Pages {
 }
 
 /**
- * The first `count` pages of the texts, with each white space reduced to one blank and all but ASCII characters left out.
- * Throws a RangeError if the texts fill fewer pages.
+ * The first `count` pages of the texts, with each white space reduced to one blank and all but ASCII characters left
+ * out. Throws a RangeError if the texts fill fewer pages.
  */
 export function pagesOf(texts: Iterable<string>, count: number): Pages {
   const bytes = new Uint8Array(new SharedArrayBuffer(count * pageLength))
@@ -57,9 +57,9 @@ function findLongestRepeat({ text, lengths, positions }: Pages, page: number, ag
 }
 
 /**
- * One row of the table. A short function that is called a thousand times a page is compiled soon and once. A long loop would
- * be compiled while it runs, by an engine that does not know yet what follows the loop; that code would be thrown away at
- * the loop's end, page after page.
+ * One row of the table. A short function that is called a thousand times a page is compiled soon and once. A long loop
+ * would be compiled while it runs, by an engine that does not know yet what follows the loop; that code would be thrown
+ * away at the loop's end, page after page.
  */
 function nextRow(text: Uint8Array, start: number, i: number, agreeing: Uint16Array, longest: Repeat): void {
   const character = text[start + i]

@@ -13,8 +13,8 @@ export interface Message {
 }
 
 /**
- * The cost of the messages alone: round trips without the adding up that the receiver does in them. The difference of two
- * measured times can be anything where they are close, so a message never costs less than the shortest trip.
+ * The cost of the messages alone: round trips without the adding up that the receiver does in them. The difference of
+ * two measured times can be anything where they are close, so a message never costs less than the shortest trip.
  */
 export function messagesOf<Way extends string>(trips: readonly Trips<Way>[], way: Way): Message[] {
   const shortest = Math.min(...trips.map((trip) => trip[way].ms))

@@ -32,8 +32,8 @@ export interface Answer {
 }
 
 /**
- * The sum of all numbers in 32 bits. A receiver can only know it if the data has really arrived. Four partial sums that do
- * not wait for each other make this as fast as memory can be read.
+ * The sum of all numbers in 32 bits. A receiver can only know it if the data has really arrived. Four partial sums that
+ * do not wait for each other make this as fast as memory can be read.
  */
 export function sumOf(data: Data): number {
   let [a, b, c, d] = [0, 0, 0, 0]
@@ -49,8 +49,8 @@ export function sumOf(data: Data): number {
 }
 
 /**
- * Frees a received copy at once: the garbage collector sees small objects and would let many large ones gather. Data from a
- * process's channel may lie in memory that the channel still reads from; that is left alone.
+ * Frees a received copy at once: the garbage collector sees small objects and would let many large ones gather. Data
+ * from a process's channel may lie in memory that the channel still reads from; that is left alone.
  */
 export function free({ buffer, byteLength }: Data): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)

@@ -9,7 +9,9 @@ import { type Answer, type Payload, payloadOf, sumOf } from './payload.ts'
 
 const unitBytes: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 }
 
-/** Bytes from `64000`, `64kB`, `64 MB` or `1GB`, rounded down to whole numbers of four bytes: those are what is sent. */
+/**
+ * Bytes from `64000`, `64kB`, `64 MB` or `1GB`, rounded down to whole numbers of four bytes: those are what is sent.
+ */
 const size = accepting('a size', (text) => {
   const [, number, unit = 'B'] = /^(\d+)\s*(B|kB|MB|GB)?$/.exec(text) ?? []
   const bytes = 4 * Math.floor((Number(number) * (unitBytes[unit] ?? 1)) / 4)
@@ -33,8 +35,8 @@ export interface Receivers extends AsyncDisposable {
   worker: Worker
   child: Program<undefined>['process']
   /**
-   * Has `send` hand the payload to one of the receivers and waits for the answer. Returns the milliseconds from before the
-   * sending to the answer; throws when the sum in it is wrong.
+   * Has `send` hand the payload to one of the receivers and waits for the answer. Returns the milliseconds from before
+   * the sending to the answer; throws when the sum in it is wrong.
    */
   roundTrip: (payload: Payload, send: Send) => Promise<number>
 }
@@ -42,7 +44,9 @@ export interface Receivers extends AsyncDisposable {
 /** Hands a payload to one of the receivers. */
 export type Send = (payload: Payload, receivers: Pick<Receivers, 'worker' | 'child'>) => void
 
-/** Starts a worker thread and a child process that receive; disposing of them ends both. Aborting fails a round trip. */
+/**
+ * Starts a worker thread and a child process that receive; disposing of them ends both. Aborting fails a round trip.
+ */
 export async function startReceivers(signal?: AbortSignal): Promise<Receivers> {
   await using stack = new AsyncDisposableStack()
   const program = new URL('./receiver.program.ts', import.meta.url)

@@ -1,4 +1,4 @@
-/** Layouts: so many processes with so many threads each. */
+/** Layouts: a number of processes, with a number of threads each. */
 import { availableParallelism } from 'node:os'
 import { divide, type Range } from '@repo/common/async/ranges'
 import { accepting } from '@repo/common/example/options'
@@ -55,7 +55,9 @@ export function partsOf({ processes, threads }: Layout): (Range & { threads: Ran
   return divide({ from: 0, to: chunks }, processes).map((part) => ({ ...part, threads: divide(part, threads) }))
 }
 
-/** The memory that a layout's processes may take, in bytes, as measured and rounded up: 110 MB each, 25 MB per thread. */
+/**
+ * The memory that a layout's processes may take, in bytes, as measured and rounded up: 110 MB each, 25 MB per thread.
+ */
 export function memoryFor({ processes, threads }: Layout): number {
   return processes * (110e6 + threads * 25e6)
 }

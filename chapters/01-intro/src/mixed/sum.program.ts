@@ -1,6 +1,6 @@
 /**
- * A process of the `mixed` example; its argument is its number of threads. It divides its part among them. Processes have
- * memory of their own and send each other messages; the threads of one process share its memory.
+ * A process of the `mixed` example; its argument is its number of threads. It divides its part among them. Processes
+ * have memory of their own and send each other messages; the threads of one process share its memory.
  */
 import { divide } from '@repo/common/async/ranges'
 import { ready } from '@repo/common/process/ready'

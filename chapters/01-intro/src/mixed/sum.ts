@@ -2,15 +2,17 @@
  * A sum of floating-point numbers that has the same bits however it is divided among processes and threads.
  *
  * Floating-point addition is not associative: another order of additions gives other last digits. So the order is fixed
- * here and does not depend on the workers: the terms are cut into a fixed number of chunks, one thread adds up each chunk
- * from left to right, and the chunks' sums are added in pairs, in the order of the chunks.
+ * here and does not depend on the workers: the terms are cut into a fixed number of chunks, one thread adds up each
+ * chunk from left to right, and the chunks' sums are added in pairs, in the order of the chunks.
  */
 import type { Range } from '@repo/common/async/ranges'
 
 /** The same for every layout, and enough for every worker to have some. */
 export const chunks = 1_024
 
-/** The sum of one chunk's terms of the midpoint rule for ∫ 4 / (1 + x²) over [0, 1], which is π; `terms` points in all. */
+/**
+ * The sum of one chunk's terms of the midpoint rule for ∫ 4 / (1 + x²) over [0, 1], which is π; `terms` points in all.
+ */
 export function chunkSum(chunk: number, terms: number): number {
   const boundary = (at: number) => Math.floor((terms * at) / chunks)
   const width = 1 / terms
@@ -23,8 +25,8 @@ export function chunkSum(chunk: number, terms: number): number {
 }
 
 /**
- * Adds up the first half and the second half, each in the same way, and then both. The rounding error grows only with the
- * logarithm of the length (Nicholas Higham, "The accuracy of floating point summation", 1993).
+ * Adds up the first half and the second half, each in the same way, and then both. The rounding error grows only with
+ * the logarithm of the length (Nicholas Higham, "The accuracy of floating point summation", 1993).
  */
 export function pairwiseSum(values: Float64Array): number {
   if (values.length <= 2) return values.reduce((sum, value) => sum + value, 0)

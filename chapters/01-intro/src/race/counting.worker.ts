@@ -5,7 +5,9 @@ import { Mutex } from './mutex.ts'
 
 type Loop = (shared: Shared, thread: number, additions: number) => void
 
-/** A loop of its own for each increment, so that the engine can put the increment into it. Compiled once for all rounds. */
+/**
+ * A loop of its own for each increment, so that the engine can put the increment into it. Compiled once for all rounds.
+ */
 const loops = new Map<string, Loop>()
 
 function loopOf(increment: string): Loop {

@@ -2,8 +2,9 @@
  * A mutual exclusion lock for threads: the third one in Ulrich Drepper, "Futexes are tricky", 2011, on Atomics.wait and
  * Atomics.notify, which are JavaScript's futex.
  *
- * Its state is one number in shared memory: 0 is unlocked; 1 is locked, and no thread waits; 2 is locked, and some thread
- * may be waiting. The third state saves the unlocking thread a call to the operating system when no thread waits.
+ * Its state is one number in shared memory: 0 is unlocked; 1 is locked, and no thread waits; 2 is locked, and some
+ * thread may be waiting. The third state saves the unlocking thread a call to the operating system when no thread
+ * waits.
  */
 const unlocked = 0
 const locked = 1
@@ -19,12 +20,16 @@ export class Mutex {
     this.#at = at
   }
 
-  /** Waits until this thread has the lock. The lock is not reentrant: a thread that locks twice waits for itself for ever. */
+  /**
+   * Waits until this thread has the lock. The lock is not reentrant: a thread that locks twice waits for itself for
+   * ever.
+   */
   lock(): void {
     if (Atomics.compareExchange(this.#state, this.#at, unlocked, locked) === unlocked) return
     // A thread that has waited takes the lock as contended: it cannot know whether others are still waiting.
     while (Atomics.exchange(this.#state, this.#at, contended) !== unlocked) {
-      // Returns at once if the state is no longer `contended`, so this thread cannot sleep through an unlock just before.
+      // Returns at once if the state is no longer `contended`, so this thread cannot sleep through an unlock just
+      // before.
       Atomics.wait(this.#state, this.#at, contended)
     }
   }

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Counts down from `from` to 1, the long way. An iterable object makes iterators; an iterator is any object with `next()`.
- * Each `for … of` gets an iterator of its own.
+ * Counts down from `from` to 1, the long way. An iterable object makes iterators; an iterator is any object with
+ * `next()`. Each `for … of` gets an iterator of its own.
  */
 export class Countdown implements Iterable<number> {
   readonly from: number

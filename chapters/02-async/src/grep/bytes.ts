@@ -1,7 +1,7 @@
 /**
- * Way 4: blocks of bytes. Lines are not cut out and not decoded unless the pattern needs it. A plain text is searched as
- * bytes. A pattern that contains a text is tried only on the lines that contain this text. For an ASCII pattern, each byte
- * is taken for a character.
+ * Way 4: blocks of bytes. Lines are not cut out and not decoded unless the pattern needs it. A plain text is searched
+ * as bytes. A pattern that contains a text is tried only on the lines that contain this text. For an ASCII pattern,
+ * each byte is taken for a character.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Count, lineCounter, type Search } from './pattern.ts'

@@ -4,8 +4,8 @@
 export const chunkBytes = 64 * 1024
 
 /**
- * Collects pieces of text and hands out the lines that they complete. As in grep, a line ends with `\n`, which is not part
- * of it, while a `\r` before that is. Text after the last `\n` is a line too.
+ * Collects pieces of text and hands out the lines that they complete. As in grep, a line ends with `\n`, which is not
+ * part of it, while a `\r` before that is. Text after the last `\n` is a line too.
  */
 export class LineSplitter {
   #rest = '';

@@ -90,8 +90,9 @@ export function lineCounter({ source, flags, mayBeEmpty }: Search): (line: strin
 }
 
 /**
- * The arguments and the locale with which GNU grep counts the same. A plain text is searched with -F, a regular expression
- * with -P, whose rules are JavaScript's. (-E takes the longest of several alternatives, JavaScript the first that fits.)
+ * The arguments and the locale with which GNU grep counts the same. A plain text is searched with -F, a regular
+ * expression with -P, whose rules are JavaScript's. (-E takes the longest of several alternatives, JavaScript the first
+ * that fits.)
  */
 export function grepCommand({ pattern, ignoreCase, ascii }: Search): GrepCommand {
   const i = ignoreCase ? ['-i'] : []

@@ -1,6 +1,6 @@
 /**
- * A server for lines over TCP. A request is a word; the answer is the word and how often Moby-Dick has it. How the server
- * waits while it looks a word up is up to its handler. `ping` is answered with `pong` at once.
+ * A server for lines over TCP. A request is a word; the answer is the word and how often Moby-Dick has it. How the
+ * server waits while it looks a word up is up to its handler. `ping` is answered with `pong` at once.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { mobyDick } from '@repo/common/workloads/texts'

@@ -25,8 +25,8 @@ export interface Fetched {
 }
 
 /**
- * Attempts to fetch a page until it succeeds or no retry is left. It never throws because of a failed attempt, only because
- * `signal` is aborted.
+ * Attempts to fetch a page until it succeeds or no retry is left. It never throws because of a failed attempt, only
+ * because `signal` is aborted.
  *
  * @param attempt makes one attempt, counted from 1, until the signal is aborted; returns the size of the page
  */
@@ -51,8 +51,8 @@ export async function retry(
 }
 
 /**
- * The pause after failure number `count`: a random time up to a bound that doubles ("full jitter"). Without randomness, all
- * clients that failed together would come back together.
+ * The pause after failure number `count`: a random time up to a bound that doubles ("full jitter"). Without randomness,
+ * all clients that failed together would come back together.
  */
 export function backOff(count: number, backOffMs: number, random = Math.random()): number {
   return random * backOffMs * 2 ** (count - 1)

@@ -1,7 +1,7 @@
 /**
- * A slow web site: what its server and its clients agree on. Page n is the n-th State of the Union address. The latency of
- * each page and the failure of each request follow from a seed, so that a program can compute its time beforehand. The
- * latencies and the failures are simulated; the server, the sockets and the texts are real.
+ * A slow web site: what its server and its clients agree on. Page n is the n-th State of the Union address. The latency
+ * of each page and the failure of each request follow from a seed, so that a program can compute its time beforehand.
+ * The latencies and the failures are simulated; the server, the sockets and the texts are real.
  */
 import { randomFor } from '@repo/common/async/random'
 

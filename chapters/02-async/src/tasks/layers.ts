@@ -76,7 +76,8 @@ export const layers: Record<string, Endless> = {
   computation: async (_, signal, onRunning) => {
     onRunning()
     for (let steps = 0; ; steps++) {
-      // Nothing can interrupt this thread. It must look at the signal itself, and let the loop turn so that it can be set.
+      // Nothing can interrupt this thread. It must look at the signal itself, and let the loop turn so that it can be
+      // set.
       signal.throwIfAborted()
       if (steps % 100_000 === 0) await setImmediate()
     }

@@ -1,14 +1,14 @@
 /**
- * A task group: tasks that begin and end together. When one fails, the group cancels the others. The group ends when all of
- * its tasks have ended, so nothing that it started outlives it. (The idea is known as structured concurrency.)
+ * A task group: tasks that begin and end together. When one fails, the group cancels the others. The group ends when
+ * all of its tasks have ended, so nothing that it started outlives it. (The idea is known as structured concurrency.)
  */
 
 export interface TaskGroup {
   /** Aborted when a task or the group's body has failed, or when the caller cancels the group. */
   signal: AbortSignal
   /**
-   * Starts a task with the group's signal. The group waits even for a task that does not heed the signal. Throws after the
-   * group has ended, because nothing would wait for the task.
+   * Starts a task with the group's signal. The group waits even for a task that does not heed the signal. Throws after
+   * the group has ended, because nothing would wait for the task.
    */
   run: <Result>(task: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
 }
@@ -22,7 +22,8 @@ class GroupCancelled extends Error {
  * Runs `body`, which starts tasks, and waits for all of them.
  *
  * @returns what `body` returns
- * @throws the error of the task that failed first; an AggregateError if others failed too, except by being cancelled; or the
+ * @throws the error of the task that failed first; an AggregateError if others failed too, except by being cancelled;
+ *   or the
  * reason of `signal`
  */
 export async function taskGroup<Result>(
