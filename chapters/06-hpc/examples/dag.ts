@@ -40,7 +40,7 @@ export default example(import.meta, {
     fail: oneOf(...names)
       .optional()
       .describe('the job that fails'),
-    seconds: number(0, 3600).default(2).describe('how long each job takes beside its work'),
+    seconds: number(0, 3600).default(2).describe('how long each job takes besides its work'),
   },
   quick: { seconds: 0.5 },
 

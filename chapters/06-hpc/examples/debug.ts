@@ -114,7 +114,7 @@ export default example(import.meta, {
     print(`${scheduler.length} variables come from the scheduler:`)
     print(...scheduler.map(([name, value]) => `  ${name}=${short(value)}`))
     print(`Only the login shell has: ${onlyLogin.join(' ') || 'nothing'}`)
-    print(`Only the job has, beside those: ${onlyJob.join(' ') || 'nothing'}`)
+    print(`Only the job has, besides those: ${onlyJob.join(' ') || 'nothing'}`)
 
     print('', bold('A shell on a node'))
     const session = await onNode(cluster, ['hostname', 'echo "2 + 3 = $((2 + 3))"', 'exit'], signal)

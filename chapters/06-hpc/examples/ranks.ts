@@ -1,5 +1,5 @@
 /**
- * ranks: one program in several processes that talk to each other, which the scheduler starts together; beside Open MPI
+ * ranks: one program in several processes that talk to each other, which the scheduler starts together; with Open MPI
  *
  * Run it, from anywhere in the repository:
  *

@@ -156,7 +156,7 @@ describe('the state of a job', () => {
     expect(settleOne([], [['/f/job.exit', 0]], missing, 1006)).toMatchObject({ state: 'completed' })
   })
 
-  it('begins its patience anew when it was in the queue meanwhile', () => {
+  it('has its patience again after it was in the queue', () => {
     const missing = new Map<string, number>()
     settleOne([], [], missing, 0)
     settleOne([{ id: '1', state: 'running' }], [], missing, 900)
@@ -205,7 +205,7 @@ describe('the state of a job', () => {
   })
 })
 
-describe.skipIf(process.platform === 'win32')('exit codes beside a question', () => {
+describe.skipIf(process.platform === 'win32')('exit codes in the answer to a question', () => {
   it('come with it in one command, from folders of any name; an empty file is not there yet', async () => {
     await using folder = await temporaryFolder()
     const odd = { ...single, folder: folder.path }

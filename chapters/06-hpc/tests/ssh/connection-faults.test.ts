@@ -106,7 +106,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       await connection.remove(file)
     })
 
-    it('is given up when the host stays away, and then tried again by whoever asks next', async () => {
+    it('is given up when the host stays away, and tried again by the next command', async () => {
       await using set = await setUp({ reconnectMs: 300 })
       const { connection, proxy } = set
       proxy.refuse()

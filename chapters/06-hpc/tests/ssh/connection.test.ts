@@ -126,7 +126,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await ending.exited).toEqual({ code: 9 })
     })
 
-    it('may be read as far as one likes', async () => {
+    it('may be read only in part', async () => {
       await using counting = await connection.start(['seq', '1', '300000'])
       for await (const line of createInterface({ input: counting.stdout })) if (line === '10') break
       counting.stdout.destroy()
@@ -279,7 +279,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await own.output(['echo', 'in'])).toBe('in\n')
     })
 
-    it('comes in with a key that only the agent has, also beside more keys than a host has patience for', async () => {
+    it('is let in with a key that only the agent has, even if the agent has more keys than the host has patience for', async () => {
       await using folder = await temporaryFolder()
       const socket = join(folder.path, 'agent')
       {

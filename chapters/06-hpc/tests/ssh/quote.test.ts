@@ -22,7 +22,7 @@ const here = await Promise.all(
 )
 
 describe('quote', () => {
-  it('leaves plain words as one types them', () => {
+  it('leaves plain words unchanged', () => {
     expect(['squeue', '--format=%i', 'a,b', '/home/x/y.sh', 'user@host:1'].map(quote)).toEqual([
       'squeue',
       '--format=%i',

@@ -78,7 +78,7 @@ describe('the longest Collatz sequence', () => {
 })
 
 describe('ranks', () => {
-  it('know their place from whoever started them', () => {
+  it('know their place from the program that started them', () => {
     expect(placeIn({ SLURM_PROCID: '3', SLURM_NTASKS: '4' })).toEqual({ rank: 3, size: 4 })
     // mpirun inside a job of Slurm: the nearer one counts.
     const both = { SLURM_PROCID: '0', SLURM_NTASKS: '1', OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2' }
