@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Child, startServer } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -14,8 +14,6 @@ import { connect } from '../queue/connect.ts'
 export const workerUser = 'worker'
 /** All commands but those that change the server or look at everything in it; and INFO, which BullMQ asks for the version. */
 const commands = '+@all -@admin -@dangerous +info'
-/** Another program may take a port that was free just now. */
-const attempts = 5
 
 export interface SecureRedis extends AsyncDisposable {
   /** `rediss://`, for the user `worker`. */
@@ -91,18 +89,14 @@ export async function startSecureRedis(
     }
     return await startServer({ command: found?.path ?? '', args: [file('redis.conf')], ready, signal })
   }
-  let port = await freePort()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      stack.use(await start(port))
-      break
-    } catch (error) {
-      const text = String(error)
-      if (text.includes('Bad directive')) throw new Error(`${found.path} was built without TLS`, { cause: error })
-      if (!text.includes('Address already in use') || attempt === attempts) throw error
-      port = await freePort()
-    }
-  }
+  const { port, server } = await onFreePorts(async () => {
+    const port = await freePort()
+    return { port, server: await start(port) }
+  }).catch((cause: Error) => {
+    if (cause.message.includes('Bad directive')) throw new Error(`${found.path} was built without TLS`, { cause })
+    throw cause
+  })
+  stack.use(server)
   const owned = stack.move()
   return {
     url: urlOf('worker', port),

@@ -1,15 +1,11 @@
 /** Name servers and workers in processes of their own, their secret, and the options by which examples find them. */
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { accepting } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { type Program, startProgram } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts, onOldPort } from '@repo/common/process/ports'
 import { shortestSecret } from './remote.ts'
 import type { WorkerArguments } from './worker.program.ts'
-
-/** How long a restarted name server waits for its old port. */
-const portTimeoutMs = 30_000
 
 export type RemoteProgram = Program<{ address: string }>
 
@@ -20,16 +16,9 @@ export interface RemoteProgramOptions {
 
 /** @param port of a name server that was there before; a free one by default */
 export async function startNameServer({ secret, signal }: RemoteProgramOptions, port?: number): Promise<RemoteProgram> {
-  const deadline = performance.now() + portTimeoutMs
-  for (;;) {
-    try {
-      return await start('./names.program.ts', String(port ?? (await freePort())), secret, signal)
-    } catch (error) {
-      // While no name server ran, another program may have been given its port.
-      if (!String(error).includes('EADDRINUSE') || performance.now() > deadline) throw error
-      await delay(100, undefined, { signal })
-    }
-  }
+  const startOn = (port: number) => start('./names.program.ts', String(port), secret, signal)
+  if (port !== undefined) return await onOldPort(() => startOn(port), { signal })
+  return await onFreePorts(async () => await startOn(await freePort()))
 }
 
 /** Starts a worker that serves an `Exchange`, and returns when it is registered. */

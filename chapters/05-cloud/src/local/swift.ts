@@ -13,11 +13,10 @@ import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { startServer } from '@repo/common/process/child'
-import { freePort } from '@repo/common/process/ports'
+import { freePort, onFreePorts } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Credentials, Place } from '../cloud/place.ts'
-import { onFreePorts } from './free-ports.ts'
 import { randomCredentials } from './practice-cloud.ts'
 
 /** The command that installs Swift, for messages. */

@@ -9,7 +9,6 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -17,7 +16,7 @@ import { type RedisOptions as ClientOptions, Redis } from 'ioredis'
 import { UsageError } from '../example/usage.ts'
 import { maskPasswords } from '../output/secrets.ts'
 import { type Child, startServer } from '../process/child.ts'
-import { freePort } from '../process/ports.ts'
+import { freePort, onFreePorts, onOldPort } from '../process/ports.ts'
 import { temporaryFolder } from '../process/temporary.ts'
 
 /**
@@ -29,7 +28,6 @@ const minimumVersion = '6.2.0'
 /** Says in messages how to install a Redis server. */
 export const installRedis = 'sudo apt-get install redis-server (Debian, Ubuntu), brew install redis (macOS)'
 
-const attempts = 5
 const connectTimeoutMs = 5_000
 /** How long a server may take to read its append-only file. */
 const readyTimeoutMs = 60_000
@@ -95,23 +93,15 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
     return startServer({ command: path, args: [config], ready, signal, readyTimeoutMs })
   }
 
-  async function startOnFreePort(path: string, folder: string) {
-    for (let attempt = 1; ; attempt++) {
-      const port = await freePort()
-      const config = join(folder, `${port}.conf`)
-      // In a file that only this user may read: all users can read a command line.
-      await writeFile(config, configuration(port, password, folder, appendOnly), { mode: 0o600 })
-      try {
-        return { config, port, server: await start(path, config, port) }
-      } catch (error) {
-        if (!isTaken(error) || attempt === attempts) throw error
-      }
-    }
-  }
-
   await using stack = new AsyncDisposableStack()
-  const folder = stack.use(await temporaryFolder())
-  let { config, port, server } = await startOnFreePort(found.path, folder.path)
+  const folder = stack.use(await temporaryFolder()).path
+  let { config, port, server } = await onFreePorts(async () => {
+    const port = await freePort()
+    const config = join(folder, `${port}.conf`)
+    // In a file that only this user may read: all users can read a command line.
+    await writeFile(config, configuration(port, password, folder, appendOnly), { mode: 0o600 })
+    return { config, port, server: await start(found.path, config, port) }
+  })
   stack.defer(async () => void (await server.stop()))
   const owned = stack.move()
   return {
@@ -127,23 +117,11 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
     },
     async restart() {
       await server.stop()
-      const deadline = performance.now() + readyTimeoutMs
-      for (;;) {
-        try {
-          server = await start(found.path, config, port)
-          return
-        } catch (error) {
-          // While the server was down, the system may have given its port to an outgoing connection.
-          if (!isTaken(error) || performance.now() > deadline) throw error
-          await delay(100, undefined, { signal })
-        }
-      }
+      server = await onOldPort(() => start(found.path, config, port), { signal })
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
-
-const isTaken = (error: unknown) => error instanceof Error && error.message.includes('Address already in use')
 
 function configuration(port: number, password: string, folder: string, appendOnly: boolean): string {
   const settings = {

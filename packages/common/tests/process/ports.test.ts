@@ -1,13 +1,60 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { expect, it } from 'vitest'
-import { freePort } from '../../src/process/ports.ts'
+import { describe, expect, it } from 'vitest'
+import { freePort, onFreePorts, onOldPort } from '../../src/process/ports.ts'
+
+/** Listens on a port, and stops when disposed of. */
+async function listenOn(port: number): Promise<Disposable> {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return { [Symbol.dispose]: () => void server.close() }
+}
 
 it('finds a port that can be listened on, below the ports of outgoing connections', async () => {
   const port = await freePort()
   expect(port).toBeGreaterThanOrEqual(20_000)
   expect(port).toBeLessThan(32_000)
-  const server = createServer().listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  server.close()
+  using _server = await listenOn(port)
+})
+
+describe('a start on free ports', () => {
+  it('is repeated with another port when its port has been taken', async () => {
+    const taken = await freePort()
+    using _other = await listenOn(taken)
+    const ports = [taken, await freePort()]
+    using _server = await onFreePorts(() => listenOn(ports.shift() ?? 0))
+    expect(ports).toEqual([])
+  })
+
+  it('fails after five attempts, and at once for another reason', async () => {
+    let calls = 0
+    const failing = (message: string) => async () => {
+      calls++
+      throw new Error(message)
+    }
+    await expect(onFreePorts(failing('bind: Address already in use'))).rejects.toThrow('in use')
+    expect(calls).toBe(5)
+    await expect(onFreePorts(failing('no such file'))).rejects.toThrow('no such file')
+    expect(calls).toBe(6)
+  })
+})
+
+describe('a start on the old port', () => {
+  it('waits until the port is free again', async () => {
+    const port = await freePort()
+    const other = await listenOn(port)
+    let calls = 0
+    using _server = await onOldPort(() => {
+      if (++calls === 2) other[Symbol.dispose]()
+      return listenOn(port)
+    })
+    expect(calls).toBeGreaterThanOrEqual(2)
+  })
+
+  it('fails after its time, and when it is aborted', async () => {
+    const port = await freePort()
+    using _other = await listenOn(port)
+    await expect(onOldPort(() => listenOn(port), { timeoutMs: 0 })).rejects.toThrow('EADDRINUSE')
+    await expect(onOldPort(() => listenOn(port), { signal: AbortSignal.abort() })).rejects.toThrow('aborted')
+  })
 })
