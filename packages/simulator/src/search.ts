@@ -1,4 +1,4 @@
-/** Looks for a scenario that breaks the system, and makes it as short as it can be: fast-check generates and shrinks. */
+/** Looks for a scenario that breaks the system, and makes it as short as possible: fast-check generates and shrinks. */
 import { randomFrom } from '@repo/common/async/random'
 import fc from 'fast-check'
 import { type Run, type Scenario, type System, simulate } from './simulator.ts'
@@ -6,11 +6,11 @@ import { type Run, type Scenario, type System, simulate } from './simulator.ts'
 export interface Range<Request> {
   /** What clients ask for. */
   requests: fc.Arbitrary<Request[]>
-  /** Faults strike this number of nodes, the first of the system's, and not the others: clients, for example. */
+  /** Faults strike only the first nodes of the system, so many of them. Clients can be listed after these. */
   nodes: number
-  /** Messages up to this number get lost, doubled or late. */
+  /** Only messages up to this number get lost, doubled or late. */
   messages: number
-  /** What strikes a node begins by this time. */
+  /** The faults of nodes begin within this time. */
   withinMs: number
 }
 
@@ -48,13 +48,13 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
   })
 }
 
-/** The number of faults in a scenario. Some may come to nothing: a message is never sent, a node has nothing to do. */
+/** Returns the number of faults in a scenario. Some may have no effect: a message is never sent, or a node has nothing to do. */
 export const faults = ({ messages, nodes }: Scenario<unknown>): number => messages.length + nodes.length
 
 export interface SearchSettings<Request> {
   seed: number
   scenarios: fc.Arbitrary<Scenario<Request>>
-  /** The number of scenarios that are run when none breaks anything. */
+  /** The number of scenarios to run when none breaks anything. */
   histories: number
 }
 
@@ -87,14 +87,14 @@ export interface SearchReport<Request, Violation> {
   shrinkMs: number
 }
 
-/** The number of scenarios that are run between two turns of the event loop, for progress and Ctrl-C. */
+/** Between two turns of the event loop, for progress and Ctrl-C, this number of scenarios are run. */
 const batch = 500
-/** fast-check ends where no single step makes a scenario shorter. From another beginning it may end at a shorter one. */
+/** fast-check ends where no single step makes a scenario shorter. From another beginning it may find a shorter one. */
 const beginnings = 10
 
 /**
- * Runs scenarios until ten have broken something or there have been enough. What remains of the ten is the scenario with the
- * fewest requests and faults, and of these the one with the fewest messages. The same settings find the same.
+ * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened. The result is the one
+ * with the fewest requests and faults, and among equals the one with the fewest messages. The same settings find the same.
  *
  * @throws what the system throws
  */
@@ -128,14 +128,14 @@ export async function search<Node extends string, Request, Message, Violation>(
         first = { after: report.histories, scenario }
       }
       const trouble = scenario.requests.length + faults(scenario)
-      // Of two that are equally short the later one: fast-check has taken something away from it.
+      // Among equals the later one: fast-check has taken something away from it.
       if (!shortest || trouble < shortest.trouble || (trouble === shortest.trouble && messages <= shortest.messages))
         shortest = { scenario, trouble, messages }
       return false
     })
     const settings = { seed: Math.floor(seeds() * 2 ** 31), numRuns: Math.min(batch, histories - done) }
     const { failed, errorInstance } = fc.check(property, settings)
-    // Nothing was broken: the system itself has failed.
+    // No check failed: the system itself has thrown an error.
     if (failed && failedAt === 0) throw errorInstance
     done += failedAt || runs
     onProgress?.(done)

@@ -1,12 +1,12 @@
 /**
  * A distributed system on simulated nodes, with a simulated network and a virtual clock: no process, no socket, no waiting.
  *
- * The system's own code is handlers, which are generators. A handler yields an effect, is handed the answer, and goes on. The
- * simulator performs the effects, and it decides what goes wrong between two of them: a message is lost, doubled or late, a
- * node crashes or is cut off, a clock is wrong. A handler on a node that crashes never goes on.
+ * The system under test consists of handlers, which are generators. A handler yields an effect, is handed the answer, and goes
+ * on. The simulator performs the effects, and decides what goes wrong between two of them: a message is lost, doubled or late,
+ * a node crashes or is cut off, a clock is wrong. When a node crashes, its handlers stop and never go on.
  *
- * Time is the time of the next event. Nothing here asks the machine for the time or for a random number, so the same
- * scenario has the same history, byte for byte.
+ * The time is that of the next event. Nothing here asks the machine for the time or for a random number, so the same scenario
+ * has the same history, byte for byte.
  */
 import { randomFrom } from '@repo/common/async/random'
 
@@ -14,14 +14,14 @@ import { randomFrom } from '@repo/common/async/random'
 export type Effect<Node, Message> =
   /** Sends a message, and sends it again every `againMs` until it is answered. Yields the answer. */
   | { do: 'ask'; to: Node; message: Message; againMs: number }
-  /** Sends a message once. The handler goes on at once; whether the message arrives, it does not learn. */
+  /** Sends a message once. The handler goes on immediately, and does not learn whether the message arrives. */
   | { do: 'send'; to: Node; message: Message }
-  /** Waits for `ms`, or until the condition holds. Only what happens on this node makes it look again. */
+  /** Waits for `ms`, or until the condition holds, which is checked whenever something has happened on this node. */
   | { do: 'wait'; ms: number; until?: () => boolean }
-  /** Writes a value to the node's disk, which takes 1 ms. A node that crashes before that keeps the old value. */
+  /** Writes a value to the node's disk, which takes 1 ms. If the node crashes before that, the old value stays. */
   | { do: 'save'; key: string; value: unknown }
 
-/** Runs on a node. */
+/** What runs on a node. */
 export type Handler<Node, Message, Result = void> = Generator<Effect<Node, Message>, Result, Message>
 
 /** The system under test. */
@@ -29,12 +29,12 @@ export interface System<Node extends string, Request, Message, Violation> {
   nodes: readonly Node[]
   /** The time between two requests. */
   requestEveryMs: number
-  /** Where a run ends that has not ended by itself. */
+  /** A run that does not end by itself ends at this time, or after this number of messages. */
   mostMs: number
   mostMessages: number
-  /** Makes the system for one run, before anything happens. */
+  /** Makes the system for one run. */
   begin: (world: World<Node, Message>) => Running<Node, Request, Message, Violation>
-  /** What a message says, in a history. Nobody may change a message once it is sent: nodes share it. */
+  /** Returns what a message says, for the history. Nodes share messages: nobody may change one after it was sent. */
   describe: (message: Message) => string
 }
 
@@ -43,65 +43,65 @@ export interface Running<Node extends string, Request, Message, Violation> {
   /** A client asks for something. */
   request: (request: Request) => void
   /**
-   * A node starts, at the beginning and after a crash. The handlers that it returns for messages may share variables: the
-   * node's memory, which a crash clears by starting anew.
+   * Starts a node, at the beginning and after each crash, and returns what handles its messages. Variables of this call are the
+   * node's memory: after a crash another call makes new ones.
    *
    * @param disk a copy of what the node has saved
    */
   start: (node: Node, disk: ReadonlyMap<string, unknown>) => Receive<Node, Message>
   /**
-   * The time of a crash is over, and clients can reach the node again. Where a crash strikes a node that is already down, this
-   * is called for both, but the node starts only once.
+   * Called when the time of a crash is over and clients can reach the node again. If a second crash strikes a node that is down,
+   * the node starts once, and this is still called at the end of both, if the node is up then.
    */
   back?: (node: Node) => void
-  /** Returns what should have held in this run and does not. */
+  /** Returns what does not hold although it should. */
   check: () => Violation[]
 }
 
 /**
- * Handles a message: returns the answer, or a handler whose result is the answer, or undefined where there is nothing to do.
- * Answers to a message that did not ask are dropped.
+ * Handles a message. It returns the answer, or a handler whose result is the answer, or undefined when there is nothing to do.
+ * Nobody gets the answer to a message that was sent with `send`.
  */
 export type Receive<Node, Message> = (
   message: Message,
   from: Node,
 ) => Message | Handler<Node, Message, Message> | Handler<Node, Message> | undefined
 
-/** What a system can do beside yielding effects. */
+/** What the system can do beside yielding effects. */
 export interface World<Node, Message> {
-  /** The true time in virtual ms, for clients and checks: nodes only have `clock`. */
+  /** The true virtual time in ms, for clients and checks. Nodes only have `clock`. */
   readonly now: number
-  /** What the wall clock of a node says, in ms. */
+  /** Returns the time in ms by the wall clock of a node. */
   clock: (node: Node) => number
-  /** A random number from 0 to below 1, the same in each run of a scenario. */
+  /** Returns a random number from 0 to below 1. Each run of a scenario gets the same numbers. */
   random: () => number
-  /** Runs a handler on a node, beside those that run there already. Does nothing while the node is down. */
+  /** Runs a handler on a node, beside those that already run there. It does nothing while the node is down. */
   run: (node: Node, handler: Handler<Node, Message>) => void
-  /** Runs a handler on a node after a while. A crash does not stop this timer; while the node is down it waits. */
+  /** Runs a handler on a node after `ms`. The timer survives crashes, and waits while the node is down. */
   later: (node: Node, ms: number, handler: () => Handler<Node, Message> | undefined) => void
-  /** Ends the run: what is still under way does not count. */
+  /** Ends the run. */
   stop: () => void
 }
 
-/** What a run depends on; all of it. */
+/** Everything that a run depends on. */
 export interface Scenario<Request> {
   requests: Request[]
-  /** Messages take 1 to 8 ms by this seed; with 0 each takes 1 ms. */
+  /** The seed of the times that messages take, 1 to 8 ms each; with 0 each takes 1 ms. */
   jitter: number
-  /** What becomes of single messages, by their number in the order of sending, from 1. */
+  /** What happens to single messages, by their number in the order of sending, from 1. */
   messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
-  /** What becomes of nodes, by their index: a crash or a partition that lasts `ms`, a clock that is wrong by `ms`. */
+  /** What happens to nodes, by their index: a crash or a partition that lasts `ms`, or a clock that is wrong by `ms`. */
   nodes: { node: number; fate: 'crash' | 'partition' | 'clock'; atMs: number; ms: number }[]
 }
 
-/** A message, as a history tells of it. */
+/** A message in a history. */
 export interface Sent {
   kind: 'message'
   from: string
   to: string
   text: string
   sentMs: number
-  /** When it arrives or would have. */
+  /** When it arrives, or would have arrived. */
   arrivesMs: number
   /** Why it does not arrive. */
   lost?: string
@@ -131,17 +131,17 @@ const saveMs = 1
 const emptyDisk: ReadonlyMap<string, unknown> = new Map()
 /** What a node does with messages before it has started. */
 const deaf = () => undefined
-/** The jitter's seed is that of `random` as well, changed so that the two do not give the same numbers. */
+/** Changes the seed, so that `random` does not return the numbers of the jitter. */
 const otherSeed = 0x5eed
 
 /** A node, as the simulator sees it. */
 interface Place<Node, Message> {
   name: Node
-  /** Until when it is down or cut off. */
+  /** It is down, or cut off, until then. */
   downMs: number
   cutOffMs: number
   clockOffset: number
-  /** Nothing is in its memory: it has not started since its crash. */
+  /** It has not started since its crash, and has no memory. */
   isBlank: boolean
   /** Undefined until something is saved. */
   disk: Map<string, unknown> | undefined
@@ -166,13 +166,13 @@ interface Letter<Node, Message> {
   from: Place<Node, Message>
   to: Place<Node, Message>
   message: Message
-  /** The task that it is the answer to, or that waits for an answer to it, and the number of that task's effect. */
+  /** The task that waits for the answer, or that this is the answer to, and the number of its effect. */
   asker: Task<Node, Message> | undefined
   question: number
   isAnswer: boolean
 }
 
-/** Messages are data and have no functions. */
+/** Messages are data, and data has no functions. */
 const isHandler = <Node, Message>(
   received: ReturnType<Receive<Node, Message>>,
 ): received is AnyHandler<Node, Message> =>
@@ -188,7 +188,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   readonly #fates = new Map<number, Scenario<Request>['messages'][number]>()
   readonly #queue = new EventQueue()
   readonly #places = new Map<Node, Place<Node, Message>>()
-  /** The handlers that have begun and not ended, and those of them that wait for a condition. */
+  /** The tasks that have begun and not ended, and those of them that wait for a condition. */
   readonly #tasks = new Set<Task<Node, Message>>()
   readonly #waiting = new Set<Task<Node, Message>>()
   readonly #history: Happening[] = []
@@ -231,7 +231,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     return { violations: this.#running.check(), messages: this.#messages, history: this.#history }
   }
 
-  // What a system may ask for
+  // What the system can do
 
   clock(node: Node): number {
     return this.now + this.#place(node).clockOffset
@@ -333,23 +333,22 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     })
   }
 
-  /** Something has happened on the node: tasks whose condition holds now go on. */
+  /** Something has happened on the node: tasks go on whose condition holds now. */
   #wake(place: Place<Node, Message>) {
     for (const task of this.#waiting) {
       if (task.place !== place || !task.until?.()) continue
       this.#waiting.delete(task)
       const { waitsFor } = task
       this.#queue.add(this.now, () => {
-        // Another task may have gone on before, and the condition may hold no more.
+        // Another task may have gone on first, and have made the condition false.
         if (task.waitsFor === waitsFor && !task.until?.()) this.#waiting.add(task)
         else this.#go(task, waitsFor, undefined as Message)
       })
     }
   }
 
-  // The network, and what strikes
+  // The network, and faults
 
-  /** Sends a message to a node. It is the answer to a question of the task `asker`, or a question of its, or neither. */
   #send(letter: Letter<Node, Message>) {
     const fate = this.#fates.get(++this.#messages)
     const tookMs = 1 + (this.#jitter ? Math.floor(8 * this.#jitter()) : 0) + (fate?.fate === 'late' ? fate.ms : 0)
@@ -432,7 +431,7 @@ interface Entry {
   run: () => void
 }
 
-/** What is to come in a simulation, the next event first: a binary heap. */
+/** The events to come, the next one first: a binary heap. */
 class EventQueue {
   readonly #heap: Entry[] = []
   #turns = 0
@@ -478,7 +477,7 @@ class EventQueue {
 
 const isBefore = (a: Entry, b: Entry) => a.atMs < b.atMs || (a.atMs === b.atMs && a.turn < b.turn)
 
-/** A history as text, a line for each happening, in the order in which they began. */
+/** Returns a history as text: a line for each message and fault, in the order in which they began. */
 export function historyText(history: readonly Happening[], nodes: readonly string[]): string {
   const width = Math.max(...nodes.map(({ length }) => length))
   return history
