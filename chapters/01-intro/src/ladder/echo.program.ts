@@ -1,7 +1,4 @@
-/**
- * A process of the `latency` example that sends back what it gets: from its standard input, or with `tcp` from
- * connections.
- */
+/** Sends back what it gets, for the `latency` example: from its standard input, or with `tcp` from connections. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { ready } from '@repo/common/process/ready'

@@ -9,9 +9,7 @@ import { type Answer, type Payload, payloadOf, sumOf } from './payload.ts'
 
 const unitBytes: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 }
 
-/**
- * Bytes from `64000`, `64kB`, `64 MB` or `1GB`, rounded down to whole numbers of four bytes: those are what is sent.
- */
+/** Bytes from `64000`, `64kB`, `64 MB` or `1GB`, rounded down to whole numbers of four bytes. */
 const size = accepting('a size', (text) => {
   const [, number, unit = 'B'] = /^(\d+)\s*(B|kB|MB|GB)?$/.exec(text) ?? []
   const bytes = 4 * Math.floor((Number(number) * (unitBytes[unit] ?? 1)) / 4)
@@ -44,9 +42,7 @@ export interface Receivers extends AsyncDisposable {
 /** Hands a payload to one of the receivers. */
 export type Send = (payload: Payload, receivers: Pick<Receivers, 'worker' | 'child'>) => void
 
-/**
- * Starts a worker thread and a child process that receive; disposing of them ends both. Aborting fails a round trip.
- */
+/** Starts a thread and a process that receive; disposing of them ends both. Aborting fails a round trip. */
 export async function startReceivers(signal?: AbortSignal): Promise<Receivers> {
   await using stack = new AsyncDisposableStack()
   const program = new URL('./receiver.program.ts', import.meta.url)

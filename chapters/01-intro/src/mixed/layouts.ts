@@ -55,9 +55,7 @@ export function partsOf({ processes, threads }: Layout): (Range & { threads: Ran
   return divide({ from: 0, to: chunks }, processes).map((part) => ({ ...part, threads: divide(part, threads) }))
 }
 
-/**
- * The memory that a layout's processes may take, in bytes, as measured and rounded up: 110 MB each, 25 MB per thread.
- */
+/** Bytes of memory that a layout's processes may take, measured and rounded up: 110 MB each, 25 MB per thread. */
 export function memoryFor({ processes, threads }: Layout): number {
   return processes * (110e6 + threads * 25e6)
 }

@@ -10,9 +10,7 @@ import type { Range } from '@repo/common/async/ranges'
 /** The same for every layout, and enough for every worker to have some. */
 export const chunks = 1_024
 
-/**
- * The sum of one chunk's terms of the midpoint rule for ∫ 4 / (1 + x²) over [0, 1], which is π; `terms` points in all.
- */
+/** One chunk of the midpoint rule for ∫ 4 / (1 + x²) over [0, 1], which is π; `terms` points in all. */
 export function chunkSum(chunk: number, terms: number): number {
   const boundary = (at: number) => Math.floor((terms * at) / chunks)
   const width = 1 / terms

@@ -1,6 +1,4 @@
-/**
- * A thread of a process of the `mixed` example: writes its chunks' sums into memory that the process's threads share.
- */
+/** A thread of the `mixed` example: writes its chunks' sums into memory that the threads of its process share. */
 import { chunkSum, type Part } from './sum.ts'
 
 /** A part of the process's part; `sums[0]` belongs to chunk `first`. */

@@ -1,9 +1,7 @@
 /** What threads share when they count together, and what each of them is asked to do. */
 import type { Mutex } from './mutex.ts'
 
-/**
- * A cache line is 64 bytes on most processors and 128 on Apple's; others fetch lines of 64 in pairs. In Int32 elements.
- */
+/** In Int32 elements. A cache line is 64 bytes, often fetched in pairs, on most processors and 128 on Apple's. */
 const cacheLine = 128 / Int32Array.BYTES_PER_ELEMENT
 
 /** The memory of one run, all zero at first. Its parts lie on different cache lines. */

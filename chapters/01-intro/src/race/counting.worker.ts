@@ -5,9 +5,7 @@ import { Mutex } from './mutex.ts'
 
 type Loop = (shared: Shared, thread: number, additions: number) => void
 
-/**
- * A loop of its own for each increment, so that the engine can put the increment into it. Compiled once for all rounds.
- */
+/** A loop for each increment, so that the engine can inline the increment. Compiled once for all rounds. */
 const loops = new Map<string, Loop>()
 
 function loopOf(increment: string): Loop {

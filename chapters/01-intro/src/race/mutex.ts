@@ -20,10 +20,7 @@ export class Mutex {
     this.#at = at
   }
 
-  /**
-   * Waits until this thread has the lock. The lock is not reentrant: a thread that locks twice waits for itself for
-   * ever.
-   */
+  /** Waits until this thread has the lock. It is not reentrant: a thread that locks twice waits for itself for ever. */
   lock(): void {
     if (Atomics.compareExchange(this.#state, this.#at, unlocked, locked) === unlocked) return
     // A thread that has waited takes the lock as contended: it cannot know whether others are still waiting.

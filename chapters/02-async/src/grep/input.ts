@@ -5,9 +5,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { bytes } from '@repo/common/output/terminal'
 
-/**
- * Every way holds a line in memory, and for a while the lines before it. This bound keeps it below 150 MB for any file.
- */
+/** Every way holds a line in memory, and for a while the lines before it. This bound keeps it below 150 MB. */
 export const longestLineBytes = 512 * 1024
 
 /** A file cannot be searched; the message says why. */

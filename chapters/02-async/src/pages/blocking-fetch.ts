@@ -1,7 +1,4 @@
-/**
- * Fetching as a blocking `read` of an operating system does it: the calling thread stands still until the answer is
- * there.
- */
+/** Fetching like a blocking `read` of an operating system: the calling thread sleeps until the answer is there. */
 import { once } from 'node:events'
 import { receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Fetched, RetryOptions } from './retry.ts'
@@ -11,9 +8,7 @@ export interface BlockingFetch extends AsyncDisposable {
   fetchPage: (page: number) => Fetched
 }
 
-/**
- * Node has no network call that blocks, so a second thread fetches while the calling one sleeps. Starts that thread.
- */
+/** Node has no blocking network call, so a second thread fetches while the calling one sleeps. Starts that thread. */
 export async function startBlockingFetch(url: string, { signal: _, ...options }: RetryOptions): Promise<BlockingFetch> {
   const flag = new Int32Array(new SharedArrayBuffer(4))
   const { port1, port2 } = new MessageChannel()
