@@ -6,27 +6,29 @@
  *     pnpm --filter 04-celery start cpu-bound
  *     pnpm --filter 04-celery start cpu-bound --lock 3000 --redeliveries 1
  *
- * The same job, counting primes for longer than a lock lasts, goes to two workers: as a plain function, in a thread, in
- * BullMQ's sandbox (a process), and as a function that lets the event loop have its turn every 20 ms.
+ * The same job counts primes for longer than a lock lasts, on one of two workers: as a plain function, in a thread, in BullMQ's
+ * sandbox (a process), and as a function that gives the event loop its turn every 20 ms.
  *
- * Look for: how often the plain function is begun, and that it fails although every run of it came to its end; and how many
- * pings a worker answers while it computes, because what cannot answer cannot be revoked or told to stop either.
+ * Look for: how often the plain function is begun, and that it fails although every run came to its end; and how many pings a
+ * worker answers while it computes, because what cannot answer cannot be revoked or told to stop either.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, table } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
+import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { belowFor } from '../src/cpu-bound/primes.ts'
 import { inAThread, inSlices, onTheEventLoop, sandboxed } from '../src/cpu-bound/tasks.ts'
 import { ping } from '../src/queue/control.ts'
 import { listen, type TaskEvent } from '../src/queue/events.ts'
 import { startSystem } from '../src/system.ts'
 
-const workers = 2
-/** How much longer the job takes than a lock lasts. */
+const workerCount = 2
+/** How many times longer the job takes than a lock lasts. */
 const locks = 3
+const below = 200_000
 const pingTimeoutMs = 200
 
 export default example(import.meta, {
@@ -39,71 +41,65 @@ export default example(import.meta, {
   quick: { lock: 750, redeliveries: 1 },
 
   async run({ lock, redeliveries }, { signal, print }) {
+    // Two workers, each with one place, and the events of their queues.
     await using stack = new AsyncDisposableStack()
-    const system = stack.use(await startSystem({ workers: 0, signal, alone: true }))
-    const { client, redis } = system
-    await Promise.all(
-      Array.from({ length: workers }, async (_, at) => {
-        const args = [client.prefix, `worker ${at + 1}`, String(lock), String(redeliveries)]
-        const options = { args, env: { REDIS_URL: redis.url }, signal }
-        stack.use(await startProgram(new URL('../src/cpu-bound/worker.program.ts', import.meta.url), options))
+    const { client, redis } = stack.use(await startSystem({ workers: 0, signal, alone: true }))
+    const starting = Array.from({ length: workerCount }, (_, at) =>
+      startProgram(new URL('../src/cpu-bound/worker.program.ts', import.meta.url), {
+        args: [client.prefix, `worker ${at + 1}`, String(lock), String(redeliveries)],
+        env: { REDIS_URL: redis.url },
+        signal,
       }),
     )
-    // A small count again and again: a large one would take another time when the machine has more or less to do.
-    const below = belowFor(lock / 5)
+    await startAll(stack, starting)
+    let onEvent: (event: TaskEvent) => void = () => {}
+    const queues = [onTheEventLoop, sandboxed].flatMap(({ queue }) => queue ?? [])
+    stack.use(await listen(client, queues, (event) => onEvent(event)))
+
     const leastMs = locks * lock
     print(
       `Counting the primes below ${below} again and again, for ${milliseconds(leastMs)}; a lock lasts ${milliseconds(lock)} …`,
     )
     using bar = progress('computing')
-
-    let onEvent: (event: TaskEvent) => void = () => {}
-    const queues = [onTheEventLoop, sandboxed].flatMap(({ queue }) => queue ?? [])
-    stack.use(await listen(client, queues, (event) => onEvent(event)))
+    const answers = async () => (await ping(client, { timeoutMs: pingTimeoutMs })).length
 
     const ways = []
     for (const task of [onTheEventLoop, inAThread, sandboxed, inSlices]) {
-      signal.throwIfAborted()
       const name = task.name.replace('primes.', '').replaceAll('-', ' ')
       bar.update(0, name)
       print('', `${name}:`)
+
+      // Tell what happens to the job, until it is done or has failed.
       const begin = Date.now()
-      const ended = Promise.withResolvers<TaskEvent>()
       let runs = 0
+      let end: TaskEvent | undefined
       onEvent = (event) => {
-        const at = milliseconds(Math.max(0, event.at.getTime() - begin)).padStart(9)
         if (event.type === 'started') runs++
-        if (event.type === 'started')
-          print(`${at}  begun${runs > 1 ? ', for the '.concat(ordinal(runs), ' time') : ''}`)
-        if (event.type === 'lost') print(`${at}  its lock has run out: taken from its worker, waits for another`)
-        if (event.type === 'failed') print(`${at}  failed: ${event.message}`)
-        if (event.type === 'succeeded') print(`${at}  done: ${event.result} primes`)
-        if (event.type === 'failed' || event.type === 'succeeded') ended.resolve(event)
+        if (event.type === 'succeeded' || event.type === 'failed') end = event
+        const what = describe(event, runs)
+        if (what) print(`${milliseconds(Math.max(0, event.at.getTime() - begin)).padStart(9)}  ${what}`)
       }
       await client.send(task, { below, leastMs })
-      let end: TaskEvent | undefined
-      void ended.promise.then((event) => {
-        end = event
-      })
-      let pings = 0
-      let answers = 0
+
+      // Meanwhile ask all workers whether they are there.
+      const pings = { sent: 0, answered: 0 }
       while (!end) {
-        pings += workers
-        answers += (await ping(client, { timeoutMs: pingTimeoutMs })).length
-        await Promise.race([ended.promise, new Promise((resolve) => setTimeout(resolve, pingTimeoutMs))])
-        signal.throwIfAborted()
+        pings.sent += workerCount
+        pings.answered += await answers()
+        await delay(pingTimeoutMs, undefined, { signal })
       }
-      // A run that lost its lock still goes on, and would disturb the next one.
-      while ((await ping(client, { timeoutMs: pingTimeoutMs })).length < workers) signal.throwIfAborted()
+      // A run that has lost its lock still goes on, and would disturb the next one.
+      while ((await answers()) < workerCount) signal.throwIfAborted()
+      const { type, at, ...outcome } = end as TaskEvent
       ways.push({
         name,
         runs,
-        completed: end.type === 'succeeded',
-        ms: end.at.getTime() - begin,
-        pings,
-        answers,
-        ...(end.type === 'succeeded' && { primes: end.result }),
-        ...(end.type === 'failed' && { error: end.message }),
+        completed: type === 'succeeded',
+        ms: at.getTime() - begin,
+        pings: pings.sent,
+        answers: pings.answered,
+        ...('result' in outcome && { primes: outcome.result }),
+        ...('message' in outcome && { error: outcome.message }),
       })
     }
     print(
@@ -125,4 +121,9 @@ export default example(import.meta, {
     `blocking: begun ${blocking?.runs} times, ${blocking?.completed ? 'done' : 'never done'}; elsewhere: ${cured.map(({ runs }) => runs).join(', ')}`,
 })
 
-const ordinal = (number: number) => ({ 1: '1st', 2: '2nd', 3: '3rd' })[number] ?? `${number}th`
+function describe(event: TaskEvent, runs: number): string | undefined {
+  if (event.type === 'started') return runs === 1 ? 'begun' : `begun, run ${runs}`
+  if (event.type === 'lost') return 'its lock has run out: taken from its worker, waits for another'
+  if (event.type === 'failed') return `failed: ${event.message}`
+  return event.type === 'succeeded' ? `done: ${event.result} primes` : undefined
+}

@@ -6,11 +6,11 @@
  *     sudo npx pnpm@12 --filter 04-celery start four-hosts
  *     sudo npx pnpm@12 --filter 04-celery start four-hosts --n 5000000 --chunks 32
  *
- * The hosts are network namespaces on this machine, which share its processor and nothing else of the network: names come
- * from a hosts file of their own. On real machines the same programs are started by hand, see the README.
+ * The hosts are network namespaces on this machine: they share its processor, but each has a network and a hosts file of its
+ * own. On real machines you start the same programs by hand; see the README.
  *
- * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that host had), that nothing is
- * missing, and that the host works again once the cable is back.
+ * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that the host had); that
+ * nothing is missing; and that the host works again once its cable is back.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
@@ -42,6 +42,7 @@ export default example(import.meta, {
   async run({ n, chunks, lock }, { signal, print }) {
     const problem = await labProblem()
     if (problem) throw new UsageError('four-hosts', problem, 'root on Linux: it makes network namespaces')
+    // Make the hosts, and start Redis, a replica, two workers and a client on them.
     using bar = progress('making the hosts')
     await using system = await startFourHosts({ lockSeconds: lock, signal })
     print(
@@ -53,6 +54,8 @@ export default example(import.meta, {
       ),
       '',
     )
+
+    // The client on host4 sorts, while this program watches from outside.
     const stopped = aborted(signal)
     const sort = (way: 'in messages' | 'by reference', seed: number) =>
       Promise.race([system.ask({ ask: 'sort', n, chunks, way, seed }), stopped])
@@ -62,17 +65,20 @@ export default example(import.meta, {
       steps.push({ step, ...sorted })
     }
 
+    // While all is well.
     bar.update(0, 'sorting')
     take('numbers in the messages', await sort('in messages', 1))
     take('numbers by reference', await sort('by reference', 2))
     const replica = await system.ask({ ask: 'replica' })
 
+    // Pull the cable of a worker host in the middle of a sorting, and sort once more without it.
     bar.update(0, `sorting while ${cutHost} is cut off`)
     const cutOff = sort('by reference', 3)
     const held = await pullCable(system, cutOff, signal)
     take(`cable of ${cutHost} pulled meanwhile`, await cutOff)
     take(`without ${cutHost}`, await sort('by reference', 4))
 
+    // Put the cable back.
     bar.update(0, `waiting for ${cutHost} to be back`)
     const healedAt = performance.now()
     await system.heal(cutHost)
@@ -99,7 +105,7 @@ export default example(import.meta, {
   figure: ({ n, steps }) => `${count(n)} numbers sorted ${steps.length} times, once with a host cut off in the middle`,
 })
 
-/** Cuts the host off when it has a chunk; returns whether it still had it then. */
+/** Cuts the host off as soon as it has a chunk; returns whether it still had it then. */
 async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
   let ended = false
   const end = () => {

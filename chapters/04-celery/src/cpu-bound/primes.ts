@@ -8,9 +8,9 @@ export interface PrimesArgs {
 }
 
 /**
- * How many primes there are below `below`.
+ * Returns how many primes there are below `below`.
  *
- * @param leastMs counts again and again until so long has passed, however fast the machine is at that moment
+ * @param leastMs counts again and again until this time has passed, however fast the machine is at that moment
  */
 export function countPrimes(below: number, leastMs = 0): number {
   const begin = performance.now()
@@ -21,9 +21,9 @@ export function countPrimes(below: number, leastMs = 0): number {
 }
 
 /**
- * The same in slices, so that the event loop gets its turn between two of them.
+ * The same in slices; between two of them the event loop gets its turn.
  *
- * @param sliceMs about how long the event loop is held up at a time
+ * @param sliceMs about how long the event loop is blocked at a time
  */
 export async function countPrimesInSlices(
   below: number,
@@ -32,7 +32,7 @@ export async function countPrimesInSlices(
   const end = performance.now() + leastMs
   let primes = 0
   let from = 2
-  // A number of candidates that takes far less than a slice, so that the clock is asked often enough and not too often.
+  // This many candidates take far less than a slice: the clock is read often enough, and not too often.
   const step = 500
   for (;;) {
     const begin = performance.now()
@@ -42,26 +42,7 @@ export async function countPrimesInSlices(
     }
     if (from >= below && performance.now() >= end) return primes
     if (from >= below) [primes, from] = [0, 2]
-    // Not a promise that is there already: those are seen to before anything from outside.
+    // A promise that is already fulfilled would not do: it goes on before anything from outside is handled.
     await setImmediate(undefined, { signal })
   }
-}
-
-/** A `below` for which `countPrimes` takes this process about so long. */
-export function belowFor(ms: number): number {
-  let below = 20_000
-  for (;;) {
-    // The fastest of three: any of them may be held up.
-    const tookMs = Math.min(...Array.from({ length: 3 }, () => timeOf(below)))
-    // The time grows with the power of 3/2, nearly.
-    const next = below * (ms / tookMs) ** (2 / 3)
-    if (tookMs > ms / 20) return Math.round(next)
-    below = Math.min(next, below * 4)
-  }
-}
-
-function timeOf(below: number): number {
-  const begin = performance.now()
-  countPrimes(below)
-  return performance.now() - begin
 }

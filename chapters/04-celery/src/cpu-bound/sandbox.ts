@@ -1,4 +1,4 @@
-/** A sandboxed processor of BullMQ: loaded by a process of its own, which is handed one job after the other. */
+/** A sandboxed processor of BullMQ: a process of its own loads it and gets one job after the other. */
 import type { SandboxedJob } from 'bullmq'
 import type { Message } from '../queue/message.ts'
 import { countPrimes, type PrimesArgs } from './primes.ts'

@@ -1,4 +1,4 @@
-/** A task that keeps a processor busy, in the four places where a worker can run it. */
+/** A task that keeps a processor busy, in each of the four places where a worker can run it. */
 import { z } from 'zod'
 import { defineTask } from '../queue/task.ts'
 import { inThread } from '../worker/threads.ts'
@@ -28,7 +28,7 @@ export const inAThread = defineTask({
   run: inThread<z.infer<typeof args>, number>(new URL('./primes.worker.ts', import.meta.url)),
 })
 
-/** Run by BullMQ's own worker with the file primes.program.ts as its processor: a queue knows one of these. */
+/** BullMQ's own worker runs it, with the file sandbox.ts as its processor. A queue has one processor, so this has its own. */
 export const sandboxed = defineTask<typeof args, number>({
   name: 'primes.sandboxed',
   queue: 'cpu-bound-sandboxed',

@@ -1,4 +1,4 @@
-/** A worker of cpu-bound. Arguments: prefix, name, lock in ms, how often a task may lose its worker. */
+/** A worker of `cpu-bound`. Arguments: prefix, name, lock in ms, how often a task may lose its worker. */
 import { fileURLToPath } from 'node:url'
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
@@ -22,7 +22,7 @@ try {
     queues: [onTheEventLoop.queue ?? ''],
     concurrency: 1,
   })
-  // The layer takes functions; a processor in a file is BullMQ's own.
+  // The layer takes functions; only BullMQ's own worker takes a processor in a file.
   const sandbox = new Worker(sandboxed.queue ?? '', fileURLToPath(new URL('./sandbox.ts', import.meta.url)), {
     connection: { url },
     prefix,

@@ -1,10 +1,10 @@
 /**
- * A drill: many jobs, and while they run workers are killed, servers are killed and started again, a host is cut off. At the
- * end it is counted what became of "exactly once".
+ * A drill: many jobs, and while they run workers are killed, servers are killed and restarted, a host is cut off. At the end
+ * it counts what became of "exactly once".
  *
  * The queue promises at least once: a job whose worker is gone is run again. The ledger makes that once: the booking and the
- * note that it has been made are one step in it, under a key made of the job (idempotency.ts). Neither server answers before
- * what it did is on disk (appendfsync always). That matters most for a ledger of its own: it must not forget what the queue
+ * note that it was made are one step in it, under a key made from the job (worker/idempotency.ts). Neither server answers before
+ * what it did is on disk (appendfsync always). That matters most for a ledger of its own, which must not forget what the queue
  * believes to be done. In the queue's own Redis one log holds both, and can at worst lose both.
  */
 import { randomUUID } from 'node:crypto'
@@ -19,22 +19,27 @@ import { type Client, openClient } from '../queue/client.ts'
 import { connect } from '../queue/connect.ts'
 import { ping } from '../queue/control.ts'
 import { keyedTaskId } from '../queue/message.ts'
-import type { Outcome } from '../queue/results.ts'
 import { signature } from '../queue/task.ts'
 import { removeKeys } from '../system.ts'
-import { type Fault, type FaultSettings, faultsOf } from './faults.ts'
-import { Lane, type State } from './fleet.ts'
+import type { Fault, FaultSettings } from './faults.ts'
 import { book, drillQueue, ledgerKeys } from './ledger.ts'
+import { type State, Supervisor } from './supervisor.ts'
 
 export interface DrillSettings extends FaultSettings {
   /** Jobs that each worker runs at a time. */
   concurrency: number
-  /** How long a worker that gives no sign of life keeps its jobs. */
+  /** How long a worker without a sign of life keeps its jobs. */
   lockMs: number
 }
 
-/** A fault as it went. */
-export interface Struck extends Fault {
+export interface DrillOptions {
+  signal: AbortSignal
+  /** Called with the number of jobs that are done. */
+  onProgress?: (done: number) => void
+}
+
+/** A fault that has struck. */
+export interface StruckFault extends Fault {
   /** Since the start. */
   atMs: number
   /** How many jobs were running on what was struck. */
@@ -43,47 +48,21 @@ export interface Struck extends Fault {
   recoveryMs: number
 }
 
-export interface DrillReport {
-  /** Jobs that were never completed. */
-  jobsLost: number
-  /** Jobs whose amount is not in the ledger. */
-  effectsLost: number
-  /** Jobs whose amount was booked more than once. */
-  doubled: number
-  /** As `doubled`, for the same write without a key. */
-  doubledWithoutKey: number
-  /** How often a job was begun again. */
-  retries: number
-  /** Why jobs were not completed, as far as anybody knows. */
-  failures: string[]
-  faults: Struck[]
-  /** Who was up and who was cut off; of workers and servers. */
-  rows: ReturnType<StateRecord<State>['rows']>
-  /** When each job was done, in ms since the start. */
-  doneMs: number[]
-  ms: number
-}
-
-export interface DrillOptions {
-  signal: AbortSignal
-  /** Called with how many jobs are done, and with a fault when it has struck. */
-  onProgress?: (done: number, struck?: Fault) => void
-}
-
 const batch = 50
-/** So many jobs are sent ahead of those that are done, and ahead of the next fault: it must find work that it can disturb. */
+/** Jobs sent ahead of those that are done, and ahead of the next fault: it must find work to disturb. */
 const sentAhead = 200
-/** When nothing was done for so long the drill ends, and what is missing is lost. */
+/** When nothing was done for this time, the drill ends, and what is missing is lost. */
 const patienceMs = 60_000
 const amountOf = (job: number) => 1 + (job % 97)
 const idOf = (job: number) => keyedTaskId(drillQueue, book.name, String(job))
 
 /**
- * Holds a drill, on servers of its own, or on that of REDIS_URL; that one is not restarted.
+ * Starts the servers, a proxy in front of worker 1's connection to the queue, and the workers. The servers are its own, or
+ * that of REDIS_URL, which is not restarted.
  *
- * @throws an Error when a worker ends that was not struck
+ * The methods of the drill throw an Error when a worker ends that was not struck.
  */
-export async function drill(settings: DrillSettings, { signal, onProgress }: DrillOptions): Promise<DrillReport> {
+export async function startDrill(settings: DrillSettings, options: DrillOptions): Promise<Drill & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const prefix = `drill-${randomUUID()}`
   const queue = stack.use(await startRedis({ appendOnly: true }))
@@ -91,9 +70,13 @@ export async function drill(settings: DrillSettings, { signal, onProgress }: Dri
   const proxy = stack.use(await startProxy({ host: queue.host, port: queue.port }))
   const client = stack.use(await openClient({ url: queue.url, prefix }))
   if (!queue.server) stack.defer(() => removeKeys(client))
-  const books = await connect(ledger.url)
-  stack.defer(() => books.disconnect())
-  return await new Drill({ settings, signal, onProgress, prefix, queue, ledger, proxy, client, books }).hold(stack)
+  const books = stack.adopt(await connect(ledger.url), (redis) => redis.disconnect())
+  const drill = new Drill({ settings, ...options, prefix, queue, ledger, proxy, client, books })
+  for (const worker of drill.workers) stack.use(worker).start()
+  await Promise.all(drill.workers.map((worker) => worker.running()))
+  stack.use(drill.begin())
+  const owned = stack.move()
+  return Object.assign(drill, { [Symbol.asyncDispose]: () => owned.disposeAsync() })
 }
 
 type Parts = DrillOptions & {
@@ -107,81 +90,37 @@ type Parts = DrillOptions & {
 }
 
 class Drill {
+  readonly workers: Supervisor[]
+  /** Why jobs were not completed, as far as anybody knows. */
+  readonly failures: string[] = []
   readonly #parts: Parts
   /** When the workers were ready. */
   #begin = performance.now()
-  readonly #now = () => performance.now() - this.#begin
-  readonly #history = new StateRecord<State>(this.#now)
+  readonly #history = new StateRecord<State>(() => this.ms)
   /** When each job was done, or has failed for good. */
   readonly #doneAt = new Map<string, number>()
-  readonly #failures: string[] = []
   readonly #changes = new EventEmitter().setMaxListeners(0)
   readonly #failed = new AbortController()
   readonly #stop: AbortSignal
-  readonly #struck: (Struck & { ids: string[] })[] = []
+  readonly #struck: (StruckFault & { ids: string[] })[] = []
   #healed = Promise.resolve()
-  /** When the next fault strikes. */
+  /** How many jobs must be done before the next fault strikes. */
   #nextAt = 0
   #gaveUp = false
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#stop = AbortSignal.any([parts.signal, this.#failed.signal])
+    this.workers = Array.from({ length: parts.settings.workers }, (_, at) => this.#supervisor(at + 1))
   }
 
-  async hold(stack: AsyncDisposableStack): Promise<DrillReport> {
-    const { settings, queue, ledger, books, onProgress } = this.#parts
-    const lanes = Array.from({ length: settings.workers }, (_, at) => stack.use(this.#lane(at + 1)))
-    await Promise.all(lanes.map((lane) => lane.start()))
-    this.#begin = performance.now()
-    for (const { name } of lanes) this.#history.begin(name, 'up')
-    this.#history.begin('queue', 'up')
-    if (ledger !== queue) this.#history.begin('ledger', 'up')
-
-    using _watch = this.#watch()
-    const sent = this.#sendAll()
-    sent.catch((error) => this.#failed.abort(error))
-    for (const fault of faultsOf(settings)) {
-      this.#strikeNextAt(fault.atDone)
-      await this.#until(() => this.#doneAt.size >= fault.atDone)
-      await this.#strike(fault, lanes)
-      onProgress?.(this.#doneAt.size, fault)
-    }
-    this.#strikeNextAt(Number.POSITIVE_INFINITY)
-    await this.#until(() => this.#doneAt.size >= settings.jobs)
-    await Promise.all([sent, this.#healed])
-    const ms = this.#now()
-    // What a worker that was cut off still has under way is done now, and could be done a second time.
-    await Promise.all(lanes.map((lane) => lane.finish()))
-    this.#history.endAll()
-
-    // What counts is what is on disk.
-    for (const server of new Set([queue, ledger])) if (server.server) await killAndRestart(server)
-    return {
-      ...(await this.#count(books)),
-      faults: this.#struck.map(({ ids, ...struck }) => ({
-        ...struck,
-        recoveryMs: Math.max(0, ...ids.map((id) => (this.#doneAt.get(id) ?? ms) - struck.atMs)),
-      })),
-      failures: this.#failures,
-      rows: this.#history.rows(),
-      doneMs: [...this.#doneAt.values()],
-      ms,
-    }
-  }
-
-  #strikeNextAt(done: number) {
-    this.#nextAt = done
-    this.#changes.emit('change')
-  }
-
-  #lane(number: number): Lane {
+  #supervisor(number: number): Supervisor {
     const { settings, prefix, queue, ledger, proxy } = this.#parts
     const { concurrency, lockMs } = settings
     const url = new URL(queue.url)
-    // Worker 1 lives on a host that can be cut off. A ledger of its own stays in its reach.
+    // Worker 1 lives on a host that can be cut off. A ledger of its own stays within its reach.
     if (number === 1) url.host = `${proxy.host}:${proxy.port}`
-    return new Lane({
+    return new Supervisor({
       name: `worker ${number}`,
       history: this.#history,
       signal: this.#stop,
@@ -191,82 +130,146 @@ class Drill {
     })
   }
 
+  /** Starts the clock. Returns what watches that jobs are done, until it is disposed of. */
+  begin(): Disposable {
+    const { queue, ledger } = this.#parts
+    this.#begin = performance.now()
+    for (const { name } of this.workers) this.#history.begin(name, 'up')
+    this.#history.begin('queue', 'up')
+    if (ledger !== queue) this.#history.begin('ledger', 'up')
+    let [seen, seenAt] = [0, 0]
+    const timer = setInterval(() => {
+      if (this.#doneAt.size > seen) seenAt = this.ms
+      seen = this.#doneAt.size
+      this.#gaveUp = this.ms - seenAt > patienceMs
+      if (this.#gaveUp) this.#changes.emit('change')
+    }, 1_000)
+    return { [Symbol.dispose]: () => clearInterval(timer) }
+  }
+
+  /** Milliseconds since the start. */
+  get ms(): number {
+    return performance.now() - this.#begin
+  }
+
+  /** When each job was done, in ms since the start. */
+  get doneMs(): number[] {
+    return [...this.#doneAt.values()]
+  }
+
+  /** Who was up and who was cut off: rows of a time line. */
+  get rows(): ReturnType<StateRecord<State>['rows']> {
+    return this.#history.rows()
+  }
+
+  /** The faults as they went. A job that was never done counts as recovered now. */
+  get struck(): StruckFault[] {
+    return this.#struck.map(({ ids, ...fault }) => ({
+      ...fault,
+      recoveryMs: Math.max(0, ...ids.map((id) => (this.#doneAt.get(id) ?? this.ms) - fault.atMs)),
+    }))
+  }
+
+  /** Sends all jobs, a little ahead of those that are done. */
+  async send(): Promise<void> {
+    const sent = this.#sendAll()
+    sent.catch((error) => this.#failed.abort(error))
+    await sent
+  }
+
   async #sendAll() {
     const { client, settings } = this.#parts
     for (let from = 0; from < settings.jobs; from += batch) {
       await this.#until(() => from - this.#doneAt.size < sentAhead && from - this.#nextAt < sentAhead)
       const signatures = Array.from({ length: Math.min(batch, settings.jobs - from) }, (_, at) => {
         const job = from + at
-        // The same for the same job: work of 1 to 20 ms before the booking and after it.
+        // Each job always has the same work, of 1 to 20 ms before the booking and after it.
         const args = { job, amount: amountOf(job), beforeMs: 1 + ((job * 7) % 20), afterMs: 1 + ((job * 13) % 20) }
         return signature(book, args, { idempotencyKey: String(job) })
       })
-      // While the queue is away this fails, and perhaps half of it was sent: with a key, sending again is harmless.
+      // While the queue is away this fails, perhaps with half of it sent. With a key, sending again is harmless.
       const results = await this.#persist(() => client.sendAll(signatures))
       for (const result of results) {
-        const settled = this.#persist(() => result.settled())
-        const ended = (outcome: Outcome) => {
-          if (!outcome.ok) this.#failures.push(outcome.error.message)
-          this.#doneAt.set(result.id, this.#now())
-          this.#changes.emit('change')
-        }
-        settled.then(ended, () => {})
+        this.#persist(() => result.settled()).then(
+          (outcome) => {
+            if (!outcome.ok) this.failures.push(outcome.error.message)
+            this.#doneAt.set(result.id, this.ms)
+            this.#changes.emit('change')
+          },
+          () => {},
+        )
       }
     }
   }
 
-  async #strike(fault: Fault, lanes: Lane[]) {
-    const { queue, ledger, proxy } = this.#parts
-    const struck = { ...fault, atMs: this.#now(), held: 0, recoveryMs: 0, ids: [] as string[] }
-    const lane = lanes.find(({ name }) => name === fault.target)
-    if (!lane) {
-      struck.ids = await this.#held()
-      struck.atMs = this.#now()
-      await killAndRestart(fault.target === 'ledger' ? ledger : queue, () => this.#history.end(fault.target, 'up'))
-      this.#history.begin(fault.target, 'up')
-    } else if (fault.kind === 'kill') {
-      await this.#untilBusy(lane)
-      struck.atMs = this.#now()
-      struck.ids = await this.#held(await lane.kill())
-      lane.restart()
-    } else {
-      // Two at once would be one.
-      await this.#healed
-      await this.#untilBusy(lane)
-      struck.atMs = this.#now()
-      if (fault.silent) proxy.block()
-      else proxy.refuse()
-      this.#history.begin(fault.target, 'cut off')
-      struck.ids = await this.#held(lane.workerName)
-      this.#healed = this.#heal(fault.target, struck.ids)
-      this.#healed.catch(() => {})
-    }
+  /** Waits until this many jobs are done. */
+  async untilDone(jobs: number): Promise<void> {
+    this.#expectAt(jobs)
+    await this.#until(() => this.#doneAt.size >= jobs)
+  }
+
+  /** Causes a fault, on a target that has jobs to lose. */
+  async strike(fault: Fault): Promise<void> {
+    const worker = this.workers.find(({ name }) => name === fault.target)
+    const struck = { ...fault, atMs: this.ms, held: 0, recoveryMs: 0, ids: [] as string[] }
+    if (!worker) await this.#restart(fault, struck)
+    else if (fault.kind === 'kill') await this.#kill(worker, struck)
+    else await this.#cutOff(worker, fault, struck)
     struck.held = struck.ids.length
     this.#struck.push(struck)
   }
 
-  /** One that has just come back has nothing yet that could be lost. */
-  async #untilBusy(lane: Lane) {
+  async #restart({ target }: Fault, struck: { atMs: number; ids: string[] }) {
+    const { queue, ledger } = this.#parts
+    struck.ids = await this.#held()
+    struck.atMs = this.ms
+    await killAndRestart(target === 'ledger' ? ledger : queue, () => this.#history.end(target, 'up'))
+    this.#history.begin(target, 'up')
+  }
+
+  async #kill(worker: Supervisor, struck: { atMs: number; ids: string[] }) {
+    await this.#untilBusy(worker)
+    struck.atMs = this.ms
+    struck.ids = await this.#held(await worker.kill())
+    worker.start()
+  }
+
+  async #cutOff(worker: Supervisor, { silent }: Fault, struck: { atMs: number; ids: string[] }) {
+    const { proxy } = this.#parts
+    // Two at once would be one.
+    await this.#healed
+    await this.#untilBusy(worker)
+    struck.atMs = this.ms
+    if (silent) proxy.block()
+    else proxy.refuse()
+    this.#history.begin(worker.name, 'cut off')
+    const ids = await this.#held(worker.workerName)
+    struck.ids = ids
+    // It comes back when others have done its jobs, and still believes that they are its own.
+    const heal = async () => {
+      await this.#until(() => ids.every((id) => this.#doneAt.has(id)))
+      proxy.heal()
+      this.#history.end(worker.name, 'cut off')
+    }
+    this.#healed = heal()
+    this.#healed.catch(() => {})
+  }
+
+  /** Waits until a worker has a job: one that has just come back has nothing to lose. */
+  async #untilBusy(worker: Supervisor) {
     const { client, settings } = this.#parts
-    await lane.running()
+    await worker.running()
     for (;;) {
       const seen = this.#doneAt.size
-      if (seen >= settings.jobs || (await this.#held(lane.workerName)).length > 0) return
-      const to = [lane.workerName]
+      const to = [worker.workerName]
+      if (seen >= settings.jobs || (await this.#held(worker.workerName)).length > 0) return
       const answers = await this.#persist(() => ping(client, { to, timeoutMs: 200 }))
       this.#stop.throwIfAborted()
       if (answers.length === 0) continue
-      // It is there; meanwhile the others may have done all that had been sent.
-      this.#strikeNextAt(seen)
+      // It is there, but the others may meanwhile have done everything that was sent.
+      this.#expectAt(seen)
       await this.#until(() => this.#doneAt.size > seen)
     }
-  }
-
-  /** When others have done what the worker had: it comes back and believes that it has it still. */
-  async #heal(target: string, ids: string[]) {
-    await this.#until(() => ids.every((id) => this.#doneAt.has(id)))
-    this.#parts.proxy.heal()
-    this.#history.end(target, 'cut off')
   }
 
   /** The ids of the jobs that run, or of those that a worker has. */
@@ -274,6 +277,11 @@ class Drill {
     const jobs = await this.#persist(() => this.#parts.client.queue(drillQueue).getActive())
     const held = jobs.filter((job) => workerName === undefined || job.processedBy === workerName)
     return held.flatMap((job) => job.id ?? [])
+  }
+
+  #expectAt(done: number) {
+    this.#nextAt = done
+    this.#changes.emit('change')
   }
 
   async #until(condition: () => boolean) {
@@ -284,19 +292,7 @@ class Drill {
     this.#stop.throwIfAborted()
   }
 
-  #watch(): Disposable {
-    let seen = 0
-    let seenAt = this.#now()
-    const timer = setInterval(() => {
-      if (this.#doneAt.size > seen) seenAt = this.#now()
-      seen = this.#doneAt.size
-      this.#gaveUp = this.#now() - seenAt > patienceMs
-      if (this.#gaveUp) this.#changes.emit('change')
-    }, 1_000)
-    return { [Symbol.dispose]: () => clearInterval(timer) }
-  }
-
-  /** Again until it succeeds: while a server is away everything fails. */
+  /** Tries until it succeeds: while a server is away everything fails. */
   async #persist<T>(action: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -308,8 +304,19 @@ class Drill {
     }
   }
 
-  async #count(books: Redis) {
-    const { client, settings, prefix } = this.#parts
+  /** Ends all workers, and kills and restarts the servers: what counts is what is on disk. */
+  async end(): Promise<void> {
+    const { queue, ledger } = this.#parts
+    await this.#healed
+    // What a worker that was cut off still has under way is done now, and could be done a second time.
+    await Promise.all(this.workers.map((worker) => worker.finish()))
+    this.#history.endAll()
+    for (const server of new Set([queue, ledger])) if (server.server) await killAndRestart(server)
+  }
+
+  /** Counts what became of the jobs, and of their effects. */
+  async count() {
+    const { client, settings, prefix, books } = this.#parts
     const jobs = Array.from({ length: settings.jobs }, (_, job) => job)
     let jobsLost = 0
     let begun = 0
@@ -335,16 +342,21 @@ class Drill {
     if (booked !== Number(sum)) throw new Error(`the ledger's sum is ${sum}, its bookings are ${booked}`)
     const doubledIn = (hash: Record<string, string>) => Object.values(hash).filter((times) => Number(times) > 1).length
     return {
+      /** Jobs that were never completed. */
       jobsLost,
+      /** Jobs whose amount is not in the ledger. */
       effectsLost: jobs.filter((job) => !Object.hasOwn(bookings, job)).length,
+      /** Jobs whose amount was booked more than once. */
       doubled: doubledIn(bookings),
+      /** The same for the write without a key. */
       doubledWithoutKey: doubledIn(careless),
+      /** How often a job was begun again. */
       retries: begun - jobs.length,
     }
   }
 }
 
-/** SIGKILL, and a new process on what the append-only file holds. */
+/** Sends SIGKILL, and starts a new process on what the append-only file holds. */
 async function killAndRestart(redis: RedisServer, onKilled?: () => void) {
   redis.server?.process.kill('SIGKILL')
   await redis.server?.exited

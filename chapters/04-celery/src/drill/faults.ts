@@ -1,14 +1,14 @@
-/** Which faults a drill has, and when: all from one seed. */
+/** The schedule of a drill's faults: all of it follows from one seed. */
 import { faultsFrom } from '@repo/common/servers/faults'
 
-/** Something that happens when so many jobs are done: no clock is the same twice, but counts are. */
 export interface Fault {
+  /** It strikes when this many jobs are done: no two runs take the same time, but counts are the same. */
   atDone: number
-  /** SIGKILL of a worker, SIGKILL and restart of a server, a worker's host cut off. */
+  /** SIGKILL of a worker, SIGKILL and restart of a server, or a worker's host cut off. */
   kind: 'kill' | 'restart' | 'partition'
   /** `worker 1` and so on, `queue` or `ledger`. */
   target: string
-  /** Of a partition: whether packets vanish; else connections are reset, and new ones refused. */
+  /** For a partition: whether packets vanish; otherwise connections are reset and new ones refused. */
   silent?: boolean
 }
 
@@ -19,11 +19,11 @@ export interface FaultSettings {
   restarts: number
   partitions: number
   workers: number
-  /** Whether the effects are written into the queue's own Redis, or into a second one, which may be restarted too. */
+  /** Where the effects are written: the queue's own Redis, or a second one, which may be restarted too. */
   ledger: 'queue' | 'own'
 }
 
-/** The faults in their order; the same for the same settings. A host that is cut off is always that of worker 1. */
+/** Returns the faults in order, the same for the same settings. The host that is cut off is always worker 1's. */
 export function faultsOf({ seed, jobs, kills, restarts, partitions, workers, ledger }: FaultSettings): Fault[] {
   const servers = ledger === 'own' ? ['queue', 'ledger'] : ['queue']
   const repeat = (times: number, make: () => Fault) => Array.from({ length: times }, make)

@@ -1,4 +1,4 @@
-/** A worker of the drill. REDIS_URL: the queue's; LEDGER_URL: where it books. Arguments: prefix, name, concurrency, lock in ms. */
+/** A worker of the drill. REDIS_URL is the queue's, LEDGER_URL where it books. Arguments: prefix, name, concurrency, lock in ms. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
@@ -35,7 +35,7 @@ try {
     queues: [drillQueue],
     concurrency: Number(concurrency),
     lockMs: Number(lockMs),
-    // So many faults may hit the same task: it is not what kills the workers.
+    // Many faults may hit the same task, and it is not the task that kills the workers.
     maxRedeliveries: 1_000,
     tasks: [bookIn(ledger)],
   })
@@ -46,6 +46,6 @@ try {
   process.stderr.write(`${describeError(error)}\n`)
   process.exitCode = 1
 } finally {
-  // The process would not end with it.
+  // The open connection would keep the process alive.
   ledger?.disconnect()
 }

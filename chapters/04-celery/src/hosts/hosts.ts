@@ -1,11 +1,12 @@
 /**
- * The book's four hosts: HOST1 is the broker, HOST2 has a copy of all it knows, HOST3 has the workers, here as two machines,
- * HOST4 is the client. All names come from a hosts file.
+ * The book's four hosts: HOST1 is the broker, HOST2 its replica, HOST3 has the workers and is two machines here, HOST4 is the
+ * client. All names come from a hosts file.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Program, startProgram, startServer } from '@repo/common/process/child'
+import { startAll } from '@repo/common/process/start-all'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -16,7 +17,7 @@ export type HostName = (typeof hosts)[number]
 const workerHosts = ['host3a', 'host3b'] as const
 const port = 6379
 
-/** What the client is told to do, and its answers. */
+/** What the client is asked to do, and its answers. */
 export type ClientQuestion =
   | { ask: 'sort'; n: number; chunks: number; way: 'in messages' | 'by reference'; seed: number }
   | { ask: 'active' }
@@ -26,15 +27,15 @@ export type ClientQuestion =
 export interface Sorted {
   ms: number
   sorted: boolean
-  /** How many chunks each worker's answers were for. */
+  /** How many chunks each worker sorted. */
   byWorker: Record<string, number>
 }
 interface Active {
-  /** The workers of the tasks that run, one for each task. */
+  /** The worker of each task that runs. */
   running: string[]
 }
 interface Replicated {
-  /** How many replicas have all that the broker has. */
+  /** How many replicas have everything that the broker has. */
   acknowledged: number
   keys: number
   keysOnReplica: number
@@ -51,11 +52,11 @@ export interface FourHosts extends AsyncDisposable {
   address: (host: HostName) => string
   cut: (host: HostName) => Promise<void>
   heal: (host: HostName) => Promise<void>
-  /** Has the client on HOST4 do something. */
+  /** Asks the client on HOST4; questions may overlap. */
   ask: <Q extends ClientQuestion>(question: Q) => Promise<AnswerTo<Q>>
 }
 
-/** @param lockSeconds how long a worker that gives no sign of life keeps its tasks */
+/** @param lockSeconds how long a worker without a sign of life keeps its tasks */
 export async function startFourHosts({
   lockSeconds,
   signal,
@@ -93,17 +94,12 @@ export async function startFourHosts({
 
   const env = { REDIS_URL: urlOf('host1'), REPLICA_URL: urlOf('host2') }
   const start = (host: HostName, file: string, args: string[]) =>
-    startProgram(new URL(file, import.meta.url), {
-      launcher: lab.launcher(host),
-      args,
-      env,
-      signal,
-    }).then((program) => stack.use(program))
+    startProgram(new URL(file, import.meta.url), { launcher: lab.launcher(host), args, env, signal })
   const workerArgs = (host: HostName) => ['--name', host, '--concurrency', '1', '--lock', String(lockSeconds)]
-  const [client] = await Promise.all([
-    start('host4', './client.program.ts', []),
-    ...workerHosts.map((host) => start(host, '../tasks/worker.program.ts', workerArgs(host))),
-  ])
+  const clientStart = start('host4', './client.program.ts', [])
+  const workerStarts = workerHosts.map((host) => start(host, '../tasks/worker.program.ts', workerArgs(host)))
+  await startAll(stack, [clientStart, ...workerStarts])
+  const client = await clientStart
   const owned = stack.move()
   return {
     address: lab.address,

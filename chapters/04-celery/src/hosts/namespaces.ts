@@ -1,9 +1,9 @@
 /**
  * Several machines on one: each host is a network namespace of Linux, with its own network interface, its own addresses and
- * its own /etc/hosts, and a cable to a switch, which is a namespace too. What runs on a host can reach the other hosts, and
+ * its own /etc/hosts, and a cable to a switch, which is a namespace too. A program on a host can reach the other hosts and
  * nothing else; the machine's own network is not touched. Needs root.
  *
- * The names of the namespaces say who made them. Whoever makes a lab first removes what owners that are gone have left.
+ * A namespace's name says which process made it. Making a lab first removes what dead processes have left.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
@@ -12,20 +12,20 @@ import { promisify } from 'node:util'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 
 export interface Lab<Host extends string> extends AsyncDisposable {
-  /** The command that becomes another command, on that host. */
+  /** A command that runs the command after it on that host. */
   launcher: (host: Host) => string[]
   address: (host: Host) => string
-  /** Pulls the host's cable: nothing arrives any more, and nobody is told. */
+  /** Pulls the host's cable: nothing arrives any more, and nobody is notified. */
   cut: (host: Host) => Promise<void>
   heal: (host: Host) => Promise<void>
 }
 
 const namespaces = '/run/netns'
-/** `ip netns exec` puts the files of a folder here in the place of those in /etc. */
+/** `ip netns exec` replaces files in /etc by those of a folder in here. */
 const files = '/etc/netns'
 const namePattern = /^lab-(\d+)-(\d+)-[a-z0-9]+$/
 
-/** Why this process cannot make a lab; undefined when it can. */
+/** Returns why this process cannot make a lab; undefined if it can. */
 export async function labProblem(): Promise<string | undefined> {
   if (process.platform !== 'linux') return process.platform
   if (process.getuid?.() !== 0) return `user ${process.getuid?.()} on Linux`
@@ -33,7 +33,7 @@ export async function labProblem(): Promise<string | undefined> {
   return found ? undefined : 'root on Linux, without the command "ip" (sudo apt-get install iproute2)'
 }
 
-/** Makes hosts that can reach each other by their names; disposing of it removes them. */
+/** Makes hosts that can reach each other by name; disposing of the lab removes them. */
 export async function makeLab<Host extends string>(hosts: readonly Host[]): Promise<Lab<Host>> {
   await removeLeftovers()
   const owner = `lab-${process.pid}-${await startOf(process.pid)}`
@@ -58,7 +58,7 @@ export async function makeLab<Host extends string>(hosts: readonly Host[]): Prom
   await onSwitch('link', 'set', 'bridge', 'up')
   for (const host of hosts) {
     await addNamespace(host)
-    // A cable with one end in each of the two.
+    // A cable with one end in the switch and one in the host.
     await onSwitch('link', 'add', host, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', nameOf(host))
     await onSwitch('link', 'set', host, 'master', 'bridge', 'up')
     await ip('-n', nameOf(host), 'address', 'add', `${addressOf(host)}/24`, 'dev', 'eth0')
@@ -78,13 +78,13 @@ async function ip(...args: string[]): Promise<string> {
   return (await promisify(execFile)('ip', args)).stdout
 }
 
-/** Removes the namespaces and files whose owner is gone; returns their names. */
+/** Removes the namespaces and files of dead processes; returns their names. */
 export async function removeLeftovers(): Promise<string[]> {
   const entries = await Promise.all([namespaces, files].map((folder) => readdir(folder).catch(() => [])))
   const gone: string[] = []
   for (const name of new Set(entries.flat())) {
     const [, pid, start] = namePattern.exec(name) ?? []
-    // A pid is given again to others, but not with the same start.
+    // A pid may be given to another process, but not with the same start time.
     if (pid !== undefined && (await startOf(Number(pid))) !== start) gone.push(name)
   }
   for (const name of gone) await removeNamespace(name)
@@ -92,15 +92,15 @@ export async function removeLeftovers(): Promise<string[]> {
 }
 
 async function removeNamespace(name: string) {
-  // One that was not made, or is gone, is no trouble.
+  // It may not exist: not yet, or no longer.
   await ip('netns', 'delete', name).catch(() => {})
   await rm(join(files, name), { recursive: true, force: true })
 }
 
-/** When a process was started, in the kernel's clock ticks since the machine was; undefined when there is no such process. */
+/** When a process started, in the kernel's clock ticks since boot; undefined if there is no such process. */
 async function startOf(pid: number): Promise<string | undefined> {
   try {
-    // After the program's name, which may contain anything: the state, and 18 fields later the start. See proc(5).
+    // The program's name may contain anything. After it come the state and, 18 fields later, the start time: see proc(5).
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   } catch {

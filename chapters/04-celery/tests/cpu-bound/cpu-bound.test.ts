@@ -5,7 +5,7 @@ import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
-import { belowFor, countPrimes, countPrimesInSlices } from '../../src/cpu-bound/primes.ts'
+import { countPrimes, countPrimesInSlices } from '../../src/cpu-bound/primes.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -56,15 +56,11 @@ describe('counting primes', () => {
     expect(await countPrimesInSlices(100, { sliceMs: 1, leastMs: 20 })).toBe(25)
     expect(performance.now() - begin).toBeGreaterThanOrEqual(40)
   })
-
-  it('finds work that takes some time', () => {
-    expect(belowFor(50)).toBeGreaterThan(1_000)
-  })
 })
 
 describeReal('cpu-bound', need, () => {
   it('is run again and again on the event loop, once everywhere else', async () => {
-    // A lock that a busy machine keeps, unless something holds up the loop.
+    // A busy machine can renew a lock this long, unless something blocks the event loop.
     const args = ['--quick', '--json', '--lock', '2000']
     const run = await runExample(chapter, 'cpu-bound', args, { env: { REDIS_URL: undefined } })
     expect(run, run.stderr).toMatchObject({ code: 0 })

@@ -8,15 +8,14 @@ import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { drill } from '../../src/drill/drill.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import drill from '../../examples/drill.ts'
 import { faultsOf } from '../../src/drill/faults.ts'
-import { Lane } from '../../src/drill/fleet.ts'
+import { Supervisor } from '../../src/drill/supervisor.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
-const signal = new AbortController().signal
 
 describe('the schedule of faults', () => {
   const settings = fc.record({
@@ -58,12 +57,12 @@ describe('the schedule of faults', () => {
 })
 
 describe('a worker of a drill', () => {
-  it('that cannot start, for nobody answers, ends when the drill is interrupted', { timeout: 30_000 }, async () => {
+  it('that cannot start, because nobody answers, ends when the drill is interrupted', { timeout: 30_000 }, async () => {
     await using silence = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
     await once(silence, 'listening')
     const url = `redis://127.0.0.1:${(silence.address() as AddressInfo).port}`
     const interruption = new AbortController()
-    const lane = new Lane({
+    const worker = new Supervisor({
       name: 'worker 1',
       args: (name) => ['prefix', name, '1', '1000'],
       history: new StateRecord(() => 0),
@@ -72,10 +71,10 @@ describe('a worker of a drill', () => {
       onFailure: () => {},
     })
     const connected = once(silence, 'connection')
-    lane.restart()
+    worker.start()
     const [socket] = await connected
     interruption.abort()
-    await lane[Symbol.asyncDispose]()
+    await worker[Symbol.asyncDispose]()
     socket.destroy()
   })
 })
@@ -83,16 +82,17 @@ describe('a worker of a drill', () => {
 describeReal('a drill', need, () => {
   // A Redis of the reader's is not ours to kill.
   const env = { REDIS_URL: undefined }
+  afterEach(() => void vi.unstubAllEnvs())
 
   it.each(['own', 'queue'] as const)('loses and doubles nothing, with the ledger: %s', async (ledger) => {
-    const given = { jobs: 800, kills: 3, restarts: 2, partitions: 1, workers: 3, concurrency: 8, lockMs: 1_000 }
+    vi.stubEnv('REDIS_URL', undefined)
+    const given = { jobs: 800, kills: 3, restarts: 2, partitions: 1, workers: 3, ledger }
     // A new one in every run: any seed must do. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const report = await drill({ ...given, seed, ledger }, { signal })
-    expect(report, `seed ${seed}`).toMatchObject({ jobsLost: 0, effectsLost: 0, doubled: 0 })
-    expect(report.doneMs).toHaveLength(given.jobs)
+    const report = await drill.run({ ...given, seed, concurrency: 8, lock: 1_000 })
+    expect(report, `seed ${seed}`).toMatchObject({ done: given.jobs, jobsLost: 0, effectsLost: 0, doubled: 0 })
     const struck = report.faults.map(({ atMs: _, held: __, recoveryMs: ___, ...fault }) => fault)
-    expect(struck).toEqual(faultsOf({ ...given, seed, ledger }))
+    expect(struck).toEqual(faultsOf({ ...given, seed }))
     // Faults that strike nobody would prove nothing.
     expect(report.retries).toBeGreaterThan(0)
     expect(report.doubledWithoutKey).toBeGreaterThan(0)

@@ -1,4 +1,4 @@
-/** The workers of a drill, each started again when it was killed. */
+/** Starts a worker of the drill again when it was killed, as a process manager would: one name, one process after the other. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Program, startProgram } from '@repo/common/process/child'
 import type { StateRecord } from '@repo/common/servers/faults'
@@ -6,55 +6,49 @@ import type { StateRecord } from '@repo/common/servers/faults'
 /** A worker or server is up; a worker's host is cut off. */
 export type State = 'up' | 'cut off'
 
-export interface LaneOptions {
+export interface SupervisorOptions {
+  /** Such as `worker 1`. */
   name: string
-  /** Arguments of drill-worker.program.ts before and after the worker's name. */
+  /** Returns the arguments of worker.program.ts, which contain the name under which the queue knows the process. */
   args: (name: string) => string[]
   env: NodeJS.ProcessEnv
   history: StateRecord<State>
   /** Ends a process that is still starting. */
   signal: AbortSignal
-  /** Told when the worker ends without having been killed or stopped, or cannot be started. */
+  /** Called when the worker cannot be started, or ends without having been killed or stopped. */
   onFailure: (error: Error) => void
 }
 
 const startAttempts = 50
 const finishMs = 60_000
 
-/** A worker that is started again after it was killed, as a supervisor would: one name, one process after the other. */
-export class Lane implements AsyncDisposable {
+export class Supervisor implements AsyncDisposable {
   readonly name: string
   /** The name under which the queue knows the latest process. */
   workerName = ''
-  readonly #options: LaneOptions
+  readonly #options: SupervisorOptions
   #generation = 0
   #current: Promise<Program<unknown>> | undefined
   #ending = false
   #lastLine = ''
 
-  constructor(options: LaneOptions) {
+  constructor(options: SupervisorOptions) {
     this.name = options.name
     this.#options = options
   }
 
-  /** Starts a process; fulfilled when it takes jobs. */
-  async start(): Promise<void> {
-    this.restart()
-    await this.#current
-  }
-
-  /** Starts a process, without waiting for it. */
-  restart(): void {
+  /** Starts a process without waiting for it. */
+  start(): void {
     this.#current = this.#launch()
     this.#current.catch((error) => this.#ending || this.#options.onFailure(error))
   }
 
-  /** Fulfilled when the process that was started last takes jobs. */
+  /** Fulfilled when the latest process takes jobs. */
   async running(): Promise<void> {
     await this.#current
   }
 
-  /** While a server is away or the line is cut a worker cannot start; then it is tried again. */
+  /** Tries again and again: while a server is away or the host is cut off, a worker cannot start. */
   async #launch(): Promise<Program<unknown>> {
     const { args, env, history, signal, onFailure } = this.#options
     for (let attempt = 1; ; attempt++) {
@@ -85,7 +79,7 @@ export class Lane implements AsyncDisposable {
     }
   }
 
-  /** SIGKILL; fulfilled with the name of the worker when it is dead. It is not started again yet. */
+  /** Sends SIGKILL; fulfilled with the worker's name when it is dead. It is not started again yet. */
   async kill(): Promise<string> {
     const program = await this.#current
     program?.process.kill('SIGKILL')
@@ -93,7 +87,7 @@ export class Lane implements AsyncDisposable {
     return this.workerName
   }
 
-  /** Ends it in order: it finishes what it runs. */
+  /** Ends the worker in order: it finishes the jobs it has. */
   async finish(): Promise<void> {
     const program = await this.#current
     this.#ending = true
