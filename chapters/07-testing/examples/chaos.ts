@@ -81,7 +81,7 @@ export default example(import.meta, {
     const svg = drawChaos(outcome, { struck, violations, title })
     const file = await picture(`chaos${bug ? `-${bug}` : ''}.svg`, svg)
     const about: Record<FaultKind, (fault: Struck) => string> = {
-      kill: ({ held }) => `SIGKILL with ${held} order${held === 1 ? '' : 's'} in the middle`,
+      kill: ({ held }) => `SIGKILL with ${held} order${held === 1 ? '' : 's'} in progress`,
       restart: () => 'SIGKILL and restart',
       cut: () => 'connections reset',
       delay: ({ ms, addedMs }) => `line ${addedMs} ms slower for ${milliseconds(ms)}`,
@@ -92,7 +92,7 @@ export default example(import.meta, {
     print(
       '',
       table(
-        ['at order', 'whom', 'what'],
+        ['at order', 'target', 'what'],
         struck.map((fault) => [fault.atOrder, fault.target, about[fault.kind](fault)]),
       ),
       '',
