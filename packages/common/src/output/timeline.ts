@@ -196,7 +196,8 @@ function density(marks: Layer['marks'], end: number): Layer['cells'] {
     return counts.map((count, cell) => ({ count, x1: edge(cell), x2: edge(cell + 1), y1: row + 0.02, y2: row + 0.98 }))
   })
   const most = latest(strips.flat().map(({ count }) => count))
-  return strips.flat().map((cell) => ({ ...cell, opacity: cell.count / most }))
+  // The square root keeps cells with few marks visible beside a very full one.
+  return strips.flat().map((cell) => ({ ...cell, opacity: Math.sqrt(cell.count / most) }))
 }
 
 function legendOf({ name, color, look, cells }: Layer, cellMs: number): Legend {

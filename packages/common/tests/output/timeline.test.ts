@@ -135,7 +135,7 @@ it('draws moments as ticks, dots and signs, and counts them in a strip', () => {
   const strip = boxes.get('green') ?? []
   expect(strip).toHaveLength(120)
   expect(strip[0]?.opacity).toBe(1)
-  expect(strip[119]?.opacity).toBeCloseTo(1 / 3)
+  expect(strip[119]?.opacity).toBeCloseTo(Math.sqrt(1 / 3))
   expect(strip.filter(({ opacity }) => opacity > 0)).toHaveLength(2)
 })
 
