@@ -106,7 +106,10 @@ export default example(import.meta, {
     ).length
     const state = await store.stateOf(id)
     const inspectorNow = closed ? 'closed' : 'STILL OPEN'
-    print('', `${id} is ${state}; its goods were taken ${taken} times. The inspector is ${inspectorNow}.`)
+    print(
+      '',
+      `${id} is ${state}; its goods were taken ${taken === 1 ? 'once' : `${taken} times`}. The inspector is ${inspectorNow}.`,
+    )
     return { worker, condition, stopped: true, ...found, state, taken, closed }
   },
 

@@ -107,7 +107,7 @@ export default example(import.meta, {
       const [culprit] = frames
       const most = culprit ? `, ${times} of them in ${culprit.name}` : ''
       print(
-        bold(`Event loop: ${stalls.length} stalls of more than 100 ms${most}`),
+        bold(`Event loop: ${stalls.length} stall${stalls.length === 1 ? '' : 's'} of more than 100 ms${most}`),
         ...frames.slice(0, 8).map(({ name, place }) => `  at ${name} (${placeText(place)})`),
         '',
       )

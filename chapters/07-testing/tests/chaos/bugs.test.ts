@@ -19,7 +19,7 @@ const broken: Record<Bug, Invariant> = {
 
 describeReal('chaos', need, () => {
   it.each(bugNames)('finds %s', { timeout: 240_000 }, async (bug) => {
-    // Another one in every run: any must do. The message of a failure names it.
+    // A new one in every run, because any must do. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const workers = { payment: 1, shipping: 2 }
     const settings = { seed, orders: 100, kinds: kindNames, workers, lockMs: 500, rate: 150, bug }
@@ -29,7 +29,7 @@ describeReal('chaos', need, () => {
     const outcome = await chaos.settle()
     const found = new Set(check(outcome).map(({ invariant }) => invariant))
     expect(found, `seed ${seed}`).toContain(broken[bug])
-    // And no other; but two who both do an order may find another stock: one ships it, and one refunds it.
+    // And no other invariant. But two workers with the same order may see different stocks: one ships, the other refunds.
     if (bug === 'lost-update') found.delete('charged once')
     expect(found.size, `seed ${seed}: ${[...found]}`).toBe(1)
     for (const { kind, held, target } of struck)

@@ -41,7 +41,7 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('leaves shipping 1 behind the clocks of all who come before it, from its jump on, with any seed', () => {
+  it('keeps the clock of shipping 1 behind those of all processes before it, from its jump on, with any seed', () => {
     fc.assert(
       fc.property(settings, (given) => {
         const clocks = new Map<string, number>()
@@ -59,7 +59,7 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('kills in the first half, so that work is left for whoever is to be killed', () => {
+  it('kills in the first half, while there is still work for the workers to be killed with', () => {
     fc.assert(
       fc.property(settings, (given) => {
         for (const { atOrder } of faultsOf({ ...given, kinds: ['kill'] }))
@@ -68,12 +68,12 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('is another one for another seed', () => {
+  it('differs for another seed', () => {
     const given = { orders: 1_000, kinds, workers, lockMs: 1_000 }
     expect(faultsOf({ ...given, seed: 1 })).not.toEqual(faultsOf({ ...given, seed: 2 }))
   })
 
-  it('has orders that follow from the seed, some of which cannot be met, and some not be paid', () => {
+  it('strikes orders that follow from the seed, some of which cannot be met and some not be paid', () => {
     const orders = ordersOf(3, 400)
     expect(ordersOf(3, 400)).toEqual(orders)
     expect(orders.filter(({ card }) => card === 'refused')).toHaveLength(8)
@@ -104,7 +104,7 @@ describeReal('chaos', need, () => {
     expect(await run.leftBehind(10_000)).toEqual([])
   })
 
-  it('stops with the pipeline what is still starting', async () => {
+  it('stops processes that are still starting together with the pipeline', async () => {
     const starting = await (async () => {
       await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 1 } })
       await pipeline.kill('payment 1')

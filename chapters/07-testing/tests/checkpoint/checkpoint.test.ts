@@ -29,7 +29,7 @@ describe('counting primes', () => {
     expect(count(100)).toEqual({ next: 100, primes: 25, twins: 8, gap: 8, gapAfter: 89, last: 97 })
   })
 
-  it('agrees with trial division at every limit, also beside the end of a segment', () => {
+  it('agrees with trial division at every limit, also near the end of a segment', () => {
     const isPrime = (n: number) => {
       for (let d = 2; d * d <= n; d++) if (n % d === 0) return false
       return n > 1
@@ -61,7 +61,7 @@ describe('a checkpointed computation', () => {
     ...(signal && { signal }),
   })
 
-  it('saves when it is asked, and when it is told to end, and goes on exactly there', async () => {
+  it('saves when it is asked to, and when it is told to end, and goes on exactly there', async () => {
     const saved: string[] = []
     let steps = 0
     const ending = new AbortController()
@@ -92,9 +92,9 @@ describe('a checkpointed computation', () => {
     expect(steps).toBe(0)
   })
 
-  it('gets it right whatever the moments at which its process is killed', async () => {
+  it('gets it right at whatever moments its process is killed', async () => {
     const path = join(folder.path, 'lives')
-    // Without the first, which is by time: on a busy machine all could be done by then. Those in a save come for certain.
+    // Without the first death, which comes after a time: on a busy machine all could be done by then. A death in a save is certain.
     const [, ...deaths] = deathsOf({ kills: 5, seed: 7, lifeMs: 60 })
     const { lives, state } = await live({ limit: 1e8, path, everyMs: 1 }, deaths)
     expect(state).toMatchObject(publishedPrimes[1e8] ?? {})
@@ -106,7 +106,7 @@ describe('a checkpointed computation', () => {
 
 describe('the example', () => {
   it('survives its kills and damaged files with the right result', async () => {
-    // Long enough that no life that is to be ended is done before, and saved so often that these lives are short.
+    // So long that no life is done before its end, and saved so often that the lives are short.
     const args = ['--quick', '--limit', '300000000', '--every', '5', '--json']
     const done = await run(args, { timeoutMs: 200_000 })
     expect(done.stderr).not.toMatch(/error/)
@@ -122,7 +122,7 @@ describe('the example', () => {
       'SIGTERM: saved, left',
       ...['half written', 'written', 'synced', 'renamed'].map((at) => `SIGKILL in a save: ${at}`),
     ])
-    // A file is only damaged when its life was over before the work was.
+    // A file is only damaged when its life ended before the work did.
     for (const damage of ['truncated', 'flipped']) {
       const at = lives.findIndex(({ ended }) => ended.endsWith(damage))
       if (at >= 0) expect(lives[at + 1]?.damaged[0]).toMatch(damage === 'truncated' ? /truncated/ : /checksum/)
@@ -131,7 +131,7 @@ describe('the example', () => {
   }, 240_000)
 
   it('saves on Ctrl-C and goes on when it is run again', async () => {
-    // No save but the one that is asked for.
+    // There is only the save that Ctrl-C causes.
     const file = ['--file', join(folder.path, 'mine'), '--limit', '1000000000', '--every', '3600000']
     const first = await run(file, { interruptWhen: /Counting the primes/ })
     expect(first.code).toBe(130)

@@ -1,4 +1,4 @@
-/** Clocks: estimates that keep to their bounds, and orders that keep to causes. */
+/** Clocks: errors stay within their bounds, and logical clocks put causes first. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
@@ -13,7 +13,7 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('an estimated offset', () => {
   it('is what the RFC 5905 formula and a hand calculation give', () => {
-    // The other is 100 ms ahead; the question took 10 ms, the answer 30 ms, and it thought for 5 ms.
+    // The other clock is 100 ms ahead; the question took 10 ms, the answer 30 ms, and the thinking 5 ms.
     const exchange = { sent: 0, receivedThere: 110, sentThere: 115, received: 45 }
     expect(ntp(exchange)).toEqual({ offset: 90, bound: 20 })
     expect(cristian(exchange)).toEqual({ offset: 92.5, bound: 22.5 })
@@ -40,7 +40,7 @@ describe('an estimated offset', () => {
   })
 })
 
-/** What happens in three processes with any wall clocks: each step is an event, a sending, or a receipt of what is under way. */
+/** Events of three processes with any wall clocks: each step sends a message, or receives one that is under way. */
 const steps = fc.array(
   fc.record({ process: fc.nat(2), receives: fc.boolean(), wall: fc.integer({ min: 1, max: 1_000 }) }),
   {
@@ -78,7 +78,7 @@ function play(script: { process: number; receives: boolean; wall: number }[]): C
   return events
 }
 
-/** Who could have caused what, found without any clock: along the processes and the messages. */
+/** Finds without any clock what could have caused each event: along the processes and the messages. */
 function causesOf(events: ClockEvent[]): Set<ClockEvent>[] {
   const causes: Set<ClockEvent>[] = []
   for (const [at, event] of events.entries()) {
@@ -113,7 +113,7 @@ describe('logical clocks', () => {
     )
   })
 
-  it('the hybrid one says no time that no wall clock has said', () => {
+  it('the hybrid one only says times that a wall clock has said', () => {
     fc.assert(
       fc.property(steps, (script) => {
         const said = new Set(script.map(({ wall }) => wall))

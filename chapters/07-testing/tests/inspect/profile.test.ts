@@ -15,7 +15,7 @@ import { type CpuProfile, flames, hotFunctions } from '../../src/inspect/cpu-pro
 const chapter = join(import.meta.dirname, '../..')
 const run = (name: string, args: string[], options?: RunOptions) => runExample(chapter, name, args, options)
 
-/** main calls quick and slow, which calls itself; 10 µs a sample. */
+/** main calls quick and slow, which calls itself; a sample every 10 µs. */
 const call = (id: number, functionName: string, children: number[] = []) => ({
   id,
   children,
@@ -35,11 +35,11 @@ const profile: CpuProfile = {
   samples: [2, 2, 3, 4, 5, 5, 6, 6, 6, 6],
   timeDeltas: Array(10).fill(10),
 }
-// A function that calls itself stands in one place.
+// A function that calls itself has one place.
 for (const node of profile.nodes) if (node.id === 6) node.callFrame.lineNumber = 5
 
 describe('a CPU profile', () => {
-  it('names the functions by the time in themselves; recursion counts once', () => {
+  it('sorts the functions by their own time; recursion counts once', () => {
     const { functions, busy } = hotFunctions(profile, (_, line) => ({ file: 'a.ts', line: line + 1 }))
     expect(busy).toBeCloseTo(0.8)
     expect(functions.map(({ name, self, total }) => [name, Math.round(self * 80), Math.round(total * 80)])).toEqual([
@@ -65,7 +65,7 @@ describeReal(
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         process: 'shipping 1',
-        // On a machine that hardly has time for the process, one stall may fill the whole look.
+        // On a very busy machine, one stall may take all the time of the profile.
         hot: {
           name: expect.stringMatching(/^(editDistance|printReceipts)$/),
           where: expect.stringMatching(/^src\/inspect\/planted\.ts:\d+$/),
@@ -81,7 +81,7 @@ describeReal(
     }, 240_000)
 
     it('stops where a condition holds, is read, and goes on', async () => {
-      // So many that shipping 1 is given one that it has to stop for, however busy the machine is.
+      // So many that shipping 1 gets one that it must stop for, however busy the machine is.
       const done = await run('debug', ['--quick', '--orders', '300', '--json'])
       const result = done.json()
       expect(result).toMatchObject({
@@ -96,7 +96,7 @@ describeReal(
       expect(await done.leftBehind()).toEqual([])
     })
 
-    it('does not stop where it never holds, and a condition that is none is refused', async () => {
+    it('does not stop where it never holds, and a condition that is no JavaScript is refused', async () => {
       const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
       expect(never.json()).toMatchObject({ stopped: false, closed: true })
       expect(await run('debug', ['--orders', '5', '--condition', 'order.quantity >'])).toMatchObject({
@@ -116,7 +116,7 @@ describeReal(
       expect(await stopped.leftBehind()).toEqual([])
     })
 
-    it('says in one line that the port it is to wait at is in use', async () => {
+    it('says in one line that its port is in use', async () => {
       const server = createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo
@@ -162,7 +162,7 @@ describe('a process of the reader', () => {
     expect(child.exitCode).toBe(null)
   })
 
-  it('that has ended, or is no Node, is refused in one line and left alone', async () => {
+  it('that has ended, or is not Node, is refused in one line and left alone', async () => {
     const ended = spawn(process.execPath, ['-e', '0'])
     await once(ended, 'exit')
     expect(await run('profile', ['--pid', String(ended.pid)])).toMatchObject({
@@ -176,7 +176,7 @@ describe('a process of the reader', () => {
     expect(sleeping.signalCode).toBe(null)
   })
 
-  it('that ends while it is profiled is one line as well, and at once', async () => {
+  it('that ends while it is profiled gives one line, at once', async () => {
     const { child, port } = await inspected()
     // Ten minutes, which nobody waits for.
     const args = ['--pid', String(child.pid), '--port', port, '--seconds', '600']

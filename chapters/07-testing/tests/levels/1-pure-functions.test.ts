@@ -1,6 +1,6 @@
 /**
- * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory. The
- * fastest tests there are, and the first to write. They see what happens when nothing happens.
+ * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory. These are
+ * the fastest tests, and the first to write. They see what happens when nothing goes wrong.
  */
 import { expect, it } from 'vitest'
 import { check } from '../../src/pipeline/invariants.ts'
@@ -8,7 +8,7 @@ import { MemoryStore } from '../../src/pipeline/memory-store.ts'
 import { accept, type Handler, type Outcome, pay, type Stage, ship } from '../../src/pipeline/orders.ts'
 import { bug, order } from './planted.ts'
 
-/** Runs a handler to its end; what it sends is noted. */
+/** Runs a handler to its end, and notes what it sends. */
 function finish(handler: Handler, store: MemoryStore, sent: Stage[] = []): Outcome {
   let step = handler.next()
   while (!step.done) {
@@ -55,7 +55,7 @@ it('tries a refused charge five times, less and less often, and then gives up', 
   expect(sent).toEqual([])
 })
 
-it('sees in a history what must not be in it', () => {
+it('finds in a history what must not be in it', () => {
   const charge = { do: 'charge', order: 'order-1', cents: 1, card: 'good', mostTries: 5 } as const
   const entry = (key: string) => ({ effect: { ...charge, key }, answer: 'charged', by: 'test', atMs: 0 })
   const observed = { accepted: [], stockBefore: { book: 1 }, stockAfter: { book: 1 } }

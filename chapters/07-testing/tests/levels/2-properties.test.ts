@@ -1,6 +1,6 @@
 /**
- * Properties: what must be so for every order, every clock and every moment at which a worker may die. fast-check makes up
- * the cases and shortens what fails. Still no process and no waiting, but not only the cases one has thought of.
+ * Properties: what must hold for every order, every clock and every moment at which a worker may die. fast-check makes up the
+ * cases and shortens those that fail. Still no process and no waiting, but also cases that nobody has thought of.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -18,7 +18,7 @@ const orders = fc.record({
 })
 
 interface Life {
-  /** After how many effects each delivery is killed; those after the last one live. */
+  /** The number of effects after which each delivery is killed; later deliveries live. */
   kills: number[]
   /** By how many ms the clock of each stage is wrong. */
   clocks: Record<Stage, number>
@@ -29,7 +29,7 @@ const lives: fc.Arbitrary<Life> = fc.record({
   clocks: fc.record({ payment: fc.integer({ min: -100, max: 100 }), shipping: fc.integer({ min: -100, max: 100 }) }),
 })
 
-/** One order from beginning to end: a job whose delivery was killed is delivered again, unless it was acknowledged. */
+/** Takes an order from beginning to end: a job whose delivery was killed is delivered again, unless it was acknowledged. */
 function live(bought: Order, { kills, clocks }: Life) {
   const store = new MemoryStore({ book: 3, lamp: 3 })
   store.perform({ do: 'create', order: bought.id, version: 0 }, 'front', 0)
@@ -69,7 +69,7 @@ it('keeps all promises, whenever a worker dies and whatever the clocks say', () 
   )
 })
 
-it('ends alike, however often it was interrupted', () => {
+it('ends in the same state, however often it was interrupted', () => {
   fc.assert(
     fc.property(orders, lives, (bought, life) => {
       const undisturbed = live(bought, { kills: [], clocks: { payment: 0, shipping: 0 } })
@@ -78,7 +78,7 @@ it('ends alike, however often it was interrupted', () => {
   )
 })
 
-it('performs each effect of a delivery as often as it likes', () => {
+it('may perform an effect again and again, and it counts once', () => {
   fc.assert(
     fc.property(orders, fc.integer({ min: 1, max: 4 }), (bought, times) => {
       const store = new MemoryStore({ book: 3, lamp: 3 })

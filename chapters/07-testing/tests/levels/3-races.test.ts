@@ -1,6 +1,6 @@
 /**
  * Races: several handlers at once, and fast-check's scheduler decides whose answer comes next. Every interleaving is
- * possible, none is left to luck, and the one that fails is shortened and can be run again.
+ * possible, none is left to luck, and an interleaving that fails is shortened and can be run again.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -11,7 +11,7 @@ import { bug, order } from './planted.ts'
 
 const shipped = (count: number): Order[] => Array.from({ length: count }, (_, at) => order(at + 1))
 
-it('takes from stock what is taken, whoever comes first', async () => {
+it('reduces the stock by what is taken, in any order of events', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 4 }), async (scheduler, count) => {
       const store = new MemoryStore({ book: 3 })

@@ -1,4 +1,4 @@
-/** Simulation: all handlers on five simulated nodes with a bad network: hundreds of whole histories in less than a second. */
+/** Simulation: all handlers on five simulated nodes with a bad network: thousands of whole histories in a moment. */
 import { search } from '@repo/simulator/search'
 import { historyText } from '@repo/simulator/simulator'
 import { expect, it } from 'vitest'
@@ -6,7 +6,7 @@ import { nodes, orderScenarios, simulatedPipeline } from '../../src/pipeline/sim
 import { bug } from './planted.ts'
 
 it('finds no history that breaks a promise', async () => {
-  // Another one in every run. The message of a failure holds the history.
+  // A new one in every run. The message of a failure has the history.
   const seed = Math.floor(Math.random() * 2 ** 31)
   const settings = { seed, scenarios: orderScenarios(4), histories: 2_000 }
   const { found, messages } = await search(simulatedPipeline(bug), settings)

@@ -1,6 +1,6 @@
 /**
- * Contract: what the producer puts into the queue is what the consumer takes out of it, also when the two are not of the
- * same day. It sees a renamed field, and nothing of what is done with it.
+ * Contract: what the producer puts into the queue is what the consumer accepts, also when the two were not deployed on the same
+ * day. This level sees a renamed field, and nothing of what is done with it.
  */
 import { readFile } from 'node:fs/promises'
 import { UnrecoverableError } from 'bullmq'
@@ -43,7 +43,7 @@ it('the workers accept whatever the front sends, after its way through JSON', ()
   )
 })
 
-it('a message of the first version is still accepted, for there may be some in the queue', async () => {
+it('a message of the first version is still accepted, because the queue may hold some', async () => {
   const recorded = await readFile(new URL('./order-v1.json', import.meta.url), 'utf8')
   expect(orderIn({ data: JSON.parse(recorded) })).toMatchObject({ id: 'order-1', quantity: 2, cents: 1_250 })
 })

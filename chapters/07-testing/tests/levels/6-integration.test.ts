@@ -41,7 +41,7 @@ describeReal('the store in Redis', need, () => {
   let redis: Awaited<ReturnType<typeof startRedis>>
   let prefixes = 0
   beforeAll(async () => {
-    // Also where REDIS_URL names one: nobody would take the keys out of that.
+    // Its own, even if REDIS_URL names another: nobody would remove the keys from that one.
     redis = await startRedis({ own: true })
   })
   afterAll(() => redis?.[Symbol.asyncDispose]())
@@ -67,7 +67,7 @@ describeReal('the store in Redis', need, () => {
     )
   })
 
-  it('bears twenty handlers at once', async () => {
+  it('copes with twenty handlers at once', async () => {
     const stock = { book: 12 }
     await using store = new RedisStore(redis.url, prefix())
     await store.fill(stock)

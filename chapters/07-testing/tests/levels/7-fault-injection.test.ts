@@ -1,4 +1,4 @@
-/** Fault injection: the real processes, struck by everything that `chaos` has. Slow, and it sees what only happens then. */
+/** Fault injection: the real processes, struck by every fault of `chaos`. It is slow, and sees what only faults can cause. */
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
@@ -11,7 +11,7 @@ const need = { name: 'a Redis server', found: await findRedisServer(), install: 
 
 describeReal('the pipeline under fire', need, () => {
   it('keeps its promises', async () => {
-    // Another one in every run: any must do. The message of a failure names it.
+    // A new one in every run, because any must do. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const settings = {
       seed,

@@ -1,4 +1,4 @@
-/** End to end: everything as a customer has it, through HTTP, on a good day. */
+/** End to end: everything as a customer sees it, through HTTP, on a good day. */
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
@@ -11,17 +11,17 @@ import { bug } from './planted.ts'
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 
 describeReal('the pipeline', need, () => {
-  it('takes orders, says what has become of them, and refuses what is none', async () => {
+  it('takes orders, says what became of them, and refuses what is not an order', async () => {
     const orders = ordersOf(1, 100)
     const stock = stockFor(orders)
     await using pipeline = await startPipeline({ stock, workers: { payment: 1, shipping: 2 }, bug })
     const { url, store, queues } = pipeline
-    // Somebody else has put something into the queue that is no order, and is to be tried for ever.
+    // Somebody has put something else into the queue, which is to be tried for ever.
     const poison = await queues.payment.add('payment', { id: 'poison' } as Order, { attempts: 1_000_000 })
     await placeOrders({ url, orders })
-    // The customer was impatient and has sent the first again.
+    // An impatient customer has sent the first order again.
     await placeOrders({ url, orders: orders.slice(0, 1) })
-    // With a bug that never ends one need not wait as long as a busy machine may take.
+    // A bug may keep it from ever ending; then there is no need to wait as long as a busy machine may take.
     await pipeline.drained({ timeoutMs: bug ? 15_000 : 60_000 })
 
     const states = await Promise.all(

@@ -1,4 +1,4 @@
-/** The table of what each level of tests catches: made by running them. */
+/** What each level of tests catches, found by running them. */
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** The version of the pipeline that the tests of these levels run: `levels` plants a bug in it; without one it is right. */
+/** The bug that `levels` plants into the pipeline for the tests of all levels; undefined otherwise. */
 import { type Bug, bugNames, type Order } from '../../src/pipeline/orders.ts'
 
 export const bug: Bug | undefined = bugNames.find((name) => name === process.env.PLANTED_BUG)

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => folder[Symbol.asyncDispose]())
 
 describe('a log line', () => {
-  it('is read with what it is about', () => {
+  it('is read with its order and correlation id', () => {
     expect(parseLine(json('front', 5, { order: 'order-1', sends: 'payment order-1', n: 1 }), 'a:1')).toEqual(
       line('front', 5, { message: 'said', order: 'order-1', sends: 'payment order-1', rest: { n: 1 } }),
     )
@@ -111,7 +111,7 @@ describe('merging', () => {
     )
   })
 
-  it('ends also where logs contradict themselves, or a sending is missing', () => {
+  it('ends even if logs contradict themselves or a sending is missing', () => {
     const a = [line('a', 1, { receives: 'y' }), line('a', 2, { sends: 'x' })]
     const b = [line('b', 1, { receives: 'x' }), line('b', 2, { sends: 'y' }), line('b', 3, { receives: 'unknown' })]
     expect(mergeLogs([a, b]).length).toBe(5)
@@ -147,7 +147,7 @@ describe('following', () => {
 })
 
 describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('merges five logs in an order that can have happened, with one correlation id and no secret', async () => {
+  it('merges five logs in a possible order, with one correlation id and no secret', async () => {
     const done = await run(['--quick', '--json'])
     const result = done.json<{
       story: { process: string; message: string; correlation: string }[]

@@ -74,7 +74,7 @@ describeReal('promtool', { name: 'Prometheus', found: prometheus, install: insta
     expect(await checkRules()).toBe('7 rules checked, their tests passed')
   })
 
-  it('finds a rule that no longer fires, and one that is none', async () => {
+  it('finds a rule that no longer fires, and one that cannot be parsed', async () => {
     await using folder = await temporaryFolder()
     const rules = await readFile(rulesFile, 'utf8')
     const tests = await readFile(join(chapter, 'src/metrics/rules.test.yml'), 'utf8')
@@ -104,7 +104,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
   }
   const signal = ({ signals }: Result, name: string) => signals.find((each) => each.name === name)
 
-  it('shows by itself what a missing worker does where there is no Prometheus', async () => {
+  it('shows without Prometheus what a missing worker does', async () => {
     const done = await run(['--quick', '--scraper', 'own', '--json'])
     const result = done.json<Result>()
     expect(result).toMatchObject({ scraper: 'own', orders: 480, alerts: [] })
@@ -119,7 +119,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
 
   it('says in one line that Prometheus is missing, and goes on', async () => {
     const { path } = redis ?? { path: '' }
-    // Nothing else on PATH than what has to be.
+    // Nothing is on PATH but what is needed.
     const done = await run(['--seconds', '3', '--rate', '20'], { env: { PATH: '/nowhere', REDIS_SERVER: path } })
     expect(done.code).toBe(0)
     expect(done.stdout).toMatch(
@@ -129,7 +129,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
   })
 
   describeReal('with Prometheus', { name: 'Prometheus', found: prometheus, install: installPrometheus }, () => {
-    it('has it fetch and record the metrics of every process, and alert', async () => {
+    it('lets it fetch and record the metrics of every process, and alert', async () => {
       const done = await run(['--seconds', '9', '--json'])
       const result = done.json<Result>()
       expect(result.scraper).toBe('prometheus')

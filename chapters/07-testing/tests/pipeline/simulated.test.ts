@@ -1,4 +1,4 @@
-/** The simulated pipeline: it has what happens to the real one, every bug is found and shortened, the right version shows none. */
+/** The simulated pipeline: what happens to the real one happens to it, and every bug is found and shortened. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
@@ -40,7 +40,7 @@ describe('a simulated history', () => {
 
   it('takes the messages that one counts by hand when nothing goes wrong', () => {
     const { messages, violations, history } = run(calm)
-    // Of each order: create, send; the job to payment; charge, advance, send, end; the job to shipping; take, advance, end.
+    // For each order: create, send; the job to payment; charge, advance, send, end; the job to shipping; take, advance, end.
     // All but the two deliveries are answered.
     expect(messages).toBe(2 * (2 * 2 + 1 + 4 * 2 + 1 + 3 * 2))
     expect(violations).toEqual([])
@@ -49,7 +49,7 @@ describe('a simulated history', () => {
     )
   })
 
-  it('goes by the wrong order with right clocks too, when a job is delivered twice', () => {
+  it('shows clock-order with right clocks too, when a job is delivered twice', () => {
     const scenario: Scenario<Wanted> = {
       requests: calm.requests.slice(0, 1),
       jitter: 1,
@@ -60,7 +60,7 @@ describe('a simulated history', () => {
     expect(run(scenario).violations).toEqual([])
   })
 
-  it('has what it is told to have: messages lost, doubled and late, nodes that crash, are cut off, and have wrong clocks', () => {
+  it('has the faults of its scenario: messages lost, doubled and late, nodes that crash, are cut off, and have wrong clocks', () => {
     const fate = (name: 'lost' | 'doubled' | 'late') =>
       textOf(run({ ...calm, messages: [{ number: 1, fate: name, ms: 30 }] }))
     expect(fate('lost')).toMatch(/create order-1 \(lost\)(?:.|\n)* 40 ms front .*create order-1 \(at 41 ms\)/)
@@ -76,7 +76,7 @@ describe('a simulated history', () => {
 
 describe('the search', () => {
   it.each(bugNames)('finds %s with any seed, and keeps little of the history that showed it', async (bug) => {
-    // Another one in every run. The message of a failure names it.
+    // A new one in every run. The message of a failure names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const settings = { seed, scenarios: orderScenarios(4), histories: 20_000 }
     const { found } = await search(simulatedPipeline(bug), settings)

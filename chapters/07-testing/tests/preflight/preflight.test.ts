@@ -47,7 +47,7 @@ const worker = (name: string, more: Partial<Report> = {}, offsetMs = 0): Answer 
 const found = (odd: Answer) => findings([worker('one'), odd, worker('two')], needs)
 
 describe('findings', () => {
-  it('are none where all are alike, though their free memory is not', () => {
+  it('are none where all workers are alike, although their free memory is not', () => {
     expect(found(worker('odd', { freeMemory: 5e8, redis: 3 }, 0.05))).toEqual([])
   })
 
@@ -72,7 +72,7 @@ describe('findings', () => {
     expect(found(odd)).toEqual([expect.objectContaining({ worker: 'odd', ...finding })])
   })
 
-  it('name a variable that differs, and show no value but of those known to be harmless', () => {
+  it('name a variable that differs, and show the value only if it is known to be harmless', () => {
     const odd = worker('odd', { variables: { TZ: { value: 'UTC' }, DB_PASS: { hash: 'abc' } } })
     expect(found(odd).map(({ check, value, others }) => [check, value, others])).toEqual([
       ['DB_PASS', 'another value, not shown', 'not set'],
@@ -103,7 +103,7 @@ describe('a worker', () => {
         packages: { zod: '4.6.7' },
         variables: { API_TOKEN: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       })
-      // The same clock: what is measured is the error of measuring, and what NTP has moved it between two starts.
+      // It is the same clock: the difference is the error of measuring, and what NTP changed meanwhile.
       expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(10 + (answer?.clock.errorMs ?? 0))
     }
     expect(first?.report.variables.API_TOKEN).not.toEqual(second?.report.variables.API_TOKEN)
@@ -111,7 +111,7 @@ describe('a worker', () => {
 })
 
 describeReal('preflight', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('finds what was made different on purpose, and nothing at those that are as they are', async () => {
+  it('finds what was made different on purpose, and nothing at the unchanged workers', async () => {
     const done = await run(['--quick', '--json'], { env: { REDIS_URL: undefined, SOME_KEY: 'sesame' } })
     const { workers, findings, broken, missing } = done.json<{
       workers: { name: string; clock: Answer['clock'] }[]
@@ -138,7 +138,7 @@ describeReal('preflight', { name: 'a Redis server', found: await findRedisServer
     expect(await done.leftBehind()).toEqual([])
   })
 
-  it('asks whom it is told to, and fails with --strict when something would break', async () => {
+  it('asks the named workers, and fails with --strict when something would break', async () => {
     const args = ['--workers', 'as-it-is,wrong-clock']
     const strict = await run([...args, '--strict'])
     expect(strict.code).toBe(1)

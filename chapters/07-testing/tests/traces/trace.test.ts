@@ -29,7 +29,7 @@ describe('a waterfall', () => {
     span('early', 'root', 1, 4),
   ]
 
-  it('has each span below its parent, in the order of time; one without a known parent stands at the left', () => {
+  it('has each span below its parent, in the order of time; one without a known parent has depth 0', () => {
     expect(waterfall(spans).map(({ span, depth }) => `${depth} ${span.name}`)).toEqual([
       '0 root',
       '1 early',
@@ -80,7 +80,7 @@ describe('the collector', () => {
     expect(await post('{}')).toBe(200)
   })
 
-  it('hands on what it takes, and says why it could not', async () => {
+  it('forwards what it takes, and says why it could not', async () => {
     await using far = await startCollector()
     {
       await using near = await startCollector({ forwardTo: `${far.endpoint}/` })
@@ -100,7 +100,7 @@ describe('the collector', () => {
 })
 
 describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('shows one order as one trace through HTTP, both queues and Redis, and hands it on to the endpoint that is set', async () => {
+  it('shows one order as one trace through HTTP, both queues and Redis, and forwards it to the given endpoint', async () => {
     await using receiver = await startCollector()
     const done = await run(['--quick', '--json'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint } })
     const result = done.json<{
@@ -129,12 +129,12 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(receiver.spans.length).toBe(result.spansInAll)
     expect(receiver.spans.filter(({ traceId }) => traceId === result.traceId).length).toBe(result.waterfall.length)
     expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(10)
-    // Redis's commands are there, their values are not.
+    // The Redis commands are there, and their values are not.
     expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)
     expect(await done.leftBehind()).toEqual([])
   })
 
-  it('says in one line that nobody takes its spans, and shows them all the same', async () => {
+  it('says in one line that the endpoint does not take its spans, and shows them all the same', async () => {
     const done = await run(['--orders', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' } })
     expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/127\.0\.0\.1:1 did not take the spans: /) })
     expect(done.stdout).toMatch(/process shipping/)
