@@ -4,16 +4,16 @@
  *
  * Run it, from anywhere in the repository:
  *
- *     pnpm --filter 05-cloud start beanstalk                   both tiers as processes of this machine
+ *     pnpm --filter 05-cloud start beanstalk                   both tiers as processes on this machine
  *     pnpm --filter 05-cloud start beanstalk --serve           the same, until Ctrl-C: open the address in a browser
- *     pnpm --filter 05-cloud start beanstalk --moto            through Beanstalk's API, against moto, where no tier runs
+ * pnpm --filter 05-cloud start beanstalk --moto through Beanstalk's API, with moto, where no tier runs
  *     pnpm --filter 05-cloud start beanstalk --aws --yes       in your account; takes about a quarter of an hour
  *
  * A client sends a text to the web tier, which puts its parts into a bucket and a message for each part into a queue. A
- * daemon beside the worker tier posts the messages to it. What the worker tier answers with 200 is deleted, and
- * everything else comes again.
+ * daemon beside the worker tier posts the messages to it. A message that the worker tier answers with 200 is deleted;
+ * any other message comes again.
  *
- * Look for: the counts are those of a single pass; while version 2 replaces version 1, not one request fails.
+ * Look for: the counts are the same as in a single pass; while version 2 replaces version 1, not one request fails.
  */
 import { once } from 'node:events'
 import { example } from '@repo/common/example/example'
@@ -37,7 +37,7 @@ import { countWords, wordsIn } from '../src/wordcount/words.ts'
 export default example(import.meta, {
   options: {
     serve: flag().describe('keep the tiers of version 1 running until Ctrl-C'),
-    moto: flag().describe('use the API of Elastic Beanstalk with moto, which keeps account of it'),
+    moto: flag().describe('use the API of Elastic Beanstalk with moto, which only keeps records of it'),
     aws: awsOption,
     yes: flag().describe('create what costs money'),
   },
@@ -61,7 +61,8 @@ export default example(import.meta, {
     const platform = stack.use(await openPlatform({ cloud, bucket, queueUrl, signal }))
     print(`Two tiers on ${platform.name} …`)
 
-    // To deploy is to store the bundle as a version, start an environment with it, and wait until that is healthy.
+    // Deploying means storing the bundle as a version, starting an environment with it, and waiting until that is
+    // healthy.
     const everyMs = !place || place.kind === 'moto' ? 100 : 5_000
     using bar = progress('waiting for the environments')
     async function deploy(...wanted: [tier: Tier, purpose: string, version: string][]) {
@@ -98,11 +99,10 @@ export default example(import.meta, {
       step('work', `${count(counted.words)} words in ${count(counted.parts)} parts of Moby-Dick`)
       const here = wordsIn(countWords(text))
       if (counted.words !== here) throw new Error(`the tiers counted ${counted.words} words, one pass ${here}`)
-    } else step('work', 'none: moto keeps account of environments, but nothing runs in them')
+    } else step('work', 'none: moto keeps records of environments, but nothing runs in them')
 
     // Version 2 starts beside version 1. When it is healthy they swap addresses, and version 1 ends. Meanwhile another
-    // client sends one request after the other. (At Amazon's the address is a DNS name, which others cache for a
-    // minute.)
+    // client sends one request after another. (At Amazon the address is a DNS name, which others cache for a minute.)
     await deploy(['web', 'green', '2'])
     const watch = platform.runs ? stack.use(watchVersion(url, signal)) : undefined
     await watch?.until('1', 100, 30_000)

@@ -1,6 +1,6 @@
 /**
  * infrastructure: the whole system as a program: bucket, queue, workers, web tier, alarms and budget, checked before it
- * costs
+ * costs money
  *
  * Run it, from anywhere in the repository:
  *
@@ -12,7 +12,7 @@
  * last lines of the output show how to create it, `npx aws-cdk@2 deploy`, and how to remove it, `npx aws-cdk@2
  * destroy`.
  *
- * Look for: how many resources a few lines become; what cdk-nag would find, and why that can stay.
+ * Look for: how many resources a few lines become; what cdk-nag finds, and why that can stay.
  */
 import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
@@ -24,10 +24,10 @@ const email = accepting('an e-mail address', (text) => (/^[^\s@]+@[^\s@]+\.[^\s@
 
 export default example(import.meta, {
   options: {
-    // Each worker is a step of a scaling policy, and EC2 takes twenty.
+    // Each worker is a step of a scaling policy, and EC2 accepts twenty.
     workers: wholeNumber(1, 19).default(4).describe('the most workers at any time'),
     budget: wholeNumber(1, 10_000).default(10).describe('US dollars a month'),
-    email: email.optional().describe('the address for alarms and for notices about the budget'),
+    email: email.optional().describe('the address for alarms and budget notices'),
     solutionStack: accepting(
       'a name as `aws elasticbeanstalk list-available-solution-stacks` prints it',
       (text) => text || undefined,

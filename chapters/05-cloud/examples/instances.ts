@@ -3,15 +3,15 @@
  *
  * Run it, from anywhere in the repository:
  *
- *     pnpm --filter 05-cloud start instances                            processes of this machine stand in for instances
- *     pnpm --filter 05-cloud start instances --moto                     the whole walk, against moto; npm run moto installs it
- *     pnpm --filter 05-cloud start instances --aws                      what it would create in your account, and its price
+ *     pnpm --filter 05-cloud start instances                            processes on this machine stand in for instances
+ * pnpm --filter 05-cloud start instances --moto the whole path, with moto; npm run moto installs it pnpm --filter
+ * 05-cloud start instances --aws what it would create in your account, and the price
  *     pnpm --filter 05-cloud start instances --aws --yes --count 2      creates it; takes some minutes and some cents
  *     pnpm --filter 05-cloud start instances clean --aws                removes whatever is left of it in your account
  *
- * The instances run wordcount's worker: their user data, a script that runs at the first boot, installs Node and starts
- * it. Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes, even if
- * this program has died.
+ * The instances run wordcount's worker: their user data, a script that runs on the first boot, installs Node and starts
+ * the worker. Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes,
+ * even if this program has died.
  *
  * Look for: everything it creates carries one tag, and at the end nothing with that tag is left.
  */
@@ -33,7 +33,9 @@ import { awsOption, openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
 import { countOn, openCountingFleet } from '../src/wordcount/instance-workers.ts'
 
-/** From where one may log in: `203.0.113.7/32`. An address alone is a range of one. At most a /16, never everybody. */
+/**
+ * The addresses that may log in: `203.0.113.7/32`. A single address is a range of one. At most a /16, never everybody.
+ */
 export const addressRange = accepting(
   'IPv4 addresses such as 203.0.113.7 or 203.0.113.0/24, at most a /16: never the whole internet',
   (text) => {
@@ -52,11 +54,11 @@ export default example(import.meta, {
       .default('t3.micro')
       .describe('their type'),
     minutes: wholeNumber(10, 240).default(30).describe('minutes after which each instance ends by itself'),
-    sshFrom: addressRange.optional().describe('from where one may log in by SSH; by default nobody may'),
+    sshFrom: addressRange.optional().describe('the addresses that may log in by SSH; by default none'),
     key: path('a file that does not exist yet')
       .optional()
       .describe('keep the instances, and write their key to this file'),
-    moto: flag().describe('use the API of EC2 with moto, which keeps account of instances that do not exist'),
+    moto: flag().describe('use the API of EC2 with moto, which keeps records of instances that do not exist'),
     aws: awsOption,
     yes: flag().describe('create what costs money'),
   },
@@ -70,7 +72,7 @@ export default example(import.meta, {
     await using cloud = await openCloud({ aws, machines: moto, signal })
     const { machines: place } = cloud.places
     const step = (what: string, result: string) => print(`  ${what.padEnd(18)}${result}`)
-    const where = place ? nameOf(place) : 'processes of this machine'
+    const where = place ? nameOf(place) : 'processes on this machine'
     if (operand === 'clean') {
       const left = place ? await removeLeftovers(cloud, place, { signal }) : undefined
       print(`Removed from ${where}, by the tag ${tagKey}=${tagValue}:`)
@@ -95,11 +97,11 @@ export default example(import.meta, {
     const needs = { cloud, bucket, queues, type, minutes, sshFrom, signal, onStep: step }
     const fleet = stack.use(await openCountingFleet(needs))
 
-    // Launch them with the script that they run at their first boot.
+    // Launch them with the script that they run on their first boot.
     const ids = await fleet.launch(count, fleet.userData)
     step('launch', `${ids.join(', ')}; each ends ${place ? `by itself after ${minutes} minutes` : 'with this program'}`)
     for (const { id, state, address } of await fleet.list()) step('list', `${id} is ${state}: ${address}`)
-    // Storage that outlives a stop. It is told to end with its instance.
+    // Storage that outlives a stop. It is deleted with its instance.
     step('volume', await fleet.attachVolume(ids[0] ?? '', volumeGigabytes))
 
     // Send them jobs, and add up what they report.

@@ -7,10 +7,10 @@
  *     AWS_ENDPOINT_URL_S3=https://s3.example.org AWS_PROFILE=lab pnpm --filter 05-cloud start private-cloud
  *
  * If you name no store and OpenStack Swift is installed (sudo apt-get install swift-proxy swift-account swift-container
- * swift-object), the example starts one in a temporary folder. Swift has no queues: the practice cloud on this machine
- * has them.
+ * swift-object), the example starts one in a temporary folder. Swift has no queues: they are in the practice cloud on
+ * this machine.
  *
- * Look for: what the store lacks; the same programs run on it with the same result.
+ * Look for: what the store lacks; that the same programs run on it with the same result.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
@@ -36,12 +36,12 @@ export default example(import.meta, {
   options: {
     workers: workerCount(64).describe('worker processes'),
     jobs: wholeNumber(1, 233).default(24).describe('jobs into which the texts are divided'),
-    texts: wholeNumber(1, 233).default(233).describe('addresses that are counted, from the first of 1790'),
+    texts: wholeNumber(1, 233).default(233).describe('addresses to count, from the first one, of 1790'),
   },
   quick: { texts: 40, jobs: 8 },
 
   async run({ workers, jobs, texts: most }, { signal, print }) {
-    // The store that the reader names, else a Swift of our own, else the practice cloud.
+    // The store that the reader names; otherwise our own Swift; otherwise the practice cloud.
     await using stack = new AsyncDisposableStack()
     const cloud = stack.use(await openCloud({ signal }))
     const ownSwift = cloud.places.storage.kind === 'practice' && (await findSwift())

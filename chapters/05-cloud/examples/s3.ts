@@ -1,5 +1,5 @@
 /**
- * s3: buckets and objects: many small ones at once, a large one in parts, interrupted transfers that go on, and more
+ * s3: buckets and objects: many small ones at once, a large one in parts, interrupted transfers that resume, and more
  *
  * Run it, from anywhere in the repository:
  *
@@ -9,10 +9,11 @@
  *     pnpm --filter 05-cloud start s3 --aws
  *
  * A real store is never next door, so a proxy on this machine adds a round trip of 30 ms to each request. It also
- * breaks the link half way through a file. With --clean the example removes the buckets and queues that killed runs
- * have left.
+ * breaks the link halfway through a file. With --clean the example removes the buckets and queues that killed runs have
+ * left.
  *
- * Look for: how much many requests at once gain, how little memory a large object needs, and which parts travel again.
+ * Look for: how much is gained by many requests at once, how little memory a large object needs, and which parts travel
+ * again.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -45,7 +46,7 @@ export default example(import.meta, {
     concurrency: wholeNumber(1, 256).default(64).describe('how many of them at once'),
     size: wholeNumber(1, 5000).default(256).describe('megabytes of the large object'),
     roundTrip: wholeNumber(0, 1000).default(30).describe('milliseconds that the link adds to each request'),
-    clean: flag().describe('only remove what killed runs of this chapter have left'),
+    clean: flag().describe('only remove what killed runs of this chapter have left behind'),
     aws: awsOption,
   },
   quick: { objects: 200, size: 32 },
@@ -111,8 +112,8 @@ export default example(import.meta, {
       '',
     )
 
-    // A large object travels in parts, each of which is in memory only while it is under way. Every way runs in a
-    // process of its own, src/storage/stream.program.ts, so that its memory can be measured.
+    // A large object travels in parts, each of which is in memory only while it is in flight. Every way runs in its own
+    // process, src/storage/stream.program.ts, so that its memory can be measured.
     const streams = []
     const ways: StreamWay[] = ['upload by parts', 'upload by library', 'download by parts']
     for (const [at, way] of ways.entries()) {
@@ -135,7 +136,7 @@ export default example(import.meta, {
       '',
     )
 
-    // A file over a link that breaks half way. What has arrived does not travel again.
+    // A file over a link that breaks halfway. What has arrived does not travel again.
     bar.update(0, 'a file over a broken link')
     const broken = link && (await transferOverBrokenLink(link, { bucket: Bucket, key: 'file' }, signal))
     if (broken) {
@@ -144,7 +145,7 @@ export default example(import.meta, {
       )
     }
 
-    // An object has metadata of its owner's, and can be read in ranges.
+    // An object carries its owner's metadata, and can be read in ranges.
     const note = { Bucket, Key: 'notes/today.txt' }
     const send = { abortSignal: signal }
     await s3.send(new PutObjectCommand({ ...note, Body: 'one two three', Metadata: { author: 'me' } }), send)
@@ -185,11 +186,13 @@ export default example(import.meta, {
       : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once`,
 })
 
-/** Uploads and downloads a file of 32 MB. Each time the link breaks half way, heals, and the transfer starts anew. */
+/**
+ * Uploads and downloads a file of 32 MB. Each time the link breaks halfway and heals, and the transfer starts again.
+ */
 async function transferOverBrokenLink(link: SlowLink, target: { bucket: string; key: string }, signal: AbortSignal) {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path
-  // Two attempts per request are enough: more of them would not mend the link.
+  // Two attempts per request are enough: more would not mend the link.
   const s3 = stack.adopt(s3Client(link.place, { maxAttempts: 2 }), (client) => client.destroy())
   const content = randomBytes(32 * mega)
   const [path, back] = [join(folder, 'original'), join(folder, 'back')]

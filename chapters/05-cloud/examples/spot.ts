@@ -6,10 +6,10 @@
  *     pnpm --filter 05-cloud start spot
  *     pnpm --filter 05-cloud start spot --visibility 30
  *
- * Spare machines cost a fraction of others, but the cloud may take them away. Two minutes before, a notice appears in
- * the instance metadata service, which a worker polls every few seconds. The notice, the two minutes (here a few
- * seconds) and the machine (here a process that is killed) are simulated. The worker, the queue and the bucket are
- * those of wordcount.
+ * Spare machines cost a fraction of the price, but the cloud may take them away. Two minutes before it does, a notice
+ * appears in the instance metadata service, which a worker polls every few seconds. The notice, the two minutes (here a
+ * few seconds) and the machine (here a process that is killed) are simulated. The worker, the queue and the bucket are
+ * wordcount's.
  *
  * Look for: how long the jobs of the first worker lie idle when it heeds the notice, and when it does not.
  */
@@ -49,16 +49,14 @@ export default example(import.meta, {
       const { urls } = group.use(await makeQueues(sqs, { visibilitySeconds: visibility, tries: 5, signal }))
       const work = { queues: urls, visibilitySeconds: visibility }
 
-      // Two workers. The first polls the metadata service, often enough to hear the notice in time, if it heeds
-      // notices.
+      // Two workers. The first polls the metadata service, often enough to see the notice in time, if it heeds notices.
       const metadata = group.use(await simulateInstanceMetadata())
       const notices = { url: metadata.url, everyMs: Math.min(250, (1000 * notice) / 20) }
       const spotWork = { ...work, name: 'spot', ...(heeded && { metadata: notices }) }
       const spot = group.use(await startWorkers(1, places, spotWork, signal))
       const other = group.use(await startWorkers(1, places, { ...work, name: 'other' }, signal))
 
-      // After its first report the notice appears, and when the time is over the machine ends, whatever the worker
-      // does.
+      // After its first report the notice appears, and when the time is up the machine ends, whatever the worker does.
       const marks: number[] = []
       let killed: Promise<unknown> | undefined
       function takeAway() {

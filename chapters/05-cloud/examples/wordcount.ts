@@ -10,11 +10,11 @@
  *     pnpm --filter 05-cloud start wordcount --aws --bucket my-own-bucket
  *
  * The texts are objects in a bucket, the jobs are messages in a queue, and the workers are processes that know neither
- * each other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with the
+ * each other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with this
  * program.
  *
- * Look for: the same counts for any number of workers, even if some are killed; and, with --compare, how much of the
- * machine's ceiling a second worker gives when each text is counted many times.
+ * Look for: the same counts for any number of workers, even if some are killed; and, with --compare, how close to the
+ * machine's ceiling a second worker gets when each text is counted many times.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
@@ -39,8 +39,8 @@ export default example(import.meta, {
   options: {
     workers: workerCount(64).describe('worker processes'),
     repeat: wholeNumber(1, 1000).default(1).describe('how many times each text is counted, for more work'),
-    compare: flag().describe("also with one worker, in turn, and beside the machine's ceiling"),
-    kill: wholeNumber(0, 63).default(0).describe('workers that are killed when they have begun'),
+    compare: flag().describe("also count with one worker, in turn, and compare with the machine's ceiling"),
+    kill: wholeNumber(0, 63).default(0).describe('workers to kill once they have begun'),
     jobs: wholeNumber(1, 233).default(24).describe('jobs into which the texts are divided'),
     visibility: wholeNumber(1, 43_200).default(10).describe('seconds after which the job of a dead worker comes back'),
     bucket: bucketOption.optional().describe('a bucket that is kept; by default a new one that is removed'),
@@ -77,7 +77,7 @@ export default example(import.meta, {
     const { texts, uploaded } = await uploadAddresses(s3, bucket, { signal, onProgress: (share) => bar.update(share) })
     const uploadMs = performance.now() - start
 
-    // Workers know the bucket and three queues: for jobs, for results, and for jobs that failed too often.
+    // A pool has the bucket and three queues: for jobs, for results, and for jobs that failed too often.
     async function startPool(size: number) {
       const { urls } = stack.use(await makeQueues(sqs, { visibilitySeconds: visibility, signal }))
       const work = { queues: urls, visibilitySeconds: visibility }
@@ -108,7 +108,7 @@ export default example(import.meta, {
     const counting = countBy(pool)
 
     // Kill some workers while they hold a job; SIGKILL leaves them no time to put it back. A worker holds at most two,
-    // so when more are held than the others can hold, a victim holds one.
+    // so when more are held than the survivors can hold, a victim holds one.
     const finished = new AbortController()
     const stop = AbortSignal.any([signal, finished.signal])
     const held = Math.min(2 * (workers - kill) + 1, jobs)

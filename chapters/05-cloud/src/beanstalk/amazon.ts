@@ -41,8 +41,8 @@ export function beanstalkClient(place: Place): Disposable & { client: ElasticBea
 }
 
 /**
- * Creates an application. Disposing of it deletes the application and makes all its environments end. It does not wait
- * for their end.
+ * Creates an application. Disposing of it deletes the application and makes all its environments end, without waiting
+ * for them.
  */
 export async function createBeanstalk(options: BeanstalkOptions): Promise<Platform> {
   const { beanstalk, s3, bucket, application } = options
@@ -110,7 +110,7 @@ export async function deleteApplication(beanstalk: ElasticBeanstalkClient, appli
   await beanstalk.send(new DeleteApplicationCommand({ ApplicationName: application, TerminateEnvByForce: true }))
 }
 
-/** The names of applications that this chapter's programs have left, because they were killed. */
+/** The names of applications that killed programs of this chapter have left behind. */
 export async function leftApplications(beanstalk: ElasticBeanstalkClient): Promise<string[]> {
   const { Applications = [] } = await beanstalk.send(new DescribeApplicationsCommand({}))
   return Applications.flatMap(({ ApplicationName = '' }) => (isOwnName(ApplicationName) ? ApplicationName : []))

@@ -1,4 +1,4 @@
-/** Packs programs into the zip that Elastic Beanstalk takes. */
+/** Packs programs into the zip that Elastic Beanstalk expects. */
 import { bundleProgram } from '@repo/common/process/bundle'
 import { strToU8, zipSync } from 'fflate'
 import { oldestNode } from '../machines/user-data.ts'
@@ -25,7 +25,7 @@ export async function bundleTier(tier: Tier, version: string): Promise<Uint8Arra
       'package.json': strToU8(`${JSON.stringify(manifest, undefined, 2)}\n`),
       'server.mjs': program,
     },
-    // A constant time: the same content gives the same checksum.
+    // A constant time, so that the same content gives the same checksum.
     { mtime: new Date(2026, 0, 1), level: 6 },
   )
 }

@@ -1,6 +1,6 @@
 /**
  * Elastic Beanstalk on this machine. An environment is an unpacked bundle with the process that its Procfile names.
- * Beside the process of a worker tier runs the daemon that hands it messages.
+ * Beside a worker tier's process runs the daemon that hands it messages.
  */
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -36,7 +36,7 @@ interface Named extends AsyncDisposable {
   port: number
 }
 
-/** Opens a platform without environments. Disposing of it ends all that it has then. */
+/** Opens a platform without environments. Disposing of it ends those that it has by then. */
 export async function localPlatform(options: LocalPlatformOptions): Promise<Platform> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
@@ -115,12 +115,12 @@ async function start(
     const port = await freePort()
     const url = `http://127.0.0.1:${port}/`
     const server = await startServer({
-      // Without a shell: our Procfiles have plain words only.
+      // Without a shell: our Procfiles contain only plain words.
       command: command === 'node' ? process.execPath : command,
       args,
       cwd: home,
       env: { ...settings, PORT: String(port) },
-      // The health check.
+      // Beanstalk's health check.
       ready: async () => (await fetch(url).catch(() => undefined))?.ok === true,
       readyTimeoutMs: 30_000,
       signal,

@@ -28,11 +28,11 @@ export interface OpenPlatform extends Platform {
   nameFor: (purpose: string) => string
   /** The environment variables of both tiers. */
   settings: Record<string, string>
-  /** Whether the tiers really run. With moto, which only keeps account of them, they do not. */
+  /** Whether the tiers really run. With moto, which only keeps records of them, they do not. */
   runs: boolean
 }
 
-/** Opens Elastic Beanstalk where the cloud has machines, else processes here. Disposing of it ends all environments. */
+/** Opens Elastic Beanstalk where the cloud has machines, or processes here. Disposing of it ends all environments. */
 export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPlatform> {
   const { cloud, bucket, queueUrl, signal, onDelivery } = options
   const { s3, sqs, places } = cloud

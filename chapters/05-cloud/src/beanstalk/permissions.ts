@@ -1,4 +1,4 @@
-/** What the two tiers may do at Amazon's: exactly what they need, on their own bucket and queue. */
+/** What the two tiers may do at Amazon: exactly what they need, on their own bucket and queue. */
 import { type Permission, takeMessages } from '../machines/roles.ts'
 import { countsKey, partKey } from './text-parts.ts'
 

@@ -30,17 +30,17 @@ export interface EnvironmentRequest {
 }
 
 export interface Platform extends AsyncDisposable {
-  /** For a sentence to the reader. */
+  /** As in "Two tiers on …". */
   name: string
   /** Stores a bundle under a label. */
   createVersion: (label: string, bundle: Uint8Array) => Promise<void>
-  /** Starts an environment. It is not ready yet when this is fulfilled. */
+  /** Starts an environment. It is not ready yet when this resolves. */
   createEnvironment: (request: EnvironmentRequest) => Promise<void>
   /** The environments of the application that have not ended. */
   environments: () => Promise<Environment[]>
   /** Exchanges the addresses of two environments of the web tier. */
   swap: (one: string, other: string) => Promise<void>
-  /** Ends an environment. It may still exist when this is fulfilled. */
+  /** Ends an environment. It may still exist when this resolves. */
   terminate: (name: string) => Promise<void>
 }
 
@@ -54,7 +54,7 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until the environments of these names are ready and healthy, and returns them.
+ * Waits until the environments with these names are ready and healthy, and returns them.
  *
  * @throws an Error when one turns red or ends, or when they take longer than 15 minutes
  */

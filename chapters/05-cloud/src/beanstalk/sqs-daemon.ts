@@ -25,7 +25,7 @@ export interface DaemonOptions {
   errorVisibilityTimeoutS?: number
   /** Called with every answer: the HTTP status, or why there was no answer. */
   onDelivery?: (messageId: string, answer: number | Error) => void
-  /** When aborted, the daemon waits for the answers to the messages it has taken, and ends. */
+  /** When aborted, the daemon waits for the answers to the messages it has taken, then ends. */
   signal: AbortSignal
 }
 

@@ -1,6 +1,6 @@
 /**
- * How the two tiers share the work. A text lies in a bucket as parts, and each part has a message in a queue. The
- * counts of a part go into the same bucket. So the text's id is enough to find out how far it is.
+ * How the two tiers share the work. A text is stored in a bucket as parts, and each part has a message in a queue. The
+ * counts of a part go into the same bucket. So the text's id is enough to find out how much of it is counted.
  */
 import { randomUUID } from 'node:crypto'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -37,7 +37,7 @@ export function splitText(text: string): string[] {
   const parts: string[] = []
   for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + size)
-    // Go on to the end of the word.
+    // Continue to the end of the word.
     while (end < text.length && /\S/.test(text[end - 1] ?? '')) end++
     parts.push(text.slice(start, end))
     start = end

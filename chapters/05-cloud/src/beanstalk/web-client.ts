@@ -30,11 +30,11 @@ export async function countThroughWebTier(
 
 const isDone = (status: TextStatus): status is Required<TextStatus> => status.top !== undefined
 
-/** A client that sends one request after the other to an address, until it is disposed of. */
+/** A client that sends one request after another to an address, until it is disposed of. */
 export interface Watch extends AsyncDisposable {
   requests: number
   failed: number
-  /** Fulfilled when this version has answered `times` times in a row. */
+  /** Resolves when this version has answered `times` times in a row. */
   until: (version: string, times: number, timeoutMs: number) => Promise<void>
 }
 

@@ -8,7 +8,7 @@ import { placesFromEnvironment } from '../cloud/place.ts'
 import { webTier } from './web-tier.ts'
 
 const { PORT = '8080', BUCKET: bucket = '', QUEUE_URL: queueUrl = '' } = process.env
-// Not destructured: the bundler replaces this very expression.
+// Not destructured: the bundler replaces exactly this expression.
 const version = process.env.VERSION ?? 'unversioned'
 const { storage, queues } = placesFromEnvironment()
 const log = (line: string) => void process.stderr.write(`${line}\n`)

@@ -1,6 +1,6 @@
 /**
- * The web tier takes a text, shares it out to the workers, and says how far they are. It keeps no state. So any number
- * of its instances give the same answers, and nothing is lost when one dies.
+ * The web tier takes a text, divides it among the workers, and reports their progress. It keeps no state. So all its
+ * instances give the same answers, and nothing is lost when one dies.
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -10,7 +10,7 @@ import { type Shared, submitText, textStatus } from './text-parts.ts'
 export interface WebTierOptions extends Shared {
   /** The version that it reports. */
   version: string
-  /** Called with errors, which are for the log and not for the client. */
+  /** Called with errors, which belong in the log and not in the response. */
   log: (line: string) => void
 }
 
@@ -43,7 +43,7 @@ export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
   return app
 }
 
-/** A page for a browser. It sends a text and shows how far it is. */
+/** A page for a browser. It sends a text and shows the progress. */
 function page(version: string) {
   return html`<!doctype html>
 <html lang="en">

@@ -1,6 +1,6 @@
 /**
  * The worker tier gets a message as a POST, counts the words of that part, writes the counts and answers 200. It knows
- * nothing of queues: the daemon deletes the message, or lets it come again.
+ * nothing about queues: the daemon deletes the message, or lets it come again.
  */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { Hono } from 'hono'
@@ -25,7 +25,7 @@ export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
 
   app.post('/', async (c) => {
     const message = textPart.safeParse(await c.req.json().catch(() => undefined))
-    // It will never be right, however often it comes. After some deliveries the queue moves it to the dead letters.
+    // It will never be valid, however often it comes. After several deliveries the queue moves it to the dead letters.
     if (!message.success) return c.text('the message is not {"id": …, "part": …}', 400)
     try {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: partKey(message.data) }))

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 
-/** The tag on everything that this chapter creates at Amazon's. */
+/** The tag on everything that this chapter creates at Amazon. */
 export const tagKey = 'created-by'
 export const tagValue = 'distributed-computing-with-typescript'
 /** The tag's value on resources of the CloudFormation stack, which only CloudFormation may remove. */

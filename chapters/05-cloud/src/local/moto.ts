@@ -1,8 +1,9 @@
 /**
  * moto stands in for the parts of Amazon Web Services that the practice cloud lacks: EC2, Elastic Beanstalk, IAM, SSM.
- * It checks requests and keeps account of what they create. That is all: its instances are entries in a list.
+ * It checks requests and keeps records of what they create. That is all: its instances are entries in a list.
  *
- * We use the moto of the Python in MOTO_PYTHON, or the one that `npm run moto` has installed below node_modules/.cache.
+ * We use the moto that belongs to the Python in MOTO_PYTHON, or the one that `npm run moto` has installed below
+ * node_modules/.cache.
  */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
@@ -34,7 +35,7 @@ export interface MotoOptions {
 /** The Python that runs moto; undefined when moto is missing. */
 export async function findMoto(): Promise<string | undefined> {
   const python = process.env.MOTO_PYTHON || installed
-  // The Python may be there without moto, when its installation has failed.
+  // The Python may exist without moto, when installing moto has failed.
   const script = "from importlib.metadata import version; version('moto')"
   return await promisify(execFile)(python, ['-c', script]).then(
     () => python,
@@ -43,7 +44,8 @@ export async function findMoto(): Promise<string | undefined> {
 }
 
 /**
- * Starts an empty moto on a free port of the loopback interface. Disposing of it ends it and everything it remembers.
+ * Starts an empty moto on a free port of the loopback interface. Disposing of it stops the server, which forgets
+ * everything.
  *
  * @throws an Error of one line that says how to install moto when it is missing
  */

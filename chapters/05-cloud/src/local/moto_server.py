@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 
-# Every request must be signed, as at Amazon's: moto checks the signature and the user's policies. moto reads this when loaded.
+# Every request must be signed, as at Amazon: moto checks the signature and the user's policies. moto reads this when loaded.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "0"
 
 from moto.core.responses import ActionResult, EmptyResult  # noqa: E402
@@ -32,7 +32,7 @@ def let_in(account, key_id, secret):
     iam.create_user(region_name="us-east-1", user_name=user)
     key = iam.create_access_key(user)
     key.access_key_id, key.secret_access_key = key_id, secret
-    # moto finds the account by this.
+    # This is how moto finds the account.
     iam.access_keys[key_id] = key
     policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}'
     iam.put_user_policy(user, "may", policy)
@@ -98,7 +98,8 @@ class Response(responses.EBResponse):
                 continue
             if application and environment.application_name != application:
                 continue
-            # Each request but the first moves an environment one step on, so that the caller has to wait and sees all states.
+            # Each request but the first advances an environment by one step, so that the caller has to wait and sees
+            # all states.
             if not environment.seen:
                 environment.seen = True
             elif environment.status == "Launching":

@@ -53,7 +53,7 @@ export interface Options {
   signal?: AbortSignal | undefined
 }
 
-/** The chapter's tag, and a name for people to see in the console. */
+/** The chapter's tag, and a name that people see in the console. */
 function tagged(type: ResourceType, name: string): TagSpecification {
   return {
     ResourceType: type,
@@ -128,9 +128,9 @@ export interface LaunchRequest extends Options {
 }
 
 /**
- * Starts instances and returns their ids. They do not run yet.
+ * Starts instances and returns their ids. They are not running yet.
  *
- * @throws an Error when this chapter would then have more than `mostInstances`
+ * @throws an Error when this chapter would then have more than `mostInstances` instances
  */
 export async function launchInstances(ec2: EC2Client, request: LaunchRequest): Promise<string[]> {
   const { name, count, image, instanceType, userData, keyName, securityGroup, instanceProfile, signal } = request
@@ -189,12 +189,12 @@ export async function userDataOf(ec2: EC2Client, id: string): Promise<string> {
   return Buffer.from(UserData?.Value ?? '', 'base64').toString()
 }
 
-/** Waits until instances run. */
+/** Waits until instances are running. */
 export async function untilRunning(ec2: EC2Client, ids: string[], { signal }: Options = {}): Promise<void> {
   await waitUntilInstanceRunning(waiting(ec2, signal), { InstanceIds: ids })
 }
 
-/** Creates a volume in an instance's zone, attaches it, and returns its id. The volume ends with the instance. */
+/** Creates a volume in an instance's zone, attaches it, and returns its id. The volume is deleted with the instance. */
 export async function attachVolume(
   ec2: EC2Client,
   name: string,
@@ -215,7 +215,7 @@ export async function attachVolume(
   await waitUntilVolumeAvailable(waiting(ec2, signal), { VolumeIds: [VolumeId] })
   await ec2.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: device }))
   await waitUntilVolumeInUse(waiting(ec2, signal), { VolumeIds: [VolumeId] })
-  // Let the volume end with the instance, however that ends: a volume that nobody uses costs as much as any other.
+  // Delete the volume with the instance, however that ends: an unused volume costs as much as any other.
   const ending = { DeviceName: device, Ebs: { DeleteOnTermination: true, VolumeId } }
   await ec2.send(new ModifyInstanceAttributeCommand({ InstanceId, BlockDeviceMappings: [ending] }))
   return VolumeId

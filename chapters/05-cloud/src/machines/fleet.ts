@@ -1,4 +1,4 @@
-/** Machines that all run one program: instances of EC2 with everything they need, or processes of this machine. */
+/** Machines that all run one program: EC2 instances with everything they need, or processes on this machine. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Cloud } from '../cloud/clients.ts'
 import { isAmazon, type Place } from '../cloud/place.ts'
@@ -15,7 +15,7 @@ export interface FleetOptions {
   /** The TypeScript program that each machine runs. */
   program: URL
   environment: Record<string, string>
-  /** What the program may do, and the same for the reader, as in "may read its bucket". */
+  /** What the program may do, and the same in words, as in "may read its bucket". */
   role: { permissions: Permission[]; inWords: string }
   type: InstanceType
   /** Minutes after which each instance ends by itself. */
@@ -30,13 +30,15 @@ export interface FleetOptions {
 export interface Fleet extends Machines {
   /** The script with which a machine runs the program. */
   userData: string
-  /** Whether launched machines really work. Amazon's do, and processes here; of another endpoint we do not know. */
+  /**
+   * Whether launched machines really work. Amazon's do, and so do processes here; for other endpoints we do not know.
+   */
   boots: boolean
   /** The private half of the instances' key pair. */
   privateKey: string | undefined
 }
 
-/** Creates what machines need. Disposing of it terminates those that were launched and removes everything again. */
+/** Creates what machines need. Disposing of it terminates the launched machines and removes everything again. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const { cloud, bucket, program, environment, minutes, type, sshFrom, role, signal, onStep } = options
   const { s3, places } = cloud
@@ -63,7 +65,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   onStep?.('role', role.inWords)
   const instances = ec2Machines(clients.ec2, resources.request, signal)
   if (place.kind !== 'moto') return handOver(stack.use(instances), resources.privateKey)
-  onStep?.('no machine boots', 'moto only keeps account: for each, a process here does what its user data says')
+  onStep?.('no machine boots', 'moto only keeps records: for each, a process here does what its user data says')
   return handOver(
     stack.use(await bootedHere(instances, boot, (id) => userDataOf(clients.ec2, id))),
     resources.privateKey,

@@ -1,6 +1,6 @@
 /**
- * Machines that run a program: instances of EC2, and processes of this machine behind the same interface. Their user
- * data says what they do.
+ * Machines that run a program: EC2 instances, and processes on this machine, behind the same interface. Their user data
+ * says what they do.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,17 +33,17 @@ export interface Machines extends AsyncDisposable {
   /** Starts machines that run this script, waits until they run, and returns their ids. */
   launch: (count: number, userData: string) => Promise<string[]>
   list: () => Promise<Machine[]>
-  /** Gives a machine another disk, and returns the disk's id. */
+  /** Attaches another disk to a machine, and returns the disk's id. */
   attachVolume: (id: string, gigabytes: number) => Promise<string>
   /** Ends what runs on the machines. Their disks stay. */
   stop: (ids: string[]) => Promise<void>
   /** Ends the machines for good. */
   terminate: (ids: string[]) => Promise<void>
-  /** Rejected when a program ends by itself. Never for real instances: this program cannot see it. */
+  /** Rejected when a program ends by itself. Never for real instances: this program cannot see that there. */
   failed: Promise<never>
 }
 
-/** Instances of EC2. */
+/** EC2 instances. */
 export function ec2Machines(
   ec2: EC2Client,
   request: Omit<LaunchRequest, 'count' | 'userData'>,
@@ -84,7 +84,7 @@ export function ec2Machines(
   }
 }
 
-/** Machines that exist only as entries of a list. */
+/** Machines that exist only as entries in a list. */
 export function listedMachines(): Machines {
   const states = new Map<string, string>()
   let numbered = 0
@@ -116,10 +116,10 @@ export interface BootOptions {
 }
 
 /**
- * Gives work to machines that exist only as entries, in a list of ours or in moto's. For each of them a process of this
+ * Gives work to machines that exist only as entries, in our own list or in moto's. For each of them a process on this
  * machine does what an instance would do with the same user data.
  *
- * @param userDataOf reads a machine's user data back; by default it is what `launch` was given
+ * @param userDataOf reads a machine's user data back; by default the one that `launch` was given
  */
 export async function bootedHere(
   machines: Machines,

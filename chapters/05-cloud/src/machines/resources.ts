@@ -15,7 +15,7 @@ import { createKeyPair, createSecurityGroup, type LaunchRequest, newestImage } f
 import { createRole, deleteRole, type Permission } from './roles.ts'
 import { oldestNode, workerUserData } from './user-data.ts'
 
-/** Clients of the services that instances need. Their errors are one clear line. */
+/** Clients for the services that instances need. Their errors are one clear line. */
 export interface MachineClients extends Disposable {
   ec2: EC2Client
   iam: IAMClient
@@ -25,7 +25,7 @@ export interface MachineClients extends Disposable {
 export function machineClients(place: Place): MachineClients {
   const config = clientConfig(place)
   const ec2 = explainErrors(new EC2Client(config), place)
-  // IAM is one service for all regions, and its client still wants to know a region.
+  // IAM is one service for all regions, but its client still requires a region.
   const iam = explainErrors(new IAMClient(config), place)
   const ssm = explainErrors(new SSMClient(config), place)
   return {
@@ -65,7 +65,7 @@ export async function prepareInstances(
   stack.defer(async () => void (await ec2.send(new DeleteKeyPairCommand({ KeyName: name }))))
   const securityGroup = await createSecurityGroup(ec2, name, sshFrom)
   stack.defer(async () => void (await ec2.send(new DeleteSecurityGroupCommand({ GroupId: securityGroup }))))
-  // Deferred beforehand, because creating a role takes several requests.
+  // Deferred first, because creating a role takes several requests, any of which may fail.
   stack.defer(() => deleteRole(iam, name))
   await createRole(iam, name, permissions)
   const owned = stack.move()

@@ -1,6 +1,6 @@
 /**
- * Roles say what the programs on an instance may do at Amazon's, with no key on it. The instance gets credentials of
- * its role, which last some hours, from its metadata service. The SDK looks for them there.
+ * Roles say what the programs on an instance may do at Amazon, without a key on the instance. Its metadata service
+ * gives it credentials of its role, which last some hours. The SDK looks for them there.
  */
 import {
   AddRoleToInstanceProfileCommand,
@@ -18,7 +18,7 @@ import {
 } from '@aws-sdk/client-iam'
 import { ownPrefix, tagKey, tagValue } from '../cloud/ownership.ts'
 
-/** These actions on these resources, and nothing else. */
+/** Allows these actions on these resources, and nothing else. */
 export interface Permission {
   actions: string[]
   /** Amazon resource names. */
@@ -61,7 +61,7 @@ export async function createRole(iam: IAMClient, name: string, permissions: Perm
   await iam.send(new AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName: name }))
 }
 
-/** Deletes what `createRole` made, also when it was interrupted half way. */
+/** Deletes what `createRole` made, also when it was interrupted halfway. */
 export async function deleteRole(iam: IAMClient, name: string): Promise<void> {
   const profile = { InstanceProfileName: name, RoleName: name }
   await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand(profile)))
@@ -75,7 +75,7 @@ export async function ourRoles(iam: IAMClient): Promise<string[]> {
   const names: string[] = []
   for await (const { Roles = [] } of paginateListRoles({ client: iam }, {})) {
     for (const { RoleName = '' } of Roles) {
-      // The list has no tags, and asking for the tags of every role of an account would take long.
+      // The list has no tags, and asking for the tags of every role in the account would take long.
       if (!RoleName.startsWith(ownPrefix)) continue
       const { Tags = [] } = await iam.send(new ListRoleTagsCommand({ RoleName }))
       if (Tags.some(({ Key, Value }) => Key === tagKey && Value === tagValue)) names.push(RoleName)

@@ -22,7 +22,7 @@ export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUs
   return [
     '#!/bin/bash',
     'set -euo pipefail',
-    // First, so that it holds even if a later line fails.
+    // First, so that it takes effect even if a later line fails.
     ...(endsAfterMinutes === undefined ? [] : [`shutdown -h +${endsAfterMinutes}`]),
     'dnf install -y nodejs24',
     `aws s3 cp ${quoted(code)} /opt/worker.mjs`,
@@ -49,7 +49,7 @@ export function readWorkerUserData(script: string): WorkerUserData {
   return { code: unquoted(code), environment, endsAfterMinutes: minutes === undefined ? undefined : Number(minutes) }
 }
 
-/** A text as one word for the shell. */
+/** A string as one word for the shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -52,7 +52,7 @@ export interface StackSettings {
 
 type Setting = [namespace: string, optionName: string, value: string]
 
-/** The programs are at Amazon's. The SDK finds the credentials of the instance's role. */
+/** The programs run at Amazon. The SDK finds the credentials of the instance's role. */
 const aws = { kind: 'aws' } as const
 const atAmazon = placesForWorkers({ storage: aws, queues: aws, machines: aws })
 

@@ -1,4 +1,4 @@
-/** The workers of wordcount as processes of this machine. */
+/** The workers of wordcount as processes on this machine. */
 import { type Program, startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Places, placesForWorkers } from '../cloud/place.ts'
@@ -33,7 +33,7 @@ export function workFromEnvironment(): Work {
 }
 
 export interface Workers extends AsyncDisposable {
-  /** Empty where the workers are not processes of this machine. */
+  /** Empty where the workers are not processes on this machine. */
   processes: Program<undefined>[]
   /** Rejected when no worker is left. */
   gone: Promise<never>

@@ -24,7 +24,7 @@ describe.concurrent('instances', () => {
   it('goes from launch to nothing with processes, without an account or moto', async () => {
     const run = await runExample(chapter, 'instances', ['--quick'], { env: { MOTO_PYTHON: '/no/such/python' } })
     expect(run).toMatchObject({ code: 0 })
-    expect(run.stdout).toContain('2 instances: processes of this machine')
+    expect(run.stdout).toContain('2 instances: processes on this machine')
     expect(run.stdout).toMatch(/list +local-2 is running: process \d+/)
     expect(run.stdout).toContain('1,789,329 words counted')
     expect(run.stdout).toMatch(/stop +local-1 is stopped/)
@@ -33,7 +33,7 @@ describe.concurrent('instances', () => {
 
   it('gives the same as JSON', async () => {
     const run = await start('instances', '--json', '--count', '1')
-    expect(run.json()).toMatchObject({ on: 'processes of this machine', instances: ['local-1'], words, minutes: 30 })
+    expect(run.json()).toMatchObject({ on: 'processes on this machine', instances: ['local-1'], words, minutes: 30 })
   })
 
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
@@ -137,7 +137,7 @@ describeReal('with moto', moto, () => {
     expect(run).toMatchObject({ code: 0 })
     expect(run.stdout).toMatch(/image +ami-/)
     expect(run.stdout).toMatch(/security group +sg-\w+: SSH from 203\.0\.113\.7\/32/)
-    expect(run.stdout).toMatch(/no machine boots +moto only keeps account/)
+    expect(run.stdout).toMatch(/no machine boots +moto only keeps records/)
     expect(run.stdout).toMatch(/launch +i-\w+, i-\w+; each ends by itself after 30 minutes/)
     expect(run.stdout).toContain('1,789,329 words counted')
     expect(run.stdout).toMatch(/left +0 things with the tag/)
