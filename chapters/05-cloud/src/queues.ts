@@ -1,7 +1,8 @@
 /**
  * A queue in the cloud delivers each message at least once. After a delivery the message is hidden from other consumers
  * for a while, the visibility timeout. Unless it is deleted by then, it comes back. So when a worker dies, another one
- * does its job, and now and then a job is done twice. A message that comes back too often goes to the dead letters.
+ * takes over its job, and now and then a job is done twice. A message that comes back too often goes to the dead
+ * letters.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -53,7 +54,7 @@ export async function makeQueues(
     const { QueueUrl = '' } = await sqs.send(
       new CreateQueueCommand({
         QueueName: `${name}-${purpose}`,
-        // What a killed program leaves in it disappears after an hour. An empty queue costs nothing.
+        // What a killed program leaves in it expires after an hour. An empty queue costs nothing.
         Attributes: { MessageRetentionPeriod: '3600', ...attributes },
         tags: { [tagKey]: tagValue },
       }),
@@ -109,7 +110,10 @@ export async function send(sqs: SQSClient, url: string, value: unknown, signal?:
   await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(value) }), { abortSignal: signal })
 }
 
-/** Yields the values that arrive in a queue. It deletes a message first, so a message can be lost with its reader. */
+/**
+ * Yields the values that arrive in a queue. Deletes each message before yielding it, so a reader that dies can lose
+ * one.
+ */
 export async function* receiveAll<Value>(
   sqs: SQSClient,
   url: string,
@@ -147,9 +151,9 @@ export interface ConsumeOptions {
 }
 
 /**
- * Hands messages to `work` until told to leave. A message is deleted when its work is fulfilled. When its work is
- * rejected, it comes back, and at last goes to the dead letters. While the work runs, the message stays hidden, as long
- * as the work lets the event loop turn.
+ * Hands messages to `work` until told to leave. A message is deleted when its work resolves. When its work rejects, the
+ * message comes back, and in the end goes to the dead letters. While the work runs, the message stays hidden, as long
+ * as the work does not block the event loop.
  *
  * @throws when the queue cannot be reached
  */
@@ -162,7 +166,8 @@ export async function consume<Value>(
   async function handle({ Body = 'null', ReceiptHandle, Attributes }: Message) {
     const message = { QueueUrl: url, ReceiptHandle }
     const hideFor = async (seconds: number) => {
-      // The queue refuses when another consumer has the message now. Then deleting it fails too, or it is done twice.
+      // The queue refuses when another consumer now has the message. Then deleting it fails too, or the work is done
+      // twice.
       await sqs.send(new ChangeMessageVisibilityCommand({ ...message, VisibilityTimeout: seconds })).catch(() => {})
     }
     const tries = Number(Attributes?.ApproximateReceiveCount ?? 1)
@@ -191,7 +196,10 @@ export async function consume<Value>(
   await Promise.all(Array.from({ length: concurrency }, take))
 }
 
-/** Waits until consumers hold `messages` messages or more. A real cloud knows the number roughly, and a while later. */
+/**
+ * Waits until consumers hold at least `messages` messages. A real cloud knows the number only roughly, and with a
+ * delay.
+ */
 export async function untilHeld(sqs: SQSClient, url: string, messages: number, signal: AbortSignal): Promise<void> {
   const ask = new GetQueueAttributesCommand({
     QueueUrl: url,
@@ -204,7 +212,7 @@ export async function untilHeld(sqs: SQSClient, url: string, messages: number, s
   }
 }
 
-/** The URLs of queues that this chapter's programs have left, because they were killed. */
+/** The URLs of queues that killed programs of this chapter have left behind. */
 export async function leftQueues(sqs: SQSClient): Promise<string[]> {
   const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: ownPrefix, MaxResults: 1000 }))
   return QueueUrls.filter((url) => {

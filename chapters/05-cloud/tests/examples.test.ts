@@ -10,7 +10,7 @@ const chapter = fileURLToPath(new URL('..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
 
 describe('s3', () => {
-  it('moves small and large objects, and goes on after a break', async () => {
+  it('moves small and large objects, and resumes after a break', async () => {
     const run = await start('s3', '--quick', '--json', '--objects', '40', '--round-trip', '5', '--size', '12')
     expect(run.code).toBe(0)
     const result = run.json<Record<string, unknown>>()
@@ -47,7 +47,7 @@ describe('s3', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('removes what killed runs have left', async () => {
+  it('removes what killed runs have left behind', async () => {
     const run = await start('s3', '--clean', '--json')
     expect(run.json()).toEqual({ removed: { buckets: [], queues: [] } })
   })
@@ -68,7 +68,7 @@ describe('spot', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('has the same words when the machine is gone at once', async () => {
+  it('counts the same words when the machine is gone at once', async () => {
     const { runs } = await spot.run({ notice: 0.1, visibility: 2, repeat: 5 })
     expect(runs.map(({ words }) => words)).toEqual([1_789_329, 1_789_329])
   })

@@ -17,7 +17,7 @@ afterAll(() => stack.disposeAsync())
 const signal = () => AbortSignal.timeout(60_000)
 
 describe('a queue', () => {
-  it('carries more values than fit into one request, each once', async () => {
+  it('delivers more values than fit into one request, each once', async () => {
     await using queues = await makeQueues(cloud.sqs)
     const values = Array.from({ length: 25 }, (_, at) => ({ at }))
     await sendAll(cloud.sqs, queues.urls.results, values)
@@ -78,7 +78,7 @@ describe('a queue', () => {
     expect(deliveries).toBe(1)
   })
 
-  it('gets a message back at once from a consumer that leaves', async () => {
+  it('gets messages back at once from a consumer that leaves', async () => {
     await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 3600 })
     const { jobs } = queues.urls
     await send(cloud.sqs, jobs, 'held')
@@ -98,7 +98,7 @@ describe('a queue', () => {
     expect((await next.next()).value).toBe('held')
   })
 
-  it('is found and deleted when its program was killed', async () => {
+  it('is found and deleted after its program was killed', async () => {
     const queues = await makeQueues(cloud.sqs)
     const left = await leftQueues(cloud.sqs)
     expect(left).toEqual(expect.arrayContaining(Object.values(queues.urls)))

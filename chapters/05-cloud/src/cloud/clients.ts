@@ -1,6 +1,6 @@
 /**
- * Clients of the AWS SDK for a place. The SDK itself finds the credentials for Amazon, or for the reader's own endpoint,
- * in the places where all of Amazon's tools look. Nothing here reads them.
+ * AWS SDK clients for a place. The SDK itself finds the credentials for Amazon, or for the reader's own endpoint, in
+ * the places where all of Amazon's tools look. Nothing here reads them.
  */
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
@@ -14,7 +14,7 @@ export interface Cloud {
   sqs: SQSClient
 }
 
-/** Keeps connections open, and allows enough of them: a request that waits for one would pay its latency twice. */
+/** Keeps connections open, and allows enough of them: a request that waits for one pays its latency twice. */
 const agent = { keepAlive: true, maxSockets: 256 }
 
 /** The configuration of every client: `new EC2Client(clientConfig(place))`. */

@@ -13,7 +13,7 @@ export interface CloudError extends Error {
   $metadata?: { httpStatusCode?: number; attempts?: number }
 }
 
-/** By an error's name, or a network error's code. */
+/** Keyed by an error's name, or a network error's code. */
 const advice: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there; AWS_ENDPOINT_URL says where requests go',
   ENOTFOUND: 'no host has that name; AWS_ENDPOINT_URL and AWS_REGION say where requests go',
@@ -84,7 +84,7 @@ interface Stacked {
 function explain(error: CloudError, command: string, input: unknown, { url = 'Amazon Web Services' }: Place): string {
   const { Bucket, Key, QueueUrl } = input as { Bucket?: string; Key?: string; QueueUrl?: string }
   const target = Bucket ? ` of ${Bucket}${Key ? `/${Key}` : ''}` : QueueUrl ? ` of ${QueueUrl.split('/').at(-1)}` : ''
-  // When every address of a host has failed, the error only lists the errors of the addresses.
+  // When every address of a host has failed, the error only wraps one error per address.
   const name = error.code ?? (error instanceof AggregateError ? (error.errors[0] as CloudError).code : undefined)
   const known = advice[name ?? ''] ?? advice[error.name]
   const status = error.$metadata?.httpStatusCode

@@ -1,6 +1,6 @@
 /**
- * How the chapter recognises what it created: by a tag, and by names of one form. Cleaning up removes what carries
- * them, and nothing else.
+ * How the chapter recognises what it created: by a tag, and by names of one form. Cleaning up removes what has either,
+ * and nothing else.
  */
 import { randomBytes } from 'node:crypto'
 
@@ -10,7 +10,7 @@ export const tagValue = 'distributed-computing-with-typescript'
 /** The tag's value on resources of the CloudFormation stack, which only CloudFormation may remove. */
 export const stackTagValue = `${tagValue}-stack`
 
-/** The beginning of all names that the chapter's programs give. */
+/** The prefix of all names that the chapter's programs give. */
 export const ownPrefix = 'distributed-computing-'
 
 /** A new name. It is random because all accounts of a cloud share one set of bucket names. */

@@ -1,7 +1,7 @@
 /**
- * Where buckets, queues and machines are: in a cloud that we started on this machine, behind an endpoint, or at
- * Amazon's. The programs are the same everywhere; only the place of their clients differs. A place is plain data, so a
- * program can hand it to its workers.
+ * Where buckets, queues and machines are: in a cloud that we started on this machine, behind an endpoint, or at Amazon.
+ * The programs are the same everywhere; only their clients' place differs. A place is plain data, so a program can hand
+ * it to its workers.
  */
 import { UsageError } from '@repo/common/example/usage'
 import { maskPasswords } from '@repo/common/output/secrets'
@@ -43,7 +43,7 @@ export function isAmazon({ kind, url }: Place): boolean {
   return kind === 'aws' || /(^|\.)(amazonaws\.com(\.cn)?|api\.aws)$/.test(URL.parse(url ?? '')?.hostname ?? '')
 }
 
-/** The same places without keys, for a text that others can read. On an instance the SDK has the role's credentials. */
+/** The same places without keys, for text that others can read. On an instance the SDK has the role's credentials. */
 export function withoutKeys({ storage, queues }: Places): Places {
   const open = ({ kind, url, region }: Place): Place => ({ kind, url, region })
   return { storage: open(storage), queues: open(queues), machines: undefined }
@@ -57,7 +57,7 @@ export function placesForWorkers(places: Places): Record<string, string> {
 }
 
 /**
- * The places that this program got from the one that started it.
+ * The places that this program was given by the one that started it.
  *
  * @throws UsageError when there are none
  */

@@ -1,5 +1,5 @@
 /**
- * Rough prices, so that nobody is surprised: US dollars on demand in the region us-east-1, without free tier and taxes.
+ * Rough prices, so that nobody is surprised: on-demand US dollars in the region us-east-1, without free tier and taxes.
  * Prices change. The ones that count are at https://aws.amazon.com/ec2/pricing/on-demand/
  */
 import { UsageError } from '@repo/common/example/usage'
@@ -28,7 +28,7 @@ export interface Cost {
   perHour: number
 }
 
-/** The cost of instances with a public IPv4 address each. `gigabytes` is the size of all their volumes together. */
+/** The cost of instances with a public IPv4 address each. `gigabytes` is the total size of their volumes. */
 export function costOf(count: number, type: InstanceType, gigabytes: number): Cost[] {
   return [
     { what: `${count} × ${type}`, perHour: count * instanceTypes[type].perHour },

@@ -1,9 +1,10 @@
 /**
  * The instance metadata service tells an instance about itself, at an address that only the instance can reach. In
- * version 2, every request needs a token that was fetched before.
+ * version 2, every request needs a token that was fetched beforehand.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
  *
- * A spot instance is cheap because Amazon may take it away. Two minutes before, a notice appears in this service.
+ * A spot instance is cheap because Amazon may take it away. Two minutes before it does, a notice appears in this
+ * service.
  */
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'

@@ -15,7 +15,7 @@ export interface PracticeCloud extends AsyncDisposable {
 }
 
 export interface PracticeOptions {
-  /** Stops the server when aborted before it is ready. Later, an interrupted program still has to clean up in it. */
+  /** Stops the server when aborted before it is ready. After that, an interrupted program must still clean up in it. */
   signal?: AbortSignal | undefined
 }
 
@@ -29,7 +29,7 @@ const randomHex = (length: number) =>
     .toString('hex')
     .toUpperCase()
 
-/** Starts an empty one on a free port of the loopback interface. Disposing of it ends it with everything in it. */
+/** Starts an empty one on a free port of the loopback interface. Disposing of it stops it and drops what is in it. */
 export async function startPracticeCloud({ signal }: PracticeOptions = {}): Promise<PracticeCloud> {
   const credentials = randomCredentials()
   const server = await startProgram<{ port: number }>(new URL('./practice-cloud.program.ts', import.meta.url), {

@@ -1,7 +1,7 @@
 /**
  * The first thing a cloud does with every request: it computes the signature itself and compares.
  *
- * In Signature Version 4 the secret key never travels. Both sides derive from it a key for the day, the region and the
+ * In Signature Version 4 the secret key never travels. From it, both sides derive a key for the day, the region and the
  * service. With that they sign the method, the path, the query, some headers and the hash of the body.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */

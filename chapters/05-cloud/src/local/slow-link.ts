@@ -1,4 +1,4 @@
-/** Puts a link as long as to another city between this machine's programs and this machine's store. */
+/** Puts a link as long as one to another city between this machine's programs and this machine's store. */
 import { startProxy, type Proxy as TcpProxy } from '@repo/common/servers/proxy'
 import type { Place } from '../cloud/place.ts'
 
@@ -11,7 +11,7 @@ export interface SlowLink extends AsyncDisposable {
 /**
  * Puts a link with a round trip of `roundTripMs` in front of a place on this machine.
  *
- * @returns undefined for a place elsewhere: the way there is long already, and we must not break it
+ * @returns undefined for a place elsewhere: the link there is long already, and we must not break it
  */
 export async function slowLink(place: Place, roundTripMs: number, signal?: AbortSignal): Promise<SlowLink | undefined> {
   const url = URL.parse(place.url ?? '')

@@ -1,6 +1,6 @@
 /**
  * The object store of a private cloud on this machine: the real OpenStack Swift, as small as possible. It keeps one
- * copy of each object in a plain folder, and runs each of its four servers once, on free ports of the loopback
+ * copy of each object in a plain folder, and each of its four servers runs once, on free ports of the loopback
  * interface.
  *
  * Swift spreads objects over machines with a ring: a table that maps some bits of a name's hash to the devices that
@@ -44,7 +44,7 @@ export async function findSwift(): Promise<boolean> {
 }
 
 /**
- * Starts an empty Swift in a temporary folder. Disposing of it ends it with everything in it.
+ * Starts an empty Swift in a temporary folder. Disposing of it stops it and deletes everything in it.
  *
  * @throws an Error with Swift's own words when it does not start
  */
@@ -63,7 +63,7 @@ async function tryToStart(signal: AbortSignal | undefined): Promise<Swift> {
   for (const name of storageServers) await writeFile(join(folder, `${name}.ring.gz`), ring(ports[name]))
   const start = async (name: 'proxy' | (typeof storageServers)[number], settings: string) => {
     const file = join(folder, `${name}-server.conf`)
-    // The proxy's file holds the keys.
+    // The proxy's configuration holds the keys.
     await writeFile(file, settings, { mode: 0o600 })
     const server = await startServer({
       command: `swift-${name}-server`,
@@ -125,7 +125,7 @@ bind_ip = 127.0.0.1
 bind_port = ${port}
 user = ${userInfo().username}
 swift_dir = ${folder}
-# No processes but the one we started.
+# No processes besides the one we started.
 workers = 0
 log_level = ERROR
 `
@@ -145,7 +145,7 @@ pipeline = ${name}-server
 use = egg:swift#${name}
 recon_cache_path = ${folder}
 ${patience}
-# Later, a process that does not run here would have to update the listing.
+# An update left for later would need a process that does not run here.
 container_update_timeout = 60
 `
 

@@ -1,4 +1,4 @@
-/** Finds and removes what the chapter's programs have left in a cloud, recognised by its tag or its name. */
+/** Finds and removes what the chapter's programs have left behind in a cloud, recognised by its tag or its name. */
 import { beanstalkClient, deleteApplication, environmentsOf, leftApplications } from '../beanstalk/amazon.ts'
 import { waitForEnd } from '../beanstalk/platform.ts'
 import type { Cloud } from '../cloud/clients.ts'
@@ -39,7 +39,7 @@ export async function removeLeftovers(
   using clients = machineClients(machines)
   using beanstalk = beanstalkClient(machines)
   const left = await findLeftovers({ s3, sqs }, machines)
-  // Applications first: Beanstalk replaces instances that end. Its own instances carry the tag too.
+  // Applications first: Beanstalk replaces instances that end, and its instances carry the tag too.
   for (const application of left.applications) {
     const environments = () => environmentsOf(beanstalk.client, application)
     const names = (await environments()).map(({ name }) => name)

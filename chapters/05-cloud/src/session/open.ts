@@ -26,10 +26,11 @@ export interface CloudOptions {
 export const awsOption = flag().describe('use your account at Amazon Web Services; it costs money')
 
 /**
- * Opens Amazon's cloud with `aws`, else the one that AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_SQS …)
- * names, else starts the practice cloud or moto. Disposing of it closes the clients and stops what was started.
+ * Opens Amazon's cloud with `aws`; otherwise the one that AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3,
+ * AWS_ENDPOINT_URL_SQS …) names; otherwise starts the practice cloud or moto. Disposing of it closes the clients and
+ * stops what was started.
  *
- * @throws UsageError when the settings contradict each other, an endpoint is no URL, or there is no region
+ * @throws UsageError when the settings contradict each other, an endpoint is not a URL, or there is no region
  */
 export async function openCloud({
   aws = false,

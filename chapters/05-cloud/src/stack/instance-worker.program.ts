@@ -18,7 +18,7 @@ await once(server, 'listening')
 const address = server.address()
 if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
 
-// It finishes the messages that it has taken. The rest stay in the queue.
+// The daemon finishes the messages that it has taken. The rest stay in the queue.
 const stopping = new AbortController()
 process.once('SIGTERM', () => stopping.abort())
 await runDaemon({

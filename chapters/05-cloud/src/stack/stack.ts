@@ -38,7 +38,7 @@ import { workerUserData } from '../machines/user-data.ts'
 export interface StackSettings {
   /** The most workers at any time. */
   workers: number
-  /** US dollars a month. Notices go to the topic before they are spent. */
+  /** US dollars a month. Notices go to the topic before the budget is spent. */
   budget: number
   /** The address that alarms and notices go to. When undefined, the topic has no subscriber. */
   email?: string | undefined
@@ -159,8 +159,7 @@ export class CloudStack extends Stack {
     })
 
     const group = new AutoScalingGroup(this, 'Workers', { vpc, launchTemplate, minCapacity: 0, maxCapacity: max })
-    // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or is under
-    // way.
+    // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or runs.
     const jobs = new MathExpression({
       expression: 'waiting + taken',
       label: 'jobs waiting or taken',
@@ -264,7 +263,7 @@ export class CloudStack extends Stack {
         budgetLimit: { amount: budget, unit: 'USD' },
       },
       notificationsWithSubscribers: [
-        // What has been spent, and what the month will cost if it goes on like this.
+        // What has been spent, and what the month will cost at this rate.
         { notificationType: 'ACTUAL', threshold: 80 },
         { notificationType: 'FORECASTED', threshold: 100 },
       ].map((notification) => ({

@@ -72,7 +72,7 @@ export async function synthesise(
   return { assembly, template, types, findings: findingsOf(stack), acknowledged: acknowledgedIn(stack) }
 }
 
-/** The findings of cdk-nag in a stack that nobody has acknowledged. */
+/** The findings of cdk-nag in a stack, except those that are acknowledged. */
 export function findingsOf(stack: Stack): Finding[] {
   const { violations } = new AwsSolutionsChecks().validateScope(stack)
   return violations.map(({ ruleName, severity = '', description, violatingResources = [] }) => ({

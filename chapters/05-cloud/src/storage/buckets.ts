@@ -1,4 +1,6 @@
-/** Creates buckets that the public cannot read and that do not cost for ever, and removes them with their content. */
+/**
+ * Creates buckets that the public cannot read and that do not cost money for ever, and removes them with their content.
+ */
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -35,8 +37,8 @@ export interface Options {
 }
 
 /**
- * Creates a bucket, unless it exists already: then its settings stay as they are. A new bucket blocks public access and
- * removes unfinished uploads after a day, where the store can do that.
+ * Creates a bucket unless it exists already; the settings of an existing bucket stay as they are. A new bucket blocks
+ * public access and removes unfinished uploads after a day, where the store supports that.
  *
  * @returns whether the bucket is new
  * @throws an error when the name is taken or is not valid
@@ -75,7 +77,7 @@ async function createBucket(
   try {
     await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
   } catch (error) {
-    // The bucket is new. The first answer was lost, and the SDK has repeated the request.
+    // Our own first request created it: its answer was lost, and the SDK has repeated the request.
     if ((error as CloudError).name !== 'BucketAlreadyOwnedByYou') throw error
   }
   try {
@@ -138,7 +140,9 @@ async function whereSupported(request: () => Promise<unknown>): Promise<boolean>
   }
 }
 
-/** Yields the objects whose keys begin with a prefix, in the order of their keys. Requests a page when it is needed. */
+/**
+ * Yields the objects whose keys begin with a prefix, in the order of their keys. Requests each page when it is needed.
+ */
 export async function* listObjects(
   s3: S3Client,
   bucket: string,
@@ -184,14 +188,14 @@ export async function deletePrefix(
     deleted += keys.length
   }
   for await (const { Key } of listObjects(s3, bucket, prefix, { signal })) {
-    // One request may name a thousand.
+    // One request may name a thousand keys.
     if (page.push({ Key }) === 1000) await deletePage()
   }
   await deletePage()
   return deleted
 }
 
-/** Aborts unfinished uploads to keys that begin with a prefix. Their parts cost as much as objects do. */
+/** Aborts unfinished uploads to keys with a prefix. Their parts cost as much as objects do. */
 async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal?: AbortSignal): Promise<void> {
   const send = { abortSignal: signal }
   for (let more: { KeyMarker?: string; UploadIdMarker?: string | undefined } | undefined = {}; more; ) {
@@ -218,7 +222,7 @@ export async function removeBucket(s3: S3Client, bucket: string, { signal }: Opt
   }
 }
 
-/** The names of buckets that this chapter's programs have left, because they were killed. */
+/** The names of buckets that killed programs of this chapter have left behind. */
 export async function leftBuckets(s3: S3Client): Promise<string[]> {
   const { Buckets = [] } = await s3.send(new ListBucketsCommand())
   return Buckets.flatMap(({ Name = '' }) => (isOwnName(Name) ? [Name] : []))

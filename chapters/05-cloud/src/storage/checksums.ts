@@ -1,6 +1,6 @@
 /**
- * Checksums as S3 writes them, of objects and of their parts. For an object that was stored in parts, the store's
- * checksum is one of the parts' checksums:
+ * Checksums of objects and of their parts, as S3 writes them. For an object that was stored in parts, the store's
+ * checksum is a checksum of the parts' checksums:
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
  */
 import { hash } from 'node:crypto'
@@ -35,7 +35,7 @@ export function md5OfParts(etags: string[]): string {
   return `${md5Of(joined)}-${etags.length}`
 }
 
-/** Throws a DamagedError unless the store has the checksum that we computed. ETags may stand in quotes. */
+/** Throws a DamagedError unless the store has the checksum that we computed. ETags may be in quotes. */
 export function requireSame(computed: string, received: string, what: string): void {
   const stored = received.replaceAll('"', '')
   if (stored === computed) return
@@ -47,7 +47,7 @@ export interface StoredChecksums {
   etag: string
   /** CRC-32 of the whole object (`…`), or of its parts' CRC-32 (`…-3`). Undefined where the store keeps none. */
   crc32: string | undefined
-  /** Bytes in a part. Undefined when we do not know how the object was cut. */
+  /** Bytes in a part. Undefined when we do not know how the object was divided. */
   partSize: number | undefined
 }
 
@@ -71,7 +71,8 @@ export class Verifier {
     const inParts = etag.includes('-')
     if (inParts && partSize === undefined) return undefined
     if (!inParts && this.#md5.length > 1) return undefined
-    // An object in parts may have a CRC-32 of the whole, without a number of parts. The parts cannot prove that.
+    // An object in parts may have a CRC-32 of the whole, without a number of parts. Checksums of parts cannot confirm
+    // that.
     if (crc32 && crc32.includes('-') === inParts) {
       requireSame((inParts ? crc32OfParts(this.#crc32) : this.#crc32[0]) ?? crc32Of(new Uint8Array()), crc32, name)
       return 'CRC-32'

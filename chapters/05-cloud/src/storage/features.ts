@@ -1,6 +1,6 @@
 /**
- * Finds out what a store can do by asking it. Every store that calls itself compatible with S3 leaves something out,
- * and some answer "done" to a request that they did not understand. So each probe checks the effect and not the answer.
+ * Finds out what a store can do by asking it. Every store that calls itself S3-compatible leaves something out, and
+ * some answer "done" to a request that they did not understand. So each probe checks the effect, not the answer.
  */
 import {
   AbortMultipartUploadCommand,
@@ -42,7 +42,7 @@ type Probe = (store: { s3: S3Client; bucket: string }) => Promise<boolean>
 const key = 'features/object'
 const body = Buffer.from('What can you do?')
 
-/** Each probe returns whether the feature has an effect. An error means that the store refuses. */
+/** Each probe returns whether the feature has an effect. An error means that the store refuses the request. */
 const probes: { name: string; without: string; probe: Probe }[] = [
   {
     name: 'ranges of an object',
@@ -191,7 +191,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     name: 'versions of an object',
     without: 'what is overwritten is lost',
     async probe({ s3 }) {
-      // Deleting its objects would not empty a bucket with versions. So this bucket stays empty.
+      // Deleting the objects of a bucket with versions does not empty it. So this bucket stays empty.
       await using own = await temporaryBucket(s3)
       const Bucket = own.name
       await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))

@@ -1,4 +1,4 @@
-/** Files to objects and back. A transfer that was interrupted goes on where it stopped. */
+/** Files to objects and back. An interrupted transfer resumes where it stopped. */
 import { createReadStream } from 'node:fs'
 import { appendFile, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -31,10 +31,10 @@ export interface FileUpload extends Stored {
 }
 
 /**
- * Uploads a file. A journal beside the file notes each part that the store has. When the upload is interrupted, even by
- * the end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
+ * Uploads a file. A journal beside the file records each part that the store has. When the upload is interrupted, even
+ * by the end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
  *
- * @throws an Error when the file changes meanwhile, or the store fails
+ * @throws an Error when the file changes in the meantime, or the store fails
  */
 export async function uploadFile(
   s3: S3Client,
@@ -98,13 +98,13 @@ async function sendMissing(
 /**
  * Gives up the interrupted upload of a file: the store forgets its parts.
  *
- * @returns whether there was one to give up
+ * @returns whether there was an upload to give up
  */
 export async function discardUpload(s3: S3Client, path: string): Promise<boolean> {
   const journal = await readJournal(path)
   if (!journal) return false
   await abortUpload(s3, journal.head)
-  // Not before: with the journal it can be tried again.
+  // Not earlier: with the journal, aborting can be retried.
   await rm(journalOf(path), { force: true })
   return true
 }
@@ -116,7 +116,7 @@ interface JournalHead extends Upload {
   mtimeMs: number
 }
 
-/** The file that notes the stored parts of a file while it is uploaded. */
+/** The file that records the stored parts of a file while it is uploaded. */
 export const journalOf = (path: string) => `${path}.upload`
 
 async function readJournal(path: string): Promise<{ head: JournalHead; parts: StoredPart[] } | undefined> {
@@ -149,7 +149,7 @@ async function beginJournal(
   }
 }
 
-/** Waits for something to be written. When the disk is full, the error says so. */
+/** Waits for a write. When the disk is full, the error says so. */
 async function onDisk(path: string, writing: Promise<void>): Promise<void> {
   try {
     await writing
@@ -168,15 +168,15 @@ export interface FileDownload {
   bytes: number
   /** Parts that an earlier, interrupted download had left. */
   resumed: number
-  /** The store's checksum that proves the file right. Undefined where the store has none for these parts. */
+  /** Which of the store's checksums confirms the file. Undefined where the store has none for these parts. */
   verified: 'CRC-32' | 'MD5' | undefined
 }
 
 /**
  * Downloads an object into a file. The file gets its name when it is complete and its checksum is right. Until then the
- * data is in another file beside it, and an interrupted download goes on with that, if the object is still the same.
+ * data is in another file beside it, from which an interrupted download resumes if the object is still the same.
  *
- * @throws an Error when the object changes meanwhile, the disk is full, or the data is damaged
+ * @throws an Error when the object changes in the meantime, the disk is full, or the data is damaged
  */
 export async function downloadFile(
   s3: S3Client,
@@ -208,7 +208,7 @@ export async function downloadFile(
     await rename(unfinished, path)
     return { bytes: info.bytes, resumed, verified }
   } catch (error) {
-    // A full disk needs the room, and damaged data is of no use.
+    // A full disk needs the space, and damaged data is of no use.
     if (isFull(error) || error instanceof DamagedError) await rm(unfinished, { force: true })
     throw isFull(error) ? fullDisk(path, error) : error
   } finally {
@@ -221,7 +221,7 @@ export function partialOf(path: string, etag: string): string {
   return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
 }
 
-/** Finds out before the first byte travels whether the disk has room for a file. */
+/** Checks, before the first byte travels, that the disk has room for a file. */
 async function requireSpace(path: string, bytes: number) {
   const { bavail, bsize } = await statfs(dirname(path))
   if (bavail * bsize >= bytes) return

@@ -2,7 +2,7 @@
 import pLimit from 'p-limit'
 
 export interface ManyOptions {
-  /** How many at once. With 1 they run one after the other. */
+  /** How many at once. With 1 they run one after another. */
   concurrency: number
   signal?: AbortSignal | undefined
   /** Called with the number of finished items. */
@@ -12,7 +12,7 @@ export interface ManyOptions {
 /**
  * Calls `work` for every item, several at once. Returns the results in the order of the items.
  *
- * @throws the first error. After it no work begins, and what is under way ends before this throws.
+ * @throws the first error. After it no work begins, and running work ends before this throws.
  */
 export async function forMany<Item, Result>(
   items: readonly Item[],

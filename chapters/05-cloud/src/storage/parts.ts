@@ -1,10 +1,10 @@
 /**
- * Objects in parts. What is larger than a few megabytes travels as numbered parts, several at once, and each part is
- * retried by itself. A source's length need not be known in advance. Each transfer under way has one buffer of the size
- * of a part, and that is all the memory it takes.
+ * Objects in parts. Anything larger than a few megabytes travels as numbered parts, several at once, and each part is
+ * retried on its own. A source's length need not be known in advance. Each part in flight has one buffer of a part's
+ * size, and that is all the memory it takes.
  *
  * `Upload` of @aws-sdk/lib-storage sends streams in parts too. But it cannot resume or download, it does not compare
- * checksums, and when a part has failed for good it goes on reading the source to its end.
+ * checksums, and when a part has failed for good it keeps reading the source to its end.
  *
  * Every object written here carries the size of its parts as metadata. So a reader can ask for the same parts, and
  * compare them with the store's checksum.
@@ -31,7 +31,7 @@ export interface Target {
 }
 
 export interface TransferOptions {
-  /** Parts under way at once. 4 up, and 3 down, because received data takes memory in the network layer as well. */
+  /** Parts in flight. 4 up, and 3 down, because received data takes memory in the network layer as well. */
   concurrency?: number
   signal?: AbortSignal | undefined
   /** Called with the number of bytes that are done. */
@@ -61,7 +61,9 @@ export interface StoredPart {
 /** Fills a buffer with the next part, and returns its number and length, or undefined when there are no more parts. */
 export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: number } | undefined>
 
-/** Bytes in a part; a last part may be smaller. S3 takes no less. It is fast enough, and several fit in memory. */
+/**
+ * Bytes in a part; the last may be smaller. S3 accepts no less. Such parts are fast enough, and several fit in memory.
+ */
 export const partSize = 5 << 20
 /** S3's limit. */
 const mostParts = 10_000
@@ -72,7 +74,7 @@ const attempts = 5
 const describe = ({ bucket, key }: Target) => `${bucket}/${key}`
 
 /**
- * Stores what a source yields. While `concurrency` parts are under way, it does not read on.
+ * Stores what a source yields. While `concurrency` parts are in flight, it does not read on.
  *
  * @throws when the source, the store or the signal ends it early; the store then keeps no part of it
  */
@@ -87,7 +89,7 @@ export async function uploadStream(
   try {
     let first: Buffer | undefined = Buffer.allocUnsafeSlow(partSize)
     const { bytes } = (await next(first)) ?? { bytes: 0 }
-    // What does not fill a part needs no upload in parts.
+    // Data that does not fill a part needs no upload in parts.
     if (bytes < partSize) return await putObject(s3, target, first.subarray(0, bytes), options)
     const upload = await beginUpload(s3, target, options.signal)
     const firstThenNext: NextPart = async (buffer) => {
@@ -126,7 +128,7 @@ function cut(chunks: AsyncIterator<Uint8Array>): NextPart {
     }
     return bytes > 0 ? { number: ++number, bytes } : undefined
   }
-  // One after the other, so that each part is a piece of the stream.
+  // One call after another, so that each part is a contiguous piece of the stream.
   const inTurn = pLimit(1)
   return (buffer) => inTurn(next, buffer)
 }
@@ -163,7 +165,7 @@ export interface SendOptions extends TransferOptions {
 /**
  * Sends parts, several at once. Returns them in the order of their numbers when the store has all of them.
  *
- * @throws the first error, after what was under way has ended
+ * @throws the first error, after all parts in flight have ended
  */
 export async function sendParts(
   s3: S3Client,
@@ -176,7 +178,7 @@ export async function sendParts(
   const stored: StoredPart[] = []
   let bytes = 0
 
-  /** Sends one part after the other, all from the same buffer. */
+  /** Sends one part after another, all from the same buffer. */
   async function lane() {
     const buffer = Buffer.allocUnsafeSlow(partSize)
     for (;;) {
@@ -190,7 +192,8 @@ export async function sendParts(
       onProgress?.(bytes)
     }
   }
-  // Waits for all lanes, even after a failure: a part that arrives after the upload was aborted would cost for ever.
+  // Waits for all lanes, even after a failure: a part that arrives after the upload was aborted would cost money for
+  // ever.
   await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => failed.abort(error))))
   stop.throwIfAborted()
   return stored.sort((a, b) => a.number - b.number)
@@ -212,12 +215,15 @@ async function sendPart(
   return { number, bytes: data.length, etag: answer.ETag ?? '', crc32: answer.ChecksumCRC32 }
 }
 
-/** Compares the store's ETag with the data. If the data is encrypted with its owner's key, the ETag says nothing. */
+/**
+ * Compares the store's ETag with the data. If the data is encrypted with its owner's key, the ETag says nothing about
+ * it.
+ */
 function requireStored(data: Uint8Array, answer: { ETag?: string; SSEKMSKeyId?: string }, what: string) {
   if (!answer.SSEKMSKeyId) requireSame(md5Of(data), answer.ETag ?? '', what)
 }
 
-/** Makes the parts an object. They must be in the order of their numbers. */
+/** Turns the parts into an object. They must be in the order of their numbers. */
 export async function completeUpload(
   s3: S3Client,
   upload: Upload,
@@ -252,8 +258,8 @@ export async function completeUpload(
 /**
  * Makes the store forget an upload and its parts.
  *
- * @param because the error that ends the upload; if the store does not forget, that is added to its message
- * @throws when the store does not forget the upload, and no `because` is given
+ * @param because the error that ends the upload; if aborting fails too, its message says so
+ * @throws when aborting fails and no `because` is given
  */
 export async function abortUpload(s3: S3Client, upload: Upload, because?: unknown): Promise<void> {
   try {
@@ -265,7 +271,7 @@ export async function abortUpload(s3: S3Client, upload: Upload, because?: unknow
   }
 }
 
-/** What is known of an object before it is read. `partSize` is set when this module wrote it. */
+/** What is known about an object before it is read. `partSize` is set when this module wrote it. */
 export interface ObjectInfo extends StoredChecksums {
   bytes: number
 }
@@ -289,9 +295,9 @@ export interface ReadOptions extends TransferOptions {
 
 /**
  * Reads an object part by part, in order, several at once. All parts are of the object that `info` describes. A part
- * whose connection breaks is read again. The buffer of a part is used again later: copy what must be kept.
+ * whose connection breaks is read again. The buffer of a part is reused later: copy what you need to keep.
  *
- * @throws an Error when somebody replaces the object meanwhile
+ * @throws an Error when somebody replaces the object in the meantime
  */
 export async function* downloadParts(
   s3: S3Client,
@@ -323,7 +329,7 @@ export async function* downloadParts(
         if (status === 412) {
           throw new Error(`${describe(target)} was replaced while it was read: read it again from the start`)
         }
-        // The SDK has retried what has a status. It does not retry when the body breaks off later.
+        // The SDK has already retried errors with a status. It does not retry when the body breaks off later.
         if (stop.aborted || status !== undefined || attempt === attempts) throw error
         await delay(100 * 2 ** attempt * Math.random(), undefined, { signal: stop })
       }
@@ -337,7 +343,7 @@ export async function* downloadParts(
     const buffer = buffers[number % concurrency]
     if (number > last || !buffer) return
     const reading = readPart(number, buffer)
-    // It is awaited when its turn comes. Until then its failure is not an unhandled one.
+    // It is awaited when its turn comes. Until then its failure must not count as unhandled.
     reading.catch(() => {})
     underWay.push(reading)
   }

@@ -26,13 +26,13 @@ const ways: Record<StreamWay, () => Promise<unknown>> = {
     }).done(),
 }
 
-// The first connection, and the code for it, count as memory at rest.
+// The first connection, and the code that it loads, count as memory at rest.
 await headObject(s3, { bucket, key }).catch(() => {})
 const restBytes = process.memoryUsage.rss()
 const start = performance.now()
 await ways[way]()
 const ms = performance.now() - start
-// In kibibytes, on every system.
+// maxRSS is in kibibytes on every system.
 const peakBytes = process.resourceUsage().maxRSS * 1024
 ready({ bytes, ms, sha256: hash.digest('hex'), restBytes, peakBytes })
 s3.destroy()

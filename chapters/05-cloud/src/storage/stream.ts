@@ -28,7 +28,7 @@ export async function measureStream(task: StreamTask, signal?: AbortSignal): Pro
   await using program = await startProgram<StreamResult>(new URL('./stream.program.ts', import.meta.url), {
     env: { STREAM_TASK: JSON.stringify(task) },
     signal,
-    // It says it is ready when the transfer is done.
+    // The program calls `ready` when the transfer is done.
     readyTimeoutMs: 600_000,
   })
   return program.info

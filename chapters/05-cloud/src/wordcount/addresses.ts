@@ -1,4 +1,4 @@
-/** The State of the Union addresses as objects of a bucket. */
+/** The State of the Union addresses as objects in a bucket. */
 import { hash } from 'node:crypto'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { type Address, stateOfTheUnion } from '@repo/common/workloads/texts'
@@ -67,7 +67,7 @@ export async function uploadAddresses(
   return { texts: texts.map(({ key, body }) => ({ key, bytes: body.length })), uploaded: missing.length }
 }
 
-/** Counts the words of the addresses in one pass of this thread. Every other way must have the same result. */
+/** Counts the words of the addresses in one pass in this thread. Every other way must give the same result. */
 export function countHere(most?: number): { counts: Counts; ms: number } {
   const addresses = stateOfTheUnion().slice(0, most)
   const start = performance.now()

@@ -1,4 +1,4 @@
-/** The workers of wordcount on machines of their own. Their owner uses them as it uses the processes of workers.ts. */
+/** The workers of wordcount on machines of their own. They are used exactly like the processes of workers.ts. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { isAmazon, withoutKeys } from '../cloud/place.ts'
 import { instanceMetadataUrl } from '../local/instance-metadata.ts'
@@ -55,11 +55,11 @@ export async function launchWorkers(count: number, options: InstanceOptions): Pr
 }
 
 export interface CountOptions extends Pick<InstanceOptions, 'cloud' | 'bucket' | 'queues' | 'signal'> {
-  /** Called with the share that is done, and what is being done. */
+  /** Called with the share that is done, and the current step. */
   onProgress?: (share: number, what: string) => void
 }
 
-/** Counts the words of all addresses on the machines of a fleet. Returns how many there are. */
+/** Counts the words of all addresses on the machines of a fleet. Returns their number. */
 export async function countOn(fleet: Fleet, options: CountOptions): Promise<number> {
   const { cloud, bucket, queues, signal, onProgress } = options
   const { texts } = await uploadAddresses(cloud.s3, bucket, {

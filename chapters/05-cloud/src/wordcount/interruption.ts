@@ -18,11 +18,11 @@ export interface Interruption {
   putBack: number
   /** Jobs that another worker began again. */
   again: number
-  /** The longest time that one of these lay idle, in milliseconds. */
+  /** The longest time that one of these sat idle, in milliseconds. */
   idleMs: number
 }
 
-/** A job lies idle from when it was put back, or from the end of the machine, until another worker begins it again. */
+/** A job sits idle from when it was put back, or from the end of the machine, until another worker begins it again. */
 export function interruptionOf({ reports, marks }: Pick<InterruptedRun, 'reports' | 'marks'>): Interruption {
   const putBack = reports.filter(({ outcome }) => outcome === 'put back')
   const again = reports.filter(({ outcome, tries }) => outcome === 'done' && tries > 1)

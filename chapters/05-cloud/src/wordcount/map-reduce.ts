@@ -4,7 +4,7 @@
  * Map: a job names some objects. A worker counts the words in them and writes its counts to the bucket, under a name
  * that follows from the job. Reduce: the driver adds up the counts of all jobs.
  *
- * A job may be done twice: by a worker that seemed dead, and by another one. The second result replaces the first and
+ * A job may be done twice: by a worker that only seemed dead, and by another. The second result replaces the first and
  * is the same, and the driver adds one result per job. So nothing is counted twice, and nothing is missed.
  */
 import { setImmediate } from 'node:timers/promises'
@@ -20,7 +20,7 @@ export interface CountJob {
   keys: string[]
   /** Where the result goes. */
   output: string
-  /** How many times to count each text, to have more work than texts. The result is that of counting once. */
+  /** How many times to count each text, for more work. The result is that of counting once. */
   repeat: number
 }
 
@@ -44,12 +44,12 @@ export interface Report {
   to: number
 }
 
-/** Does one job and writes its result. Between texts it lets the event loop turn. */
+/** Does one job and writes its result. Yields to the event loop between texts. */
 async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
   const { bucket, keys, output, repeat } = job
   const counts: Counts = new Map()
   const objects: Counted['objects'] = []
-  // Read at once, and counted in order.
+  // Read concurrently, and counted in order.
   const limit = pLimit(8)
   const reading = keys.map((key) => limit(() => readObject(s3, bucket, key, signal)))
   for (const text of reading) text.catch(() => {})

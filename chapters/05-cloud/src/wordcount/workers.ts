@@ -10,13 +10,16 @@ export interface Work {
   visibilitySeconds: number
   /** Its name in reports. */
   worker: string
-  /** The instance metadata service, and how often the worker asks it whether its machine will be taken away. */
+  /**
+   * The instance metadata service, and how often the worker polls it for the notice that its machine will be taken
+   * away.
+   */
   metadata?: { url: string; everyMs: number }
 }
 
 const variable = 'DISTRIBUTED_COMPUTING_WORK'
 
-/** The environment that tells a worker its work, and the places of its cloud. */
+/** The environment variables that tell a worker its work and the places of its cloud. */
 export function workerEnvironment(places: Places, work: Work): Record<string, string> {
   return { ...placesForWorkers(places), [variable]: JSON.stringify(work) }
 }
@@ -42,7 +45,7 @@ export interface Workers extends AsyncDisposable {
 /** The work of several workers. `name` is the name of a single worker, and the beginning of the names of several. */
 export type GroupWork = Omit<Work, 'worker'> & { name?: string }
 
-/** Starts workers and waits until they listen. Disposing of them lets them put back their jobs and leave. */
+/** Starts workers and waits until they listen. Disposing of them makes them put back their jobs and leave. */
 export async function startWorkers(
   count: number,
   places: Places,

@@ -116,7 +116,7 @@ describe('the web tier', () => {
     expect(await (await ask('/version')).json()).toEqual({ version: '7' })
   })
 
-  it('takes a text, and says where to ask and how far it is', async () => {
+  it('takes a text, and says where to ask and how much is counted', async () => {
     await using queues = await makeQueues(cloud.sqs)
     const response = await ask('/texts', { method: 'POST', body: 'a b a' }, queues.urls)
     const status = (await response.json()) as TextStatus
@@ -193,7 +193,7 @@ describe('the daemon', () => {
     })
   })
 
-  it('lets a message come again after any other answer, and at last go to the dead letters', async () => {
+  it('lets a message come again after any other answer, and in the end moves it to the dead letters', async () => {
     await using queues = await makeQueues(cloud.sqs, { tries: 3 })
     await using application = await server((body, deliveries) => (body === '"poison"' || deliveries < 2 ? 500 : 200))
     await send(cloud.sqs, queues.urls.jobs, 'good')
@@ -214,7 +214,7 @@ describe('the daemon', () => {
     await send(cloud.sqs, queues.urls.jobs, 1)
     await using _ = await daemon(queues.urls.jobs, 'http://127.0.0.1:1/', { onDelivery })
     await receiveAll(cloud.sqs, queues.urls.dead, signal()).next()
-    // The last call comes after its message is gone.
+    // The last call arrives after its message is gone.
     await until(() => answers.length === 2)
     expect(answers).toEqual([expect.any(Error), expect.any(Error)])
 

@@ -33,7 +33,7 @@ describe('one clear line says', () => {
   })
 
   it('that the host does not exist', async () => {
-    // A label of a name has at most 63 letters, so this fails without the network.
+    // A label of a host name has at most 63 letters, so this fails without the network.
     const client = s3Client({ ...place, url: `http://${'x'.repeat(64)}.invalid` }, { maxAttempts: 1 })
     expect(await messageOf(client.send(get('x')))).toMatch(/(ENOTFOUND|EAI_AGAIN): /)
   })
@@ -100,7 +100,7 @@ describe('one clear line says', () => {
 describe('a clock that is wrong by an hour', () => {
   const hour = 3_600_000
 
-  it.each([hour, -hour])('by %i ms, is noticed, corrected, and the request sent again', async (wrongBy) => {
+  it.each([hour, -hour])('by %i ms, is noticed and corrected, and the request is sent again', async (wrongBy) => {
     const now = Date.now
     // The clock of the whole process is wrong.
     const RealDate = Date

@@ -41,7 +41,7 @@ describe('signatures', () => {
     expect(await (await fetch(url)).text()).toBe('x')
   })
 
-  it('are valid for one pair of credentials only', async () => {
+  it('are valid for only one pair of credentials', async () => {
     const credentials = { accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey: 'another' }
     const head = new HeadObjectCommand({ Bucket: bucket, Key: 'signed' })
     await expect(s3Client({ ...place, credentials }).send(head)).rejects.toThrow('(403)')

@@ -47,7 +47,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     yield* pseudoRandom(bytes)
   }
 
-  it('has the features it is known to have, and lacks those it lacks', async () => {
+  it('has the features it is known to have, and no others', async () => {
     await using own = await temporaryBucket(s3Client(swift.place))
     const features = await findFeatures(s3Client(swift.place), own.name)
     const there = new Map(features.map((feature) => [feature.name, feature.there]))
@@ -75,7 +75,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect(Buffer.concat(parts).equals(Buffer.concat([...pseudoRandom(12 << 20)]))).toBe(true)
   })
 
-  it('has no unfinished upload after one that failed', async () => {
+  it('keeps no unfinished upload after a failed one', async () => {
     const s3 = s3Client(swift.place)
     await using broken = await faultyStore(swift.place, (line) =>
       /PUT .*partNumber=2/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined,
@@ -102,7 +102,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect((await errorOf(s3.send(new ListObjectsV2Command({ Bucket: own.name })))).name).toBe('NoSuchBucket')
   })
 
-  it('refuses the guest, a wrong key, a taken and an invalid name, and a wrong clock, each in its way', async () => {
+  it('refuses the guest, a wrong key, a taken and an invalid name, and a wrong clock, each in its own way', async () => {
     const s3 = s3Client(swift.place)
     const list = new ListObjectsV2Command({ Bucket: bucket })
     const guest = s3Client({ ...swift.place, credentials: swift.guest })
@@ -119,7 +119,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect((await late.send(list)).KeyCount).toEqual(expect.any(Number))
   })
 
-  it('has a bucket although the answer to its creation is lost', async () => {
+  it('has the bucket although the answer to its creation is lost', async () => {
     let puts = 0
     await using broken = await faultyStore(swift.place, (line) =>
       line.startsWith('PUT') && puts++ === 0 ? { lose: true } : undefined,

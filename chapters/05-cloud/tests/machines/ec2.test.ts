@@ -72,7 +72,7 @@ describeReal('EC2', moto, () => {
     buckets: [],
   }
 
-  it('launches instances with IMDSv2 only, encrypted disks and a role, which end when they shut down', async () => {
+  it('launches instances with IMDSv2 only, encrypted disks and a role, and a shutdown terminates them', async () => {
     await using resources = await prepare()
     expect(resources.privateKey).toMatch(/^-----BEGIN (OPENSSH|RSA)? ?PRIVATE KEY-----/)
     const ids = await launchInstances(clients.ec2, { ...resources.request, count: 2, userData: '#!/bin/bash\n' })
@@ -94,7 +94,7 @@ describeReal('EC2', moto, () => {
       new DescribeIamInstanceProfileAssociationsCommand({ Filters: [{ Name: 'instance-id', Values: ids }] }),
     )
     const arns = IamInstanceProfileAssociations.map(({ IamInstanceProfile }) => IamInstanceProfile?.Arn)
-    // moto remembers only the first of several.
+    // Of several, moto remembers only the first.
     expect(arns).toContainEqual(expect.stringMatching(new RegExp(`:instance-profile/${resources.request.name}$`)))
     expect(await userDataOf(clients.ec2, ids[0] ?? '')).toBe('#!/bin/bash\n')
   })
@@ -121,7 +121,7 @@ describeReal('EC2', moto, () => {
     expect(ofRole).toEqual([{ Key: tagKey, Value: tagValue }])
   })
 
-  it('lets nobody in, or by SSH only the given addresses', async () => {
+  it('lets nobody in, or only the given addresses by SSH', async () => {
     const rulesOf = async (GroupId: string) => {
       const { SecurityGroups = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({ GroupIds: [GroupId] }))
       return SecurityGroups.flatMap(({ IpPermissions = [] }) => IpPermissions)
@@ -151,7 +151,7 @@ describeReal('EC2', moto, () => {
     expect((await ourInstances(clients.ec2)).length).toBe(ids.length)
   })
 
-  it('removes everything that a killed program has left, and nothing else', async () => {
+  it('removes everything that a killed program has left behind, and nothing else', async () => {
     const { request } = await prepare()
     const ids = await launchInstances(clients.ec2, { ...request, count: 2, userData: '' })
     await untilRunning(clients.ec2, ids)
@@ -186,7 +186,7 @@ describeReal('EC2', moto, () => {
     expect(await clients.iam.send(new ListRoleTagsCommand({ RoleName: 'a-role-of-somebody-else' }))).toBeDefined()
   })
 
-  it('gives a role exactly its permissions', async () => {
+  it('gives a role exactly the requested permissions', async () => {
     const name = ownName()
     await createRole(clients.iam, name, [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }])
     const { PolicyDocument = '' } = await clients.iam.send(
@@ -239,7 +239,7 @@ describeReal('EC2', moto, () => {
   describe('with wrong keys', () => {
     const withKeys = (credentials: Place['credentials']) => machineClients({ ...place, credentials })
 
-    it('says that they are not known', async () => {
+    it('says that they are unknown', async () => {
       using wrong = withKeys({ accessKeyId: 'AKIAWRONG', secretAccessKey: 'wrong' })
       await expect(ourInstances(wrong.ec2)).rejects.toThrow(
         /DescribeInstances at .* failed: AuthFailure: that cloud does not know the keys/,
@@ -249,7 +249,7 @@ describeReal('EC2', moto, () => {
       )
     })
 
-    it('says that they do not belong together, and does not show them', async () => {
+    it('says that they do not match, and does not show them', async () => {
       const secretAccessKey = 'ThisIsASecret'
       using wrong = withKeys({ accessKeyId: place.credentials?.accessKeyId ?? '', secretAccessKey })
       const error: unknown = await createRole(wrong.iam, ownName(), permissions).catch((reason: unknown) => reason)
@@ -257,7 +257,7 @@ describeReal('EC2', moto, () => {
       expect(JSON.stringify(error) + String(error)).not.toContain(secretAccessKey)
     })
 
-    it('says that a user may not do that', async () => {
+    it('says that the user lacks a permission', async () => {
       await clients.iam.send(new CreateUserCommand({ UserName: 'guest' }))
       const { AccessKey } = await clients.iam.send(new CreateAccessKeyCommand({ UserName: 'guest' }))
       const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {}

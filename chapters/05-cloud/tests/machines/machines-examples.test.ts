@@ -21,7 +21,7 @@ const moto = { name: 'moto', found: await findMoto(), install: installMoto }
 const words = 1_789_329
 
 describe.concurrent('instances', () => {
-  it('goes from launch to nothing with processes, without an account or moto', async () => {
+  it('goes from launch to clean-up with processes, without an account or moto', async () => {
     const run = await runExample(chapter, 'instances', ['--quick'], { env: { MOTO_PYTHON: '/no/such/python' } })
     expect(run).toMatchObject({ code: 0 })
     expect(run.stdout).toContain('2 instances: processes on this machine')
@@ -31,7 +31,7 @@ describe.concurrent('instances', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('gives the same as JSON', async () => {
+  it('prints the same as JSON', async () => {
     const run = await start('instances', '--json', '--count', '1')
     expect(run.json()).toMatchObject({ on: 'processes on this machine', instances: ['local-1'], words, minutes: 30 })
   })
@@ -56,7 +56,7 @@ describe.concurrent('instances', () => {
     expect(run.stderr).toMatch(/^error: --yes: received nothing; accepts [^\n]+\n$/)
   })
 
-  it('refuses an option it does not have in one line', async () => {
+  it('refuses an unknown option in one line', async () => {
     const { code, stdout, stderr } = await start('instances', '--regoin', 'x')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: option: received "--regoin"; accepts [^\n]+\n$/)
@@ -163,7 +163,7 @@ describeReal('with moto', moto, () => {
       return run.json<{ removed: Record<string, string[]> }>().removed
     }
 
-    it('instances stay until clean with --key, whose file only the reader may read', async () => {
+    it('instances stay until clean with --key, whose file only its owner may read', async () => {
       await using folder = await temporaryFolder()
       const key = join(folder.path, 'key')
       const args = ['--count', '1', '--ssh-from', '203.0.113.7', '--key', key]

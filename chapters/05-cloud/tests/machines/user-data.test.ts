@@ -17,7 +17,7 @@ const userData = fc.record({
 })
 
 describe('user data', () => {
-  it('can be read back, whatever the settings are', () => {
+  it('can be read back, whatever the settings', () => {
     fc.assert(
       fc.property(userData, (given) => {
         expect(readWorkerUserData(workerUserData(given))).toEqual({ ...given, environment: { ...given.environment } })

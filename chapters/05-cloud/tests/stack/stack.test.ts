@@ -1,4 +1,4 @@
-/** The CDK stack: the content of its template, and that the checks notice what is wrong. */
+/** The CDK stack: what its template contains, and that the checks notice faults. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,7 +36,7 @@ type Resources = Record<string, Resource>
 const resources = () => structuredClone(synthesis.template.toJSON().Resources) as Resources
 
 describe('the template', () => {
-  it('keeps every promise, and has nothing that cdk-nag would find', () => {
+  it('keeps every promise, and cdk-nag finds nothing', () => {
     for (const check of Object.values(checks)) check(synthesis.template)
     expect(synthesis.findings).toEqual([])
     expect(synthesis.acknowledged.map(({ rule }) => rule)).toContain('EB3')
@@ -65,14 +65,14 @@ describe('the template', () => {
     synthesis.template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MaxSize: '4' })
   })
 
-  it('sends alarms and notices about the budget to the given address', () => {
+  it('sends alarms and budget notices to the given address', () => {
     synthesis.template.hasResourceProperties('AWS::SNS::Subscription', { Endpoint: 'reader@example.com' })
     synthesis.template.hasResourceProperties('AWS::Budgets::Budget', {
       Budget: { BudgetLimit: { Amount: 10, Unit: 'USD' } },
     })
   })
 
-  it('comes with the programs that it deploys', async () => {
+  it('comes with the programs it deploys', async () => {
     const { Parameters: _, ...template } = synthesis.template.toJSON() as { Parameters: unknown }
     const keys = [...JSON.stringify(template).matchAll(/([0-9a-f]{64})\.(mjs|zip)/g)].map(([name]) => name)
     expect(new Set(keys.map((key) => key.split('.')[1]))).toEqual(new Set(['mjs', 'zip']))
@@ -155,7 +155,7 @@ describe.concurrent('infrastructure', () => {
     await access(join(out.path, 'assembly', 'manifest.json'))
   })
 
-  it('gives the same as JSON', async () => {
+  it('prints the same as JSON', async () => {
     await using out = await temporaryFolder()
     const run = await runExample(chapter, 'infrastructure', ['--json', '--out', out.path])
     expect(run.json()).toMatchObject({

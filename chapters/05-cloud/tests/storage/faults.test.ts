@@ -53,7 +53,7 @@ const through = <Result>(
   before = place,
 ) => throughFaults(before, fault, work)
 
-/** The first `count` requests that match go wrong. */
+/** The first `count` matching requests go wrong. */
 function first(count: number, pattern: RegExp, fault: Fault) {
   let left = count
   return (line: string) => (pattern.test(line) && left-- > 0 ? fault : undefined)
@@ -69,7 +69,7 @@ describe('throttling and broken connections', () => {
     expect(again).toHaveLength(3)
   })
 
-  it('in the middle of a part, up and down, cost one part', async () => {
+  it('in the middle of a part, up or down, cost one part', async () => {
     await using proxy = await startProxy({ port: Number(new URL(place.url ?? '').port) })
     const client = s3Client({ ...place, url: `http://${proxy.host}:${proxy.port}` })
     const target = { bucket, key: 'cut' }
@@ -87,7 +87,7 @@ describe('throttling and broken connections', () => {
     expect(proxy.bytes.down).toBeGreaterThan(bytes)
   })
 
-  it('at the end of an upload do not make it fail when it is complete', async () => {
+  it('at the end of an upload do not fail it if it is complete', async () => {
     const { result, requests } = await through(first(1, /POST .*uploadId=/, { lose: true }), (client) =>
       uploadStream(client, { bucket, key: 'completed' }, stream(8 * mib)),
     )
@@ -96,9 +96,9 @@ describe('throttling and broken connections', () => {
     expect(requests.at(-1)).toMatch(/^HEAD/)
   })
 
-  it('for good end an upload, whose parts are then removed', async () => {
+  it('that persist end an upload, whose parts are then removed', async () => {
     const own = await temporaryBucket(s3)
-    // The second part always fails. The request that gives up arrives.
+    // The second part always fails. The request that aborts the upload arrives.
     const fault = (line: string) => (/PUT .*partNumber=2/.test(line) ? { lose: true as const } : undefined)
     const { result, requests } = await through(fault, (client) =>
       messageOf(uploadStream(client, { bucket: own.name, key: 'x' }, stream(16 * mib))),
@@ -149,7 +149,7 @@ describe('throttling and broken connections', () => {
 })
 
 describe('a full disk', () => {
-  it.runIf(existsSync('/dev/full'))('ends a download with one line, and leaves nothing on it', async () => {
+  it.runIf(existsSync('/dev/full'))('ends a download with one line, and leaves nothing on the disk', async () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'large' }
     const { etag } = await uploadStream(s3, target, stream(6 * mib))
@@ -196,7 +196,7 @@ describe('a full disk', () => {
     expect(Uploads).toEqual([])
   })
 
-  it('is foreseen when an object is larger than the room left', async () => {
+  it('is foreseen when an object is larger than the space left', async () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'huge' }
     await s3.send(put('huge'))

@@ -35,7 +35,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     await expect(s3.send(new CreateBucketCommand({ Bucket: taken.name }))).rejects.toThrow(
       'this one is taken: choose another with --bucket (409)',
     )
-    // In moto everybody may look at every bucket. At Amazon's not.
+    // In moto everybody may look at every bucket. At Amazon they may not.
     await using store = await faultyStore(moto.place, (line) =>
       line.startsWith('HEAD') ? { answer: 403, code: 'Forbidden' } : undefined,
     )
@@ -46,7 +46,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     await taken[Symbol.asyncDispose]()
   })
 
-  it('lets one of many writers write a new object', async () => {
+  it('lets exactly one of many writers write a new object', async () => {
     const target = { bucket, key: 'once' }
     const wrote = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((writer) => putIfNew(s3, target, writer)))
     expect(wrote.filter(Boolean)).toHaveLength(1)
@@ -55,7 +55,7 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     expect(await putIfNew(s3, target, 'late')).toBe(false)
   })
 
-  it('tells a writer whose answer was lost that it wrote', async () => {
+  it('tells a writer whose answer was lost that it succeeded', async () => {
     let lost = 0
     await using store = await faultyStore(moto.place, (line) =>
       line.startsWith('PUT') && lost++ === 0 ? { lose: true } : undefined,

@@ -79,7 +79,7 @@ describe('objects in parts', () => {
     expect(back.verified).toBe('CRC-32')
   })
 
-  it('does not care how the stream is cut', async () => {
+  it('does not care how the stream is chunked', async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 3 * mib }), { minLength: 1, maxLength: 5 })
     const expected = await uploadStream(s3, { bucket, key: 'cut' }, inChunks(content, [content.length]))
     await fc.assert(
@@ -92,7 +92,7 @@ describe('objects in parts', () => {
     )
   })
 
-  it('has no more parts under way than the concurrency', async () => {
+  it('has no more parts in flight than the concurrency', async () => {
     let [underWay, most] = [0, 0]
     const counting = s3Client(place)
     counting.middlewareStack.add(
@@ -176,7 +176,7 @@ describe('files', () => {
     return { signal: stop.signal, onProgress, concurrency: 1 }
   }
 
-  it('go on where they stopped, up and down', async () => {
+  it('resume where they stopped, up and down', async () => {
     await withFile(async (path, folder) => {
       const target = { bucket, key: 'file' }
       await expect(uploadFile(s3, target, path, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
@@ -197,7 +197,7 @@ describe('files', () => {
     })
   })
 
-  it('are sent from the start when they have changed since, and leave no upload behind', async () => {
+  it('are sent from the start when they have since changed, and leave no upload behind', async () => {
     await withFile(async (path) => {
       const own = await temporaryBucket(s3)
       const target = { bucket: own.name, key: 'file' }
@@ -264,7 +264,7 @@ describe('buckets', () => {
     await removeBucket(s3, 'made-twice')
   })
 
-  it('do not exist when one of their settings fails', async () => {
+  it('are not left behind when one of their settings fails', async () => {
     await using store = await faultyStore(place, (line) =>
       /^PUT .*lifecycle/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined,
     )
@@ -273,7 +273,7 @@ describe('buckets', () => {
     expect(await leftBuckets(s3)).toEqual(before)
   })
 
-  it('of a reader do not become ours by the beginning of their names', async () => {
+  it('of a reader do not become ours because of a name prefix', async () => {
     await makeBucket(s3, 'distributed-computing-thesis')
     expect(await leftBuckets(s3)).toEqual([bucket])
     await removeBucket(s3, 'distributed-computing-thesis')

@@ -122,7 +122,7 @@ describe('wordcount', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it("says how much faster more workers are, beside the machine's ceiling", async () => {
+  it("says how much faster more workers are, next to the machine's ceiling", async () => {
     const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--jobs', '4', '--compare')
     const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
     expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)

@@ -54,12 +54,12 @@ describe('words', () => {
     )
   })
 
-  it('of the same count are in alphabetical order', () => {
+  it('with the same count are in alphabetical order', () => {
     const counts = new Map(Object.entries({ b: 2, c: 3, a: 2, d: 1 }))
     expect(topWords(counts, 3).map(({ word }) => word)).toEqual(['c', 'a', 'b'])
   })
 
-  it('of the addresses are as many as a Unix pipeline counts', () => {
+  it('of the addresses add up to what a Unix pipeline counts', () => {
     // LC_ALL=C tr A-Z a-z | grep -oE "[a-z']+" | sort | uniq -c, over the package's 233 files.
     const { counts } = countHere()
     expect([wordsIn(counts), counts.size]).toEqual([1_789_329, 24_178])
@@ -200,7 +200,7 @@ describe('the notice of a spot instance', () => {
     expect(await never).toBeUndefined()
   })
 
-  it('shortens the time that jobs lie idle', () => {
+  it('shortens the time that jobs sit idle', () => {
     const done = { worker: 'other', outcome: 'done' as const, to: 90 }
     const back = { job: '1', worker: 'spot', outcome: 'put back' as const, tries: 1, from: 5, to: 20 }
     const reports = [back, { ...done, job: '1', tries: 2, from: 30 }]
