@@ -1,4 +1,4 @@
-/** `npm run check`: what can be said of the sources without running them. Everything is checked, also after a failure. */
+/** `npm run check`: what can be said about the sources without running them. Every check runs, even after a failure. */
 import { install } from './install.mjs'
 import { run, say } from './run.mjs'
 
@@ -7,7 +7,7 @@ const env = { TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' }
 const checks = [
   ['types', 'turbo', 'run', 'typecheck', '--ui=stream', '--output-logs=errors-only'],
   ['formatting and lint', 'biome', 'check', '.'],
-  ['directions of imports', 'depcruise', '--config', '.dependency-cruiser.mjs', 'chapters', 'packages', 'bench'],
+  ['import directions', 'depcruise', '--config', '.dependency-cruiser.mjs', 'chapters', 'packages', 'bench'],
   ['unused code', 'knip'],
 ]
 const failed = []

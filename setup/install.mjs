@@ -16,7 +16,7 @@ export async function install() {
   if (major < 18 || !(isPinnedHere || serves)) {
     fail(`Node ${process.versions.node} is too old: this needs Node ${isPinnedHere ? '18' : '22.18'} or newer`)
   }
-  // Before the rest: what is looked for below, and every program that is started, finds the workspace's commands first.
+  // First of all, so that the searches below, and every program started later, find the workspace's commands first.
   process.env.PATH = [bin, process.env.PATH].join(delimiter)
   await installPackages()
 
@@ -44,13 +44,13 @@ async function installPackages() {
     `pnpm@${version}`,
   ]
   say(`installing the packages with pnpm ${version}`)
-  // Alone first: when the registry cannot be reached, npm's report is long and its reason is one line.
+  // By itself first: when the registry cannot be reached, npm's report is long, and the reason is one line of it.
   const fetched = await run('npx', [...pnpm, '--version'], { capture: true })
   if (fetched.code !== 0) fail(`pnpm ${version} could not be fetched: ${reason(fetched.output)}`)
   const installed = await run('npx', [...pnpm, 'install', '--frozen-lockfile', '--config.confirm-modules-purge=false'])
   if (installed.code !== 0) fail('the packages could not be installed, see above; the same command tries again')
 
-  // Alpine's C library is another one: there the reader's own Node has to do.
+  // Alpine has a different C library: there the reader's own Node has to do.
   if (isPinnedHere && (await run(pinnedNode, ['--version'], { capture: true })).code !== 0) rmSync(pinnedNode)
   writeFileSync(stamp, wanted)
 }
@@ -64,7 +64,7 @@ function reason(output) {
   return (why ?? lines.find(Boolean) ?? 'npx failed').replace(/https?:\/\/\S*/g, 'the registry')
 }
 
-/** A hash of everything that decides what is installed. */
+/** A hash of everything that determines what is installed. */
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`)
   const folders = (folder) =>

@@ -1,6 +1,7 @@
 /**
  * `npm run moto`: installs moto, which stands in for EC2, Elastic Beanstalk, IAM and SSM in chapter 5, into a Python
- * environment of its own below node_modules/.cache. With MOTO_PYTHON set that Python's moto is used and nothing installed.
+ * environment of its own below node_modules/.cache. If MOTO_PYTHON is set, that Python's moto is used and nothing is
+ * installed.
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ const environment = join(root, 'node_modules', '.cache', 'moto')
 const isWindows = process.platform === 'win32'
 const installed = isWindows ? join(environment, 'Scripts', 'python.exe') : join(environment, 'bin', 'python')
 
-/** The version of moto that is here, as `moto 5.2.5`; undefined where there is none. */
+/** The installed version of moto, as `moto 5.2.5`; undefined if there is none. */
 export function findMoto() {
   const python = process.env.MOTO_PYTHON || installed
   const script = "from importlib.metadata import version; print('moto', version('moto'))"
@@ -35,7 +36,7 @@ async function install() {
   const python = findCommand('python3', 'python')
   if (!python) fail('moto needs Python 3.10 or newer; install it with your package manager')
   say(`installing moto ${version} into ${environment}`)
-  // Cleared: what is there may be half of an installation.
+  // Cleared: what is there may be half an installation.
   if ((await run(python, ['-m', 'venv', '--clear', environment])).code !== 0) {
     fail(
       'the Python environment could not be made, see above; on Debian and Ubuntu it needs `sudo apt-get install python3-venv`',
@@ -57,5 +58,5 @@ async function install() {
   say(`${findMoto()}`)
 }
 
-// test.mjs only asks what is there.
+// test.mjs imports this file only to ask what is installed.
 if (process.argv[1]?.endsWith('moto.mjs')) await install()

@@ -1,7 +1,7 @@
 /**
  * `npm run record -- 02 [example…]`: runs the commands of a chapter's README.md, or of the bench's, and replaces the
- * output and the pictures that stand there by what came out. Use a quiet machine, and read the explanations between the
- * outputs again afterwards.
+ * output and the pictures there with the new ones. Use a quiet machine, and read the explanations between the outputs
+ * again afterwards.
  *
  * A recorded command is a block of one line, `pnpm --filter <chapter> start …`. The block after it is its output; the
  * first picture after that, before the next command, is the one it drew.
@@ -46,7 +46,7 @@ for (const [at, [, command]] of blocks().entries()) {
   )
 }
 
-/** Puts an output into the place of the recorded one, and the picture it names into the place of the one shown below. */
+/** Replaces the recorded output, and the picture shown below it with the one that the output names. */
 function put(at, output) {
   const text = readFileSync(file, 'utf8')
   const [block, next] = blocks().slice(at, at + 2)

@@ -1,14 +1,14 @@
-/** Finds a Redis server for the chapters that need one, and installs it where there is none. */
+/** Finds a Redis server for the chapters that need one, and installs one if there is none. */
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { root, run, say } from './run.mjs'
 
-/** Where redis-memory-server builds: in its own variable's folder or this one. `@repo/common/redis` looks there too. */
+/** redis-memory-server builds in the folder that its variable names, or in this one; the chapters look there too. */
 const builds = process.env.REDISMS_DOWNLOAD_DIR || join(root, 'node_modules', '.cache', 'redis-binaries')
 const built = join(builds, 'stable', 'redis-server')
 
-/** The first of these commands that PATH has, with its path; undefined when it has none of them. */
+/** The path of the first of these commands that is on PATH; undefined if none of them is. */
 export function findCommand(...names) {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : ['']
@@ -27,7 +27,7 @@ function isExecutable(file) {
   }
 }
 
-/** Where Redis comes from: `REDIS_URL` when that is set, else a server's path; undefined when there is none. */
+/** Where Redis comes from: `REDIS_URL` if that is set, otherwise a server's path; undefined if there is none. */
 export function findRedis() {
   if (process.env.REDIS_URL) return 'REDIS_URL'
   const given = process.env.REDIS_SERVER
@@ -37,7 +37,7 @@ export function findRedis() {
 
 const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
 
-/** How each package manager installs without a question; where a system has no `redis` any more it has `valkey`. */
+/** How each package manager installs without asking; systems that no longer have `redis` have `valkey`. */
 const managers = [
   {
     command: 'apt-get',
@@ -45,7 +45,8 @@ const managers = [
     before: ['apt-get', 'update', '-qq'],
     install: ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=60'],
     packages: ['redis-server', 'valkey-server'],
-    // Debian's package starts a server on the standard port, now and after every boot: the programs here start their own.
+    // Debian's package starts a server on the standard port, now and after every boot: the programs here start their
+    // own.
     after: (name) => [
       ['service', name, 'stop'],
       ['update-rc.d', name, 'disable'],
@@ -111,7 +112,7 @@ async function installPackage({ command, before, install, packages, after }) {
   return findRedis() !== undefined
 }
 
-/** Compiles Redis by redis-memory-server, below node_modules. */
+/** Has redis-memory-server compile Redis, below node_modules. */
 async function build() {
   if (process.platform === 'win32' || !findCommand('make') || !findCommand('cc', 'gcc', 'clang')) return false
   say('Redis: not found; downloading and compiling it, which takes a few minutes')

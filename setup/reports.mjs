@@ -6,7 +6,7 @@ const notRun = ['skipped', 'pending', 'todo', 'disabled']
 /**
  * The tests of one package's run: how many passed, and the names of those that failed or did not run.
  *
- * A run that ended badly counts as at least one failure, also when it left no report or one of passed tests only: it
+ * A run that ended badly counts as at least one failure, even if it left no report or a report of passed tests only: it
  * crashed, or something outside the tests failed. So does a file whose tests could not be collected.
  *
  * @param {string} file path of the report

@@ -1,8 +1,8 @@
 /**
- * Child processes of the setup: nothing of them stays behind when the reader presses Ctrl-C.
+ * Child processes of the setup: they leave nothing behind when the reader presses Ctrl-C.
  *
- * On Ctrl-C a terminal signals every process of its foreground group, and npm passes the signal on once more. What runs
- * here gets it exactly once: each child leads a group of its own, and this process forwards to it.
+ * On Ctrl-C a terminal signals every process of its foreground group, and npm forwards the signal once more. What runs
+ * here gets it exactly once: each child leads a group of its own, and this process forwards the signal to it.
  */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
@@ -27,7 +27,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-// `npm start | head -1` closes the pipe as soon as it has its line: nobody is left to read the rest.
+// `npm start | head -1` closes the pipe once it has its line: nobody is left to read the rest.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
     if (error.code !== 'EPIPE') throw error
@@ -58,10 +58,10 @@ export function fail(line, code = 1) {
 }
 
 /**
- * Runs a command in the root, one at a time, without standard input, and returns its exit code and what it wrote where
- * `capture` is set. Its output otherwise goes to standard error, or with `stdout: true` where it belongs. Returns code
- * 127 where the command cannot be started. Does not return when the reader interrupted it: this process then ends once
- * the command has.
+ * Runs a command in the root, one at a time, without standard input, and returns its exit code and, with `capture`, its
+ * output. Otherwise its output goes to standard error or, with `stdout: true`, where it belongs. Returns code 127 if
+ * the command cannot be started. Does not return if the reader interrupts it: this process then ends once the command
+ * has.
  */
 export function run(command, args, { env = {}, capture = false, stdout = false, ipc = false } = {}) {
   return new Promise((resolve) => {

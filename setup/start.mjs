@@ -1,4 +1,4 @@
-/** `npm start`: installs what is needed, then shows what every chapter has, or all of the chapters that are named. */
+/** `npm start`: installs what is needed, then runs the tour of every chapter, or all examples of the chapters named. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { install } from './install.mjs'

@@ -58,7 +58,7 @@ async function test(node, options) {
     },
   )
   const summary = existsSync(runs) ? readdirSync(runs).find((file) => file.endsWith('.json')) : undefined
-  // Without one turbo did not run anything, and has said why.
+  // Without a summary, turbo ran nothing and has said why.
   if (summary === undefined) return code
   count(JSON.parse(readFileSync(join(runs, summary), 'utf8')).tasks)
   return code
@@ -102,7 +102,7 @@ function packages() {
   return [...below, join(root, 'bench')]
 }
 
-/** The real servers that tests look for and find here, with their versions: a part of the cache's key. */
+/** The real servers that the tests find here, with their versions: part of the cache's key. */
 function versions() {
   const redis = findRedis()
   const redisVersion =
@@ -113,9 +113,9 @@ function versions() {
     .join('\n')
 }
 
-/** The first line of what a program says of its version; undefined where there is no such program. */
+/** The first line of what a program prints about its version; undefined if there is no such program. */
 function sees(program, option) {
-  // Servers are not on everybody's path. Some programs say their version on standard error.
+  // Servers are not on everybody's PATH. Some programs print their version on standard error.
   const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin` }
   const { error, stdout, stderr } = spawnSync(program, [option], { encoding: 'utf8', env })
   return error ? undefined : `${stdout}${stderr}`.split('\n', 1)[0]
@@ -126,7 +126,9 @@ function sshd() {
   return existsSync('/usr/sbin/sshd') ? 'sshd' : undefined
 }
 
-/** The versions of Celery, RQ, Pyro, Swift and mpi4py that an interpreter has; undefined where there is none. */
+/**
+ * The versions of Celery, RQ, Pyro, Swift and mpi4py that an interpreter has; undefined without such an interpreter.
+ */
 function pythonPeers(interpreter) {
   const script = `from importlib import metadata
 for name in ('celery', 'rq', 'Pyro4', 'swift', 'mpi4py'):

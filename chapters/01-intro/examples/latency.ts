@@ -1,5 +1,5 @@
 /**
- * latency: the ladder from a function call over threads, processes and loopback to a wide-area network
+ * latency: the ladder from a function call to threads, processes, loopback and a wide-area network
  *
  * Run it, from anywhere in the repository:
  *
@@ -11,7 +11,7 @@
  * back. All the others are real.
  *
  * Look for: the factors between the rungs; how far the 99th percentile is from the median where an operating system
- * decides who runs next; and what else a thread could have done during one question to a far machine.
+ * decides who runs next; and what else a thread could have done during one round trip to a far machine.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'
@@ -46,7 +46,7 @@ export default example(import.meta, {
     const { turn, worker, pipe, near, redis, far } = peers
 
     const rungs: Rung[] = [
-      // Within one thread. One alone is shorter than the clock can tell, so each sample is a batch.
+      // Within one thread. A single trip is too short for the clock, so each sample is a batch.
       { name: 'function call', batch: 100_000, share: 10, trip: callFunctions },
       { name: 'microtask', batch: 1_000, share: 10, trip: awaitNothing },
       { name: 'setImmediate', batch: 10, trip: turnLoop },

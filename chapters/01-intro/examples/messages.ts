@@ -10,7 +10,7 @@
  * the same sum on the thread that has the data, without any message.
  *
  * Look for: the flat part on the left of the picture, where a message costs the same however small it is; the slopes on
- * the right; and the size from which a second thread is worth its messages, for work from light to heavy.
+ * the right; and the size at which a second thread becomes worth its messages, for work from light to heavy.
  */
 import { availableParallelism } from 'node:os'
 import { example } from '@repo/common/example/example'
@@ -26,7 +26,7 @@ import { copies, measureTrips, type Send, sizeList, startReceivers, type Trips }
 export const ways = {
   // Both threads see the same memory; the message only says where it is.
   share: ({ shared: data }, { worker }) => worker.postMessage({ data }),
-  // The memory changes its owner: this thread has none until the receiver gives it back.
+  // The memory changes owners: this thread has none until the receiver gives it back.
   transfer: ({ plain: data }, { worker }) => worker.postMessage({ data, giveBack: true }, [data.buffer]),
   // The receiver gets a copy, a structured clone.
   clone: ({ plain: data }, { worker }) => worker.postMessage({ data }),
@@ -70,7 +70,7 @@ export default example(import.meta, {
       rows.push(await measureTrips(receivers, ways, size, signal))
       bar.update(rows.length)
     }
-    // The time that real work takes for each byte says from which size on it is worth a message.
+    // The time that real work takes per byte gives the size at which it becomes worth a message.
     const text = mobyDick().map((chapter) => chapter.text)
     const works = await measureWorks(text.join('\n'), signal)
     const pays = works.map(({ work, nsPerByte }) => {

@@ -1,5 +1,5 @@
 /**
- * mixed: one sum on processes that have threads, in every layout with the same result, bit for bit
+ * mixed: one sum on processes with threads, with the same result in every layout, bit for bit
  *
  * Run it, from anywhere in the repository:
  *
@@ -10,7 +10,7 @@
  * messages; the threads of a process write them into memory that they share. The sum is π, by the midpoint rule.
  *
  * Look for: the bits of the sum, the same in every layout; the last digits of the same numbers added in the order of
- * the workers, which are not; and which layout is fastest, which one starts first and which takes the least memory.
+ * the workers, which differ; and which layout is fastest, which one starts fastest and which takes the least memory.
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
@@ -65,8 +65,9 @@ export default example(import.meta, {
       return pairwiseSum(sums)
     }
 
-    // Processes × threads: each process gets its share of the chunks in a message, divides it among its threads, which
-    // write into memory that they share, and sends the sums back. This process adds them up in the order of the chunks.
+    // Processes × threads: each process gets its share of the chunks in a message and divides it among its threads,
+    // which write into memory that they share. It sends the sums back, and this process adds them up in the order of
+    // the chunks.
     async function together(programs: Program<undefined>[]) {
       const shares = divide({ from: 0, to: chunks }, programs.length)
       const asking = programs.map((program, at) => ask<PartSum>(program, { terms, range: shares[at] }, signal))
@@ -87,7 +88,7 @@ export default example(import.meta, {
       const programs = await startAll(stack, starting)
       running.push({ layout, processes, threads, programs, startMs: performance.now() - begin })
     }
-    // Beside both, the machine's ceiling: independent work of the same length on as many threads.
+    // To compare with both, the machine's ceiling: independent work of the same length on as many threads.
     const spinners = stack.use(
       await startSpinners(Math.max(...layouts.map(({ processes, threads }) => processes * threads))),
     )

@@ -7,8 +7,8 @@
  *     pnpm --filter 01-intro start race --workers 4 --additions 1000000
  *
  * First the race in slow motion: every thread reads the counter, then every thread writes what it read plus one. Then
- * at full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread
- * summed at the end, the counters side by side and on cache lines of their own.
+ * at full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread,
+ * summed at the end, the counters once side by side and once on cache lines of their own.
  *
  * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none;
  * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
@@ -78,7 +78,7 @@ export default example(import.meta, {
       minThreads: threads,
       maxThreads: threads,
     })
-    // The same increment on several threads, in fresh memory, from the first addition of any thread to the last.
+    // Runs one increment on several threads, in fresh memory, and times it from the first addition to the last.
     async function run(increment: Increment, threads: number, additions: number) {
       const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
       const running = Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread }, { signal }))

@@ -116,13 +116,13 @@ describe('measure', () => {
     expect(text.indexOf(passage)).toBeLessThan(text.lastIndexOf(passage))
   })
 
-  it('knows that all of it can be serial', async () => {
+  it('copes with a job that is entirely serial', async () => {
     const { serialFraction } = await document<Document>('measure', '--quick', '--pages', '20', '--serial-fraction', '1')
     expect(serialFraction).toBe(1)
   })
 })
 
-it('race loses nothing in the ways that are right, and all but one in step', async () => {
+it('race loses nothing in the correct ways, and all but one in step', async () => {
   const result = await document<{
     picture: string
     expected: number
@@ -134,7 +134,7 @@ it('race loses nothing in the ways that are right, and all but one in step', asy
   for (const { way, lost, nsPerAddition } of result.rows) {
     expect(lost).toHaveLength(6)
     expect(nsPerAddition).toBeGreaterThan(0)
-    // How many are lost without protection is chance; it is never more than there are.
+    // How many are lost without protection is random, but never more than there are.
     for (const updates of lost) {
       expect(updates).toBeGreaterThanOrEqual(0)
       expect(updates).toBeLessThan(way === 'unprotected' ? 600_000 : 1)
@@ -227,7 +227,7 @@ it('latency has a median and a 99th percentile for every rung', async () => {
   expect(rungs.at(-1)?.medianNs).toBeGreaterThan(99e6)
 })
 
-it('latency leaves Redis out, and says how to install it, where there is none', async () => {
+it('latency leaves Redis out where it is missing, and says how to install it', async () => {
   const nowhere = { PATH: '/nowhere', REDISMS_DOWNLOAD_DIR: '/nowhere', REDIS_URL: undefined, REDIS_SERVER: undefined }
   const { stdout } = await runExample(chapter, 'latency', ['--samples', '100'], { env: nowhere })
   expect(stdout).toMatch(/Left out: Redis PING: install a server with .*redis/)

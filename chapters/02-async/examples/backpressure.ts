@@ -7,7 +7,7 @@
  *     pnpm --filter 02-async start backpressure --megabytes 300 --consume 4
  *
  * The same data goes through Node streams, web streams and async iterators, without and with back-pressure. Each run is
- * a process of its own. The amount of data is fixed, so that the runs without back-pressure end before the memory does.
+ * a process of its own. The amount of data is fixed, so that the runs without back-pressure end before memory runs out.
  *
  * Look for: the same time each way, because the consumer sets the pace; and the memory.
  */
@@ -52,7 +52,7 @@ export const sends = {
   },
 } satisfies Record<string, Send>
 
-/** A generator makes the next chunk when it is asked for it. */
+/** A generator makes the next chunk only when asked for it. */
 async function* generated(flow: Flow) {
   for (let sent = 0; sent < flow.chunks; sent++) yield produce(flow)
 }

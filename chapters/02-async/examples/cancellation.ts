@@ -7,7 +7,7 @@
  *     pnpm --filter 02-async start cancellation --tasks 50 --timeout 200
  *
  * Look for: what is still running on the server when Promise.all has failed, and when a task group has; and what this
- * process still holds in the end.
+ * process still holds at the end.
  */
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
@@ -121,7 +121,7 @@ export default example(import.meta, {
     print(`  A task group fails with "${groupError}"; the server is busy with ${openAfterGroup} (${heard} later).`)
 
     print('', bold('Still running in this process'))
-    // What has been closed is gone after a turn of the loop or two.
+    // Closed resources disappear after a turn of the loop or two.
     const what = `no more left than ${atTheBeginning}`
     await until(() => activeResources() === atTheBeginning, { what, everyMs: 2, signal })
     const atTheEnd = activeResources()

@@ -9,7 +9,7 @@
  * First the order of callbacks, predicted and observed. Then the words of all State of the Union addresses are counted
  * three times: at once, in slices, and on another thread. Meanwhile the event loop's delay is watched.
  *
- * Look for: the same result each time, and how long a request would have had to wait for an answer meanwhile.
+ * Look for: the same result each time, and how long a request would have waited for an answer meanwhile.
  */
 import { readFile } from 'node:fs'
 import { example } from '@repo/common/example/example'
@@ -27,7 +27,7 @@ export async function observe(): Promise<string[]> {
   const log = (name: string) => void order.push(name)
   const done = Promise.withResolvers<void>()
 
-  // The callback of a file: from the main program, the order of timers and immediates would be chance.
+  // In the callback of a file read: in the main program, the order of timers and immediates would be a matter of luck.
   readFile(import.meta.filename, () => {
     setTimeout(() => log('setTimeout 0'), 0)
     setImmediate(() => {
@@ -54,7 +54,7 @@ export async function observe(): Promise<string[]> {
       log('code after await')
     })()
     log('end of the callback')
-    // Until the timer is due; otherwise it would have to wait for a later turn.
+    // Busy until the timer is due; otherwise it might run in a later turn.
     for (const end = performance.now() + 3; performance.now() < end; );
   })
   await done.promise

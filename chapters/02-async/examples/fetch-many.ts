@@ -10,8 +10,8 @@
  * The server is a process of its own on this machine. Its latencies and failures are simulated and follow from a seed,
  * so the time that each way should take is known beforehand.
  *
- * Look for: the time beside the theory; how long the event loop stands still; and, with --fail, that all other pages
- * still arrive.
+ * Look for: the time compared with the theory; how long the event loop stands still; and, with --fail, that all other
+ * pages still arrive.
  */
 import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -77,13 +77,13 @@ export default example(import.meta, {
         for (const page of numbers) {
           pages.push(blocking.fetchPage(page))
           bar.update(++done)
-          // A breath between two pages, so that Ctrl-C is heard.
+          // The event loop turns once between two pages, so that Ctrl-C is heard.
           await setImmediate(undefined, { signal })
         }
         return pages
       },
       'all at once': () => Promise.all(numbers.map(fetchPage)),
-      // As many as the server, and this machine, can bear: a page begins when one before it has ended.
+      // As many as the server, and this machine, can bear: a page starts when an earlier one has ended.
       [`${limit} at a time`]() {
         const atMost = pLimit(limit)
         return Promise.all(numbers.map((page) => atMost(() => fetchPage(page))))

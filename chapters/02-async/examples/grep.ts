@@ -1,5 +1,5 @@
 /**
- * grep: how often does a word occur? One pipeline four ways, beside the system's own grep
+ * grep: how often does a word occur? One pipeline four ways, compared with the system's own grep
  *
  * Run it, from anywhere in the repository:
  *

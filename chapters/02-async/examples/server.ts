@@ -9,7 +9,7 @@
  * Server and clients are processes of their own. The server takes a while for each answer, and only waits meanwhile.
  *
  * Look for: the first two ways answer as many requests, but only one of them still answers a ping at once; and how
- * little memory a connection costs that does nothing.
+ * little memory an idle connection costs.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'

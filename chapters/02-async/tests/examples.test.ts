@@ -55,7 +55,7 @@ describe('grep', () => {
     expect(result.grep?.occurrences).toBe(759)
   })
 
-  it('searches the files it is given, from where the reader stands, and standard input', async () => {
+  it('searches the files it is given, relative to the reader’s folder, and standard input', async () => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'one.txt'), 'War\r\nand war')
     const found = await runExample(chapter, 'grep', ['war', 'one.txt', '--ignore-case', '--json', '--rounds', '1'], {
@@ -69,7 +69,7 @@ describe('grep', () => {
     expect(await text(child.stdout)).toBe('4\n3\n')
   })
 
-  it('searches a larger file made of the same', async () => {
+  it('searches a larger file made of copies', async () => {
     await using folder = await temporaryFolder()
     const files = [join(folder.path, 'a'), join(folder.path, 'b')]
     await Promise.all(files.map((file) => writeFile(file, 'war\nno war')))
@@ -239,7 +239,7 @@ describe('fetch-many', () => {
 })
 
 describe('server', () => {
-  it('answers rightly in all three ways and holds its connections', async () => {
+  it('answers correctly in all three ways and holds its connections', async () => {
     interface Server {
       servers: { name: string; requests: number; wrong: number; perSecond: number }[]
       held: { connections: number; bytesPerConnection: number }
@@ -280,7 +280,7 @@ it('event-loop observes the order it predicts', async () => {
   expect(result.computations.map(({ name }) => name)).toEqual(['at once', 'in slices of 5 ms', 'on a thread'])
 })
 
-it('backpressure loses nothing, and waits only where it is asked to', async () => {
+it('backpressure loses nothing, and waits only where it should', async () => {
   interface Backpressure {
     bytes: number
     runs: { name: string; consumedBytes: number; mostWaitingBytes: number }[]

@@ -6,12 +6,12 @@
  *     pnpm --filter 03-parallel start chunking
  *     pnpm --filter 03-parallel start chunking --limit 10000000 --workers 2
  *
- * The primes below a limit are counted by trial division on a pool. Few large tasks leave workers idle at the end, all the
- * more because larger numbers take longer. Many small tasks cost more to hand out than they save. Then the workers share
- * one loop on their own, through a counter in shared memory (src/loops/schedule.ts).
+ * The primes below a limit are counted by trial division on a pool. A few large tasks leave workers idle at the end,
+ * all the more because larger numbers take longer. Many small tasks cost more to hand out than they save. Then the
+ * workers share one loop on their own, through a counter in shared memory (src/loops/schedule.ts).
  *
- * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the empty right end of a row, where that
- * worker has nothing left to do.
+ * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the empty right end of a row, where
+ * that worker has nothing left to do.
  */
 import { aborted } from '@repo/common/async/abort'
 import { divide } from '@repo/common/async/ranges'

@@ -10,8 +10,8 @@
  * The example starts a rate server in a process of its own. Its rates are real, those of one day from the npm package
  * @fawazahmed0/currency-api. Its slowness is simulated: a latency for each currency that depends only on the seed.
  *
- * Look for: threads and the event loop both wait for all answers at once, but the threads take longer; and the memory of
- * each way. A program that waits needs no threads.
+ * Look for: threads and the event loop both wait for all answers at once, but the threads take longer; and the memory
+ * of each way. A program that waits needs no threads.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
@@ -50,7 +50,7 @@ export default example(import.meta, {
     const forServer = { args: [String(latency), String(seed)], signal }
     await using server = live ? undefined : await startProgram<{ address: string }>(serverProgram, forServer)
     const address = server?.info.address ?? liveAddress
-    // All requests at once, on this thread. If nobody answers, this is where the reader learns it.
+    // All requests at once, on this thread. If the server does not answer, the reader learns it here.
     const rates = byPair(await onTheEventLoop(address, pairs, signal))
 
     // Each way again in a process of its own, so that none hides the memory that another needs.

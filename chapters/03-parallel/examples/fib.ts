@@ -1,17 +1,17 @@
 /**
- * fib: the same computation k times on one thread, on threads, on a pool and on processes, beside Python's
+ * fib: the same computation k times on one thread, on threads, on a pool and on processes, and in Python
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 03-parallel start fib
  *     pnpm --filter 03-parallel start fib --n 40
  *
- * Each way computes fib(n), slowly on purpose, k times at once, for k = 1 up to twice the number of cores. Its threads or
- * processes have started before the clock does; what a start costs stands in the last line of the table. If python3 is
- * installed, its threads and processes do the same with a smaller n, for Python is slower.
+ * Each way computes fib(n), slowly on purpose, k times at once, for k = 1 up to twice the number of cores. Its threads
+ * or processes have started before the clock does; the last line of the table shows what a start costs. If python3 is
+ * installed, its threads and processes do the same with a smaller n, because Python is slower.
  *
- * Look for: the lines that stay flat up to the number of cores and rise from there; and Python's threads, which share one
- * interpreter lock and gain nothing.
+ * Look for: the lines that stay flat up to the number of cores and rise from there; and Python's threads, which share
+ * one interpreter lock and gain nothing.
  */
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
@@ -43,8 +43,8 @@ export default example(import.meta, {
     const most = counts.at(-1) as number
     print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)
 
-    // The chapter's pool with a thread for each computation; a package's pool with a thread for each core; the chapter's
-    // pool with a process for each computation. All their workers start before the clock does.
+    // The chapter's pool with a thread for each computation; a package's pool with a thread for each core; the
+    // chapter's pool with a process for each computation. All their workers start before the clock does.
     const startMs: Record<string, number> = {}
     await using onThreads = new WorkerPool<number, number>(threads(fibModule), most)
     startMs.worker_threads = await startOfOne(onThreads, most)

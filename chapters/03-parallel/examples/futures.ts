@@ -6,8 +6,8 @@
  *     pnpm --filter 03-parallel start futures
  *     pnpm --filter 03-parallel start futures --n 41
  *
- * A future is what you hold while a pool works for you (src/pool/future.ts, on the pool in src/pool/pool.ts). Two workers
- * compute Fibonacci numbers, the slow way.
+ * A future is what you hold while a pool works for you (src/pool/future.ts, on the pool in src/pool/pool.ts). Two
+ * workers compute Fibonacci numbers, the slow way.
  *
  * Look for: a timeout that ends the wait but not the task; the stack of an error that was thrown on another thread; and
  * the difference between cancelling a queued task, which is free, and a running one, which costs a worker.

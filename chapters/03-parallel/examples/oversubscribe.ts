@@ -6,11 +6,12 @@
  *     pnpm --filter 03-parallel start oversubscribe
  *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 100
  *
- * The same work on more and more threads: counting primes, which needs a core all the time, and asking a rate server for
- * rates, one after the other on each thread, which mostly waits. (The rates are real; the server's latency is simulated.)
+ * The same work on more and more threads: counting primes, which needs a core all the time, and asking a rate server
+ * for rates, one after the other on each thread, which mostly waits. (The rates are real; the server's latency is
+ * simulated.)
  *
- * Look for: computing gains nothing beyond the number of cores; waiting gains further, and each thread costs memory. The
- * last line does all the waiting on the event loop of one thread.
+ * Look for: computing gains nothing beyond the number of cores; waiting keeps gaining, and each thread costs memory.
+ * The last line does all the waiting on the event loop of one thread.
  */
 import { availableParallelism } from 'node:os'
 import { divide } from '@repo/common/async/ranges'

@@ -1,17 +1,17 @@
 /**
- * pool: a worker pool written out, what tasks that go wrong do to it, and three pools that you can install beside it
+ * pool: a worker pool written out, what tasks that go wrong do to it, and three packages to compare it with
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 03-parallel start pool
  *     pnpm --filter 03-parallel start pool --tasks 100000 --workers 4
  *
- * The pool (src/pool/pool.ts) gets one good task and four bad ones, which throw, call process.exit, never end, or use up
- * their memory. Then four pools hand out empty tasks: what remains is the price of handing a task to another thread and
- * getting its result. At last each pool gets the bad tasks.
+ * The pool (src/pool/pool.ts) gets one good task and four bad ones, which throw, call process.exit, never end, or use
+ * up their memory. Then four pools hand out empty tasks: what remains is the price of handing a task to another thread
+ * and getting its result. Finally each pool gets the bad tasks.
  *
- * Look for: the price of a task, which says how long a task must be to be worth it. In the last table: does the error say
- * what happened, were the other tasks done, and does the pool still work?
+ * Look for: the price of a task, which says how long a task must be to be worth it. In the last table: does the error
+ * say what happened, were the other tasks done, and does the pool still work?
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
@@ -60,7 +60,7 @@ export default example(import.meta, {
       '',
     )
 
-    // The same pool goes on, beside three packages: empty tasks one after the other, then all at once.
+    // The same pool goes on, next to three packages: empty tasks one after the other, then all at once.
     print(`${count(tasks)} empty tasks on ${workers} threads, by four pools in turn …`)
     await using piscina = pools.piscina({ workers, heapMb })
     await using tinypool = pools.tinypool({ workers, heapMb })

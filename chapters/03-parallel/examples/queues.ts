@@ -7,9 +7,10 @@
  *     pnpm --filter 03-parallel start queues --producers 3 --consumers 3 --capacity 16
  *     pnpm --filter 03-parallel start queues --kill     # one consumer process is killed in the middle of its task
  *
- * First, consumer processes take addresses from a task queue, count their words, and put the counts into a result queue; a
- * stop marker for each consumer ends it (src/queues/process-queues.ts). Then items of 64 bytes pass from thread to thread
- * through a bounded ring buffer in shared memory (src/ring/ring.ts) and, for comparison, by postMessage.
+ * First, consumer processes take addresses from a task queue, count their words, and put the counts into a result
+ * queue; a stop marker for each consumer ends it (src/queues/process-queues.ts). Then items of 64 bytes pass from
+ * thread to thread through a bounded ring buffer in shared memory (src/ring/ring.ts) and, for comparison, by
+ * postMessage.
  *
  * Look for: with --kill, one task fails and no other does; and the items per second.
  */

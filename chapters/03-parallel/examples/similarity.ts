@@ -7,10 +7,10 @@
  *     pnpm --filter 03-parallel start similarity --workers 2 --size 4
  *     pnpm --filter 03-parallel start similarity --texts ~/my-texts
  *
- * Each text is the set of its shingles, all runs of three consecutive words. The sets lie in shared memory. A worker is told
- * which rows of the table of scores to fill in; nothing else travels between threads.
+ * Each text is the set of its shingles, all runs of three consecutive words. The sets lie in shared memory. A worker is
+ * told which rows of the table of scores to fill in; nothing else travels between threads.
  *
- * Look for: the speedup beside the ceiling, which is all that this machine could give; how much more the layout of the
+ * Look for: the speedup and the ceiling, the most that this machine could give; how much more the layout of the
  * data gains than a second core; and the dark blocks in the picture, where presidents quote themselves.
  */
 import { setImmediate } from 'node:timers/promises'

@@ -7,11 +7,11 @@
  *     pnpm --filter 03-parallel start sort --numbers 50000000 --type float64
  *     pnpm --filter 03-parallel start sort --input few --workers 2
  *
- * Each worker sorts a part. Then the parts are merged, and each merge is cut into parts that do not depend on each other,
- * so that no core waits while another one merges (src/sort/parallel-sort.ts).
+ * Each worker sorts a part. Then the parts are merged, and each merge is cut into parts that do not depend on each
+ * other, so that no core waits while another one merges (src/sort/parallel-sort.ts).
  *
- * Look for: the speedup beside the ceiling; --input sorted, where there is little to gain; and, for int32, the radix sort,
- * which beats both on one thread because it does not compare at all.
+ * Look for: the speedup compared with the ceiling; --input sorted, where there is little to gain; and, for int32, the
+ * radix sort, which beats both on one thread because it does not compare at all.
  */
 import { example } from '@repo/common/example/example'
 import { oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -83,7 +83,7 @@ export default example(import.meta, {
       throw new Error('the parallel sort and TypedArray.sort disagree')
     }
 
-    // Beside them, an algorithm that knows more about its numbers.
+    // For comparison, an algorithm that knows more about its numbers.
     let radixMs: number | undefined
     if (serial instanceof Int32Array) {
       const { radix } = await interleave(

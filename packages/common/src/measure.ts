@@ -1,6 +1,6 @@
 /**
  * Measures on shared, noisy machines. What is compared runs in turn (A B A B …), and its result is the median over
- * several rounds after a warm-up. A speedup is given beside what the machine could give at that moment.
+ * several rounds after a warm-up. A speedup is given next to what the machine could give at that moment.
  */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -111,14 +111,14 @@ interface Spinners extends AsyncDisposable {
  * them.
  *
  * Like most programs, a step does several independent things at once and uses a small table. A chain of dependent steps
- * would leave most of a core idle, and would not notice if another hardware thread, or another virtual machine, used
- * it.
+ * would leave most of a core idle, and would not notice if another hardware thread or virtual machine used it.
  */
 export async function startSpinners(threads: number): Promise<Spinners> {
   const source = `
     const { parentPort } = require('node:worker_threads')
     const table = new Int32Array(1024)
-    // A short function that is called often is compiled early, once, and alike in all threads. A long loop is not.
+    // A short function that is called often is compiled early, once, and the same way in all threads. A long loop is
+    // not.
     function round(a) {
       let b = 2, c = 3, d = 4
       for (let i = 0; i < 1024; i++) {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { compareWithSerial, interleave, median, quantile, startSpinners } from '../src/measure.ts'
 
 describe('interleave', () => {
-  it('runs the ways in turn, with one round more than those that count', async () => {
+  it('runs the ways in turn, with one more round than those that count', async () => {
     const calls: string[] = []
     const ways = { a: () => void calls.push('a'), b: async () => void calls.push('b') }
     const progress: number[] = []

@@ -6,7 +6,7 @@ import { draw, palette } from '@repo/common/output/plots'
 
 export interface Rung {
   name: string
-  /** How many trips in a row make one sample, if one alone is shorter than the clock can tell; 1 by default. */
+  /** How many trips in a row make one sample, for trips too short for the clock; 1 by default. */
   batch?: number
   /** A slow rung takes one sample where others take this many; 1 by default. */
   share?: number
@@ -16,7 +16,7 @@ export interface Rung {
 
 type Trip = (times: number) => unknown
 
-/** How often a measurement lets the event loop turn: so that Ctrl-C is heard. In samples. */
+/** After this many samples a measurement lets the event loop turn, so that Ctrl-C is heard. */
 const breathEvery = 100
 
 /** Takes about `samples / share` samples of a rung. Returns the nanoseconds of one trip for each. */
@@ -42,7 +42,7 @@ export async function measure(
   return times.flat()
 }
 
-/** Calls itself: the one kind of call for which the compiler never puts the function's body in its place. */
+/** Calls itself: recursion is the one kind of call that the compiler never inlines. */
 function descend(levels: number): number {
   return levels === 0 ? 0 : descend(levels - 1) + 1
 }
@@ -54,7 +54,7 @@ export function callFunctions(times: number): void {
   for (let done = 0; done < times; done += depth) descend(depth)
 }
 
-/** Awaits `times` times what is already there: each costs a microtask. */
+/** Awaits a value that is already there, `times` times: each await costs a microtask. */
 export async function awaitNothing(times: number): Promise<void> {
   for (let i = 0; i < times; i++) await undefined
 }
@@ -67,7 +67,7 @@ export function turnLoop(times: number): Promise<void> {
   })
 }
 
-/** The rungs from the top; times in nanoseconds. Returns SVG text. */
+/** Draws the rungs from the top down; times in nanoseconds. Returns SVG text. */
 export function drawLadder(rungs: readonly { name: string; medianNs: number; p99Ns: number }[]): string {
   return draw({
     title: 'The ladder of latencies',

@@ -1,6 +1,6 @@
 /** Two threads that wake each other without messages: Atomics.wait and Atomics.notify on a shared number. */
 
-/** Whose turn it is, one number: 0 for the thread that asks, 1 for the one that answers. */
+/** Whose turn it is, as one number: 0 for the thread that asks, 1 for the one that answers. */
 export type Turn = Int32Array<SharedArrayBuffer>
 
 /** An answer takes microseconds; after this time the other thread must have ended. */
@@ -14,7 +14,7 @@ export function wakeUp(turn: Turn): void {
   }
 }
 
-/** The other thread's part, for ever: sleeps until it is woken, and wakes the thread that did it. */
+/** The other thread's part, for ever: sleeps until it is woken, then wakes the thread that woke it. */
 export function answerWakeUps(turn: Turn): never {
   for (;;) {
     while (Atomics.load(turn, 0) !== 1) Atomics.wait(turn, 0, 0)

@@ -1,4 +1,4 @@
-/** The thread that is woken in the `latency` example. It says once that it is there, and then only sleeps and wakes. */
+/** The thread that is woken in the `latency` example. It reports once that it is ready, then only sleeps and wakes. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { answerWakeUps, type Turn } from './wake-up.ts'
 

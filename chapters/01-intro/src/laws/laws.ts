@@ -56,7 +56,7 @@ export function uslPeak({ contention, coherency }: Usl): number {
 }
 
 /**
- * The amount of work that keeps an efficiency on a number of processors, the W for which
+ * The amount of work that sustains an efficiency on a number of processors, the W for which
  * W = E / (1 − E) · overhead(W, P). Infinity if no amount is enough, as with any serial fraction once there are enough
  * processors.
  * Ananth Grama, Anshul Gupta and Vipin Kumar, "Isoefficiency: measuring the scalability of parallel algorithms and

@@ -17,7 +17,7 @@ export interface Pages {
 }
 
 /**
- * The first `count` pages of the texts, with each white space reduced to one blank and all but ASCII characters left
+ * The first `count` pages of the texts, with each run of white space reduced to one space and non-ASCII characters left
  * out. Throws a RangeError if the texts fill fewer pages.
  */
 export function pagesOf(texts: Iterable<string>, count: number): Pages {
@@ -45,8 +45,8 @@ export function longestRepeats(pages: Pages, { from, to }: Range): void {
 }
 
 /**
- * Fills in the result of one page by a table: for any two positions of the page, how many characters before them agree.
- * Only one row of it, `agreeing`, is kept at a time. The two occurrences of a passage may overlap.
+ * Fills in the result of one page from a table: for any two positions on the page, how many characters before them
+ * agree. Only one row of it, `agreeing`, is kept at a time. The two occurrences of a passage may overlap.
  */
 function findLongestRepeat({ text, lengths, positions }: Pages, page: number, agreeing: Uint16Array): void {
   const start = page * pageLength

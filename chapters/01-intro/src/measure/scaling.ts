@@ -4,7 +4,7 @@ import { milliseconds, percent, table, times } from '@repo/common/output/termina
 import { amdahl, karpFlatt, type Usl, usl, uslPeak } from '../laws/laws.ts'
 import type { Point } from './fits.ts'
 
-/** 1, 2, 3, … up to twice `workers`, at least up to 3; of the numbers above 4 only some, and `workers`. */
+/** 1, 2, 3, … up to twice `workers`, at least up to 3; above 4 only some of them, always including `workers`. */
 export function threadCounts(workers: number): number[] {
   const most = Math.max(3, 2 * workers)
   const counts = new Set([workers, most])
@@ -59,9 +59,9 @@ export function onThreads(rows: readonly Measured[]): Point[] {
 export interface Fits {
   /** Amdahl's serial fraction on processors; undefined if the machine gave no second one. */
   serialFraction: number | undefined
-  /** The same on threads: misled by the missing cores, because a thread that shares its core is no processor. */
+  /** The same on threads: misled by the missing cores, because a thread that shares its core is not a processor. */
   serialFractionOnThreads: number
-  /** On threads; the law knows no cores and takes missing ones for contention and coherency. */
+  /** On threads; the law has no notion of cores and takes missing ones for contention and coherency. */
   usl: Usl
 }
 

@@ -1,4 +1,4 @@
-/** The size from which parallel work pays for its messages. */
+/** The size at which parallel work begins to pay for its messages. */
 import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { interleave } from '@repo/common/measure'
@@ -13,8 +13,8 @@ export interface Message {
 }
 
 /**
- * The cost of the messages alone: round trips without the adding up that the receiver does in them. The difference of
- * two measured times can be anything where they are close, so a message never costs less than the shortest trip.
+ * The cost of the messages alone: round trips without the adding up that the receiver does in them. The difference
+ * between two measured times that are close is mostly noise, so a message never costs less than the shortest trip.
  */
 export function messagesOf<Way extends string>(trips: readonly Trips<Way>[], way: Way): Message[] {
   const shortest = Math.min(...trips.map((trip) => trip[way].ms))
@@ -22,8 +22,9 @@ export function messagesOf<Way extends string>(trips: readonly Trips<Way>[], way
 }
 
 /**
- * The work per byte, in nanoseconds, that gives two threads an efficiency when one of them sends the other half of the
- * data: isoefficiency with the message as the only overhead. At an efficiency of 1/2 two threads are as fast as one.
+ * The work per byte, in nanoseconds, that gives two threads an efficiency when one of them sends half of the data to
+ * the other: isoefficiency with the message as the only overhead. At an efficiency of 1/2 two threads are as fast as
+ * one.
  */
 export function workPerByte({ bytes, ms }: Message, efficiency: number): number {
   // Neither thread works while the message is under way.

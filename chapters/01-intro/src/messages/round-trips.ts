@@ -1,4 +1,4 @@
-/** How long it takes until somebody else has read the same data and answered. */
+/** How long it takes until another thread or process has read the same data and answered. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { accepting, listOf } from '@repo/common/example/options'
@@ -23,8 +23,8 @@ export const sizeList = listOf(size, 'up to 100 different sizes from 4 B to 1 GB
 })
 
 /**
- * How much memory a payload takes at its worst, in multiples of its size: here twice (plain and shared), a clone in the
- * thread, and on its way to a process serialized, queued, collected and read.
+ * How much memory a payload takes at its peak, in multiples of its size: here twice (plain and shared), as a clone in
+ * the thread, and on its way to a process serialized, queued, collected and read.
  */
 export const copies = 8
 
@@ -33,8 +33,8 @@ export interface Receivers extends AsyncDisposable {
   worker: Worker
   child: Program<undefined>['process']
   /**
-   * Has `send` hand the payload to one of the receivers and waits for the answer. Returns the milliseconds from before
-   * the sending to the answer; throws when the sum in it is wrong.
+   * Has `send` hand the payload to one of the receivers and waits for the answer. Returns the milliseconds from just
+   * before sending to the answer; throws when the sum in it is wrong.
    */
   roundTrip: (payload: Payload, send: Send) => Promise<number>
 }

@@ -50,7 +50,7 @@ export function layoutsFor(cores = availableParallelism()): Layout[] {
   return [...new Map(layouts.map((layout) => [layoutName(layout), layout])).values()]
 }
 
-/** The chunks of each process, and of these the ones of each of its threads. */
+/** The chunks of each process, and how its threads divide them. */
 export function partsOf({ processes, threads }: Layout): (Range & { threads: Range[] })[] {
   return divide({ from: 0, to: chunks }, processes).map((part) => ({ ...part, threads: divide(part, threads) }))
 }
@@ -68,7 +68,7 @@ export interface MeasuredLayout {
   speedup: number
   ceiling: number
   efficiency: number
-  /** Until all processes and threads were there. */
+  /** Until all processes and threads were ready. */
   startMs: number
   /** Of all processes. */
   memoryBytes: number
@@ -79,7 +79,7 @@ export interface MeasuredLayout {
 /** Layouts whose times are within this ratio count as equally fast. */
 const tie = 1.05
 
-/** The winner is the one of the fastest layouts that takes the least memory. `equals` are all of the fastest. */
+/** Among the fastest layouts, the winner is the one that takes the least memory. `equals` are all of the fastest. */
 export function winnerOf<T extends Pick<MeasuredLayout, 'ms' | 'memoryBytes'>>(
   layouts: readonly T[],
 ): { winner: T | undefined; equals: T[] } {
@@ -88,7 +88,7 @@ export function winnerOf<T extends Pick<MeasuredLayout, 'ms' | 'memoryBytes'>>(
   return { winner: equals.toSorted((a, b) => a.memoryBytes - b.memoryBytes)[0], equals }
 }
 
-/** How each layout divides the chunks, what it costs, and its sums, below those of one thread `alone`. */
+/** How each layout divides the chunks, what it costs, and its sums, below a row for one thread `alone`. */
 export function layoutTable(rows: readonly MeasuredLayout[], alone: { ms: number; bits: string }): string {
   const work = ['layout', 'chunks per process', 'per thread']
   const cost = ['time', 'speedup', 'ceiling', 'efficiency', 'start', 'memory']

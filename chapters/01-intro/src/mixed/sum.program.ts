@@ -1,5 +1,5 @@
 /**
- * A process of the `mixed` example; its argument is its number of threads. It divides its part among them. Processes
+ * A process of the `mixed` example; its argument is its number of threads, among which it divides its part. Processes
  * have memory of their own and send each other messages; the threads of one process share its memory.
  */
 import { divide } from '@repo/common/async/ranges'
@@ -30,6 +30,6 @@ async function add({ terms, range }: Part): Promise<PartSum> {
 process.on('message', async (part: Part) => process.send?.(await add(part)))
 // Its owner has gone.
 process.on('disconnect', () => process.exit())
-// When it is ready, every thread has run once, and its code is compiled.
+// Every thread runs once before this process reports that it is ready, so that its code is compiled.
 await add({ terms: 1_000_000, range: { from: 0, to: 64 } })
 ready()

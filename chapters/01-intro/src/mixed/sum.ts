@@ -1,7 +1,7 @@
 /**
  * A sum of floating-point numbers that has the same bits however it is divided among processes and threads.
  *
- * Floating-point addition is not associative: another order of additions gives other last digits. So the order is fixed
+ * Floating-point addition is not associative: another order gives different last digits. So the order is fixed
  * here and does not depend on the workers: the terms are cut into a fixed number of chunks, one thread adds up each
  * chunk from left to right, and the chunks' sums are added in pairs, in the order of the chunks.
  */
@@ -48,7 +48,7 @@ export interface Part {
 export interface PartSum {
   /** The sum of each chunk, in the order of the chunks. */
   sums: Float64Array
-  /** Their sum as each thread added its own chunks up, and then the threads' sums. */
+  /** Their sum in another order: each thread added up its own chunks, then the threads' sums were added. */
   inOrderOfWorkers: number
   /** Of the process with all its threads. */
   memoryBytes: number

@@ -6,7 +6,7 @@ const cacheLine = 128 / Int32Array.BYTES_PER_ELEMENT
 
 /** The memory of one run, all zero at first. Its parts lie on different cache lines. */
 export interface Memory {
-  /** Room for one counter on a cache line of its own for each thread; what lies where is up to the increment. */
+  /** Room for one counter per thread, each on a cache line of its own; the increment decides what lies where. */
   counters: Int32Array<SharedArrayBuffer>
   lock: Int32Array<SharedArrayBuffer>
   barrier: Int32Array<SharedArrayBuffer>

@@ -1,4 +1,4 @@
-/** A thread of the `race` example: waits for the others, counts with them, and returns when that was. */
+/** A thread of the `race` example: waits for the others, counts with them, and returns when it began and ended. */
 import { meet } from '@repo/common/async/barrier'
 import type { Counting, Shared, Span } from './counting.ts'
 import { Mutex } from './mutex.ts'

@@ -1,6 +1,6 @@
 /**
- * A mutual exclusion lock for threads: the third one in Ulrich Drepper, "Futexes are tricky", 2011, on Atomics.wait and
- * Atomics.notify, which are JavaScript's futex.
+ * A mutual exclusion lock for threads: the third mutex in Ulrich Drepper, "Futexes are tricky", 2011, built on
+ * Atomics.wait and Atomics.notify, which are JavaScript's futex.
  *
  * Its state is one number in shared memory: 0 is unlocked; 1 is locked, and no thread waits; 2 is locked, and some
  * thread may be waiting. The third state saves the unlocking thread a call to the operating system when no thread
@@ -25,8 +25,7 @@ export class Mutex {
     if (Atomics.compareExchange(this.#state, this.#at, unlocked, locked) === unlocked) return
     // A thread that has waited takes the lock as contended: it cannot know whether others are still waiting.
     while (Atomics.exchange(this.#state, this.#at, contended) !== unlocked) {
-      // Returns at once if the state is no longer `contended`, so this thread cannot sleep through an unlock just
-      // before.
+      // Returns at once if the state is no longer `contended`, so this thread cannot miss an unlock just before it.
       Atomics.wait(this.#state, this.#at, contended)
     }
   }

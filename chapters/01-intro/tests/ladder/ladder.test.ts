@@ -12,13 +12,13 @@ describe('a rung', () => {
     for (const ns of times) expect(ns).toBeGreaterThan(0)
   })
 
-  it('makes as many trips in a row as its batch has, and takes its share of the samples', async () => {
+  it('makes as many trips in a row as its batch says, and takes its share of the samples', async () => {
     const trips: number[] = []
     expect(await measure({ name: 'slow', batch: 7, share: 10, trip: (times) => trips.push(times) }, 45)).toHaveLength(5)
     expect(trips).toEqual([7, 7, 7, 7, 7])
   })
 
-  it('makes trips at the same time where it has several', async () => {
+  it('makes its trips at the same time if it has several', async () => {
     const barrier = Promise.withResolvers<void>()
     let waiting = 0
     const trip = async () => {

@@ -60,7 +60,7 @@ describe('Karp and Flatt', () => {
     )
   })
 
-  it('say nothing on one processor, and below 0 of a speedup above the processors', () => {
+  it('say nothing on one processor, and go below 0 for a speedup above the number of processors', () => {
     expect(karpFlatt(1, 1)).toBeNaN()
     expect(karpFlatt(2.2, 2)).toBeLessThan(0)
   })
@@ -111,7 +111,7 @@ describe('isoefficiency', () => {
     expect(isoefficiency(0.8, 16, overhead)).toBeCloseTo(512, 9)
   })
 
-  it('has no answer where a serial fraction keeps the efficiency below', () => {
+  it('has no answer where a serial fraction keeps the efficiency too low', () => {
     // The other processors wait while one works on 10 %: at most 52.6 % on ten of them.
     const waiting = (work: number, p: number) => 0.1 * work * (p - 1)
     expect(isoefficiency(0.53, 10, waiting)).toBe(Number.POSITIVE_INFINITY)

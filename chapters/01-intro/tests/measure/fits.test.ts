@@ -41,7 +41,7 @@ describe('a fit of Amdahl’s law', () => {
     )
   })
 
-  it('is not put off by one processor, and needs another one', () => {
+  it('ignores one processor, and needs another number of them', () => {
     expect(() => fitAmdahl([{ processors: 1, speedup: 1 }])).toThrow(RangeError)
     expect(fitAmdahl([{ processors: 2, speedup: amdahl(0.9, 2) }])).toBeCloseTo(0.1, 12)
   })
@@ -70,7 +70,7 @@ describe('a fit of the Universal Scalability Law', () => {
   })
 
   it('has no negative parameters, and fits the other one alone', () => {
-    // Contention that falls with the processors cannot be: faster than the law.
+    // Faster than the law allows: contention cannot fall as processors are added.
     const superlinear = [1, 2, 3, 4].map((p) => ({ processors: p, speedup: p ** 1.2 }))
     expect(fitUsl(superlinear)).toEqual({ contention: 0, coherency: 0 })
     const amdahlOnly = [1, 2, 4, 8].map((p) => ({ processors: p, speedup: amdahl(0.9, p) * (p === 8 ? 1.05 : 1) }))

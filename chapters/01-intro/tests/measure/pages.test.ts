@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { longestRepeat, longestRepeats, pageLength, pagesOf } from '../../src/measure/pages.ts'
 
-/** By looking for every passage of the page behind where it begins. */
+/** By searching for every passage of the page behind the place where it begins. */
 function longestRepeatIn(page: string): number {
   let longest = 0
   for (let begin = 0; begin < page.length; begin++) {
@@ -40,7 +40,7 @@ describe('the longest repeats', () => {
     expect(parts.positions).toEqual(whole.positions)
   })
 
-  it('are found across texts, without line breaks and foreign characters', () => {
+  it('are found across texts, without line breaks and non-ASCII characters', () => {
     const text = `Fellow   citizens\n of the Senate — ${'x'.repeat(pageLength)}`
     const { text: bytes } = pagesOf([text], 1)
     expect(Buffer.from(bytes).toString('latin1', 0, 33)).toBe('Fellow citizens of the Senate  xx')

@@ -12,7 +12,7 @@ describe('the fits of a measured job', () => {
     })
     expect(fitAmdahl(onProcessors(rows))).toBeCloseTo(0.2, 9)
     expect(fitAmdahl(onThreads(rows))).toBeGreaterThan(0.3)
-    // The USL has no cores: it explains the flat part by coherency.
+    // The USL has no notion of cores: it explains the flat part by coherency.
     const law = fitUsl(onThreads(rows))
     expect(law.coherency).toBeGreaterThan(0.01)
     for (const { workers, speedup } of rows) expect(usl(law, workers) / speedup).toBeCloseTo(1, 0)
@@ -24,7 +24,7 @@ describe('the fits of a measured job', () => {
   })
 })
 
-it('measures up to twice the workers, each number once, the asked one among them', () => {
+it('measures up to twice the workers, each number once, the requested one among them', () => {
   expect(threadCounts(1)).toEqual([1, 2, 3])
   expect(threadCounts(2)).toEqual([1, 2, 3, 4])
   fc.assert(

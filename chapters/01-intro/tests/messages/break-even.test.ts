@@ -12,11 +12,11 @@ function trips(sizes: number[], ms: number, nsPerByte: number, hereNsPerByte = 0
   })
 }
 
-describe('the size from which parallel work pays', () => {
+describe('the size at which parallel work begins to pay', () => {
   const sizes = [1e3, 1e4, 1e5, 1e6, 1e7]
 
   it('is where the work on what is sent takes longer than the sending', () => {
-    // 0.1 ms and 1 ns per byte: work of 2 ns per byte pays from 100,000 bytes on, of 11 ns from 10,000.
+    // 0.1 ms and 1 ns per byte: work of 2 ns per byte pays off from 100,000 bytes, of 11 ns from 10,000.
     const messages = messagesOf(trips(sizes, 0.1, 1), 'clone')
     expect(breakEven(messages, 2.01)).toBe(1e5)
     expect(breakEven(messages, 11.01)).toBe(1e4)
@@ -30,7 +30,7 @@ describe('the size from which parallel work pays', () => {
     expect(others.at(-1)?.ms).toBeCloseTo(5.1, 9)
   })
 
-  it('is where one half here and one half there is as fast as all here', () => {
+  it('is where half here and half there is as fast as all of it here', () => {
     fc.assert(
       fc.property(fc.integer({ min: 4, max: 1e9 }), fc.double({ min: 1e-3, max: 1e3, noNaN: true }), (bytes, ms) => {
         const nsPerByte = workPerByte({ bytes, ms }, 0.5)

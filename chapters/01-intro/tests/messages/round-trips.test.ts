@@ -21,7 +21,7 @@ describe('data handed over', () => {
     }
   })
 
-  it.each(Object.entries(ways))('is noticed when it is not what was sent, by %s', async (_, send) => {
+  it.each(Object.entries(ways))('is noticed if it is not what was sent, by %s', async (_, send) => {
     const payload = { ...payloadOf(1_000), sum: 1 }
     await expect(receivers.roundTrip(payload, send)).rejects.toThrow(/1000 bytes arrived with sum -?\d+, not 1/)
   })

@@ -11,7 +11,7 @@ describe('the sum', () => {
     expect(Math.abs(pairwiseSum(chunkSums()) - Math.PI)).toBeLessThan(8 / 24 / terms ** 2 + 1e-14)
   })
 
-  it('takes every term once, also when the chunks are not of one length', () => {
+  it('takes every term once, even when the chunks differ in length', () => {
     const odd = chunks * 3 + 17
     const sum = Array.from({ length: chunks }, (_, chunk) => chunkSum(chunk, odd)).reduce((a, b) => a + b, 0)
     const plain = Array.from({ length: odd }, (_, i) => 4 / (1 + ((i + 0.5) / odd) ** 2) / odd).reduce(
@@ -21,7 +21,7 @@ describe('the sum', () => {
     expect(sum).toBeCloseTo(plain, 12)
   })
 
-  it('depends on the order when it is added as it comes', () => {
+  it('depends on the order when terms are added as they come', () => {
     // The reason for all this: three numbers, two orders, two sums.
     expect(bitsOf(0.1 + 0.2 + 0.3)).not.toBe(bitsOf(0.1 + (0.2 + 0.3)))
   })

@@ -6,7 +6,7 @@ import { Mutex } from '../../src/race/mutex.ts'
 describe('a mutex', () => {
   const state = () => new Int32Array(new SharedArrayBuffer(8))
 
-  it('has the three states of Drepper’s third one', () => {
+  it('has the three states of Drepper’s third mutex', () => {
     const shared = state()
     const mutex = new Mutex(shared, 1)
     mutex.lock()

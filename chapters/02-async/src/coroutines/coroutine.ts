@@ -1,6 +1,6 @@
 /**
- * Coroutines: generators that are fed. The first `next()` only runs a generator function to its first `yield`. The
- * value given to that call is lost, because no `yield` waits for it yet. `coroutine` makes this first call.
+ * Coroutines: generators that are fed values. The first `next()` only runs a generator function to its first `yield`.
+ * The value given to that call is lost, because no `yield` is waiting for it. `coroutine` makes this first call.
  */
 
 /** A generator that takes values of type `T` with `next(value)` and gives nothing back until it ends. */

@@ -1,4 +1,4 @@
-/** Watching how long an event loop does not turn. */
+/** Measures how long an event loop stands still. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -11,14 +11,14 @@ export interface Watched<Result> {
   longestDelayMs: number
 }
 
-/** The monitor looks at the clock every millisecond; in this time it surely does. */
+/** The monitor checks the clock every millisecond, so within this time it certainly has. */
 const lookMs = 20
 
 /** Does some work and watches the event loop of the calling thread meanwhile. */
 export async function watchLoop<Result>(work: () => Result | Promise<Result>): Promise<Watched<Result>> {
   const histogram = monitorEventLoopDelay({ resolution: 1 })
   histogram.enable()
-  // A delay is the time between two looks: there must be one before the work, and one after it.
+  // A delay is the time between two checks: there must be one before the work, and one after it.
   await delay(lookMs)
   const startMs = performance.now()
   const result = await work()

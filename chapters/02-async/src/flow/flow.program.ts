@@ -1,6 +1,6 @@
 /**
- * A process for one flow, which samples its memory meanwhile. Its argument is the URL of a module that exports `sends`,
- * the ways to send; a message says which way to measure.
+ * A process for one flow; it samples its own memory meanwhile. Its argument is the URL of a module that exports
+ * `sends`, the ways to send; a message says which way to measure.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'

@@ -1,4 +1,4 @@
-/** What every flow of data consists of: a producer as fast as it can be, a slow consumer, and room for a few chunks. */
+/** What every flow of data consists of: a producer as fast as possible, a slow consumer, and room for a few chunks. */
 import { Writable } from 'node:stream'
 import { WritableStream } from 'node:stream/web'
 import { setTimeout as delay } from 'node:timers/promises'

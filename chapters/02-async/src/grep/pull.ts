@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { chunkBytes, LineSplitter } from './lines.ts'
 import { type Count, lineCounter, type Search } from './pattern.ts'
 
-/** The text of a file in pieces. The file is read on whenever somebody asks, and closed when nobody asks any more. */
+/** The text of a file in pieces. The next piece is read when it is asked for; leaving the loop closes the file. */
 export async function* piecesOf(file: string): AsyncGenerator<string, void, void> {
   await using handle = await open(file)
   const decoder = new StringDecoder('utf8')

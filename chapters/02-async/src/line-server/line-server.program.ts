@@ -1,10 +1,10 @@
-/** The line server as a process of its own. Asked by a message, it tells its number of connections and its memory. */
+/** The line server as a process of its own. When it gets a message, it reports its connections and its memory. */
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { ready } from '@repo/common/process/ready'
 import { lineServer, type MakeHandler, wordIndex } from './line-server.ts'
 
-/** What its argument says, as JSON. */
+/** Its argument, as JSON. */
 export interface ServerSettings {
   /** The URL of a module that exports `handlers`. */
   module: string

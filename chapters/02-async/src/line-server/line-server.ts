@@ -1,6 +1,6 @@
 /**
- * A server for lines over TCP. A request is a word; the answer is the word and how often Moby-Dick has it. How the
- * server waits while it looks a word up is up to its handler. `ping` is answered with `pong` at once.
+ * A server for lines over TCP. A request is a word; the answer is the word and how often it occurs in Moby-Dick. The
+ * handler decides how the server waits while it looks a word up. `ping` is answered with `pong` at once.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { mobyDick } from '@repo/common/workloads/texts'
@@ -21,7 +21,7 @@ export function wordIndex(): Map<string, number> {
   return index
 }
 
-/** A server that does not listen yet. It forgets a connection that breaks; the others go on. */
+/** A server that is not listening yet. It drops a connection that breaks; the others go on. */
 export function lineServer(makeHandler: MakeHandler, index: Map<string, number>, latencyMs: number): Server {
   const handle = makeHandler((word) => `${word} ${index.get(word) ?? 0}`, latencyMs)
   return createServer((socket: Socket) => {

@@ -7,7 +7,7 @@ export type LoadTask =
   | { task: 'open'; port: number; total: number }
   | { task: 'ask all' }
 
-/** What comes back for a task: any number of the first, then one of the others. */
+/** What comes back for a task: any number of progress messages, then one of the others. */
 export type LoadMessage = { progress: number } | { error: string } | { result: unknown }
 
 const tell = (message: LoadMessage) => process.send?.(message)

@@ -19,7 +19,7 @@ const words = ['whale', 'ship', 'sea', 'ahab', 'captain', 'queequeg', 'white', '
 export interface LoadResult {
   /** Requests answered. */
   requests: number
-  /** Answers to another word than the requested one; anything but 0 is a bug. */
+  /** Answers for a word other than the requested one; anything but 0 is a bug. */
   wrong: number
   perSecond: number
   /** The latencies' median and 99th percentile. */

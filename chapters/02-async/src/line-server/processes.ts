@@ -64,8 +64,8 @@ export const mostPorts = process.platform === 'linux' ? 25_000 : 15_000
 const otherFiles = 200
 
 /**
- * How many connections one process can have, because of the number of files and sockets that it may open. That is the
- * hard limit, to which Node raises its own; null and Infinity without one.
+ * How many connections one process can have, given the number of files and sockets that it may open: the hard limit, to
+ * which Node raises its own. Without a limit, null and Infinity.
  */
 export function connectionsLimit(): { openFiles: number | null; most: number } {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { hard: number | string } } }

@@ -17,7 +17,7 @@ export interface Fetched {
   ok: boolean
   /** The size of the page; 0 without one. */
   bytes: number
-  /** What went wrong with each failed attempt, in their order. */
+  /** What went wrong with each failed attempt, in order. */
   failures: string[]
   /** On the clock of `performance.now()`. */
   startMs: number
@@ -28,7 +28,7 @@ export interface Fetched {
  * Attempts to fetch a page until it succeeds or no retry is left. It never throws because of a failed attempt, only
  * because `signal` is aborted.
  *
- * @param attempt makes one attempt, counted from 1, until the signal is aborted; returns the size of the page
+ * @param attempt makes one attempt, counted from 1, and gives up when the signal is aborted; returns the page's size
  */
 export async function retry(
   attempt: (count: number, signal: AbortSignal) => Promise<number>,

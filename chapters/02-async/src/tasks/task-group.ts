@@ -22,9 +22,8 @@ class GroupCancelled extends Error {
  * Runs `body`, which starts tasks, and waits for all of them.
  *
  * @returns what `body` returns
- * @throws the error of the task that failed first; an AggregateError if others failed too, except by being cancelled;
- *   or the
- * reason of `signal`
+ * @throws the error of the task that failed first; an AggregateError if others failed too, other than by being
+ *   cancelled; or the reason of `signal`
  */
 export async function taskGroup<Result>(
   body: (group: TaskGroup) => Promise<Result>,

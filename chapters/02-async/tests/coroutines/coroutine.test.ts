@@ -17,7 +17,7 @@ describe('coroutine', () => {
     expect(meanSoFar().next(8).value).toBe(0)
   })
 
-  it('remembers what it has got: the mean of all values so far', () => {
+  it('remembers what it has received: the mean of all values so far', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1 }), (values) => {
         const mean = runningMean()

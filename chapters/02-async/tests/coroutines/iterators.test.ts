@@ -11,7 +11,7 @@ describe('iterators', () => {
     }
   })
 
-  it('of a class begin anew each time; a generator ends once', () => {
+  it('of a class start again each time; a generator ends once', () => {
     const object = new Countdown(2)
     expect([[...object], [...object]]).toEqual([
       [2, 1],

@@ -3,7 +3,7 @@ import { watchLoop } from '../../src/event-loop/loop-delay.ts'
 
 const never = new Int32Array(new SharedArrayBuffer(4))
 
-it('notices for how long the event loop does not turn', async () => {
+it('measures how long the event loop stands still', async () => {
   const { result, ms, longestDelayMs } = await watchLoop(() => Atomics.wait(never, 0, 0, 60))
   expect(result).toBe('timed-out')
   expect(ms).toBeGreaterThanOrEqual(59)

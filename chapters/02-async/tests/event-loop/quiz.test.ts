@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { observe, predicted } from '../../examples/event-loop.ts'
 
-it('callbacks run in the order that is predicted', async () => {
+it('callbacks run in the predicted order', async () => {
   for (let round = 0; round < 20; round++) {
     expect(await observe()).toEqual(predicted.map(({ name }) => name))
   }

@@ -24,7 +24,7 @@ it.each<[string, Buffer, string]>([
   await expect(inspect(file)).rejects.toThrow(why)
 })
 
-it('says what is no file to read', async () => {
+it('says what is not a readable file', async () => {
   await using folder = await temporaryFolder()
   await expect(inspect(join(folder.path, 'missing'))).rejects.toThrow('it does not exist')
   await mkdir(join(folder.path, 'folder'))

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { overTime } from '../../src/grep/over-time.ts'
 
-it('words over time count whole, in any case, in periods', () => {
+it('words over time are counted whole, in any case, in periods', () => {
   const texts = [
     { year: 1799, text: 'War! Warfare and war.' },
     { year: 1790, text: 'Peace' },

@@ -58,7 +58,7 @@ describe.each(names)('%s', (name) => {
     expect(await way(searchFor(pattern), [await fileWith(text, 'case')])).toEqual(count)
   })
 
-  it('finds a match wherever the chunks are cut, also within a character', async () => {
+  it('finds a match wherever the chunks are cut, even within a character', async () => {
     // The match and the 4-byte character begin at every place around the ends of the chunks of 64 and of 512 KiB.
     for (const size of [chunkBytes, 8 * chunkBytes]) {
       for (let before = size - 8; before <= size + 1; before++) {

@@ -60,7 +60,7 @@ describe('fetching', () => {
     expect(numbers.filter((page) => !pages[page]?.ok)).toEqual(lost)
   })
 
-  it('says that nobody listens, and ends when it is cancelled', async () => {
+  it('says that nothing is listening, and ends when it is cancelled', async () => {
     await using server = await startSlowServer({ ...calm, latencyMs: 60_000 })
     const cancelling = new AbortController()
     const waiting = fetchPage(server.url, 1, { ...options, timeoutMs: 60_000, signal: cancelling.signal })

@@ -8,7 +8,7 @@ function endless(ended: string[], name: string) {
     try {
       await delay(60_000, undefined, { signal })
     } finally {
-      // Cleaning up takes a while too, and is waited for.
+      // Cleaning up takes a while too, and the group waits for it.
       await delay(5)
       ended.push(name)
     }
@@ -36,7 +36,7 @@ describe('a task group', () => {
     expect(ended.sort()).toEqual(['a', 'b'])
   })
 
-  it('does so also when nobody waits for the task', async () => {
+  it('does so even when nothing awaits the task', async () => {
     const ended: string[] = []
     const group = taskGroup(async (group) => {
       group.run(() => Promise.reject(new Error('unseen')))
@@ -59,7 +59,7 @@ describe('a task group', () => {
     expect((error as AggregateError).errors.map(({ message }) => message)).toEqual(['first', 'while cleaning up'])
   })
 
-  it('cancels its tasks when its body fails, and starts none any more', async () => {
+  it('cancels its tasks when its body fails, and starts no more', async () => {
     const ended: string[] = []
     let late: Promise<unknown> | undefined
     const group = taskGroup(async (group) => {
@@ -97,7 +97,7 @@ describe('a task group', () => {
     expect(() => kept?.run(async () => 1)).toThrow('the group has ended')
   })
 
-  it('can hold another', async () => {
+  it('can be nested', async () => {
     const ended: string[] = []
     const outer = taskGroup(async (group) => {
       group.run((signal) => taskGroup(async (inner) => void inner.run(endless(ended, 'inner')), { signal }))

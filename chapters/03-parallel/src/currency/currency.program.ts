@@ -1,4 +1,7 @@
-/** Asks for rates in one way; reports them with the time and the memory it took. Its argument is a CurrencyRequest as JSON. */
+/**
+ * Asks for rates in one way; reports them with the time and the memory it took. Its argument is a CurrencyRequest as
+ * JSON.
+ */
 import { ready } from '@repo/common/process/ready'
 import { type CurrencyReport, type CurrencyRequest, ways } from './currency.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A rate server on the loopback interface that is as slow as one far away. Arguments: the mean latency in ms, and a seed
- * for the latencies.
+ * A rate server on the loopback interface that is as slow as one far away. Arguments: the mean latency in ms, and a
+ * seed for the latencies.
  */
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'

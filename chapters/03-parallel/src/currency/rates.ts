@@ -1,4 +1,7 @@
-/** Exchange rates over HTTP, from our own server (rate-server.program.ts) or from the public one of the project behind it. */
+/**
+ * Exchange rates over HTTP, from our own server (rate-server.program.ts) or from the public one of the project behind
+ * it.
+ */
 import type { Pair, Rate } from '@repo/common/workloads/rates'
 
 /** Where the project publishes the latest rates, in the same layout as in its package. */

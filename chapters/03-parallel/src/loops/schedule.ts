@@ -18,7 +18,7 @@ export interface Loop {
   workers: number
   /** Items in a chunk; for guided, in the smallest chunk. */
   chunk: number
-  /** The first item that nobody has taken, and how many workers have arrived at the start. */
+  /** The first item not yet taken, and how many workers have arrived at the start. */
   shared: Int32Array<SharedArrayBuffer>
 }
 
@@ -55,7 +55,7 @@ export interface WorkerLog {
   chunks: (Range & { beginMs: number; endMs: number })[]
 }
 
-/** The share of the workers' time, up to the end of the last one, in which they had no chunk. */
+/** The share of the workers' time in which they had no chunk, until the last one ended. */
 export function idleShare(logs: readonly WorkerLog[]): number {
   const busy = logs.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
   return 1 - busy.reduce((sum, ms) => sum + ms, 0) / (logs.length * Math.max(...busy))

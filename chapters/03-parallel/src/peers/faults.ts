@@ -27,10 +27,10 @@ export interface PoolFault extends FaultReport {
 }
 
 /**
- * Hands one task that goes wrong to a pool, among good ones; then as many good tasks as it has workers; then disposes of it.
+ * Hands one task that goes wrong to a pool, among good ones; then as many good tasks as it has workers; then disposes
+ * of it.
  *
- * @param patienceMs promises that have not settled when no promise of the pool has settled for this long count as never
- *   settled
+ * @param patienceMs once no promise of the pool has settled for this long, those still open count as never settled
  */
 export async function provoke(
   pool: AnyPool,
@@ -73,7 +73,7 @@ export interface FaultsRequest {
 /** Provokes every fault in one pool, in a process of its own: the process ends even if the pool does not. */
 export async function faultsOf(request: FaultsRequest, signal: AbortSignal): Promise<PoolFault[]> {
   const args = [JSON.stringify(request)]
-  // The program says it is ready when it is done, and it waits for promises that never settle.
+  // The program reports ready only when it is done, and it waits for promises that never settle.
   const options = { args, signal, readyTimeoutMs: 600_000 }
   await using program = await startProgram<PoolFault[]>(new URL('./faults.program.ts', import.meta.url), options)
   return program.info

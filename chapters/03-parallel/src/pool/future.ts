@@ -1,6 +1,6 @@
 /**
- * Futures: handles for tasks that a pool has accepted. A program can ask a future for its state, wait for its result, and
- * cancel it.
+ * Futures: handles for tasks that a pool has accepted. A program can ask a future for its state, wait for its result,
+ * and cancel it.
  *
  *     pending ──► running ──► done | failed
  *        └───────────┴─────► cancelled
@@ -32,8 +32,8 @@ export class Future<T> {
   }
 
   /**
-   * The result; rejected with the task's error. `timeoutMs` limits only the wait: after it the promise is rejected with a
-   * TimeoutError, while the task goes on and can be waited for again.
+   * The result; rejected with the task's error. `timeoutMs` limits only the wait: after it the promise is rejected with
+   * a TimeoutError, while the task goes on and can be waited for again.
    */
   async result(timeoutMs?: number): Promise<T> {
     if (timeoutMs === undefined) return await this.#promise
@@ -75,7 +75,8 @@ export async function allSettled<T>(futures: Future<T>[]): Promise<Future<T>[]> 
 
 /** Yields each future as soon as it is done, failed or cancelled. */
 export async function* asCompleted<T>(futures: Future<T>[]): AsyncGenerator<Future<T>, void, undefined> {
-  // Each future that completes takes the next slot. That needs one reaction per future, instead of a race for each result.
+  // Each future that completes takes the next slot. That needs one reaction per future, instead of a race for each
+  // result.
   const slots = futures.map(() => Promise.withResolvers<Future<T>>())
   let next = 0
   for (const future of futures) void settled(future).then(() => slots[next++]?.resolve(future))

@@ -3,19 +3,20 @@
  * orderly end.
  *
  * Each worker does one task at a time. The hard part of a pool is a task that does not return. It may throw; its worker
- * survives that. It may end its worker or exhaust its memory. It may miss its deadline or be cancelled; then the pool must
- * end the worker, for nothing else stops running JavaScript. In every case only that task fails, with the cause as its
- * error, and the pool replaces the worker as soon as it has another task for one.
+ * survives that. It may end its worker or exhaust its memory. It may miss its deadline or be cancelled; then the pool
+ * must end the worker, because nothing else stops running JavaScript. In every case only that task fails, with the
+ * cause as its error, and the pool replaces the worker as soon as it has another task for one.
  */
 import type { PoolWorker, Reply, StartWorker } from './workers.ts'
 
 export interface TaskOptions {
   /**
-   * Cancels the task. A queued task never starts; a running one is ended together with its worker. To cancel thousands of
-   * tasks at once, dispose of the pool instead: adding a listener to a signal takes time proportional to those it has.
+   * Cancels the task. A queued task never starts; a running one is ended together with its worker. To cancel thousands
+   * of tasks at once, dispose of the pool instead: adding a listener to a signal takes time proportional to those it
+   * has.
    */
   signal?: AbortSignal | undefined
-  /** The longest time from when a worker gets the task to its result; a new worker's start counts. */
+  /** The longest time from giving the task to a worker to getting its result, including a new worker's start. */
   timeoutMs?: number | undefined
   /** Called when a worker gets the task. */
   onStart?: (() => void) | undefined
@@ -176,7 +177,7 @@ class Job {
     }
   }
 
-  /** A worker has the task: its time runs. */
+  /** A worker has the task: the clock starts. */
   start(): void {
     const { timeoutMs, onStart } = this.#options
     if (timeoutMs !== undefined) {

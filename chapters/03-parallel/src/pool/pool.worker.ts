@@ -1,6 +1,6 @@
 /**
- * A pool's worker, as a thread or as a process. Does one task after the other with the default export of the module that
- * it is given, and sends back what each task returned or threw.
+ * A pool's worker, as a thread or as a process. Does one task after the other with the default export of the module
+ * that it is given, and sends back what each task returned or threw.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { ready } from '@repo/common/process/ready'

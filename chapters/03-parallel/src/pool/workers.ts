@@ -37,7 +37,8 @@ const program = new URL('./pool.worker.ts', import.meta.url)
  */
 export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker {
   return ({ onReply, onEnd }) => {
-    // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the time.
+    // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the
+    // time.
     const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }
     const worker = new Worker(program, { workerData: { file: file.href }, execArgv: [], resourceLimits })
     let cause: Error | undefined

@@ -17,7 +17,7 @@ export class AsyncQueue<T> {
     else this.#items.unshift(item)
   }
 
-  /** Says that no more items will come, and why: whoever waits for one, now or later, gets the error. */
+  /** Says that no more items will come, and why: takers that find none, now or later, get the error. */
   fail(error: unknown): void {
     this.#failure ??= { error }
     for (const taker of this.#takers.splice(0)) taker.reject(error)

@@ -1,15 +1,15 @@
 /**
  * A task queue and a result queue between processes. Both queues live in the process that owns them. A consumer is a
- * process of its own: it asks its owner for a task, waits for one, sends back the result, and asks again. It ends when it
- * takes a stop marker, so the owner puts one marker for each consumer behind the last task.
+ * process of its own: it asks its owner for a task, waits for one, sends back the result, and asks again. It ends when
+ * it takes a stop marker, so the owner puts one marker for each consumer behind the last task.
  *
- * The owner notes which task each consumer holds. When a consumer dies, that task fails with the cause, and a new consumer
- * takes the place of the dead one: no task is lost, and no stop marker is left over.
+ * The owner notes which task each consumer holds. When a consumer dies, that task fails with the cause, and a new
+ * consumer takes the place of the dead one: no task is lost, and no stop marker is left over.
  */
 import { type Program, startProgram } from '@repo/common/process/child'
 import type { AsyncQueue } from './async-queue.ts'
 
-/** Counts the words of the address at this place in the list of all, sends a text back, or kills the consumer. */
+/** Counts the words of the address at this index, sends a text back, or kills the consumer. */
 export type ConsumerTask = { address: number } | { echo: string } | { kill: true }
 
 /** The stop marker. */
@@ -34,7 +34,7 @@ export interface ConsumerQueues {
 }
 
 export interface Consumers extends AsyncDisposable {
-  /** The processes that were started first, without those that replaced them. */
+  /** The processes that were started at first, without their replacements. */
   pids: number[]
   /** Fulfilled when every consumer has taken its stop marker and ended. */
   ended: Promise<void>

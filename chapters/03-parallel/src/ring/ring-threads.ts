@@ -19,7 +19,9 @@ export class RingThreads implements AsyncDisposable {
     return (await done)[0] as RingLog
   }
 
-  /** Passes items from thread 0 to thread 1 by postMessage, `batch` items in each message. Returns the receiver's log. */
+  /**
+   * Passes items from thread 0 to thread 1 by postMessage, `batch` items in each message. Returns the receiver's log.
+   */
   async post(items: number, batch: number): Promise<RingLog> {
     const { port1, port2 } = new MessageChannel()
     const receiving = this.run(1, { do: 'receive', port: port2, items })

@@ -2,23 +2,24 @@
  * A bounded queue in shared memory for any number of producers and consumers, each on a thread of its own: a ring of
  * slots of one size. After Dmitry Vyukov's bounded MPMC queue, with blocking and closing added.
  *
- * A position counts the items ever put in, in steps of two (the low bit has another use), modulo 2³². Position p lies in
- * slot (p / 2) mod capacity. Each slot has a sequence word that says whose turn it is:
+ * A position counts the items ever put in, in steps of two (the low bit has another use), modulo 2³². Position p lies
+ * in slot (p / 2) mod capacity. Each slot has a sequence word that says whose turn it is:
  *
  *     p        free: the producer that claims position p may write
  *     p + 1    full: the consumer that claims position p may read
  *     p + 2·capacity    free again, for the producer one round later
  *
  * A producer claims a position by moving the tail with one compare-and-swap, a consumer by moving the head. After that,
- * each works in its own slot and disturbs nobody. The low bit of the tail says that the queue is closed. Because it is part
- * of the same word, every claim either comes before the close, and the item will be drained, or it fails.
+ * each works in its own slot and disturbs no other. The low bit of the tail says that the queue is closed. Because it
+ * is part of the same word, every claim either comes before the close, and the item will be drained, or it fails.
  *
- * A thread that finds the queue full or empty looks again a few times, and then sleeps in Atomics.wait until it is woken.
- * To miss no wake-up, it first announces itself as a sleeper and then looks once more; the other side first publishes its
- * slot and then looks for sleepers. Atomics are sequentially consistent, so at least one of the two sees the other.
+ * A thread that finds the queue full or empty looks again for a while, and then sleeps in Atomics.wait until it is
+ * woken. To miss no wake-up, it first announces itself as a sleeper and then looks once more; the other side first
+ * publishes its slot and then looks for sleepers. Atomics are sequentially consistent, so at least one of the two sees
+ * the other.
  *
- * Nobody holds a lock. But a thread that is terminated between claim and publication leaves its slot unfinished, and the
- * queue stops there. So do not terminate threads that use a queue: `close` it, and let them come to their end.
+ * No thread holds a lock. But a thread that is terminated between claim and publication leaves its slot unfinished, and
+ * the queue stops there. So do not terminate threads that use a queue: `close` it, and let them finish.
  */
 
 /** What to send to another thread, by `postMessage` or `workerData`. The memory itself is shared, not copied. */
@@ -43,7 +44,7 @@ const sequences = 64
  *
  * @param capacity the number of items it holds, a power of two
  * @param itemBytes the size of an item, a multiple of four
- * @param first the position at which the queue begins, an even 32-bit integer; tests begin near the end of the count
+ * @param first the position at which the queue begins, an even 32-bit integer; tests begin just before it wraps round
  * @throws RangeError for other values of capacity and itemBytes
  */
 export function ringMemory(capacity: number, itemBytes: number, first = 0): RingMemory {
@@ -164,7 +165,7 @@ export class Ring {
     return nothing && Atomics.load(this.#control, tail) !== (position | 1)
   }
 
-  /** Looks again a few times, then sleeps until it is woken. */
+  /** Looks again for a while, then sleeps until it is woken. */
   #sleep(word: number, sleepers: number, mustWait: () => boolean): void {
     for (let look = 0; look < this.#looks; look++) if (!mustWait()) return
     const control = this.#control
@@ -176,8 +177,8 @@ export class Ring {
 
   #wake(word: number): void {
     Atomics.add(this.#control, word, 1)
-    // Wake all sleepers. One that wakes too early, while the next slot is still being written, sleeps again; and only the
-    // thread that completes that slot knows that there may be work for several.
+    // Wake all sleepers. One that wakes too early, while the next slot is still being written, sleeps again; and only
+    // the thread that completes that slot knows that there may be work for several.
     Atomics.notify(this.#control, word)
   }
 }

@@ -1,4 +1,4 @@
-/** Numbers to sort, in the orders that sorts are known to be good or bad at. */
+/** Numbers to sort, in orders that sorts are known to handle well or badly. */
 import { integersFrom } from '@repo/common/async/random'
 
 export const inputKinds = ['random', 'sorted', 'reversed', 'few'] as const

@@ -1,12 +1,12 @@
 /**
- * Merge sort on several threads over shared memory. Each worker sorts one run of the numbers; then the runs are merged two
- * by two until one is left. The merges are shared, too: the output is cut into equal parts, and for each part a binary
- * search (the merge path of Odeh, Green, Mwassi, Shmueli and Birk) finds which pieces of the two inputs belong to it. So
- * every worker is busy to the end.
+ * Merge sort on several threads over shared memory. Each worker sorts one run of the numbers; then the runs are merged
+ * two by two until one is left. The merges are shared, too: the output is cut into equal parts, and for each part a
+ * binary search (the merge path of Odeh, Green, Mwassi, Shmueli and Birk) finds which pieces of the two inputs belong
+ * to it. So every worker is busy to the end.
  *
- * The order is that of TypedArray.prototype.sort: −0 before 0, NaN last. A comparison by `<=` gets both wrong. So NaN, which
- * stands at the end of every sorted run, is left out of the merges and written behind the result; and since −0 equals 0, all
- * zeros end up side by side and are put in order there.
+ * The order is that of TypedArray.prototype.sort: −0 before 0, NaN last. A comparison by `<=` gets both wrong. So NaN,
+ * which is at the end of every sorted run, is left out of the merges and written after the result; and since −0 equals
+ * 0, all zeros end up side by side and are put in order there.
  */
 import { divide, type Range } from '@repo/common/async/ranges'
 
@@ -107,7 +107,8 @@ function mergePart(input: Numbers, left: Range, right: Range, output: Numbers, f
   while (i < iEnd && j < jEnd) {
     const a = input[i] as number
     const b = input[j] as number
-    // Which side is smaller is a coin toss: arithmetic, instead of a branch that the processor mispredicts half the time.
+    // Which side is smaller is a coin toss: arithmetic, instead of a branch that the processor mispredicts half the
+    // time.
     const fromLeft = Number(a <= b)
     output[at++] = fromLeft ? a : b
     i += fromLeft
@@ -118,8 +119,8 @@ function mergePart(input: Numbers, left: Range, right: Range, output: Numbers, f
 }
 
 /**
- * How many of the first `count` numbers of a merge come from the left range: where the merge path crosses a diagonal. Of
- * equal numbers, those on the left come first.
+ * How many of the first `count` numbers of a merge come from the left range: where the merge path crosses a diagonal.
+ * Of equal numbers, those on the left come first.
  */
 export function mergePath(input: Numbers, left: Range, right: Range, count: number): number {
   let low = Math.max(0, count - (right.to - right.from))

@@ -1,6 +1,6 @@
 /**
- * Sorts by digits of eight bits instead of by comparisons: four passes over the numbers, whatever their count. Works only
- * for integers of 32 bits, and needs as much memory again.
+ * Sorts by digits of eight bits instead of by comparisons: four passes over the numbers, whatever their count. Works
+ * only for integers of 32 bits, and needs as much memory again.
  */
 export function radixSort(numbers: Int32Array): void {
   let input = numbers

@@ -27,8 +27,8 @@ function settle(index: number) {
 }
 
 /**
- * Runs the jobs, one atomic step after the other. `pick` chooses the thread for each step among those that can go on. The
- * last job, which closes the ring, may begin when `mayClose` says so.
+ * Runs the jobs, one atomic step after the other. `pick` chooses the thread for each step among those that can go on.
+ * The last job, which closes the ring, may begin when `mayClose` says so.
  */
 async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () => boolean): Promise<number[][]> {
   turns.fill(running)

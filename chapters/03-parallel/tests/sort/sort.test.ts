@@ -6,7 +6,7 @@ import { fillNumbers, inputKinds } from '../../src/sort/input.ts'
 import { doSortTask, mergePath, parallelSort, type SortTask, sortMemory } from '../../src/sort/parallel-sort.ts'
 import { radixSort } from '../../src/sort/radix-sort.ts'
 
-/** Sorts on this thread. The tasks of one phase are done forwards or backwards, for workers may do them in any order. */
+/** Sorts on this thread. The tasks of one phase are done forwards or backwards: workers may do them in any order. */
 async function sorted(type: 'int32' | 'float64', values: number[], runs: number, backwards = false): Promise<number[]> {
   const memory = sortMemory(type, values.length)
   memory.numbers.set(values)

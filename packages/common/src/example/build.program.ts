@@ -2,7 +2,7 @@
  * `build` of a chapter, run in the chapter's folder: bundles its programs and workers into `dist`, at the same
  * places as in `src`. A bundle needs Node and nothing else: `node dist/worker/main.program.mjs`.
  *
- * Argument: the oldest Node they run on; `node22` when not given.
+ * Argument: the oldest Node that they must run on; `node22` by default.
  */
 import { glob, mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'

@@ -10,7 +10,7 @@ export interface Chapter {
   folder: string
   /** The examples that `npm start` shows; the first is the headline. */
   tour: string[]
-  /** Every example, in the order of their names. */
+  /** Every example, sorted by name. */
   examples: { name: string; summary: string }[]
 }
 

@@ -21,7 +21,7 @@ export const exampleSwitches: Switches = {
 }
 
 /**
- * Reads the words of a command line. Values stay texts; `parseOptions` checks them.
+ * Reads the words of a command line. Values stay strings; `parseOptions` checks them.
  *
  * @throws a UsageError for an unknown option, a missing value, or an operand where none is taken
  */
@@ -64,7 +64,9 @@ export function parseCommandLine(
   return { values, operands }
 }
 
-/** Writes `--name value` as `--name=value`: parseArgs would take a value that begins with a minus for an option. */
+/**
+ * Rewrites `--name value` as `--name=value`: parseArgs would mistake a value that begins with a minus for an option.
+ */
 function joinValues(argv: readonly string[], types: Record<string, string>): string[] {
   const end = argv.indexOf('--')
   const joined: string[] = []
@@ -83,7 +85,7 @@ function joinValues(argv: readonly string[], types: Record<string, string>): str
 /**
  * Returns the values of options, checked and converted from their texts.
  *
- * @param preset takes the place of a schema's default
+ * @param preset replaces a schema's default
  * @throws a UsageError that names the first option whose value is not accepted
  */
 export function parseOptions<S extends Shape>(

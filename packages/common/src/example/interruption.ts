@@ -3,7 +3,7 @@ import { describeError } from './usage.ts'
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 const usualDeadlineMs = 10_000
-/** A program that may clean up for long says so after this time. */
+/** A program that may take long to clean up says so after this time. */
 const noticeMs = 2_000
 
 export interface Interruption {

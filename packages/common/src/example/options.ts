@@ -11,7 +11,7 @@ import { z } from 'zod'
 /**
  * Returns a schema.
  *
- * @param accepts says what is accepted; `--help` finds it in the schema's meta data
+ * @param accepts says what is accepted; `--help` finds it in the schema's metadata
  * @param parse returns undefined for a text that is not accepted
  * @param write turns a value back into its text, for the default in `--help`
  */

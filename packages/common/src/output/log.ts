@@ -16,8 +16,8 @@ const mayHoldSecret = new RegExp(String.raw`://[^\s"]*@|"${secretKeys.source.sli
 /**
  * Returns a logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
  *
- * @param destination takes JSON lines in place of standard error
- * @param now a wall clock in ms, in place of the machine's
+ * @param destination takes JSON lines instead of standard error
+ * @param now a wall clock in ms, instead of the machine's
  */
 export function logger(name: string, destination?: pino.DestinationStream, now = Date.now): pino.Logger {
   const wanted = process.env.LOG_LEVEL || 'info'

@@ -10,13 +10,13 @@ import type * as ObservablePlot from '@observablehq/plot'
 export type Plot = typeof ObservablePlot
 export type Markish = ObservablePlot.Markish
 
-// Loading these takes longer than loading all the rest of an example. So they are loaded when something is drawn.
+// Loading these takes longer than loading the rest of an example. So they are loaded only when something is drawn.
 const require = createRequire(import.meta.url)
 const loadPlot = () => require('@observablehq/plot') as Plot
 const loadDom = () => require('linkedom') as typeof import('linkedom')
 const loadPng = () => require('fast-png') as typeof import('fast-png')
 
-/** Colours in the order of use. They differ enough on white, on black and for colour-blind eyes. */
+/** Colours in order of use. They differ enough on white, on black and for colour-blind readers. */
 export const palette = ['#3b82f6', '#e8590c', '#0ca678', '#ae3ec9', '#e03131', '#868e96'] as const
 
 export interface Axis {
@@ -122,7 +122,7 @@ export function heatMap({ values, columns, max, ...frame }: HeatMap): string {
     y: { ...frame.y, domain: [rows, 0] },
     grid: false,
     marks: () => [],
-    // One PNG image in place of rows × columns rectangles: a tenth of the size, and fast to draw.
+    // One PNG image instead of rows × columns rectangles: a tenth of the size, and fast to draw.
     backdrop: (left, top, right, bottom) =>
       `<image href="data:image/png;base64,${png}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" preserveAspectRatio="none" style="image-rendering: pixelated"/>`,
   })
@@ -149,7 +149,7 @@ export interface Legend {
   name: string
   color: string
   style?: Series['style']
-  /** A character in place of the line. */
+  /** A character instead of the line. */
   sign?: string
 }
 
@@ -160,7 +160,7 @@ export interface Drawing extends Frame {
   /** Lines at the ticks of both axes (the default), of the x axis only, or none. */
   grid?: boolean | 'x'
   marginRight?: number
-  /** The plot's own height in pixels, in place of `height`, which includes title, legend and axis. */
+  /** The plot's own height in pixels, instead of `height`, which includes title, legend and axis. */
   innerHeight?: number
   /** Returns SVG text to put behind the marks. Gets the plot's own box in pixels. */
   backdrop?: (left: number, top: number, right: number, bottom: number) => string

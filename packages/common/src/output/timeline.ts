@@ -63,7 +63,7 @@ const cellCount = 120
 
 /**
  * Draws a row for each process or task, with boxes for spans and with marks for moments. The axis is in seconds if the
- * picture covers at least two of them, else in milliseconds.
+ * picture covers at least two of them, otherwise in milliseconds.
  *
  * @returns SVG text
  */
@@ -123,7 +123,7 @@ const momentOf = ({ at }: Mark) => at
 /** Math.max(...numbers) would fail: there may be more numbers than a call can have arguments. */
 const latest = (numbers: readonly number[]) => numbers.reduce((most, number) => Math.max(most, number), 0)
 
-/** All of one kind, in the units of the axes. A row has the height 1. */
+/** All spans and marks of one kind, in the units of the axes. A row has height 1. */
 interface Layer {
   name: string
   color: string
@@ -150,7 +150,7 @@ function boxesOf(
 ): Box[] {
   return rows.flatMap(({ spans, lines = 'one' }, row) => {
     const lineOf = linesOf(spans, lines)
-    // The lines of one row stand closer to each other than to the next row.
+    // The lines of one row are closer to each other than to the next row.
     const [margin, inset] = lines === 'one' ? [0, look === 'narrow' ? 0.28 : 0.08] : [0.1, 0.05]
     const height = (1 - 2 * margin) / (1 + latest(lineOf))
     const boxes: Box[] = []
@@ -196,7 +196,7 @@ function density(marks: Layer['marks'], end: number): Layer['cells'] {
     return counts.map((count, cell) => ({ count, x1: edge(cell), x2: edge(cell + 1), y1: row + 0.02, y2: row + 0.98 }))
   })
   const most = latest(strips.flat().map(({ count }) => count))
-  // The square root keeps cells with few marks visible beside a very full one.
+  // The square root keeps cells with few marks visible next to a very full one.
   return strips.flat().map((cell) => ({ ...cell, opacity: Math.sqrt(cell.count / most) }))
 }
 

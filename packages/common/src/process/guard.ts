@@ -1,8 +1,8 @@
 /**
  * Guards child processes and temporary folders, which must not outlive this process.
  *
- * A killed process cannot clean up. So a small process beside it, the reaper, reads a pipe from it. The end of the pipe
- * tells the reaper that its owner has ended. It then ends the children and removes the folders.
+ * A killed process cannot clean up. So a small companion process, the reaper, reads a pipe from it. The end of the pipe
+ * tells the reaper that its owner has ended. The reaper then ends the children and removes the folders.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ let reaper: ChildProcess | undefined
 /**
  * Makes sure that a process group (its leader's pid) ends, or a folder (its path) is removed, when this process ends.
  *
- * @returns a function that ends the guarding; with the last entry, it also ends the reaper and waits for its end
+ * @returns a function that ends the guarding; for the last entry, it also ends the reaper and waits for its end
  */
 export function guard(entry: number | string): () => Promise<void> {
   guarded.add(entry)

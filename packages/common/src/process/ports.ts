@@ -33,8 +33,8 @@ function isPortTaken(error: unknown): boolean {
 }
 
 /**
- * Calls a function that takes free ports and starts something on them. If another program has taken one of the ports in the
- * meantime, calls it again, at most five times.
+ * Calls a function that takes free ports and starts something on them. If another program has taken one of the ports in
+ * the meantime, calls it again, at most five times.
  */
 export async function onFreePorts<Result>(start: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
@@ -47,8 +47,8 @@ export async function onFreePorts<Result>(start: () => Promise<Result>): Promise
 }
 
 /**
- * Starts something again on its old port. While it was down, the system may have given the port to an outgoing connection.
- * So the start is repeated for a while; 60 s by default.
+ * Starts something again on its old port. While it was down, the system may have given the port to an outgoing
+ * connection. So the start is repeated for a while; 60 s by default.
  */
 export async function onOldPort<Result>(
   start: () => Promise<Result>,

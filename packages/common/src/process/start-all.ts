@@ -2,7 +2,7 @@
 
 /**
  * Waits until all have started. The stack owns them from the beginning: if one fails to start, disposing of the stack
- * also stops those that are still starting. It stops all at once, as each may take its whole time to end.
+ * also stops those that are still starting. It stops all of them at once, because each may take its full time to end.
  */
 export async function startAll<T extends AsyncDisposable | undefined>(
   stack: { defer: (dispose: () => Promise<void>) => void },

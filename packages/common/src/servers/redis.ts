@@ -248,8 +248,8 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
 }
 
 /**
- * Returns where setup/ makes redis-memory-server put its build: into the folder of that package's variable, or this
- * one.
+ * Returns where setup/ makes redis-memory-server put its build: in the folder that the package's variable names, or in
+ * this one.
  */
 function builtRedis(): string {
   const folder = fileURLToPath(new URL('../../../../node_modules/.cache/redis-binaries', import.meta.url))

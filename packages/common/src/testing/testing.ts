@@ -31,7 +31,7 @@ export interface RunOptions {
   signal?: AbortSignal
   /** When output matches, on either stream, the whole process group gets SIGINT, as by Ctrl-C in a terminal. */
   interruptWhen?: RegExp
-  /** A signal in place of SIGINT. SIGKILL goes to the program alone. */
+  /** A signal instead of SIGINT. SIGKILL goes to the program alone. */
   interruptWith?: NodeJS.Signals
   /** How long it may take; 100 s by default. */
   timeoutMs?: number

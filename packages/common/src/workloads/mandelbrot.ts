@@ -12,7 +12,7 @@ export interface View {
   /** The point in the middle of the picture. */
   centerX: number
   centerY: number
-  /** 1 shows 3.5 units from left to right, 2 half of that. */
+  /** 1 shows 3.5 units from left to right, 2 shows half of that. */
   zoom: number
 }
 

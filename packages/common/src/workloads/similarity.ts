@@ -81,7 +81,7 @@ export function splitEvenly({ offsets }: ShingleSets, parts: number): Band[] {
 
 /**
  * Returns the same scores from an inverted index, on one thread. The index lists the texts that contain each shingle,
- * so that only shared shingles are visited. It works only for measures that are made of intersections.
+ * so that only shared shingles are visited. It works only for measures that are computed from intersections.
  */
 export function compareByIndex({ sizes, offsets, shared, vocabulary }: ShingleSets): Float64Array {
   const texts = sizes.length
@@ -134,7 +134,7 @@ export interface Pair {
   score: number
 }
 
-/** Returns the pairs with the highest scores, the highest first, and equal ones in the order of their texts. */
+/** Returns the pairs with the highest scores, highest first, and equal ones in the order of their texts. */
 export function mostSimilar(scores: Scores, count: number): Pair[] {
   const texts = Math.sqrt(scores.length)
   const pairs: Pair[] = []

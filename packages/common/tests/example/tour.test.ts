@@ -49,7 +49,8 @@ async function chapter(name: string, tour: string[], examples: Record<string, st
   }
 }
 
-const tour = (args: string[], options = {}) => runProgram(join(source, 'tour.program.ts'), args, { cwd: root, ...options })
+const tour = (args: string[], options = {}) =>
+  runProgram(join(source, 'tour.program.ts'), args, { cwd: root, ...options })
 
 describe('the tour', () => {
   test('ends with a table of the examples in `tour`: their summaries, figures with --quick, and pictures', async () => {

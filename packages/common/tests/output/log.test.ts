@@ -45,7 +45,7 @@ describe('the log of a program', () => {
     expect(stderr).toContain('Error: crashed')
   })
 
-  it('has the levels from LOG_LEVEL on', async () => {
+  it('has the levels at or above LOG_LEVEL', async () => {
     expect(parse((await run('debug')).stderr)[0]).toMatchObject({ level: 20, msg: 'for the curious' })
     expect(parse((await run('error')).stderr)).toHaveLength(1)
     expect((await run('silent')).stderr).toBe('')

@@ -55,7 +55,7 @@ describe('a TypeScript program', () => {
     expect(second).toBe(first)
     await program[Symbol.asyncDispose]()
     await program[Symbol.asyncDispose]()
-    // A message to a program that has ended is lost, and is no uncaught error.
+    // A message to a program that has ended is lost, and is not an uncaught error.
     program.process.send('anyone?')
   })
 

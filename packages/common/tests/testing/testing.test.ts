@@ -34,7 +34,7 @@ describe('a run of an example', () => {
     expect(() => run.json()).toThrow('examples/one.ts ended with 0 and did not print one JSON document:\n{}\ndone')
   })
 
-  it('can be interrupted at a certain output', async () => {
+  it('can be interrupted when it prints a certain text', async () => {
     await using chapter = await chapterWith(`
       process.on('SIGINT', () => process.exit(130))
       console.error('half way')

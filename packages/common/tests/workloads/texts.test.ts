@@ -7,7 +7,7 @@ import { mobyDick, readTextFiles, stateOfTheUnion, stateOfTheUnionFiles } from '
 describe('the State of the Union', () => {
   const addresses = stateOfTheUnion()
 
-  it('has 233 addresses from 1790 to 2021 in the order of their years', () => {
+  it('has 233 addresses from 1790 to 2021, in order of year', () => {
     const years = addresses.map(({ year }) => year)
     expect(years).toHaveLength(233)
     expect([years[0], years.at(-1)]).toEqual([1790, 2021])
