@@ -16,7 +16,7 @@ import { type Answer, accept, type Bug, type Effect, handlers, type Order, type 
 export const nodes = ['front', 'server', 'payment 1', 'shipping 1', 'shipping 2'] as const
 export type Node = (typeof nodes)[number]
 const workersOf: Record<Stage, readonly Node[]> = { payment: ['payment 1'], shipping: ['shipping 1', 'shipping 2'] }
-export const stock = { book: 6, lamp: 6 } as const
+const stock = { book: 6, lamp: 6 } as const
 
 /** What a client orders. */
 export type Wanted = Pick<Order, 'item' | 'quantity' | 'card'>

@@ -125,7 +125,9 @@ describe('the example', () => {
     // A file is only damaged when its life ended before the work did.
     for (const damage of ['truncated', 'flipped']) {
       const at = lives.findIndex(({ ended }) => ended.endsWith(damage))
-      if (at >= 0) expect(lives[at + 1]?.damaged[0]).toMatch(damage === 'truncated' ? /truncated/ : /checksum/)
+      // A life that saved nothing leaves the truncated file, and then the bit is flipped in that one.
+      if (at >= 0)
+        expect(lives[at + 1]?.damaged[0]).toMatch(damage === 'truncated' ? /truncated/ : /checksum|truncated/)
     }
     expect(await done.leftBehind()).toEqual([])
   }, 240_000)
