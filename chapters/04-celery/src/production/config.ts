@@ -1,4 +1,4 @@
-/** The configuration of a worker in production: the environment, checked before anything else is done. */
+/** The configuration of a worker in production: it comes from the environment and is checked before anything else happens. */
 import { readFileSync } from 'node:fs'
 import { acceptedBy, accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -8,7 +8,7 @@ import { z } from 'zod'
 const name = /^[\w:@.-]{1,100}$/
 const isRedisUrl = (text: string) => ['redis:', 'rediss:'].includes(URL.parse(text)?.protocol ?? '')
 
-/** Every variable that is read, what it accepts, and what it is when it is not there. */
+/** Every variable that is read, what it accepts, and its default. */
 const variables = {
   REDIS_URL: accepting('rediss://user:password@host:port, or redis:// for one on this machine', (text) =>
     isRedisUrl(text) ? text : undefined,
@@ -38,8 +38,8 @@ export type Config = { [Name in keyof typeof variables]: z.output<(typeof variab
 /**
  * Reads and checks the environment.
  *
- * @throws UsageError for the first variable that is missing or wrong, and for a WORKER_… that nothing reads: a typing error
- *   would otherwise go unnoticed. Passwords are masked.
+ * @throws UsageError for the first variable that is missing or wrong, and for a WORKER_… that nothing reads, because a typing
+ *   error would otherwise go unnoticed. Passwords are masked.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   for (const given of Object.keys(env)) {
@@ -48,7 +48,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     }
   }
   const entries = Object.entries(variables).map(([variable, schema]) => {
-    // An empty line in a file of variables means that it is not set.
+    // In a file of variables an empty value means that the variable is not set.
     const text = env[variable] || undefined
     const parsed = schema.safeParse(text)
     if (parsed.success) return [variable, parsed.data]

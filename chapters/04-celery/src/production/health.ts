@@ -1,4 +1,4 @@
-/** Tells a load balancer, an orchestrator or a person whether a process can work: over HTTP. */
+/** Tells a load balancer, an orchestrator or a person over HTTP whether a process can work. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 
@@ -7,8 +7,8 @@ export interface Health extends AsyncDisposable {
 }
 
 /**
- * `GET /live` answers 200 as long as the event loop turns: if it does not, restart the process. `GET /ready` answers what
- * `check` returns as JSON, with 200 if it says `ok`, else with 503: send it no work, and leave it alone.
+ * `GET /live` answers 200 as long as the event loop turns. If there is no answer, restart the process. `GET /ready` answers
+ * what `check` returns, as JSON, with 200 if it says `ok`, otherwise with 503: send the process no work, and leave it alone.
  *
  * @param port 0 for a free one
  */

@@ -1,4 +1,4 @@
-/** A Redis as it should be in production: TLS only, no user without a name, an append-only file, a limit to its memory. */
+/** A Redis as it should be in production: TLS only, users with names, an append-only file, limited memory. */
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,31 +10,28 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { generate } from 'selfsigned'
 import { connect } from '../queue/connect.ts'
 
-/** The user that clients and workers have: every command of the queue, on the queue's own keys and channels. */
+/** The user of clients and workers: it may use every command that a queue needs, on the queue's own keys and channels. */
 export const workerUser = 'worker'
-/** All commands but those that change the server or look at everything in it; and INFO, which BullMQ asks for the version. */
+/** All commands but those that change the server or see everything in it; and INFO, from which BullMQ takes the version. */
 const commands = '+@all -@admin -@dangerous +info'
 
 export interface SecureRedis extends AsyncDisposable {
   /** `rediss://`, for the user `worker`. */
   url: string
-  /** The same for the user who may do everything. */
-  adminUrl: string
-  port: number
-  /** The certificate by which clients know the server, as PEM, and the file that it is in. */
+  /** The certificate by which clients recognise the server, as PEM, and its file. */
   ca: string
   caFile: string
 }
 
 /**
- * Starts one on loopback.
+ * Starts such a server on the loopback interface.
  *
- * @param prefix that the worker's keys begin with
- * @throws an Error of one line when there is no server, or it was built without TLS
+ * @param prefix begins the worker's keys
+ * @throws an Error of one line if there is no Redis server, or it was built without TLS
  */
 export async function startSecureRedis(
   prefix: string,
-  { signal, maxmemory = '256mb' }: { signal?: AbortSignal; maxmemory?: string } = {},
+  { signal }: { signal?: AbortSignal } = {},
 ): Promise<SecureRedis> {
   const found = await findRedisServer()
   if (!found) throw new Error('no Redis server on PATH')
@@ -48,7 +45,7 @@ export async function startSecureRedis(
   const passwords = { worker: randomBytes(24).toString('base64url'), admin: randomBytes(24).toString('base64url') }
   const hash = (password: string) => `#${createHash('sha256').update(password).digest('hex')}`
   const settings = (port: number) => [
-    // Nothing is listened to without TLS. Clients show a password, not a certificate.
+    // It does not listen without TLS. Clients present a password, not a certificate.
     'bind 127.0.0.1',
     'port 0',
     `tls-port ${port}`,
@@ -62,7 +59,7 @@ export async function startSecureRedis(
     'appendonly yes',
     'appendfsync always',
     'maxmemory-policy noeviction',
-    `maxmemory ${maxmemory}`,
+    'maxmemory 256mb',
     'set-proc-title no',
   ]
   const users = [
@@ -100,8 +97,6 @@ export async function startSecureRedis(
   const owned = stack.move()
   return {
     url: urlOf('worker', port),
-    adminUrl: urlOf('admin', port),
-    port,
     ca,
     caFile: file('server.pem'),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -1,21 +1,21 @@
 /** The worker as a service of systemd. */
 
 export interface ServiceOptions {
-  /** The node program, and the folder of this chapter: absolute paths outside of `hiddenFolders`. */
+  /** The node program and the folder of this chapter: absolute paths outside of `hiddenFolders`. */
   node: string
   folder: string
-  /** The file with the configuration, readable by root only: it holds the password. */
+  /** The file with the configuration. Only root may read it, because it contains the password. */
   environmentFile: string
-  /** Must be longer than WORKER_GRACE_SECONDS, or systemd kills what is about to end in order. */
+  /** Must be longer than WORKER_GRACE_SECONDS, or systemd kills a worker that is about to end in order. */
   stopSeconds: number
 }
 
-/** What the service cannot see: it runs as a user that owns nothing. Install it below /srv or /opt. */
+/** Folders that the service cannot see, because it runs as a user that owns nothing. Install it below /srv or /opt. */
 export const hiddenFolders = ['/home', '/root', '/run/user']
 
-/** The text of a unit file. `celery-worker@.service`, so that there can be several: `systemctl start celery-worker@1`. */
+/** Returns the text of `celery-worker@.service`. There can be several of them: `systemctl start celery-worker@1`. */
 export function serviceUnit({ node, folder, environmentFile, stopSeconds }: ServiceOptions): string {
-  // A % begins a specifier everywhere; a $ stands for itself in the path of the program.
+  // A % begins a specifier everywhere; in the program's path a $ is only a $.
   const literal = (path: string) => path.replaceAll('%', '%%')
   const quoted = (path: string) => (/[\s"\\]/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&')}"` : path)
   return `[Unit]
@@ -30,10 +30,10 @@ WorkingDirectory=${literal(folder)}
 EnvironmentFile=${literal(environmentFile)}
 Environment=NODE_ENV=production WORKER_NAME=%H-%i
 
-# SIGTERM to the worker, which finishes its tasks; SIGKILL to whatever is left of it after that time.
+# The worker gets SIGTERM and finishes its tasks; what is left of it after that time gets SIGKILL.
 KillMode=mixed
 TimeoutStopSec=${stopSeconds}
-# A worker that is gone is started again; one that is wrongly configured (exit code 2) is not.
+# A worker that has ended is started again, unless its configuration is wrong (exit code 2).
 Restart=always
 RestartSec=2
 RestartPreventExitStatus=2

@@ -1,9 +1,12 @@
-/** What the settings of a Redis are for: each tried on servers of our own, with it and without it. */
-import { type RedisServer, startRedis } from '@repo/common/servers/redis'
+/** What each setting is for, tried on servers of our own with it and without it; and how a worker ends. */
+import { until } from '@repo/common/async/until'
+import { startProgram } from '@repo/common/process/child'
+import { startRedis } from '@repo/common/servers/redis'
 import { type Client, openClient } from '../queue/client.ts'
 import { connect } from '../queue/connect.ts'
 import { defaultQueue } from '../queue/settings.ts'
 import { add, echo } from '../tasks/index.ts'
+import { nap } from '../tasks/tour.ts'
 import { startWorker } from '../worker/worker.ts'
 import { startSecureRedis, workerUser } from './secure-redis.ts'
 
@@ -11,14 +14,13 @@ interface TrialOptions {
   signal: AbortSignal
 }
 
-/** How many of the tasks that were accepted are there after the memory was full. */
+/** Fills the memory, and counts how many of the accepted tasks are left. */
 export async function whenFull(policy: 'noeviction' | 'allkeys-lru', { signal }: TrialOptions) {
   await using server = await startRedis({ own: true, signal })
   await using client = await openClient({ url: server.url })
-  // Before it is told: BullMQ warns of such a server, on the console.
+  // Before the server is changed: BullMQ prints a warning about servers that evict.
   await client.queue(defaultQueue).waitUntilReady()
-  const used = Number(/used_memory:(\d+)/.exec(await client.redis.info('memory'))?.[1])
-  await client.redis.config('SET', 'maxmemory', String(used + 4_000_000))
+  await client.redis.config('SET', 'maxmemory', String((await usedMemory(client)) + 4_000_000))
   await client.redis.config('SET', 'maxmemory-policy', policy)
   const ids: string[] = []
   let refusal: string | undefined
@@ -35,7 +37,7 @@ export async function whenFull(policy: 'noeviction' | 'allkeys-lru', { signal }:
   return { accepted: ids.length, lost: ids.length - kept, refusal }
 }
 
-/** How many of the tasks that were accepted are there after the server was killed and started again. */
+/** Kills the server and starts it again, and counts how many of the accepted tasks are left. */
 export async function whenKilled(appendOnly: boolean, { signal }: TrialOptions) {
   await using server = await startRedis({ own: true, appendOnly, signal })
   await using client = await openClient({ url: server.url })
@@ -48,7 +50,7 @@ export async function whenKilled(appendOnly: boolean, { signal }: TrialOptions) 
   return { accepted, lost: accepted - kept }
 }
 
-/** Runs tasks over TLS as a user who may do no more than that, and tries what must be refused. */
+/** Runs a task over TLS as a user who may do no more than that, and tries what must be refused. */
 export async function whenSecured({ signal }: TrialOptions) {
   const prefix = 'celery'
   await using server = await startSecureRedis(prefix, { signal })
@@ -86,12 +88,12 @@ export async function whenSecured({ signal }: TrialOptions) {
   return { sum, refusals }
 }
 
-/** Bytes of Redis's memory that a task takes while it waits, and afterwards while its result is kept. */
+/** Returns the bytes of Redis's memory that a task takes while it waits, and afterwards with its result. */
 export async function memoryPerTask(tasks: number, { signal }: TrialOptions) {
-  await using server: RedisServer = await startRedis({ own: true, signal })
+  await using server = await startRedis({ own: true, signal })
   await using client = await openClient({ url: server.url })
   const settings = { url: server.url, tasks: [add], concurrency: 50 }
-  // With one task done, so that what a queue takes by itself is not counted.
+  // After one task is done, so that the queue's own memory is not counted.
   {
     await using _worker = await startWorker(settings)
     await (await client.send(add, { a: 0, b: 0 })).get({ timeoutMs: 60_000, signal })
@@ -109,4 +111,76 @@ export async function memoryPerTask(tasks: number, { signal }: TrialOptions) {
 
 async function usedMemory({ redis }: Client): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
+}
+
+export interface ShutdownReport {
+  tasks: number
+  /** How many ran when SIGTERM came. */
+  running: number
+  /** What `/ready` answered before and after it. */
+  readyBefore: number
+  readyAfter: number
+  /** The exit code, how long it took, and how many tasks were done by then. */
+  code: number | null
+  ms: number
+  doneThen: number
+  /** How many were done in the end, with another worker's help, and how many were begun more than once. */
+  done: number
+  begunTwice: number
+}
+
+/**
+ * Sends SIGTERM to a worker for production while it works. Looks at what becomes of the tasks that run and that wait.
+ *
+ * @param napMs how long the running tasks take; long enough for the signal to arrive and `/ready` to be asked
+ */
+export async function shutDown(
+  { tasks, concurrency, napMs }: { tasks: number; concurrency: number; napMs: number },
+  { signal }: { signal: AbortSignal },
+): Promise<ShutdownReport> {
+  await using server = await startRedis({ own: true, appendOnly: true, signal })
+  await using client = await openClient({ url: server.url })
+  const start = () =>
+    startProgram<{ name: string; healthPort: number }>(new URL('./worker.program.ts', import.meta.url), {
+      env: { REDIS_URL: server.url, WORKER_CONCURRENCY: String(concurrency), LOG_LEVEL: 'error' },
+      signal,
+      stopTimeoutMs: 60_000,
+    })
+  await using first = await start()
+  const results = await client.sendMany(
+    nap,
+    Array.from({ length: tasks }, (_, at) => ({ ms: at < concurrency ? napMs : 1 })),
+  )
+  const queue = client.queue(defaultQueue)
+  await until(async () => (await queue.getActiveCount()) === concurrency, { timeoutMs: 60_000, signal })
+
+  const ready = async () => (await fetch(`http://127.0.0.1:${first.info.healthPort}/ready`)).status
+  const readyBefore = await ready()
+  const begin = performance.now()
+  first.process.kill('SIGTERM')
+  // It still answers while it ends.
+  const readyAfter = await until(
+    async () => {
+      const status = await ready()
+      return status === 200 ? undefined : status
+    },
+    { timeoutMs: 60_000, signal },
+  )
+  const { code } = await first.exited
+  const ms = performance.now() - begin
+  const doneThen = await queue.getCompletedCount()
+  await using _second = await start()
+  const outcomes = await Promise.all(results.map((result) => result.get({ timeoutMs: 120_000, signal })))
+  const jobs = await Promise.all(results.map(({ id }) => queue.getJob(id)))
+  return {
+    tasks,
+    running: concurrency,
+    readyBefore,
+    readyAfter,
+    code,
+    ms,
+    doneThen,
+    done: outcomes.length,
+    begunTwice: jobs.filter((job) => (job?.attemptsStarted ?? 0) > 1).length,
+  }
 }

@@ -1,7 +1,7 @@
 /**
- * A worker for production: all it needs comes from the environment, as a service manager gives it (see production-config.ts).
- * SIGTERM ends it in order: it is no longer ready, takes no more tasks, finishes those that run, and ends with 0. What has
- * not finished after WORKER_GRACE_SECONDS is given back, for another worker to do from the beginning.
+ * A worker for production. Its whole configuration comes from the environment, as a service manager sets it: see config.ts.
+ * SIGTERM ends it in order: it is no longer ready, takes no more tasks, finishes those that run, and ends with 0. Tasks that
+ * have not finished after WORKER_GRACE_SECONDS are given back, and another worker begins them anew.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError, UsageError } from '@repo/common/example/usage'
@@ -14,7 +14,7 @@ import { startWorker } from '../worker/worker.ts'
 import { readConfig } from './config.ts'
 import { startHealth } from './health.ts'
 
-/** A Redis that does not answer for so long is not there. */
+/** A Redis that has not answered after this time counts as gone. */
 const answerMs = 2_000
 
 async function main() {
@@ -41,7 +41,7 @@ async function main() {
   const check = async () => {
     const answers = Promise.race([client.redis.ping(), delay(answerMs, 'no answer', { ref: false })])
     const redis = await answers.catch((error: Error) => error.message)
-    // By a signal or by remote control.
+    // A signal or remote control has ended it.
     const ending = worker.closing
     return { ok: redis === 'PONG' && !ending, ending, redis, ...worker.stats() }
   }
