@@ -11,11 +11,11 @@
  *
  *     pnpm --filter 06-hpc start array --attach out/06-hpc/runs/…
  *
- * The program and its data travel once. Any number of tasks takes one command to submit, and one for each look at all
- * of them. Results come down as tasks complete.
+ * The program and its data are copied once. Any number of tasks takes one command to submit, and one command for each
+ * poll of all of them. Results are fetched as tasks complete.
  *
- * Look for: the number of commands; that the result is that of this machine alone, to the last bit; and the time that
- * this took: an array pays when a task takes minutes.
+ * Look for: the number of commands; that the result is the same as on this machine alone, to the last bit; and how long
+ * this machine alone took: an array pays when a task takes minutes.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -36,9 +36,9 @@ export default example(import.meta, {
     job: oneOf(...studyNames)
       .default('similarity')
       .describe('what is computed'),
-    tasks: wholeNumber(1, 10_000).default(40).describe('into how many tasks it is cut'),
+    tasks: wholeNumber(1, 10_000).default(40).describe('the number of tasks to cut it into'),
     node: nodeOption,
-    attach: path('the folder of a run').optional().describe('goes on with a run whose client has died'),
+    attach: path('the folder of a run').optional().describe('continues a run whose client has died'),
   },
   quick: { tasks: 8 },
 
@@ -80,7 +80,7 @@ export default example(import.meta, {
       await run.start(signal)
       await run.complete({ attempts: 3, signal, onPoll })
     } catch (error) {
-      // Ctrl-C leaves nothing running. The jobs of a client that is killed go on, and wait for --attach.
+      // Ctrl-C leaves nothing running. The jobs of a killed client go on, and wait for --attach.
       await run.abandon(signal, { keep: error })
       throw error
     }
@@ -89,7 +89,7 @@ export default example(import.meta, {
     const whole = new Uint8Array(Buffer.concat(parts))
     const ms = performance.now() - start
 
-    // The same on this machine alone.
+    // The same computation on this machine alone.
     const local = await computeWhole(study, signal)
     if (Buffer.compare(whole, local.whole) !== 0) throw new Error('the cluster and this machine have different results')
     const drawn = drawStudy(study, whole)

@@ -1,5 +1,5 @@
 /**
- * checkpoint: a job that is longer than its walltime: told to stop, it saves its state, and is submitted again
+ * checkpoint: a job that is longer than its walltime: told to stop, it saves its state and is submitted again
  *
  * Run it, from anywhere in the repository:
  *
@@ -9,10 +9,10 @@
  *
  * The job looks for the number whose Collatz sequence is the longest. Some seconds before its walltime ends it is sent
  * SIGTERM: by the scheduler, or by the job's script where the scheduler cannot; by Slurm up to 60 s early. Then it
- * saves its state atomically (to another name, forced to the disk, renamed) and ends with 85, which means: there is
- * more to do (src/work/collatz.program.ts). Beside it runs the same job without a walltime.
+ * saves its state atomically (under another name, forced to disk, renamed) and ends with 85, which means: there is more
+ * to do (src/work/collatz.program.ts). The same job without a walltime runs beside it.
  *
- * Look for: the number of its lives; what the waiting between them costs; and that both jobs find the same number.
+ * Look for: the number of its lives; what waiting between them costs; and that both jobs find the same number.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -55,7 +55,7 @@ export default example(import.meta, {
       )
     }
 
-    // Two runs of one program: one job with a walltime that asks for a warning, and one without a walltime.
+    // Two runs of one program: a job with a walltime that asks for a warning, and a job without a walltime.
     const resources = { cores: 1, walltimeSeconds: walltime }
     const limited = await newRun('limited', { resources, warnSeconds: warn })
     const whole = await newRun('whole', { resources: { cores: 1 } })
@@ -68,11 +68,12 @@ export default example(import.meta, {
       const inOneGo = whole.follow({ signal })
       inOneGo.catch(() => {})
 
-      // A life of the limited job: follow it to its end, and submit it again while there is more to do.
+      // One life of the limited job: follow it to its end, and submit it again while there is more to do.
       for (let life = 1; ; life++) {
         const [job] = await limited.follow({ signal, onPoll: (now) => bar.update(0, `life ${life}: ${summary(now)}`) })
         if (job?.state === 'completed') break
-        // It may also have been warned too early or too late, or have lost its node: what it saved before still counts.
+        // It may also have been warned too early or too late, or have lost its node: what it had saved by then still
+        // counts.
         const isKilled = job?.state === 'failed' && job.signal === sigterm
         const isLost = job?.state === 'timed out' || job?.state === 'node failed'
         if (!(job?.exitCode === moreToDo || isKilled || isLost) || life === mostLives) {

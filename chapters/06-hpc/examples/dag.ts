@@ -7,11 +7,11 @@
  *     pnpm --filter 06-hpc start dag --fail B
  *     pnpm --filter 06-hpc start dag --scheduler htcondor --fail B
  *
- * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. Only the scheduler
+ * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. The scheduler alone
  * decides when a job may begin: the client submits all four at once and could go home.
  *
  * Look for: B and C at the same time; D when B has failed; and on HTCondor DAGMan, a job that submits jobs, and its
- * rescue file, from which it would go on after the repair.
+ * rescue file, from which it would continue after you fix B.
  */
 import { posix } from 'node:path'
 import { example } from '@repo/common/example/example'
@@ -60,8 +60,8 @@ export default example(import.meta, {
       resources: { cores: 1, walltimeSeconds: 60 + Math.ceil(seconds) },
     })
 
-    // Slurm, PBS and Torque are told with each job which jobs have to succeed first. A is held until all others are
-    // submitted, because nobody can wait for a job that has ended and is forgotten.
+    // For Slurm, PBS and Torque each submission says which jobs have to succeed first. A is held until all others are
+    // submitted, because no job can wait for one that has ended and is forgotten.
     async function submitAll() {
       const submit = async (name: Name, more: Partial<JobDescription>) =>
         folder.cancelAtTheEnd(await cluster.submit({ ...jobOf(name), ...more }))
@@ -75,7 +75,7 @@ export default example(import.meta, {
       await cluster.release(A)
       return { A, B, C, D }
     }
-    // HTCondor has DAGMan for this, which is given the whole graph.
+    // HTCondor has DAGMan for this, which takes the whole graph.
     const dag =
       dialect.name === 'htcondor'
         ? await submitToDagman(cluster, folder, names.map(jobOf), parents)

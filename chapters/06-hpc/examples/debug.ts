@@ -10,8 +10,8 @@
  *
  * With --job it only says why one of your jobs waits. With --shell it only gives you a shell, in your own terminal.
  *
- * Look for: the scheduler's words and ours; the variables that a job has and your login shell lacks, and the other way
- * round; the name of the machine in the shell; and the lines that arrive while the job still runs.
+ * Look for: the scheduler's words and ours; the variables that a job has and your login shell lacks, and vice versa;
+ * the name of the machine in the shell; and the lines that arrive while the job is still running.
  */
 import { posix } from 'node:path'
 import { until } from '@repo/common/async/until'
@@ -96,7 +96,7 @@ export default example(import.meta, {
       show(tooLarge, (error.stderr || error.stdout).trim(), true)
     }
 
-    // Only the practice cluster is filled with jobs: elsewhere that would cost other people's time.
+    // Fills only the practice cluster with jobs: elsewhere that would cost other people's time.
     if (cluster.practice) {
       const array = Array.from({ length: nodes.reduce((sum, { cores }) => sum + cores, 0) }, (_, task) => task)
       const filling = await submit('filling', { array })

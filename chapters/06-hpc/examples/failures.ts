@@ -1,5 +1,6 @@
 /**
- * failures: four of a hundred tasks fail, each in its own way: found, explained by what they left, and run again
+ * failures: four of a hundred tasks fail, each in its own way: they are found, explained by what they left, and run
+ * again
  *
  * Run it, from anywhere in the repository:
  *
@@ -8,7 +9,7 @@
  *     pnpm --filter 06-hpc start failures --host you@login.cluster.example --walltime 60 --retry
  *
  * Task 13 throws, task 42 exits with 2, task 66 never ends and runs into its walltime, and task 77 is killed. In a
- * second attempt they behave, like tasks whose faults were repaired. With --retry they get one, and only they.
+ * second attempt they behave, like tasks whose faults have been fixed. With --retry these four, and no others, get one.
  *
  * Look for: what the scheduler knows about each failure, and what only the log knows; and the sum at the end: together
  * the tasks count the primes below a million, of which there are 78,498.

@@ -8,15 +8,16 @@
  *     pnpm --filter 06-hpc start ranks --host you@login.cluster.example
  *
  * Each process learns its rank from its environment, finds its neighbours through the job's folder, and connects to
- * them by TCP. Each runs src/work/ranks.program.ts, whose heart is:
+ * them over TCP. Each runs src/work/ranks.program.ts, whose core is:
  *
  *     using ring = await joinRing({ ...placeIn(process.env), folder, host, node })
  *     await passAround(ring, laps)       // a message of 8 bytes goes round the ring
  *     await allReduce(ring, vector)      // the ranks add up their vectors, and each sends less than two of them
  *
- * Where mpirun and mpi4py exist, Open MPI does the same in the same job: over TCP, and by the way it chooses.
+ * Where mpirun and mpi4py exist, Open MPI does the same in the same job: over TCP, and over the transport it chooses.
  *
- * Look for: that the sums agree; how much of a hop is Node; and why the long vectors are so much closer together.
+ * Look for: that the sums agree; how much of a hop is Node's share; and why the times for long vectors are so much
+ * closer.
  */
 import { readFile } from 'node:fs/promises'
 import { example } from '@repo/common/example/example'
@@ -37,8 +38,8 @@ export default example(import.meta, {
       .default(4)
       .describe('processes; rounded up to an even number, half of them on each node'),
     length: wholeNumber(1, 50_000_000).default(1_000_000).describe('numbers in each vector'),
-    laps: wholeNumber(1, 1_000_000).default(2_000).describe('how often the small message goes round'),
-    rounds: wholeNumber(1, 50).default(5).describe('how often everything is done'),
+    laps: wholeNumber(1, 1_000_000).default(2_000).describe('how many times the small message goes round'),
+    rounds: wholeNumber(1, 50).default(5).describe('how many times everything is done'),
     node: nodeOption,
   },
   quick: { rounds: 1, laps: 500 },
@@ -49,7 +50,7 @@ export default example(import.meta, {
     await using cluster = await openChosenCluster(choice, { slots: ranks })
 
     // One job for all ranks. The scheduler gives it all nodes at once, and srun or mpirun starts the ranks (ranks.sh).
-    // On HTCondor jobs of several nodes are a universe of their own, so there all ranks are on one node.
+    // On HTCondor, jobs on several nodes are a universe of their own, so there all ranks are on one node.
     const isOneNode = cluster.dialect.name === 'htcondor'
     const spread = isOneNode
       ? { nodes: 1, cores: ranks, ranksPerNode: ranks }
@@ -76,7 +77,7 @@ export default example(import.meta, {
         throw new Error(`the job ended: ${job?.state} ${(await run.lastLines(job ? [job] : [])).get(0)}`)
       }
 
-      // Every launch of the ranks has left its figures, and all sums must agree.
+      // Every launch of the ranks has left its measurements, and all sums must agree.
       const outcomes = await fetchOutcomes(run, rounds, signal)
       await run.remove()
       const { sum, figures } = summarize(outcomes, ranks, length)

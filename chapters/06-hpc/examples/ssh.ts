@@ -8,10 +8,10 @@
  *     pnpm --filter 06-hpc start ssh --host you@login.cluster.example
  *
  * Talking to a cluster means hundreds of small commands (is it done yet?) and thousands of small files. Each of them
- * costs next to nothing. What costs is connecting, and waiting for one answer before asking the next question.
+ * costs next to nothing. The cost is in connecting, and in waiting for each response before sending the next request.
  *
  * Look for: what it costs to start ssh for each command, and how much of that ssh's own ControlMaster saves. Then the
- * same for files, over a link on which every question takes 20 ms.
+ * same for files, over a link with a round trip of 20 ms.
  */
 import { mkdtemp } from 'node:fs/promises'
 import { join, posix } from 'node:path'
@@ -32,7 +32,7 @@ export default example(import.meta, {
     acceptHost: clusterOptions.acceptHost,
     results: wholeNumber(20, 100_000).default(1_000).describe('small files to fetch'),
     rtt: wholeNumber(0, 2_000).default(20).describe('ms that the link for the files adds to a round trip'),
-    rounds: wholeNumber(1, 100).default(5).describe('how often everything is measured'),
+    rounds: wholeNumber(1, 100).default(5).describe('how many times everything is measured'),
   },
   quick: { results: 200, rounds: 1 },
 

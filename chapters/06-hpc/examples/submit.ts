@@ -8,7 +8,7 @@
  *     pnpm --filter 06-hpc start submit --host you@login.cluster.example --cores 4 --walltime 60 -- nproc
  *
  * A job is a shell script whose comments tell the scheduler what it needs, and for how long. The scheduler keeps it in
- * a queue until a node has that free, and runs it there. Then you read the files that it has left.
+ * a queue until a node has that much free, and runs it there. Then you read the files that it has left.
  *
  * Look for: the commands of each scheduler, how long the job waited and how long it ran, and where its output is.
  */
@@ -44,7 +44,7 @@ export default example(import.meta, {
       .describe('of the job and its files'),
     cores: wholeNumber(1, 100_000).default(1).describe('cores that it asks for'),
     memory: wholeNumber(1, 100_000_000).default(100).describe('memory that it asks for, in MB'),
-    walltime: wholeNumber(1, 10_000_000).default(60).describe('seconds after which it is ended'),
+    walltime: wholeNumber(1, 10_000_000).default(60).describe('seconds after which the scheduler ends it'),
     queue: accepting('the name of a queue', (text) => (/^[A-Za-z][\w.@-]*$/.test(text) ? text : undefined))
       .optional()
       .describe('queue, partition or pool'),
@@ -58,7 +58,7 @@ export default example(import.meta, {
     const type = (command: Command) => print('', bold(`$ ${shown(command)}`))
     print(`One job on ${cluster.name}, by ${dialect.title}.`)
 
-    // The job: a program with its arguments, and what it asks for. The dialect makes a script of it.
+    // The job: a program with its arguments, and what it asks for. The dialect turns it into a script.
     const command = operands.length > 0 ? operands : ['sh', '-c', workload, 'sh', quick ? '2000000' : '20000000']
     const resources = { cores, memoryMb: memory, walltimeSeconds: walltime }
     const job: JobDescription = { name, command, folder: folder.path, resources, ...(queue && { queue }) }

@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ParseError } from '../scheduler/scheduler.ts'
 import { CommandError } from '../ssh/errors.ts'
 
-/** Failures in a row that are tolerated: a busy scheduler does not always answer, or gives half an answer. */
+/** Consecutive failures that are tolerated: a busy scheduler sometimes does not answer, or gives half an answer. */
 const mostFailures = 5
 
 /**
- * Asks a scheduler again and again, and returns the answer for which `isLast` returns true.
+ * Polls a scheduler, and returns the first answer for which `isLast` returns true.
  *
- * @throws the question's error: after a few failures in a row, or at once if the scheduler is not to blame
+ * @throws the poll's error: after a few failures in a row, or at once if the scheduler is not to blame
  */
 export async function askUntil<Answer>(
   ask: () => Promise<Answer>,

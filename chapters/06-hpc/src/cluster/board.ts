@@ -1,4 +1,4 @@
-/** The tasks of a run for people: a small board, a summary in words, and why a task failed. */
+/** The tasks of a run, for people: a small board, a summary in words, and why a task failed. */
 import { constants } from 'node:os'
 import type { TaskRecord } from './run.ts'
 
@@ -33,7 +33,7 @@ export function summary(tasks: readonly TaskRecord[]): string {
     if (those.length === 0) return []
     const nodes = [...new Set(those.flatMap(({ node }) => node ?? []))].sort()
     const where = state === 'running' && nodes.length > 0 ? ` on ${nodes.slice(0, 4).join(', ')}` : ''
-    // Some schedulers hold a job whose start has failed, and only the reader can release it.
+    // Some schedulers hold a job that failed to start, and only the reader can release it.
     const why = state === 'held' && those[0]?.reason ? ` (${those[0].reason})` : ''
     return [`${those.length} ${state}${where}${why}`]
   })
@@ -45,7 +45,7 @@ export function completed(tasks: readonly TaskRecord[]): number {
   return tasks.filter(({ state }) => state === 'completed').length
 }
 
-/** Who may have sent a signal, if the scheduler does not say. */
+/** Who may have sent a signal, where the scheduler does not say. */
 const whoSends: Record<string, string> = {
   SIGKILL: ': by somebody, or by the kernel of a node that had no memory left',
   SIGTERM: ': by somebody, or at the end of its walltime',
@@ -57,7 +57,7 @@ const whoSends: Record<string, string> = {
  * @param log the last lines of the task's output
  */
 export function explain({ state, exitCode, signal, reason }: TaskRecord, log: string): string {
-  // A job's script reports a command that a signal ended by 128 and the signal's number.
+  // When a signal ends the command, the job's script reports 128 plus the signal's number.
   const number = Number(signal ?? (exitCode !== undefined && exitCode > 128 ? exitCode - 128 : 0))
   if (state === 'timed out') return 'it was still running at the end of its walltime'
   if (state === 'out of memory') return 'it used more memory than it had asked for'

@@ -17,9 +17,9 @@ import { type Connection, type ConnectOptions, connect, type RunOptions } from '
 import { CommandError } from '../ssh/errors.ts'
 
 export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
-  /** `[user@]host[:port]` or a Host of the SSH configuration; a practice cluster by default. */
+  /** `[user@]host[:port]` or a Host from the SSH configuration; a practice cluster by default. */
   host?: string | undefined
-  /** Found out if not given. */
+  /** Detected by default. */
   scheduler?: SchedulerName | undefined
   /** For the practice cluster. */
   practice?: PracticeOptions
@@ -42,16 +42,16 @@ export interface Cluster extends AsyncDisposable {
   commands: { submit: number; poll: number }
   /**
    * Writes the job's files and submits it. Repeating this with the same job is safe, whatever happened to the first
-   * attempt and whichever client made it: a job of one name in one folder is submitted once. If the scheduler's answer
-   * was lost, the queue is asked.
+   * attempt and whichever client made it: a job with one name in one folder is submitted once. If the scheduler's
+   * answer was lost, the queue is searched.
    *
    * @throws {InvalidJobError} before anything is sent; {@link CommandError} with the scheduler's words when it refuses
    */
   submit: (job: JobDescription) => Promise<SubmittedJob>
   /**
-   * Returns a status for each job and each task, by one command for any number of them.
+   * Returns a status for each job and each task, with one command for any number of them.
    *
-   * @throws {@link ParseError} when the scheduler's output has no known form
+   * @throws {@link ParseError} when the scheduler's output has an unknown form
    */
   poll: (jobs: readonly SubmittedJob[]) => Promise<JobStatus[]>
   cancel: (job: SubmittedJob, tasks?: readonly number[]) => Promise<void>
@@ -63,7 +63,7 @@ export interface Cluster extends AsyncDisposable {
   queue: () => Promise<ListedJob[]>
   nodes: () => Promise<NodeStatus[]>
   /**
-   * Asks the scheduler any question of its dialect.
+   * Runs any question of the scheduler's dialect.
    *
    * @throws {@link CommandError} or {@link ParseError}, which name the host
    */
@@ -96,7 +96,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     if (scheduler) throw new UsageError('--scheduler', scheduler, `what the host has: ${there}`)
     throw new UsageError('--host', host ?? name, `a login node with a scheduler, but no scheduler found: ${there}`)
   }
-  // The home that the account names, which need not be the folder in which its sessions begin.
+  // The home folder that the account names, which need not be where its sessions begin.
   const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
   const [, user = '', home = ''] =
     /^(.*)\n(.*)\n$/.exec(await connection.output(account, { repeatable: true, signal })) ?? []
@@ -119,7 +119,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   const queue = () => ask(dialect.queue(user))
   /** Looks in the queue for a job whose submission was not answered. Returns its id if the scheduler has it. */
   async function lookFor({ name, folder }: JobDescription): Promise<string | undefined> {
-    // With a symbolic link a folder has two paths.
+    // Behind a symbolic link a folder has two paths.
     const paths = [
       folder,
       (await connection.output(['pwd', '-P'], { cwd: folder, repeatable: true, signal })).trimEnd(),
@@ -169,7 +169,8 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
           const [, found] = /^found (\S+)\n$/.exec(result.stdout) ?? []
           return submitted(found ?? named(() => parse(result.stdout)))
         }
-        // The scheduler may have taken the job and lost the answer. It has refused the job only if the queue lacks it.
+        // The scheduler may have accepted the job and its answer been lost. The job was refused only if the queue lacks
+        // it.
         const refusal = new CommandError(name, command, result)
         const look = () => lookFor(job)
         const mayAppear = lostAnswer.test(result.stderr)
@@ -215,26 +216,26 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 }
 
 /**
- * How to connect to a practice cluster. Its host key is known, so no file is searched for it: this works without
- * OpenSSH on this machine.
+ * How to connect to a practice cluster. Its host key is known, so no file needs to be searched for it: this works
+ * without OpenSSH on this machine.
  */
 export function practiceOptions({ host, port, user, identityFile, hostKey }: PracticeCluster): ConnectOptions {
   const nothingElse = { configFile: false, knownHostsFile: false, agent: false } as const
   return { host, port, user, identityFile, acceptNewHost: hostKey, ...nothingElse }
 }
 
-/** The exit code that says: another client has begun this submission, and has no answer yet. */
+/** The exit code that means: another client has begun this submission and has no answer yet. */
 const noAnswer = 75
 /** How long another client's submission may take. */
 const answerMs = 30_000
-/** A scheduler that did not answer in time may still take the job later: the queue is watched for this time. */
+/** A scheduler that did not answer in time may still accept the job later: the queue is watched for this long. */
 const lostMs = 10_000
 const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
 
 /**
  * Submits a job once, however often this script runs. A folder can be made only once, and the scheduler's answer stays
- * in a file beside it. A client that finds the folder waits a little for the answer. If none comes, the queue has to
- * show what has become of the job, before the folder is removed and the job may be submitted again.
+ * in a file beside it. A client that finds the folder waits briefly for the answer. If none comes, the queue has to
+ * show what became of the job before the folder is removed and the job may be submitted again.
  */
 const submitOnce = [
   // A lost connection must not end the script halfway.
@@ -247,5 +248,5 @@ const submitOnce = [
 ].join('; ')
 const remember = 'cd "$1" && echo "found $3" >".$2.submitted.new" && mv ".$2.submitted.new" ".$2.submitted"'
 const forget = 'cd "$1" && rmdir ".$2.submitting"'
-/** After ten minutes no scheduler will still take the job. If it has never run, the client that began has died. */
+/** After ten minutes no scheduler will still accept the job. If it has never run, the client that began has died. */
 const forgetOld = `cd "$1" && test -n "$(find ".$2.submitting" -maxdepth 0 -mmin +10)" && test -z "$(ls "$2.out" "$2".*.out 2>/dev/null)" && rmdir ".$2.submitting"`

@@ -1,5 +1,5 @@
 /**
- * Graphs of jobs that wait for each other. Slurm, PBS and Torque are told with each job which jobs it waits for.
+ * Graphs of jobs that wait for each other. For Slurm, PBS and Torque each submission names the jobs to wait for.
  * HTCondor has DAGMan, a job that submits the other jobs once their parents have succeeded.
  */
 import { posix } from 'node:path'
@@ -24,7 +24,7 @@ export interface Dag {
   giveUp: (name: string) => Promise<void>
 }
 
-/** What was seen of a job. Times are in ms from the beginning. */
+/** What was observed of a job. Times are in ms from the beginning. */
 export interface DagRecord {
   name: string
   parents: readonly string[]
@@ -123,7 +123,7 @@ export async function followDag(
   return records
 }
 
-/** Brings the records up to date. Returns whether a state has changed. */
+/** Updates the records. Returns whether a state has changed. */
 function update(records: DagRecord[], seen: ReadonlyMap<string, JobStatus>, ms: number): boolean {
   let changed = false
   for (const record of records) {

@@ -15,8 +15,8 @@ const pollMs = 200
 const startTimeoutMs = 120_000
 
 /**
- * Asks why a job waits, in the scheduler's own words. Waits a little for a scheduler that has not looked at the job
- * yet.
+ * Asks why a job waits, and answers in the scheduler's own words. Waits a little for a scheduler that has not looked at
+ * the job yet.
  */
 export async function whyItWaits(cluster: Cluster, job: SubmittedJob, signal: AbortSignal): Promise<string> {
   let why = await cluster.why(job)
@@ -83,7 +83,7 @@ export async function onNode(cluster: Cluster, lines: readonly string[], signal:
   return { command, text: Buffer.concat(parts).toString().replaceAll('\r', '').trim() }
 }
 
-/** Connects a terminal, such as that of this process, with a shell on a node. Returns the shell's exit code. */
+/** Connects a terminal, such as this process's own, to a shell on a node. Returns the shell's exit code. */
 export async function handOverTerminal(
   cluster: Cluster,
   { stdin, stdout, stderr }: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'>,
@@ -117,7 +117,7 @@ export interface LogOptions {
 }
 
 /**
- * Runs a job that prints a line a second, and follows its output file. Returns the lines, and how many came while it
+ * Runs a job that prints a line a second, and follows its output file. Returns the lines, and how many arrived while it
  * ran.
  */
 export async function followLog(cluster: Cluster, folder: WorkFolder, { steps, signal, onLine }: LogOptions) {

@@ -1,25 +1,25 @@
-/** The options that choose a cluster; every example of the chapter has them. */
+/** The options that choose a cluster; every example in the chapter has them. */
 import { accepting, oneOf, path } from '@repo/common/example/options'
 import type { PracticeOptions } from '@repo/practice-cluster/cluster'
 import { type SchedulerName, schedulerNames } from '@repo/practice-cluster/notation'
 import { parseTarget } from '../ssh/config.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 
-const target = accepting('[user@]host[:port], or a Host of the SSH configuration', (text) =>
+const target = accepting('[user@]host[:port], or a Host from the SSH configuration', (text) =>
   parseTarget(text) ? text : undefined,
 )
 
 export const clusterOptions = {
-  host: target.optional().describe('the login node; without it a practice cluster in this program'),
+  host: target.optional().describe('the login node; by default a practice cluster in this program'),
   scheduler: oneOf(...schedulerNames)
     .optional()
-    .describe('found out if not given'),
+    .describe('detected by default'),
   sshConfig: path('a file').optional().describe('instead of ~/.ssh/config'),
   acceptHost: accepting("a fingerprint, SHA256:…, of the host's key", (text) =>
     /^SHA256:[A-Za-z0-9+/]{43}$/.test(text) ? text : undefined,
   )
     .optional()
-    .describe('writes a new host that shows this key into known_hosts'),
+    .describe('adds a new host that presents this key to known_hosts'),
 }
 
 /** For examples whose jobs run Node. */

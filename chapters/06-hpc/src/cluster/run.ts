@@ -1,9 +1,9 @@
 /**
  * A run: one job, or one array of jobs, from its submission to its results. The client may be killed at any moment, and
- * another one goes on where it stopped.
+ * another one resumes where it stopped.
  *
  * A manifest in a local folder says what was done. Every step is written down before it is taken, and can be taken
- * twice: files are copied only where they differ, and a job of one name in one folder is submitted only once
+ * twice: files are copied only where they differ, and a job with one name in one folder is submitted only once
  * (cluster.ts). So a new client reads the manifest and begins with the first step that is not marked as done.
  */
 import { randomBytes } from 'node:crypto'
@@ -27,7 +27,10 @@ import { CommandError } from '../ssh/errors.ts'
 import { askUntil } from './ask-until.ts'
 import type { Cluster } from './cluster.ts'
 
-/** The job to submit. Each attempt adds its own name and folder, and to the environment ATTEMPT, its number from 1. */
+/**
+ * The job to submit. Each attempt adds its own name and folder, and sets ATTEMPT, its number from 1, in the
+ * environment.
+ */
 export type Plan = Omit<JobDescription, 'folder'>
 
 export interface TaskRecord {
@@ -45,7 +48,7 @@ export interface TaskRecord {
 }
 
 const manifestSchema = z.object({
-  /** As the reader named it; undefined for a practice cluster, to which nobody can come back. */
+  /** As the reader named it; undefined for a practice cluster, which nobody can come back to. */
   host: z.string().optional(),
   scheduler: z.enum(schedulerNames),
   /** The absolute path of the run's folder on the cluster. */
@@ -55,7 +58,7 @@ const manifestSchema = z.object({
     z.object({
       name: z.string(),
       tasks: z.array(z.number()),
-      /** How it differs from the plan. */
+      /** How the job differs from the plan. */
       changes: z.custom<Partial<Plan>>(),
       /** Undefined between the decision to submit and the scheduler's answer. */
       id: z.string().optional(),
@@ -126,7 +129,7 @@ export async function createRun(
 }
 
 /**
- * Returns where the run of a folder is, and its notes.
+ * Returns where a folder's run is, and its notes.
  *
  * @throws an Error if there is no run, or its manifest is damaged
  */
@@ -135,7 +138,7 @@ export async function findRun(folder: string) {
   return { host, scheduler, notes }
 }
 
-/** The same for a reader's `--attach`. @throws a UsageError if nobody can go on with the run */
+/** The same for a reader's `--attach`. @throws a UsageError if the run cannot be continued */
 export async function findRunToAttach(folder: string) {
   const { host, scheduler, notes } = await findRun(folder).catch((error: Error) => {
     throw new UsageError('--attach', folder, `the folder of a run; ${error.message}`)
@@ -144,7 +147,7 @@ export async function findRunToAttach(folder: string) {
   return { place: { host, scheduler }, notes }
 }
 
-/** Goes on with a run that another process began. {@link Run.start} is the next step. */
+/** Continues a run that another process began. {@link Run.start} is the next step. */
 export async function attachRun(folder: string, cluster: Cluster): Promise<Run> {
   return new Run(folder, cluster, await loadManifest(folder))
 }
@@ -201,7 +204,7 @@ export class Run {
     return this.#manifest.attempts.flatMap(({ id }) => id ?? [])
   }
 
-  /** Copies the inputs to the cluster and submits what is not submitted, even where another process has begun this. */
+  /** Copies the inputs to the cluster and submits what is not yet submitted, even if another process had begun this. */
   async start(signal?: AbortSignal): Promise<void> {
     const { connection } = this.#cluster
     const { attempts, remote, tasks } = this.#manifest
@@ -259,7 +262,7 @@ export class Run {
     await this.#file.save(this.#manifest)
   }
 
-  /** Asks once for the states of all tasks, by one command for any number of them. */
+  /** Asks once for the states of all tasks, with one command for any number of them. */
   async poll(): Promise<readonly TaskRecord[]> {
     const open = this.#manifest.attempts.filter((attempt) => this.#recordsOf(attempt).some((record) => !isOver(record)))
     const statuses = await this.#cluster.poll(open.flatMap((attempt) => this.#jobOf(attempt) ?? []))
@@ -306,7 +309,7 @@ export class Run {
   }
 
   /**
-   * The last lines of what tasks printed on both streams, by their numbers. Takes one command for any number of tasks.
+   * The last lines that tasks printed on both streams, by task number. Takes one command for any number of tasks.
    */
   async lastLines(tasks: readonly TaskRecord[]): Promise<Map<number, string>> {
     const { attempts, plan, remote } = this.#manifest
@@ -351,14 +354,13 @@ export class Run {
    * Cancels and removes everything after an error.
    *
    * @param keep an error after which the run stays for another client, unless nobody could come back to it, the
-   *   scheduler
-   * has refused the job, or the reader has given up
+   *   scheduler has refused the job, or the reader has given up
    */
   async abandon(signal: AbortSignal, { keep }: { keep?: unknown } = {}): Promise<void> {
     const isRefused = keep instanceof CommandError && this.ids.length === 0
     if (keep && !signal.aborted && !isRefused && this.#manifest.host !== undefined) return
     await this.cancel()
-    // A task that is being ended may still write into the folder, so wait a little for its end.
+    // A task that is being killed may still write into the folder, so wait a little for its end.
     const isEnded = async () => (await this.poll()).every((record) => isOver(record) || record.state === 'waiting')
     await until(isEnded, { timeoutMs: 3_000, everyMs: 100 }).catch(() => {})
     await until(() => this.remove().then(() => true), { timeoutMs: 3_000, everyMs: 100 })
@@ -368,7 +370,7 @@ export class Run {
   async remove(): Promise<void> {
     const { connection, home } = this.#cluster
     await connection.remove(this.#manifest.remote)
-    // Fails, as it should, while the folder has other runs in it.
+    // Fails, as it should, while the folder contains other runs.
     await connection.run(['rmdir', `${home}/${remoteRoot}`], { repeatable: true })
     await rm(this.folder, { recursive: true, force: true })
   }
@@ -378,7 +380,7 @@ export class Run {
     return id === undefined ? undefined : { id, name, folder: remote, ...(plan.array && { array: tasks }) }
   }
 
-  /** The records of the tasks that are in this attempt now. */
+  /** The records of the tasks that are currently in this attempt. */
   #recordsOf(attempt: Attempt): Manifest['tasks'] {
     const number = this.#manifest.attempts.indexOf(attempt) + 1
     return this.#manifest.tasks.filter((record) => record.attempt === number)

@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.ts'
 export interface WorkFolder extends AsyncDisposable {
   /** Its absolute path on the cluster. */
   path: string
-  /** Has a job cancelled before the folder is removed, unless it has ended. Returns the job. */
+  /** Registers a job to be cancelled before the folder is removed, unless it has ended. Returns the job. */
   cancelAtTheEnd: (job: SubmittedJob) => SubmittedJob
 }
 

@@ -1,6 +1,6 @@
 /**
  * `pnpm --filter 06-hpc cluster`: starts a real cluster on this machine, Slurm with two nodes behind OpenSSH, says how
- * to reach it, and ends it with all its jobs at Ctrl-C.
+ * to reach it, and ends it with all its jobs on Ctrl-C.
  */
 import { program } from '@repo/common/example/command-line'
 import { wholeNumber } from '@repo/common/example/options'

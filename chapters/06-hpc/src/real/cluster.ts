@@ -17,7 +17,7 @@ export interface RealCluster extends AsyncDisposable {
   configFile: string
 }
 
-/** Whether this machine has everything that it needs. */
+/** Whether this machine has everything that the cluster needs. */
 export async function findRealCluster(): Promise<boolean> {
   return (await findSlurm()) && (await findOpenSsh()) !== undefined
 }

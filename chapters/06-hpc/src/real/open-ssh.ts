@@ -1,11 +1,11 @@
 /**
  * This machine's OpenSSH server, like a cluster's login node: started by the current user on a free port of the
  * loopback interface, with its host key, the user's key and all settings in a temporary folder. Only the current user
- * can log in, with that key. Nothing of the system's or the user's own SSH files is read or changed.
+ * can log in, with that key. None of the system's or the user's own SSH files are read or changed.
  *
  * HOME is an empty folder, so that the user's own shell start-up files, which may be slow, are not read. Two things
- * cannot be moved. A session begins in the account's home folder, as the system knows it. And a server that root starts
- * needs the empty folder /run/sshd, whose name is compiled in: it is made if it is missing, as the system's own service
+ * cannot be moved. A session begins in the account's home folder, as the system knows it. And a server started by root
+ * needs the empty folder /run/sshd, whose name is compiled in: it is created if missing, as the system's own service
  * does.
  */
 import { execFile } from 'node:child_process'
@@ -47,9 +47,12 @@ export interface OpenSsh extends AsyncDisposable {
 }
 
 export interface OpenSshOptions {
-  /** More lines for sshd_config, such as `{ MaxSessions: '2' }`. They come first, and sshd takes the first of two. */
+  /**
+   * More lines for sshd_config, such as `{ MaxSessions: '2' }`. They come first, and of two settings sshd uses the
+   * first.
+   */
   settings?: Record<string, string>
-  /** For all commands that are run over it. */
+  /** For all commands that run over it. */
   environment?: Record<string, string>
   /** A command that starts the server, such as `['unshare', '--mount', '--']`. */
   launcher?: string[]
@@ -93,7 +96,7 @@ export async function startOpenSsh({
     ListenAddress: '127.0.0.1',
     HostKey: hostKey,
     AuthorizedKeysFile: file('authorized_keys'),
-    // sshd would refuse a key file below /tmp, to which others may write. They cannot write to the folder itself.
+    // sshd would refuse a key file below /tmp, where others may write. They cannot write to the folder itself.
     StrictModes: 'no',
     PubkeyAuthentication: 'yes',
     PasswordAuthentication: 'no',
@@ -124,7 +127,7 @@ export async function startOpenSsh({
   stack.defer(() => end())
   const sessions = async () => childrenOf(child.pid, await processes())
   async function end() {
-    // The processes of connections lead sessions of their own. They and their children would outlive the server.
+    // The processes of connections are session leaders. They and their children would outlive the server.
     const all = await processes()
     const left = childrenOf(child.pid, all).flatMap((pid) => [pid, ...descendantsOf(pid, all)])
     await child.stop()
@@ -156,7 +159,9 @@ export async function startOpenSsh({
   }
 }
 
-/** A Host of an SSH configuration, for `ssh -F` and for our own connections, without the user's own keys and agent. */
+/**
+ * A Host entry of an SSH configuration, for `ssh -F` and our own connections, without the user's own keys and agent.
+ */
 export function sshConfig(
   name: string,
   {
@@ -188,7 +193,7 @@ export async function makeKey(path: string, { passphrase = '', type = 'ed25519' 
   await execute('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-C', 'practice', '-f', path])
 }
 
-/** Whether an SSH server greets on this port. */
+/** Whether an SSH server answers on this port. */
 async function listens(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port })
   try {

@@ -25,7 +25,7 @@ export type NodeName = (typeof nodeNames)[number]
 export interface SlurmCluster extends AsyncDisposable {
   /** The variables by which sbatch, squeue and the others find this cluster. */
   environment: { SLURM_CONF: string; PATH: string }
-  /** slurmctld, which takes jobs. */
+  /** slurmctld, which accepts jobs. */
   controller: Child
   /** The slurmd of each node. Tests kill it, and `startNode` brings it back. */
   nodes: Record<NodeName, Child>
@@ -41,8 +41,8 @@ export interface SlurmOptions {
   /** Cores of each node, as Slurm is told; by default as many as this machine has. */
   cores?: number | undefined
   /**
-   * Gives up a node after a few seconds of silence, and starts its jobs again at once. For tests of that: on a busy
-   * machine healthy nodes would be given up too.
+   * Gives up on a node after a few seconds of silence, and restarts its jobs at once. Only for tests of that: on a busy
+   * machine it would give up on healthy nodes too.
    */
   impatient?: boolean | undefined
 }
@@ -109,7 +109,7 @@ async function tryToStart({
   const controller = stack.use(await start('slurmctld', ['-D', '-i'], () => says(/UP/, 'scontrol', 'ping')))
 
   const startNode = (name: NodeName) =>
-    // Until it listens, sinfo may still show the state of the slurmd before it.
+    // Until it listens, sinfo may still show the state of its predecessor.
     start(
       'slurmd',
       ['-D', '-N', name],
@@ -150,7 +150,7 @@ interface Settings {
   impatient: boolean
 }
 
-/** Writes slurm.conf (see its manual page). The scheduler looks at its queue all the time, because nobody shares it. */
+/** Writes slurm.conf (see its manual page). The scheduler checks its queue constantly, because nobody shares it. */
 function settings({ folder, socket, ports, cores, impatient }: Settings): string {
   const seconds = impatient
     ? { credential: 5, node: 10, answer: 5, end: 1 }
@@ -168,7 +168,7 @@ SlurmctldPort=${ports.controller}
 SlurmUser=${username}
 SlurmdUser=${username}
 AuthType=auth/munge
-# A job that has lost its node starts again once its credential has expired.
+# A job that has lost its node restarts once its credential has expired.
 AuthInfo=socket=${socket},cred_expire=${seconds.credential}
 StateSaveLocation=${join(folder, 'state')}
 SlurmdSpoolDir=${join(folder, '%n')}
@@ -185,13 +185,13 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=${Math.floor(memoryMb / cores / 2)}
-# Believe the number of cores in this file, not that of the machine.
+# Believe the number of cores in this file, not the machine's.
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,default_queue_depth=1000
 MaxArraySize=10001
 MaxJobCount=20000
 MinJobAge=30
-# After this time of silence a node is given up, with its jobs.
+# After this much silence a node is given up, with its jobs.
 SlurmdTimeout=${seconds.node}
 MessageTimeout=${seconds.answer}
 BatchStartTimeout=${seconds.answer}
@@ -202,7 +202,7 @@ PartitionName=practice Nodes=${nodeNames.join(',')} Default=YES MaxTime=24:00:00
 `
 }
 
-/** A command that makes a PID namespace and ends with it; empty where the system does not allow one. */
+/** A command that creates a PID namespace and ends with it; empty where the system does not allow one. */
 async function namespaces(): Promise<string[]> {
   const asRoot = ['unshare', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc']
   for (const [command = '', ...args] of [asRoot, [...asRoot, '--user', '--map-current-user']]) {
@@ -210,7 +210,7 @@ async function namespaces(): Promise<string[]> {
       () => true,
       () => false,
     )
-    // The shell is the namespace's first process, which inherits orphans. Unlike slurmd it waits for their ends.
+    // The shell is the namespace's first process, which inherits orphans. Unlike slurmd, it reaps them.
     if (works) return [command, ...args, 'sh', '-c', '"$@" & wait', 'sh']
   }
   return []

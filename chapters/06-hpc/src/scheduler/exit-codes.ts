@@ -3,14 +3,14 @@
  * poll is one command for any number of tasks.
  *
  * A job that is missing from the queue need not have completed: the list may not have it yet or may have forgotten it,
- * or its node may have died. The exit-code file decides. A file that is missing or empty may still be on its way
- * through a network file system, so only after some time does it count as missing.
+ * or its node may have died. The exit-code file decides. A missing or empty file may still be on its way through a
+ * network file system, so it counts as missing only after some time.
  */
 import { type Command, commandLine, quote } from '../ssh/quote.ts'
 import { hasEnded, type JobStatus, jobFiles, type SubmittedJob } from './job.ts'
 import { ParseError } from './scheduler.ts'
 
-/** Returns a command that runs another one and then prints the exit-code files of the jobs' folders. */
+/** Returns a command that runs another one and then prints the exit-code files in the jobs' folders. */
 export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], mark: string): Command {
   const folders = [...new Set(jobs.map(({ folder }) => folder))]
   const read = folders.map(
@@ -35,7 +35,7 @@ export function readExitCodes(stdout: string, command: Command, jobs: readonly S
   return { answer, code: Number(/^\d+/.exec(code)?.[0]), exitCodes }
 }
 
-/** Splits a text before each line that begins with the mark, and removes the marks. */
+/** Splits text before each line that begins with the mark, and removes the marks. */
 function splitAt(text: string, mark: string): string[] {
   const parts = `\n${text}`.split(`\n${mark} `)
   // The line break before a mark belongs to the part before it.
@@ -54,7 +54,7 @@ export interface SettleOptions {
  * Combines the scheduler's answer and the exit-code files: returns one status for each job, and for each task of an
  * array, in their order.
  *
- * @param missingSince remembers between polls since when a job has been missing
+ * @param missingSince remembers, between polls, since when each job has been missing
  */
 export function settle(
   jobs: readonly SubmittedJob[],
@@ -74,7 +74,7 @@ export function settle(
       if (status && status.state !== 'unknown') {
         missingSince.delete(at)
         if (status.state !== 'failed' && status.state !== 'completed') return status
-        // Without an exit code, the scheduler only knows that the job has gone.
+        // Without an exit code, all the scheduler knows is that the job has gone.
         if (status.exitCode !== undefined) return { ...status, ...byExitCode(status.exitCode) }
         if (status.signal !== undefined) return status
       }
@@ -95,7 +95,7 @@ export function settle(
   )
 }
 
-/** A shell reports a command that a signal ended by 128 and the signal's number. */
+/** When a signal ends a command, a shell reports 128 plus the signal's number. */
 function byExitCode(code: number): Pick<JobStatus, 'state' | 'exitCode' | 'signal'> {
   if (code === 0) return { state: 'completed', exitCode: 0 }
   return { state: 'failed', exitCode: code, ...(code > 128 ? { signal: String(code - 128) } : {}) }

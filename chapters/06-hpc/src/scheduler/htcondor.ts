@@ -1,6 +1,6 @@
 /**
  * HTCondor: a submit description beside the script, condor_q for jobs in the queue, and condor_history for jobs that
- * have left it. Jobs that wait for each other are DAGMan's task, which is itself a job.
+ * have left it. Jobs that wait for each other are left to DAGMan, which is itself a job.
  */
 import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus } from './job.ts'
@@ -37,7 +37,7 @@ function description(job: JobDescription): string {
   if (job.dependencies?.length) throw new Error('HTCondor: jobs that wait for others are nodes of a DAGMan file')
   const { resources: { cores, memoryMb, nodes = 1, walltimeSeconds, gpus } = {} } = job
   const removals: string[] = []
-  // HTCondor has no walltime, so a condition removes the job. LastJobStatus tells later which of the two removed it.
+  // HTCondor has no walltime, so a condition removes the job. Later, LastJobStatus tells which of the two removed it.
   if (walltimeSeconds) removals.push(`(JobStatus == 2 && time() - EnteredCurrentStatus > ${walltimeSeconds})`)
   if (job.requeue === false) removals.push('(JobStatus == 1 && NumJobStarts > 0)')
   const commands: Record<string, string | number | undefined> = {
@@ -50,7 +50,7 @@ function description(job: JobDescription): string {
     '+TaskId': job.array && '$(TASK_ID)',
     // HTCondor's event log of the job. The command's output goes elsewhere (script.ts).
     log: `${job.name}.log`,
-    // Without a shared file system, input files travel to the node, and new files travel back.
+    // Without a shared file system, input files are copied to the node, and new files are copied back.
     should_transfer_files: 'IF_NEEDED',
     transfer_input_files: job.inputs?.join(', ') || undefined,
     when_to_transfer_output: 'ON_EXIT',
@@ -94,7 +94,7 @@ const between = '--'
 
 const pollWhere = (...ids: string[]): Question<DagStatus[]> => readingBoth(attributes, ids, (ads) => ads.map(statusOf))
 
-/** Asks for both lists by one command, because a job moves from one to the other. */
+/** Asks for both lists with one command, because a job moves from one to the other. */
 function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[]) => Answer): Question<Answer> {
   const script = `condor_q -json -attributes "$0" "$@" && echo "${between}" && condor_history -json -attributes "$0" "$@"`
   const command: Command = ['sh', '-c', script, names.join(','), ...which]
@@ -139,7 +139,7 @@ const states: (JobState | undefined)[] = [
   'running',
   'running',
 ]
-/** HoldReasonCode of jobs that were put on hold because they used too much. */
+/** HoldReasonCodes of jobs that were put on hold because they used too much. */
 const holds: Record<number, JobState> = { 34: 'out of memory', 46: 'timed out', 47: 'timed out' }
 
 function statusOf(ad: Ad): DagStatus {
@@ -188,7 +188,7 @@ function readReason(stdout: string, command: Command): string {
 
 const nodeAttributes = ['Machine', 'State', 'Activity', 'TotalCpus', 'Cpus', 'TotalMemory']
 
-/** A machine is one slot, from which jobs take smaller slots; its own Cpus are those that are left. */
+/** A machine is one slot, from which jobs take smaller slots; its Cpus attribute counts those left. */
 function readNodes(stdout: string, command: Command): NodeStatus[] {
   const machines = Map.groupBy(readAds(stdout, command), ({ Machine }) => String(Machine))
   return [...machines].map(([name, slots]) => {

@@ -11,7 +11,7 @@ export interface Resources {
   ranksPerNode?: number
   /** The scheduler ends the job after this time. */
   walltimeSeconds?: number
-  /** Graphics processors of each node. */
+  /** GPUs of each node. */
   gpus?: number
 }
 
@@ -19,7 +19,7 @@ export interface Resources {
 export interface Dependency {
   /** The id of another job of the same scheduler. */
   on: string
-  /** What that job has to do first. `ok`: end with exit code 0. `not ok`: end in another way. `any`: end. */
+  /** How that job has to end first. `ok`: with exit code 0. `not ok`: in any other way. `any`: no matter how. */
   when: 'ok' | 'not ok' | 'any'
 }
 
@@ -52,7 +52,7 @@ export interface JobDescription {
   hold?: boolean
 }
 
-/** What a client has to remember of a job: plain data, which survives a restart. */
+/** What a client has to remember about a job: plain data, which survives a restart. */
 export interface SubmittedJob {
   id: string
   name: string
@@ -66,7 +66,7 @@ const endStates = ['completed', 'failed', 'cancelled', 'timed out', 'out of memo
 export const jobStates = [...openStates, ...endStates] as const
 export type JobState = (typeof jobStates)[number]
 
-/** Whether a job in this state will not run any more. */
+/** Whether a job in this state will never run again. */
 export function hasEnded(state: JobState): boolean {
   return endStates.some((end) => end === state)
 }
@@ -148,5 +148,5 @@ export function checkJob(job: JobDescription): void {
 
 const isWhole = (value: number) => Number.isInteger(value) && value >= 0 && value <= most.number
 const hasNul = (text: string) => text.includes('\0')
-/** Whether a text has line breaks or other characters that end a line or a word of a script. */
+/** Whether text has line breaks or other characters that end a line or a word of a script. */
 const hasControl = (text: string) => /\p{Cc}/u.test(text)

@@ -57,7 +57,7 @@ export const dependencyList = (job: JobDescription) =>
   job.dependencies?.map(({ on, when }) => `${dependencyWords[when]}:${on}`).join(',')
 
 /**
- * The distance between the task numbers, if it is the same everywhere: `-J` takes only a first, a last and a step. For
+ * The distance between the task numbers, if it is the same throughout: `-J` takes only a first, a last and a step. For
  * other numbers the array counts from 0, and the script looks them up.
  */
 function step(tasks: readonly number[]): number | undefined {
@@ -71,7 +71,7 @@ function indexRange(tasks: readonly number[]): string {
   const by = step(tasks)
   const [first = 0] = by ? tasks : [0]
   const last = by ? (tasks.at(-1) ?? first) : tasks.length - 1
-  // PBS refuses an array of one task. A range of two with a step of 2 has one.
+  // PBS refuses an array of one task. A range of two numbers with a step of 2 has one.
   if (tasks.length === 1) return `${first}-${first + 1}:2`
   return `${first}-${last}${by && by > 1 ? `:${by}` : ''}`
 }
@@ -100,7 +100,7 @@ export function readSubmitted(stdout: string, command: Command): string {
   return id
 }
 
-/** Reads the id of a job or subjob, with any host behind it. */
+/** Reads the id of a job or subjob, whatever host follows it. */
 export function readId(text: string): { id: string; index?: number } | undefined {
   const [, number, brackets, index] = /^(\d+)(\[(\d*)\])?(?:\.[\w.-]*)?\*?$/.exec(text.trim()) ?? []
   if (number === undefined) return undefined
@@ -175,7 +175,7 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
       state: ends[code] ?? 'failed',
       reason: [reason, `exit status ${code}`].filter(Boolean).join(', '),
     }
-  // 256 and the number of the signal that ended the job.
+  // 256 plus the number of the signal that ended the job.
   if (code > 256)
     return { ...status, state: deleted || code === 256 + 15 ? 'cancelled' : 'failed', signal: String(code - 256) }
   return { ...status, state: code === 0 ? 'completed' : 'failed', exitCode: code }
@@ -189,7 +189,7 @@ const letters: Record<string, JobStatus['state']> = {
   R: 'running',
   S: 'running',
   U: 'running',
-  // Exiting: not all of its output is in place.
+  // Exiting: not all of its output is in place yet.
   E: 'running',
   // An array of which some task has begun.
   B: 'running',
@@ -214,7 +214,7 @@ function readQueued(stdout: string, command: Command, user: string): ListedJob[]
   })
 }
 
-/** Reads a job of the server's list; returns nothing for other users' jobs. */
+/** Reads a job from the server's list; returns nothing for other users' jobs. */
 export function listed(id: string | undefined, job: Attributes, folder: string | undefined, user: string): ListedJob[] {
   // `user@host`
   if (id === undefined || String(job.Job_Owner).replace(/@.*/, '') !== user) return []

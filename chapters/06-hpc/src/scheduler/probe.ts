@@ -1,4 +1,4 @@
-/** Finds out, by one command, which scheduler a login node has, and chooses its dialect. */
+/** Finds out, with one command, which scheduler a login node has, and chooses its dialect. */
 import type { SchedulerName } from '@repo/practice-cluster/notation'
 import type { Command } from '../ssh/quote.ts'
 import { htcondor } from './htcondor.ts'
@@ -35,7 +35,7 @@ export function readProbe(stdout: string): Found {
   }
 }
 
-/** The dialect of the wanted scheduler, or of the first that was found; undefined if the host does not have it. */
+/** The dialect of the requested scheduler, or of the first one found; undefined if the host does not have it. */
 export function dialectOf(found: Found, wanted?: SchedulerName): Dialect | undefined {
   const has = (program: string) => found.programs.includes(program)
   const dialects: [SchedulerName, boolean, () => Dialect][] = [

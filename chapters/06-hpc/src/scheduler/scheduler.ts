@@ -33,10 +33,10 @@ export interface ListedJob {
   folder?: string | undefined
 }
 
-/** A command, and the parser of what it prints. */
+/** A command, and the parser for what it prints. */
 export interface Question<Answer> {
   command: Command
-  /** @throws {ParseError} when the output has no known form */
+  /** @throws {ParseError} when the output has an unknown form */
   parse: (stdout: string) => Answer
   /** Whether a failed command only means that the list is empty. */
   nothing?: (result: { code: number; stdout: string; stderr: string }) => boolean
@@ -50,9 +50,9 @@ export interface Dialect {
   files: (job: JobDescription) => SubmitFile[]
   /** Submits the first of these files. The command has to run in the job's folder; the answer is the job's id. */
   submit: (job: JobDescription) => Question<string>
-  /** The states of many jobs by one command. Jobs and tasks that the scheduler does not list are absent. */
+  /** The states of many jobs, with one command. Jobs and tasks that the scheduler does not list are absent. */
   poll: (jobs: readonly SubmittedJob[]) => Question<JobStatus[]>
-  /** The command by which people look at a job. What it prints is for people, not for parsers. */
+  /** The command with which people look at a job. What it prints is for people, not for parsers. */
   list: (job: SubmittedJob) => Command
   /** Cancels a job, or single tasks of an array. */
   cancel: (job: SubmittedJob, tasks?: readonly number[]) => Command
@@ -60,12 +60,12 @@ export interface Dialect {
   release: (job: SubmittedJob) => Command
   /** Why a job waits, in the scheduler's own words. */
   why: (job: SubmittedJob) => Question<string>
-  /** The user's jobs, each array as one, and those that have ended as long as the scheduler remembers them. */
+  /** The user's jobs, each array as one, including those that have ended and that the scheduler still remembers. */
   queue: (user: string) => Question<ListedJob[]>
   nodes: () => Question<NodeStatus[]>
   /**
    * Starts a shell on a node that the scheduler picks. `terminal` says whether it has a terminal; only Slurm can do
-   * without.
+   * without one.
    */
   interactive: (options: { walltimeSeconds: number; terminal: boolean }) => Command
 }
@@ -73,7 +73,7 @@ export interface Dialect {
 /** The words of Slurm, PBS and Torque for what a job waits for. */
 export const dependencyWords = { ok: 'afterok', 'not ok': 'afternotok', any: 'afterany' } as const
 
-/** A question whose parser is told the command, so that it can name it in an error. */
+/** A question whose parser receives the command, so that it can name it in an error. */
 export function question<Answer>(
   command: Command,
   parse: (stdout: string, command: Command) => Answer,
@@ -81,7 +81,7 @@ export function question<Answer>(
   return { command, parse: (stdout) => parse(stdout, command) }
 }
 
-/** A command's output has no known form. The message names the command and shows the beginning of the output. */
+/** A command's output has an unknown form. The message names the command and shows the beginning of the output. */
 export class ParseError extends Error {
   override name = 'ParseError'
   constructor(command: Command, output: string, expected: string) {
@@ -101,12 +101,12 @@ const meanings: [pattern: RegExp, meaning: string][] = [
   [/NodeNotAvail|total nodes available/i, 'the nodes it needs are down or reserved: ask the administrators'],
   [/JobArrayTaskLimit|Too many running subjobs/i, 'its array may not run more tasks at once'],
   [/Limit|QOS|Assoc/, 'you or your group have reached a limit: it begins when your other jobs end'],
-  [/Priority/, 'others are before it; a shorter walltime may let it slip into a gap'],
+  [/Priority/, 'others are ahead of it; a shorter walltime may let it slip into a gap'],
   [/Resources|Insufficient amount|are able to run your job/i, 'what it needs is in use: it begins when other jobs end'],
   [/state Q|reason None/i, 'the scheduler has not looked at it yet, or does not say more'],
 ]
 
-/** What a scheduler's reason to let a job wait means, and what to do; undefined for unknown words. */
+/** What a scheduler's reason for a waiting job means, and what to do; undefined for unknown words. */
 export function meaningOf(why: string): string | undefined {
   return meanings.find(([pattern]) => pattern.test(why))?.[1]
 }

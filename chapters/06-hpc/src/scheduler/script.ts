@@ -7,7 +7,9 @@ export interface ScriptOptions {
   header: string[]
   /** A shell expression for the task's number, such as `$SLURM_ARRAY_TASK_ID`. */
   taskId?: string
-  /** Whether the script stays in the folder where the scheduler starts it, which may be one of copies on the node. */
+  /**
+   * Whether the script stays in the folder where the scheduler starts it, which may be a folder of copies on the node.
+   */
   staysThere?: boolean
   /** Whether the scheduler itself sends the script SIGTERM `warnSeconds` before the end. */
   warnsItself?: boolean
@@ -15,7 +17,7 @@ export interface ScriptOptions {
 
 /**
  * Returns a script that runs the job's command in its folder. While the command runs, the script writes its output to
- * `<name>.out` and `<name>.err` (in an array `<name>.<task>.out`) and passes SIGTERM on to it. At the end the script
+ * `<name>.out` and `<name>.err` (in an array `<name>.<task>.out`) and forwards SIGTERM to it. At the end the script
  * leaves the exit code in `<name>.exit`.
  */
 export function jobScript(job: JobDescription, { header, taskId, staysThere, warnsItself }: ScriptOptions): string {

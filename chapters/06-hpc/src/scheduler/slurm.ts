@@ -21,7 +21,7 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
     hold: ({ id }) => ['scontrol', 'hold', id],
     release: ({ id }) => ['scontrol', 'release', id],
     why: ({ id }) => question(['scontrol', 'show', 'job', id], readReason),
-    // %F: for a task of an array the array's id.
+    // %F: the array's id, for a task of an array.
     queue: () => question(['squeue', '--noheader', '--me', '--states=all', '--format=%F|%T|%r|%Z|%j'], readQueued),
     nodes: () => question(['sinfo', '--noheader', '--Node', '--format=%N|%T|%C|%m|%E'], readNodes),
     interactive: ({ walltimeSeconds, terminal }) => [
@@ -59,7 +59,7 @@ function script(job: JobDescription) {
   return { header, taskId: '$SLURM_ARRAY_TASK_ID', warnsItself: true }
 }
 
-/** `123`, or `123;cluster` on a federation. */
+/** `123`, or `123;cluster` in a federation. */
 function readSubmitted(stdout: string, command: Command): string {
   const [, id] = /^(\d+)(;[\w.-]+)?\s*$/m.exec(stdout) ?? []
   if (id === undefined) throw new ParseError(command, stdout, 'the number of the job')
@@ -88,7 +88,7 @@ const pollByQueue: Dialect['poll'] = (jobs) => ({
 })
 
 /**
- * Asks both by one command: accounting may lag behind the queue, and the queue forgets jobs some minutes after their
+ * Asks both with one command: accounting may lag behind the queue, and the queue forgets jobs some minutes after their
  * end.
  */
 const pollByAccounting: Dialect['poll'] = (jobs) => {
@@ -174,7 +174,7 @@ function toStatuses(
 const states: Record<string, JobState> = {
   PENDING: 'queued',
   CONFIGURING: 'queued',
-  // No ends: the job begins again after its node failed or another job needed its place.
+  // Not ends: the job is restarted after its node failed or another job needed its place.
   REQUEUED: 'queued',
   REQUEUE_FED: 'queued',
   PREEMPTED: 'queued',
@@ -210,7 +210,7 @@ function stateOf(word: string, reason = ''): JobState {
 
 function readQueued(stdout: string, command: Command): ListedJob[] {
   const jobs = readRows(stdout, command, 5).flatMap(([id = '', word = '', reason, folder, name = '']) => {
-    // A job that sbatch refused, because no node has what it asks for, stays in the list for some minutes.
+    // A job that sbatch refused because no node has what it asks for stays in the list for some minutes.
     if (word === 'FAILED' && reason === 'BadConstraints') return []
     if (!/^\d+$/.test(id)) throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
     return [{ id, name, state: stateOf(word, reason), folder }]

@@ -1,6 +1,7 @@
 /**
- * Torque, the other branch of the old PBS. Slurm has an imitation of its commands (slurm-wlm-torque) for people with
- * old scripts. The imitation knows fewer options, does not tell the tasks of an array apart, and has no exit codes.
+ * Torque, the other descendant of the old PBS. Slurm has an imitation of its commands (slurm-wlm-torque) for people
+ * with old scripts. The imitation knows fewer options, does not tell the tasks of an array apart, and reports no exit
+ * codes.
  */
 import { createHash } from 'node:crypto'
 import { clockTime, taskRanges } from '@repo/practice-cluster/notation'
@@ -64,7 +65,7 @@ function options(job: JobDescription, onSlurm = false): [string, ...string[]][] 
   if (on) list.push(['-W', `depend=${on}`])
   if (job.requeue !== undefined) list.push(['-r', job.requeue ? 'y' : 'n'])
   if (job.hold) list.push(['-h'])
-  // Torque adds the number of the task itself; in the imitation %a stands for it.
+  // Torque adds the number of the task itself; in the imitation it is %a.
   list.push(['-j', 'oe'], ['-o', `${job.name}${job.array && onSlurm ? '.%a' : ''}.log`])
   return list
 }
@@ -93,8 +94,8 @@ function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
 }
 
 /**
- * In the imitation's list the tasks of an array have ids of their own, so they are found by their names. That is why an
- * array's name is made unique for its folder.
+ * In the imitation's list the tasks of an array have their own ids, so they are found by name. That is why an array's
+ * name is made unique to its folder.
  */
 function nameOnSlurm({ name, folder, array }: Pick<JobDescription, 'name' | 'folder' | 'array'>): string {
   return array ? `${name}-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}` : name
@@ -112,7 +113,7 @@ function pollOnSlurm(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
         const own = all.filter((each) =>
           array ? each.attributes.Job_Name === name && Number(each.id) >= Number(id) : each.id === id,
         )
-        // The imitation writes U for states that it does not know, such as OUT_OF_MEMORY. They are ends.
+        // The imitation prints U for states that it does not know, such as OUT_OF_MEMORY. They are all final.
         const states = own.map(({ attributes }) =>
           attributes.job_state === 'U' ? { state: 'unknown' as const } : statusOf(attributes, endings),
         )

@@ -66,9 +66,8 @@ export interface ResolveOptions {
  * Asks OpenSSH how to reach a host. This is what ssh does before it connects: a `Match exec` in the configuration runs
  * its command. Without the program ssh, a host gets the settings of an empty configuration, and `unread` says so.
  *
- * @throws an Error with OpenSSH's words for a configuration that it refuses; for a ProxyCommand, because any other way
- *   to
- * the host would not be the one that was wanted; or where `configFile` is given and ssh is missing
+ * @throws an Error with OpenSSH's words for a configuration that it refuses; for a ProxyCommand, because no other way
+ *   to the host would be the one you wanted; or where `configFile` is given and ssh is missing
  */
 export async function resolveHost(target: Target, options: ResolveOptions = {}): Promise<HostSettings> {
   const { configFile, timeoutMs = 20_000, signal } = options

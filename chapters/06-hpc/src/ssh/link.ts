@@ -238,7 +238,7 @@ async function checkHostKey(
     throw new ConnectError(name, 'host key', `${shows}, which ${answer.place} says is revoked: do not trust this host`)
   }
   if (answer.verdict === 'changed') {
-    const advice = 'somebody may be in between; if the host was set up anew, remove that line'
+    const advice = 'somebody may be in between; if the host was reinstalled, remove that line'
     throw new ConnectError(
       name,
       'host key',

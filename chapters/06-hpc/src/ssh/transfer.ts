@@ -338,7 +338,7 @@ async function remoteItems(over: OverSftp, folder: string, only: readonly string
       entries.map(async ({ name: own, kind, bytes }) => {
         // A host that names a file `../.bashrc` wants to write where it should not.
         if (own.includes('/') || own.includes(sep) || own.includes('\0')) {
-          throw new Error(`${posix.join(folder, path)} lists ${JSON.stringify(own)}, which is no name of a file`)
+          throw new Error(`${posix.join(folder, path)} lists ${JSON.stringify(own)}, which is not a file name`)
         }
         const name = posix.join(path, own)
         if (kind === 'folder') await walk(name)

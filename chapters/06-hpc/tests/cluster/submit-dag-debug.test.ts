@@ -96,7 +96,7 @@ describe.skipIf(windows).concurrent.each(schedulerNames)('on %s', (scheduler) =>
       'it asks for more than any node has, or than the queue allows',
       'what it needs is in use',
       scheduler === 'slurm'
-        ? 'others are before it; a shorter walltime may let it slip into a gap'
+        ? 'others are ahead of it; a shorter walltime may let it slip into a gap'
         : 'what it needs is in use',
     ]
     // On HTCondor nothing waits for another job but the nodes of a DAG.

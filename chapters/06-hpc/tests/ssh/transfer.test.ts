@@ -301,7 +301,7 @@ describe('a host that names files as it should not', () => {
     await writeFile(knownHostsFile, `[127.0.0.1]:${port} ${keys.host.public}\n`)
     const options = { host: '127.0.0.1', port, user: 'any', identityFile, knownHostsFile, configFile: false as const }
     const client = stack.use(await connect(options))
-    await expect(client.download('results', join(folder, 'back', 'here'))).rejects.toThrow('which is no name of a file')
+    await expect(client.download('results', join(folder, 'back', 'here'))).rejects.toThrow('which is not a file name')
     expect(await readdir(folder)).not.toContain('back')
   })
 })
