@@ -34,19 +34,19 @@ export function parseTarget(text: string): Target | undefined {
 
 /** How to reach a host, with everything filled in. */
 export interface HostSettings {
-  /** The name that was asked for. */
+  /** The name that was requested. */
   alias: string
   host: string
   port: number
   user: string
   /** Private keys to try, in this order. */
   identityFiles: string[]
-  /** Whether the agent may be asked only for these keys. */
+  /** Whether only these of the agent's keys may be used. */
   identitiesOnly: boolean
   /** The agent's socket; undefined for no agent. */
   agent: string | undefined
   knownHostsFiles: string[]
-  /** The name that stands for this host in the known_hosts files, where it is not the host's own. */
+  /** This host's name in the known_hosts files, where that is not its own. */
   hostKeyAlias?: string
   /** Hosts to go through, the nearest first. */
   jumps: Target[]
@@ -119,7 +119,7 @@ function settingsIn(target: Target, printed: string): HostSettings {
   if (first('proxycommand') !== undefined) {
     throw new Error(`${target.host} has a ProxyCommand, which is not supported; accepts ProxyJump`)
   }
-  // These are printed as they stand in the file; see TOKENS in ssh_config(5).
+  // These are printed as they are in the file; see TOKENS in ssh_config(5).
   const tokens: Record<string, string> = {
     '%': '%',
     d: userInfo().homedir,
@@ -159,7 +159,7 @@ function settingsIn(target: Target, printed: string): HostSettings {
   }
 }
 
-/** A list of absolute paths on one line, in which each may have spaces. */
+/** A list of absolute paths on one line, each of which may contain spaces. */
 const filesIn = (list = '') => (list === '' ? [] : list.split(/ (?=[/~]|[A-Za-z]:)/))
 
 function agentIn(setting: string | undefined, path: (text: string) => string): string | undefined {

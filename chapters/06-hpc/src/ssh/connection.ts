@@ -1,10 +1,10 @@
 /**
- * A connection to a cluster's login node: many commands, and files, over one SSH connection, which is made again when
- * it is lost.
+ * A connection to a cluster's login node: many commands, and files, over one SSH connection, which is re-established
+ * when it is lost.
  *
- * What a lost connection means for a command: until the host has been sent the command, nothing has happened, and the
- * command goes over the next connection. After that, and before its exit code has come back, nobody at this end can
- * know whether it ran. A command that only asks (`repeatable: true`) is run again. Any other is reported as unknown,
+ * What a lost connection means for a command: until the command has been sent to the host, nothing has happened, and
+ * the command goes over the next connection. After that, and before its exit code has come back, nobody at this end can
+ * know whether it ran. A command that only reads (`repeatable: true`) is run again. Any other is reported as unknown,
  * with a ConnectionLostError. The caller makes it safe by having the command leave a trace: a job is submitted with its
  * run's own name and folder, and what the queue and the folder show decides whether to submit it again. Jobs themselves
  * belong to the scheduler and do not notice.
@@ -23,7 +23,7 @@ import { Sessions } from './sessions.ts'
 import { Sftp } from './sftp.ts'
 
 export interface ConnectOptions extends Credentials {
-  /** A name, an address, or a Host of the SSH configuration. */
+  /** A name, an address, or a Host from the SSH configuration. */
   host: string
   // The options below override the SSH configuration.
   port?: number
@@ -37,21 +37,22 @@ export interface ConnectOptions extends Credentials {
   /** Instead of `~/.ssh/config` and the system's; false for none. */
   configFile?: string | false
   /**
-   * Sessions (commands, shells, SFTP) open at a time: 10, like sshd's MaxSessions. If the host allows fewer, the
+   * Sessions (commands, shells, SFTP) open at once: 10, like sshd's MaxSessions. If the host allows fewer, the
    * connection finds out.
    */
   maxSessions?: number
   /**
-   * Silence after which the host is asked for a sign of life; after three without an answer it counts as lost; 10 s.
+   * Silence after which the host is sent a keepalive; after three without an answer the connection counts as lost; 10
+   * s.
    */
   keepAliveMs?: number
   /** For connecting, with all jump hosts; 20 s. */
   connectTimeoutMs?: number
-  /** How long to try to connect again before the operations that wait for it fail; 60 s, 0 for a single attempt. */
+  /** How long to try to reconnect before the operations that wait for it fail; 60 s, 0 for a single attempt. */
   reconnectMs?: number
   /** Ends the connection, and the operations that wait for it. */
   signal?: AbortSignal | undefined
-  /** Called when the connection is lost, and when it has been made again. */
+  /** Called when the connection is lost, and when it has been re-established. */
   onChange?: (change: 'lost' | 'connected again') => void
 }
 
@@ -60,12 +61,12 @@ export interface RunOptions extends Surroundings {
   input?: string | Uint8Array
   /** Whether the command may run twice: then it is run again after a lost connection. */
   repeatable?: boolean
-  /** Ends the waiting at once, and the command by SIGTERM where the host allows that: OpenSSH does, except to root. */
+  /** Ends the wait at once, and the command by SIGTERM where the host allows that: OpenSSH does, except for root. */
   signal?: AbortSignal | undefined
 }
 
 export interface StartOptions extends Surroundings {
-  /** Gives the command a terminal of this size, and standard input. Standard error then comes with standard output. */
+  /** Gives the command a terminal of this size, and standard input. Standard error is then part of standard output. */
   terminal?: { columns: number; rows: number; type?: string }
   /** Ends it. */
   signal?: AbortSignal | undefined
@@ -78,10 +79,10 @@ export interface StartOptions extends Surroundings {
 export interface RemoteProcess extends AsyncDisposable {
   /** For a command with a terminal. */
   stdin: Writable
-  /** Has to be read to its end: otherwise the command stops at a full window and never ends. */
+  /** Must be read to its end: otherwise the command blocks on a full window and never ends. */
   stdout: Readable
   stderr: Readable
-  /** Rejected with a ConnectionLostError when nobody can say how the command ended. */
+  /** Rejects with a ConnectionLostError when nobody can say how the command ended. */
   exited: Promise<Exit>
   /** Ends the command; `exited` is settled once it has ended. */
   kill: () => void
@@ -104,15 +105,15 @@ export interface Connection extends RemoteFiles, AsyncDisposable {
    * @throws a {@link CommandError} for any exit code but 0, and what `run` throws
    */
   output: (command: Command, options?: RunOptions) => Promise<string>
-  /** Starts a command, and gives its output as it comes. */
+  /** Starts a command, and delivers its output as it arrives. */
   start: (command: Command, options?: StartOptions) => Promise<RemoteProcess>
 }
 
 /**
- * Connects to a host: `user@host`, `host:port`, the name of a Host in `~/.ssh/config`, or options.
+ * Connects to a host: `user@host`, `host:port`, the name of a Host from `~/.ssh/config`, or options.
  *
- * @throws a {@link ConnectError} that says what the host showed or refused, an Error for a configuration that OpenSSH
- * refuses, or the signal's reason
+ * @throws a {@link ConnectError} that says what the host presented or refused, an Error for a configuration that
+ * OpenSSH refuses, or the signal's reason
  */
 export async function connect(to: string | ConnectOptions): Promise<Connection> {
   const options = typeof to === 'string' ? { host: to } : to
@@ -137,7 +138,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
   }
 
   /**
-   * Connects again, less and less often, for as long as that may help: a host that refuses the key will do so again.
+   * Reconnects, less and less often, for as long as that may help: a host that refuses the key will do so again.
    */
   async function reopen(): Promise<Open> {
     const until = performance.now() + reconnectMs
@@ -165,7 +166,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     return opening
   }
 
-  /** Uses the connection, and where that is safe the next one after a loss. */
+  /** Uses the connection, and after a loss, where that is safe, the next one. */
   async function over<T>(
     use: (open: Open) => Promise<T>,
     { repeatable = false, signal }: { repeatable?: boolean; signal?: AbortSignal | undefined },
@@ -237,7 +238,7 @@ const longestRetryMs = 5_000
 const mostAttempts = 5
 const mostOutputBytes = 64 << 20
 
-/** The SSH configuration's settings, and before them those of the options. */
+/** The SSH configuration's settings; those of the options take precedence. */
 async function chosenSettings(options: ConnectOptions, linkOptions: LinkOptions): Promise<HostSettings> {
   const { host, port, user, identityFile, agent } = options
   const target = parseTarget(host)
@@ -329,7 +330,7 @@ class Open {
     const running = await this.#exec(line, what, terminal)
     const { channel } = running
     const exited = this.#exitOf(running, what)
-    // A caller who does not ask how it ended has not missed an error.
+    // For a caller who does not ask how it ended, a rejection must not count as unhandled.
     exited.catch(() => {})
     const end = () => {
       if (terminal) endChannel(channel)
@@ -338,8 +339,7 @@ class Open {
     signal?.addEventListener('abort', end, { once: true })
     if (signal?.aborted) end()
     const closed = once(channel, 'close').finally(() => signal?.removeEventListener('abort', end))
-    // `pipeline` and `for await` destroy their streams. A channel that is destroyed does not end, so they get another
-    // stream.
+    // `pipeline` and `for await` destroy their streams. A destroyed channel does not end, so they get another stream.
     const stdout = channel.pipe(new PassThrough())
     stdout.once('close', () => channel.resume())
     return {
@@ -394,7 +394,7 @@ class Open {
     closing?.then(
       ({ sftp, release }) => {
         sftp.close()
-        // Not every server confirms the closing.
+        // Not every server confirms the close.
         setTimeout(release, endTimeoutMs).unref()
       },
       () => {},
@@ -408,7 +408,7 @@ class Open {
       const begun = (error: Error | undefined, channel: ClientChannel) => {
         if (error) return done(error)
         const running: Running = { channel, exit: undefined }
-        // Listens at once: the exit code of a short command may come in the same packet.
+        // Listens at once: the exit code of a short command may arrive in the same packet.
         channel.once('exit', (code: number | null, signal?: string) => {
           running.exit = code === null ? { code: 128 + signalNumber(signal), signal: signal ?? 'a signal' } : { code }
         })
@@ -417,7 +417,7 @@ class Open {
       client.exec(line, pty ? { pty } : {}, begun)
     })
     session.channel.once('close', release)
-    // A command that ends early closes its input; not reading all of it is no error.
+    // A command that ends early closes its input; leaving some of it unread is not an error.
     session.channel.on('error', () => {})
     return session
   }
@@ -430,7 +430,8 @@ class Open {
           try {
             open((error, session) => {
               if (!error) resolve(session as Session)
-              // Before the channel was open nothing was asked for. After that it was, and the answer is missing.
+              // Before the channel was open, nothing had been requested. After that, the request was made and its
+              // answer is missing.
               else if (!this.link.isOpen()) {
                 reject(this.#lost(what, /no response/i.test(error.message) ? 'not started' : 'unknown', error))
               } else if ('reason' in error) reject(Object.assign(this.#refused(what, error), { reason: error.reason }))

@@ -1,7 +1,7 @@
 /** What can go wrong with a host. Each message names the host, and none contains a key or a passphrase. */
 import { type Command, commandLine } from './quote.ts'
 
-/** There is no connection: the host is unreachable, is not who it should be, or does not let the user in. */
+/** There is no connection: the host is unreachable, is not the one it should be, or does not let the user in. */
 export class ConnectError extends Error {
   override name = 'ConnectError'
   readonly reason: 'unreachable' | 'host key' | 'authentication'
@@ -16,7 +16,7 @@ export class ConnectionLostError extends Error {
   override name = 'ConnectionLostError'
   /**
    * `not started`: the host never got the command. `unknown`: the command may have run, may still be running, or may
-   * never run. The caller has to look for its effects before repeating it.
+   * never run. The caller must look for its effects before repeating it.
    */
   readonly outcome: 'not started' | 'unknown'
   constructor(host: string, what: string, outcome: ConnectionLostError['outcome'], cause?: unknown) {
@@ -28,7 +28,7 @@ export class ConnectionLostError extends Error {
 
 /** How a command ended. */
 export interface CommandResult {
-  /** 0 to 255; 128 and more for a command that a signal ended. */
+  /** 0 to 255; above 128 for a command that a signal ended. */
   code: number
   /** The signal's name, such as `SIGKILL`. */
   signal?: string
@@ -36,7 +36,7 @@ export interface CommandResult {
   stderr: string
 }
 
-/** A command ended with another code than 0. */
+/** A command ended with a code other than 0. */
 export class CommandError extends Error {
   override name = 'CommandError'
   readonly code: number
@@ -52,7 +52,7 @@ export class CommandError extends Error {
   }
 }
 
-/** A command as people type it, cut off where it is long. */
+/** A command as people type it, truncated if it is long. */
 export function shown(command: Command): string {
   const line = commandLine(command)
   return line.length > 120 ? `${line.slice(0, 119)}…` : line

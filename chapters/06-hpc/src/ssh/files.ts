@@ -13,12 +13,12 @@ export interface FileOptions {
 /** Every operation is safe to repeat, and is repeated after a lost connection. Errors are {@link RemoteFileError}s. */
 export interface RemoteFiles extends Transfers {
   /**
-   * Reads a file. Many files requested at once, as by `Promise.all`, travel together.
+   * Reads a file. Many files requested at once, as with `Promise.all`, are transferred together.
    *
    * @throws a {@link RemoteFileError}, with the code ENOENT for a missing file
    */
   readFile: (path: string, options?: FileOptions) => Promise<Buffer>
-  /** Writes a file under another name first, so that nobody ever sees half of it. `mode` is 0o644 by default. */
+  /** Writes a file, under another name first, so that nobody ever sees half of it. `mode` is 0o644 by default. */
   writeFile: (path: string, content: string | Uint8Array, options?: FileOptions & { mode?: number }) => Promise<void>
   /** The entries of a folder, without `.` and `..`, in the order of their names. */
   list: (path: string, options?: FileOptions) => Promise<RemoteEntry[]>
@@ -32,12 +32,12 @@ export interface RemoteFiles extends Transfers {
 
 export function remoteFiles(host: string, run: Run, overSftp: OverSftp): RemoteFiles {
   const limit = pLimit(mostOpenFiles)
-  /** Limits the number of files that are open at a time. */
+  /** Limits the number of files that are open at once. */
   const bounded: OverSftp = (use, signal) => limit(() => overSftp(use, signal))
   return {
     readFile: (path, { signal } = {}) => bounded((sftp) => readWhole(sftp, fromHome(path)), signal),
     async writeFile(path, content, { signal, mode } = {}) {
-      // One name for all attempts: a repetition after a lost connection overwrites what the first one left.
+      // One name for all attempts: a retry after a lost connection overwrites what the first one left.
       const file = { path: fromHome(path), content: Buffer.from(content), mode, tag: randomUUID() }
       await bounded((sftp) => writeWhole(sftp, file), signal)
     },

@@ -1,6 +1,6 @@
 /**
  * Which key a host has. A host is the one it claims to be only if it proves that it holds the key that a known_hosts
- * file has for it; otherwise somebody may sit in between and see all that follows.
+ * file has for it; otherwise somebody may be in between and see everything that follows.
  *
  * `ssh-keygen -F` searches the files: it knows their patterns, hashed names and markers.
  */
@@ -24,7 +24,7 @@ interface Line {
   marker: string | undefined
   type: string
   key: Buffer
-  /** Where it stands: `file:line`. */
+  /** Where it is: `file:line`. */
   place: string
 }
 
@@ -69,7 +69,8 @@ export class KnownHosts {
   check(key: Buffer): Verdict {
     if (this.#why !== undefined) return { verdict: 'not searched', why: this.#why }
     const verdict = judge(this.#lines, key)
-    // As in OpenSSH, a line without a port also makes a host at another port known. A different key there says nothing.
+    // As in OpenSSH, a line without a port also makes a host on another port known. A different key in it proves
+    // nothing.
     const byName = judge(this.#withoutPort, key)
     return verdict.verdict === 'unknown' && byName.verdict !== 'changed' ? byName : verdict
   }
@@ -91,7 +92,7 @@ async function searchFile(file: string, name: string): Promise<Line[]> {
       throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)
     },
   )
-  // Before each line that it finds, ssh-keygen prints `# Host name found: line 3`, with its marker's name behind.
+  // Before each line that it finds, ssh-keygen prints `# Host name found: line 3`, followed by its marker's name.
   return Array.from(stdout.matchAll(/^# Host .* found: line (\d+).*\n(.*)$/gm), ([, number, line = '']) => {
     const words = line.trim().split(/\s+/)
     const marker = words[0]?.startsWith('@') ? words.shift() : undefined
@@ -102,10 +103,10 @@ async function searchFile(file: string, name: string): Promise<Line[]> {
 
 function judge(lines: readonly Line[], key: Buffer): Verdict {
   const isSame = (line: Line) => line.key.equals(key)
-  // A revoked key is refused even beside a line that would accept it.
+  // A revoked key is refused even if another line would accept it.
   const revoked = lines.find((line) => line.marker === '@revoked' && isSame(line))
   if (revoked) return { verdict: 'revoked', place: revoked.place }
-  // Host certificates are not checked here, so the authorities that sign them (@cert-authority) count for nothing.
+  // Host certificates are not checked here, so the authorities that sign them (@cert-authority) do not count.
   const own = lines.filter(({ marker }) => marker === undefined)
   if (own.some(isSame)) return { verdict: 'known' }
   const [other] = own
@@ -122,14 +123,14 @@ export function knownHostsLine(host: string, port: number, key: Buffer, alias?: 
   return `${alias ?? nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}\n`
 }
 
-/** Appends a line to a known_hosts file. Makes the file and its folder where they are missing, for this user only. */
+/** Appends a line to a known_hosts file. Creates the file and its folder if they are missing, for this user only. */
 export async function addKnownHost(file: string, line: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const before = await readFile(file, 'utf8').catch(() => '')
   await appendFile(file, before === '' || before.endsWith('\n') ? line : `\n${line}`, { mode: 0o600 })
 }
 
-/** The type that a public key names, such as `ssh-ed25519`. */
+/** The type that a public key states, such as `ssh-ed25519`. */
 export function typeOf(key: Buffer): string {
   return key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1')
 }

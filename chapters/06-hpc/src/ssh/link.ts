@@ -1,4 +1,4 @@
-/** One SSH connection to one host: jump hosts on the way there, the host's key, the user's keys and agent. */
+/** One SSH connection to one host: the jump hosts on the way, the host's key, the user's keys and agent. */
 import { readFile } from 'node:fs/promises'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -11,7 +11,8 @@ export interface Credentials {
   /** The passphrase of encrypted keys, or a function that is called once for each. It is never kept or printed. */
   passphrase?: string | ((identityFile: string) => string | undefined | Promise<string | undefined>)
   /**
-   * The fingerprint (`SHA256:…`) of a new host's key. A host that shows this key is trusted, and added to known_hosts.
+   * The fingerprint (`SHA256:…`) of a new host's key. A host that presents this key is trusted, and added to
+   * known_hosts.
    */
   acceptNewHost?: string
 }
@@ -29,15 +30,15 @@ export interface LinkOptions extends Credentials {
 /** An open connection to a host that has proved who it is and has let the user in. */
 export interface Link {
   client: ssh2.Client
-  /** Fulfilled when the connection is gone, with the reason if there is one. */
+  /** Resolves when the connection is gone, with the reason if there is one. */
   closed: Promise<Error | undefined>
   isOpen: () => boolean
-  /** Ends the connection, and cuts it if the host does not answer; fulfilled when it is closed. */
+  /** Ends the connection, and cuts it if the host does not answer; resolves when it is closed. */
   close: () => Promise<void>
 }
 
 const closeTimeoutMs = 2_000
-/** Unanswered keep-alives in a row after which the host counts as gone. */
+/** Consecutive unanswered keepalives after which the host counts as gone. */
 const unansweredKeepAlives = 3
 /** A configuration with more jump hosts in a row counts as endless. */
 const mostJumps = 16
@@ -49,7 +50,7 @@ export function nameOf({ user, host, port = 22 }: Target): string {
 }
 
 /**
- * Returns how to reach a host, by OpenSSH's configuration and the options.
+ * Returns how to reach a host, from OpenSSH's configuration and the options.
  *
  * @throws an Error with OpenSSH's words when it refuses the configuration
  */
@@ -63,7 +64,7 @@ export async function settingsOf(target: Target, options: LinkOptions, timeoutMs
 /**
  * Connects to a host, through its jump hosts where it has any.
  *
- * @param begun when connecting began, by `performance.now()`: the time for finding the settings counts
+ * @param begun when connecting began, by `performance.now()`: the time spent finding the settings counts
  * @throws a {@link ConnectError}, or the signal's reason
  */
 export async function openLink(settings: HostSettings, options: LinkOptions, begun = performance.now()): Promise<Link> {
@@ -71,7 +72,7 @@ export async function openLink(settings: HostSettings, options: LinkOptions, beg
   return await openThroughJumps(settings, options, deadline, [settings.alias])
 }
 
-/** @param way the hosts whose connections wait for this one, by the names they were asked for */
+/** @param way the hosts whose connections wait for this one, by the names they were requested by */
 async function openThroughJumps(
   settings: HostSettings,
   options: LinkOptions,
@@ -101,7 +102,7 @@ async function openThroughJumps(
       await link.close()
       await closeJumps()
     }
-    // Its jump hosts' links serve only this one.
+    // Its jump hosts' links serve only this link.
     void link.closed.then(close)
     return { ...link, close }
   } catch (error) {
@@ -131,7 +132,7 @@ async function openDirect(
   const closed = new Promise<Error | undefined>((resolve) => {
     let lost: Error | undefined
     client.on('error', (error: Error & { level?: string }) => {
-      // An agent that does not answer means a key less, not a lost connection.
+      // An agent that does not answer means one key fewer, not a lost connection.
       if (error.level === 'agent') return
       lost ??= error
       ready.reject(error)
@@ -207,7 +208,7 @@ function forward({ client }: Link, host: string, port: number): Promise<Duplex> 
   })
 }
 
-/** The algorithms of known keys come first, so that a host with several keys shows a known one. */
+/** The algorithms of known keys come first, so that a host with several keys presents a known one. */
 function hostKeyAlgorithms(known: readonly string[]): ssh2.ServerHostKeyAlgorithm[] {
   const isKnown = (algorithm: string) => known.includes(algorithm.replace(/^rsa-sha2-\d+$/, 'ssh-rsa'))
   return [...algorithms.filter(isKnown), ...algorithms.filter((algorithm) => !isKnown(algorithm))]
@@ -222,7 +223,7 @@ const algorithms: ssh2.ServerHostKeyAlgorithm[] = [
   'rsa-sha2-256',
 ]
 
-/** @throws a {@link ConnectError} unless the key is known to be the host's, or was to be accepted */
+/** @throws a {@link ConnectError} unless the key is known to be the host's, or is the one to accept */
 async function checkHostKey(
   settings: HostSettings,
   known: KnownHosts,
@@ -264,7 +265,7 @@ async function checkHostKey(
   )
 }
 
-/** The keys to offer, one after the other: keys in plain files, the agent's keys, then keys that need a passphrase. */
+/** The keys to offer, one after another: keys in plain files, the agent's keys, then keys that need a passphrase. */
 class Keys {
   /** What was offered, or why it was not, for the error message. */
   readonly tried: string[] = []
@@ -323,7 +324,7 @@ class Keys {
 }
 
 /**
- * The public keys in or beside these files. They name keys of the agent even where a private file is encrypted or
+ * The public keys in or beside these files. They identify the agent's keys even where a private file is encrypted or
  * missing.
  */
 async function publicKeys(identityFiles: readonly string[]): Promise<Buffer[]> {
@@ -335,7 +336,7 @@ async function publicKeys(identityFiles: readonly string[]): Promise<Buffer[]> {
   })
 }
 
-/** An agent that offers only some of its keys, because a host hangs up after a few wrong ones. */
+/** An agent that offers only some of its keys, because a host disconnects after a few wrong ones. */
 class ChosenAgent extends ssh2.OpenSSHAgent {
   readonly #chosen: readonly Buffer[]
 

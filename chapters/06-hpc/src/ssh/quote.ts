@@ -1,6 +1,6 @@
 /**
- * Commands for a remote shell. SSH carries one text, and the account's login shell at the other end splits it into
- * words: sh, bash or zsh, often tcsh, sometimes fish. What is written here means the same to all of them.
+ * Commands for a remote shell. SSH carries one string, and the account's login shell at the other end splits it into
+ * words: sh, bash or zsh, often tcsh, sometimes fish. What this module writes means the same to all of them.
  */
 
 /** A program and its arguments, not yet quoted for any shell. */
@@ -52,7 +52,7 @@ export function fromHome(path: string): string {
 }
 
 /**
- * Inside quotes, tcsh refuses a line break, fish takes a backslash for an escape, and tcsh expands `!`. So such a line
+ * Inside quotes, tcsh refuses line breaks and expands `!`, and fish takes a backslash for an escape. So such a line
  * travels as octal numbers, which a plain sh at the other end decodes.
  */
 function encoded(line: string): string {

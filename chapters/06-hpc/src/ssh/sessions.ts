@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Whether the server refused to open another session: ssh2 puts the protocol's reason on such an error. */
 const isRefusal = (error: unknown) => error instanceof Error && typeof Reflect.get(error, 'reason') === 'number'
 
-/** How long to ask again a host that refuses although no session is open. */
+/** How long to keep asking a host that refuses although no session is open. */
 const patienceMs = 2_000
 const retryMs = 50
 
@@ -26,7 +26,7 @@ export class Sessions {
    * sites set it lower, and nothing tells a client. So a refusal lowers the bound to the number of sessions open at
    * that time.
    *
-   * @returns what `open` returned, and a function that gives the place back, to be called when the session is closed
+   * @returns what `open` returned, and a function that frees the slot, to be called when the session is closed
    * @throws what `open` throws
    */
   async take<Session>(open: () => Promise<Session>): Promise<{ session: Session; release: () => void }> {

@@ -1,10 +1,10 @@
-/** One SFTP session with promises. Every request is answered or fails, even when the connection is lost. */
+/** One SFTP session, with promises. Every request is answered or fails, even when the connection is lost. */
 import { posix } from 'node:path'
 import { bytes } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
 import type { Attributes, FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
 
-/** The host did not do something with a file. */
+/** An operation on a remote file failed. */
 export class RemoteFileError extends Error {
   override name = 'RemoteFileError'
   readonly code: 'ENOENT' | 'EACCES' | 'EIO'
@@ -34,9 +34,9 @@ export type OverSftp = <T>(use: (sftp: Sftp) => Promise<T>, signal?: AbortSignal
 
 /** What every server takes and gives in one request. */
 export const chunkBytes = 32 << 10
-/** Requests for chunks under way at a time, for all files together. */
+/** Requests for chunks in flight at once, for all files together. */
 const mostRequests = 256
-/** Chunks of one file under way at a time: 2 MB, which is the window of an SSH channel. */
+/** Chunks of one file in flight at once: 2 MB, which is the window of an SSH channel. */
 const mostAhead = 64
 const endOfFile = 1
 
@@ -56,7 +56,7 @@ export class Sftp {
     session.once('close', () => {
       this.#lost = lost()
       for (const fail of this.#pending) fail(this.#lost)
-      // Where the server began to close, ssh2 leaves out its own half of the closing.
+      // Where the server closes first, ssh2 leaves out its own half of the close.
       session.end()
     })
   }
@@ -82,13 +82,13 @@ export class Sftp {
       close().catch(() => {})
       throw error
     }
-    // Nothing waits for the closing of a file that was read. Closing a written file may still report an error.
+    // Nothing waits for the close of a file that was read. Closing a written file may still report an error.
     if (flags === 'r') close().catch(() => {})
     else await close()
     return result
   }
 
-  /** A file's content from a position on, in order. Chunks are requested ahead, so that a long link is always full. */
+  /** A file's content from a given position, in order. Chunks are requested ahead, so that a long link stays full. */
   async *read(
     file: Handle,
     { begin = 0, size: known }: { begin?: number; size?: number | undefined } = {},
@@ -130,7 +130,7 @@ export class Sftp {
     )
   }
 
-  /** Writes chunks of up to 32 kB one behind the other, without waiting for each answer. */
+  /** Writes chunks of up to 32 kB back to back, without waiting for each answer. */
   async write(
     { path, handle }: Handle,
     chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
@@ -151,8 +151,8 @@ export class Sftp {
   }
 
   /**
-   * Removes an unfinished file after a failure, and returns the error to throw. For a full disk servers have no word of
-   * their own, so the error says how much is free.
+   * Removes an unfinished file after a failure, and returns the error to throw. Servers have no specific error for a
+   * full disk, so the message says how much is free.
    */
   async writingFailed(unfinished: string, path: string, error: unknown): Promise<unknown> {
     if (!(error instanceof RemoteFileError)) return error
@@ -212,7 +212,7 @@ export class Sftp {
     return await this.#ask<Stats>(path, 'read', (done) => this.#session.lstat(path, done))
   }
 
-  /** Renames a file over another one: in one step where the server has OpenSSH's extension for that. */
+  /** Renames a file over another: in one step where the server has OpenSSH's extension for that. */
   async rename(from: string, to: string): Promise<void> {
     await this.#ask(to, 'written', (done) => {
       try {
@@ -224,7 +224,7 @@ export class Sftp {
     })
   }
 
-  /** The bytes left for this user on the disk of a path; undefined where the server does not tell. */
+  /** The bytes left for this user on a path's disk; undefined where the server does not tell. */
   async #freeBytes(path: string): Promise<number | undefined> {
     try {
       const found = await this.#ask<{ f_frsize: number; f_bavail: number }>(path, 'read', (done) =>
@@ -252,7 +252,7 @@ export class Sftp {
   }
 }
 
-/** The name of a file until it is whole: hidden, and in the same folder, so that it can be renamed. */
+/** The name of a file until it is complete: hidden, and in the same folder, so that it can be renamed. */
 export function unfinishedName(path: string, tag: string): string {
   return posix.join(posix.dirname(path), `.${posix.basename(path)}.${tag}.part`)
 }

@@ -2,7 +2,7 @@
  * Copies folders between this machine and a host, which ssh2 cannot do in a way that survives interruptions. One
  * command prints the checksums at the other end, so that only files that differ travel. They travel together over one
  * SFTP session. A file gets its name only when all of it has arrived with the right checksum, so an interrupted
- * transfer is simply begun again, even after the end of this process.
+ * transfer is simply started again, even after the end of this process.
  */
 import { createHash, hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -20,7 +20,7 @@ export interface TransferOptions {
   onProgress?: (progress: TransferProgress) => void
 }
 
-/** How far a transfer is. Files that are the same at both ends do not count. */
+/** A transfer's progress. Files that are the same at both ends do not count. */
 export interface TransferProgress {
   files: number
   totalFiles: number
@@ -29,16 +29,16 @@ export interface TransferProgress {
 }
 
 /**
- * What was copied. A file with the same SHA-256 at both ends is not copied again; a file that was begun goes on where
+ * What was copied. A file with the same SHA-256 at both ends is not copied again; an unfinished file is resumed where
  * it stopped.
  */
 export interface Transfer {
-  /** Files copied, and their bytes that travelled. */
+  /** Files copied, and the bytes of them that travelled. */
   files: number
   bytes: number
   /** Files that were already the same. */
   unchanged: number
-  /** Bytes that an interrupted transfer had left. */
+  /** Bytes that an interrupted transfer had left behind. */
   resumedBytes: number
   /** Whether checksums were compared: false where the host has neither sha256sum nor shasum. */
   verified: boolean
@@ -62,16 +62,16 @@ export type Run = (
 interface Item {
   /** Its path within the folder, with `/`. */
   name: string
-  /** Where they are known already. */
+  /** Where it is known already. */
   bytes?: number
   sha256?: string
 }
 
-/** Files open at a time: enough to fill a long link, and far fewer than a server lets one process open. */
+/** Files open at once: enough to fill a long link, and far fewer than a server lets one process open. */
 export const mostOpenFiles = 128
 /** Below this size, asking how much of a file has arrived costs more than sending it. */
 const worthResumingBytes = 8 * chunkBytes
-/** Whether a name is that of a file which is not whole yet, of this transfer or of another. */
+/** Whether a name belongs to a file that is not complete yet, of this transfer or another. */
 const isUnfinished = (name: string) => /(^|\/)\.[^/]+\.[\da-f-]{16,36}\.part$/.test(name)
 
 export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers {
@@ -99,7 +99,9 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
           sendPart(sftp, localPath(localFolder, item.name), posix.join(folder, partOf(item)), item, count),
         ),
       )
-    /** Sends files, checks what has arrived, and renames what is whole. Returns the files that did not arrive whole. */
+    /**
+     * Sends files, checks what has arrived, and renames what is intact. Returns the files that did not arrive intact.
+     */
     const sendAll = async (wanted: Item[]): Promise<Item[]> => {
       await settleAll(wanted.map(send))
       const parts = wanted.map((item) => ({ name: partOf(item) }))
@@ -112,7 +114,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
               const part = posix.join(folder, partOf(item))
               const target = posix.join(folder, item.name)
               if (!isWhole(item)) await sftp.removeFile(part)
-              // Before a lost connection it may have been renamed already.
+              // It may have been renamed already, before the connection was lost.
               else await sftp.rename(part, target).catch((error) => confirmRenamed(sftp, part, target, error))
             }),
           ),
@@ -120,7 +122,8 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       )
       return wanted.filter((item) => !isWhole(item))
     }
-    // A part that an interrupted transfer left may be of another version of the file. Sent as a whole it must be right.
+    // A part left by an interrupted transfer may belong to another version of the file. Sent as a whole, the file must
+    // be right.
     const wrong = await sendAll(differing)
     for (const { name } of await sendAll(wrong)) {
       throw new Error(`${host}: ${posix.join(folder, name)} arrived with another checksum twice`)
@@ -174,7 +177,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       return wanted.filter((_, at) => !whole[at])
     }
     const wrong = await receiveAll(differing)
-    // Somebody has written to these files since their checksums were computed.
+    // Somebody wrote to these files after their checksums were computed.
     const again = there && wrong.length > 0 ? await checksums(run, folder, wrong, signal) : undefined
     for (const { name } of await receiveAll(wrong.map(({ name }) => ({ name, ...sumOf(again, name) })))) {
       throw new Error(`${host}: ${posix.join(folder, name)} changed while it was copied`)
@@ -182,10 +185,10 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
     return { ...count.done(), unchanged: same.size, verified: there !== undefined, skipped }
   }
 
-  /** Returns whether the file arrived whole. */
+  /** Returns whether the file arrived intact. */
   async function receiveFile(sftp: Sftp, from: string, path: string, item: Item, count: Counter): Promise<boolean> {
     const { name, sha256, bytes } = item
-    // Without the checksum, a part cannot be told from that of another file.
+    // Without the checksum, a part cannot be told from a part of another file.
     const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? '0'.repeat(16))
     const sum = createHash('sha256')
     // In this order, a missing file leaves nothing here.
@@ -230,18 +233,18 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   let travelled = 0
   function tell(name: string, done: number) {
     progress.bytes += done - (doneOf.get(name) ?? 0)
-    // The sizes of files that were named with `only` become known on the way.
+    // The sizes of files named with `only` become known along the way.
     progress.totalBytes = Math.max(progress.totalBytes, progress.bytes)
     doneOf.set(name, done)
     onProgress?.({ ...progress })
   }
   return {
-    /** Notes how much of a file has arrived already: in an earlier run, or before the connection was lost. */
+    /** Records how much of a file has arrived already: in an earlier run, or before the connection was lost. */
     resume(name: string, bytes: number) {
       resumed.set(name, Math.max(resumed.get(name) ?? 0, bytes))
       if (bytes > 0 || doneOf.has(name)) tell(name, bytes)
     },
-    /** Notes that a chunk has travelled. @throws the signal's reason */
+    /** Records that a chunk has travelled. @throws the signal's reason */
     add(name: string, bytes: number) {
       signal?.throwIfAborted()
       travelled += bytes
@@ -259,7 +262,7 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   }
 }
 
-/** All results, or the first error once everything has ended, so that nothing goes on behind the caller's back. */
+/** All results, or the first error once everything has ended, so that nothing runs on behind the caller's back. */
 async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(promises)
   return results.map((result) => {
@@ -269,8 +272,8 @@ async function settleAll<T>(promises: Promise<T>[]): Promise<T[]> {
 }
 
 /**
- * The SHA-256 of files at the other end by their names, for those that exist; undefined where no program computes it.
- * The names travel on standard input, because there may be more of them than a command line holds.
+ * The SHA-256 of files at the other end, by name, for those that exist; undefined where no program computes it. The
+ * names are sent on standard input, because there may be more of them than a command line holds.
  */
 async function checksums(
   run: Run,
@@ -286,7 +289,7 @@ async function checksums(
   if (code === 127) return undefined
   const sums = new Map<string, string>()
   for (const [, escaped, sum = '', name = ''] of stdout.matchAll(/^(\\?)([\da-f]{64}) [ *](.*)$/gm)) {
-    // A backslash at the beginning of the line says that the name has escapes.
+    // A backslash at the beginning of the line means that the name contains escapes.
     const plain = name.replaceAll(/\\([\\nr])/g, (_, kind: string) => ({ n: '\n', r: '\r' })[kind] ?? '\\')
     sums.set(escaped ? plain : name, sum)
   }
@@ -327,7 +330,7 @@ async function localItems(folder: string, only: readonly string[] | undefined) {
 
 async function remoteItems(over: OverSftp, folder: string, only: readonly string[] | undefined) {
   if (only) {
-    // Their sizes come with the files: asking now would cost a round trip.
+    // Their sizes arrive with the files: asking now would cost a round trip.
     return { items: Array.from(new Set(only.map(inside)), (name): Item => ({ name })), skipped: [] }
   }
   const items: Item[] = []
@@ -370,7 +373,7 @@ function missing(error: NodeJS.ErrnoException | RemoteFileError): undefined {
   if (error.code !== 'ENOENT') throw error
 }
 
-/** After a failed renaming: it has been done if only the target exists. */
+/** After a failed rename: it was done if only the target exists. */
 async function confirmRenamed(sftp: Sftp, part: string, target: string, error: unknown): Promise<void> {
   const [before, after] = await Promise.all([part, target].map((path) => sftp.stat(path).catch(missing)))
   if (before !== undefined || after === undefined) throw error

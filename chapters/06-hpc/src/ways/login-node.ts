@@ -1,4 +1,4 @@
-/** A host to measure the way to, and the same host at the end of a longer link. */
+/** A host to measure the connection to, and the same host at the end of a longer link. */
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
@@ -14,7 +14,7 @@ import type { Connection, ConnectOptions } from '../ssh/connection.ts'
 export interface Reached {
   /** For our own connection. */
   options: ConnectOptions
-  /** For the programs of OpenSSH, which read a file for the rest. */
+  /** For OpenSSH's programs, which read a file for the rest. */
   host: string
   configFile?: string | undefined
 }
@@ -25,11 +25,13 @@ export interface LoginNode extends AsyncDisposable {
   /** Whether it is OpenSSH: the practice cluster does not serve `scp -r`. */
   isOpenSsh: boolean
   near: Reached
-  /** The same through a link with a longer round trip; a host of the reader's own is far enough as it is. */
+  /** The same through a link with a longer round trip; the reader's own host is far enough as it is. */
   far: Reached
   /** A folder on this machine, removed at the end. */
   folder: string
-  /** The path for a folder on the host, absolute or from the home folder. The caller makes and removes it. */
+  /**
+   * A path for a folder on the host, absolute or relative to the home folder. The caller makes and removes the folder.
+   */
   remote: string
 }
 
@@ -65,7 +67,7 @@ export async function openLoginNode(options: {
   const server = openSsh ?? practice
   if (!server) throw new Error('no server')
   const link = stack.use(await startProxy({ port: server.port, delayMs: rttMs / 2 }))
-  // One host at two ports has one key.
+  // It is one host on two ports, with one key.
   const knownHostsFile = join(folder, 'known_hosts')
   const keys = await readFile(server.knownHostsFile, 'utf8')
   await writeFile(knownHostsFile, keys.replaceAll(/^\S+/gm, '[127.0.0.1]:*'))
@@ -90,7 +92,7 @@ export async function openLoginNode(options: {
   }
 }
 
-/** Writes what tasks leave, small files with different contents, and uploads them. */
+/** Writes what tasks leave behind, small files with different contents, and uploads them. */
 export async function uploadResults(
   connection: Connection,
   local: string,

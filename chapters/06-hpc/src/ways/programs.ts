@@ -1,4 +1,4 @@
-/** The programs that everybody has, to compare the connection with: ssh, scp, rsync and tar. */
+/** The programs that everybody has, to compare the connection against: ssh, scp, rsync and tar. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, mkdir } from 'node:fs/promises'
@@ -28,7 +28,7 @@ export async function findPrograms(): Promise<Record<'ssh' | 'scp' | 'rsync' | '
   return { ssh: await ssh, scp: await scp, rsync: await rsync, tar: await tar }
 }
 
-/** Starts ssh for each of `count` commands, `atOnce` of them at a time. */
+/** Starts ssh for each of `count` commands, `atOnce` of them at once. */
 export async function ssh(
   to: To,
   count: number,
@@ -40,7 +40,8 @@ export async function ssh(
 }
 
 /**
- * ssh's own way to many commands over one connection: one process holds the connection, others reach it by a socket.
+ * ssh's own way to run many commands over one connection: one process holds the connection, others reach it by a
+ * socket.
  */
 export async function controlMaster(to: To, socket: string): Promise<Child & { through: string[] }> {
   const child = await startServer({
@@ -56,7 +57,7 @@ export async function controlMaster(to: To, socket: string): Promise<Child & { t
   return Object.assign(child, { through: ['-S', socket] })
 }
 
-/** Copies a folder with scp, which requests one file after the other. */
+/** Copies a folder with scp, which requests one file after another. */
 export async function scp(to: To, remote: string, local: string): Promise<void> {
   await execute('scp', [...configArgs(to), '-q', '-r', `${to.host}:${remote}`, local], { signal: to.signal })
 }

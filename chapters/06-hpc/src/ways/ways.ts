@@ -6,7 +6,7 @@ import { times } from '@repo/common/output/terminal'
 /** Does something once or more. Returns how long one took, in ms. */
 export type Way = () => Promise<number>
 
-/** A way that does something `times` times. The time for one is compared, so slow ways may do it less often. */
+/** A way that does something `times` times. Times for one are compared, so slow ways may do it fewer times. */
 export const each = (times: number, run: (times: number) => Promise<unknown>): Way => {
   return async () => {
     const begun = performance.now()
@@ -15,7 +15,7 @@ export const each = (times: number, run: (times: number) => Promise<unknown>): W
   }
 }
 
-/** One after the other. */
+/** One after another. */
 export const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
   for (let at = 0; at < times; at++) await run(at)
 }

@@ -1,8 +1,8 @@
 /**
  * The job of the `checkpoint` example: which number below BELOW takes the most steps to 1 by n → n / 2 or 3 n + 1?
  *
- * It saves its state when it is told to stop, and every few seconds. If there is more to do it ends with 85, the exit
- * code by which HTCondor recognizes a job that has saved a checkpoint.
+ * It saves its state every few seconds, and when it is told to stop. If there is more to do, it ends with 85, the exit
+ * code by which HTCondor recognises a job that has saved a checkpoint.
  */
 import { writeFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * The longest Collatz sequence: n → n / 2 for an even n, 3 n + 1 for an odd n, until 1. The search takes as long as one
- * likes, and its state is small. https://oeis.org/A006877 lists the numbers that set records.
+ * The longest Collatz sequence: n → n / 2 for an even n, 3 n + 1 for an odd n, until 1. The search can be made to take
+ * any time, and its state is small. https://oeis.org/A006877 lists the numbers that set records.
  */
 import { linePlot } from '@repo/common/output/plots'
 
@@ -42,7 +42,7 @@ export function stepsOf(number: number): number {
   let steps = 0
   for (let n = number; n !== 1; steps++) {
     const half = n / 2
-    // Several times as fast as the remainder, for which numbers beyond 32 bits need a function call.
+    // Several times as fast as the % operator, which needs a function call for numbers beyond 32 bits.
     n = half === Math.floor(half) ? half : 3 * n + 1
   }
   return steps
@@ -68,7 +68,7 @@ export function livesOf(limited: CollatzState, whole: CollatzState) {
   return { lives, idleMs }
 }
 
-/** Draws how far both jobs were at each time. Returns SVG text. */
+/** Draws the progress of both jobs over time. Returns SVG text. */
 export function drawLives(limited: CollatzState, whole: CollatzState): string {
   const begin = beginOf(limited, whole)
   const points = ({ lives }: CollatzState) =>

@@ -1,6 +1,6 @@
 /**
  * One task of the `failures` example: counts the primes among its numbers. In their first attempt four of the tasks
- * fail; in the second, their faults are repaired.
+ * fail; in the second, their faults are fixed.
  */
 import { rename, writeFile } from 'node:fs/promises'
 import { countPrimes } from '@repo/common/workloads/primes'

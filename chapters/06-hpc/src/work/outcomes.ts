@@ -36,7 +36,7 @@ export async function fetchOutcomes(run: Run, rounds: number, signal: AbortSigna
   return outcomes
 }
 
-/** The medians of the rounds, and the sum that every round must have. @throws an Error for a wrong sum */
+/** The medians of the rounds, and the sum that every round must produce. @throws an Error for a wrong sum */
 export function summarize(outcomes: ByWay<Outcome[]>, ranks: number, length: number) {
   const sum = sumOf(ranks, length)
   const figures: ByWay<{ hopUs: number; reduceMs: number }> = {}

@@ -7,7 +7,7 @@ const node = process.env.SLURMD_NODENAME ?? process.env.PRACTICE_NODE ?? hostnam
 const place = placeIn(process.env)
 using ring = await joinRing({ ...place, folder, host: host === 'own' ? hostname() : host, node })
 
-// A warm-up: the connections open their windows, and the functions are compiled.
+// Warm-up: the connections open their windows, and the functions are compiled.
 await passAround(ring, 200)
 const hopUs = await passAround(ring, Number(laps))
 

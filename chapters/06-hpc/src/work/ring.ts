@@ -2,7 +2,7 @@
  * Ranks in a ring: N processes of one program, each with a TCP connection to the next. That is enough for a reduction.
  * The vector is cut into N chunks. Every rank adds its part to the chunk that passes by, and after N - 1 steps each
  * rank holds one finished chunk, which then goes round once more. Every rank sends 2 (N - 1) / N of the vector, for any
- * number of ranks (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
+ * N (Patarasuk and Yuan, "Bandwidth optimal all-reduce algorithms", 2009).
  *
  * The ranks find each other through the job's folder, which all nodes share: each writes its address into a file.
  *
@@ -20,7 +20,7 @@ export interface Place {
   size: number
 }
 
-/** Variables for the rank and the number of ranks, which the program that starts the ranks sets. */
+/** The variables with the rank and the number of ranks, set by the program that starts the ranks. */
 const sources = [
   ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'],
   ['PMI_RANK', 'PMI_SIZE'],
@@ -28,7 +28,7 @@ const sources = [
   ['SLURM_PROCID', 'SLURM_NTASKS'],
 ] as const
 
-/** Reads this process's place from the environment. @throws an Error if no variable has it */
+/** Reads this process's place from the environment. @throws an Error if no variable holds it */
 export function placeIn(environment: NodeJS.ProcessEnv): Place {
   for (const [rankName, sizeName] of sources) {
     const [rank, size] = [Number(environment[rankName] ?? Number.NaN), Number(environment[sizeName] ?? Number.NaN)]
@@ -41,7 +41,7 @@ interface Address {
   host: string
   port: number
   /**
-   * A secret that a connection has to begin with: any user can reach the port, but only this user can read the file.
+   * A secret that every connection must begin with: any user can reach the port, but only this user can read the file.
    */
   token: string
   node: string
@@ -50,7 +50,7 @@ interface Address {
 export interface JoinOptions extends Place {
   /** A new folder for this launch, which all ranks share. */
   folder: string
-  /** The address at which the others can reach this rank. */
+  /** The address at which other ranks can reach this one. */
   host: string
   /** The name of this rank's node, for the others' information. */
   node: string
@@ -66,7 +66,7 @@ export interface Ring extends Place, Disposable {
   receive: (into: Uint8Array) => Promise<void>
 }
 
-/** Takes this rank's place in the ring. Fulfilled when both neighbours are connected. */
+/** Takes this rank's place in the ring. Resolves when both neighbours are connected. */
 export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_000 }: JoinOptions): Promise<Ring> {
   const deadline = performance.now() + timeoutMs
   const token = randomBytes(16).toString('hex')
@@ -120,7 +120,7 @@ export async function joinRing({ rank, size, folder, host, node, timeoutMs = 60_
     left?.destroy()
     throw error
   } finally {
-    // Nobody else may connect. Connections without the token must not keep this process alive.
+    // From here on nobody else may connect. Connections without the token must not keep this process alive.
     server.close()
     for (const socket of sockets) if (socket !== next) socket.destroy()
   }
@@ -136,7 +136,7 @@ function admit(server: Server, token: string, sockets: Set<Socket>): Promise<Soc
       socket.on('error', () => {})
       socket.on('readable', function listen() {
         const said = socket.read(token.length) as Buffer | null
-        // Null means that more has to come. A connection that ends early gives what it has sent.
+        // Null means that more is to come. A connection that ends early yields what it has sent.
         if (said === null) return
         socket.off('readable', listen)
         if (said.length === token.length && timingSafeEqual(said, Buffer.from(token))) resolve(socket)
@@ -159,7 +159,7 @@ async function readAddress(file: string, rank: number, deadline: number): Promis
 
 /**
  * Incoming bytes of a connection. The system reads them straight into the array that is being filled, without a copy.
- * Only bytes that arrive before they are asked for are kept, and copied later.
+ * Only bytes that arrive before they are requested are kept and copied later.
  */
 class Incoming implements OnReadOpts {
   readonly #early = Buffer.allocUnsafeSlow(65_536)
@@ -189,7 +189,7 @@ class Incoming implements OnReadOpts {
   }
 
   async fill(into: Uint8Array): Promise<void> {
-    // For an empty array no bytes will arrive.
+    // No bytes will arrive for an empty array.
     if (into.length === 0) return
     await new Promise<void>((resolve, reject) => {
       this.#wanted = { into, filled: 0, resolve, reject }

@@ -1,7 +1,7 @@
 /**
  * One task of an array: computes its part of the study in the current folder, and writes it to `part.<number>.bin`.
  *
- * It is bundled into one file, so that a node needs nothing but Node. TASK_ID and TASKS come from the job's script.
+ * It is bundled into one file, so that a cluster node needs only Node.js. TASK_ID and TASKS come from the job's script.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { computePart, readStudy } from './study.ts'

@@ -1,6 +1,6 @@
 /**
  * What the `array` example works on: a study that is cut into tasks. Each task computes one part of it as bytes. The
- * parts, one after the other, are the whole result, which is also what a single task computes.
+ * parts, one after another, make up the whole result, which is also what a single task computes.
  *
  * The client prepares a study and draws its result, and the nodes compute its parts. The bundle for the nodes leaves
  * out what only the client uses.
@@ -25,7 +25,7 @@ export type Study =
   /** A picture. The result is its pixels, three bytes each, row by row. */
   | { job: 'mandelbrot'; view: View }
 
-/** One part of a number of parts, from 0. */
+/** One part out of a number of parts, counted from 0. */
 export interface Part {
   part: number
   parts: number
@@ -54,7 +54,7 @@ export async function computeWhole(study: Study, signal: AbortSignal) {
 }
 
 const pairsOf = (texts: number) => (texts * (texts - 1)) / 2
-/** The first and, exclusively, the last of `size` things that belong to a part. */
+/** The first of `size` things that belong to a part, and the one after the last. */
 const share = (size: number, { part, parts }: Part) => ({
   from: Math.floor((size * part) / parts),
   to: Math.floor((size * (part + 1)) / parts),
@@ -103,7 +103,7 @@ export function filesOf(study: Study): Record<string, Uint8Array | string> {
   return { 'study.json': JSON.stringify(description), 'sets.bin': numbers }
 }
 
-/** Reads a study from such files. */
+/** Reads a study back from such files. */
 export async function readStudy(read: (name: string) => Promise<Uint8Array>): Promise<Study> {
   const described = JSON.parse(Buffer.from(await read('study.json')).toString()) as
     | Extract<Study, { job: 'mandelbrot' }>
