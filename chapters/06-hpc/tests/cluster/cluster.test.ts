@@ -42,7 +42,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
   })
   afterAll(() => opened[Symbol.asyncDispose]())
 
-  it('is found out, runs an array of any task numbers, and says of each how it ended', async () => {
+  it('is detected, runs an array of any task numbers, and says how each ended', async () => {
     expect(cluster.dialect.name).toBe(scheduler)
     const array = [1, 2, 3, 7, 11]
     const job = await opened.submit({ command: ['sh', '-c', 'echo "task $TASK_ID"; exit $((TASK_ID % 3))'], array })
@@ -71,13 +71,13 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect((await opened.ended(job)).map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
   })
 
-  it('ends a job at its walltime, also one that does not listen', async () => {
+  it('ends a job at its walltime, even one that ignores SIGTERM', async () => {
     const command = ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done']
     const job = await opened.submit({ command, resources: { walltimeSeconds: 1 } })
     expect(await opened.ended(job)).toMatchObject([{ state: 'timed out' }])
   })
 
-  it('loses a node: one job is begun again, the other one has failed', async () => {
+  it('loses a node: one job is restarted, the other has failed', async () => {
     const command = ['sh', '-c', 'while [ ! -e "go" ]; do sleep 0.1; done']
     const resources = { cores: 1 }
     const again = await opened.submit({ command, resources, requeue: true })
@@ -96,21 +96,21 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(await opened.ended(again)).toMatchObject([{ state: 'completed' }])
   })
 
-  it('ends a job that takes more memory than it asked for', async () => {
+  it('ends a job that uses more memory than it asked for', async () => {
     const command = [process.execPath, '-e', 'globalThis.all = Buffer.alloc(150e6, 1); setInterval(() => {}, 1000)']
     const job = await opened.submit({ command, resources: { memoryMb: 100 } })
     expect(await opened.ended(job)).toMatchObject([{ state: 'out of memory' }])
     await cluster.cancel(job).catch(() => {})
   })
 
-  it('shows an end late, but no state that is not true, while its accounting is slow', async () => {
+  it('shows an end late, but never a wrong state, while its accounting is slow', async () => {
     const job = await opened.submit({})
     opened.practice.faults.slowAccountingMs = 60_000
     expect(await opened.ended(job)).toMatchObject([{ state: 'completed', exitCode: 0 }])
     opened.practice.faults.slowAccountingMs = 0
   })
 
-  it('prints rubbish: the error names the host, the command and what came', async () => {
+  it('prints garbage: the error names the host, the command and the output', async () => {
     const job = await opened.submit({})
     await opened.ended(job)
     opened.practice.faults.garbled = 1
@@ -138,11 +138,11 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     await cluster.cancel(job)
   })
 
-  it('is asked for the job when its answer to a submission was lost, before that is done again', async () => {
+  it('is asked for the job when its answer to a submission was lost, before submitting again', async () => {
     const folder = join(cluster.home, 'lost')
     const job = await opened.submit({ name: 'lost', hold: true, folder })
     const before = opened.practice.queue.jobs.size
-    // As where the login node died while the scheduler answered.
+    // As if the login node had died while the scheduler answered.
     await rm(join(folder, '.lost.submitted'))
     const again = cluster.submit({ name: 'lost', command: ['true'], hold: true, folder })
     expect(await again).toEqual(job)
@@ -152,9 +152,9 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     await cluster.cancel(job)
   })
 
-  it('refuses a queue that is not there and resources that no node has, in its own words', async () => {
+  it('refuses an unknown queue and resources that no node has, in its own words', async () => {
     if (scheduler === 'htcondor') {
-      // There such a job waits for a machine that may still come.
+      // There such a job waits for a machine that may still be added.
       const job = await opened.submit({ resources: { cores: 99 } })
       expect(await cluster.why(job)).toContain("No machines matched the jobs's constraints")
       return
@@ -171,7 +171,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     await expect(opened.submit({ resources: { cores: 99 } })).rejects.toThrow(said[1])
   })
 
-  it('begins a job after others: ok, not ok, any', async () => {
+  it('starts a job after others: ok, not ok, any', async () => {
     if (scheduler === 'htcondor') return
     const bad = await opened.submit({ command: ['false'], hold: true })
     const on = bad.id
@@ -192,7 +192,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
 })
 
 describe.skipIf(windows)('a practice cluster', () => {
-  it('polls a thousand tasks by one command', async () => {
+  it('polls a thousand tasks with one command', async () => {
     await using opened = await open({ practice: { slots: 64, nodes: 2 } })
     const job = await opened.submit({ hold: true, array: Array.from({ length: 1000 }, (_, task) => task) })
     const statuses = await opened.cluster.poll([job])
@@ -214,7 +214,7 @@ describe.skipIf(windows)('a practice cluster', () => {
     await expect(stat(proof)).rejects.toThrow('ENOENT')
   })
 
-  it('offers no scheduler: which programs were looked for is said', async () => {
+  it('without a scheduler: the error says which programs were looked for', async () => {
     await expect(openCluster({ practice: { schedulers: [] } })).rejects.toThrow(
       /^--host: .* no scheduler found: on the practice cluster there is no sbatch, qsub or condor_submit$/,
     )
@@ -230,7 +230,7 @@ describe.skipIf(windows)('a practice cluster', () => {
     expect(await opened.ended(job)).toMatchObject([{ state: 'failed', exitCode: 137, signal: '9' }])
   })
 
-  it('has a quota: what is over it is an error that says so, and half a file is not left', async () => {
+  it('has a quota: exceeding it is an error that says so, and leaves no half file', async () => {
     await using opened = await open({ practice: { faults: { quotaBytes: 100_000 } } })
     const { connection, home } = opened.cluster
     await expect(connection.writeFile(join(home, 'large'), Buffer.alloc(200_000))).rejects.toThrow(/quota/)

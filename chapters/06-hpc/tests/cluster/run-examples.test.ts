@@ -9,7 +9,7 @@ import { openCluster } from '../../src/cluster/cluster.ts'
 import { createRun } from '../../src/cluster/run.ts'
 
 const chapter = join(import.meta.dirname, '../..')
-/** For what computes for long, on a machine that has other things to do. */
+/** For long computations, on a machine that has other things to do. */
 const patience = { timeoutMs: 240_000 }
 const start = (example: string, ...args: string[]) => runExample(chapter, example, args, patience)
 async function documentOf<T>(example: string, ...args: string[]): Promise<T> {
@@ -19,7 +19,7 @@ async function documentOf<T>(example: string, ...args: string[]): Promise<T> {
 }
 
 describe('array', () => {
-  it.each(['slurm', 'htcondor'])('computes what this machine computes, by %s', async (scheduler) => {
+  it.each(['slurm', 'htcondor'])('computes the same as this machine, by %s', async (scheduler) => {
     const document = await documentOf<{ picture: string; result: object; pollCommands: number }>(
       'array',
       '--scheduler',
@@ -41,12 +41,12 @@ describe('array', () => {
     expect([width, height]).toEqual([1200, 800])
     const at = (x: number, y: number) =>
       Array.from(data.subarray((y * width + x) * channels, (y * width + x) * channels + 3))
-    // Zero never escapes, a corner does at once.
+    // Zero never escapes; a corner escapes at once.
     expect(at(600, 400)).toEqual([0, 0, 0])
     expect(at(0, 0)).not.toEqual([0, 0, 0])
   })
 
-  it('stops at Ctrl-C and leaves nothing behind', async () => {
+  it('stops on Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'array', ['--tasks', '400'], {
       interruptWhen: /tasks on the practice cluster/,
     })
@@ -96,7 +96,7 @@ describe.concurrent('failures', { timeout: patience.timeoutMs }, () => {
     expect(document.primes).toBeLessThan(78_498)
   })
 
-  it('are done again with --retry, and nothing else is', async () => {
+  it('are run again with --retry, and nothing else is', async () => {
     const document = await documentOf('failures', '--retry', ...walltime)
     expect(document).toMatchObject({ completed: 100, resubmitted: 4, submitCommands: 2, primes: 78_498 })
   })
@@ -106,7 +106,7 @@ describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
   it.each(['slurm', 'htcondor'])('comes to the same result in several lives, by %s', async (scheduler) => {
     const document = await documentOf<{ lives: { from: number; to: number }[]; picture: string }>(
       'checkpoint',
-      // So slow on no machine, and so fast on none, that it would be done in one life.
+      // No machine is fast enough to finish this in one life.
       '--scheduler',
       scheduler,
       '--below',
@@ -124,7 +124,7 @@ describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
 })
 
 describe('checkpoint, asked for the impossible', () => {
-  it('refuses a warning that would come before the beginning', async () => {
+  it('refuses a warning that would come before the job begins', async () => {
     const run = await start('checkpoint', '--walltime', '5', '--warn', '5')
     const message = 'error: --warn: received "5"; accepts less than the walltime, 5 s\n'
     expect(run).toMatchObject({ code: 2, stdout: '', stderr: message })
@@ -148,7 +148,7 @@ describe('every one of them', () => {
 })
 
 describe('a run of a thousand tasks', () => {
-  it('is submitted by one command and polled by one each time', async () => {
+  it('is submitted with one command and polled with one each time', async () => {
     await using folder = await temporaryFolder()
     await using cluster = await openCluster({ practice: { slots: 16 } })
     const array = Array.from({ length: 1_000 }, (_, task) => task)

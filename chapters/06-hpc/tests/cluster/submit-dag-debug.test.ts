@@ -50,7 +50,7 @@ describe.skipIf(windows).concurrent.each(schedulerNames)('on %s', (scheduler) =>
     expect(await leftBehind()).toEqual([])
   })
 
-  it('dag begins D when B and C have succeeded, and not at all when B has failed', async () => {
+  it('dag starts D when B and C have succeeded, and not at all when B has failed', async () => {
     const [good, bad] = await Promise.all([
       run('dag', '--quick', '--json', '--scheduler', scheduler),
       run('dag', '--quick', '--json', '--scheduler', scheduler, '--fail', 'B'),
@@ -99,7 +99,7 @@ describe.skipIf(windows).concurrent.each(schedulerNames)('on %s', (scheduler) =>
         ? 'others are ahead of it; a shorter walltime may let it slip into a gap'
         : 'what it needs is in use',
     ]
-    // On HTCondor nothing waits for another job but the nodes of a DAG.
+    // On HTCondor only the nodes of a DAG wait for other jobs.
     expect(meanings).toEqual(scheduler === 'htcondor' ? expected.filter((_, at) => at !== 1) : expected)
     const variable = { slurm: 'SLURM_JOB_ID', pbs: 'PBS_JOBID', torque: 'PBS_JOBID', htcondor: '_CONDOR_SLOT' }[
       scheduler
@@ -112,7 +112,7 @@ describe.skipIf(windows).concurrent.each(schedulerNames)('on %s', (scheduler) =>
 })
 
 describe.skipIf(windows).concurrent('submit', () => {
-  it('shows a reader each step as one would type it', async () => {
+  it('shows each step as the reader would type it', async () => {
     const { code, stdout } = await run('submit', '--quick')
     expect(code).toBe(0)
     const typed = [...stdout.matchAll(/^\$ (\S+)/gm)].map(([, program]) => program)
@@ -121,7 +121,7 @@ describe.skipIf(windows).concurrent('submit', () => {
     expect(stdout).toMatch(/completed, on n\d\nExit code 0\.\n$/)
   })
 
-  it("runs the reader's own program with its arguments as they are", async () => {
+  it("runs the reader's own program with its arguments unchanged", async () => {
     const text = `it's "$HOME"; *`
     const { json } = await run(
       'submit',
@@ -138,7 +138,7 @@ describe.skipIf(windows).concurrent('submit', () => {
     expect(json()).toMatchObject({ state: 'failed', exitCode: 4, stdout: text })
   })
 
-  it('stops at Ctrl-C, and its job and its cluster are gone', async () => {
+  it('stops on Ctrl-C, and its job and its cluster are gone', async () => {
     const options = { interruptWhen: /\$ squeue/ }
     const { code, leftBehind } = await runExample(chapter, 'submit', ['--', 'sleep', '1000'], options)
     expect(code).toBe(130)
@@ -164,7 +164,7 @@ describe.skipIf(windows).concurrent('submit', () => {
       ['--cores', '5000'],
       /"5000 cores.*accepts .*Requested node configuration is not available/,
     ],
-  ])('tells in the words of the scheduler that it refuses %s', async (_, args, message) => {
+  ])('says in the words of the scheduler that it refuses %s', async (_, args, message) => {
     const { code, stderr } = await run('submit', ...args)
     expect(code).toBe(2)
     expect(stderr).toMatch(/^error: the job: received [^\n]*\n$/)
@@ -200,7 +200,7 @@ describe.concurrent('wrong options', () => {
     expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
   })
 
-  it.skipIf(windows)('of debug: a job that there is not, in the words of the scheduler', async () => {
+  it.skipIf(windows)('of debug: an unknown job is refused in the words of the scheduler', async () => {
     const { code, stderr } = await run('debug', '--job', '99')
     expect(code).toBe(2)
     expect(stderr).toMatch(/^error: --job: received "99"; accepts .*scontrol show job 99.*Invalid job id specified\n$/)

@@ -25,7 +25,7 @@ interface Job {
 }
 
 const chapter = join(import.meta.dirname, '../..')
-/** For what computes for long, on a machine that has other things to do. */
+/** For long computations, on a machine that has other things to do. */
 const patience = { timeoutMs: 240_000 }
 
 describeReal('on a real cluster', need, () => {
@@ -85,7 +85,7 @@ describeReal('on a real cluster', need, () => {
     }
   }
 
-  describe.concurrent('what takes its time', { timeout: patience.timeoutMs }, () => {
+  describe.concurrent('a long example', { timeout: patience.timeoutMs }, () => {
     it('array draws the Mandelbrot set', async () => {
       const document = await documentOf(start('array', '--job', 'mandelbrot', '--tasks', '12'))
       expect(document).toMatchObject({ completed: 12, result: { width: 1200, height: 800 } })
@@ -98,7 +98,7 @@ describeReal('on a real cluster', need, () => {
         scheduler: 'torque',
         hung: { state: 'failed', why: expect.stringContaining('SIGTERM: by somebody, or at the') },
       },
-    ])('failures, by $scheduler, finds four of a hundred, says why, and has only them done again', async (way) => {
+    ])('failures, by $scheduler, finds four of a hundred, says why, and reruns only those', async (way) => {
       const { scheduler, hung } = way
       const document = await toEach(
         { name: 'failures-1', scheduler },
@@ -118,12 +118,12 @@ describeReal('on a real cluster', need, () => {
       ])
     })
 
-    it.each(['slurm', 'torque'])('checkpoint, by %s, goes on where it was told to stop', async (scheduler) => {
+    it.each(['slurm', 'torque'])('checkpoint, by %s, resumes where it was told to stop', async (scheduler) => {
       const limits = ['--below', '10000000', '--walltime', '3600', '--warn', '60']
       const document = await toEach(
         { name: 'limited-1', scheduler },
         async (id, folder) => {
-          // Until the program is there to hear it.
+          // Until the program is there to receive it.
           if (!/begins/.test(await readFile(join(folder, 'limited-1.out'), 'utf8'))) return false
           // The same signal to the same process as Slurm's own, an hour earlier.
           await asAdministrator('scancel', '--batch', '--signal=TERM', id)
@@ -141,7 +141,7 @@ describeReal('on a real cluster', need, () => {
   describe.concurrent.each(['slurm', 'torque'])('by the commands of %s', (scheduler) => {
     const with_ = (example: string, ...args: string[]) => start(example, '--scheduler', scheduler, ...args)
 
-    it('array computes what this machine computes, with one submission', async () => {
+    it('array computes the same as this machine, with one submission', async () => {
       const document = await documentOf<{
         scheduler: string
         result: { pairs: number; top: { a: object; b: object }[] }
@@ -158,7 +158,7 @@ describeReal('on a real cluster', need, () => {
       expect(document.result.top[0]).toMatchObject({ a: { year: 1867 }, b: { year: 1868 } })
     })
 
-    it('ranks on both nodes add up to the same as Open MPI', async () => {
+    it('ranks on both nodes get the same sum as Open MPI', async () => {
       const document = await documentOf<{ nodes: string[] }>(with_('ranks', '--length', '10000'))
       // 4 ranks of (rank + 1) · (i mod 1000): 10 · 10 · 499,500.
       expect(document).toMatchObject({
@@ -224,7 +224,7 @@ describeReal('on a real cluster', need, () => {
       })
     })
 
-    it("debug says why a job of the reader's waits", async () => {
+    it("debug says why the reader's own job waits", async () => {
       const held = ['--parsable', '--hold', '--output=/dev/null', '--wrap=true']
       const id = (await asAdministrator('sbatch', ...held)).trim()
       const document = await documentOf(with_('debug', '--job', id))
@@ -241,7 +241,7 @@ describeReal('on a real cluster', need, () => {
         interruptWith: 'SIGKILL',
       })
       expect(killed.signal).toBe('SIGKILL')
-      // As it is printed, for one's own shell.
+      // As printed, for the reader's own shell.
       const [, more = ''] = /go on with: (--attach .*)$/m.exec(killed.stdout) ?? []
       const document = await documentOf(runExample(chapter, 'array', ['--json', ...more.split(' ')]))
       expect(document).toMatchObject({ tasks: 12, completed: 12, resubmitted: 0, result: { width: 1200 } })
@@ -260,7 +260,7 @@ describeReal('on a real cluster', need, () => {
       expect(await documentOf(submit())).toMatchObject({ state: 'completed' })
     })
 
-    it('finds nothing left behind by a run that has failed, to which nobody could come back', async () => {
+    it('finds nothing left behind by a failed run that nobody could come back to', async () => {
       const { code, stderr } = await start('checkpoint', '--node', 'no-such-node')
       expect(code).toBe(1)
       expect(stderr).toMatch(/the job ended in its life 1: failed, exit code 127: .*no-such-node: not found/)
@@ -276,9 +276,9 @@ describeReal('on a real cluster', need, () => {
   })
 
   it('leaves nothing in the account, and nothing in the queue', async () => {
-    // What has been cancelled takes its time to end.
+    // Cancelled jobs take a while to end.
     await until(async () => (await asAdministrator('squeue', '-h')) === '', { timeoutMs: 60_000 })
-    // What begins with a dot is the account's shell's own.
+    // Names that begin with a dot belong to the account's shell.
     const files = await readdir(join(real.ssh.folder, 'home'))
     expect(files.filter((name) => !name.startsWith('.'))).toEqual([])
   })
@@ -294,7 +294,7 @@ describeReal('the command that starts it', need, () => {
       )
       const { host, configFile } = program.info
       await using connection = await connect({ host, configFile, reconnectMs: 0 })
-      // A time that nobody else sleeps for.
+      // A duration that nobody else sleeps for.
       const seconds = `1000${process.pid}.${name === 'SIGINT' ? 1 : 2}`
       const job = ['sbatch', '--output=/dev/null', `--wrap=setsid sleep ${seconds} & sleep ${seconds}`] as const
       await connection.output(job)
@@ -310,14 +310,14 @@ describeReal('the command that starts it', need, () => {
     },
   )
 
-  it('refuses a number of cores that is none', async () => {
+  it('refuses a number of cores that is not a number', async () => {
     const run = await runProgram('src/real/cluster.program.ts', ['--cores', 'many'], { cwd: chapter })
     expect(run).toMatchObject({ code: 2, stdout: '' })
     expect(run.stderr).toBe('error: --cores: received "many"; accepts a whole number from 1 to 1024\n')
   })
 })
 
-/** The command lines of processes in which a text stands. */
+/** The command lines of processes that contain a text. */
 async function processesOf(text: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
   return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('--wrap'))

@@ -37,7 +37,7 @@ describeReal('a real cluster', need, () => {
     await real?.[Symbol.asyncDispose]()
   })
 
-  /** A command as its administrator types it. */
+  /** A command as the cluster's administrator types it. */
   async function asAdministrator(program: string, ...args: string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(program, args, {
       env: { ...process.env, ...real.slurm.environment },
@@ -57,7 +57,7 @@ describeReal('a real cluster', need, () => {
   }
   const deadline = () => AbortSignal.timeout(90_000)
 
-  /** Another login node of the same cluster, where these programs stand before those of the scheduler. */
+  /** Another login node of the same cluster, where these programs precede the scheduler's on PATH. */
   async function loginNode(programs: Record<string, string>) {
     await using stack = new AsyncDisposableStack()
     const { path: folder } = stack.use(await temporaryFolder())
@@ -73,7 +73,7 @@ describeReal('a real cluster', need, () => {
   }
 
   describe('a node that dies', () => {
-    it('has its job begun again, or reports it, as the job asked for', async () => {
+    it('has its job restarted or reported, as the job asked', async () => {
       await using folder = await temporaryFolder()
       const sleepOnce = ['sh', '-c', 'mkdir first 2>/dev/null && exec sleep 600; echo again']
       const runs = await Promise.all(
@@ -118,7 +118,7 @@ describeReal('a real cluster', need, () => {
     { scheduler: 'slurm', list: 'squeue', submit: 'sbatch' },
     { scheduler: 'torque', list: 'qstat', submit: 'qsub' },
   ] as const)('a login node with the commands of $scheduler', ({ scheduler, list, submit }) => {
-    it('that dies in the middle of a poll loses no job and has none submitted twice', async () => {
+    it('that dies in the middle of a poll loses no job, and none is submitted twice', async () => {
       await using stack = new AsyncDisposableStack()
       const stopped = `if [ -e "$folder/waits" ]; then touch "$folder/polling"; while [ -e "$folder/waits" ]; do sleep 0.05; done; fi`
       const { folder, ssh } = stack.use(await loginNode({ [list]: `${stopped}\nexec ${list} "$@"` }))
@@ -141,7 +141,7 @@ describeReal('a real cluster', need, () => {
       expect(run.ids).toHaveLength(1)
     })
 
-    it('that gives up on a submission which the scheduler takes all the same finds it in the queue', async () => {
+    it('whose submission timed out but was accepted finds the job in the queue', async () => {
       await using stack = new AsyncDisposableStack()
       const lost = 'echo "Socket timed out on send/recv operation" >&2; exit 1'
       const script = `echo once >>"$folder/submitted"; ${submit} "$@" >/dev/null; ${lost}`
@@ -211,7 +211,7 @@ describeReal('a real cluster', need, () => {
       'after the submission',
       'after a poll',
     ]
-    it.each(points)('%s leaves a run that another one ends, each task run once', async (point) => {
+    it.each(points)('%s leaves a run that another client finishes, with each task run once', async (point) => {
       await using folder = await temporaryFolder()
       const run = join(folder.path, 'run')
       const client = (at: string) =>
@@ -234,7 +234,7 @@ describeReal('a real cluster', need, () => {
     })
   })
 
-  it('is not bothered by a run that is damaged, or that is none', async () => {
+  it('is not bothered by a damaged run, or by a folder without one', async () => {
     await using folder = await temporaryFolder()
     await expect(findRun(join(folder.path, 'nowhere'))).rejects.toThrow('there is no run in')
     await expect(attachRun(folder.path, cluster)).rejects.toThrow('there is no run in')

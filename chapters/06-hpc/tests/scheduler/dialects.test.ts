@@ -96,7 +96,7 @@ describe('what is written for', () => {
     const imitation = torque({ onSlurm: true })
     expect(headerOf(imitation, everything)).toEqual([])
     const { command } = imitation.submit({ ...job, ...everything })
-    // By its name alone are the tasks of an array found there: no other folder's array has it.
+    // There the tasks of an array are found only by its name, which no other folder's array has.
     expect(command.join(' ')).toMatch(/^qsub -N study-[0-9a-f]{8} -l /)
     const withoutName = command.slice(3).join(' ')
     expect(withoutName).toBe(`${words.slice(1).join(' ')} -o study.%a.log study.sh`)
@@ -104,7 +104,7 @@ describe('what is written for', () => {
     expect(imitation.submit(job).command[2]).toBe('study')
   })
 
-  it('HTCondor, whose script has no header, and a DAG for DAGMan', () => {
+  it('HTCondor, whose script has no header, and DAGMan, with a DAG', () => {
     const [description, script] = htcondor().files({
       ...job,
       ...everything,
@@ -192,14 +192,14 @@ describe('Slurm without accounting', () => {
   const dialect = slurm({ accounting: false })
   const read = (text: string) => dialect.poll([submitted('1')]).parse(text)
 
-  it('asks about a thousand jobs by one command', () => {
+  it('asks about a thousand jobs with one command', () => {
     const jobs = Array.from({ length: 1000 }, (_, at) => submitted(String(at)))
     const { command } = dialect.poll(jobs)
     expect(command.slice(0, 4)).toEqual(['squeue', '--noheader', '--array', '--states=all'])
     expect(command[4]?.split(',')).toHaveLength(1000)
   })
 
-  it('reads squeue: exit codes as wait() gives them, nodes, and reasons of those that wait', () => {
+  it('reads squeue: exit codes as wait() gives them, nodes, and why jobs wait', () => {
     // Recorded from Slurm 22.05.8, its fields narrowed.
     const text = [
       queueLine('8', 'CANCELLED', '0', '', 'DependencyNeverSatisfied'),
@@ -221,7 +221,7 @@ describe('Slurm without accounting', () => {
     ])
   })
 
-  it('reads a whole range that waits in one line', () => {
+  it('reads a whole range of waiting tasks in one line', () => {
     expect(read(queueLine('123_[0-3,7%2]', 'PENDING', '0')).map(({ id, task }) => `${id}_${task}`)).toEqual(
       [0, 1, 2, 3, 7].map((task) => `123_${task}`),
     )
@@ -234,7 +234,7 @@ describe('Slurm without accounting', () => {
     ['OUT_OF_MEMORY', 'out of memory'],
     ['NODE_FAIL', 'node failed'],
     ['BOOT_FAIL', 'node failed'],
-    // Not the end: Slurm begins it again.
+    // Not the end: Slurm restarts it.
     ['REQUEUED', 'queued'],
     ['PREEMPTED', 'queued'],
     ['COMPLETING', 'running'],
@@ -244,7 +244,7 @@ describe('Slurm without accounting', () => {
     expect(read(queueLine('1', word, '0'))).toMatchObject([{ state }])
   })
 
-  it('takes "Invalid job id" for an empty list, and rubbish for an error', () => {
+  it('takes "Invalid job id" for an empty list, and garbage for an error', () => {
     expect(dialect.poll([submitted('1')]).nothing?.(failing('slurm_load_jobs error: Invalid job id specified'))).toBe(
       true,
     )
@@ -254,8 +254,8 @@ describe('Slurm without accounting', () => {
     }
   })
 
-  it('says in its own words why a job waits, and how its nodes are', () => {
-    // Recorded from Slurm 22.05.8, cut.
+  it('says in its own words why a job waits, and what state its nodes are in', () => {
+    // Recorded from Slurm 22.05.8, shortened.
     const shown =
       'JobId=8 JobName=dep\n   Priority=4294901758 Nice=0\n   JobState=PENDING Reason=Dependency Dependency=afterok:7(unfulfilled)\n   Requeue=1\n'
     expect(dialect.why(submitted('8')).parse(shown)).toBe(
@@ -283,7 +283,7 @@ describe('Slurm with accounting', () => {
   const dialect = slurm({ accounting: true })
   const read = (queue: string, accounting: string) => dialect.poll([submitted('1')]).parse(`${queue}--\n${accounting}`)
 
-  it('takes the queue for what it lists, and accounting for what is older', () => {
+  it('trusts the queue for what it lists, and accounting for older jobs', () => {
     const statuses = read(
       queueLine('2', 'COMPLETED', '0', 'n1'),
       '1|CANCELLED by 1000|0:15|n1\n2|RUNNING|0:0|n1\n3_[0-1]|PENDING|0:0|None assigned\n',
@@ -318,7 +318,7 @@ const pbsDocument = (jobs: Record<string, object>) =>
 describe('PBS', () => {
   const dialect = pbs()
 
-  it('reads states, exit statuses, and subjobs behind whatever host qstat shows', () => {
+  it('reads states, exit statuses and subjobs, whatever host qstat shows', () => {
     const { parse, command } = dialect.poll([submitted('1584224'), submitted('9[]', [3, 5, 9])])
     expect(command).toEqual(['qstat', '-x', '-t', '-f', '-F', 'json', '1584224', '9[]'])
     const statuses = parse(
@@ -352,7 +352,7 @@ describe('PBS', () => {
       { state: 'failed', signal: '9' },
     ],
     [{ job_state: 'F', substate: 91 }, { state: 'cancelled' }],
-    // It has ended, nobody says how: the exit-code file will.
+    // It has ended, and nobody says how: the exit-code file will.
     [{ job_state: 'F' }, { state: 'unknown' }],
     [{ job_state: 'E', Exit_status: 0 }, { state: 'running' }],
     [{ job_state: 'H', Hold_Types: 'u' }, { state: 'held' }],
@@ -364,7 +364,7 @@ describe('PBS', () => {
     ])
   })
 
-  it('gives an array that is no range a range, and finds its tasks again', () => {
+  it('turns an array that is not a range into one, and finds its tasks again', () => {
     expect(headerOf(pbs(), { array: [13, 57] })).toContain('#PBS -J 13-57:44')
     expect(headerOf(pbs(), { array: [13, 20, 57] })).toContain('#PBS -J 0-2')
     expect(headerOf(pbs(), { array: [13] })).toContain('#PBS -J 13-14:2')
@@ -421,7 +421,7 @@ describe('Torque', () => {
     expect(() => torque({ onSlurm: false }).poll([]).parse('<html>')).toThrow('qstat printed')
   })
 
-  /** Recorded from slurm-wlm-torque 22.05.8, cut. The tasks of an array have numbers of their own. */
+  /** Recorded from slurm-wlm-torque 22.05.8, shortened. The tasks of an array have numbers of their own. */
   const recorded = (id: number, name: string, state: string) =>
     `Job Id:\t${id}\n\tJob_Name = ${name}\n\tJob_Owner = root@localhost\n\tjob_state = ${state}\n\tqueue = practice\n\tqtime = Mon Nov 23 00:03:37 2026\n\texec_host = n1/1\n\tPriority = 4294901757\n\n`
 
@@ -441,7 +441,7 @@ describe('Torque', () => {
           recorded(14, 'study-0badf00d', 'R') +
           recorded(12, own, 'Q') +
           recorded(20, 'single', 'C') +
-          // Of states such as OUT_OF_MEMORY qstat knows no letter: they are ends.
+          // qstat has no letter for states such as OUT_OF_MEMORY: they are all final.
           recorded(21, 'too-large', 'U'),
       ),
     ).toEqual([
@@ -450,7 +450,7 @@ describe('Torque', () => {
       { id: '21', state: 'unknown' },
     ])
     expect(parse('')).toEqual([])
-    // As where Perl does not know the locale.
+    // As printed where Perl does not know the locale.
     expect(nothing?.(failing('perl: warning: Setting locale failed.\n', 153))).toBe(true)
     expect(nothing?.(failing('', 1))).toBe(false)
   })
@@ -523,7 +523,7 @@ describe('HTCondor', () => {
     expect(read([], [{ ClusterId: 5, ...ad }])).toMatchObject([{ id: '5', ...status }])
   })
 
-  it('prints nothing where there is nothing, and rubbish is an error', () => {
+  it('prints nothing where there is nothing, and takes garbage for an error', () => {
     expect(read([])).toEqual([])
     for (const rubbish of ['', '[]', '[]\n--\n<html>', '{}\n--\n']) {
       expect(() =>
@@ -612,7 +612,7 @@ describe('which scheduler there is', () => {
     expect(dialectOf(readProbe(printed))?.title).toBe(title)
   })
 
-  it('is the one that was asked for, if it is there', () => {
+  it('is the requested one, if it is there', () => {
     const found = readProbe('program sbatch\nprogram qsub\nsacct 1\nqstat Unknown option\n')
     expect(dialectOf(found, 'torque')?.title).toBe("Slurm's imitation of Torque")
     expect(dialectOf(found, 'pbs')).toBeUndefined()

@@ -31,7 +31,7 @@ async function start(job: Partial<JobDescription>, folder: string, environment: 
 }
 
 describe.skipIf(process.platform === 'win32')("a job's script", () => {
-  it('hands every argument and variable on as it is, and leaves output and exit code in its folder', async () => {
+  it('passes every argument and variable on unchanged, and leaves output and exit code in its folder', async () => {
     await using folder = await temporaryFolder()
     const print =
       'process.stdout.write(JSON.stringify([process.cwd(), process.env.A, ...process.argv.slice(1)])); process.exit(7)'
@@ -53,7 +53,7 @@ describe.skipIf(process.platform === 'win32')("a job's script", () => {
     )
   })
 
-  it('gives each task of an array its number and files of its own', async () => {
+  it('gives each task of an array its number and its own files', async () => {
     await using folder = await temporaryFolder()
     const script = await start({ command: ['sh', '-c', 'echo $TASK_ID; exit 3'], array: [4] }, folder.path, {
       NUMBER: '4',
@@ -73,7 +73,7 @@ describe.skipIf(process.platform === 'win32')("a job's script", () => {
     expect(await readFile(exit, 'utf8')).toBe('5\n')
   })
 
-  it('hands SIGTERM on to the command, and waits for what that still has to do', async () => {
+  it('forwards SIGTERM to the command, and waits for it to finish', async () => {
     await using folder = await temporaryFolder()
     const command = ['sh', '-c', 'trap "echo saved; exit 42" TERM; echo begun; while :; do sleep 0.05; done']
     const script = await start({ command }, folder.path)
@@ -156,14 +156,14 @@ describe('the state of a job', () => {
     expect(settleOne([], [['/f/job.exit', 0]], missing, 1006)).toMatchObject({ state: 'completed' })
   })
 
-  it('has its patience again after it was in the queue', () => {
+  it('gets the full grace period again after it was back in the queue', () => {
     const missing = new Map<string, number>()
     settleOne([], [], missing, 0)
     settleOne([{ id: '1', state: 'running' }], [], missing, 900)
     expect(settleOne([], [], missing, 1500)).toMatchObject({ state: 'unknown' })
   })
 
-  it('has the exit code of the file where the scheduler has seen the end and knows no code', () => {
+  it('takes its exit code from the file where the scheduler knows the end but no code', () => {
     expect(settleOne([{ id: '1', state: 'unknown', node: 'n1' }], [['/f/job.exit', 2]])).toEqual({
       id: '1',
       state: 'failed',
@@ -172,7 +172,7 @@ describe('the state of a job', () => {
     })
   })
 
-  it('is given once for each task, in order, also where the list does not tell tasks apart', () => {
+  it('is given once for each task, in order, even where the list does not tell tasks apart', () => {
     const statuses = settle(
       [array, single],
       [{ id: '2', state: 'running', node: 'n1' }],
@@ -187,7 +187,7 @@ describe('the state of a job', () => {
     ])
   })
 
-  it('holds for any mixture: as many answers as tasks, and completed only with an exit code of 0', () => {
+  it('is consistent for any mixture: as many answers as tasks, and completed only with exit code 0', () => {
     const states = fc.constantFrom<JobStatus['state']>('queued', 'running', 'unknown', 'failed')
     const code = fc.option(fc.nat(255), { nil: undefined })
     fc.assert(
@@ -205,8 +205,8 @@ describe('the state of a job', () => {
   })
 })
 
-describe.skipIf(process.platform === 'win32')('exit codes in the answer to a question', () => {
-  it('come with it in one command, from folders of any name; an empty file is not there yet', async () => {
+describe.skipIf(process.platform === 'win32')('exit codes in the answer to a poll', () => {
+  it('come with it in one command, from folders of any name; an empty file does not count yet', async () => {
     await using folder = await temporaryFolder()
     const odd = { ...single, folder: folder.path }
     await writeFile(join(folder.path, 'job.exit'), '7\n')

@@ -38,7 +38,7 @@ describe('parseTarget', () => {
 afterEach(() => vi.unstubAllEnvs())
 
 describe('resolveHost', () => {
-  it('has a default for everything where no configuration is read', async () => {
+  it('has a default for everything when no configuration is read', async () => {
     const settings = await resolveHost({ host: 'cluster' }, { configFile: false })
     expect(settings).toMatchObject({ host: 'cluster', port: 22, user: userInfo().username, jumps: [] })
     expect(settings.identityFiles[0]).toBe(join(homedir(), '.ssh', 'id_ed25519'))
@@ -108,7 +108,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     expect(await resolved(config, 'other')).toMatchObject({ host: 'other', user: 'nobody', port: 1 })
   })
 
-  it('knows patterns, their exceptions, Match and key words in any case', async () => {
+  it('understands patterns, their exceptions, Match, and keywords in any case', async () => {
     const config = `
       host *.hpc !old.hpc
         user new
@@ -131,12 +131,12 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     expect(await resolved(config, 'k')).toMatchObject({ identityFiles, user: 'ada#1', port: 2222 })
   })
 
-  it('keeps a key once that is named twice', async () => {
+  it('keeps a key that is named twice only once', async () => {
     const config = 'Host a\n  IdentityFile ~/.ssh/k\nHost *\n  IdentityFile ~/.ssh/k\nMatch final all\n  Port 2222'
     expect(await resolved(config, 'a')).toMatchObject({ identityFiles: [join(homedir(), '.ssh/k')], port: 2222 })
   })
 
-  it('reads included files, by patterns, and goes on in the block it was in', async () => {
+  it('reads included files, by patterns, and continues in the block it was in', async () => {
     const config = `Include FOLDER/*.conf FOLDER/missing\nUser general\nHost big\n  Include FOLDER/ports\n  IdentityFile /k`
     const more = { '1.conf': 'Host big\n  HostName one', '2.conf': 'Host *\n  HostName two', ports: 'Port 4444' }
     expect(await resolved(config, 'big', more)).toMatchObject({ host: 'one', user: 'general', port: 4444 })
@@ -156,7 +156,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     expect(await resolved(config, 'work-gpu', more)).toMatchObject(work)
   })
 
-  it('fills in variables of the environment, and names one that is not set', async () => {
+  it('fills in environment variables, and names one that is not set', async () => {
     const config = `Host a
       IdentityAgent $AGENT_FOR_WORK
       IdentityFile \${KEYS}/work
@@ -172,14 +172,14 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     await expect(resolved('IdentityAgent $AGENT_FOR_WORK', 'a')).rejects.toThrow('AGENT_FOR_WORK, which is not set')
   })
 
-  it('takes none for no agent, no keys and no files', async () => {
+  it('takes "none" to mean no agent, no keys and no files', async () => {
     const config = 'IdentityAgent none\nIdentityFile none\nUserKnownHostsFile none\nGlobalKnownHostsFile none'
     const settings = await resolved(config, 'x')
     expect(settings).toMatchObject({ identityFiles: [], knownHostsFiles: [] })
     expect(settings.agent).toBeUndefined()
   })
 
-  it('runs a Match exec, as ssh does, and nothing else of the file', async () => {
+  it('runs a Match exec, as ssh does, and nothing else in the file', async () => {
     await using folder = await temporaryFolder()
     const [matched, jumped] = [join(folder.path, 'matched'), join(folder.path, 'jumped')]
     const config = `Match exec "touch ${matched}"\n  User caught\nHost *\n  ProxyCommand touch ${jumped}`
@@ -189,7 +189,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     expect((await resolved(`Match exec false\n  User caught\nHost *\n  User safe`, 'any')).user).toBe('safe')
   })
 
-  it('is not waited for without end', async () => {
+  it('gives up on ssh -G after a timeout, or when aborted', async () => {
     await using folder = await temporaryFolder()
     const configFile = join(folder.path, 'config')
     await writeFile(configFile, 'Match exec "sleep 20"\n  User late')
@@ -202,7 +202,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     await expect(waiting).rejects.toThrow('changed my mind')
   })
 
-  it('starts no other program to make a name canonical', async () => {
+  it('starts no other program to canonicalise a name', async () => {
     await using folder = await temporaryFolder()
     const proof = join(folder.path, 'proof')
     await writeFile(join(folder.path, 'nslookup'), `#!/bin/sh\ntouch ${proof}\nsleep 10\n`, { mode: 0o755 })
@@ -251,7 +251,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     ['a host behind it', gate, 'other', /^other: its jump hosts never end: other → gate → gate$/],
     ['two hosts', 'Host a\n  ProxyJump b\nHost b\n  ProxyJump a', 'a', /^a: its jump hosts never end: a → b → a$/],
     ['more and more hosts', 'Host *\n  ProxyJump x%h', 'h', /^h: its jump hosts never end: h → xh → xxh/],
-  ])('never follows jumps that go round through %s', async (_, config, host, words) => {
+  ])('never follows jumps that loop through %s', async (_, config, host, words) => {
     await using folder = await temporaryFolder()
     const configFile = join(folder.path, 'config')
     await writeFile(configFile, config)
@@ -261,7 +261,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
   it('has a deadline for the whole way', async () => {
     await using folder = await temporaryFolder()
     const configFile = join(folder.path, 'config')
-    // Each host on the way takes its time.
+    // Each host on the way is slow.
     await writeFile(configFile, 'Match exec "sleep 0.4"\n  ProxyJump x%h')
     await expect(connect({ host: 'h', configFile, connectTimeoutMs: 1_000 })).rejects.toThrow('did not answer within')
   })

@@ -44,7 +44,7 @@ async function rejection(promise: Promise<unknown>): Promise<unknown> {
   )
 }
 
-/** A command that says in a file that it has begun, and then waits until that is removed. */
+/** A command that records in a file that it has begun, and then waits until the file is removed. */
 const waitsFor = (file: string) =>
   ['sh', '-c', 'echo begun >> "$1"; while [ -e "$1" ]; do sleep 0.05; done', 'sh', file] as const
 
@@ -54,7 +54,7 @@ async function hasBegun(file: string, times = 1): Promise<void> {
 
 describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }, () => {
   describe('a connection that is lost', () => {
-    it('leaves it unknown whether a command was done, and is made again for the next one', async () => {
+    it('leaves it unknown whether a command ran, and is re-established for the next one', async () => {
       await using set = await setUp()
       const { connection, server, proxy, changes } = set
       const file = join(server.folder, 'mark')
@@ -77,7 +77,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       await connection.remove(file)
     })
 
-    it('has a question asked again', async () => {
+    it('makes a repeatable command run again', async () => {
       await using set = await setUp()
       const { connection, server, proxy } = set
       const file = join(server.folder, 'mark')
@@ -89,7 +89,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       expect((await asked).code).toBe(0)
     })
 
-    it('has what was not yet sent done, once, over the next one', async () => {
+    it('lets an unsent command run, once, over the next one', async () => {
       await using set = await setUp({ maxSessions: 1 })
       const { connection, server, proxy } = set
       const file = join(server.folder, 'mark')
@@ -106,7 +106,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       await connection.remove(file)
     })
 
-    it('is given up when the host stays away, and tried again by the next command', async () => {
+    it('is given up when the host stays down, and tried again by the next command', async () => {
       await using set = await setUp({ reconnectMs: 300 })
       const { connection, proxy } = set
       proxy.refuse()
@@ -117,7 +117,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       expect(await connection.output(['echo', 'again'])).toBe('again\n')
     })
 
-    it('is not made again with a host that has another key now', async () => {
+    it('is not re-established with a host that now has another key', async () => {
       await using set = await setUp()
       const { connection, proxy, server } = set
       const known = await readFile(server.knownHostsFile, 'utf8')
@@ -126,7 +126,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       await until(async () => /revoked/.test(String(await rejection(connection.run(['true'], { repeatable: true })))))
     })
 
-    it('ends what was followed live, on the host too', async () => {
+    it('ends what was being followed live, on the host too', async () => {
       await using set = await setUp()
       const { connection, proxy, server } = set
       const file = join(server.folder, 'mark')
@@ -138,7 +138,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
       await expect(follower.exited).rejects.toBeInstanceOf(ConnectionLostError)
       await until(async () => !(await server.sessions()).some((pid) => before.includes(pid)))
       await until(async () => {
-        // Were it still there it would go on as soon as the file is gone, and end with another file's help only.
+        // If it were still there, it would continue once the file is gone, and only another file would end it.
         const { stdout } = await connection.run(['ps', '-A', '-o', 'args='])
         return !stdout.includes(file)
       })
@@ -164,7 +164,7 @@ describeReal('faults', { name: 'OpenSSH', found: await findOpenSsh(), install: i
     const file = join(server.folder, 'mark')
     const lost = rejection(connection.run(waitsFor(file)))
     await hasBegun(file)
-    // Silence for this connection; the next one finds the way free.
+    // Silence for this connection only; the next one gets through.
     proxy.block()
     expect(await lost).toBeInstanceOf(ConnectionLostError)
     expect(changes).toEqual(['lost'])

@@ -23,7 +23,7 @@ afterEach(() => vi.unstubAllEnvs())
 const execute = promisify(execFile)
 const openSsh = { name: 'OpenSSH', found: await findOpenSsh(), install: installOpenSsh }
 
-/** The message of what is thrown, with the causes below it. */
+/** The message of the thrown error, with the causes below it. */
 async function refusal(promise: Promise<unknown>): Promise<string> {
   try {
     await promise
@@ -60,7 +60,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect((await connection.run(['no-such-program'])).code).toBe(127)
     })
 
-    it('hands on every argument, variable and folder as it is', async () => {
+    it('passes every argument, variable and folder on unchanged', async () => {
       const program = join(server.folder, 'arguments')
       await connection.writeFile(program, printArguments, { mode: 0o755 })
       await fc.assert(
@@ -76,7 +76,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect((await connection.run(['pwd'], { cwd: folder })).stdout).toBe(`${folder}\n`)
     })
 
-    it('throws where success is asked for, naming host, command and what came back', async () => {
+    it('throws where success is required, naming host, command and output', async () => {
       const message = await refusal(connection.output(['sh', '-c', 'echo no such queue >&2; exit 1']))
       expect(message).toBe(
         `${connection.name}: sh -c 'echo no such queue >&2; exit 1' ended with code 1: no such queue`,
@@ -84,7 +84,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await connection.output(['echo', 'yes'])).toBe('yes\n')
     })
 
-    it('carries outputs larger than any window, on both streams, in any number at a time', async () => {
+    it('carries outputs larger than any window, on both streams, any number at once', async () => {
       const script = 'head -c 3000000 /dev/zero | tr "\\0" a; head -c 3000000 /dev/zero | tr "\\0" b >&2'
       const results = await Promise.all(Array.from({ length: 3 }, () => connection.run(['sh', '-c', script])))
       for (const { stdout, stderr } of results) {
@@ -93,7 +93,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       }
     })
 
-    it('stops waiting when asked to, and can be used on', async () => {
+    it('stops waiting when asked to, and remains usable', async () => {
       const controller = new AbortController()
       const running = connection.run(['sleep', '20'], { signal: controller.signal })
       const waiting = Array.from({ length: 20 }, () => connection.run(['true'], { signal: controller.signal }))
@@ -107,7 +107,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
   })
 
   describe('start and shell', () => {
-    it('hand over lines as they come, and end with all they have started', async () => {
+    it('deliver lines as they come, and end with everything they have started', async () => {
       const log = join(server.folder, 'log')
       await connection.writeFile(log, 'first\n')
       await using follower = await connection.start(['sh', '-c', `tail -f ${log}; true`])
@@ -148,7 +148,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
     })
   })
 
-  it('keeps to the number of sessions that the host allows, and finds it out', async () => {
+  it('finds out how many sessions the host allows, and keeps to that', async () => {
     await using strict = await startOpenSsh({ settings: { MaxSessions: '2' } })
     await using own = await connect(strict.options)
     await own.writeFile(join(strict.folder, 'file'), 'kept at hand')
@@ -165,7 +165,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
   })
 
   describe('the host key', () => {
-    it('must be known; exactly the one that was accepted is written down, once', async () => {
+    it('must be known; only the accepted key is written down, once', async () => {
       await using folder = await temporaryFolder()
       const knownHostsFile = join(folder.path, 'new', 'known_hosts')
       const options = { ...server.options, knownHostsFile }
@@ -183,7 +183,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(known.stdout).toContain(key.toString('base64'))
     })
 
-    it('cannot be looked up without ssh-keygen, and then only the one that was named is accepted', async () => {
+    it('cannot be looked up without ssh-keygen, and then only the named one is accepted', async () => {
       const key = Buffer.from((await readFile(server.knownHostsFile, 'utf8')).split(' ')[2] ?? '', 'base64')
       const before = await readFile(server.knownHostsFile, 'utf8')
       await using folder = await temporaryFolder()
@@ -198,7 +198,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await readFile(server.knownHostsFile, 'utf8')).toBe(before)
     })
 
-    it('must not have changed, and not be revoked', async () => {
+    it('must not have changed or been revoked', async () => {
       await using folder = await temporaryFolder()
       const knownHostsFile = join(folder.path, 'known_hosts')
       await makeKey(join(folder.path, 'other'))
@@ -242,7 +242,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       )
     })
 
-    it('is let in by the last of some keys, though the host has little patience and one is named twice', async () => {
+    it('is let in by the last of several keys, though the host has little patience and one is named twice', async () => {
       await using strict = await startOpenSsh({ settings: { MaxAuthTries: '2' } })
       await using folder = await temporaryFolder()
       const wrong = join(folder.path, 'wrong')
@@ -255,7 +255,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await client.output(['echo', 'in'])).toBe('in\n')
     })
 
-    it('opens a key by its passphrase, which is never shown', async () => {
+    it('opens a key with its passphrase, which is never shown', async () => {
       await using folder = await temporaryFolder()
       const locked = join(folder.path, 'locked')
       await copyFile(server.identityFile, locked)

@@ -48,7 +48,7 @@ describeReal('KnownHosts', openSsh, () => {
     expect(await check(line(hosts))).toBe(verdict)
   })
 
-  it('tells ports apart, and like ssh takes the same key without a port', async () => {
+  it('tells ports apart, and like ssh accepts the same key without a port', async () => {
     const at2222 = { port: 2222 }
     expect(await check(line('[cluster]:2222'), at2222)).toBe('known')
     expect(await check(line('[cluster]:2223'), at2222)).toBe('unknown')
@@ -63,7 +63,7 @@ describeReal('KnownHosts', openSsh, () => {
     expect(await check(line('cluster'), { alias: 'gate' })).toBe('unknown')
   })
 
-  it('knows a changed key, also one of another type, and one of several', async () => {
+  it('recognises a changed key, even of another type, and one of several', async () => {
     expect(await check(line('cluster', other))).toBe('changed')
     expect(await check(line('cluster', other) + line('cluster'))).toBe('known')
     await using folder = await temporaryFolder()
@@ -72,7 +72,7 @@ describeReal('KnownHosts', openSsh, () => {
     expect(await check(`cluster ssh-rsa ${rsa}\n`)).toBe('changed')
   })
 
-  it('refuses a revoked key even beside a line that knows it', async () => {
+  it('refuses a revoked key even if another line accepts it', async () => {
     expect(await check(line('cluster') + line('@revoked *'))).toBe('revoked')
     expect(await check(line('@revoked *'))).toBe('revoked')
     expect(await check(line('@revoked *', other) + line('cluster'))).toBe('known')
@@ -97,7 +97,7 @@ describeReal('KnownHosts', openSsh, () => {
     expect((await KnownHosts.search([file], 'cluster', 2222)).types).toEqual(['ssh-ed25519'])
   })
 
-  it.each(['ed25519', 'ecdsa', 'rsa'])('finds hashed names of a key of type %s, with its fingerprint', async (type) => {
+  it.each(['ed25519', 'ecdsa', 'rsa'])('finds hashed names with a %s key, and its fingerprint', async (type) => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'key')
     await makeKey(path, { type })

@@ -10,7 +10,7 @@ import { hostileArgument, printArguments } from '../hostile.ts'
 
 const execute = promisify(execFile)
 
-/** Login shells that accounts on clusters have; each must read the line in the same way. */
+/** Login shells of accounts on clusters; each must read the line in the same way. */
 const shells = ['sh', 'bash', 'zsh', 'tcsh', 'fish']
 const here = await Promise.all(
   shells.map((shell) =>
@@ -39,11 +39,11 @@ describe('quote', () => {
     )
   })
 
-  it('takes no path for an option', () => {
+  it('never lets a path be taken for an option', () => {
     expect(['-rf', '~', '~/-x', '', 'a/b', '/c'].map(fromHome)).toEqual(['./-rf', '.', './-x', './', 'a/b', '/c'])
   })
 
-  it('refuses what no argument, and what no name of a variable, can be', () => {
+  it('refuses what cannot be an argument or a variable name', () => {
     expect(() => quote('a\0b')).toThrow('cannot hold a NUL')
     expect(() => commandLine(['true'], { environment: { 'A=B; id': '1' } })).toThrow('accepts letters, digits and _')
   })
@@ -52,7 +52,7 @@ describe('quote', () => {
 describe('a command line', () => {
   for (const [at, shell] of shells.entries()) {
     const need = here[at] ? '' : ` (needs ${shell}: sudo apt-get install ${shell})`
-    it.skipIf(!here[at])(`hands every argument on as it is, by ${shell}${need}`, async () => {
+    it.skipIf(!here[at])(`passes every argument on unchanged, through ${shell}${need}`, async () => {
       await using folder = await temporaryFolder()
       const program = join(folder.path, 'arguments')
       await writeFile(program, printArguments)

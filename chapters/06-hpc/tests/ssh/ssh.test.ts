@@ -46,14 +46,14 @@ describeReal('ssh', { name: 'OpenSSH', found: await findOpenSsh(), install: inst
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('stops at Ctrl-C with nothing left behind', async () => {
+  it('stops on Ctrl-C with nothing left behind', async () => {
     const run = await runExample(chapter, 'ssh', ['--rounds', '100'], { interruptWhen: /small files/ })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])
   })
 })
 
-describe('what cannot be', () => {
+describe('an invalid option', () => {
   it('is refused in one line', async () => {
     const wrong = await runExample(chapter, 'ssh', ['--host', 'a b'])
     expect(wrong.code).toBe(2)

@@ -62,7 +62,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       expect(await readdir(folder)).toEqual(['a b'])
     })
 
-    it('have errors that name host and path', async () => {
+    it('fail with errors that name host and path', async () => {
       const missing = connection.readFile(join(folder, 'missing'))
       await expect(missing).rejects.toThrow(`${connection.name}: ${join(folder, 'missing')} cannot be read`)
       expect((await missing.catch((error: RemoteFileError) => error.code)) as string).toBe('ENOENT')
@@ -70,7 +70,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       await expect(connection.list(join(folder, 'no'))).rejects.toThrow('cannot be listed')
     })
 
-    it('lie in folders that are made, listed and removed with all that is in them', async () => {
+    it('are in folders that are made, listed and removed with everything in them', async () => {
       const deep = join(folder, 'x', 'y', 'z')
       await Promise.all([connection.mkdir(deep), connection.mkdir(deep)])
       await connection.writeFile(join(deep, 'file'), '12345')
@@ -87,14 +87,14 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       expect((await stat('/etc')).isDirectory()).toBe(true)
     })
 
-    it('begin in the home folder where their path is a relative one, as commands do', async () => {
+    it('are relative to the home folder unless their path is absolute, as in commands', async () => {
       const home = await connection.realPath('.')
       expect(await connection.realPath('~/.')).toBe(home)
       expect(await connection.output(['pwd'])).toBe(`${home}\n`)
     })
   })
 
-  it('folders arrive as they are, whatever the names and the contents', async () => {
+  it('folders arrive unchanged, whatever the names and contents', async () => {
     const name = fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => {
       const bytes = Buffer.byteLength(text)
       return bytes > 0 && bytes < 60 && !/[/\0]/.test(text) && text !== '.' && text !== '..'
@@ -117,7 +117,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
         expect(await connection.download(there, back)).toMatchObject({ files: count, unchanged: 0, verified: true })
         expect(await contents(back)).toEqual(await contents(from))
         expect(await contents(there)).toEqual(await contents(from))
-        // All is there: nothing travels again.
+        // Everything is there: nothing travels again.
         expect(await connection.upload(from, there)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
         expect(await connection.download(there, back)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
       }),
@@ -125,7 +125,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     )
   })
 
-  it('only what differs travels, only what is asked for, and programs stay programs', async () => {
+  it('only what differs and is asked for travels, and programs stay executable', async () => {
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
     await write(from, { 'a/1': 'one', 'a/2': 'two', run: '#!/bin/sh\necho ran' })
     await chmod(join(from, 'run'), 0o755)
@@ -143,7 +143,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     await expect(connection.download(there, back, { only: ['../from/run'] })).rejects.toThrow('accepts paths within')
   })
 
-  it('tells how far it is, up to all of it', async () => {
+  it('reports its progress, up to the end', async () => {
     const from = join(folder, 'from')
     await write(from, { small: 'x', large: randomBytes(500_000) })
     for (const transfer of [
@@ -159,7 +159,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
   })
 
-  it('goes on where it was cut, in both directions', async () => {
+  it('resumes where it was cut, in both directions', async () => {
     await using proxy = await startProxy({ port: server.port })
     await using own = await connect({ ...server.options, port: proxy.port })
     const content = randomBytes(6 << 20)
@@ -178,7 +178,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await readdir(back)).toEqual(['large'])
   })
 
-  it('goes on where another process was ended, and never trusts what it finds', async () => {
+  it('resumes where another process was killed, and never trusts what it finds', async () => {
     const content = randomBytes(3 << 20)
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
     await write(from, { large: content })
@@ -186,7 +186,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     const part = `.large.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
     for (const [begun, bytes] of [
       [content.subarray(0, half), content.length - half],
-      // Its checksum will be wrong: sent again as a whole.
+      // Its checksum will be wrong, so it is sent again as a whole.
       [randomBytes(half), 2 * content.length - half],
       [randomBytes(content.length + 1), content.length],
     ] as const) {
@@ -206,7 +206,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
   })
 
-  it('stops when asked to, and goes on later', async () => {
+  it('stops when asked to, and resumes later', async () => {
     const from = join(folder, 'from')
     await write(from, { large: randomBytes(8 << 20) })
     const controller = new AbortController()
@@ -221,7 +221,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await contents(there)).toEqual(await contents(from))
   })
 
-  describe('with programs of its own in the place of the usual ones', () => {
+  describe('with its own programs in place of the usual ones', () => {
     /** A server whose only programs are a shell, xargs, and these. */
     async function withPrograms(programs: Record<string, string>) {
       const path = join(folder, 'bin')
@@ -253,7 +253,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       }
     })
 
-    it('a host without checksums gets and gives everything anew, and this is said', async () => {
+    it('with a host without checksums everything is copied again, and the result says so', async () => {
       const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
       await write(from, { 'a/b': randomBytes(400_000), c: '' })
       await using own = await withPrograms({})
@@ -267,7 +267,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
   })
 })
 
-describe('a host that names files as it should not', () => {
+describe('a host that lists names of files that it should not', () => {
   it.each(['../evil', 'a/b', 'a\0b'])('is not believed: %j', async (name) => {
     await using stack = new AsyncDisposableStack()
     const { path: folder } = stack.use(await temporaryFolder())
@@ -308,14 +308,14 @@ describe('a host that names files as it should not', () => {
 
 describeReal(
   'a disk that is full',
-  // The only way to a small disk that needs no preparation: a mount in a namespace of the server's own.
+  // The only small disk that needs no preparation: a mount in the server's own namespace.
   {
     name: 'OpenSSH, Linux and root',
     found: process.platform === 'linux' && process.getuid?.() === 0 && (await findOpenSsh()),
     install: `${installOpenSsh}, then run the tests as root`,
   },
   () => {
-    it('is reported with host and path, leaves no unfinished file, and takes what fits', async () => {
+    it('is reported with host and path, leaves no unfinished file, and accepts what fits', async () => {
       const mount = 'mount -t tmpfs -o size=1m none /mnt && exec "$@"'
       await using server = await startOpenSsh({ launcher: ['unshare', '--mount', 'sh', '-c', mount, 'sh'] })
       await using connection = await connect(server.options)

@@ -25,7 +25,7 @@ const study: fc.Arbitrary<Study> = fc.oneof(
 )
 
 describe('a study', () => {
-  it('is the same whole however it is cut', () => {
+  it('gives the same whole however it is cut', () => {
     fc.assert(
       fc.property(study, fc.nat(), (whole, cut) => {
         const parts = 1 + (cut % partsAtMost(whole))
@@ -46,7 +46,7 @@ describe('a study', () => {
     )
   })
 
-  it('travels as files and comes back as it was', async () => {
+  it('is written to files and read back unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(study, async (sent) => {
         const files = filesOf(sent)
@@ -57,7 +57,7 @@ describe('a study', () => {
 })
 
 describe('the longest Collatz sequence', () => {
-  it('is that of the known record holders', () => {
+  it('matches the known record holders', () => {
     // https://oeis.org/A006877 and A006878
     expect([27, 97, 871, 6171, 77_031, 837_799].map(stepsOf)).toEqual([111, 118, 178, 261, 350, 524])
   })
@@ -80,13 +80,13 @@ describe('the longest Collatz sequence', () => {
 describe('ranks', () => {
   it('know their place from the program that started them', () => {
     expect(placeIn({ SLURM_PROCID: '3', SLURM_NTASKS: '4' })).toEqual({ rank: 3, size: 4 })
-    // mpirun inside a job of Slurm: the nearer one counts.
+    // mpirun inside a Slurm job: the inner one counts.
     const both = { SLURM_PROCID: '0', SLURM_NTASKS: '1', OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2' }
     expect(placeIn(both)).toEqual({ rank: 1, size: 2 })
     expect(() => placeIn({})).toThrow('no rank in the environment; looked for OMPI_COMM_WORLD_RANK')
   })
 
-  it.each([1, 2, 3, 5])('%i of them add up vectors of any length, everywhere the same', async (size) => {
+  it.each([1, 2, 3, 5])('%i of them add up vectors of any length, with the same sum everywhere', async (size) => {
     await using folder = await temporaryFolder()
     let round = 0
     await fc.assert(
@@ -104,13 +104,13 @@ describe('ranks', () => {
     )
   })
 
-  it('let nobody in who does not know the token', async () => {
+  it('let in nobody who does not know the token', async () => {
     await using folder = await temporaryFolder()
     const place = { size: 2, folder: folder.path, host: '127.0.0.1', node: 'here' }
     const first = joinRing({ ...place, rank: 0 })
     const file = join(folder.path, '0.json')
     const { port } = JSON.parse(await until(() => readFile(file, 'utf8'))) as { port: number }
-    // Before the rank that is meant: one that says something else, one that says too little, and one that says nothing.
+    // Before the right rank: one that says something else, one that says too little, and one that says nothing.
     const intruders = ['0'.repeat(32), 'short', ''].map((said) => {
       const intruder = connect(
         port,
@@ -133,7 +133,7 @@ describe('ranks', () => {
     for (const ring of rings) ring[Symbol.dispose]()
   })
 
-  it('say who has not come, and then are not to be reached any more', async () => {
+  it('say who has not come, and then can no longer be reached', async () => {
     await using folder = await temporaryFolder()
     const place = { rank: 0, size: 2, folder: folder.path, host: '127.0.0.1', node: 'here', timeoutMs: 200 }
     await expect(joinRing(place)).rejects.toThrow('rank 1 has not come')
