@@ -1,8 +1,8 @@
 /**
  * A cluster to practise on: a login node that speaks SSH, the commands of the four schedulers, and a small queue that
- * runs the jobs as processes of this machine, in a temporary home folder. Its nodes are only names.
+ * runs the jobs as processes on this machine, in a temporary home folder. Its nodes are only names.
  *
- * All of it lives in this process and its children, and ends with this process, even if that is killed.
+ * All of it lives in this process and its children, and ends with this process, even if the process is killed.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -29,8 +29,8 @@ export interface PracticeOptions {
   /** Cores of each node; by default as many as this machine has. */
   slots?: number
   /**
-   * The schedulers whose commands its shell offers; all four by default. Where two have a command of one name (qsub),
-   * it is that of the first.
+   * The schedulers whose commands its shell offers; all four by default. Where two have a command with the same name
+   * (qsub), the first wins.
    */
   schedulers?: readonly SchedulerName[]
   /** Whether Slurm's accounting (sacct) is on; true by default. */
@@ -39,7 +39,7 @@ export interface PracticeOptions {
   faults?: Partial<Faults>
   /** Time between SIGTERM and SIGKILL at the end of the walltime; 2 s by default. */
   killWaitMs?: number
-  /** Jobs that may wait or run at a time; 10,000 by default. */
+  /** Jobs that may wait or run at once; 10,000 by default. */
   mostJobs?: number
   /** Ends the cluster. */
   signal?: AbortSignal | undefined
@@ -59,9 +59,9 @@ export interface PracticeCluster extends AsyncDisposable {
   home: string
   faults: Faults
   queue: BatchQueue
-  /** The commands that its shell offers. This machine may have more of its own. */
+  /** The commands that its shell offers. This machine may also have some of its own. */
   programs: string[]
-  /** Kills a node with all that runs on it. */
+  /** Kills a node with everything that runs on it. */
   failNode: (name: string) => void
   restoreNode: (name: string) => void
   /** Cuts every open connection to the login node. New ones are accepted. */
@@ -76,13 +76,13 @@ const commands: Record<SchedulerName, Record<string, CommandProgram>> = {
   htcondor: htcondorCommands,
 }
 const memoryMb = 4096
-/** Variables that jobs and shells inherit. By EXAMPLE_RUN, tests find processes that were left behind. */
+/** Variables that jobs and shells inherit. With EXAMPLE_RUN, tests find processes that were left behind. */
 const inherited = ['LANG', 'TZ', 'TMPDIR', 'EXAMPLE_RUN']
 
 /**
  * Starts a practice cluster on a free port of the loopback interface.
  *
- * @throws an Error on Windows: jobs are scripts of a POSIX shell
+ * @throws an Error on Windows: jobs are POSIX shell scripts
  */
 export async function startPracticeCluster(options: PracticeOptions = {}): Promise<PracticeCluster> {
   const { nodes = 2, slots = availableParallelism(), schedulers = schedulerNames, signal } = options
@@ -102,7 +102,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
   await once(offer, 'listening')
   const { port: commandPort } = offer.address() as { port: number }
   const environment: Record<string, string | undefined> = {
-    // A child process adds to this process's variables: undefined takes each away.
+    // A child process inherits this process's variables: undefined removes each.
     ...Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined])),
     ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
     PATH: [...offered, dirname(process.execPath), process.env.PATH].join(delimiter),
@@ -146,7 +146,7 @@ export async function startPracticeCluster(options: PracticeOptions = {}): Promi
     }
     try {
       const request = await receive<Pick<Call, 'program' | 'args' | 'folder' | 'environment'> & { token: string }>()
-      // Any user of this machine can reach the port.
+      // Any user on this machine can reach the port.
       if (request.token !== token) throw new Error('another user')
       const program = schedulers.map((name) => commands[name][request.program]).find(Boolean)
       const call: Call = {
@@ -255,7 +255,7 @@ async function writeKeys(folder: string) {
 export function newKeyPair(comment: string) {
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
-    // ssh2 1.17 drops the first byte of a key when that byte is zero, as in one key of 256.
+    // ssh2 1.17 drops the first byte of a key when that byte is zero, as in one key out of 256.
     if (!(ssh2.utils.parseKey(pair.public) instanceof Error)) return pair
   }
 }

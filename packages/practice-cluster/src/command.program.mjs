@@ -1,6 +1,7 @@
 /**
- * The program behind `sbatch`, `qstat` and the other commands of the practice cluster: it hands the command to the cluster
- * and prints the answer. For srun and qsub -I the cluster tells it what to run, and it runs that with its own streams.
+ * The program behind `sbatch`, `qstat` and the other commands of the practice cluster: it hands the command to the
+ * cluster and prints the answer. For srun and qsub -I the cluster tells it what to run, and it runs that on its own
+ * streams.
  *
  * It starts for every command, so it is plain JavaScript, which needs no loader.
  */
@@ -24,7 +25,7 @@ socket.on('error', () => {
   process.stderr.write(`${program}: the practice cluster does not answer\n`)
   end(1)
 })
-// The cluster has ended this job, or has ended itself.
+// The cluster has ended this job, or has itself ended.
 socket.on('close', () => end(1))
 for (const name of ['SIGTERM', 'SIGHUP', 'SIGINT']) process.on(name, () => end(128 + constants.signals[name]))
 
@@ -35,7 +36,7 @@ for await (const line of createInterface({ input: socket })) {
   if (stdin) send({ stdin: await text(process.stdin) })
   if (run) send({ ended: Math.max(0, ...(await Promise.all(run.map(start)))) })
   if (answer) {
-    // process.exit drops what is not written yet.
+    // process.exit drops what is not yet written.
     await new Promise((resolve) => process.stdout.write(answer.stdout ?? '', resolve))
     await new Promise((resolve) => process.stderr.write(answer.stderr ?? '', resolve))
     process.exit(answer.code ?? 0)

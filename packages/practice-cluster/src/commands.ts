@@ -1,4 +1,4 @@
-/** What the practice cluster's commands share, whichever scheduler they belong to. */
+/** What the practice cluster's commands share, whatever their scheduler. */
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ export interface Call {
   stdin: () => Promise<string>
   /** The folder that keeps copies of submitted scripts. */
   spool: string
-  /** Has the program at the other end run something, as srun does; settles with the exit code. */
+  /** Makes the program at the other end run something, as srun does; settles with the exit code. */
   run: (runs: Run[]) => Promise<number>
   /** Writes to standard error at once, before the answer. */
   say: (text: string) => void
@@ -46,9 +46,9 @@ export type CommandProgram = (call: Call) => Answer | Promise<Answer>
 
 /** Faults to switch on. */
 export interface Faults {
-  /** Accounting (sacct, qstat -x, condor_history) lags behind by this time. */
+  /** Accounting (sacct, qstat -x, condor_history) lags behind by this much. */
   slowAccountingMs: number
-  /** The next n commands of the scheduler print the beginning of their output, and then rubbish. */
+  /** The next n scheduler commands print the beginning of their output, then garbage. */
   garbled: number
   /** Bytes that may still be written over SFTP. */
   quotaBytes: number
@@ -98,18 +98,18 @@ export async function spoolScript({ spool }: Call, text: string): Promise<string
 }
 
 export interface InteractiveOptions {
-  /** What the command says while the job waits, once it has started, and at its end. */
+  /** What the command prints while the job waits, once it has started, and at its end. */
   waiting: (job: Job) => string
   ready: (job: Job, task: Task) => string
   ended?: (job: Job) => string
-  /** Whether it says nothing about a job that starts at once. */
+  /** Whether it prints nothing about a job that starts at once. */
   sayIfItWaits?: boolean
   run: (task: Task) => Run
 }
 
 /**
- * Runs an interactive job: submits it, waits until the queue starts it, and has the other end run its program. Job and
- * command end together, whichever ends first.
+ * Runs an interactive job: submits it, waits until the queue starts it, and makes the other end run its program. When
+ * either the job or the command ends, so does the other.
  */
 export async function runInteractively(
   call: Call,
@@ -188,7 +188,10 @@ export function shortClock(ms: number): string {
 /** `00:01:00`. */
 export const clock = (ms: number) => clockTime(Math.floor(ms / 1000))
 
-/** Columns of the given widths, aligned right where a width is negative; cuts longer cells, as the real commands do. */
+/**
+ * Columns of the given widths, right-aligned where a width is negative; truncates longer cells, as the real commands
+ * do.
+ */
 export function columns(widths: number[], rows: (string | number)[][]): string {
   const line = (row: (string | number)[]) =>
     widths

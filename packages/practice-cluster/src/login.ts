@@ -20,7 +20,7 @@ export interface LoginOptions {
 
 export interface Login extends AsyncDisposable {
   port: number
-  /** Ends every connection without a goodbye, like a cut cable. */
+  /** Drops every connection without a goodbye, like a cut cable. */
   cutConnections: () => void
 }
 
@@ -48,7 +48,7 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
     channel.pipe(child.stdin).on('error', () => {})
     child.stdout.pipe(channel, { end: false })
     child.stderr.pipe(channel.stderr, { end: false })
-    // As with sshd, losing the connection ends a program with a terminal; without one it runs on.
+    // As with sshd, losing the connection ends a program with a terminal; one without a terminal runs on.
     if (onTerminal) channel.on('close', () => kill(pid, 'SIGHUP'))
     // The channel closes only after all of its input has been read.
     child.stdin.on('close', () => channel.resume())
@@ -95,7 +95,7 @@ export async function startLogin(options: LoginOptions): Promise<Login> {
   const server = new ssh2.Server(
     { hostKeys: [hostKey], ident: 'PracticeCluster' },
     (connection, { ip, port: from }) => {
-      // Answers are small and the client waits for each: Nagle's algorithm would delay them by 40 ms. The types of ssh2
+      // Responses are small and the client waits for each: Nagle's algorithm would delay them by 40 ms. ssh2's types
       // lack this method.
       ;(connection as Connection & { setNoDelay: (on: boolean) => void }).setNoDelay(true)
       connections.add(connection)

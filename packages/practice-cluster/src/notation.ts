@@ -3,7 +3,7 @@
 export const schedulerNames = ['slurm', 'pbs', 'torque', 'htcondor'] as const
 export type SchedulerName = (typeof schedulerNames)[number]
 
-/** A duration as `hh:mm:ss`, with as many digits for the hours as it needs. */
+/** A duration as `hh:mm:ss`, with as many digits for the hours as needed. */
 export function clockTime(seconds: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
   return `${two(seconds / 3600)}:${two((seconds % 3600) / 60)}:${two(seconds % 60)}`

@@ -1,4 +1,4 @@
-/** The commands of PBS and of Torque for the practice queue. They take the same options and print different forms. */
+/** The commands of PBS and Torque for the practice queue. They take the same options but print different formats. */
 import { writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
@@ -110,7 +110,7 @@ async function qsub(call: Call, flavour: Flavour): Promise<Answer> {
   return { stdout: `${idOf(job)}\n` }
 }
 
-/** The server's name, which qstat also shows behind the numbers. */
+/** The server's name, which qstat also shows after the job numbers. */
 const server = 'practice'
 const idOf = ({ id, indices }: Job, index?: number) => `${id}${indices ? `[${index ?? ''}]` : ''}.${server}`
 
@@ -289,7 +289,7 @@ function qstat(call: Call, flavour: Flavour): Answer {
   }
   const code = errors.length > 0 ? (asked.length > 0 && shown.length === 0 ? 35 : 153) : 0
   const label = (task: Task) => idOf(task.job, task.index)
-  // Without -t an array is one line, with the state of its liveliest task.
+  // Without -t an array is one line, with the state of its most active task.
   const lines = options.has('t')
     ? shown.map((task) => ({ task, id: label(task) }))
     : [...Map.groupBy(shown, ({ job }) => job)].flatMap(([job, tasks]) => {

@@ -1,6 +1,6 @@
 /**
- * The queue behind the practice cluster. It has nodes with cores and memory, takes jobs in the order of their
- * submission, and runs each as a real process as soon as it fits. Nodes are only names: all jobs run on this machine.
+ * The queue behind the practice cluster. It has nodes with cores and memory, takes jobs in order of submission, and
+ * runs each as a real process as soon as it fits. Nodes are only names: all jobs run on this machine.
  *
  * A task is pending or held, then running, then ended. A requeued task is pending again.
  */
@@ -22,7 +22,7 @@ export interface Demand {
   nodes: number
   coresPerNode: number
   ranksPerNode: number
-  /** The job's memory is watched only where this is given. */
+  /** The job's memory is monitored only if this is given. */
   memoryMb?: number | undefined
   walltimeMs?: number | undefined
 }
@@ -49,7 +49,7 @@ export interface Submission {
   /** How many tasks of an array may run at once. */
   atOnce?: number | undefined
   dependencies?: Dependency[]
-  /** Whether to cancel a job that can no longer begin; otherwise it waits for ever. */
+  /** Whether to cancel a job that can never begin; otherwise it waits for ever. */
   cancelWhenImpossible?: boolean
   held?: boolean
   requeue?: boolean
@@ -58,9 +58,9 @@ export interface Submission {
   queue: string
   onStart?: (task: Task) => void
   onChange?: ((task: Task) => void) | undefined
-  /** Whether to take a job that no node could ever run. */
+  /** Whether to accept a job that no node could ever run. */
   mayWaitForEver?: boolean
-  /** What the scheduler's commands want to remember. */
+  /** What the scheduler's commands need to remember. */
   notes?: Record<string, unknown>
 }
 
@@ -91,7 +91,7 @@ export interface Task extends Moment {
   startedAt?: number | undefined
   endedAt?: number | undefined
   restarts: number
-  /** Its states since the submission: accounting that lags behind shows an older one. */
+  /** Its states since submission: accounting that lags behind shows an older one. */
   history: Moment[]
   process?: Child | undefined
   /** Ends what an interactive job runs. */
@@ -106,14 +106,14 @@ export interface QueueOptions {
   environment: Record<string, string | undefined>
   /** Time between SIGTERM and SIGKILL, at the end of the walltime and after a cancellation. */
   killWaitMs?: number
-  /** The queue refuses a job when this many have not ended. */
+  /** The queue refuses a job when this many have not ended yet. */
   mostJobs?: number
 }
 
 const memoryEveryMs = 250
 const requeueDelayMs = 200
 
-/** The queue does not take a job; the scheduler's commands find the words for it. */
+/** The queue does not accept a job; the scheduler's commands put it into words. */
 export class RefusedError extends Error {
   override name = 'RefusedError'
   readonly why: 'too large' | 'too many jobs' | 'no such queue' | 'no such job'
@@ -195,7 +195,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.schedule()
   }
 
-  /** Kills a node with all that runs on it: jobs that may be requeued wait again, the others have failed. */
+  /** Kills a node with everything that runs on it: jobs that may be requeued wait again, the others fail. */
   failNode(name: string) {
     const node = this.nodes.find((each) => each.name === name)
     if (!node) throw new Error(`no node ${name}; there are ${this.nodes.map((each) => each.name).join(', ')}`)
@@ -241,7 +241,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     }
   }
 
-  /** `none` when the jobs that this one waits for have ended as it wants; otherwise why it waits. */
+  /** `none` when the jobs that this one waits for have ended as required; otherwise why it waits. */
   #condition(job: Job): Reason {
     for (const { on, when } of job.dependencies ?? []) {
       const tasks = this.jobs.get(on)?.tasks ?? []
@@ -293,7 +293,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.finish(task, name ? { how: 'signal', signal: name } : { how: 'exit', code: code ?? 0 })
   }
 
-  /** Records that a task's process has ended. If the queue ended it, that counts, and not how the process ended. */
+  /** Records that a task's process has ended. If the queue ended it, that counts, not how the process ended. */
   finish(task: Task, outcome: Outcome) {
     if (task.state !== 'running') return
     for (const timer of task.timers.splice(0)) clearTimeout(timer)
@@ -304,7 +304,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     if (ending === 'requeue') {
       task.restarts++
       this.#become(task, { state: 'pending', reason: 'none', nodes: [] })
-      // Not at once, as with real schedulers: all parts of the system must first hear of the node's failure.
+      // Not at once, as with real schedulers: all parts of the system must first learn of the node's failure.
       setTimeout(() => this.schedule(), requeueDelayMs).unref()
       return
     }
@@ -338,7 +338,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     this.emit('change', task)
   }
 
-  /** Ends tasks whose processes together hold more memory than they asked for. */
+  /** Ends tasks whose processes together use more memory than they asked for. */
   async #watchMemory() {
     const watched = [...this.jobs.values()].flatMap(({ demand, tasks }) =>
       demand.memoryMb === undefined ? [] : tasks.filter(({ state, process }) => state === 'running' && process),
@@ -376,7 +376,7 @@ export function coresInUse({ running }: PracticeNode): number {
   return [...running].reduce((sum, { job }) => sum + job.demand.coresPerNode, 0)
 }
 
-/** Whether a node has what a job asks for: at all, or free now. */
+/** Whether a node has what a job asks for: at all, or free right now. */
 function fits(node: PracticeNode, { coresPerNode, memoryMb = 0 }: Demand, now = false): boolean {
   const cores = now ? coresInUse(node) : 0
   const memory = now ? [...node.running].reduce((sum, { job }) => sum + (job.demand.memoryMb ?? 0), 0) : 0

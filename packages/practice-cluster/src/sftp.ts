@@ -1,5 +1,5 @@
 /**
- * An SFTP server (version 3) for files of this machine. ssh2 speaks the protocol and leaves the file operations to its
+ * An SFTP server (version 3) for files on this machine. ssh2 speaks the protocol and leaves the file operations to its
  * user.
  */
 import { constants, type Stats } from 'node:fs'
@@ -67,7 +67,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
     )
   }
 
-  // The programs scp and sftp end their side, and then wait for our end and for an exit status.
+  // The programs scp and sftp end their side, then wait for ours to end and for an exit status.
   sftp.on('end', () => {
     // ssh2 sends an exit status for commands only.
     const { _protocol: protocol, outgoing } = sftp as SFTPWrapper & WithProtocol
@@ -175,7 +175,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
       return true
     }),
   )
-  // OpenSSH swaps the two arguments, against the protocol's text, and everybody follows OpenSSH.
+  // OpenSSH swaps the two arguments, contrary to the protocol's text, and everybody follows OpenSSH.
   sftp.on('SYMLINK', (id, target, name) => answer(id, () => symlink(target, path(name))))
   sftp.on('close', () => {
     for (const handle of handles.values()) if ('file' in handle) void handle.file.close().catch(() => {})

@@ -67,7 +67,7 @@ describe.skipIf(windows)('the commands of', () => {
     await until(async () => isOver.test((await own.type('qstat -x -f 1')).stdout))
   })
 
-  it('HTCondor take a submit description and keep a log of its events', async () => {
+  it('HTCondor take a submit description and keep an event log', async () => {
     await using own = await open({ schedulers: ['htcondor'] })
     const description = 'executable = greet.sh\\noutput = greet.out\\nlog = greet.log\\nqueue\\n'
     await own.type(
@@ -129,7 +129,7 @@ describe.skipIf(windows)('the practice cluster', () => {
     expect((await own.type('sbatch --wrap true')).stderr).toContain('QOSMaxSubmitJobPerUserLimit')
   })
 
-  it('lets nobody in with another key, or as another user', async () => {
+  it('lets nobody in with another key or as another user', async () => {
     await using own = await open()
     await using other = await open()
     const refused = /authentication methods failed/

@@ -1,4 +1,4 @@
-/** HTCondor's commands for the practice queue, other than submitting: lists, and what can be done with jobs. */
+/** HTCondor's commands for the practice queue, other than submitting: lists, and operations on jobs. */
 import {
   type Answer,
   accounted,
@@ -95,7 +95,7 @@ function list(call: Call, which: 'queue' | 'history'): Answer {
     const wanted =
       options.operands.length === 0 ||
       options.operands.some((id) => id === `${ad.ClusterId}` || id === `${ad.ClusterId}.${ad.ProcId}`)
-    // A job that has ended leaves the queue at once, even if the history does not have it yet.
+    // A job that has ended leaves the queue at once, even if it is not in the history yet.
     const here = which === 'queue' ? inQueue : moment.state === 'ended' && !inQueue
     return here && wanted && matches(ad) ? [{ task, ad }] : []
   })

@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { type Answer, type Call, CommandError, readMemory, readOptions, runInteractively } from '../commands.ts'
 import type { Job, Moment, Task } from '../queue.ts'
 
-/** HTCondor writes long options with one minus. */
+/** HTCondor's long options begin with one minus. */
 export const twoMinuses = (args: string[]) => args.map((word) => word.replace(/^-(?=[a-z]{2})/i, '--'))
 
 interface Description {

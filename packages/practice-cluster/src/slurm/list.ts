@@ -176,7 +176,7 @@ type Cells = Record<string, string>
 const headings = (names: string[]): Cells => Object.fromEntries(names.map((name) => [name, name]))
 
 /**
- * Writes rows in a format such as `%.18i %9P`: a letter for each column, with its width; a dot aligns it to the right.
+ * Writes rows in a format such as `%.18i %9P`: a letter for each column, with its width; a dot aligns it right.
  */
 function byLetters(format: string, letters: Record<string, string>, rows: Cells[], head: boolean): string {
   const line = (row: Cells) =>

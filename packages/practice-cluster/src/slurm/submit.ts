@@ -1,4 +1,4 @@
-/** sbatch and srun for the practice queue: the options they take, and the environment their jobs get. */
+/** sbatch and srun for the practice queue: the options they accept, and the environment their jobs get. */
 import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import {
@@ -208,7 +208,7 @@ export function hostList(names: readonly string[]): string {
   return `n[${taskRanges(names.map((name) => Number(name.slice(1))))}]`
 }
 
-/** srun: in a job it starts the ranks of a parallel program on the job's nodes; outside it is a job of its own. */
+/** srun: inside a job it starts the ranks of a parallel program on the job's nodes; outside, it is a job of its own. */
 export async function srun(call: Call): Promise<Answer> {
   const { options, program } = splitProgram(call.args)
   if (program.length === 0) throw new CommandError('srun: fatal: No command given to execute.')
