@@ -76,7 +76,11 @@ describe('no-redis', () => {
     const run = await runExample(chapter, 'no-redis', ['--quick', '--json', '--tasks', '100'], { env: noRedis })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{ postgresPerSecond: number; killed: string; finisher: string }>()
-    expect(result).toMatchObject({ tasks: 100, workers: 2, error: expect.stringContaining('rate: received -1; accepts numbers above 0') })
+    expect(result).toMatchObject({
+      tasks: 100,
+      workers: 2,
+      error: expect.stringContaining('rate: received -1; accepts numbers above 0'),
+    })
     expect(result).not.toHaveProperty('redisPerSecond')
     expect(result.postgresPerSecond).toBeGreaterThan(0)
     expect([result.killed, result.finisher].sort()).toEqual(['worker 1', 'worker 2'])

@@ -337,7 +337,7 @@ describeReal('the smallest reliable queue', need, () => {
         cause: { message: expect.stringMatching(/WRONGPASS/) },
       })
       await expect(work(wrong, 'q', { add }, { signal: new AbortController().signal })).rejects.toThrow(said)
-      await expect(startWorker(wrong, 'q')).rejects.toThrow(/rq-worker.*ended with code 1[\s\S]*WRONGPASS/)
+      await expect(startWorker(wrong, 'q')).rejects.toThrow(/worker\.program.*ended with code 1[\s\S]*WRONGPASS/)
     })
   })
 
