@@ -27,7 +27,7 @@ export function findMoto() {
 async function install() {
   const found = findMoto()
   if (found === `moto ${version}` || (found && process.env.MOTO_PYTHON)) {
-    say(`${found} is there`)
+    say(`${found} is installed`)
     return
   }
   if (process.env.MOTO_PYTHON) {

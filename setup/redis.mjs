@@ -95,7 +95,7 @@ export async function provideRedis() {
   const advice = manager
     ? `install it with \`${manager.byHand}\``
     : 'install redis-server or valkey-server, or set REDIS_URL'
-  say(`Redis: there is none; ${advice} and run this again. What needs no Redis goes on.`)
+  say(`Redis: not found; ${advice} and run this again. Everything that needs no Redis goes on.`)
 }
 
 async function installPackage({ command, before, install, packages, after }) {

@@ -41,7 +41,7 @@ export default example(import.meta, {
   options: {
     workers: workerCount(64).describe('worker threads; up to twice as many are measured'),
     serialFraction: number(0, 1).default(0.1).describe('the share of the pages that one thread does alone'),
-    pages: wholeNumber(20, 10_000).default(600).describe('pages of 1,024 characters'),
+    pages: wholeNumber(20, 10_000).default(600).describe('number of pages, of 1,024 characters each'),
   },
   quick: { pages: 160 },
 

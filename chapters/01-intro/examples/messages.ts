@@ -49,7 +49,7 @@ export default example(import.meta, {
   options: {
     sizes: sizeList
       .default([1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6, 256e6])
-      .describe('how much is handed over'),
+      .describe('sizes of the data to hand over'),
   },
   quick: { sizes: [1e3, 16e3, 256e3, 4e6, 32e6] },
 
@@ -57,7 +57,7 @@ export default example(import.meta, {
     const largest = Math.max(...sizes)
     const available = process.availableMemory()
     if (copies * largest > available) {
-      const most = `sizes up to ${bytes(available / copies)}: there are ${copies} copies at times, and ${bytes(available)} of memory are left`
+      const most = `sizes up to ${bytes(available / copies)}: at times there are ${copies} copies, and ${bytes(available)} of memory is left`
       throw new UsageError('--sizes', bytes(largest), most)
     }
     print(`From ${bytes(sizes[0] ?? 0)} to ${bytes(largest)}, to a thread and to a process, there and back …`)

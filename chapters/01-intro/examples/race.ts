@@ -65,7 +65,7 @@ export default example(import.meta, {
     workers: wholeNumber(2, 64)
       .default(Math.min(64, Math.max(2, availableParallelism())))
       .describe('threads that add'),
-    additions: wholeNumber(1, 100_000_000).default(20_000_000).describe('additions by each thread'),
+    additions: wholeNumber(1, 100_000_000).default(20_000_000).describe('additions per thread'),
   },
   quick: { additions: 5_000_000, workers: 2 },
 

@@ -51,7 +51,7 @@ it.each([
   ['messages', ['--sizes', '1GB']],
   ['mixed', ['--layouts', '16x16']],
 ])('%s refuses what does not fit into memory before it takes any', async (name, args) => {
-  // As on a small machine: what is left of the memory is all that the test changes.
+  // As on a small machine: the memory that is left is all that the test changes.
   const preload = new URL('./fixtures/little-memory.mjs', import.meta.url).href
   const { code, stdout, stderr } = await runExample(chapter, name, args, {
     env: { NODE_OPTIONS: `--import=${preload}` },

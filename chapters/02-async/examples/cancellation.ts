@@ -20,7 +20,7 @@ import { taskGroup } from '../src/tasks/task-group.ts'
 export default example(import.meta, {
   options: {
     tasks: wholeNumber(1, 1_000).default(5).describe('requests that wait while another task fails'),
-    timeout: wholeNumber(10, 10_000).default(100).describe('ms of the time-outs'),
+    timeout: wholeNumber(10, 10_000).default(100).describe('length of the time-outs in ms'),
   },
 
   async run({ tasks, timeout }, { signal, print }) {

@@ -46,7 +46,9 @@ export const runningMean = coroutine(meanSoFar)
 
 export default example(import.meta, {
   options: {
-    values: listOf(number(), 'numbers separated by commas', { max: 20 }).default([2, 4, 9]).describe('what is fed in'),
+    values: listOf(number(), 'numbers separated by commas', { max: 20 })
+      .default([2, 4, 9])
+      .describe('values to feed in'),
   },
 
   async run({ values }, { print }) {

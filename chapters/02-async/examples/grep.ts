@@ -29,7 +29,7 @@ import { type WayName, ways } from '../src/grep/ways.ts'
 export default example(import.meta, {
   operands: 'PATTERN [FILE…]',
   options: {
-    ignoreCase: flag().describe('A and a are the same letter'),
+    ignoreCase: flag().describe('treat A and a as the same letter'),
     count: flag().describe('print only how often the pattern occurs, as `grep -o PATTERN | wc -l` does'),
     lines: flag().describe('print only in how many lines it occurs, as `grep -c PATTERN` does'),
     repeat: wholeNumber(1, 1000).default(1).describe('search one large file with this many copies of the text'),

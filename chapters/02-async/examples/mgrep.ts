@@ -30,7 +30,7 @@ const word = accepting('a word', (text) => (/^\p{L}+(['’]\p{L}+)*$/u.test(text
 export default example(import.meta, {
   operands: '[PATTERN…]',
   options: {
-    ignoreCase: flag().describe('A and a are the same letter'),
+    ignoreCase: flag().describe('treat A and a as the same letter'),
     overTime: listOf(word, 'one to six words, separated by commas', { max: 6, distinct: true })
       .default(['war', 'peace', 'liberty', 'economy'])
       .describe('the words in the picture, counted whole and in any case'),

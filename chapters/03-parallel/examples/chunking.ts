@@ -29,8 +29,8 @@ import { idleShare, type Schedule, schedules, sharedLoop, type WorkerLog } from 
 
 export default example(import.meta, {
   options: {
-    limit: wholeNumber(1_000, 100_000_000).default(4_000_000).describe('count the primes below it'),
-    tasks: wholeNumber(1, 1_000_000).default(100_000).describe('the most tasks to cut the work into'),
+    limit: wholeNumber(1_000, 100_000_000).default(4_000_000).describe('count the primes below this number'),
+    tasks: wholeNumber(1, 1_000_000).default(100_000).describe('the largest number of tasks to cut the work into'),
     chunk: wholeNumber(1, 1_000_000).default(10_000).describe('numbers in a chunk of the dynamic schedule'),
     workers: workerCount(64).describe('worker threads'),
   },

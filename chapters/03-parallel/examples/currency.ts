@@ -39,7 +39,7 @@ export default example(import.meta, {
     latency: wholeNumber(0, 10_000).default(200).describe('mean latency of the rate server in ms'),
     seed: wholeNumber(0, 2 ** 31 - 1)
       .default(1)
-      .describe('for the latencies'),
+      .describe('decides the latencies'),
     live: flag().describe("ask the project's public address instead of a server of our own"),
   },
   quick: { pairs: 10, latency: 100 },

@@ -92,7 +92,7 @@ export default example(import.meta, {
       rows.push({ k, ms: Object.fromEntries(Object.entries(timed).map(([name, { ms }]) => [name, ms])) })
     }
     // The speedup of two threads, and what the machine could give at the same time.
-    bar.update(1, 'two workers beside the ceiling')
+    bar.update(1, 'two workers and the ceiling')
     const workers = Math.min(2, most)
     const two = await compareWithSerial(
       { workers, serial: checked('main thread', workers), parallel: checked('worker_threads', workers) },

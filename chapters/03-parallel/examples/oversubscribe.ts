@@ -41,7 +41,7 @@ interface Row {
 
 export default example(import.meta, {
   options: {
-    limit: wholeNumber(1_000, 100_000_000).default(3_000_000).describe('count the primes below it'),
+    limit: wholeNumber(1_000, 100_000_000).default(3_000_000).describe('count the primes below this number'),
     requests: wholeNumber(1, mostPairs).default(64).describe('rates to ask for'),
     latency: wholeNumber(0, 10_000).default(50).describe('mean latency of the rate server in ms'),
   },

@@ -37,8 +37,8 @@ export default example(import.meta, {
     consumers: workerCount(64).describe('consumers: processes first, then threads'),
     producers: workerCount(64).describe('threads that put items into the ring'),
     items: wholeNumber(1_000, 100_000_000).default(1_000_000).describe('items that pass through the ring'),
-    capacity: accepting('a power of two from 2 to 1048576', powerOfTwo).default(1024).describe('slots of the ring'),
-    kill: flag().describe('have one consumer process killed in the middle of a task'),
+    capacity: accepting('a power of two from 2 to 1048576', powerOfTwo).default(1024).describe('slots in the ring'),
+    kill: flag().describe('kill one consumer process in the middle of a task'),
   },
   quick: { items: 200_000 },
 

@@ -30,11 +30,11 @@ export default example(import.meta, {
     type: oneOf('int32', 'float64').default('int32').describe('whole numbers of 4 bytes, or doubles with NaN and −0'),
     input: oneOf(...inputKinds)
       .default('random')
-      .describe('their order, or a few values many times'),
+      .describe('their order; few: eight values, many times each'),
     workers: workerCount(64).describe('worker threads'),
     seed: wholeNumber(1, 2 ** 31 - 1)
       .default(1)
-      .describe('for the random numbers'),
+      .describe('decides the random numbers'),
   },
   quick: { numbers: 2_000_000 },
 
@@ -45,7 +45,7 @@ export default example(import.meta, {
     const available = process.availableMemory()
     if (needed > available) {
       const most = Math.floor((available * (numbers / needed)) / 1000) * 1000
-      throw new UsageError('--numbers', numbers, `at most ${most} of type ${type} here: ${bytes(available)} are free`)
+      throw new UsageError('--numbers', numbers, `at most ${most} of type ${type} here: ${bytes(available)} is free`)
     }
     print(`Sorting ${count(numbers)} numbers of type ${type} (${bytes(size)}), input ${input} …`)
     const original = type === 'int32' ? new Int32Array(numbers) : new Float64Array(numbers)

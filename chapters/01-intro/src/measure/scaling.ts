@@ -1,4 +1,4 @@
-/** Speedups measured on a real machine beside the laws. */
+/** Speedups measured on a real machine, compared with the laws. */
 import { linePlot } from '@repo/common/output/plots'
 import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { amdahl, karpFlatt, type Usl, usl, uslPeak } from '../laws/laws.ts'

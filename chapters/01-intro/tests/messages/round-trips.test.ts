@@ -26,7 +26,7 @@ describe('data handed over', () => {
     await expect(receivers.roundTrip(payload, send)).rejects.toThrow(/1000 bytes arrived with sum -?\d+, not 1/)
   })
 
-  it('is refused once nobody wants it any more', async () => {
+  it('is refused once the signal is aborted', async () => {
     const stopping = new AbortController()
     await using stopped = await startReceivers(stopping.signal)
     stopping.abort(new Error('enough'))

@@ -1,4 +1,4 @@
-/** Fetching like a blocking `read` system call: the calling thread sleeps until the answer is there. */
+/** Fetching like a blocking `read` system call: the calling thread sleeps until the answer has arrived. */
 import { once } from 'node:events'
 import { receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Fetched, RetryOptions } from './retry.ts'

@@ -35,7 +35,7 @@ export interface Theory {
   maxMs: number
   /** ceil(pages / limit) × mean latency: the rule of thumb, as if every page took the same time. */
   roundsMs: number
-  /** `limit` at a time: the time until the last page is there if each free place takes the next page of the list. */
+  /** `limit` at a time: the time until the last page arrives if each free place takes the next page of the list. */
   makespanMs: number
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { startBlockingFetch } from '../../src/pages/blocking-fetch.ts'
 import { startSlowServer } from '../../src/pages/slow-server.ts'
 
-it('blocks the thread until the pages are there', async () => {
+it('blocks the thread until the pages have arrived', async () => {
   await using server = await startSlowServer({ seed: 1, latencyMs: 20, failRate: 0 })
   await using blocking = await startBlockingFetch(server.url, { timeoutMs: 5_000, retries: 0, backOffMs: 1 })
   let turned = false

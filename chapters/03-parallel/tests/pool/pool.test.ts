@@ -40,7 +40,7 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([
       0, 1, 2, 3, 4, 5, 6, 7, 8,
     ])
-    // Both workers are there, or have been replaced.
+    // Both workers are still there, or have been replaced.
     expect(await Promise.all([pool.run(echo('a')), pool.run(echo('b'))])).toEqual(['a', 'b'])
   })
 
@@ -164,7 +164,7 @@ it('ends a worker only once, even if the pool is disposed of while the worker is
 })
 
 describe('a pool of threads', () => {
-  it('brings the stack of an error across', async () => {
+  it('carries the stack of an error across', async () => {
     await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
     const error = await pool.run({ do: 'throw' }).catch((error: Error) => error)
     expect((error as Error).stack).toMatch(/tasks\.worker\.ts:\d+/)

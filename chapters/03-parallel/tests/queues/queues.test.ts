@@ -78,7 +78,7 @@ describe('a task queue between processes', () => {
     for (const { pid, error } of failed) expect(error).toBe(`its consumer, process ${pid}, was ended by SIGKILL`)
   })
 
-  it('is over only when the replacement of the last consumer has ended, too', async () => {
+  it('ends only when the replacement of the last consumer has ended', async () => {
     const [result] = await consume([{ kill: true }], { consumers: 1 })
     expect(result?.error).toMatch(/was ended by SIGKILL$/)
   })
@@ -115,7 +115,7 @@ describe('a task queue between processes', () => {
 })
 
 describe('a queue on one thread', () => {
-  it('serves takers in their order and keeps items that nobody waits for, even null', async () => {
+  it('serves takers in order and keeps items that no taker waits for, even null', async () => {
     const queue = new AsyncQueue<number | null>()
     const [first, second] = [queue.take(), queue.take()]
     for (const item of [1, 2, null, 4]) queue.put(item)

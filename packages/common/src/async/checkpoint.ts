@@ -24,7 +24,7 @@ export interface CheckpointOptions<State> {
 }
 
 export interface Loaded<State> {
-  /** The newest whole state; undefined when there is none. */
+  /** The newest whole state; undefined if there is none. */
   state: State | undefined
   /** How many times the state had been saved; 0 without a state. */
   generation: number

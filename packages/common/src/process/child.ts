@@ -25,7 +25,7 @@ export interface Child extends AsyncDisposable {
   /** Node's own handle: `send`, `on('message')`, `kill`, `stdout`. Its input is empty. Its output is always read. */
   process: ChildProcess
   pid: number
-  /** Resolves when the process has ended, for whatever reason, and nothing of it is left. Never rejects. */
+  /** Resolves when the process has ended, for whatever reason, and nothing of it remains. Never rejects. */
   exited: Promise<Exit>
   /** Sends SIGTERM and, after `stopTimeoutMs`, SIGKILL. Resolves like `exited`. May be called again. */
   stop: () => Promise<Exit>
@@ -48,7 +48,7 @@ export interface ChildOptions {
   signal?: AbortSignal | undefined
   /** As `signal`, but without effect once the child is ready. */
   untilReady?: AbortSignal | undefined
-  /** How long it may take until it is ready; 60 s by default, for busy machines. */
+  /** How long it may take to become ready; 60 s by default, for busy machines. */
   readyTimeoutMs?: number
   /** The time between SIGTERM and SIGKILL; 5 s by default. */
   stopTimeoutMs?: number

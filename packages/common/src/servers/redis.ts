@@ -84,7 +84,7 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
   const urlOf = (port: number) => `redis://:${password}@127.0.0.1:${port}`
 
   function start(path: string, config: string, port: number): Promise<Child> {
-    // Another server may have taken the port in the meantime, and would answer in place of ours.
+    // Another server may have taken the port in the meantime, and would answer instead of ours.
     const ready = async (pid: number) => {
       // ioredis's own check would wait for a second while the server loads its data; we ask again soon.
       const info = await inspect(urlOf(port), { enableReadyCheck: false }).catch(() => undefined)

@@ -25,7 +25,7 @@ describe('an example from the command line', () => {
     expect(given.json()).toMatchObject({ workers: 4, colourScheme: 'dark', operands: ['--workers', '9'] })
   })
 
-  it('uses the presets of --quick, but not in place of given values', async () => {
+  it('uses the presets of --quick, but not instead of given values', async () => {
     expect((await run('--json', '--quick')).json()).toMatchObject({ workers: 1, quick: true })
     expect((await run('--json', '--quick', '--workers', '5')).json()).toMatchObject({ workers: 5 })
   })

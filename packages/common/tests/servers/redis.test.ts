@@ -62,7 +62,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
     expect(redis).toMatchObject({ host: '127.0.0.1', maskedUrl: `redis://:***@127.0.0.1:${redis.port}` })
   })
 
-  it('runs beside another one', async () => {
+  it('runs alongside another one', async () => {
     await using first = await startRedis()
     await using second = await startRedis()
     expect(second.port).not.toBe(first.port)
