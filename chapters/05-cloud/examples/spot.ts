@@ -11,7 +11,7 @@
  * few seconds) and the machine (here a process that is killed) are simulated. The worker, the queue and the bucket are
  * wordcount's.
  *
- * Look for: how long the jobs of the first worker lie idle when it heeds the notice, and when it does not.
+ * Look for: how long the jobs of the first worker sit idle when it heeds the notice, and when it does not.
  */
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'

@@ -19,7 +19,7 @@ export interface PracticeOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Random credentials for one run of a server of ours. */
+/** Random credentials for one run of one of our servers. */
 export function randomCredentials(): Credentials {
   return { accessKeyId: `PRACTICE${randomHex(12)}`, secretAccessKey: randomHex(40) }
 }

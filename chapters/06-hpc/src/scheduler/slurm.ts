@@ -147,7 +147,7 @@ interface Row {
   reason?: string | undefined
 }
 
-/** One row may stand for many tasks that wait: `123_[0-3,7%2]`. */
+/** One row may stand for many waiting tasks: `123_[0-3,7%2]`. */
 function toStatuses(
   { id = '', state = '', exit = '', node = '', reason }: Row,
   command: Command = ['sacct'],

@@ -234,7 +234,7 @@ const leash =
 const endTimeoutMs = 2_000
 const firstRetryMs = 200
 const longestRetryMs = 5_000
-/** A command that breaks every connection is not sent for ever. */
+/** A command that breaks every connection is not resent for ever. */
 const mostAttempts = 5
 const mostOutputBytes = 64 << 20
 

@@ -21,7 +21,7 @@ export interface LinkOptions extends Credentials {
   configFile?: string | false
   /** Instead of those in the configuration; false for none. */
   knownHostsFile?: string | false
-  /** For the whole way, with all jump hosts. */
+  /** For the whole route, with all jump hosts. */
   connectTimeoutMs: number
   keepAliveMs: number
   signal?: AbortSignal | undefined

@@ -10,7 +10,7 @@ export type Command = readonly [program: string, ...args: string[]]
 const special = /[\\!\r\n]/
 
 /**
- * Quotes an argument so that a shell passes it on as it is. An argument without special characters stays unchanged.
+ * Quotes an argument so that a shell passes it on unchanged. An argument without special characters is returned as is.
  *
  * @throws an Error for a NUL, which no argument of a program can hold
  */

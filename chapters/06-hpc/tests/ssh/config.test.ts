@@ -258,7 +258,7 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
     await expect(connect({ host, configFile, agent: false, identityFile: [] })).rejects.toThrow(words)
   })
 
-  it('has a deadline for the whole way', async () => {
+  it('has one deadline for the whole route', async () => {
     await using folder = await temporaryFolder()
     const configFile = join(folder.path, 'config')
     // Each host on the way is slow.
