@@ -17,6 +17,7 @@ import { setInterval } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { openBoard } from '../src/monitor/board.ts'
 import { tablesOf, type View, watch } from '../src/monitor/monitor.ts'
@@ -26,7 +27,7 @@ import { startSystem } from '../src/system.ts'
 import { nap, stumble } from '../src/tasks/tour.ts'
 
 const sendEveryMs = 100
-const showEveryMs = process.stderr.isTTY ? 1_000 : 2_000
+const showEveryMs = 1_000
 /** One task in 25 fails. */
 const failing = 25
 
@@ -62,9 +63,9 @@ export default example(import.meta, {
     let sent = 0
     let view = await watching.now()
     let shownAt = 0
-    let drawn = 0
     const end = seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(seconds * 1_000)])
     try {
+      using bar = progress('watching')
       for await (const _ of setInterval(sendEveryMs, undefined, { signal: end })) {
         const nowMs = performance.now() - begin
         const due = Math.floor((load * nowMs) / 1_000)
@@ -73,12 +74,11 @@ export default example(import.meta, {
         if (nowMs - shownAt < showEveryMs) continue
         shownAt = nowMs
         view = await watching.now()
-        drawn = show(view, drawn)
+        bar.update(0, linesOf(view), `\n${tablesOf(view)}`)
       }
     } catch (error) {
       if (!end.aborted) throw error
     }
-    erase(drawn)
     // Ctrl-C is the usual end here; then there is no time for a last look.
     if (!signal.aborted) view = await watching.now({ timeoutMs: 15_000 })
     print('', tablesOf(view))
@@ -92,27 +92,11 @@ export default example(import.meta, {
 const naps = (from: number, to: number) =>
   Array.from({ length: Math.max(0, to - from) }, (_, at) => ({ ms: 10 + (((from + at) * 37) % 91) }))
 
-/**
- * Redraws the view on a terminal, and prints a line of it elsewhere, to standard error. Returns how many lines it drew.
- */
-function show(view: View, drawn: number): number {
-  const out = process.stderr
-  if (!out.isTTY) {
-    for (const { queue, waiting, donePerSecond, failed, waitMs } of view.queues) {
+/** A view as a line for each queue, for places where no terminal shows the tables. */
+const linesOf = ({ queues }: View) =>
+  queues
+    .map(({ queue, waiting, donePerSecond, failed, waitMs }) => {
       const times = Number.isNaN(waitMs.p95) ? '' : `, p95 of the waits ${milliseconds(waitMs.p95)}`
-      out.write(`${queue}: ${waiting} wait, ${donePerSecond.toFixed(0)} done/s${times}, ${failed} failed\n`)
-    }
-    return 0
-  }
-  const text = tablesOf(view)
-  erase(drawn)
-  out.write(`${text}\n`)
-  return text.split('\n').length
-}
-
-function erase(lines: number) {
-  if (lines === 0) return
-  process.stderr.moveCursor(0, -lines)
-  process.stderr.cursorTo(0)
-  process.stderr.clearScreenDown()
-}
+      return `${queue}: ${waiting} wait, ${donePerSecond.toFixed(0)} done/s${times}, ${failed} failed`
+    })
+    .join('\n')
