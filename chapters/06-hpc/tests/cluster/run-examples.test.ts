@@ -61,7 +61,7 @@ describe('array', () => {
       ['--attach', '/nowhere'],
       '--attach: received "/nowhere"; accepts the folder of a run; there is no run in /nowhere',
     ],
-    [['--host', '-x'], '--host: received "-x"; accepts [user@]host[:port], or a Host of the SSH configuration'],
+    [['--host', '-x'], '--host: received "-x"; accepts [user@]host[:port], or a Host from the SSH configuration'],
     [['--scheduler', 'lsf'], '--scheduler: received "lsf"; accepts one of slurm, pbs, torque, htcondor'],
   ])('refuses %j', async (args, message) => {
     expect(await start('array', ...args)).toMatchObject({ code: 2, stdout: '', stderr: `error: ${message}\n` })
