@@ -1,20 +1,20 @@
 /**
- * rq-currency: exchange rates from workers behind the smallest reliable queue; the client hands in jobs and asks until they are done
+ * rq-currency: exchange rates from workers behind the smallest reliable queue; the client hands in jobs and polls for results
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 04-celery start rq-currency
  *     pnpm --filter 04-celery start rq-currency --pairs 100 --workers 4
  *
- * It starts a Redis and workers of its own. With a Redis of yours in REDIS_URL it uses the workers that run there already:
+ * It starts Redis and workers of its own. With your Redis in REDIS_URL it uses the workers that already run there:
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers --stay      # in another terminal
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-currency
  *
- * The rates are real, those of one day from the npm package @fawazahmed0/currency-api; the time a rate takes is simulated.
+ * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. The time that a rate takes is simulated.
  *
- * Look for: how often the client asks for nothing, because nobody tells it when a job has ended; and the job that fails:
- * its error is in Redis, with the line of the worker's program, and the others do not notice.
+ * Look for: how often the client asks in vain, because nothing tells it when a job has ended; and the job that fails: its
+ * error is in Redis, with the line of the worker's program, and the other jobs are not affected.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -36,11 +36,12 @@ export default example(import.meta, {
     pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
     latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
     workers: wholeNumber(1, 64).default(2).describe('worker processes to start where none run'),
-    poll: wholeNumber(1, 10_000).default(50).describe('ms between two questions of the client'),
+    poll: wholeNumber(1, 10_000).default(50).describe('ms between two polls of the client'),
   },
   quick: { pairs: 8, latency: 100 },
 
   async run({ pairs: pairCount, latency, workers: workerCount, poll }, { signal, print }) {
+    // Open the queue, and start workers unless some serve it already.
     await using stack = new AsyncDisposableStack()
     const redis = stack.use(await startRedis())
     const queue = stack.use(await openQueue(redis.url, currencyQueue, functions))
@@ -53,19 +54,20 @@ export default example(import.meta, {
     const pairs = pairsOf(pairCount)
     print(`${count(pairs.length)} rates from ${workers} ${running ? 'running' : 'own'} workers at ${redis.maskedUrl} …`)
 
+    // Enqueue a job for each pair, and one for a country that does not exist: this one fails.
     const begin = performance.now()
     const ids = await Promise.all(pairs.map(({ from, to }) => queue.enqueue('rate', from, to, latency)))
-    // There is no such country: this one fails.
     ids.push(await queue.enqueue('rate', 'usd', 'atlantis', latency))
     stack.defer(async () => void (await Promise.all(ids.map((id) => queue.forget(id)))))
     const enqueuedMs = performance.now() - begin
 
+    // Poll: ask for every job that has not ended yet, again and again.
     using bar = progress('waiting for the rates', ids.length)
     const ended = new Map<string, Job>()
     let polls = 0
     let lastEndAt = begin
     while (ended.size < ids.length) {
-      // The workers may be another program's, and may have gone.
+      // The workers may belong to another program, and may have gone.
       if (performance.now() - lastEndAt > patienceMs)
         throw new Error(`no job has ended for ${milliseconds(patienceMs)}`)
       await delay(poll, undefined, { signal })
@@ -79,6 +81,7 @@ export default example(import.meta, {
     }
     const ms = performance.now() - begin
 
+    // A failed job has its error, and is in the list of failed jobs.
     const jobs = ids.flatMap((id) => ended.get(id) ?? [])
     const failed = jobs.filter(({ status }) => status === 'failed')
     const inFailedList = new Set(await queue.failed())
@@ -98,7 +101,7 @@ export default example(import.meta, {
         }),
       ),
       '',
-      `${count(rates.length)} rates in ${milliseconds(ms)}: ${milliseconds(enqueuedMs)} to hand in the jobs, then ${count(polls)} questions, one every ${poll} ms.`,
+      `${count(rates.length)} rates in ${milliseconds(ms)}: ${milliseconds(enqueuedMs)} to hand in the jobs, then ${count(polls)} polls, one every ${poll} ms.`,
       ...failed.map(
         ({ error, stack = '' }) =>
           `Failed: ${error} (${/\S+\.ts:\d+/.exec(stack)?.[0].replace(/.*\//, '') ?? ''}), in the list of failed jobs.`,

@@ -6,14 +6,14 @@
  *     pnpm --filter 04-celery start rq-workers
  *     pnpm --filter 04-celery start rq-workers 4 --deadline 3000
  *
- * To leave them running for jobs from another terminal, until Ctrl-C, with a Redis of yours:
+ * To keep them running until Ctrl-C for jobs from another terminal, with your Redis:
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers 4 --stay
  *
- * Each worker gets a job. All but the last are done in no time; the last one takes 4 s.
+ * Each worker gets a job. The last job takes 4 s, the others next to nothing.
  *
- * Look for: who ends by itself, because SIGTERM lets a worker finish its job, and who has to be killed; and what became of
- * the killed worker's job. A worker started after that finds it, does it, and it has exactly one result.
+ * Look for: which workers end by themselves, because SIGTERM lets a worker finish its job, and which one has to be killed; and
+ * what became of the killed worker's job. A worker that is started later finds it and does it, and it has exactly one result.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -37,7 +37,7 @@ export default example(import.meta, {
     deadline: wholeNumber(100, 60_000).default(2_000).describe('ms from SIGTERM to SIGKILL'),
     lease: wholeNumber(500, 600_000)
       .default(3_000)
-      .describe('ms without a heart-beat after which a worker is taken for dead'),
+      .describe('ms without a heart-beat after which a worker counts as dead'),
     stay: flag().describe('serve jobs from other programs until Ctrl-C; needs REDIS_URL'),
   },
   operands: '[N]',
@@ -50,6 +50,7 @@ export default example(import.meta, {
     if (stay && !process.env.REDIS_URL) {
       throw new UsageError('--stay', 'no REDIS_URL', 'a Redis in REDIS_URL, which the other programs can reach as well')
     }
+    // Start the workers.
     await using stack = new AsyncDisposableStack()
     const redis = stack.use(await startRedis())
     const name = stay ? currencyQueue : `rq-workers-${process.pid}`
@@ -64,6 +65,7 @@ export default example(import.meta, {
       if (!signal.aborted) await once(signal, 'abort')
     }
 
+    // Give each worker a job, and wait until all jobs have begun.
     using bar = progress('waiting for the workers')
     const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? shortNapMs : longNapMs))
     const ids = await Promise.all(naps.map((ms) => queue.enqueue('nap', ms)))
@@ -73,6 +75,8 @@ export default example(import.meta, {
       started = jobs.filter((job) => job?.status !== 'queued').length
       await delay(20)
     }
+
+    // Stop all workers: SIGTERM, and SIGKILL to those that are not done by the deadline.
     const begin = performance.now()
     const ends = await Promise.all(
       workers.map(async (worker) => ({ pid: worker.pid, ...(await worker.stop()), ms: performance.now() - begin })),
@@ -85,9 +89,11 @@ export default example(import.meta, {
         ends.map(({ pid, signal, code, ms }) => [String(pid), signal ?? `itself, exit code ${code}`, milliseconds(ms)]),
       ),
     )
+
+    // Start one more worker if a job is left, and wait for all results.
     const abandoned = jobs.filter((job) => job?.status === 'started').length
 
-    bar.update(0, 'a new worker waits until the killed one is taken for dead')
+    bar.update(0, 'a new worker waits until the killed one counts as dead')
     if (abandoned > 0) stack.use(await start())
     for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + longNapMs + 60_000, signal })
     const after = (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])

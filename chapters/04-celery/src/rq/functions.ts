@@ -1,4 +1,4 @@
-/** The functions that this chapter's RQ workers know. */
+/** The functions that the workers of the smallest queue know. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { latencyOf, readRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
@@ -7,12 +7,12 @@ import { remote } from './rq.ts'
 const latencyMs = z.int().min(0).max(60_000)
 
 export const functions = {
-  /** The rate of a pair of currencies, from a service that is far away: the rate is real, the time it takes is simulated. */
+  /** A pair's exchange rate, as from a service that is far away: the rate is real, its latency is simulated. */
   rate: remote(z.tuple([z.string(), z.string(), latencyMs]), async (from, to, meanMs) => {
     await delay(latencyOf(from, 1, meanMs))
     return await readRate({ from, to })
   }),
-  /** Waits and says for how long. */
+  /** Waits and returns how long. */
   nap: remote(z.tuple([latencyMs]), async (ms) => {
     await delay(ms)
     return ms

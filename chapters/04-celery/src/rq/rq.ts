@@ -1,9 +1,9 @@
 /**
- * The smallest queue that is still reliable: named functions with arguments, run by workers in other processes.
+ * The smallest queue that is still reliable: workers in other processes run named functions with arguments.
  *
- * A job is a hash, `rq:<queue>:job:<id>`, and its id stands in one list: `waiting`, the `active` one of a worker, or
- * `failed`. A job is `queued`, then `started`, then `finished` or `failed`. How the id moves, and comes back when a worker
- * dies, is in claims.ts; every change of a job and of its place is one script in Redis, so that nothing is half done.
+ * A job is a hash, `rq:<queue>:job:<id>`, and its id is in one list: `waiting`, the `active` list of a worker, or `failed`.
+ * A job is `queued`, then `started`, then `finished` or `failed`. claims.ts moves the id, and brings it back when a worker
+ * dies. Every change of a job and of its place is one script in Redis, so nothing is ever half done.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,10 +11,10 @@ import { z } from 'zod'
 import { connect, type Redis } from '../queue/connect.ts'
 import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
 
-/** What may be called: each function by its name, with the schema of its arguments. Nothing else is ever run. */
+/** The functions that may be called, by name, each with the schema of its arguments. Nothing else is ever run. */
 export type Functions = Record<string, { args: z.ZodTuple; run: (...args: never[]) => unknown }>
 
-/** A function and the schema of its arguments, which gives them their types. */
+/** A function with the schema of its arguments, from which they get their types. */
 export function remote<Args extends z.ZodTuple>(args: Args, run: (...args: z.output<Args>) => unknown) {
   return { args, run }
 }
@@ -23,10 +23,10 @@ export interface Job {
   id: string
   name: string
   status: 'queued' | 'started' | 'finished' | 'failed'
-  /** How often a worker has begun it. */
+  /** How often it was begun. */
   attempts: number
   result?: unknown
-  /** Why it failed; `stack` is where, in the worker. */
+  /** Why it failed; `stack` says where in the worker. */
   error?: string
   stack?: string
   /** Milliseconds since 1970, by the server's clock. */
@@ -35,24 +35,24 @@ export interface Job {
   endedAt?: number
 }
 
-/** A job whose workers keep dying is not begun more often: it may be what kills them. */
+/** A job whose workers keep dying is given up after this many: it may be what kills them. */
 const mostAttempts = 3
-/** Of the arguments and of the result, as JSON. */
+/** The most bytes of arguments, and of a result, as JSON. */
 export const mostBytes = 1_000_000
 const resultTtlMs = 500_000
 
 const time = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`
 const scripts = {
-  // The id is the caller's: a command that is sent again after a lost connection adds nothing.
+  // The caller chooses the id, so a command that is repeated after a lost connection adds nothing.
   enqueue: `${time} if redis.call('HSETNX', KEYS[1], 'name', ARGV[2]) == 0 then return end
     redis.call('HSET', KEYS[1], 'args', ARGV[3], 'status', 'queued', 'attempts', 0, 'enqueuedAt', now)
     redis.call('LPUSH', KEYS[2], ARGV[1])`,
-  // What is no hash is no job; left there, it would be in the way of the error.
+  // A key that is no hash is no job, and would be in the way of the error.
   begin: `${time} if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
     local status = redis.call('HGET', KEYS[1], 'status')
     if not status then return {} end
     if status == 'finished' or status == 'failed' then
-      -- Its id stood in the list twice.
+      -- Its id was in the list twice.
       redis.call('LREM', KEYS[2], 1, ARGV[3])
       return {status}
     end
@@ -60,7 +60,7 @@ const scripts = {
     redis.call('HSET', KEYS[1], 'status', 'started', 'startedAt', now, 'worker', ARGV[1])
     local args = redis.call('HSTRLEN', KEYS[1], 'args') <= tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'args')
     return {'started', redis.call('HGET', KEYS[1], 'name') or '', args, attempts}`,
-  // Only by the worker that still has it: whoever was taken for dead, and was not, comes too late.
+  // Only the worker that still has the job may end it. One that counted as dead and was not comes too late.
   end: `${time} if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     redis.call('HSET', KEYS[2], 'endedAt', now, unpack(ARGV, 3))
     if ARGV[2] == 'failed' then redis.call('LPUSH', KEYS[3], ARGV[1])
@@ -70,28 +70,28 @@ const scripts = {
     redis.call('HSET', KEYS[2], 'status', 'queued', 'attempts', 0)
     redis.call('HDEL', KEYS[2], 'error', 'stack', 'startedAt', 'endedAt', 'worker')
     return redis.call('LPUSH', KEYS[3], ARGV[1])`,
-  // At one moment: a job that moves meanwhile would be counted nowhere, or twice.
+  // All at one moment: a job that moves between two counts would be counted twice, or not at all.
   counts: `${time} local active = 0
     for _, worker in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do active = active + redis.call('LLEN', ARGV[1] .. worker) end
     return {redis.call('LLEN', KEYS[1]), active, redis.call('LLEN', KEYS[2]), redis.call('ZCOUNT', KEYS[3], now, '+inf')}`,
 }
 
 export interface Queue<F extends Functions> extends Disposable {
-  /** Hands in a call and returns the job's id. Throws a TypeError when the arguments do not fit the function. */
+  /** Hands in a call and returns the job's id. Throws a TypeError if the arguments do not fit the function. */
   enqueue: <Name extends keyof F & string>(name: Name, ...args: z.input<F[Name]['args']>) => Promise<string>
-  /** A job as it stands; undefined when there is none, or its result has expired, `resultTtlMs` after it finished. */
+  /** The job as it is now; undefined if it does not exist or its result has expired, `resultTtlMs` after it finished. */
   job: (id: string) => Promise<Job | undefined>
-  /** Asks every `everyMs` until the job has ended, and returns its result. Throws its error, or that the time is over. */
+  /** Asks every `everyMs` until the job has ended, and returns its result. Throws the job's error, or an Error when time is up. */
   result: (id: string, options?: { timeoutMs?: number; everyMs?: number; signal?: AbortSignal }) => Promise<unknown>
-  /** How many jobs wait, how many a worker has, how many have failed; and how many workers are alive. */
+  /** How many jobs wait, are with a worker, and have failed; and how many workers are alive. */
   counts: () => Promise<{ waiting: number; active: number; failed: number; workers: number }>
-  /** The ids of the jobs that have failed, the newest first. They stay until they are put back. */
+  /** The ids of failed jobs, the newest first. They stay until they are put back. */
   failed: () => Promise<string[]>
-  /** Puts a failed job back among the waiting ones; false when it is not among the failed ones. */
+  /** Puts a failed job back among the waiting ones; returns false if it is not among the failed ones. */
   requeue: (id: string) => Promise<boolean>
-  /** Removes a job that waits or has ended, with its result. */
+  /** Removes a job that is waiting or has ended, with its result. */
   forget: (id: string) => Promise<void>
-  /** Removes the whole queue with all its jobs. Nobody may be using it. */
+  /** Removes the whole queue with all its jobs. Nobody may be using it any more. */
   clear: () => Promise<void>
 }
 
@@ -111,7 +111,7 @@ function keysOf(queue: string): Keys {
 
 /** The client's side of a queue. */
 export async function openQueue<F extends Functions>(url: string, name: string, functions: F): Promise<Queue<F>> {
-  // Calls made in the same turn of the event loop travel together.
+  // Calls of one turn of the event loop travel together.
   const redis = await connect(url, { enableAutoPipelining: true })
   const keys = keysOf(name)
 
@@ -152,7 +152,7 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       let last = `the job ${id} was unknown`
       try {
         for (;;) {
-          // While there is no Redis nothing is answered.
+          // While Redis is away no question is answered.
           const found = await Promise.race([job(id), late])
           if (found === 'late') throw new Error(`${last} after ${timeoutMs / 1000} s`)
           if (found?.status === 'finished') return found.result
@@ -187,9 +187,9 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
 }
 
 /**
- * Runs the jobs of a queue until the signal is aborted; those that are running then are finished.
+ * Runs the jobs of a queue until the signal is aborted, and finishes those that are then running.
  *
- * @throws an Error of one line when Redis cannot be reached or refuses the password
+ * @throws an Error of one line if Redis cannot be reached or refuses the password
  */
 export async function work(url: string, name: string, functions: Functions, options: ServeOptions): Promise<void> {
   const keys = keysOf(name)
@@ -207,7 +207,7 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
     if (status === 'finished' || status === 'failed') return
     if (status === undefined) throw new Error('there is no record of this job')
     if (attempts > mostAttempts) throw new Error(`${mostAttempts} workers died running it`)
-    // Only what was registered: not what every object inherits, such as `constructor`.
+    // Only what was registered, and nothing that every object inherits, such as `constructor`.
     if (!Object.hasOwn(functions, name)) throw new Error(`no function "${name.slice(0, 80)}" is registered`)
     if (typeof args !== 'string') throw new Error(`its arguments are missing, or more than ${mostBytes} bytes`)
     const { args: schema, run } = functions[name] as Functions[string]
@@ -219,7 +219,7 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
     const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
     return void (await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000)))
   }
-  // If Redis refuses this, the job has not failed: it is run again.
+  // If Redis refuses this, the job has not failed, and is run again.
   await end('finished', 'result', result)
 }
 

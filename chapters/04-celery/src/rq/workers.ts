@@ -1,16 +1,16 @@
-/** Worker processes of the smallest queue, started and stopped. */
+/** Starts worker processes of the smallest queue. */
 import { startProgram } from '@repo/common/process/child'
 
-/** The queue that rq-workers serves and rq-currency hands its jobs to. */
+/** The queue that rq-workers serves and to which rq-currency hands its jobs. */
 export const currencyQueue = 'currency'
 
 export interface WorkerOptions {
   signal?: AbortSignal | undefined
-  /** Jobs at a time; 1, as RQ. */
+  /** Jobs at a time; 1 by default, like RQ. */
   concurrency?: number
-  /** How long it may give no sign of life; 15 s. */
+  /** How long it may give no sign of life; 15 s by default. */
   leaseMs?: number
-  /** How long it has after SIGTERM to finish its jobs, until SIGKILL; 5 s. */
+  /** How long it has after SIGTERM to finish its jobs, until SIGKILL; 5 s by default. */
   stopTimeoutMs?: number
 }
 
@@ -22,7 +22,7 @@ export async function startWorker(
 ) {
   return await startProgram(new URL('./worker.program.ts', import.meta.url), {
     args: [queue, String(concurrency), String(leaseMs)],
-    // Not among the arguments: everybody may read a command line.
+    // Not among the arguments, because any user may read a command line.
     env: { REDIS_URL: url },
     signal,
     stopTimeoutMs,
