@@ -5,10 +5,10 @@
  *     pnpm --filter 07-testing start chaos --bug double-charge
  *     pnpm --filter 07-testing start chaos --seed 7 --faults kill,half-open --orders 500
  *
- * Orders come in over HTTP, some workers take the money and others ship, with a queue and a store in Redis: all of them are
- * real processes. The bank and the packers are simulated, and so are wrong clocks: an offset is injected into the process,
- * and the machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed strikes the same
- * way again. At the end the recorded history is checked against what must hold whatever happens.
+ * Orders come in over HTTP, some workers take the money and others ship, with a queue and a store in Redis: all of them
+ * are real processes. The bank and the packers are simulated, and so are wrong clocks: an offset is injected into the
+ * process, and the machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed
+ * strikes the same way again. At the end the recorded history is checked against what must hold whatever happens.
  *
  * The planted bugs:
  *
@@ -18,8 +18,8 @@
  *     clock-order      of two states the one with the later wall-clock time wins, and not the one that comes later
  *     unbounded-retry  a charge that fails is tried again at once, and for ever
  *
- * Look for: four invariants that hold without a bug, however hard the pipeline is struck; which of them breaks with which
- * bug, and at which order; and in the picture the dead workers and the silent lines that the orders survive.
+ * Look for: four invariants that hold without a bug, however hard the pipeline is struck; which of them breaks with
+ * which bug, and at which order; and in the picture the dead workers and the silent lines that the orders survive.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'

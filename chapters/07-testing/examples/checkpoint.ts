@@ -5,12 +5,12 @@
  *     pnpm --filter 07-testing start checkpoint --limit 10000000000 --kills 20 --every 1000
  *     pnpm --filter 07-testing start checkpoint --file primes.state --limit 100000000000
  *
- * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle of a
- * save, its files are truncated and changed, and each new process goes on from the newest state that is whole. With --file
- * the computation is yours: press Ctrl-C, and run the same command again.
+ * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle
+ * of a save, its files are truncated and changed, and each new process goes on from the newest state that is whole.
+ * With --file the computation is yours: press Ctrl-C, and run the same command again.
  *
- * Look for: where each life begins, and where the one before had ended; and that the result is that of a computation which
- * nobody has disturbed.
+ * Look for: where each life begins, and where the one before had ended; and that the result is that of a computation
+ * which nobody has disturbed.
  */
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { example } from '@repo/common/example/example'

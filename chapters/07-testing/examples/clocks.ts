@@ -5,11 +5,13 @@
  *     pnpm --filter 07-testing start clocks --skew 5 --delay 20
  *     pnpm --filter 07-testing start clocks --processes 8 --drift 0
  *
- * The processes are real and talk over UDP. Their errors are injected: an offset and a drift on top of the machine's own
- * monotonic clock, which is left alone and serves as the truth to compare with. The network's delay is simulated as well.
+ * The processes are real and talk over UDP. Their errors are injected: an offset and a drift on top of the machine's
+ * own monotonic clock, which is left alone and serves as the truth to compare with. The network's delay is simulated as
+ * well.
  *
- * First each process asks process 0, whose clock is right, for its time, as Cristian does and as NTP does. Then they send
- * messages to each other, and note for every event what the wall clock, Lamport's, a vector and a hybrid clock say.
+ * First each process asks process 0, whose clock is right, for its time, as Cristian does and as NTP does. Then they
+ * send messages to each other, and note for every event what the wall clock, Lamport's, a vector and a hybrid clock
+ * say.
  *
  * Look for: no estimate that is further from the truth than its bound, half of the round trip; how many messages were
  * received before they were sent, by the wall clocks, and how many still are when those are corrected; and which clocks
@@ -39,15 +41,15 @@ export default example(import.meta, {
   },
   quick: { messages: 20, rounds: 10 },
 
-  async run(options, { signal, print, picture }) {
-    const { processes, messages, rounds, skew: skewMs, drift: driftPpm, delay: delayMs } = options
-    const { seed = randomInt(largestSeed) } = options
-    print(`${processes} processes whose clocks are wrong by up to ${skewMs} ms; --seed ${seed} sets them wrong alike …`)
+  async run({ processes, messages, rounds, skew, drift, delay, seed = randomInt(largestSeed) }, context) {
+    const { signal, print, picture } = context
+    const given = { seed, skewMs: skew, driftPpm: drift, delayMs: delay }
+    print(`${processes} processes whose clocks are wrong by up to ${skew} ms; --seed ${seed} sets them wrong alike …`)
     using bar = progress('messages sent', 1)
-    await using clocks = await startClocks({ processes, skewMs, driftPpm, delayMs, seed, signal })
+    await using clocks = await startClocks({ processes, ...given, signal })
 
-    // Each process asks process 0 for its time, again and again. An exchange has four times, and gives two estimates; of all
-    // exchanges the one with the smallest bound is believed.
+    // Each process asks process 0 for its time, again and again. An exchange has four times, and gives two estimates;
+    // of all exchanges the one with the smallest bound is believed.
     const exchanges = (await clocks.ask(rounds)).map(({ exchange, ...probe }) => {
       return { ...probe, cristian: cristian(exchange), ntp: ntp(exchange) }
     })
@@ -57,18 +59,17 @@ export default example(import.meta, {
     })
     // Both clocks drift on during an exchange.
     const withinBound = exchanges.filter(({ trueOffset, cristian, ntp }) =>
-      [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + allowanceMs(driftPpm)),
+      [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + allowanceMs(drift)),
     ).length
 
     // Then all send messages to each other, and note what each kind of clock says when they send and receive.
     const events = await clocks.chat(messages, (sent) => bar.update(sent / (processes * messages)))
     // What could have caused what is known from the messages. Which clock puts all causes before their effects?
     const corrections = [0, ...estimates.map(({ ntp }) => ntp.offset)]
-    const { impossible, ...judgement } = await judge(events, corrections, {
-      signal,
-      onProgress: (share) => bar.update(share, 'events compared'),
-    })
+    const onProgress = (share: number) => bar.update(share, 'events compared')
+    const { impossible, ...judgement } = await judge(events, corrections, { signal, onProgress })
 
+    const sizes = `${count(judgement.messages)} messages, ${count(judgement.pairs)} pairs`
     const svg = drawSpaceTime(events, impossible, `${processes} processes whose clocks are wrong`)
     const file = await picture('clocks.svg', svg)
     print(
@@ -88,12 +89,7 @@ export default example(import.meta, {
       `${withinBound} of ${exchanges.length} exchanges have an error within their bound.`,
       '',
       table(
-        [
-          `${count(judgement.messages)} messages, ${count(judgement.pairs)} pairs`,
-          'effect before cause',
-          'received before sent',
-          'order made up',
-        ],
+        [sizes, 'effect before cause', 'received before sent', 'order made up'],
         judgement.verdicts.map(({ clock, causesAfterEffects, receivedBeforeSent, madeUp }) => [
           clock,
           ...[causesAfterEffects, receivedBeforeSent, madeUp].map(count),
@@ -104,7 +100,6 @@ export default example(import.meta, {
       `A hybrid clock was at most ${inMs(judgement.hybridErrorMs)} from the right time.`,
       `Picture: ${file}`,
     )
-    const given = { seed, skewMs, driftPpm, delayMs }
     return { ...given, ...judgement, exchanges: exchanges.length, withinBound, estimates, picture: file }
   },
   figure: ({ messages, verdicts }) =>

@@ -5,10 +5,10 @@
  *     pnpm --filter 07-testing start debug --condition "order.item === 'lamp'"
  *     pnpm --filter 07-testing start debug --wait
  *
- * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback, and a breakpoint with a
- * condition is set in src/pipeline/orders.ts, where the goods are taken. When the worker reaches it, the program reads what a
- * debugger shows, lets the worker go on, and closes the inspector. With --wait it opens the inspector and waits for your own
- * editor: choose "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
+ * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback, and a breakpoint
+ * with a condition is set in src/pipeline/orders.ts, where the goods are taken. When the worker reaches it, the program
+ * reads what a debugger shows, lets the worker go on, and closes the inspector. With --wait it opens the inspector and
+ * waits for your own editor: choose "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
  *
  * Look for: what the other workers did meanwhile; and the order that was held up, and was shipped once all the same.
  */

@@ -5,11 +5,11 @@
  *     pnpm --filter 07-testing start levels --bug lost-update
  *     pnpm --filter 07-testing start levels --levels races,integration
  *
- * The tests are those in tests/levels, a file for each level. They are run once as they are, and then once with each bug
- * switched on: a test that fails then has caught it. Nothing is skipped because it was caught already.
+ * The tests are those in tests/levels, a file for each level. They are run once as they are, and then once with each
+ * bug switched on: a test that fails then has caught it. Nothing is skipped because it was caught already.
  *
- * Look for: which levels catch all bugs, and what they have in common; what the cheapest of them costs; and how little a
- * good day shows, even end to end.
+ * Look for: which levels catch all bugs, and what they have in common; what the cheapest of them costs; and how little
+ * a good day shows, even end to end.
  */
 import { example } from '@repo/common/example/example'
 import { listOf, oneOf } from '@repo/common/example/options'

@@ -7,11 +7,11 @@
  *     pnpm --filter 07-testing start logs --follow --orders 200
  *     pnpm --filter 07-testing start logs --folder my/logs
  *
- * Orders go through the pipeline, whose five processes log JSON lines with the order and one correlation id. Their clocks are
- * wrong on purpose (simulated), one process leaves half a line behind, and each request carries a token.
+ * Orders go through the pipeline, whose five processes log JSON lines with the order and one correlation id. Their
+ * clocks are wrong on purpose (simulated), one process leaves half a line behind, and each request carries a token.
  *
- * Look for: the story of one order by the clocks, where it is shipped before it is paid, and the same story merged; and that
- * the token is in no file.
+ * Look for: the story of one order by the clocks, where it is shipped before it is paid, and the same story merged; and
+ * that the token is in no file.
  */
 import { randomUUID } from 'node:crypto'
 import { appendFile, readdir, readFile } from 'node:fs/promises'

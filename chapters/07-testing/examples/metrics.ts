@@ -5,9 +5,9 @@
  *     pnpm --filter 07-testing start metrics --rate 100 --seconds 30
  *     pnpm --filter 07-testing start metrics --scraper own
  *
- * Each process counts and measures, and answers at /metrics on a port of its own. A real Prometheus fetches that twice a
- * second, records it, and evaluates the rules in src/metrics/rules.yml, which promtool has checked. Where Prometheus is
- * missing, the example fetches the metrics and computes the curves itself.
+ * Each process counts and measures, and answers at /metrics on a port of its own. A real Prometheus fetches that twice
+ * a second, records it, and evaluates the rules in src/metrics/rules.yml, which promtool has checked. Where Prometheus
+ * is missing, the example fetches the metrics and computes the curves itself.
  *
  * Look for: which signal shows first that a worker is missing, and which does not show it at all.
  */

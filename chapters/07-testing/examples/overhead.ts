@@ -5,8 +5,8 @@
  *     pnpm --filter 07-testing start overhead --share 1
  *     pnpm --filter 07-testing start overhead --watch logs
  *
- * The same orders go through two pipelines in turn, as fast as they can: one that is not watched, and one with a log file and
- * metrics in every process and a trace of every hundredth order.
+ * The same orders go through two pipelines in turn, as fast as they can: one that is not watched, and one with a log
+ * file and metrics in every process and a trace of every hundredth order.
  *
  * Look for: the last line; and what it costs to trace every order.
  */
@@ -44,8 +44,8 @@ export default example(import.meta, {
     print(`${count(wanted)} orders at a time, ${2 * rounds} times through each of two pipelines …`)
     await using folder = await temporaryFolder()
     await using collector = await startCollector()
-    // Two pipelines: one that is not watched, and one with everything that was asked for. The bank and the packers answer at
-    // once, so that only the machine's own work is measured.
+    // Two pipelines: one that is not watched, and one with everything that was asked for. The bank and the packers
+    // answer at once, so that only the machine's own work is measured.
     const shape: PipelineOptions = { stock: plenty, concurrency: 32, slowMs: [0, 0], signal }
     const what = {
       logs: watch.includes('logs') ? folder.path : undefined,

@@ -4,12 +4,13 @@
  *     pnpm --filter 07-testing start preflight
  *     pnpm --filter 07-testing start preflight --workers as-it-is,old-node --open-files 100000
  *
- * Ten workers are asked for their Node and packages, environment, user and permissions, time zone and clock, memory, disk,
- * cores and limits, and whether they reach Redis. They are real processes of this machine. Eight are made different on
- * purpose, each in one thing, and the table says how. With --strict the exit code is 1 when something would break.
+ * Ten workers are asked for their Node and packages, environment, user and permissions, time zone and clock, memory,
+ * disk, cores and limits, and whether they reach Redis. They are real processes of this machine. Eight are made
+ * different on purpose, each in one thing, and the table says how. With --strict the exit code is 1 when something
+ * would break.
  *
- * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although the table
- * says which worker has another one.
+ * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although the
+ * table says which worker has another one.
  */
 import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'

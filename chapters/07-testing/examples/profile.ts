@@ -5,12 +5,13 @@
  *     pnpm --filter 07-testing start profile --process "payment 1"
  *     pnpm --filter 07-testing start profile --pid 12345
  *
- * Three faults are planted into the shipping workers (src/inspect/planted.ts). The inspector of a worker is opened while it
- * runs, on loopback, and closed again. A CPU profile names the hot function. Two heap snapshots name the class that only
- * grows, and who keeps its objects. A stack from the middle of a stall names what blocks the event loop. With --pid, the
- * example takes the CPU profile of a Node process of your own.
+ * Three faults are planted into the shipping workers (src/inspect/planted.ts). The inspector of a worker is opened
+ * while it runs, on loopback, and closed again. A CPU profile names the hot function. Two heap snapshots name the class
+ * that only grows, and who keeps its objects. A stack from the middle of a stall names what blocks the event loop. With
+ * --pid, the example takes the CPU profile of a Node process of your own.
  *
- * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto https://www.speedscope.app.
+ * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto
+ * https://www.speedscope.app.
  */
 import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'

@@ -6,14 +6,15 @@
  *     pnpm --filter 07-testing start simulate --bug clock-order --seed 7
  *
  * The handlers are those of the real workers. The simulator stands in for the network, which loses, doubles, delays and
- * reorders messages and cuts nodes off, for the nodes, which crash and come back, and for the clock: its time is the time of
- * the next event. Nothing waits and nothing is left to chance: the same seed gives the same histories, byte for byte.
+ * reorders messages and cuts nodes off, for the nodes, which crash and come back, and for the clock: its time is the
+ * time of the next event. Nothing waits and nothing is left to chance: the same seed gives the same histories, byte for
+ * byte.
  *
- * fast-check makes up scenarios. When one breaks an invariant, fast-check takes away orders, lost messages and crashes for as
- * long as it still breaks. What is left is the shortest history, as text and as a picture.
+ * fast-check makes up scenarios. When one breaks an invariant, fast-check takes away orders, lost messages and crashes
+ * for as long as it still breaks. What is left is the shortest history, as text and as a picture.
  *
- * Look for: how many histories a second one core runs; how many it takes to find a bug; and how little is left of the one
- * that showed it, which can be read from beginning to end.
+ * Look for: how many histories a second one core runs; how many it takes to find a bug; and how little is left of the
+ * one that showed it, which can be read from beginning to end.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'

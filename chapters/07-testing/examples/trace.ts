@@ -5,10 +5,11 @@
  *     pnpm --filter 07-testing start trace --order 4
  *     OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 pnpm --filter 07-testing start trace
  *
- * Each process sends its spans by OTLP to a small collector that the example starts. With OTEL_EXPORTER_OTLP_ENDPOINT they are
- * forwarded to your own collector, such as Jaeger, Tempo or a vendor's.
+ * Each process sends its spans by OTLP to a small collector that the example starts. With OTEL_EXPORTER_OTLP_ENDPOINT
+ * they are forwarded to your own collector, such as Jaeger, Tempo or a vendor's.
  *
- * Look for: the processes in one trace, although none knows the others; where the time goes, and how much of it is waiting.
+ * Look for: the processes in one trace, although none knows the others; where the time goes, and how much of it is
+ * waiting.
  */
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
 import { until } from '@repo/common/async/until'
@@ -57,7 +58,8 @@ export default example(import.meta, {
       // Tracing is switched on, for each order.
       await using pipeline = await startPipeline({ stock: stockFor(orders), ...observed({ traces: 1 }, env), signal })
       for (const order of orders) {
-        // Each order begins a trace. Its id and that of the client's span go with the request, in the header traceparent.
+        // Each order begins a trace. Its id and that of the client's span go with the request, in the header
+        // traceparent.
         await tracer.startActiveSpan('place order', { kind: SpanKind.CLIENT }, async (span) => {
           traceOf.set(order.id, span.spanContext().traceId)
           const headers: Record<string, string> = {}

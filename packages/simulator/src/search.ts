@@ -6,15 +6,20 @@ import { type Run, type Scenario, type System, simulate } from './simulator.ts'
 export interface Range<Request> {
   /** What clients ask for. */
   requests: fc.Arbitrary<Request[]>
-  /** Faults strike only the first nodes of the system, so many of them. Clients can be listed after these. */
+  /**
+   * The number of nodes that faults may strike, from the first on. Nodes that stand for clients are listed after these.
+   */
   nodes: number
-  /** Only messages up to this number get lost, doubled or late. */
+  /** The number of messages that may get lost, doubled or late, from the first on. */
   messages: number
   /** The faults of nodes begin within this time. */
   withinMs: number
 }
 
-/** Scenarios with up to six faults of messages and three of nodes. They shrink to fewer requests, fewer faults and no jitter. */
+/**
+ * Scenarios with up to six faults of messages and three of nodes. They shrink to fewer requests, fewer faults and no
+ * jitter.
+ */
 export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario<Request>> {
   const struck = { node: fc.nat(range.nodes - 1), atMs: fc.nat(range.withinMs) }
   return fc.record({
@@ -48,7 +53,10 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
   })
 }
 
-/** Returns the number of faults in a scenario. Some may have no effect: a message is never sent, or a node has nothing to do. */
+/**
+ * Returns the number of faults in a scenario. Some may have no effect: a message is never sent, or a node has nothing
+ * to do.
+ */
 export const faults = ({ messages, nodes }: Scenario<unknown>): number => messages.length + nodes.length
 
 export interface SearchSettings<Request> {
@@ -93,8 +101,9 @@ const batch = 500
 const beginnings = 10
 
 /**
- * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened. The result is the one
- * with the fewest requests and faults, and among equals the one with the fewest messages. The same settings find the same.
+ * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened. The result is
+ * the one with the fewest requests and faults, and among equals the one with the fewest messages. The same settings
+ * find the same.
  *
  * @throws what the system throws
  */

@@ -1,12 +1,14 @@
 /**
- * A distributed system on simulated nodes, with a simulated network and a virtual clock: no process, no socket, no waiting.
+ * A distributed system on simulated nodes, with a simulated network and a virtual clock: no process, no socket, no
+ * waiting.
  *
- * The system under test consists of handlers, which are generators. A handler yields an effect, is handed the answer, and goes
- * on. The simulator performs the effects, and decides what goes wrong between two of them: a message is lost, doubled or late,
- * a node crashes or is cut off, a clock is wrong. When a node crashes, its handlers stop and never go on.
+ * The system under test consists of handlers, which are generators. A handler yields an effect, is handed the answer,
+ * and goes on. The simulator performs the effects, and decides what goes wrong between two of them: a message is lost,
+ * doubled or late, a node crashes or is cut off, a clock is wrong. When a node crashes, its handlers stop and never go
+ * on.
  *
- * The time is that of the next event. Nothing here asks the machine for the time or for a random number, so the same scenario
- * has the same history, byte for byte.
+ * The time is that of the next event. Nothing here asks the machine for the time or for a random number, so the same
+ * scenario has the same history, byte for byte.
  */
 import { randomFrom } from '@repo/common/async/random'
 
@@ -43,15 +45,15 @@ export interface Running<Node extends string, Request, Message, Violation> {
   /** A client asks for something. */
   request: (request: Request) => void
   /**
-   * Starts a node, at the beginning and after each crash, and returns what handles its messages. Variables of this call are the
-   * node's memory: after a crash another call makes new ones.
+   * Starts a node, at the beginning and after each crash, and returns what handles its messages. Variables of this call
+   * are the node's memory: after a crash another call makes new ones.
    *
    * @param disk a copy of what the node has saved
    */
   start: (node: Node, disk: ReadonlyMap<string, unknown>) => Receive<Node, Message>
   /**
-   * Called when the time of a crash is over and clients can reach the node again. If a second crash strikes a node that is down,
-   * the node starts once, and this is still called at the end of both, if the node is up then.
+   * Called when the time of a crash is over and clients can reach the node again. If a second crash strikes a node that
+   * is down, the node starts once, and this is still called at the end of both, if the node is up then.
    */
   back?: (node: Node) => void
   /** Returns what does not hold although it should. */
@@ -59,8 +61,8 @@ export interface Running<Node extends string, Request, Message, Violation> {
 }
 
 /**
- * Handles a message. It returns the answer, or a handler whose result is the answer, or undefined when there is nothing to do.
- * Nobody gets the answer to a message that was sent with `send`.
+ * Handles a message. It returns the answer, or a handler whose result is the answer, or undefined when there is nothing
+ * to do. Nobody gets the answer to a message that was sent with `send`.
  */
 export type Receive<Node, Message> = (
   message: Message,
@@ -90,7 +92,9 @@ export interface Scenario<Request> {
   jitter: number
   /** What happens to single messages, by their number in the order of sending, from 1. */
   messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
-  /** What happens to nodes, by their index: a crash or a partition that lasts `ms`, or a clock that is wrong by `ms`. */
+  /**
+   * What happens to nodes, by their index: a crash or a partition that lasts `ms`, or a clock that is wrong by `ms`.
+   */
   nodes: { node: number; fate: 'crash' | 'partition' | 'clock'; atMs: number; ms: number }[]
 }
 

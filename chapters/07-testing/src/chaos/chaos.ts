@@ -55,8 +55,8 @@ export interface ChaosOptions {
 const patienceMs = 180_000
 
 /**
- * Starts the pipeline on a Redis of its own, with a proxy between each process and Redis, and sends orders up to the first
- * fault. Disposing of it stops everything.
+ * Starts the pipeline on a Redis of its own, with a proxy between each process and Redis, and sends orders up to the
+ * first fault. Disposing of it stops everything.
  *
  * @throws an Error of one line when there is no Redis, the port is in use, or a process ends that nothing has struck
  */
@@ -173,7 +173,9 @@ class LoadGate implements Gate {
   }
 }
 
-/** The number of steps that had been done before. A refused card is tried again for another reason than a fault, and does not count. */
+/**
+ * Counts the steps that had been done before. The further tries of a refused card do not count: no fault causes them.
+ */
 function repeatedSteps(history: readonly Entry[]): number {
   const steps = history
     .filter(({ effect, answer }) => effect.do !== 'charge' || answer === 'charged')

@@ -40,7 +40,7 @@ export interface FaultSettings {
   lockMs: number
 }
 
-/** There is one more fault of a kind for each of these. */
+/** For each of these many orders there is one more fault of most kinds. */
 const ordersPerFault = 500
 
 /** Returns the faults in the order in which they strike; the same for the same settings. */

@@ -36,7 +36,10 @@ interface Blow {
 const fewOrders = 24
 /** The number of orders that a worker should have begun and not ended when it is killed. */
 const fewInTheMiddle = 3
-/** When the target has not had enough for so long, the orders under way are for others: a bug may keep them there for ever. */
+/**
+ * When the target has not had enough for so long, the orders under way are for others: a bug may keep them there for
+ * ever.
+ */
 const dryMs = 1_000
 /** How long a kill waits when there are no more orders to let pass. */
 const patienceMs = 10_000

@@ -25,7 +25,8 @@ export interface Checkpointed<State> {
 export type Why = 'end' | 'asked' | 'time'
 
 /**
- * Goes on from the newest saved state and returns the last one. That is saved as well: the next call returns it at once.
+ * Goes on from the newest saved state and returns the last one. That is saved as well: the next call returns it at
+ * once.
  *
  * Threads, sockets and open files are not saved: a state is what can be written down.
  */

@@ -1,6 +1,6 @@
 /**
- * One computation in many lives: its process is killed again and again, at random moments and in the middle of a save, its
- * files are damaged, and each time a new process goes on from what is left.
+ * One computation in many lives: its process is killed again and again, at random moments and in the middle of a save,
+ * its files are damaged, and each time a new process goes on from what is left.
  */
 import { open, readFile, stat, truncate } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -43,8 +43,8 @@ export interface Lives {
 }
 
 /**
- * Returns a signal to save and leave, a kill at each bad moment of a save, and kills at random moments, two of which also damage
- * a file. The same for the same seed.
+ * Returns a signal to save and leave, a kill at each bad moment of a save, and kills at random moments, two of which
+ * also damage a file. The same for the same seed.
  *
  * @param lifeMs the average time of a life that ends at a random moment
  */

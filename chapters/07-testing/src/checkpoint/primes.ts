@@ -1,7 +1,7 @@
 /**
- * A long computation whose result can be looked up: the number of primes and of pairs of twin primes below a limit, and the
- * largest gap between two primes. It is a sieve of Eratosthenes, one segment after the other. Between two segments, all it knows
- * is six numbers.
+ * A long computation whose result can be looked up: the number of primes and of pairs of twin primes below a limit, and
+ * the largest gap between two primes. It is a sieve of Eratosthenes, one segment after the other. Between two segments,
+ * all it knows is six numbers.
  */
 import { z } from 'zod'
 

@@ -1,4 +1,7 @@
-/** A process with a wrong clock. It talks to others over UDP and notes what every kind of clock says. Started by clocks.ts. */
+/**
+ * A process with a wrong clock. It talks to others over UDP and notes what every kind of clock says. Started by
+ * clocks.ts.
+ */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'

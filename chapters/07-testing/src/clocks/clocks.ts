@@ -63,7 +63,10 @@ export interface ClocksOptions {
   signal?: AbortSignal
 }
 
-/** An exchange of a process with process 0, and how far the clock of process 0 was ahead when it ended: the injected truth. */
+/**
+ * An exchange of a process with process 0, and how far the clock of process 0 was ahead when it ended: the injected
+ * truth.
+ */
 export interface Probe {
   process: number
   exchange: Exchange

@@ -28,8 +28,8 @@ export interface Judgement {
 }
 
 /**
- * Compares the order that each clock gives the events with what could have caused what. There may be a hundred million pairs,
- * so they are counted and not kept, and the event loop has a turn after each event.
+ * Compares the order that each clock gives the events with what could have caused what. There may be a hundred million
+ * pairs, so they are counted and not kept, and the event loop has a turn after each event.
  *
  * @param corrections for each process, what to add to its wall clock
  * @param onProgress called with the share of the work that is done
@@ -93,8 +93,8 @@ const [blue, , , , red, grey] = palette
 const mostEvents = 45
 
 /**
- * Draws the first events as a space-time diagram: a line for each process, its events at the times of its own wall clock, and
- * the messages.
+ * Draws the first events as a space-time diagram: a line for each process, its events at the times of its own wall
+ * clock, and the messages.
  *
  * @param impossible the ids of the messages to draw in red
  * @returns SVG text

@@ -18,7 +18,10 @@ export class LamportClock {
   }
 }
 
-/** Mattern and Fidge 1988: the number of events of each process that this one may have heard of. It shows what is concurrent. */
+/**
+ * Mattern and Fidge 1988: the number of events of each process that this one may have heard of. It shows what is
+ * concurrent.
+ */
 export class VectorClock {
   readonly #counts: number[]
   readonly #self: number
@@ -40,7 +43,10 @@ export class VectorClock {
   }
 }
 
-/** Returns whether the event with reading `a` could have caused the one with `b`. Two events are concurrent when neither could. */
+/**
+ * Returns whether the event with reading `a` could have caused the one with `b`. Two events are concurrent when neither
+ * could.
+ */
 export function happenedBefore(a: readonly number[], b: readonly number[]): boolean {
   return a.every((count, at) => count <= (b[at] ?? 0)) && a.some((count, at) => count < (b[at] ?? 0))
 }
@@ -52,8 +58,8 @@ export interface HybridTime {
 }
 
 /**
- * Kulkarni et al. 2014: the latest wall clock that the process has heard of, and a counter for when that stands still. It puts
- * causes before effects as Lamport's clock does, and it is never more wrong than the wall clocks are.
+ * Kulkarni et al. 2014: the latest wall clock that the process has heard of, and a counter for when that stands still.
+ * It puts causes before effects as Lamport's clock does, and it is never more wrong than the wall clocks are.
  */
 export class HybridClock {
   readonly #wall: () => number

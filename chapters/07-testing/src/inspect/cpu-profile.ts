@@ -44,7 +44,10 @@ export interface HotFunction {
 const idle = '(idle)'
 const noFunction = /^\((idle|program|root|garbage collector)\)$/
 
-/** Returns the functions by the time spent in themselves, the hottest first, and the share of the time in which the process was busy. */
+/**
+ * Returns the functions by the time spent in themselves, the hottest first, and the share of the time in which the
+ * process was busy.
+ */
 export function hotFunctions(
   { nodes, samples, timeDeltas }: CpuProfile,
   placeOf: Inspector['sourceOf'],

@@ -16,7 +16,10 @@ interface RawSnapshot {
   strings: string[]
 }
 
-/** Collects garbage, and takes everything that is left. The process stands still meanwhile, about a second for each 100 MB. */
+/**
+ * Collects garbage, and takes everything that is left. The process stands still meanwhile, about a second for each 100
+ * MB.
+ */
 async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
   const chunks: string[] = []
   using _listener = inspector.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }: { chunk: string }) =>
@@ -63,7 +66,10 @@ function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<strin
   return kinds
 }
 
-/** Returns the classes that have grown between two snapshots: the program's own first, and those with the most new objects first. */
+/**
+ * Returns the classes that have grown between two snapshots: the program's own first, and those with the most new
+ * objects first.
+ */
 function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
   const earlier = classes(before)
   return [...classes(after).values()]
@@ -85,8 +91,8 @@ function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
 }
 
 /**
- * Finds out who keeps an object of a class alive: the shortest path to it from the roots, as names of variables and properties.
- * Without it one knows what leaks, and not where.
+ * Finds out who keeps an object of a class alive: the shortest path to it from the roots, as names of variables and
+ * properties. Without it one knows what leaks, and not where.
  */
 function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
   const width = meta.node_fields.length

@@ -1,6 +1,6 @@
 /**
- * The inspector of a running Node process, by the Chrome DevTools Protocol, which an editor's debugger speaks too. It is opened
- * in a process that was started without it, on loopback only, and closed afterwards.
+ * The inspector of a running Node process, by the Chrome DevTools Protocol, which an editor's debugger speaks too. It
+ * is opened in a process that was started without it, on loopback only, and closed afterwards.
  */
 import { execFile } from 'node:child_process'
 import { SourceMap, type SourceMapPayload } from 'node:module'
@@ -141,7 +141,10 @@ export class Inspector implements AsyncDisposable {
     return result.value
   }
 
-  /** Returns the line of the TypeScript file that a place of the running code comes from. Debugger.enable must come first. */
+  /**
+   * Returns the line of the TypeScript file that a place of the running code comes from. Debugger.enable must come
+   * first.
+   */
   sourceOf(scriptId: string, line: number, column: number): Place | undefined {
     const script = this.#scripts.get(scriptId)
     if (!script?.url) return undefined
@@ -150,7 +153,10 @@ export class Inspector implements AsyncDisposable {
     return { file: script.url, line: original + 1 }
   }
 
-  /** Returns the place of the running code that comes from a line of a source file, for a breakpoint; undefined if there is none. */
+  /**
+   * Returns the place of the running code that comes from a line of a source file, for a breakpoint; undefined if there
+   * is none.
+   */
   generatedFrom(
     file: string,
     line: number,
@@ -245,8 +251,8 @@ export async function openForEditor(
  * Opens the inspector of a process that somebody else has started, and connects to it.
  *
  * @param port where it will listen: 9229, unless the process was started with another --inspect-port
- * @throws UsageError when there is no such process, when it is not Node (the signal would end another program), or when another
- *   process listens there
+ * @throws UsageError when there is no such process, when it is not Node (the signal would end another program), or when
+ *   another process listens there
  */
 export async function attach(pid: number, port: number): Promise<Inspector> {
   const accepts = 'the id of a Node process that runs and is yours'

@@ -1,12 +1,12 @@
 /**
- * Three faults that no test finds, planted into the shipping workers for the example `profile`: a function that is far too
- * slow, a list that only grows, and now and then a long computation in one go. The module is an instrument of the pipeline.
+ * Three faults that no test finds, planted into the shipping workers for the example `profile`: a function that is far
+ * too slow, a map that only grows, and now and then a long computation in one go. It is an instrument of the pipeline.
  */
 import type { Instrument } from '../pipeline/instruments.ts'
 
 const depots = ['bookham', 'lamport', 'chairton', 'tablewick', 'boxford', 'lampeter', 'chesham', 'tabley']
 
-/** Returns the number of letters to change, straight from the definition: the same pairs of ends are compared again and again. */
+/** Returns the number of letters to change, by its definition: the same pairs of ends are compared again and again. */
 function editDistance(a: string, b: string): number {
   if (a === '' || b === '') return a.length + b.length
   const [restA, restB] = [a.slice(1), b.slice(1)]

@@ -29,17 +29,21 @@ export interface WatchOptions {
   /** How long it watches. */
   ms: number
   longerThanMs: number
-  /** Goes on for up to a minute more, until there has been a stall in the program's own code: a busy machine takes longer. */
+  /**
+   * Goes on for up to a minute more, until there has been a stall in the program's own code: a busy machine takes
+   * longer.
+   */
   mustFind?: boolean
   signal?: AbortSignal
 }
 
 /**
- * Watches an event loop for some time. The process answers a question when its event loop has a turn. The command to pause
- * needs no turn: it stops the process in the middle of its work, for as long as it takes to read the stack.
+ * Watches an event loop for some time. The process answers a question when its event loop has a turn. The command to
+ * pause needs no turn: it stops the process in the middle of its work, for as long as it takes to read the stack.
  *
  * While the process does not answer, it is stopped again and again. It has stalled when it computes for longer than
- * `longerThanMs` in one go, in processor time: on a busy machine everything takes long, but little is computed meanwhile.
+ * `longerThanMs` in one go, in processor time: on a busy machine everything takes long, but little is computed
+ * meanwhile.
  */
 export async function watchStalls(
   inspector: Inspector,
@@ -92,7 +96,8 @@ export async function watchStalls(
 /**
  * Finds the program's own code that computed longest in one go.
  *
- * @returns the number of stalls that it caused, and the frames of the program's own code in the longest stall, innermost first;
+ * @returns the number of stalls that it caused, and the frames of the program's own code in the longest stall,
+ *   innermost first;
  * no frames when no stall had any
  */
 export function worstOf(stalls: readonly Stall[]): { times: number; frames: Stall['stack'] } {

@@ -31,8 +31,8 @@ export interface LevelResult {
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Runs the tests of some levels with one bug or none, one level after the other. A test that fails is a result, although Vitest
- * sets the exit code of this process for it.
+ * Runs the tests of some levels with one bug or none, one level after the other. A test that fails is a result,
+ * although Vitest sets the exit code of this process for it.
  */
 export async function runLevels(
   wanted: readonly Level[],

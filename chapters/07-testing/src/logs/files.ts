@@ -33,8 +33,8 @@ const everyMs = 100
 
 /**
  * Yields the lines of a folder's files as they are written, also of new files, until the signal is aborted. A line that
- * receives a message is held back until the line that sends it has been seen, because another machine may still have to write
- * that, but not for longer than `patienceMs`.
+ * receives a message is held back until the line that sends it has been seen, because another machine may still have to
+ * write that, but not for longer than `patienceMs`.
  */
 export async function* followLogs(
   folder: string,

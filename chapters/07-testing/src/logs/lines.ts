@@ -27,8 +27,8 @@ const shown = 60
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
 /**
- * Reads a line. A line that another program has written, or that a killed process has not finished, is no error: logs always
- * have some, and the other lines are wanted all the same.
+ * Reads a line. A line that another program has written, or that a killed process has not finished, is no error: logs
+ * always have some, and the other lines are wanted all the same.
  *
  * @param where the file and the number of the line, for lines that cannot be read
  */
@@ -109,8 +109,8 @@ export function impossible(lines: readonly LogLine[]): number {
 }
 
 /**
- * Returns by how much to move the clock of each process, in ms, so that no message is received before it is sent: the least that
- * will do, from the messages alone. A clock that is fast by less than its messages take looks right.
+ * Returns by how much to move the clock of each process, in ms, so that no message is received before it is sent: the
+ * least that will do, from the messages alone. A clock that is fast by less than its messages take looks right.
  */
 export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
   const sent = new Map<string, LogLine>()
@@ -135,8 +135,8 @@ export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
 }
 
 /**
- * Merges logs into one that respects cause and effect: the lines of a process keep their order, and a message is received after
- * it was sent. Where neither rule decides, the clocks do, moved by `clockShifts`.
+ * Merges logs into one that respects cause and effect: the lines of a process keep their order, and a message is
+ * received after it was sent. Where neither rule decides, the clocks do, moved by `clockShifts`.
  *
  * @param logs the lines of each process, in the order in which it wrote them
  */

@@ -1,6 +1,6 @@
 /**
- * The four golden signals (Google's Site Reliability Engineering, chapter 6): latency, traffic, errors, saturation. Each
- * curve is a query to Prometheus, and a function that computes the same from our own scrapes.
+ * The four golden signals (Google's Site Reliability Engineering, chapter 6): latency, traffic, errors, saturation.
+ * Each curve is a query to Prometheus, and a function that computes the same from our own scrapes.
  */
 import { linePlot } from '@repo/common/output/plots'
 import { histogramQuantile, largest, rate, type Scrape } from './scraper.ts'

@@ -57,7 +57,10 @@ export interface Prometheus extends AsyncDisposable {
 
 export const scrapeEveryMs = 500
 
-/** Starts a Prometheus that fetches the metrics of every target in the JSON files of a folder, and waits until it has found all. */
+/**
+ * Starts a Prometheus that fetches the metrics of every target in the JSON files of a folder, and waits until it has
+ * found all.
+ */
 export async function startPrometheus({
   targets,
   folder,

@@ -1,4 +1,6 @@
-/** A small stand-in where Prometheus is missing: fetches the metrics of all targets, and computes rates and quantiles. */
+/**
+ * A small stand-in where Prometheus is missing: fetches the metrics of all targets, and computes rates and quantiles.
+ */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -29,7 +31,9 @@ export function parseMetrics(text: string): Sample[] {
   })
 }
 
-/** Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` is 1 for those that answered. */
+/**
+ * Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` is 1 for those that answered.
+ */
 export async function scrape(folder: string): Promise<Scrape> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.json'))
   const samples = await Promise.all(
@@ -57,7 +61,10 @@ export type Selector = Record<string, string>
 const selects = (selector: Selector, { labels }: Sample) =>
   Object.entries(selector).every(([key, value]) => labels[key] === value)
 
-/** Returns how much a counter grew between two scrapes, per second, summed over all series. A restarted process begins at 0. */
+/**
+ * Returns how much a counter grew between two scrapes, per second, summed over all series. A restarted process begins
+ * at 0.
+ */
 export function rate(before: Scrape, after: Scrape, name: string, selector: Selector): number {
   const key = ({ labels }: Sample) => JSON.stringify(Object.entries(labels).sort())
   const of = ({ samples }: Scrape) =>
@@ -84,8 +91,8 @@ export function largest({ samples }: Scrape, name: string, selector: Selector = 
 }
 
 /**
- * Returns a quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where it counted
- * nothing.
+ * Returns a quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where it
+ * counted nothing.
  */
 export function histogramQuantile(q: number, before: Scrape, after: Scrape, name: string, selector: Selector): number {
   const bounds = new Set(

@@ -1,6 +1,6 @@
 /**
- * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing of them. Each process loads a
- * module (`instruments` of `startPipeline`) before anything else, and calls what it exports.
+ * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing of them. Each process
+ * loads a module (`instruments` of `startPipeline`) before anything else, and calls what it exports.
  */
 import type { Telemetry } from 'bullmq'
 import type { Hono } from 'hono'

@@ -1,4 +1,7 @@
-/** What must hold whatever happens, checked on the recorded history: `chaos` checks the real pipeline, `simulate` every run. */
+/**
+ * What must hold whatever happens, checked on the recorded history: `chaos` checks the real pipeline, `simulate` every
+ * run.
+ */
 import type { Entry } from './memory-store.ts'
 import { isFinal, type Order, type State } from './orders.ts'
 

@@ -1,13 +1,13 @@
 /**
- * The order pipeline's logic, and nothing else: what is done with an order, step by step. No clock, no network, no Redis.
+ * The order pipeline's logic, and nothing else: the steps of an order. No clock, no network, no Redis.
  *
  * A handler is a generator. It yields an effect, is handed the answer, and goes on. The caller decides what performs an
- * effect: Redis in the real processes (redis-store.ts), a simulated network in the simulator, an array in a test. So the
- * same lines run everywhere. The caller may also stop between any two effects and never go on, as a killed process does.
+ * effect: Redis in the real processes (redis-store.ts), the simulator, a map in a test. So the same lines run
+ * everywhere. The caller may also stop between any two effects and never go on, as a killed process does.
  *
- * Every effect may be performed twice and counts once, because a job is delivered at least once and a request is sent again
- * when its answer was lost. Two things make that so: what is done for an order has the order's id as its key, and states
- * only move forward.
+ * Every effect may be performed twice and counts once, because a job is delivered at least once, and a request is sent
+ * again when its answer was lost. Two things make that so: what is done for an order has the order's id as its key, and
+ * states only move forward.
  */
 import { z } from 'zod'
 
@@ -63,7 +63,7 @@ export type Effect =
   | { do: 'advance'; order: string; state: State; version: number }
   /** Puts the order into the queue of a stage, once. Answers `sent`. */
   | { do: 'send'; to: Stage; order: Order }
-  /** The job is done, even if its worker dies now. Only a planted bug asks: otherwise the end of the handler says so. */
+  /** The job is done, even if its worker dies now. Only a planted bug asks; otherwise the handler's end says so. */
   | { do: 'acknowledge' }
 
 export type Answer = string | number

@@ -6,8 +6,8 @@
  *     await pipeline.drained()
  *     await pipeline.store.stateOf(order.id)
  *
- * Each process is a program with a Node of its own. What it does with an order is in orders.ts. Logs, traces and metrics come
- * from a module that it loads (instruments.ts).
+ * Each process is a program with a Node of its own. What it does with an order is in orders.ts. Logs, traces and
+ * metrics come from a module that it loads (instruments.ts).
  */
 import { randomUUID } from 'node:crypto'
 import { until } from '@repo/common/async/until'
@@ -37,7 +37,10 @@ export interface PipelineOptions {
   port?: number
   /** Puts a proxy between each process and Redis, for faults. */
   proxied?: boolean
-  /** Starts a Redis of its own that keeps what it has answered when it is killed; otherwise REDIS_URL is used, where it is set. */
+  /**
+   * Starts a Redis of its own that keeps what it has answered when it is killed; otherwise REDIS_URL is used, where it
+   * is set.
+   */
   durable?: boolean
   /** A module whose default export is an `Instrument`; every process loads it before it does anything else. */
   instruments?: URL | string
@@ -73,7 +76,10 @@ export interface Pipeline extends AsyncDisposable {
   setClock: (name: string, offsetMs: number) => void
   /** Returns the number of jobs that wait, run, or wait for their next try. */
   pending: () => Promise<number>
-  /** Fulfilled when nothing is pending and nothing has happened for a moment; rejected after `timeoutMs`, a minute by default. */
+  /**
+   * Fulfilled when nothing is pending and nothing has happened for a moment; rejected after `timeoutMs`, a minute by
+   * default.
+   */
   drained: (options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<void>
 }
 

@@ -1,11 +1,13 @@
-/** The store in Redis: an effect is a script, which Redis runs in one step and enters into the history in the same step. */
+/**
+ * The store in Redis: an effect is a script, which Redis runs in one step and enters into the history in the same step.
+ */
 import { Redis } from 'ioredis'
 import type { Entry, StoreEffect } from './memory-store.ts'
 import type { Answer } from './orders.ts'
 
 /**
- * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON, then the effect's
- * name, its order, and its own values. The rules are those of memory-store.ts; a test compares the two.
+ * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON, then the
+ * effect's name, its order, and its own values. The rules are those of memory-store.ts; a test compares the two.
  */
 const script = `
 local states, versions, stock, charges, tries, taken, history = unpack(KEYS)
@@ -90,8 +92,8 @@ export class RedisStore implements AsyncDisposable {
   readonly #prefix: string
 
   /**
-   * Connects when it is first used. While Redis cannot be reached, commands wait, and a command whose answer was lost is sent
-   * again. So each effect must count once, however often it is performed.
+   * Connects when it is first used. While Redis cannot be reached, commands wait, and a command whose answer was lost
+   * is sent again. So each effect must count once, however often it is performed.
    */
   constructor(url: string, prefix: string) {
     this.redis = new Redis(url, {

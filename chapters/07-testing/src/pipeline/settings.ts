@@ -1,10 +1,12 @@
-/** What a process of the pipeline is told: settings when it starts, as JSON in its first argument, and later its clock. */
+/**
+ * What a process of the pipeline is told: settings when it starts, as JSON in its first argument, and later its clock.
+ */
 import { type Bug, type Stage, stages } from './orders.ts'
 
 /** The URL of Redis is in REDIS_URL. */
 export interface ProcessSettings {
   name: string
-  /** Of all keys in Redis. */
+  /** All keys in Redis begin with it. */
   prefix: string
   bug?: Bug | undefined
   /** The URL of a module that exports an `Instrument`. */
@@ -32,7 +34,8 @@ export interface SetClock {
 }
 
 /**
- * Returns the wall clock of this process, in ms. Its owner's messages set it wrong; the machine's own clock is left alone.
+ * Returns the wall clock of this process, in ms. Its owner's messages set it wrong; the machine's own clock is left
+ * alone.
  *
  * @param offsetMs at first
  */

@@ -1,10 +1,11 @@
 /**
- * The pipeline as the simulator runs it: a front, three workers, and a server that keeps store and queue, as Redis does.
+ * The pipeline as the simulator runs it: a front, three workers, and a server that keeps store and queue, as Redis
+ * does.
  *
- * The handlers are those of the real workers (orders.ts), and the store's rules are those of the real one (memory-store.ts).
- * Each effect of a handler is a request to the server. A request without an answer is sent again, as ioredis does after a
- * lost connection. The queue delivers at least once: a job that is not acknowledged in time is delivered again, as BullMQ
- * does when a lock has run out.
+ * The handlers are those of the real workers (orders.ts), and the store's rules are those of the real one
+ * (memory-store.ts). Each effect of a handler is a request to the server. A request without an answer is sent again, as
+ * ioredis does after a lost connection. The queue delivers at least once: a job that is not acknowledged in time is
+ * delivered again, as BullMQ does when a lock has run out.
  */
 import { type Range, scenarios } from '@repo/simulator/search'
 import type { Handler, Running, Scenario, System, World } from '@repo/simulator/simulator'

@@ -97,7 +97,9 @@ export async function installed(folder: string, names: string[]): Promise<Record
   return Object.fromEntries(await Promise.all(versions))
 }
 
-/** Returns a key for one round of questions. A reader of the hashes who does not have the key cannot guess the values. */
+/**
+ * Returns a key for one round of questions. A reader of the hashes who does not have the key cannot guess the values.
+ */
 export const newKey = () => randomBytes(32).toString('hex')
 
 /** Asks several times and believes the quickest answer. */
@@ -117,7 +119,7 @@ async function clockOffset(worker: Program<unknown>, signal: AbortSignal | undef
 interface Check {
   name: string
   show: (answer: Answer) => string
-  /** What must be equal; by default what `show` returns, and nothing when it is undefined. */
+  /** Returns what must be equal: by default what `show` returns. If it is given as undefined, nothing must. */
   same?: ((answer: Answer) => string) | undefined
   breaks?: (answer: Answer, needs: Needs) => string | false | undefined
 }

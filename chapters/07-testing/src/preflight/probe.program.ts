@@ -1,6 +1,6 @@
 /**
- * What a worker says about itself before the work: everything that may be different on another machine. It uses Node's own
- * modules only, so that it also runs where the work would not.
+ * What a worker says about itself before the work: everything that may be different on another machine. It uses Node's
+ * own modules only, so that it also runs where the work would not.
  */
 import { createHmac } from 'node:crypto'
 import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'

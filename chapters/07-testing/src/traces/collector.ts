@@ -1,6 +1,6 @@
 /**
- * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it gets as JSON, and forwards them to another
- * collector if there is one. Real collectors store them; the protocol is the same.
+ * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it gets as JSON, and forwards them to
+ * another collector if there is one. Real collectors store them; the protocol is the same.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'

@@ -8,7 +8,10 @@ export interface Row {
   depth: number
 }
 
-/** Returns the spans of a trace, each below its parent, in the order of their starts. Without its parent a span has depth 0. */
+/**
+ * Returns the spans of a trace, each below its parent, in the order of their starts. Without its parent a span has
+ * depth 0.
+ */
 export function waterfall(spans: readonly Span[]): Row[] {
   const known = new Set(spans.map(({ spanId }) => spanId))
   const children = Map.groupBy(spans, ({ parentId }) => (parentId !== undefined && known.has(parentId) ? parentId : ''))
@@ -31,7 +34,10 @@ export function extent(spans: readonly Span[]): { startMs: number; endMs: number
   }
 }
 
-/** Returns how long each process worked on the trace: the time that its spans cover. The waiting between them does not count. */
+/**
+ * Returns how long each process worked on the trace: the time that its spans cover. The waiting between them does not
+ * count.
+ */
 export function busyMs(spans: readonly Span[]): Map<string, number> {
   const busy = new Map<string, number>()
   for (const [process, own] of Map.groupBy(spans, ({ process }) => process)) {

@@ -1,7 +1,7 @@
 /**
- * A log file for each process of the pipeline. Each line is a JSON object with the order and the correlation id, which all
- * processes share. Both ends of a message are logged with the message's name. So a reader of the logs of several machines
- * knows what came before what, whatever the clocks say.
+ * A log file for each process of the pipeline. Each line is a JSON object with the order and the correlation id, which
+ * all processes share. Both ends of a message are logged with the message's name. So a reader of the logs of several
+ * machines knows what came before what, whatever the clocks say.
  */
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
@@ -15,8 +15,8 @@ const writeEveryMs = 100
 export const logFile = (folder: string, process: string) => join(folder, `${process.replaceAll(' ', '-')}.log`)
 
 export function watchLogs({ name, now }: Identity, folder: string): Instruments {
-  // Written in pieces, so that the process does not wait for the disk. A process that is killed loses its last tenth of a second.
-  // Not by pino's own destination: for each line, sonic-boom 4.2 measures again everything that waits.
+  // Written in pieces, so that the process does not wait for the disk. A process that is killed loses its last tenth of
+  // a second. Not by pino's own destination: for each line, sonic-boom 4.2 measures again everything that waits.
   const file = createWriteStream(logFile(folder, name), { flags: 'a' })
   const lines: string[] = []
   const write = () => {

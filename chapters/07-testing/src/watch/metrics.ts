@@ -1,6 +1,6 @@
 /**
- * Metrics for Prometheus, which fetches them from each process at a port of its own on loopback. The process writes the port
- * to a file, as a target for Prometheus's service discovery (file_sd), and removes the file when it ends in order.
+ * Metrics for Prometheus, which fetches them from each process at a port of its own on loopback. The process writes the
+ * port to a file, as a target for Prometheus's service discovery (file_sd), and removes the file when it ends in order.
  */
 import { once } from 'node:events'
 import { rename, rm, writeFile } from 'node:fs/promises'

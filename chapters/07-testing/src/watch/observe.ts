@@ -1,6 +1,6 @@
 /**
- * Logs, traces and metrics for the pipeline's processes, one of them or all: the module that `startPipeline` hands to each
- * process as `instruments`. The environment variable OBSERVE says what is wanted.
+ * Logs, traces and metrics for the pipeline's processes, one of them or all: the module that `startPipeline` hands to
+ * each process as `instruments`. The environment variable OBSERVE says what is wanted.
  */
 import type { Instrument, Instruments } from '../pipeline/instruments.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command. Its parent is the span that caused
- * it, also in another process. Spans are sent in batches, by OTLP, to OTEL_EXPORTER_OTLP_ENDPOINT.
+ * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command. Its parent is the span that
+ * caused it, also in another process. Spans are sent in batches, by OTLP, to OTEL_EXPORTER_OTLP_ENDPOINT.
  */
 import { createRequire } from 'node:module'
 import {
@@ -34,8 +34,8 @@ import type { Identity, Instruments } from '../pipeline/instruments.ts'
 const exportEveryMs = 500
 
 /**
- * Registers a tracer for this process. Whether an order is traced is decided once, where its trace begins, and the decision
- * travels with the trace.
+ * Registers a tracer for this process. Whether an order is traced is decided once, where its trace begins, and the
+ * decision travels with the trace.
  *
  * @param share of the traces that begin here, 0 to 1
  */
@@ -67,8 +67,8 @@ export function startTracing(name: string, share: number): { close: () => Promis
 
 export function watchTraces({ name }: Identity, share: number): Instruments {
   const { close } = startTracing(name, 1)
-  // Wraps Redis commands where a span is active, and keeps only their names. The library leaves out the values of SET, but not
-  // those of a script: whole orders would be sent to the place that keeps the traces.
+  // Wraps Redis commands where a span is active, and keeps only their names. The library leaves out the values of SET,
+  // but not those of a script: whole orders would be sent to the place that keeps the traces.
   const plain = Redis.prototype.sendCommand
   const redis = new IORedisInstrumentation({ dbStatementSerializer: (name) => name })
   // This call wraps the commands, also for modules that have imported ioredis already.
@@ -118,8 +118,8 @@ const isTraced = (active: Context) =>
   active !== ROOT_CONTEXT && ((trace.getSpanContext(active)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0
 
 /**
- * Most orders are not traced, and should not pay for it: no span is made for them, no context is kept, and nothing is added to
- * their jobs. Without this, tracing one order in a hundred costs nearly as much as tracing all.
+ * Most orders are not traced, and should not pay for it: no span is made for them, no context is kept, and nothing is
+ * added to their jobs. Without this, tracing one order in a hundred costs nearly as much as tracing all.
  */
 function onlyWhatIsTraced(telemetry: Telemetry<Context>): Telemetry<Context> {
   const { tracer, contextManager } = telemetry

@@ -29,7 +29,8 @@ describeReal('chaos', need, () => {
     const outcome = await chaos.settle()
     const found = new Set(check(outcome).map(({ invariant }) => invariant))
     expect(found, `seed ${seed}`).toContain(broken[bug])
-    // And no other invariant. But two workers with the same order may see different stocks: one ships, the other refunds.
+    // And no other invariant. But two workers with the same order may see different stocks: one ships, the other
+    // refunds.
     if (bug === 'lost-update') found.delete('charged once')
     expect(found.size, `seed ${seed}: ${[...found]}`).toBe(1)
     for (const { kind, held, target } of struck)

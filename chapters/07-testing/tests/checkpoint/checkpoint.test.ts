@@ -94,7 +94,8 @@ describe('a checkpointed computation', () => {
 
   it('gets it right at whatever moments its process is killed', async () => {
     const path = join(folder.path, 'lives')
-    // Without the first death, which comes after a time: on a busy machine all could be done by then. A death in a save is certain.
+    // Without the first death, which comes after a time: on a busy machine all could be done by then. A death in a save
+    // is certain.
     const [, ...deaths] = deathsOf({ kills: 5, seed: 7, lifeMs: 60 })
     const { lives, state } = await live({ limit: 1e8, path, everyMs: 1 }, deaths)
     expect(state).toMatchObject(publishedPrimes[1e8] ?? {})

@@ -1,6 +1,6 @@
 /**
- * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory. These are
- * the fastest tests, and the first to write. They see what happens when nothing goes wrong.
+ * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory.
+ * These are the fastest tests, and the first to write. They see what happens when nothing goes wrong.
  */
 import { expect, it } from 'vitest'
 import { check } from '../../src/pipeline/invariants.ts'

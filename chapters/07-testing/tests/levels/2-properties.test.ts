@@ -1,6 +1,7 @@
 /**
- * Properties: what must hold for every order, every clock and every moment at which a worker may die. fast-check makes up the
- * cases and shortens those that fail. Still no process and no waiting, but also cases that nobody has thought of.
+ * Properties: what must hold for every order, every clock and every moment at which a worker may die. fast-check makes
+ * up the cases and shortens those that fail. Still no process and no waiting, but also cases that nobody has thought
+ * of.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -29,7 +30,9 @@ const lives: fc.Arbitrary<Life> = fc.record({
   clocks: fc.record({ payment: fc.integer({ min: -100, max: 100 }), shipping: fc.integer({ min: -100, max: 100 }) }),
 })
 
-/** Takes an order from beginning to end: a job whose delivery was killed is delivered again, unless it was acknowledged. */
+/**
+ * Takes an order from beginning to end: a job whose delivery was killed is delivered again, unless it was acknowledged.
+ */
 function live(bought: Order, { kills, clocks }: Life) {
   const store = new MemoryStore({ book: 3, lamp: 3 })
   store.perform({ do: 'create', order: bought.id, version: 0 }, 'front', 0)

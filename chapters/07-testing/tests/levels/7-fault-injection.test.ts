@@ -1,4 +1,7 @@
-/** Fault injection: the real processes, struck by every fault of `chaos`. It is slow, and sees what only faults can cause. */
+/**
+ * Fault injection: the real processes, struck by every fault of `chaos`. It is slow, and sees what only faults can
+ * cause.
+ */
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'

@@ -40,8 +40,8 @@ describe('a simulated history', () => {
 
   it('takes the messages that one counts by hand when nothing goes wrong', () => {
     const { messages, violations, history } = run(calm)
-    // For each order: create, send; the job to payment; charge, advance, send, end; the job to shipping; take, advance, end.
-    // All but the two deliveries are answered.
+    // For each order: create, send; the job to payment; charge, advance, send, end; the job to shipping; take, advance,
+    // end. All but the two deliveries are answered.
     expect(messages).toBe(2 * (2 * 2 + 1 + 4 * 2 + 1 + 3 * 2))
     expect(violations).toEqual([])
     expect(history.every((line) => line.kind === 'message' && line.arrivesMs === line.sentMs + 1 && !line.lost)).toBe(
