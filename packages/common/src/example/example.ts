@@ -113,7 +113,7 @@ export function example<S extends Shape, Result>(
           // What could not be cleaned up may go on costing money.
           if (declaration.cleanUpDeadlineMs !== undefined && isSuppressed(error)) {
             const cause = originalOf(error.error)
-            process.stderr.write(`${describeError(new Error('not all was cleaned up', { cause }))}\n`)
+            process.stderr.write(`${describeError(new Error('not everything was cleaned up', { cause }))}\n`)
           }
           return interruption.exitCode
         }

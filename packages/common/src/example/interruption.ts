@@ -29,7 +29,7 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
     controller.abort(reason)
     if (deadlineMs > usualDeadlineMs) {
       setTimeout(() => {
-        process.stderr.write('cleaning up; a second Ctrl-C ends at once, and leaves the rest behind\n')
+        process.stderr.write('cleaning up; a second Ctrl-C exits at once and leaves the rest behind\n')
       }, noticeMs).unref()
     }
     setTimeout(() => {

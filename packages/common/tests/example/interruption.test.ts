@@ -16,14 +16,14 @@ it.each([
   expect(ended).toMatchObject({ code, stderr: 'cleaned up\n' })
 })
 
-it('says that it cleans up if that may take long, and ends at once after a second Ctrl-C', async () => {
+it('says that it cleans up if that may take long, and exits at once after a second Ctrl-C', async () => {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cleaning], {
     env: { ...process.env, DEADLINE_MS: '60000' },
   })
   const said = { running: Promise.withResolvers<void>(), cleaning: Promise.withResolvers<void>() }
   child.stdout.once('data', () => said.running.resolve())
   child.stderr.once('data', (text) => {
-    expect(String(text)).toMatch(/^cleaning up; a second Ctrl-C ends at once[^\n]*\n$/)
+    expect(String(text)).toMatch(/^cleaning up; a second Ctrl-C exits at once[^\n]*\n$/)
     said.cleaning.resolve()
   })
   await said.running.promise
@@ -43,7 +43,7 @@ it('says what could not be cleaned up after Ctrl-C, if that may take long', asyn
   const env = { DEADLINE_MS: '60000' }
   expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
     code: 130,
-    stderr: 'error: not all was cleaned up: the second cleaning up failed\n',
+    stderr: 'error: not everything was cleaned up: the second cleaning up failed\n',
   })
 })
 
