@@ -46,7 +46,6 @@ export async function checkRules(rules = rulesFile, tests = rulesTestFile): Prom
 }
 
 export interface Prometheus extends AsyncDisposable {
-  url: string
   /** Returns the value of a PromQL expression over time, one point for each step; of several series the first. */
   range: (query: string, startMs: number, endMs: number, stepMs: number) => Promise<{ ms: number; value: number }[]>
   /** Returns the value now; undefined when there is none. */
@@ -128,7 +127,6 @@ function client(url: string, server: Child): Prometheus {
     return answer.data
   }
   return {
-    url,
     async range(query, startMs, endMs, stepMs) {
       const times = { start: String(startMs / 1000), end: String(endMs / 1000), step: String(stepMs / 1000) }
       const { result } = await ask<{ result: { values: Sample[] }[] }>('query_range', { query, ...times })

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
-import { availableParallelism, hostname, release, tmpdir, userInfo } from 'node:os'
+import { availableParallelism, release, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import { maskPasswords } from '@repo/common/output/secrets'
@@ -25,7 +25,6 @@ export interface Question {
 export interface Report {
   node: string
   system: string
-  host: string
   user: string
   umask: string
   timeZone: string
@@ -72,7 +71,6 @@ async function report({ packages, folder, work, visible, key }: Question): Promi
   return {
     node: process.versions.node,
     system: `${process.platform} ${process.arch} ${release()}`,
-    host: hostname(),
     user: userName(),
     umask: process.umask().toString(8).padStart(3, '0'),
     timeZone,

@@ -14,7 +14,6 @@ const run = (args: string[], options?: RunOptions) => runExample(chapter, 'prefl
 const report: Report = {
   node: '24.21.0',
   system: 'linux x64',
-  host: 'a',
   user: 'ann (1)',
   umask: '022',
   timeZone: 'UTC',
