@@ -34,7 +34,7 @@ export default {
     },
     {
       name: 'examples-then-src',
-      comment: 'An example is a program: nothing imports it, and src knows neither examples nor tests.',
+      comment: 'An example is a program: src knows neither examples nor tests.',
       severity: 'error',
       from: { path: '/src/' },
       to: { path: '/(examples|exercises|tests)/' },
