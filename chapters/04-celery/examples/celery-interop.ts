@@ -10,7 +10,7 @@
  * TypeScript, and the Celery client src/celery/celery_client.py.
  *
  * Look for: the states that Celery's result store reports while a task is retried; Python's exceptions here, and ours in
- * Python, where a TypeError is Python's own TypeError; and the chain, of which each step sends the next one.
+ * Python, where a TypeError is Python's own TypeError; and the chain, in which each step sends the next one.
  */
 import { example } from '@repo/common/example/example'
 import { progress } from '@repo/common/output/progress'
@@ -44,6 +44,7 @@ export default example(import.meta, {
     for (const queue of [pythonQueue, ourQueue]) stack.defer(() => clearCelery(redis.url, queue))
     print(`Celery ${python.version} at ${redis.maskedUrl} …`)
 
+    // A Celery worker in Python serves, and our client calls.
     using bar = progress('starting a Celery worker in Python')
     stack.use(await startCeleryWorker(python, { url: redis.url, queue: pythonQueue, signal }))
     const client = stack.use(await connectCelery(redis.url))
@@ -79,6 +80,7 @@ export default example(import.meta, {
       ...(toPython[2]?.traceback ?? '').trim().split('\n').slice(-3),
     )
 
+    // Our worker serves, and a Celery client in Python calls.
     bar.update(0, 'running the Celery client in Python')
     stack.use(await startTypeScriptWorker({ url: redis.url, queue: ourQueue, signal }))
     const fromPython = await callFromPython(python, { url: redis.url, queue: ourQueue, signal })

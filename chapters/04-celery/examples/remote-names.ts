@@ -6,15 +6,15 @@
  *     pnpm --filter 04-celery start remote-names
  *     pnpm --filter 04-celery start remote-names --lease 1000
  *
- * It starts a name server and four workers, each a process of its own, and does to them what happens to workers. To have
+ * It starts a name server and four workers, each a process of its own, and does to them what can happen to workers. To start
  * only the name server, until Ctrl-C, for remote-worker and remote-currency in other terminals:
  *
  *     export REMOTE_SECRET=$(node -p 'crypto.randomUUID()')     # the same in every terminal
  *     pnpm --filter 04-celery start remote-names --stay --port 9090
  *
- * Look for: a killed worker's name goes at once, for its connection goes with it; a worker that hangs keeps its name until
- * the lease is over, and gets it back when it goes on; a name server that is killed has the names again soon after its
- * restart, though it has stored none.
+ * Look for: a killed worker's name goes at once, because its connection ends; a worker that hangs keeps its name until its
+ * lease has run out, and gets it back when it goes on; a name server that is killed has the names again soon after its
+ * restart, although it has stored none.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,7 +28,7 @@ import { NameServer } from '../src/remote/names.ts'
 import { listenAddress, newSecret, sharedSecret, startNameServer, startWorker } from '../src/remote/processes.ts'
 import { connect, serve } from '../src/remote/remote.ts'
 
-/** How long a name may take to go or to come back before this example gives up, in leases. */
+/** For how many leases this example waits for a name to go or to come back. */
 const patience = 20
 
 export default example(import.meta, {
@@ -51,6 +51,7 @@ export default example(import.meta, {
       return { address: server.address, registered: names.list(), events: [] }
     }
 
+    // A name server, and four workers that register with it.
     await using stack = new AsyncDisposableStack()
     const secret = newSecret()
     let names = stack.use(await startNameServer({ secret, signal }))
@@ -62,6 +63,7 @@ export default example(import.meta, {
       ),
     )
 
+    // A client asks what is registered.
     let client = await connect<NameServer>(address, { secret, signal })
     stack.defer(() => client[Symbol.dispose]())
     const registered = await client.remote.list('rates.')
@@ -74,7 +76,7 @@ export default example(import.meta, {
     )
 
     using _bar = progress('waiting for names to go and to come back')
-    /** Does something, and takes the time until exactly these names are there. */
+    /** Does something, and measures the time until exactly these names are left. */
     async function timed(what: string, act: () => unknown, ...expected: string[]) {
       const start = performance.now()
       await act()
@@ -86,6 +88,8 @@ export default example(import.meta, {
         await delay(2)
       }
     }
+
+    // Kill a worker, remove a name, freeze a worker and let it go on, kill the name server.
     const events = [
       await timed('"killed" gets SIGKILL', () => killed?.process.kill('SIGKILL'), 'hangs', 'removed', 'stays'),
       await timed('"removed" is removed by a client', () => client.remote.remove('rates.removed'), 'hangs', 'stays'),

@@ -5,13 +5,13 @@
  *
  *     pnpm --filter 04-celery start remote-worker
  *
- * It starts a name server and three workers, one of each kind, and has two clients call a method that counts its calls. To
- * have only a worker, until Ctrl-C, registered with the name server of `remote-names --stay`:
+ * It starts a name server and three workers, one of each kind. Two clients call a method that counts its calls. To start only
+ * a worker, until Ctrl-C, registered with the name server of `remote-names --stay`:
  *
  *     export REMOTE_SECRET=…     # the same as there
  *     pnpm --filter 04-celery start remote-worker --names ws://127.0.0.1:9090 --instances session
  *
- * Look for: whose calls an instance has counted, and how many instances are left when the clients have gone.
+ * Look for: whose calls an instance has counted, and how many instances are left when the clients are gone.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -43,7 +43,7 @@ export default example(import.meta, {
     instances: oneOf(...kinds)
       .default('session')
       .describe('with --names: how many instances of the object there are'),
-    latency: wholeNumber(0, 10_000).default(50).describe('with --names: simulated mean latency of a rate, in ms'),
+    latency: wholeNumber(0, 10_000).default(50).describe('with --names: simulated mean latency of a rate in ms'),
     host: listenAddress()
       .default('127.0.0.1')
       .describe('with --names: where to listen; clients connect to this address'),
@@ -51,6 +51,7 @@ export default example(import.meta, {
 
   async run({ names, name, instances, latency, host }, { signal, print }) {
     if (names) {
+      // Serve an object under a name until Ctrl-C.
       const onChange = (lost?: Error) =>
         process.stderr.write(lost ? `${name} is not registered: ${lost.message}\n` : `${name} is registered again\n`)
       await using daemon = await serveObject(() => new Exchange(latency), {
@@ -71,11 +72,14 @@ export default example(import.meta, {
     const address = server.info.address
     const results = []
     for (const instances of kinds) {
+      // A worker of this kind, and a connection of our own that asks how many instances there are.
       const name = `exchange.${instances}`
       const register = { names: address, name }
       await using _worker = await startWorker({ secret, signal }, { instances, register })
       using observer = await connectByName<Exchange>(address, name, { secret, signal })
       const instancesNow = () => observer.remote.instances()
+
+      // Ann and Bob connect, each with a connection of their own, and call.
       let during = 0
       const calls = { ann: [] as number[], bob: [] as number[] }
       {
@@ -91,7 +95,7 @@ export default example(import.meta, {
         }
         during = await instancesNow()
       }
-      // The worker hears of the ends of the two connections after we do.
+      // The worker learns after us that the two connections have ended.
       for (let tries = 0; tries < 500 && (await instancesNow()) > 1; tries++) await delay(10, undefined, { signal })
       results.push({ instances, ...calls, during, after: await instancesNow() })
     }

@@ -1,4 +1,4 @@
-"""A real Celery client that calls tasks served in TypeScript, for celery-interop. Writes a line of JSON for each call."""
+"""A real Celery client that calls tasks served in TypeScript, for celery-interop. Prints a line of JSON for each call."""
 import json
 import os
 import sys
@@ -17,7 +17,7 @@ def report(call, result, states=None):
     except TimeoutError:
         raise
     except Exception as error:
-        # What Python made of it: its own class where it has one of that name.
+        # Python has made it an error of its own class if there is one of that name.
         line["error"] = type(error).__name__
         line["message"] = str(error)
         line["isTypeError"] = isinstance(error, TypeError)

@@ -7,11 +7,11 @@ from celery import Celery
 app = Celery("celery_tasks", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app.conf.update(
     task_default_queue=os.environ["QUEUE"],
-    # JSON only: a message may not carry code, which pickle, Celery's other format, would run.
+    # JSON only. Celery's other format, pickle, can carry code, and would run it.
     task_serializer="json",
     result_serializer="json",
     accept_content=["json"],
-    # A task belongs to its worker until it is done, and goes back when the worker dies.
+    # A task belongs to its worker until it is done, and goes back if the worker dies.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
 )
@@ -29,7 +29,7 @@ def divide(x, by):
 
 @app.task(name="flaky", bind=True, max_retries=5)
 def flaky(self, failures):
-    """Fails that often, and is tried again each time."""
+    """Fails a number of times, and is tried again each time."""
     if self.request.retries < failures:
         raise self.retry(exc=ConnectionError(f"attempt {self.request.retries + 1} failed"), countdown=0.1)
     return f"done at attempt {self.request.retries + 1}"
@@ -37,7 +37,7 @@ def flaky(self, failures):
 
 @app.task(name="note")
 def note(file, seconds):
-    """Notes in a file which process has begun it, and then takes its time: to be killed in the middle."""
+    """Writes into a file which process has begun it, and then takes its time, so that it can be killed in the middle."""
     with open(file, "a") as notes:
         notes.write(f"{os.getpid()}\n")
     time.sleep(seconds)

@@ -1,9 +1,9 @@
-/** A client of Celery: sends tasks to workers in Python, or in TypeScript, and waits for what the result store says. */
+/** A client of Celery: it sends tasks to workers in Python or TypeScript, and waits for their results in the result store. */
 import { setInterval } from 'node:timers/promises'
 import { connect, endSubscriber } from '../queue/connect.ts'
 import { type Call, encodeMessage, failure, resultKey, type TaskMeta, taskMeta } from './protocol.ts'
 
-/** What a task raised where it ran. */
+/** The exception that a task raised in its worker. */
 export class CeleryError extends Error {
   override name = 'CeleryError'
   /** The exception's class and module, such as `ZeroDivisionError` of `builtins`. */
@@ -21,16 +21,16 @@ export class CeleryError extends Error {
 }
 
 export interface GetOptions {
-  /** 30 s. */
+  /** 30 s by default. */
   timeoutMs?: number
   signal?: AbortSignal | undefined
 }
 
 export interface AsyncResult {
   id: string
-  /** Every state that the store has told of, in order, such as RETRY, RETRY, SUCCESS. */
+  /** Every state that the store has reported, in order, such as RETRY, RETRY, SUCCESS. */
   states: TaskMeta[]
-  /** Waits for the result. Throws a CeleryError when the task failed, another Error when the time is over. */
+  /** Waits for the result. Throws a CeleryError if the task failed, another Error when time is up. */
   get: (options?: GetOptions) => Promise<unknown>
   /** Removes the result from the store. */
   forget: () => Promise<void>
@@ -40,12 +40,10 @@ export interface CeleryClient extends AsyncDisposable {
   send: (call: Call) => Promise<AsyncResult>
 }
 
-/** A published result may be lost with the connection: the store is asked as well, this often. */
+/** A published result may be lost with the connection, so the client also polls the store, this often. */
 const askEveryMs = 1_000
 
-/**
- * @throws an Error of one line when Redis cannot be reached or refuses the password
- */
+/** @throws an Error of one line if Redis cannot be reached or refuses the password */
 export async function connectCelery(url: string): Promise<CeleryClient> {
   const redis = await connect(url, { enableAutoPipelining: true })
   const subscriber = await connect(url).catch((error) => {
@@ -76,10 +74,10 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
       const stopListening = () => {
         if (listeners.delete(key)) subscriber.unsubscribe(key).catch(() => {})
       }
-      // Nobody may be waiting yet.
+      // Perhaps nobody waits yet.
       ended.promise.catch(() => {})
       listeners.set(key, settle)
-      // Before the task is sent: its result could be there sooner than the subscription.
+      // Before the task is sent, because its result could come sooner than the subscription.
       await subscriber.subscribe(key)
       await redis.lpush(queue, text)
 
@@ -96,7 +94,7 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
           const over = new AbortController()
           const deadline = AbortSignal.timeout(timeoutMs)
           const late = Promise.withResolvers<never>()
-          // Not waited for: while there is no Redis a question has no end.
+          // Not awaited: while Redis is away a poll never ends.
           void askNowAndThen(over.signal).catch(() => {})
           const seconds = timeoutMs / 1000
           const onTimeout = () => {

@@ -1,9 +1,9 @@
 /**
- * Celery's own messages, version 2 of its protocol with JSON as the serializer, as its Redis transport carries them.
+ * Celery's own messages, as its Redis transport carries them: version 2 of its protocol, with JSON as the serializer.
  *
- * A message is a JSON text in a Redis list that has the queue's name, put in on the left and taken out on the right. Its
- * body is base64 of `[args, kwargs, embed]`; what a worker needs before it reads the body is in the headers. A result is a
- * JSON text under `celery-task-meta-<id>`, and is published on the channel of that name.
+ * A message is a JSON text in a Redis list with the queue's name. It is pushed on the left and popped on the right. Its body
+ * is base64 of `[args, kwargs, embed]`; the headers have what a worker needs before it reads the body. A result is a JSON text
+ * under `celery-task-meta-<id>`, and is published on the channel of that name.
  *
  * https://docs.celeryq.dev/en/stable/internals/protocol.html
  */
@@ -15,7 +15,7 @@ const json = z.json()
 const noneOr = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined)
 /** Becomes part of a key's name. */
 const taskId = z.string().min(1).max(255)
-/** A moment as Python writes it; without a time zone it is UTC. */
+/** A moment as Python writes it. Without a time zone it is UTC. */
 const moment = z.string().transform((text, context) => {
   const ms = Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)
   if (Number.isFinite(ms)) return ms
@@ -76,7 +76,7 @@ export type Message = z.output<typeof headers> & {
   chain: Signature[]
 }
 
-/** A message that cannot be served; where it says for which task, that task fails with this error. */
+/** A message that cannot be served. If it says for which task it is, that task fails with this error. */
 export class RejectedMessage extends Error {
   override name = 'RejectedMessage'
   readonly id: string | undefined
@@ -86,13 +86,13 @@ export class RejectedMessage extends Error {
   }
 }
 
-/** Of a body, decoded. */
+/** The most bytes of a decoded body. */
 export const mostBytes = 1_000_000
 
 /**
  * Reads a message.
  *
- * @throws RejectedMessage for everything that is not a message of version 2 in JSON that this chapter's worker can serve
+ * @throws RejectedMessage for anything but a message of version 2, in JSON, that this chapter's worker can serve
  */
 export function decodeMessage(text: string): Message {
   const raw = parseJson(text)
@@ -110,7 +110,7 @@ export function decodeMessage(text: string): Message {
   return { ...headers, args, kwargs, callbacks, chain }
 }
 
-/** Lists in lists, some thousand deep, are more than the schema's own recursion can follow. */
+/** Lists nested some thousand deep overflow the stack of the schema's own recursion. */
 function parseBody(value: unknown, id?: string) {
   try {
     return body.safeParse(value)
@@ -137,7 +137,7 @@ export interface Call {
   task: string
   args?: unknown[]
   kwargs?: Record<string, unknown>
-  /** A random one when not given. */
+  /** A random one by default. */
   id?: string
   queue: string
   retries?: number
@@ -150,12 +150,12 @@ export interface Call {
   ignoreResult?: boolean | undefined
   parentId?: string | undefined
   rootId?: string | undefined
-  /** What is called with the result; the last one is the next. */
+  /** Called with the result; the last one is the next. */
   chain?: Signature[]
   callbacks?: Signature[]
 }
 
-/** Writes a message; `LPUSH queue text` sends it. */
+/** Writes a message. `LPUSH queue text` sends it. */
 export function encodeMessage(call: Call): { id: string; queue: string; text: string } {
   const {
     task,
@@ -171,7 +171,7 @@ export function encodeMessage(call: Call): { id: string; queue: string; text: st
   } = call
   const { parentId = null, rootId = id, chain = null, callbacks = null } = call
   const content = JSON.stringify([args, kwargs, { callbacks, errbacks: null, chain, chord: null }])
-  // Celery 5 takes the fraction of a second for microseconds, however many digits it has: all six must be there.
+  // Celery 5 reads the digits after the point as microseconds, no matter how many there are: all six must be there.
   const moment = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString().replace('Z', '000Z'))
   const message = {
     body: Buffer.from(content).toString('base64'),
@@ -207,7 +207,7 @@ export function encodeMessage(call: Call): { id: string; queue: string; text: st
   return { id, queue, text: JSON.stringify(message) }
 }
 
-/** The call of a signature with a result before its own arguments, as a chain and a callback make it. */
+/** Makes a chain's or a callback's call from a signature: the result comes before the signature's own arguments. */
 export function callOf(
   { task, args, kwargs, options, immutable }: Signature,
   result: unknown,
@@ -227,7 +227,7 @@ export function callOf(
 
 export const resultKey = (id: string) => `celery-task-meta-${id}`
 
-/** What the result store says of a task. */
+/** What the result store knows about a task. */
 export const taskMeta = z.looseObject({
   status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED']),
   result: z.unknown(),

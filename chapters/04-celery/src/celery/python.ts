@@ -1,4 +1,4 @@
-/** Finds a Python that has Celery, RQ or Pyro: the real ones, which this chapter's programs talk to and are compared with. */
+/** Finds a Python that has Celery, RQ or Pyro: this chapter's programs talk to them and are compared with them. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
@@ -19,10 +19,10 @@ export const installPython: Record<PythonModule, string> = {
   Pyro4: 'sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install Pyro4',
 }
 
-/** An activated environment's first. The system's packages belong to the system's Python, which need not be the first on PATH. */
+/** An active environment's Python comes first. The system's packages need the system's Python, wherever it is on PATH. */
 const interpreters = ['python3', '/usr/bin/python3', 'python']
 
-/** The first Python on this machine that can import the module; undefined when none can. */
+/** Returns the first Python on this machine that can import the module; undefined if none can. */
 export async function findPython(module: PythonModule, signal?: AbortSignal): Promise<Python | undefined> {
   // Celery imports its Redis transport only when it connects.
   const imports = module === 'celery' ? 'celery, redis' : module

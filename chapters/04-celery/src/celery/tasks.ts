@@ -1,4 +1,4 @@
-/** The tasks that this chapter serves to Celery's clients in Python. */
+/** The tasks that this chapter's worker serves to Celery's clients in Python. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { readRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
@@ -15,7 +15,7 @@ export const celeryTasks = {
     args: z.tuple([z.number().min(0).max(60)]),
     run: async ([seconds], _, { signal }) => void (await delay(seconds * 1_000, undefined, { signal })),
   }),
-  /** Fails that often, and is tried again each time. */
+  /** Fails a number of times, and is tried again each time. */
   flaky: celeryTask({
     args: z.tuple([z.int().min(0).max(10)]),
     maxRetries: 5,

@@ -1,4 +1,4 @@
-/** A worker for Celery's clients: serves the messages of celery.ts, with its results, errors, retries and chains. */
+/** A worker for Celery's clients: it serves messages of protocol.ts, with Celery's results, errors, retries and chains. */
 import { setInterval } from 'node:timers/promises'
 import { z } from 'zod'
 import { connect, type Redis } from '../queue/connect.ts'
@@ -7,23 +7,23 @@ import { callOf, decodeMessage, encodeMessage, type Message, RejectedMessage, re
 
 export interface TaskContext {
   id: string
-  /** How often it has been tried before. */
+  /** How many tries there were before this one. */
   retries: number
-  /** Aborted when the task's time limit is over. */
+  /** Aborted when the task reaches a time limit. */
   signal: AbortSignal
 }
 
 export interface CeleryTask {
   args: z.ZodType<unknown[]>
   kwargs?: z.ZodType<Record<string, unknown>> | undefined
-  /** How often it is tried again when it throws; 0. */
+  /** How often it is tried again when it throws; 0 by default. */
   maxRetries?: number | undefined
-  /** 1 s. */
+  /** 1 s by default. */
   retryDelayMs?: number | undefined
   run: (args: never, kwargs: never, context: TaskContext) => unknown
 }
 
-/** A task and the schemas of its arguments, which give them their types. Without `kwargs` there may be none. */
+/** A task with the schemas of its arguments, from which they get their types. Without `kwargs` it accepts no keywords. */
 export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.ZodType<Record<string, unknown>>>(task: {
   args: Args
   kwargs?: Kwargs
@@ -37,11 +37,11 @@ export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.Z
 const resultTtlSeconds = 86_400
 const scheduledEveryMs = 200
 const mostRejected = 1_000
-/** A longer one would be over at once. */
+/** A longer timer would fire at once. */
 const longestTimerMs = 2 ** 31 - 1
 
 const scripts = {
-  // The message goes, its result and what follows it come, or nothing happens: it is no longer ours.
+  // Removes the message and writes its result and the messages that follow. Does nothing if the message is no longer ours.
   end: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     if ARGV[2] ~= '' then
       redis.call('SET', KEYS[2], ARGV[2], 'EX', ${resultTtlSeconds})
@@ -64,23 +64,23 @@ const scripts = {
     end`,
 }
 
-/** Where what does not fit in Celery's own keys stands, for a queue. */
+/** The keys of a queue: Celery's own, and those for what Celery's own have no room for. */
 export const workerKeys = (queue: string) => ({
   waiting: queue,
   workers: `${queue}:ts:workers`,
   active: `${queue}:ts:active:`,
-  /** A sorted set of messages by the moment before which they may not run. */
+  /** A sorted set of messages, by the moment before which they may not run. */
   scheduled: `${queue}:ts:scheduled`,
-  /** Messages that could not be served, each with its reason, the newest first. */
+  /** Messages that could not be served, each with the reason, the newest first. */
   rejected: `${queue}:ts:rejected`,
 })
 type Keys = ReturnType<typeof workerKeys>
 
 /**
- * Serves a queue of Celery until the signal is aborted; tasks that are running then are finished. A message that cannot be
- * served is put aside with the reason, and its task fails where it says which one it is.
+ * Serves a queue of Celery until the signal is aborted, and finishes the tasks that are then running. A message that cannot be
+ * served is put aside with the reason; if it says which task it is for, that task fails.
  *
- * @throws an Error of one line when Redis cannot be reached or refuses the password
+ * @throws an Error of one line if Redis cannot be reached or refuses the password
  */
 export async function serveCelery(
   url: string,
@@ -96,7 +96,7 @@ export async function serveCelery(
       await redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now()).catch(onError)
     }
   }
-  // Not waited for at the end: without Redis it never ends.
+  // Nobody waits for it at the end: without Redis it never ends.
   void sendWhatIsDue().catch(() => {})
   try {
     await serve(url, keys, (redis, claim) => runMessage(redis, keys, tasks, claim), { onError, ...options })
@@ -106,11 +106,11 @@ export async function serveCelery(
   }
 }
 
-/** Removes a queue with all that waits in it. Results expire by themselves. */
+/** Removes a queue with everything in it. Results expire by themselves. */
 export async function clearCelery(url: string, queue: string): Promise<void> {
   const redis = await connect(url)
   const { waiting, workers, active, scheduled, rejected } = workerKeys(queue)
-  // What a killed worker had. Its name is known.
+  // The lists of killed workers, whose names are known.
   const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
   await redis.del(waiting, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
   redis.disconnect()
@@ -127,7 +127,7 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
     const { id, message: reason } = rejected
     if (id !== undefined) {
       const text = JSON.stringify(failed(id, rejected, 'celery.exceptions'))
-      // Never in place of another's result: a message that is wrong may also carry a wrong id.
+      // It never replaces a result: a wrong message may carry the id of another task.
       const set = await redis.set(resultKey(id), text, 'EX', resultTtlSeconds, 'NX')
       if (set === 'OK') await redis.publish(resultKey(id), text)
     }
@@ -136,7 +136,7 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
   }
 
   const { id, eta = 0, expires = Number.POSITIVE_INFINITY, retries = 0 } = message
-  // Says nothing where the client does not want to know.
+  // Nothing if the client does not want to know.
   const wanted = (meta: object) => (message.ignore_result ? '' : JSON.stringify(meta))
   if (eta > Date.now())
     return void (await redis.eval(scripts.later, 3, active, resultKey(id), keys.scheduled, item, '', item, eta))
@@ -160,7 +160,7 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
   } catch (error) {
     const fails = failed(id, error, error instanceof NamedError ? 'celery.exceptions' : 'builtins')
     const { maxRetries = 0, retryDelayMs = 1_000 } = task ?? {}
-    // Neither an unknown task nor wrong arguments become right by waiting.
+    // Waiting makes neither an unknown task nor wrong arguments right.
     if (retries >= maxRetries || error instanceof NamedError || error instanceof WrongArguments)
       return void (await end(id, wanted(fails)))
     const again = encodeMessage({
@@ -177,7 +177,7 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
     const places = [active, resultKey(id), keys.scheduled]
     return void (await redis.eval(scripts.later, 3, ...places, item, meta, again.text, dueAt))
   }
-  // If Redis refuses this, the task has not failed: it is run again.
+  // If Redis refuses this, the task has not failed, and is run again.
   await end(id, success, ...followers)
 }
 
@@ -199,7 +199,7 @@ async function run({ args: argsSchema, kwargs: kwargsSchema = z.strictObject({})
       Math.min(seconds * 1_000, longestTimerMs),
     )
   }
-  // JavaScript cannot be interrupted: at the hard limit the task has failed, at both it is asked to stop.
+  // A JavaScript function cannot be interrupted. Both limits ask it to stop; at the hard one the task has failed.
   const timers = [after(hard, 'TimeLimitExceeded'), after(soft, 'SoftTimeLimitExceeded')]
   try {
     const context = { id: message.id, retries: message.retries ?? 0, signal: limit.signal }
@@ -213,7 +213,7 @@ function metaOf(id: string, status: string, result: unknown, traceback: string |
   return { status, result, traceback, children: [], date_done: new Date().toISOString(), task_id: id }
 }
 
-/** Python makes an error its own class where the module has one by that name, such as TypeError, and a new class elsewhere. */
+/** Python uses its own class if the module has one of that name, such as TypeError, and makes a new class otherwise. */
 function failed(id: string, thrown: unknown, module: string) {
   const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown))
   return metaOf(id, 'FAILURE', { exc_type: name, exc_message: [message], exc_module: module }, stack ?? message)

@@ -1,4 +1,4 @@
-/** A daemon: serves an object under a name, as one instance for all, one for each connection, or one for each call. */
+/** A daemon serves an object under a name, with one instance for all, one for each connection, or one for each call. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { RpcStub, RpcTarget } from 'capnweb'
 import { type KeepOptions, keepName } from './names.ts'
@@ -7,19 +7,19 @@ import { type RemoteServer, type ServeOptions, serve } from './remote.ts'
 /**
  * How many instances of the object there are:
  * - `single`: one that all clients share;
- * - `session`: one for each connection, which nobody else sees, and which is disposed of when the connection ends;
+ * - `session`: one for each connection, which no other client sees, and which is disposed of when the connection ends;
  * - `call`: one for each call, disposed of after it. It remembers nothing, so any worker can take any call.
  */
 export type Instances = 'single' | 'session' | 'call'
 
 export interface DaemonOptions extends ServeOptions {
   instances?: Instances
-  /** Registers the address of the daemon under a name. */
+  /** Registers the daemon's address under a name. */
   register?: { names: string; name: string } & Pick<KeepOptions, 'leaseMs' | 'onChange'>
 }
 
 /**
- * Serves what `create` makes.
+ * Serves the objects that `create` makes.
  *
  * @returns the server; disposing of it gives the name back and ends all connections
  * @throws what `serve` and `keepName` throw
@@ -51,12 +51,12 @@ function opener(create: () => RpcTarget, instances: Instances, stack: AsyncDispo
     const EachCall = eachCall(create)
     return () => new EachCall()
   }
-  // Each connection disposes of its duplicate; the object itself is disposed of with the last one, which is ours.
+  // Each connection disposes of its duplicate. The last one is ours, and the object is disposed of with it.
   const shared = stack.adopt(new RpcStub(create()), (stub) => stub[Symbol.dispose]())
   return () => shared.dup()
 }
 
-/** A class with the same methods, each of which makes an instance, calls it, and disposes of it. */
+/** Returns a class with the same methods. Each of them makes an instance, calls its method, and disposes of the instance. */
 function eachCall(create: () => RpcTarget): new () => RpcTarget {
   class EachCall extends RpcTarget {}
   const type = create()

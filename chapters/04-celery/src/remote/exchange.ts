@@ -1,4 +1,4 @@
-/** The objects that the worker of `remote-worker` serves: exchange rates, and purses that are held by reference. */
+/** The objects that workers serve: an exchange with its rates, and purses that clients hold by reference. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { latencyOf, type Pair, type Rate, readRate } from '@repo/common/workloads/rates'
 import { type RpcStub, RpcTarget } from 'capnweb'
@@ -11,7 +11,7 @@ const pairsSchema = z.array(pairSchema).max(10_000)
 const amountSchema = z.number().min(-1e15).max(1e15)
 const progressSchema = z.custom<Progress>((value) => value === undefined || typeof value === 'function', 'no function')
 
-/** A function of the client's: calling it calls back. */
+/** A function of the client: calling it calls back. */
 type Progress = RpcStub<(done: number, total: number) => void>
 
 class UnknownCurrencyError extends Error {
@@ -23,24 +23,24 @@ export class Exchange extends RpcTarget {
   readonly #meanLatencyMs: number
   #calls = 0
 
-  /** @param meanLatencyMs simulated: how long a rate takes, as if it came from far away */
+  /** @param meanLatencyMs simulated: the mean time that a rate takes, as if it came from far away */
   constructor(meanLatencyMs = 0) {
     super()
     this.#meanLatencyMs = meanLatencyMs
     Exchange.#instances++
   }
 
-  /** How many instances there are in this process, this one included. */
+  /** Returns the number of instances in this process, including this one. */
   instances(): number {
     return Exchange.#instances
   }
 
-  /** How many calls this instance has had, this one included. */
+  /** Returns the number of calls of this instance, including this one. */
   calls(): number {
     return ++this.#calls
   }
 
-  /** One rate. Throws UnknownCurrencyError, or TypeError when the pair is not one. */
+  /** Returns one rate. Throws UnknownCurrencyError, or TypeError if the argument is no pair. */
   async rate(pair: Pair): Promise<Rate> {
     this.#calls++
     const { from, to } = accept('pair', pairSchema, pair)
@@ -52,43 +52,43 @@ export class Exchange extends RpcTarget {
     }
   }
 
-  /** Rates of many pairs, one after the other; `progress` is called back after each. */
+  /** Returns the rates of many pairs, looked up one after the other. Calls `progress` back after each. */
   async rates(pairs: Pair[], progress?: Progress): Promise<Rate[]> {
     accept('pairs', pairsSchema, pairs)
     accept('progress', progressSchema, progress)
     const rates: Rate[] = []
     for (const pair of pairs) {
       rates.push(await this.rate(pair))
-      // Not waited for, so that a slow client does not hold up the work; when it is gone, nobody need be told.
+      // Not awaited, so that a slow client does not delay the work. If the client is gone, nothing is lost.
       progress?.(rates.length, pairs.length).catch(() => {})
     }
     return rates
   }
 
-  /** How much of `to` an amount of `from` is worth. */
+  /** Returns how much of `to` an amount of `from` is worth. */
   async convert(amount: number, from: string, to: string): Promise<number> {
     accept('amount', amountSchema, amount)
     return amount * (await this.rate({ from, to })).rate
   }
 
-  /** A purse, which stays here: the client gets a reference and disposes of it. */
+  /** Returns a purse. It stays here: the client gets a reference, and disposes of it. */
   purse(amount: number, currency: string): Purse {
     this.#calls++
     return new Purse(this, accept('amount', amountSchema, amount), currency)
   }
 
-  /** How many purses of this process are referred to by somebody. */
+  /** Returns how many purses of this process are still referred to. */
   openPurses(): number {
     return Purse.open
   }
 
-  /** Called by capnweb, or by the daemon, when nobody can call this instance any more. */
+  /** capnweb, or the daemon, calls this when nobody can call the instance any more. */
   [Symbol.dispose]() {
     Exchange.#instances--
   }
 }
 
-/** An amount of money. What it is exchanged into is another purse. */
+/** An amount of money. Exchanging it makes another purse. */
 export class Purse extends RpcTarget {
   static open = 0
   readonly #exchange: Exchange
@@ -111,7 +111,7 @@ export class Purse extends RpcTarget {
     return this.#amount
   }
 
-  /** Called by capnweb when nobody refers to it any more: the client has let go of it, or is gone. */
+  /** capnweb calls this when nobody refers to the purse any more: the client has disposed of it, or is gone. */
   [Symbol.dispose]() {
     Purse.open--
   }

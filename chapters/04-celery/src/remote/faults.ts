@@ -1,20 +1,20 @@
-/** What goes wrong with remote calls, caused for real, and the error that the caller gets. */
+/** Causes what can go wrong with remote calls, and catches the errors that the caller gets. */
 import type { Proxy as TcpProxy } from '@repo/common/servers/proxy'
 import type { Exchange } from './exchange.ts'
 import { type Connection, connect, typeOf, within } from './remote.ts'
 
 export interface Fault {
   what: string
-  /** The error's type, also where it was thrown at the other end. */
+  /** The error's type, even if it was thrown at the other end. */
   type: string
   message: string
 }
 
 /**
- * Causes one fault after the other on connections through a proxy in front of a server of an `Exchange`, and checks after
- * each that another connection is served as before.
+ * Causes one fault after the other on connections through a proxy in front of an `Exchange`. Checks after each that
+ * another connection works as before.
  *
- * @throws an Error when a fault goes unnoticed
+ * @throws an Error if a fault causes no error
  */
 export async function causeFaults(proxy: TcpProxy, address: string, secret: string): Promise<Fault[]> {
   const throughProxy = `ws://${proxy.host}:${proxy.port}`

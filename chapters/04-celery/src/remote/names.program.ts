@@ -1,4 +1,4 @@
-/** A name server in a process of its own. Its secret is in REMOTE_SECRET; its one argument, if any, is the port. */
+/** A name server in a process of its own. REMOTE_SECRET has its secret; its argument, if any, is the port. */
 import { ready } from '@repo/common/process/ready'
 import { NameServer } from './names.ts'
 import { serve } from './remote.ts'

@@ -1,9 +1,9 @@
 /**
- * A name server: it knows under which address the object of a name is served now.
+ * A name server: it knows the address at which the object of a name is served now.
  *
- * A name is held by a lease. The holder keeps a connection open and renews the lease with a heart-beat. The name goes away
- * at once when the connection ends, as it does when a process is killed; and when the lease has run out, if nobody says
- * that the holder is gone: its machine has lost its power, a cable is cut, the process hangs.
+ * A name is held by a lease. The holder keeps a connection open and renews the lease with a heart-beat. When the connection
+ * ends, as it does when a process is killed, the name goes away at once. If no one reports that the holder is gone (its machine
+ * lost its power, a cable is cut, the process hangs), the name goes away when the lease has run out.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RpcTarget } from 'capnweb'
@@ -12,7 +12,7 @@ import { accept, type Connection, type ConnectOptions, connect, defaultTimeoutMs
 
 const defaultLeaseMs = 3_000
 const mostNames = 10_000
-/** So many registrations fit into one message, however long their addresses are. */
+/** This many registrations fit into one message, even with the longest addresses. */
 export const mostListed = 1_000
 
 const nameSchema = z
@@ -40,7 +40,7 @@ class NameRemovedError extends Error {
 export interface Registration {
   name: string
   address: string
-  /** How long its lease still lasts, if there is no other heart-beat. */
+  /** How long the lease lasts without another heart-beat. */
   remainingMs: number
 }
 
@@ -48,26 +48,26 @@ interface Entry {
   address: string
   leaseMs: number
   expiresAt: number
-  /** A removed one stays until its lease is over, or its holder has been told. */
+  /** A removed entry stays until its lease has run out or its holder has been told. */
   state: 'held' | 'removed' | 'replaced'
 }
 
-/** The object that a name server serves; all its clients share one. */
+/** The object that a name server serves. All clients share one. */
 export class NameServer extends RpcTarget {
   readonly #entries = new Map<string, Entry>()
 
   /**
-   * Takes a name for an address. The caller keeps the lease it gets, and renews it.
+   * Takes a name for an address. The caller keeps the lease that is returned, and renews it.
    *
-   * @throws NameTakenError when the name has another holder, NameRemovedError when it was removed and its holder, back on a
-   *   new connection, does not know yet; TypeError when an argument is not what it should be
+   * @throws NameTakenError if the name has another holder; NameRemovedError if the name was removed, to a holder that is back
+   *   on a new connection and does not know it yet; TypeError if an argument is wrong
    */
   register(name: string, address: string, leaseMs = defaultLeaseMs): Lease {
     accept('name', nameSchema, name)
     accept('address', addressSchema, address)
     accept('leaseMs', leaseSchema, leaseMs)
     const known = this.#known(name)
-    // The same address is the same holder, back on a new connection.
+    // The same address means the same holder, back on a new connection.
     const before = known?.address === address ? known : undefined
     if (before?.state === 'removed') this.#tellRemoved(name, before)
     const entry: Entry = { address, leaseMs, expiresAt: 0, state: 'held' }
@@ -87,7 +87,7 @@ export class NameServer extends RpcTarget {
     this.#take(name, entry, entry)
   }
 
-  /** @param before the entry that may be replaced */
+  /** @param before an entry that may be replaced */
   #take(name: string, entry: Entry, before: Entry | undefined) {
     const holder = this.#live(name)
     if (holder && holder !== before) {
@@ -104,7 +104,7 @@ export class NameServer extends RpcTarget {
     throw new NameRemovedError(`${name} has been removed`)
   }
 
-  /** What is under a name and whose lease is not over. */
+  /** The entry of a name, if its lease has not run out. */
   #known(name: string): Entry | undefined {
     const entry = this.#entries.get(name)
     if (entry && entry.expiresAt > performance.now()) return entry
@@ -121,7 +121,7 @@ export class NameServer extends RpcTarget {
     return [...this.#entries].filter(([name]) => this.#known(name))
   }
 
-  /** The address under which the name's object is served. Throws UnknownNameError. */
+  /** Returns the address at which the name's object is served. Throws UnknownNameError. */
   lookup(name: string): string {
     accept('name', nameSchema, name)
     const entry = this.#live(name)
@@ -129,7 +129,7 @@ export class NameServer extends RpcTarget {
     return entry.address
   }
 
-  /** What is registered under names that begin with `prefix`, by name: the first `mostListed` that come after `after`. */
+  /** Returns the registrations whose names begin with `prefix`, by name: the first `mostListed` after the name `after`. */
   list(prefix = '', after = ''): Registration[] {
     accept('prefix', z.string().max(100), prefix)
     accept('after', z.string().max(100), after)
@@ -141,7 +141,7 @@ export class NameServer extends RpcTarget {
       .slice(0, mostListed)
   }
 
-  /** Takes a name from its holder, which is told so when it next renews or registers. Returns whether it was there. */
+  /** Takes a name from its holder, which learns it when it next renews or registers. Returns whether the name was there. */
   remove(name: string): boolean {
     accept('name', nameSchema, name)
     const entry = this.#live(name)
@@ -150,7 +150,7 @@ export class NameServer extends RpcTarget {
   }
 }
 
-/** A name held. Who has it may renew it; disposing of it, or losing the connection, gives the name back. */
+/** The hold on a name. Its owner may renew it; disposing of it, or losing the connection, gives the name back. */
 export class Lease extends RpcTarget {
   readonly #renew: () => void
   readonly #release: () => void
@@ -161,7 +161,7 @@ export class Lease extends RpcTarget {
     this.#release = release
   }
 
-  /** The heart-beat. Throws NameRemovedError, or NameTakenError when it came too late and another holds the name. */
+  /** The heart-beat. Throws NameRemovedError, or NameTakenError if it comes too late and the name has another holder. */
   renew() {
     this.#renew()
   }
@@ -172,17 +172,17 @@ export class Lease extends RpcTarget {
 }
 
 export interface KeepOptions extends ConnectOptions {
-  /** How long the name outlives its last heart-beat; a third of it lies between two of them. 3 s. */
+  /** How long the name outlives its last heart-beat; 3 s by default. Heart-beats come three times as often. */
   leaseMs?: number
-  /** Called when the name is lost, and with undefined when it is held again. */
+  /** Called with an error when the name is lost, and with undefined when it is held again. */
   onChange?: (lost: Error | undefined) => void
 }
 
 /**
- * Registers an address under a name and keeps it there: sends heart-beats, and registers again when the name server was
- * restarted or could not be reached. Ends when disposed of, and when the name is removed on purpose.
+ * Registers an address under a name and keeps it there: it sends heart-beats, and registers again after the name server was
+ * restarted or could not be reached. It ends when it is disposed of, or when somebody removes the name on purpose.
  *
- * @throws when the first registration fails: NameTakenError, DisconnectedError
+ * @throws if the first registration fails: NameTakenError, DisconnectedError
  */
 export async function keepName(
   names: string,
@@ -191,13 +191,13 @@ export async function keepName(
   { leaseMs = defaultLeaseMs, onChange, signal, ...options }: KeepOptions,
 ): Promise<AsyncDisposable> {
   const beatMs = leaseMs / 3
-  // How long a heart-beat may take says nothing about how often one is due.
+  // The time limit of a heart-beat has nothing to do with how often one is due.
   const { timeoutMs = defaultTimeoutMs } = options
   const stopping = new AbortController()
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal
 
   async function register() {
-    // Ended by the signal, so that nobody who stops waits for a server that says nothing.
+    // The signal ends it, so that stopping does not wait for a server that does not answer.
     const connection = await connect<NameServer>(names, { ...options, signal: stop })
     try {
       const lease = await within(connection.remote.register(name, address, leaseMs), timeoutMs)
@@ -217,7 +217,7 @@ export async function keepName(
           held = await register()
           onChange?.(undefined)
         }
-        // Sooner when the connection ends: the name is gone with it, and the heart-beat fails.
+        // Sooner if the connection ends: then the name is gone, and the heart-beat fails.
         await delay(beatMs, undefined, { signal: held.over }).catch(() => {})
         if (!stop.aborted) await within(held.lease.renew(), timeoutMs)
       } catch (error) {
@@ -244,7 +244,7 @@ export async function keepName(
 /**
  * Asks a name server for the address of a name.
  *
- * @throws an Error of type UnknownNameError, or DisconnectedError when the name server cannot be reached
+ * @throws an Error of type UnknownNameError, or DisconnectedError if the name server cannot be reached
  */
 export async function lookUp(names: string, name: string, options: ConnectOptions): Promise<string> {
   using server = await connect<NameServer>(names, options)

@@ -1,9 +1,9 @@
 /**
- * Remote objects: one process serves an object, another calls its methods, each through a WebSocket. The calls themselves
- * are capnweb's; added here are what a server needs before it may listen: a shared secret, bounds, and clear errors.
+ * Remote objects: one process serves an object, others call its methods through WebSockets. capnweb does the calls. This
+ * module adds what a server needs before it may listen: a shared secret, limits, and clear errors.
  *
- * The secret is checked when the WebSocket is opened, before the first message is read. It travels as it is: beyond the
- * loopback interface, use a tunnel.
+ * The server checks the secret when a WebSocket is opened, before it reads the first message. The secret travels as it is:
+ * beyond the loopback interface, use a tunnel.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -17,19 +17,19 @@ import { DisconnectedError, type Traffic, WebSocketTransport } from './transport
 export { DisconnectedError }
 
 export const shortestSecret = 16
-/** Until a connection is open, and for a call where no other time is given. */
+/** For opening a connection, and for a call without a time limit of its own. */
 export const defaultTimeoutMs = 5_000
-/** How large a message may be, in either direction. */
+/** The largest message, in either direction. */
 const maxMessageBytes = 1 << 20
 
 export interface ServeOptions {
-  /** What every client must know: at least `shortestSecret` characters. */
+  /** Every client must know it: at least `shortestSecret` characters. */
   secret: string
-  /** The address to listen on; 127.0.0.1, which only this machine can reach. */
+  /** The address to listen on; by default 127.0.0.1, which only this machine can reach. */
   host?: string
-  /** 0, when not given, is a free one. */
+  /** By default 0: a free one. */
   port?: number
-  /** How often a client is asked whether it is still there; 15 s. One that has not answered by the next time is dropped. */
+  /** How often each client is pinged; 15 s by default. A client that has not answered by the next ping is dropped. */
   pingEveryMs?: number
   /** Stops the server when aborted. */
   signal?: AbortSignal | undefined
@@ -43,12 +43,12 @@ export interface RemoteServer extends AsyncDisposable {
 }
 
 /**
- * Serves an object. Only what the object has as methods and getters can be called; a class's `#private` and its own
- * fields cannot, nor what every object inherits (`constructor`, `__proto__`).
+ * Serves an object. Clients can call its methods and getters; they cannot reach a class's `#private` members, an object's own
+ * fields, or what every object inherits (`constructor`, `__proto__`).
  *
- * @param open called for each connection, returns the object for it: a new one, or a `dup()` of a stub that all share.
- *   capnweb calls its `[Symbol.dispose]` when the connection has ended
- * @throws RangeError when the secret is too short, and an Error when the address cannot be listened on
+ * @param open returns the object for a new connection: a new one, or a `dup()` of a stub that all share. capnweb calls its
+ *   `[Symbol.dispose]` when the connection has ended
+ * @throws RangeError if the secret is too short, and an Error if it cannot listen on the address
  */
 export async function serve(
   open: () => RpcTarget | RpcStub<RpcTarget>,
@@ -103,29 +103,29 @@ export async function serve(
 }
 
 function refusalOf({ headers }: IncomingMessage, secret: string): string | undefined {
-  // Every web page may open WebSockets to loopback, but a browser always says for which page it does.
+  // Any web page may open WebSockets to this machine, but a browser always says for which page it opens one.
   if (headers.origin !== undefined) return '403 Forbidden'
-  // As hashes of equal length, compared in constant time: how long it takes says nothing about the secret.
+  // Hashes have equal lengths and are compared in constant time, so the time it takes reveals nothing about the secret.
   const [given, expected] = [headers.authorization ?? '', bearer(secret)].map((text) => hash('sha256', text, 'buffer'))
   return given && expected && timingSafeEqual(given, expected) ? undefined : '401 Unauthorized'
 }
 
 const bearer = (secret: string) => `Bearer ${Buffer.from(secret).toString('base64url')}`
 
-/** capnweb makes an Error of every error that JavaScript itself does not know; its own name travels as `type`. */
+/** capnweb turns an error whose class JavaScript does not define into an Error; so its own name travels as `type`. */
 function keepType(error: Error) {
   if (Object.isExtensible(error)) Object.assign(error, { type: error.name })
 }
 
-/** The type of an error that a remote method has thrown, such as `RangeError` or `UnknownNameError`. */
+/** Returns the type of an error that a remote method threw, such as `RangeError` or `UnknownNameError`. */
 export function typeOf(error: Error & { type?: unknown }): string {
   return typeof error.type === 'string' ? error.type : error.name
 }
 
 /**
- * Checks an argument of a remote method: TypeScript's types end at the process's border.
+ * Checks an argument of a remote method, because TypeScript's types end at the border of the process.
  *
- * @throws TypeError that says in one line which argument is wrong and why
+ * @throws TypeError that says in one line which argument is wrong, and why
  */
 export function accept<T>(name: string, schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value)
@@ -134,7 +134,7 @@ export function accept<T>(name: string, schema: z.ZodType<T>, value: unknown): T
   throw new TypeError(`${[name, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not accepted'}`)
 }
 
-/** Ends a connection whose other end no longer answers, so that what it holds here is released. */
+/** Ends a connection whose other end no longer answers, which releases everything it holds here. */
 function dropWhenSilent(ws: WebSocket, pingEveryMs: number) {
   let answered = true
   ws.on('pong', () => {
@@ -150,28 +150,28 @@ function dropWhenSilent(ws: WebSocket, pingEveryMs: number) {
 
 export interface ConnectOptions {
   secret: string
-  /** How long it may take until the connection is open; 5 s. */
+  /** How long opening the connection may take; 5 s by default. */
   timeoutMs?: number
-  /** Ends the connection when aborted; calls under way then fail. */
+  /** Aborting it ends the connection; calls under way then fail. */
   signal?: AbortSignal | undefined
 }
 
-/** A connection to a server; disposing of it ends it, and releases all that was held through it at the other end. */
+/** A connection to a server. Disposing of it ends it, and releases everything that it holds at the other end. */
 export interface Connection<T extends RpcTarget> extends Disposable {
-  /** The object that the server serves: calling its methods calls it there. */
+  /** Stands for the object: calling a method here calls it there. */
   remote: RpcStub<T>
-  /** How many messages of the protocol have gone each way. */
+  /** Counts the messages of the protocol in each direction. */
   readonly traffic: Traffic
-  /** How many objects at the other end this one holds (`imports`), and the other way round (`exports`). */
+  /** How many objects of the other end this end holds (`imports`), and vice versa (`exports`). */
   references: () => { imports: number; exports: number }
-  /** Fulfilled, with why, when the connection has ended. Calls under way have then failed with the same error. */
+  /** Fulfilled, with the reason, when the connection has ended. Calls under way have then failed with the same error. */
   closed: Promise<DisconnectedError>
 }
 
 /**
  * Connects to a server.
  *
- * @throws DisconnectedError when it cannot be reached, does not answer in time, or refuses the secret
+ * @throws DisconnectedError if the server cannot be reached, does not answer in time, or refuses the secret
  */
 export async function connect<T extends RpcTarget>(
   address: string,
@@ -210,13 +210,13 @@ export async function connect<T extends RpcTarget>(
   }
 }
 
-/** A call has taken too long. It may still be done at the other end. */
+/** A call took too long. The other end may still finish it. */
 class CallTimeoutError extends Error {
   override name = 'CallTimeoutError'
 }
 
 /**
- * Waits for a call, but not for ever. The other end is told that nobody wants the result any more; the method itself runs on.
+ * Waits for a call, but not for ever. Then it tells the other end that nobody wants the result; the method itself runs on.
  *
  * @throws CallTimeoutError after `timeoutMs`; otherwise what the call throws
  */

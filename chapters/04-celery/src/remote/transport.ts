@@ -1,32 +1,32 @@
 /**
  * Carries capnweb's messages over a WebSocket of `ws`, counts them, and says why a connection ended.
  *
- * What is sent in one turn of the event loop travels together, one message a line, as in capnweb's own batches over HTTP: a
- * call and the request for its result, a whole chain of calls, the answers to calls that came together. Sent one by one,
- * each would cost a frame, and a call to the operating system.
+ * Messages of one turn of the event loop travel together, one on each line, as in capnweb's own batches over HTTP: a call
+ * and the request for its result, a whole chain of calls, the answers to calls that came together. Alone, each message would
+ * cost a frame and a system call.
  */
 import type { RpcTransport } from 'capnweb'
 import type { WebSocket } from 'ws'
 
-/** The connection is gone. Whether a call that was under way has been done, nobody can say. */
+/** The connection is gone. Nobody can say whether a call that was under way was done. */
 export class DisconnectedError extends Error {
   override name = 'DisconnectedError'
 }
 
 export interface Traffic {
-  /** Messages of the protocol: a call is one, a request for its result another, the result a third. */
+  /** Messages of the protocol: a call is one, the request for its result another, the result a third. */
   sent: number
   received: number
 }
 
-/** How many characters may travel together; a longer message travels alone. */
+/** The most characters that travel together; a longer message travels alone. */
 const batchLength = 64 << 10
-/** How long the other end has to answer that a connection ends. */
+/** How long the other end has to confirm that the connection ends. */
 const closeTimeoutMs = 1_000
 
 export class WebSocketTransport implements RpcTransport {
   readonly traffic: Traffic = { sent: 0, received: 0 }
-  /** Fulfilled with the reason when the connection has ended, for whatever reason. */
+  /** Fulfilled, with the reason, when the connection has ended. */
   readonly closed: Promise<DisconnectedError>
   readonly #ws: WebSocket
   readonly #queue: string[] = []
@@ -35,7 +35,7 @@ export class WebSocketTransport implements RpcTransport {
   #batch: string[] = []
   #batchLength = 0
 
-  /** @param peer the other end, for messages */
+  /** @param peer the other end, for error messages */
   constructor(ws: WebSocket, peer: string) {
     this.#ws = ws
     ws.on('message', (data: Buffer) => {
@@ -47,7 +47,7 @@ export class WebSocketTransport implements RpcTransport {
       this.#waiting?.resolve(next)
       this.#waiting = undefined
     })
-    // What went wrong is in the code and reason that come with the close.
+    // The close that follows has a code and a reason.
     ws.on('error', () => {})
     this.closed = new Promise((resolve) => {
       ws.on('close', (code, reason) => {
@@ -80,16 +80,16 @@ export class WebSocketTransport implements RpcTransport {
     return await this.#waiting.promise
   }
 
-  /** Called by capnweb, which has sent the other end an "abort" message with the reason where there is one. */
+  /** capnweb calls this after it has sent the other end an "abort" message with the reason, if there is one. */
   abort() {
     this.close()
   }
 
-  /** @param code 1000 for a normal end, 1001 for a server that stops */
+  /** @param code 1000 for a normal end, 1001 when the server stops */
   close(code = 1000) {
     this.#flush()
     this.#ws.close(code)
-    // The other end may be there and say nothing.
+    // The other end may be there but not answer.
     setTimeout(() => this.#ws.terminate(), closeTimeoutMs).unref()
   }
 }

@@ -1,14 +1,11 @@
-/**
- * A worker in a process of its own: serves an Exchange. Its secret is in REMOTE_SECRET; its one argument is a
- * WorkerArguments as JSON.
- */
+/** A worker in a process of its own, which serves an Exchange. REMOTE_SECRET has its secret; its argument is a WorkerArguments as JSON. */
 import { ready } from '@repo/common/process/ready'
 import { type Instances, serveObject } from './daemon.ts'
 import { Exchange } from './exchange.ts'
 
 export interface WorkerArguments {
   instances?: Instances
-  /** Simulated, of each rate. */
+  /** The simulated latency of a rate. */
   meanLatencyMs?: number
   register?: { names: string; name: string; leaseMs?: number }
 }

@@ -78,7 +78,7 @@ describe('errors', () => {
       (error: Error) => error,
     )
     expect(error).toMatchObject({ type: 'UnknownCurrencyError', message: 'there is no currency "nosuch"' })
-    expect(error?.stack).not.toContain('remote-rates.ts')
+    expect(error?.stack).not.toContain('exchange.ts')
   })
 
   it.each<[unknown, string]>([
