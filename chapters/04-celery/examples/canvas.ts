@@ -47,7 +47,7 @@ const ways = {
 
 export default example(import.meta, {
   options: {
-    workers: workerCount(64).describe('worker processes to start where none run'),
+    workers: workerCount(64).describe('worker processes to start if none are running'),
     ms: wholeNumber(0, 10_000).default(150).describe('how long a task waits'),
   },
   quick: { ms: 80 },
@@ -65,11 +65,11 @@ export default example(import.meta, {
     const shapes: Record<string, Single | Group> = {
       // Side by side; the result is a list.
       group: group([squareOf(1), squareOf(2), squareOf(3), squareOf(4)]),
-      // One after the other: a step gets the result before it as its argument `n`.
+      // One after the other: a step gets the previous result as its argument `n`.
       chain: chain(squareOf(3), step(increment, 'n', { ms }), step(square, 'n', { ms })),
       // A group, then a body that gets the list of its results.
       chord: chord(group([squareOf(1), squareOf(2), squareOf(3)]), step(sum, 'numbers', { ms })),
-      // A group inside a chain: both of its steps get the result before them.
+      // A group inside a chain: both of its steps get the previous result.
       diamond: chain(
         squareOf(2),
         group([step(increment, 'n', { ms }), step(square, 'n', { ms })]),
@@ -78,7 +78,7 @@ export default example(import.meta, {
       // One message, one task run ten times; then the same in messages of three.
       starmap: starmap(square, numbers),
       chunks: chunks(square, numbers, 3),
-      // A task that is sent after another one's success, or after its failure.
+      // A task that is sent after another one succeeds, or after it fails.
       link: link(squareOf(5), step(noted, 'value')),
       linkError: linkError(chain(squareOf(13), step(increment, 'n', { ms })), step(noted, 'error')),
     }

@@ -1,5 +1,5 @@
 /**
- * currency: exchange rates as tasks: sent together, done by worker processes, collected as they come
+ * currency: exchange rates as tasks: sent together, done by worker processes, collected as they finish
  *
  * Run it, from anywhere in the repository; it starts Redis and workers itself, or uses those of REDIS_URL:
  *
@@ -27,11 +27,11 @@ export default example(import.meta, {
   options: {
     pairs: wholeNumber(1, mostPairs).default(40).describe('pairs of currencies'),
     latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
-    workers: workerCount(64).describe('worker processes to start where none run'),
-    concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker runs at a time'),
+    workers: workerCount(64).describe('worker processes to start if none are running'),
+    concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker runs at once'),
     seed: wholeNumber(0, 2 ** 31 - 1)
       .default(1)
-      .describe('for the times'),
+      .describe('seed of the simulated times'),
     noWorkers: flag().describe('starts no workers: waits until the timeout, then purges the queue'),
     timeout: wholeNumber(1, 600_000).default(60_000).describe('ms to wait for all results'),
   },
@@ -42,7 +42,7 @@ export default example(import.meta, {
       workers: noWorkers ? 0 : workers,
       args: ['--concurrency', String(concurrency)],
       signal,
-      // Without workers, with its own keys: it must not purge what others have sent.
+      // Without workers it uses its own keys: it must not purge what others have sent.
       alone: noWorkers,
     })
     const { client, workerNames } = system
@@ -75,7 +75,7 @@ export default example(import.meta, {
       return { ...common, ms: null, rates: {}, failed: null, purged, error: describeError(error) }
     }
 
-    // With workers the results come as they are done; `gather` returns them in the order of the sending.
+    // With workers the results arrive as tasks finish; `gather` returns them in the order in which they were sent.
     const rates = await gather(results, { timeoutMs: timeout, signal })
     const ms = performance.now() - begin
     const failed = await failing.get({ timeoutMs: timeout, signal }).then(

@@ -11,7 +11,7 @@
  *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery worker
  *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery start echo
  *
- * Look for: the states that the task passes through, and how long the way to the worker and back takes.
+ * Look for: the states that the task passes through, and how long a round trip to the worker takes.
  */
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
@@ -37,7 +37,7 @@ export default example(import.meta, {
     const { client } = system
     print(`Redis ${system.redis.version} at ${system.redis.maskedUrl}; worker: ${system.workerNames.join(', ')}`, '')
 
-    // Sending returns at once, with something to ask for the result.
+    // Sending returns at once, with a handle on the result.
     const story: TaskEvent[] = []
     await using _listening = await listen(client, ['default'], (event) => story.push(event))
     const result = await client.send(echo, { text })

@@ -1,5 +1,5 @@
 /**
- * limits: how many tasks may begin in a second, how many may run at a time, and how long one may take
+ * limits: how many tasks may begin in a second, how many may run at once, and how long one may take
  *
  * Run it, from anywhere in the repository:
  *
@@ -7,7 +7,7 @@
  *     pnpm --filter 04-celery start limits --tasks 64
  *
  * Look for: the rate, which two workers keep together; how the time falls with the number of places, as long as tasks
- * only wait; and how the four tasks end that take too long.
+ * only wait; and how four tasks that take too long end.
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
@@ -28,7 +28,7 @@ export default example(import.meta, {
   quick: { tasks: 24 },
 
   async run({ tasks }, { signal, print }) {
-    // With its own workers, because it changes how many tasks they run at a time.
+    // With its own workers, because it changes how many tasks they run at once.
     await using system = await startSystem({ workers: 2, alone: true, signal })
     const { client } = system
     using bar = progress('testing the limits')

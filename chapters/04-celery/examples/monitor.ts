@@ -33,8 +33,8 @@ const failing = 25
 
 export default example(import.meta, {
   options: {
-    port: wholeNumber(0, 65_535).default(0).describe('of the board on 127.0.0.1; 0 is any free one'),
-    seconds: wholeNumber(1, 1_000_000).optional().describe('how long it runs; until Ctrl-C when not given'),
+    port: wholeNumber(0, 65_535).default(0).describe('port of the board on 127.0.0.1; 0 picks a free one'),
+    seconds: wholeNumber(1, 1_000_000).optional().describe('how long it runs; until Ctrl-C if not given'),
     load: wholeNumber(0, 2_000)
       .optional()
       .describe('tasks sent per second; 50, or none if workers are already running'),
@@ -58,7 +58,7 @@ export default example(import.meta, {
     })
     print(`Bull Board: ${board.url}`, `Redis: ${system.redis.maskedUrl}, queues: ${queues.join(', ')}`)
 
-    // Sends the load, and shows a view every second, until the time is over or the reader ends it.
+    // Sends the load, and shows a view every second, until the time is up or the user ends it.
     const begin = performance.now()
     let sent = 0
     let view = await watching.now()

@@ -45,7 +45,7 @@ export default example(import.meta, {
     const waitedMs = performance.now() - start
     print(`  the wait ended after ${milliseconds(waitedMs)}: ${ended}`)
 
-    // Purging removes what waits, and ends the waits for it.
+    // Purging removes the waiting tasks, and ends the waits for them.
     const purged = await client.purge('default')
     const purgedState = await first.state()
     print(`  purged ${purged} tasks; the first one is now ${purgedState}`)
@@ -81,7 +81,7 @@ export default example(import.meta, {
       '',
     )
 
-    // An error carries the stack of the worker.
+    // An error carries the worker's stack.
     const stack = framesOf(await failing.settled({ signal }))
     print('The stack, from the worker:', ...stack.map((line) => `  ${line}`))
     return { timeout, waitedMs, ended, purged, purgedState, gone, rows, stack }
@@ -90,7 +90,7 @@ export default example(import.meta, {
     `a wait without a worker ended after ${milliseconds(waitedMs)}; ${purged} tasks purged`,
 })
 
-/** The stack of a failed task, without the frames outside the file of the task. */
+/** The stack of a failed task, with only the frames in the task's own file. */
 function framesOf(outcome: Outcome): string[] {
   if (outcome.ok || !(outcome.error instanceof TaskFailed)) return []
   const [head = '', ...frames] = outcome.error.remoteStack.split('\n')

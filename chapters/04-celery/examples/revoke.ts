@@ -1,12 +1,12 @@
 /**
- * revoke: any program can call tasks back: waiting ones never begin, and running ones can be stopped
+ * revoke: any program can revoke tasks: waiting ones never begin, and running ones can be stopped
  *
  * Run it, from anywhere in the repository:
  *
  *     pnpm --filter 04-celery start revoke
  *
  * A revoked task that waits, or is scheduled, runs on no worker, not even on one that starts later. A running task
- * continues, as in Celery, unless it is to be stopped: then its signal is aborted and its place is free at once.
+ * continues, as in Celery, unless termination is requested: then its signal is aborted and its place is free at once.
  *
  * Look for: how soon the running task ends after it was revoked; and that the other running one was not disturbed.
  */
@@ -50,7 +50,7 @@ export default example(import.meta, {
     const byId = (...ids: string[]) => ids.map((id) => other.result(id))
     await revoke(other, byId(spared.id, waiting.id, later.id))
 
-    // Only `terminate` stops a task that runs.
+    // Only `terminate` stops a running task.
     const start = performance.now()
     await revoke(other, byId(stopped.id), { terminate: true })
     await stopped.settled({ signal })

@@ -9,8 +9,8 @@
  * Celery needs one process that keeps the time, beat, and there must be only one. Here the schedule is stored in Redis,
  * every program may declare it, and the worker that takes one of its tasks adds the next one.
  *
- * Look for: that no moment fires twice, although every client declares the schedule again and again; and what happens
- * to the moments at which no worker was there.
+ * Look for: no moment fires twice, although every client declares the schedule again and again; and what happens to
+ * the moments when no worker was running.
  */
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
@@ -98,7 +98,7 @@ export default example(import.meta, {
       `${fired.length} firings, ${doubled} moments fired twice, ${skipped} skipped while nobody could fire; at most ${milliseconds(lateMs)} late before the faults.`,
     )
 
-    // A schedule can also follow the calendar of a place.
+    // A schedule can also follow a local calendar.
     const cron = { cron: '30 6 * * 1-5', timeZone: 'Europe/Rome' }
     await schedule(client, 'report', cron, signature(tick, {}))
     const next = (await schedules(client, 'default')).find(({ name }) => name === 'report')?.next?.toISOString()
