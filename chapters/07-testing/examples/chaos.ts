@@ -28,6 +28,7 @@ import { progress } from '@repo/common/output/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
 import { type Struck, startChaos } from '../src/chaos/chaos.ts'
 import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
+import { drawChaos } from '../src/chaos/picture.ts'
 import { check, invariantNames } from '../src/pipeline/invariants.ts'
 import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames, bugs } from '../src/pipeline/orders.ts'
@@ -76,7 +77,6 @@ export default example(import.meta, {
     const violations = check(outcome)
 
     const { endedMs, repeated, ms } = outcome
-    const { drawChaos } = await import('../src/chaos/picture.ts')
     const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
     const svg = drawChaos(outcome, { struck, violations, title })
     const file = await picture(`chaos${bug ? `-${bug}` : ''}.svg`, svg)

@@ -22,6 +22,7 @@ import { oneOf, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { search } from '@repo/simulator/search'
+import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
 import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames } from '../src/pipeline/orders.ts'
@@ -69,7 +70,6 @@ export default example(import.meta, {
       })
       if (!run) continue
       // The history of the shortest scenario, as text and as a message diagram.
-      const { drawSequence } = await import('@repo/simulator/sequence-picture')
       const title = `The shortest history that shows ${bug ?? 'a mistake'}`
       const svg = drawSequence(run.history, { columns, title, subtitle: violation?.detail ?? '' })
       const file = await picture(`simulate-${bug ?? 'found'}.svg`, svg)
