@@ -33,7 +33,7 @@ const patience = 20
 
 export default example(import.meta, {
   options: {
-    lease: wholeNumber(300, 60_000).default(3_000).describe('ms that a name outlives its last heart-beat'),
+    lease: wholeNumber(300, 60_000).default(3_000).describe('ms that a name outlives its last heartbeat'),
     stay: flag().describe('only serve, until Ctrl-C; needs REMOTE_SECRET'),
     host: listenAddress()
       .default('127.0.0.1')
@@ -114,7 +114,7 @@ export default example(import.meta, {
         events.map(({ what, ms, left }) => [what, milliseconds(ms), left.join(', ')]),
       ),
       '',
-      `The lease is ${milliseconds(leaseMs)}, a heart-beat comes every ${milliseconds(leaseMs / 3)}.`,
+      `The lease is ${milliseconds(leaseMs)}, a heartbeat comes every ${milliseconds(leaseMs / 3)}.`,
     )
     return { address, leaseMs, registered, events }
   },

@@ -37,7 +37,7 @@ export default example(import.meta, {
     deadline: wholeNumber(100, 60_000).default(2_000).describe('ms from SIGTERM to SIGKILL'),
     lease: wholeNumber(500, 600_000)
       .default(3_000)
-      .describe('ms without a heart-beat after which a worker counts as dead'),
+      .describe('ms without a heartbeat after which a worker counts as dead'),
     stay: flag().describe('serve jobs from other programs until Ctrl-C; needs REDIS_URL'),
   },
   operands: '[N]',

@@ -1,7 +1,7 @@
 /**
  * A name server: it knows the address at which the object of a name is served now.
  *
- * A name is held by a lease. The holder keeps a connection open and renews the lease with a heart-beat. When the connection
+ * A name is held by a lease. The holder keeps a connection open and renews the lease with a heartbeat. When the connection
  * ends, as it does when a process is killed, the name goes away at once. If no one reports that the holder is gone (its machine
  * lost its power, a cable is cut, the process hangs), the name goes away when the lease has run out.
  */
@@ -40,7 +40,7 @@ class NameRemovedError extends Error {
 export interface Registration {
   name: string
   address: string
-  /** How long the lease lasts without another heart-beat. */
+  /** How long the lease lasts without another heartbeat. */
   remainingMs: number
 }
 
@@ -161,7 +161,7 @@ export class Lease extends RpcTarget {
     this.#release = release
   }
 
-  /** The heart-beat. Throws NameRemovedError, or NameTakenError if it comes too late and the name has another holder. */
+  /** The heartbeat. Throws NameRemovedError, or NameTakenError if it comes too late and the name has another holder. */
   renew() {
     this.#renew()
   }
@@ -172,14 +172,14 @@ export class Lease extends RpcTarget {
 }
 
 export interface KeepOptions extends ConnectOptions {
-  /** How long the name outlives its last heart-beat; 3 s by default. Heart-beats come three times as often. */
+  /** How long the name outlives its last heartbeat; 3 s by default. Heartbeats come three times as often. */
   leaseMs?: number
   /** Called with an error when the name is lost, and with undefined when it is held again. */
   onChange?: (lost: Error | undefined) => void
 }
 
 /**
- * Registers an address under a name and keeps it there: it sends heart-beats, and registers again after the name server was
+ * Registers an address under a name and keeps it there: it sends heartbeats, and registers again after the name server was
  * restarted or could not be reached. It ends when it is disposed of, or when somebody removes the name on purpose.
  *
  * @throws if the first registration fails: NameTakenError, DisconnectedError
@@ -191,7 +191,7 @@ export async function keepName(
   { leaseMs = defaultLeaseMs, onChange, signal, ...options }: KeepOptions,
 ): Promise<AsyncDisposable> {
   const beatMs = leaseMs / 3
-  // The time limit of a heart-beat has nothing to do with how often one is due.
+  // The time limit of a heartbeat has nothing to do with how often one is due.
   const { timeoutMs = defaultTimeoutMs } = options
   const stopping = new AbortController()
   const stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal
@@ -217,7 +217,7 @@ export async function keepName(
           held = await register()
           onChange?.(undefined)
         }
-        // Sooner if the connection ends: then the name is gone, and the heart-beat fails.
+        // Sooner if the connection ends: then the name is gone, and the heartbeat fails.
         await delay(beatMs, undefined, { signal: held.over }).catch(() => {})
         if (!stop.aborted) await within(held.lease.renew(), timeoutMs)
       } catch (error) {

@@ -3,10 +3,10 @@
  *
  *     waiting ──BLMOVE──> active:<worker> ──done──> gone
  *        ^                      │
- *        └── the worker's heart-beat has stopped ──┘
+ *        └── the worker's heartbeat has stopped ──┘
  *
  * Each worker moves items into a list of its own, in one step in the server. A sorted set has the worker's name, with the
- * time by which it has promised its next heart-beat. At every heart-beat a worker also looks for workers that have broken
+ * time by which it has promised its next heartbeat. At every heartbeat a worker also looks for workers that have broken
  * their promise, and moves their items back: every worker is the reaper of the others.
  */
 import { randomUUID } from 'node:crypto'
@@ -37,7 +37,7 @@ export interface Claim {
 
 export interface QueueKeys {
   waiting: string
-  /** A sorted set of the workers, each with the time (ms since 1970) at which it counts as dead unless it sends a heart-beat. */
+  /** A sorted set of the workers, each with the time (ms since 1970) at which it counts as dead unless it sends a heartbeat. */
   workers: string
   /** A worker's name follows it. */
   active: string
@@ -46,7 +46,7 @@ export interface QueueKeys {
 const defaultLeaseMs = 15_000
 const blockSeconds = 0.5
 const leaveTimeoutMs = 2_000
-/** A worker that was frozen may claim once more before its next heart-beat, so its name is remembered for a day. */
+/** A worker that was frozen may claim once more before its next heartbeat, so its name is remembered for a day. */
 const forgetMs = 86_400_000
 
 /** By the server's clock, because the workers' clocks need not agree. */
@@ -96,7 +96,7 @@ export async function serve(
   async function beat() {
     const mine = (await redis.eval(beatScript, 2, keys.workers, keys.waiting, worker, leaseMs, keys.active)) as string[]
     const unknown = mine.filter((item) => !running.has(item))
-    // These were claimed for us, but the answer was lost with the connection. They are put back at the second heart-beat,
+    // These were claimed for us, but the answer was lost with the connection. They are put back at the second heartbeat,
     // because at the first one the answer may still be on its way.
     for (const item of unknown) if (strays.has(item)) await redis.eval(putBackScript, 2, active, keys.waiting, item)
     strays = new Set(unknown)
@@ -112,7 +112,7 @@ export async function serve(
 
   // Before the first claim, because the items of a worker that nobody knows would be lost with it.
   await beat()
-  // Nobody waits for it at the end: while Redis is away a heart-beat never ends.
+  // Nobody waits for it at the end: while Redis is away a heartbeat never ends.
   void beatUntilStopped().catch(() => {})
   signal.addEventListener('abort', () => slot.resolve(), { once: true })
   onReady?.()
@@ -149,7 +149,7 @@ export async function serve(
   while (running.size > 0 && (await answers()))
     await Promise.race([Promise.all(running.values()), delay(500, undefined, { ref: false })])
   stopped.abort()
-  // What cannot be put back now is put back by the others when they miss our heart-beat.
+  // What cannot be put back now is put back by the others when they miss our heartbeat.
   const left = redis.eval(leaveScript, 3, active, keys.waiting, keys.workers, worker).catch(onError)
   await Promise.race([left, delay(leaveTimeoutMs, undefined, { ref: false })])
 }

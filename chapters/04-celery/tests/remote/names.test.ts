@@ -55,7 +55,7 @@ describe('a name server', () => {
     expect(names.lookup('a')).toBe(at(1))
   })
 
-  it('forgets a name whose lease is over, and gives it back to a heart-beat that comes too late', async () => {
+  it('forgets a name whose lease is over, and gives it back to a heartbeat that comes too late', async () => {
     const names = new NameServer()
     const lease = register(names, 'a', 1, 100)
     await until(() => names.list().length === 0)
@@ -87,7 +87,7 @@ describe('a name server', () => {
     expect(names.lookup('a')).toBe(at(1))
   })
 
-  it('does not take a late heart-beat of a lost connection for that of the new one', () => {
+  it('does not take a late heartbeat of a lost connection for that of the new one', () => {
     const names = new NameServer()
     const lost = register(names, 'a', 1)
     const again = register(names, 'a', 1)
@@ -305,7 +305,7 @@ describe('a worker', () => {
     await until(() => client.remote.remove('removed'))
     await until(() => changes.length > 0)
     expect(changes[0]).toMatchObject({ type: 'NameRemovedError', message: 'removed has been removed' })
-    // That it does not come back can only be seen by waiting: longer than a heart-beat and an attempt to register take.
+    // That it does not come back can only be seen by waiting: longer than a heartbeat and an attempt to register take.
     await delay(leaseMs / 2)
     expect(await registered('removed')).toBe(false)
     expect(changes).toHaveLength(1)
@@ -322,7 +322,7 @@ describe('a worker', () => {
     await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
     const kept = await keepName(at(proxy.port), 'mute', at(1), { secret, leaseMs: 150, timeoutMs: longMs })
     proxy.block()
-    // What is under way cannot be seen from here: longer than the time between two heart-beats.
+    // What is under way cannot be seen from here: longer than the time between two heartbeats.
     await delay(150)
     await kept[Symbol.asyncDispose]()
   })

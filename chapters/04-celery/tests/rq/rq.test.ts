@@ -232,7 +232,7 @@ describeReal('the smallest reliable queue', need, () => {
       const id = await test.queue.enqueue('slow')
       await until(() => runs === 1, patient)
       const [name] = await redis.zrange(test.key('workers'), '0', '-1')
-      // What another worker's heart-beat would do.
+      // What another worker's heartbeat would do.
       await redis.lmove(test.key(`active:${name}`), test.key('waiting'), 'LEFT', 'RIGHT')
       await until(async () => (await test.queue.counts()).waiting === 0, patient)
       // Claimed after it: by now the worker has dealt with its own.
@@ -244,7 +244,7 @@ describeReal('the smallest reliable queue', need, () => {
       expect(runs).toBe(1)
     })
 
-    it('promises a heart-beat less often than the others, they leave its jobs alone', async () => {
+    it('promises a heartbeat less often than the others, they leave its jobs alone', async () => {
       const ends = Promise.withResolvers<string>()
       await using test = await queueWith({ slow: remote(z.tuple([]), () => ends.promise) })
       test.startWork({ leaseMs: 600_000, concurrency: 1 })
@@ -284,7 +284,7 @@ describeReal('the smallest reliable queue', need, () => {
       await until(async () => (await test.queue.job(id))?.status === 'started', patient)
       await proxy[Symbol.asyncDispose]()
       gate.resolve('for nobody')
-      // There is one every 0.1 s: meanwhile both have begun a heart-beat that never ends.
+      // There is one every 0.1 s: meanwhile both have begun a heartbeat that never ends.
       await until(() => errors > 20, patient)
       await Promise.all([idle.stop(), busy.stop()])
       expect(await test.queue.job(id)).toMatchObject({ status: 'started' })
