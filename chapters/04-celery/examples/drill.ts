@@ -101,7 +101,7 @@ export default example(import.meta, {
     print(
       '',
       table(
-        ['when so many were done', 'what', 'whom', 'running there', 'all done after'],
+        ['jobs done', 'what', 'whom', 'running there', 'all done after'],
         faults.map(({ atDone, kind, silent, target, held, recoveryMs }) => [
           atDone,
           kind === 'partition' ? `cut off (${silent ? 'silence' : 'reset'})` : what[kind],

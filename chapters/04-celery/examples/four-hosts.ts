@@ -95,8 +95,8 @@ export default example(import.meta, {
       '',
       `${count(n)} numbers in ${chunks} chunks, sorted each time. A lock lasts ${lock} s.`,
       held
-        ? `When its cable was pulled, ${cutHost} had a chunk, which host3a was given when the lock had run out.`
-        : `When its cable was pulled, ${cutHost} had no chunk: nothing had to be done again.`,
+        ? `${cutHost} had a chunk when its cable was pulled; host3a got it when the lock had run out.`
+        : `${cutHost} had no chunk when its cable was pulled: nothing had to be done again.`,
       `${cutHost} answered again ${milliseconds(backMs)} after its cable was back.`,
       `The replica on host2 has ${count(replica.keysOnReplica)} of ${count(replica.keys)} keys.`,
     )
