@@ -1,6 +1,6 @@
 /**
  * What an example needs around it: Redis, worker processes and a client. It starts them and leaves nothing behind. If
- * REDIS_URL names a Redis, it uses that one, and the workers on it if there are any.
+ * REDIS_URL names a Redis, it uses that one, and the workers connected to it, if any.
  *
  *     await using system = await startSystem({ workers: 2, signal })
  *     const result = await system.client.send(echo, { text: 'hello' })
@@ -22,7 +22,7 @@ export interface SystemOptions {
   signal?: AbortSignal
   /** Keeps an append-only file, for `redis.restart()`. */
   appendOnly?: boolean
-  /** Always its own workers and keys, on whatever Redis: for examples that stop or disturb workers. */
+  /** Always uses its own workers and keys, on any Redis: for examples that stop or disturb workers. */
   alone?: boolean
   /** Called with every line that a worker started here writes. */
   onLine?: (line: string) => void
@@ -34,7 +34,7 @@ export type WorkerProcess = Program<{ name: string }>
 export interface System extends AsyncDisposable {
   redis: RedisServer
   client: Client
-  /** The processes started here; empty when running workers are used. */
+  /** The processes started here; empty if workers were already running. */
   workers: WorkerProcess[]
   /** The names of all its workers, started here or already running. */
   workerNames: string[]
@@ -55,7 +55,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   if (!redis.server) {
     if (!alone && options.workers > 0) {
       await using asking = await open(defaultPrefix)
-      // A busy worker may take long to answer.
+      // A busy worker may take a long time to answer.
       answering = await ping(asking, { timeoutMs: 15_000 })
     }
     if (answering.length === 0) prefix = `celery-${randomUUID()}`
@@ -76,7 +76,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     workers.push(worker)
     return worker
   }
-  // The client first, because it would wait for the workers. Deferred now, because a start may fail.
+  // Closes the client first, because it would wait for the workers. Registered now, because a start may fail.
   stack.defer(async () => {
     await client[Symbol.asyncDispose]()
     await Promise.all(workers.map((worker) => worker.stop()))

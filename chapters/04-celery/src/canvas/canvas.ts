@@ -77,7 +77,7 @@ export function chain<A, B, C, D>(
   third: Step<B, C> | Signature<C>,
   fourth: Step<C, D> | Signature<D>,
 ): Chain<D>
-/** For longer chains, and chains with groups inside: here only the tasks' schemas, in the workers, check what fits. */
+/** For longer chains, and chains with groups inside: here only the schemas, in the workers, check the arguments. */
 export function chain<R = unknown>(...parts: (Single | Group)[]): Chain<R>
 export function chain(...parts: (Single | Group)[]): Chain {
   return { kind: 'chain', parts, onFailure: 'fail' }

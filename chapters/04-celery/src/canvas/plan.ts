@@ -2,7 +2,7 @@
  * Sends a canvas: plans its jobs, stores them, and waits for its result.
  *
  * A chain or chord becomes a BullMQ flow: a tree in which a job waits for its children. It is stored in one step, so it
- * continues even when its sender has gone. A job in such a tree has only one parent. So a group after a task cannot be
+ * continues even when its sender is gone. A job in such a tree has only one parent. So a group after a task cannot be
  * stored with the rest: the task's worker adds it, as it adds the tasks of `link` and `linkError` (worker/canvas.ts).
  *
  * When a task of a flow fails, everything above it fails too, and does not run; `OnFailure` lists other ways.

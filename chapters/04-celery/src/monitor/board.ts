@@ -29,7 +29,7 @@ export async function openBoard(client: Client, queues: readonly string[], { por
     options: { uiConfig: { boardTitle: 'Chapter 4' } },
   })
   const app = new Hono()
-  // No other web page may reach the board through the reader's browser: neither by a host name that it points at this
+  // No other web page may reach the board through the user's browser: neither by a host name that it points at this
   // address, nor with a request whose answer it cannot read.
   app.use(async (context, next) => {
     const isOurs = (url: string) => ['127.0.0.1', 'localhost'].includes(URL.parse(url)?.hostname ?? '')

@@ -34,7 +34,7 @@ interface Ended {
   runMs: number
 }
 
-/** A task that has not ended. Times by Redis's clock. */
+/** A task that has not ended. Times are by Redis's clock. */
 interface Open {
   sentAt: number
   startedAt: number

@@ -8,7 +8,7 @@
  *     await gather(sums, { timeoutMs: 5_000 })                  // [3, 7]
  *
  * The tasks of one `sendMany` or `sendAll` travel in few round trips. The client makes the ids, so when the connection
- * is lost and the jobs are added again, no task is there twice.
+ * is lost and the jobs are added again, no task is duplicated.
  */
 import { randomBytes } from 'node:crypto'
 import { type JobsOptions, Queue } from 'bullmq'
@@ -23,13 +23,13 @@ import { defaultPrefix, defaultQueue, type Settings } from './settings.ts'
 import type { SendOptions, Signature, Task } from './task.ts'
 
 export interface ClientSettings extends Settings {
-  /** Queues by task, for calls that name none; the first pattern that fits counts: `{ 'mail.*': 'mail' }`. */
+  /** Queues by task, for calls that name none; the first match wins: `{ 'mail.*': 'mail' }`. */
   routes?: Routes
   /** The largest arguments that one task may have, in bytes of JSON. Default: 1,000,000. */
   maxPayloadBytes?: number
 }
 
-/** A BullMQ job that is not yet added, as `addBulk` and `FlowProducer.add` take it. */
+/** A BullMQ job before it is added, as `addBulk` and `FlowProducer.add` take it. */
 export interface JobToAdd {
   queueName: string
   name: string
@@ -37,14 +37,14 @@ export interface JobToAdd {
   opts: JobsOptions
 }
 
-/** Jobs in one pipeline. With more of them, Redis and the two ends would wait for one another. */
+/** Jobs in one pipeline. With more, Redis and the two ends would wait for one another. */
 const jobsAtATime = 250
 const defaultMaxPayloadBytes = 1_000_000
 
 /**
  * Connects a client. It fails fast: while Redis is unreachable, a call is rejected after three attempts to reach it.
  *
- * @throws an Error of one line when Redis cannot be reached or refuses the password
+ * @throws a one-line Error when Redis cannot be reached or refuses the password
  */
 export async function openClient(settings: ClientSettings): Promise<Client> {
   return new Client(await connect(settings.url, { maxRetriesPerRequest: 3, ...tlsOf(settings) }), settings)
@@ -61,7 +61,7 @@ export class Client implements AsyncDisposable {
   readonly #queues = new Map<string, Queue<Message>>()
   readonly #answers = new Set<(answer: Answer) => void>()
   #sent = 0
-  /** Why the connection was lost last. */
+  /** Why the connection was last lost. */
   #reason: Error | undefined
 
   /** @param redis closed together with the client */
@@ -88,7 +88,7 @@ export class Client implements AsyncDisposable {
    * Sends one task.
    *
    * @throws InvalidArguments, PayloadTooLarge, or a RangeError for options that cannot be met: nothing was sent
-   * @throws an Error of one line when Redis is unreachable or full: either nothing was sent, or the task will run once
+   * @throws a one-line Error when Redis is unreachable or full: either nothing was sent, or the task will run once
    */
   async send<S extends z.ZodType, R>(
     task: Task<S, R>,
@@ -108,14 +108,14 @@ export class Client implements AsyncDisposable {
     return await this.sendAll<R>(argsList.map((args) => ({ task, args, ...(options && { options }) })))
   }
 
-  /** Sends different tasks; when one of them cannot be sent, none is. For tasks that follow others use `apply`. */
+  /** Sends different tasks; if one of them cannot be sent, none is. For tasks that follow others, use `apply`. */
   async sendAll<R = unknown>(signatures: readonly Signature<R>[]): Promise<TaskResult<R>[]> {
     const byQueue = new Map<string, JobToAdd[]>()
     const expected: TaskResult[] = []
     const all = signatures.map((signature) => {
       const job = this.toJobAlone(signature)
       const result = this.resultOf<R>(job)
-      // One with a key may have ended long ago: a waiter checks for itself.
+      // A task with a key may have ended long ago: a waiter checks for itself.
       if (!result.ignored && signature.options?.idempotencyKey === undefined) expected.push(result)
       const jobs = byQueue.get(job.queueName)
       if (jobs) jobs.push(job)
@@ -128,7 +128,7 @@ export class Client implements AsyncDisposable {
     return all
   }
 
-  /** Calls `send`, which sends the tasks of these results, and listens for their ends before that. */
+  /** Listens for the ends of these results' tasks, then calls `send`, which sends them. */
   async expecting(results: readonly TaskResult[], send: () => Promise<void>): Promise<void> {
     try {
       if (results.length > 0) await this.results.listenTo(this.id)
@@ -194,11 +194,11 @@ export class Client implements AsyncDisposable {
     const retries = options.maxRetries ?? task.retries?.max ?? 0
     if (retries > 0) {
       opts.attempts = retries + 1
-      // The waits are decided in the worker, by the definition's policy: see retry.ts.
+      // The worker decides the waits, by the definition's policy: see retry.ts.
       opts.backoff = { type: 'task' }
     }
     if (options.ignoreResult ?? task.ignoreResult) {
-      // Redis remembers the key by the job that it keeps.
+      // Redis remembers the key only through the job that it keeps.
       if (key !== undefined) {
         throw new RangeError(`${name}: an idempotency key holds as long as the result is kept: it cannot be ignored`)
       }
@@ -277,7 +277,7 @@ function checkSize({ name, data }: JobToAdd, accepted: number) {
   throw new PayloadTooLarge(`${name}: received arguments of ${bytes} bytes; accepts ${accepted}: ${instead}`)
 }
 
-/** What does not fit the schema, in one line: `a: expected number, received string`. */
+/** What does not match the schema, in one line: `a: expected number, received string`. */
 export function describeIssues({ issues }: Pick<z.ZodError, 'issues'>): string {
   return issues.map(({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`).join('; ')
 }

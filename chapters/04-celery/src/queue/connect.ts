@@ -1,4 +1,4 @@
-/** Connections to Redis: they come back when the server does, and their errors say in one line what is wrong. */
+/** Connections to Redis: they reconnect when the server is back, and their errors say in one line what is wrong. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { maskPasswords } from '@repo/common/output/secrets'
 import { Redis, type RedisOptions } from 'ioredis'
@@ -6,9 +6,9 @@ import { Redis, type RedisOptions } from 'ioredis'
 export type { Redis }
 
 /**
- * Connects. A connection that is lost later is made again, and commands wait for it unless `options` says otherwise.
+ * Connects. A connection that is lost later is restored, and commands wait for it unless `options` says otherwise.
  *
- * @throws an Error of one line when Redis cannot be reached now or refuses the password
+ * @throws a one-line Error when Redis cannot be reached now or refuses the password
  */
 export async function connect(url: string, options: RedisOptions = {}): Promise<Redis> {
   const redis = new Redis(url, {
@@ -39,7 +39,7 @@ const answerMs = 200
 
 /**
  * Ends a connection that has subscribed to something. A connection that has just come back is about to subscribe again,
- * and ioredis does not handle a failure of that: ending it at this moment would end the process with an unhandled
+ * and ioredis does not handle failures of that: closing it at this moment would crash the process with an unhandled
  * rejection.
  */
 export async function endSubscriber(redis: Redis): Promise<void> {
@@ -56,7 +56,7 @@ export const isFull = (error: Error) => error.message.startsWith('OOM ')
 export const isAborted = (error: Error) => error.message.startsWith('Command aborted due to connection close')
 
 /**
- * Turns the error of a Redis command into one for a reader: which server, what is wrong, and what helps. Errors that
+ * Turns the error of a Redis command into a readable one: which server, what is wrong, and what helps. Errors that
  * have nothing to do with the connection or the memory are returned unchanged.
  *
  * @param reason why the connection was lost, if it was

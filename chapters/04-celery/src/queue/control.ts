@@ -49,7 +49,7 @@ export interface AskOptions {
   timeoutMs?: number
 }
 
-/** Asks all workers, or the named ones. Returns the answers as they arrived; an empty list without workers. */
+/** Asks all workers, or the named ones. Returns the answers in order of arrival; an empty list without workers. */
 export async function ask<T = unknown>(
   client: Client,
   what: Command,
@@ -93,7 +93,7 @@ export interface WorkerStats {
   queues: string[]
   /** Places for tasks in each of its queues. */
   concurrency: number
-  /** Places taken now, over all its queues. */
+  /** Places taken now, across all its queues. */
   running: number
   succeeded: number
   failed: number
@@ -129,7 +129,7 @@ export async function active(client: Client, options?: AskOptions): Promise<(Run
   return answers.flatMap(({ worker, answer }) => answer.map((task) => ({ worker, ...task })))
 }
 
-/** The tasks of a queue that wait for their time, by countdown, ETA or retry; the next first. Read from Redis. */
+/** A queue's tasks that wait for their time, because of a countdown, ETA or retry; the next first. Read from Redis. */
 export async function scheduled(
   client: Client,
   queue: string,
@@ -137,7 +137,7 @@ export async function scheduled(
   const from = client.queue(queue)
   const jobs = await from.getDelayed()
   if (jobs.length === 0) return []
-  // Only the set knows the time: the job's own fields are as old as its last try. 12 bits of a score are for the order.
+  // Only the set knows the time: the job's own fields are as old as its last try. A score's low 12 bits are the order.
   const scores = await client.redis.zmscore(from.toKey('delayed'), ...jobs.map(({ id = '' }) => id))
   return jobs
     .flatMap(({ id = '', name, data }, at) => {

@@ -33,12 +33,12 @@ export class TaskGone extends Error {
   override name = 'TaskGone'
 }
 
-/** The sender notices, before it sends anything. */
+/** Thrown in the sender, before it sends anything. */
 export class PayloadTooLarge extends Error {
   override name = 'PayloadTooLarge'
 }
 
-/** Arguments that do not fit the schema: thrown to the sender, or fails the task in the worker, without retries. */
+/** Arguments that do not match the schema: thrown in the sender; in the worker, the task fails without retries. */
 export class InvalidArguments extends UnrecoverableError {}
 /** No worker of the queue knows the task, or none knows its version. */
 export class UnknownTask extends UnrecoverableError {}

@@ -1,4 +1,4 @@
-/** What happens to the tasks of some queues, while it happens: Celery's events, read from BullMQ's event streams. */
+/** What happens to the tasks of some queues, as it happens: Celery's events, read from BullMQ's event streams. */
 import { QueueEvents } from 'bullmq'
 import type { Client } from './client.ts'
 
@@ -25,7 +25,7 @@ export async function listen(
 ): Promise<AsyncDisposable> {
   const sources = await Promise.all(
     queues.map(async (queue) => {
-      // Begins after the last event of this moment, and not after the last one of when the connection is made.
+      // Begins after the last event as of now, not as of the moment when the connection is made.
       const [last] = await client.redis.xrevrange(`${client.prefix}:${queue}:events`, '+', '-', 'COUNT', 1)
       const connection = client.redis.duplicate({ maxRetriesPerRequest: null })
       const source = new QueueEvents(queue, {

@@ -14,7 +14,7 @@ const link = z.object({
   /** Its message; the worker that runs it checks it. */
   data: z.looseObject({ args: z.unknown(), version: z.int() }),
   opts: z.looseObject({ jobId: z.string() }),
-  /** Which of its arguments is the result, or the error. */
+  /** Which of its arguments receives the result, or the error. */
   into: z.string().optional(),
 })
 export type Link = z.infer<typeof link>
@@ -46,7 +46,7 @@ export type TaskError = z.infer<typeof taskErrorSchema>
 /** The data of a job, whose name is the task's. Data, never code, and checked before anything is done with it. */
 export const messageSchema = z.object({
   args: z.unknown(),
-  /** Of the definition that the sender had. */
+  /** The version of the sender's definition. */
   version: z.int(),
   /** The task must not begin after this moment, in milliseconds since 1970. */
   expiresAt: z.number().optional(),
@@ -68,7 +68,7 @@ export const controlChannel = (prefix: string) => `${prefix}:control`
 /** A sorted set of the ids that must not run, each with the time of its revocation in milliseconds since 1970. */
 export const revokedKey = (prefix: string) => `${prefix}:revoked`
 
-/** Stands for the client in the id of a task with an idempotency key: every client may have sent it. */
+/** Replaces the client in the id of a task with an idempotency key: any client may have sent it. */
 const sharedClient = 'key'
 
 export const taskId = (queue: string, client: string, number: number) => `${queue}.${client}.${number.toString(36)}`
@@ -95,10 +95,10 @@ const answerSchema = z.object({
   worker: z.string(),
   answer: z.unknown(),
 })
-/** What a worker answers to a question of remote control. */
+/** A worker's answer to a remote-control question. */
 export type Answer = z.infer<typeof answerSchema>
 
-/** Reads what was published on a reply channel. Anyone may publish there, so anything of another form is left out. */
+/** Reads what was published on a reply channel. Anyone may publish there, so anything of another form is ignored. */
 export function readReplies(text: string): Reply[] | Answer | undefined {
   let replies: unknown
   try {

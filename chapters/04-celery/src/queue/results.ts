@@ -2,9 +2,10 @@
  * Results, as their sender sees them.
  *
  * The job in Redis holds the result of a task. The worker also publishes it on the sender's channel: the result itself
- * when it is small, else a hint that there is one. So nobody polls, and a task costs no command of its own, because a
- * worker publishes all tasks that it finished in one turn of its event loop together. But Redis delivers a publication
- * only to clients that are connected at that moment. So a waiter also looks into Redis, once a second.
+ * when it is small, otherwise a hint that there is one. So results arrive without polling, and no task costs a command
+ * of its own, because a worker publishes all tasks that it finished in one turn of its event loop together. But Redis
+ * delivers a publication only to clients that are connected at that moment. So a waiter also checks Redis once a
+ * second.
  *
  * `Results` keeps each task of its client in up to two of these states:
  *
@@ -234,7 +235,7 @@ export class Results {
     subscriber.on('ready', () => void this.#look())
   }
 
-  /** Subscribes to a client's channel once. To be awaited before its tasks are sent. */
+  /** Subscribes to a client's channel once. Await it before sending the client's tasks. */
   async listenTo(client: string): Promise<void> {
     const channel = replyChannel(this.#prefix, client)
     let listening = this.#channels.get(channel)
@@ -247,7 +248,7 @@ export class Results {
     await listening
   }
 
-  /** To be called before the task is sent: its end may be published before the sending returns. */
+  /** Call this before sending the task: its end may be published before sending returns. */
   expect(result: TaskResult): void {
     this.#expected.set(result.id, result)
     if (this.#expected.size <= expectedAtMost) return
@@ -326,7 +327,7 @@ export class Results {
 
   async #look() {
     const some = [...this.#waiting.values()].slice(0, lookAtMost)
-    // To the end of the line, so that the next look asks for the others.
+    // Moved to the end, so that the next look asks about the others.
     for (const waiter of some) {
       this.#waiting.delete(waiter.result.id)
       this.#waiting.set(waiter.result.id, waiter)

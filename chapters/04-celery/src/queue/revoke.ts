@@ -1,7 +1,7 @@
 /**
  * Revoking: a waiting task never begins, and a running one is stopped if the caller asks for it.
  *
- * The ids of revoked tasks are in a sorted set in Redis, and are told to all workers at once: see
+ * The ids of revoked tasks are in a sorted set in Redis, and are also announced to all workers at once: see
  * worker/revocations.ts.
  */
 import type { Client } from './client.ts'
@@ -15,7 +15,7 @@ const keptMs = 30 * 24 * 3600 * 1000
 /**
  * Revokes tasks of any sender. Tasks that have ended do not change.
  *
- * @param terminate whether to stop those that run; worker/run.ts says what that means
+ * @param terminate whether to stop running ones; worker/run.ts says what that means
  */
 export async function revoke(
   client: Client,

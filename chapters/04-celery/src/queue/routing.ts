@@ -1,6 +1,6 @@
 /** Which queue a task goes to, and in which order tasks of one queue run. */
 
-/** Queues by the names of tasks; `*` stands for any number of characters. The first pattern that fits counts. */
+/** Queues by the names of tasks; `*` stands for any number of characters. The first matching pattern wins. */
 export type Routes = Readonly<Record<string, string>>
 
 /** Priorities go from 1, which runs first, to this one. */
@@ -8,7 +8,7 @@ export const lastPriority = 9
 /** For tasks without a priority in a queue that keeps priorities. */
 export const normalPriority = 5
 
-/** The queue for a task, or undefined when no route fits. */
+/** The queue for a task, or undefined if no route matches. */
 export function routed(task: string, routes: Routes = {}): string | undefined {
   for (const [pattern, queue] of Object.entries(routes)) if (fits(task, pattern)) return queue
   return undefined

@@ -1,9 +1,9 @@
 /**
  * Periodic tasks: Celery's beat, BullMQ's job schedulers.
  *
- * A schedule is stored in Redis beside its queue, under its name. At most one task of it waits for its time; the worker
- * that takes this task first adds the next one. So a schedule survives restarts, fires once even when many programs
- * declare it, needs no process of its own, and does not pile up while no worker runs.
+ * A schedule is stored in Redis beside its queue, under its name. At most one of its tasks waits for its time; the
+ * worker that takes this task first adds the next one. So a schedule survives restarts, fires once even when many
+ * programs declare it, needs no process of its own, and does not pile up while no worker runs.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Client } from './client.ts'
@@ -11,7 +11,7 @@ import type { Message } from './message.ts'
 import type { TaskResult } from './results.ts'
 import type { Signature } from './task.ts'
 
-/** An interval, the first time at once; or a cron pattern of five fields, or of six with seconds first. */
+/** An interval that first fires at once; or a cron pattern of five fields, or of six with seconds first. */
 export type When = { everyMs: number } | { cron: string; timeZone?: string }
 
 export interface Schedule {

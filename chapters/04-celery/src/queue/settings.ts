@@ -18,7 +18,7 @@ export interface QueueSettings {
    * one, so every task in such a queue gets one, and any other queue refuses tasks with one.
    */
   priorities?: boolean
-  /** For all tasks of this queue together, over all workers: BullMQ's limiter. */
+  /** For all tasks of this queue together, across all workers: BullMQ's limiter. */
   rateLimit?: RateLimit
 }
 
@@ -26,5 +26,5 @@ export const defaultPrefix = 'celery'
 export const defaultQueue = 'default'
 
 const day = 24 * 3600
-/** Seconds that Redis keeps the result of a task, or a failed task to look at and retry. */
+/** Seconds that Redis keeps the result of a task, or a failed task for inspection and retry. */
 export const keptSeconds = { succeeded: day, failed: 14 * day }

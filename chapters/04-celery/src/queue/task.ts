@@ -1,5 +1,5 @@
 /**
- * What a task is: a name, a version, a schema of its arguments, a function, and how it is to be run.
+ * What a task is: a name, a version, a schema of its arguments, a function, and how to run it.
  *
  *     export const add = defineTask({
  *       name: 'add',
@@ -27,7 +27,7 @@ export interface RetryPolicy {
   when?: (error: Error) => boolean
 }
 
-/** How a task is to be run; a call may override most of it. */
+/** How to run a task; a call may override most of it. */
 export interface TaskOptions {
   /** The queue it goes to when neither the call nor a route names one. Default: `default`. */
   queue?: string
@@ -37,15 +37,15 @@ export interface TaskOptions {
   priority?: number
   /** A task that no worker has begun within this time after it was sent never runs. */
   expiresInMs?: number
-  /** When `context.signal` is aborted, so that the task can finish early in an orderly way. */
+  /** After this time `context.signal` is aborted, so that the task can finish early in an orderly way. */
   softLimitMs?: number
-  /** When the worker stops waiting and fails the task; worker/run.ts says what happens to its function. */
+  /** After this time the worker stops waiting and fails the task; worker/run.ts says what happens to its function. */
   hardLimitMs?: number
   /** Keeps nothing of a task that succeeded. Failed tasks are always kept. */
   ignoreResult?: boolean
   /** The largest arguments that are sent, in bytes of JSON. Default: the client's `maxPayloadBytes`. */
   maxPayloadBytes?: number
-  /** At most `max` starts in `perMs` milliseconds over all workers, evenly spaced: see worker/rate-limit.ts. */
+  /** At most `max` starts in `perMs` milliseconds across all workers, evenly spaced: see worker/rate-limit.ts. */
   rateLimit?: RateLimit
 }
 
@@ -63,7 +63,7 @@ export interface TaskContext {
   worker: string
   /** Number of this try, from 1. */
   attempt: number
-  /** Aborted when the task is revoked, reaches its soft or hard limit, or is given back because its worker ends. */
+  /** Aborted when the task is revoked, reaches its soft or hard limit, or is given back because its worker stops. */
   readonly signal: AbortSignal
   /** Reports how far the task is; the sender reads it with `result.progress()`. */
   progress: (value: number | object) => Promise<void>

@@ -110,7 +110,7 @@ export const deaf = defineTask({
   run: async ({ ms }) => await delay(ms),
 })
 
-/** Computes for ever in a thread, until the hard limit ends that. */
+/** Computes for ever in a thread, until the hard limit ends it. */
 export const spin = defineTask({
   name: 'spin',
   args: z.object({}),
@@ -118,7 +118,7 @@ export const spin = defineTask({
   run: inThread<object, never>(new URL('./spin.worker.ts', import.meta.url), { threads: 1 }),
 })
 
-/** Fails at the first try; a retry succeeds. */
+/** Fails on the first try; a retry succeeds. */
 export const stumble = defineTask({
   name: 'stumble',
   args: z.object({ over: z.string() }),

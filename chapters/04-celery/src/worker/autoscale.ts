@@ -1,4 +1,4 @@
-/** More places for tasks while tasks wait, fewer when they do not: Celery's autoscale, between two bounds. */
+/** More places while tasks wait, fewer while none do: Celery's autoscale, between two bounds. */
 import type { Log } from './call.ts'
 import type { TaskWorker } from './worker.ts'
 
@@ -14,7 +14,7 @@ export interface AutoscaleOptions {
 
 /**
  * How many places there should be: twice as many while all are taken and tasks wait; half as many after some were free
- * for long enough, but never fewer than tasks that run.
+ * for long enough, but never fewer than the running tasks.
  *
  * @param now places in each queue, running tasks, waiting tasks, and how long places have been free
  */

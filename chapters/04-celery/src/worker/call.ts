@@ -19,7 +19,7 @@ export interface Call {
 }
 
 /**
- * Surrounds every task of a worker: it does something, calls `next`, and does something more. What it returns is the
+ * Wraps every task of a worker: it does something, calls `next`, and does something more. What it returns is the
  * result, and what it throws fails the task. The job is acknowledged after the outermost middleware has returned.
  */
 export type Middleware = (call: Call, next: () => Promise<unknown>) => Promise<unknown>

@@ -1,9 +1,9 @@
 /**
  * The worker's part of a canvas: fetches the results that a task takes from its predecessors, runs a task for a list of
- * arguments, and adds the jobs that follow. The client's part, which plans all this, is in the room `canvas`.
+ * arguments, and adds the jobs that follow. The client's part, which plans all this, is in the folder `canvas`.
  *
  * The following jobs are added before the task is acknowledged. If the worker dies in between, the task runs again and
- * adds the jobs again, with the same ids: so they are there once.
+ * adds the jobs again, with the same ids, so each exists only once.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Job } from 'bullmq'
@@ -32,7 +32,7 @@ export function canvasMiddleware(
       throw error
     }
     if (early) await childrenEnded(call)
-    // An error here fails this try of the task, but is not an error of the task: its error links are not for it.
+    // An error here fails this try of the task, but is not an error of the task, so its error links are not sent.
     if (links) await follow(call, links, result)
     return result
   }
@@ -52,7 +52,7 @@ async function forEach(call: Call, next: () => Promise<unknown>): Promise<unknow
   return results
 }
 
-/** The children's results in the order of the sending; null for a child without one. */
+/** The children's results in the order in which they were sent; null for a child without one. */
 async function taken({ job, client }: Call, { from, all }: NonNullable<CanvasPart['takes']>): Promise<unknown> {
   const values: Record<string, unknown> = await job.getChildrenValues()
   const results = from.map((id) => values[`${client.prefix}:${partsOf(id)?.queue}:${id}`] ?? null)

@@ -1,4 +1,4 @@
-/** How a worker treats its connections to Redis: logs lost ones, rests after errors, and closes cleanly. */
+/** How a worker treats its connections to Redis: logs when they are lost, rests after errors, and closes cleanly. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
@@ -14,7 +14,7 @@ interface Owner {
   readonly closing: boolean
 }
 
-/** Logs once that a connection was lost, and once that it is back. */
+/** Logs once when a connection is lost, and once when it is back. */
 export function watchConnection(redis: Redis, owner: Owner): void {
   let away = false
   let reason: Error | undefined

@@ -1,5 +1,5 @@
 /**
- * Having an effect once, although the task that has it may run twice.
+ * Making an effect happen once, although its task may run twice.
  *
  * A worker can die after the effect and before the acknowledgement; the task then runs again. So the effect must carry
  * a key that tells the receiver whether it has already happened. For an effect in Redis itself, key and effect can be
@@ -17,7 +17,7 @@ return 1`
 export type Effect = [name: string, key: string, ...rest: (string | number)[]]
 
 /**
- * Runs commands in Redis unless this key was used before: all of them and the note that they ran, or nothing.
+ * Runs commands in Redis unless this key was used before: all of them and the note that they ran, or none of it.
  *
  * @param key identifies the effect, such as the id of the task or of its order
  * @param keepMs how long the key is remembered: longer than a task may run again. Default: 7 days

@@ -1,16 +1,16 @@
 /**
- * Rate limits for a kind of task, over all workers. BullMQ limits whole queues; Celery limits a task, but in each
- * worker alone.
+ * Rate limits for a kind of task, across all workers. BullMQ limits whole queues; Celery limits a task, but in each
+ * worker separately.
  *
- * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed
- * jobs, where it does not delay others: the generic cell rate algorithm, with its moments handed out. Redis keeps the
- * last moment given and the moment of each job, so workers may die at any time. A moment lasts until the next one. A
- * job that comes later gets another moment, as all do after a time without workers.
+ * Each task of a limited kind gets the next free time slot, one every `perMs / max` ms, and waits for it among the
+ * delayed jobs, where it does not delay others: the generic cell rate algorithm, with its slots handed out. Redis keeps
+ * the moment at which the last slot begins and that of each job's slot, so workers may die at any time. A slot lasts
+ * until the next one begins. A job that misses its slot gets another, as all do after a time without workers.
  */
 import type { Redis } from 'ioredis'
 import type { RateLimit } from '../queue/task.ts'
 
-/** KEYS: the last moment given, the moments by job. ARGV: job, ms between two moments. */
+/** KEYS: the last moment given, the moments by job. ARGV: the job, ms between two moments. */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

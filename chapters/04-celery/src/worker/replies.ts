@@ -17,7 +17,7 @@ export class Replies {
     this.#prefix = prefix
   }
 
-  /** To be called after the job is acknowledged, so that a look into Redis shows the same. */
+  /** Call this after the job is acknowledged, so that a look into Redis shows the same. */
   succeeded(job: Job<Message>, result: unknown): void {
     if (job.opts.removeOnComplete === true || !job.id) return
     this.#report(job.id, isLong(result) ? [job.id, 'look'] : [job.id, 'ok', result])

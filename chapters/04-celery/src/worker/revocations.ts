@@ -3,7 +3,7 @@
  *
  * The worker reads the sorted set of revoked ids when it starts, and is told about new ones. So checking a task costs
  * only a look into the worker's own memory, unless the task was revoked. In Celery a revocation is forgotten when all
- * workers end.
+ * workers have stopped.
  */
 import type { Redis } from 'ioredis'
 import { revokedKey } from '../queue/message.ts'
@@ -19,7 +19,7 @@ export class Revocations {
     this.#key = revokedKey(prefix)
   }
 
-  /** Reads what was revoked while this worker was not there, and forgets what other workers have dealt with. */
+  /** Reads what was revoked while this worker was down, and forgets what other workers have dealt with. */
   async load(): Promise<void> {
     // Ids that arrive while the set is read are kept.
     const known = [...this.#ids]
@@ -28,7 +28,7 @@ export class Revocations {
     for (const id of known) if (!revoked.has(id)) this.#ids.delete(id)
   }
 
-  /** Whether a task is revoked. Asks Redis only about tasks that once were: one with a key may have been sent again. */
+  /** Whether a task is revoked. Asks Redis only about tasks that once were: one with a key may be sent again. */
   async includes(id: string): Promise<boolean> {
     return this.#ids.has(id) && (await this.#redis.zscore(this.#key, id)) !== null
   }
@@ -37,7 +37,7 @@ export class Revocations {
     for (const id of ids) this.#ids.add(id)
   }
 
-  /** To be called when a revoked task was discarded or stopped: nobody needs to remember it. */
+  /** Call this when a revoked task was discarded or stopped: nobody needs to remember it. */
   async fulfilled(id: string): Promise<void> {
     this.#ids.delete(id)
     await this.#redis.zrem(this.#key, id)

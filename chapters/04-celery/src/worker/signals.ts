@@ -2,11 +2,11 @@
 import type { Log } from './call.ts'
 import type { TaskWorker } from './worker.ts'
 
-/** How long, after its tasks had their time, a worker waits for an unreachable Redis. */
+/** How long a worker waits for an unreachable Redis after its tasks' grace time. */
 const closeMs = 5_000
 
 /**
- * Closes the worker at SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back
+ * Closes the worker on SIGTERM or Ctrl-C: running tasks have `givenMs` to finish, and a second signal gives them back
  * at once.
  *
  * @param giveUp ends the process when the worker cannot close because Redis is unreachable

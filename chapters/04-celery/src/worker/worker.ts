@@ -4,8 +4,8 @@
  *     await using worker = await startWorker({ url, tasks: [add], queues: ['default'], concurrency: 16 })
  *     await worker.closed
  *
- * A task is acknowledged after its work: until then the worker holds its job by a lock that BullMQ renews, and when the
- * worker dies, the lock runs out and another worker gets the job. So a task may run more than once, and its effects
+ * A task is acknowledged after its work: until then the worker holds its job with a lock that BullMQ renews, and when
+ * the worker dies, the lock runs out and another worker gets the job. So a task may run more than once, and its effects
  * must allow for that: see idempotency.ts.
  *
  * A worker is in one of these states:
@@ -52,7 +52,7 @@ export interface WorkerSettings extends ClientSettings {
   tasks: readonly Task[]
   /** The queues it takes tasks from. Default: only `default`. */
   queues?: string[]
-  /** How many tasks of each queue it runs at a time. Default: 16. */
+  /** How many tasks of each queue it runs at once. Default: 16. */
   concurrency?: number
   /** For remote control and logs. Default: host name and process id. */
   name?: string
@@ -78,7 +78,7 @@ const defaults = { concurrency: 16, lockMs: 30_000, maxRedeliveries: 5, leaveToO
 /**
  * Starts a worker and returns once it takes tasks.
  *
- * @throws an Error of one line when Redis cannot be reached now, or a RangeError for tasks that cannot be run
+ * @throws a one-line Error when Redis cannot be reached now, or a RangeError for tasks that cannot be run
  */
 export async function startWorker(settings: WorkerSettings): Promise<TaskWorker> {
   const tasks = new Map<string, Task>()
@@ -244,7 +244,7 @@ export class TaskWorker implements AsyncDisposable {
   get data(): Redis {
     if (!this.#data) {
       this.#data = this.#redis.duplicate()
-      // A command that fails says so to its task.
+      // A failing command reports it to its task.
       this.#data.on('error', () => {})
     }
     return this.#data
@@ -314,7 +314,7 @@ export class TaskWorker implements AsyncDisposable {
     }
   }
 
-  /** Returns the ids of those that run. */
+  /** Returns the ids of the running ones. */
   #stopRevoked(ids: ReadonlySet<string>, terminate: boolean): string[] {
     const runs = [...this.#running].filter(({ id }) => ids.has(id))
     if (terminate) for (const run of runs) run.stop(new TaskRevoked('the task was revoked while it ran'))
@@ -359,7 +359,7 @@ export class TaskWorker implements AsyncDisposable {
     }
   }
 
-  /** How many tasks wait in its queues, without those that wait for their time. */
+  /** How many tasks wait in its queues, excluding those that wait for their time. */
   async backlog(): Promise<number> {
     const counts = await Promise.all(
       this.queues.map((name) => this.#client.queue(name).getJobCountByTypes('waiting', 'prioritized')),
