@@ -125,7 +125,7 @@ describeRedis('a chain', () => {
     expect(most).toBe(1)
   })
 
-  it('passes nothing to a signature that lacks nothing', async () => {
+  it('passes nothing to a complete signature', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: plain })
     const result = await apply(client, chain(signature(double, { n: 1 }), signature(add, { a: 1, b: 1 })))
@@ -143,7 +143,7 @@ describeRedis('a chain', () => {
     expect(await result.get()).toBeGreaterThanOrEqual(eta.getTime())
   })
 
-  it('continues when its sender has gone', async () => {
+  it('continues when its sender is gone', async () => {
     const sender = await layer.openClient()
     const { id } = (await apply(sender, chain(signature(double, { n: 1 }), step(double, 'n')))).roots[0] ?? { id: '' }
     await sender[Symbol.asyncDispose]()
@@ -152,7 +152,7 @@ describeRedis('a chain', () => {
     expect(await other.result(id).get()).toBe(4)
   })
 
-  it('spreads over a group in its middle and comes together again', async () => {
+  it('fans out over a group in its middle and joins again', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: plain })
     const middle = group([step(add, 'a', { b: 1 }), step(double, 'n'), signature(double, { n: 100 })])
@@ -228,7 +228,7 @@ describeRedis('a chord', () => {
     expect(await client.queue('default').getJobState(result.roots[0]?.id ?? '')).toBe('waiting-children')
   })
 
-  it('continues at the first failure: with what there is, without what has not begun, and ends with what runs', async () => {
+  it('continues at the first failure: with the results so far, without what has not begun; it ends after what still runs', async () => {
     const client = await layer.openClient()
     const open = Promise.withResolvers<number>()
     const gate = defineTask({ name: 'gate', args: z.object({}), run: () => open.promise })
@@ -269,7 +269,7 @@ describeRedis('a chord', () => {
 })
 
 describeRedis('a failure in a chain', () => {
-  it('is reported as it was, with the stack of the worker; nothing above it runs', async () => {
+  it("is reported as it was, with the worker's stack; nothing above it runs", async () => {
     const client = await layer.openClient()
     const { got, task, tasks } = recorder()
     await layer.startWorker({ tasks })
@@ -318,7 +318,7 @@ describeRedis('starmap and chunks', () => {
     expect(await (await apply(client, starmap(double, []))).get()).toEqual([])
   })
 
-  it('have the limits of the whole list, also when its tasks never wait', async () => {
+  it('apply the limits to the whole list, even when its tasks never wait', async () => {
     const client = await layer.openClient()
     let runs = 0
     const spin = defineTask({
@@ -337,7 +337,7 @@ describeRedis('starmap and chunks', () => {
     expect(runs).toBeLessThan(400)
   })
 
-  it('refuse arguments that do not fit before anything is sent', async () => {
+  it('refuse arguments that do not match before anything is sent', async () => {
     const client = await layer.openClient()
     await expect(apply(client, starmap(double, [{ n: 1 }, { n: 'two' as never }]))).rejects.toThrow(InvalidArguments)
     expect(() => chunks(double, [{ n: 1 }], 0)).toThrow('received a size of 0; accepts a whole number from 1')

@@ -80,7 +80,7 @@ describeRedis('revoking', () => {
     expect(await spared.get()).toBe('done')
   })
 
-  it('that one worker has fulfilled no longer counts for the others, which still remember it', async () => {
+  it('that one worker has carried out no longer counts for the others, which still remember it', async () => {
     const { redis } = await layer.openClient()
     const workers = [new Revocations(redis, layer.prefix), new Revocations(redis, layer.prefix)] as const
     await redis.zadd(revokedKey(layer.prefix), 1, 'a', 1, 'b')
@@ -140,7 +140,7 @@ describeRedis('revoking', () => {
 })
 
 describeRedis('remote control', () => {
-  it('finds all workers, or those that are named', async () => {
+  it('finds all workers, or the named ones', async () => {
     const client = await layer.openClient()
     expect(await ping(client)).toEqual([])
     const { task } = waiter()
@@ -271,7 +271,7 @@ describeRedis('autoscaling', () => {
 })
 
 describeRedis('events', () => {
-  it('tell the story of each task in its order', async () => {
+  it('tell the story of each task in order', async () => {
     const task = defineTask({
       name: 'story',
       args: z.object({ fail: z.boolean() }),

@@ -14,7 +14,7 @@ import { describeRedis, useLayer } from '../fixtures/layer.ts'
 const layer = useLayer({ appendOnly: true })
 
 describeRedis('routes', () => {
-  it('take the first pattern that fits', () => {
+  it('take the first matching pattern', () => {
     const routes = { 'mail.send': 'urgent', 'mail.*': 'mail', '*.image.*': 'images', '*': 'rest' }
     const queues = ['mail.send', 'mail.list', 'x.image.y', 'x.image', 'mail'].map((task) => routed(task, routes))
     expect(queues).toEqual(['urgent', 'mail', 'images', 'rest', 'rest'])
@@ -22,7 +22,7 @@ describeRedis('routes', () => {
     expect(routed('ab', { 'ab*b': 'c' })).toBeUndefined()
   })
 
-  it('fit exactly what a regular expression would fit', () => {
+  it('match exactly what a regular expression would match', () => {
     const piece = fc.constantFrom('a', 'b', '.', 'ab')
     const name = fc.array(piece, { maxLength: 8 }).map((parts) => parts.join(''))
     const pattern = fc.array(fc.oneof(piece, fc.constant('*')), { maxLength: 8 }).map((parts) => parts.join(''))
@@ -64,7 +64,7 @@ describeRedis('priorities', () => {
     run: ({ n }) => void order.push(n),
   })
 
-  it('order all tasks of a queue that keeps them, those without one in the middle, equal ones in the order of sending', async () => {
+  it('order all tasks of a queue that keeps them, those without one in the middle, equal ones as they were sent', async () => {
     order.length = 0
     const queueSettings = { urgent: { priorities: true } }
     const client = await layer.openClient({ queueSettings })
@@ -124,7 +124,7 @@ describeRedis('a schedule', () => {
     expect(await schedules(client, 'default')).toEqual([])
   })
 
-  it('has one task waiting while no worker is there, and does not pile up', async () => {
+  it('has one task waiting while no worker runs, and does not pile up', async () => {
     const task = tick([])
     const client = await layer.openClient()
     const first = await schedule(client, 'clock', { everyMs: 10 }, signature(task, {}))
@@ -161,7 +161,7 @@ describeRedis('a schedule', () => {
     await expect(schedule(client, 'wrong', { cron: '99 * * * *' }, signature(task, {}))).rejects.toThrow()
   })
 
-  it('fires once even in the nights in which its hour is missing or comes twice', async () => {
+  it('fires once even on the nights when its hour is missing or comes twice', async () => {
     const repeat = { pattern: '30 2 * * *', tz: 'Europe/Rome' }
     const after = async (moment: string) => new Date((await defaultRepeatStrategy(Date.parse(moment), repeat)) ?? 0)
     expect(await after('2027-03-27T12:00:00Z')).toEqual(new Date('2027-03-28T03:30:00+02:00'))
@@ -184,7 +184,7 @@ describeRedis('a schedule', () => {
 })
 
 describeRedis('an effect', () => {
-  it('happens once even when it is asked for often, all of it or nothing', async () => {
+  it('happens once even when it is asked for often, all of it or none', async () => {
     const { redis } = await layer.openClient()
     const keys = ['done', 'count', 'list'].map((name) => `${layer.prefix}:${name}`)
     const [done = '', count = '', list = ''] = keys

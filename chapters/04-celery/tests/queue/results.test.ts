@@ -55,7 +55,7 @@ describeRedis('a result', () => {
     expect(await gather(await client.sendMany(same, large))).toEqual(large.map(({ value }) => value))
   })
 
-  it('of thousands of tasks come in the order of the sending', async () => {
+  it('of thousands of tasks come in the order in which they were sent', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks })
     const sent = await client.sendMany(
@@ -235,7 +235,7 @@ describeRedis('what is kept', () => {
     expect(await sent.get()).toBe(3)
   })
 
-  it('is nothing of a success whose result is ignored, and everything of a failure', async () => {
+  it('is not kept for a success whose result is ignored, but is for a failure', async () => {
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks })
     const good = await client.send(add, { a: 1, b: 2 }, { ignoreResult: true })
@@ -247,7 +247,7 @@ describeRedis('what is kept', () => {
 })
 
 describeRedis('sending', () => {
-  it('refuses arguments that do not fit, and sends nothing of the list', async () => {
+  it('refuses arguments that do not match, and sends nothing of the list', async () => {
     const client = await layer.openClient()
     const wrong = signature(add, { a: 1, b: '2' as unknown as number })
     const error = await client.sendAll([signature(add, { a: 1, b: 2 }), wrong]).catch((thrown) => thrown)
@@ -256,7 +256,7 @@ describeRedis('sending', () => {
     expect(await client.queue('default').getJobCountByTypes('waiting')).toBe(0)
   })
 
-  it('refuses too large arguments, unless the task allows them', async () => {
+  it('refuses arguments that are too large, unless the task allows them', async () => {
     const client = await layer.openClient({ maxPayloadBytes: 1_000 })
     const value = 'x'.repeat(1_000)
     await expect(client.send(same, { value })).rejects.toThrow(PayloadTooLarge)

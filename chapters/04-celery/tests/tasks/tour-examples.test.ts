@@ -26,7 +26,7 @@ describeRedis('echo', () => {
     expect(result.id).toMatch(/^default\.[\w-]+\.1$/)
   })
 
-  it('uses the worker that is running', async () => {
+  it('uses a worker that is already running', async () => {
     const env = { REDIS_URL: layer.redis.url }
     const program = new URL('../../src/tasks/worker.program.ts', import.meta.url)
     await using _worker = await startProgram(program, {
@@ -104,7 +104,7 @@ describeRedis('schedule', () => {
 })
 
 describeRedis('routing', () => {
-  it('brings each task to its queue, and orders one by priority', async () => {
+  it('sends each task to its queue, and orders one queue by priority', async () => {
     const result = await quick('routing')
     expect(result).toEqual({
       routed: [
@@ -162,7 +162,7 @@ describeRedis('revoke', () => {
 })
 
 describe('--help', () => {
-  it('says of every example what it shows and how to run it', async () => {
+  it('says for every example what it shows and how to run it', async () => {
     for (const file of await readdir(examples)) {
       const name = basename(file, '.ts')
       const { code, stdout, stderr } = await said(name, ['--help'])

@@ -81,7 +81,7 @@ describeRedis('a Redis that goes away', () => {
     expect(log.lines).toEqual(['Redis is unreachable; trying to reconnect', 'Redis is back'])
   })
 
-  it.each([0, 70, 300])('lets workers end that were closed meanwhile, when it is back after %i ms', async (ms) => {
+  it.each([0, 70, 300])('lets workers that were closed meanwhile end, when it is back after %i ms', async (ms) => {
     await using proxy = await startProxy({ host: layer.redis.host, port: layer.redis.port })
     const url = new URL(layer.redis.url)
     url.host = `${proxy.host}:${proxy.port}`
@@ -117,7 +117,7 @@ describeRedis('an example and a worker', () => {
     return runs.map(({ code, stderr }) => `${code} ${stderr}`)
   }
 
-  it('say that no Redis runs', async () => {
+  it('say that no Redis is running', async () => {
     const line = 'REDIS_URL: redis://127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1'
     expect(await said('redis://127.0.0.1:1')).toEqual(Array(2).fill(`1 error: ${line}\n`))
   })
@@ -161,7 +161,7 @@ describeRedis('an example and a worker', () => {
     for (const line of lines) expect(line).toContain('has maxmemory-policy "allkeys-lru"; accepts noeviction')
   })
 
-  it('say that the address is not one of Redis', async () => {
+  it('say that the address is not a Redis', async () => {
     for (const line of await said('http://127.0.0.1')) {
       expect(line).toMatch(/^2 error: REDIS_URL: received "http:\/\/127\.0\.0\.1"; accepts redis:\/\//)
     }

@@ -16,7 +16,7 @@ const layer = useLayer()
 describe('the back-off', () => {
   const policy = fc.record({ baseMs: fc.integer({ min: 1, max: 10_000 }), maxMs: fc.integer({ min: 1, max: 600_000 }) })
 
-  it('doubles up to its longest, and with jitter is a random part of that', () => {
+  it('doubles up to its maximum, and with jitter is a random part of that', () => {
     fc.assert(
       fc.property(
         policy,
@@ -62,7 +62,7 @@ describeRedis('retries', () => {
     expect([tries, worker.stats().retried]).toEqual([[1, 2, 3], 2])
   })
 
-  it('end at their number, and the last error is the result', async () => {
+  it('end at their maximum number, and the last error is the result', async () => {
     const { task, tries } = flaky(10, { max: 2 })
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [task] })
@@ -71,7 +71,7 @@ describeRedis('retries', () => {
     expect(tries).toEqual([1, 2, 3, 1])
   })
 
-  it('are not made for errors that are not worth it, nor without a policy', async () => {
+  it('are not made for errors that are not worth one, nor without a policy', async () => {
     const picky = flaky(10, { max: 5, when: (error) => !(error instanceof RangeError) })
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [picky.task] })
@@ -79,7 +79,7 @@ describeRedis('retries', () => {
     expect(picky.tries).toEqual([1])
   })
 
-  it('come when the task says, if it says', async () => {
+  it('come when the task says, if it does', async () => {
     const at: number[] = []
     const polite = defineTask({
       name: 'polite',
@@ -172,7 +172,7 @@ describeRedis('time limits', () => {
 })
 
 describeRedis('rates', () => {
-  it('of a task hand out one moment after the other', async () => {
+  it('of a task hand out one slot after the other', async () => {
     const client = await layer.openClient()
     const limit = { max: 5, perMs: 10_000 }
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
@@ -189,7 +189,7 @@ describeRedis('rates', () => {
     expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
   })
 
-  it('of a task are kept after a time in which moments passed unused', async () => {
+  it('of a task are kept after a time in which slots passed unused', async () => {
     const client = await layer.openClient()
     const limit = { max: 1, perMs: 60_000 }
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
@@ -263,7 +263,7 @@ describeRedis('dates', () => {
     await gather([await client.send(task, {}, { eta: new Date(0) })])
   })
 
-  it('keep a task from beginning that no worker reached in time', async () => {
+  it('keep a task that no worker reached in time from beginning', async () => {
     const starts: number[] = []
     const task = record(starts)
     const client = await layer.openClient()

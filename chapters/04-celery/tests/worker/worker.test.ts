@@ -45,7 +45,7 @@ async function retried(client: Client, { id, queue }: TaskResult): Promise<unkno
 }
 
 describeRedis('a message', () => {
-  it('that does not fit fails its task and harms no worker', async () => {
+  it('that does not match fails its task and harms no worker', async () => {
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: [add] })
     // As a sender in another language, or of another version, may write it.
@@ -106,7 +106,7 @@ describeRedis('a message', () => {
     expect(await retried(client, result)).toBe(3)
   })
 
-  it('of an older version runs, if it fits', async () => {
+  it('of an older version runs, if it matches', async () => {
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [{ ...add, version: 2 }] })
     expect(await (await client.send(add, { a: 1, b: 2 })).get()).toBe(3)
@@ -114,7 +114,7 @@ describeRedis('a message', () => {
 })
 
 describeRedis('a worker', () => {
-  it('runs as many tasks at a time as it has places, also after their number has changed', async () => {
+  it('runs as many tasks at once as it has places, even after their number has changed', async () => {
     const client = await layer.openClient()
     const tasks = gate()
     const worker = await layer.startWorker({ tasks: [tasks.task], concurrency: 2 })
@@ -131,7 +131,7 @@ describeRedis('a worker', () => {
     expect(tasks).toMatchObject({ begun: 12, most: 5, now: 0 })
   })
 
-  it('surrounds its tasks with its middleware, the first outermost', async () => {
+  it('wraps its tasks in its middleware, the first outermost', async () => {
     const seen: string[] = []
     const trace =
       (name: string): Middleware =>
@@ -152,7 +152,7 @@ describeRedis('a worker', () => {
     expect(seen).toEqual(['outer before add true', 'inner before add true', 'inner after 6', 'outer after 6!'])
   })
 
-  it('finishes what it runs before it ends, and takes nothing more', async () => {
+  it('finishes what it runs before it stops, and takes nothing more', async () => {
     const client = await layer.openClient()
     const tasks = gate()
     const worker = await layer.startWorker({ tasks: [tasks.task], concurrency: 1 })
@@ -179,7 +179,7 @@ describeRedis('a worker', () => {
     expect([stuck.begun, free.begun]).toEqual([1, 1])
   })
 
-  it('gives back a task, or lets it be revoked, also if it throws when its signal is aborted', async () => {
+  it('gives back a task, or lets it be revoked, even if it throws when its signal is aborted', async () => {
     const client = await layer.openClient()
     let begun = 0
     const listening = defineTask({
