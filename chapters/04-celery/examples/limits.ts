@@ -1,5 +1,5 @@
 /**
- * limits: how many tasks may begin in a second, how many may run at once, and how long one may take
+ * limits: how many tasks may begin per second, how many may run at once, and how long one may take
  *
  * Run it, from anywhere in the repository:
  *
@@ -42,8 +42,8 @@ export default example(import.meta, {
     const byWorker = [...Map.groupBy(starts, ({ worker }) => worker).values()].map((of) => of.length)
     const rate = { limit: limited.rateLimit?.max ?? 0, tasks, byWorker, spanMs, perSecond }
     print(
-      `Rate: at most ${rate.limit} of "${limited.name}" in a second, over both workers.`,
-      `  ${tasks} tasks, ${byWorker.join(' and ')} on each worker, begun at ${perSecond.toFixed(1)} in a second.`,
+      `Rate: at most ${rate.limit} of "${limited.name}" per second, across both workers.`,
+      `  ${tasks} tasks, ${byWorker.join(' and ')} on each worker, started at ${perSecond.toFixed(1)} per second.`,
       '',
     )
 
@@ -93,5 +93,5 @@ export default example(import.meta, {
     return { rate, concurrency, time }
   },
   figure: ({ rate, time }) =>
-    `${rate.perSecond.toFixed(1)} starts in a second of ${rate.limit} allowed; ${time.length} tasks stopped in time`,
+    `${rate.perSecond.toFixed(1)} starts per second of ${rate.limit} allowed; ${time.length} tasks stopped in time`,
 })
