@@ -273,7 +273,7 @@ export class Client implements AsyncDisposable {
 function checkSize({ name, data }: JobToAdd, accepted: number) {
   const bytes = Buffer.byteLength(JSON.stringify(data.args) ?? '')
   if (bytes <= accepted) return
-  const instead = 'put large data beside the queue and send where it is'
+  const instead = 'store large data elsewhere and send its location'
   throw new PayloadTooLarge(`${name}: received arguments of ${bytes} bytes; accepts ${accepted}: ${instead}`)
 }
 
