@@ -1,14 +1,16 @@
 /**
- * chaos: workers killed, Redis restarted, lines cut, slow and silent, clocks wrong: does the pipeline keep its promises?
+ * chaos: workers killed, Redis restarted, lines cut, slow and silent, clocks wrong: does the pipeline keep its
+ * promises?
  *
  *     pnpm --filter 07-testing start chaos
  *     pnpm --filter 07-testing start chaos --bug double-charge
  *     pnpm --filter 07-testing start chaos --seed 7 --faults kill,half-open --orders 500
  *
- * Orders come in over HTTP, some workers take the money and others ship, with a queue and a store in Redis: all of them
- * are real processes. The bank and the packers are simulated, and so are wrong clocks: an offset is injected into the
- * process, and the machine's own clock is left alone. Every fault is caused, and follows from the seed: the same seed
- * strikes the same way again. At the end the recorded history is checked against what must hold whatever happens.
+ * Orders come in over HTTP, some workers take the money and others ship the goods, with queues and a store in Redis:
+ * all of these are real processes. The bank and the packers are simulated, and so are wrong clocks: an offset is
+ * injected into the process, and the machine's own clock is left alone. Every fault is injected and follows from the
+ * seed: the same seed strikes the same way again. At the end, the recorded history is checked against what must hold
+ * whatever happens.
  *
  * The planted bugs:
  *
@@ -18,8 +20,8 @@
  *     clock-order      of two states the one with the later wall-clock time wins, and not the one that comes later
  *     unbounded-retry  a charge that fails is tried again at once, and for ever
  *
- * Look for: four invariants that hold without a bug, however hard the pipeline is struck; which of them breaks with
- * which bug, and at which order; and in the picture the dead workers and the silent lines that the orders survive.
+ * Look for: four invariants that hold without a bug, however hard the pipeline is hit; which of them breaks with which
+ * bug, and at which order; and in the picture, the dead workers and silent lines that the orders survive.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
@@ -64,7 +66,7 @@ export default example(import.meta, {
     using bar = progress('orders sent', orders)
     let label = 'orders sent'
     const onSent = (sent: number) => bar.update(sent, label)
-    // The pipeline with a proxy before each process, and a client that sends orders at a steady rate.
+    // The pipeline with a proxy in front of each process, and a client that sends orders at a steady rate.
     await using chaos = await startChaos(settings, { signal, onSent })
     // Each fault strikes when its order has been sent; a kill also waits until its worker has something to do.
     const struck: Struck[] = []
@@ -72,7 +74,7 @@ export default example(import.meta, {
       struck.push(await chaos.strike(fault))
       label = `${fault.kind} ${fault.target}`
     }
-    // When the last order has ended, the history says what was done, and the invariants say what must hold.
+    // After the last order has ended, the recorded history is checked against the invariants.
     const outcome = await chaos.settle()
     const violations = check(outcome)
 

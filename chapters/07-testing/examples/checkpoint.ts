@@ -6,11 +6,11 @@
  *     pnpm --filter 07-testing start checkpoint --file primes.state --limit 100000000000
  *
  * Counts primes and twin primes (src/checkpoint/primes.ts). Its process is killed at random moments and in the middle
- * of a save, its files are truncated and changed, and each new process goes on from the newest state that is whole.
- * With --file the computation is yours: press Ctrl-C, and run the same command again.
+ * of a save, its files are truncated and corrupted, and each new process resumes from the newest intact state. With
+ * --file the computation is yours: press Ctrl-C, and run the same command again.
  *
- * Look for: where each life begins, and where the one before had ended; and that the result is that of a computation
- * which nobody has disturbed.
+ * Look for: where each life begins, and where the previous one ended; and that the result is the same as that of an
+ * undisturbed computation.
  */
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { example } from '@repo/common/example/example'
@@ -46,12 +46,12 @@ export default example(import.meta, {
     print(`Counting the primes below ${count(limit)} …`)
 
     if (file !== undefined) {
-      // Two files: a save replaces the older one, and the newer one stays whole whatever happens.
+      // Two files: a save replaces the older one, and the newer one stays intact whatever happens.
       const checkpoint = checkpointFile(file, {
         computation: `primes below ${limit}`,
         parse: (value) => primesState.parse(value),
       })
-      // Loads the newest state that is whole, goes on from there, and saves from time to time and at Ctrl-C.
+      // Loads the newest intact state, resumes from it, and saves from time to time and on Ctrl-C.
       const state = await runCheckpointed<PrimesState>({
         file: checkpoint,
         begin: noPrimes,
@@ -80,15 +80,15 @@ export default example(import.meta, {
     await using folder = await temporaryFolder()
     const settings = { limit, everyMs: every }
     const rounds = { signal, onReached: (next: number) => bar.update(next) }
-    // First without any disturbance, and with one save, at the end.
+    // First undisturbed, with a single save at the end.
     const quiet = await live({ limit, everyMs: 3_600_000, path: `${folder.path}/quiet` }, [], rounds)
-    // The start of the process does not count: it takes as long for a short computation as for a long one.
+    // The start of the process does not count: it takes equally long for short and long computations.
     const [samples = []] = quiet.lives.map((life) => life.samples)
     const computingMs = (samples.at(-1)?.ms ?? 0) - (samples[0]?.ms ?? 0)
     const deaths = deathsOf({ kills, seed, lifeMs: computingMs / (kills + 2) })
     print(`Undisturbed: ${milliseconds(quiet.ms)}. The same in ${deaths.length + 1} lives …`)
 
-    // Then the same in many lives. Each is a process that goes on from what the one before had saved.
+    // Then the same in many lives. Each is a process that resumes from what the previous one saved.
     const disturbed = await live({ ...settings, path: `${folder.path}/disturbed` }, deaths, rounds)
     const { lives, state, savesMs } = disturbed
     const same = JSON.stringify(state) === JSON.stringify(quiet.state)

@@ -5,17 +5,17 @@
  *     pnpm --filter 07-testing start clocks --skew 5 --delay 20
  *     pnpm --filter 07-testing start clocks --processes 8 --drift 0
  *
- * The processes are real and talk over UDP. Their errors are injected: an offset and a drift on top of the machine's
- * own monotonic clock, which is left alone and serves as the truth to compare with. The network's delay is simulated as
- * well.
+ * The processes are real and talk over UDP. Their clock errors are injected: an offset and a drift on top of the
+ * machine's own monotonic clock, which is left alone and serves as the truth to compare with. The network's delay is
+ * simulated, too.
  *
- * First each process asks process 0, whose clock is right, for its time, as Cristian does and as NTP does. Then they
- * send messages to each other, and note for every event what the wall clock, Lamport's, a vector and a hybrid clock
- * say.
+ * First each process asks process 0, whose clock is right, for the time, by Cristian's method and by NTP's. Then they
+ * send messages to each other, and record for every event what the wall clock, a Lamport clock, a vector clock and a
+ * hybrid clock say.
  *
- * Look for: no estimate that is further from the truth than its bound, half of the round trip; how many messages were
- * received before they were sent, by the wall clocks, and how many still are when those are corrected; and which clocks
- * never put an effect before its cause.
+ * Look for: every estimate within its bound of the truth, at most half the round trip; how many messages were received
+ * before they were sent, by the wall clocks, and how many still are after these are corrected; and which clocks never
+ * put an effect before its cause.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
@@ -48,8 +48,8 @@ export default example(import.meta, {
     using bar = progress('messages sent', 1)
     await using clocks = await startClocks({ processes, ...given, signal })
 
-    // Each process asks process 0 for its time, again and again. An exchange has four times, and gives two estimates;
-    // of all exchanges the one with the smallest bound is believed.
+    // Each process asks process 0 for the time, again and again. An exchange has four timestamps and gives two
+    // estimates; the exchange with the smallest bound is believed.
     const exchanges = (await clocks.ask(rounds)).map(({ exchange, ...probe }) => {
       return { ...probe, cristian: cristian(exchange), ntp: ntp(exchange) }
     })
@@ -57,14 +57,14 @@ export default example(import.meta, {
       const trueOffset = own.at(-1)?.trueOffset ?? 0
       return { process, trueOffset, cristian: best(own.map((e) => e.cristian)), ntp: best(own.map((e) => e.ntp)) }
     })
-    // Both clocks drift on during an exchange.
+    // Both clocks keep drifting during an exchange.
     const withinBound = exchanges.filter(({ trueOffset, cristian, ntp }) =>
       [cristian, ntp].every(({ offset, bound }) => Math.abs(offset - trueOffset) <= bound + allowanceMs(drift)),
     ).length
 
-    // Then all send messages to each other, and note what each kind of clock says when they send and receive.
+    // Then all processes send messages to each other, and record what each kind of clock says at each send and receive.
     const events = await clocks.chat(messages, (sent) => bar.update(sent / (processes * messages)))
-    // What could have caused what is known from the messages. Which clock puts all causes before their effects?
+    // The messages show what could have caused what. Which clock puts all causes before their effects?
     const corrections = [0, ...estimates.map(({ ntp }) => ntp.offset)]
     const onProgress = (share: number) => bar.update(share, 'events compared')
     const { impossible, ...judgement } = await judge(events, corrections, { signal, onProgress })

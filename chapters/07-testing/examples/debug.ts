@@ -5,12 +5,12 @@
  *     pnpm --filter 07-testing start debug --condition "order.item === 'lamp'"
  *     pnpm --filter 07-testing start debug --wait
  *
- * Orders go through the pipeline. The inspector of one worker is opened while it works, on loopback, and a breakpoint
- * with a condition is set in src/pipeline/orders.ts, where the goods are taken. When the worker reaches it, the program
- * reads what a debugger shows, lets the worker go on, and closes the inspector. With --wait it opens the inspector and
+ * Orders go through the pipeline. While one worker runs, its inspector is opened on loopback, and a conditional
+ * breakpoint is set in src/pipeline/orders.ts, where the goods are taken. When the worker reaches it, the program reads
+ * what a debugger shows, lets the worker continue, and closes the inspector. With --wait it opens the inspector and
  * waits for your own editor: choose "Attach to a worker" (.vscode/launch.json), and press Ctrl-C when you are done.
  *
- * Look for: what the other workers did meanwhile; and the order that was held up, and was shipped once all the same.
+ * Look for: what the other workers did meanwhile; and the order that was held up, and was still shipped exactly once.
  */
 import { example } from '@repo/common/example/example'
 import { accepting, flag, wholeNumber } from '@repo/common/example/options'
@@ -84,7 +84,7 @@ export default example(import.meta, {
       print('', ...stopText(stopped), `  ${Math.round(memory / 1e6)} MB of heap in use`)
       await inspector.wait(pause, signal)
       const meanwhile = (await store.historyLength()) - doneBefore
-      // The breakpoint goes first, or the worker stops at the next such order.
+      // Remove the breakpoint first, or the worker stops at the next such order.
       await remove()
       await stopped.resume()
       const heldMs = performance.now() - stoppedAt
@@ -99,7 +99,7 @@ export default example(import.meta, {
       print(`The condition ${condition} held for no order at ${worker}.`)
       return { worker, condition, stopped: false, closed }
     }
-    // The order that was held up: what has become of it?
+    // What became of the order that was held up?
     const { id } = found.order
     const taken = (await store.history()).filter(
       ({ effect, answer }) => effect.do === 'take' && effect.order === id && answer === 'taken',

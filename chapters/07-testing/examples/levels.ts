@@ -1,12 +1,14 @@
 /**
- * levels: the pipeline's tests, from pure functions to end to end, run against each planted bug: which level catches what?
+ * levels: the pipeline's tests, from pure functions to end to end, run against each planted bug: which level catches
+ * what?
  *
  *     pnpm --filter 07-testing start levels
  *     pnpm --filter 07-testing start levels --bug lost-update
  *     pnpm --filter 07-testing start levels --levels races,integration
  *
- * The tests are those in tests/levels, a file for each level. They are run once as they are, and then once with each
- * bug switched on: a test that fails then has caught it. Nothing is skipped because it was caught already.
+ * The tests are those in tests/levels, one file per level. They run once as they are, and then once with each bug
+ * switched on: a test that fails then has caught it. No level is skipped because an earlier one has already caught the
+ * bug.
  *
  * Look for: which levels catch all bugs, and what they have in common; what the cheapest of them costs; and how little
  * a good day shows, even end to end.

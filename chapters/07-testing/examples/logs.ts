@@ -7,7 +7,7 @@
  *     pnpm --filter 07-testing start logs --follow --orders 200
  *     pnpm --filter 07-testing start logs --folder my/logs
  *
- * Orders go through the pipeline, whose five processes log JSON lines with the order and one correlation id. Their
+ * Orders go through the pipeline, whose five processes log JSON lines with the order and its correlation id. Their
  * clocks are wrong on purpose (simulated), one process leaves half a line behind, and each request carries a token.
  *
  * Look for: the story of one order by the clocks, where it is shipped before it is paid, and the same story merged; and
@@ -30,7 +30,7 @@ import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { logFile } from '../src/watch/logs.ts'
 import { observed } from '../src/watch/observe.ts'
 
-/** By how many ms each clock is wrong; simulated. */
+/** The simulated error of each clock, in ms. */
 const clocks = { front: 0, 'payment 1': 4_000, 'payment 2': -3_000, 'shipping 1': -90_000, 'shipping 2': 700 }
 const levels = ['debug', 'info', 'warn', 'error'] as const
 const text = (what: string) => accepting(what, (given) => given || undefined).optional()
@@ -77,7 +77,7 @@ export default example(import.meta, {
       const following = follow ? printFollowed(logs, AbortSignal.any([signal, ended.signal])) : undefined
       const orders = ordersOf(seed, wanted)
       {
-        // Logging is switched on: each process writes a file of its own, at all levels.
+        // Logging is switched on: each process writes its own file, at all levels.
         const watched = observed({ logs }, { LOG_LEVEL: 'debug' })
         await using pipeline = await startPipeline({ stock: stockFor(orders), clocks, ...watched, signal })
         // Each request carries a correlation id, which goes all the way, and a token, which must not.
@@ -86,7 +86,7 @@ export default example(import.meta, {
         await placeOrders({ url: pipeline.url, orders, signal, headersOf })
         await pipeline.drained({ signal })
       }
-      // What a process leaves that is killed while it writes.
+      // What a process leaves behind when it is killed while writing.
       await appendFile(logFile(logs, 'payment 1'), '{"level":30,"time":1795')
       ended.abort()
       await following
@@ -98,7 +98,8 @@ export default example(import.meta, {
       signal.throwIfAborted()
     }
 
-    // The lines of each process in its own order, then all of them so that every message is received after it was sent.
+    // First the lines of each process in its own order, then all merged so that every message is received after it was
+    // sent.
     const { logs: byProcess, unreadable } = await readLogs(logs)
     const merged = mergeLogs(byProcess)
     const all = byProcess.flat()
@@ -107,7 +108,7 @@ export default example(import.meta, {
     const chosen = isFiltered ? merged.filter((line) => matches(line, filter)) : []
     if (!follow && chosen.length > 0) print(...chosen.map((line) => lineText(line)))
 
-    // The story of one order, by the clocks and as it was.
+    // The story of one order, by the clocks and as it happened.
     const story = storyOf(merged)
     if (folder === undefined && !isFiltered && !follow) print(...storyText(story))
     const processes = Map.groupBy(all, ({ process }) => process)

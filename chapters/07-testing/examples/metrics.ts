@@ -1,15 +1,16 @@
 /**
- * metrics: the four golden signals of the pipeline, while a worker is killed and started again, and the alerts that fire
+ * metrics: the four golden signals of the pipeline, while a worker is killed and started again, and the alerts that
+ * fire
  *
  *     pnpm --filter 07-testing start metrics
  *     pnpm --filter 07-testing start metrics --rate 100 --seconds 30
  *     pnpm --filter 07-testing start metrics --scraper own
  *
- * Each process counts and measures, and answers at /metrics on a port of its own. A real Prometheus fetches that twice
- * a second, records it, and evaluates the rules in src/metrics/rules.yml, which promtool has checked. Where Prometheus
- * is missing, the example fetches the metrics and computes the curves itself.
+ * Each process counts and measures, and serves the results at /metrics on its own port. A real Prometheus scrapes them
+ * twice a second, records them, and evaluates the rules in src/metrics/rules.yml, which promtool has checked. If
+ * Prometheus is missing, the example scrapes the metrics and computes the curves itself.
  *
- * Look for: which signal shows first that a worker is missing, and which does not show it at all.
+ * Look for: which signal first shows that a worker is missing, and which does not show it at all.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
@@ -56,14 +57,14 @@ export default example(import.meta, {
     print(
       `${count(wanted)} orders, ${rate} per second; payment 1 is killed after ${third} and started again ${third} later …`,
     )
-    // Metrics are switched on: each process answers at a port of its own, and writes the port to a file in this folder.
+    // Metrics are switched on: each process serves them on its own port, and writes the port to a file in this folder.
     await using targets = await temporaryFolder()
     // Two workers can do 200 payments per second, one can do 100.
     const shape = { workers: { payment: 2, shipping: 2 }, concurrency: 4, slowMs: [30, 50] as const, lockMs: 1_000 }
     const watched = observed({ metrics: targets.path })
     await using pipeline = await startPipeline({ stock: stockFor(orders), ...shape, ...watched, signal })
 
-    // From now on the metrics are fetched twice a second, and the alerts are read.
+    // From here on the metrics are scraped twice a second, and the alerts are read.
     await using recorder = await recordSignals(targets.path, { withPrometheus: Boolean(version), signal })
     const { startMs } = recorder
 
@@ -81,7 +82,7 @@ export default example(import.meta, {
     await placing
     await pipeline.drained({ signal })
 
-    // Each golden signal is a query, over the whole time.
+    // Each golden signal is a query over the whole run.
     const { curves, alerts } = await recorder.stop()
     const ms = Date.now() - startMs
     const mostIn = (points: Drawn['points'], from: number, to: number) =>

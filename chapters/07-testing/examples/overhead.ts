@@ -5,8 +5,8 @@
  *     pnpm --filter 07-testing start overhead --share 1
  *     pnpm --filter 07-testing start overhead --watch logs
  *
- * The same orders go through two pipelines in turn, as fast as they can: one that is not watched, and one with a log
- * file and metrics in every process and a trace of every hundredth order.
+ * The same orders go through two pipelines in turn, as fast as possible: one is not watched; the other has a log file
+ * and metrics in every process, and traces every hundredth order.
  *
  * Look for: the last line; and what it costs to trace every order.
  */
@@ -26,7 +26,7 @@ import { observed } from '../src/watch/observe.ts'
 
 const kinds = ['logs', 'metrics', 'traces'] as const
 
-/** Pairs of runs that are not counted, beside the round that `interleave` does not count. */
+/** Pairs of runs that are not counted, in addition to the round that `interleave` does not count. */
 const warmUps = 4
 
 export default example(import.meta, {
@@ -45,7 +45,7 @@ export default example(import.meta, {
     await using folder = await temporaryFolder()
     await using collector = await startCollector()
     // Two pipelines: one that is not watched, and one with everything that was asked for. The bank and the packers
-    // answer at once, so that only the machine's own work is measured.
+    // answer immediately, so that only the machine's own work is measured.
     const shape: PipelineOptions = { stock: plenty, concurrency: 32, slowMs: [0, 0], signal }
     const what = {
       logs: watch.includes('logs') ? folder.path : undefined,
@@ -61,7 +61,7 @@ export default example(import.meta, {
     /** Returns the time from the first order sent to the last one shipped. */
     async function run(pipeline: Pipeline) {
       runs++
-      // Ids of their own, because the store knows the earlier orders. No refused cards: they would wait on purpose.
+      // Fresh ids, because the store knows the earlier orders. No refused cards: they would wait on purpose.
       const own = (order: Order, at: number): Order => ({ ...order, id: `order-${runs}-${at}`, card: 'good' })
       const orders = ordersOf(runs, wanted).map(own)
       const begin = performance.now()
@@ -71,11 +71,12 @@ export default example(import.meta, {
       bar.update(runs)
       return performance.now() - begin
     }
-    // Metrics cost something when they are fetched. Prometheus would do it as often.
+    // Metrics cost something when they are scraped. Prometheus would scrape as often.
     using _scraping = setInterval(() => void scrape(folder.path).catch(() => {}), 5_000)
-    // A service runs for days, with code that was compiled long ago.
+    // A service runs for days, and its code was compiled long ago.
     for (let round = 0; round < warmUps; round++) for (const pipeline of [bare, full]) await run(pipeline)
-    // The pipelines take turns. Each is first in one pair of two: if the machine slows down, it does so for both.
+    // The pipelines take turns, and each goes first in every other pair: if the machine slows down, it does so for
+    // both.
     const timings = await interleave(
       { bare: () => run(bare), full: () => run(full), fullAgain: () => run(full), bareAgain: () => run(bare) },
       { rounds, signal },
@@ -84,7 +85,7 @@ export default example(import.meta, {
     const fullMs = [...timings.full.samplesMs, ...timings.fullAgain.samplesMs]
 
     const perSecond = (ms: number) => (1000 * wanted) / ms
-    // For each pair of neighbours, so that a slow moment of the machine cancels out.
+    // Compared within each pair, so that a slow moment of the machine cancels out.
     const costs = bareMs.map((ms, at) => 1 - ms / (fullMs[at] ?? Number.NaN))
     const cost = median(costs)
     const percentOf = (share: number) => `${(100 * share).toFixed(1)} %`

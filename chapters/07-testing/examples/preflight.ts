@@ -4,13 +4,13 @@
  *     pnpm --filter 07-testing start preflight
  *     pnpm --filter 07-testing start preflight --workers as-it-is,old-node --open-files 100000
  *
- * Ten workers are asked for their Node and packages, environment, user and permissions, time zone and clock, memory,
- * disk, cores and limits, and whether they reach Redis. They are real processes of this machine. Eight are made
- * different on purpose, each in one thing, and the table says how. With --strict the exit code is 1 when something
+ * Ten workers are asked about their Node and packages, environment, user and permissions, time zone and clock, memory,
+ * disk, cores and limits, and whether they can reach Redis. They are real processes on this machine. Eight are made
+ * different on purpose, each in one respect, and the table says how. With --strict the exit code is 1 when something
  * would break.
  *
  * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although the
- * table says which worker has another one.
+ * table says which worker has a different one.
  */
 import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
@@ -60,13 +60,13 @@ export default example(import.meta, {
 
     using bar = progress('asking', candidates.length)
     const key = newKey()
-    // Two at a time: a worker that waits for a core answers late, and its clock is measured badly.
+    // Only two at once: a worker that waits for a core answers late, and its clock is measured badly.
     const limit = pLimit(2)
     let done = 0
     const unreachable: { worker: string; why: string }[] = []
     const asking = candidates.map((candidate) =>
       limit(async () => {
-        // That a worker cannot be asked is an answer as well.
+        // If a worker cannot be asked, that is an answer too.
         const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
           signal.throwIfAborted()
           unreachable.push({ worker: candidate.name, why: describeError(error) })
@@ -77,7 +77,7 @@ export default example(import.meta, {
     )
     const answers = (await Promise.all(asking)).flat()
 
-    // What most workers have is taken for normal, and what the work needs for necessary.
+    // What most workers have counts as normal; what the work needs counts as necessary.
     const found = findings(answers, needs)
     const mark = (name: string, row: string) => {
       // A finding about a variable is named after the variable; they share a row.

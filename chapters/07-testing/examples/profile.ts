@@ -5,10 +5,10 @@
  *     pnpm --filter 07-testing start profile --process "payment 1"
  *     pnpm --filter 07-testing start profile --pid 12345
  *
- * Three faults are planted into the shipping workers (src/inspect/planted.ts). The inspector of a worker is opened
- * while it runs, on loopback, and closed again. A CPU profile names the hot function. Two heap snapshots name the class
- * that only grows, and who keeps its objects. A stack from the middle of a stall names what blocks the event loop. With
- * --pid, the example takes the CPU profile of a Node process of your own.
+ * Three faults are planted in the shipping workers (src/inspect/planted.ts). While a worker runs, its inspector is
+ * opened on loopback, and closed again afterwards. A CPU profile names the hot function. Two heap snapshots name the
+ * class that only grows, and what keeps its objects alive. A stack from the middle of a stall names what blocks the
+ * event loop. With --pid, the example takes a CPU profile of your own Node process.
  *
  * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto
  * https://www.speedscope.app.
@@ -43,7 +43,7 @@ export default example(import.meta, {
 
   async run({ process: name, seconds, rate, pid, port }, { signal, print, picture }) {
     const ms = seconds * 1000
-    /** The profiler looks at the stack again and again: the function that is often at the top takes the time. */
+    /** The profiler samples the stack again and again: the function most often at the top takes the most time. */
     async function findHotFunction(inspector: Inspector, of: string) {
       const profile = await takeCpuProfile(inspector, ms, signal)
       const { functions, busy } = hotFunctions(profile, inspector.sourceOf.bind(inspector))
@@ -76,7 +76,7 @@ export default example(import.meta, {
       instruments: planted,
       env: inspectable,
       signal,
-      // With many jobs at a time, slow work would look like a stall.
+      // With many jobs at once, slow work would look like a stall.
       concurrency: 4,
       onLine: (process, line) => void (process === name && lines.push(line)),
     })
@@ -101,7 +101,7 @@ export default example(import.meta, {
         '',
       )
 
-      // While the worker does not answer, it is stopped in the middle of its work, and its stack is read.
+      // While the worker does not answer, it is paused in the middle of its work, and its stack is read.
       const mustFind = name.startsWith('shipping')
       const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, mustFind, signal })
       const { times, frames } = worstOf(stalls)

@@ -1,20 +1,20 @@
 /**
- * simulate: the pipeline's logic on five simulated nodes: thousands of histories a second, and the shortest one that breaks
+ * simulate: the pipeline's logic on five simulated nodes: thousands of histories a second, and the shortest one that
+ * breaks
  *
  *     pnpm --filter 07-testing start simulate
  *     pnpm --filter 07-testing start simulate --bug double-charge
  *     pnpm --filter 07-testing start simulate --bug clock-order --seed 7
  *
- * The handlers are those of the real workers. The simulator stands in for the network, which loses, doubles, delays and
- * reorders messages and cuts nodes off, for the nodes, which crash and come back, and for the clock: its time is the
- * time of the next event. Nothing waits and nothing is left to chance: the same seed gives the same histories, byte for
- * byte.
+ * The handlers are those of the real workers. The simulator stands in for the network, which loses, duplicates, delays
+ * and reorders messages and cuts nodes off; for the nodes, which crash and come back; and for the clock, which jumps to
+ * the next event. Nothing waits and nothing is left to chance: the same seed gives the same histories, byte for byte.
  *
- * fast-check makes up scenarios. When one breaks an invariant, fast-check takes away orders, lost messages and crashes
+ * fast-check generates scenarios. When one breaks an invariant, fast-check removes orders, lost messages and crashes
  * for as long as it still breaks. What is left is the shortest history, as text and as a picture.
  *
- * Look for: how many histories a second one core runs; how many it takes to find a bug; and how little is left of the
- * one that showed it, which can be read from beginning to end.
+ * Look for: how many histories per second one core runs; how many it takes to find a bug; and how little is left of the
+ * one that showed it: short enough to read from beginning to end.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
@@ -50,9 +50,9 @@ export default example(import.meta, {
     const rows = []
     const found = []
     for (const bug of versions) {
-      // A scenario is plain data: some orders, and what strikes which message and which node when.
+      // A scenario is plain data: some orders, and which faults strike which messages and nodes, and when.
       const scenarios = orderScenarios(orders)
-      // Runs one scenario after the other until an invariant breaks, and then shortens the scenario that broke it.
+      // Runs one scenario after another until an invariant breaks, and then shortens the scenario that broke it.
       using bar = progress(bug ?? 'without a bug', histories)
       const onProgress = (done: number) => bar.update(done)
       const report = await search(simulatedPipeline(bug), { seed, scenarios, histories }, { signal, onProgress })

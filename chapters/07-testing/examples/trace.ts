@@ -5,10 +5,10 @@
  *     pnpm --filter 07-testing start trace --order 4
  *     OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 pnpm --filter 07-testing start trace
  *
- * Each process sends its spans by OTLP to a small collector that the example starts. With OTEL_EXPORTER_OTLP_ENDPOINT
- * they are forwarded to your own collector, such as Jaeger, Tempo or a vendor's.
+ * Each process sends its spans over OTLP to a small collector that the example starts. With
+ * OTEL_EXPORTER_OTLP_ENDPOINT, they are forwarded to your own collector, such as Jaeger, Tempo or a vendor's.
  *
- * Look for: the processes in one trace, although none knows the others; where the time goes, and how much of it is
+ * Look for: several processes in one trace, although none knows the others; where the time goes; and how much of it is
  * waiting.
  */
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
@@ -45,7 +45,7 @@ export default example(import.meta, {
     const chosen = orders[drawn - 1]
     if (!chosen) throw new Error(`there is no order ${drawn}`)
 
-    // All processes send their spans to this collector; so does this one, the client.
+    // All processes send their spans to this collector, including this one, the client.
     await using collector = await startCollector({ forwardTo })
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
     Object.assign(process.env, env)
@@ -55,11 +55,11 @@ export default example(import.meta, {
     const tracer = trace.getTracer('client')
     const traceOf = new Map<string, string>()
     {
-      // Tracing is switched on, for each order.
+      // Tracing is switched on for every order.
       await using pipeline = await startPipeline({ stock: stockFor(orders), ...observed({ traces: 1 }, env), signal })
       for (const order of orders) {
-        // Each order begins a trace. Its id and that of the client's span go with the request, in the header
-        // traceparent.
+        // Each order begins a trace. Its id and that of the client's span travel with the request, in the traceparent
+        // header.
         await tracer.startActiveSpan('place order', { kind: SpanKind.CLIENT }, async (span) => {
           traceOf.set(order.id, span.spanContext().traceId)
           const headers: Record<string, string> = {}
@@ -70,13 +70,13 @@ export default example(import.meta, {
       }
       await pipeline.drained({ signal })
     }
-    // Processes send the last spans when they end.
+    // Processes send their last spans when they exit.
     await tracing.close()
     const { spans } = collector
     const own = (id: string) => spans.filter(({ traceId }) => traceId === traceOf.get(id))
     await until(() => own(chosen.id).length > 0, { signal, what: `the spans of ${chosen.id}` })
 
-    // Each span below its parent, wherever it was.
+    // Each span is below its parent, in whichever process that was.
     const rows = waterfall(own(chosen.id))
     const whole = extent(own(chosen.id))
     const lasted = whole.endMs - whole.startMs
@@ -115,7 +115,7 @@ export default example(import.meta, {
       spans: rows.length,
       spansInAll: spans.length,
       processes: [...new Set(own(chosen.id).map(({ process }) => process))].sort(),
-      // The spans of an order form one tree, from the client's on.
+      // The spans of an order form one tree, rooted in the client's span.
       complete: orders.filter(({ id }) => waterfall(own(id)).filter(({ depth }) => depth === 0).length === 1).length,
       waterfall: rows.map(({ span: { name, kind, process, startMs, endMs }, depth }) => {
         return { depth, name, kind, process, ms: endMs - startMs }

@@ -6,18 +6,16 @@ import { type Run, type Scenario, type System, simulate } from './simulator.ts'
 export interface Range<Request> {
   /** What clients ask for. */
   requests: fc.Arbitrary<Request[]>
-  /**
-   * The number of nodes that faults may strike, from the first on. Nodes that stand for clients are listed after these.
-   */
+  /** The number of nodes, from the first, that faults may strike. Nodes that represent clients come after these. */
   nodes: number
-  /** The number of messages that may get lost, doubled or late, from the first on. */
+  /** The number of messages, from the first, that may be lost, duplicated or late. */
   messages: number
-  /** The faults of nodes begin within this time. */
+  /** Node faults begin within this time. */
   withinMs: number
 }
 
 /**
- * Scenarios with up to six faults of messages and three of nodes. They shrink to fewer requests, fewer faults and no
+ * Scenarios with up to six message faults and three node faults. They shrink to fewer requests, fewer faults and no
  * jitter.
  */
 export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario<Request>> {
@@ -54,15 +52,15 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
 }
 
 /**
- * Returns the number of faults in a scenario. Some may have no effect: a message is never sent, or a node has nothing
- * to do.
+ * Returns the number of faults in a scenario. Some may have no effect: the message is never sent, or the node has
+ * nothing to do.
  */
 export const faults = ({ messages, nodes }: Scenario<unknown>): number => messages.length + nodes.length
 
 export interface SearchSettings<Request> {
   seed: number
   scenarios: fc.Arbitrary<Scenario<Request>>
-  /** The number of scenarios to run when none breaks anything. */
+  /** The number of scenarios to run if none breaks anything. */
   histories: number
 }
 
@@ -73,19 +71,19 @@ export interface SearchOptions {
 }
 
 export interface Found<Request, Violation> {
-  /** The number of scenarios that had been run when one broke something. */
+  /** The number of scenarios run until one broke something. */
   after: number
-  /** That scenario, and the shortest of all that were made from it and from the next ones that broke something. */
+  /** That scenario, and the shortest of all that were derived from it and from the next ones that broke something. */
   scenario: Scenario<Request>
   shortest: Scenario<Request>
-  /** The run of the shortest, with its history. */
+  /** The run of the shortest scenario, with its history. */
   run: Run<Violation>
   /** The number of further runs that shrinking took. */
   shrinkRuns: number
 }
 
 export interface SearchReport<Request, Violation> {
-  /** The number of scenarios that were run until one broke something, or in all. */
+  /** The number of scenarios that were run until one broke something, or of all if none did. */
   histories: number
   /** The number of messages that were sent in them. */
   messages: number
@@ -95,15 +93,15 @@ export interface SearchReport<Request, Violation> {
   shrinkMs: number
 }
 
-/** Between two turns of the event loop, for progress and Ctrl-C, this number of scenarios are run. */
+/** The number of scenarios to run between two turns of the event loop, which progress and Ctrl-C need. */
 const batch = 500
-/** fast-check ends where no single step makes a scenario shorter. From another beginning it may find a shorter one. */
+/** fast-check stops when no single step makes a scenario shorter. From another start it may find a shorter one. */
 const beginnings = 10
 
 /**
  * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened. The result is
  * the one with the fewest requests and faults, and among equals the one with the fewest messages. The same settings
- * find the same.
+ * give the same result.
  *
  * @throws what the system throws
  */
@@ -137,14 +135,14 @@ export async function search<Node extends string, Request, Message, Violation>(
         first = { after: report.histories, scenario }
       }
       const trouble = scenario.requests.length + faults(scenario)
-      // Among equals the later one: fast-check has taken something away from it.
+      // Among equals, take the later one: fast-check has removed something from it.
       if (!shortest || trouble < shortest.trouble || (trouble === shortest.trouble && messages <= shortest.messages))
         shortest = { scenario, trouble, messages }
       return false
     })
     const settings = { seed: Math.floor(seeds() * 2 ** 31), numRuns: Math.min(batch, histories - done) }
     const { failed, errorInstance } = fc.check(property, settings)
-    // No check failed: the system itself has thrown an error.
+    // No check failed: the system itself threw an error.
     if (failed && failedAt === 0) throw errorInstance
     done += failedAt || runs
     onProgress?.(done)

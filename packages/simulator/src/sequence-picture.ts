@@ -1,4 +1,4 @@
-/** A history as a message diagram: a line for each node, an arrow for each message, and time runs downwards. */
+/** A history as a message diagram: a line for each node, an arrow for each message, with time running downwards. */
 import { draw, palette } from '@repo/common/output/plots'
 import type { Happening, Sent } from './simulator.ts'
 
@@ -8,12 +8,12 @@ const rowHeight = 13
 interface Moment {
   line: Happening
   atMs: number
-  /** The arrival of a message, and not its sending. */
+  /** The arrival of a message, not its sending. */
   isEnd: boolean
 }
 
 /**
- * Draws a history. Each sending and each arrival has a row of its own: rows are in the order of time, but not to scale.
+ * Draws a history. Each sending and each arrival has its own row: rows are in time order, but not to scale.
  *
  * @param columns the nodes, from left to right
  * @returns SVG text
@@ -41,7 +41,7 @@ export function drawSequence(
   const arrows = messages.map((line) => {
     const { begin = 0, end = 0 } = rows.get(line) ?? {}
     const [from, to] = [columnOf(line.from), columnOf(line.to)]
-    // A message that is lost ends on the way.
+    // The arrow of a lost message stops short of the receiver.
     const reaches = line.lost ? 0.7 : 1
     const text = line.lost ? `${line.text} (${line.lost})` : line.text
     return {
@@ -53,7 +53,7 @@ export function drawSequence(
       lost: Boolean(line.lost),
     }
   })
-  /** The text of a fault is on the right, unless an arrow's text is there and the left is free. */
+  /** The text of a fault is on the right, unless an arrow's text is already there and the left is free. */
   const isOnLeft = (line: Happening & { kind: 'node' }) => {
     const [at, row] = [columnOf(line.node), rows.get(line)?.begin ?? 0]
     const isTaken = (middle: number) =>

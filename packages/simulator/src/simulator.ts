@@ -3,12 +3,12 @@
  * waiting.
  *
  * The system under test consists of handlers, which are generators. A handler yields an effect, is handed the answer,
- * and goes on. The simulator performs the effects, and decides what goes wrong between two of them: a message is lost,
- * doubled or late, a node crashes or is cut off, a clock is wrong. When a node crashes, its handlers stop and never go
- * on.
+ * and continues. The simulator performs the effects, and decides what goes wrong between two of them: a message is
+ * lost, duplicated or late, a node crashes or is cut off, a clock is wrong. When a node crashes, its handlers stop and
+ * never resume.
  *
- * The time is that of the next event. Nothing here asks the machine for the time or for a random number, so the same
- * scenario has the same history, byte for byte.
+ * Time jumps to the next event. Nothing here asks the machine for the time or for a random number, so the same scenario
+ * has the same history, byte for byte.
  */
 import { randomFrom } from '@repo/common/async/random'
 
@@ -16,9 +16,9 @@ import { randomFrom } from '@repo/common/async/random'
 export type Effect<Node, Message> =
   /** Sends a message, and sends it again every `againMs` until it is answered. Yields the answer. */
   | { do: 'ask'; to: Node; message: Message; againMs: number }
-  /** Sends a message once. The handler goes on immediately, and does not learn whether the message arrives. */
+  /** Sends a message once. The handler continues immediately, and does not learn whether the message arrives. */
   | { do: 'send'; to: Node; message: Message }
-  /** Waits for `ms`, or until the condition holds, which is checked whenever something has happened on this node. */
+  /** Waits for `ms`, or until the condition holds, which is checked after everything that happens on this node. */
   | { do: 'wait'; ms: number; until?: () => boolean }
   /** Writes a value to the node's disk, which takes 1 ms. If the node crashes before that, the old value stays. */
   | { do: 'save'; key: string; value: unknown }
@@ -31,12 +31,12 @@ export interface System<Node extends string, Request, Message, Violation> {
   nodes: readonly Node[]
   /** The time between two requests. */
   requestEveryMs: number
-  /** A run that does not end by itself ends at this time, or after this number of messages. */
+  /** A run that does not end by itself is stopped at this time, or after this number of messages. */
   mostMs: number
   mostMessages: number
   /** Makes the system for one run. */
   begin: (world: World<Node, Message>) => Running<Node, Request, Message, Violation>
-  /** Returns what a message says, for the history. Nodes share messages: nobody may change one after it was sent. */
+  /** Returns what a message says, for the history. Nodes share messages: do not change one after it was sent. */
   describe: (message: Message) => string
 }
 
@@ -45,39 +45,39 @@ export interface Running<Node extends string, Request, Message, Violation> {
   /** A client asks for something. */
   request: (request: Request) => void
   /**
-   * Starts a node, at the beginning and after each crash, and returns what handles its messages. Variables of this call
-   * are the node's memory: after a crash another call makes new ones.
+   * Starts a node, at the beginning and after each crash, and returns the handler of its messages. The variables of
+   * this call are the node's memory: after a crash, another call creates new ones.
    *
    * @param disk a copy of what the node has saved
    */
   start: (node: Node, disk: ReadonlyMap<string, unknown>) => Receive<Node, Message>
   /**
-   * Called when the time of a crash is over and clients can reach the node again. If a second crash strikes a node that
-   * is down, the node starts once, and this is still called at the end of both, if the node is up then.
+   * Called when a crash is over and clients can reach the node again. If a second crash strikes a node that is down,
+   * the node starts once, and this is still called at the end of each crash at which the node is up.
    */
   back?: (node: Node) => void
-  /** Returns what does not hold although it should. */
+  /** Returns the violations: what should hold, but does not. */
   check: () => Violation[]
 }
 
 /**
  * Handles a message. It returns the answer, or a handler whose result is the answer, or undefined when there is nothing
- * to do. Nobody gets the answer to a message that was sent with `send`.
+ * to do. The answer to a message that was sent with `send` is dropped.
  */
 export type Receive<Node, Message> = (
   message: Message,
   from: Node,
 ) => Message | Handler<Node, Message, Message> | Handler<Node, Message> | undefined
 
-/** What the system can do beside yielding effects. */
+/** What the system can do besides yielding effects. */
 export interface World<Node, Message> {
   /** The true virtual time in ms, for clients and checks. Nodes only have `clock`. */
   readonly now: number
-  /** Returns the time in ms by the wall clock of a node. */
+  /** Returns the time in ms by a node's wall clock. */
   clock: (node: Node) => number
-  /** Returns a random number from 0 to below 1. Each run of a scenario gets the same numbers. */
+  /** Returns a random number from 0 up to, but not including, 1. Each run of a scenario gets the same numbers. */
   random: () => number
-  /** Runs a handler on a node, beside those that already run there. It does nothing while the node is down. */
+  /** Runs a handler on a node, alongside those that already run there. Does nothing while the node is down. */
   run: (node: Node, handler: Handler<Node, Message>) => void
   /** Runs a handler on a node after `ms`. The timer survives crashes, and waits while the node is down. */
   later: (node: Node, ms: number, handler: () => Handler<Node, Message> | undefined) => void
@@ -88,9 +88,9 @@ export interface World<Node, Message> {
 /** Everything that a run depends on. */
 export interface Scenario<Request> {
   requests: Request[]
-  /** The seed of the times that messages take, 1 to 8 ms each; with 0 each takes 1 ms. */
+  /** The seed for the times that messages take, 1 to 8 ms each; with 0 each takes 1 ms. */
   jitter: number
-  /** What happens to single messages, by their number in the order of sending, from 1. */
+  /** What happens to individual messages, by their number in the order of sending, from 1. */
   messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
   /**
    * What happens to nodes, by their index: a crash or a partition that lasts `ms`, or a clock that is wrong by `ms`.
@@ -105,7 +105,7 @@ export interface Sent {
   to: string
   text: string
   sentMs: number
-  /** When it arrives, or would have arrived. */
+  /** When it arrives, or would have arrived if it was lost. */
   arrivesMs: number
   /** Why it does not arrive. */
   lost?: string
@@ -122,7 +122,7 @@ export interface Run<Violation> {
   history: Happening[]
 }
 
-/** Runs a scenario to its end. The same scenario has the same run. */
+/** Runs a scenario to its end. The same scenario gives the same run. */
 export function simulate<Node extends string, Request, Message, Violation>(
   system: System<Node, Request, Message, Violation>,
   scenario: Scenario<Request>,
@@ -135,17 +135,17 @@ const saveMs = 1
 const emptyDisk: ReadonlyMap<string, unknown> = new Map()
 /** What a node does with messages before it has started. */
 const deaf = () => undefined
-/** Changes the seed, so that `random` does not return the numbers of the jitter. */
+/** Changes the seed, so that `random` does not return the jitter's numbers. */
 const otherSeed = 0x5eed
 
 /** A node, as the simulator sees it. */
 interface Place<Node, Message> {
   name: Node
-  /** It is down, or cut off, until then. */
+  /** The time until which it is down, or cut off. */
   downMs: number
   cutOffMs: number
   clockOffset: number
-  /** It has not started since its crash, and has no memory. */
+  /** Whether it has not started since its crash, and so has no memory. */
   isBlank: boolean
   /** Undefined until something is saved. */
   disk: Map<string, unknown> | undefined
@@ -158,7 +158,7 @@ type AnyHandler<Node, Message> = Handler<Node, Message, Message> | Handler<Node,
 interface Task<Node, Message> {
   place: Place<Node, Message>
   handler: AnyHandler<Node, Message>
-  /** The number of the effect that it waits for; 0 when it waits for none or has ended. */
+  /** The number of the effect that it is waiting for; 0 when it is not waiting or has ended. */
   waitsFor: number
   until: (() => boolean) | undefined
   /** The message that it handles. */
@@ -170,7 +170,7 @@ interface Letter<Node, Message> {
   from: Place<Node, Message>
   to: Place<Node, Message>
   message: Message
-  /** The task that waits for the answer, or that this is the answer to, and the number of its effect. */
+  /** The task that waits for the answer, or that this is the answer for, and the number of its effect. */
   asker: Task<Node, Message> | undefined
   question: number
   isAnswer: boolean
@@ -192,7 +192,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   readonly #fates = new Map<number, Scenario<Request>['messages'][number]>()
   readonly #queue = new EventQueue()
   readonly #places = new Map<Node, Place<Node, Message>>()
-  /** The tasks that have begun and not ended, and those of them that wait for a condition. */
+  /** The tasks in progress, and those of them that wait for a condition. */
   readonly #tasks = new Set<Task<Node, Message>>()
   readonly #waiting = new Set<Task<Node, Message>>()
   readonly #history: Happening[] = []
@@ -276,7 +276,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     this.#step({ place, handler, letter, waitsFor: 0, until: undefined }, handler.next())
   }
 
-  /** An effect is done: the handler goes on, unless it has ended or has had this answer already. */
+  /** An effect is done: the handler continues, unless it has ended or has already had this answer. */
   #go(task: Task<Node, Message>, effect: number, answer: Message) {
     if (task.waitsFor !== effect) return
     if (task.until) {
@@ -337,14 +337,14 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     })
   }
 
-  /** Something has happened on the node: tasks go on whose condition holds now. */
+  /** Something has happened on the node: tasks whose condition now holds continue. */
   #wake(place: Place<Node, Message>) {
     for (const task of this.#waiting) {
       if (task.place !== place || !task.until?.()) continue
       this.#waiting.delete(task)
       const { waitsFor } = task
       this.#queue.add(this.now, () => {
-        // Another task may have gone on first, and have made the condition false.
+        // Another task may have continued first and made the condition false.
         if (task.waitsFor === waitsFor && !task.until?.()) this.#waiting.add(task)
         else this.#go(task, waitsFor, undefined as Message)
       })
@@ -417,7 +417,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     })
   }
 
-  /** Starts a node whose crash is over, if nothing has done so yet. */
+  /** Starts a node whose crash is over, unless it has started already. */
   #isUp(place: Place<Node, Message>): boolean {
     if (place.downMs > this.now) return false
     if (place.isBlank) {
@@ -430,12 +430,12 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
 
 interface Entry {
   atMs: number
-  /** Of two events at the same time, the one that was added first comes first. */
+  /** Events at the same time run in the order in which they were added. */
   turn: number
   run: () => void
 }
 
-/** The events to come, the next one first: a binary heap. */
+/** The pending events, the next one first: a binary heap. */
 class EventQueue {
   readonly #heap: Entry[] = []
   #turns = 0
@@ -481,7 +481,7 @@ class EventQueue {
 
 const isBefore = (a: Entry, b: Entry) => a.atMs < b.atMs || (a.atMs === b.atMs && a.turn < b.turn)
 
-/** Returns a history as text: a line for each message and fault, in the order in which they began. */
+/** Returns a history as text: a line for each message and fault, in order of their beginnings. */
 export function historyText(history: readonly Happening[], nodes: readonly string[]): string {
   const width = Math.max(...nodes.map(({ length }) => length))
   return history

@@ -6,7 +6,7 @@ type Message = { do: 'keep' | 'find'; key: string } | 'kept' | 'found' | 'missin
 /**
  * A server that keeps what a client hands it.
  *
- * @param isHasty it answers before the disk has it
+ * @param isHasty whether it answers before its disk has the value
  */
 export function keeper(isHasty = false): System<Node, string, Message, string> {
   return {
@@ -19,7 +19,7 @@ export function keeper(isHasty = false): System<Node, string, Message, string> {
     begin(world) {
       const violations: string[] = []
 
-      /** Runs on the client: what was kept must be found. */
+      /** Runs on the client: whatever was kept must be found. */
       function* keepAndFind(key: string): Handler<Node, Message> {
         yield { do: 'ask', to: 'server', message: { do: 'keep', key }, againMs: 40 }
         const answer = yield { do: 'ask', to: 'server', message: { do: 'find', key }, againMs: 40 }
@@ -30,7 +30,7 @@ export function keeper(isHasty = false): System<Node, string, Message, string> {
         request: (key) => world.run('client', keepAndFind(key)),
 
         start(node, disk) {
-          // A crash clears the memory; what is on the disk is there again at the next start.
+          // A crash clears the memory; what is on the disk is still there at the next start.
           const memory = new Set(disk.keys())
 
           function* keep(key: string): Handler<Node, Message, Message> {
