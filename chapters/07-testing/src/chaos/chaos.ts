@@ -1,4 +1,4 @@
-/** The pipeline under load, for faults to strike it, and what can be observed when all is quiet again. */
+/** The pipeline under load, for faults to strike, and what can be observed once all is quiet again. */
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StateRecord } from '@repo/common/servers/faults'
@@ -19,21 +19,21 @@ export interface ChaosSettings extends FaultSettings {
   port?: number
 }
 
-/** A fault as it went. */
+/** A fault as it happened. */
 export interface Struck extends Fault {
   atMs: number
-  /** For `kill`: the number of orders that the worker had begun and not ended. */
+  /** For `kill`: the number of orders that the worker had in progress. */
   held: number
 }
 
-/** What a run leaves behind: what the invariants are checked on, and what the picture shows. */
+/** What a run leaves behind: what the invariants are checked against, and what the picture shows. */
 export interface Outcome extends Observed {
-  /** When each order ended, and when it was last touched, by its id; in ms since the run began. */
+  /** When each order ended, and when it was last touched, by order id; in ms since the run began. */
   endedMs: Map<string, number>
   touchedMs: Map<string, number>
-  /** The number of steps that were done again after a fault. */
+  /** The number of steps that were redone after a fault. */
   repeated: number
-  /** Who was up, and whose line was slow or silent. */
+  /** Which processes were up, and whose line was slow or silent. */
   rows: ReturnType<StateRecord<State>['rows']>
   ms: number
 }
@@ -41,7 +41,7 @@ export interface Outcome extends Observed {
 export interface Chaos extends AsyncDisposable {
   /** Waits until the fault's order has been sent, then causes the fault. Strike in the order of `atOrder`. */
   strike: (fault: Fault) => Promise<Struck>
-  /** Sends the remaining orders and waits until all have ended, or never will. */
+  /** Sends the remaining orders and waits until all have ended, or clearly never will. */
   settle: () => Promise<Outcome>
 }
 
@@ -51,14 +51,15 @@ export interface ChaosOptions {
   onSent?: (sent: number) => void
 }
 
-/** How long orders may take to end when all faults are over. */
+/** How long orders may take to end after all faults are over. */
 const patienceMs = 180_000
 
 /**
- * Starts the pipeline on a Redis of its own, with a proxy between each process and Redis, and sends orders up to the
- * first fault. Disposing of it stops everything.
+ * Starts the pipeline on its own Redis, with a proxy between each process and Redis, and sends orders up to the first
+ * fault. Disposing of it stops everything.
  *
- * @throws an Error of one line when there is no Redis, the port is in use, or a process ends that nothing has struck
+ * @throws a one-line Error when there is no Redis, when the port is in use, or when a process ends that no fault has
+ *   struck
  */
 export async function startChaos(settings: ChaosSettings, { signal, onSent }: ChaosOptions): Promise<Chaos> {
   const orders = ordersOf(settings.seed, settings.orders)
@@ -83,7 +84,7 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
   const record = new StateRecord<State>()
   for (const who of [...pipeline.processes.keys(), 'redis']) record.begin(who, 'up')
 
-  // The load stops at the next fault's order until that has struck: a worker that is to be killed must find work.
+  // The load stops at the next fault's order until that fault has struck: a worker that is to be killed must have work.
   const gate = new LoadGate(orders.length)
   const accepted: Order[] = []
   const sending = placeOrders({
@@ -101,7 +102,7 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
 
   /** What a target has to get over before it can be struck again. */
   const lasting = new Map<string, Promise<unknown>>()
-  // Also after a failure: nobody would stop a Redis that is still starting again.
+  // Also after a failure: otherwise nothing would stop a Redis that is still restarting.
   stack.defer(async () => {
     failed.abort()
     await Promise.allSettled([sending, ...lasting.values()])
@@ -139,7 +140,7 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
   }
 }
 
-/** Holds the load back: orders pass up to one, and a fault waits until its order has passed. */
+/** Holds the load back: orders pass up to a limit, and a fault waits until its order has passed. */
 class LoadGate implements Gate {
   readonly #changes = new EventEmitter()
   readonly orders: number
@@ -173,9 +174,7 @@ class LoadGate implements Gate {
   }
 }
 
-/**
- * Counts the steps that had been done before. The further tries of a refused card do not count: no fault causes them.
- */
+/** Counts the steps that had already been done before. Retries of a refused card do not count: no fault causes them. */
 function repeatedSteps(history: readonly Entry[]): number {
   const steps = history
     .filter(({ effect, answer }) => effect.do !== 'charge' || answer === 'charged')
@@ -188,12 +187,12 @@ async function storeTime({ store }: Pipeline): Promise<number> {
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000
 }
 
-/** Waits until all orders have ended, or never will; returns whether some are tried for ever. */
+/** Waits until all orders have ended, or clearly never will; returns whether some are retried for ever. */
 async function ended(pipeline: Pipeline, orders: readonly Order[], signal: AbortSignal) {
   const giveUp = new AbortController()
   const endless = orders.filter(({ card }) => card === 'refused').length
   const watch = (async () => {
-    // With orders that are tried for ever, it would never be quiet.
+    // With orders that are retried for ever, it would never be quiet.
     for (;;) {
       await delay(500, undefined, { signal: giveUp.signal })
       const history = await pipeline.store.history()
@@ -203,7 +202,7 @@ async function ended(pipeline: Pipeline, orders: readonly Order[], signal: Abort
     }
   })()
   const options = { timeoutMs: patienceMs, signal: AbortSignal.any([signal, giveUp.signal]) }
-  // An order that has not ended by then is lost: that is for the invariants to say.
+  // An order that has not ended by then is lost: the invariants report it.
   const quiet = pipeline.drained(options).catch(() => signal.throwIfAborted())
   const unfinished = await Promise.race([quiet.then(() => false), watch]).finally(() => giveUp.abort())
   await Promise.allSettled([quiet, watch])

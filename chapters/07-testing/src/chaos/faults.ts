@@ -1,4 +1,4 @@
-/** Which faults strike whom, and when: everything follows from one seed. */
+/** Which faults strike which process, and when: everything follows from one seed. */
 import type { Draw } from '@repo/common/async/random'
 import { faultsFrom } from '@repo/common/servers/faults'
 import type { Stage } from '../pipeline/orders.ts'
@@ -7,13 +7,13 @@ import { workerNames } from '../pipeline/settings.ts'
 export const kindNames = [
   /** SIGKILL of a worker while it works on orders; it is started again. */
   'kill',
-  /** SIGKILL of Redis; it is started again, with everything that it had answered. */
+  /** SIGKILL of Redis; it is started again, with everything that it had acknowledged. */
   'restart',
   /** All connections of a process to Redis are reset. */
   'cut',
   /** The line of a process to Redis is slow for a while. */
   'delay',
-  /** The line of a process to Redis is silent for a while, and nobody is told. */
+  /** The line of a process to Redis is silent for a while, and no error reports it. */
   'half-open',
   /** The wall clock of a process jumps: an offset is injected, and the machine's clock is left alone. */
   'clock',
@@ -21,7 +21,7 @@ export const kindNames = [
 export type FaultKind = (typeof kindNames)[number]
 
 export interface Fault {
-  /** It strikes when this number of orders have been sent: no two runs are equally fast, but counts repeat. */
+  /** It strikes when this many orders have been sent: no two runs are equally fast, but counts repeat. */
   atOrder: number
   kind: FaultKind
   /** `front`, `payment 1`, `shipping 2`, `redis`. */
@@ -40,10 +40,10 @@ export interface FaultSettings {
   lockMs: number
 }
 
-/** For each of these many orders there is one more fault of most kinds. */
+/** For every so many orders there is one more fault of most kinds. */
 const ordersPerFault = 500
 
-/** Returns the faults in the order in which they strike; the same for the same settings. */
+/** Returns the faults in the order in which they strike. The same settings give the same faults. */
 export function faultsOf(settings: FaultSettings): Fault[] {
   return faultsFrom(
     settings.seed,
@@ -61,7 +61,7 @@ function drawFaults({ orders, kinds, workers, lockMs }: FaultSettings, { share, 
   const times = (count: number, make: () => Fault) => Array.from({ length: count }, make)
 
   const make: Record<FaultKind, () => Fault[]> = {
-    // In the first half: each waits until its worker has work, and the orders must not run out meanwhile.
+    // In the first half: each kill waits until its worker has work, and the orders must not run out meanwhile.
     kill: () => {
       const kill = (name: string) => fault('kill', name, { to: 0.5 })
       return [...all.map(kill), ...times(more, () => kill(oneOf(all)))]
@@ -73,11 +73,11 @@ function drawFaults({ orders, kinds, workers, lockMs }: FaultSettings, { share, 
         ...fault('delay', oneOf(processes), { ms: whole(300, 1_000) }),
         addedMs: whole(10, 80),
       })),
-    // Longer than the lock: another worker does the work meanwhile, and then both have done it.
+    // Longer than the lock lasts: another worker does the work meanwhile, and then both have done it.
     'half-open': () =>
       times(1 + more, () => fault('half-open', oneOf(all), { ms: Math.round(lockMs * (1.5 + share())) })),
     clock: () => [
-      // From now on the last process in an order's life is certainly behind all others, whose jumps are smaller.
+      // From here on the last process in an order's life is certainly behind all others, whose jumps are smaller.
       fault('clock', lastInLine, { ms: -whole(90_000, 120_000), to: 0.3 }),
       ...times(2 + more, () => fault('clock', oneOf(others), { ms: whole(-60_000, 60_000) })),
     ],
@@ -86,7 +86,7 @@ function drawFaults({ orders, kinds, workers, lockMs }: FaultSettings, { share, 
     // When work is under way, and before the last orders are.
     return { atOrder: whole(Math.floor(0.1 * orders), Math.floor(to * orders)), kind, target, ms }
   }
-  // Always in the same order, so that the order in which the reader names them does not matter.
+  // Always in the same order, so that the order in which the user names them does not matter.
   const wanted = kindNames.filter((kind) => kinds.includes(kind))
   return wanted.flatMap((kind) => make[kind]())
 }

@@ -1,4 +1,7 @@
-/** The time line of a run: who was up, whose line was slow or silent, what struck, and when orders ended or broke. */
+/**
+ * The timeline of a run: which processes were up, whose line was slow or silent, what struck, and when orders ended or
+ * broke.
+ */
 import { palette } from '@repo/common/output/plots'
 import { timeline } from '@repo/common/output/timeline'
 import type { Violation } from '../pipeline/invariants.ts'
@@ -6,7 +9,7 @@ import type { Outcome, Struck } from './chaos.ts'
 import type { FaultKind } from './faults.ts'
 
 const red = palette[4]
-/** The other kinds last, and are seen as spans. */
+/** The other kinds last for a while, and are shown as spans. */
 const markOf = {
   kill: 'killed',
   restart: 'killed',

@@ -7,7 +7,7 @@ import type { Fault, FaultKind } from './faults.ts'
 /** A process is up; its line to Redis is slow or silent. */
 export type State = 'up' | 'line slow' | 'line silent'
 
-/** Lets orders through: `open` of all `orders` so far, sent or not. */
+/** Lets orders through: `open` out of all `orders` so far, sent or not. */
 export interface Gate {
   readonly orders: number
   readonly open: number
@@ -26,22 +26,22 @@ export interface Field {
 }
 
 interface Blow {
-  /** For `kill`: the number of orders that the target had begun and not ended. */
+  /** For `kill`: the number of orders that the target had in progress. */
   held?: number
-  /** Fulfilled when the target has got over it: it runs again, or has a good line again. */
+  /** Fulfilled when the target has recovered: it runs again, or has a good line again. */
   over?: Promise<unknown>
 }
 
-/** With this number under way, every worker should have some. */
+/** With this many orders under way, every worker should have some. */
 const fewOrders = 24
-/** The number of orders that a worker should have begun and not ended when it is killed. */
+/** The number of orders that a worker should have in progress when it is killed. */
 const fewInTheMiddle = 3
 /**
- * When the target has not had enough for so long, the orders under way are for others: a bug may keep them there for
- * ever.
+ * When the target has not had enough work for this long, the orders under way belong to others: a bug may keep them
+ * there for ever.
  */
 const dryMs = 1_000
-/** How long a kill waits when there are no more orders to let pass. */
+/** How long a kill waits when there are no more orders to let through. */
 const patienceMs = 10_000
 
 export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | Promise<Blow>> = {
@@ -59,7 +59,7 @@ export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | P
   },
 }
 
-/** Kills a worker while it works on orders. When it has just ended them all, it is killed again. */
+/** Kills a worker while it works on orders. If it has just finished them all, it is killed again. */
 async function kill(field: Field, { target }: Fault): Promise<Blow> {
   const { pipeline, record } = field
   for (;;) {
@@ -73,7 +73,9 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
   }
 }
 
-/** Waits until a worker has enough to do, and lets more orders pass meanwhile; `isFound` is false when it never has. */
+/**
+ * Waits until a worker has enough to do, and lets more orders through meanwhile; `isFound` is false if it never has.
+ */
 async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: string) {
   const middle = await middleOf(pipeline, worker)
   let fedAt = performance.now()
@@ -93,7 +95,7 @@ async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: st
   }
 }
 
-/** Returns a function that counts the orders that a worker has begun and not ended, by the history from now on. */
+/** Returns a function that counts the orders a worker has in progress, by the history from now on. */
 async function middleOf({ store }: Pipeline, worker: string): Promise<() => Promise<number>> {
   const orders = new Set<string>()
   let next = await store.historyLength()
@@ -102,7 +104,7 @@ async function middleOf({ store }: Pipeline, worker: string): Promise<() => Prom
     next += news.length
     for (const { by, effect, answer } of news) {
       if (by !== worker) continue
-      // An order that the bank does not accept waits in the queue; no worker has it.
+      // An order whose card the bank does not accept waits in the queue; no worker has it.
       if (effect.do === 'advance' || answer === 'unavailable') orders.delete(effect.order)
       else orders.add(effect.order)
     }

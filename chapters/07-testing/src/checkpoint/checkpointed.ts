@@ -1,4 +1,4 @@
-/** A long computation in steps, whose state is saved from time to time and whenever somebody asks. */
+/** A long computation in steps, whose state is saved from time to time and on request. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CheckpointFile, Loaded } from '@repo/common/async/checkpoint'
 
@@ -6,12 +6,12 @@ export interface Checkpointed<State> {
   file: CheckpointFile<State>
   /** The state at the beginning, when none has been saved. */
   begin: State
-  /** Returns the next state. It takes some milliseconds: a signal is only heard between two steps. */
+  /** Returns the next state. A step should take a few milliseconds: signals are only noticed between two steps. */
   step: (state: State) => State
   isDone: (state: State) => boolean
   /** The longest time without a save. */
   everyMs: number
-  /** When it is aborted, the state is saved, and the computation ends with the signal's reason. */
+  /** On abort, the state is saved, and the computation rejects with the signal's reason. */
   signal?: AbortSignal
   /** Asked after each step; the state is saved when it returns true. */
   saveNow?: () => boolean
@@ -21,14 +21,14 @@ export interface Checkpointed<State> {
   onSaved?: (state: State, ms: number, why: Why) => void
 }
 
-/** Why a state was saved: the computation stops or is done, somebody asked, or it was time. */
+/** Why a state was saved: the computation was stopped or is done, a save was requested, or it was time. */
 export type Why = 'end' | 'asked' | 'time'
 
 /**
- * Goes on from the newest saved state and returns the last one. That is saved as well: the next call returns it at
+ * Resumes from the newest saved state and returns the last one. That is saved as well, so the next call returns it at
  * once.
  *
- * Threads, sockets and open files are not saved: a state is what can be written down.
+ * Threads, sockets and open files are not saved: a state is what can be serialized.
  */
 export async function runCheckpointed<State>(computation: Checkpointed<State>): Promise<State> {
   const { file, begin, step, isDone, everyMs, signal, saveNow, onLoaded, onStep, onSaved } = computation
@@ -47,7 +47,7 @@ export async function runCheckpointed<State>(computation: Checkpointed<State>): 
   while (!isDone(state)) {
     state = step(state)
     onStep?.(state)
-    // Signals and timers are only heard between two turns of the event loop.
+    // Signals and timers are only noticed between two turns of the event loop.
     await nextTurn()
     const stop = signal?.aborted ?? false
     if (stop || isDone(state)) await save('end')

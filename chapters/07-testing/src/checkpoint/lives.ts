@@ -1,6 +1,6 @@
 /**
  * One computation in many lives: its process is killed again and again, at random moments and in the middle of a save,
- * its files are damaged, and each time a new process goes on from what is left.
+ * its files are damaged, and each time a new process resumes from what is left.
  */
 import { open, readFile, stat, truncate } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,23 +19,23 @@ export type Death =
 export interface Life {
   /** How it ended, in words. */
   ended: string
-  /** Where it began: all numbers below were done. */
+  /** Where it began: all smaller numbers were done. */
   resumedAt: number
-  /** The number of saves that had led there; 0 at the beginning. */
+  /** The number of saves that led there; 0 at the beginning. */
   generation: number
-  /** How far it was when it ended, saved or not. */
+  /** How far it had got when it ended, saved or not. */
   reached: number
   saves: number
   /** The files that it could not use when it began. */
   damaged: string[]
-  /** How far it was, over time, in ms since the first life. The first sample is that of its beginning. */
+  /** Its progress over time, in ms since the first life. The first sample is its beginning. */
   samples: { ms: number; next: number }[]
 }
 
 export interface Lives {
   lives: Life[]
   state: PrimesState
-  /** The time of every save. */
+  /** The duration of every save. */
   savesMs: number[]
   ms: number
   /** Whether SIGUSR2 made it save; false on Windows, which has no such signal. */
@@ -43,8 +43,8 @@ export interface Lives {
 }
 
 /**
- * Returns a signal to save and leave, a kill at each bad moment of a save, and kills at random moments, two of which
- * also damage a file. The same for the same seed.
+ * Returns a signal to save and exit, a kill at each critical moment of a save, and kills at random moments, two of
+ * which also damage a file. The same seed gives the same deaths.
  *
  * @param lifeMs the average time of a life that ends at a random moment
  */
@@ -63,7 +63,7 @@ export function deathsOf({ kills, seed, lifeMs }: { kills: number; seed: number;
 const program = new URL('./primes.program.ts', import.meta.url)
 
 /**
- * Runs the computation to its end, in one life more than there are deaths, unless it is done before.
+ * Runs the computation to its end, in one more life than there are deaths, unless it is done earlier.
  *
  * @param onReached called with the number that the computation has reached
  */
@@ -163,7 +163,7 @@ async function damageNewest(path: string, damage: 'truncated' | 'a bit flipped')
   return true
 }
 
-/** Draws how far the computation was over time: a line for each life, in alternating colours. Returns SVG text. */
+/** Draws the computation's progress over time: a line for each life, in alternating colours. Returns SVG text. */
 export function drawLives(lives: Pick<Life, 'samples'>[], subtitle: string): string {
   return draw({
     title: `One computation in ${lives.length} lives`,
@@ -173,7 +173,7 @@ export function drawLives(lives: Pick<Life, 'samples'>[], subtitle: string): str
     marginLeft: 80,
     marks: (plot) =>
       lives.map(({ samples }, at) => {
-        // More points cannot be seen.
+        // More points would not be visible.
         const every = Math.ceil(samples.length / 100)
         const kept = samples.filter((_, index) => index % every === 0 || index === samples.length - 1)
         const seconds = ({ ms }: (typeof samples)[number]) => ms / 1000

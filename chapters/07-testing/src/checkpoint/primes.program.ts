@@ -21,7 +21,7 @@ const { limit, path, everyMs, dieAt } = JSON.parse(process.argv[2] ?? '') as Pri
 const tell = (message: PrimesMessage) => void process.send?.(message, undefined, undefined, () => {})
 
 const ending = new AbortController()
-// A batch scheduler sends SIGTERM shortly before the time is up: save and leave.
+// A batch scheduler sends SIGTERM shortly before the walltime is up: save and exit.
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => ending.abort(new Error(name)))
 let asked = false
 // "Save now and go on". Windows has no such signal.

@@ -1,11 +1,11 @@
 /**
  * A long computation whose result can be looked up: the number of primes and of pairs of twin primes below a limit, and
- * the largest gap between two primes. It is a sieve of Eratosthenes, one segment after the other. Between two segments,
- * all it knows is six numbers.
+ * the largest gap between two primes. It is a sieve of Eratosthenes, one segment after another. Between two segments,
+ * its whole state is six numbers.
  */
 import { z } from 'zod'
 
-/** Everything that is needed to go on. All numbers below `next` are done. */
+/** Everything that is needed to resume. All numbers below `next` are done. */
 export const primesState = z.object({
   next: z.int().nonnegative(),
   primes: z.int().nonnegative(),
@@ -31,10 +31,10 @@ export const publishedPrimes: Record<number, Pick<PrimesState, 'primes' | 'twins
   1e11: { primes: 4_118_054_813, twins: 224_376_048, gap: 464, gapAfter: 42_652_618_343 },
 }
 
-/** The numbers in a segment. Each odd one has a byte, so that a segment fits into the cache of a core. */
+/** The size of a segment. Each odd number takes a byte, so that a segment fits into a core's cache. */
 const segmentLength = 1 << 19
 
-/** Returns a function that does the next segment: it takes a state below the limit and returns the next state. */
+/** Returns a function that sieves the next segment: it takes a state below the limit and returns the next state. */
 export function primesBelow(limit: number): (state: PrimesState) => PrimesState {
   const divisors = oddPrimesUpTo(Math.floor(Math.sqrt(limit)))
   const composite = new Uint8Array(segmentLength / 2)

@@ -1,5 +1,5 @@
 /**
- * A process with a wrong clock. It talks to others over UDP and notes what every kind of clock says. Started by
+ * A process with a wrong clock. It talks to others over UDP and records what every kind of clock says. Started by
  * clocks.ts.
  */
 import { createSocket } from 'node:dgram'
@@ -31,7 +31,7 @@ const socket = createSocket('udp4')
 socket.bind(0, '127.0.0.1')
 await once(socket, 'listening')
 
-/** Sends after the simulated delay of the network: at most `delayMs`, and different each time. */
+/** Sends after the simulated network delay: at most `delayMs`, and different each time. */
 const send = (packet: Packet, port: number) =>
   setTimeout(() => socket.send(JSON.stringify(packet), port, '127.0.0.1', () => {}), delayMs * random())
 
@@ -51,12 +51,12 @@ socket.on('message', (data, { port }) => {
   const packet = JSON.parse(data.toString()) as Packet
   if (packet.do === 'tell') note('receive', packet.message, packet.reading)
   else if (packet.do === 'answer') answers.get(packet.number)?.({ ...packet.exchange, received })
-  // The process takes a while to answer.
+  // The process takes a while to reply.
   else void delay(delayMs * random()).then(() => answer(packet.number, packet.sent, received, port))
 })
 
 function answer(number: number, sent: number, receivedThere: number, port: number) {
-  // The packet takes its time before the delay of the network.
+  // The timestamp is taken before the network delay.
   send({ do: 'answer', number, exchange: { sent, receivedThere, sentThere: wallNow() } }, port)
 }
 
@@ -72,7 +72,7 @@ async function ask(port: number, rounds: number): Promise<Sample[]> {
   return samples
 }
 
-/** Sends messages to others, with events of its own between them. */
+/** Sends messages to others, with local events in between. */
 async function chat(ports: readonly number[], messages: number) {
   for (let at = 0; at < messages; at++) {
     await delay(2 * delayMs * random())

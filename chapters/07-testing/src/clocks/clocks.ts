@@ -1,4 +1,4 @@
-/** Real processes with wrong clocks, which ask each other for the time and send each other messages. */
+/** Real processes with wrong clocks that ask each other for the time and send each other messages. */
 import { randomFrom } from '@repo/common/async/random'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -10,10 +10,10 @@ export interface ClockSettings {
   /** Its index. The clock of process 0 is right. */
   self: number
   processes: number
-  /** How wrong its clock is at first, and how much it gains or loses, in parts per million. */
+  /** The initial error of its clock, and how much it gains or loses, in parts per million. */
   offsetMs: number
   driftPpm: number
-  /** The most that the simulated network takes for a message. */
+  /** The longest that the simulated network takes for a message. */
   delayMs: number
   seed: number
   /** When the run began, by the machine's monotonic clock, in ns. */
@@ -64,8 +64,7 @@ export interface ClocksOptions {
 }
 
 /**
- * An exchange of a process with process 0, and how far the clock of process 0 was ahead when it ended: the injected
- * truth.
+ * An exchange of a process with process 0, and how far process 0's clock was ahead when it ended: the injected truth.
  */
 export interface Probe {
   process: number
@@ -74,17 +73,17 @@ export interface Probe {
 }
 
 export interface Clocks extends AsyncDisposable {
-  /** Each process but the first asks process 0 for its time, `rounds` times. */
+  /** Each process but the first asks process 0 for the time, `rounds` times. */
   ask: (rounds: number) => Promise<Probe[]>
   /**
-   * Each process sends `messages` messages to others, and notes what every clock says at each event.
+   * Each process sends `messages` messages to others, and records what every clock says at each event.
    *
    * @param onSent called with the number of messages that have been sent
    */
   chat: (messages: number, onSent?: (sent: number) => void) => Promise<ClockEvent[]>
 }
 
-/** Starts the processes and sets their clocks wrong; the same for the same seed. */
+/** Starts the processes and sets their clocks wrong. The same seed gives the same errors. */
 export async function startClocks(options: ClocksOptions): Promise<Clocks> {
   const { processes, skewMs, driftPpm, delayMs, seed, signal } = options
   const random = randomFrom(seed)
@@ -144,7 +143,7 @@ export async function startClocks(options: ClocksOptions): Promise<Clocks> {
     async chat(messages, onSent) {
       let sent = 0
       await Promise.all(programs.map((each) => answerTo(each, { do: 'chat', ports, messages }, () => onSent?.(++sent))))
-      // Only now: while others chat, messages still arrive.
+      // Only now: while others are sending, messages still arrive.
       const reports = await Promise.all(
         programs.map((each) => answerTo<{ events: ClockEvent[] }>(each, { do: 'report' })),
       )

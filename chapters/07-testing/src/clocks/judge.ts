@@ -1,4 +1,4 @@
-/** Which order each kind of clock gives the events, judged by what could have caused what, and drawn. */
+/** The order that each kind of clock gives the events: judged by what could have caused what, and drawn. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { draw, palette } from '@repo/common/output/plots'
 import type { ClockEvent } from './clocks.ts'
@@ -6,11 +6,11 @@ import { compareHybrid, happenedBefore } from './logical.ts'
 
 export interface Verdict {
   clock: string
-  /** Pairs in which one event could have caused the other, and which the clock reverses or leaves equal. */
+  /** Pairs in which one event could have caused the other, but which the clock reverses or calls equal. */
   causesAfterEffects: number
   /** Messages that were received before they were sent, by this clock. */
   receivedBeforeSent: number
-  /** Concurrent pairs that the clock puts in an order all the same. */
+  /** Concurrent pairs that the clock orders anyway. */
   madeUp: number
 }
 
@@ -29,7 +29,7 @@ export interface Judgement {
 
 /**
  * Compares the order that each clock gives the events with what could have caused what. There may be a hundred million
- * pairs, so they are counted and not kept, and the event loop has a turn after each event.
+ * pairs, so they are counted, not stored, and the event loop gets a turn after each event.
  *
  * @param corrections for each process, what to add to its wall clock
  * @param onProgress called with the share of the work that is done
@@ -59,7 +59,7 @@ export async function judge(
   let concurrent = 0
   for (const [at, a] of events.entries()) {
     await nextTurn(undefined, { signal })
-    // The first events have the most others after them.
+    // The first events have the most others to be compared with.
     onProgress?.(1 - (1 - at / events.length) ** 2)
     for (let other = at + 1; other < events.length; other++) {
       const b = events[other] as ClockEvent
@@ -89,7 +89,7 @@ export async function judge(
 const isBefore = (a: ClockEvent, b: ClockEvent) => happenedBefore(a.vector, b.vector)
 
 const [blue, , , , red, grey] = palette
-/** With more events the picture cannot be read. */
+/** With more events the picture would be unreadable. */
 const mostEvents = 45
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Clocks that count events and not seconds. A clock counts an event of its own process, a message that is sent, which
- * carries the clock's reading, and a message that has come, with the sender's reading.
+ * Clocks that count events, not seconds. A clock counts the local events of its process, each message that it sends,
+ * which carries the clock's reading, and each message that it receives, with the sender's reading.
  */
 
 /** Lamport 1978: an effect has a larger number than its cause, but a larger number does not make an event an effect. */
@@ -19,7 +19,7 @@ export class LamportClock {
 }
 
 /**
- * Mattern and Fidge 1988: the number of events of each process that this one may have heard of. It shows what is
+ * Mattern and Fidge 1988: for each process, the number of its events that this one may have heard of. It shows what is
  * concurrent.
  */
 export class VectorClock {
@@ -44,22 +44,22 @@ export class VectorClock {
 }
 
 /**
- * Returns whether the event with reading `a` could have caused the one with `b`. Two events are concurrent when neither
- * could.
+ * Returns whether the event with reading `a` could have caused the one with reading `b`. Two events are concurrent when
+ * neither could have caused the other.
  */
 export function happenedBefore(a: readonly number[], b: readonly number[]): boolean {
   return a.every((count, at) => count <= (b[at] ?? 0)) && a.some((count, at) => count < (b[at] ?? 0))
 }
 
-/** A time like a wall clock's, in whole ms, and a counter for events with the same time. */
+/** A wall-clock time in whole ms, and a counter for events with the same time. */
 export interface HybridTime {
   ms: number
   count: number
 }
 
 /**
- * Kulkarni et al. 2014: the latest wall clock that the process has heard of, and a counter for when that stands still.
- * It puts causes before effects as Lamport's clock does, and it is never more wrong than the wall clocks are.
+ * Kulkarni et al. 2014: the latest wall-clock time that the process has heard of, and a counter for when it stands
+ * still. It puts causes before effects as Lamport's clock does, and is never more wrong than the wall clocks are.
  */
 export class HybridClock {
   readonly #wall: () => number
@@ -77,7 +77,7 @@ export class HybridClock {
   receive(sent: HybridTime): HybridTime {
     const ms = Math.max(this.#last.ms, sent.ms, Math.floor(this.#wall()))
     const counts = [this.#last, sent].filter((time) => time.ms === ms).map(({ count }) => count)
-    // A wall clock that is ahead of everything heard of begins a new count.
+    // A wall clock that is ahead of everything heard of restarts the count.
     this.#last = { ms, count: counts.length === 0 ? 0 : 1 + Math.max(...counts) }
     return this.#last
   }

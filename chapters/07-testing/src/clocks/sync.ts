@@ -1,6 +1,6 @@
-/** How wrong is my clock? The time that messages to a right clock take gives an estimate, and a bound for its error. */
+/** How wrong is my clock? The round trip to a correct clock gives an estimate, and a bound on its error. */
 
-/** A question and its answer, in ms: sent and received by the asker's clock, received and sent there by the other's. */
+/** A request and its reply, in ms: sent and received by the asker's clock, received and sent by the other's. */
 export interface Exchange {
   sent: number
   receivedThere: number
@@ -14,19 +14,19 @@ export interface Offset {
   bound: number
 }
 
-/** Cristian 1989: assumes that the time in the answer was under way for half of the round trip. */
+/** Cristian 1989: assumes that the reply was under way for half the round trip. */
 export function cristian({ sent, sentThere, received }: Exchange): Offset {
   const roundTrip = received - sent
   return { offset: sentThere + roundTrip / 2 - received, bound: roundTrip / 2 }
 }
 
-/** NTP (RFC 5905, section 8): takes both times of the other, so that its time to answer does not count. */
+/** NTP (RFC 5905, section 8): uses both timestamps of the other, so that its processing time does not count. */
 export function ntp({ sent, receivedThere, sentThere, received }: Exchange): Offset {
   const roundTrip = received - sent - (sentThere - receivedThere)
   return { offset: (receivedThere - sent + sentThere - received) / 2, bound: roundTrip / 2 }
 }
 
-/** Returns the estimate with the smallest bound: a fast exchange had little time to be uneven. */
+/** Returns the estimate with the smallest bound: a fast exchange had little time to be asymmetric. */
 export function best(offsets: readonly Offset[]): Offset {
   return offsets.reduce((least, offset) => (offset.bound < least.bound ? offset : least))
 }

@@ -1,4 +1,4 @@
-/** A breakpoint with a condition in a running process: reached, read, and left. */
+/** A conditional breakpoint in a running process: set, reached, read, and removed. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { bold, dim } from '@repo/common/output/terminal'
@@ -18,7 +18,7 @@ export interface Stopped {
   stack: { name: string; file: string; line: number }[]
   /** The variables in scope, as far as JSON can represent them. */
   variables: Record<string, unknown>
-  /** Returns the value of an expression in the innermost function. */
+  /** Evaluates an expression in the innermost function. */
   evaluate: <Value>(expression: string) => Promise<Value>
   resume: () => Promise<void>
 }
@@ -30,7 +30,7 @@ interface Frame {
   scopeChain: { type: string; object: { objectId: string } }[]
 }
 
-/** Says for readers where it is, what is in scope, and who called it. */
+/** Describes for readers where it stopped, what is in scope, and who called it. */
 export function stopText({ stack: [innermost, ...callers], variables }: Stopped): string[] {
   return [
     bold(`Stopped in ${innermost?.name} (${placeText(innermost)})`),
@@ -43,11 +43,11 @@ export function stopText({ stack: [innermost, ...callers], variables }: Stopped)
 }
 
 /**
- * Sets a breakpoint at a line of a source file. The process runs on, and stops there when the condition is true.
+ * Sets a breakpoint at a line of a source file. The process keeps running, and stops there when the condition is true.
  *
- * @param condition a JavaScript expression on the variables there, such as `order.quantity > 2`
+ * @param condition a JavaScript expression over the variables there, such as `order.quantity > 2`
  * @returns `reached`, fulfilled when it stops, and `remove`
- * @throws an Error when no code of that line runs in the process, or the condition is no JavaScript
+ * @throws an Error when the process has loaded no code for that line, or the condition is not JavaScript
  */
 export async function breakAt(
   inspector: Inspector,
@@ -58,7 +58,7 @@ export async function breakAt(
   const location = inspector.generatedFrom(file.href, line)
   if (!location) throw new Error(`no code of ${file.href}:${line} runs in the process`)
   type Compiled = { exceptionDetails?: { exception?: { description?: string } } }
-  // A condition with a mistake would never be true, and nobody would be told.
+  // A condition with a syntax error would silently never be true.
   const { exceptionDetails } = await inspector.send<Compiled>('Runtime.compileScript', {
     expression: `(${condition})`,
     sourceURL: '',
@@ -66,7 +66,7 @@ export async function breakAt(
   })
   if (exceptionDetails) throw new Error(`${condition}: ${exceptionDetails.exception?.description?.split('\n')[0]}`)
   const paused = inspector.once<{ callFrames: Frame[] }>('Debugger.paused')
-  // When the breakpoint cannot be set, nobody waits for it.
+  // If the breakpoint cannot be set, nothing awaits this promise.
   paused.catch(() => {})
   const { breakpointId } = await inspector.send<{ breakpointId: string }>('Debugger.setBreakpoint', {
     location,

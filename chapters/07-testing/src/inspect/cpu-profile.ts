@@ -18,9 +18,9 @@ interface ProfileNode {
   children?: number[]
 }
 
-/** Samples the stack of the process ten thousand times a second for some time. The process goes on with its work. */
+/** Samples the stack of the process ten thousand times a second for some time. The process keeps working. */
 export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: AbortSignal): Promise<CpuProfile> {
-  // For the source maps.
+  // Needed for the source maps.
   await inspector.send('Debugger.enable')
   await inspector.send('Profiler.enable')
   await inspector.send('Profiler.setSamplingInterval', { interval: 100 })
@@ -35,19 +35,16 @@ export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: 
 export interface HotFunction {
   name: string
   place: Place | undefined
-  /** Shares of the time in which the process computed: in the function itself, and with the functions that it calls. */
+  /** Shares of the busy time: in the function itself, and including the functions that it calls. */
   self: number
   total: number
 }
 
-/** Entries that are no functions: nothing to do, and V8's and Node's own work. */
+/** Entries that are not functions: idle time, and V8's and Node's own work. */
 const idle = '(idle)'
 const noFunction = /^\((idle|program|root|garbage collector)\)$/
 
-/**
- * Returns the functions by the time spent in themselves, the hottest first, and the share of the time in which the
- * process was busy.
- */
+/** Returns the functions by self time, the hottest first, and the share of the time in which the process was busy. */
 export function hotFunctions(
   { nodes, samples, timeDeltas }: CpuProfile,
   placeOf: Inspector['sourceOf'],
@@ -71,7 +68,7 @@ export function hotFunctions(
       const time = times.get(key) ?? { node, self: 0, total: 0 }
       times.set(key, time)
       if (node === leaf) time.self += us
-      // Once, however deep it calls itself.
+      // Count it once, however deep the recursion.
       if (!counted.has(key)) time.total += us
       counted.add(key)
     }
@@ -88,7 +85,7 @@ export function hotFunctions(
   return { functions, busy: busy / all }
 }
 
-/** A box of a flame graph: a function on the stack, its depth, and the shares of the time between which it lies. */
+/** A box of a flame graph: a function on the stack, its depth, and where it begins and ends as shares of the time. */
 export interface Flame {
   name: string
   depth: number

@@ -17,7 +17,7 @@ interface RawSnapshot {
 }
 
 /**
- * Collects garbage, and takes everything that is left. The process stands still meanwhile, about a second for each 100
+ * Collects garbage, then records everything that is left. The process is paused meanwhile, for about a second per 100
  * MB.
  */
 async function takeHeapSnapshot(inspector: Inspector): Promise<RawSnapshot> {
@@ -40,7 +40,7 @@ export interface Kind {
   bytes: number
 }
 
-/** JavaScript's own classes, which grow whenever anything does. */
+/** JavaScript's built-in classes, which grow whenever anything does. */
 const builtIn =
   /^(Object|Array|Map|Set|Promise|Buffer|Uint8Array|ArrayBuffer|Error|Generator|WeakRef|Timeout|Immediate|system \/ |\()/
 const isBuiltIn = ({ name }: Kind): boolean => builtIn.test(name)
@@ -67,8 +67,8 @@ function classes({ snapshot: { meta }, nodes, strings }: RawSnapshot): Map<strin
 }
 
 /**
- * Returns the classes that have grown between two snapshots: the program's own first, and those with the most new
- * objects first.
+ * Returns the classes that have grown between two snapshots: the program's own first, then by the number of new
+ * objects.
  */
 function growth(before: RawSnapshot, after: RawSnapshot): Kind[] {
   const earlier = classes(before)
@@ -91,8 +91,8 @@ function heapBytes({ snapshot: { meta }, nodes }: RawSnapshot): number {
 }
 
 /**
- * Finds out who keeps an object of a class alive: the shortest path to it from the roots, as names of variables and
- * properties. Without it one knows what leaks, and not where.
+ * Finds out what keeps an object of a class alive: the shortest path to it from the roots, as names of variables and
+ * properties. Without it you know what leaks, but not where.
  */
 function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, className: string): string[] {
   const width = meta.node_fields.length
@@ -138,7 +138,7 @@ function retainers({ snapshot: { meta }, nodes, edges, strings }: RawSnapshot, c
     const label = named ? `${strings[edges[edge + edgeName] ?? 0]}: ` : ''
     way.unshift(`${label}${nameOf(node).slice(0, 60)}`)
   }
-  // From the last named variable or property on: the steps before it are V8's own tables.
+  // Start at the last named variable or property: the steps before it are V8's own tables.
   const named = way.findLastIndex((step) => step.includes(': '))
   return way.slice(Math.max(0, named)).filter((step) => step !== '')
 }
@@ -148,11 +148,11 @@ export interface Growth {
   bytes: [before: number, after: number]
   /** The classes that have grown, the program's own first. */
   grown: Kind[]
-  /** The program's own class that has grown most, and who keeps its objects alive. */
+  /** The program's own class that has grown most, and what keeps its objects alive. */
   leak: (Kind & { kept: string[] }) | undefined
 }
 
-/** Takes two snapshots, some time apart: one shows what is there, two show what grows. */
+/** Takes two snapshots some time apart: one shows what is there, two show what grows. */
 export async function findLeak(inspector: Inspector, ms: number, signal: AbortSignal): Promise<Growth> {
   const before = await takeHeapSnapshot(inspector)
   await inspector.wait(ms, signal)

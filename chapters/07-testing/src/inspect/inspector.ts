@@ -12,7 +12,7 @@ import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
 import type { Program } from '@repo/common/process/child'
 
-/** The environment of a process whose inspector takes a free port when it is opened. This does not open it. */
+/** The environment for a process whose inspector is to take a free port when it is opened. This does not open it. */
 export const inspectable = { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' }
 
 /** Node writes this line when the inspector is opened, with the address of its WebSocket. */
@@ -31,7 +31,7 @@ export interface Place {
   line: number
 }
 
-/** Returns whether it is the program's own code, and not Node's or a package's. */
+/** Returns whether it is the program's own code, not Node's or a package's. */
 export const isOwn = (place: Place | undefined): place is Place =>
   place?.file.startsWith('file:') === true && !place.file.includes('/node_modules/')
 
@@ -103,10 +103,10 @@ export class Inspector implements AsyncDisposable {
     return await Promise.race([promise, aborted(this.#closing.signal)])
   }
 
-  /** Waits while the process goes on; rejected when it ends. */
+  /** Waits while the process keeps running; rejected when it ends. */
   async wait(ms: number, signal?: AbortSignal): Promise<void> {
     const stop = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
-    // The signal's own reason says more than the error of delay.
+    // The signal's own reason says more than the error from delay.
     await delay(ms, undefined, { signal: stop }).catch(() => stop.throwIfAborted())
   }
 
@@ -142,8 +142,7 @@ export class Inspector implements AsyncDisposable {
   }
 
   /**
-   * Returns the line of the TypeScript file that a place of the running code comes from. Debugger.enable must come
-   * first.
+   * Returns the line of the TypeScript file from which a place in the running code comes. Call Debugger.enable first.
    */
   sourceOf(scriptId: string, line: number, column: number): Place | undefined {
     const script = this.#scripts.get(scriptId)
@@ -154,8 +153,8 @@ export class Inspector implements AsyncDisposable {
   }
 
   /**
-   * Returns the place of the running code that comes from a line of a source file, for a breakpoint; undefined if there
-   * is none.
+   * Returns the place in the running code that comes from a line of a source file, for a breakpoint; undefined if no
+   * code comes from it.
    */
   generatedFrom(
     file: string,
@@ -164,7 +163,7 @@ export class Inspector implements AsyncDisposable {
     const script = [...this.#scripts.values()].find(({ url }) => url.split('?')[0] === file)
     if (!script) return undefined
     if (!script.sourceMap) return { scriptId: script.id, lineNumber: line - 1, columnNumber: 0 }
-    // A map leads from the code to its source; the other way needs a search. Translated code is often one long line.
+    // A source map leads from the code to its source; the reverse needs a search. Compiled code is often one long line.
     for (let lineNumber = 0; lineNumber <= script.endLine; lineNumber++) {
       const last = script.sourceMap.findEntry(lineNumber, Number.MAX_SAFE_INTEGER)
       if (!('generatedColumn' in last) || last.generatedLine !== lineNumber) continue
@@ -178,12 +177,12 @@ export class Inspector implements AsyncDisposable {
     return undefined
   }
 
-  /** Disconnects, and leaves the inspector open. */
+  /** Disconnects, but leaves the inspector open. */
   detach(): void {
     this.#socket.close()
   }
 
-  /** Closes the inspector and disconnects. The process goes on if it was stopped. */
+  /** Closes the inspector and disconnects. The process resumes if it was stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#closing.signal.aborted) {
       // A moment later, because closing waits until this connection is gone.
@@ -248,11 +247,11 @@ export async function openForEditor(
 }
 
 /**
- * Opens the inspector of a process that somebody else has started, and connects to it.
+ * Opens the inspector of a process that this program did not start, and connects to it.
  *
- * @param port where it will listen: 9229, unless the process was started with another --inspect-port
- * @throws UsageError when there is no such process, when it is not Node (the signal would end another program), or when
- *   another process listens there
+ * @param port where it will listen: 9229, unless the process was started with a different --inspect-port
+ * @throws UsageError when there is no such process, when it is not Node (the signal would kill another program), or
+ *   when another process listens there
  */
 export async function attach(pid: number, port: number): Promise<Inspector> {
   const accepts = 'the id of a Node process that runs and is yours'
@@ -279,14 +278,14 @@ export async function attach(pid: number, port: number): Promise<Inspector> {
   const inspector = await Inspector.connect(url)
   const found = await inspector.evaluate<number>('process.pid')
   if (found !== pid) {
-    // It belongs to another process, and was open before.
+    // It belongs to another process, and was already open.
     inspector.detach()
     throw new UsageError('--port', port, `the port of the inspector of process ${pid}; process ${found} listens there`)
   }
   return inspector
 }
 
-/** Asks a Node process to open its inspector. The signal would end another program. */
+/** Asks a Node process to open its inspector. The signal would kill any other program. */
 function openInspector(pid: number): void {
   // Windows has no such signal; Node uses shared memory there.
   if (process.platform === 'win32') (process as unknown as { _debugProcess: (pid: number) => void })._debugProcess(pid)

@@ -1,12 +1,16 @@
 /**
- * Three faults that no test finds, planted into the shipping workers for the example `profile`: a function that is far
- * too slow, a map that only grows, and now and then a long computation in one go. It is an instrument of the pipeline.
+ * Three faults that no test finds, planted in the shipping workers for the example `profile`: a function that is far
+ * too slow, a map that only grows, and an occasional long computation in one go. This module is an instrument of the
+ * pipeline.
  */
 import type { Instrument } from '../pipeline/instruments.ts'
 
 const depots = ['bookham', 'lamport', 'chairton', 'tablewick', 'boxford', 'lampeter', 'chesham', 'tabley']
 
-/** Returns the number of letters to change, by its definition: the same pairs of ends are compared again and again. */
+/**
+ * Returns the number of letters to change, straight from the definition: the same pairs of suffixes are compared again
+ * and again.
+ */
 function editDistance(a: string, b: string): number {
   if (a === '' || b === '') return a.length + b.length
   const [restA, restB] = [a.slice(1), b.slice(1)]
@@ -14,7 +18,7 @@ function editDistance(a: string, b: string): number {
   return 1 + Math.min(editDistance(restA, b), editDistance(a, restB), editDistance(restA, restB))
 }
 
-/** Returns the depot whose name is most like the item's, for want of a map. */
+/** Returns the depot whose name is most similar to the item's, for want of a map. */
 function nearestDepot(item: string): string | undefined {
   return depots.toSorted((a, b) => editDistance(item, a) - editDistance(item, b))[0]
 }
@@ -28,10 +32,13 @@ class Receipt {
   }
 }
 
-/** Kept in case somebody asks. Nobody ever removes one. */
+/** Kept in case somebody asks. Nothing ever removes one. */
 const receipts = new Map<string, Receipt>()
 
-/** Prints all at once, although nobody waits for it. It takes this processor time, however busy the machine is. */
+/**
+ * Prints everything in one go, although nothing is waiting for it. It takes this much CPU time, however busy the
+ * machine is.
+ */
 function printReceipts(): number {
   const begin = process.cpuUsage()
   let letters = 0

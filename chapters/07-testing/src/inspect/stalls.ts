@@ -3,16 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Inspector, isOwn, type Place } from './inspector.ts'
 
 export interface Stall {
-  /** How long it computed in one go, in ms of processor time, from the moment when it was first stopped. */
+  /** How long it computed in one go, in ms of CPU time, from the moment when it was first paused. */
   busyMs: number
   /** The stack in the middle of that time, innermost first. */
   stack: { name: string; place: Place | undefined }[]
 }
 
 const askEveryMs = 20
-/** How much longer it watches where a stall must be found. */
+/** How much longer to watch when a stall must be found. */
 const patienceMs = 60_000
-/** The processor time of the process so far. */
+/** The CPU time of the process so far. */
 const usedUs = 'process.cpuUsage().user + process.cpuUsage().system'
 /** The same at the end of the event loop's current work, because a promise's continuation waits for that. */
 const usedAtEndUs = `Promise.resolve().then(() => ${usedUs})`
@@ -26,24 +26,23 @@ interface Paused {
 }
 
 export interface WatchOptions {
-  /** How long it watches. */
+  /** How long to watch. */
   ms: number
   longerThanMs: number
   /**
-   * Goes on for up to a minute more, until there has been a stall in the program's own code: a busy machine takes
-   * longer.
+   * Keeps watching for up to a minute more, until there has been a stall in the program's own code: a busy machine
+   * takes longer.
    */
   mustFind?: boolean
   signal?: AbortSignal
 }
 
 /**
- * Watches an event loop for some time. The process answers a question when its event loop has a turn. The command to
+ * Watches an event loop for some time. The process answers a request when its event loop gets a turn. The command to
  * pause needs no turn: it stops the process in the middle of its work, for as long as it takes to read the stack.
  *
- * While the process does not answer, it is stopped again and again. It has stalled when it computes for longer than
- * `longerThanMs` in one go, in processor time: on a busy machine everything takes long, but little is computed
- * meanwhile.
+ * While the process does not answer, it is paused again and again. It has stalled when it computes for longer than
+ * `longerThanMs` of CPU time in one go: on a busy machine everything takes long, but uses little CPU time.
  */
 export async function watchStalls(
   inspector: Inspector,
@@ -66,7 +65,7 @@ export async function watchStalls(
     stops.push({ us: result.value, stack })
   }
   using _listener = inspector.on('Debugger.paused', ({ callFrames }: Paused) => {
-    // A pause that comes after the computation shows what came next.
+    // A pause that takes effect after the computation shows what came next.
     const looked = isWaiting ? look(callFrames) : Promise.resolve()
     resumed.push(looked.then(() => inspector.send('Debugger.resume')).catch(() => {}))
   })
@@ -88,17 +87,16 @@ export async function watchStalls(
     if (middle && busyMs >= longerThanMs) stalls.push({ busyMs, stack: middle.stack })
   }
   await Promise.all(resumed)
-  // A pause that has not come yet would stop whatever runs next.
+  // A pause still pending would stop whatever runs next.
   await inspector.send('Debugger.disable')
   return stalls
 }
 
 /**
- * Finds the program's own code that computed longest in one go.
+ * Finds which of the program's own code computed longest in one go.
  *
  * @returns the number of stalls that it caused, and the frames of the program's own code in the longest stall,
- *   innermost first;
- * no frames when no stall had any
+ *   innermost first; no frames when no stall had any
  */
 export function worstOf(stalls: readonly Stall[]): { times: number; frames: Stall['stack'] } {
   const own = stalls
