@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { homedir, userInfo } from 'node:os'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -7,6 +7,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { findOpenSsh, installOpenSsh } from '../../src/real/open-ssh.ts'
 import { parseTarget, resolveHost } from '../../src/ssh/config.ts'
 import { connect } from '../../src/ssh/connection.ts'
+
+/** As for OpenSSH, this is the account's own; HOME does not count. */
+const home = userInfo().homedir
 
 describe('parseTarget', () => {
   it.each([
@@ -41,8 +44,8 @@ describe('resolveHost', () => {
   it('has a default for everything when no configuration is read', async () => {
     const settings = await resolveHost({ host: 'cluster' }, { configFile: false })
     expect(settings).toMatchObject({ host: 'cluster', port: 22, user: userInfo().username, jumps: [] })
-    expect(settings.identityFiles[0]).toBe(join(homedir(), '.ssh', 'id_ed25519'))
-    expect(settings.knownHostsFiles[0]).toBe(join(homedir(), '.ssh', 'known_hosts'))
+    expect(settings.identityFiles[0]).toBe(join(home, '.ssh', 'id_ed25519'))
+    expect(settings.knownHostsFiles[0]).toBe(join(home, '.ssh', 'known_hosts'))
   })
 
   it('reaches a host by name, user and port without the program ssh, and says that it is missing', async () => {
@@ -50,7 +53,7 @@ describe('resolveHost', () => {
     vi.stubEnv('PATH', folder.path)
     const settings = await resolveHost({ user: 'ada', host: 'cluster', port: 2222 })
     expect(settings).toMatchObject({ user: 'ada', host: 'cluster', port: 2222, jumps: [] })
-    expect(settings.identityFiles[0]).toBe(join(homedir(), '.ssh', 'id_ed25519'))
+    expect(settings.identityFiles[0]).toBe(join(home, '.ssh', 'id_ed25519'))
     expect(settings.unread).toBe(
       'the SSH configuration was not read, because the program ssh is missing: sudo apt-get install openssh-client',
     )
@@ -97,10 +100,10 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
       host: 'login.big.example.org',
       port: 2222,
       user: 'ada',
-      identityFiles: [join(homedir(), '.ssh/ada@big'), '/keys/with space', join(homedir(), '.ssh/last')],
+      identityFiles: [join(home, '.ssh/ada@big'), '/keys/with space', join(home, '.ssh/last')],
       identitiesOnly: true,
       agent: process.env.SSH_AUTH_SOCK,
-      knownHostsFiles: [join(homedir(), 'known_2222'), '/known hosts/too', '/etc/ssh/hosts'],
+      knownHostsFiles: [join(home, 'known_2222'), '/known hosts/too', '/etc/ssh/hosts'],
       hostKeyAlias: 'gate',
       jumps: [],
     })
@@ -127,13 +130,13 @@ describeReal('what OpenSSH reads', { name: 'OpenSSH', found: await findOpenSsh()
 
   it('takes # for a comment only where a word begins', async () => {
     const config = 'Host k\n  IdentityFile ~/.ssh/c#_project\n  User ada#1\n  Port 2222 # a real comment'
-    const identityFiles = [join(homedir(), '.ssh/c#_project')]
+    const identityFiles = [join(home, '.ssh/c#_project')]
     expect(await resolved(config, 'k')).toMatchObject({ identityFiles, user: 'ada#1', port: 2222 })
   })
 
   it('keeps a key that is named twice only once', async () => {
     const config = 'Host a\n  IdentityFile ~/.ssh/k\nHost *\n  IdentityFile ~/.ssh/k\nMatch final all\n  Port 2222'
-    expect(await resolved(config, 'a')).toMatchObject({ identityFiles: [join(homedir(), '.ssh/k')], port: 2222 })
+    expect(await resolved(config, 'a')).toMatchObject({ identityFiles: [join(home, '.ssh/k')], port: 2222 })
   })
 
   it('reads included files, by patterns, and continues in the block it was in', async () => {
