@@ -346,8 +346,9 @@ describeReal('a connection to a real sshd', openSsh, () => {
     expect(await refusal(connect({ host: 'inner', configFile }))).toContain(`127.0.0.1:${proxy.port}: no connection`)
     proxy.heal()
     proxy.block()
-    const late = await refusal(connect({ host: 'inner', configFile, connectTimeoutMs: 300 }))
-    expect(late).toContain('no answer within 0.3 s')
+    // It bounds the whole way: time enough for `ssh -G` of both hosts on a busy machine.
+    const late = await refusal(connect({ host: 'inner', configFile, connectTimeoutMs: 5_000 }))
+    expect(late).toMatch(/no answer within [\d.]+ s/)
   })
 
   it('says what stands in the way of a connection', async () => {
