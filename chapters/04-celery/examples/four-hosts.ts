@@ -107,13 +107,10 @@ export default example(import.meta, {
 
 /** Cuts the host off as soon as it has a chunk; returns whether it still had it then. */
 async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
-  let ended = false
-  const end = () => {
-    ended = true
-  }
-  sorting.then(end, end)
+  const ended = new AbortController()
+  sorting.finally(() => ended.abort()).catch(() => {})
   const isBusy = async () => (await system.ask({ ask: 'active' })).running.includes(cutHost)
-  while (!ended && !(await isBusy())) await delay(1, undefined, { signal })
+  while (!ended.signal.aborted && !(await isBusy())) await delay(1, undefined, { signal })
   await system.cut(cutHost)
-  return !ended && (await isBusy())
+  return !ended.signal.aborted && (await isBusy())
 }

@@ -17,7 +17,7 @@
  * restart, although it has stored none.
  */
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
@@ -56,12 +56,10 @@ export default example(import.meta, {
     const secret = newSecret()
     let names = stack.use(await startNameServer({ secret, signal }))
     const { address } = names.info
-    const [killed, hanging] = await startAll(
-      stack,
-      ['rates.killed', 'rates.hangs', 'rates.removed', 'rates.stays'].map((name) =>
-        startWorker({ secret, signal }, { register: { names: address, name, leaseMs } }),
-      ),
+    const starting = ['rates.killed', 'rates.hangs', 'rates.removed', 'rates.stays'].map((name) =>
+      startWorker({ secret, signal }, { register: { names: address, name, leaseMs } }),
     )
+    const [killed, hanging] = await startAll(stack, starting)
 
     // A client asks what is registered.
     let client = await connect<NameServer>(address, { secret, signal })
@@ -80,13 +78,10 @@ export default example(import.meta, {
     async function timed(what: string, act: () => unknown, ...expected: string[]) {
       const start = performance.now()
       await act()
-      for (;;) {
-        signal.throwIfAborted()
-        const left = (await client.remote.list('rates.')).map(({ name }) => name.slice('rates.'.length))
-        if (left.join() === expected.join()) return { what, ms: performance.now() - start, left }
-        if (performance.now() - start > patience * leaseMs) throw new Error(`${what}: the names are ${left.join(', ')}`)
-        await delay(2)
-      }
+      const left = async () => (await client.remote.list('rates.')).map(({ name }) => name.slice('rates.'.length))
+      const timeoutMs = patience * leaseMs
+      await until(async () => (await left()).join() === expected.join(), { what, everyMs: 2, timeoutMs, signal })
+      return { what, ms: performance.now() - start, left: expected }
     }
 
     // Kill a worker, remove a name, freeze a worker and let it go on, kill the name server.

@@ -85,14 +85,8 @@ export default example(import.meta, {
       {
         using ann = await connectByName<Exchange>(address, name, { secret, signal })
         using bob = await connectByName<Exchange>(address, name, { secret, signal })
-        for (const [client, connection] of [
-          ['ann', ann],
-          ['ann', ann],
-          ['bob', bob],
-          ['ann', ann],
-        ] as const) {
-          calls[client].push(await connection.remote.calls())
-        }
+        const clients = { ann, bob }
+        for (const who of ['ann', 'ann', 'bob', 'ann'] as const) calls[who].push(await clients[who].remote.calls())
         during = await instancesNow()
       }
       // The worker learns after us that the two connections have ended.

@@ -23,7 +23,7 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
-import { mostPairs, pairsOf } from '@repo/common/workloads/rates'
+import { mostPairs, pairsOf, type Rate } from '@repo/common/workloads/rates'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { functions } from '../src/rq/functions.ts'
 import { type Job, openQueue } from '../src/rq/rq.ts'
@@ -85,21 +85,16 @@ export default example(import.meta, {
     const jobs = ids.flatMap((id) => ended.get(id) ?? [])
     const failed = jobs.filter(({ status }) => status === 'failed')
     const inFailedList = new Set(await queue.failed())
-    const rates = jobs.flatMap(({ result }) => (result ? [result as { from: string; to: string; rate: number }] : []))
-    const perJob = (job?: Job) => [
-      milliseconds((job?.startedAt ?? 0) - (job?.enqueuedAt ?? 0)),
-      milliseconds((job?.endedAt ?? 0) - (job?.startedAt ?? 0)),
-    ]
+    const rates = jobs.flatMap(({ result }) => (result ? [result as Rate] : []))
+    const lasted = (from = 0, to = 0) => milliseconds(to - from)
+    const rows = jobs.map(({ status, result, enqueuedAt, startedAt, endedAt }, at) => {
+      const { from, to } = pairs[at] ?? { from: 'usd', to: 'atlantis' }
+      const rate = result ? String((result as Rate).rate) : ''
+      return [`rate ${from}/${to}`, status, rate, lasted(enqueuedAt, startedAt), lasted(startedAt, endedAt)]
+    })
     print(
       '',
-      table(
-        ['job', 'status', 'result', 'waited', 'ran'],
-        [...jobs.slice(0, 3), ...jobs.slice(pairs.length - 1)].map((job, at) => {
-          const { from, to } = pairs[at < 3 ? at : at + pairs.length - 4] ?? { from: 'usd', to: 'atlantis' }
-          const rate = rates.find((rate) => rate.from === from && rate.to === to)?.rate
-          return [`rate ${from}/${to}`, job.status, rate === undefined ? '' : String(rate), ...perJob(job)]
-        }),
-      ),
+      table(['job', 'status', 'result', 'waited', 'ran'], [...rows.slice(0, 3), ...rows.slice(pairs.length - 1)]),
       '',
       `${count(rates.length)} rates in ${milliseconds(ms)}: ${milliseconds(enqueuedMs)} to hand in the jobs, then ${count(polls)} polls, one every ${poll} ms.`,
       ...failed.map(

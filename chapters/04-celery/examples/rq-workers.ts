@@ -16,7 +16,7 @@
  * what became of the killed worker's job. A worker that is started later finds it and does it, and it has exactly one result.
  */
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -69,19 +69,16 @@ export default example(import.meta, {
     using bar = progress('waiting for the workers')
     const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? shortNapMs : longNapMs))
     const ids = await Promise.all(naps.map((ms) => queue.enqueue('nap', ms)))
-    for (let started = 0; started < ids.length; ) {
-      signal.throwIfAborted()
-      const jobs = await Promise.all(ids.map((id) => queue.job(id)))
-      started = jobs.filter((job) => job?.status !== 'queued').length
-      await delay(20)
-    }
+    const jobsNow = async () => (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])
+    const allBegan = async () => (await jobsNow()).every(({ status }) => status !== 'queued')
+    await until(allBegan, { timeoutMs: 60_000, signal })
 
     // Stop all workers: SIGTERM, and SIGKILL to those that are not done by the deadline.
     const begin = performance.now()
     const ends = await Promise.all(
       workers.map(async (worker) => ({ pid: worker.pid, ...(await worker.stop()), ms: performance.now() - begin })),
     )
-    const jobs = await Promise.all(ids.map((id) => queue.job(id)))
+    const before = await jobsNow()
     print(
       '',
       table(
@@ -91,31 +88,23 @@ export default example(import.meta, {
     )
 
     // Start one more worker if a job is left, and wait for all results.
-    const abandoned = jobs.filter((job) => job?.status === 'started').length
-
+    const abandoned = before.filter(({ status }) => status === 'started').length
     bar.update(0, 'a new worker waits until the killed one counts as dead')
     if (abandoned > 0) stack.use(await start())
     for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + longNapMs + 60_000, signal })
-    const after = (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])
+    const after = await jobsNow()
     if (stay) return { workers: ends, abandoned, jobs: [] }
     print(
       '',
       table(
         ['job', 'when the workers were gone', 'in the end', 'begun', 'result'],
-        after.map((job, at) => [
-          `nap ${job.result}`,
-          jobs[at]?.status ?? '',
-          job.status,
-          job.attempts,
-          String(job.result),
-        ]),
+        after.map(({ status, attempts, result }, at) => {
+          return [`nap ${result}`, before[at]?.status ?? '', status, attempts, `${result}`]
+        }),
       ),
     )
-    return {
-      workers: ends,
-      abandoned,
-      jobs: after.map(({ status, attempts, result }) => ({ status, attempts, result })),
-    }
+    const jobs = after.map(({ status, attempts, result }) => ({ status, attempts, result }))
+    return { workers: ends, abandoned, jobs }
   },
   figure: ({ workers, abandoned }) =>
     `${workers.length} workers stopped, ${workers.filter(({ signal }) => signal).length} killed, ${abandoned} job run again`,
