@@ -4,7 +4,7 @@ import { drawSequence } from '../src/sequence-picture.ts'
 import { simulate } from '../src/simulator.ts'
 import { keeper } from './keeper.ts'
 
-it('has a column for each node, a text for each message and each fault, and a cross where a message is lost', () => {
+it('has a column for each node, text for each message and fault, and a cross where a message is lost', () => {
   const { history } = simulate(
     keeper(true),
     {

@@ -90,7 +90,7 @@ describe('a history', () => {
     )
   })
 
-  it('has a question and its answer', () => {
+  it('contains a request and its answer', () => {
     expect(play(hello)).toEqual({ text: ['0 ms a → b hello (at 1 ms)', '1 ms b → a hi (at 2 ms)'], messages: 2 })
   })
 })
@@ -99,7 +99,7 @@ describe('a message', () => {
   const fate = (fate: 'lost' | 'doubled' | 'late', number = 1) =>
     play(hello, { messages: [{ number, fate, ms: 30 }] }).text
 
-  it('that is lost is sent again, a question and an answer alike', () => {
+  it('that is lost is sent again, request and answer alike', () => {
     expect(fate('lost')).toEqual([
       '0 ms a → b hello (lost)',
       '40 ms a → b hello (at 41 ms)',
@@ -109,7 +109,7 @@ describe('a message', () => {
     expect(fate('lost', 2)).toContain('40 ms a → b hello (at 41 ms)')
   })
 
-  it('that is doubled is handled twice, and answered twice; the second answer is nobody’s', () => {
+  it('that is duplicated is handled twice and answered twice; the second answer is ignored', () => {
     expect(fate('doubled')).toEqual([
       '0 ms a → b hello (at 1 ms)',
       '0 ms a → b hello (at 31 ms)',
@@ -122,7 +122,7 @@ describe('a message', () => {
     expect(fate('late')[0]).toBe('0 ms a → b hello (at 31 ms)')
   })
 
-  it('that nobody waits for is not sent again', () => {
+  it('that expects no answer is not sent again', () => {
     const heard: string[] = []
     const send: Parts = {
       *onRequest() {
@@ -135,7 +135,7 @@ describe('a message', () => {
     expect(heard).toEqual(['two'])
   })
 
-  it('takes 1 to 8 ms by the jitter', () => {
+  it('takes 1 to 8 ms, depending on the jitter', () => {
     const times = Array.from({ length: 200 }, (_, at) => {
       const { history } = simulate(
         keeper(),
@@ -149,7 +149,7 @@ describe('a message', () => {
 })
 
 describe('a node', () => {
-  it('that crashes stops its handlers for ever, forgets, and hears nothing meanwhile', () => {
+  it('that crashes stops its handlers for ever, forgets, and receives nothing meanwhile', () => {
     const steps: string[] = []
     const starts: string[] = []
     const parts: Parts = {
@@ -176,7 +176,7 @@ describe('a node', () => {
     ])
   })
 
-  it('starts once after crashes that overlap, whichever ends first; clients hear of the end of each', () => {
+  it('starts once after overlapping crashes, whichever ends first; clients are told of each end', () => {
     const starts: number[] = []
     const backs: string[] = []
     const parts: Parts = {
@@ -208,7 +208,7 @@ describe('a node', () => {
     expect(seen).toEqual(['a starts at 0', 'b starts at 0', 'b starts at 20', 'b answers at 20'])
   })
 
-  it('finds on its disk what it had saved before the crash, and a copy of it', () => {
+  it('finds on its disk a copy of what it had saved before the crash', () => {
     const found: unknown[] = []
     const value = { votes: ['a'] }
     const parts: Parts = {
@@ -229,7 +229,7 @@ describe('a node', () => {
     expect(found).toEqual([[], kept, kept])
   })
 
-  it('that is cut off sends and hears nothing, and goes on', () => {
+  it('that is cut off sends and receives nothing, but keeps running', () => {
     expect(play(hello, { nodes: [{ node: 1, fate: 'partition', atMs: 0, ms: 20 }] }).text).toEqual([
       '0 ms b is cut off for 20 ms',
       '0 ms a → b hello (cut off)',
@@ -238,7 +238,7 @@ describe('a node', () => {
     ])
   })
 
-  it('has a clock that may be wrong, from when it is set', () => {
+  it('has a clock that may be wrong once it is set', () => {
     const told: number[] = []
     const parts: Parts = {
       onRequest(world) {
@@ -252,7 +252,7 @@ describe('a node', () => {
 })
 
 describe('a handler', () => {
-  it('waits until a condition holds, or its time is over', () => {
+  it('waits until a condition holds or its time is up', () => {
     const ends: string[] = []
     let votes = 0
     const parts: Parts = {
@@ -273,7 +273,7 @@ describe('a handler', () => {
     expect(ends).toEqual(['2 votes at 22', '2 votes at 122'])
   })
 
-  it('does not go on when another has made its condition false again', () => {
+  it('does not continue when another has made its condition false again', () => {
     const holders: string[] = []
     let isFree = false
     const parts: Parts = {
@@ -299,7 +299,7 @@ describe('a handler', () => {
     expect(holders).toEqual(['first at 51', 'second at 61'])
   })
 
-  it('that is to run later waits for its node, whatever has crashed', () => {
+  it('that is scheduled for later waits for its node, whatever has crashed', () => {
     const ran: number[] = []
     const parts: Parts = {
       onRequest(world) {
@@ -311,7 +311,7 @@ describe('a handler', () => {
     expect(ran).toEqual([50])
   })
 
-  it('gets the same random numbers in each run of a scenario, and others in another', () => {
+  it('gets the same random numbers in each run of a scenario, and different ones in another scenario', () => {
     const draw = (jitter: number) => {
       const numbers: number[] = []
       const parts: Parts = {
@@ -350,7 +350,7 @@ describe('a run', () => {
     expect(play(stopped).text).toEqual(['0 ms a → b hello (at 1 ms)', '1 ms b → a hi (at 2 ms)'])
   })
 
-  it('names the nodes when a message is for none of them', () => {
+  it('names the nodes when a message is addressed to none of them', () => {
     const lost: Parts = {
       *onRequest() {
         yield { do: 'send', to: 'c' as Node, message: 'hello' }

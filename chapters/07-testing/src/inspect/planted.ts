@@ -1,16 +1,12 @@
 /**
  * Three faults that no test finds, planted in the shipping workers for the example `profile`: a function that is far
- * too slow, a map that only grows, and an occasional long computation in one go. This module is an instrument of the
- * pipeline.
+ * too slow, a map that only grows, and an occasional long computation. The module is an instrument of the pipeline.
  */
 import type { Instrument } from '../pipeline/instruments.ts'
 
 const depots = ['bookham', 'lamport', 'chairton', 'tablewick', 'boxford', 'lampeter', 'chesham', 'tabley']
 
-/**
- * Returns the number of letters to change, straight from the definition: the same pairs of suffixes are compared again
- * and again.
- */
+/** Returns the number of letters to change, by definition: the same pairs of suffixes are compared again and again. */
 function editDistance(a: string, b: string): number {
   if (a === '' || b === '') return a.length + b.length
   const [restA, restB] = [a.slice(1), b.slice(1)]
@@ -35,10 +31,7 @@ class Receipt {
 /** Kept in case somebody asks. Nothing ever removes one. */
 const receipts = new Map<string, Receipt>()
 
-/**
- * Prints everything in one go, although nothing is waiting for it. It takes this much CPU time, however busy the
- * machine is.
- */
+/** Prints everything in one go, although nothing waits for it. It takes this much CPU time on any machine. */
 function printReceipts(): number {
   const begin = process.cpuUsage()
   let letters = 0

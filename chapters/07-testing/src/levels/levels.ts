@@ -31,8 +31,8 @@ export interface LevelResult {
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Runs the tests of some levels with one bug or none, one level after the other. A test that fails is a result,
- * although Vitest sets the exit code of this process for it.
+ * Runs the tests of some levels with one bug or none, one level after another. A failing test is a result, although
+ * Vitest sets this process's exit code for it.
  */
 export async function runLevels(
   wanted: readonly Level[],
@@ -52,7 +52,7 @@ export async function runLevels(
     testTimeout: 240_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    // It prints nothing; the results are returned.
+    // Vitest prints nothing; the results are returned.
     reporters: [{}],
   })
   const cancel = () => void vitest.cancelCurrentRun('keyboard-input')

@@ -12,7 +12,7 @@ async function logFiles(folder: string): Promise<string[]> {
     .map((file) => join(folder, file))
 }
 
-/** Reads all lines of each file. A last line without an end is what a killed process had begun. */
+/** Reads all lines of each file. A last line without a line break is what a killed process had begun to write. */
 export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unreadable: string[] }> {
   const unreadable: string[] = []
   const logs: LogLine[][] = []
@@ -32,9 +32,9 @@ export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unr
 const everyMs = 100
 
 /**
- * Yields the lines of a folder's files as they are written, also of new files, until the signal is aborted. A line that
- * receives a message is held back until the line that sends it has been seen, because another machine may still have to
- * write that, but not for longer than `patienceMs`.
+ * Yields the lines of a folder's files as they are written, including new files, until the signal is aborted. A line
+ * that receives a message is held back until the line that sends it has been seen, because another machine may not have
+ * written that yet, but for no longer than `patienceMs`.
  */
 export async function* followLogs(
   folder: string,
@@ -43,7 +43,7 @@ export async function* followLogs(
 ): AsyncGenerator<LogLine | Unreadable> {
   const readTo = new Map<string, { bytes: number; lines: number; rest: Buffer }>()
   const sent = new Set<string>()
-  /** The lines of each process: behind a line that waits, all others wait. */
+  /** The lines of each process: all others queue behind a line that waits. */
   const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
   for (;;) {
     for (const file of await logFiles(folder)) {
@@ -54,7 +54,7 @@ export async function* followLogs(
       let text = Buffer.concat([state.rest, chunk])
       const queue = waiting.get(file) ?? []
       waiting.set(file, queue)
-      // Split as bytes: a character may be cut in two.
+      // Split as bytes: a read may cut a character in two.
       for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10)) {
         const line = text.subarray(0, end).toString()
         text = text.subarray(end + 1)
@@ -64,7 +64,7 @@ export async function* followLogs(
       }
       state.rest = text
     }
-    // Again and again: a line of one file may have waited for a line of another.
+    // Repeat: a line of one file may have been waiting for a line of another.
     for (let moved = true; moved; ) {
       moved = false
       for (const queue of waiting.values()) {

@@ -4,7 +4,7 @@ import pino from 'pino'
 export interface LogLine {
   /** The name of its process. */
   process: string
-  /** By the wall clock of the process, in ms; it may be wrong. */
+  /** By the process's wall clock, in ms; it may be wrong. */
   time: number
   level: string
   message: string
@@ -27,10 +27,10 @@ const shown = 60
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
 /**
- * Reads a line. A line that another program has written, or that a killed process has not finished, is no error: logs
- * always have some, and the other lines are wanted all the same.
+ * Reads a line. A line that another program wrote, or that a killed process did not finish, is not an error: logs
+ * always have some, and the other lines are still wanted.
  *
- * @param where the file and the number of the line, for lines that cannot be read
+ * @param where the file and line number, for lines that cannot be read
  */
 export function parseLine(line: string, where: string): LogLine | Unreadable {
   const quoted = JSON.stringify(line.length > shown ? `${line.slice(0, shown)}…` : line)
@@ -71,7 +71,7 @@ export function parseLine(line: string, where: string): LogLine | Unreadable {
   }
 }
 
-/** What a reader wants to see. */
+/** What the user wants to see. */
 export interface Filter {
   /** This level and those above. */
   level?: string | undefined
@@ -100,7 +100,7 @@ export function tally(lines: readonly LogLine[], keyOf: (line: LogLine) => strin
   return [...counts].sort(([a, x], [b, y]) => y - x || a.localeCompare(b))
 }
 
-/** Counts the messages that are received in a line above the one that sends them, which is impossible. */
+/** Counts the messages that are received in a line above the one that sends them, which cannot have happened. */
 export function impossible(lines: readonly LogLine[]): number {
   const sentAt = new Map<string, number>()
   for (const [at, { sends }] of lines.entries()) if (sends !== undefined && !sentAt.has(sends)) sentAt.set(sends, at)
@@ -109,13 +109,14 @@ export function impossible(lines: readonly LogLine[]): number {
 }
 
 /**
- * Returns by how much to move the clock of each process, in ms, so that no message is received before it is sent: the
- * least that will do, from the messages alone. A clock that is fast by less than its messages take looks right.
+ * Returns by how much to move each process's clock, in ms, so that no message is received before it is sent: the
+ * smallest shifts that will do, from the messages alone. A clock that is fast by less than its messages' latency looks
+ * right.
  */
 export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
   const sent = new Map<string, LogLine>()
   for (const line of lines) if (line.sends !== undefined && !sent.has(line.sends)) sent.set(line.sends, line)
-  // Between two processes, the message that leaves the least room counts.
+  // Between two processes, the message with the least slack counts.
   const needed = new Map<string, { from: string; to: string; ms: number }>()
   for (const { process: to, receives = '', time } of lines) {
     const sending = sent.get(receives)
@@ -125,7 +126,7 @@ export function clockShifts(lines: readonly LogLine[]): Map<string, number> {
     needed.set(key, { from: sending.process, to, ms })
   }
   const shifts = new Map([...new Set(lines.map(({ process }) => process))].map((process) => [process, 0]))
-  // Longest paths, by Bellman and Ford. Where clocks jump there may be none, so the rounds are bounded.
+  // Longest paths, by Bellman and Ford. If clocks jump, there may be no solution, so the rounds are bounded.
   for (let round = 0; round < shifts.size; round++) {
     for (const { from, to, ms } of needed.values()) {
       shifts.set(to, Math.max(shifts.get(to) ?? 0, (shifts.get(from) ?? 0) + ms))
@@ -153,7 +154,7 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
       if (!line) continue
       const time = line.time + (shifts.get(line.process) ?? 0)
       const waits = line.receives !== undefined && unsent.has(line.receives)
-      // All wait only when a log contradicts itself. Then time decides.
+      // All lines wait only when a log contradicts itself. Then time decides.
       if (!best || (best.waits && !waits) || (best.waits === waits && time < best.time))
         best = { log, line, time, waits }
     }
@@ -165,7 +166,7 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
   return merged
 }
 
-/** Returns the shipped order whose lines have times furthest apart; any order where none was shipped. */
+/** Returns the shipped order whose lines have times furthest apart; any order if none was shipped. */
 export function mostTornApart(lines: readonly LogLine[]): string | undefined {
   const shipped = lines.filter(({ receives }) => receives?.startsWith('shipping'))
   const times = Map.groupBy(lines, ({ order }) => order)

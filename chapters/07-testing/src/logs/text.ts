@@ -17,7 +17,7 @@ export function storyOf(merged: readonly LogLine[]): LogLine[] {
   return merged.filter(({ order, level }) => order === told && level !== 'debug')
 }
 
-/** Tells the story twice: sorted by the clocks, and as it is. */
+/** Tells the story twice: sorted by the clocks, and in causal order. */
 export function storyText(story: readonly LogLine[]): string[] {
   const start = Math.min(...story.map(({ time }) => time))
   const tell = (lines: readonly LogLine[]) => lines.map((line) => lineText(line, start))

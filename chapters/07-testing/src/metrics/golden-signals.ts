@@ -1,6 +1,6 @@
 /**
  * The four golden signals (Google's Site Reliability Engineering, chapter 6): latency, traffic, errors, saturation.
- * Each curve is a query to Prometheus, and a function that computes the same from our own scrapes.
+ * Each curve is a Prometheus query, and a function that computes the same from our own scrapes.
  */
 import { linePlot } from '@repo/common/output/plots'
 import { histogramQuantile, largest, rate, type Scrape } from './scraper.ts'
@@ -78,7 +78,7 @@ export interface Drawn {
 /** As in `rate(…[3s])`. */
 const windowMs = 3_000
 
-/** Returns each curve, from our own scrapes. */
+/** Computes each curve from our own scrapes. */
 export function ownCurves(scrapes: readonly Scrape[]): Drawn[] {
   return curves.map(({ panel, name, own }) => ({
     panel,
@@ -101,9 +101,9 @@ const height = 230
 const width = 760
 
 /**
- * Draws four panels, one below the other.
+ * Draws four panels, one below another.
  *
- * @param events when something happened, in ms on the clock of the curves, by its name; marked in each panel
+ * @param events when each named event happened, in ms on the curves' clock; marked in each panel
  * @returns SVG text
  */
 export function drawSignals(curves: readonly Drawn[], events: Record<string, number>, subtitle: string): string {

@@ -1,4 +1,4 @@
-/** Prometheus as a child of the example: on loopback, in a temporary folder, and gone when the example ends. */
+/** Prometheus as a child process of the example: on loopback, in a temporary folder, and gone when the example ends. */
 import { execFile } from 'node:child_process'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export async function findPrometheus(): Promise<string | undefined> {
 }
 
 /**
- * Lets promtool check the rules and run their tests.
+ * Has promtool check the rules and run their tests.
  *
  * @returns the result in a few words
  * @throws an Error with promtool's message when a rule is wrong or its test fails
@@ -46,19 +46,18 @@ export async function checkRules(rules = rulesFile, tests = rulesTestFile): Prom
 }
 
 export interface Prometheus extends AsyncDisposable {
-  /** Returns the value of a PromQL expression over time, one point for each step; of several series the first. */
+  /** Returns the value of a PromQL expression over time, one point per step; if there are several series, the first. */
   range: (query: string, startMs: number, endMs: number, stepMs: number) => Promise<{ ms: number; value: number }[]>
-  /** Returns the value now; undefined when there is none. */
+  /** Returns the current value; undefined when there is none. */
   query: (query: string) => Promise<number | undefined>
-  /** Returns the alerts that fire now. */
+  /** Returns the alerts that are firing now. */
   firing: () => Promise<{ name: string; summary: string }[]>
 }
 
 export const scrapeEveryMs = 500
 
 /**
- * Starts a Prometheus that fetches the metrics of every target in the JSON files of a folder, and waits until it has
- * found all.
+ * Starts a Prometheus that scrapes every target in the JSON files of a folder, and waits until it has found them all.
  */
 export async function startPrometheus({
   targets,
@@ -105,7 +104,7 @@ export async function startPrometheus({
   return prometheus
 }
 
-/** Prometheus reads the files at its start, but takes up to five seconds before it fetches from the targets. */
+/** Prometheus reads the files when it starts, but takes up to five seconds before it scrapes the targets. */
 async function foundTargets(prometheus: Prometheus, targets: string, signal: AbortSignal | undefined) {
   const wanted = (await readdir(targets)).filter((file) => file.endsWith('.json')).length
   using bar = progress('Prometheus looks for its targets', wanted)

@@ -8,20 +8,20 @@ import { type Scrape, scrape } from './scraper.ts'
 
 export interface Recorded {
   curves: Drawn[]
-  /** What fired, each once, with the time since the start. Without Prometheus there are no alerts. */
+  /** The alerts that fired, each once, with the time since the start. Without Prometheus there are no alerts. */
   alerts: { name: string; summary: string; ms: number }[]
 }
 
 export interface Recorder extends AsyncDisposable {
   /** When it began, in ms, as Date.now() returns it. */
   startMs: number
-  /** Records for a moment longer, and returns everything. */
+  /** Records for a moment longer, then returns everything. */
   stop: () => Promise<Recorded>
 }
 
 /**
- * @param targets the folder with the addresses of the metrics (file_sd)
- * @param withPrometheus whether Prometheus fetches the metrics and evaluates the rules; otherwise they are fetched here
+ * @param targets the folder with the metrics endpoints' addresses (file_sd)
+ * @param withPrometheus whether Prometheus scrapes the metrics and evaluates the rules; otherwise they are scraped here
  */
 export async function recordSignals(
   targets: string,

@@ -1,6 +1,4 @@
-/**
- * A small stand-in where Prometheus is missing: fetches the metrics of all targets, and computes rates and quantiles.
- */
+/** A small stand-in for when Prometheus is missing: scrapes all targets, and computes rates and quantiles. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -10,13 +8,13 @@ export interface Sample {
   value: number
 }
 
-/** The samples of all targets at one time. */
+/** The samples of all targets at one moment. */
 export interface Scrape {
   ms: number
   samples: Sample[]
 }
 
-/** Reads the text format of Prometheus, `name{label="value"} 1.5`; everything else, such as comments, is left out. */
+/** Reads Prometheus's text format, `name{label="value"} 1.5`; everything else, such as comments, is skipped. */
 export function parseMetrics(text: string): Sample[] {
   return text.split('\n').flatMap((line) => {
     const [, name = '', labels = '', value = ''] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? []
@@ -31,9 +29,7 @@ export function parseMetrics(text: string): Sample[] {
   })
 }
 
-/**
- * Fetches from every target in the JSON files of a folder (Prometheus's file_sd); `up` is 1 for those that answered.
- */
+/** Scrapes every target in the JSON files of a folder (Prometheus's file_sd); `up` is 1 for those that answered. */
 export async function scrape(folder: string): Promise<Scrape> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.json'))
   const samples = await Promise.all(
@@ -62,8 +58,8 @@ const selects = (selector: Selector, { labels }: Sample) =>
   Object.entries(selector).every(([key, value]) => labels[key] === value)
 
 /**
- * Returns how much a counter grew between two scrapes, per second, summed over all series. A restarted process begins
- * at 0.
+ * Returns how much a counter grew between two scrapes, per second, summed over all series. A restarted process starts
+ * from 0.
  */
 export function rate(before: Scrape, after: Scrape, name: string, selector: Selector): number {
   const key = ({ labels }: Sample) => JSON.stringify(Object.entries(labels).sort())
@@ -82,7 +78,7 @@ export function rate(before: Scrape, after: Scrape, name: string, selector: Sele
   return grown / Math.max(1e-9, (after.ms - before.ms) / 1000)
 }
 
-/** Returns the largest value of a gauge's series; 0 where there is none. */
+/** Returns the largest value of a gauge's series; 0 when there is none. */
 export function largest({ samples }: Scrape, name: string, selector: Selector = {}): number {
   return Math.max(
     0,
@@ -91,7 +87,7 @@ export function largest({ samples }: Scrape, name: string, selector: Selector = 
 }
 
 /**
- * Returns a quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN where it
+ * Returns a quantile of what a histogram counted between two scrapes, interpolated within its bucket; NaN when it
  * counted nothing.
  */
 export function histogramQuantile(q: number, before: Scrape, after: Scrape, name: string, selector: Selector): number {

@@ -25,7 +25,7 @@ const queues = openQueues({ url, prefix, telemetry })
 const app = new Hono<{ Bindings: HttpBindings }>()
 routes?.(app as unknown as Hono)
 
-/** 202: accepted, and kept whatever happens now. The same order may be sent again, and is accepted once. */
+/** 202: accepted, and kept whatever happens next. The same order may be sent again, and is accepted once. */
 app.post('/orders', async (context) => {
   const correlation = context.req.header('x-correlation-id') ?? randomUUID()
   const body: unknown = await context.req.json().catch(() => undefined)
@@ -79,6 +79,6 @@ process.once('SIGTERM', () => {
     await close?.()
     process.disconnect?.()
   })
-  // Otherwise idle connections of clients would keep it open.
+  // Otherwise clients' idle connections would keep it open.
   if ('closeAllConnections' in server) server.closeAllConnections()
 })

@@ -1,11 +1,11 @@
 /**
- * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing of them. Each process
+ * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing about them. Each process
  * loads a module (`instruments` of `startPipeline`) before anything else, and calls what it exports.
  */
 import type { Telemetry } from 'bullmq'
 import type { Hono } from 'hono'
 
-/** Something that a process does, and that takes time. */
+/** Something that a process does and that takes time. */
 export interface Step {
   /** A request to the front, a job of a worker, or an effect (`charge`, `take` …) within one of these. */
   kind: 'request' | 'job' | 'effect'
@@ -16,22 +16,22 @@ export interface Step {
   correlation?: string | undefined
   /** For a job: the number of this delivery, from 1. */
   delivery?: number
-  /** For a request: the client's trace, in the W3C's header of this name. */
+  /** For a request: the client's trace, from the W3C header of this name. */
   traceparent?: string | undefined
 }
 
-/** What the pipeline uses of a pino logger. */
+/** The part of a pino logger that the pipeline uses. */
 export type Log = Record<'debug' | 'info' | 'warn' | 'error', (about: object, message: string) => void>
 
 export interface Instruments {
   log?: Log
   /** For BullMQ's queues and workers, such as `new BullMQOtel(…)`. */
   telemetry?: Telemetry
-  /** Surrounds each step. It must call `run` once and return the result. */
+  /** Wraps each step. It must call `run` once and return the result. */
   around?: <T>(step: Step, run: () => Promise<T>) => Promise<T>
   /** Adds routes or middleware to the front, before its own. */
   routes?: (app: Hono) => void
-  /** Awaited when the process ends in order. */
+  /** Awaited on a graceful shutdown. */
   close?: () => Promise<void>
 }
 
@@ -39,13 +39,13 @@ export interface Identity {
   /** `front`, `payment 1`, `shipping 2` … */
   name: string
   kind: 'front' | 'payment' | 'shipping'
-  /** The wall clock of the process, in ms. It is wrong when the process was told so. */
+  /** The wall clock of the process, in ms. It is wrong if the process was told to set it wrong. */
   now: () => number
   /** All keys of the pipeline in Redis begin with it. */
   prefix: string
 }
 
-/** The default export of a module of instruments. */
+/** The default export of an instrument module. */
 export type Instrument = (identity: Identity) => Instruments | Promise<Instruments>
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }

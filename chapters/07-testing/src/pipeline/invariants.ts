@@ -10,7 +10,7 @@ export const invariantNames = [
   'no order lost',
   /** A client who gets the goods pays once, and a client who gets none pays nothing. */
   'charged once',
-  /** What is left is what there was without what was taken, and never below 0. */
+  /** What is left is what there was minus what was taken, and never below 0. */
   'stock never negative',
   /** The bank is asked at most five times for an order that it does not accept. */
   'retries bounded',
@@ -21,19 +21,19 @@ export interface Violation {
   invariant: Invariant
   /** Names the order or item, and what was seen. */
   detail: string
-  /** The order's id, where it is about one. */
+  /** The order's id, if it is about one. */
   order?: string
 }
 
 export interface Observed {
-  /** Everything that the store has performed, in its order. */
+  /** Everything that the store has performed, in the order in which it did so. */
   history: readonly Entry[]
-  /** The orders that were accepted, as far as the client was told. */
+  /** The orders that were accepted, as far as the client knows. */
   accepted: readonly Order[]
   /** The number of each item, at first and at the end. */
   stockBefore: Readonly<Record<string, number>>
   stockAfter: Readonly<Record<string, number>>
-  /** The run was stopped while something was still under way: no order is lost yet. */
+  /** Whether the run was stopped while something was still under way: then no order is lost yet. */
   unfinished?: boolean
 }
 
@@ -51,7 +51,7 @@ export function check({ history, accepted, stockBefore, stockAfter, unfinished =
     if (effect.do === 'create' && answer === 'created') state.set(order, 'placed')
     else if (effect.do === 'advance' && answer === 'advanced') state.set(order, effect.state)
     else if (effect.do === 'charge' && answer === 'charged') {
-      // The bank books once for each key, however often it is asked.
+      // The bank charges once per key, however often it is asked.
       const keys = charges.get(order) ?? new Set()
       charges.set(order, keys.add(effect.key))
     } else if (effect.do === 'charge' && answer === 'unavailable') refused.set(order, 1 + (refused.get(order) ?? 0))

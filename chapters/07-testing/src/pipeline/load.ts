@@ -1,4 +1,6 @@
-/** A client that makes load: orders from a seed, at a steady rate, each sent again until the front has accepted it. */
+/**
+ * A client that generates load: orders from a seed, at a steady rate, each sent again until the front has accepted it.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { drawFrom } from '@repo/common/async/random'
 import type { Order } from './orders.ts'
@@ -8,7 +10,7 @@ const items = ['book', 'lamp', 'chair', 'table']
 /** The fourth order, and then one in fifty, has a card that the bank never accepts. */
 const refusedEvery = 50
 
-/** Returns orders; the same for the same seed. */
+/** Returns orders. The same seed gives the same orders. */
 export function ordersOf(seed: number, count: number): Order[] {
   const { whole, oneOf } = drawFrom(seed)
   return Array.from({ length: count }, (_, at) => ({
@@ -20,10 +22,10 @@ export function ordersOf(seed: number, count: number): Order[] {
   }))
 }
 
-/** More of each item than anybody orders. */
+/** More of each item than anyone orders. */
 export const plenty: Record<string, number> = Object.fromEntries(items.map((item) => [item, 1e9]))
 
-/** Returns a stock that is enough for most of the orders, and not for all. */
+/** Returns a stock that is enough for most of the orders, but not for all. */
 export function stockFor(orders: readonly Order[]): Record<string, number> {
   const stock: Record<string, number> = Object.fromEntries(items.map((item) => [item, 0]))
   for (const { item, quantity } of orders) stock[item] = (stock[item] ?? 0) + quantity
@@ -40,7 +42,7 @@ export interface LoadOptions {
   signal?: AbortSignal
   /** Headers of each request, such as a correlation id. */
   headersOf?: (order: Order) => Record<string, string>
-  /** Called, and awaited, before the order with this index is sent for the first time. */
+  /** Called and awaited before the order with this index is sent for the first time. */
   onSend?: (at: number) => void | Promise<void>
   onAccepted?: (order: Order) => void
 }
@@ -74,7 +76,7 @@ export async function placeOrders({
     const sending = place(order).finally(() => underWay.delete(sending))
     sending.catch(() => {})
     underWay.add(sending)
-    // From now on: a delay is not followed by a burst.
+    // Count from now, so that a delay is not followed by a burst.
     if (rate !== undefined) nextMs = Math.max(nextMs, performance.now() - 20) + 1000 / rate
   }
   await Promise.all(underWay)
@@ -85,7 +87,7 @@ export async function placeOrders({
   }
 }
 
-/** Sends orders at a steady rate, each with an id of its own, until the signal is aborted; rejected with its reason. */
+/** Sends orders at a steady rate, each with its own id, until the signal is aborted; rejected with its reason. */
 export async function keepPlacing(options: { url: string; rate: number; signal: AbortSignal }): Promise<never> {
   for (let round = 1; ; round++) {
     const orders = ordersOf(round, 1_000).map((order) => ({ ...order, id: `${order.id}-${round}` }))
@@ -112,7 +114,7 @@ export function startPlacing({
   }
 }
 
-/** Returns whether the front has accepted the order. If not, nobody knows what has become of it. */
+/** Returns whether the front has accepted the order. If not, its fate is unknown. */
 async function send(
   url: string,
   order: Order,

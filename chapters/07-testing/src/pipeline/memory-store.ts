@@ -1,4 +1,4 @@
-/** The store in memory, for the simulator and for tests: it gives the same answers as the script in redis-store.ts. */
+/** The in-memory store, for the simulator and for tests: it gives the same answers as the script in redis-store.ts. */
 import type { Answer, Effect, State } from './orders.ts'
 
 /** The effects that the store performs; sending and acknowledging are up to the queue. */
@@ -10,7 +10,7 @@ export interface Entry {
   answer: Answer
   /** The process that asked. */
   by: string
-  /** When it asked, by its own clock. That is for readers: the true order is that of the list. */
+  /** When it asked, by its own clock. That is for human readers: the true order is that of the list. */
   atMs: number
 }
 
@@ -26,7 +26,7 @@ export class MemoryStore {
     this.stock = new Map(Object.entries(stock))
   }
 
-  /** Performs an effect in one step. */
+  /** Performs an effect in one atomic step. */
   perform(effect: StoreEffect, by: string, atMs: number): Answer {
     const answer = this.#answer(effect)
     this.history.push({ effect, answer, by, atMs })

@@ -1,13 +1,13 @@
 /**
  * The order pipeline's logic, and nothing else: the steps of an order. No clock, no network, no Redis.
  *
- * A handler is a generator. It yields an effect, is handed the answer, and goes on. The caller decides what performs an
- * effect: Redis in the real processes (redis-store.ts), the simulator, a map in a test. So the same lines run
- * everywhere. The caller may also stop between any two effects and never go on, as a killed process does.
+ * A handler is a generator. It yields an effect, is handed the answer, and continues. The caller decides what performs
+ * an effect: Redis in the real processes (redis-store.ts), the simulator, a map in a test. So the same code runs
+ * everywhere. The caller may also stop between any two effects and never continue, as a killed process does.
  *
- * Every effect may be performed twice and counts once, because a job is delivered at least once, and a request is sent
- * again when its answer was lost. Two things make that so: what is done for an order has the order's id as its key, and
- * states only move forward.
+ * Every effect may be performed twice but must count once, because a job is delivered at least once, and a request is
+ * sent again when its reply is lost. Two things ensure that: what is done for an order has the order's id as its key,
+ * and states only move forward.
  */
 import { z } from 'zod'
 
@@ -17,7 +17,7 @@ export const orderSchema = z.object({
   item: z.string().regex(/^[a-z]{1,32}$/, '1 to 32 small letters'),
   quantity: z.int().min(1).max(100),
   cents: z.int().min(1).max(10_000_000),
-  /** `refused`: the simulated bank never accepts it, and answers that one should try later. */
+  /** `refused`: the simulated bank never accepts it, and answers "try again later". */
   card: z.enum(['good', 'refused']),
   /** The same id in the logs and traces of all processes. */
   correlation: z.string().max(64).optional(),
@@ -26,7 +26,7 @@ export const orderSchema = z.object({
 export type Order = z.infer<typeof orderSchema>
 
 export const stages = ['payment', 'shipping'] as const
-/** A kind of worker, and the queue it takes its jobs from. */
+/** A kind of worker, and the queue from which it takes its jobs. */
 export type Stage = (typeof stages)[number]
 
 /** The states of an order. A larger number is later. */
@@ -34,7 +34,7 @@ export const states = { placed: 1, paid: 2, shipped: 3, 'sold out': 3, failed: 3
 export type State = keyof typeof states
 export const isFinal = (state: State | undefined): boolean => state !== undefined && states[state] === 3
 
-/** The five mistakes that can be switched on. */
+/** The five bugs that can be switched on. */
 export const bugs = {
   'lost-update': 'stock is read, reduced and written back: of two at once, one is forgotten',
   'double-charge': 'the key of a charge is made for each delivery of the job, and not for the order',
@@ -63,12 +63,12 @@ export type Effect =
   | { do: 'advance'; order: string; state: State; version: number }
   /** Puts the order into the queue of a stage, once. Answers `sent`. */
   | { do: 'send'; to: Stage; order: Order }
-  /** The job is done, even if its worker dies now. Only a planted bug asks; otherwise the handler's end says so. */
+  /** The job is done, even if its worker dies now. Only a planted bug asks; normally the handler's end says so. */
   | { do: 'acknowledge' }
 
 export type Answer = string | number
 
-/** The job is done, or is to be delivered again after a while. */
+/** The job is done, or must be delivered again after a while. */
 export type Outcome = { done: true } | { done: false; retryAfterMs: number }
 
 export type Handler = Generator<Effect, Outcome, Answer>
@@ -88,7 +88,7 @@ const backoffMs = (delivery: number) => 20 * 2 ** Math.min(delivery - 1, 5)
 /** Of two states of an order, the one with the larger version wins. */
 const versionOf = (state: State, { bug, now }: Context) => (bug === 'clock-order' ? now() : states[state])
 
-/** The front's part. When it has ended, the order is accepted, and the client may be told. */
+/** The front's part. Once it has ended, the order is accepted, and the client may be told. */
 export function* accept(order: Order, context: Context): Handler {
   yield { do: 'create', order: order.id, version: versionOf('placed', context) }
   yield { do: 'send', to: 'payment', order }
@@ -132,7 +132,7 @@ function* takeCarelessly({ id, item, quantity }: Order): Generator<Effect, Answe
 
 export const handlers: Record<Stage, (order: Order, context: Context) => Handler> = { payment: pay, shipping: ship }
 
-/** Runs a handler to its end; `perform` performs its effects. */
+/** Runs a handler to its end, with `perform` performing its effects. */
 export async function run(handler: Handler, perform: (effect: Effect) => Answer | Promise<Answer>): Promise<Outcome> {
   let step = handler.next()
   while (!step.done) step = handler.next(await perform(step.value))

@@ -6,8 +6,8 @@
  *     await pipeline.drained()
  *     await pipeline.store.stateOf(order.id)
  *
- * Each process is a program with a Node of its own. What it does with an order is in orders.ts. Logs, traces and
- * metrics come from a module that it loads (instruments.ts).
+ * Each process is its own Node program. What it does with an order is in orders.ts. Logs, traces and metrics come from
+ * a module that it loads (instruments.ts).
  */
 import { randomUUID } from 'node:crypto'
 import { until } from '@repo/common/async/until'
@@ -24,39 +24,39 @@ import { type ProcessSettings, type SetClock, workerNames } from './settings.ts'
 export interface PipelineOptions {
   /** The number of each item. */
   stock: Record<string, number>
-  /** The number of worker processes of each kind; 2 and 2. */
+  /** The number of worker processes of each kind; 2 and 2 by default. */
   workers?: Record<Stage, number>
-  /** The number of jobs that a worker has at a time; 8. */
+  /** The number of jobs that a worker has at once; 8 by default. */
   concurrency?: number
-  /** How long a worker without a sign of life keeps its jobs; 30 s, which is BullMQ's own default. */
+  /** How long a worker that sends no heartbeat keeps its jobs; 30 s by default, as in BullMQ. */
   lockMs?: number
-  /** How long the simulated bank and packers take to answer, in ms; 5 to 25. */
+  /** How long the simulated bank and packers take to answer, in ms; 5 to 25 by default. */
   slowMs?: readonly [least: number, most: number]
   bug?: Bug | undefined
   /** The front's port; a free one by default. */
   port?: number
-  /** Puts a proxy between each process and Redis, for faults. */
+  /** Puts a proxy between each process and Redis, to inject faults. */
   proxied?: boolean
   /**
-   * Starts a Redis of its own that keeps what it has answered when it is killed; otherwise REDIS_URL is used, where it
-   * is set.
+   * Starts its own Redis, which keeps everything it has acknowledged even when killed; otherwise REDIS_URL is used if
+   * set.
    */
   durable?: boolean
   /** A module whose default export is an `Instrument`; every process loads it before it does anything else. */
   instruments?: URL | string
   /** Added to the environment of every process, such as NODE_OPTIONS or LOG_LEVEL. */
   env?: NodeJS.ProcessEnv
-  /** By how many ms the clock of each process is wrong, by its name. */
+  /** The error of each process's clock in ms, by process name. */
   clocks?: Record<string, number>
-  /** Called with each line that a process writes to either output. */
+  /** Called with each line that a process writes to stdout or stderr. */
   onLine?: (name: string, line: string) => void
-  /** Called when a process ends that was neither killed nor stopped. */
+  /** Called when a process that was neither killed nor stopped ends. */
   onFailure?: (error: Error) => void
   signal?: AbortSignal
 }
 
 export interface Pipeline extends AsyncDisposable {
-  /** The front's, such as http://127.0.0.1:34567. */
+  /** The front's URL, such as http://127.0.0.1:34567. */
   url: string
   redis: RedisServer
   /** All keys of this pipeline begin with it. */
@@ -64,17 +64,17 @@ export interface Pipeline extends AsyncDisposable {
   /** The owner's own connection to the store: history, stock, states. */
   store: RedisStore
   queues: Record<Stage, Queue<Order>>
-  /** The processes that run now: `front`, `payment 1`, `payment 2`, `shipping 1` … */
+  /** The processes running now: `front`, `payment 1`, `payment 2`, `shipping 1` … */
   processes: ReadonlyMap<string, Program<unknown>>
-  /** With `proxied`: the link of each process to Redis, by its name. */
+  /** With `proxied`: each process's link to Redis, by process name. */
   links: ReadonlyMap<string, Link>
   /** SIGKILL; fulfilled when the process is dead. */
   kill: (name: string) => Promise<void>
   /** Starts a worker that was killed; fulfilled when it takes jobs again. */
   start: (name: string) => Promise<void>
-  /** Sets the clock of a process wrong. It stays wrong when the process is started again. */
+  /** Sets the clock of a process wrong. It stays wrong when the process is restarted. */
   setClock: (name: string, offsetMs: number) => void
-  /** Returns the number of jobs that wait, run, or wait for their next try. */
+  /** Returns the number of jobs that are waiting, running, or delayed until their next try. */
   pending: () => Promise<number>
   /**
    * Fulfilled when nothing is pending and nothing has happened for a moment; rejected after `timeoutMs`, a minute by
@@ -83,22 +83,22 @@ export interface Pipeline extends AsyncDisposable {
   drained: (options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<void>
 }
 
-/** A process that is killed instead loses its last log lines and spans. After Ctrl-C nobody wants to wait so long. */
+/** A process that is killed instead loses its last log lines and spans. After Ctrl-C nobody wants to wait that long. */
 const stopTimeoutMs = 30_000
 const abortedStopTimeoutMs = 5_000
-/** When nothing happens for so long, everything is done: it is longer than any step takes. */
+/** If nothing happens for this long, everything is done: it is longer than any step takes. */
 const quietMs = 300
 
 /**
  * Starts all processes; disposing of it stops them.
  *
- * @throws an Error of one line when there is no Redis, or the front's port is in use
+ * @throws a one-line Error when there is no Redis, or the front's port is in use
  */
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { workers = { payment: 2, shipping: 2 }, proxied = false, durable = false, signal } = options
   await using stack = new AsyncDisposableStack()
   signal?.throwIfAborted()
-  // Without the signal: the processes need Redis to end in order, so it ends last.
+  // Without the signal: the processes need Redis for a graceful shutdown, so it ends last.
   const redis = stack.use(await startRedis({ appendOnly: durable, own: durable }))
   const prefix = `orders-${randomUUID().slice(0, 8)}`
   const store = stack.use(new RedisStore(redis.url, prefix))
@@ -179,7 +179,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 
   const pending = async () => {
     let count = 0
-    // In the order of the stages: an order on its way to the next queue is then counted at least once.
+    // In stage order: an order on its way to the next queue is then counted at least once.
     for (const stage of stages) count += await queues[stage].getJobCountByTypes('wait', 'active', 'delayed')
     return count
   }

@@ -2,20 +2,21 @@
 import { type Job, Queue, type Telemetry, UnrecoverableError } from 'bullmq'
 import { type Order, orderSchema, type Stage, stages } from './orders.ts'
 
-/** A lost connection is soon made again, and commands wait for it. */
+/** A lost connection is soon re-established, and commands wait for it. */
 export const connectionTo = (url: string) => ({
   url,
   maxRetriesPerRequest: null,
   retryStrategy: (attempt: number) => Math.min(20 * attempt, 200),
 })
 
-/** The name of the message that puts an order into the queue of a stage, in the logs of both its ends. */
+/** The name of the message that puts an order into a stage's queue, in the logs of both ends. */
 export const messageName = (stage: Stage, { id }: Order) => `${stage} ${id}`
 
 /**
  * Returns the order in a job.
  *
- * @throws UnrecoverableError when it is no order: another delivery would not change that, so BullMQ gives the job up
+ * @throws UnrecoverableError when it is not an order: another delivery would not change that, so BullMQ gives up on the
+ *   job
  */
 export function orderIn({ data }: Pick<Job<unknown>, 'data'>): Order {
   const { data: order, error } = orderSchema.safeParse(data)
@@ -39,11 +40,11 @@ export function openQueues({ url, prefix, telemetry }: Settings) {
   const queues = Object.fromEntries(entries) as Record<Stage, Queue<Order>>
   return {
     queues,
-    /** Adds an order to the queue of a stage. The job's id is that of the order, so a second job is not added. */
+    /** Adds an order to a stage's queue. The job's id is the order's, so a second job is not added. */
     async send(stage: Stage, order: Order): Promise<'sent'> {
       await queues[stage].add(stage, order, {
         jobId: order.id,
-        // The handler decides how often a charge that failed is tried.
+        // The handler decides how often a failed charge is retried.
         attempts: 1_000_000,
         backoff: { type: 'custom' },
       })

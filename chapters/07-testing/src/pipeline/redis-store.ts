@@ -1,5 +1,6 @@
 /**
- * The store in Redis: an effect is a script, which Redis runs in one step and enters into the history in the same step.
+ * The store in Redis: an effect is a script, which Redis runs in one atomic step and records in the history in the same
+ * step.
  */
 import { Redis } from 'ioredis'
 import type { Entry, StoreEffect } from './memory-store.ts'
@@ -80,7 +81,7 @@ function valuesOf(effect: StoreEffect): (string | number)[] {
 
 /** An entry of the history in Redis. */
 export interface Recorded extends Entry {
-  /** When Redis performed it, by the only clock that nobody sets wrong. */
+  /** When Redis performed it, by the only clock that is never set wrong. */
   storeMs: number
 }
 
@@ -92,8 +93,8 @@ export class RedisStore implements AsyncDisposable {
   readonly #prefix: string
 
   /**
-   * Connects when it is first used. While Redis cannot be reached, commands wait, and a command whose answer was lost
-   * is sent again. So each effect must count once, however often it is performed.
+   * Connects on first use. While Redis is unreachable, commands wait, and a command whose reply was lost is sent again.
+   * So each effect must count once, however often it is performed.
    */
   constructor(url: string, prefix: string) {
     this.redis = new Redis(url, {
@@ -111,7 +112,7 @@ export class RedisStore implements AsyncDisposable {
     return `${this.#prefix}:${name}`
   }
 
-  /** Sets the stock, before the first order. */
+  /** Sets the stock. Call it before the first order. */
   async fill(stock: Record<string, number>): Promise<void> {
     await this.redis.hset(this.#key('stock'), stock)
   }
@@ -122,7 +123,7 @@ export class RedisStore implements AsyncDisposable {
     return await this.#scripted.perform(...keys, entry, effect.do, effect.order, ...valuesOf(effect))
   }
 
-  /** Everything that has been performed, from the entry with this index on, in the store's order. */
+  /** Everything that has been performed, starting at the entry with this index, in the store's order. */
   async history(from = 0): Promise<Recorded[]> {
     return parsed(await this.redis.lrange(this.#key('history'), from, -1))
   }

@@ -14,7 +14,7 @@ export interface ProcessSettings {
   clockOffsetMs: number
   /** For the front; 0 takes a free one. */
   port: number
-  /** For a worker: the number of jobs at a time, and how long it keeps a job without a sign of life. */
+  /** For a worker: the number of concurrent jobs, and how long it keeps a job without a heartbeat. */
   concurrency: number
   lockMs: number
   /** For a worker: how long the simulated bank or packers take, in ms. */
@@ -28,13 +28,13 @@ export const settingsOf = (argument: string | undefined) => JSON.parse(argument 
 export const workerNames = (workers: Record<Stage, number>): string[] =>
   stages.flatMap((stage) => Array.from({ length: workers[stage] }, (_, at) => `${stage} ${at + 1}`))
 
-/** A message to a process of the pipeline: its clock is wrong by this offset from now on. */
+/** A message to a process of the pipeline: from now on its clock is wrong by this offset. */
 export interface SetClock {
   clockOffsetMs: number
 }
 
 /**
- * Returns the wall clock of this process, in ms. Its owner's messages set it wrong; the machine's own clock is left
+ * Returns the wall clock of this process, in ms. Messages from its owner set it wrong; the machine's own clock is left
  * alone.
  *
  * @param offsetMs at first

@@ -1,11 +1,11 @@
 /**
- * The pipeline as the simulator runs it: a front, three workers, and a server that keeps store and queue, as Redis
- * does.
+ * The pipeline as the simulator runs it: a front, three workers, and a server that holds the store and the queues, as
+ * Redis does.
  *
  * The handlers are those of the real workers (orders.ts), and the store's rules are those of the real one
- * (memory-store.ts). Each effect of a handler is a request to the server. A request without an answer is sent again, as
+ * (memory-store.ts). Each effect of a handler is a request to the server. A request without a reply is sent again, as
  * ioredis does after a lost connection. The queue delivers at least once: a job that is not acknowledged in time is
- * delivered again, as BullMQ does when a lock has run out.
+ * delivered again, as BullMQ does when a lock has expired.
  */
 import { type Range, scenarios } from '@repo/simulator/search'
 import type { Handler, Running, Scenario, System, World } from '@repo/simulator/simulator'
@@ -36,7 +36,7 @@ interface Delivery {
   number: number
 }
 
-/** What the server is asked for, by the handler of a delivery or by the front. */
+/** A request to the server, from the handler of a delivery or from the front. */
 interface Request {
   effect: Effect | { do: 'end'; outcome: Outcome }
   of: Delivery | undefined
@@ -96,7 +96,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     this.#world.run('front', this.#accept(order))
   }
 
-  /** While the front is down, the client cannot send. When it is back, the client sends what was not accepted. */
+  /** While the front is down, the client cannot send. When it is back, the client resends what was not accepted. */
   back(node: Node) {
     if (node !== 'front') return
     for (const order of this.#unaccepted.values()) this.#world.run('front', this.#accept(order))
@@ -114,11 +114,11 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   start(node: Node) {
     if (node === 'server') return (message: Message, from: Node) => this.#serve(message as Request, from)
     const has = new Set<Delivery>()
-    // A delivery that the network has doubled is one job.
+    // A delivery that the network has duplicated is still one job.
     return (message: Message) => (has.has(message as Delivery) ? undefined : this.#work(node, message as Delivery, has))
   }
 
-  /** Works on a job. When its handler has ended, the queue is told. */
+  /** Works on a job. When the handler has ended, the queue is told. */
   *#work(node: Node, delivery: Delivery, has: Set<Delivery>): Task {
     has.add(delivery)
     const { stage, order } = delivery.job
@@ -159,7 +159,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     return answer
   }
 
-  /** Whether the bank was asked more often than it may be: then perhaps it is asked for ever. */
+  /** Whether the bank was asked more often than allowed: then it may be asked for ever. */
   #isTriedForEver(id: string, of: Delivery | undefined) {
     if ((of?.number ?? 1) <= mostRefusals) return false
     const refusals = this.#store.history.filter(({ effect, answer }) => effect.order === id && answer === 'unavailable')
@@ -177,7 +177,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     return 'sent'
   }
 
-  /** Gives a job to a worker, and again when the worker does not acknowledge it in time. */
+  /** Gives a job to a worker, and again if the worker does not acknowledge it in time. */
   *#offer(job: Job): Task {
     job.state = 'active'
     const delivery = { job, number: ++job.deliveries }
@@ -193,7 +193,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     )
   }
 
-  /** A job ends, or waits for its next try. Only the worker that has it now may say so. */
+  /** A job ends, or waits for its next try. Only the worker that currently has it may decide that. */
   #close({ job, number }: Delivery, outcome: Outcome) {
     if (job.state !== 'active' || job.deliveries !== number) return
     job.state = outcome.done ? 'done' : 'waiting'

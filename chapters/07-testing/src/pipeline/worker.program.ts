@@ -17,7 +17,7 @@ const { log, around, telemetry, close } = await loadInstruments(instruments, { n
 const store = new RedisStore(url, prefix)
 const queues = openQueues({ url, prefix, telemetry })
 
-/** Thrown to have the job delivered again. */
+/** Thrown so that the job is delivered again. */
 class TryAgain extends Error {
   readonly afterMs: number
   constructor(afterMs: number) {
@@ -26,7 +26,7 @@ class TryAgain extends Error {
   }
 }
 
-/** Returns how long the simulated bank or packers take to answer, in ms; the same for the same order. */
+/** Returns how long the simulated bank or packers take to answer, in ms; always the same for the same order. */
 function slowness({ do: name, order }: StoreEffect): number {
   if (!['charge', 'take', 'read stock'].includes(name)) return 0
   const [least, most] = slowMs
@@ -55,7 +55,7 @@ async function perform(effect: Effect, about: object, acknowledge: () => void): 
 async function processJob(job: Job<Order>): Promise<void> {
   const order = orderIn(job)
   const delivery = job.attemptsStarted
-  // Both ends of a message are logged with its name, so that readers can tell without clocks what came first.
+  // Both ends of a message are logged with its name, so that readers can tell what came first without clocks.
   const about = { order: order.id, correlation: order.correlation, delivery, receives: messageName(stage, order) }
   const acknowledged = Promise.withResolvers<void>()
   const work = around({ kind: 'job', name: stage, ...about }, async () => {
@@ -65,7 +65,7 @@ async function processJob(job: Job<Order>): Promise<void> {
       sent ||= effect.do === 'send'
       return perform(effect, about, acknowledged.resolve)
     })
-    // One line for each job, with everything: where the order is sent on, or else at the end.
+    // One line per job, with everything: when the order is sent on, or else at the end.
     if (outcome.done) return log[sent ? 'debug' : 'info'](about, `${stage} done`)
     log.warn({ ...about, retryAfterMs: outcome.retryAfterMs }, `${stage} is tried again`)
     throw new TryAgain(outcome.retryAfterMs)
@@ -80,11 +80,11 @@ const worker = new Worker<Order>(stage, processJob, {
   concurrency,
   lockDuration: lockMs,
   stalledInterval: lockMs,
-  // Without news of a job it looks for one itself after this time, in s: the news may be lost with a connection.
+  // If not notified of a job, it polls for one after this time, in s: a notification may be lost with a connection.
   drainDelay: 0.5,
-  // Its next try when it cannot reach Redis; BullMQ's own 15 s would be most of a test.
+  // How long until the next try when Redis is unreachable; BullMQ's default of 15 s would dominate a test.
   runRetryDelay: 200,
-  // However often its workers are killed, a job is not given up.
+  // However often its workers are killed, a job is never given up.
   maxStalledCount: 1_000_000,
   settings: { backoffStrategy: (_attempt, _type, error) => (error instanceof TryAgain ? error.afterMs : 100) },
   ...(telemetry && { telemetry }),

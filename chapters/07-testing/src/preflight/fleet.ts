@@ -1,4 +1,4 @@
-/** Workers that are different on purpose, each in one thing. All are real processes of this machine. */
+/** Workers that are different on purpose, each in one respect. All are real processes on this machine. */
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
@@ -26,7 +26,7 @@ export type WorkerName = keyof typeof differences
 export const workerNames = Object.keys(differences) as WorkerName[]
 
 interface Surroundings {
-  /** An empty folder of the caller's. */
+  /** An empty folder that the caller provides. */
   folder: string
   redisUrl: string
   /** A blocked link to the same Redis. */
@@ -64,13 +64,13 @@ export async function fleet(
       candidates.push({ ...like, folder: own })
     } else if (name === 'read-only') {
       await chmod(own, 0o555)
-      // Permissions do not bind root, until it gives that privilege away.
+      // Permissions do not bind root until it drops that privilege.
       const isRoot = process.getuid?.() === 0
       const launcher = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
       candidates.push({ ...like, ...(isRoot && { launcher }) })
     } else if (name === 'small-limits') {
       if (process.platform === 'win32') missing.push(`${name}: Windows has no ulimit`)
-      // The program and its arguments are the shell's arguments, and need no quoting.
+      // The program and its arguments are passed as the shell's arguments, so they need no quoting.
       const launcher = ['/bin/sh', '-c', 'ulimit -n 128 && exec "$0" "$@"']
       if (process.platform !== 'win32')
         candidates.push({ ...env({ NODE_OPTIONS: '--max-old-space-size=64' }), launcher })
@@ -83,7 +83,7 @@ export async function fleet(
   return { candidates, missing }
 }
 
-/** Links the chapter's packages into a folder, all but one. */
+/** Links all the chapter's packages but one into a folder. */
 async function linkPackages(folder: string, without: string) {
   const packages = join(chapter, 'node_modules')
   await mkdir(join(folder, 'node_modules'))
@@ -92,7 +92,7 @@ async function linkPackages(folder: string, without: string) {
   }
 }
 
-/** Returns the path of the oldest Node on PATH whose version is not this one's. */
+/** Returns the path of the oldest Node on PATH whose version differs from this one's. */
 async function anotherNode(): Promise<string | undefined> {
   const found = new Map<string, string>()
   for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {

@@ -1,4 +1,4 @@
-/** Asks workers about themselves before the work, and finds out what differs between them and what would break. */
+/** Asks workers about themselves before the work, and finds what differs between them and what would break. */
 import { randomBytes } from 'node:crypto'
 import { bytes, milliseconds } from '@repo/common/output/terminal'
 import { ask as exchange } from '@repo/common/process/ask'
@@ -10,7 +10,7 @@ import type { Question, Report } from './probe.program.ts'
 /** How to start a worker, and what is different about it. */
 export interface Candidate {
   name: string
-  /** What was made different on purpose, in words; undefined for a worker that is as this machine is. */
+  /** What was made different on purpose, in words; undefined for an unmodified worker. */
   different?: string
   env?: NodeJS.ProcessEnv
   /** Where its packages are, and where it would write. */
@@ -27,7 +27,7 @@ export interface Needs {
   memory: number
   disk: number
   openFiles: number
-  /** By how many ms its clock may be wrong. */
+  /** How wrong its clock may be, in ms. */
   clockMs: number
   packages: Record<string, string | undefined>
 }
@@ -36,7 +36,7 @@ export interface Answer {
   name: string
   different: string | undefined
   report: Report
-  /** Its clock minus ours, in ms, and the bound of the error of that. */
+  /** Its clock minus ours, in ms, and the error bound of that. */
   clock: { offsetMs: number; errorMs: number }
 }
 
@@ -52,10 +52,10 @@ export interface Finding {
 
 const program = new URL('./probe.program.ts', import.meta.url)
 const clockRounds = 10
-/** A clock that is wrong by no more than this is called right: NTP moves running clocks by as much. */
+/** A clock that is wrong by no more than this counts as right: NTP adjusts running clocks by as much. */
 const rightMs = 10
 
-/** Variables that change what a program does, and whose values are no secrets. */
+/** Variables that change what a program does, and whose values are not secret. */
 const visible = [
   'TZ',
   'LANG',
@@ -71,7 +71,7 @@ const visible = [
   'NO_COLOR',
   'PATH',
 ]
-/** These come from the way the worker was started, and not from its environment. */
+/** These come from the way the worker was started, not from its environment. */
 const uninteresting = /^(_|PWD|OLDPWD|SHLVL|INIT_CWD|NODE_CHANNEL.*|PNPM_.*|npm_.*|PREFLIGHT_.*|PATH)$/
 
 /** Starts a worker, asks it, and ends it. */
@@ -91,7 +91,7 @@ export async function ask(
   return { name, different, report, clock }
 }
 
-/** Returns the versions of packages, as they are found from a folder here: what every worker must have. */
+/** Returns the versions of packages as resolved from a folder here: what every worker must have. */
 export async function installed(folder: string, names: string[]): Promise<Record<string, string | undefined>> {
   const versions = names.map(async (name) => [name, await installedVersion(folder, name)] as const)
   return Object.fromEntries(await Promise.all(versions))
@@ -102,7 +102,7 @@ export async function installed(folder: string, names: string[]): Promise<Record
  */
 export const newKey = () => randomBytes(32).toString('hex')
 
-/** Asks several times and believes the quickest answer. */
+/** Asks several times and believes the quickest reply. */
 async function clockOffset(worker: Program<unknown>, signal: AbortSignal | undefined): Promise<Answer['clock']> {
   const now = () => performance.timeOrigin + performance.now()
   const estimates: Offset[] = []
@@ -119,7 +119,7 @@ async function clockOffset(worker: Program<unknown>, signal: AbortSignal | undef
 interface Check {
   name: string
   show: (answer: Answer) => string
-  /** Returns what must be equal: by default what `show` returns. If it is given as undefined, nothing must. */
+  /** Returns what must be equal: by default what `show` returns. If set to undefined, nothing must be. */
   same?: ((answer: Answer) => string) | undefined
   breaks?: (answer: Answer, needs: Needs) => string | false | undefined
 }
@@ -202,7 +202,7 @@ const checks: Check[] = [
 
 export const checkNames = [...checks.map(({ name }) => name), 'environment'] as const
 
-/** Returns what a worker has of each check, as readers see it, in the order of `checkNames`. */
+/** Returns a worker's value for each check, as readers see it, in the order of `checkNames`. */
 export function values(answer: Answer): string[] {
   const names = Object.keys(answer.report.variables).filter((name) => !uninteresting.test(name))
   return [...checks.map(({ show }) => show(answer)), `${names.length} variables`]
@@ -226,7 +226,7 @@ export function findings(answers: readonly Answer[], needs: Needs): Finding[] {
   return [...found, ...environments(answers)]
 }
 
-/** Finds variables that are not the same everywhere. For those that may be secrets it only says that they differ. */
+/** Finds variables that are not the same everywhere. For those that may be secret, it says only that they differ. */
 function environments(answers: readonly Answer[]): Finding[] {
   const names = new Set(answers.flatMap(({ report }) => Object.keys(report.variables)))
   return [...names].sort().flatMap((name) => {

@@ -1,6 +1,6 @@
 /**
- * What a worker says about itself before the work: everything that may be different on another machine. It uses Node's
- * own modules only, so that it also runs where the work would not.
+ * What a worker reports about itself before the work: everything that may be different on another machine. It uses only
+ * Node's own modules, so that it runs even where the work would not.
  */
 import { createHmac } from 'node:crypto'
 import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
@@ -12,12 +12,12 @@ import { ready } from '@repo/common/process/ready'
 import { installedVersion } from './installed.ts'
 
 export interface Question {
-  /** The names of packages, which are looked for from `folder`. */
+  /** The names of packages, which are resolved from `folder`. */
   packages: string[]
   folder: string
   /** Where results would be written. */
   work: string
-  /** Variables whose values may be seen. Of all others only a hash, made with this key, leaves the process. */
+  /** Variables whose values may be seen. For all others, only a hash made with this key leaves the process. */
   visible: string[]
   key: string
 }
@@ -41,13 +41,13 @@ export interface Report {
   /** Why the folder, and the one for temporary files, cannot be written; undefined when they can. */
   folder: string | undefined
   temporary: string | undefined
-  /** The value of each variable, or its hash where nobody may see the value. */
+  /** The value of each variable, or its hash if nobody may see the value. */
   variables: Record<string, { value: string } | { hash: string }>
   /** The round trip in ms, or what is wrong, in words. */
   redis: number | string
 }
 
-/** A busy worker answers late, but it does have a queue. */
+/** A busy worker answers late, but it can still reach the queue. */
 const redisTimeoutMs = 5_000
 
 /** The simulated error of the worker `wrong-clock`; the machine's clock is left alone. */
@@ -55,13 +55,13 @@ const clockOffsetMs = Number(process.env.PREFLIGHT_CLOCK_OFFSET_MS ?? 0)
 const now = () => performance.timeOrigin + performance.now() + clockOffsetMs
 
 process.on('message', async (message: { kind: 'clock' } | ({ kind: 'report' } & Question)) => {
-  // Without delay: the sender measures the way there and back.
+  // Without delay: the sender measures the round trip.
   if (message.kind === 'clock') process.send?.({ kind: 'clock', at: now() })
   else process.send?.({ kind: 'report', report: await report(message) })
 })
 ready()
 
-// Otherwise a report looks up the names of the network interfaces.
+// Otherwise a report looks up the host names of its network connections.
 Object.assign(process.report, { excludeNetwork: true })
 
 async function report({ packages, folder, work, visible, key }: Question): Promise<Report> {
@@ -104,7 +104,7 @@ function userName(): string {
     const { username, uid } = userInfo()
     return `${username} (${uid})`
   } catch {
-    // A user without an entry in the system's list, as in many containers.
+    // A user without an entry in the user database, as in many containers.
     return String(process.getuid?.() ?? 'unknown')
   }
 }
@@ -134,7 +134,7 @@ async function cannotWrite(folder: string): Promise<string | undefined> {
 
 async function askRedis(url: string | undefined): Promise<number | string> {
   if (!url) return 'REDIS_URL is not set'
-  // As a worker would do. If ioredis is not installed, another line of the report says so.
+  // As a worker would. If ioredis is not installed, another line of the report says so.
   const { Redis } = await import('ioredis')
   const client = new Redis(url, {
     lazyConnect: true,

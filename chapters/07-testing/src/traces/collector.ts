@@ -1,6 +1,6 @@
 /**
- * A collector of traces: an OTLP/HTTP server on loopback that keeps the spans it gets as JSON, and forwards them to
- * another collector if there is one. Real collectors store them; the protocol is the same.
+ * A trace collector: an OTLP/HTTP server on loopback that keeps the spans it receives as JSON in memory, and forwards
+ * them to another collector if there is one. Real collectors store them; the protocol is the same.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -13,7 +13,7 @@ export interface Span {
   kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer'
   /** The sender's service.name. */
   process: string
-  /** By the clock of the process. */
+  /** By the process's own clock. */
   startMs: number
   endMs: number
   failed: boolean

@@ -1,4 +1,4 @@
-/** A trace as a waterfall: each span below the span that caused it, as a bar as long as it took. */
+/** A trace as a waterfall: each span is a bar as long as it took, below the span that caused it. */
 import { timeline } from '@repo/common/output/timeline'
 import type { Span } from './collector.ts'
 
@@ -9,7 +9,7 @@ export interface Row {
 }
 
 /**
- * Returns the spans of a trace, each below its parent, in the order of their starts. Without its parent a span has
+ * Returns the spans of a trace, each below its parent, in order of their starts. A span whose parent is missing has
  * depth 0.
  */
 export function waterfall(spans: readonly Span[]): Row[] {
@@ -35,7 +35,7 @@ export function extent(spans: readonly Span[]): { startMs: number; endMs: number
 }
 
 /**
- * Returns how long each process worked on the trace: the time that its spans cover. The waiting between them does not
+ * Returns how long each process worked on the trace: the time that its spans cover. Waiting between them does not
  * count.
  */
 export function busyMs(spans: readonly Span[]): Map<string, number> {
@@ -52,7 +52,7 @@ export function busyMs(spans: readonly Span[]): Map<string, number> {
   return busy
 }
 
-/** Returns `width` characters that show where the span lies in the trace. */
+/** Returns `width` characters that show the span's position in the trace. */
 export function bar({ startMs, endMs }: Span, whole: { startMs: number; endMs: number }, width: number): string {
   const scale = width / Math.max(1e-9, whole.endMs - whole.startMs)
   const from = Math.min(width - 1, Math.floor((startMs - whole.startMs) * scale))

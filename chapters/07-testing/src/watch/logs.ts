@@ -1,6 +1,6 @@
 /**
  * A log file for each process of the pipeline. Each line is a JSON object with the order and the correlation id, which
- * all processes share. Both ends of a message are logged with the message's name. So a reader of the logs of several
+ * all processes share. Both ends of a message are logged with the message's name. So a reader of logs from several
  * machines knows what came before what, whatever the clocks say.
  */
 import { createWriteStream } from 'node:fs'
@@ -15,8 +15,9 @@ const writeEveryMs = 100
 export const logFile = (folder: string, process: string) => join(folder, `${process.replaceAll(' ', '-')}.log`)
 
 export function watchLogs({ name, now }: Identity, folder: string): Instruments {
-  // Written in pieces, so that the process does not wait for the disk. A process that is killed loses its last tenth of
-  // a second. Not by pino's own destination: for each line, sonic-boom 4.2 measures again everything that waits.
+  // Written in batches, so that the process does not wait for the disk. A process that is killed loses its last tenth
+  // of a second. Not through pino's own destination: for each line, sonic-boom 4.2 measures everything in its buffer
+  // again.
   const file = createWriteStream(logFile(folder, name), { flags: 'a' })
   const lines: string[] = []
   const write = () => {
@@ -33,10 +34,10 @@ export function watchLogs({ name, now }: Identity, folder: string): Instruments 
       },
     }),
     routes: (app) => {
-      // Checked once and not for each request: lines that are not logged would cost time too.
+      // Checked once, not per request: lines that are not logged would cost time too.
       if (!log.isLevelEnabled('debug')) return
       app.use('*', async (context, next) => {
-        // All headers are useful and dangerous: the logger masks what is named like a secret.
+        // Logging all headers is useful but dangerous: the logger masks what is named like a secret.
         log.debug({ method: context.req.method, path: context.req.path, headers: context.req.header() }, 'request')
         await next()
       })

@@ -1,6 +1,6 @@
 /**
- * Metrics for Prometheus, which fetches them from each process at a port of its own on loopback. The process writes the
- * port to a file, as a target for Prometheus's service discovery (file_sd), and removes the file when it ends in order.
+ * Metrics for Prometheus, which scrapes each process at its own port on loopback. The process writes the port to a
+ * file, as a target for Prometheus's service discovery (file_sd), and removes the file on a graceful shutdown.
  */
 import { once } from 'node:events'
 import { rename, rm, writeFile } from 'node:fs/promises'
@@ -11,15 +11,15 @@ import type { Identity, Instruments } from '../pipeline/instruments.ts'
 import { type Stage, stages } from '../pipeline/orders.ts'
 import { openQueues } from '../pipeline/queues.ts'
 
-/** In seconds, from the time that Redis takes to a time that nobody waits. */
+/** In seconds, from the time that Redis takes to longer than anyone would wait. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export async function watchMetrics({ name, kind, prefix }: Identity, folder: string): Promise<Instruments> {
   const registry = new Registry()
-  // Node's own: memory, CPU, garbage collection, and how late the event loop is.
+  // Node's own metrics: memory, CPU, garbage collection, and event-loop lag.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 })
   const registers = [registry]
-  // Few labels with few values: each combination is a series of its own, and order ids would make millions.
+  // Few labels with few values: each combination is its own series, and order ids would make millions.
   const seconds = new Histogram({
     name: 'pipeline_step_seconds',
     help: 'How long requests and jobs took',
@@ -55,7 +55,7 @@ export async function watchMetrics({ name, kind, prefix }: Identity, folder: str
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  // The server does not keep the process running.
+  // The server must not keep the process running.
   server.unref()
   const address = server.address()
   const port = typeof address === 'object' ? address?.port : undefined
@@ -65,7 +65,7 @@ export async function watchMetrics({ name, kind, prefix }: Identity, folder: str
   await rename(`${target}.new`, target)
 
   return {
-    // A trace says how long an effect took.
+    // Effects have no histogram: a trace says how long one took.
     around: ({ kind, name: step }, run) => (kind === 'effect' ? run() : measured({ kind, step }, run)),
     close: async () => {
       await rm(target, { force: true })
@@ -76,7 +76,7 @@ export async function watchMetrics({ name, kind, prefix }: Identity, folder: str
   }
 }
 
-/** The queues belong to no process. The front asks Redis about them whenever somebody fetches the metrics. */
+/** The queues belong to no process. The front asks Redis about them whenever its metrics are scraped. */
 function watchQueues(registers: Registry[], prefix: string): () => Promise<void> {
   const { queues, close } = openQueues({ url: process.env.REDIS_URL ?? '', prefix })
   const labelNames = ['queue'] as const

@@ -1,6 +1,6 @@
 /**
- * Logs, traces and metrics for the pipeline's processes, one of them or all: the module that `startPipeline` hands to
- * each process as `instruments`. The environment variable OBSERVE says what is wanted.
+ * Logs, traces and metrics for the pipeline's processes, any or all of them: the module that `startPipeline` hands to
+ * each process as `instruments`. The environment variable OBSERVE says which are wanted.
  */
 import type { Instrument, Instruments } from '../pipeline/instruments.ts'
 
@@ -9,11 +9,11 @@ export interface Watched {
   logs?: string | undefined
   /** The folder where each process writes the address of its metrics, for Prometheus (file_sd). */
   metrics?: string | undefined
-  /** The share of the orders that is traced, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** The share of orders to trace, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
   traces?: number | undefined
 }
 
-/** Returns the options of `startPipeline` that switch the watching on. */
+/** Returns the options of `startPipeline` that switch watching on. */
 export function observed(watched: Watched, env: NodeJS.ProcessEnv = {}) {
   return { instruments: new URL('./observe.ts', import.meta.url), env: { ...env, OBSERVE: JSON.stringify(watched) } }
 }
@@ -21,7 +21,7 @@ export function observed(watched: Watched, env: NodeJS.ProcessEnv = {}) {
 const observe: Instrument = async (identity) => {
   const { logs, metrics, traces } = JSON.parse(process.env.OBSERVE ?? '{}') as Watched
   const parts: Instruments[] = []
-  // Only what is wanted is loaded: each module takes its time.
+  // Load only what is wanted: each module takes time to load.
   if (traces !== undefined) parts.push(await (await import('./traces.ts')).watchTraces(identity, traces))
   if (metrics !== undefined) parts.push(await (await import('./metrics.ts')).watchMetrics(identity, metrics))
   if (logs !== undefined) parts.push((await import('./logs.ts')).watchLogs(identity, logs))

@@ -1,6 +1,6 @@
 /**
  * Traces by OpenTelemetry: a span for each request, message, job, effect and Redis command. Its parent is the span that
- * caused it, also in another process. Spans are sent in batches, by OTLP, to OTEL_EXPORTER_OTLP_ENDPOINT.
+ * caused it, even in another process. Spans are sent in batches, over OTLP, to OTEL_EXPORTER_OTLP_ENDPOINT.
  */
 import { createRequire } from 'node:module'
 import {
@@ -42,7 +42,7 @@ const exportEveryMs = 500
 export function startTracing(name: string, share: number): { close: () => Promise<void> } {
   const some = new TraceIdRatioBasedSampler(share)
   const root: Sampler = {
-    // A worker that waits for its next job would otherwise begin one trace after the other.
+    // Otherwise a worker waiting for its next job would start one trace after another.
     shouldSample: (context, traceId, _name, kind) =>
       kind === SpanKind.INTERNAL ? { decision: SamplingDecision.NOT_RECORD } : some.shouldSample(context, traceId),
     toString: () => `requests: ${some}`,
@@ -67,8 +67,8 @@ export function startTracing(name: string, share: number): { close: () => Promis
 
 export function watchTraces({ name }: Identity, share: number): Instruments {
   const { close } = startTracing(name, 1)
-  // Wraps Redis commands where a span is active, and keeps only their names. The library leaves out the values of SET,
-  // but not those of a script: whole orders would be sent to the place that keeps the traces.
+  // Wraps Redis commands when a span is active, and keeps only their names. The library leaves out the values of SET,
+  // but not those of a script: whole orders would be sent to the trace backend.
   const plain = Redis.prototype.sendCommand
   const redis = new IORedisInstrumentation({ dbStatementSerializer: (name) => name })
   // This call wraps the commands, also for modules that have imported ioredis already.
@@ -83,9 +83,9 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
     telemetry: onlyWhatIsTraced(new BullMQOtel({ tracerName: 'bullmq' })),
     around: (step, run) => {
       const parent = step.traceparent ? propagation.extract(ROOT_CONTEXT, step) : context.active()
-      // Also where the client's header cannot be read.
+      // Even if the client's header cannot be read.
       const begins = step.kind === 'request' && !trace.getSpan(parent)
-      // The dice are thrown here: before a sampler is asked, most of a span has been made.
+      // Decided here: by the time a sampler is asked, most of a span has been created.
       if (begins ? Math.random() >= share : !isTraced(parent)) return run()
       const attributes = { 'order.id': step.order ?? '', 'correlation.id': step.correlation ?? '' }
       if (step.kind === 'job') {
@@ -113,13 +113,13 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
   }
 }
 
-/** True also where the span is in another process: the mark comes with the request or the job. */
+/** True even if the span is in another process: the mark comes with the request or the job. */
 const isTraced = (active: Context) =>
   active !== ROOT_CONTEXT && ((trace.getSpanContext(active)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0
 
 /**
- * Most orders are not traced, and should not pay for it: no span is made for them, no context is kept, and nothing is
- * added to their jobs. Without this, tracing one order in a hundred costs nearly as much as tracing all.
+ * Most orders are not traced, and should not pay for tracing: no span is created for them, no context is kept, and
+ * nothing is added to their jobs. Without this, tracing one order in a hundred costs nearly as much as tracing all.
  */
 function onlyWhatIsTraced(telemetry: Telemetry<Context>): Telemetry<Context> {
   const { tracer, contextManager } = telemetry

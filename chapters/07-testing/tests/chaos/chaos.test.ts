@@ -43,7 +43,7 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('keeps the clock of shipping 1 behind those of all processes before it, from its jump on, with any seed', () => {
+  it('keeps the clock of shipping 1 behind all earlier processes once it has jumped, with any seed', () => {
     fc.assert(
       fc.property(settings, (given) => {
         const clocks = new Map<string, number>()
@@ -61,7 +61,7 @@ describe('the schedule of faults', () => {
     )
   })
 
-  it('kills in the first half, while there is still work for the workers to be killed with', () => {
+  it('kills in the first half, while the workers still have work', () => {
     fc.assert(
       fc.property(settings, (given) => {
         for (const { atOrder } of faultsOf({ ...given, kinds: ['kill'] }))
@@ -75,7 +75,7 @@ describe('the schedule of faults', () => {
     expect(faultsOf({ ...given, seed: 1 })).not.toEqual(faultsOf({ ...given, seed: 2 }))
   })
 
-  it('strikes orders that follow from the seed, some of which cannot be met and some not be paid', () => {
+  it('uses orders that follow from the seed, some of which cannot be fulfilled and some not paid', () => {
     const orders = ordersOf(3, 400)
     expect(ordersOf(3, 400)).toEqual(orders)
     expect(orders.filter(({ card }) => card === 'refused')).toHaveLength(8)
@@ -100,13 +100,13 @@ describeReal('chaos', need, () => {
     expect(await run.leftBehind()).toEqual([])
   }, 240_000)
 
-  it('ends at Ctrl-C and leaves nothing behind', async () => {
+  it('ends on Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'chaos', ['--orders', '100000'], { interruptWhen: /%/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('orders ended') })
     expect(await run.leftBehind(10_000)).toEqual([])
   })
 
-  it('stops processes that are still starting together with the pipeline', async () => {
+  it('stops processes that are still starting when the pipeline stops', async () => {
     const starting = await (async () => {
       await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 1 } })
       await pipeline.kill('payment 1')

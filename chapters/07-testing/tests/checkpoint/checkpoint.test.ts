@@ -29,7 +29,7 @@ describe('counting primes', () => {
     expect(count(100)).toEqual({ next: 100, primes: 25, twins: 8, gap: 8, gapAfter: 89, last: 97 })
   })
 
-  it('agrees with trial division at every limit, also near the end of a segment', () => {
+  it('agrees with trial division at every limit, including near the end of a segment', () => {
     const isPrime = (n: number) => {
       for (let d = 2; d * d <= n; d++) if (n % d === 0) return false
       return n > 1
@@ -61,7 +61,7 @@ describe('a checkpointed computation', () => {
     ...(signal && { signal }),
   })
 
-  it('saves when it is asked to, and when it is told to end, and goes on exactly there', async () => {
+  it('saves on request and when told to stop, and resumes exactly there', async () => {
     const saved: string[] = []
     let steps = 0
     const ending = new AbortController()
@@ -92,7 +92,7 @@ describe('a checkpointed computation', () => {
     expect(steps).toBe(0)
   })
 
-  it('gets it right at whatever moments its process is killed', async () => {
+  it('gets it right whenever its process is killed', async () => {
     const path = join(folder.path, 'lives')
     // Without the first death, which comes after a time: on a busy machine all could be done by then. A death in a save
     // is certain.
@@ -106,7 +106,7 @@ describe('a checkpointed computation', () => {
 })
 
 describe('the example', () => {
-  it('survives its kills and damaged files with the right result', async () => {
+  it('survives kills and damaged files with the right result', async () => {
     // So long that no life is done before its end, and saved so often that the lives are short.
     const args = ['--quick', '--limit', '300000000', '--every', '5', '--json']
     const done = await run(args, { timeoutMs: 200_000 })
@@ -133,7 +133,7 @@ describe('the example', () => {
     expect(await done.leftBehind()).toEqual([])
   }, 240_000)
 
-  it('saves on Ctrl-C and goes on when it is run again', async () => {
+  it('saves on Ctrl-C and resumes when it is run again', async () => {
     // There is only the save that Ctrl-C causes.
     const file = ['--file', join(folder.path, 'mine'), '--limit', '1000000000', '--every', '3600000']
     const first = await run(file, { interruptWhen: /Counting the primes/ })
@@ -144,7 +144,7 @@ describe('the example', () => {
     expect((await run([...file, '--json'])).json()).toMatchObject({ ...publishedPrimes[1e9], published: true })
   })
 
-  it('says which file is damaged, and refuses the state of something else', async () => {
+  it('says which file is damaged, and refuses the state of another computation', async () => {
     const file = ['--file', join(folder.path, 'mine'), '--limit']
     await run([...file, '1000000'])
     await truncate(join(folder.path, 'mine.a'), 20)
@@ -158,7 +158,7 @@ describe('the example', () => {
     expect(await readFile(join(folder.path, 'mine.a'), 'utf8')).toMatch(/primes below 1000000/)
   })
 
-  it('helps, and refuses what it cannot do', async () => {
+  it('prints its help, and refuses invalid options', async () => {
     expect((await run(['--help'])).stdout).toMatch(/--kills/)
     await writeFile(join(folder.path, 'file'), '')
     for (const [args, says] of [

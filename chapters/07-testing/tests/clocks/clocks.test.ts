@@ -12,7 +12,7 @@ import { best, cristian, ntp } from '../../src/clocks/sync.ts'
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('an estimated offset', () => {
-  it('is what the RFC 5905 formula and a hand calculation give', () => {
+  it('equals what the RFC 5905 formula and a hand calculation give', () => {
     // The other clock is 100 ms ahead; the question took 10 ms, the answer 30 ms, and the thinking 5 ms.
     const exchange = { sent: 0, receivedThere: 110, sentThere: 115, received: 45 }
     expect(ntp(exchange)).toEqual({ offset: 90, bound: 20 })
@@ -20,7 +20,7 @@ describe('an estimated offset', () => {
     expect(best([cristian(exchange), ntp(exchange)])).toEqual(ntp(exchange))
   })
 
-  it('is never further from the truth than its bound, however uneven the ways', () => {
+  it('is never further from the truth than its bound, however asymmetric the paths', () => {
     const ms = fc.double({ min: 0, max: 1_000, noNaN: true })
     fc.assert(
       fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), ms, ms, ms, (ahead, there, thinking, back) => {
@@ -95,7 +95,7 @@ function causesOf(events: ClockEvent[]): Set<ClockEvent>[] {
 }
 
 describe('logical clocks', () => {
-  it('put every cause before its effect, whatever the wall clocks say; and vectors nothing else', () => {
+  it('put every cause before its effect, whatever the wall clocks say; vector clocks order nothing else', () => {
     fc.assert(
       fc.property(steps, (script) => {
         const events = play(script)
@@ -113,7 +113,7 @@ describe('logical clocks', () => {
     )
   })
 
-  it('the hybrid one only says times that a wall clock has said', () => {
+  it('when hybrid, only show times that a wall clock has shown', () => {
     fc.assert(
       fc.property(steps, (script) => {
         const said = new Set(script.map(({ wall }) => wall))
@@ -170,7 +170,7 @@ describe('clocks', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('ends at Ctrl-C and leaves nothing behind', async () => {
+  it('ends on Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'clocks', ['--messages', '500', '--delay', '500'], {
       interruptWhen: /whose clocks are wrong/,
     })
@@ -178,7 +178,7 @@ describe('clocks', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('helps', async () => {
+  it('prints its help', async () => {
     expect((await runExample(chapter, 'clocks', ['--help'])).stdout).toMatch(/--drift/)
   })
 

@@ -39,7 +39,7 @@ const profile: CpuProfile = {
 for (const node of profile.nodes) if (node.id === 6) node.callFrame.lineNumber = 5
 
 describe('a CPU profile', () => {
-  it('sorts the functions by their own time; recursion counts once', () => {
+  it('sorts functions by self time; recursion counts once', () => {
     const { functions, busy } = hotFunctions(profile, (_, line) => ({ file: 'a.ts', line: line + 1 }))
     expect(busy).toBeCloseTo(0.8)
     expect(functions.map(({ name, self, total }) => [name, Math.round(self * 80), Math.round(total * 80)])).toEqual([
@@ -49,7 +49,7 @@ describe('a CPU profile', () => {
     ])
   })
 
-  it('becomes a flame graph, the widest first', () => {
+  it('becomes a flame graph, widest first', () => {
     expect(
       flames(profile).map(({ name, depth, from, to }) => `${depth} ${name} ${from.toFixed(3)} ${to.toFixed(3)}`),
     ).toEqual(['0 all 0.000 1.000', '1 main 0.000 1.000', '2 slow 0.000 0.750', '2 quick 0.750 0.875'])
@@ -80,7 +80,7 @@ describeReal(
       expect(await done.leftBehind()).toEqual([])
     }, 240_000)
 
-    it('stops where a condition holds, is read, and goes on', async () => {
+    it('stops where a condition holds, is read, and continues', async () => {
       // So many that shipping 1 gets one that it must stop for, however busy the machine is.
       const done = await run('debug', ['--quick', '--orders', '300', '--json'])
       const result = done.json()
@@ -96,7 +96,7 @@ describeReal(
       expect(await done.leftBehind()).toEqual([])
     })
 
-    it('does not stop where it never holds, and a condition that is no JavaScript is refused', async () => {
+    it('does not stop where it never holds, and a condition that is not JavaScript is refused', async () => {
       const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
       expect(never.json()).toMatchObject({ stopped: false, closed: true })
       expect(await run('debug', ['--orders', '5', '--condition', 'order.quantity >'])).toMatchObject({
@@ -133,7 +133,7 @@ describeReal(
   },
 )
 
-describe('a process of the reader', () => {
+describe("a user's process", () => {
   const started: ReturnType<typeof spawn>[] = []
   afterEach(() => {
     for (const child of started.splice(0)) child.kill('SIGKILL')
@@ -148,7 +148,7 @@ describe('a process of the reader', () => {
   const busy =
     'function fibonacci(n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2) }; setInterval(() => fibonacci(27), 20)'
 
-  it('is profiled by its id, and its inspector closed', async () => {
+  it('is profiled by its pid, and its inspector is closed', async () => {
     const port = await freePort()
     const child = spawn(process.execPath, [`--inspect-port=127.0.0.1:${port}`, '-e', `${busy}; console.log('up')`])
     started.push(child)
@@ -176,7 +176,7 @@ describe('a process of the reader', () => {
     expect(sleeping.signalCode).toBe(null)
   })
 
-  it('that ends while it is profiled gives one line, at once', async () => {
+  it('that ends while being profiled gives one line, at once', async () => {
     const { child, port } = await inspected()
     // Ten minutes, which nobody waits for.
     const args = ['--pid', String(child.pid), '--port', port, '--seconds', '600']
@@ -200,7 +200,7 @@ describe('a process of the reader', () => {
     expect((await fetch(`http://127.0.0.1:${other.port}/json/list`)).ok).toBe(true)
   })
 
-  it('is described by options that are checked', async () => {
+  it('is specified by options that are validated', async () => {
     for (const name of ['profile', 'debug']) expect((await run(name, ['--help'])).stdout).toMatch(/--port/)
     expect(await run('profile', ['--process', 'front'])).toMatchObject({
       code: 2,

@@ -55,7 +55,7 @@ it('tries a refused charge five times, less and less often, and then gives up', 
   expect(sent).toEqual([])
 })
 
-it('finds in a history what must not be in it', () => {
+it('finds violations in a history', () => {
   const charge = { do: 'charge', order: 'order-1', cents: 1, card: 'good', mostTries: 5 } as const
   const entry = (key: string) => ({ effect: { ...charge, key }, answer: 'charged', by: 'test', atMs: 0 })
   const observed = { accepted: [], stockBefore: { book: 1 }, stockAfter: { book: 1 } }

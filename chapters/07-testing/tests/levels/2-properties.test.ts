@@ -72,7 +72,7 @@ it('keeps all promises, whenever a worker dies and whatever the clocks say', () 
   )
 })
 
-it('ends in the same state, however often it was interrupted', () => {
+it('ends in the same state, however often it is interrupted', () => {
   fc.assert(
     fc.property(orders, lives, (bought, life) => {
       const undisturbed = live(bought, { kills: [], clocks: { payment: 0, shipping: 0 } })
@@ -81,7 +81,7 @@ it('ends in the same state, however often it was interrupted', () => {
   )
 })
 
-it('may perform an effect again and again, and it counts once', () => {
+it('counts an effect once, however often it is performed', () => {
   fc.assert(
     fc.property(orders, fc.integer({ min: 1, max: 4 }), (bought, times) => {
       const store = new MemoryStore({ book: 3, lamp: 3 })

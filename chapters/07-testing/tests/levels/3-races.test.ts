@@ -11,7 +11,7 @@ import { bug, order } from './planted.ts'
 
 const shipped = (count: number): Order[] => Array.from({ length: count }, (_, at) => order(at + 1))
 
-it('reduces the stock by what is taken, in any order of events', async () => {
+it('reduces the stock by what is taken, whatever the order of events', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 4 }), async (scheduler, count) => {
       const store = new MemoryStore({ book: 3 })

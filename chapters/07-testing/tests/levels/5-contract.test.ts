@@ -22,7 +22,7 @@ const messages = fc.record(
   { requiredKeys: ['id', 'item', 'quantity', 'cents', 'card'] },
 )
 
-it('the workers accept whatever the front sends, after its way through JSON', () => {
+it('the workers accept whatever the front sends, after a round trip through JSON', () => {
   fc.assert(
     fc.property(messages, (message) => {
       const order = orderSchema.parse(message)
@@ -43,7 +43,7 @@ it('the workers accept whatever the front sends, after its way through JSON', ()
   )
 })
 
-it('a message of the first version is still accepted, because the queue may hold some', async () => {
+it('messages of the first version are still accepted, because the queue may hold some', async () => {
   const recorded = await readFile(new URL('./order-v1.json', import.meta.url), 'utf8')
   expect(orderIn({ data: JSON.parse(recorded) })).toMatchObject({ id: 'order-1', quantity: 2, cents: 1_250 })
 })

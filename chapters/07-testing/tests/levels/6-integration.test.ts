@@ -47,7 +47,7 @@ describeReal('the store in Redis', need, () => {
   afterAll(() => redis?.[Symbol.asyncDispose]())
   const prefix = () => `levels-${process.pid}-${++prefixes}`
 
-  it('answers as the store in memory does, and keeps the same history', async () => {
+  it('answers as the in-memory store does, and keeps the same history', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(effects, { maxLength: 30 }), async (steps) => {
         const stock = { book: 3, lamp: 2 }

@@ -23,7 +23,7 @@ it('runs the fast levels with each bug: some catch all, a contract none, and wit
   expect(await run.leftBehind()).toEqual([])
 })
 
-it('helps', async () => {
+it('prints its help', async () => {
   expect((await runExample(chapter, 'levels', ['--help'])).stdout).toMatch(/--levels/)
 })
 

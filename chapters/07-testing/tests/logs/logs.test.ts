@@ -50,7 +50,7 @@ describe('a log line', () => {
     expect(parseLine(text, 'a.log:7')).toEqual({ unreadable: says })
   })
 
-  it('is chosen by level, process, order, correlation and pattern', () => {
+  it('is selected by level, process, order, correlation id and pattern', () => {
     const one = line('front', 1, { level: 'warn', order: 'order-1', correlation: 'c', rest: { item: 'lamp' } })
     for (const filter of [{}, { level: 'info' }, { process: 'front' }, { order: 'order-1' }, { pattern: /lamp/ }]) {
       expect(matches(one, filter)).toBe(true)
@@ -86,7 +86,7 @@ describe('merging', () => {
     ])
   })
 
-  it('never shows an effect above its cause, nor a process out of its own order, whatever the clocks say', () => {
+  it('never shows an effect above its cause, nor the lines of a process out of order, whatever the clocks say', () => {
     // Messages go along a chain of three processes; each has a clock of its own.
     const skew = fc.integer({ min: -1e6, max: 1e6 })
     fc.assert(
@@ -111,7 +111,7 @@ describe('merging', () => {
     )
   })
 
-  it('ends even if logs contradict themselves or a sending is missing', () => {
+  it('ends even if logs contradict themselves or a send is missing', () => {
     const a = [line('a', 1, { receives: 'y' }), line('a', 2, { sends: 'x' })]
     const b = [line('b', 1, { receives: 'x' }), line('b', 2, { sends: 'y' }), line('b', 3, { receives: 'unknown' })]
     expect(mergeLogs([a, b]).length).toBe(5)
@@ -120,7 +120,7 @@ describe('merging', () => {
 })
 
 describe('following', () => {
-  it('yields what is written, in the order of cause and effect, across half written lines', async () => {
+  it('yields what is written, in causal order, across half-written lines', async () => {
     const file = (name: string) => join(folder.path, `${name}.log`)
     const sending = Buffer.from(json('a', 900, { sends: 'm', text: 'ä' }))
     // In the middle of a character.
@@ -139,7 +139,7 @@ describe('following', () => {
     expect(seen).toEqual(['c ', 'a ä', 'b ', 'b.log:2 cannot be read: "rubbish" is not JSON'])
   })
 
-  it('does not wait for ever for a sending that nobody has logged', async () => {
+  it('does not wait for ever for a send that was never logged', async () => {
     await writeFile(join(folder.path, 'b.log'), json('b', 1, { receives: 'm' }))
     const stop = new AbortController()
     for await (const _ of followLogs(folder.path, stop.signal, 10)) stop.abort()
@@ -187,7 +187,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
 })
 
 describe('a folder of logs', () => {
-  it('is read, with what cannot be read told in one line each', async () => {
+  it('is read, and each unreadable line is reported in one line', async () => {
     await writeFile(join(folder.path, 'a.log'), `${json('a', 2, { order: 'o' })}oops\n${json('a', 3)}`)
     await writeFile(join(folder.path, 'b.log'), json('b', 1))
     const done = await run(['--folder', folder.path, '--process', 'a', '--json'])
@@ -200,7 +200,7 @@ describe('a folder of logs', () => {
     expect(shown.stdout).toMatch(/1970|00:00:00\.002 +a +info +o +said/)
   })
 
-  it('and other options are refused in one line when they are wrong', async () => {
+  it('and other options, when wrong, are refused in one line', async () => {
     expect((await run(['--help'])).stdout).toMatch(/--correlation/)
     for (const [args, says] of [
       [['--folder', folder.path], /--folder: received ".*"; accepts a folder of \*\.log files/],

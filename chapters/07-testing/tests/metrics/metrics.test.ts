@@ -27,7 +27,7 @@ describe('our own scraper', () => {
     ])
   })
 
-  it('computes rates, also over processes that were restarted', () => {
+  it('computes rates, even across restarts of processes', () => {
     const before = parsed(0, 'n{process="a",kind="job"} 10\nn{process="b",kind="job"} 100')
     const after = parsed(2_000, 'n{process="a",kind="job"} 30\nn{process="b",kind="job"} 4\nn{process="c",kind="x"} 7')
     expect(rate(before, after, 'n', { kind: 'job' })).toBe((20 + 4) / 2)
@@ -70,7 +70,7 @@ describe('our own scraper', () => {
 })
 
 describeReal('promtool', { name: 'Prometheus', found: prometheus, install: installPrometheus }, () => {
-  it('finds the rules right and their tests passed', async () => {
+  it('accepts the rules, and their tests pass', async () => {
     expect(await checkRules()).toBe('7 rules checked, their tests passed')
   })
 
@@ -104,7 +104,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
   }
   const signal = ({ signals }: Result, name: string) => signals.find((each) => each.name === name)
 
-  it('shows without Prometheus what a missing worker does', async () => {
+  it('shows what a missing worker does, without Prometheus', async () => {
     const done = await run(['--quick', '--scraper', 'own', '--json'])
     const result = done.json<Result>()
     expect(result).toMatchObject({ scraper: 'own', orders: 480, alerts: [] })

@@ -38,7 +38,7 @@ describe('a simulated history', () => {
     )
   })
 
-  it('takes the messages that one counts by hand when nothing goes wrong', () => {
+  it('takes as many messages as a count by hand gives when nothing goes wrong', () => {
     const { messages, violations, history } = run(calm)
     // For each order: create, send; the job to payment; charge, advance, send, end; the job to shipping; take, advance,
     // end. All but the two deliveries are answered.
@@ -60,7 +60,7 @@ describe('a simulated history', () => {
     expect(run(scenario).violations).toEqual([])
   })
 
-  it('has the faults of its scenario: messages lost, doubled and late, nodes that crash, are cut off, and have wrong clocks', () => {
+  it('has the faults of its scenario: messages lost, duplicated and late, nodes that crash, are cut off, and have wrong clocks', () => {
     const fate = (name: 'lost' | 'doubled' | 'late') =>
       textOf(run({ ...calm, messages: [{ number: 1, fate: name, ms: 30 }] }))
     expect(fate('lost')).toMatch(/create order-1 \(lost\)(?:.|\n)* 40 ms front .*create order-1 \(at 41 ms\)/)
@@ -118,7 +118,7 @@ describe('simulate', () => {
     expect(second).toBe(first)
   })
 
-  it('helps', async () => {
+  it('prints its help', async () => {
     expect((await runExample(chapter, 'simulate', ['--help'])).stdout).toMatch(/--histories/)
   })
 

@@ -46,7 +46,7 @@ const worker = (name: string, more: Partial<Report> = {}, offsetMs = 0): Answer 
 const found = (odd: Answer) => findings([worker('one'), odd, worker('two')], needs)
 
 describe('findings', () => {
-  it('are none where all workers are alike, although their free memory is not', () => {
+  it('do not exist when all workers are alike, although their free memory differs', () => {
     expect(found(worker('odd', { freeMemory: 5e8, redis: 3 }, 0.05))).toEqual([])
   })
 
@@ -81,7 +81,7 @@ describe('findings', () => {
 })
 
 describe('a worker', () => {
-  it('hands out no value that may be a secret, and a hash that only fits one round', async () => {
+  it('reveals no value that may be secret, only a hash that is valid for one round', async () => {
     await using folder = await temporaryFolder()
     const secret = 'correct horse battery staple'
     const candidate = {
@@ -110,7 +110,7 @@ describe('a worker', () => {
 })
 
 describeReal('preflight', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('finds what was made different on purpose, and nothing at the unchanged workers', async () => {
+  it('finds what was made different on purpose, and nothing on the unmodified workers', async () => {
     const done = await run(['--quick', '--json'], { env: { REDIS_URL: undefined, SOME_KEY: 'sesame' } })
     const { workers, findings, broken, missing } = done.json<{
       workers: { name: string; clock: Answer['clock'] }[]

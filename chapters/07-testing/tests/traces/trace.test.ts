@@ -29,7 +29,7 @@ describe('a waterfall', () => {
     span('early', 'root', 1, 4),
   ]
 
-  it('has each span below its parent, in the order of time; one without a known parent has depth 0', () => {
+  it('has each span below its parent, in time order; a span without a known parent has depth 0', () => {
     expect(waterfall(spans).map(({ span, depth }) => `${depth} ${span.name}`)).toEqual([
       '0 root',
       '1 early',
@@ -40,7 +40,7 @@ describe('a waterfall', () => {
     expect(waterfall([])).toEqual([])
   })
 
-  it('counts overlapping time of a process once', () => {
+  it('counts a process’s overlapping time once', () => {
     expect([...busyMs([span('x', undefined, 0, 4), span('y', 'x', 1, 2), span('z', undefined, 10, 11)])]).toEqual([
       ['a', 5],
     ])
@@ -55,7 +55,7 @@ describe('a waterfall', () => {
 })
 
 describe('the collector', () => {
-  it('takes OTLP as JSON, and says what it does not take', async () => {
+  it('accepts OTLP as JSON, and says what it does not accept', async () => {
     await using collector = await startCollector()
     const post = async (body: string, type = 'application/json', path = '/v1/traces') =>
       (await fetch(collector.endpoint + path, { method: 'POST', headers: { 'content-type': type }, body })).status
@@ -80,7 +80,7 @@ describe('the collector', () => {
     expect(await post('{}')).toBe(200)
   })
 
-  it('forwards what it takes, and says why it could not', async () => {
+  it('forwards what it accepts, and says why if it cannot', async () => {
     await using far = await startCollector()
     {
       await using near = await startCollector({ forwardTo: `${far.endpoint}/` })
@@ -134,7 +134,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(await done.leftBehind()).toEqual([])
   })
 
-  it('says in one line that the endpoint does not take its spans, and shows them all the same', async () => {
+  it('says in one line that the endpoint does not accept its spans, and shows them anyway', async () => {
     const done = await run(['--orders', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' } })
     expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/127\.0\.0\.1:1 did not take the spans: /) })
     expect(done.stdout).toMatch(/process shipping/)
