@@ -1,4 +1,4 @@
-/** The search: it finds what breaks with any seed, keeps little of it, and finds the same with the same seed. */
+/** The search: with any seed it finds what breaks and keeps little of it; the same seed finds the same. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { faults, scenarios, search } from '../src/search.ts'
@@ -7,7 +7,7 @@ import { keeper } from './keeper.ts'
 
 const any = scenarios({
   requests: fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 }),
-  // Not the client.
+  // Faults strike the server, not the client.
   nodes: 1,
   messages: 40,
   withinMs: 60,
@@ -24,7 +24,7 @@ describe('the search', () => {
     expect(found.shortest.requests).toHaveLength(1)
     expect(found.scenario.requests.length + faults(found.scenario)).toBeGreaterThanOrEqual(2)
     expect(simulate(keeper(true), found.scenario).violations.length).toBeGreaterThan(0)
-    // It is the haste that breaks it, not the scenario.
+    // The haste breaks it, not the scenario.
     expect(simulate(keeper(), found.shortest).violations).toEqual([])
   })
 

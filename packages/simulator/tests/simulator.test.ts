@@ -1,4 +1,4 @@
-/** The simulator: what it does to messages, nodes and handlers, and that it does the same again. */
+/** The simulator: what it does to messages, nodes and handlers, and that its runs are reproducible. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scenarios } from '../src/search.ts'
@@ -28,7 +28,7 @@ interface Parts {
   more?: Partial<System<Node, string, string, string>>
 }
 
-/** Runs one request, or several, in a scenario with no jitter; returns the history and what was noted. */
+/** Runs one or more requests in a scenario without jitter; returns the history and what was noted. */
 function play(parts: Parts, scenario: Partial<Scenario<string>> = {}) {
   const system: System<Node, string, string, string> = {
     nodes,
@@ -214,7 +214,7 @@ describe('a node', () => {
     const parts: Parts = {
       *onRequest() {
         yield { do: 'save', key: 'term 1', value }
-        // What is changed in memory is not on the disk.
+        // A change in memory does not reach the disk.
         value.votes.push('b')
         yield { do: 'save', key: 'term 2', value: 2 }
       },

@@ -19,7 +19,7 @@ const broken: Record<Bug, Invariant> = {
 
 describeReal('chaos', need, () => {
   it.each(bugNames)('finds %s', { timeout: 240_000 }, async (bug) => {
-    // A new one in every run, because any must do. The message of a failure names it.
+    // A new seed in every run, because any seed must find it. A failure's message names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const workers = { payment: 1, shipping: 2 }
     const settings = { seed, orders: 100, kinds: kindNames, workers, lockMs: 500, rate: 150, bug }

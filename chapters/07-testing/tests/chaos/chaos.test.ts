@@ -1,6 +1,4 @@
-/**
- * Chaos: the same seed strikes the same way, the right version breaks nothing, and the reader is told what happened.
- */
+/** Chaos: the same seed strikes the same way, the correct version breaks nothing, and the output says what happened. */
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'

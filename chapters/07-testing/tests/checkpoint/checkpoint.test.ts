@@ -94,8 +94,8 @@ describe('a checkpointed computation', () => {
 
   it('gets it right whenever its process is killed', async () => {
     const path = join(folder.path, 'lives')
-    // Without the first death, which comes after a time: on a busy machine all could be done by then. A death in a save
-    // is certain.
+    // Without the first death, which is timed: on a busy machine everything could be done by then. A death in a save is
+    // certain.
     const [, ...deaths] = deathsOf({ kills: 5, seed: 7, lifeMs: 60 })
     const { lives, state } = await live({ limit: 1e8, path, everyMs: 1 }, deaths)
     expect(state).toMatchObject(publishedPrimes[1e8] ?? {})
@@ -107,7 +107,7 @@ describe('a checkpointed computation', () => {
 
 describe('the example', () => {
   it('survives kills and damaged files with the right result', async () => {
-    // So long that no life is done before its end, and saved so often that the lives are short.
+    // Long enough that no life finishes before its death, and saved so often that the lives are short.
     const args = ['--quick', '--limit', '300000000', '--every', '5', '--json']
     const done = await run(args, { timeoutMs: 200_000 })
     expect(done.stderr).not.toMatch(/error/)
@@ -123,7 +123,7 @@ describe('the example', () => {
       'SIGTERM: saved, left',
       ...['half written', 'written', 'synced', 'renamed'].map((at) => `SIGKILL in a save: ${at}`),
     ])
-    // A file is only damaged when its life ended before the work did.
+    // A file is damaged only if its life ended before the work did.
     for (const damage of ['truncated', 'flipped']) {
       const at = lives.findIndex(({ ended }) => ended.endsWith(damage))
       // A life that saved nothing leaves the truncated file, and then the bit is flipped in that one.
@@ -134,7 +134,7 @@ describe('the example', () => {
   }, 240_000)
 
   it('saves on Ctrl-C and resumes when it is run again', async () => {
-    // There is only the save that Ctrl-C causes.
+    // The only save is the one that Ctrl-C causes.
     const file = ['--file', join(folder.path, 'mine'), '--limit', '1000000000', '--every', '3600000']
     const first = await run(file, { interruptWhen: /Counting the primes/ })
     expect(first.code).toBe(130)

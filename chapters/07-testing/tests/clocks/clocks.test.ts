@@ -13,7 +13,7 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('an estimated offset', () => {
   it('equals what the RFC 5905 formula and a hand calculation give', () => {
-    // The other clock is 100 ms ahead; the question took 10 ms, the answer 30 ms, and the thinking 5 ms.
+    // The other clock is 100 ms ahead; the request took 10 ms, the reply 30 ms, and processing 5 ms.
     const exchange = { sent: 0, receivedThere: 110, sentThere: 115, received: 45 }
     expect(ntp(exchange)).toEqual({ offset: 90, bound: 20 })
     expect(cristian(exchange)).toEqual({ offset: 92.5, bound: 22.5 })
@@ -78,7 +78,7 @@ function play(script: { process: number; receives: boolean; wall: number }[]): C
   return events
 }
 
-/** Finds without any clock what could have caused each event: along the processes and the messages. */
+/** Finds what could have caused each event without any clock, by following processes and messages. */
 function causesOf(events: ClockEvent[]): Set<ClockEvent>[] {
   const causes: Set<ClockEvent>[] = []
   for (const [at, event] of events.entries()) {
@@ -139,7 +139,7 @@ describe('logical clocks', () => {
     expect(numbers).toEqual([
       ['wall clock', 1, 1, 2],
       ['wall clock, corrected', 0, 0, 2],
-      // The first events of two processes have the same number, and so say nothing.
+      // The first events of two processes have the same number, so it does not order them.
       ['Lamport', 0, 0, 1],
       ['vector', 0, 0, 0],
       ['hybrid', 0, 0, 2],

@@ -35,7 +35,7 @@ const profile: CpuProfile = {
   samples: [2, 2, 3, 4, 5, 5, 6, 6, 6, 6],
   timeDeltas: Array(10).fill(10),
 }
-// A function that calls itself has one place.
+// A recursive function has one location.
 for (const node of profile.nodes) if (node.id === 6) node.callFrame.lineNumber = 5
 
 describe('a CPU profile', () => {
@@ -65,7 +65,7 @@ describeReal(
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         process: 'shipping 1',
-        // On a very busy machine, one stall may take all the time of the profile.
+        // On a very busy machine, one stall may last for the whole profile.
         hot: {
           name: expect.stringMatching(/^(editDistance|printReceipts)$/),
           where: expect.stringMatching(/^src\/inspect\/planted\.ts:\d+$/),
@@ -81,7 +81,7 @@ describeReal(
     }, 240_000)
 
     it('stops where a condition holds, is read, and continues', async () => {
-      // So many that shipping 1 gets one that it must stop for, however busy the machine is.
+      // Enough orders that shipping 1 gets one that it must stop for, however busy the machine is.
       const done = await run('debug', ['--quick', '--orders', '300', '--json'])
       const result = done.json()
       expect(result).toMatchObject({
@@ -138,7 +138,7 @@ describe("a user's process", () => {
   afterEach(() => {
     for (const child of started.splice(0)) child.kill('SIGKILL')
   })
-  /** A process that is busy, and whose inspector is open. */
+  /** A busy process whose inspector is open. */
   async function inspected() {
     const child = spawn(process.execPath, ['--inspect=127.0.0.1:0', '-e', busy])
     started.push(child)
@@ -178,7 +178,7 @@ describe("a user's process", () => {
 
   it('that ends while being profiled gives one line, at once', async () => {
     const { child, port } = await inspected()
-    // Ten minutes, which nobody waits for.
+    // Ten minutes; the test must not wait that long.
     const args = ['--pid', String(child.pid), '--port', port, '--seconds', '600']
     const profiling = spawn(process.execPath, [...loader(), 'examples/profile.ts', ...args], { cwd: chapter })
     started.push(profiling)

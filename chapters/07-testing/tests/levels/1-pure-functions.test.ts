@@ -1,6 +1,6 @@
 /**
- * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; a store in memory.
- * These are the fastest tests, and the first to write. They see what happens when nothing goes wrong.
+ * Pure functions: one handler, one order, one expected end. No process, no network, no waiting; an in-memory store.
+ * These are the fastest tests, and the first to write. They show what happens when nothing goes wrong.
  */
 import { expect, it } from 'vitest'
 import { check } from '../../src/pipeline/invariants.ts'
@@ -8,7 +8,7 @@ import { MemoryStore } from '../../src/pipeline/memory-store.ts'
 import { accept, type Handler, type Outcome, pay, type Stage, ship } from '../../src/pipeline/orders.ts'
 import { bug, order } from './planted.ts'
 
-/** Runs a handler to its end, and notes what it sends. */
+/** Runs a handler to its end, and records what it sends. */
 function finish(handler: Handler, store: MemoryStore, sent: Stage[] = []): Outcome {
   let step = handler.next()
   while (!step.done) {

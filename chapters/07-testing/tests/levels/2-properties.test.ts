@@ -1,6 +1,6 @@
 /**
- * Properties: what must hold for every order, every clock and every moment at which a worker may die. fast-check makes
- * up the cases and shortens those that fail. Still no process and no waiting, but also cases that nobody has thought
+ * Properties: what must hold for every order, every clock and every moment at which a worker may die. fast-check
+ * generates the cases and shrinks those that fail. Still no process and no waiting, but also cases that nobody thought
  * of.
  */
 import fc from 'fast-check'
@@ -19,9 +19,9 @@ const orders = fc.record({
 })
 
 interface Life {
-  /** The number of effects after which each delivery is killed; later deliveries live. */
+  /** The number of effects after which each delivery is killed; later deliveries survive. */
   kills: number[]
-  /** By how many ms the clock of each stage is wrong. */
+  /** The error of each stage's clock, in ms. */
   clocks: Record<Stage, number>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Races: several handlers at once, and fast-check's scheduler decides whose answer comes next. Every interleaving is
- * possible, none is left to luck, and an interleaving that fails is shortened and can be run again.
+ * Races: several handlers at once, and fast-check's scheduler decides which reply comes next. Every interleaving is
+ * possible, none is left to luck, and a failing interleaving is shrunk and can be replayed.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'

@@ -6,7 +6,7 @@ import { nodes, orderScenarios, simulatedPipeline } from '../../src/pipeline/sim
 import { bug } from './planted.ts'
 
 it('finds no history that breaks a promise', async () => {
-  // A new one in every run. The message of a failure has the history.
+  // A new seed in every run. A failure's message contains the history.
   const seed = Math.floor(Math.random() * 2 ** 31)
   const settings = { seed, scenarios: orderScenarios(4), histories: 2_000 }
   const { found, messages } = await search(simulatedPipeline(bug), settings)

@@ -1,6 +1,6 @@
 /**
- * Contract: what the producer puts into the queue is what the consumer accepts, also when the two were not deployed on
- * the same day. This level sees a renamed field, and nothing of what is done with it.
+ * Contract: the consumer accepts what the producer puts into the queue, even when the two were not deployed on the same
+ * day. This level catches a renamed field, but sees nothing of what is done with it.
  */
 import { readFile } from 'node:fs/promises'
 import { UnrecoverableError } from 'bullmq'

@@ -1,4 +1,4 @@
-/** Integration: the parts that we did not write. The script in a real Redis does what the store in memory does. */
+/** Integration: the parts that we did not write. The script in a real Redis does what the in-memory store does. */
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
@@ -41,7 +41,7 @@ describeReal('the store in Redis', need, () => {
   let redis: Awaited<ReturnType<typeof startRedis>>
   let prefixes = 0
   beforeAll(async () => {
-    // Its own, even if REDIS_URL names another: nobody would remove the keys from that one.
+    // Its own Redis, even if REDIS_URL names another: nothing would remove the keys from that one.
     redis = await startRedis({ own: true })
   })
   afterAll(() => redis?.[Symbol.asyncDispose]())

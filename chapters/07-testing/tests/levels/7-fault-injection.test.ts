@@ -1,5 +1,5 @@
 /**
- * Fault injection: the real processes, struck by every fault of `chaos`. It is slow, and sees what only faults can
+ * Fault injection: the real processes, struck by every fault of `chaos`. It is slow, and catches what only faults can
  * cause.
  */
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -14,7 +14,7 @@ const need = { name: 'a Redis server', found: await findRedisServer(), install: 
 
 describeReal('the pipeline under fire', need, () => {
   it('keeps its promises', async () => {
-    // A new one in every run, because any must do. The message of a failure names it.
+    // A new seed in every run, because any seed must pass. A failure's message names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const settings = {
       seed,
@@ -32,7 +32,7 @@ describeReal('the pipeline under fire', need, () => {
     expect(check(outcome), `seed ${seed}`).toEqual([])
     expect(outcome.endedMs.size).toBe(settings.orders)
     expect(struck.map(({ atMs: _, held: __, ...fault }) => fault)).toEqual(faultsOf(settings))
-    // Faults that disturb nobody would prove nothing.
+    // Faults that disturb nothing would prove nothing.
     expect(outcome.repeated).toBeGreaterThan(0)
     for (const { kind, held, target } of struck)
       if (kind === 'kill') expect(held, `${target}, seed ${seed}`).toBeGreaterThan(0)

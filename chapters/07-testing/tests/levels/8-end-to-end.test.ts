@@ -16,12 +16,12 @@ describeReal('the pipeline', need, () => {
     const stock = stockFor(orders)
     await using pipeline = await startPipeline({ stock, workers: { payment: 1, shipping: 2 }, bug })
     const { url, store, queues } = pipeline
-    // Somebody has put something else into the queue, which is to be tried for ever.
+    // Somebody has put something else into the queue, to be retried for ever.
     const poison = await queues.payment.add('payment', { id: 'poison' } as Order, { attempts: 1_000_000 })
     await placeOrders({ url, orders })
     // An impatient customer has sent the first order again.
     await placeOrders({ url, orders: orders.slice(0, 1) })
-    // A bug may keep it from ever ending; then there is no need to wait as long as a busy machine may take.
+    // A bug may keep it from ever ending; then there is no need to wait as long as a busy machine might take.
     await pipeline.drained({ timeoutMs: bug ? 15_000 : 60_000 })
 
     const states = await Promise.all(

@@ -1,4 +1,4 @@
-/** The bug that `levels` plants into the pipeline for the tests of all levels; undefined otherwise. */
+/** The bug that `levels` plants in the pipeline for the tests of all levels; undefined otherwise. */
 import { type Bug, bugNames, type Order } from '../../src/pipeline/orders.ts'
 
 export const bug: Bug | undefined = bugNames.find((name) => name === process.env.PLANTED_BUG)

@@ -87,7 +87,7 @@ describe('merging', () => {
   })
 
   it('never shows an effect above its cause, nor the lines of a process out of order, whatever the clocks say', () => {
-    // Messages go along a chain of three processes; each has a clock of its own.
+    // Messages go along a chain of three processes, each with its own clock.
     const skew = fc.integer({ min: -1e6, max: 1e6 })
     fc.assert(
       fc.property(fc.tuple(skew, skew, skew), fc.array(fc.nat(50), { minLength: 1, maxLength: 40 }), (skews, waits) => {
@@ -123,7 +123,7 @@ describe('following', () => {
   it('yields what is written, in causal order, across half-written lines', async () => {
     const file = (name: string) => join(folder.path, `${name}.log`)
     const sending = Buffer.from(json('a', 900, { sends: 'm', text: 'ä' }))
-    // In the middle of a character.
+    // Cut in the middle of a character.
     const cut = sending.indexOf(0xc3) + 1
     await writeFile(file('a'), sending.subarray(0, cut))
     await writeFile(file('b'), json('b', 1, { receives: 'm' }))
@@ -161,7 +161,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
       processes: ['front', 'payment 1', 'payment 2', 'shipping 1', 'shipping 2'],
       unreadable: [expect.stringMatching(/^payment-1\.log:\d+ cannot be read: .* is not JSON$/)],
     })
-    // A request without an answer is sent again.
+    // A request without a reply is sent again.
     for (const message of ['request', 'order received', 'sends to payment', 'order accepted'])
       expect(result.byMessage[message], message).toBeGreaterThanOrEqual(10)
     expect(new Set(result.story.map(({ correlation }) => correlation)).size).toBe(1)
@@ -175,7 +175,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(code).toBe(0)
     expect(stdout.match(/front +info +order-\d +sends to payment/g)?.length).toBe(5)
     expect(stdout).not.toMatch(/payment begins/)
-    // The headers were logged, and the token in them was not.
+    // The headers were logged, but the token in them was not.
     expect(stdout).toContain('"authorization":"***"')
   })
 

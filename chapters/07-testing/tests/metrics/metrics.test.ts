@@ -119,7 +119,7 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
 
   it('says in one line that Prometheus is missing, and goes on', async () => {
     const { path } = redis ?? { path: '' }
-    // Nothing is on PATH but what is needed.
+    // Only what is needed is on PATH.
     const done = await run(['--seconds', '3', '--rate', '20'], { env: { PATH: '/nowhere', REDIS_SERVER: path } })
     expect(done.code).toBe(0)
     expect(done.stdout).toMatch(

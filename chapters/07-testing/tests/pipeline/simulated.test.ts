@@ -14,7 +14,7 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const run = (scenario: Scenario<Wanted>, bug?: Bug) => simulate(simulatedPipeline(bug), scenario, { record: true })
 const textOf = ({ history }: Pick<Run<unknown>, 'history'>) => historyText(history, nodes)
 
-/** Two good orders and no trouble. */
+/** Two good orders and no faults. */
 const calm: Scenario<Wanted> = {
   requests: [
     { item: 'book', quantity: 1, card: 'good' },
@@ -76,7 +76,7 @@ describe('a simulated history', () => {
 
 describe('the search', () => {
   it.each(bugNames)('finds %s with any seed, and keeps little of the history that showed it', async (bug) => {
-    // A new one in every run. The message of a failure names it.
+    // A new seed in every run. A failure's message names it.
     const seed = Math.floor(Math.random() * 2 ** 31)
     const settings = { seed, scenarios: orderScenarios(4), histories: 20_000 }
     const { found } = await search(simulatedPipeline(bug), settings)
@@ -85,7 +85,7 @@ describe('the search', () => {
     expect(found.run.violations.length).toBeGreaterThan(0)
     expect(found.shortest.requests.length).toBeLessThanOrEqual(2)
     expect(faults(found.shortest), JSON.stringify(found.shortest)).toBeLessThanOrEqual(2)
-    // It is the bug that breaks it, not the scenario.
+    // The bug breaks the invariant, not the scenario.
     expect(run(found.shortest).violations).toEqual([])
   })
 })

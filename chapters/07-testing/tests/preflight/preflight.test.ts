@@ -102,7 +102,7 @@ describe('a worker', () => {
         packages: { zod: '4.6.7' },
         variables: { API_TOKEN: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } },
       })
-      // It is the same clock: the difference is the error of measuring, and what NTP changed meanwhile.
+      // It is the same clock: the difference is measurement error, plus what NTP changed meanwhile.
       expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(10 + (answer?.clock.errorMs ?? 0))
     }
     expect(first?.report.variables.API_TOKEN).not.toEqual(second?.report.variables.API_TOKEN)

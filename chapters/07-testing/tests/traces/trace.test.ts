@@ -129,7 +129,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(receiver.spans.length).toBe(result.spansInAll)
     expect(receiver.spans.filter(({ traceId }) => traceId === result.traceId).length).toBe(result.waterfall.length)
     expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(10)
-    // The Redis commands are there, and their values are not.
+    // The Redis commands are there, but their values are not.
     expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)
     expect(await done.leftBehind()).toEqual([])
   })
