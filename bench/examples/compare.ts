@@ -1,8 +1,6 @@
 /**
  * compare: the same tasks through queues and remote objects, in TypeScript and in Python: speed, latency, and a killed worker
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter bench start compare
  *     pnpm --filter bench start compare --only rq,bee,bullmq
  *

@@ -1,8 +1,6 @@
 /**
  * remote-calls: calls per second of an object in another process: one after the other, many at once, and the same with Pyro
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter bench start remote-calls
  *     pnpm --filter bench start remote-calls --calls 100000
  *

@@ -1,8 +1,6 @@
 /**
  * amdahl: how much faster can more workers make it? Amdahl's and Gustafson's laws for any parallel fraction
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start amdahl
  *     pnpm --filter 01-intro start amdahl --fraction 0.99 --workers 10,100,1000
  *     pnpm --filter 01-intro start amdahl --fraction 0.5

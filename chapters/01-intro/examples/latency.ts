@@ -1,8 +1,6 @@
 /**
  * latency: the ladder from a function call to threads, processes, loopback and a wide-area network
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start latency
  *     pnpm --filter 01-intro start latency --samples 20000
  *

@@ -1,8 +1,6 @@
 /**
  * measure: one job with a known serial part on 1, 2, … worker threads, and what the laws of speedup make of it
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start measure
  *     pnpm --filter 01-intro start measure --serial-fraction 0.3
  *     pnpm --filter 01-intro start measure --workers 4 --pages 2000

@@ -1,8 +1,6 @@
 /**
  * messages: what it costs to hand data to a thread, by clone, transfer or sharing, and to another process
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start messages
  *     pnpm --filter 01-intro start messages --sizes 1kB,1MB,64MB
  *

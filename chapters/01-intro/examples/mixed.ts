@@ -1,8 +1,6 @@
 /**
  * mixed: one sum on processes with threads, with the same result in every layout, bit for bit
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start mixed
  *     pnpm --filter 01-intro start mixed --layouts 1x1,4x1,2x2,1x4
  *

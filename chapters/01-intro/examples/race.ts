@@ -1,8 +1,6 @@
 /**
  * race: threads add to one counter in shared memory; without protection updates are lost, and correctness has its price
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 01-intro start race
  *     pnpm --filter 01-intro start race --workers 4 --additions 1000000
  *

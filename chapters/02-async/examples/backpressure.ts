@@ -1,8 +1,6 @@
 /**
  * backpressure: a fast producer, a slow consumer, and where everything in between piles up
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start backpressure
  *     pnpm --filter 02-async start backpressure --megabytes 300 --consume 4
  *

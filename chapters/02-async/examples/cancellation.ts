@@ -1,8 +1,6 @@
 /**
  * cancellation: one signal ends work in every layer, time-outs compose, and a task group leaves nothing running
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start cancellation
  *     pnpm --filter 02-async start cancellation --tasks 50 --timeout 200
  *

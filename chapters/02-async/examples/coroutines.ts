@@ -1,8 +1,6 @@
 /**
  * coroutines: generators that are fed with next(value), closed with return() and failed with throw()
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start coroutines
  *     pnpm --filter 02-async start coroutines --values 10,20,60
  *

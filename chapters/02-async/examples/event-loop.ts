@@ -1,8 +1,6 @@
 /**
  * event-loop: what runs before what, and what a long computation does to everything else
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start event-loop
  *     pnpm --filter 02-async start event-loop --slice 2
  *

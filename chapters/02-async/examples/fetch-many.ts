@@ -1,8 +1,6 @@
 /**
  * fetch-many: many pages from a slow server: one after the other, blocking, all at once, and a few at a time
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start fetch-many
  *     pnpm --filter 02-async start fetch-many --pages 200 --limit 20
  *     pnpm --filter 02-async start fetch-many --fail 0.3 --retries 2

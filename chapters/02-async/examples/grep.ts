@@ -1,8 +1,6 @@
 /**
  * grep: how often does a word occur? One pipeline four ways, compared with the system's own grep
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start grep freedom
  *     pnpm --filter 02-async start grep 'w[ao]r' --ignore-case ~/book.txt
  *     pnpm --filter 02-async start grep freedom --repeat 19      a file of 200 MB

@@ -1,8 +1,6 @@
 /**
  * iterators: the same sequence as a class, a generator and an async generator; and work that is done only on demand
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start iterators
  *     pnpm --filter 02-async start iterators --primes 8 --above 1000000
  *

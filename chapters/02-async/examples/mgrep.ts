@@ -1,8 +1,6 @@
 /**
  * mgrep: many patterns in one pass over the text, and how often words were said over 230 years
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start mgrep freedom liberty 'w[ao]r'
  *     pnpm --filter 02-async start mgrep --over-time war,peace,liberty,economy
  *     pnpm --filter 02-async start mgrep whale ship --file ~/book.txt

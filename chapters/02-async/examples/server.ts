@@ -1,8 +1,6 @@
 /**
  * server: one TCP server written three ways under the same load, and 10,000 connections held by one thread
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 02-async start server
  *     pnpm --filter 02-async start server --clients 200 --latency 20
  *

@@ -1,8 +1,6 @@
 /**
  * chunking: the same work cut into 1 to 100,000 tasks, and three ways to hand them out
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start chunking
  *     pnpm --filter 03-parallel start chunking --limit 10000000 --workers 2
  *

@@ -1,8 +1,6 @@
 /**
  * currency: exchange rates from a slow server, one by one, with a thread for each, and on the event loop alone
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start currency
  *     pnpm --filter 03-parallel start currency --pairs 100 --latency 1000
  *     pnpm --filter 03-parallel start currency --live     # asks latest.currency-api.pages.dev
@@ -15,7 +13,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { example } from '@repo/common/example/example'
-import { flag, wholeNumber } from '@repo/common/example/options'
+import { flag, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
@@ -37,9 +35,7 @@ export default example(import.meta, {
   options: {
     pairs: wholeNumber(1, mostPairs).default(20).describe('pairs of currencies'),
     latency: wholeNumber(0, 10_000).default(200).describe('mean latency of the rate server in ms'),
-    seed: wholeNumber(0, 2 ** 31 - 1)
-      .default(1)
-      .describe('decides the latencies'),
+    seed: seedNumber().default(1).describe('decides the latencies'),
     live: flag().describe("ask the project's public address instead of a server of our own"),
   },
   quick: { pairs: 10, latency: 100 },

@@ -1,8 +1,6 @@
 /**
  * fib: the same computation k times on one thread, on threads, on a pool and on processes, and in Python
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start fib
  *     pnpm --filter 03-parallel start fib --n 40
  *

@@ -1,8 +1,6 @@
 /**
  * futures: the life of a task: pending, running, done; waiting with a timeout, failing, being cancelled
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start futures
  *     pnpm --filter 03-parallel start futures --n 41
  *

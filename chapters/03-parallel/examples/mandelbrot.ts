@@ -1,8 +1,6 @@
 /**
  * mandelbrot: one picture drawn in tiles by all cores, straight into shared memory
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start mandelbrot
  *     pnpm --filter 03-parallel start mandelbrot --workers 2 --width 800 --height 600
  *     pnpm --filter 03-parallel start mandelbrot --center -0.75,0 --zoom 1 --iterations 500

@@ -1,8 +1,6 @@
 /**
  * oversubscribe: 1 to 8 × as many workers as cores, for work that computes and for work that waits
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start oversubscribe
  *     pnpm --filter 03-parallel start oversubscribe --latency 100 --requests 100
  *

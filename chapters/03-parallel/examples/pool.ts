@@ -1,8 +1,6 @@
 /**
  * pool: a worker pool written out, what tasks that go wrong do to it, and three packages to compare it with
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start pool
  *     pnpm --filter 03-parallel start pool --tasks 100000 --workers 4
  *

@@ -1,8 +1,6 @@
 /**
  * queues: a task queue between processes, and a queue in shared memory that is many times as fast as messages
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start queues
  *     pnpm --filter 03-parallel start queues --producers 3 --consumers 3 --capacity 16
  *     pnpm --filter 03-parallel start queues --kill     # one consumer process is killed in the middle of its task

@@ -1,8 +1,6 @@
 /**
  * similarity: which State of the Union addresses read alike? All 27,028 pairs compared, on one core and on all
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start similarity
  *     pnpm --filter 03-parallel start similarity --workers 2 --size 4
  *     pnpm --filter 03-parallel start similarity --texts ~/my-texts

@@ -1,8 +1,6 @@
 /**
  * sort: a parallel merge sort in shared memory against TypedArray.sort, up to 50 million numbers and more
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 03-parallel start sort
  *     pnpm --filter 03-parallel start sort --numbers 50000000 --type float64
  *     pnpm --filter 03-parallel start sort --input few --workers 2
@@ -14,7 +12,7 @@
  * radix sort, which beats both on one thread because it does not compare at all.
  */
 import { example } from '@repo/common/example/example'
-import { oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
+import { oneOf, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
@@ -32,9 +30,7 @@ export default example(import.meta, {
       .default('random')
       .describe('their order; few: eight values, many times each'),
     workers: workerCount(64).describe('worker threads'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('decides the random numbers'),
+    seed: seedNumber().default(1).describe('decides the random numbers'),
   },
   quick: { numbers: 2_000_000 },
 

@@ -1,8 +1,6 @@
 /**
  * celery-interop: TypeScript calls tasks of a real Celery worker, and a real Celery client calls tasks served in TypeScript
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start celery-interop
  *
  * It needs Celery for Python: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu), or in a Python environment

@@ -1,8 +1,6 @@
 /**
  * cpu-bound: a job that blocks its event loop loses its lock and is run twice; three places where it does not
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start cpu-bound
  *     pnpm --filter 04-celery start cpu-bound --lock 3000 --redeliveries 1
  *

@@ -14,7 +14,7 @@
  * with --no-workers, what a queue does without workers: it keeps the tasks, and waiting for them needs a timeout.
  */
 import { example } from '@repo/common/example/example'
-import { flag, wholeNumber, workerCount } from '@repo/common/example/options'
+import { flag, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
 import { describeError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
@@ -29,9 +29,7 @@ export default example(import.meta, {
     latency: wholeNumber(0, 10_000).default(200).describe('mean time in ms that a rate takes (simulated)'),
     workers: workerCount(64).describe('worker processes to start if none are running'),
     concurrency: wholeNumber(1, 1_000).default(10).describe('tasks that a worker runs at once'),
-    seed: wholeNumber(0, 2 ** 31 - 1)
-      .default(1)
-      .describe('seed of the simulated times'),
+    seed: seedNumber().default(1).describe('seed of the simulated times'),
     noWorkers: flag().describe('starts no workers: waits until the timeout, then purges the queue'),
     timeout: wholeNumber(1, 600_000).default(60_000).describe('ms to wait for all results'),
   },

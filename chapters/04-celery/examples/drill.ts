@@ -1,8 +1,6 @@
 /**
  * drill: workers killed, Redis killed and restarted, a host cut off, while 10,000 jobs run: is anything lost or doubled?
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start drill
  *     pnpm --filter 04-celery start drill --seed 7 --kills 20 --workers 4
  *     pnpm --filter 04-celery start drill --ledger queue
@@ -18,7 +16,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
-import { oneOf, wholeNumber } from '@repo/common/example/options'
+import { largestSeed, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
 import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
@@ -27,12 +25,10 @@ import { timeline } from '@repo/common/output/timeline'
 import { type DrillSettings, startDrill } from '../src/drill/drill.ts'
 import { faultsOf } from '../src/drill/faults.ts'
 
-const largestSeed = 2 ** 31 - 1
-
 export default example(import.meta, {
   options: {
     jobs: wholeNumber(100, 1_000_000).default(10_000).describe('how many jobs are sent'),
-    seed: wholeNumber(0, largestSeed).optional().describe('of the schedule of faults; a random one when not given'),
+    seed: seedNumber().optional().describe('of the schedule of faults; a random one when not given'),
     kills: wholeNumber(0, 1_000).default(10).describe('how often a worker gets SIGKILL'),
     restarts: wholeNumber(0, 100).default(4).describe('how often a Redis gets SIGKILL and is restarted'),
     partitions: wholeNumber(0, 100).default(2).describe("how often worker 1's host is cut off"),

@@ -1,8 +1,6 @@
 /**
  * limits: how many tasks may begin per second, how many may run at once, and how long one may take
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start limits
  *     pnpm --filter 04-celery start limits --tasks 64
  *

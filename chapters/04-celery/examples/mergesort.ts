@@ -1,8 +1,6 @@
 /**
  * mergesort: a million integers sorted in chunks by worker processes and merged by the client; as JSON, and as bytes
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start mergesort
  *     pnpm --filter 04-celery start mergesort --n 20000000 --chunks 2 --ways bytes
  *     pnpm --filter 04-celery start mergesort --celery            # the same on Celery, in Python, beside it
@@ -17,7 +15,7 @@
  * Look for: how little of the JSON way's time is computing; and the sizes at which more hosts would pay off.
  */
 import { example } from '@repo/common/example/example'
-import { flag, listOf, oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
+import { flag, listOf, oneOf, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
@@ -37,9 +35,7 @@ export default example(import.meta, {
     ways: listOf(oneOf('json', 'bytes'), 'json, bytes or both, separated by a comma', { distinct: true })
       .default(['json', 'bytes'])
       .describe('how the numbers travel'),
-    seed: wholeNumber(1, 2 ** 31 - 1)
-      .default(1)
-      .describe('for the random numbers'),
+    seed: seedNumber().default(1).describe('for the random numbers'),
     celery: flag().describe('also the same on Celery 5, in pure Python'),
   },
 

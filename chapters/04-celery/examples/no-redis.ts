@@ -1,8 +1,6 @@
 /**
  * no-redis: the same tasks on BullMQ's other backend, PostgreSQL, which here runs inside this very process
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start no-redis
  *     pnpm --filter 04-celery start no-redis --tasks 5000 --workers 4
  *

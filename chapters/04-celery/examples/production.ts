@@ -1,8 +1,6 @@
 /**
  * production: the settings that matter, each tried with and without; a worker that ends in order; its systemd unit
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start production
  *     pnpm --filter 04-celery start production --tasks 20 --nap 3000
  *

@@ -1,8 +1,6 @@
 /**
  * remote-currency: calls to an object in another process: in turn, at once, and five that need each other in one round trip
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start remote-currency
  *     pnpm --filter 04-celery start remote-currency --delay 100 --pairs 50
  *

@@ -1,8 +1,6 @@
 /**
  * remote-names: a name server for remote objects; the names of workers that die go away, by connection or by lease
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start remote-names
  *     pnpm --filter 04-celery start remote-names --lease 1000
  *
@@ -13,8 +11,7 @@
  *     pnpm --filter 04-celery start remote-names --stay --port 9090
  *
  * Look for: a killed worker's name goes at once, because its connection ends; a worker that hangs keeps its name until its
- * lease has run out, and gets it back when it goes on; a name server that is killed has the names again soon after its
- * restart, although it has stored none.
+ * lease has run out, and gets it back when it goes on; a restarted name server has the names again, having stored none.
  */
 import { once } from 'node:events'
 import { until } from '@repo/common/async/until'

@@ -1,8 +1,6 @@
 /**
  * remote-worker: serves an object under a name, as one instance for all, one for each session, or one for each call
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start remote-worker
  *
  * It starts a name server and three workers, one of each kind. Two clients call a method that counts its calls. To start only

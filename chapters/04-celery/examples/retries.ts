@@ -1,8 +1,6 @@
 /**
  * retries: a busy service turns most calls away; the tasks come back after growing waits, together or spread by jitter
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start retries
  *     pnpm --filter 04-celery start retries --tasks 100 --calls 10
  *

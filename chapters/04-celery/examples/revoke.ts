@@ -1,8 +1,6 @@
 /**
  * revoke: any program can revoke tasks: waiting ones never begin, and running ones can be stopped
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start revoke
  *
  * A revoked task that waits, or is scheduled, runs on no worker, not even on one that starts later. A running task

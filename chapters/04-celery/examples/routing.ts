@@ -1,8 +1,6 @@
 /**
  * routing: tasks reach their queues by name, workers choose their queues, and priorities order a queue that keeps them
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start routing
  *
  * It starts two workers, as you would on two machines:

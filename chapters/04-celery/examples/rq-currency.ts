@@ -1,8 +1,6 @@
 /**
  * rq-currency: exchange rates from workers behind the smallest reliable queue; the client hands in jobs and polls for results
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start rq-currency
  *     pnpm --filter 04-celery start rq-currency --pairs 100 --workers 4
  *

@@ -1,8 +1,6 @@
 /**
  * rq-workers: starts N workers of the smallest queue and stops them, with SIGTERM first and SIGKILL after a deadline
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start rq-workers
  *     pnpm --filter 04-celery start rq-workers 4 --deadline 3000
  *

@@ -1,8 +1,6 @@
 /**
  * schedule: a periodic task that several programs declare fires once each time, even when a worker and Redis die
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 04-celery start schedule
  *     pnpm --filter 04-celery start schedule --every 500 --schedulers 5
  *

@@ -2,8 +2,6 @@
  * beanstalk: a web tier and a worker tier as Elastic Beanstalk runs them: bundle, health, a swap without downtime, the
  * end
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start beanstalk                   both tiers as processes on this machine
  *     pnpm --filter 05-cloud start beanstalk --serve           the same, until Ctrl-C: open the address in a browser
  * pnpm --filter 05-cloud start beanstalk --moto through Beanstalk's API, with moto, where no tier runs

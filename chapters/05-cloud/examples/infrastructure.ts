@@ -2,8 +2,6 @@
  * infrastructure: the whole system as a program: bucket, queue, workers, web tier, alarms and budget, checked before it
  * costs money
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start infrastructure
  *     pnpm --filter 05-cloud start infrastructure --workers 10 --budget 50 --email you@example.com
  *     pnpm --filter 05-cloud start infrastructure --out ~/my-cloud

@@ -1,8 +1,6 @@
 /**
  * instances: from nothing to virtual machines that work, and back to nothing: key, firewall, role, launch, volume, end
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start instances                            processes on this machine stand in for instances
  * pnpm --filter 05-cloud start instances --moto the whole path, with moto; npm run moto installs it pnpm --filter
  * 05-cloud start instances --aws what it would create in your account, and the price

@@ -1,8 +1,6 @@
 /**
  * private-cloud: asks a store what it can do, and runs wordcount on it: OpenStack Swift, or any store that speaks S3
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start private-cloud
  *     AWS_ENDPOINT_URL_S3=https://s3.example.org AWS_PROFILE=lab pnpm --filter 05-cloud start private-cloud
  *

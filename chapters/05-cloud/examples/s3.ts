@@ -1,8 +1,6 @@
 /**
  * s3: buckets and objects: many small ones at once, a large one in parts, interrupted transfers that resume, and more
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start s3
  *     pnpm --filter 05-cloud start s3 --objects 200 --round-trip 100
  *     pnpm --filter 05-cloud start s3 --clean

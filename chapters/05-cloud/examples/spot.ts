@@ -1,8 +1,6 @@
 /**
  * spot: a worker whose machine will be taken away puts its jobs back and leaves in time
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start spot
  *     pnpm --filter 05-cloud start spot --visibility 30
  *

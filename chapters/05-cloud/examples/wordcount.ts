@@ -1,8 +1,6 @@
 /**
  * wordcount: map and reduce over a bucket: workers in the cloud count the words of 233 State of the Union addresses
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 05-cloud start wordcount
  *     pnpm --filter 05-cloud start wordcount --workers 4 --kill 2
  *     pnpm --filter 05-cloud start wordcount --workers 2 --repeat 20 --compare

@@ -1,15 +1,10 @@
 /**
  * array: one study cut into tasks, as an array of jobs: all pairs of addresses, or the Mandelbrot set
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start array
  *     pnpm --filter 06-hpc start array --tasks 200 --job mandelbrot
  *     pnpm --filter 06-hpc start array --host you@login.cluster.example --scheduler slurm
- *
- * and after the client, or its machine, has died (the jobs have not):
- *
- *     pnpm --filter 06-hpc start array --attach out/06-hpc/runs/…
+ *     pnpm --filter 06-hpc start array --attach out/06-hpc/runs/…     # after the client has died; the jobs have not
  *
  * The program and its data are copied once. Any number of tasks takes one command to submit, and one command for each
  * poll of all of them. Results are fetched as tasks complete.

@@ -1,8 +1,6 @@
 /**
  * checkpoint: a job that is longer than its walltime: told to stop, it saves its state and is submitted again
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start checkpoint
  *     pnpm --filter 06-hpc start checkpoint --walltime 6 --warn 2
  *     pnpm --filter 06-hpc start checkpoint --host you@login.cluster.example --below 100000000 --walltime 300 --warn 60

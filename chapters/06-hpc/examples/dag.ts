@@ -1,8 +1,6 @@
 /**
  * dag: jobs that wait for each other, as a diamond: A, then B and C, then D; and what happens when one of them fails
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start dag
  *     pnpm --filter 06-hpc start dag --fail B
  *     pnpm --filter 06-hpc start dag --scheduler htcondor --fail B

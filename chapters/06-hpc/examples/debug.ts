@@ -1,8 +1,6 @@
 /**
  * debug: why a job waits, what it finds in its environment, what it prints now, and a shell on a node
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start debug
  *     pnpm --filter 06-hpc start debug --scheduler htcondor
  *     pnpm --filter 06-hpc start debug --host you@login.cluster.example --job 1234

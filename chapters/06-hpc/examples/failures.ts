@@ -2,8 +2,6 @@
  * failures: four of a hundred tasks fail, each in its own way: they are found, explained by what they left, and run
  * again
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start failures
  *     pnpm --filter 06-hpc start failures --retry
  *     pnpm --filter 06-hpc start failures --host you@login.cluster.example --walltime 60 --retry

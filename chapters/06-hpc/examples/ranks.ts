@@ -1,8 +1,6 @@
 /**
  * ranks: one program in several processes that talk to each other, which the scheduler starts together; with Open MPI
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start ranks
  *     pnpm --filter 06-hpc start ranks --ranks 8 --length 4000000
  *     pnpm --filter 06-hpc start ranks --host you@login.cluster.example

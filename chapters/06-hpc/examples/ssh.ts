@@ -1,8 +1,6 @@
 /**
  * ssh: many commands and many small files over one connection, and what that saves
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start ssh
  *     pnpm --filter 06-hpc start ssh --rtt 100
  *     pnpm --filter 06-hpc start ssh --host you@login.cluster.example

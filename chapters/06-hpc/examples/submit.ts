@@ -1,8 +1,6 @@
 /**
  * submit: one job from its script to its output, each step as you would type it
  *
- * Run it, from anywhere in the repository:
- *
  *     pnpm --filter 06-hpc start submit
  *     pnpm --filter 06-hpc start submit --scheduler pbs
  *     pnpm --filter 06-hpc start submit --host you@login.cluster.example --cores 4 --walltime 60 -- nproc

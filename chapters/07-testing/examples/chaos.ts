@@ -25,14 +25,13 @@
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
-import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
+import { largestSeed, listOf, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
 import { type Struck, startChaos } from '../src/chaos/chaos.ts'
 import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
 import { drawChaos } from '../src/chaos/picture.ts'
 import { check, invariantNames } from '../src/pipeline/invariants.ts'
-import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames, bugs } from '../src/pipeline/orders.ts'
 
 const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`
@@ -40,7 +39,7 @@ const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)}
 export default example(import.meta, {
   options: {
     orders: wholeNumber(50, 100_000).default(1_500).describe('how many orders are sent'),
-    seed: wholeNumber(0, largestSeed).optional().describe('for orders and faults; a random one by default'),
+    seed: seedNumber().optional().describe('for orders and faults; a random one by default'),
     bug: oneOf(...bugNames)
       .optional()
       .describe('a mistake to switch on'),

@@ -14,7 +14,7 @@
  */
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { example } from '@repo/common/example/example'
-import { path, wholeNumber } from '@repo/common/example/options'
+import { path, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
@@ -24,14 +24,12 @@ import { runCheckpointed } from '../src/checkpoint/checkpointed.ts'
 import { deathsOf, drawLives, live } from '../src/checkpoint/lives.ts'
 import { noPrimes, type PrimesState, primesBelow, primesState, publishedPrimes } from '../src/checkpoint/primes.ts'
 
-const largestSeed = 2 ** 31 - 1
-
 export default example(import.meta, {
   options: {
     limit: wholeNumber(1_000, 100_000_000_000).default(1_000_000_000).describe('count the primes below it'),
     kills: wholeNumber(0, 100).default(10).describe('how many times it is killed at a random moment'),
     every: wholeNumber(1, 3_600_000).default(100).describe('ms between two saves'),
-    seed: wholeNumber(1, largestSeed).default(1).describe('for the random moments'),
+    seed: seedNumber().default(1).describe('for the random moments'),
     file: path().optional().describe('go on with your own computation, which is saved there'),
   },
   quick: { limit: 100_000_000, kills: 3, every: 20 },

@@ -19,14 +19,13 @@
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
-import { number, wholeNumber } from '@repo/common/example/options'
+import { largestSeed, number, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, table } from '@repo/common/output/terminal'
 import { startClocks } from '../src/clocks/clocks.ts'
 import { drawSpaceTime, judge } from '../src/clocks/judge.ts'
 import { best, cristian, ntp } from '../src/clocks/sync.ts'
 
-const largestSeed = 2 ** 31 - 1
 const inMs = (ms: number) => `${ms.toFixed(1)} ms`
 
 export default example(import.meta, {
@@ -37,7 +36,7 @@ export default example(import.meta, {
     drift: number(0, 100_000).default(200).describe('parts per million by which a clock runs too fast or slow at most'),
     delay: number(0.1, 1_000).default(10).describe('ms that the simulated network takes for a message at most'),
     rounds: wholeNumber(1, 1_000).default(20).describe('how often each process asks for the time'),
-    seed: wholeNumber(0, largestSeed).optional().describe('for offsets, drifts and delays; a random one by default'),
+    seed: seedNumber().optional().describe('for offsets, drifts and delays; a random one by default'),
   },
   quick: { messages: 20, rounds: 10 },
 

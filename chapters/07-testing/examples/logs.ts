@@ -17,14 +17,14 @@ import { randomUUID } from 'node:crypto'
 import { appendFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
-import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
+import { accepting, flag, oneOf, path, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { count, dim, milliseconds, red, table, yellow } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { followLogs, readLogs } from '../src/logs/files.ts'
 import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/logs/lines.ts'
 import { lineText, storyOf, storyText } from '../src/logs/text.ts'
-import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import type { Order } from '../src/pipeline/orders.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { logFile } from '../src/watch/logs.ts'
@@ -54,7 +54,7 @@ export default example(import.meta, {
     grep: pattern.optional().describe('only lines with this in their message or values'),
     follow: flag().describe('prints the lines as they are written'),
     folder: path('a folder of *.log files').optional().describe('reads these logs and starts nothing'),
-    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
+    seed: seedNumber().default(1).describe('for the orders'),
   },
   quick: { orders: 10 },
 

@@ -14,7 +14,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
-import { number, oneOf, wholeNumber } from '@repo/common/example/options'
+import { number, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, red, table } from '@repo/common/output/terminal'
@@ -22,7 +22,7 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { type Drawn, drawSignals } from '../src/metrics/golden-signals.ts'
 import { checkRules, findPrometheus, installPrometheus } from '../src/metrics/prometheus.ts'
 import { recordSignals } from '../src/metrics/recorder.ts'
-import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { observed } from '../src/watch/observe.ts'
 
@@ -31,18 +31,14 @@ export default example(import.meta, {
     rate: number(1, 1_000).default(120).describe('orders per second'),
     seconds: wholeNumber(3, 600).default(21).describe('how long; a third with a worker less'),
     scraper: oneOf('auto', 'prometheus', 'own').default('auto').describe('who fetches the metrics'),
-    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
+    seed: seedNumber().default(1).describe('for the orders'),
   },
   quick: { seconds: 4 },
 
   async run({ rate, seconds, scraper, seed }, { signal, print, picture }) {
     const wanted = Math.round(rate * seconds)
-    if (wanted > 20_000)
-      throw new UsageError(
-        '--seconds',
-        seconds,
-        `at most ${Math.floor(20_000 / rate)} at --rate ${rate}: 20,000 orders`,
-      )
+    const most = Math.floor(20_000 / rate)
+    if (wanted > 20_000) throw new UsageError('--seconds', seconds, `at most ${most} at --rate ${rate}: 20,000 orders`)
     const version = scraper === 'own' ? undefined : await findPrometheus()
     if (scraper === 'prometheus' && !version)
       throw new UsageError('--scraper', scraper, `auto or own where Prometheus is missing: ${installPrometheus}`)

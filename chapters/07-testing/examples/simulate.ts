@@ -18,13 +18,12 @@
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
-import { oneOf, wholeNumber } from '@repo/common/example/options'
+import { largestSeed, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
-import { largestSeed } from '../src/pipeline/load.ts'
 import { bugNames } from '../src/pipeline/orders.ts'
 import { nodes, orderScenarios, simulatedPipeline } from '../src/pipeline/simulated.ts'
 
@@ -35,7 +34,7 @@ export default example(import.meta, {
   options: {
     histories: wholeNumber(1, 10_000_000).default(50_000).describe('how many are run of a version that breaks nothing'),
     orders: wholeNumber(1, 20).default(4).describe('the most orders in a history; 4 make about 60 messages'),
-    seed: wholeNumber(0, largestSeed).optional().describe('for everything that is made up; a random one by default'),
+    seed: seedNumber().optional().describe('for everything that is made up; a random one by default'),
     bug: oneOf(...bugNames)
       .optional()
       .describe('search for this one only'),

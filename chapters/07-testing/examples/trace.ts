@@ -14,10 +14,10 @@
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api'
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
-import { wholeNumber } from '@repo/common/example/options'
+import { seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/output/terminal'
-import { largestSeed, ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
+import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { type Span, startCollector } from '../src/traces/collector.ts'
 import { bar, busyMs, drawWaterfall, extent, waterfall } from '../src/traces/waterfall.ts'
@@ -29,7 +29,7 @@ export default example(import.meta, {
   options: {
     orders: wholeNumber(1, 2_000).default(40).describe('how many are placed, and traced'),
     order: wholeNumber(1, 2_000).default(1).describe('which one is drawn'),
-    seed: wholeNumber(1, largestSeed).default(1).describe('for the orders'),
+    seed: seedNumber().default(1).describe('for the orders'),
   },
   quick: { orders: 10 },
 

@@ -5,7 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { drawFrom } from '@repo/common/async/random'
 import type { Order } from './orders.ts'
 
-export const largestSeed = 2 ** 31 - 1
 const items = ['book', 'lamp', 'chair', 'table']
 /** The fourth order, and then one in fifty, has a card that the bank never accepts. */
 const refusedEvery = 50

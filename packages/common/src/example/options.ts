@@ -75,6 +75,13 @@ export function listOf<T>(
   })
 }
 
+export const largestSeed = 2 ** 31 - 1
+
+/** A seed of random numbers: the same seed repeats them. */
+export function seedNumber() {
+  return wholeNumber(0, largestSeed)
+}
+
 /** A number of workers: by default the number of cores that this process may use, but at most `max`. */
 export function workerCount(max = 256) {
   return wholeNumber(1, max).default(Math.min(max, availableParallelism()))
