@@ -7,10 +7,10 @@
  * Celery, RQ and Pyro take part where they are installed: sudo apt-get install python3-celery python3-redis python3-rq
  * python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install 'celery[redis]' rq Pyro4.
  *
- * Each queue has two worker processes, each remote object one. A small task adds two numbers. There are five rounds; in each
- * the contenders take turns, get all small tasks of the round at once, and every result is checked. Latency is measured on an
- * idle queue with one task after the other, from the call to the result. A waiting task only waits. At the end each contender
- * loses a worker that is in the middle of a task.
+ * Each queue has two worker processes, each remote object one. A small task adds two numbers. There are five rounds; in
+ * each the contenders take turns, get all small tasks of the round at once, and every result is checked. Latency is
+ * measured on an idle queue with one task after the other, from the call to the result. A waiting task only waits. At
+ * the end each contender loses a worker that is in the middle of a task.
  *
  * Look for: what a queue costs against a plain call, and what it gives for that when a worker dies.
  */

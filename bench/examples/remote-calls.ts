@@ -4,10 +4,11 @@
  *     pnpm --filter bench start remote-calls
  *     pnpm --filter bench start remote-calls --calls 100000
  *
- * Pyro 4, in Python, takes part where it is installed: sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python
- * environment pip install Pyro4. Both serve the same object over the loopback interface, and take turns.
+ * Pyro 4, in Python, takes part where it is installed: sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a
+ * Python environment pip install Pyro4. Both serve the same object over the loopback interface, and take turns.
  *
- * Look for: what a call costs that nobody waits for alone. Calls of one turn of the event loop are written in one piece.
+ * Look for: what a call costs that nobody waits for alone. Calls of one turn of the event loop are written in one
+ * piece.
  */
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'

@@ -41,8 +41,8 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
   const round = ({ name, many, one }: Contender) => {
     let warm = false
     return async () => {
-      // The warm-up has fewer tasks at once, because some contenders are slow, but more of them one after the other: V8 needs
-      // some ten thousand calls before it has compiled all of a client and its server.
+      // The warm-up has fewer tasks at once, because some contenders are slow, but more of them one after the other: V8
+      // needs some ten thousand calls before it has compiled all of a client and its server.
       const took = await many(warm ? share : Math.ceil(share / 10))
       const samples = await one(warm ? oneMs : 6 * oneMs)
       if (warm) latencies.get(name)?.push(...samples)

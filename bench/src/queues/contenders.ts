@@ -1,4 +1,7 @@
-/** A contender is a queue, or a remote object, with its worker processes running, and the measurements it can take part in. */
+/**
+ * A contender is a queue, or a remote object, with its worker processes running, and the measurements it can take part
+ * in.
+ */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -78,7 +81,7 @@ const slowMs = 1_000
 const longestMs = 300_000
 const closeMs = 2_000
 
-/** Starts a contender's workers and client; undefined where Python does not have it. */
+/** Starts a contender's workers; undefined if it is in Python and not installed. */
 export async function startContender(
   name: ContenderName,
   servers: Servers,

@@ -1,10 +1,10 @@
 /**
- * The queues, and the remote objects, that are written in TypeScript: for each one what its client does and what its worker
- * process does. Each loads its library only when it is used, because there are many worker processes.
+ * The queues, and the remote objects, that are written in TypeScript: for each one what its client does and what its
+ * worker process does. Each loads its library only when it is used, because there are many worker processes.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type PostgresConnection, pglitePolling } from '04-celery/postgres/postgres'
+import type { PostgresConnection } from '04-celery/postgres/postgres'
 import { connect, type RemoteServer, serve } from '04-celery/remote/remote'
 import { openQueue, work } from '04-celery/rq/rq'
 import { RpcTarget } from 'capnweb'
@@ -58,14 +58,16 @@ class Pending {
 }
 
 function bullmq(options: (servers: Servers) => { connection: object }, isPostgres: boolean): Engine {
-  const polling = isPostgres ? pglitePolling : { worker: {}, events: {} }
   async function load() {
     const { createPostgresBackend, ...classes } = await import('bullmq')
-    return { ...classes, factory: (isPostgres ? createPostgresBackend : undefined) as undefined }
+    const polling = isPostgres
+      ? (await import('04-celery/postgres/postgres')).pglitePolling
+      : { worker: {}, events: {} }
+    return { ...classes, polling, factory: (isPostgres ? createPostgresBackend : undefined) as undefined }
   }
   return {
     async open(servers, name, _address, signal) {
-      const { Queue, QueueEvents, factory } = await load()
+      const { Queue, QueueEvents, polling, factory } = await load()
       const queue = new Queue(
         name,
         { ...options(servers), defaultJobOptions: { removeOnComplete: { age: 60 } } },
@@ -96,7 +98,7 @@ function bullmq(options: (servers: Servers) => { connection: object }, isPostgre
       }
     },
     async work(servers, name) {
-      const { Worker, factory } = await load()
+      const { Worker, polling, factory } = await load()
       const worker = new Worker(
         name,
         async (job) => await runTask(job.name, job.data),
@@ -246,7 +248,7 @@ const remoteObject: Engine = {
         const [only = [], ...more] = argsLists
         if (more.length === 0) return [await method(...only)]
         const results: unknown[] = []
-        // With a thousand calls in flight.
+        // At most a thousand calls are in flight.
         for (let at = 0; at < argsLists.length; at += 1_000) {
           const calls = argsLists.slice(at, at + 1_000).map((args) => method(...args))
           results.push(...(await Promise.all(calls)))

@@ -3,12 +3,12 @@
  *
  *     pnpm --filter 04-celery start celery-interop
  *
- * It needs Celery for Python: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu), or in a Python environment
- * pip install 'celery[redis]'. It starts a Redis, a Celery worker with the tasks of src/celery/celery_tasks.py, a worker in
- * TypeScript, and the Celery client src/celery/celery_client.py.
+ * It needs Celery for Python: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu), or in a Python
+ * environment pip install 'celery[redis]'. It starts a Redis, a Celery worker with the tasks of
+ * src/celery/celery_tasks.py, a worker in TypeScript, and the Celery client src/celery/celery_client.py.
  *
- * Look for: the states that Celery's result store reports while a task is retried; Python's exceptions here, and ours in
- * Python, where a TypeError is Python's own TypeError; and the chain, in which each step sends the next one.
+ * Look for: the states that Celery's result store reports while a task is retried; Python's exceptions here, and ours
+ * in Python, where a TypeError is Python's own TypeError; and the chain, in which each step sends the next one.
  */
 import { example } from '@repo/common/example/example'
 import { progress } from '@repo/common/output/progress'

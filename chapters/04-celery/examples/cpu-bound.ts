@@ -4,11 +4,11 @@
  *     pnpm --filter 04-celery start cpu-bound
  *     pnpm --filter 04-celery start cpu-bound --lock 3000 --redeliveries 1
  *
- * The same job counts primes for longer than a lock lasts, on one of two workers: as a plain function, in a thread, in BullMQ's
- * sandbox (a process), and as a function that gives the event loop its turn every 20 ms.
+ * The same job counts primes for longer than a lock lasts, on one of two workers: as a plain function, in a thread, in
+ * BullMQ's sandbox (a process), and as a function that gives the event loop its turn every 20 ms.
  *
- * Look for: how often the plain function is begun, and that it fails although every run came to its end; and how many pings a
- * worker answers while it computes, because what cannot answer cannot be revoked or told to stop either.
+ * Look for: how often the plain function is begun, and that it fails although every run came to its end; and how many
+ * pings a worker answers while it computes, because what cannot answer cannot be revoked or told to stop either.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'

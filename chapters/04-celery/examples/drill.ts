@@ -5,14 +5,14 @@
  *     pnpm --filter 04-celery start drill --seed 7 --kills 20 --workers 4
  *     pnpm --filter 04-celery start drill --ledger queue
  *
- * A host is cut off by a proxy in front of worker 1's connection to the queue, so no root is needed, and it works the same for
- * everybody. For a real cable, see four-hosts.
+ * A host is cut off by a proxy in front of worker 1's connection to the queue, so no root is needed, and it works the
+ * same for everybody. For a real cable, see four-hosts.
  *
- * Each job books an amount in a ledger, under a key of its own. A fault strikes when a number of jobs are done. When, how and
- * whom it strikes follows from the seed, and the same seed strikes the same way again.
+ * Each job books an amount in a ledger, under a key of its own. A fault strikes when a number of jobs are done. When,
+ * how and whom it strikes follows from the seed, and the same seed strikes the same way again.
  *
- * Look for: lost and doubled, which must be 0; how many bookings would have been made twice without the key; and how long
- * it takes until another worker has done a dead worker's jobs, which is a matter of the lock, not of luck.
+ * Look for: lost and doubled, which must be 0; how many bookings would have been made twice without the key; and how
+ * long it takes until another worker has done a dead worker's jobs, which is a matter of the lock, not of luck.
  */
 import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
@@ -28,7 +28,7 @@ import { faultsOf } from '../src/drill/faults.ts'
 export default example(import.meta, {
   options: {
     jobs: wholeNumber(100, 1_000_000).default(10_000).describe('how many jobs are sent'),
-    seed: seedNumber().optional().describe('of the schedule of faults; a random one when not given'),
+    seed: seedNumber().optional().describe('of the schedule of faults; random by default'),
     kills: wholeNumber(0, 1_000).default(10).describe('how often a worker gets SIGKILL'),
     restarts: wholeNumber(0, 100).default(4).describe('how often a Redis gets SIGKILL and is restarted'),
     partitions: wholeNumber(0, 100).default(2).describe("how often worker 1's host is cut off"),

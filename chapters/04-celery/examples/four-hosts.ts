@@ -6,8 +6,8 @@
  *     sudo npx pnpm@12 --filter 04-celery start four-hosts
  *     sudo npx pnpm@12 --filter 04-celery start four-hosts --n 5000000 --chunks 32
  *
- * The hosts are network namespaces: they share this machine's processor, and each has its own network and hosts file. On
- * real machines you start the same programs by hand; see the README.
+ * The hosts are network namespaces: they share this machine's processor, and each has its own network and hosts file.
+ * On real machines you start the same programs by hand; see the README.
  *
  * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that the host had); that
  * nothing is missing; and that the host works again once its cable is back.

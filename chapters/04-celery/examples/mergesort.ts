@@ -9,8 +9,8 @@
  *
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery worker --concurrency 1
  *
- * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, and then the message has only
- * the key.
+ * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, and then the message
+ * has only the key.
  *
  * Look for: how little of the JSON way's time is computing; and the sizes at which more hosts would pay off.
  */

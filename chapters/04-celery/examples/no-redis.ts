@@ -4,10 +4,10 @@
  *     pnpm --filter 04-celery start no-redis
  *     pnpm --filter 04-celery start no-redis --tasks 5000 --workers 4
  *
- * PGlite is PostgreSQL compiled to WebAssembly: nothing to install, no server. Worker processes reach it through a socket.
+ * PGlite is PostgreSQL compiled to WebAssembly: nothing to install, no server. Workers reach it through a socket.
  *
- * Look for: what stays the same (the tasks, their checked arguments, a failure with the worker's stack, a task that survives
- * its worker's SIGKILL), and what it costs: its rate beside that of Redis, where there is one.
+ * Look for: what stays the same (the tasks, their checked arguments, a failure with the worker's stack, a task that
+ * survives its worker's SIGKILL), and what it costs: its rate beside that of Redis, where there is one.
  */
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'

@@ -11,8 +11,8 @@
  *
  * The example tries everything on servers of its own, even if REDIS_URL names another.
  *
- * Look for: what is lost without a setting and not with it; what a stranger or a worker may not do; and what becomes of the
- * tasks of a worker that gets SIGTERM.
+ * Look for: what is lost without a setting and not with it; what a stranger or a worker may not do; and what becomes of
+ * the tasks of a worker that gets SIGTERM.
  */
 import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'

@@ -4,14 +4,14 @@
  *     pnpm --filter 04-celery start remote-currency
  *     pnpm --filter 04-celery start remote-currency --delay 100 --pairs 50
  *
- * It starts a name server and a worker, each a process of its own. To use those of `remote-names --stay` and `remote-worker
- * --names …` in other terminals:
+ * It starts a name server and a worker, each a process of its own. To use those of `remote-names --stay` and
+ * `remote-worker --names …` in other terminals:
  *
  *     export REMOTE_SECRET=…     # the same as there
  *     pnpm --filter 04-celery start remote-currency --names ws://127.0.0.1:9090
  *
- * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. The distance is simulated: a proxy in
- * between delays what goes through it.
+ * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. The distance is simulated: a
+ * proxy in between delays what goes through it.
  *
  * Look for: the chain. Calls that need each other's results cannot be made at once, but they can travel together.
  */
@@ -86,11 +86,11 @@ export default example(import.meta, {
         for (const [from, to] of steps) worth = await exchange.convert(worth, from, to)
         return worth
       })
-      // The same in one round trip: a call returns a promise at once, and the next call takes that promise as an argument. The
-      // worker puts the result in its place. Only the last result is asked for.
+      // The same in one round trip: a call returns a promise at once, and the next call takes that promise as an
+      // argument. The worker puts the result in its place. Only the last result is asked for.
       const pipelined = await timed('the same chain, pipelined', async () => {
         let worth: Parameters<typeof exchange.convert>[0] = 100
-        // The worker keeps the results in between until we dispose of them: it cannot know that nobody will ask for them.
+        // The worker keeps the results in between until we dispose of them: somebody might still ask for them.
         using results = new DisposableStack()
         for (const [from, to] of steps) worth = results.use(exchange.convert(worth, from, to))
         return await worth

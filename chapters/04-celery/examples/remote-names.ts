@@ -4,14 +4,15 @@
  *     pnpm --filter 04-celery start remote-names
  *     pnpm --filter 04-celery start remote-names --lease 1000
  *
- * It starts a name server and four workers, each a process of its own, and does to them what can happen to workers. To start
- * only the name server, until Ctrl-C, for remote-worker and remote-currency in other terminals:
+ * It starts a name server and four workers, each a process of its own, and does to them what can happen to workers. To
+ * start only the name server, until Ctrl-C, for remote-worker and remote-currency in other terminals:
  *
  *     export REMOTE_SECRET=$(node -p 'crypto.randomUUID()')     # the same in every terminal
  *     pnpm --filter 04-celery start remote-names --stay --port 9090
  *
- * Look for: a killed worker's name goes at once, because its connection ends; a worker that hangs keeps its name until its
- * lease has run out, and gets it back when it goes on; a restarted name server has the names again, having stored none.
+ * Look for: a killed worker's name goes at once, because its connection ends; a worker that hangs keeps its name until
+ * its lease has run out, and gets it back when it goes on; a restarted name server has the names again, having stored
+ * none.
  */
 import { once } from 'node:events'
 import { until } from '@repo/common/async/until'

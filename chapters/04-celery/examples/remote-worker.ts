@@ -3,8 +3,8 @@
  *
  *     pnpm --filter 04-celery start remote-worker
  *
- * It starts a name server and three workers, one of each kind. Two clients call a method that counts its calls. To start only
- * a worker, until Ctrl-C, registered with the name server of `remote-names --stay`:
+ * It starts a name server and three workers, one of each kind. Two clients call a method that counts its calls. To
+ * start only a worker, until Ctrl-C, registered with the name server of `remote-names --stay`:
  *
  *     export REMOTE_SECRET=…     # the same as there
  *     pnpm --filter 04-celery start remote-worker --names ws://127.0.0.1:9090 --instances session

@@ -9,10 +9,10 @@
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-workers --stay      # in another terminal
  *     REDIS_URL=redis://:secret@127.0.0.1:6379 pnpm --filter 04-celery start rq-currency
  *
- * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. The time that a rate takes is simulated.
+ * The rates are real: those of one day, from the npm package @fawazahmed0/currency-api. Their latency is simulated.
  *
- * Look for: how often the client asks in vain, because nothing tells it when a job has ended; and the job that fails: its
- * error is in Redis, with the line of the worker's program, and the other jobs are not affected.
+ * Look for: how often the client asks in vain, because nothing tells it when a job has ended; and the job that fails:
+ * its error is in Redis, with the line of the worker's program, and the other jobs are not affected.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'

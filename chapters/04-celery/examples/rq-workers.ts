@@ -10,8 +10,9 @@
  *
  * Each worker gets a job. The last job takes 4 s, the others next to nothing.
  *
- * Look for: which workers end by themselves, because SIGTERM lets a worker finish its job, and which one has to be killed; and
- * what became of the killed worker's job. A worker that is started later finds it and does it, and it has exactly one result.
+ * Look for: which workers end by themselves, because SIGTERM lets a worker finish its job, and which one has to be
+ * killed; and what became of the killed worker's job. A worker that is started later finds it and does it, and it has
+ * exactly one result.
  */
 import { once } from 'node:events'
 import { until } from '@repo/common/async/until'

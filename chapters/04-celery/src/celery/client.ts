@@ -1,4 +1,4 @@
-/** A client of Celery: it sends tasks to workers in Python or TypeScript, and waits for their results in the result store. */
+/** A client of Celery: it sends tasks to workers in Python or TypeScript, and waits for their results. */
 import { setInterval } from 'node:timers/promises'
 import { connect, endSubscriber } from '../queue/connect.ts'
 import { type Call, encodeMessage, failure, resultKey, type TaskMeta, taskMeta } from './protocol.ts'

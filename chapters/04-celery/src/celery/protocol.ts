@@ -1,9 +1,9 @@
 /**
  * Celery's own messages, as its Redis transport carries them: version 2 of its protocol, with JSON as the serializer.
  *
- * A message is a JSON text in a Redis list with the queue's name. It is pushed on the left and popped on the right. Its body
- * is base64 of `[args, kwargs, embed]`; the headers have what a worker needs before it reads the body. A result is a JSON text
- * under `celery-task-meta-<id>`, and is published on the channel of that name.
+ * A message is a JSON text in a Redis list with the queue's name. It is pushed on the left and popped on the right. Its
+ * body is base64 of `[args, kwargs, embed]`; the headers have what a worker needs before it reads the body. A result is
+ * a JSON text under `celery-task-meta-<id>`, and is published on the channel of that name.
  *
  * https://docs.celeryq.dev/en/stable/internals/protocol.html
  */

@@ -19,7 +19,9 @@ export const installPython: Record<PythonModule, string> = {
   Pyro4: 'sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install Pyro4',
 }
 
-/** An active environment's Python comes first. The system's packages need the system's Python, wherever it is on PATH. */
+/**
+ * An active environment's Python comes first. The system's packages need the system's Python, wherever it is on PATH.
+ */
 const interpreters = ['python3', '/usr/bin/python3', 'python']
 
 /** Returns the first Python on this machine that can import the module; undefined if none can. */

@@ -1,6 +1,6 @@
 /**
- * A worker in TypeScript for Celery's clients: it serves one queue on the Redis of REDIS_URL until SIGTERM, then finishes the
- * tasks it has. Arguments: the queue's name, how many tasks it runs at a time, its lease in ms.
+ * A worker in TypeScript for Celery's clients: it serves one queue on the Redis of REDIS_URL until SIGTERM, then
+ * finishes the tasks it has. Arguments: the queue's name, how many tasks it runs at a time, its lease in ms.
  */
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'

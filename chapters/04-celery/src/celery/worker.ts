@@ -1,4 +1,6 @@
-/** A worker for Celery's clients: it serves messages of protocol.ts, with Celery's results, errors, retries and chains. */
+/**
+ * A worker for Celery's clients: it serves messages of protocol.ts, with Celery's results, errors, retries and chains.
+ */
 import { setInterval } from 'node:timers/promises'
 import { z } from 'zod'
 import { connect, type Redis } from '../queue/connect.ts'
@@ -23,7 +25,9 @@ export interface CeleryTask {
   run: (args: never, kwargs: never, context: TaskContext) => unknown
 }
 
-/** A task with the schemas of its arguments, from which they get their types. Without `kwargs` it accepts no keywords. */
+/**
+ * A task with the schemas of its arguments, from which they get their types. Without `kwargs` it accepts no keywords.
+ */
 export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.ZodType<Record<string, unknown>>>(task: {
   args: Args
   kwargs?: Kwargs
@@ -41,7 +45,7 @@ const mostRejected = 1_000
 const longestTimerMs = 2 ** 31 - 1
 
 const scripts = {
-  // Removes the message and writes its result and the messages that follow. Does nothing if the message is no longer ours.
+  // Removes the message and writes its result and the messages that follow, unless the message is no longer ours.
   end: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     if ARGV[2] ~= '' then
       redis.call('SET', KEYS[2], ARGV[2], 'EX', ${resultTtlSeconds})
@@ -77,8 +81,8 @@ export const workerKeys = (queue: string) => ({
 type Keys = ReturnType<typeof workerKeys>
 
 /**
- * Serves a queue of Celery until the signal is aborted, and finishes the tasks that are then running. A message that cannot be
- * served is put aside with the reason; if it says which task it is for, that task fails.
+ * Serves a queue of Celery until the signal is aborted, and finishes the tasks that are then running. A message that
+ * cannot be served is put aside with the reason; if it says which task it is for, that task fails.
  *
  * @throws an Error of one line if Redis cannot be reached or refuses the password
  */

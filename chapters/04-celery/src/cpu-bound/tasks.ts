@@ -28,7 +28,7 @@ export const inAThread = defineTask({
   run: inThread<z.infer<typeof args>, number>(new URL('./primes.worker.ts', import.meta.url)),
 })
 
-/** BullMQ's own worker runs it, with the file sandbox.ts as its processor. A queue has one processor, so this has its own. */
+/** BullMQ's own worker runs it, with sandbox.ts as its processor. A queue has one processor, so this has its own. */
 export const sandboxed = defineTask<typeof args, number>({
   name: 'primes.sandboxed',
   queue: 'cpu-bound-sandboxed',

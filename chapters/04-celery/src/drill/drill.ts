@@ -1,11 +1,12 @@
 /**
- * A drill: many jobs, and while they run workers are killed, servers are killed and restarted, a host is cut off. At the end
- * it counts what became of "exactly once".
+ * A drill: many jobs, and while they run workers are killed, servers are killed and restarted, a host is cut off. At
+ * the end it counts what became of "exactly once".
  *
- * The queue promises at least once: a job whose worker is gone is run again. The ledger makes that once: the booking and the
- * note that it was made are one step in it, under a key made from the job (worker/idempotency.ts). Neither server answers before
- * what it did is on disk (appendfsync always). That matters most for a ledger of its own, which must not forget what the queue
- * believes to be done. In the queue's own Redis one log holds both, and can at worst lose both.
+ * The queue promises at least once: a job whose worker is gone is run again. The ledger makes that once: the booking
+ * and the note that it was made are one step in it, under a key made from the job (worker/idempotency.ts). Neither
+ * server answers before what it did is on disk (appendfsync always). That matters most for a ledger of its own, which
+ * must not forget what the queue believes to be done. In the queue's own Redis one log holds both, and can at worst
+ * lose both.
  */
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
@@ -57,8 +58,8 @@ const amountOf = (job: number) => 1 + (job % 97)
 const idOf = (job: number) => keyedTaskId(drillQueue, book.name, String(job))
 
 /**
- * Starts the servers, a proxy in front of worker 1's connection to the queue, and the workers. The servers are its own, or
- * that of REDIS_URL, which is not restarted.
+ * Starts the servers, a proxy in front of worker 1's connection to the queue, and the workers. The servers are its own,
+ * or that of REDIS_URL, which is not restarted.
  *
  * The methods of the drill throw an Error when a worker ends that was not struck.
  */

@@ -1,4 +1,4 @@
-/** Starts a worker of the drill again when it was killed, as a process manager would: one name, one process after the other. */
+/** Starts a killed worker of the drill again, as a process manager would: one name, one process after the other. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Program, startProgram } from '@repo/common/process/child'
 import type { StateRecord } from '@repo/common/servers/faults'

@@ -1,4 +1,7 @@
-/** A worker of the drill. REDIS_URL is the queue's, LEDGER_URL where it books. Arguments: prefix, name, concurrency, lock in ms. */
+/**
+ * A worker of the drill. REDIS_URL is the queue's, LEDGER_URL where it books. Arguments: prefix, name, concurrency,
+ * lock in ms.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'

@@ -1,6 +1,6 @@
 /**
- * The book's four hosts: HOST1 is the broker, HOST2 its replica, HOST3 has the workers and is two machines here, HOST4 is the
- * client. All names come from a hosts file.
+ * The book's four hosts: HOST1 is the broker, HOST2 its replica, HOST3 has the workers and is two machines here, HOST4
+ * is the client. All names come from a hosts file.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'

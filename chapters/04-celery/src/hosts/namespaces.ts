@@ -1,7 +1,7 @@
 /**
- * Several machines on one: each host is a network namespace of Linux, with its own network interface, its own addresses and
- * its own /etc/hosts, and a cable to a switch, which is a namespace too. A program on a host can reach the other hosts and
- * nothing else; the machine's own network is not touched. Needs root.
+ * Several machines on one: each host is a network namespace of Linux, with its own network interface, its own addresses
+ * and its own /etc/hosts, and a cable to a switch, which is a namespace too. A program on a host can reach the other
+ * hosts and nothing else; the machine's own network is not touched. Needs root.
  *
  * A namespace's name says which process made it. Making a lab first removes what dead processes have left.
  */
@@ -100,7 +100,7 @@ async function removeNamespace(name: string) {
 /** When a process started, in the kernel's clock ticks since boot; undefined if there is no such process. */
 async function startOf(pid: number): Promise<string | undefined> {
   try {
-    // The program's name may contain anything. After it come the state and, 18 fields later, the start time: see proc(5).
+    // After the program's name, which may contain anything: the state and, 18 fields later, the start. See proc(5).
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   } catch {

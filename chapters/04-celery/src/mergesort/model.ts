@@ -4,8 +4,8 @@
  *     one process:  n log₂ n · sort
  *     h hosts:      n · client  +  n/h · worker  +  n/h log₂(n/h) · sort  +  n ⌈log₂ h⌉ · merge
  *
- * All numbers pass the client's connection twice, one after the other. That cost and the last merge do not shrink with more
- * hosts. The model ignores overlap, so a real run may be somewhat faster.
+ * All numbers pass the client's connection twice, one after the other. That cost and the last merge do not shrink with
+ * more hosts. The model ignores overlap, so a real run may be somewhat faster.
  */
 import { median } from '@repo/common/measure'
 import { busyMs, type Lanes } from './ways.ts'
@@ -23,7 +23,7 @@ export interface Rates {
 }
 
 /**
- * The rates of a machine: sorting and merging in one process that has a core to itself, and transfers as medians over runs.
+ * The rates of a machine: of sorting and merging in one process with a core to itself, and of transfers.
  *
  * @param lanes of each run by reference
  */

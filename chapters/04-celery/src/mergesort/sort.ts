@@ -1,6 +1,6 @@
 /**
- * Merge sort in pieces: cut the numbers into runs, sort each run, merge the runs two by two until one is left. `sortLocally`
- * does all of it in this process; ways.ts has the runs sorted by workers.
+ * Merge sort in pieces: cut the numbers into runs, sort each run, merge the runs two by two until one is left.
+ * `sortLocally` does all of it in this process; ways.ts has the runs sorted by workers.
  */
 import { integersFrom } from '@repo/common/async/random'
 
@@ -29,7 +29,7 @@ export function mergeTwo(left: Numbers, right: Numbers): Numbers {
   while (i < left.length && j < right.length) {
     const a = left[i] as number
     const b = right[j] as number
-    // Which side wins is a coin toss, so a processor would guess a branch wrong half the time; arithmetic has no branch.
+    // Which side wins is a coin toss: a processor would guess a branch wrong half the time. Arithmetic has none.
     const fromLeft = Number(a <= b)
     merged[at++] = fromLeft ? a : b
     i += fromLeft

@@ -1,4 +1,4 @@
-/** The two ways for runs of numbers to travel to workers and back: as JSON in messages, or as bytes in Redis beside them. */
+/** How runs of numbers travel to workers and back: as JSON in messages, or as bytes in Redis beside the messages. */
 import { randomUUID } from 'node:crypto'
 import { group } from '../canvas/canvas.ts'
 import { apply } from '../canvas/plan.ts'
@@ -45,7 +45,7 @@ export class RunStore implements AsyncDisposable {
 
   constructor({ redis, prefix }: Client) {
     this.#prefix = prefix
-    // Not the queue's connection, on which everything else would wait. Just one, so that the first worker can begin early.
+    // On the queue's connection everything else would wait. One connection, so that the first worker can begin early.
     this.#redis = redis.duplicate({ enableAutoPipelining: false })
     // Failing commands report it.
     this.#redis.on('error', () => {})
@@ -124,7 +124,7 @@ export function busyMs(spans: readonly Span[], ...kinds: Span['doing'][]): numbe
   return busy
 }
 
-/** Milliseconds of computing on the longest way through a sorting: the busiest worker's sorting and the client's merging. */
+/** Milliseconds of computing on the critical path: the busiest worker's sorting and the client's merging. */
 export function computingMs(lanes: Lanes): number {
   const sorting = [...lanes.values()].map((spans) => busyMs(spans, 'sort'))
   return Math.max(...sorting) + busyMs(lanes.get('client') ?? [], 'merge')

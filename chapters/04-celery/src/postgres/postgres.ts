@@ -1,9 +1,9 @@
 /**
- * PostgreSQL inside this process, for BullMQ where no Redis can be had: PGlite, which is PostgreSQL compiled to WebAssembly.
- * Its data is in memory, and other processes reach it through a socket.
+ * PostgreSQL inside this process, for BullMQ where no Redis can be had: PGlite, which is PostgreSQL compiled to
+ * WebAssembly. Its data is in memory, and other processes reach it through a socket.
  *
- * All connections share one session, which runs one statement at a time. Two things follow: the schema in which tables are
- * looked up is set once for all, and NOTIFY wakes nobody, so those who wait must poll (`pglitePolling`).
+ * All connections share one session, which runs one statement at a time. Two things follow: the schema in which tables
+ * are looked up is set once for all, and NOTIFY wakes nobody, so those who wait must poll (`pglitePolling`).
  */
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -74,9 +74,9 @@ export async function startPostgres(): Promise<PostgresServer> {
 }
 
 /**
- * Gives the connections turns, a whole statement each. It replaces the queue of pglite-socket 0.2, which gives turns to single
- * messages of the protocol: in the one session that all connections share, the values that one client binds could then meet
- * the statement that another has just parsed. The methods' names are those of that queue.
+ * Gives the connections turns, a whole statement each. It replaces the queue of pglite-socket 0.2, which gives turns to
+ * single messages of the protocol: in the one session that all connections share, the values that one client binds
+ * could then meet the statement that another has just parsed. The methods' names are those of that queue.
  */
 class WholeStatements {
   readonly #db: PGlite

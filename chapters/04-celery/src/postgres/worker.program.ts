@@ -1,4 +1,4 @@
-/** A worker on PostgreSQL, made of BullMQ's own Worker. POSTGRES is a PostgresConnection as JSON. Arguments: name, lock in ms. */
+/** A worker on PostgreSQL: BullMQ's own. POSTGRES is a PostgresConnection as JSON. Arguments: name, lock in ms. */
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
 import type { Redis } from 'ioredis'

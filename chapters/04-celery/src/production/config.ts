@@ -1,4 +1,4 @@
-/** The configuration of a worker in production: it comes from the environment and is checked before anything else happens. */
+/** The configuration of a worker in production, from the environment. It is checked before anything else happens. */
 import { readFileSync } from 'node:fs'
 import { acceptedBy, accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -38,8 +38,8 @@ export type Config = { [Name in keyof typeof variables]: z.output<(typeof variab
 /**
  * Reads and checks the environment.
  *
- * @throws UsageError for the first variable that is missing or wrong, and for a WORKER_… that nothing reads, because a typing
- *   error would otherwise go unnoticed. Passwords are masked.
+ * @throws UsageError for the first variable that is missing or wrong, and for a WORKER_… that nothing reads, because a
+ *   typing error would otherwise go unnoticed. Passwords are masked.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   for (const given of Object.keys(env)) {

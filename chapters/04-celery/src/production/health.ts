@@ -7,8 +7,9 @@ export interface Health extends AsyncDisposable {
 }
 
 /**
- * `GET /live` answers 200 as long as the event loop turns. If there is no answer, restart the process. `GET /ready` answers
- * what `check` returns, as JSON, with 200 if it says `ok`, otherwise with 503: send the process no work, and leave it alone.
+ * `GET /live` answers 200 as long as the event loop turns. If there is no answer, restart the process. `GET /ready`
+ * answers what `check` returns, as JSON, with 200 if it says `ok`, otherwise with 503: send the process no work, and
+ * leave it alone.
  *
  * @param port 0 for a free one
  */

@@ -10,9 +10,13 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { generate } from 'selfsigned'
 import { connect } from '../queue/connect.ts'
 
-/** The user of clients and workers: it may use every command that a queue needs, on the queue's own keys and channels. */
+/**
+ * The user of clients and workers: it may use every command that a queue needs, on the queue's own keys and channels.
+ */
 export const workerUser = 'worker'
-/** All commands but those that change the server or see everything in it; and INFO, from which BullMQ takes the version. */
+/**
+ * All commands but those that change the server or see everything in it; and INFO, from which BullMQ takes the version.
+ */
 const commands = '+@all -@admin -@dangerous +info'
 
 export interface SecureRedis extends AsyncDisposable {

@@ -1,7 +1,7 @@
 /**
- * A worker for production. Its whole configuration comes from the environment, as a service manager sets it: see config.ts.
- * SIGTERM ends it in order: it is no longer ready, takes no more tasks, finishes those that run, and ends with 0. Tasks that
- * have not finished after WORKER_GRACE_SECONDS are given back, and another worker begins them anew.
+ * A worker for production. Its whole configuration comes from the environment, as a service manager sets it: see
+ * config.ts. SIGTERM ends it in order: it is no longer ready, takes no more tasks, finishes those that run, and ends
+ * with 0. Tasks that have not finished after WORKER_GRACE_SECONDS are given back, and another worker begins them anew.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError, UsageError } from '@repo/common/example/usage'

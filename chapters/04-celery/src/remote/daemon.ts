@@ -56,7 +56,7 @@ function opener(create: () => RpcTarget, instances: Instances, stack: AsyncDispo
   return () => shared.dup()
 }
 
-/** Returns a class with the same methods. Each of them makes an instance, calls its method, and disposes of the instance. */
+/** Returns a class with the same methods. Each makes an instance, calls its method, and disposes of the instance. */
 function eachCall(create: () => RpcTarget): new () => RpcTarget {
   class EachCall extends RpcTarget {}
   const type = create()

@@ -1,9 +1,9 @@
 /**
  * A name server: it knows the address at which the object of a name is served now.
  *
- * A name is held by a lease. The holder keeps a connection open and renews the lease with a heartbeat. When the connection
- * ends, as it does when a process is killed, the name goes away at once. If no one reports that the holder is gone (its machine
- * lost its power, a cable is cut, the process hangs), the name goes away when the lease has run out.
+ * A name is held by a lease. The holder keeps a connection open and renews the lease with a heartbeat. When the
+ * connection ends, as it does when a process is killed, the name goes away at once. A machine without power, a cut
+ * cable or a process that hangs ends no connection; then the name goes away when the lease has run out.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RpcTarget } from 'capnweb'
@@ -59,8 +59,8 @@ export class NameServer extends RpcTarget {
   /**
    * Takes a name for an address. The caller keeps the lease that is returned, and renews it.
    *
-   * @throws NameTakenError if the name has another holder; NameRemovedError if the name was removed, to a holder that is back
-   *   on a new connection and does not know it yet; TypeError if an argument is wrong
+   * @throws NameTakenError if the name has another holder; NameRemovedError if the name was removed, to a holder that
+   *   is back on a new connection and does not know it yet; TypeError if an argument is wrong
    */
   register(name: string, address: string, leaseMs = defaultLeaseMs): Lease {
     accept('name', nameSchema, name)
@@ -129,7 +129,9 @@ export class NameServer extends RpcTarget {
     return entry.address
   }
 
-  /** Returns the registrations whose names begin with `prefix`, by name: the first `mostListed` after the name `after`. */
+  /**
+   * Returns the registrations whose names begin with `prefix`, by name: the first `mostListed` after the name `after`.
+   */
   list(prefix = '', after = ''): Registration[] {
     accept('prefix', z.string().max(100), prefix)
     accept('after', z.string().max(100), after)
@@ -141,7 +143,9 @@ export class NameServer extends RpcTarget {
       .slice(0, mostListed)
   }
 
-  /** Takes a name from its holder, which learns it when it next renews or registers. Returns whether the name was there. */
+  /**
+   * Takes a name from its holder, which learns it when it next renews or registers. Returns whether the name was there.
+   */
   remove(name: string): boolean {
     accept('name', nameSchema, name)
     const entry = this.#live(name)
@@ -179,8 +183,8 @@ export interface KeepOptions extends ConnectOptions {
 }
 
 /**
- * Registers an address under a name and keeps it there: it sends heartbeats, and registers again after the name server was
- * restarted or could not be reached. It ends when it is disposed of, or when somebody removes the name on purpose.
+ * Registers an address under a name and keeps it there: it sends heartbeats, and registers again after the name server
+ * was restarted or could not be reached. It ends when it is disposed of, or when somebody removes the name on purpose.
  *
  * @throws if the first registration fails: NameTakenError, DisconnectedError
  */

@@ -1,9 +1,9 @@
 /**
- * Remote objects: one process serves an object, others call its methods through WebSockets. capnweb does the calls. This
- * module adds what a server needs before it may listen: a shared secret, limits, and clear errors.
+ * Remote objects: one process serves an object, others call its methods through WebSockets. capnweb does the calls.
+ * This module adds what a server needs before it may listen: a shared secret, limits, and clear errors.
  *
- * The server checks the secret when a WebSocket is opened, before it reads the first message. The secret travels as it is:
- * beyond the loopback interface, use a tunnel.
+ * The server checks the secret when a WebSocket is opened, before it reads the first message. The secret travels as it
+ * is: beyond the loopback interface, use a tunnel.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
@@ -43,11 +43,11 @@ export interface RemoteServer extends AsyncDisposable {
 }
 
 /**
- * Serves an object. Clients can call its methods and getters; they cannot reach a class's `#private` members, an object's own
- * fields, or what every object inherits (`constructor`, `__proto__`).
+ * Serves an object. Clients can call its methods and getters; they cannot reach a class's `#private` members, an
+ * object's own fields, or what every object inherits (`constructor`, `__proto__`).
  *
- * @param open returns the object for a new connection: a new one, or a `dup()` of a stub that all share. capnweb calls its
- *   `[Symbol.dispose]` when the connection has ended
+ * @param open returns the object for a new connection: a new one, or a `dup()` of a stub that all share. capnweb calls
+ *   its `[Symbol.dispose]` when the connection has ended
  * @throws RangeError if the secret is too short, and an Error if it cannot listen on the address
  */
 export async function serve(
@@ -164,7 +164,9 @@ export interface Connection<T extends RpcTarget> extends Disposable {
   readonly traffic: Traffic
   /** How many objects of the other end this end holds (`imports`), and vice versa (`exports`). */
   references: () => { imports: number; exports: number }
-  /** Fulfilled, with the reason, when the connection has ended. Calls under way have then failed with the same error. */
+  /**
+   * Fulfilled, with the reason, when the connection has ended. Calls under way have then failed with the same error.
+   */
   closed: Promise<DisconnectedError>
 }
 
@@ -216,7 +218,7 @@ class CallTimeoutError extends Error {
 }
 
 /**
- * Waits for a call, but not for ever. Then it tells the other end that nobody wants the result; the method itself runs on.
+ * Waits for a call, but not for ever. Then the other end learns that nobody wants the result; the method runs on.
  *
  * @throws CallTimeoutError after `timeoutMs`; otherwise what the call throws
  */

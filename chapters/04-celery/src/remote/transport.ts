@@ -1,9 +1,9 @@
 /**
  * Carries capnweb's messages over a WebSocket of `ws`, counts them, and says why a connection ended.
  *
- * Messages of one turn of the event loop travel together, one on each line, as in capnweb's own batches over HTTP: a call
- * and the request for its result, a whole chain of calls, the answers to calls that came together. Alone, each message would
- * cost a frame and a system call.
+ * Messages of one turn of the event loop travel together, one on each line, as in capnweb's own batches over HTTP: a
+ * call and the request for its result, a whole chain of calls, the answers to calls that came together. Alone, each
+ * message would cost a frame and a system call.
  */
 import type { RpcTransport } from 'capnweb'
 import type { WebSocket } from 'ws'

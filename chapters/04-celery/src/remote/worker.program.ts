@@ -1,4 +1,7 @@
-/** A worker in a process of its own, which serves an Exchange. REMOTE_SECRET has its secret; its argument is a WorkerArguments as JSON. */
+/**
+ * A worker in a process of its own, which serves an Exchange. REMOTE_SECRET has its secret; its argument is a
+ * WorkerArguments as JSON.
+ */
 import { ready } from '@repo/common/process/ready'
 import { type Instances, serveObject } from './daemon.ts'
 import { Exchange } from './exchange.ts'

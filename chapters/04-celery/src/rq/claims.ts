@@ -5,9 +5,9 @@
  *        ^                      │
  *        └── the worker's heartbeat has stopped ──┘
  *
- * Each worker moves items into a list of its own, in one step in the server. A sorted set has the worker's name, with the
- * time by which it has promised its next heartbeat. At every heartbeat a worker also looks for workers that have broken
- * their promise, and moves their items back: every worker is the reaper of the others.
+ * Each worker moves items into a list of its own, in one step in the server. A sorted set has the worker's name, with
+ * the time by which it has promised its next heartbeat. At every heartbeat a worker also looks for workers that have
+ * broken their promise, and moves their items back: every worker is the reaper of the others.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay, setInterval } from 'node:timers/promises'
@@ -37,7 +37,7 @@ export interface Claim {
 
 export interface QueueKeys {
   waiting: string
-  /** A sorted set of the workers, each with the time (ms since 1970) at which it counts as dead unless it sends a heartbeat. */
+  /** A sorted set of the workers, each with the time (ms since 1970) by which its next heartbeat is due. */
   workers: string
   /** A worker's name follows it. */
   active: string
@@ -70,8 +70,8 @@ const leaveScript = `while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT'
 redis.call('ZREM', KEYS[3], ARGV[1])`
 
 /**
- * Claims items and hands them to `handle` until the signal is aborted. When `handle` has done an item, it removes it from
- * the claim's `active` list in the same step in which it writes the result. What it leaves there is handled again.
+ * Claims items and hands them to `handle` until the signal is aborted. When `handle` has done an item, it removes it
+ * from the claim's `active` list in the same step in which it writes the result. What it leaves there is handled again.
  *
  * @throws an Error of one line if Redis cannot be reached or refuses the password
  */
@@ -96,8 +96,8 @@ export async function serve(
   async function beat() {
     const mine = (await redis.eval(beatScript, 2, keys.workers, keys.waiting, worker, leaseMs, keys.active)) as string[]
     const unknown = mine.filter((item) => !running.has(item))
-    // These were claimed for us, but the answer was lost with the connection. They are put back at the second heartbeat,
-    // because at the first one the answer may still be on its way.
+    // These were claimed for us, but the answer was lost with the connection. They are put back at the second
+    // heartbeat, because at the first one the answer may still be on its way.
     for (const item of unknown) if (strays.has(item)) await redis.eval(putBackScript, 2, active, keys.waiting, item)
     strays = new Set(unknown)
   }
@@ -145,7 +145,7 @@ export async function serve(
       await delay(100)
     }
   }
-  // Without Redis no result can be written. Then the running items are left to the others, like those of a killed worker.
+  // Without Redis no result can be written: the running items are left to the others, like a killed worker's.
   while (running.size > 0 && (await answers()))
     await Promise.race([Promise.all(running.values()), delay(500, undefined, { ref: false })])
   stopped.abort()

@@ -1,9 +1,9 @@
 /**
  * The smallest queue that is still reliable: workers in other processes run named functions with arguments.
  *
- * A job is a hash, `rq:<queue>:job:<id>`, and its id is in one list: `waiting`, the `active` list of a worker, or `failed`.
- * A job is `queued`, then `started`, then `finished` or `failed`. claims.ts moves the id, and brings it back when a worker
- * dies. Every change of a job and of its place is one script in Redis, so nothing is ever half done.
+ * A job is a hash, `rq:<queue>:job:<id>`, and its id is in one list: `waiting`, the `active` list of a worker, or
+ * `failed`. A job is `queued`, then `started`, then `finished` or `failed`. claims.ts moves the id, and brings it back
+ * when a worker dies. Every change of a job and of its place is one script in Redis, so nothing is ever half done.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -79,9 +79,11 @@ const scripts = {
 export interface Queue<F extends Functions> extends Disposable {
   /** Hands in a call and returns the job's id. Throws a TypeError if the arguments do not fit the function. */
   enqueue: <Name extends keyof F & string>(name: Name, ...args: z.input<F[Name]['args']>) => Promise<string>
-  /** The job as it is now; undefined if it does not exist or its result has expired, `resultTtlMs` after it finished. */
+  /**
+   * The job as it is now; undefined if it does not exist or its result has expired, `resultTtlMs` after it finished.
+   */
   job: (id: string) => Promise<Job | undefined>
-  /** Asks every `everyMs` until the job has ended, and returns its result. Throws the job's error, or an Error when time is up. */
+  /** Polls every `everyMs`, and returns the job's result. Throws the job's error, or an Error when time is up. */
   result: (id: string, options?: { timeoutMs?: number; everyMs?: number; signal?: AbortSignal }) => Promise<unknown>
   /** How many jobs wait, are with a worker, and have failed; and how many workers are alive. */
   counts: () => Promise<{ waiting: number; active: number; failed: number; workers: number }>

@@ -1,6 +1,6 @@
 /**
- * A worker of the smallest queue: it runs the jobs of one queue on the Redis of REDIS_URL until SIGTERM, then finishes the jobs
- * it has. Arguments: the queue's name, how many jobs it runs at a time, its lease in ms.
+ * A worker of the smallest queue: it runs the jobs of one queue on the Redis of REDIS_URL until SIGTERM, then finishes
+ * the jobs it has. Arguments: the queue's name, how many jobs it runs at a time, its lease in ms.
  */
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'

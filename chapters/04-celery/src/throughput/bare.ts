@@ -1,4 +1,6 @@
-/** Empty jobs through bare BullMQ, from end to end: added, run by worker processes, and each end known to the sender. */
+/**
+ * Empty jobs through bare BullMQ, from end to end: added, run by worker processes, and each end known to the sender.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
@@ -25,8 +27,8 @@ const lookEveryMs = 2
 const mostEvents = 4 * mostTasks
 
 /**
- * Starts the workers. Each way takes a number of jobs and returns the milliseconds until all have ended: `told` learns of
- * each end from QueueEvents, as BullMQ intends it; `counted` only asks how many have ended and knows nothing of any of them.
+ * Starts the workers. Each way takes a number of jobs and returns the milliseconds until all have ended: `told` learns
+ * of each end from QueueEvents, as BullMQ intends it; `counted` only asks how many have ended.
  */
 export async function startBare({ url, prefix, workers, concurrency, signal }: BareOptions) {
   await using stack = new AsyncDisposableStack()

@@ -1,4 +1,4 @@
-/** Celery beside us, on the same Redis, in the system's Python: its workers, and a client that runs what it is asked for. */
+/** Celery in the system's Python, on the same Redis: its workers, and a client that does what this chapter does. */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { z } from 'zod'
@@ -20,9 +20,9 @@ export interface CelerySort {
 
 export interface CeleryPeer extends AsyncDisposable {
   /**
-   * Sorts as the book does: a group of chunks, each sorted by a recursive merge sort in Python, merged by the client. With
-   * `itself` the task is the recursive function, as in the book; without, it calls a plain one. With `local` it then sorts
-   * without workers too.
+   * Sorts as the book does: a group of chunks, each sorted by a recursive merge sort in Python, merged by the client.
+   * With `itself` the task is the recursive function, as in the book; without, it calls a plain one. With `local` it
+   * then sorts without workers too.
    */
   mergesort: (what: CelerySort) => Promise<z.infer<typeof mergesorted>>
   /** Runs `n` empty tasks from end to end: sent, done, all results received. Times in ms. */

@@ -1,4 +1,4 @@
-/** Merge sort: the pieces by their laws, the two ways on real workers, the model by its formula, the example as a reader runs it. */
+/** Merge sort: its pieces by their laws, the two ways on real workers, the model, the example as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'

@@ -1,4 +1,4 @@
-/** What arrives from those who do not mean well: it is refused with a clear error, nothing of it is done, and others go on. */
+/** Messages of attackers: each is refused with a clear error, nothing of it is done, and other clients are not affected. */
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect as connectTcp } from 'node:net'
