@@ -1,4 +1,4 @@
-/** Messages of attackers: each is refused with a clear error, nothing of it is done, and other clients are not affected. */
+/** Messages of attackers: each is refused with a clear error, does nothing, and leaves other clients alone. */
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect as connectTcp } from 'node:net'
