@@ -157,7 +157,7 @@ describe('the model', () => {
     expect(hostsMs(rates, 1024, 4)).toBeCloseTo((1024 * 10 + 256 * 10 + 256 * 8 * 3 + 1024 * 2 * 5) / 1e6, 9)
   })
 
-  it('finds the first power of two from which on hosts win, or none', () => {
+  it('finds the first power of two at which hosts win, if any', () => {
     const from = breakEven(rates, 4) ?? 0
     expect(hostsMs(rates, from, 4)).toBeLessThan(oneProcessMs(rates, from))
     expect(hostsMs(rates, from / 2, 4)).toBeGreaterThanOrEqual(oneProcessMs(rates, from / 2))

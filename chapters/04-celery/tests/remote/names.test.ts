@@ -207,7 +207,7 @@ describe('a name server that is sent what nobody should send', () => {
     ['nothing to remove', 'remove', [null], /^name: /],
     ['a lease of a wrong type', 'register', ['a', at(1), '1000'], /^leaseMs: /],
     ['a name every object inherits', 'lookup', ['constructor'], /^no object is registered as constructor/],
-    ['a method that there is not', 'eval', ['globalThis.hacked = true'], /not a function/],
+    ['a missing method', 'eval', ['globalThis.hacked = true'], /not a function/],
   ])('(%s) refuses it with a clear error, and keeps the names of others', async (_, method, args, message) => {
     using far = await connect<NameServer>(server.address, { secret })
     const untyped = far.remote as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
