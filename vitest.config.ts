@@ -1,5 +1,15 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import type { Reporter } from 'vitest/node'
+
+/** Keeps the errors that no test caught, which fail a run and are missing from the JSON report. */
+const uncaught: Reporter = {
+  onTestRunEnd(_files, errors) {
+    mkdirSync('reports', { recursive: true })
+    writeFileSync('reports/uncaught.json', JSON.stringify(errors.map(({ name, message }) => `${name}: ${message}`)))
+  },
+}
 
 /** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
 export default defineConfig({
@@ -11,6 +21,6 @@ export default defineConfig({
     maxWorkers: Math.ceil(1.5 * availableParallelism()),
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    reporters: ['default', ['json', { outputFile: 'reports/tests.json' }]],
+    reporters: ['default', ['json', { outputFile: 'reports/tests.json' }], uncaught],
   },
 })

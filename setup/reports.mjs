@@ -1,5 +1,6 @@
-/** Counts what the test runner reported: every package's `reports/tests.json`, vitest's JSON. */
-import { readFileSync } from 'node:fs'
+/** Counts what the test runner reported: every package's `reports/tests.json`, vitest's JSON, and `uncaught.json`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const notRun = ['skipped', 'pending', 'todo', 'disabled']
 
@@ -7,7 +8,8 @@ const notRun = ['skipped', 'pending', 'todo', 'disabled']
  * The tests of one package's run: how many passed, and the names of those that failed or did not run.
  *
  * A run that ended badly counts as at least one failure, even if it left no report or a report of passed tests only: it
- * crashed, or something outside the tests failed. So does a file whose tests could not be collected.
+ * crashed, or something outside the tests failed. So does a file whose tests could not be collected. Errors that no test
+ * caught are failures with their messages.
  *
  * @param {string} file path of the report
  * @param {number} exitCode of the run
@@ -30,6 +32,10 @@ export function readReport(file, exitCode) {
     if (status === 'failed' && count.failed.length === failedBefore) {
       count.failed.push(`${name.replace(/^.*[\\/]/, '')}: ${message.split('\n', 1)[0]}`)
     }
+  }
+  const uncaught = join(dirname(file), 'uncaught.json')
+  if (existsSync(uncaught)) {
+    count.failed.push(...JSON.parse(readFileSync(uncaught, 'utf8')).map((error) => `outside of the tests: ${error}`))
   }
   if (exitCode !== 0 && count.failed.length === 0) count.failed.push(`the run ended with exit code ${exitCode}`)
   return count

@@ -45,6 +45,15 @@ describe('the count of a run', () => {
     expect(readReport(file, exitCode)).toEqual({ passed: 1, failed, skipped: [] })
   })
 
+  it('names the errors that no test caught', async () => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'tests.json')
+    await writeFile(file, JSON.stringify({ testResults: [] }))
+    await writeFile(join(folder.path, 'uncaught.json'), JSON.stringify(['Error: nobody waits']))
+    const failed = ['outside of the tests: Error: nobody waits']
+    expect(readReport(file, 1)).toEqual({ passed: 0, failed, skipped: [] })
+  })
+
   it.each([undefined, '', '{"testResults":[{"assert'])('is a failure when the report is %j', async (content) => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'tests.json')
