@@ -1,6 +1,6 @@
 /** A client of Celery: it sends tasks to workers in Python or TypeScript, and waits for their results. */
 import { setInterval } from 'node:timers/promises'
-import { connect, endSubscriber } from '../queue/connect.ts'
+import { asSubscriber, connect } from '../queue/connect.ts'
 import { type Call, encodeMessage, failure, resultKey, type TaskMeta, taskMeta } from './protocol.ts'
 
 /** The exception that a task raised in its worker. */
@@ -46,10 +46,12 @@ const askEveryMs = 1_000
 /** @throws an Error of one line if Redis cannot be reached or refuses the password */
 export async function connectCelery(url: string): Promise<CeleryClient> {
   const redis = await connect(url, { enableAutoPipelining: true })
-  const subscriber = await connect(url).catch((error) => {
-    redis.disconnect()
-    throw error
-  })
+  const subscriber = await connect(url)
+    .then(asSubscriber)
+    .catch((error) => {
+      redis.disconnect()
+      throw error
+    })
   const listeners = new Map<string, (text: string) => void>()
   subscriber.on('message', (channel: string, text: string) => listeners.get(channel)?.(text))
 
@@ -124,8 +126,7 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
       }
     },
     async [Symbol.asyncDispose]() {
-      redis.disconnect()
-      await endSubscriber(subscriber)
+      for (const connection of [redis, subscriber]) if (connection.status !== 'end') connection.disconnect()
     },
   }
 }

@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
-import { connect, endSubscriber, explainRedisError, isAborted, tlsOf } from './connect.ts'
+import { asSubscriber, connect, explainRedisError, isAborted, tlsOf } from './connect.ts'
 import { InvalidArguments, PayloadTooLarge } from './errors.ts'
 import { type Answer, keyedTaskId, type Message, partsOf, readReplies, taskId } from './message.ts'
 import { Results, TaskResult } from './results.ts'
@@ -69,7 +69,7 @@ export class Client implements AsyncDisposable {
     this.redis = redis
     this.settings = settings
     this.prefix = settings.prefix ?? defaultPrefix
-    this.#subscriber = redis.duplicate({ lazyConnect: true, maxRetriesPerRequest: null })
+    this.#subscriber = asSubscriber(redis.duplicate({ lazyConnect: true, maxRetriesPerRequest: null }))
     // Failing commands report it.
     for (const connection of [redis, this.#subscriber]) {
       connection.on('error', (error: Error) => {
@@ -265,8 +265,7 @@ export class Client implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.results.close()
     await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => {})))
-    await endSubscriber(this.#subscriber)
-    if (this.redis.status !== 'end') this.redis.disconnect()
+    for (const connection of [this.#subscriber, this.redis]) if (connection.status !== 'end') connection.disconnect()
   }
 }
 

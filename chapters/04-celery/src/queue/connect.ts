@@ -1,5 +1,4 @@
 /** Connections to Redis: they reconnect when the server is back, and their errors say in one line what is wrong. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { maskPasswords } from '@repo/common/output/secrets'
 import { Redis, type RedisOptions } from 'ioredis'
 
@@ -34,19 +33,19 @@ export async function connect(url: string, options: RedisOptions = {}): Promise<
 /** What a `rediss://` URL cannot say: whose signature to trust. */
 export const tlsOf = ({ ca }: { ca?: string }): RedisOptions => (ca === undefined ? {} : { tls: { ca } })
 
-/** How long closing a connection waits for a server that does not answer. */
-const answerMs = 200
-
 /**
- * Ends a connection that has subscribed to something. A connection that has just come back is about to subscribe again,
- * and ioredis does not handle failures of that: closing it at this moment would crash the process with an unhandled
- * rejection.
+ * Prepares a connection for subscriptions. When a lost one is back, ioredis 6.0 subscribes again and leaves the promise
+ * to nobody: closed before Redis has answered, the connection would crash the process with an unhandled rejection.
  */
-export async function endSubscriber(redis: Redis): Promise<void> {
-  if (redis.status === 'ready') {
-    await Promise.race([redis.ping().catch(() => {}), delay(answerMs, undefined, { ref: false })])
-  }
-  if (redis.status !== 'end') redis.disconnect()
+export function asSubscriber(redis: Redis): Redis {
+  const subscribe = redis.subscribe.bind(redis) as (...args: unknown[]) => Promise<unknown>
+  redis.subscribe = ((...args: unknown[]) => {
+    const subscribed = subscribe(...args)
+    // Who waits for it gets the error all the same.
+    subscribed.catch(() => {})
+    return subscribed
+  }) as Redis['subscribe']
+  return redis
 }
 
 /** Redis refused a command because its memory is full. */

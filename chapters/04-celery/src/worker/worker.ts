@@ -32,7 +32,7 @@ import { hostname } from 'node:os'
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { Client, type ClientSettings, describeIssues } from '../queue/client.ts'
-import { connect, endSubscriber, tlsOf } from '../queue/connect.ts'
+import { asSubscriber, connect, tlsOf } from '../queue/connect.ts'
 import { answerTo, type Command, questionFor, type RunningTask, type WorkerStats } from '../queue/control.ts'
 import { InvalidArguments, TaskExpired, TaskRevoked, UnknownTask } from '../queue/errors.ts'
 import { controlChannel, type Message, messageSchema } from '../queue/message.ts'
@@ -138,7 +138,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#tasks = tasks
     this.#redis = redis
     batchWrites(redis)
-    this.#subscriber = redis.duplicate({ lazyConnect: true })
+    this.#subscriber = asSubscriber(redis.duplicate({ lazyConnect: true }))
     this.#client = new Client(redis, settings)
     this.#prefix = settings.prefix ?? defaultPrefix
     this.log = settings.log
@@ -388,8 +388,9 @@ export class TaskWorker implements AsyncDisposable {
     clearInterval(this.#refresh)
     this.#closing ??= (async () => {
       await Promise.all(this.#workers.map(closeConnected))
-      await endSubscriber(this.#subscriber)
-      if (this.#data && this.#data.status !== 'end') this.#data.disconnect()
+      for (const connection of [this.#subscriber, this.#data]) {
+        if (connection && connection.status !== 'end') connection.disconnect()
+      }
       // Lets the last replies be sent.
       await new Promise(setImmediate)
       await this.#redis.ping().catch(() => {})
