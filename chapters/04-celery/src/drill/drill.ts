@@ -171,11 +171,11 @@ class Drill {
     }))
   }
 
-  /** Sends all jobs, a little ahead of those that are done. */
-  async send(): Promise<void> {
+  /** Sends all jobs, a little ahead of those that are done. The caller may wait for it later. */
+  send(): Promise<void> {
     const sent = this.#sendAll()
     sent.catch((error) => this.#failed.abort(error))
-    await sent
+    return sent
   }
 
   async #sendAll() {
