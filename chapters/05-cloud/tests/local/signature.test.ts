@@ -1,24 +1,10 @@
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
-import type { Place } from '../../src/cloud/place.ts'
-import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
-import { temporaryBucket } from '../../src/storage/buckets.ts'
+import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
-let stack: AsyncDisposableStack
-let place: Place
-let s3: S3Client
-let bucket: string
-
-beforeAll(async () => {
-  stack = new AsyncDisposableStack()
-  place = stack.use(await startPracticeCloud()).place
-  s3 = s3Client(place)
-  bucket = stack.use(await temporaryBucket(s3)).name
-})
-afterAll(() => stack.disposeAsync())
+const { place, s3, bucket } = await usePracticeBucket()
 
 describe('signatures', () => {
   const keys = ['plain', 'a b', "odd/ü+&*'()!~=.txt", 'x?y#z%20']

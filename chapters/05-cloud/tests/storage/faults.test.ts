@@ -12,10 +12,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
-import type { Place } from '../../src/cloud/place.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { findFeatures } from '../../src/storage/features.ts'
@@ -23,21 +21,11 @@ import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '.
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
 import { type Fault, messageOf, throughFaults } from '../fixtures/http-faults.ts'
+import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const mib = 1 << 20
 
-let stack: AsyncDisposableStack
-let place: Place
-let s3: S3Client
-let bucket: string
-
-beforeAll(async () => {
-  stack = new AsyncDisposableStack()
-  place = stack.use(await startPracticeCloud()).place
-  s3 = s3Client(place)
-  bucket = stack.use(await temporaryBucket(s3)).name
-})
-afterAll(() => stack.disposeAsync())
+const { place, s3, bucket } = await usePracticeBucket()
 
 const get = (Key: string) => new GetObjectCommand({ Bucket: bucket, Key })
 const put = (Key: string) => new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' })

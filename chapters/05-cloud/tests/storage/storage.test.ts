@@ -1,14 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
-import type { Place } from '../../src/cloud/place.ts'
-import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import {
   deletePrefix,
   leftBuckets,
@@ -23,21 +20,11 @@ import { forMany } from '../../src/storage/many.ts'
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
+import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const mib = 1 << 20
 
-let stack: AsyncDisposableStack
-let place: Place
-let s3: S3Client
-let bucket: string
-
-beforeAll(async () => {
-  stack = new AsyncDisposableStack()
-  place = stack.use(await startPracticeCloud()).place
-  s3 = s3Client(place)
-  bucket = stack.use(await temporaryBucket(s3)).name
-})
-afterAll(() => stack.disposeAsync())
+const { place, s3, bucket } = await usePracticeBucket()
 
 async function* inChunks(data: Uint8Array, sizes: number[]) {
   for (let at = 0, turn = 0; at < data.length; turn++) {
