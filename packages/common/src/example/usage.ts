@@ -1,5 +1,6 @@
 /** The messages for a program that cannot do what the reader asked for. */
 import { stripVTControlCharacters } from 'node:util'
+import { messageOf } from '../output/errors.ts'
 
 /**
  * The reader asked for something impossible: the program ends with exit code 2 and one line that says what is accepted.
@@ -20,10 +21,14 @@ function quoted(value: unknown): string {
 /** Returns one line for a reader: the error's message and those of its causes. With DEBUG set, the stack follows. */
 export function describeError(error: unknown): string {
   const original = originalOf(error)
-  const parts: string[] = []
-  for (let at = original; at instanceof Error; at = at.cause) if (!parts.includes(at.message)) parts.push(at.message)
-  if (parts.length === 0) parts.push(String(original))
-  const line = parts.join(': ').replaceAll(/\s*\n\s*/g, ' ')
+  const parts = new Set<string>()
+  // An error may be its own cause, by way of another one.
+  const seen = new Set<unknown>()
+  for (let at = original; at !== undefined && !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
+    seen.add(at)
+    parts.add(messageOf(at))
+  }
+  const line = [...parts].join(': ').replaceAll(/\s*\n\s*/g, ' ')
   return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
 }
 

@@ -12,12 +12,14 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { type RedisOptions as ClientOptions, Redis } from 'ioredis'
+import type { RedisOptions as ClientOptions } from 'ioredis'
 import { UsageError } from '../example/usage.ts'
+import { messageOf } from '../output/errors.ts'
 import { maskPasswords } from '../output/secrets.ts'
 import { type Child, startServer } from '../process/child.ts'
 import { freePort, onFreePorts, onOldPort } from '../process/ports.ts'
 import { temporaryFolder } from '../process/temporary.ts'
+import { connectRedis } from './connect.ts'
 
 /**
  * The oldest accepted version of Redis, or of the Redis that another server claims to be. BullMQ 6.7 refuses versions
@@ -153,9 +155,9 @@ async function useRedis(url: string): Promise<RedisServer> {
       'redis://[user:password@]host[:port][/database], or rediss:// with TLS',
     )
   }
-  const info = await inspect(url).catch((error: Error) => {
-    const refused = /NOAUTH|WRONGPASS|invalid password/.test(error.message)
-    throw new Error(`REDIS_URL: ${maskedUrl} ${refused ? 'refuses the password' : 'cannot be used'}`, { cause: error })
+  const info = await inspect(url).catch(({ cause }: Error) => {
+    const refused = /NOAUTH|WRONGPASS|invalid password/.test(messageOf(cause))
+    throw new Error(`REDIS_URL: ${maskedUrl} ${refused ? 'refuses the password' : 'cannot be used'}`, { cause })
   })
   const version = info.redis_version ?? ''
   requireVersion(`REDIS_URL: ${maskedUrl}`, version)
@@ -182,28 +184,17 @@ async function useRedis(url: string): Promise<RedisServer> {
 
 /** Connects, waits until the server has loaded its data, and returns the fields of INFO. */
 async function inspect(url: string, options: ClientOptions = {}): Promise<Record<string, string>> {
-  const client = new Redis(url, {
-    lazyConnect: true,
+  const client = await connectRedis(url, {
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
     ...options,
   })
-  // The cause. The rejected promise only says that the connection is closed.
-  let reason: Error | undefined
-  client.on('error', (error: Error) => {
-    reason ??= error
-  })
   try {
-    await client.connect()
-    await client.ping()
     const info = await client.info()
     return Object.fromEntries(info.split('\r\n').map((line) => line.split(':', 2)))
-  } catch (error) {
-    throw reason ?? error
   } finally {
-    // If the connection has already ended, ioredis would wait two seconds for its end.
-    if (client.status !== 'end') client.disconnect()
+    client.disconnect()
   }
 }
 

@@ -24,11 +24,23 @@ describe('an error in one line', () => {
     const error = new Error('cannot save', { cause: new Error('cannot save', { cause: new Error('disk\n  full') }) })
     expect(describeError(error)).toBe('error: cannot save: disk full')
     expect(describeError('a text')).toBe('error: a text')
+    expect(describeError(null)).toBe('error: null')
+    expect(describeError(new Error('no', { cause: 'a text' }))).toBe('error: no: a text')
+    expect(describeError(new Error('no', { cause: new AggregateError([new Error('a'), 'b'], '') }))).toBe(
+      'error: no: a; b',
+    )
   })
 
   it('is the first one where the cleaning up fails as well', async () => {
     expect(describeError(await suppressed())).toBe('error: the work failed: of a cause')
     expect(originalOf(await suppressed())).toMatchObject({ message: 'the work failed' })
+  })
+
+  it('ends for an error that is its own cause', () => {
+    const [one, other] = [new Error('one'), new Error('other')]
+    one.cause = other
+    other.cause = one
+    expect(describeError(one)).toBe('error: one: other')
   })
 
   it('is followed by the stack with DEBUG', () => {
