@@ -58,16 +58,17 @@ export function fail(line, code = 1) {
 }
 
 /**
- * Runs a command in the root, one at a time, without standard input, and returns its exit code and, with `capture`, its
- * output. Otherwise its output goes to standard error or, with `stdout: true`, where it belongs. Returns code 127 if
- * the command cannot be started. Does not return if the reader interrupts it: this process then ends once the command
- * has.
+ * Runs a command in the root, or in `cwd`, one at a time, without standard input, and returns its exit code and, with
+ * `capture`, its output. Otherwise its output goes to standard error or, with `stdout: true`, where it belongs. Returns
+ * code 127 if the command cannot be started, and 137 if it takes longer than `timeoutMs`. Does not return if the reader
+ * interrupts it: this process then ends once the command has.
  */
-export function run(command, args, { env = {}, capture = false, stdout = false, ipc = false } = {}) {
+export function run(command, args, options = {}) {
+  const { cwd = root, env = {}, capture = false, stdout = false, ipc = false, timeoutMs } = options
   return new Promise((resolve) => {
     const out = capture ? 'pipe' : stdout ? 'inherit' : 2
     child = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', out, capture ? 'pipe' : 'inherit', ...(ipc ? ['ipc'] : [])],
       detached: !isWindows,
@@ -81,7 +82,9 @@ export function run(command, args, { env = {}, capture = false, stdout = false, 
     child.stderr?.on('data', (data) => {
       output += data
     })
+    const timer = timeoutMs && setTimeout(stop, timeoutMs, child, 'SIGKILL')
     const done = (code, reason = output) => {
+      clearTimeout(timer)
       child = undefined
       if (exitCode !== undefined) process.exit(exitCode)
       resolve({ code, output: reason })
