@@ -56,5 +56,6 @@ else
   install
 fi
 
-# moto comes from PyPI, into a Python environment of its own.
+# From PyPI, into Python environments of the project's own: moto, and the Celery and RQ of today beside the system's.
 node "$(dirname "$0")/moto.mjs"
+node "$(dirname "$0")/peers.mjs"

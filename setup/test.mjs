@@ -5,6 +5,7 @@ import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { install } from './install.mjs'
 import { findMoto } from './moto.mjs'
+import { peersPython } from './peers.mjs'
 import { findRedis } from './redis.mjs'
 import { readReport } from './reports.mjs'
 import { root, run, say } from './run.mjs'
@@ -108,7 +109,13 @@ function versions() {
   const redisVersion =
     redis && redis !== 'REDIS_URL' ? execFileSync(redis, ['--version'], { encoding: 'utf8' }).trim() : undefined
   const programs = [sees('slurmd', '-V'), sees('mpirun', '--version'), sees('ssh', '-V')]
-  return [redisVersion, ...['python3', '/usr/bin/python3'].map(pythonPeers), findMoto(), ...programs, sshd()]
+  return [
+    redisVersion,
+    ...['python3', '/usr/bin/python3', peersPython].map(pythonPeers),
+    findMoto(),
+    ...programs,
+    sshd(),
+  ]
     .filter(Boolean)
     .join('\n')
 }
