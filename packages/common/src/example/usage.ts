@@ -1,6 +1,7 @@
 /** The messages for a program that cannot do what the reader asked for. */
 import { stripVTControlCharacters } from 'node:util'
 import { messageOf } from '../output/errors.ts'
+import { maskPasswords } from '../output/secrets.ts'
 
 /**
  * The reader asked for something impossible: the program ends with exit code 2 and one line that says what is accepted.
@@ -18,7 +19,10 @@ function quoted(value: unknown): string {
   return `"${text.length > 200 ? `${text.slice(0, 200)}…` : text}"`
 }
 
-/** Returns one line for a reader: the error's message and those of its causes. With DEBUG set, the stack follows. */
+/**
+ * Returns one line for a reader, without secrets: the error's message and those of its causes. With DEBUG set, the stack
+ * follows.
+ */
 export function describeError(error: unknown): string {
   const original = originalOf(error)
   const parts = new Set<string>()
@@ -28,8 +32,8 @@ export function describeError(error: unknown): string {
     seen.add(at)
     parts.add(messageOf(at))
   }
-  const line = [...parts].join(': ').replaceAll(/\s*\n\s*/g, ' ')
-  return process.env.DEBUG && original instanceof Error ? `error: ${line}\n${original.stack}` : `error: ${line}`
+  const line = `error: ${maskPasswords([...parts].join(': ').replaceAll(/\s*\n\s*/g, ' '))}`
+  return process.env.DEBUG && original instanceof Error ? `${line}\n${maskPasswords(String(original.stack))}` : line
 }
 
 /** When cleaning up fails as well, `using` throws a SuppressedError that holds both errors. */

@@ -6,12 +6,9 @@
  */
 import pino from 'pino'
 import pretty from 'pino-pretty'
-import { maskPasswords } from './secrets.ts'
+import { maskJson } from './secrets.ts'
 
 const levels = [...Object.keys(pino.levels.values), 'silent']
-const secretKeys =
-  /^(password|passwd|passphrase|secret|client_?secret|(access_?|refresh_?|session_?|auth_?|id_?)?token|api_?key|private_?key|secret_?access_?key|(proxy-)?authorization|(set-)?cookie)$/i
-const mayHoldSecret = new RegExp(String.raw`://[^\s"]*@|"${secretKeys.source.slice(1, -1)}":`, 'i')
 
 /**
  * Returns a logger for one part of a program: `logger('worker').info({ job: 7 }, 'done')`.
@@ -26,7 +23,7 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
     {
       name,
       level: known ? wanted : 'info',
-      hooks: { streamWrite: withoutSecrets },
+      hooks: { streamWrite: maskJson },
       timestamp: () => `,"time":${now()}`,
     },
     destination ?? standardError(),
@@ -44,14 +41,4 @@ function standardError(): pino.DestinationStream {
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
   })
-}
-
-/** Masks, in a line of JSON, the values of keys that name secrets, at any depth, and the passwords in URLs. */
-function withoutSecrets(line: string): string {
-  if (!mayHoldSecret.test(line)) return line
-  const clean = JSON.parse(line, (key, value: unknown) => {
-    if (secretKeys.test(key)) return '***'
-    return typeof value === 'string' ? maskPasswords(value) : value
-  })
-  return `${JSON.stringify(clean)}\n`
 }

@@ -1,7 +1,230 @@
-/** Keeps secrets out of what is printed and logged. */
+/**
+ * Keeps secrets out of what is printed and logged: the passwords in URLs, and the values of what is named like a secret.
+ *
+ * A stranger may have chosen the text, and the program stands still while it is masked. So every step takes time
+ * proportional to the text's length. In case of doubt a step masks more.
+ */
 
-/** Masks the passwords of all URLs in a text: `redis://user:***@host:6379/0`. */
+const mask = '***'
+
+/** Masks the secrets in a text: `redis://user:***@host:6379/0`, `?token=***`, `{"password":"***"}`, `Cookie: ***`. */
 export function maskPasswords(text: string): string {
-  // Up to the last @, for a password with an @ that should have been encoded.
-  return text.replaceAll(/(\w:\/\/[^\s"<>:/@]*:)[^\s"<>]*@/g, '$1***@')
+  return maskAssignments(maskUrls(text))
+}
+
+/** Masks all secrets in a line of JSON, at any depth. What is not secret keeps its value. */
+export function maskJson(line: string): string {
+  if (!mayHoldSecret.test(line)) return line
+  const clean = JSON.parse(line, (key: string, value: unknown, { source }: { source?: string } = {}) => {
+    if (isSecretName(key, value)) return mask
+    if (isCommand(key, value)) return { name: value.name }
+    if (/headers?$|^rawTrailers$/i.test(key)) return bounded(value)
+    if (typeof value === 'string') return maskPasswords(value)
+    // JavaScript would round it.
+    if (typeof value === 'number' && source !== undefined && String(value) !== source) return rawJson(source)
+    return Array.isArray(value) ? maskPairs(value) : value
+  })
+  return JSON.stringify(clean) + (line.endsWith('\n') ? '\n' : '')
+}
+
+/** ioredis puts the command into an error, with all its arguments: those of a refused AUTH are the password. */
+function isCommand(key: string, value: unknown): value is { name: unknown } {
+  return key === 'command' && typeof value === 'object' && value !== null && 'args' in value && 'name' in value
+}
+
+/** The longest header that is logged whole. Strangers choose what stands in headers. */
+const maxHeaderLength = 1_000
+
+/** Shortens the texts in a header, in an object of headers or in a list of them. */
+function bounded(value: unknown): unknown {
+  if (typeof value === 'string') {
+    return value.length > maxHeaderLength ? `${value.slice(0, maxHeaderLength)}… (${value.length} characters)` : value
+  }
+  if (Array.isArray(value)) return maskPairs(value.map(bounded))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [bounded(name), bounded(each)]))
+}
+
+/** TypeScript does not declare this function yet. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
+
+/** What every line with a secret contains, and the name of every secret: most lines and names need no closer look. */
+const mayHoldSecret = /:\/\/|pass|pwd|secret|token|key|auth|cookie|credential|signature|jwt/i
+
+/** Words that name a secret, also as the end of a longer word: `accesstoken`, `PGPASSWORD`. */
+const secretWord =
+  /(password|passwd|passphrase|passcode|secret|token|cookie|credential|signature|apikey|accesskey|privatekey|secretkey)s?$|^(pwd|authorization|jwt)$/
+/** What a key is for, if it is secret: `x-api-key`, `secretAccessKey`. */
+const secretKeyOf = /^(api|access|private|secret|account|shared|master|signing|encryption)$/
+/** What follows the word in the name of something else: `tokenCount`, `password_file`. */
+const harmlessEnd = /^(counts?|length|size|limit|type|name|file|path|bucket|expiry|expires|ttl|ms|policy|required)$/
+
+/** Whether a name, seen in its parts, says that the value is secret: `redisPassword`, `REDIS_PASSWORD`, `x-api-key`. */
+export function isSecretName(name: string, value: unknown = ''): boolean {
+  if (value === null || value === undefined || typeof value === 'boolean' || !mayHoldSecret.test(name)) return false
+  const parts = name
+    .slice(-maxNameLength)
+    .split(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z]+/)
+    .map((part) => part.toLowerCase())
+    .filter((part) => part !== '')
+  const last = parts.at(-1) ?? ''
+  if (harmlessEnd.test(last)) return false
+  // `tokens: 12` is a number of them, `auth: true` and `pass: 3` are results.
+  if (typeof value === 'number' && /^(tokens|cookies|signatures|secrets|credentials)$/.test(last)) return false
+  if (typeof value !== 'number' && (last === 'auth' || last === 'pass')) return true
+  return parts.some(
+    (part, at) => secretWord.test(part) || (/^keys?$/.test(part) && secretKeyOf.test(parts[at - 1] ?? '')),
+  )
+}
+
+const maxNameLength = 200
+
+/** Masks, in a list such as Node's `rawHeaders` or a command line, what follows the name of a secret. */
+function maskPairs(list: unknown[]): unknown[] {
+  return list.map((item, at) => {
+    const before: unknown = list[at - 1]
+    const isNamed = typeof before === 'string' && typeof item === 'string' && isSecretName(before)
+    // In a list of words, such as the names of fields, a word is not the value of the one before.
+    return isNamed && (at % 2 === 1 || before.startsWith('-')) ? mask : item
+  })
+}
+
+/** Schemes of URLs whose user is not secret and whose path may contain an @. */
+const isWeb = /^(https?|wss?)$/i
+/** Schemes of URLs that never contain a password. */
+const hasNoPassword = /^(ssh|sftp|scp|rsync|git|git\+ssh|mailto)$/i
+
+function maskUrls(text: string): string {
+  let clean = ''
+  let done = 0
+  const beginnings = [...text.matchAll(/(?<![a-z\d+.-])([a-z\d+.-]+):\/\//gi)]
+    // One that follows a colon or an @ without a gap is part of the URL before it: of its password.
+    .filter(({ index }) => !/[:@]/.test(text.charAt(index - 1)))
+  for (const [at, { 0: opening, 1: scheme = '', index }] of beginnings.entries()) {
+    const from = index + opening.length
+    const rest = text.slice(from, beginnings[at + 1]?.index)
+    const url = rest.slice(0, lengthOfUrl(opening, rest, text.charAt(index - 1)))
+    clean += text.slice(done, from) + maskUser(scheme, url)
+    done = from + url.length
+  }
+  return clean + text.slice(done)
+}
+
+/**
+ * Returns where a URL ends: at a blank or at the quote in which it stands. A password may contain these; what comes before
+ * them is then no URL, and an @ follows soon.
+ */
+function lengthOfUrl(opening: string, rest: string, before: string): number {
+  const end = before === '"' ? /[\s"]/ : before === "'" ? /[\s']/ : before === '`' ? /[\s`]/ : /\s/
+  const length = rest.search(end)
+  if (length < 0) return rest.length
+  const url = rest.slice(0, length)
+  if (url.includes('@') || !url.includes(':') || URL.canParse(opening + url)) return length
+  const soon = /^[^\r\n@]{1,100}@/.exec(rest.slice(length))?.[0].length
+  if (soon === undefined) return length
+  const after = rest.slice(length + soon).search(end)
+  return after < 0 ? rest.length : length + soon + after
+}
+
+/** Masks the password of a URL without its `scheme://`; a user without a password may be one, as in `redis://secret@host`. */
+function maskUser(scheme: string, url: string): string {
+  const end = endOfUser(scheme, url)
+  if (end < 0) return url
+  const colon = url.slice(0, end).indexOf(':')
+  if (colon < 0) return hasNoPassword.test(scheme) ? url : mask + url.slice(end)
+  return url.slice(0, colon + 1) + mask + url.slice(end)
+}
+
+/** Returns the index of the @ behind the user and the password; −1 if there is none. */
+function endOfUser(scheme: string, url: string): number {
+  const last = url.lastIndexOf('@')
+  if (last < 0) return last
+  // A list of servers, and a mail address behind it.
+  if (/^([^:@]*):\d{1,5}[,;>)\]}'|]/.test(url) && /^@[\w-]+(\.[\w-]+)+\W*$/.test(url.slice(last))) {
+    if (isWeb.test(scheme) || /^(localhost|[\d.]+|\[)/.test(url)) return -1
+  }
+  const authority = /^[^/?#]*/.exec(url)?.[0] ?? ''
+  if (last < authority.length) return last
+  const at = authority.lastIndexOf('@')
+  // The path has an @: `https://host:8080/@scope/name`, `s3://bucket/a@b`. A / may also belong to a password.
+  if (!authority.includes(':') || (isWeb.test(scheme) && (at >= 0 || /:\d*$/.test(authority)))) return at
+  return last
+}
+
+/** Masks the values in `password=…`, `"password": …` and `Authorization: …`. */
+function maskAssignments(text: string): string {
+  const assignment = /(?<![\w.-])([\w.-]+)(\\*["']?)[ \t]*(=>|[=:])[ \t]*/g
+  let clean = ''
+  let done = 0
+  for (let found = assignment.exec(text); found; found = assignment.exec(text)) {
+    const [all, name = '', quote = '', sign = ''] = found
+    const from = found.index + all.length
+    if (!isSecretName(name)) continue
+    const [begin, end] = valueAt(text, from, { name, isQuoted: quote !== '', sign, hasGap: !all.endsWith(sign) })
+    if (begin === end) continue
+    clean += text.slice(done, begin) + mask
+    done = end
+    assignment.lastIndex = end
+  }
+  return clean + text.slice(done)
+}
+
+interface Assignment {
+  name: string
+  /** Whether the name stands in quotes, as in JSON. */
+  isQuoted: boolean
+  sign: string
+  /** Whether a blank follows the sign. */
+  hasGap: boolean
+}
+
+/** Returns where the value at an index begins and ends, without its quotes. */
+function valueAt(
+  text: string,
+  from: number,
+  { name, isQuoted, sign, hasGap }: Assignment,
+): [begin: number, end: number] {
+  const first = text.charAt(from)
+  if (text.startsWith(mask, from)) return [from, from]
+  const quote = matchAt(/(\\*)(["'`])/y, text, from)
+  if (quote)
+    return [from + quote[0].length, closingQuote(text, from + quote[0].length, quote[1]?.length ?? 0, quote[2])]
+  if (first === '{' || first === '[') return [from, closingBracket(text, from)]
+  if (isQuoted) return [from, from + lengthAt(/(?!null|true|false)[^\s,}\]]*/y, text, from)]
+  if (sign !== ':') return [from, from + lengthAt(/[^\s&;"'`]*/y, text, from)]
+  // A header extends to the end of its line; in prose, only what touches the colon is a value.
+  if (/-|^authorization$|^cookie$/i.test(name)) return [from, from + lengthAt(/[^\r\n"]*/y, text, from)]
+  return [from, hasGap || first === '/' ? from : from + lengthAt(/[^\s&;"'`,}\]]*/y, text, from)]
+}
+
+function matchAt(sticky: RegExp, text: string, at: number): RegExpExecArray | null {
+  sticky.lastIndex = at
+  return sticky.exec(text)
+}
+
+const lengthAt = (sticky: RegExp, text: string, at: number) => matchAt(sticky, text, at)?.[0].length ?? 0
+
+/**
+ * Returns the index of the quote that closes a value, with its backslashes. JSON in a string has one backslash before each
+ * quote, JSON in JSON in a string three. A quote that belongs to the value has more of them.
+ */
+function closingQuote(text: string, from: number, backslashes: number, quote = '"'): number {
+  const quotes = quote === '"' ? /(\\*)"/g : quote === "'" ? /(\\*)'/g : /(\\*)`/g
+  quotes.lastIndex = from
+  for (let found = quotes.exec(text); found; found = quotes.exec(text)) {
+    const more = (found[1] ?? '').length - backslashes
+    if (more <= 0) return found.index
+    if (more % (2 * (backslashes + 1)) === 0) return found.index + more
+  }
+  return text.length
+}
+
+function closingBracket(text: string, from: number): number {
+  let depth = 0
+  for (let at = from; at < text.length; at++) {
+    const character = text.charAt(at)
+    if (character === '{' || character === '[') depth++
+    else if ((character === '}' || character === ']') && --depth === 0) return at + 1
+  }
+  return text.length
 }

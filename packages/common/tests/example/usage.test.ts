@@ -36,6 +36,13 @@ describe('an error in one line', () => {
     expect(originalOf(await suppressed())).toMatchObject({ message: 'the work failed' })
   })
 
+  it('shows no secrets, not even with DEBUG', () => {
+    const error = new Error('cannot reach redis://u:hunter2@h', { cause: new Error('GET /?token=hunter2') })
+    expect(describeError(error)).toBe('error: cannot reach redis://u:***@h: GET /?token=***')
+    vi.stubEnv('DEBUG', '1')
+    expect(describeError(error)).not.toContain('hunter2')
+  })
+
   it('ends for an error that is its own cause', () => {
     const [one, other] = [new Error('one'), new Error('other')]
     one.cause = other
