@@ -11,6 +11,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay, setInterval } from 'node:timers/promises'
+import { errorOf } from '@repo/common/output/errors'
 import { DisposableStack } from '@whatwg-node/disposablestack'
 import type { RedisOptions } from 'ioredis'
 import { connect, type Redis } from '../queue/connect.ts'
@@ -37,6 +38,8 @@ export interface Claim {
 
 export interface QueueKeys {
   waiting: string
+  /** Lists of items that are claimed only while `waiting` is empty, and each only while those before it are. */
+  lower?: string[]
   /** A sorted set of the workers, each with the time (ms since 1970) by which its next heartbeat is due. */
   workers: string
   /** A worker's name follows it. */
@@ -44,6 +47,8 @@ export interface QueueKeys {
 }
 
 const defaultLeaseMs = 15_000
+/** A longer timer of Node's fires at once. */
+const longestLeaseMs = 2 ** 31 - 1
 const blockSeconds = 0.5
 const leaveTimeoutMs = 2_000
 /** A worker that was frozen may claim once more before its next heartbeat, so its name is remembered for a day. */
@@ -66,6 +71,12 @@ const onceScript = `if #redis.call('LPOS', KEYS[1], ARGV[1], 'COUNT', 0) > 1 the
 
 const putBackScript = `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then redis.call('RPUSH', KEYS[2], ARGV[1]) end`
 
+/** Takes the first item of the first list that has one. */
+const claimScript = `for at = 2, #KEYS do
+  local item = redis.call('LMOVE', KEYS[at], KEYS[1], 'RIGHT', 'LEFT')
+  if item then return item end
+end`
+
 const leaveScript = `while redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') do end
 redis.call('ZREM', KEYS[3], ARGV[1])`
 
@@ -73,7 +84,8 @@ redis.call('ZREM', KEYS[3], ARGV[1])`
  * Claims items and hands them to `handle` until the signal is aborted. When `handle` has done an item, it removes it
  * from the claim's `active` list in the same step in which it writes the result. What it leaves there is handled again.
  *
- * @throws an Error of one line if Redis cannot be reached or refuses the password
+ * @throws an Error of one line if Redis cannot be reached or refuses the password, and a RangeError for options that
+ *   mean nothing
  */
 export async function serve(
   url: string,
@@ -81,6 +93,10 @@ export async function serve(
   handle: (redis: Redis, claim: Claim) => Promise<void>,
   { concurrency = 1, leaseMs = defaultLeaseMs, signal, onReady, onError = () => {} }: ServeOptions,
 ): Promise<void> {
+  if (!(Number.isInteger(concurrency) && concurrency >= 1))
+    throw new RangeError(`concurrency: received ${concurrency}; accepts a whole number from 1`)
+  if (!(leaseMs >= 1 && leaseMs <= longestLeaseMs))
+    throw new RangeError(`leaseMs: received ${leaseMs}; accepts milliseconds from 1 to ${longestLeaseMs}`)
   const worker = randomUUID()
   const active = keys.active + worker
   using stack = new DisposableStack()
@@ -114,11 +130,29 @@ export async function serve(
   await beat()
   // Nobody waits for it at the end: while Redis is away a heartbeat never ends.
   void beatUntilStopped().catch(() => {})
-  signal.addEventListener('abort', () => slot.resolve(), { once: true })
+  const { waiting, lower = [] } = keys
+  async function claim() {
+    // What is in the lower lists cannot be waited for as well.
+    const item = lower.length > 0 && (await blocking.eval(claimScript, lower.length + 2, active, waiting, ...lower))
+    return (item as string | null | false) || (await blocking.blmove(waiting, active, 'RIGHT', 'LEFT', blockSeconds))
+  }
+
+  let clientId: number | undefined
+  async function learnId() {
+    clientId = await blocking.client('ID').catch(() => undefined)
+  }
+  function stopClaiming() {
+    slot.resolve()
+    // Ends the wait for an item. Closing the connection would not do: Redis could still move an item for nobody.
+    if (clientId !== undefined) void redis.client('UNBLOCK', clientId).catch(() => {})
+  }
+  blocking.on('ready', learnId)
+  await learnId()
+  signal.addEventListener('abort', stopClaiming, { once: true })
   onReady?.()
   while (!signal.aborted) {
     try {
-      const item = await blocking.blmove(keys.waiting, active, 'RIGHT', 'LEFT', blockSeconds)
+      const item = await claim()
       if (item === null) continue
       if (running.has(item)) {
         // The item was in the list twice; or this worker counted as dead and has its own item back.
@@ -130,7 +164,7 @@ export async function serve(
         void redis.eval(putBackScript, 2, active, keys.waiting, item).catch(onError)
         break
       }
-      const handled = handle(redis, { item, active, worker }).catch(onError)
+      const handled = handle(redis, { item, active, worker }).catch((thrown) => onError(errorOf(thrown)))
       running.set(
         item,
         handled.then(() => {
@@ -141,7 +175,7 @@ export async function serve(
       if (running.size >= concurrency) await slot.promise
       slot = Promise.withResolvers<void>()
     } catch (error) {
-      onError(error as Error)
+      onError(errorOf(error))
       await delay(100)
     }
   }
@@ -149,7 +183,9 @@ export async function serve(
   while (running.size > 0 && (await answers()))
     await Promise.race([Promise.all(running.values()), delay(500, undefined, { ref: false })])
   stopped.abort()
+  signal.removeEventListener('abort', stopClaiming)
   // What cannot be put back now is put back by the others when they miss our heartbeat.
+  if (redis.status !== 'ready') return
   const left = redis.eval(leaveScript, 3, active, keys.waiting, keys.workers, worker).catch(onError)
   await Promise.race([left, delay(leaveTimeoutMs, undefined, { ref: false })])
 }

@@ -6,10 +6,12 @@
  * when a worker dies. Every change of a job and of its place is one script in Redis, so nothing is ever half done.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { requireMs, sleep } from '@repo/common/async/timer'
+import { errorOf, messageOf } from '@repo/common/output/errors'
 import { z } from 'zod'
 import { connect, type Redis } from '../queue/connect.ts'
 import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
+import { readJson, writeJson } from './json.ts'
 
 /** The functions that may be called, by name, each with the schema of its arguments. Nothing else is ever run. */
 export type Functions = Record<string, { args: z.ZodTuple; run: (...args: never[]) => unknown }>
@@ -97,6 +99,9 @@ export interface Queue<F extends Functions> extends Disposable {
   clear: () => Promise<void>
 }
 
+const textFields = ['name', 'status', 'error', 'stack', 'result'] as const
+const numberFields = ['attempts', 'enqueuedAt', 'startedAt', 'endedAt'] as const satisfies (keyof Job)[]
+
 type Keys = QueueKeys & { prefix: string; failed: string; job: (id: string) => string }
 
 function keysOf(queue: string): Keys {
@@ -118,18 +123,19 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
   const keys = keysOf(name)
 
   const job = async (id: string): Promise<Job | undefined> => {
-    const { name, status, attempts, result, error, stack, ...times } = await redis.hgetall(keys.job(id))
+    // All but the arguments, which are large and belong to the worker.
+    const found = await redis.hmget(keys.job(id), ...textFields, ...numberFields)
+    const [name, status, error, stack, result, ...numbers] = found.map((text) => text ?? undefined)
     if (name === undefined && status === undefined) return undefined
-    const at = Object.entries(times).filter(([field]) => field.endsWith('At'))
+    const given = numberFields.flatMap((field, at) => (numbers[at] === undefined ? [] : [[field, Number(numbers[at])]]))
     return {
       id,
       name,
       status,
-      attempts: Number(attempts),
       error,
       stack,
-      ...(result === undefined ? {} : { result: JSON.parse(result) as unknown }),
-      ...Object.fromEntries(at.map(([field, ms]) => [field, Number(ms)])),
+      ...(result === undefined ? {} : { result: readJson(result) }),
+      ...Object.fromEntries(given),
     } as Job
   }
 
@@ -139,29 +145,33 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       const { args: schema } = functions[name] ?? {}
       const checked = schema?.safeParse(args)
       if (!checked?.success) throw new TypeError(checked ? why(name, checked.error) : `no function "${name}"`)
-      const text = JSON.stringify(args)
-      requireSize(text, `the arguments of ${name}`)
+      const what = `the arguments of ${name}`
+      const text = writeJson(args, what)
+      requireSize(text, what)
       const id = randomUUID()
       await redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text)
       return id
     },
     async result(id, { timeoutMs = 30_000, everyMs = 10, signal } = {}) {
+      requireMs(timeoutMs, 'timeoutMs')
+      requireMs(everyMs, 'everyMs')
       const over = new AbortController()
-      const late = delay(timeoutMs, 'late' as const, {
-        signal: AbortSignal.any([over.signal, ...(signal ? [signal] : [])]),
-      })
+      const late = sleep(timeoutMs, signal ? AbortSignal.any([over.signal, signal]) : over.signal)
       late.catch(() => {})
       let last = `the job ${id} was unknown`
       try {
         for (;;) {
-          // While Redis is away no question is answered.
-          const found = await Promise.race([job(id), late])
-          if (found === 'late') throw new Error(`${last} after ${timeoutMs / 1000} s`)
-          if (found?.status === 'finished') return found.result
-          if (found?.status === 'failed') throw new Error(`${found.name} failed: ${found.error}`)
-          if (!found) throw new Error(`there is no job ${id}, or its result has expired`)
-          last = `${found.name} was still ${found.status}`
-          await delay(everyMs, undefined, { signal })
+          // Neither the arguments nor the result: both may be large. While Redis is away no question is answered.
+          const found = await Promise.race([redis.hmget(keys.job(id), 'status', 'name'), late])
+          if (!found) throw new Error(`${last} after ${timeoutMs / 1000} s`)
+          const [status, name] = found
+          if (status === 'finished' || status === 'failed') {
+            const ended = await Promise.race([job(id), late])
+            if (ended?.status === 'finished') return ended.result
+            if (ended?.status === 'failed') throw new Error(`${ended.name} failed: ${ended.error}`)
+          } else if (status === null) throw new Error(`there is no job ${id}, or its result has expired`)
+          last = `${name} was still ${status}`
+          await Promise.race([sleep(everyMs, over.signal), late])
         }
       } finally {
         over.abort()
@@ -213,12 +223,14 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
     if (!Object.hasOwn(functions, name)) throw new Error(`no function "${name.slice(0, 80)}" is registered`)
     if (typeof args !== 'string') throw new Error(`its arguments are missing, or more than ${mostBytes} bytes`)
     const { args: schema, run } = functions[name] as Functions[string]
-    const checked = schema.safeParse(JSON.parse(args))
+    const checked = schema.safeParse(readJson(args))
     if (!checked.success) throw new TypeError(why(name, checked.error))
-    result = JSON.stringify((await run(...(checked.data as never[]))) ?? null)
+    result = writeJson(await run(...(checked.data as never[])), 'the result')
     requireSize(result, 'the result')
-  } catch (error) {
-    const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
+  } catch (thrown) {
+    const error = errorOf(thrown)
+    const message = messageOf(error)
+    const { stack = message } = error
     return void (await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000)))
   }
   // If Redis refuses this, the job has not failed, and is run again.
