@@ -2,14 +2,17 @@
  * Saves the state of a long computation, so that it can resume after the program or the machine has ended.
  *
  * There are two files, PATH.a and PATH.b, and a save replaces the older one. It writes a file under another name,
- * forces it to the disk, renames it, and forces the folder to the disk. So at every moment there is a whole generation,
- * and also the one before it, in case the newer one turns out to be damaged. A file has three lines of text: a
+ * forces it to the disk, reads it back, renames it, and forces the folder to the disk. So at every moment there is a whole
+ * generation, and also the one before it, in case the newer one turns out to be damaged. A file has three lines of text: a
  * description, the state as JSON, and the SHA-256 of these two lines.
  */
 import { createHash } from 'node:crypto'
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
+import { inspect, isDeepStrictEqual } from 'node:util'
+import { threadId } from 'node:worker_threads'
+import { errorOf } from '../output/errors.ts'
 
 /** The steps of a save, in order. A program that is killed at any of them loses nothing that was saved before. */
 export type SaveStep = 'half written' | 'written' | 'synced' | 'renamed' | 'saved'
@@ -17,7 +20,7 @@ export type SaveStep = 'half written' | 'written' | 'synced' | 'renamed' | 'save
 export interface CheckpointOptions<State> {
   /** Names the computation and its parameters, such as `primes below 1000`. The state of another one is refused. */
   computation: string
-  /** Turns the parsed JSON into a state, or throws: a zod schema's `parse`. */
+  /** Turns the parsed JSON into a state, or throws: a zod schema's `parse`. What it returns must equal what was saved. */
   parse: (value: unknown) => State
   /** Called at each step of a save; the save waits for it. */
   onStep?: (step: SaveStep) => unknown
@@ -34,9 +37,18 @@ export interface Loaded<State> {
 }
 
 export interface CheckpointFile<State> {
-  /** @throws an Error when the state belongs to another computation, or when this user may not read it */
+  /**
+   * @throws an Error when the state belongs to another computation, when this user may not read it, or when something
+   * else has a name that the checkpoint needs
+   */
   load: () => Promise<Loaded<State>>
-  /** Resolves when the state is on the disk. Overlapping saves run one after the other. */
+  /**
+   * Resolves when the state is on the disk. Overlapping saves run one after the other, those of all checkpoints of this
+   * process with this path. A save that finds newer generations, of another program, replaces the older one of them.
+   *
+   * @throws an Error when the state is not on the disk, or would not be the same when it is loaded: JSON has no Infinity,
+   * no Map, and no undefined in a list. What was saved before is still there.
+   */
   save: (state: State) => Promise<void>
   /** Removes both generations. */
   remove: () => Promise<void>
@@ -49,6 +61,9 @@ interface Generation<State> {
   savedAt: Date
 }
 
+/** The last save of each path in this process. Another checkpoint may have the same path. */
+const saving = new Map<string, Promise<unknown>>()
+
 /** Returns the checkpoint at a path. Nothing is read or written until one of its methods is called. */
 export function checkpointFile<State>(
   path: string,
@@ -56,19 +71,23 @@ export function checkpointFile<State>(
 ): CheckpointFile<State> {
   const slots = [`${path}.a`, `${path}.b`] as const
   const folder = dirname(path)
-  /** The file that holds the newest whole generation. */
-  let newest: { file: string | undefined; generation: number } | undefined
-  let saving: Promise<unknown> = Promise.resolve()
+  /** The file that holds the newest whole generation, and the state of both files when they were read. */
+  let newest: { file: string | undefined; generation: number; seen: string } | undefined
 
   async function load(): Promise<Loaded<State>> {
     const damaged: Loaded<State>['damaged'] = []
     const whole: Generation<State>[] = []
+    // Before they are read: a change in the meantime is then noticed by the next save.
+    const seen = await look(slots)
     for (const file of slots) {
-      const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
       })
-      if (text === undefined) continue
-      const content = decode(text)
+      if (!found) continue
+      if (!found.isFile()) {
+        throw new Error(`${file} is ${found.isDirectory() ? 'a folder' : 'no file'}, where the checkpoint needs a file`)
+      }
+      const content = decode(await readFile(file, 'utf8'))
       if (typeof content === 'string') damaged.push({ file, why: content })
       else if (content.computation !== computation) {
         throw new Error(`${file} is the state of "${content.computation}", not of "${computation}"`)
@@ -76,23 +95,24 @@ export function checkpointFile<State>(
         try {
           whole.push({ file, ...content, state: parse(content.state), savedAt: new Date(content.savedAt) })
         } catch (error) {
-          damaged.push({ file, why: `not a state of this computation: ${String(error).replaceAll(/\s+/g, ' ')}` })
+          damaged.push({ file, why: notAState(error) })
         }
       }
     }
     const best = whole.sort((a, b) => b.generation - a.generation)[0]
-    newest = { file: best?.file, generation: best?.generation ?? 0 }
+    newest = { file: best?.file, generation: best?.generation ?? 0, seen }
     return { state: best?.state, generation: newest.generation, savedAt: best?.savedAt, damaged }
   }
 
   async function write(state: State) {
-    if (!newest) await load()
+    if (newest?.seen !== (await look(slots))) await load()
     const target = newest?.file === slots[0] ? slots[1] : slots[0]
     const generation = (newest?.generation ?? 0) + 1
     const text = encode({ computation, generation, savedAt: new Date().toISOString() }, state)
-    // This name is unique to the process. Two programs with the same checkpoint may replace each other's files, but
-    // every file stays whole.
-    const unfinished = `${path}.${hostname()}-${process.pid}.tmp`
+    requireReturn(state, text, parse)
+    // This name is unique to the thread. Two programs with the same checkpoint may replace each other's files, but every
+    // file stays whole.
+    const unfinished = `${path}.${hostname()}-${process.pid}-${threadId}.tmp`
     try {
       const handle = await open(unfinished, 'w', 0o600)
       try {
@@ -107,14 +127,16 @@ export function checkpointFile<State>(
       } finally {
         await handle.close()
       }
+      if (!text.equals(await readFile(unfinished)))
+        throw new Error(`${unfinished} has another content than was written`)
       await rename(unfinished, target)
       await onStep('renamed')
       await syncFolder(folder)
     } catch (error) {
       await rm(unfinished, { force: true })
-      throw new Error(`the state cannot be saved in ${folder}`, { cause: error })
+      throw error
     }
-    newest = { file: target, generation }
+    newest = { file: target, generation, seen: await look(slots) }
     await onStep('saved')
   }
 
@@ -123,18 +145,79 @@ export function checkpointFile<State>(
       await removeUnfinished(path)
       return await load()
     },
-    save(state) {
-      const done = saving.then(() => write(state))
-      saving = done.catch(() => {})
-      return done
+    async save(state) {
+      const key = resolve(path)
+      const done = (saving.get(key) ?? Promise.resolve()).then(() => write(state))
+      const settled = done.catch(() => {})
+      saving.set(key, settled)
+      try {
+        await done
+      } catch (cause) {
+        throw new Error(`the state cannot be saved in ${folder}`, { cause })
+      } finally {
+        if (saving.get(key) === settled) saving.delete(key)
+      }
     },
     async remove() {
-      await saving
+      await saving.get(resolve(path))
       for (const file of slots) await rm(file, { force: true })
-      newest = { file: undefined, generation: 0 }
+      newest = undefined
     },
   }
 }
+
+/** Returns what changes when another program saves. */
+async function look(slots: readonly string[]): Promise<string> {
+  const found = await Promise.all(slots.map((file) => stat(file, { bigint: true }).catch(() => undefined)))
+  return found.map((slot) => [slot?.ino, slot?.size, slot?.mtimeNs].join(' ')).join()
+}
+
+const notAState = (error: unknown) =>
+  `not a state of this computation: ${String(errorOf(error)).replaceAll(/\s+/g, ' ')}`
+
+/** @throws an Error unless the text of a file gives back the state */
+function requireReturn<State>(state: State, text: Buffer, parse: (value: unknown) => State) {
+  const content = decode(text.toString())
+  if (typeof content === 'string') throw new Error(content)
+  let back = content.state
+  let refusal: string | undefined
+  try {
+    back = parse(content.state)
+  } catch (error) {
+    refusal = notAState(error)
+  }
+  const why = difference(state, back, 'state') ?? refusal
+  if (why !== undefined) throw new Error(why)
+}
+
+/** Says which part of the state would not come back as it is. An undefined property may be missing. */
+function difference(saved: unknown, back: unknown, name: string): string | undefined {
+  if (Object.is(saved, back)) return undefined
+  if (Array.isArray(saved) && Array.isArray(back) && saved.length === back.length) {
+    return firstOf(saved.keys(), (at) => difference(saved[at], back[at], `${name}[${at}]`))
+  }
+  if (isPlain(saved) && isPlain(back)) {
+    return firstOf(Object.keys(saved), (key) => difference(saved[key], back[key], `${name}.${key}`))
+  }
+  if (typeof saved === 'object' && isDeepStrictEqual(saved, back)) return undefined
+  return `${name} is ${shown(saved)} and would come back as ${shown(back)}`
+}
+
+function firstOf<Key>(keys: Iterable<Key>, find: (key: Key) => string | undefined): string | undefined {
+  for (const key of keys) {
+    const found = find(key)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' &&
+  value !== null &&
+  (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
+
+const shown = (value: unknown) =>
+  inspect(value, { breakLength: Infinity, compact: true, depth: 0, maxArrayLength: 3, maxStringLength: 50 })
 
 interface Description {
   computation: string
@@ -143,7 +226,9 @@ interface Description {
 }
 
 function encode(description: Description, state: unknown): Buffer {
-  const lines = `${JSON.stringify(description)}\n${JSON.stringify(state)}\n`
+  // JSON has a negative zero, but `stringify` writes it as 0. And undefined gives no text at all.
+  const text = JSON.stringify(state, (_, value) => (Object.is(value, -0) ? rawJson('-0') : value)) ?? 'null'
+  const lines = `${JSON.stringify(description)}\n${text}\n`
   return Buffer.from(`${lines}${sha256(lines)}\n`)
 }
 
@@ -156,14 +241,23 @@ function decode(text: string): (Description & { state: unknown }) | string {
   return { ...(JSON.parse(description) as Description), state: JSON.parse(state) }
 }
 
+/** TypeScript does not declare this function yet. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
+
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** A rename is on the disk when its folder is. Windows cannot open folders, and does not need this. */
+/**
+ * A rename is on the disk when its folder is. Windows cannot open folders, and some network file systems cannot force them
+ * to the disk: nothing more can be done there.
+ */
 async function syncFolder(folder: string) {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error
   } finally {
     await handle.close()
   }
@@ -173,7 +267,7 @@ async function syncFolder(folder: string) {
 async function removeUnfinished(path: string) {
   const before = `${basename(path)}.${hostname()}-`
   for (const file of await readdir(dirname(path))) {
-    const pid = file.startsWith(before) ? /^(\d+)\.tmp$/.exec(file.slice(before.length))?.[1] : undefined
+    const pid = file.startsWith(before) ? /^(\d+)-\d+\.tmp$/.exec(file.slice(before.length))?.[1] : undefined
     if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(path), file), { force: true })
   }
 }

@@ -1,8 +1,8 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type CheckpointFile, checkpointFile, type SaveStep } from '../../src/async/checkpoint.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
 import { runProgram } from '../../src/testing/testing.ts'
@@ -111,6 +111,153 @@ describe('a checkpoint', () => {
     full = false
     await failing.save({ at: 3 })
     expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 2 })
+  })
+
+  it.each<[state: unknown, why: string]>([
+    [{ best: Infinity, at: 3 }, 'state.best is Infinity and would come back as null'],
+    [{ at: [1, [Number.NaN]] }, 'state.at[1][0] is NaN and would come back as null'],
+    [undefined, 'state is undefined and would come back as null'],
+    [{ at: [undefined] }, 'state.at[0] is undefined and would come back as null'],
+    [{ at: new Map([[1, 2]]) }, 'state.at is Map(1) { 1 => 2 } and would come back as {}'],
+    [{ at: new Date(0) }, "state.at is 1970-01-01T00:00:00.000Z and would come back as '1970-01-01T00:00:00.000Z'"],
+    [{ at: new Float64Array(1) }, "state.at is Float64Array(1) [ 0 ] and would come back as { '0': 0 }"],
+    [{ at: () => 1 }, 'state.at is [Function: at] and would come back as undefined'],
+    [{ at: 1n }, 'Do not know how to serialize a BigInt'],
+  ])('refuses %o, which could not come back, and keeps what it has', async (state, why) => {
+    const any = checkpointFile(path, { computation: 'counting', parse: (value) => value })
+    await any.save({ at: 1 })
+    await any.save({ at: 2 })
+    const error = await any.save(state).catch((error: Error) => error)
+    expect(error).toMatchObject({ message: `the state cannot be saved in ${folder.path}`, cause: { message: why } })
+    // By a schema that the state violates, too.
+    await expect(checkpointFile(path, { computation: 'counting', parse }).save(state as object)).rejects.toThrow()
+    expect(await again().load()).toMatchObject({ state: { at: 2 }, generation: 2, damaged: [] })
+    expect((await readdir(folder.path)).sort()).toEqual(['count.a', 'count.b'])
+  })
+
+  it('refuses a state that its own schema would not accept', async () => {
+    await expect(file.save({ text: 'no at' })).rejects.toMatchObject({
+      cause: { message: 'not a state of this computation: Error: expected {at}' },
+    })
+  })
+
+  it('gives back every state that JSON can carry, and what a schema restores', async () => {
+    const any = checkpointFile<unknown>(path, { computation: 'any', parse: (value) => value })
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue({ noUnicodeString: false }), async (state) => {
+        await any.save(state)
+        expect((await checkpointFile(path, { computation: 'any', parse: (value) => value }).load()).state).toEqual(
+          state,
+        )
+      }),
+      { numRuns: 30 },
+    )
+    await any.save({ zero: -0, gone: undefined, list: Object.assign(Object.create(null), { of: 1 }) })
+    expect((await any.load()).state).toStrictEqual({ zero: -0, list: { of: 1 } })
+    const dates = checkpointFile(join(folder.path, 'dates'), {
+      computation: 'dates',
+      parse: (value) => new Map((value as [string, string][]).map(([name, at]) => [name, new Date(at)])),
+    })
+    await expect(dates.save(new Map([['one', new Date(5)]]))).rejects.toThrow('cannot be saved')
+    const day = checkpointFile(join(folder.path, 'day'), {
+      computation: 'day',
+      parse: (value) => ({ at: new Date((value as { at: string }).at) }),
+    })
+    await day.save({ at: new Date(5) })
+    expect((await day.load()).state).toEqual({ at: new Date(5) })
+  })
+
+  it('reads a state back from the disk before it replaces an older one', async () => {
+    await file.save({ at: 1 })
+    await file.save({ at: 2 })
+    const losing = checkpointFile<object>(path, {
+      computation: 'counting',
+      parse,
+      // As a disk that loses what was written.
+      onStep: async (step) => {
+        const unfinished = (await readdir(folder.path)).find((name) => name.endsWith('.tmp'))
+        if (step === 'synced' && unfinished) await truncate(join(folder.path, unfinished), 20)
+      },
+    })
+    await expect(losing.save({ at: 3 })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('has another content') },
+    })
+    expect(await again().load()).toMatchObject({ state: { at: 2 }, generation: 2, damaged: [] })
+  })
+
+  it('never goes back to an older generation, with two checkpoints of one path', async () => {
+    const [one, other] = [again(), again()]
+    await one.load()
+    await other.load()
+    for (let at = 1; at <= 3; at++) await one.save({ at })
+    await other.save({ at: 4 })
+    expect(await again().load()).toMatchObject({ state: { at: 4 }, generation: 4 })
+    await one.save({ at: 5 })
+    await Promise.all(Array.from({ length: 10 }, (_, at) => (at % 2 ? one : other).save({ at: 6 + at })))
+    expect(await again().load()).toMatchObject({ state: { at: 15 }, generation: 15, damaged: [] })
+    await one.remove()
+    await other.save({ at: 1 })
+    expect(await one.load()).toMatchObject({ state: { at: 1 }, generation: 1 })
+  })
+
+  it('says that a folder has the name of its file', async () => {
+    await mkdir(`${path}.b`)
+    const message = `${path}.b is a folder, where the checkpoint needs a file`
+    await expect(file.load()).rejects.toThrow(message)
+    await expect(file.save({ at: 1 })).rejects.toMatchObject({ cause: { message } })
+    expect(await readdir(folder.path)).toEqual(['count.b'])
+  })
+
+  describe('on a disk whose every sync is seen', () => {
+    /** What happened, in order. A folder's sync fails with `code`. */
+    async function watched(code?: string) {
+      const events: string[] = []
+      await using handle = await open(folder.path)
+      const handles = Object.getPrototypeOf(handle) as FileHandle
+      const { sync } = handles
+      vi.spyOn(handles, 'sync').mockImplementation(async function (this: FileHandle) {
+        const isFolder = (await this.stat()).isDirectory()
+        events.push(
+          isFolder ? 'folder forced to the disk' : `file of ${(await this.stat()).size} bytes forced to the disk`,
+        )
+        if (isFolder && code) throw Object.assign(new Error(`${code}: fsync`), { code })
+        await sync.call(this)
+      })
+      const checkpoint = checkpointFile<object>(path, {
+        computation: 'counting',
+        parse,
+        onStep: (step) => events.push(step),
+      })
+      return { checkpoint, events }
+    }
+    afterEach(() => void vi.restoreAllMocks())
+
+    it('the file is forced to the disk before its renaming, and the folder after it', async () => {
+      const { checkpoint, events } = await watched()
+      await checkpoint.save({ at: 1 })
+      const { size } = await stat(`${path}.a`)
+      expect(events).toEqual([
+        'half written',
+        'written',
+        `file of ${size} bytes forced to the disk`,
+        'synced',
+        'renamed',
+        'folder forced to the disk',
+        'saved',
+      ])
+    })
+
+    it.each(['EINVAL', 'ENOTSUP'])('a save counts where a folder cannot be forced to the disk: %s', async (code) => {
+      const { checkpoint, events } = await watched(code)
+      for (let at = 1; at <= 3; at++) await checkpoint.save({ at })
+      expect(events.filter((event) => event === 'saved')).toHaveLength(3)
+      expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 3 })
+    })
+
+    it('a save fails when the disk does', async () => {
+      const { checkpoint } = await watched('EIO')
+      await expect(checkpoint.save({ at: 1 })).rejects.toMatchObject({ cause: { code: 'EIO' } })
+    })
   })
 
   it('is whole after SIGKILL at every step of a save, and cleans up after the killed program', async () => {
