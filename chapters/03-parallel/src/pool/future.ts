@@ -5,6 +5,7 @@
  *     pending ──► running ──► done | failed
  *        └───────────┴─────► cancelled
  */
+import { after } from '@repo/common/async/timer'
 import type { WorkerPool } from './pool.ts'
 
 export type FutureState = 'pending' | 'running' | 'done' | 'failed' | 'cancelled'
@@ -33,14 +34,14 @@ export class Future<T> {
 
   /**
    * The result; rejected with the task's error. `timeoutMs` limits only the wait: after it the promise is rejected with
-   * a TimeoutError, while the task goes on and can be waited for again.
+   * a TimeoutError, while the task goes on and can be waited for again. Infinity is no limit.
    */
   async result(timeoutMs?: number): Promise<T> {
     if (timeoutMs === undefined) return await this.#promise
     const { promise, reject } = Promise.withResolvers<never>()
     const late = () => reject(new DOMException(`no result within ${timeoutMs} ms; the task goes on`, 'TimeoutError'))
-    const timer = setTimeout(late, timeoutMs)
-    return await Promise.race([this.#promise, promise]).finally(() => clearTimeout(timer))
+    using _timer = after(timeoutMs, late, 'timeoutMs')
+    return await Promise.race([this.#promise, promise])
   }
 
   /** Cancels the task, even if it is running. Returns false if it is too late. */
@@ -63,8 +64,9 @@ const settled = <T>(future: Future<T>) =>
     () => future,
   )
 
-/** The first future that is done, failed or cancelled. */
+/** The first future that is done, failed or cancelled. Throws a RangeError if there are none: no wait would end. */
 export async function firstCompleted<T>(futures: Future<T>[]): Promise<Future<T>> {
+  if (futures.length === 0) throw new RangeError('futures: received none; accepts at least one to wait for')
   return await Promise.race(futures.map(settled))
 }
 

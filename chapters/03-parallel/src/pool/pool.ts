@@ -5,8 +5,10 @@
  * Each worker does one task at a time. The hard part of a pool is a task that does not return. It may throw; its worker
  * survives that. It may end its worker or exhaust its memory. It may miss its deadline or be cancelled; then the pool
  * must end the worker, because nothing else stops running JavaScript. In every case only that task fails, with the
- * cause as its error, and the pool replaces the worker as soon as it has another task for one.
+ * cause as its error. When the worker is gone, the pool replaces it as soon as it has another task for one.
  */
+import { after, requireMs, type Timer } from '@repo/common/async/timer'
+import { Fifo } from '../queues/fifo.ts'
 import type { PoolWorker, Reply, StartWorker } from './workers.ts'
 
 export interface TaskOptions {
@@ -16,7 +18,10 @@ export interface TaskOptions {
    * has.
    */
   signal?: AbortSignal | undefined
-  /** The longest time from giving the task to a worker to getting its result, including a new worker's start. */
+  /**
+   * The longest time from giving the task to a worker to getting its result, including a new worker's start. Infinity is
+   * no limit.
+   */
   timeoutMs?: number | undefined
   /** Called when a worker gets the task. */
   onStart?: (() => void) | undefined
@@ -33,12 +38,20 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   readonly #queue = new Fifo<Job>()
   readonly #members = new Set<Member>()
   readonly #idle: Member[] = []
+  /** The ends of workers that are being ended. They still count: a pool of one worker never has two. */
   readonly #stopping = new Set<Promise<void>>()
   #unsettled = 0
   #closed: PromiseWithResolvers<void> | undefined
 
-  /** A pool of at most `size` workers, each started when it is first needed. */
+  /**
+   * A pool of at most `size` workers, each started when it is first needed.
+   *
+   * @throws a RangeError if `size` is not a whole number from 1: without workers no task would ever be done
+   */
   constructor(startWorker: StartWorker, size: number) {
+    if (!Number.isInteger(size) || size < 1) {
+      throw new RangeError(`size: received ${size}; accepts a whole number of workers from 1`)
+    }
     this.#startWorker = startWorker
     this.#size = size
   }
@@ -46,17 +59,18 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   /**
    * Has a worker do a task as soon as one is free.
    *
-   * @returns the task's result. It is rejected with what the task threw, with the signal's reason, with a TimeoutError
-   *   after `timeoutMs`, or with an Error that says how the worker ended.
+   * @returns the task's result. It is rejected with what the task or `onStart` threw, with the signal's reason, with a
+   *   TimeoutError after `timeoutMs`, or with an Error that says how the worker ended or why it could not be started.
    */
-  run(task: Task, options: TaskOptions = {}): Promise<Result> {
-    if (this.#closed) return Promise.reject(new Error('the pool is closed'))
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+  async run(task: Task, options: TaskOptions = {}): Promise<Result> {
+    if (this.#closed) throw new Error('the pool is closed')
+    options.signal?.throwIfAborted()
+    if (options.timeoutMs !== undefined) requireMs(options.timeoutMs, 'timeoutMs')
     const job = new Job(task, options, () => this.#settled(job))
     this.#unsettled++
     this.#queue.push(job)
     this.#assign()
-    return job.result as Promise<Result>
+    return (await job.result) as Result
   }
 
   /** Takes no more tasks, waits for those it has, and ends the workers. */
@@ -81,10 +95,20 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   /** Gives the first tasks of the queue to idle or new workers until one of the two runs out. */
   #assign(): void {
     for (let job = this.#queue.first; job; job = this.#queue.first) {
-      const member = job.isSettled ? undefined : (this.#idle.pop() ?? this.#start())
+      const member = job.isSettled ? undefined : this.#memberFor(job)
       if (!member && !job.isSettled) return
       this.#queue.shift()
       if (member) this.#give(member, job)
+    }
+  }
+
+  /** An idle worker or a new one. Undefined if there is none, or if it cannot be started: then the job has failed. */
+  #memberFor(job: Job): Member | undefined {
+    try {
+      return this.#idle.pop() ?? this.#start()
+    } catch (error) {
+      job.settle({ error })
+      return undefined
     }
   }
 
@@ -102,7 +126,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   }
 
   #start(): Member | undefined {
-    if (this.#members.size === this.#size) return undefined
+    if (this.#members.size + this.#stopping.size >= this.#size) return undefined
     const worker = this.#startWorker({
       onReply: (reply) => {
         // The pool may have stopped the worker while its reply was on the way: it gets no more tasks.
@@ -136,9 +160,11 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
 
   #stop(member: Member): void {
     this.#remove(member)
-    const stopped = member.worker.stop().finally(() => this.#stopping.delete(stopped))
+    const stopped = member.worker.stop().then(() => {
+      this.#stopping.delete(stopped)
+      this.#assign()
+    })
     this.#stopping.add(stopped)
-    this.#assign()
   }
 
   #remove(member: Member): void {
@@ -150,13 +176,14 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
 
 /** A task on its way through the pool, until its promise is settled: by its worker, its deadline or its signal. */
 class Job {
-  readonly task: unknown
+  /** Undefined once the job is settled: nothing holds a task longer than the pool needs it. */
+  task: unknown
   readonly result: Promise<unknown>
   /** Settles the result. Only the first call counts. */
   readonly settle: (reply: Reply) => void
   isSettled = false
   readonly #options: TaskOptions
-  #deadline: NodeJS.Timeout | undefined
+  #deadline: Timer | undefined
 
   constructor(task: unknown, options: TaskOptions, onSettled: () => void) {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -169,7 +196,8 @@ class Job {
     this.settle = (reply) => {
       if (this.isSettled) return
       this.isSettled = true
-      clearTimeout(this.#deadline)
+      this.task = undefined
+      this.#deadline?.clear()
       signal?.removeEventListener('abort', abort)
       if ('error' in reply) reject(reply.error)
       else resolve(reply.value)
@@ -182,34 +210,12 @@ class Job {
     const { timeoutMs, onStart } = this.#options
     if (timeoutMs !== undefined) {
       const late = () => new DOMException(`no result within ${timeoutMs} ms: its worker was stopped`, 'TimeoutError')
-      this.#deadline = setTimeout(() => this.settle({ error: late() }), timeoutMs)
+      this.#deadline = after(timeoutMs, () => this.settle({ error: late() }))
     }
-    onStart?.()
-  }
-}
-
-/** First in, first out. A long array's own `shift` moves all other items, so emptying it takes quadratic time. */
-class Fifo<T> {
-  #items: T[] = []
-  #first = 0
-
-  get first(): T | undefined {
-    return this.#items[this.#first]
-  }
-
-  push(item: T): void {
-    this.#items.push(item)
-  }
-
-  /** Removes the first item. */
-  shift(): void {
-    if (++this.#first < 1024) return
-    this.#items.splice(0, this.#first)
-    this.#first = 0
-  }
-
-  /** Removes all items and returns them. */
-  clear(): T[] {
-    return this.#items.splice(this.#first)
+    try {
+      onStart?.()
+    } catch (error) {
+      this.settle({ error })
+    }
   }
 }

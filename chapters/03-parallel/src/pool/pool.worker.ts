@@ -4,9 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { ready } from '@repo/common/process/ready'
-import type { Reply } from './workers.ts'
+import type { KeyedReply, Reply } from './workers.ts'
 
-const { default: work } = await import(parentPort ? workerData.file : process.argv[2])
+const [file, key] = parentPort ? [workerData.file, workerData.key] : process.argv.slice(2)
+const { default: work } = await import(file)
 
 async function replyTo(task: unknown): Promise<Reply> {
   try {
@@ -16,9 +17,13 @@ async function replyTo(task: unknown): Promise<Reply> {
   }
 }
 
-const send = (reply: Reply) => (parentPort ? parentPort.postMessage(reply) : process.send?.(reply))
+function send(reply: Reply) {
+  const message: KeyedReply = { key, reply }
+  if (parentPort) parentPort.postMessage(message)
+  else process.send?.(message)
+}
 const owner = parentPort ?? process
-owner.on('message', async (task: unknown) => {
+owner.on('message', async ({ task }: { task: unknown }) => {
   const reply = await replyTo(task)
   try {
     send(reply)

@@ -1,4 +1,5 @@
 /** The two kinds of workers that a pool can have, behind one interface: threads of this process, or child processes. */
+import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { startProgram } from '@repo/common/process/child'
 
@@ -9,7 +10,7 @@ export interface WorkerEvents {
   /** May still be called after `stop`, for a reply that was on its way. */
   onReply: (reply: Reply) => void
   /** The worker could not start, or ended without being stopped. Called once. */
-  onEnd: (cause: Error) => void
+  onEnd: (cause: unknown) => void
 }
 
 export interface PoolWorker {
@@ -28,6 +29,26 @@ export interface WorkerOptions {
   onProcess?: (pid: number) => void
 }
 
+/**
+ * Replies carry their worker's key, which no task knows. A task may post messages of its own, by `parentPort` or
+ * `process.send`: without the key they are no replies.
+ */
+export interface KeyedReply {
+  key: string
+  reply: Reply
+}
+
+/** Hands on what a worker's messages say, if they are its replies. */
+const repliesWith = (key: string, onReply: WorkerEvents['onReply']) => (message: unknown) => {
+  if (typeof message === 'object' && message !== null && 'key' in message && message.key === key) {
+    onReply((message as KeyedReply).reply)
+  }
+}
+
+function requireHeap(heapMb = 1): void {
+  if (!(heapMb > 0 && heapMb < Infinity)) throw new RangeError(`heapMb: received ${heapMb}; accepts a number above 0`)
+}
+
 const program = new URL('./pool.worker.ts', import.meta.url)
 
 /**
@@ -36,19 +57,21 @@ const program = new URL('./pool.worker.ts', import.meta.url)
  * @param file the module whose default export does a task: `(task) => result`
  */
 export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker {
+  requireHeap(heapMb)
   return ({ onReply, onEnd }) => {
+    const key = randomUUID()
     // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the
     // time.
     const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }
-    const worker = new Worker(program, { workerData: { file: file.href }, execArgv: [], resourceLimits })
+    const worker = new Worker(program, { workerData: { file: file.href, key }, execArgv: [], resourceLimits })
     let cause: Error | undefined
-    worker.on('message', onReply)
+    worker.on('message', repliesWith(key, onReply))
     worker.on('error', (error: NodeJS.ErrnoException) => {
       cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, heapMb) : error
     })
     worker.on('exit', (code) => onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`)))
     return {
-      send: (task) => worker.postMessage(task),
+      send: (task) => worker.postMessage({ task }),
       async stop() {
         // An error that is already on its way no longer matters.
         worker.removeAllListeners().on('error', () => {})
@@ -74,40 +97,53 @@ const whyEnded: Partial<Record<NodeJS.Signals, string>> = {
  * @param file the module whose default export does a task: `(task) => result`
  */
 export function processes(file: URL, { heapMb, onProcess }: WorkerOptions = {}): StartWorker {
+  requireHeap(heapMb)
   const limit = heapMb === undefined ? '' : `--max-old-space-size=${heapMb}`
   return ({ onReply, onEnd }) => {
+    const key = randomUUID()
     const stopping = new AbortController()
-    const starting = startProgram(program, {
-      args: [file.href],
-      env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${limit}` },
-      serialization: 'advanced',
-      signal: stopping.signal,
-      stopTimeoutMs: 0,
-    }).then(
-      (child) => {
-        onProcess?.(child.pid)
-        child.process.on('message', (message) => onReply(message as Reply))
+    async function start() {
+      try {
+        const child = await startProgram(program, {
+          args: [file.href, key],
+          env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${limit}` },
+          serialization: 'advanced',
+          signal: stopping.signal,
+          stopTimeoutMs: 0,
+        })
+        child.process.on('message', repliesWith(key, onReply))
         void child.exited.then(({ code, signal }) => {
           if (stopping.signal.aborted) return
           const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
           const why = signal && whyEnded[signal] ? `; ${whyEnded[signal]}` : ''
           onEnd(new Error(`the worker process ${child.pid} ${how} during its task${why}`))
         })
+        onProcess?.(child.pid)
         return child
-      },
-      (error) => {
-        if (!stopping.signal.aborted) onEnd(error)
+      } catch (error) {
+        if (stopping.signal.aborted) return undefined
+        stopping.abort()
+        onEnd(error)
         return undefined
-      },
-    )
+      }
+    }
+    const started = start()
     return {
       send(task) {
-        // Only a task that cannot be copied fails here. A process that ends meanwhile is reported by its exit.
-        starting.then((child) => child?.process.send(task as object, () => {})).catch((error) => onReply({ error }))
+        void started.then((child) => {
+          try {
+            // In an object, because a channel between processes takes neither undefined nor a bigint by itself, and keeps
+            // what looks like a message of Node's own. If the channel is closed, the task can never arrive.
+            child?.process.send({ task }, (error) => void (error && child.stop()))
+          } catch (error) {
+            // A task that cannot be copied.
+            onReply({ error })
+          }
+        })
       },
       async stop() {
         stopping.abort()
-        await (await starting)?.exited
+        await (await started)?.exited
       },
     }
   }
