@@ -74,6 +74,39 @@ describe('scores', () => {
   })
 })
 
+describe('the words of a text', () => {
+  it.each([
+    ["The people's  UNION—1790", ['the', "people's", 'union']],
+    ['The people’s ﬁne naïve cafe\u0301', ['the', "people's", 'fine', 'naïve', 'café']],
+    ['Straßen über Öl: 3 Wörter', ['straßen', 'über', 'öl', 'wörter']],
+    ['Быстрая лиса, ΟΔΟΣ', ['быстрая', 'лиса', 'οδος']],
+    ['हिन्दी में शब्द', ['हिन्दी', 'में', 'शब्द']],
+    ['so\u00adft می\u200cخواهم', ['soft', 'میخواهم']],
+    ['한국어 단어', ['한국어', '단어']],
+    ['ＡＢＣ 12 — 🙂', ['abc']],
+  ])('%s', (text, words) => {
+    expect(wordsOf(text)).toEqual(words)
+  })
+
+  it.each(['我们在北京学习计算机', 'ภาษาไทยไม่มีช่องว่าง', '私たちは東京で働いています'])(
+    'are found in a script without spaces: %s',
+    (text) => {
+      const words = wordsOf(text)
+      expect(words.join('')).toBe(text.normalize('NFKC'))
+      expect(words.length).toBeGreaterThan(3)
+      expect(words.length).toBeLessThan([...text].length)
+    },
+  )
+
+  it('make equal texts equal and different ones different, in Russian too', () => {
+    const fox = 'Быстрая коричневая лиса перепрыгивает через ленивую собаку и бежит дальше в лес.'
+    const other = 'Совсем другой текст про вычисления на многих машинах сразу и про их ошибки.'
+    expect(Array.from(compared([fox, fox.normalize('NFD').toUpperCase(), other], 3))).toEqual([
+      0, 1, 0, 0, 0, 0, 0, 0, 0,
+    ])
+  })
+})
+
 describe('sets of shingles', () => {
   it('count all shingles, but contain only those of two texts or more', () => {
     const sets = shingleSets(['a b c d', 'b c d e', ''], 2)
