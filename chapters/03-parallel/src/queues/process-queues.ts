@@ -6,6 +6,8 @@
  * The owner notes which task each consumer holds. When a consumer dies, that task fails with the cause, and a new
  * consumer takes the place of the dead one: no task is lost, and no stop marker is left over.
  */
+
+import { messageOf } from '@repo/common/output/errors'
 import { type Program, startProgram } from '@repo/common/process/child'
 import type { AsyncQueue } from './async-queue.ts'
 
@@ -40,8 +42,14 @@ export interface Consumers extends AsyncDisposable {
   ended: Promise<void>
 }
 
-/** Starts processes that take tasks from one queue and put results into the other, until each takes a stop marker. */
+/**
+ * Starts processes that take tasks from one queue and put results into the other, until each takes a stop marker. Throws
+ * a RangeError if `count` is not a whole number from 1: nothing would take the tasks.
+ */
 export async function startConsumers(count: number, { tasks, results, signal }: ConsumerQueues): Promise<Consumers> {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`count: received ${count}; accepts a whole number of consumers from 1`)
+  }
   const disposal = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, disposal.signal]) : disposal.signal
   const start = () => startProgram(new URL('./consumer.program.ts', import.meta.url), { signal: stopping })
@@ -57,10 +65,18 @@ export async function startConsumers(count: number, { tasks, results, signal }: 
         if (task) results.put({ task, pid, value: message.put })
         return
       }
-      const item = await tasks.take()
-      if (!alive) return tasks.putBack(item)
-      held = item
-      process.send({ item }, () => {})
+      for (let sent = false; !sent; ) {
+        const item = await tasks.take()
+        if (!alive) return tasks.putBack(item)
+        try {
+          process.send({ item }, () => {})
+          held = item
+          sent = true
+        } catch (error) {
+          // A task that JSON cannot carry. Only this one fails, and the consumer gets the next.
+          if (item) results.put({ task: item, pid, error: messageOf(error) })
+        }
+      }
     })
     const { code, signal: endedBy } = await exited
     alive = false

@@ -83,8 +83,12 @@ export class Ring {
     this.#looks = looks
   }
 
-  /** Copies an item in; waits for room. Returns false, and puts nothing in, if the queue is closed. */
+  /**
+   * Copies an item in; waits for room. Returns false, and puts nothing in, if the queue is closed. Throws a RangeError if
+   * the item is not as long as the queue's items.
+   */
   put(item: Int32Array): boolean {
+    this.#requireLength(item)
     for (;;) {
       const outcome = this.#tryPut(item)
       if (outcome !== 'full') return outcome === 'done'
@@ -92,8 +96,12 @@ export class Ring {
     }
   }
 
-  /** Copies the next item out; waits for one. Returns false if the queue is closed and drained. */
+  /**
+   * Copies the next item out; waits for one. Returns false if the queue is closed and drained. Throws a RangeError, and
+   * takes nothing, if `into` is not as long as the queue's items.
+   */
   take(into: Int32Array): boolean {
+    this.#requireLength(into)
     for (;;) {
       const outcome = this.#tryTake(into)
       if (outcome !== 'empty') return outcome === 'done'
@@ -111,7 +119,18 @@ export class Ring {
   /** How many items are inside, including those being written or read at the moment. */
   get size(): number {
     const control = this.#control
-    return (((Atomics.load(control, tail) & ~1) - Atomics.load(control, head)) >>> 0) / 2
+    for (;;) {
+      const end = Atomics.load(control, tail)
+      const start = Atomics.load(control, head)
+      // The two words belong together only if the tail has not moved in between. Otherwise consumers may have taken what
+      // was put in after the first look.
+      if (Atomics.load(control, tail) === end) return (((end & ~1) - start) >>> 0) / 2
+    }
+  }
+
+  #requireLength(item: Int32Array): void {
+    if (item.length === this.#itemWords) return
+    throw new RangeError(`item: received ${item.length} words; accepts ${this.#itemWords}`)
   }
 
   #tryPut(item: Int32Array): 'done' | 'full' | 'closed' {

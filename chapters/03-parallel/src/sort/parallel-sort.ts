@@ -37,12 +37,14 @@ export function sortMemory(type: 'int32' | 'float64', length: number): SortMemor
  *
  * @param runs the number of runs to cut them into: one for each worker
  * @param work has a worker that shares the memory do one task, by `doSortTask`
+ * @throws a RangeError, and changes nothing, if `runs` is not a whole number from 1
  */
 export async function parallelSort(
   memory: SortMemory,
   runs: number,
   work: (task: SortTask) => Promise<number>,
 ): Promise<void> {
+  if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`runs: received ${runs}; accepts a whole number from 1`)
   const { numbers } = memory
   // Start on the side from which the last merge ends in `numbers`.
   let fromScratch = Math.ceil(Math.log2(runs)) % 2 === 1

@@ -48,6 +48,16 @@ describe('a future', () => {
     expect(await future.result(1_000)).toBe('late')
   })
 
+  it('can be waited for as long as one likes', async () => {
+    const { future, resolve } = controlled()
+    const waiting = [2 ** 31, Infinity].map((timeoutMs) => future.result(timeoutMs))
+    await expect(future.result(Number.NaN)).rejects.toThrow('timeoutMs: received NaN; accepts milliseconds from 0')
+    // Longer than a timer that is too long would take to fire.
+    await expect(future.result(20)).rejects.toMatchObject({ name: 'TimeoutError' })
+    resolve('result')
+    expect(await Promise.all(waiting)).toEqual(['result', 'result'])
+  })
+
   it.each([true, false])('is cancelled at once and for good, running: %s', async (running) => {
     const { future, start, resolve } = controlled()
     if (running) start()
@@ -62,6 +72,12 @@ describe('a future', () => {
 })
 
 describe('several futures', () => {
+  it('are at least one if the first is waited for', async () => {
+    await expect(firstCompleted([])).rejects.toThrow(RangeError)
+    expect(await allSettled([])).toEqual([])
+    expect(await Array.fromAsync(asCompleted([]))).toEqual([])
+  })
+
   it('come as they complete, in any order and by any end', async () => {
     const how = fc.constantFrom('resolve', 'reject', 'cancel')
     const order = fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 })

@@ -5,6 +5,7 @@ import type { Task } from '../../src/peers/tasks.worker.ts'
 import { WorkerPool } from '../../src/pool/pool.ts'
 import { processes, threads, type WorkerEvents } from '../../src/pool/workers.ts'
 import { isAlive } from '../fixtures/alive.ts'
+import { collectGarbage } from '../fixtures/memory.ts'
 
 const tasks = new URL('../../src/peers/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
@@ -16,6 +17,11 @@ const kinds = [
 ] as const
 
 describe.each(kinds)('a pool of %s', (kind, start) => {
+  const startWith = (fixture: string) => {
+    const file = new URL(`../fixtures/${fixture}.ts`, import.meta.url)
+    return kind === 'threads' ? threads(file) : processes(file)
+  }
+
   it('does every task once and returns its result', async () => {
     await using pool = new WorkerPool<Task, unknown>(start(), 3)
     const values = Array.from({ length: 3_000 }, (_, at) => ({ at }))
@@ -45,8 +51,7 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
   })
 
   it('fails a task even if what it throws is undefined', async () => {
-    const file = new URL('../fixtures/throws-nothing.ts', import.meta.url)
-    await using pool = new WorkerPool<Task, unknown>(kind === 'threads' ? threads(file) : processes(file), 1)
+    await using pool = new WorkerPool<Task, unknown>(startWith('throws-nothing'), 1)
     await expect(pool.run(echo(1))).rejects.toBeUndefined()
   })
 
@@ -80,6 +85,28 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     expect(await pool.run(echo(1))).toBe(1)
   })
 
+  it('takes and returns any value that can be copied', async () => {
+    const circular: { self?: object } = {}
+    circular.self = circular
+    const map = new Map([[1, new Date(0)]])
+    const values = [undefined, null, 1n, 'text', Number.NaN, circular, map, { cmd: 'NODE_HANDLE' }, new Uint8Array(3)]
+    await using pool = new WorkerPool<unknown, unknown>(startWith('returns'), 1)
+    expect(await Promise.all(values.map((value) => pool.run(value)))).toEqual(values)
+  })
+
+  it('does not take what a task posts by itself for results', async () => {
+    await using pool = new WorkerPool<number, unknown>(startWith('talks'), 2)
+    const numbers = Array.from({ length: 10 }, (_, at) => at)
+    expect(await Promise.all(numbers.map((value) => pool.run(value)))).toEqual(numbers)
+  })
+
+  it('loses no task to a worker that has closed its channel', async () => {
+    await using pool = new WorkerPool<{ hangUp: boolean; stay: boolean }, unknown>(startWith('hangs-up'), 1)
+    const ended = pool.run({ hangUp: true, stay: false })
+    await expect(ended).rejects.toThrow(/worker/)
+    expect(await pool.run({ hangUp: false, stay: false })).toEqual({ hangUp: false, stay: false })
+  })
+
   it('finishes what it has when it is closed, and takes nothing more', async () => {
     const pool = new WorkerPool<Task, unknown>(start(), 2)
     const given = Array.from({ length: 20 }, (_, at) => pool.run(echo(at)))
@@ -110,6 +137,7 @@ it('gives no task to a worker whose reply arrives while the pool ends it', async
   cancellation.abort(new Error('enough'))
   await expect(cancelled).rejects.toThrow('enough')
   const next = pool.run(echo(2))
+  await until(() => given.length === 2)
   expect(given).toEqual([1, 2])
   workers[1]?.onReply({ value: 'in time' })
   expect(await next).toBe('in time')
@@ -125,6 +153,164 @@ it('gives no task to a worker that ended while it had none', async () => {
   expect(await pool.run(echo(1))).toBe(1)
   workers[0]?.onEnd(new Error('killed'))
   expect(await pool.run(echo(2))).toBe(2)
+})
+
+it.each([0, -1, 1.5, Number.NaN, Infinity])('refuses to have %s workers', (size) => {
+  const create = () => new WorkerPool<Task, unknown>(threads(tasks), size)
+  expect(create).toThrow(new RangeError(`size: received ${size}; accepts a whole number of workers from 1`))
+})
+
+it.each([0, -1, Number.NaN, Infinity])('refuses a heap of %s MB', (heapMb) => {
+  for (const kind of [threads, processes])
+    expect(() => kind(tasks, { heapMb })).toThrow(/^heapMb: received .* above 0$/)
+})
+
+/** Workers whose every step the test takes. */
+function controlledWorkers() {
+  const started: { events: WorkerEvents; tasks: unknown[]; gone: PromiseWithResolvers<void> }[] = []
+  const start = (events: WorkerEvents) => {
+    const worker = { events, tasks: [] as unknown[], gone: Promise.withResolvers<void>() }
+    started.push(worker)
+    return { send: (task: unknown) => void worker.tasks.push(task), stop: () => worker.gone.promise }
+  }
+  return { start, started }
+}
+
+it('has no more workers than its size, even while it ends some', async () => {
+  const { start, started } = controlledWorkers()
+  const pool = new WorkerPool<number, unknown>(start, 2)
+  const cancellation = new AbortController()
+  const cancelled = [1, 2, 3].map((task) => pool.run(task, { signal: cancellation.signal }))
+  const last = pool.run(4)
+  cancellation.abort(new Error('enough'))
+  for (const outcome of await Promise.allSettled(cancelled)) expect(outcome).toMatchObject({ status: 'rejected' })
+  // Both workers are still being ended.
+  expect(started.length).toBe(2)
+  started[1]?.gone.resolve()
+  await until(() => started.length === 3)
+  expect(started[2]?.tasks).toEqual([4])
+  started[2]?.events.onReply({ value: 'done' })
+  expect(await last).toBe('done')
+  for (const { gone } of started) gone.resolve()
+  await pool.close()
+})
+
+it('has one worker at a time if its size is 1, however many tasks are cancelled', async () => {
+  let alive = 0
+  let most = 0
+  const counting: ReturnType<typeof threads> = (events) => {
+    most = Math.max(most, ++alive)
+    const worker = threads(tasks)(events)
+    return { ...worker, stop: () => worker.stop().finally(() => alive--) }
+  }
+  await using pool = new WorkerPool<Task, unknown>(counting, 1)
+  for (let round = 0; round < 5; round++) {
+    const cancellation = new AbortController()
+    const onStart = () => void setImmediate(() => cancellation.abort(new Error('enough')))
+    await expect(pool.run({ do: 'hang' }, { signal: cancellation.signal, onStart })).rejects.toThrow('enough')
+  }
+  expect(await pool.run(echo(1))).toBe(1)
+  expect(most).toBe(1)
+})
+
+it('fails the task whose worker cannot be started, goes on, and closes', async () => {
+  let starts = 0
+  const start = (events: WorkerEvents) => {
+    if (++starts <= 2) throw new Error('no more threads')
+    return { send: () => setImmediate(() => events.onReply({ value: 'done' })), stop: async () => {} }
+  }
+  const pool = new WorkerPool<number, unknown>(start, 1)
+  const outcomes = await Promise.allSettled([1, 2, 3].map((task) => pool.run(task)))
+  expect(outcomes).toEqual([
+    { status: 'rejected', reason: new Error('no more threads') },
+    { status: 'rejected', reason: new Error('no more threads') },
+    { status: 'fulfilled', value: 'done' },
+  ])
+  await pool.close()
+})
+
+it('goes on when a worker ends while it is being told to', async () => {
+  const { start, started } = controlledWorkers()
+  const pool = new WorkerPool<number, unknown>(start, 1)
+  const first = pool.run(1)
+  started[0]?.events.onEnd(new Error('killed'))
+  await expect(first).rejects.toThrow('killed')
+  const second = pool.run(2)
+  started[1]?.events.onReply({ value: 2 })
+  expect(await second).toBe(2)
+})
+
+it('waits for any time', async () => {
+  await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
+  for (const timeoutMs of [2 ** 31, 1e15, Infinity]) expect(await pool.run(echo(1), { timeoutMs })).toBe(1)
+  for (const timeoutMs of [Number.NaN, -1]) {
+    await expect(pool.run(echo(1), { timeoutMs })).rejects.toThrow(
+      /^timeoutMs: received .*; accepts milliseconds from 0/,
+    )
+  }
+})
+
+it('fails the task whose onStart throws, and no other', async () => {
+  await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
+  const onStart = () => {
+    throw new Error('a bug in the callback')
+  }
+  const [first, second] = [pool.run(echo(1), { onStart }), pool.run(echo(2))]
+  await expect(first).rejects.toThrow('a bug in the callback')
+  expect(await second).toBe(2)
+})
+
+it('fails the task when the callback for its process throws, and ends the process', async () => {
+  const pids: number[] = []
+  const onProcess = (pid: number) => {
+    pids.push(pid)
+    throw new Error('a bug in the callback')
+  }
+  await using pool = new WorkerPool<Task, unknown>(processes(tasks, { onProcess }), 1)
+  await expect(pool.run(echo(1))).rejects.toThrow('a bug in the callback')
+  await until(() => !pids.some(isAlive))
+})
+
+it('fails a task for a process that has hung up but lives on', async () => {
+  type HangUp = { hangUp: boolean; stay: boolean }
+  const file = new URL('../fixtures/hangs-up.ts', import.meta.url)
+  const pids: number[] = []
+  await using pool = new WorkerPool<HangUp, unknown>(processes(file, { onProcess: (pid) => pids.push(pid) }), 1)
+  // Its reply cannot be sent, so the process ends, whatever keeps it busy.
+  await expect(pool.run({ hangUp: true, stay: true })).rejects.toThrow(/the worker process \d+ .* during its task/)
+  expect(await pool.run({ hangUp: false, stay: true })).toEqual({ hangUp: false, stay: true })
+  expect(pids.length).toBe(2)
+})
+
+it('holds neither a task nor a result that is done with', async () => {
+  const { start, started } = controlledWorkers()
+  const pool = new WorkerPool<object, object>(start, 1)
+  const cancellation = new AbortController()
+  const held: WeakRef<object>[] = []
+  const watched = () => {
+    const value = { large: new Uint8Array(1_000) }
+    held.push(new WeakRef(value))
+    return value
+  }
+  async function doOne() {
+    const done = pool.run(watched())
+    started[0]?.tasks.splice(0)
+    started[0]?.events.onReply({ value: watched() })
+    await done
+  }
+  for (let round = 0; round < 20; round++) await doOne()
+  // A cancelled task is held no longer either, though it waits behind one that runs.
+  const running = pool.run({})
+  started[0]?.tasks.splice(0)
+  const cancelled = pool.run(watched(), { signal: cancellation.signal })
+  cancellation.abort(new Error('enough'))
+  await expect(cancelled).rejects.toThrow('enough')
+  // What a turn of the event loop has looked at lives until its end.
+  await new Promise((resolve) => setImmediate(resolve))
+  collectGarbage()
+  expect(held.filter((value) => value.deref() !== undefined).length).toBe(0)
+  started[0]?.events.onReply({ value: {} })
+  await running
 })
 
 it('refuses any number of queued tasks that cannot be copied', async () => {

@@ -1,8 +1,10 @@
 /** Queues between processes: every task is done once, every consumer ends, and killed consumers are replaced. */
 import { randomUUID } from 'node:crypto'
 import { processesWith } from '@repo/common/testing/testing'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AsyncQueue } from '../../src/queues/async-queue.ts'
+import { Fifo } from '../../src/queues/fifo.ts'
 import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../../src/queues/process-queues.ts'
 import { isAlive } from '../fixtures/alive.ts'
 
@@ -100,6 +102,25 @@ describe('a task queue between processes', () => {
     expect(lost).toBeLessThanOrEqual(1)
   })
 
+  it('fails a task that JSON cannot carry, and no other', async () => {
+    const circular: { echo: string; self?: object } = { echo: 'round' }
+    circular.self = circular
+    const tasks = [...echoes(2), { echo: 1n as unknown as string }, circular, ...echoes(2)]
+    const results = await consume(tasks, { consumers: 1 })
+    expect(results.map(({ error }) => error?.split('\n')[0])).toEqual([
+      undefined,
+      undefined,
+      'Do not know how to serialize a BigInt',
+      'Converting circular structure to JSON',
+      undefined,
+      undefined,
+    ])
+  })
+
+  it('needs a consumer', async () => {
+    await expect(consume(echoes(1), { consumers: 0 })).rejects.toThrow('count: received 0; accepts a whole number')
+  })
+
   it('stops its consumers when it is aborted', async () => {
     const controller = new AbortController()
     let pids: number[] = []
@@ -121,6 +142,41 @@ describe('a queue on one thread', () => {
     for (const item of [1, 2, null, 4]) queue.put(item)
     queue.putBack(0)
     expect(await Promise.all([first, second, queue.take(), queue.take(), queue.take()])).toEqual([1, 2, 0, null, 4])
+  })
+
+  it('is the queue that arrays make, in any order of calls', () => {
+    const step = fc.oneof(fc.constant('take' as const), fc.nat(), fc.record({ back: fc.nat() }))
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+        const fifo = new Fifo<number>()
+        const model: number[] = []
+        for (const step of steps) {
+          expect(fifo.first).toBe(model[0])
+          if (step === 'take') expect(fifo.shift()).toBe(model.shift())
+          else if (typeof step === 'number') {
+            fifo.push(step)
+            model.push(step)
+          } else {
+            fifo.putBack(step.back)
+            model.unshift(step.back)
+          }
+          expect(fifo.size).toBe(model.length)
+        }
+        expect(fifo.clear()).toEqual(model)
+        expect([fifo.size, fifo.first]).toEqual([0, undefined])
+      }),
+    )
+  })
+
+  it('hands out a million items, one after the other', async () => {
+    // With an array's own shift this takes hours.
+    const queue = new AsyncQueue<number>()
+    const waiting = Array.from({ length: 500_000 }, () => queue.take())
+    for (let item = 0; item < 1_000_000; item++) queue.put(item)
+    let sum = 0
+    for (const item of waiting) sum += await item
+    for (let item = waiting.length; item < 1_000_000; item++) sum += await queue.take()
+    expect(sum).toBe(499_999_500_000)
   })
 
   it('that has failed hands out what it has, then its error', async () => {

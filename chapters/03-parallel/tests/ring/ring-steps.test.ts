@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ringMemory } from '../../src/ring/ring.ts'
 import { finished, parked, running, type SteppedJob, wordsEach } from '../fixtures/steps.ts'
 
-const most = 5
+const most = 6
 const turns = new Int32Array(new SharedArrayBuffer(4 * wordsEach * most))
 let workers: Worker[]
 
@@ -72,6 +72,7 @@ it('a ring loses, doubles and reorders nothing, and no thread sleeps for ever, i
       const jobs: SteppedJob[] = [
         ...producers.map((put, producer) => ({ memory, put, producer })),
         ...Array.from({ length: consumers }, () => ({ memory, take: true as const })),
+        { memory, look: 3 },
         { memory, close: true },
       ]
       const allIn = () => producers.every((_, index) => stateOf(index) === finished)
@@ -82,7 +83,11 @@ it('a ring loses, doubles and reorders nothing, and no thread sleeps for ever, i
       )
 
       const put = results.slice(0, producers.length)
-      const taken = results.slice(producers.length, -1).map((items) => {
+      for (const size of results.at(-2) ?? []) {
+        expect(size).toBeGreaterThanOrEqual(0)
+        expect(size).toBeLessThanOrEqual(2)
+      }
+      const taken = results.slice(producers.length, -2).map((items) => {
         const pairs = Array.from({ length: items.length / 2 }, (_, at) => [items[2 * at], items[2 * at + 1]])
         for (const producer of producers.keys()) {
           const numbers = pairs.filter(([from]) => from === producer).map(([, number]) => number as number)

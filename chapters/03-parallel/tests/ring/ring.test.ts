@@ -41,6 +41,16 @@ describe('a ring on one thread', () => {
     )
   })
 
+  it('takes no item of another length', () => {
+    const ring = new Ring(ringMemory(2, 8))
+    const message = (words: number) => new RangeError(`item: received ${words} words; accepts 2`)
+    for (const words of [0, 1, 3]) expect(() => ring.put(new Int32Array(words))).toThrow(message(words))
+    expect(ring.size).toBe(0)
+    ring.put(Int32Array.of(1, 2))
+    for (const words of [0, 1, 3]) expect(() => ring.take(new Int32Array(words))).toThrow(message(words))
+    expect(ring.size).toBe(1)
+  })
+
   it.each([
     [3, 64, /a power of two from 2 to 16777216 slots, not 3/],
     [0, 64, /not 0/],

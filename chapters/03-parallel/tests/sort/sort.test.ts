@@ -73,6 +73,19 @@ describe('the parallel sort', () => {
     }
   })
 
+  it.each([0, -1, 1.5, Number.NaN, Infinity])(
+    'refuses to cut the numbers into %s runs, and leaves them',
+    async (runs) => {
+      const memory = sortMemory('float64', 3)
+      memory.numbers.set([3, 1, 2])
+      const work = async (task: SortTask) => doSortTask(memory, task)
+      await expect(parallelSort(memory, runs, work)).rejects.toThrow(
+        `runs: received ${runs}; accepts a whole number from 1`,
+      )
+      expect(Array.from(memory.numbers)).toEqual([3, 1, 2])
+    },
+  )
+
   it('sorts all NaN, one number, and none', async () => {
     expect(await sorted('float64', [Number.NaN, Number.NaN, Number.NaN], 2)).toEqual([NaN, NaN, NaN])
     expect(await sorted('float64', [NaN, 1, NaN, -0], 4)).toEqual([-0, 1, NaN, NaN])
