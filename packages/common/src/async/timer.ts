@@ -4,7 +4,7 @@
  */
 
 /** The longest time that Node's `setTimeout` can wait. */
-const longestMs = 2 ** 31 - 1
+export const longestMs = 2 ** 31 - 1
 
 /** A timer that runs. Clearing it, or leaving its `using` scope, prevents the call. */
 export interface Timer extends Disposable {

@@ -1,8 +1,10 @@
 /** Waits for a condition instead of for a time. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { errorOf } from '../output/errors.ts'
+import { longestMs, requireMs } from './timer.ts'
 
 export interface UntilOptions {
-  /** 30 s by default. */
+  /** 30 s by default; Infinity waits for ever. */
   timeoutMs?: number
   /** Ends the waiting with the signal's reason. */
   signal?: AbortSignal | undefined
@@ -22,7 +24,8 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 30_000, everyMs = 20, what = String(condition), signal }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs
+  const deadline = performance.now() + requireMs(timeoutMs, 'timeoutMs')
+  requireMs(everyMs, 'everyMs')
   for (;;) {
     let last: unknown
     try {
@@ -32,10 +35,14 @@ export async function until<T>(
     } catch (error) {
       last = error
     }
-    if (performance.now() >= deadline) {
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) {
       const cause = last instanceof Error ? { cause: last } : undefined
-      throw new Error(`not within ${timeoutMs / 1000} s: ${what}; last: ${String(last)}`, cause)
+      throw new Error(
+        `not within ${timeoutMs / 1000} s: ${what}; last: ${last instanceof Error ? errorOf(last) : String(last)}`,
+        cause,
+      )
     }
-    await delay(everyMs, undefined, { signal })
+    await delay(Math.min(everyMs, leftMs, longestMs), undefined, { signal })
   }
 }

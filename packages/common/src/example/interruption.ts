@@ -1,4 +1,5 @@
 /** Ends a program in order when it is interrupted. */
+import { after } from '../async/timer.ts'
 import { describeError } from './usage.ts'
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
@@ -32,10 +33,10 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
         process.stderr.write('cleaning up; a second Ctrl-C exits at once and leaves the rest behind\n')
       }, noticeMs).unref()
     }
-    setTimeout(() => {
+    after(deadlineMs, () => {
       process.stderr.write(`error: the work did not stop within ${deadlineMs / 1000} s after ${reason.message}\n`)
       process.exit(exitCode)
-    }, deadlineMs).unref()
+    }).unref()
   }
   function onSignal(name: NodeJS.Signals) {
     const exitCode = signalExitCodes[name as keyof typeof signalExitCodes]

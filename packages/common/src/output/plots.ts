@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module'
 import type * as ObservablePlot from '@observablehq/plot'
+import { largest } from '../extremes.ts'
 
 export type Plot = typeof ObservablePlot
 export type Markish = ObservablePlot.Markish
@@ -78,7 +79,7 @@ export function barPlot(
   frame: Omit<Frame, 'y'> & { bars: { name: string; value: number; label?: string; color?: string }[] },
 ): string {
   const { bars } = frame
-  const longest = Math.max(...bars.map(({ name }) => name.length))
+  const longest = largest(bars.map(({ name }) => name.length))
   return draw({
     height: 110 + 28 * bars.length,
     marginLeft: 24 + 7 * longest,

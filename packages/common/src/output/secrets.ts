@@ -138,7 +138,8 @@ function maskUser(scheme: string, url: string): string {
 /** Returns the index of the @ behind the user and the password; −1 if there is none. */
 function endOfUser(scheme: string, url: string): number {
   const last = url.lastIndexOf('@')
-  if (last < 0) return last
+  // A URL, or how to write one: `redis://[user:password@]host`.
+  if (last < 0 || /^\[[^\]@]*@\]/.test(url)) return -1
   // A list of servers, and a mail address behind it.
   if (/^([^:@]*):\d{1,5}[,;>)\]}'|]/.test(url) && /^@[\w-]+(\.[\w-]+)+\W*$/.test(url.slice(last))) {
     if (isWeb.test(scheme) || /^(localhost|[\d.]+|\[)/.test(url)) return -1

@@ -44,7 +44,7 @@ export function table(head: string[], rows: Cell[][]): string {
       middle: '',
     },
   })
-  grid.push(...rows.map((row) => row.map(String)))
+  for (const row of rows) grid.push(row.map(String))
   return grid.toString()
 }
 

@@ -1,4 +1,5 @@
 /** Time lines, also called Gantt charts: pictures of who did what, and when. */
+import { largest } from '../extremes.ts'
 import { draw, type Legend, type Markish, type Plot, palette } from './plots.ts'
 import { milliseconds } from './terminal.ts'
 
@@ -120,8 +121,7 @@ export function timeline<Name extends string>(given: Timeline<Name>): string {
 
 const endOf = ({ to }: Span) => to
 const momentOf = ({ at }: Mark) => at
-/** Math.max(...numbers) would fail: there may be more numbers than a call can have arguments. */
-const latest = (numbers: readonly number[]) => numbers.reduce((most, number) => Math.max(most, number), 0)
+const latest = (numbers: readonly number[]) => Math.max(0, largest(numbers))
 
 /** All spans and marks of one kind, in the units of the axes. A row has height 1. */
 interface Layer {

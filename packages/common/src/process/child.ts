@@ -9,8 +9,8 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { after, requireMs, sleep } from '../async/timer.ts'
 import { guard } from './guard.ts'
 import type { ReadyMessage } from './ready.ts'
 
@@ -136,7 +136,7 @@ export async function startServer(options: ServerOptions): Promise<Child> {
   const forChild = { ...options, onLine, signal: undefined, untilReady: options.signal }
   return await launch(basename(command), command, args, stdio, forChild, async ({ pid = 0 }, waiting) => {
     if (ready instanceof RegExp) return await said.promise
-    while (!(await ready(pid))) await delay(checkEveryMs, undefined, { signal: waiting })
+    while (!(await ready(pid))) await sleep(checkEveryMs, waiting)
   })
 }
 
@@ -150,6 +150,9 @@ async function launch(
 ): Promise<Child> {
   signal?.throwIfAborted()
   untilReady?.throwIfAborted()
+  // Before a child exists that nobody would stop.
+  requireMs(readyTimeoutMs, 'readyTimeoutMs')
+  requireMs(stopTimeoutMs, 'stopTimeoutMs')
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
@@ -199,11 +202,11 @@ async function launch(
   function stop(): Promise<Exit> {
     stopped ??= (async () => {
       child.kill('SIGTERM')
-      const timer = setTimeout(() => {
+      using _timer = after(stopTimeoutMs, () => {
         // After its end, the pid may belong to another process.
         if (child.exitCode === null && child.signalCode === null) killGroup(child)
-      }, stopTimeoutMs)
-      return await exited.finally(() => clearTimeout(timer))
+      })
+      return await exited
     })()
     return stopped
   }
@@ -219,7 +222,7 @@ async function launch(
           `${name} ended ${exit.signal ? `by ${exit.signal}` : `with code ${exit.code}`} before it was ready`,
         )
       }),
-      delay(readyTimeoutMs, undefined, { signal: waiting.signal }).then(() => {
+      sleep(readyTimeoutMs, waiting.signal).then(() => {
         throw new Error(`${name} was not ready within ${readyTimeoutMs / 1000} s`)
       }),
     ])

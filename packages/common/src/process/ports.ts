@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { requireMs } from '../async/timer.ts'
 
 /**
  * Returns a port of the loopback interface that is free now. Another process may take it before it is used, so use it
@@ -54,7 +55,7 @@ export async function onOldPort<Result>(
   start: () => Promise<Result>,
   { signal, timeoutMs = 60_000 }: { signal?: AbortSignal | undefined; timeoutMs?: number } = {},
 ): Promise<Result> {
-  const deadline = performance.now() + timeoutMs
+  const deadline = performance.now() + requireMs(timeoutMs, 'timeoutMs')
   for (;;) {
     try {
       return await start()

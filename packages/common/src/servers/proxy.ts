@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
+import { requireMs, sleep } from '../async/timer.ts'
 
 export interface Proxy extends AsyncDisposable {
   /** Clients connect here instead of to the server. */
@@ -68,7 +68,7 @@ export async function startProxy({ port, host = '127.0.0.1', delayMs = 0, signal
     }
     try {
       // Connecting over a real link takes a round trip.
-      await delay(2 * link.delayMs)
+      await sleep(2 * link.delayMs)
       await Promise.all([
         pipeline(client, new OneWay(link, 'up', resetBoth), server),
         pipeline(server, new OneWay(link, 'down', resetBoth), client),
@@ -140,7 +140,7 @@ function reset(socket: Socket) {
 
 /** The state of the link, which all connections share. */
 class Link {
-  delayMs: number
+  #delayMs = 0
   refusing = false
   cutAt: { direction: 'up' | 'down'; bytes: number } | undefined
   readonly bytes = { up: 0, down: 0 }
@@ -149,6 +149,14 @@ class Link {
 
   constructor(delayMs: number) {
     this.delayMs = delayMs
+  }
+
+  get delayMs() {
+    return this.#delayMs
+  }
+
+  set delayMs(ms) {
+    this.#delayMs = requireMs(ms, 'delayMs')
   }
 
   get healed() {
@@ -205,7 +213,7 @@ class OneWay extends Transform {
     for (let next = this.#underWay[0]; next; next = this.#underWay[0]) {
       // In a loop, because a timer may fire a little early, and nothing may arrive before it is due.
       for (let early = next.dueMs - performance.now(); early > 0; early = next.dueMs - performance.now()) {
-        await delay(Math.ceil(early))
+        await sleep(Math.ceil(early))
       }
       while (this.#link.healed) await this.#link.healed
       if (this.destroyed) return

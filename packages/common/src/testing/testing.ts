@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { requireMs, timeLimit } from '../async/timer.ts'
 import { loader } from '../process/child.ts'
 
 /** An environment variable that all processes of a run inherit. */
@@ -65,6 +66,7 @@ export async function runProgram(
   }: RunOptions & { cwd?: string } = {},
 ): Promise<Run> {
   signal?.throwIfAborted()
+  requireMs(timeoutMs, 'timeoutMs')
   const mark = randomUUID()
   const child = spawn(process.execPath, [...loader(), file, ...args], {
     cwd,
@@ -90,7 +92,7 @@ export async function runProgram(
     else process.kill(-child.pid, name)
   }
 
-  const deadline = AbortSignal.timeout(timeoutMs)
+  const deadline = timeLimit(timeoutMs)
   const given = signal ? AbortSignal.any([signal, deadline]) : deadline
   const abort = () => send('SIGKILL')
   given.addEventListener('abort', abort)

@@ -20,6 +20,17 @@ describe('until', () => {
     await expect(until(() => Promise.reject(broken), { timeoutMs: 50 })).rejects.toMatchObject({ cause: broken })
   })
 
+  it('waits for ever with Infinity, and does not wait longer than its deadline for the next call', async () => {
+    let asked = 0
+    const third = () => ++asked === 3
+    expect(await until(third, { timeoutMs: Infinity, everyMs: 1 })).toBe(true)
+    await expect(until(() => false, { timeoutMs: 20, everyMs: Infinity })).rejects.toThrow('not within 0.02 s')
+  })
+
+  it.each([{ timeoutMs: Number.NaN }, { timeoutMs: -1 }, { everyMs: Number.NaN }])('refuses %o', async (options) => {
+    await expect(until(() => false, options)).rejects.toThrow(/^(timeoutMs|everyMs): received (NaN|-1); accepts/)
+  })
+
   it('ends with the reason of its signal', async () => {
     const reason = new Error('changed my mind')
     await expect(until(() => false, { signal: AbortSignal.abort(reason) })).rejects.toMatchObject({ cause: reason })

@@ -41,6 +41,7 @@ describe('the password in a URL is masked', () => {
     'redis://10.0.0.1:1,redis://10.0.0.2:2,me@x.org',
     'http://h:1 h:x,http://h',
     'http://host:port is one',
+    'redis://[user:password@]host[:port][/database]',
   ])('and %s stays as it is', (text) => {
     expect(maskPasswords(text)).toBe(text)
   })

@@ -48,8 +48,12 @@ describe('a TypeScript program', () => {
     expect(await program.stop()).toEqual({ code: 3, signal: null })
   })
 
-  it('is stopped once, however often `stop` is called', async () => {
-    const program = await startProgram(child, { args: ['echo'] })
+  it.each([{ readyTimeoutMs: Number.NaN }, { stopTimeoutMs: -1 }])('refuses %o before it starts', async (options) => {
+    await expect(startProgram(child, { args: ['echo'], ...options })).rejects.toThrow(/^\w+TimeoutMs: received/)
+  })
+
+  it('is stopped once, however often `stop` is called, and has more time than Node can wait', async () => {
+    const program = await startProgram(child, { args: ['echo'], readyTimeoutMs: 2 ** 31, stopTimeoutMs: Infinity })
     const [first, second] = await Promise.all([program.stop(), program.stop()])
     expect(first).toEqual({ code: null, signal: 'SIGTERM' })
     expect(second).toBe(first)

@@ -49,6 +49,15 @@ describe.concurrent('a proxy', () => {
     await until(() => link.proxy.connections === 0)
   })
 
+  it('refuses a delay that is no time', async () => {
+    await expect(startProxy({ port: 1, delayMs: Number.NaN })).rejects.toThrow('delayMs: received NaN; accepts')
+    await using link = await echoBehindProxy()
+    expect(() => {
+      link.proxy.delayMs = -1
+    }).toThrow('delayMs: received -1; accepts')
+    expect(link.proxy.delayMs).toBe(0)
+  })
+
   it('delays each way', async () => {
     await using link = await echoBehindProxy(40)
     const start = performance.now()
