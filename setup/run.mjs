@@ -27,15 +27,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-// `npm start | head -1` closes the pipe once it has its line: nobody is left to read the rest.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error) => {
-    if (error.code !== 'EPIPE') throw error
-    exitCode ??= 0
-    if (child === undefined) process.exit(exitCode)
-    stop(child, 'SIGTERM')
-  })
-}
+// What cannot be written to standard error is lost, and the work goes on.
+process.stderr.on('error', () => {})
+// `npm start | head -1` closes the pipe once it has its line: nobody is left to read the rest. A full disk is an error.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') say(`error: standard output cannot be written: ${error.message}`)
+  exitCode ??= error.code === 'EPIPE' ? 0 : 1
+  if (child === undefined) process.exit(exitCode)
+  stop(child, 'SIGTERM')
+})
 
 function stop(process_, signal) {
   try {

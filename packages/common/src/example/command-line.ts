@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import { bold, dim } from '../output/terminal.ts'
+import { endWith, watchOutput } from './interruption.ts'
 import { acceptedBy, defaultOf, isFlag } from './options.ts'
 import { describeError, UsageError } from './usage.ts'
 
@@ -149,6 +150,7 @@ export async function program<S extends Shape>(
   { usage, text, options, run }: ProgramDeclaration<S>,
   argv: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
+  watchOutput(endWith)
   try {
     // pnpm passes on the `--` of `pnpm worker -- --queues mail`.
     const words = argv[0] === '--' ? argv.slice(1) : argv

@@ -5,10 +5,11 @@
  * above the options. `run` prints for readers, and returns the JSON document of `--json`.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { messageOf } from '../output/errors.ts'
 import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
 import { listenForSignals } from './interruption.ts'
 import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
@@ -23,7 +24,10 @@ export interface Context {
   operands: string[]
   /** Writes lines for the reader to standard output. Silent with `--json`, and when a program runs the example. */
   print: (...lines: string[]) => void
-  /** Writes a picture, such as `tree.svg` or `tree.png`, to `out/<chapter>/` and returns its absolute path. */
+  /**
+   * Writes a picture, such as `tree.svg` or `tree.png`, to `out/<chapter>/` and returns its absolute path. On the command
+   * line, a picture that cannot be written is a warning below the results, and the text returned says why.
+   */
   picture: (name: string, content: string | Uint8Array) => Promise<string>
 }
 
@@ -83,6 +87,17 @@ export function example<S extends Shape, Result>(
 
     async main(argv) {
       const interruption = listenForSignals(declaration.cleanUpDeadlineMs)
+      const warnings: string[] = []
+      // The figures are worth more than their picture, and may have taken an hour.
+      const drawn = async (name: string, content: string | Uint8Array) => {
+        try {
+          return await writePicture(file, name, content)
+        } catch (error) {
+          const why = messageOf(error)
+          warnings.push(`warning: ${name} cannot be written: ${why}\n`)
+          return `none (${why})`
+        }
+      }
       try {
         const { values, operands } = parseCommandLine(declaration.options, argv, {
           switches: exampleSwitches,
@@ -100,9 +115,10 @@ export function example<S extends Shape, Result>(
           quick: Boolean(quick),
           operands,
           print: (...lines) => void (json || process.stdout.write(`${lines.join('\n')}\n`)),
-          picture: (name, content) => writePicture(file, name, content),
+          picture: drawn,
         })
         if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+        for (const warning of warnings) process.stderr.write(warning)
         return interruption.exitCode ?? 0
       } catch (error) {
         // The terminal sends Ctrl-C to child processes too, and the end of a child may be noticed before our own
@@ -153,8 +169,13 @@ async function writePicture(file: string, name: string, content: string | Uint8A
   const picture = join(folder, name)
   // Renamed when complete: a viewer, or another run of the same example, never sees half a picture.
   const unfinished = `${picture}.${process.pid}`
-  await writeFile(unfinished, content)
-  await rename(unfinished, picture)
+  try {
+    await writeFile(unfinished, content)
+    await rename(unfinished, picture)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
   return picture
 }
 

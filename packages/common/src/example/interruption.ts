@@ -43,11 +43,6 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
     if (state.exitCode !== undefined) process.exit(exitCode)
     interrupt(exitCode, new Error(name))
   }
-  // `… | head -1` closes the pipe after its line: nobody reads the rest.
-  function onOutputError(error: NodeJS.ErrnoException) {
-    if (error.code !== 'EPIPE') throw error
-    interrupt(0, new Error('the output was closed'))
-  }
   // Thrown outside of what `run` awaits, for example by a worker that fails before its first task.
   function onUncaught(error: Error) {
     if (state.exitCode === undefined) process.stderr.write(`${describeError(error)}\n`)
@@ -56,10 +51,32 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
 
   for (const name of Object.keys(signalExitCodes)) process.on(name, onSignal)
   process.on('uncaughtException', onUncaught)
-  process.stdout.on('error', onOutputError)
+  watchOutput((exitCode, reason) => {
+    if (exitCode !== 0 && state.exitCode === undefined) process.stderr.write(`${describeError(reason)}\n`)
+    interrupt(exitCode, reason)
+  })
   function stopListening() {
     for (const name of Object.keys(signalExitCodes)) process.off(name, onSignal)
     process.off('uncaughtException', onUncaught)
   }
   return state
+}
+
+/**
+ * Calls a function when standard output cannot be written, with the exit code that this means. Without it, Node would end
+ * the program with a stack trace. What cannot be written to standard error is lost, and the program goes on.
+ */
+export function watchOutput(onFailure: (exitCode: number, reason: Error) => void): void {
+  process.stderr.on('error', () => {})
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `… | head -1` closes the pipe after its line: nobody reads the rest.
+    if (error.code === 'EPIPE') onFailure(0, new Error('the output was closed'))
+    else onFailure(1, new Error('standard output cannot be written', { cause: error }))
+  })
+}
+
+/** Sets the exit code and says why, if that is an error. */
+export function endWith(exitCode: number, reason: Error): void {
+  process.exitCode = exitCode
+  if (exitCode !== 0) process.stderr.write(`${describeError(reason)}\n`)
 }

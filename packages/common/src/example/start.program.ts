@@ -7,6 +7,7 @@
  */
 import { bold, dim } from '../output/terminal.ts'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
+import { endWith, watchOutput } from './interruption.ts'
 import { describeError, UsageError } from './usage.ts'
 
 async function start(chapter: Chapter, argv: string[]): Promise<number> {
@@ -14,6 +15,7 @@ async function start(chapter: Chapter, argv: string[]): Promise<number> {
   const [first = '', ...rest] = argv[0] === '--' ? argv.slice(1) : argv
   const headline = chapter.tour[0] ?? ''
   if (first === '--help' || first === '-h') {
+    watchOutput(endWith)
     process.stdout.write(overview(chapter, headline))
     return 0
   }
@@ -40,7 +42,8 @@ function overview(chapter: Chapter, headline: string): string {
 }
 
 try {
-  process.exitCode = await start(await readChapter(process.cwd()), process.argv.slice(2))
+  const code = await start(await readChapter(process.cwd()), process.argv.slice(2))
+  process.exitCode ??= code
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)
   process.exitCode = error instanceof UsageError ? 2 : 1

@@ -4,10 +4,11 @@
  * current folder is the repository's root.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join, relative } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { bold, milliseconds, red, table } from '../output/terminal.ts'
 import { loader } from '../process/child.ts'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
+import { endWith, watchOutput } from './interruption.ts'
 import { describeError } from './usage.ts'
 
 interface Stop {
@@ -34,12 +35,10 @@ process.on('SIGHUP', () => interrupt('SIGTERM', 129))
 // The program that started the tour has ended, perhaps killed: nobody sees the rest.
 process.on('disconnect', () => interrupt('SIGTERM', 143))
 process.channel?.unref()
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    interrupt('SIGTERM', 0)
-  })
-}
+watchOutput((code, reason) => {
+  endWith(code, reason)
+  interrupt('SIGTERM', code)
+})
 
 async function tour(names: string[], all: boolean): Promise<Stop[]> {
   const stops: Stop[] = []
@@ -124,7 +123,8 @@ function runExample(chapter: Chapter, name: string): Promise<unknown> {
 /** The paths in an example's `picture`, relative to the root. */
 function picturesOf(result: unknown): string[] {
   const { picture = [] } = result as { picture?: string | string[] }
-  return [picture].flat().map((path) => relative('', path))
+  // Another text says why the picture could not be written.
+  return [picture].flat().map((path) => (isAbsolute(path) ? relative('', path) : path))
 }
 
 /** Breaks a text between words into lines of at most `width` characters. */

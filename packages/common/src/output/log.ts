@@ -33,7 +33,12 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
 }
 
 function standardError(): pino.DestinationStream {
-  if (!process.stderr.isTTY) return pino.destination({ dest: 2, sync: true })
+  if (!process.stderr.isTTY) {
+    const destination = pino.destination({ dest: 2, sync: true })
+    // A closed or full log does not end the program.
+    destination.on('error', () => {})
+    return destination
+  }
   return pretty({
     destination: 2,
     sync: true,

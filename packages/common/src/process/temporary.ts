@@ -10,12 +10,21 @@ export interface TemporaryFolder extends AsyncDisposable {
   path: string
 }
 
-/** Makes a folder that only this user may read. It is removed even when this process is killed. */
+/**
+ * Makes a folder that only this user may read. It is removed even when this process is killed.
+ *
+ * @throws an Error of one line, if the system's folder for temporary files does not exist or is full
+ */
 export async function temporaryFolder(): Promise<TemporaryFolder> {
   const path = join(tmpdir(), `distributed-computing-${randomUUID()}`)
   // Guarded before it exists, so that there is no moment at which it could be left behind.
   const release = guard(path)
-  await mkdir(path, { mode: 0o700 })
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (cause) {
+    await release()
+    throw new Error(`no temporary folder can be made in ${tmpdir()}; TMPDIR may name another place`, { cause })
+  }
   const remove = async () => {
     await rm(path, { recursive: true, force: true, maxRetries: 5 })
     await release()

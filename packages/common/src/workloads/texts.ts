@@ -91,6 +91,7 @@ function reason(error: unknown, what: string): string {
     ENOENT: 'does not exist',
     ENOTDIR: 'is not a folder',
     EISDIR: 'is a folder',
+    ELOOP: 'is a symbolic link that leads to itself',
     EACCES: 'may not be read',
     EPERM: 'may not be read',
   }
