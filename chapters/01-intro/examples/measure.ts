@@ -33,7 +33,11 @@ import {
   scalingOf,
   scalingTable,
   threadCounts,
+  wasBusy,
 } from '../src/measure/scaling.ts'
+
+const busyNotice =
+  'The machine gave far less than its cores: it was busy, or a quota, such as a container has, holds this program back. Do not believe these figures.'
 
 export default example(import.meta, {
   options: {
@@ -104,7 +108,7 @@ export default example(import.meta, {
       { trueFraction, rows, fits },
       `${count(pageCount)} pages of text on ${cores} cores, median of ${rounds} rounds`,
     )
-    const busy = rows.some(({ workers: p, ceiling }) => ceiling < 0.75 * Math.min(p, cores))
+    const busy = wasBusy(rows, cores)
     const { page, passage } = longestRepeat(pages)
     const result = {
       cores,
@@ -112,6 +116,7 @@ export default example(import.meta, {
       pages: pageCount,
       rounds,
       serialFraction: trueFraction,
+      busy,
       rows,
       fits: {
         amdahl: fitted === undefined ? null : { serialFraction: fitted, error: fitted - trueFraction },
@@ -128,12 +133,12 @@ export default example(import.meta, {
       '',
       ...inWords(fits, trueFraction),
       '',
-      ...(busy ? ['The machine was busy: its ceiling is far below its cores. Try again when it is not.', ''] : []),
+      ...(busy ? [busyNotice, ''] : []),
       `Twice on page ${count(page + 1)}: “${passage}”`,
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ serialFraction, fits }) =>
-    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}`,
+  figure: ({ serialFraction, fits, busy }) =>
+    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}${busy ? ' on a busy machine: try again' : ''}`,
 })

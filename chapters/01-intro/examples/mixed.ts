@@ -135,6 +135,7 @@ export default example(import.meta, {
       aloneMs: msOf('alone'),
       layouts: rows,
       winner: winner?.layout ?? null,
+      equals: equals.map(({ layout }) => layout),
       picture: await picture('mixed.svg', svg),
     }
     print(
@@ -150,5 +151,6 @@ export default example(import.meta, {
     )
     return result
   },
-  figure: ({ layouts, winner }) => `the same bits in ${layouts.length} layouts; ${winner} wins`,
+  figure: ({ layouts, winner, equals }) =>
+    `the same bits in ${layouts.length} layouts; ${winner} wins${equals.length > 1 ? `, by its memory, of ${equals.length} equally fast` : ''}`,
 })

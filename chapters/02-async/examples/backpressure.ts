@@ -15,6 +15,7 @@ import { setImmediate } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { largest } from '@repo/common/extremes'
 import { linePlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, milliseconds, table } from '@repo/common/output/terminal'
@@ -95,7 +96,7 @@ export default example(import.meta, {
       await using program = await startProgram(file, { args: [import.meta.url], signal })
       const report = await ask<FlowReport>(program, { way, waits, chunks, consumeMs }, signal)
       if (report.consumedBytes !== size) throw new Error(`${name}: something was lost`)
-      const peak = (of: 'waitingBytes' | 'rssBytes') => Math.max(...report.samples.map((sample) => sample[of]))
+      const peak = (of: 'waitingBytes' | 'rssBytes') => largest(report.samples.map((sample) => sample[of]))
       runs.push({ name, ...report, mostWaitingBytes: peak('waitingBytes'), peakRssBytes: peak('rssBytes') })
     }
 

@@ -20,7 +20,7 @@ import pLimit from 'p-limit'
 import { watchLoop } from '../src/event-loop/loop-delay.ts'
 import { startBlockingFetch } from '../src/pages/blocking-fetch.ts'
 import { drawStrategies, type Strategy, strategiesTable, strategyOf, troubledTable } from '../src/pages/report.ts'
-import { type Fetched, retry } from '../src/pages/retry.ts'
+import { type Fetched, retry, sizeOf } from '../src/pages/retry.ts'
 import { latencyOf, theoryOf } from '../src/pages/slow-pages.ts'
 import { startSlowServer } from '../src/pages/slow-server.ts'
 
@@ -53,8 +53,8 @@ export default example(import.meta, {
     async function fetchPage(page: number): Promise<Fetched> {
       const fetched = await retry(async (attempt, signal) => {
         const response = await fetch(`${server.url}/pages/${page}/${attempt}`, { signal })
-        // The time-out covers the body too: a server can fall silent in the middle of it.
-        return (await response.arrayBuffer()).byteLength
+        // The time-out covers the body too: a server can fall silent in the middle of it. An answer of 503 is no page.
+        return await sizeOf(response)
       }, options)
       bar.update(++done)
       return fetched

@@ -75,7 +75,7 @@ export default example(import.meta, {
       }
     }
     // And the system's own grep.
-    const system = await systemGrep(search, files, signal)
+    const system = await systemGrep(search, files, found.occurrences, signal)
     if ('count' in system) {
       runs.grep = async () => {
         const { occurrences, ms } = await system.count()

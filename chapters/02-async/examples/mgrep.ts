@@ -23,7 +23,7 @@ import type { Search } from '../src/grep/pattern.ts'
 import { cat, count as countInto, grep } from '../src/grep/push.ts'
 import { searchOf, sourceOf } from '../src/grep/requests.ts'
 
-const word = accepting('a word', (text) => (/^\p{L}+(['’]\p{L}+)*$/u.test(text) ? text : undefined))
+const word = accepting('a word', (text) => (/^[\p{L}\p{M}]+(['’][\p{L}\p{M}]+)*$/u.test(text) ? text : undefined))
 
 export default example(import.meta, {
   operands: '[PATTERN…]',

@@ -15,6 +15,7 @@ import { aborted } from '@repo/common/async/abort'
 import { divide } from '@repo/common/async/ranges'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
+import { smallest } from '@repo/common/extremes'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
@@ -120,7 +121,7 @@ export default example(import.meta, {
       title: 'Who counts when: a row for each worker, a box for each chunk',
       kinds: { static: {}, dynamic: {}, guided: {} },
       rows: schedules.flatMap((schedule) => {
-        const begin = Math.min(...logs[schedule].flatMap(({ chunks }) => chunks.map(({ beginMs }) => beginMs)))
+        const begin = smallest(logs[schedule].flatMap(({ chunks }) => chunks.map(({ beginMs }) => beginMs)))
         return logs[schedule].map(({ worker, chunks }) => ({
           name: `${schedule} ${worker + 1}`,
           spans: chunks.map(({ beginMs, endMs }) => ({ kind: schedule, from: beginMs - begin, to: endMs - begin })),

@@ -106,6 +106,11 @@ export default example(import.meta, {
           return [fault, pool, `${others} of ${of}`, yes(usable), yes(closes), short]
         }),
       ),
+      // This program cannot wait for ever, so it cannot say "never".
+      ...behaviour
+        .filter(({ settled, usable, closes }) => !settled || !usable || !closes)
+        .slice(0, 1)
+        .map(({ patienceMs }) => `"no" and "still open" mean: not within ${patienceMs / 1000} s of the last result.`),
     )
     return { workers, causes, tasks, speeds, ratioToPiscina, behaviour }
   },

@@ -37,6 +37,8 @@ export default example(import.meta, {
     const texts = documents.map(({ text }) => text)
     const sets = shingleSets(texts, size)
     const prepareMs = performance.now() - begin
+    // Without a single shingle, a text has nothing in common even with its own copy: the reader should know.
+    const tooShort = documents.filter((_, text) => sets.sizes[text] === 0)
 
     // The sets and the table of scores lie in memory that all workers share.
     const parallel = similarity.comparisonOf(sets)
@@ -102,10 +104,16 @@ export default example(import.meta, {
       '',
       `${times(measured.speedup)} as fast on ${workers} threads; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
       `Cutting the texts into shingles took ${milliseconds(prepareMs)} before that, on one thread.`,
+      ...(tooShort.length > 0
+        ? [
+            `Of fewer than ${size} words, so that their score is always 0: ${tooShort.slice(0, 5).map(titleOf).join(', ')}${tooShort.length > 5 ? ` and ${count(tooShort.length - 5)} more` : ''}.`,
+          ]
+        : []),
       `Picture: ${drawn}`,
     )
     const named = top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score }))
-    return { documents: documents.length, pairs, size, ...measured, ...others, top: named, picture: drawn }
+    const found = { top: named, tooShort: tooShort.map(identityOf) }
+    return { documents: documents.length, pairs, size, ...measured, ...others, ...found, picture: drawn }
   },
   figure: ({ pairs, speedup, workers, ceiling }) =>
     `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,

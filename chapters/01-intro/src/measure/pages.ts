@@ -3,6 +3,7 @@
  * takes the same number of steps, so a share of the pages is the same share of the time.
  */
 import type { Range } from '@repo/common/async/ranges'
+import { largest } from '@repo/common/extremes'
 
 /** Characters on a page. A page takes half the square of this in steps. */
 export const pageLength = 1_024
@@ -83,7 +84,7 @@ interface Repeat {
 
 /** The longest passage of all, and the page on which it occurs twice; the first one of several. */
 export function longestRepeat({ text, lengths, positions }: Pages): { page: number; passage: string } {
-  const page = lengths.indexOf(Math.max(...lengths))
+  const page = lengths.indexOf(largest(lengths))
   const position = positions[page] ?? 0
   const passage = Buffer.from(text.slice(position, position + (lengths[page] ?? 0))).toString('latin1')
   return { page, passage }

@@ -12,7 +12,7 @@ export function* countWordsInSteps(texts: string[]): Generator<undefined, WordCo
   const counts = new Map<string, number>()
   let words = 0
   for (const text of texts) {
-    for (const [word] of text.toLowerCase().matchAll(/\p{L}+/gu)) {
+    for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{M}]+/gu)) {
       counts.set(word, (counts.get(word) ?? 0) + 1)
       words++
     }

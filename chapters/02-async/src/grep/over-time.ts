@@ -21,7 +21,7 @@ export function overTime(words: string[], texts: Iterable<{ year: number; text: 
     const from = year - (year % years)
     const period = periods.get(from) ?? { from, words: 0, occurrences: words.map(() => 0) }
     periods.set(from, period)
-    for (const [word] of text.toLowerCase().matchAll(/\p{L}+(?:['’]\p{L}+)*/gu)) {
+    for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*/gu)) {
       period.words++
       const at = position.get(word)
       if (at !== undefined) period.occurrences[at] = (period.occurrences[at] ?? 0) + 1

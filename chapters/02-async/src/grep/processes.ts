@@ -45,13 +45,27 @@ export interface GrepCount {
 /** The system's grep, ready to count: the command for the reader, and a function that runs it. */
 export type SystemGrep = { command: string; count: () => Promise<GrepCount> } | { leftOut: string }
 
-/** The system's grep for a search in files, or why it is left out. Tries it once. */
-export async function systemGrep(search: Search, files: string[], signal?: AbortSignal): Promise<SystemGrep> {
+/**
+ * The system's grep for a search in files, or why it is left out. Tries it once.
+ *
+ * @param occurrences how often JavaScript finds the pattern. Where the case of letters beyond A to Z is ignored, grep may
+ *   find another number and be right: its tables of letters are of another edition of Unicode.
+ */
+export async function systemGrep(
+  search: Search,
+  files: string[],
+  occurrences: number,
+  signal?: AbortSignal,
+): Promise<SystemGrep> {
   const command = grepCommand(search)
   if ('leftOut' in command) return command
   const count = () => grepAndCount(command, search.pattern, files, signal)
   try {
-    await count()
+    const counted = await count()
+    if (counted.occurrences !== occurrences && search.ignoreCase && !search.ascii) {
+      const why = 'it knows another edition of Unicode, in which other letters differ only in case'
+      return { leftOut: `it counts ${counted.occurrences}: ${why}` }
+    }
   } catch (error) {
     if (!(error instanceof GrepError)) throw error
     return { leftOut: error.message }

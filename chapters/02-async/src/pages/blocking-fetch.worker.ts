@@ -1,6 +1,6 @@
 /** A thread that fetches pages for another one, which sleeps until `flag` changes. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { type RetryOptions, retry } from './retry.ts'
+import { type RetryOptions, retry, sizeOf } from './retry.ts'
 
 interface Task {
   url: string
@@ -13,8 +13,7 @@ const { url, flag, options, port } = workerData as Task
 
 port.on('message', async (page: number) => {
   const fetched = await retry(async (attempt, signal) => {
-    const response = await fetch(`${url}/pages/${page}/${attempt}`, { signal })
-    return (await response.arrayBuffer()).byteLength
+    return await sizeOf(await fetch(`${url}/pages/${page}/${attempt}`, { signal }))
   }, options)
   port.postMessage(fetched)
   Atomics.store(flag, 0, 1)

@@ -1,8 +1,8 @@
 /** Fetching over an unreliable network: a time-out for each attempt, and another attempt after a pause. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, timeLimit } from '@repo/common/async/timer'
 
 export interface RetryOptions {
-  /** How long an attempt may take. */
+  /** How long an attempt may take; Infinity is no limit. */
   timeoutMs: number
   /** How many more attempts may follow the first. */
   retries: number
@@ -39,14 +39,13 @@ export async function retry(
   const outcome = (ok: boolean, bytes = 0) => ({ ok, bytes, failures, startMs, endMs: performance.now() })
   for (let count = 1; ; count++) {
     try {
-      const timeout = AbortSignal.timeout(timeoutMs)
-      return outcome(true, await attempt(count, signal ? AbortSignal.any([signal, timeout]) : timeout))
+      return outcome(true, await attempt(count, timeLimit(timeoutMs, signal)))
     } catch (error) {
       signal?.throwIfAborted()
       failures.push(reasonOf(error, timeoutMs))
     }
     if (count > retries) return outcome(false)
-    await delay(backOff(count, backOffMs), undefined, { signal })
+    await sleep(backOff(count, backOffMs), signal)
   }
 }
 
@@ -56,6 +55,16 @@ export async function retry(
  */
 export function backOff(count: number, backOffMs: number, random = Math.random()): number {
   return random * backOffMs * 2 ** (count - 1)
+}
+
+/**
+ * The size of a page that a server has answered with. An answer with an error status arrives like any other, so `fetch`
+ * does not throw: throws an Error that names the status.
+ */
+export async function sizeOf(response: Response): Promise<number> {
+  const body = await response.arrayBuffer()
+  if (!response.ok) throw new Error(`answered ${response.status}`)
+  return body.byteLength
 }
 
 function reasonOf(error: unknown, timeoutMs: number): string {

@@ -4,6 +4,7 @@
  * The latencies and the failures are simulated; the server, the sockets and the texts are real.
  */
 import { randomFor } from '@repo/common/async/random'
+import { largest, smallest } from '@repo/common/extremes'
 
 /** What can go wrong: the server hangs up, falls silent in the middle, sends half of the page, or never answers. */
 export const faults = ['reset', 'stall', 'half', 'never'] as const
@@ -42,15 +43,16 @@ export interface Theory {
 /** How long pages take in theory: nothing goes wrong, and only the server takes time. */
 export function theoryOf(latencies: number[], limit: number): Theory {
   const sumMs = latencies.reduce((sum, ms) => sum + ms, 0)
-  const freeAt = new Array<number>(Math.min(limit, latencies.length)).fill(0)
-  for (const ms of latencies) {
-    const first = freeAt.indexOf(Math.min(...freeAt))
+  // Each place begins with one page.
+  const freeAt = latencies.slice(0, limit)
+  for (const ms of latencies.slice(freeAt.length)) {
+    const first = freeAt.indexOf(smallest(freeAt))
     freeAt[first] = (freeAt[first] ?? 0) + ms
   }
   return {
     sumMs,
-    maxMs: Math.max(...latencies),
+    maxMs: largest(latencies),
     roundsMs: Math.ceil(latencies.length / limit) * (sumMs / latencies.length),
-    makespanMs: Math.max(...freeAt),
+    makespanMs: largest(freeAt),
   }
 }

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
 import { describe, expect, it } from 'vitest'
-import { backOff, type RetryOptions, retry } from '../../src/pages/retry.ts'
+import { backOff, type RetryOptions, retry, sizeOf } from '../../src/pages/retry.ts'
 import { type Fault, faultOf, type Site } from '../../src/pages/slow-pages.ts'
 import { startSlowServer } from '../../src/pages/slow-server.ts'
 
@@ -11,8 +14,7 @@ const options = { timeoutMs: 5_000, retries: 0, backOffMs: 1 }
 /** A page of the slow server, as `fetch-many` fetches it. */
 async function fetchPage(url: string, page: number, options: RetryOptions) {
   return await retry(async (attempt, signal) => {
-    const response = await fetch(`${url}/pages/${page}/${attempt}`, { signal })
-    return (await response.arrayBuffer()).byteLength
+    return await sizeOf(await fetch(`${url}/pages/${page}/${attempt}`, { signal }))
   }, options)
 }
 
@@ -58,6 +60,48 @@ describe('fetching', () => {
     const lost = numbers.filter((page) => faultOf(site, page, 1) && faultOf(site, page, 2))
     expect(lost.length).toBeGreaterThan(0)
     expect(numbers.filter((page) => !pages[page]?.ok)).toEqual(lost)
+  })
+
+  it('does not take an error for a page: a busy server is asked again', async () => {
+    const served: Record<string, number> = {}
+    const server = createServer(({ url = '' }, response) => {
+      served[url] = (served[url] ?? 0) + 1
+      const status = url.startsWith('/missing') ? 404 : served[url] <= 2 ? 503 : 200
+      response.writeHead(status).end(status === 200 ? 'a page' : 'an error, in many more words than the page')
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const fetchFrom = (path: string, retries: number) =>
+      retry(async (_, signal) => await sizeOf(await fetch(url + path, { signal })), { ...options, retries })
+    expect(await fetchFrom('/busy', 3)).toMatchObject({
+      ok: true,
+      bytes: 6,
+      failures: ['answered 503', 'answered 503'],
+    })
+    expect(await fetchFrom('/busier', 1)).toMatchObject({ ok: false, bytes: 0 })
+    expect(await fetchFrom('/missing', 1)).toMatchObject({ ok: false, failures: ['answered 404', 'answered 404'] })
+    expect(served).toEqual({ '/busy': 3, '/busier': 2, '/missing': 2 })
+    server.close()
+  })
+
+  it('waits for an answer and between attempts for any time', async () => {
+    const attempts = [2 ** 31, 2 ** 40, Infinity, 0.5].map((timeoutMs) =>
+      retry(async (_, signal) => Number(signal.aborted), { ...options, timeoutMs }),
+    )
+    for (const { ok, bytes } of await Promise.all(attempts)) expect({ ok, bytes }).toEqual({ ok: true, bytes: 0 })
+    // A pause of 25 days is not over at once.
+    const cancelling = new AbortController()
+    let tries = 0
+    const never = retry(
+      async () => {
+        // The pause after it has begun when the loop turns.
+        setTimeout(() => cancelling.abort(new Error('enough')), 20)
+        throw new Error(`failure ${++tries}`)
+      },
+      { timeoutMs: 1_000, retries: 5, backOffMs: 1e15, signal: cancelling.signal },
+    )
+    await expect(never).rejects.toThrow('enough')
+    expect(tries).toBe(1)
   })
 
   it('says that nothing is listening, and ends when it is cancelled', async () => {

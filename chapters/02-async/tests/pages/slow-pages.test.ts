@@ -9,6 +9,10 @@ describe('the theory', () => {
     expect(theoryOf([3, 2, 4], 10)).toMatchObject({ makespanMs: 4, maxMs: 4 })
   })
 
+  it('is that of as many pages as one likes', () => {
+    expect(theoryOf(new Array(200_000).fill(1), 200_000)).toMatchObject({ sumMs: 200_000, maxMs: 1, makespanMs: 1 })
+  })
+
   it('lies between its bounds', () => {
     const latencies = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1 })
     fc.assert(

@@ -7,6 +7,7 @@
  */
 import { meet } from '@repo/common/async/barrier'
 import { divide, type Range } from '@repo/common/async/ranges'
+import { largest } from '@repo/common/extremes'
 
 export const schedules = ['static', 'dynamic', 'guided'] as const
 export type Schedule = (typeof schedules)[number]
@@ -58,5 +59,5 @@ export interface WorkerLog {
 /** The share of the workers' time in which they had no chunk, until the last one ended. */
 export function idleShare(logs: readonly WorkerLog[]): number {
   const busy = logs.map(({ chunks }) => chunks.reduce((sum, { beginMs, endMs }) => sum + endMs - beginMs, 0))
-  return 1 - busy.reduce((sum, ms) => sum + ms, 0) / (logs.length * Math.max(...busy))
+  return 1 - busy.reduce((sum, ms) => sum + ms, 0) / (logs.length * largest(busy))
 }

@@ -10,8 +10,10 @@ export const faultNames = Object.keys(faults) as Fault[]
 
 /** What a user sees of a pool in which one task went wrong. */
 export interface FaultReport {
-  /** What the task's promise was rejected with, or that it never settled. */
+  /** What the task's promise was rejected with, or how long it stayed open, and what it was rejected with at the end. */
   cause: string
+  /** Whether the promise was settled before the pool was disposed of. */
+  settled: boolean
   /** How many of the tasks handed in together with it were done, and how many there were. */
   others: number
   of: number
@@ -19,6 +21,8 @@ export interface FaultReport {
   usable: boolean
   /** Whether disposing of the pool comes to an end. */
   closes: boolean
+  /** How long no promise of the pool had settled when it was given up: "not settled" and "no" say no more than that. */
+  patienceMs: number
 }
 
 export interface PoolFault extends FaultReport {
@@ -30,7 +34,7 @@ export interface PoolFault extends FaultReport {
  * Hands one task that goes wrong to a pool, among good ones; then as many good tasks as it has workers; then disposes
  * of it.
  *
- * @param patienceMs once no promise of the pool has settled for this long, those still open count as never settled
+ * @param patienceMs once no promise of the pool has settled for this long, those still open are given up
  */
 export async function provoke(
   pool: AnyPool,
@@ -39,25 +43,36 @@ export async function provoke(
 ): Promise<FaultReport> {
   const settled = async (promises: Promise<unknown>[]) => {
     const { promise: never, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => reject(new Error(`not settled within ${patienceMs / 1000} s`)), patienceMs)
+    const timer = setTimeout(() => reject(new Error(`still open after ${patienceMs / 1000} s`)), patienceMs)
     const patient = promises.map((promise) => Promise.race([promise.finally(() => timer.refresh()), never]))
     return await Promise.allSettled(patient).finally(() => clearTimeout(timer))
   }
   const echoes = (count: number) =>
     Array.from({ length: count }, async (_, value) => (await pool.run({ do: 'echo', value })) === value)
   const before = echoes(workers)
-  const bad = pool.run(fault, { timeoutMs }).then(() => 'none: it was fulfilled', describe)
+  let outcome: string | undefined
+  const bad = pool
+    .run(fault, { timeoutMs })
+    .then(() => 'none: it was fulfilled', describe)
+    .then((ended) => {
+      outcome = ended
+    })
   const after = echoes(4 * workers)
-  const [cause, ...others] = await settled([bad, ...before, ...after])
+  const [first, ...others] = await settled([bad, ...before, ...after])
+  const wasSettled = first?.status === 'fulfilled'
   const next = await settled(echoes(workers))
   const [end] = await settled([Promise.resolve(pool[Symbol.asyncDispose]()).then(() => true)])
   const good = (result?: PromiseSettledResult<unknown>) => result?.status === 'fulfilled' && result.value === true
+  const open = first?.status === 'rejected' ? String(first.reason.message) : ''
+  const atTheEnd = outcome === undefined ? open : `${open}; at the pool's end: ${outcome}`
   return {
-    cause: cause?.status === 'fulfilled' ? String(cause.value) : String(cause?.reason.message),
+    cause: wasSettled ? String(outcome) : atTheEnd,
+    settled: wasSettled,
     others: others.filter(good).length,
     of: others.length,
     usable: next.every(good),
     closes: good(end),
+    patienceMs,
   }
 }
 
