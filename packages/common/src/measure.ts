@@ -2,8 +2,8 @@
  * Measures on shared, noisy machines. What is compared runs in turn (A B A B …), and its result is the median over
  * several rounds after a warm-up. A speedup is given next to what the machine could give at that moment.
  */
-import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { coreCount } from './cores.ts'
 
 export interface Rounds {
   /** The number of rounds that count, after one warm-up; 5 by default. */
@@ -90,7 +90,7 @@ export async function compareWithSerial(
   const ceiling = (workers * timings.alone.ms) / timings.together.ms
   return {
     workers,
-    cores: availableParallelism(),
+    cores: coreCount(),
     serialMs: timings.serial.ms,
     parallelMs: timings.parallel.ms,
     speedup,

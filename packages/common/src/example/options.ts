@@ -4,9 +4,9 @@
  * Each one says in words what it accepts. Readers see these words in `--help` and after a wrong value.
  * `.default(value)` gives an option a default, and `.describe(text)` its line in `--help`.
  */
-import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { coreCount } from '../cores.ts'
 
 /**
  * Returns a schema.
@@ -84,7 +84,7 @@ export function seedNumber() {
 
 /** A number of workers: by default the number of cores that this process may use, but at most `max`. */
 export function workerCount(max = 256) {
-  return wholeNumber(1, max).default(Math.min(max, availableParallelism()))
+  return wholeNumber(1, max).default(Math.min(max, coreCount()))
 }
 
 /** One of a few words. */
