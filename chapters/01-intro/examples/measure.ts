@@ -140,5 +140,5 @@ export default example(import.meta, {
     return result
   },
   figure: ({ serialFraction, fits, busy }) =>
-    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}${busy ? ' on a busy machine: try again' : ''}`,
+    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}${busy ? '; the machine was busy: do not believe it' : ''}`,
 })

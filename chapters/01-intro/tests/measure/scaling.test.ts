@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import measure from '../../examples/measure.ts'
 import { amdahl, usl } from '../../src/laws/laws.ts'
 import { fitAmdahl, fitUsl } from '../../src/measure/fits.ts'
-import { onProcessors, onThreads, threadCounts } from '../../src/measure/scaling.ts'
+import { onProcessors, onThreads, threadCounts, wasBusy } from '../../src/measure/scaling.ts'
 
 describe('the fits of a measured job', () => {
   it('see through missing cores where the ceiling is the number of processors', () => {
@@ -22,6 +23,26 @@ describe('the fits of a measured job', () => {
     const rows = [1, 2, 3].map((workers) => ({ workers, ceiling: 1.02, speedup: 0.98 }))
     expect(onProcessors(rows)).toEqual([])
   })
+})
+
+it('says that the machine was busy if it gave far less than its cores', () => {
+  const rows = (...ceilings: number[]) => ceilings.map((ceiling, at) => ({ workers: at + 1, ceiling, speedup: 1 }))
+  expect(wasBusy(rows(1, 1.8, 1.9, 1.9), 2)).toBe(false)
+  expect(wasBusy(rows(1, 1.5), 2)).toBe(false)
+  expect(wasBusy(rows(1, 1.49), 2)).toBe(true)
+  // Four threads on two cores need not be four times as fast.
+  expect(wasBusy(rows(1, 1.9, 1.4, 1.9), 2)).toBe(true)
+  // As in a container with half a core on a machine with eight.
+  expect(wasBusy(rows(1, 1, 1, 1), 8)).toBe(true)
+  expect(wasBusy(rows(1), 1)).toBe(false)
+})
+
+it('has the caveat of a busy machine with the figure', () => {
+  const result = { serialFraction: 0.1, fits: { amdahl: null }, busy: true } as Parameters<typeof measure.figure>[0]
+  expect(measure.figure(result)).toBe(
+    'serial fraction 10.0 %, fitted not at all: one core; the machine was busy: do not believe it',
+  )
+  expect(measure.figure({ ...result, busy: false })).not.toContain('busy')
 })
 
 it('measures up to twice the workers, each number once, the requested one among them', () => {

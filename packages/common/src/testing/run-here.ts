@@ -1,4 +1,8 @@
-/** Runs an example's command line in the test's own process: a fraction of the time that a process of its own takes. */
+/**
+ * Runs examples in the test's own process, in a fraction of the time that a process of their own takes. What only a
+ * process can show, such as Ctrl-C, or that nothing is left at its end, needs `runExample`.
+ */
+import { until } from '../async/until.ts'
 import type { Example } from '../example/example.ts'
 
 /** What a run printed, and its exit code. */
@@ -6,20 +10,17 @@ export interface RunHere {
   code: number
   stdout: string
   stderr: string
-  /** Parses standard output, which must be one JSON document. */
+  /** Parses standard output, which must be one JSON document. Throws an Error with the output otherwise. */
   json: <Document>() => Document
 }
 
-/**
- * Runs an example with the words of a command line and returns what it printed. What only a process can show, such as
- * Ctrl-C or that nothing is left at its end, needs `runExample`.
- */
-export async function runHere({ main }: Pick<Example, 'main'>, ...argv: string[]): Promise<RunHere> {
+/** Runs an example with the words of a command line. */
+export async function runHere({ main }: Pick<Example<never, never>, 'main'>, ...argv: string[]): Promise<RunHere> {
   const output = { stdout: '', stderr: '' }
-  const restore = (['stdout', 'stderr'] as const).map((name) => {
+  const restoring = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name]
     const { write } = stream
-    const listeners = stream.listeners('error')
+    const listeners = new Set(stream.listeners('error'))
     stream.write = (text: string | Uint8Array) => {
       output[name] += text
       return true
@@ -27,8 +28,8 @@ export async function runHere({ main }: Pick<Example, 'main'>, ...argv: string[]
     return () => {
       stream.write = write
       // An example listens to its outputs until its process ends.
-      for (const added of stream.listeners('error').filter((listener) => !listeners.includes(listener))) {
-        stream.off('error', added as () => void)
+      for (const listener of stream.listeners('error')) {
+        if (!listeners.has(listener)) stream.off('error', listener as () => void)
       }
     }
   })
@@ -38,11 +39,50 @@ export async function runHere({ main }: Pick<Example, 'main'>, ...argv: string[]
       code,
       ...output,
       json() {
-        if (code !== 0) throw new Error(`the example ended with ${code}: ${output.stderr}`)
-        return JSON.parse(output.stdout)
+        try {
+          return JSON.parse(output.stdout)
+        } catch (cause) {
+          throw new Error(`it ended with ${code} and did not print one JSON document: ${output.stderr}`, { cause })
+        }
       },
     }
   } finally {
-    for (const each of restore) each()
+    for (const restore of restoring) restore()
   }
+}
+
+/**
+ * Runs an example and aborts it as soon as it has started a thread, a process or a connection. Returns what the run was
+ * rejected with when nothing of it is left open.
+ *
+ * @throws an Error if the run ends before it is aborted, or leaves something open
+ */
+export async function abortHere<Options>(
+  { run }: { run: Example<Options, unknown>['run'] },
+  options: Partial<Options> = {},
+  operands: string[] = [],
+): Promise<unknown> {
+  const before = openResources().length
+  const controller = new AbortController()
+  let ended = false
+  const outcome = run(options, operands, controller.signal).then(
+    () => {
+      throw new Error('the run ended before it was aborted')
+    },
+    (error: unknown) => {
+      ended = true
+      return error
+    },
+  )
+  await Promise.race([outcome, until(() => ended || openResources().length > before)])
+  controller.abort(new Error('aborted by the test'))
+  const error = await outcome
+  await until(() => openResources().length <= before, { what: `nothing open but ${before}: ${openResources()}` })
+  return error
+}
+
+/** What keeps this process running, without what ends by itself at once. */
+function openResources(): string[] {
+  const passing = ['Timeout', 'Immediate', 'CloseReq', 'FSReqPromise', 'FSReqCallback']
+  return process.getActiveResourcesInfo().filter((kind) => !passing.includes(kind))
 }
