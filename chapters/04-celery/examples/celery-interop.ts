@@ -27,6 +27,7 @@ const calls: Omit<Call, 'queue'>[] = [
   { task: 'divide', args: [1, 0] },
   { task: 'add', args: [2] },
   { task: 'flaky', args: [2] },
+  { task: 'report', args: [3] },
   { task: 'os.system', args: ['true'] },
 ]
 
@@ -44,14 +45,15 @@ export default example(import.meta, {
 
     // A Celery worker in Python serves, and our client calls.
     using bar = progress('starting a Celery worker in Python')
-    stack.use(await startCeleryWorker(python, { url: redis.url, queue: pythonQueue, signal }))
+    const worker = stack.use(await startCeleryWorker(python, { url: redis.url, queue: pythonQueue, signal }))
     const client = stack.use(await connectCelery(redis.url))
     const toPython = []
     for (const call of calls) {
       bar.update(0, `calling ${call.task} in Python`)
       const begin = performance.now()
       const sent = await client.send({ ...call, queue: pythonQueue })
-      const outcome = await sent.get({ signal }).then(
+      // Without its worker no result would come.
+      const outcome = await sent.get({ signal: AbortSignal.any([signal, worker.lost]) }).then(
         (result) => ({ result, error: undefined, traceback: undefined }),
         (error) => {
           if (!(error instanceof CeleryError)) throw error

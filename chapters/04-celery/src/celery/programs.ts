@@ -17,19 +17,51 @@ export interface CeleryOptions {
 const celeryTasks = new URL('./celery_tasks.py', import.meta.url)
 const celeryClient = new URL('./celery_client.py', import.meta.url)
 
+/** A worker of Celery. */
+export interface CeleryWorker extends Child {
+  /** Aborted when the worker ends without being stopped, with an Error that says how, and its last lines. */
+  lost: AbortSignal
+}
+
 /**
  * Starts a Celery worker and waits until it takes tasks.
  *
  * @param file the Python file with its tasks; celery_tasks.py by default
  */
-export async function startCeleryWorker(python: Python, options: CeleryOptions, file = celeryTasks): Promise<Child> {
+export async function startCeleryWorker(
+  python: Python,
+  options: CeleryOptions,
+  file = celeryTasks,
+): Promise<CeleryWorker> {
   const { queue, concurrency = 2 } = options
   const app = ['-m', 'celery', '-A', basename(fileURLToPath(file), '.py'), 'worker', '--loglevel', 'INFO']
   const scale = ['--hostname', `${queue}@%h`, '--concurrency', String(concurrency)]
   // It need not know of other workers.
   const alone = ['--without-gossip', '--without-mingle', '--without-heartbeat']
-  return await startPython(python, file, options, { args: [...app, ...scale, ...alone], ready: /ready\.$/ })
+  const said: string[] = []
+  const onLine = (line: string) => {
+    if (said.push(line) > keptLines) said.shift()
+  }
+  const worker = await startPython(python, file, options, {
+    args: [...app, ...scale, ...alone],
+    ready: /ready\.$/,
+    onLine,
+  })
+  const lost = new AbortController()
+  let stopping = false
+  void worker.exited.then(({ code, signal }) => {
+    if (stopping) return
+    const how = signal ? `by ${signal}` : `with code ${code}`
+    lost.abort(new Error(`the Celery worker ended ${how}; its last output:\n${said.join('\n')}`))
+  })
+  const stop = () => {
+    stopping = true
+    return worker.stop()
+  }
+  return { ...worker, lost: lost.signal, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
+
+const keptLines = 20
 
 /** Runs a Python file as a client, until it ends. Returns the JSON documents that it printed, one from each line. */
 export async function runCeleryClient(

@@ -2,10 +2,24 @@
  * A worker for Celery's clients: it serves messages of protocol.ts, with Celery's results, errors, retries and chains.
  */
 import { setInterval } from 'node:timers/promises'
+import { after } from '@repo/common/async/timer'
+import { errorOf, messageOf } from '@repo/common/output/errors'
 import { z } from 'zod'
 import { connect, type Redis } from '../queue/connect.ts'
 import { type Claim, type ServeOptions, serve } from '../rq/claims.ts'
-import { callOf, decodeMessage, encodeMessage, type Message, RejectedMessage, reason, resultKey } from './protocol.ts'
+import { writeJson } from '../rq/json.ts'
+import {
+  callOf,
+  decodeMessage,
+  encodeMessage,
+  listsOf,
+  type Message,
+  mostBytes,
+  RejectedMessage,
+  reason,
+  resultKey,
+  retryOf,
+} from './protocol.ts'
 
 export interface TaskContext {
   id: string
@@ -41,12 +55,17 @@ export function celeryTask<Args extends z.ZodType<unknown[]>, Kwargs extends z.Z
 const resultTtlSeconds = 86_400
 const scheduledEveryMs = 200
 const mostRejected = 1_000
-/** A longer timer would fire at once. */
-const longestTimerMs = 2 ** 31 - 1
+const longestMessage = 2_000
+const longestTraceback = 10_000
 
 const scripts = {
   // Removes the message and writes its result and the messages that follow, unless the message is no longer ours.
-  end: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+  // Nothing of it is done where a list of a message that follows is no list: scripts are not undone.
+  end: `for at = 3, #ARGV, 2 do
+      local type = redis.call('TYPE', ARGV[at]).ok
+      if type ~= 'list' and type ~= 'none' then return ARGV[at] end
+    end
+    if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     if ARGV[2] ~= '' then
       redis.call('SET', KEYS[2], ARGV[2], 'EX', ${resultTtlSeconds})
       redis.call('PUBLISH', KEYS[2], ARGV[2])
@@ -71,6 +90,7 @@ const scripts = {
 /** The keys of a queue: Celery's own, and those for what Celery's own have no room for. */
 export const workerKeys = (queue: string) => ({
   waiting: queue,
+  lower: listsOf(queue).slice(1),
   workers: `${queue}:ts:workers`,
   active: `${queue}:ts:active:`,
   /** A sorted set of messages, by the moment before which they may not run. */
@@ -113,21 +133,21 @@ export async function serveCelery(
 /** Removes a queue with everything in it. Results expire by themselves. */
 export async function clearCelery(url: string, queue: string): Promise<void> {
   const redis = await connect(url)
-  const { waiting, workers, active, scheduled, rejected } = workerKeys(queue)
+  const { waiting, lower, workers, active, scheduled, rejected } = workerKeys(queue)
   // The lists of killed workers, whose names are known.
   const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
-  await redis.del(waiting, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
+  await redis.del(waiting, ...lower, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
   redis.disconnect()
 }
 
 async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, CeleryTask>, { item, active }: Claim) {
-  const end = (id: string, meta: string, ...next: { queue: string; text: string }[]) =>
-    redis.eval(scripts.end, 2, active, resultKey(id), item, meta, ...next.flatMap(({ queue, text }) => [queue, text]))
+  const end = (id: string, meta: string, ...next: { list: string; text: string }[]) =>
+    redis.eval(scripts.end, 2, active, resultKey(id), item, meta, ...next.flatMap(({ list, text }) => [list, text]))
   let message: Message
   try {
     message = decodeMessage(item)
   } catch (error) {
-    const rejected = error instanceof RejectedMessage ? error : new RejectedMessage(String(error))
+    const rejected = error instanceof RejectedMessage ? error : new RejectedMessage(messageOf(error))
     const { id, message: reason } = rejected
     if (id !== undefined) {
       const text = JSON.stringify(failed(id, rejected, 'celery.exceptions'))
@@ -142,13 +162,12 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
   const { id, eta = 0, expires = Number.POSITIVE_INFINITY, retries = 0 } = message
   // Nothing if the client does not want to know.
   const wanted = (meta: object) => (message.ignore_result ? '' : JSON.stringify(meta))
-  if (eta > Date.now())
-    return void (await redis.eval(scripts.later, 3, active, resultKey(id), keys.scheduled, item, '', item, eta))
+  const later = (meta: string, text: string, at: number) =>
+    redis.eval(scripts.later, 3, active, resultKey(id), keys.scheduled, item, meta, text, at)
+  if (eta > Date.now()) return void (await later('', item, eta))
   if (expires < Date.now()) {
-    return void (await end(
-      id,
-      wanted({ ...failed(id, new NamedError('TaskRevokedError', 'expired'), 'celery.exceptions'), status: 'REVOKED' }),
-    ))
+    const expired = failed(id, new NamedError('TaskRevokedError', 'expired'), 'celery.exceptions')
+    return void (await end(id, wanted({ ...expired, status: 'REVOKED' })))
   }
   const task = Object.hasOwn(tasks, message.task) ? tasks[message.task] : undefined
   let success: string
@@ -156,61 +175,78 @@ async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, Celery
   try {
     if (!task) throw new NamedError('NotRegistered', message.task.slice(0, 200))
     const result = (await run(task, message)) ?? null
-    const chain = [...message.chain]
-    const next = chain.pop()
-    followers = message.callbacks.map((callback) => encodeMessage(callOf(callback, result, message, keys.waiting)))
-    if (next) followers.push(encodeMessage({ ...callOf(next, result, message, keys.waiting), chain }))
-    success = wanted({ ...metaOf(id, 'SUCCESS', result), children: followers.map(({ id }) => [[id, null], null]) })
-  } catch (error) {
+    ;[success, followers] = outcomeOf(result, message, keys)
+  } catch (thrown) {
+    const error = errorOf(thrown)
     const fails = failed(id, error, error instanceof NamedError ? 'celery.exceptions' : 'builtins')
     const { maxRetries = 0, retryDelayMs = 1_000 } = task ?? {}
-    // Waiting makes neither an unknown task nor wrong arguments right.
-    if (retries >= maxRetries || error instanceof NamedError || error instanceof WrongArguments)
-      return void (await end(id, wanted(fails)))
-    const again = encodeMessage({
-      ...message,
-      queue: keys.waiting,
-      retries: retries + 1,
-      eta: Date.now() + retryDelayMs,
-      ignoreResult: message.ignore_result,
-      parentId: message.parent_id,
-      rootId: message.root_id,
-    })
-    const meta = wanted({ ...fails, status: 'RETRY', date_done: null })
+    // Waiting makes neither an unknown task nor wrong arguments or results right.
+    const isFinal = error instanceof NamedError || error instanceof WrongArguments || error instanceof WrongResult
+    if (retries >= maxRetries || isFinal) return void (await end(id, wanted(fails)))
     const dueAt = Date.now() + retryDelayMs
-    const places = [active, resultKey(id), keys.scheduled]
-    return void (await redis.eval(scripts.later, 3, ...places, item, meta, again.text, dueAt))
+    let again: string
+    try {
+      again = retryOf(item, retries + 1, dueAt)
+    } catch {
+      // Its headers are nested too deeply to be written.
+      return void (await end(id, wanted(fails)))
+    }
+    return void (await later(wanted({ ...fails, status: 'RETRY', date_done: null }), again, dueAt))
   }
   // If Redis refuses this, the task has not failed, and is run again.
-  await end(id, success, ...followers)
+  const ended = await end(id, success, ...followers)
+  if (typeof ended !== 'string') return
+  const error = new WrongResult(`the next task cannot be sent: "${ended}" in Redis is not a queue`)
+  await end(id, wanted(failed(id, error, 'builtins')))
+}
+
+/** What is written when a task has succeeded: its result, and the tasks that follow. */
+function outcomeOf(result: unknown, message: Message, { waiting }: Keys) {
+  try {
+    const chain = [...message.chain]
+    const next = chain.pop()
+    const followers = message.callbacks.map((callback) => encodeMessage(callOf(callback, result, message, waiting)))
+    if (next) followers.push(encodeMessage({ ...callOf(next, result, message, waiting), chain }))
+    if (message.ignore_result) return ['', followers] as const
+    const children = followers.map(({ id }) => [[id, null], null])
+    const text = writeJson({ ...metaOf(message.id, 'SUCCESS', result), children }, 'the result', { bigints: true })
+    const size = Buffer.byteLength(text)
+    if (size > mostBytes) throw new RangeError(`the result: ${size} bytes; at most ${mostBytes}`)
+    return [text, followers] as const
+  } catch (error) {
+    throw new WrongResult(`${message.task}: ${messageOf(error)}`)
+  }
 }
 
 async function run({ args: argsSchema, kwargs: kwargsSchema = z.strictObject({}), run }: CeleryTask, message: Message) {
-  const checked = z.tuple([argsSchema, kwargsSchema]).safeParse([message.args, message.kwargs])
-  if (!checked.success) throw new WrongArguments(`${message.task}: ${reason(checked.error)}`)
-  const [args, kwargs] = checked.data
+  const [args, kwargs] = checkArguments(z.tuple([argsSchema, kwargsSchema]), message)
   const [hard, soft] = message.timelimit ?? [null, null]
   const overdue = Promise.withResolvers<never>()
   const limit = new AbortController()
-  const after = (seconds: number | null, name: string) => {
-    if (seconds === null) return undefined
-    return setTimeout(
-      () => {
-        const error = new NamedError(name, String(seconds))
-        if (seconds === hard) overdue.reject(error)
-        limit.abort(error)
-      },
-      Math.min(seconds * 1_000, longestTimerMs),
-    )
-  }
   // A JavaScript function cannot be interrupted. Both limits ask it to stop; at the hard one the task has failed.
-  const timers = [after(hard, 'TimeLimitExceeded'), after(soft, 'SoftTimeLimitExceeded')]
+  using _hard = after(1_000 * (hard ?? Number.POSITIVE_INFINITY), () => {
+    const error = new NamedError('TimeLimitExceeded', String(hard))
+    overdue.reject(error)
+    limit.abort(error)
+  })
+  using _soft = after(1_000 * (soft ?? Number.POSITIVE_INFINITY), () =>
+    limit.abort(new NamedError('SoftTimeLimitExceeded', String(soft))),
+  )
+  const context = { id: message.id, retries: message.retries ?? 0, signal: limit.signal }
+  return await Promise.race([run(args as never, kwargs as never, context), overdue.promise])
+}
+
+function checkArguments<T>(schema: z.ZodType<T>, { task, args, kwargs }: Message): T {
+  let why: string
   try {
-    const context = { id: message.id, retries: message.retries ?? 0, signal: limit.signal }
-    return await Promise.race([run(args as never, kwargs as never, context), overdue.promise])
-  } finally {
-    for (const timer of timers) clearTimeout(timer)
+    const checked = schema.safeParse([args, kwargs])
+    if (checked.success) return checked.data
+    why = reason(checked.error)
+  } catch (error) {
+    // A schema that walks through lists in lists overflows the stack.
+    why = messageOf(error)
   }
+  throw new WrongArguments(`${task}: ${why}`)
 }
 
 function metaOf(id: string, status: string, result: unknown, traceback: string | null = null) {
@@ -218,9 +254,11 @@ function metaOf(id: string, status: string, result: unknown, traceback: string |
 }
 
 /** Python uses its own class if the module has one of that name, such as TypeError, and makes a new class otherwise. */
-function failed(id: string, thrown: unknown, module: string) {
-  const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown))
-  return metaOf(id, 'FAILURE', { exc_type: name, exc_message: [message], exc_module: module }, stack ?? message)
+function failed(id: string, error: Error, module: string) {
+  const message = messageOf(error).slice(0, longestMessage)
+  const traceback = (error.stack ?? message).slice(0, longestTraceback)
+  const type = error.name.slice(0, 200) || 'Error'
+  return metaOf(id, 'FAILURE', { exc_type: type, exc_message: [message], exc_module: module }, traceback)
 }
 
 /** One of Celery's own exceptions. */
@@ -232,3 +270,4 @@ class NamedError extends Error {
 }
 
 class WrongArguments extends TypeError {}
+class WrongResult extends TypeError {}

@@ -54,7 +54,10 @@ export function writeJson(value: unknown, what: string, { bigints = false }: Wri
     if (typeof each === 'function' || typeof each === 'symbol') return refuse(key, `a ${typeof each}`)
     if (each === undefined && Array.isArray(this)) return refuse(key, 'undefined in a list')
     if (isLost(each)) return refuse(key, `a ${each.constructor?.name ?? 'strange object'}`)
-    return Object.is(each, -0) ? rawJSON('-0.0') : each
+    if (Object.is(each, -0)) return rawJSON('-0.0')
+    // JSON.stringify writes the shortest digits that a number is read from, which are those of another integer.
+    const isLarge = typeof each === 'number' && Math.abs(each) > Number.MAX_SAFE_INTEGER && Math.abs(each) < 1e21
+    return isLarge ? rawJSON(String(BigInt(each))) : each
   })
 }
 

@@ -1,4 +1,4 @@
-/** Celery in the system's Python, on the same Redis: its workers, and a client that does what this chapter does. */
+/** Celery in Python, on the same Redis: its workers, and a client that does what this chapter does. */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { z } from 'zod'
@@ -43,8 +43,11 @@ export async function startCeleryPeer(
 ): Promise<CeleryPeer> {
   const queue = `celery-peer-${randomUUID()}`
   const worker = await startCeleryWorker(python, { url, queue, concurrency: workers, signal }, file)
+  // Without its worker the client would wait for its results until its own time is over.
+  const untilLost = signal ? AbortSignal.any([signal, worker.lost]) : worker.lost
   async function ask<T>(schema: z.ZodType<T>, command: object): Promise<T> {
-    const [answer] = await runCeleryClient(python, file, { url, queue, signal }, JSON.stringify(command))
+    const options = { url, queue, signal: untilLost }
+    const [answer] = await runCeleryClient(python, file, options, JSON.stringify(command))
     return schema.parse(answer)
   }
   return {
