@@ -11,7 +11,7 @@
  * Look for: the factors between the rungs; how far the 99th percentile is from the median where an operating system
  * decides who runs next; and what else a thread could have done during one round trip to a far machine.
  */
-import { availableParallelism } from 'node:os'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { quantile } from '@repo/common/measure'
@@ -78,7 +78,7 @@ export default example(import.meta, {
 
     const call = rows[0]?.medianNs ?? Number.NaN
     const result = {
-      cores: availableParallelism(),
+      cores: coreCount(),
       rungs: rows,
       missing,
       picture: await picture('latency.svg', drawLadder(rows)),

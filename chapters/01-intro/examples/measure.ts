@@ -12,8 +12,9 @@
  * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where
  * there are no more processors; and how the measured points stay below the machine's ceiling.
  */
-import { availableParallelism } from 'node:os'
+
 import { divide, type Range } from '@repo/common/async/ranges'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
@@ -37,7 +38,7 @@ import {
 } from '../src/measure/scaling.ts'
 
 const busyNotice =
-  'The machine gave far less than its cores: it was busy, or a quota, such as a container has, holds this program back. Do not believe these figures.'
+  'The machine was busy: its ceiling is far below its cores. Do not believe these figures; try again when it is not.'
 
 export default example(import.meta, {
   options: {
@@ -103,7 +104,7 @@ export default example(import.meta, {
     const law = fitUsl(onThreads(rows))
     const fits = { serialFraction: fitted, serialFractionOnThreads: misled, usl: law }
 
-    const cores = availableParallelism()
+    const cores = coreCount()
     const svg = drawScaling(
       { trueFraction, rows, fits },
       `${count(pageCount)} pages of text on ${cores} cores, median of ${rounds} rounds`,

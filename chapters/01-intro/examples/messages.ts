@@ -10,7 +10,7 @@
  * Look for: the flat part on the left of the picture, where a message costs the same however small it is; the slopes on
  * the right; and the size at which a second thread becomes worth its messages, for work from light to heavy.
  */
-import { availableParallelism } from 'node:os'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { UsageError } from '@repo/common/example/usage'
 import { linePlot } from '@repo/common/output/plots'
@@ -78,7 +78,7 @@ export default example(import.meta, {
 
     const svg = linePlot({
       title: 'What it costs to hand data over',
-      subtitle: `there and back, the receiver adds it up; median, ${availableParallelism()} cores`,
+      subtitle: `there and back, the receiver adds it up; median, ${coreCount()} cores`,
       x: { label: 'size', type: 'log', ticks: 6, tickFormat: (size) => bytes(Number(size)) },
       y: { label: 'time', type: 'log', ticks: 6, tickFormat: (ms) => milliseconds(Number(ms)) },
       marginLeft: 80,
@@ -88,7 +88,7 @@ export default example(import.meta, {
         style: way === 'here' ? 'dashed' : 'line',
       })),
     })
-    const result = { cores: availableParallelism(), rows, pays, picture: await picture('messages.svg', svg) }
+    const result = { cores: coreCount(), rows, pays, picture: await picture('messages.svg', svg) }
 
     const perWay = (unit: string, cell: (trip: { ms: number; gigabytesPerSecond: number }) => string) =>
       table(

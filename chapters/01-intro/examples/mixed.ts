@@ -10,9 +10,10 @@
  * Look for: the bits of the sum, the same in every layout; the last digits of the same numbers added in the order of
  * the workers, which differ; and which layout is fastest, which one starts fastest and which takes the least memory.
  */
-import { availableParallelism } from 'node:os'
+
 import { setImmediate } from 'node:timers/promises'
 import { divide } from '@repo/common/async/ranges'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -123,7 +124,7 @@ export default example(import.meta, {
       return { layout, processes, threads, parts, ...measured, bits, inOrderOfWorkers }
     })
     const { winner, equals } = winnerOf(rows)
-    const cores = availableParallelism()
+    const cores = coreCount()
     const title = `${count(terms)} numbers added up by processes × threads`
     const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
     const result = {

@@ -11,7 +11,7 @@
  * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none;
  * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
  */
-import { availableParallelism } from 'node:os'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
@@ -61,7 +61,7 @@ const ways = Object.keys(names) as (keyof typeof names)[]
 export default example(import.meta, {
   options: {
     workers: wholeNumber(2, 64)
-      .default(Math.min(64, Math.max(2, availableParallelism())))
+      .default(Math.min(64, Math.max(2, coreCount())))
       .describe('threads that add'),
     additions: wholeNumber(1, 100_000_000).default(20_000_000).describe('additions per thread'),
   },
@@ -69,7 +69,7 @@ export default example(import.meta, {
 
   async run({ workers: threads, additions }, { signal, quick, print, picture }) {
     const expected = threads * additions
-    const cores = availableParallelism()
+    const cores = coreCount()
     print(`${threads} threads on ${cores} cores, each adds 1 ${count(additions)} times …`)
     await using pool = new Piscina<Counting, Span>({
       filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,

@@ -1,6 +1,6 @@
 /** What the examples find out, as a reader sees it. */
 import { readFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
+import { coreCount } from '@repo/common/cores'
 import { runHere } from '@repo/common/testing/run-here'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -111,7 +111,7 @@ describe('measure', () => {
     expect(fits.amdahlOnThreads.error).toBeCloseTo(fits.amdahlOnThreads.serialFraction - 0.25, 9)
     if (fits.amdahl) expect(fits.amdahl.error).toBeCloseTo(fits.amdahl.serialFraction - 0.25, 9)
     expect(fits.usl).toMatchObject(fitUsl(onThreads(rows)))
-    expect(busy).toBe(wasBusy(rows, availableParallelism()))
+    expect(busy).toBe(wasBusy(rows, coreCount()))
 
     const texts = stateOfTheUnion().map(({ text }) => text)
     const expected = pagesOf(texts, pages)

@@ -11,9 +11,10 @@
  * Look for: the lines that stay flat up to the number of cores and rise from there; and Python's threads, which share
  * one interpreter lock and gain nothing.
  */
-import { availableParallelism } from 'node:os'
+
 import { setImmediate } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { compareWithSerial, interleave } from '@repo/common/measure'
@@ -36,7 +37,7 @@ export default example(import.meta, {
   quick: { n: 33, pythonN: 23 },
 
   async run({ n, pythonN }, { signal, quick, print, picture }) {
-    const cores = availableParallelism()
+    const cores = coreCount()
     const counts = countsUpTo(2 * cores)
     const most = counts.at(-1) as number
     print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)

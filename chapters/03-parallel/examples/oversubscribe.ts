@@ -11,8 +11,9 @@
  * Look for: computing gains nothing beyond the number of cores; waiting keeps gaining, and each thread costs memory.
  * The last line does all the waiting on the event loop of one thread.
  */
-import { availableParallelism } from 'node:os'
+
 import { divide } from '@repo/common/async/ranges'
+import { coreCount } from '@repo/common/cores'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
@@ -46,7 +47,7 @@ export default example(import.meta, {
   quick: { limit: 1_000_000, requests: 48, latency: 20 },
 
   async run({ limit, requests, latency }, { signal, quick, print, picture }) {
-    const cores = availableParallelism()
+    const cores = coreCount()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
     print(`1 to ${8 * cores} threads on ${cores} cores …`)
     const forServer = { args: [String(latency), '1'], signal }

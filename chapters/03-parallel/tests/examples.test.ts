@@ -1,8 +1,8 @@
 /** Every example as a reader runs it: what it prints, draws and returns. */
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { coreCount } from '@repo/common/cores'
 import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runExample } from '@repo/common/testing/testing'
@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
-const cores = availableParallelism()
+const cores = coreCount()
 
 async function quickly<Document>(name: string, ...args: string[]): Promise<Document> {
   const done = await run(name, '--quick', '--json', ...args)

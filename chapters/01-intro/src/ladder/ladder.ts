@@ -1,7 +1,8 @@
 /** The ladder of latencies: how long it takes to have something done and to know that it is done. */
-import { availableParallelism } from 'node:os'
+
 import { setImmediate as onNextTurn } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
+import { coreCount } from '@repo/common/cores'
 import { draw, palette } from '@repo/common/output/plots'
 
 export interface Rung {
@@ -71,7 +72,7 @@ export function turnLoop(times: number): Promise<void> {
 export function drawLadder(rungs: readonly { name: string; medianNs: number; p99Ns: number }[]): string {
   return draw({
     title: 'The ladder of latencies',
-    subtitle: `there and back: the median as a dot, with its value, the line ends at the 99th percentile; ${availableParallelism()} cores`,
+    subtitle: `there and back: the median as a dot, with its value, the line ends at the 99th percentile; ${coreCount()} cores`,
     x: { label: 'time', type: 'log', domain: [1, 1e9], ticks: 10, tickFormat: (ns) => duration(Number(ns)) },
     y: { label: '', type: 'band', domain: rungs.map(({ name }) => name) },
     height: 110 + 34 * rungs.length,

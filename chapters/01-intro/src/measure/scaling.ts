@@ -44,7 +44,7 @@ export function scalingOf(timed: readonly { workers: number; ms: number; ceiling
 
 /**
  * Whether the machine gave much less than its cores, so that no figure of the run says much: other programs were busy, or
- * a quota, such as a container's, keeps this one from using them.
+ * something keeps this one from using them.
  */
 export function wasBusy(rows: readonly Measured[], cores: number): boolean {
   return rows.some(({ workers, ceiling }) => ceiling < 0.75 * Math.min(workers, cores))

@@ -1,6 +1,7 @@
 /** Layouts: a number of processes, with a number of threads each. */
-import { availableParallelism } from 'node:os'
+
 import { divide, type Range } from '@repo/common/async/ranges'
+import { coreCount } from '@repo/common/cores'
 import { accepting } from '@repo/common/example/options'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { bytes, milliseconds, percent, table, times } from '@repo/common/output/terminal'
@@ -38,7 +39,7 @@ export function layoutName({ processes, threads }: Layout): string {
 }
 
 /** One worker; as many as cores: as processes, as both and as threads; and twice as many as cores. */
-export function layoutsFor(cores = availableParallelism()): Layout[] {
+export function layoutsFor(cores = coreCount()): Layout[] {
   const most = Math.min(cores, mostThreads)
   const layouts = [
     { processes: 1, threads: 1 },

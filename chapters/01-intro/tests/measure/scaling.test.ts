@@ -32,7 +32,7 @@ it('says that the machine was busy if it gave far less than its cores', () => {
   expect(wasBusy(rows(1, 1.49), 2)).toBe(true)
   // Four threads on two cores need not be four times as fast.
   expect(wasBusy(rows(1, 1.9, 1.4, 1.9), 2)).toBe(true)
-  // As in a container with half a core on a machine with eight.
+  // Where something keeps the program from using eight cores.
   expect(wasBusy(rows(1, 1, 1, 1), 8)).toBe(true)
   expect(wasBusy(rows(1), 1)).toBe(false)
 })
