@@ -72,7 +72,7 @@ export function checkpointFile<State>(
   const slots = [`${path}.a`, `${path}.b`] as const
   const folder = dirname(path)
   /** The file that holds the newest whole generation, and the state of both files when they were read. */
-  let newest: { file: string | undefined; generation: number; seen: string } | undefined
+  let newest: { file?: string | undefined; generation: number; seen?: string } = { generation: 0 }
 
   async function load(): Promise<Loaded<State>> {
     const damaged: Loaded<State>['damaged'] = []
@@ -105,11 +105,12 @@ export function checkpointFile<State>(
   }
 
   async function write(state: State) {
-    if (newest?.seen !== (await look(slots))) await load()
-    const target = newest?.file === slots[0] ? slots[1] : slots[0]
-    const generation = (newest?.generation ?? 0) + 1
-    const text = encode({ computation, generation, savedAt: new Date().toISOString() }, state)
-    requireReturn(state, text, parse)
+    const json = jsonOf(state)
+    requireReturn(state, json, parse)
+    if (newest.seen !== (await look(slots))) await load()
+    const target = newest.file === slots[0] ? slots[1] : slots[0]
+    const generation = newest.generation + 1
+    const text = encode({ computation, generation, savedAt: new Date().toISOString() }, json)
     // This name is unique to the thread. Two programs with the same checkpoint may replace each other's files, but every
     // file stays whole.
     const unfinished = `${path}.${hostname()}-${process.pid}-${threadId}.tmp`
@@ -161,7 +162,6 @@ export function checkpointFile<State>(
     async remove() {
       await saving.get(resolve(path))
       for (const file of slots) await rm(file, { force: true })
-      newest = undefined
     },
   }
 }
@@ -175,14 +175,18 @@ async function look(slots: readonly string[]): Promise<string> {
 const notAState = (error: unknown) =>
   `not a state of this computation: ${String(errorOf(error)).replaceAll(/\s+/g, ' ')}`
 
-/** @throws an Error unless the text of a file gives back the state */
-function requireReturn<State>(state: State, text: Buffer, parse: (value: unknown) => State) {
-  const content = decode(text.toString())
-  if (typeof content === 'string') throw new Error(content)
-  let back = content.state
+/** JSON has a negative zero, but `stringify` writes it as 0. And undefined gives no text at all. */
+function jsonOf(state: unknown): string {
+  const text: string | undefined = JSON.stringify(state, (_, value) => (Object.is(value, -0) ? rawJson('-0') : value))
+  return text ?? 'null'
+}
+
+/** @throws an Error unless the JSON gives back the state */
+function requireReturn<State>(state: State, json: string, parse: (value: unknown) => State) {
+  let back: unknown = JSON.parse(json)
   let refusal: string | undefined
   try {
-    back = parse(content.state)
+    back = parse(back)
   } catch (error) {
     refusal = notAState(error)
   }
@@ -225,10 +229,8 @@ interface Description {
   savedAt: string
 }
 
-function encode(description: Description, state: unknown): Buffer {
-  // JSON has a negative zero, but `stringify` writes it as 0. And undefined gives no text at all.
-  const text = JSON.stringify(state, (_, value) => (Object.is(value, -0) ? rawJson('-0') : value)) ?? 'null'
-  const lines = `${JSON.stringify(description)}\n${text}\n`
+function encode(description: Description, json: string): Buffer {
+  const lines = `${JSON.stringify(description)}\n${json}\n`
   return Buffer.from(`${lines}${sha256(lines)}\n`)
 }
 

@@ -1,4 +1,19 @@
-import { type FileHandle, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -67,6 +82,8 @@ describe('a checkpoint', () => {
         },
       ),
     )
+    await writeFile(newest, Buffer.concat([whole, Buffer.from('\n')]))
+    expect((await again().load()).damaged).toEqual([{ file: newest, why: 'its checksum is wrong' }])
     // The next save replaces the damaged file.
     const next = again()
     await next.save({ at: 3 })
@@ -135,6 +152,14 @@ describe('a checkpoint', () => {
     expect((await readdir(folder.path)).sort()).toEqual(['count.a', 'count.b'])
   })
 
+  it('refuses a state that its schema shortens', async () => {
+    const short = checkpointFile(path, { computation: 'short', parse: (value) => (value as number[]).slice(0, 1) })
+    await short.save([1])
+    await expect(short.save([1, 2])).rejects.toMatchObject({
+      cause: { message: 'state is [ 1, 2 ] and would come back as [ 1 ]' },
+    })
+  })
+
   it('refuses a state that its own schema would not accept', async () => {
     await expect(file.save({ text: 'no at' })).rejects.toMatchObject({
       cause: { message: 'not a state of this computation: Error: expected {at}' },
@@ -200,12 +225,48 @@ describe('a checkpoint', () => {
     expect(await one.load()).toMatchObject({ state: { at: 1 }, generation: 1 })
   })
 
-  it('says that a folder has the name of its file', async () => {
+  it('says what has the name of its file', async () => {
     await mkdir(`${path}.b`)
     const message = `${path}.b is a folder, where the checkpoint needs a file`
     await expect(file.load()).rejects.toThrow(message)
     await expect(file.save({ at: 1 })).rejects.toMatchObject({ cause: { message } })
     expect(await readdir(folder.path)).toEqual(['count.b'])
+    await rmdir(`${path}.b`)
+    await symlink('/dev/null', `${path}.b`)
+    await expect(file.load()).rejects.toThrow(`${path}.b is no file, where the checkpoint needs a file`)
+    await rm(`${path}.b`)
+    await symlink(`${path}.b`, `${path}.b`)
+    await expect(file.load()).rejects.toMatchObject({ code: 'ELOOP' })
+  })
+
+  it('removes the unfinished files of programs that have ended, and of its own path only', async () => {
+    const { pid = 0 } = spawnSync(process.execPath, ['--version'])
+    const [ended, other, running] = [
+      `count.${hostname()}-${pid}-0.tmp`,
+      `other.${hostname()}-${pid}-0.tmp`,
+      `count.${hostname()}-${process.pid}-7.tmp`,
+    ]
+    for (const name of [ended, other, running]) await writeFile(join(folder.path, name), '')
+    await file.load()
+    expect((await readdir(folder.path)).sort()).toEqual([running, other])
+  })
+
+  it('never overlaps the saves of one path, and is removed after them', async () => {
+    const events: string[] = []
+    const onStep = (step: SaveStep) => step !== 'synced' && events.push(step)
+    const [one, other] = [1, 2].map(() => checkpointFile<object>(path, { computation: 'counting', parse, onStep }))
+    const first = one?.save({ at: 1 })
+    const second = other?.save({ at: 2 })
+    await first
+    await Promise.all([second, one?.save({ at: 3 })])
+    expect(events).toEqual([1, 2, 3].flatMap(() => ['half written', 'written', 'renamed', 'saved']))
+    const last = one?.save({ at: 4 })
+    await other?.remove()
+    await last
+    expect(await readdir(folder.path)).toEqual([])
+    await other?.save({ at: 5 })
+    await other?.remove()
+    expect(await again().load()).toMatchObject({ state: undefined, generation: 0 })
   })
 
   describe('on a disk whose every sync is seen', () => {
@@ -235,7 +296,8 @@ describe('a checkpoint', () => {
     it('the file is forced to the disk before its renaming, and the folder after it', async () => {
       const { checkpoint, events } = await watched()
       await checkpoint.save({ at: 1 })
-      const { size } = await stat(`${path}.a`)
+      const { size, mode } = await stat(`${path}.a`)
+      expect(mode & 0o777).toBe(0o600)
       expect(events).toEqual([
         'half written',
         'written',
@@ -247,12 +309,18 @@ describe('a checkpoint', () => {
       ])
     })
 
-    it.each(['EINVAL', 'ENOTSUP'])('a save counts where a folder cannot be forced to the disk: %s', async (code) => {
-      const { checkpoint, events } = await watched(code)
-      for (let at = 1; at <= 3; at++) await checkpoint.save({ at })
-      expect(events.filter((event) => event === 'saved')).toHaveLength(3)
-      expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 3 })
-    })
+    it.each(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])(
+      'a save counts where a folder cannot be forced to the disk: %s',
+      async (code) => {
+        const { checkpoint, events } = await watched(code)
+        for (let at = 1; at <= 3; at++) await checkpoint.save({ at })
+        expect(events.filter((event) => event === 'saved')).toHaveLength(3)
+        expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 3 })
+        const links = process.platform === 'linux' ? await readdir('/proc/self/fd') : []
+        const opened = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+        expect(opened.filter((name) => name.startsWith(folder.path))).toEqual([])
+      },
+    )
 
     it('a save fails when the disk does', async () => {
       const { checkpoint } = await watched('EIO')
