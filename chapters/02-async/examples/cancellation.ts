@@ -7,6 +7,7 @@
  * Look for: what is still running on the server when Promise.all has failed, and when a task group has; and what this
  * process still holds at the end.
  */
+import { setImmediate } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
@@ -23,6 +24,8 @@ export default example(import.meta, {
 
   async run({ tasks, timeout }, { signal, print }) {
     await using server = await startSlowServer({ seed: 1, latencyMs: 100, failRate: 0 }, signal)
+    // What its start needed is closed after a turn of the loop.
+    await setImmediate()
     const atTheBeginning = activeResources()
     const serverHas = async (open: number) => {
       const has = async () => (await server.openRequests()) === open

@@ -1,61 +1,105 @@
+/** The command line of every example: help, a wrong option, Ctrl-C, and an output that takes nothing. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { readChapter } from '@repo/common/example/chapter'
+import { loader } from '@repo/common/process/child'
+import { abortHere, runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
+import backpressure from '../examples/backpressure.ts'
+import cancellation from '../examples/cancellation.ts'
+import coroutines from '../examples/coroutines.ts'
+import eventLoop from '../examples/event-loop.ts'
+import fetchMany from '../examples/fetch-many.ts'
+import grep from '../examples/grep.ts'
+import iterators from '../examples/iterators.ts'
+import mgrep from '../examples/mgrep.ts'
+import server from '../examples/server.ts'
 
 const chapter = dirname(fileURLToPath(new URL('.', import.meta.url)))
-const { examples } = await readChapter(chapter)
+const all = {
+  backpressure,
+  cancellation,
+  coroutines,
+  'event-loop': eventLoop,
+  'fetch-many': fetchMany,
+  grep,
+  iterators,
+  mgrep,
+  server,
+}
 
-describe.concurrent.each(examples)('$name', ({ name, summary }) => {
+it('tests every example', async () => {
+  const { examples } = await readChapter(chapter)
+  expect(Object.keys(all)).toEqual(examples.map(({ name }) => name))
+})
+
+describe.each(Object.entries(all))('%s', (name, example) => {
   it('explains itself', async () => {
-    const { code, stdout } = await runExample(chapter, name, ['--help'])
+    const { code, stdout } = await runHere(example, '--help')
     expect(code).toBe(0)
-    expect(stdout).toContain(`${name}: ${summary}`)
+    expect(stdout).toMatch(new RegExp(`^${name}: `))
     expect(stdout).toContain(`pnpm --filter 02-async start ${name}`)
     expect(stdout).toContain('--quick')
   })
 
   it('refuses an option it does not know', async () => {
-    const { code, stdout, stderr } = await runExample(chapter, name, ['--no-such-option'])
+    const { code, stdout, stderr } = await runHere(example, '--no-such-option')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: option: received "--no-such-option"; accepts --[^\n]+\n$/)
   })
+})
 
-  it('ends quietly when nobody reads its output', async () => {
-    const short: Record<string, string[]> = {
-      'event-loop': ['--rounds', '1'],
-      backpressure: ['--megabytes', '5'],
-      'fetch-many': ['--latency', '10'],
-      server: ['--seconds', '0.1', '--connections', '10'],
-    }
-    const args = ['--import', 'tsx', `examples/${name}.ts`, '--quick', ...(short[name] ?? [])]
-    const child = spawn(process.execPath, args, { cwd: chapter, stdio: ['ignore', 'pipe', 'pipe'] })
-    // As `| head -1` does.
-    child.stdout.once('data', () => child.stdout.destroy())
-    const [stderr, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
-    expect({ code, signal }).toEqual({ code: 0, signal: null })
-    expect(stderr).not.toMatch(/error/i)
+describe('an interrupted example', () => {
+  it.each([
+    ['backpressure', () => abortHere(backpressure)],
+    ['cancellation', () => abortHere(cancellation)],
+    ['fetch-many', () => abortHere(fetchMany)],
+    ['grep', () => abortHere(grep, { rounds: 1000 })],
+    ['server', () => abortHere(server)],
+  ])('stops, and leaves nothing open: %s', async (_, abort) => {
+    expect(await abort()).toBeInstanceOf(Error)
+  })
+
+  it('ends with 130 at Ctrl-C, with its processes and their connections', async () => {
+    const run = await runExample(chapter, 'server', [], { interruptWhen: /ask/ })
+    expect(run.code, run.stderr).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('ends with 130 at Ctrl-C while its thread is blocked', async () => {
+    // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, a later one when it is
+    // blocked.
+    const args = ['--latency', '400', '--pages', '8', '--json']
+    const run = await runExample(chapter, 'fetch-many', args, { interruptWhen: /\((9|1\d) of/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
   })
 })
 
-it.each(['grep', 'server', 'backpressure'])('%s stops at Ctrl-C and leaves nothing behind', async (name) => {
-  const args: Record<string, string[]> = { grep: ['--rounds', '1000'], server: [], backpressure: ['--consume', '50'] }
-  const run = await runExample(chapter, name, args[name], { interruptWhen: /Looking|ask|Sending/ })
-  expect(run.code, run.stderr).toBe(130)
-  expect(await run.leftBehind()).toEqual([])
+it.each([
+  ['iterators', []],
+  ['backpressure', ['--megabytes', '1']],
+])('%s ends quietly when nobody reads its output', async (name, args) => {
+  const child = spawn(process.execPath, [...loader(), `examples/${name}.ts`, '--quick', ...args], {
+    cwd: chapter,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  // As `| head -1` does.
+  child.stdout.once('data', () => child.stdout.destroy())
+  const [stderr, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect({ code, signal }).toEqual({ code: 0, signal: null })
+  expect(stderr).not.toMatch(/error/i)
 })
 
-it.each(['one by one', 'blocked'])('fetch-many stops at Ctrl-C while it fetches %s', async (how) => {
-  // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, the tenth when it is
-  // blocked.
-  const args = ['--latency', '400', '--pages', '8', '--json']
-  const run = await runExample(chapter, 'fetch-many', args, {
-    interruptWhen: how === 'blocked' ? /\((9|1\d) of/ : /of 32/,
-  })
-  expect(run.code).toBe(130)
-  expect(await run.leftBehind()).toEqual([])
+// Linux has a device that is always full.
+it.skipIf(process.platform !== 'linux')('says in one line that a full disk does not take its output', async () => {
+  const command = ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, ...loader(), 'examples/coroutines.ts']
+  const child = spawn('sh', command, { cwd: chapter, stdio: ['ignore', 'ignore', 'pipe'] })
+  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^error: standard output cannot be written[^\n]*\n$/)
 })

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chunkBytes, LineSplitter } from '../../src/grep/lines.ts'
 import { type Count, grepCommand, lineCounter, searchFor } from '../../src/grep/pattern.ts'
-import { grepAndCount, startWay } from '../../src/grep/processes.ts'
+import { grepAndCount, startWay, systemGrep } from '../../src/grep/processes.ts'
 import { linesOf } from '../../src/grep/pull.ts'
 import { type WayName, ways } from '../../src/grep/ways.ts'
 import { gnuGrep } from './gnu-grep.ts'
@@ -157,6 +157,16 @@ describeReal('the real grep', gnuGrep, () => {
     for (const name of names) expect(await ways[name](search, files), name).toEqual({ occurrences, lines })
   })
 
+  it('is left out only where another edition of Unicode explains that it counts otherwise', async () => {
+    const file = await fileWith('é É e E', 'case')
+    expect(await systemGrep(searchFor('é', true), [file], 2)).toHaveProperty('command')
+    const leftOut = 'it counts 2: it knows another edition of Unicode, in which other letters differ only in case'
+    expect(await systemGrep(searchFor('é', true), [file], 3)).toEqual({ leftOut })
+    // Here nothing explains it, and the caller must see it.
+    expect(await systemGrep(searchFor('é', false), [file], 3)).toHaveProperty('command')
+    expect(await systemGrep(searchFor('e', true), [file], 3)).toHaveProperty('command')
+  })
+
   it('is asked through two processes and their pipe, and says what it does not understand', async () => {
     const [file = ''] = files
     await expect(grepAndCount({ args: ['-P'], locale: 'C' }, '(', [file])).rejects.toThrow(/grep: /)
@@ -173,15 +183,17 @@ function countLines(args: string[], env: NodeJS.ProcessEnv): number {
     .reduce((sum, line) => sum + Number(line), 0)
 }
 
-it('stays below 150 MB in every way on a text of 200 MB, with short lines and with the longest allowed', async () => {
+it('stays below 150 MB in every way on a text of 100 MB, with short lines and with the longest allowed', async () => {
   const texts = Buffer.concat(stateOfTheUnionFiles().map((file) => readFileSync(file)))
   const short = Buffer.from(texts.toString().replaceAll('. ', '.\n'))
   const long = Buffer.concat([Buffer.from(texts.toString().replaceAll('\n', ' ').slice(0, 500_000)), Buffer.from('\n')])
   for (const [name, block] of Object.entries({ short, long })) {
-    const file = await fileWith(Buffer.concat(new Array(Math.ceil(200e6 / block.length)).fill(block)), `large-${name}`)
+    const file = await fileWith(Buffer.concat(new Array(Math.ceil(100e6 / block.length)).fill(block)), `large-${name}`)
     for (const way of names) {
       await using process = await startWay(way)
-      for (const pattern of ['freedom', 'free(dom|ly)', 'free(dom|ly).']) {
+      // Only the last way does something else for each of these patterns. Alone, the process needs some 60 MB.
+      const patterns = ['free(dom|ly).', ...(way === 'bytes, not decoded' ? ['freedom', 'free(dom|ly)'] : [])]
+      for (const pattern of patterns) {
         const { peakRssMb } = await process.search(searchFor(pattern), [file])
         expect(peakRssMb, `${way}, ${name} lines, ${pattern}`).toBeLessThan(150)
       }
