@@ -4,8 +4,9 @@
  *     pnpm --filter bench start compare
  *     pnpm --filter bench start compare --only rq,bee,bullmq
  *
- * Celery, RQ and Pyro take part where they are installed: sudo apt-get install python3-celery python3-redis python3-rq
- * python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install 'celery[redis]' rq Pyro4.
+ * Celery, RQ and Pyro take part where they are installed: npm run peers (Celery and RQ of today), or sudo apt-get
+ * install python3-celery python3-redis python3-rq python3-pyro4 (Debian, Ubuntu; older ones). PEERS_PYTHON names one
+ * Python to take them from. A contender that fails is named with the reason, and the others go on.
  *
  * Each queue has two worker processes, each remote object one. A small task adds two numbers. There are five rounds; in
  * each the contenders take turns, get all small tasks of the round at once, and every result is checked. Latency is
@@ -56,13 +57,13 @@ export default example(import.meta, {
     const redis = stack.use(await startRedis())
     using bar = progress('starting workers', 1)
     const postgres = only.includes('pglite')
-      ? stack.use(
-          await startProgram<PostgresConnection>(new URL('../src/queues/pglite.program.ts', import.meta.url), {
-            untilReady: signal,
-            stopTimeoutMs: 2_000,
-          }),
-        )
+      ? await startProgram<PostgresConnection>(new URL('../src/queues/pglite.program.ts', import.meta.url), {
+          untilReady: signal,
+          stopTimeoutMs: 2_000,
+        }).catch(() => undefined)
       : undefined
+    if (postgres) stack.use(postgres)
+    signal.throwIfAborted()
     const servers = { redisUrl: redis.url, postgres: postgres?.info, secret: newSecret() }
     print(
       `${count(tasks)} small tasks and ${naps} waiting ones for each, Redis ${redis.version} at ${redis.maskedUrl} …`,
@@ -74,8 +75,8 @@ export default example(import.meta, {
     const contenders = started.flatMap((contender) => contender ?? [])
     const missing = only.filter((_, at) => started[at] === undefined)
 
-    const remote = contenders.find(({ name }) => name === 'remote')?.address
-    const chain = remote === undefined ? undefined : await chainOfFive(remote, servers.secret)
+    const remote = contenders.flatMap((each) => (each.name === 'remote' && 'address' in each ? each.address : [])).at(0)
+    const chain = remote === undefined ? undefined : await chainOfFive(remote, servers.secret).catch(() => undefined)
     const rows = await compareAll(contenders, {
       tasks,
       naps,
@@ -93,11 +94,21 @@ export default example(import.meta, {
         rows.map(({ label, workers, perSecond, ...row }) => [
           label,
           workers,
-          count(Math.round(perSecond)),
-          ...[row.p50Ms, row.p99Ms, row.napsMs].map(milliseconds),
+          perSecond === undefined ? 'failed' : count(Math.round(perSecond)),
+          ...[row.p50Ms, row.p99Ms, row.napsMs].map((ms) => (ms === undefined ? '–' : milliseconds(ms))),
         ]),
       ),
     )
+    const failed = rows.filter((row) => row.failed !== undefined)
+    if (failed.length > 0) {
+      print(
+        '',
+        table(
+          ['failed', 'why'],
+          failed.map(({ label, failed }) => [label, failed ?? '']),
+        ),
+      )
+    }
     if (limit > 0) {
       print(
         '',
@@ -127,8 +138,8 @@ export default example(import.meta, {
       x: { label: 'tasks per second' },
       bars: rows.map(({ name, label, perSecond }) => ({
         name: label,
-        value: perSecond,
-        label: count(Math.round(perSecond)),
+        value: perSecond ?? 0,
+        label: perSecond === undefined ? 'failed' : count(Math.round(perSecond)),
         color: isTypeScript(name) ? palette[0] : palette[1],
       })),
     })
@@ -137,5 +148,10 @@ export default example(import.meta, {
     return { tasks, naps, napMs: ms, contenders: rows, ratios, chain, missing, picture: file }
   },
   figure: ({ contenders }) =>
-    contenders.map(({ label, perSecond }) => `${label} ${count(Math.round(perSecond))}/s`).join(', '),
+    contenders
+      .map(
+        ({ label, perSecond }) =>
+          `${label} ${perSecond === undefined ? 'failed' : `${count(Math.round(perSecond))}/s`}`,
+      )
+      .join(', '),
 })

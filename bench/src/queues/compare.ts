@@ -1,6 +1,6 @@
 /** Measures contenders in turn on the same work. */
 import { interleave, quantile } from '@repo/common/measure'
-import type { Contender, ContenderName, Survival } from './contenders.ts'
+import { type Contender, type ContenderName, type FailedContender, reasonOf, type Survival } from './contenders.ts'
 
 export interface Work {
   /** Small tasks for each contender, in all rounds together. */
@@ -18,29 +18,50 @@ export interface Work {
   onProgress: (what: string, share: number) => void
 }
 
+/** What was measured of a contender. If it failed, only what had been measured before. */
 export interface Row {
   name: ContenderName
   label: string
   workers: number
+  /** Why it failed, in one line. */
+  failed?: string | undefined
   /** Small tasks, handed in at once, until all results are here. */
-  perSecond: number
+  perSecond?: number | undefined
   /** Latencies of one task after the other, from the call to the result. */
-  p50Ms: number
-  p99Ms: number
-  sequentialPerSecond: number
+  p50Ms?: number | undefined
+  p99Ms?: number | undefined
+  sequentialPerSecond?: number | undefined
   /** The waiting tasks, handed in at once, until all results are here. */
-  napsMs: number
+  napsMs?: number | undefined
   killed?: Survival | undefined
 }
 
-/** Rates are medians of the rounds; latencies are taken from all rounds. */
-export async function compareAll(contenders: Contender[], work: Work): Promise<Row[]> {
+/**
+ * Rates are medians of the rounds; latencies are taken from all rounds. A contender that fails is not asked for more;
+ * the others go on.
+ */
+export async function compareAll(contenders: (Contender | FailedContender)[], work: Work): Promise<Row[]> {
   const { tasks, naps, napMs, limitMs, rounds, oneMs, signal, onProgress } = work
+  const failures = new Map<ContenderName, string>()
+  for (const each of contenders) if ('failed' in each) failures.set(each.name, each.failed)
+  const running = contenders.flatMap((each) => ('failed' in each ? [] : each))
+  /** Returns undefined for a contender that fails in it, or has failed before. */
+  async function attempt<T>({ name }: Contender, measure: () => Promise<T>): Promise<T | undefined> {
+    if (failures.has(name)) return undefined
+    try {
+      return await measure()
+    } catch (error) {
+      signal.throwIfAborted()
+      failures.set(name, reasonOf(error))
+      return undefined
+    }
+  }
   const latencies = new Map<ContenderName, number[]>(contenders.map(({ name }) => [name, []]))
   const share = Math.ceil(tasks / rounds)
-  const round = ({ name, many, one }: Contender) => {
+  const round = (contender: Contender) => {
+    const { name, many, one } = contender
     let warm = false
-    return async () => {
+    const measure = async () => {
       // The warm-up has fewer tasks at once, because some contenders are slow, but more of them one after the other: V8
       // needs some ten thousand calls before it has compiled all of a client and its server.
       const took = await many(warm ? share : Math.ceil(share / 10))
@@ -49,33 +70,41 @@ export async function compareAll(contenders: Contender[], work: Work): Promise<R
       warm = true
       return took
     }
+    return async () => (await attempt(contender, measure)) ?? Number.NaN
   }
-  const timings = await interleave(Object.fromEntries(contenders.map((each) => [each.name, round(each)])), {
+  const timings = await interleave(Object.fromEntries(running.map((each) => [each.name, round(each)])), {
     rounds,
     signal,
     onProgress: (done, total) => onProgress('small tasks', done / total),
   })
-  const napsMs: number[] = []
-  for (const contender of contenders) {
+  const napsMs = new Map<ContenderName, number | undefined>()
+  for (const contender of running) {
     signal.throwIfAborted()
-    onProgress('waiting tasks', napsMs.length / contenders.length)
-    napsMs.push(await contender.naps(naps, napMs))
+    onProgress('waiting tasks', napsMs.size / running.length)
+    napsMs.set(contender.name, await attempt(contender, () => contender.naps(naps, napMs)))
   }
   onProgress('killing workers', 0)
   // All at the same time, because nobody measures speed here.
-  const survivals = limitMs === 0 ? [] : await Promise.all(contenders.map(({ kill }) => kill(limitMs)))
-  return contenders.map(({ name, label, workers }, at) => {
+  const killing = limitMs === 0 ? [] : running
+  const survivals = new Map(
+    await Promise.all(killing.map(async (each) => [each.name, await attempt(each, () => each.kill(limitMs))] as const)),
+  )
+  return contenders.map(({ name, label, workers }) => {
     const samples = latencies.get(name) ?? []
+    const ms = timings[name]?.ms
     return {
       name,
       label,
       workers,
-      perSecond: (1_000 * share) / (timings[name]?.ms ?? Number.NaN),
-      p50Ms: quantile(samples, 0.5),
-      p99Ms: quantile(samples, 0.99),
-      sequentialPerSecond: (1_000 * samples.length) / samples.reduce((sum, ms) => sum + ms, 0),
-      napsMs: napsMs[at] ?? Number.NaN,
-      killed: survivals[at],
+      failed: failures.get(name),
+      perSecond: ms === undefined || Number.isNaN(ms) ? undefined : (1_000 * share) / ms,
+      ...(samples.length > 0 && {
+        p50Ms: quantile(samples, 0.5),
+        p99Ms: quantile(samples, 0.99),
+        sequentialPerSecond: (1_000 * samples.length) / samples.reduce((sum, ms) => sum + ms, 0),
+      }),
+      napsMs: napsMs.get(name),
+      killed: survivals.get(name),
     }
   })
 }

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { aborted } from '@repo/common/async/abort'
 import { until } from '@repo/common/async/until'
+import { messageOf } from '@repo/common/output/errors'
 import { type Child, startProgram, startServer } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -81,13 +82,46 @@ const slowMs = 1_000
 const longestMs = 300_000
 const closeMs = 2_000
 
+/** A contender whose workers could not be started. */
+export interface FailedContender extends AsyncDisposable {
+  name: ContenderName
+  label: string
+  workers: number
+  /** Why, in one line. */
+  failed: string
+}
+
 /** Starts a contender's workers; undefined if it is in Python and not installed. */
 export async function startContender(
   name: ContenderName,
   servers: Servers,
   signal: AbortSignal,
-): Promise<Contender | undefined> {
-  return isTypeScript(name) ? await startEngine(name, servers, signal) : await startPeer(name, servers.redisUrl, signal)
+): Promise<Contender | FailedContender | undefined> {
+  try {
+    if (isTypeScript(name)) return await startEngine(name, servers, signal)
+    return await startPeer(name, servers.redisUrl, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    const workers = workerCount(name)
+    return { name, label: labels[name], workers, failed: reasonOf(error), [Symbol.asyncDispose]: async () => {} }
+  }
+}
+
+/** What a comparison says about an error: of a program's output, the last line that names one, or the last line. */
+export function reasonOf(error: unknown): string {
+  const lines = messageOf(error).trim().split('\n')
+  return (lines.findLast((line) => /^[\w.]*(Error|Exception)\b.*: /.test(line)) ?? lines.at(-1) ?? '').slice(0, 200)
+}
+
+/** Aborted when one of the workers ends: nobody need wait for results any more. */
+function whenLost(workers: Child[], label: string): AbortSignal {
+  const lost = new AbortController()
+  for (const { exited } of workers) {
+    void exited.then(({ code, signal }) => {
+      lost.abort(new Error(`${label}: a worker ended ${signal ? `by ${signal}` : `with code ${code}`}`))
+    })
+  }
+  return lost.signal
 }
 
 async function startEngine(name: EngineName, servers: Servers, signal: AbortSignal): Promise<Contender> {
@@ -103,6 +137,7 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
     })
   const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
   const address = workers[0]?.info.address
+  const untilLost = AbortSignal.any([signal, whenLost(workers, labels[name])])
   // Each measurement opens a client of its own, as in Python: one that waits for its turn would cost the others time.
   async function using<T>(use: (client: EngineClient) => Promise<T>, stop?: AbortSignal): Promise<T> {
     const late = new AbortController()
@@ -147,7 +182,7 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
         const argsLists = Array.from({ length: count }, (_, at) => [at, 1])
         const sums = Array.from({ length: count }, (_, at) => at + 1)
         return await timed(client, 'add', argsLists, sums)
-      }, signal),
+      }, untilLost),
     one: (budgetMs) =>
       using(async (client) => {
         const samples: number[] = []
@@ -160,12 +195,12 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
           if (result !== 3) throw new Error(`${labels[name]} returned a wrong result`)
         }
         return samples
-      }, signal),
+      }, untilLost),
     naps: (count, ms) =>
       using(async (client) => {
         await timed(client, 'nap', Array(count).fill([1]), Array(count).fill(1))
         return await timed(client, 'nap', Array(count).fill([ms]), Array(count).fill(ms))
-      }, signal),
+      }, untilLost),
     kill: (limitMs) =>
       using((client) => killOne(workers, (file) => client.call('slow', [[file, slowMs]]), limitMs), signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -218,13 +253,18 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
   stack.defer(() => removeKeys(redisUrl, queue))
   const workers = await startAll(stack, Array.from({ length: workerCount(name) }, start))
 
-  async function client<T>(what: string, args: (string | number)[], stop: AbortSignal = signal): Promise<T> {
-    const { stdout } = await promisify(execFile)(python?.command ?? '', [script, what, peer, ...args.map(String)], {
+  const untilLost = AbortSignal.any([signal, whenLost(workers, labels[name])])
+  async function client<T>(what: string, args: (string | number)[], stop: AbortSignal = untilLost): Promise<T> {
+    const running = promisify(execFile)(python?.command ?? '', [script, what, peer, ...args.map(String)], {
       cwd,
       env: { ...process.env, ...env },
       signal: stop,
       timeout: longestMs,
       maxBuffer: 64 << 20,
+    })
+    const { stdout } = await running.catch((error) => {
+      stop.throwIfAborted()
+      throw error
     })
     return JSON.parse(stdout) as T
   }

@@ -37,8 +37,11 @@ TASKS = {"add": add, "nap": nap, "slow": slow}
 
 
 def new_id():
-    """Becomes part of a key's name. The queue's name in it lets the clean-up find the key."""
-    return f"{QUEUE}:{uuid.uuid4()}"
+    """
+    Becomes part of a key's name. The queue's name in it lets the clean-up find the key. Since version 2.2, RQ accepts
+    only letters, digits, underscores and dashes.
+    """
+    return f"{QUEUE}-{uuid.uuid4()}"
 
 
 class CeleryPeer:
@@ -95,7 +98,7 @@ class RQPeer:
         # An empty queue says nothing: for a moment a job is neither in it nor among the started ones.
         while self.redis.zcard(finished.key) < before + len(jobs):
             time.sleep(0.005)
-        return [job.result for job in self.rq.job.Job.fetch_many([job.id for job in jobs], connection=self.redis)]
+        return [job.return_value() for job in self.rq.job.Job.fetch_many([job.id for job in jobs], connection=self.redis)]
 
 
 class PyroPeer:

@@ -1,22 +1,25 @@
 /** The comparison: every contender does the same work, and what is said of a killed worker is true. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findPython, installPython } from '04-celery/celery/python'
+import { findPython, findPythons, installPeers, installPython, type Python } from '04-celery/celery/python'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import type { Row, ratiosOf } from '../../src/queues/compare.ts'
-import { describeSurvival } from '../../src/queues/contenders.ts'
+import example from '../../examples/compare.ts'
+import { compareAll, type Row, ratiosOf } from '../../src/queues/compare.ts'
+import { type Contender, type ContenderName, describeSurvival } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
 
 const bench = fileURLToPath(new URL('../..', import.meta.url))
 const redis = process.env.REDIS_URL ?? (await findRedisServer())
-const found = await Promise.all((['celery', 'rq', 'Pyro4'] as const).map((module) => findPython(module)))
+const patient = { timeout: 400_000 }
 interface Result {
   contenders: Row[]
   ratios: ReturnType<typeof ratiosOf>
@@ -26,24 +29,26 @@ interface Result {
 }
 
 /** On a Redis like a reader's own: nothing may be left there. */
-async function compare(...args: string[]): Promise<Result> {
+async function compare(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
   await using server = await startRedis({ own: true })
-  const options = { timeoutMs: 300_000, env: { REDIS_URL: server.url } }
+  const options = { timeoutMs: 300_000, env: { REDIS_URL: server.url, ...env } }
   const run = await runExample(bench, 'compare', ['--quick', '--json', ...args], options)
   expect(run).toMatchObject({ code: 0 })
   expect(await run.leftBehind()).toEqual([])
   using client = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => client.disconnect() })
-  expect(await client.keys('*')).toEqual([])
+  // RQ's own lock, shared by all of its queues, expires by itself.
+  expect((await client.keys('*')).filter((key) => key !== 'rq:clean_groups')).toEqual([])
   return run.json<Result>()
 }
 
 function expectMeasured(rows: Row[], names: string[]) {
   expect(rows.map(({ name }) => name)).toEqual(names)
   for (const row of rows) {
+    expect(row.failed).toBeUndefined()
     for (const figure of [row.perSecond, row.p50Ms, row.p99Ms, row.sequentialPerSecond, row.napsMs]) {
       expect(figure).toBeGreaterThan(0)
     }
-    expect(row.p99Ms).toBeGreaterThanOrEqual(row.p50Ms)
+    expect(row.p99Ms).toBeGreaterThanOrEqual(row.p50Ms ?? Number.NaN)
     // No task that waits 20 ms is done sooner.
     expect(row.napsMs).toBeGreaterThan(19)
     expect(row.workers).toBe(['remote', 'pyro'].includes(row.name) ? 1 : 2)
@@ -53,10 +58,8 @@ function expectMeasured(rows: Row[], names: string[]) {
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   const names = ['bullmq', 'layer', 'pglite', 'rq', 'bee', 'remote']
 
-  it('do the same tasks; killed in mid-task each queue runs it again, and a call fails', {
-    timeout: 400_000,
-  }, async () => {
-    const { contenders, ratios, chain, missing, picture } = await compare('--only', names.join(), '--limit', '60')
+  it('do the same tasks; killed in mid-task each queue runs it again, and a call fails', patient, async () => {
+    const { contenders, ratios, chain, missing, picture } = await compare(['--only', names.join(), '--limit', '60'])
     expectMeasured(contenders, names)
     for (const { name, killed } of contenders) {
       if (name === 'remote') {
@@ -95,37 +98,133 @@ describeReal('bee-queue', { name: 'a Redis server', found: redis, install: insta
   })
 })
 
+const [celeries, rqs] = await Promise.all([findPythons('celery'), findPythons('rq')])
+const pyro = await findPython('Pyro4')
 const install = [installPython.celery, installPython.rq, installPython.Pyro4].join('; ')
-const peers = { name: 'Celery, RQ and Pyro for Python', found: redis && found.every(Boolean), install }
-describeReal('the Python ones', peers, () => {
-  it('do the same tasks beside ours', { timeout: 400_000 }, async () => {
-    const names = ['rq', 'remote', 'celery', 'rq-python', 'rq-simple', 'pyro']
-    const { contenders, ratios } = await compare('--only', names.join(), '--limit', '2')
-    expectMeasured(contenders, names)
-    const killed = Object.fromEntries(contenders.map(({ name, killed }) => [name, killed]))
-    expect(killed.pyro).toMatchObject({
-      outcome: 'error',
-      begun: 1,
-      message: expect.stringMatching(/ConnectionClosedError/),
+const generations = [
+  {
+    title: "the system's Celery and RQ",
+    install,
+    isThis: ({ ofToday }: Python) => !ofToday,
+    names: ['rq', 'celery', 'rq-python'],
+  },
+  {
+    title: "today's Celery and RQ",
+    install: installPeers,
+    isThis: ({ ofToday }: Python) => ofToday,
+    names: ['rq', 'celery', 'rq-python', 'rq-simple'],
+  },
+]
+describe.concurrent('the Python ones', () => {
+  for (const { title, install, isThis, names } of generations) {
+    const [celery, rq] = [celeries.find(isThis), rqs.find(isThis)]
+    describeReal(title, { name: title, found: redis && celery && rq, install }, () => {
+      it('do the same tasks beside ours', patient, async () => {
+        const args = ['--only', names.join(), '--limit', '1', '--tasks', '100']
+        const { contenders, ratios } = await compare(args, { PEERS_PYTHON: celery?.command })
+        expectMeasured(contenders, names)
+        const killed = Object.fromEntries(contenders.map(({ name, killed }) => [name, killed]))
+        for (const name of names.slice(2)) expect(killed[name]).toMatchObject({ outcome: 'nothing', begun: 1 })
+        const of = (name: string) => contenders.find((row) => row.name === name)
+        expect(ratios.rqToRq).toBeCloseTo((of('rq')?.perSecond ?? 0) / (of('rq-python')?.perSecond ?? 0), 6)
+        const labels = [`Celery ${celery?.version}`, `RQ ${rq?.version}`, `RQ ${rq?.version}, SimpleWorker`]
+        expect(contenders.slice(1).map(({ label }) => label)).toEqual(labels.slice(0, names.length - 1))
+      })
     })
-    for (const name of ['rq-python', 'rq-simple']) expect(killed[name]).toMatchObject({ outcome: 'nothing', begun: 1 })
-    const of = (name: string) => contenders.find((row) => row.name === name)
-    expect(ratios.rqToRq).toBeCloseTo((of('rq')?.perSecond ?? 0) / (of('rq-python')?.perSecond ?? 0), 6)
-    expect(ratios.remoteToPyro).toBeCloseTo(
-      (of('remote')?.sequentialPerSecond ?? 0) / (of('pyro')?.sequentialPerSecond ?? 0),
-      6,
-    )
-    const shown = found.map((python) => python?.version ?? '')
-    expect(contenders.map(({ label }) => label).slice(2)).toEqual([
-      `Celery ${shown[0]}`,
-      `RQ ${shown[1]}`,
-      `RQ ${shown[1]}, SimpleWorker`,
-      `Pyro ${shown[2]}`,
-    ])
+  }
+
+  describeReal('Pyro', { name: 'Pyro for Python', found: redis && pyro, install: installPython.Pyro4 }, () => {
+    it('does the same calls beside ours', patient, async () => {
+      const names = ['remote', 'pyro']
+      const { contenders, ratios } = await compare(['--only', names.join(), '--limit', '2'])
+      expectMeasured(contenders, names)
+      const [remote, python] = contenders
+      expect(python).toMatchObject({ label: `Pyro ${pyro?.version}`, killed: { outcome: 'error', begun: 1 } })
+      expect(python?.killed?.message).toMatch(/ConnectionClosedError/)
+      const [ours = 0, theirs = 0] = [remote?.sequentialPerSecond, python?.sequentialPerSecond]
+      expect(ratios.remoteToPyro).toBeCloseTo(ours / theirs, 6)
+    })
+  })
+})
+
+/** A Python whose RQ does what the shell script does in place of peers.py. */
+async function fakePython(folder: string, script: string) {
+  const file = join(folder, 'python')
+  await writeFile(file, `#!/bin/sh\ncase "$*" in *importlib*) echo 9.9; exit;; esac\n${script}\n`, { mode: 0o755 })
+  return file
+}
+
+describeReal('a contender that fails', { name: 'a Redis server', found: redis, install: installRedis }, () => {
+  it.each([
+    ['cannot be started', 'echo Traceback; echo "ImportError: no rq"; exit 1', undefined, 'ImportError: no rq'],
+    [
+      'loses a worker',
+      'case "$2" in work) echo ready; sleep 1; exit 3;; *) exec sleep 600;; esac',
+      '9.9',
+      'RQ: a worker ended with code 3',
+    ],
+  ])('because it %s is a row that says why, and ends no other', async (_why, script, version, why) => {
+    await using folder = await temporaryFolder()
+    const env = { PEERS_PYTHON: await fakePython(folder.path, script) }
+    const { contenders, ratios } = await compare(['--only', 'rq,rq-python'], env)
+    expectMeasured(contenders.slice(0, 1), ['rq'])
+    expect(contenders[1]).toEqual({
+      name: 'rq-python',
+      label: version ? `RQ ${version}` : 'RQ',
+      workers: 2,
+      failed: why,
+    })
+    expect(ratios).toEqual({})
   })
 })
 
 describe('compare', () => {
+  it('goes on without a contender from the moment at which it fails', async () => {
+    const asked: string[] = []
+    const contender = (name: ContenderName, failsAt: string): Contender => {
+      const ask = async <T>(what: string, answer: T) => {
+        asked.push(`${name} ${what}`)
+        if (what === failsAt) throw new Error(`Command failed\nTraceback\nValueError: no ${what}\n`)
+        return answer
+      }
+      return {
+        name,
+        label: name,
+        workers: 2,
+        many: () => ask('many', 10),
+        one: () => ask('one', [1, 2, 3]),
+        naps: () => ask('naps', 20),
+        kill: () => ask('kill', { outcome: 'nothing', ms: 1, begun: 1 }),
+        async [Symbol.asyncDispose]() {},
+      }
+    }
+    const failing = ['many', 'one', 'naps', 'kill', 'nothing']
+    const names: ContenderName[] = ['celery', 'rq', 'bee', 'pyro', 'layer']
+    const rows = await compareAll(
+      names.map((name, at) => contender(name, failing[at] ?? '')),
+      {
+        tasks: 20,
+        naps: 1,
+        napMs: 1,
+        limitMs: 1,
+        rounds: 2,
+        oneMs: 1,
+        signal: new AbortController().signal,
+        onProgress: () => {},
+      },
+    )
+    const measured = { perSecond: 1_000, p50Ms: 2, p99Ms: expect.closeTo(3), sequentialPerSecond: 500 }
+    expect(rows).toMatchObject([
+      { name: 'celery', failed: 'ValueError: no many', perSecond: undefined, napsMs: undefined },
+      { name: 'rq', failed: 'ValueError: no one', perSecond: undefined },
+      { name: 'bee', failed: 'ValueError: no naps', ...measured, napsMs: undefined, killed: undefined },
+      { name: 'pyro', failed: 'ValueError: no kill', ...measured, napsMs: 20, killed: undefined },
+      { name: 'layer', failed: undefined, ...measured, napsMs: 20, killed: { outcome: 'nothing' } },
+    ])
+    expect(asked.filter((each) => each.startsWith('celery'))).toEqual(['celery many'])
+    expect(ratiosOf(rows)).toEqual({})
+  })
+
   it('says what became of a task', () => {
     expect(describeSurvival({ outcome: 'result', ms: 4_210, begun: 2 })).toBe('run again: the result after 4.2 s')
     expect(describeSurvival({ outcome: 'nothing', ms: 10_000, begun: 1 })).toBe('nothing')
@@ -142,13 +241,11 @@ describe('compare', () => {
   })
 
   it.each([
-    [['--only', 'rq,rabbit'], 'error: --only: received "rq,rabbit"; accepts some of bullmq,'],
-    [['--tasks', '1'], 'error: --tasks: received "1"; accepts a whole number from 100 to 1000000'],
-    [['--limit', '-1'], 'error: --limit: received "-1"; accepts a whole number from 0 to 600'],
-  ])('refuses %j in one line with exit code 2', async (args, message) => {
-    const { code, stderr } = await runExample(bench, 'compare', args)
-    expect(code).toBe(2)
-    expect(stderr).toContain(message)
+    [{ only: 'rq,rabbit' }, '--only: received "rq,rabbit"; accepts some of bullmq,'],
+    [{ tasks: 1 }, '--tasks: received "1"; accepts a whole number from 100 to 1000000'],
+    [{ limit: -1 }, '--limit: received "-1"; accepts a whole number from 0 to 600'],
+  ])('refuses %o in one line', async (options, message) => {
+    await expect(example.run(options as never)).rejects.toThrow(message)
   })
 
   it('explains itself, and leaves nothing after Ctrl-C', async () => {
