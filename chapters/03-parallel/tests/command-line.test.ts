@@ -3,29 +3,26 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@repo/common/process/temporary'
+import { abortHere, runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
+import chunking from '../examples/chunking.ts'
+import currency from '../examples/currency.ts'
+import fib from '../examples/fib.ts'
+import futures from '../examples/futures.ts'
+import mandelbrot from '../examples/mandelbrot.ts'
+import oversubscribe from '../examples/oversubscribe.ts'
+import pool from '../examples/pool.ts'
+import queues from '../examples/queues.ts'
 import similarity from '../examples/similarity.ts'
+import sort from '../examples/sort.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
-const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
+const examples = { currency, fib, futures, queues, sort, pool, chunking, oversubscribe, similarity, mandelbrot }
 
-const names = [
-  'currency',
-  'fib',
-  'futures',
-  'queues',
-  'sort',
-  'pool',
-  'chunking',
-  'oversubscribe',
-  'similarity',
-  'mandelbrot',
-]
-
-describe.each(names)('%s', (name) => {
+describe.each(Object.entries(examples))('%s', (name, example) => {
   it('explains itself', async () => {
-    const { code, stdout } = await run(name, '--help')
+    const { code, stdout } = await runHere(example, '--help')
     expect(code).toBe(0)
     expect(stdout).toMatch(
       new RegExp(`^${name}: .*\\n[^]*pnpm --filter 03-parallel start ${name}\\n[^]*Usage: ${name} `),
@@ -33,7 +30,7 @@ describe.each(names)('%s', (name) => {
   })
 })
 
-it.each([
+it.each<[keyof typeof examples, ...string[]]>([
   ['currency', '--pairs', '0'],
   ['currency', '--latency', '-1'],
   ['fib', '--n', '46'],
@@ -71,9 +68,15 @@ it.each([
   ['mandelbrot', '--zoom', '0'],
   ['mandelbrot', '--zoom', 'NaN'],
 ])('%s refuses %s %s in one line', async (name, ...args) => {
-  const { code, stdout, stderr } = await run(name, ...args)
+  const { code, stdout, stderr } = await runHere(examples[name], ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+})
+
+it('a wrong option ends a process with exit code 2', async () => {
+  const { code, stdout, stderr } = await runExample(chapter, 'futures', ['--n', '1e9'])
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^error: --n: received "1e9"; accepts [^\n]+\n$/)
 })
 
 it('similarity refuses folders without two readable texts in one line', async () => {
@@ -81,7 +84,7 @@ it('similarity refuses folders without two readable texts in one line', async ()
   const texts = join(folder.path, 'texts')
   await mkdir(texts)
   const refused = async () => {
-    const { code, stderr } = await run('similarity', '--texts', texts)
+    const { code, stderr } = await runHere(similarity, '--texts', texts)
     expect({ code, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 2, lines: 1 })
     return stderr
   }
@@ -102,32 +105,39 @@ it('similarity refuses folders without two readable texts in one line', async ()
   }
 })
 
-describe.each([
-  ['currency', /from a server/, /asking .*%/],
-  ['fib', /times at once/, /computing .*%/],
-  ['futures', /handed in/, /cancelled a running one/],
-  ['queues', /consumer processes/, /passing items .*%/],
-  ['sort', /Sorting/, /sorting .*%/],
-  ['pool', /One good task/, /handing out .*%/],
-  ['chunking', /Counting/, /counting .*%/],
-  ['oversubscribe', /threads on/, /computing and waiting .*%/],
-  ['similarity', /Comparing/, /comparing .*%/],
-  ['mandelbrot', /Drawing/, /drawing, .*%/],
-])('%s at Ctrl-C', (name, atItsStart, inTheMiddle) => {
+describe('an interrupted example', () => {
   it.each([
-    ['at its start', atItsStart],
-    ['in the middle of its work', inTheMiddle],
-  ])('%s ends with 130 and leaves nothing behind', async (_, interruptWhen) => {
+    ['currency', () => abortHere(currency)],
+    ['fib', () => abortHere(fib)],
+    ['futures', () => abortHere(futures)],
+    ['queues', () => abortHere(queues)],
+    ['sort', () => abortHere(sort)],
+    ['pool', () => abortHere(pool)],
+    ['chunking', () => abortHere(chunking)],
+    ['oversubscribe', () => abortHere(oversubscribe)],
+    ['similarity', () => abortHere(similarity)],
+    ['mandelbrot', () => abortHere(mandelbrot)],
+  ])('stops, and leaves nothing open: %s', async (_, abort) => {
+    expect(await abort()).toBeInstanceOf(Error)
+  })
+
+  // A pool of our own, which is disposed of; a pool whose tasks have the signal; threads that block in a ring.
+  it.each([
+    ['futures', 'in the middle of a task', /cancelled a running one/],
+    ['similarity', 'in the middle of its work', /comparing .*%/],
+    ['queues', 'in the middle of its work', /passing items .*%/],
+    ['queues', 'at its start', /consumer processes/],
+  ])('ends with 130 at Ctrl-C: %s, %s', async (name, _, interruptWhen) => {
     const stopped = await runExample(chapter, name, [], { interruptWhen })
     expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
     expect(await stopped.leftBehind()).toEqual([])
   })
 })
 
-it.each(['similarity', 'mandelbrot'])('%s reports a failing worker with its cause and exit code 1', async (name) => {
+it('similarity reports a failing worker with its cause and exit code 1', async () => {
   // The workers of its pool fail at their start.
   const env = { NODE_OPTIONS: `--import=${new URL('./fixtures/failing-workers.mjs', import.meta.url)}` }
-  const failed = await runExample(chapter, name, ['--quick'], { env })
+  const failed = await runExample(chapter, 'similarity', ['--quick'], { env })
   expect(failed.code).toBe(1)
   expect(failed.stderr).toMatch(/^error: .*a bug in the worker$/m)
   expect(await failed.leftBehind()).toEqual([])

@@ -41,4 +41,5 @@ it('tells how long workers had no chunk', () => {
   }
   expect(idleShare([log(0, 40, 60), log(1, 100)])).toBe(0)
   expect(idleShare([log(0, 40, 60), log(1, 50)])).toBe(0.25)
+  expect(idleShare(new Array(200_000).fill(log(0, 50)))).toBe(0)
 })

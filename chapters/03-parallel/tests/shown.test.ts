@@ -1,0 +1,118 @@
+/** What every example shows to a reader, each once in a process that must end well and leave nothing behind. */
+import { readFile, stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { coreCount } from '@repo/common/cores'
+import { runExample } from '@repo/common/testing/testing'
+import { decode } from 'fast-png'
+import { describe, expect, it } from 'vitest'
+
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+const cores = coreCount()
+
+/** What an example prints. Where ways disagree or something is lost, the example fails by itself. */
+async function shownBy(name: string, ...args: string[]): Promise<string> {
+  const run = await runExample(chapter, name, ['--quick', ...args])
+  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
+  expect(await run.leftBehind()).toEqual([])
+  return run.stdout
+}
+
+const pictures = (shown: string) => [...shown.matchAll(/^Picture: (.*)$/gm)].map(([, path = '']) => path)
+
+describe('a reader is shown', () => {
+  it('the same rates of the day in three ways', async () => {
+    const shown = await shownBy('currency', '--pairs', '8', '--latency', '5')
+    // From the package's usd.json, as published.
+    expect(shown).toMatch(/^ USD\/EUR +0\.88022588 $/m)
+    for (const way of ['one after the other', 'a thread for each pair', 'the event loop alone']) {
+      expect(shown).toMatch(new RegExp(`^ ${way} +[\\d.]+ m?s +[\\d.]+× +[\\d.]+ MB`, 'm'))
+    }
+  })
+
+  it('every way for every k, and Python if it is installed', async () => {
+    const shown = await shownBy('fib', '--n', '22', '--python-n', '15')
+    expect(shown).toMatch(/^ k +main thread +worker_threads +piscina pool +child processes /m)
+    expect(shown).toMatch(new RegExp(`^ +${2 * cores} +[\\d.]+ `, 'm'))
+    expect(shown).toMatch(/^Python 3|^python3 was not found/m)
+    const [picture = ''] = pictures(shown)
+    expect(await readFile(picture, 'utf8')).toContain('The same computation k times at once')
+  })
+
+  it('the life of tasks', async () => {
+    const shown = await shownBy('futures', '--n', '30')
+    expect(shown).toMatch(
+      /waited 1 ms for fib\(30\): TimeoutError: no result within 1 ms; the task goes on; it is running$/m,
+    )
+    expect(shown).toMatch(/all settled: done, done, done$/m)
+  })
+
+  it('words, items and who lost what', async () => {
+    const args = ['--items', '20000', '--producers', '2', '--consumers', '2', '--capacity', '16']
+    const shown = await shownBy('queues', '--kill', ...args)
+    // Counted with Python's re in the package's text files.
+    expect(shown).toContain('1,789,329 words; the processes took')
+    expect(shown).toMatch(/^One task failed: its consumer, process \d+, was ended by SIGKILL\. Another consumer took/m)
+    expect(shown).toContain(
+      '20,000 items from 2 producers to 2 consumers: 0 lost or doubled, 0 damaged or out of order',
+    )
+    for (const way of [
+      'a queue between two processes',
+      'postMessage, an item',
+      'postMessage, 256',
+      'ring of 16',
+      'ring, 2',
+    ]) {
+      expect(shown).toMatch(new RegExp(`^ ${way}.* [1-9][\\d,]* +[\\d.]+× $`, 'm'))
+    }
+  })
+
+  it('sorts that agree', async () => {
+    const shown = await shownBy('sort', '--numbers', '100003', '--workers', '3')
+    expect(shown).toMatch(/^ parallel merge sort +3 /m)
+    expect(shown).toMatch(/^ radix sort +1 /m)
+    expect(shown).toContain('All results are equal, number by number.')
+  })
+
+  it('cuts and schedules of the same loop', async () => {
+    const shown = await shownBy('chunking', '--limit', '200000', '--tasks', '1000', '--chunk', '500', '--workers', '2')
+    for (const tasks of ['1', '2', '4', '8', '16', '32', '100', '320', '1,000']) {
+      expect(shown).toMatch(new RegExp(`^ +${tasks} +[\\d,]+ +[\\d.]+ [mµ]?s`, 'm'))
+    }
+    expect(shown).toMatch(/^ static .* 2 +[\d.]+ % $/m)
+    expect(shown).toMatch(/^ dynamic .* 400 +[\d.]+ % $/m)
+    expect(shown).toMatch(/^ guided /m)
+    const [valley = '', schedules = ''] = pictures(shown)
+    // π(200,000)
+    expect(await readFile(valley, 'utf8')).toContain('17,984 primes below 200,000')
+    expect(await readFile(schedules, 'utf8')).toMatch(/^<svg/)
+  })
+
+  it('computing and waiting for 1 to 8 × cores workers', async () => {
+    const shown = await shownBy('oversubscribe', '--limit', '20000', '--requests', '8', '--latency', '2')
+    for (const workers of [1, 8 * cores]) expect(shown).toMatch(new RegExp(`^ +${workers} +[\\d.]+ [mµ]?s`, 'm'))
+    const [picture = ''] = pictures(shown)
+    const svg = await readFile(picture, 'utf8')
+    expect(svg).toContain(`More workers than the ${cores} cores`)
+    expect(svg).toContain('2,262 primes counted')
+  })
+
+  it('which addresses read alike, and a picture of all pairs', async () => {
+    const shown = await shownBy('similarity', '--workers', '2')
+    expect(shown).toMatch(/1867 Andrew Johnson +1868 Andrew Johnson +11\.3 %/)
+    expect(shown).toMatch(/^ 27,028 pairs +threads +time $/m)
+    expect(shown).toMatch(/on 2 threads; this machine's ceiling is \d+\.\d\d×/)
+    expect(shown).toMatch(/Picture: .*similarity\.svg\n$/)
+    const svg = await readFile(pictures(shown)[0] ?? '', 'utf8')
+    const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
+    expect(png).toMatchObject({ width: 233, height: 233 })
+  })
+
+  it('the whole Mandelbrot set if a reader asks for it', async () => {
+    const size = ['--width', '320', '--height', '200', '--iterations', '500']
+    const shown = await shownBy('mandelbrot', ...size, '--center', '-0.75,0', '--zoom', '1')
+    expect(shown).toMatch(/sha256 of the pixels: [0-9a-f]{64}\n/)
+    const [picture = ''] = pictures(shown)
+    expect((await stat(picture)).size).toBeGreaterThan(1_000)
+    expect(decode(await readFile(picture))).toMatchObject({ width: 320, height: 200, channels: 3 })
+  })
+})
