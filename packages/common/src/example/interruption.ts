@@ -66,14 +66,21 @@ export function listenForSignals(deadlineMs = usualDeadlineMs): Interruption {
  * Calls a function when standard output cannot be written, with the exit code that this means. Without it, Node would end
  * the program with a stack trace. What cannot be written to standard error is lost, and the program goes on.
  */
-export function watchOutput(onFailure: (exitCode: number, reason: Error) => void): void {
-  process.stderr.on('error', () => {})
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // `… | head -1` closes the pipe after its line: nobody reads the rest.
-    if (error.code === 'EPIPE') onFailure(0, new Error('the output was closed'))
-    else onFailure(1, new Error('standard output cannot be written', { cause: error }))
-  })
+export function watchOutput(onFailure: OnOutputFailure): void {
+  if (onOutputFailure === undefined) {
+    process.stderr.on('error', () => {})
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      // `… | head -1` closes the pipe after its line: nobody reads the rest.
+      if (error.code === 'EPIPE') onOutputFailure?.(0, new Error('the output was closed'))
+      else onOutputFailure?.(1, new Error('standard output cannot be written', { cause: error }))
+    })
+  }
+  onOutputFailure = onFailure
 }
+
+type OnOutputFailure = (exitCode: number, reason: Error) => void
+/** The last one that was given. It is still needed when `main` has returned: an error is reported after the write. */
+let onOutputFailure: OnOutputFailure | undefined
 
 /** Sets the exit code and says why, if that is an error. */
 export function endWith(exitCode: number, reason: Error): void {

@@ -11,11 +11,11 @@ import { endWith, watchOutput } from './interruption.ts'
 import { describeError, UsageError } from './usage.ts'
 
 async function start(chapter: Chapter, argv: string[]): Promise<number> {
+  watchOutput(endWith)
   // pnpm passes on the `--` of `pnpm --filter 03-parallel start -- mandelbrot`.
   const [first = '', ...rest] = argv[0] === '--' ? argv.slice(1) : argv
   const headline = chapter.tour[0] ?? ''
   if (first === '--help' || first === '-h') {
-    watchOutput(endWith)
     process.stdout.write(overview(chapter, headline))
     return 0
   }

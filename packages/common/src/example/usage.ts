@@ -24,16 +24,23 @@ function quoted(value: unknown): string {
  * follows.
  */
 export function describeError(error: unknown): string {
-  const original = originalOf(error)
   const parts = new Set<string>()
-  // An error may be its own cause, by way of another one.
-  const seen = new Set<unknown>()
-  for (let at = original; at !== undefined && !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
-    seen.add(at)
-    parts.add(messageOf(at))
+  let stack: unknown
+  try {
+    const original = originalOf(error)
+    // An error may be its own cause, by way of another one.
+    const seen = new Set<unknown>()
+    for (let at = original; at !== undefined && !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
+      seen.add(at)
+      parts.add(messageOf(at))
+    }
+    if (process.env.DEBUG && original instanceof Error) stack = original.stack
+  } catch {
+    // It has a getter that throws.
+    parts.add(messageOf(error))
   }
-  const line = `error: ${maskPasswords([...parts].join(': ').replaceAll(/\s*\n\s*/g, ' '))}`
-  return process.env.DEBUG && original instanceof Error ? `${line}\n${maskPasswords(String(original.stack))}` : line
+  const line = `error: ${[...parts].join(': ').replaceAll(/\s*\n\s*/g, ' ')}`
+  return maskPasswords(stack === undefined ? line : `${line}\n${String(stack)}`)
 }
 
 /** When cleaning up fails as well, `using` throws a SuppressedError that holds both errors. */

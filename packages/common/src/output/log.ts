@@ -6,6 +6,7 @@
  */
 import pino from 'pino'
 import pretty from 'pino-pretty'
+import { messageOf } from './errors.ts'
 import { maskJson } from './secrets.ts'
 
 const levels = [...Object.keys(pino.levels.values), 'silent']
@@ -23,7 +24,17 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
     {
       name,
       level: known ? wanted : 'info',
-      hooks: { streamWrite: maskJson },
+      hooks: {
+        streamWrite: maskJson,
+        // What is logged may have getters or a toJSON that throw.
+        logMethod(args, method) {
+          try {
+            method.apply(this, args)
+          } catch (error) {
+            method.call(this, `cannot be logged: ${messageOf(error)}`)
+          }
+        },
+      },
       timestamp: () => `,"time":${now()}`,
     },
     destination ?? standardError(),

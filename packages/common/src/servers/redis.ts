@@ -155,6 +155,14 @@ async function useRedis(url: string): Promise<RedisServer> {
       'redis://[user:password@]host[:port][/database], or rediss:// with TLS',
     )
   }
+  let username: string | undefined
+  let password: string | undefined
+  try {
+    username = decodeURIComponent(parsed.username) || undefined
+    password = decodeURIComponent(parsed.password) || undefined
+  } catch {
+    throw new UsageError('REDIS_URL', maskedUrl, 'a user and a password in which % is written as %25')
+  }
   const info = await inspect(url).catch(({ cause }: Error) => {
     const refused = /NOAUTH|WRONGPASS|invalid password/.test(messageOf(cause))
     throw new Error(`REDIS_URL: ${maskedUrl} ${refused ? 'refuses the password' : 'cannot be used'}`, { cause })
@@ -173,8 +181,8 @@ async function useRedis(url: string): Promise<RedisServer> {
     port: Number(parsed.port || 6379),
     version,
     server: undefined,
-    username: decodeURIComponent(parsed.username) || undefined,
-    password: decodeURIComponent(parsed.password) || undefined,
+    username,
+    password,
     restart: async () => {
       throw new Error(`REDIS_URL: ${maskedUrl} is not ours to restart`)
     },

@@ -1,13 +1,21 @@
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { readHeader } from '../../src/example/example.ts'
 import { runProgram } from '../../src/testing/testing.ts'
+import { captured } from '../fixtures/captured.ts'
 import declared from '../fixtures/declared.ts'
 
 const file = fileURLToPath(new URL('../fixtures/declared.ts', import.meta.url))
 const cleaning = fileURLToPath(new URL('../fixtures/cleaning.ts', import.meta.url))
 const run = (...args: string[]) => runProgram(file, args)
+
+/** Runs the fixture in this process as from its command line. */
+async function main(...args: string[]) {
+  const { result: code, ...printed } = await captured(() => declared.main(args))
+  return { code, ...printed }
+}
+const json = async (...args: string[]) => JSON.parse((await main('--json', ...args)).stdout)
 
 describe('an example from the command line', () => {
   it('prints for readers and ends with 0', async () => {
@@ -21,17 +29,20 @@ describe('an example from the command line', () => {
   })
 
   it('takes values after a space and after =, and what follows -- as it is', async () => {
-    const given = await run('--json', '--workers=4', '--colour-scheme', 'dark', '--', '--workers', '9')
-    expect(given.json()).toMatchObject({ workers: 4, colourScheme: 'dark', operands: ['--workers', '9'] })
+    expect(await json('--workers=4', '--colour-scheme', 'dark', '--', '--workers', '9')).toMatchObject({
+      workers: 4,
+      colourScheme: 'dark',
+      operands: ['--workers', '9'],
+    })
   })
 
   it('uses the presets of --quick, but not instead of given values', async () => {
-    expect((await run('--json', '--quick')).json()).toMatchObject({ workers: 1, quick: true })
-    expect((await run('--json', '--quick', '--workers', '5')).json()).toMatchObject({ workers: 5 })
+    expect(await json('--quick')).toMatchObject({ workers: 1, quick: true })
+    expect(await json('--quick', '--workers', '5')).toMatchObject({ workers: 5 })
   })
 
   it('explains itself with --help, from its header and its options', async () => {
-    const { code, stdout } = await run('--help')
+    const { code, stdout } = await main('--help')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^declared: an example that shows what it was given\n/)
     expect(stdout).toContain('Look for: nothing.')
@@ -46,7 +57,7 @@ describe('an example from the command line', () => {
   })
 
   it('reports failed work and its cause in one line, with exit code 1', async () => {
-    expect(await run('--fail')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
+    expect(await main('--fail')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
   })
 
   it('reports the first error when cleaning up fails as well', async () => {
@@ -55,10 +66,11 @@ describe('an example from the command line', () => {
 
   it("starts relative paths in the reader's folder", async () => {
     const folder = dirname(file)
-    const from = await runProgram(file, ['--json', '--folder', 'x'], { env: { INIT_CWD: folder } })
-    expect(from.json()).toMatchObject({ folder: join(folder, 'x') })
-    const here = await runProgram(file, ['--json', '--folder', 'x'], { env: { INIT_CWD: undefined }, cwd: folder })
-    expect(here.json()).toMatchObject({ folder: resolve(folder, 'x') })
+    vi.stubEnv('INIT_CWD', folder)
+    expect(await json('--folder', 'x')).toMatchObject({ folder: join(folder, 'x') })
+    vi.stubEnv('INIT_CWD', undefined)
+    expect(await json('--folder', 'x')).toMatchObject({ folder: resolve('x') })
+    vi.unstubAllEnvs()
   })
 })
 

@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { loader } from '../../src/process/child.ts'
 import { runProgram } from '../../src/testing/testing.ts'
 
 const file = fileURLToPath(new URL('../fixtures/declared.ts', import.meta.url))
 const cleaning = fileURLToPath(new URL('../fixtures/cleaning.ts', import.meta.url))
 
-it.each([
+it.concurrent.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('cleans up after %s and exits with %i', async (signal, code) => {
@@ -16,8 +17,8 @@ it.each([
   expect(ended).toMatchObject({ code, stderr: 'cleaned up\n' })
 })
 
-it('says that it cleans up if that may take long, and exits at once after a second Ctrl-C', async () => {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cleaning], {
+it.concurrent('says that it cleans up if that may take long, and exits at once after a second Ctrl-C', async () => {
+  const child = spawn(process.execPath, [...loader(), cleaning], {
     env: { ...process.env, DEADLINE_MS: '60000' },
   })
   const said = { running: Promise.withResolvers<void>(), cleaning: Promise.withResolvers<void>() }
@@ -33,13 +34,13 @@ it('says that it cleans up if that may take long, and exits at once after a seco
   expect(await once(child, 'close')).toEqual([130, null])
 })
 
-it('ends when its time for cleaning up is over', async () => {
+it.concurrent('ends when its time for cleaning up is over', async () => {
   const env = { DEADLINE_MS: '50' }
   const ended = await runProgram(cleaning, [], { env, interruptWhen: /running/ })
   expect(ended).toMatchObject({ code: 130, stderr: 'error: the work did not stop within 0.05 s after SIGINT\n' })
 })
 
-it('says what could not be cleaned up after Ctrl-C, if that may take long', async () => {
+it.concurrent('says what could not be cleaned up after Ctrl-C, if that may take long', async () => {
   const env = { DEADLINE_MS: '60000' }
   expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
     code: 130,
@@ -47,8 +48,8 @@ it('says what could not be cleaned up after Ctrl-C, if that may take long', asyn
   })
 })
 
-it('ends quietly when its output is closed', async () => {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, '--lines', '1000000'])
+it.concurrent('ends quietly when its output is closed', async () => {
+  const child = spawn(process.execPath, [...loader(), file, '--lines', '1000000'])
   let errors = ''
   child.stderr.on('data', (text) => {
     errors += text

@@ -49,7 +49,6 @@ afterAll(() => chapter[Symbol.asyncDispose]())
 describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
   it.each([
     ['an example', declared, []],
-    ["an example's JSON", declared, ['--json']],
     ["an example's help", declared, ['--help']],
     ["a chapter's help", join(source, 'start.program.ts'), ['--help']],
     ['the tour', join(source, 'tour.program.ts'), []],

@@ -102,11 +102,10 @@ describe("turbo's tasks", () => {
     expect(await readFile(bundle, 'utf8')).toBe(built)
   })
 
-  it("start a chapter's headline", async () => {
+  it("start a chapter's example, with its options", async () => {
     await using folder = await temporaryFolder()
-    const { stdout } = await turbo(folder.path, 'start', '--filter=03-parallel', '--', '--quick')
-    expect(stdout).toMatch(/pairs/)
-    expect(stdout).toMatch(/similarity .*\(the headline\)/)
+    const { stdout } = await turbo(folder.path, 'start', '--filter=01-intro', '--', 'amdahl', '--json')
+    expect(stdout).toMatch(/\{.*"picture":".*amdahl\.svg"/)
   })
 
   it("run a chapter's tests with vitest", async () => {

@@ -43,6 +43,18 @@ describe('an error in one line', () => {
     expect(describeError(error)).not.toContain('hunter2')
   })
 
+  it('says what it can of an error whose cause cannot be read', () => {
+    const error = Object.defineProperty(new Error('no'), 'cause', {
+      get: () => {
+        throw new Error('caught')
+      },
+    })
+    expect(describeError(error)).toBe('error: no')
+    const revoked = Proxy.revocable({}, {})
+    revoked.revoke()
+    expect(describeError(revoked.proxy)).toBe('error: something was thrown that cannot be shown')
+  })
+
   it('ends for an error that is its own cause', () => {
     const [one, other] = [new Error('one'), new Error('other')]
     one.cause = other

@@ -102,6 +102,22 @@ describe('lines for a given destination', () => {
     ])
   })
 
+  it('say so when something cannot be logged, and go on', () => {
+    const hostile = Object.defineProperty(new Error('hidden'), 'message', {
+      get: () => {
+        throw new Error('caught')
+      },
+    })
+    const lines = linesOf((log) => {
+      for (const thrown of [hostile, { err: hostile }, { toJSON: hostile }, null]) log.error(thrown)
+      log.info('next')
+    })
+    expect(lines.slice(0, 2).map(({ level, msg }) => [level, msg])).toEqual(
+      Array(2).fill([50, 'cannot be logged: caught']),
+    )
+    expect(lines.at(-1)).toMatchObject({ msg: 'next' })
+  })
+
   it('show neither the password nor the command of an error of ioredis', () => {
     const err = Object.assign(new Error('WRONGPASS'), { command: { name: 'auth', args: ['app', 'hunter2'] } })
     expect(linesOf((log) => log.error({ err }))[0].err).toMatchObject({

@@ -13,6 +13,7 @@ const testsFolder = fileURLToPath(new URL('..', import.meta.url))
 
 const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
+  // Most of the time they wait for the reaper's patience to end.
   const run = (ending: string, options = {}) =>
     runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
   /** Fails if a process, the server's port or the folder still exists after the time. */
@@ -27,7 +28,7 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     await until(() => !existsSync(folder), { timeoutMs: waitMs })
   }
 
-  it('leaves nothing when it disposes of them and waits', async () => {
+  it.concurrent('leaves nothing when it disposes of them and waits', async () => {
     const result = await run('dispose')
     expect(result.code, result.stderr).toBe(0)
     expect(JSON.parse(result.stdout.split('\n')[1] ?? '')).toEqual([
@@ -39,19 +40,19 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     await expectNothingLeft(result, 0)
   })
 
-  it.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
+  it.concurrent.each(['exit', 'throw'])('leaves nothing when it ends with %s', async (ending) => {
     const result = await run(ending)
     expect(result.code).toBe(ending === 'exit' ? 7 : 1)
     await expectNothingLeft(result, 15_000)
   })
 
-  it('leaves nothing when it is killed', async () => {
+  it.concurrent('leaves nothing when it is killed', async () => {
     const result = await run('wait', { interruptWhen: /}\n/, interruptWith: 'SIGKILL' })
     expect(result.signal).toBe('SIGKILL')
     await expectNothingLeft(result, 15_000)
   })
 
-  it('stops them itself after Ctrl-C, which reaches none of them', async () => {
+  it.concurrent('stops them itself after Ctrl-C, which reaches none of them', async () => {
     const result = await run('wait', { interruptWhen: /}\n/ })
     expect(result.code, result.stderr).toBe(0)
     expect(result.stdout).toContain('[{"code":0,"signal":null},')

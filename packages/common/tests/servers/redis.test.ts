@@ -255,6 +255,13 @@ describe('one line says that', () => {
     },
   )
 
+  it('REDIS_URL has a password that is not encoded', async () => {
+    vi.stubEnv('REDIS_URL', 'redis://:100%hunter2@127.0.0.1:1')
+    expect(await failure()).toBe(
+      'error: REDIS_URL: received "redis://:***@127.0.0.1:1"; accepts a user and a password in which % is written as %25',
+    )
+  })
+
   it('no server is installed', async () => {
     await using empty = await temporaryFolder()
     vi.stubEnv('REDIS_SERVER', undefined)
