@@ -124,7 +124,7 @@ describe('an interrupted example', () => {
   // A pool of our own, which is disposed of; a pool whose tasks have the signal; threads that block in a ring.
   it.each([
     ['futures', 'in the middle of a task', /cancelled a running one/],
-    ['similarity', 'in the middle of its work', /comparing .*%/],
+    ['mandelbrot', 'in the middle of its work', /drawing, .*%/],
     ['queues', 'in the middle of its work', /passing items .*%/],
     ['queues', 'at its start', /consumer processes/],
   ])('ends with 130 at Ctrl-C: %s, %s', async (name, _, interruptWhen) => {
@@ -134,10 +134,10 @@ describe('an interrupted example', () => {
   })
 })
 
-it('similarity reports a failing worker with its cause and exit code 1', async () => {
+it('an example reports a failing worker with its cause and exit code 1', async () => {
   // The workers of its pool fail at their start.
   const env = { NODE_OPTIONS: `--import=${new URL('./fixtures/failing-workers.mjs', import.meta.url)}` }
-  const failed = await runExample(chapter, 'similarity', ['--quick'], { env })
+  const failed = await runExample(chapter, 'mandelbrot', ['--width', '64', '--height', '64'], { env })
   expect(failed.code).toBe(1)
   expect(failed.stderr).toMatch(/^error: .*a bug in the worker$/m)
   expect(await failed.leftBehind()).toEqual([])

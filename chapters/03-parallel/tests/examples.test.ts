@@ -1,5 +1,5 @@
 /** The documents of the examples, against values known from outside. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { coreCount } from '@repo/common/cores'
@@ -7,6 +7,7 @@ import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
+import { decode } from 'fast-png'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import fib from '../examples/fib.ts'
 import futures from '../examples/futures.ts'
@@ -88,7 +89,10 @@ it('sort sorts doubles as TypedArray.sort does', async () => {
 
 describe('similarity', () => {
   it('finds the five most similar pairs of addresses', async () => {
-    const result = await quickly<Measured & { top: { score: number }[] }>(similarity, '--workers', '2')
+    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2'])
+    expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
+    expect(await run.leftBehind()).toEqual([])
+    const result = run.json<Measured & { top: { score: number }[] }>()
     expectMeasured(result, 2)
     // Computed with Python's sets from the package's text files.
     expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
@@ -102,6 +106,9 @@ describe('similarity', () => {
     expect(result.top.map(({ score }) => score)).toEqual([
       0.11301636788776305, 0.06374984850321173, 0.06137012369172217, 0.060388193407603076, 0.05925393904026575,
     ])
+    const svg = await readFile(result.picture, 'utf8')
+    const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
+    expect(png).toMatchObject({ width: 233, height: 233 })
   })
 
   /** A folder with these texts, by their names without `.txt`. */
@@ -148,6 +155,9 @@ describe('similarity', () => {
       ['th-1.txt', 'th-2.txt', '100.0'],
       ['zh-1.txt', 'zh-2.txt', '100.0'],
     ])
+    expect(stdout).toMatch(/^ 78 pairs +threads +time $/m)
+    expect(stdout).toMatch(/on 1 threads; this machine's ceiling is \d+\.\d\d×/)
+    expect(stdout).toMatch(/^Picture: .*similarity\.svg$/m)
     const shortest = [0, 1, 2, 3, 4].map((at) => `zz-${at}.txt`).join(', ')
     expect(stdout).toContain(`Of fewer than 3 words, so that their score is always 0: ${shortest} and 1 more.`)
   })

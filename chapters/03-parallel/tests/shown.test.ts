@@ -96,17 +96,6 @@ describe('a reader is shown', () => {
     expect(svg).toContain('2,262 primes counted')
   })
 
-  it('which addresses read alike, and a picture of all pairs', async () => {
-    const shown = await shownBy('similarity', '--workers', '2')
-    expect(shown).toMatch(/1867 Andrew Johnson +1868 Andrew Johnson +11\.3 %/)
-    expect(shown).toMatch(/^ 27,028 pairs +threads +time $/m)
-    expect(shown).toMatch(/on 2 threads; this machine's ceiling is \d+\.\d\d×/)
-    expect(shown).toMatch(/Picture: .*similarity\.svg\n$/)
-    const svg = await readFile(pictures(shown)[0] ?? '', 'utf8')
-    const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
-    expect(png).toMatchObject({ width: 233, height: 233 })
-  })
-
   it('the whole Mandelbrot set if a reader asks for it', async () => {
     const size = ['--width', '320', '--height', '200', '--iterations', '500']
     const shown = await shownBy('mandelbrot', ...size, '--center', '-0.75,0', '--zoom', '1')
