@@ -29,7 +29,6 @@ import { openQueue } from '../src/rq/rq.ts'
 import { currencyQueue, startWorker } from '../src/rq/workers.ts'
 
 const workerNumber = wholeNumber(1, 64)
-const [shortNapMs, longNapMs] = [300, 4_000]
 
 export default example(import.meta, {
   options: {
@@ -40,9 +39,9 @@ export default example(import.meta, {
     stay: flag().describe('serve jobs from other programs until Ctrl-C; needs REDIS_URL'),
   },
   operands: '[N]',
-  quick: { lease: 2_000 },
+  quick: { lease: 1_000, deadline: 1_000 },
 
-  async run({ deadline, lease, stay }, { operands: [given = '2', ...more], signal, print }) {
+  async run({ deadline, lease, stay }, { operands: [given = '2', ...more], signal, quick, print }) {
     const parsed = workerNumber.safeParse(given)
     if (!parsed.success || more.length > 0)
       throw new UsageError('N', [given, ...more].join(' '), 'how many workers, a whole number from 1 to 64')
@@ -66,6 +65,7 @@ export default example(import.meta, {
 
     // Give each worker a job, and wait until all jobs have begun.
     using bar = progress('waiting for the workers')
+    const [shortNapMs, longNapMs] = quick ? [100, 2_500] : [300, 4_000]
     const naps = stay ? [] : workers.map((_, at) => (at < workers.length - 1 ? shortNapMs : longNapMs))
     const ids = await Promise.all(naps.map((ms) => queue.enqueue('nap', ms)))
     const jobsNow = async () => (await Promise.all(ids.map((id) => queue.job(id)))).flatMap((job) => job ?? [])

@@ -2,26 +2,30 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
-import { startServer } from '@repo/common/process/child'
+import { readHeader } from '@repo/common/example/example'
+import { describeError } from '@repo/common/example/usage'
+import { loader, startServer } from '@repo/common/process/child'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { processesWith, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { Redis } from 'ioredis'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import celeryInterop from '../../examples/celery-interop.ts'
+import rqCurrency from '../../examples/rq-currency.ts'
+import rqWorkers from '../../examples/rq-workers.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
-const run = (name: string, ...args: string[]) => runExample(chapter, name, args)
 const need = {
   name: 'a Redis server',
   found: process.env.REDIS_URL ?? (await findRedisServer()),
   install: installRedis,
 }
 
+afterEach(() => void vi.unstubAllEnvs())
+
 describeReal('rq-currency', need, () => {
   it('gets the rates of the day, and the failed job with its error', async () => {
-    const run = await runExample(chapter, 'rq-currency', ['--quick', '--json', '--workers', '3', '--pairs', '5'])
-    expect(run).toMatchObject({ code: 0 })
-    const result = run.json<{ rates: { from: string; to: string; rate: number }[]; polls: number; failed: object[] }>()
+    const result = await rqCurrency.run({ workers: 3, pairs: 5, latency: 50 })
     expect(result).toMatchObject({ pairs: 5, workers: 3 })
     expect(result.rates.map(({ from, to }) => `${from}/${to}`)).toEqual([
       'usd/eur',
@@ -32,20 +36,23 @@ describeReal('rq-currency', need, () => {
     ])
     // From the package's own file v1/currencies/usd.json.
     expect(result.rates[0]).toMatchObject({ rate: 0.88022588, date: '2026-09-29' })
-    expect(result.polls).toBeGreaterThan(0)
+    // At 50 ms a job ends later than the first poll.
+    expect(result.polls).toBeGreaterThan(1)
     expect(result.failed).toEqual([{ error: 'there is no currency "atlantis"', inFailedList: true }])
+  })
+
+  it('shows them to a reader, with the line that failed, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'rq-currency', ['--quick'])
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.stdout).toMatch(/rate usd\/eur +finished +0\.88022588/)
+    expect(run.stdout).toMatch(
+      /Failed: there is no currency "atlantis" \(rates\.ts:\d+\), in the list of failed jobs\.\n$/,
+    )
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('shows them to a reader, with the line that failed', async () => {
-    const { code, stdout } = await run('rq-currency', '--quick')
-    expect(code).toBe(0)
-    expect(stdout).toMatch(/rate usd\/eur +finished +0\.88022588/)
-    expect(stdout).toMatch(/Failed: there is no currency "atlantis" \(rates\.ts:\d+\), in the list of failed jobs\.\n$/)
-  })
-
   it('ends with 130 and leaves nothing after Ctrl-C', async () => {
-    const run = await runExample(chapter, 'rq-currency', ['--latency', '2000'], { interruptWhen: /…/ })
+    const run = await runExample(chapter, 'rq-currency', ['--latency', '500'], { interruptWhen: /…/ })
     expect(run).toMatchObject({ code: 130 })
     expect(await run.leftBehind()).toEqual([])
   })
@@ -56,7 +63,7 @@ describeReal('rq-currency', need, () => {
     const mark = randomUUID()
     await using workers = await startServer({
       command: process.execPath,
-      args: ['--import', import.meta.resolve('tsx'), 'examples/rq-workers.ts', '3', '--stay', '--deadline', '60000'],
+      args: [...loader(), 'examples/rq-workers.ts', '3', '--stay', '--deadline', '60000'],
       cwd: chapter,
       env: { ...env, RQ_TEST: mark },
       ready: /Ctrl-C stops them/,
@@ -82,47 +89,54 @@ describeReal('rq-workers', need, () => {
     expect(result.workers.filter(({ code }) => code === 0)).toHaveLength(2)
     expect(result).toMatchObject({ abandoned: 1 })
     expect(result.jobs).toEqual([
-      { status: 'finished', attempts: 1, result: 300 },
-      { status: 'finished', attempts: 1, result: 300 },
-      { status: 'finished', attempts: 2, result: 4_000 },
+      { status: 'finished', attempts: 1, result: 100 },
+      { status: 'finished', attempts: 1, result: 100 },
+      { status: 'finished', attempts: 2, result: 2_500 },
     ])
     expect(await run.leftBehind()).toEqual([])
   })
 
   it('ends with 130 and leaves nothing after Ctrl-C', async () => {
-    const run = await runExample(chapter, 'rq-workers', ['--deadline', '1000'], { interruptWhen: /workers at/ })
+    const run = await runExample(chapter, 'rq-workers', ['--deadline', '300'], { interruptWhen: /workers at/ })
     expect(run).toMatchObject({ code: 130 })
     expect(await run.leftBehind()).toEqual([])
   })
 })
 
 describe('what cannot be done', () => {
+  const run = ['two', '0', '2 3'].map((given): [string, () => Promise<unknown>, string] => [
+    given,
+    () => rqWorkers.run({}, given.split(' ')),
+    `N: received "${given}"; accepts how many workers, a whole number from 1 to 64`,
+  ])
   it.each([
-    [['rq-workers', 'two'], 'error: N: received "two"; accepts how many workers, a whole number from 1 to 64'],
-    [['rq-workers', '0'], 'error: N: received "0"; accepts how many workers, a whole number from 1 to 64'],
-    [['rq-workers', '2', '3'], 'error: N: received "2 3"; accepts how many workers, a whole number from 1 to 64'],
-    [['rq-workers', '--stay'], 'error: --stay: received "no REDIS_URL"; accepts a Redis in REDIS_URL'],
-    [['rq-workers', '--lease', '1'], 'error: --lease: received "1"; accepts a whole number from 500 to 600000'],
-    [['rq-currency', '--pairs', '0'], 'error: --pairs: received "0"; accepts a whole number from 1 to'],
-    [['rq-currency', 'usd'], 'error: operand: received "usd"; accepts no operands'],
-  ])('%j is refused with exit code 2 and one line', async ([name = '', ...args], message) => {
-    const { code, stdout, stderr } = await runExample(chapter, name, args, { env: { REDIS_URL: undefined } })
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toContain(message)
-    expect(stderr.trim().split('\n')).toHaveLength(1)
+    ...run,
+    ['--stay', () => rqWorkers.run({ stay: true }), '--stay: received "no REDIS_URL"; accepts a Redis in REDIS_URL'],
+    ['--lease', () => rqWorkers.run({ lease: 1 }), '--lease: received "1"; accepts a whole number from 500 to 600000'],
+    ['--pairs', () => rqCurrency.run({ pairs: 0 }), '--pairs: received "0"; accepts a whole number from 1 to'],
+  ])('is refused in one line: %s', async (_what, run, message) => {
+    vi.stubEnv('REDIS_URL', undefined)
+    await expect(run()).rejects.toThrow(message)
   })
 
-  it.each(['rq-workers', 'rq-currency', 'celery-interop'])('%s explains itself', async (name) => {
-    const { code, stdout } = await run(name, '--help')
-    expect(code).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^${name}: [\\s\\S]*Look for: [\\s\\S]*--json`))
+  it('is an operand where none is taken: exit code 2 and one line', async () => {
+    const { code, stdout, stderr } = await runExample(chapter, 'rq-currency', ['usd'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: operand: received "usd"; accepts no operands, only --pairs, .*\n$/)
   })
+
+  it.each([rqWorkers, rqCurrency, celeryInterop].map((example) => [example.file, example] as const))(
+    '%s explains itself',
+    async (file) => {
+      const { name, text } = await readHeader(file)
+      expect(text).toMatch(new RegExp(`^${name}: [\\s\\S]*pnpm --filter 04-celery start ${name}[\\s\\S]*Look for: `))
+    },
+  )
 
   it('without the right password is work that failed, in one line without the password', async () => {
     await using server = await startRedis({ own: true })
-    const env = { REDIS_URL: server.url.replace(/:[^:@]*@/, ':wrong@') }
-    const { code, stderr } = await runExample(chapter, 'rq-currency', ['--quick'], { env })
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^error: REDIS_URL: redis:\/\/:\*\*\*@\S+ refuses the password: WRONGPASS .*\n$/)
+    vi.stubEnv('REDIS_URL', server.url.replace(/:[^:@]*@/, ':wrong@'))
+    const error = await rqCurrency.run().catch(describeError)
+    expect(error).toMatch(/^error: REDIS_URL: redis:\/\/:\*\*\*@\S+ refuses the password: WRONGPASS .*$/)
   })
 })

@@ -20,7 +20,7 @@ const need = {
   install: installRedis,
 }
 /** Short enough to wait for, long enough for a machine that is busy with other tests. */
-const leaseMs = 1_500
+const leaseMs = 1_000
 const patient = { timeoutMs: 60_000 }
 
 describeReal('the smallest reliable queue', need, () => {
@@ -82,9 +82,11 @@ describeReal('the smallest reliable queue', need, () => {
       test.startWork()
       await until(async () => (await test.queue.job(id))?.status === 'started', patient)
       expect(await test.queue.counts()).toEqual({ waiting: 0, active: 1, failed: 0, workers: 1 })
-      await expect(test.queue.result(id, { timeoutMs: 1_000 })).rejects.toThrow('wait was still started after 1 s')
+      await expect(test.queue.result(id, { timeoutMs: 50 })).rejects.toThrow('wait was still started after 0.05 s')
+      await expect(test.queue.result(id, { timeoutMs: Number.NaN })).rejects.toThrow('timeoutMs: received NaN; accepts')
+      await expect(test.queue.result(id, { everyMs: -1 })).rejects.toThrow('everyMs: received -1; accepts')
       gate.resolve('b')
-      expect(await test.queue.result(id)).toBe('ab')
+      expect(await test.queue.result(id, { timeoutMs: Number.POSITIVE_INFINITY })).toBe('ab')
       const { enqueuedAt, startedAt = 0, endedAt = 0, ...job } = (await test.queue.job(id)) ?? { enqueuedAt: 0 }
       expect(job).toEqual({
         id,
@@ -154,6 +156,74 @@ describeReal('the smallest reliable queue', need, () => {
       expect(ran.toSorted((a, b) => a - b)).toEqual(numbers)
     })
 
+    it('whose function throws anything at all has failed, at its first attempt, with what was thrown', async () => {
+      const strange = Object.assign(new Error('strange'), { message: { code: 42 } })
+      const thrown: [unknown, string][] = [
+        [null, 'null'],
+        [undefined, 'undefined'],
+        ['text', 'text'],
+        [Object.create(null), '[Object: null prototype] {}'],
+        [strange, '{ code: 42 }'],
+        [new Error('x'.repeat(5_000_000)), 'x'.repeat(2_000)],
+      ]
+      const raise = remote(z.tuple([z.int()]), (at) => {
+        throw thrown[at]?.[0]
+      })
+      await using test = await queueWith({ raise })
+      test.startWork()
+      const ids = await Promise.all(thrown.map((_, at) => test.queue.enqueue('raise', at)))
+      await until(async () => (await test.queue.failed()).length === thrown.length, patient)
+      const jobs = await Promise.all(ids.map((id) => test.queue.job(id)))
+      expect(jobs.map((job) => job?.error)).toEqual(thrown.map(([, message]) => message))
+      expect(jobs.map((job) => job?.attempts)).toEqual(thrown.map(() => 1))
+      expect(await test.queue.counts()).toMatchObject({ waiting: 0, active: 0 })
+    })
+
+    it('whose value JSON would change is refused, and says which', async () => {
+      const values = [Number.NaN, { at: [Number.NEGATIVE_INFINITY] }, new Map([[1, 2]]), [undefined]]
+      const give = remote(z.tuple([z.int()]), (at) => values[at])
+      const square = remote(z.tuple([z.number()]), (n) => n * n)
+      const any = remote(z.tuple([z.any()]), (value) => value)
+      await using test = await queueWith({ give, square, any })
+      test.startWork()
+      const ids = await Promise.all(values.map((_, at) => test.queue.enqueue('give', at)))
+      const errors = await Promise.all(ids.map((id) => test.queue.result(id).catch((error: Error) => error.message)))
+      expect(errors).toEqual([
+        'give failed: the result: received NaN; accepts what JSON can carry',
+        'give failed: the result: received -Infinity at 0; accepts what JSON can carry',
+        'give failed: the result: received a Map; accepts what JSON can carry',
+        'give failed: the result: received undefined in a list at 0; accepts what JSON can carry',
+      ])
+      await expect(test.queue.enqueue('any', Number.NaN)).rejects.toThrow('the arguments of any: received NaN at 0')
+      // What another language calls an integer is no number here.
+      const foreign = randomUUID()
+      await redis.hset(test.key(`job:${foreign}`), { name: 'square', args: '[9007199254740993]', status: 'queued' })
+      await redis.lpush(test.key('waiting'), foreign)
+      await expect(test.queue.result(foreign, patient)).rejects.toThrow('expected number, received bigint')
+      expect(await test.queue.result(await test.queue.enqueue('any', [2 ** 60, -0, 1e300]))).toEqual([
+        2 ** 60,
+        -0,
+        1e300,
+      ])
+    })
+
+    it('with large arguments is waited for without reading them again and again', async () => {
+      const gate = Promise.withResolvers<number>()
+      await using test = await queueWith({ measure: remote(z.tuple([z.string()]), () => gate.promise) })
+      test.startWork()
+      const id = await test.queue.enqueue('measure', 'x'.repeat(500_000))
+      await until(async () => (await test.queue.job(id))?.status === 'started', patient)
+      const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))?.[1])
+      const before = await sent()
+      const got = test.queue.result(id, { everyMs: 1, ...patient })
+      const asked = async () => Number(/cmdstat_hmget:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+      const first = await asked()
+      await until(async () => (await asked()) > first + 20, patient)
+      gate.resolve(1)
+      await got
+      expect((await sent()) - before).toBeLessThan(500_000)
+    })
+
     it('without a result ends with null, and one that JSON cannot carry fails', async () => {
       const give = remote(z.tuple([z.boolean()]), (big) => (big ? 1n : undefined))
       const long = remote(z.tuple([]), () => 'x'.repeat(mostBytes))
@@ -170,7 +240,7 @@ describeReal('the smallest reliable queue', need, () => {
   describe('when a worker', () => {
     it('is killed in mid-job, the job is run again once and has one result', async () => {
       await using test = await queueWith(workerFunctions)
-      const id = await test.queue.enqueue('nap', 3_000)
+      const id = await test.queue.enqueue('nap', 2_000)
       await using victim = await startWorker(server.url, test.name, { leaseMs })
       await until(async () => (await test.queue.job(id))?.status === 'started', patient)
       const [name] = await redis.zrange(test.key('workers'), '0', '-1')
@@ -178,7 +248,7 @@ describeReal('the smallest reliable queue', need, () => {
       await victim.exited
       expect(await redis.lrange(test.key(`active:${name}`), 0, -1)).toEqual([id])
       await using second = await startWorker(server.url, test.name, { leaseMs })
-      expect(await test.queue.result(id, patient)).toBe(3_000)
+      expect(await test.queue.result(id, patient)).toBe(2_000)
       expect(await test.queue.job(id)).toMatchObject({ status: 'finished', attempts: 2 })
       expect(await test.queue.counts()).toMatchObject({ waiting: 0, active: 0, failed: 0 })
       // The other one lives on and takes the next.
@@ -189,10 +259,10 @@ describeReal('the smallest reliable queue', need, () => {
     it('is stopped, it finishes the job it has and leaves the others', async () => {
       await using test = await queueWith(workerFunctions)
       await using worker = await startWorker(server.url, test.name, { stopTimeoutMs: 60_000 })
-      const [first, second] = await Promise.all([test.queue.enqueue('nap', 3_000), test.queue.enqueue('add', 1, 2)])
+      const [first, second] = await Promise.all([test.queue.enqueue('nap', 2_000), test.queue.enqueue('add', 1, 2)])
       await until(async () => (await test.queue.job(first as string))?.status === 'started', patient)
       expect(await worker.stop()).toEqual({ code: 0, signal: null })
-      expect(await test.queue.job(first as string)).toMatchObject({ status: 'finished', result: 3_000 })
+      expect(await test.queue.job(first as string)).toMatchObject({ status: 'finished', result: 2_000 })
       expect(await test.queue.job(second as string)).toMatchObject({ status: 'queued', attempts: 0 })
       expect(await redis.exists(test.key('workers'))).toBe(0)
     })
@@ -318,12 +388,12 @@ describeReal('the smallest reliable queue', need, () => {
       await using own = await startRedis({ appendOnly: true, own: true })
       using queue = await openQueue(own.url, 'restarted', workerFunctions)
       await using worker = await startWorker(own.url, 'restarted', { leaseMs })
-      const ids = [await queue.enqueue('nap', 3_000), await queue.enqueue('add', 1, 2)]
+      const ids = [await queue.enqueue('nap', 2_000), await queue.enqueue('add', 1, 2)]
       await until(async () => (await queue.job(ids[0] as string))?.status === 'started', patient)
       own.server?.process.kill('SIGKILL')
       await own.server?.exited
       await own.restart()
-      expect(await queue.result(ids[0] as string, patient)).toBe(3_000)
+      expect(await queue.result(ids[0] as string, patient)).toBe(2_000)
       expect(await queue.result(ids[1] as string, patient)).toBe(3)
       expect(await queue.result(await queue.enqueue('add', 2, 2), patient)).toBe(4)
       expect((await worker.stop()).code).toBe(0)
@@ -415,6 +485,17 @@ describeReal('the smallest reliable queue', need, () => {
       await expect(test.queue.enqueue('note', 'x'.repeat(mostBytes) as never)).rejects.toThrow('at most 1000000')
       expect(await test.queue.counts()).toMatchObject({ waiting: 0 })
     })
+  })
+
+  it.each([
+    [{ leaseMs: Number.NaN }, 'leaseMs: received NaN; accepts milliseconds from 1 to 2147483647'],
+    [{ leaseMs: Number.POSITIVE_INFINITY }, 'leaseMs: received Infinity; accepts'],
+    [{ leaseMs: 0 }, 'leaseMs: received 0; accepts'],
+    [{ concurrency: 0 }, 'concurrency: received 0; accepts a whole number from 1'],
+    [{ concurrency: Number.NaN }, 'concurrency: received NaN; accepts'],
+  ])('serves with %o: refused in one line', async (options, message) => {
+    const { signal } = new AbortController()
+    await expect(work(server.url, 'q', { add }, { signal, ...options })).rejects.toThrow(message)
   })
 
   it('clears what it has', async () => {
