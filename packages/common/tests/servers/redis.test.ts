@@ -48,6 +48,25 @@ function client(url: string): Redis & AsyncDisposable {
   return Object.assign(redis, { [Symbol.asyncDispose]: async () => redis.disconnect() })
 }
 
+/** A server that claims to be a Redis of a version, and agrees to everything. */
+async function claiming(version: string) {
+  const info = `redis_version:${version}\r\nmaxmemory_policy:noeviction\r\n`
+  const server = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .on('data', (commands) => {
+        // Each command is a list of texts, as in `*1\r\n$4\r\nINFO\r\n`.
+        for (const [, name = ''] of String(commands).matchAll(/\*\d+\r\n\$\d+\r\n(\w+)\r\n/g)) {
+          socket.write(name.toLowerCase() === 'info' ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n')
+        }
+      })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return { url: `redis://127.0.0.1:${port}`, [Symbol.asyncDispose]: async () => void server.close() }
+}
+
 const installed = await findRedisServer()
 describeReal('a Redis of our own', { name: 'a Redis server', found: installed, install: installRedis }, () => {
   it('has the installed version, evicts nothing and writes nothing to the disk', async () => {
@@ -209,6 +228,20 @@ describeReal('REDIS_URL', { name: 'a Redis server', found: installed, install: i
       await expect(redis.restart()).rejects.toThrow(/is not ours to restart$/)
     }
     expect(await connection.get('theirs')).toBe('untouched')
+    // Only the one that asks.
+    await until(
+      async () =>
+        String(await connection.client('LIST'))
+          .trim()
+          .split('\n').length === 1,
+    )
+  })
+
+  it('may name the user', async () => {
+    await using theirs = await startRedis()
+    vi.stubEnv('REDIS_URL', theirs.url.replace('://:', '://default:'))
+    await using redis = await startRedis()
+    expect(redis).toMatchObject({ username: 'default', password: theirs.password })
   })
 
   it('names a server that refuses the password: the error does not print it', async () => {
@@ -240,8 +273,28 @@ describe('one line says that', () => {
     expect(await failure()).toBe(
       'error: REDIS_URL: redis://:***@127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1',
     )
-    vi.stubEnv('REDIS_URL', 'redis://localhost:1')
-    expect(await failure()).toMatch(/cannot be used: .*ECONNREFUSED/)
+    for (const url of ['redis://localhost:1', 'rediss://localhost:1']) {
+      vi.stubEnv('REDIS_URL', url)
+      expect(await failure()).toMatch(/cannot be used: .*ECONNREFUSED/)
+    }
+  })
+
+  it.each(['5.0.7', '6.1.99', ''])(
+    'REDIS_URL names a server of the version "%s", which is too old',
+    async (version) => {
+      await using server = await claiming(version)
+      vi.stubEnv('REDIS_URL', server.url)
+      expect(await failure()).toBe(
+        `error: REDIS_URL: ${server.url} is Redis ${version || 'of an unknown version'}; accepts 6.2.0 or newer`,
+      )
+    },
+  )
+
+  it.each(['6.2.0', '6.10.1', '10.0.0'])('version %s is new enough', async (version) => {
+    await using server = await claiming(version)
+    vi.stubEnv('REDIS_URL', server.url)
+    await using redis = await startRedis()
+    expect(redis.version).toBe(version)
   })
 
   it.each(['localhost:6379', 'http://:hunter2@localhost', 'redis://', 'redis://:hunter2/@/localhost'])(
