@@ -10,18 +10,18 @@ import { processesWith } from '../../src/testing/testing.ts'
 
 const child = new URL('../fixtures/child.ts', import.meta.url)
 
-describe('a TypeScript program', () => {
-  const markName = 'PROCESS_TEST'
-  let mark: string
-  beforeEach(() => {
-    mark = randomUUID()
-    vi.stubEnv(markName, mark)
-  })
-  afterEach(async () => {
-    vi.unstubAllEnvs()
-    expect(await processesWith(markName, mark), 'no process is left, not even the reaper').toEqual([])
-  })
+const markName = 'PROCESS_TEST'
+let mark: string
+beforeEach(() => {
+  mark = randomUUID()
+  vi.stubEnv(markName, mark)
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  expect(await processesWith(markName, mark), 'no process is left, not even the reaper').toEqual([])
+})
 
+describe('a TypeScript program', () => {
   const reapers = async () => (await processesWith(markName, mark)).filter((line) => line.includes('reaper')).length
 
   it('passes on its info, exchanges messages, and gets its folder and environment', async () => {
@@ -50,6 +50,12 @@ describe('a TypeScript program', () => {
 
   it.each([{ readyTimeoutMs: Number.NaN }, { stopTimeoutMs: -1 }])('refuses %o before it starts', async (options) => {
     await expect(startProgram(child, { args: ['echo'], ...options })).rejects.toThrow(/^\w+TimeoutMs: received/)
+  })
+
+  it('is ready when it says so, whatever else it sends before', async () => {
+    await using program = await startProgram<string>(child, { args: ['chatty'] })
+    expect(program.info).toBe('at last')
+    expect(program.process.listenerCount('message')).toBe(0)
   })
 
   it('is stopped once, however often `stop` is called, and has more time than Node can wait', async () => {
@@ -117,6 +123,72 @@ describe('a server', () => {
       message: 'no-such-server cannot be started',
       cause: { code: 'ENOENT' },
     })
+  })
+
+  const node = (source: string) => ({ command: process.execPath, args: ['-e', source] })
+
+  it('is ready when a line says so, and passes on every line until its end', async () => {
+    const lines: string[] = []
+    const server = await startServer({
+      ...node(`
+        console.log('warming up')
+        setTimeout(() => {
+          console.error('listening')
+          for (let line = 0; line < 5_000; line++) console.log('line', line)
+          process.exitCode = 4
+        }, 50)`),
+      ready: /^listening/,
+      onLine: (line) => lines.push(line),
+    })
+    expect(lines).toContain('listening')
+    expect(await server.exited).toEqual({ code: 4, signal: null })
+    expect(lines).toHaveLength(5_002)
+  })
+
+  it('that fails to start is described by its last 20 lines', async () => {
+    const source = `for (let line = 1; line <= 30; line++) console.log('line', line); process.exitCode = 1`
+    const error: Error = await startServer({ ...node(source), ready: /never/ }).then(
+      () => expect.unreachable(),
+      (reason) => reason,
+    )
+    const last = Array.from({ length: 20 }, (_, at) => `line ${at + 11}`)
+    expect(error.message).toBe(['node ended with code 1 before it was ready; its last output:', ...last].join('\n'))
+  })
+
+  it('is not started when its signal is aborted before', async () => {
+    const reason = new Error('the reader changed their mind')
+    const signal = AbortSignal.abort(reason)
+    await expect(startServer({ ...node('setInterval(() => {}, 1000)'), ready: async () => true, signal })).rejects.toBe(
+      reason,
+    )
+  })
+
+  const spawning = (options: string) =>
+    node(`
+      const { spawn } = require('node:child_process')
+      const { pid } = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], ${options})
+      console.log('listening', pid)
+      setInterval(() => {}, 1000)`)
+
+  it('does not leave behind what it has started, however it ends', async () => {
+    await using parent = await startServer({ ...spawning("{ stdio: 'ignore' }"), ready: /^listening/ })
+    parent.process.kill('SIGKILL')
+    // Afterwards no process is left.
+    expect(await parent.exited).toEqual({ code: null, signal: 'SIGKILL' })
+  })
+
+  it('ends even if a process that left its group holds its output', async () => {
+    let pid = 0
+    await using parent = await startServer({
+      ...spawning("{ stdio: 'inherit', detached: true }"),
+      ready: /^listening/,
+      onLine: (line) => {
+        pid = Number(line.split(' ')[1])
+      },
+    })
+    expect(await parent.stop()).toEqual({ code: null, signal: 'SIGTERM' })
+    process.kill(pid, 'SIGKILL')
+    await until(async () => (await processesWith(markName, mark)).length === 0)
   })
 
   it('is ready when its check says so, and fails as the check does', async () => {
