@@ -155,6 +155,13 @@ describe('a server', () => {
     expect(error.message).toBe(['node ended with code 1 before it was ready; its last output:', ...last].join('\n'))
   })
 
+  it.each([
+    ['process.exit(3)', 'node ended with code 3 before it was ready'],
+    ['console.log("no"); process.exitCode = 3', 'node ended with code 3 before it was ready; its last output:\nno'],
+  ])('that fails to start is described by as many lines as there are: %s', async (source, message) => {
+    await expect(startServer({ ...node(source), ready: /never/ })).rejects.toThrow(new Error(message))
+  })
+
   it('is not started when its signal is aborted before', async () => {
     const reason = new Error('the reader changed their mind')
     const signal = AbortSignal.abort(reason)
@@ -194,7 +201,9 @@ describe('a server', () => {
   it('is ready when its check says so, and fails as the check does', async () => {
     let asked = 0
     const server = { command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] }
-    await using started = await startServer({ ...server, ready: async (pid) => pid > 0 && ++asked === 3 })
+    const { signal } = new AbortController()
+    await using started = await startServer({ ...server, signal, ready: async (pid) => pid > 0 && ++asked === 3 })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
     expect(asked).toBe(3)
     expect(started.process.exitCode).toBeNull()
     const ready = () => Promise.reject(new Error('the check is broken'))

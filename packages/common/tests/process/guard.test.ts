@@ -15,7 +15,12 @@ const redis = { name: 'a Redis server', found: await findRedisServer(), install:
 describeReal('an owner of a server, a blocked program, a stubborn one, a grandchild and a folder', redis, () => {
   // Most of the time they wait for the reaper's patience to end.
   const run = (ending: string, options = {}) =>
-    runProgram('fixtures/owner.ts', [ending], { cwd: testsFolder, env: { REDIS_URL: undefined }, ...options })
+    runProgram('fixtures/owner.ts', [ending], {
+      cwd: testsFolder,
+      env: { REDIS_URL: undefined },
+      timeoutMs: 50_000,
+      ...options,
+    })
   /** Fails if a process, the server's port or the folder still exists after the time. */
   async function expectNothingLeft({ stdout, leftBehind }: Run, waitMs: number) {
     expect(await leftBehind(waitMs)).toEqual([])
