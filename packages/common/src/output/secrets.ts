@@ -22,9 +22,16 @@ export function maskJson(line: string): string {
     if (typeof value === 'string') return maskPasswords(value)
     // JavaScript would round it.
     if (typeof value === 'number' && source !== undefined && String(value) !== source) return rawJson(source)
-    return Array.isArray(value) ? maskPairs(value) : value
+    return Array.isArray(value) ? maskPairs(value) : maskNames(value)
   })
   return JSON.stringify(clean) + (line.endsWith('\n') ? '\n' : '')
+}
+
+/** Masks the passwords in an object's names, as in `{ 'redis://u:p@host': 'up' }`. */
+function maskNames(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !Object.keys(value).some((name) => name.includes('://')))
+    return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [maskPasswords(name), each]))
 }
 
 /** ioredis puts the command into an error, with all its arguments: those of a refused AUTH are the password. */

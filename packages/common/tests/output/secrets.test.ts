@@ -104,6 +104,7 @@ describe('what is named like a secret is masked', () => {
       body: '{"client_secret":"j"}',
       url: '/?awsSecretAccessKey=k',
       auth: 'user:l',
+      'redis://u:m@h': 'up',
     }
     expect(masked(value)).toEqual({
       redisPassword: '***',
@@ -119,6 +120,7 @@ describe('what is named like a secret is masked', () => {
       body: '{"client_secret":"***"}',
       url: '/?awsSecretAccessKey=***',
       auth: '***',
+      'redis://u:***@h': 'up',
     })
   })
 
