@@ -130,24 +130,27 @@ describe('a checkpoint', () => {
     expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 2 })
   })
 
-  it.each<[state: unknown, why: string]>([
-    [{ best: Infinity, at: 3 }, 'state.best is Infinity and would come back as null'],
-    [{ at: [1, [Number.NaN]] }, 'state.at[1][0] is NaN and would come back as null'],
-    [undefined, 'state is undefined and would come back as null'],
-    [{ at: [undefined] }, 'state.at[0] is undefined and would come back as null'],
-    [{ at: new Map([[1, 2]]) }, 'state.at is Map(1) { 1 => 2 } and would come back as {}'],
-    [{ at: new Date(0) }, "state.at is 1970-01-01T00:00:00.000Z and would come back as '1970-01-01T00:00:00.000Z'"],
-    [{ at: new Float64Array(1) }, "state.at is Float64Array(1) [ 0 ] and would come back as { '0': 0 }"],
-    [{ at: () => 1 }, 'state.at is [Function: at] and would come back as undefined'],
-    [{ at: 1n }, 'Do not know how to serialize a BigInt'],
-  ])('refuses %o, which could not come back, and keeps what it has', async (state, why) => {
+  it('refuses what could not come back, and keeps what it has', async () => {
     const any = checkpointFile(path, { computation: 'counting', parse: (value) => value })
     await any.save({ at: 1 })
     await any.save({ at: 2 })
-    const error = await any.save(state).catch((error: Error) => error)
-    expect(error).toMatchObject({ message: `the state cannot be saved in ${folder.path}`, cause: { message: why } })
-    // By a schema that the state violates, too.
-    await expect(checkpointFile(path, { computation: 'counting', parse }).save(state as object)).rejects.toThrow()
+    const refused: [state: unknown, why: string][] = [
+      [{ best: Infinity, at: 3 }, 'state.best is Infinity and would come back as null'],
+      [{ at: [1, [Number.NaN]] }, 'state.at[1][0] is NaN and would come back as null'],
+      [undefined, 'state is undefined and would come back as null'],
+      [{ at: [undefined] }, 'state.at[0] is undefined and would come back as null'],
+      [{ at: new Map([[1, 2]]) }, 'state.at is Map(1) { 1 => 2 } and would come back as {}'],
+      [{ at: new Date(0) }, "state.at is 1970-01-01T00:00:00.000Z and would come back as '1970-01-01T00:00:00.000Z'"],
+      [{ at: new Float64Array(1) }, "state.at is Float64Array(1) [ 0 ] and would come back as { '0': 0 }"],
+      [{ at: () => 1 }, 'state.at is [Function: at] and would come back as undefined'],
+      [{ at: 1n }, 'Do not know how to serialize a BigInt'],
+    ]
+    for (const [state, why] of refused) {
+      const error = await any.save(state).catch((error: Error) => error)
+      expect(error).toMatchObject({ message: `the state cannot be saved in ${folder.path}`, cause: { message: why } })
+      // By a schema that the state violates, too.
+      await expect(checkpointFile(path, { computation: 'counting', parse }).save(state as object)).rejects.toThrow()
+    }
     expect(await again().load()).toMatchObject({ state: { at: 2 }, generation: 2, damaged: [] })
     expect((await readdir(folder.path)).sort()).toEqual(['count.a', 'count.b'])
   })
@@ -175,7 +178,7 @@ describe('a checkpoint', () => {
           state,
         )
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     )
     await any.save({ zero: -0, gone: undefined, list: Object.assign(Object.create(null), { of: 1 }) })
     expect((await any.load()).state).toStrictEqual({ zero: -0, list: { of: 1 } })

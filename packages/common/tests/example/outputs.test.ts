@@ -49,7 +49,6 @@ afterAll(() => chapter[Symbol.asyncDispose]())
 describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
   it.each([
     ['an example', declared, []],
-    ["an example's help", declared, ['--help']],
     ["a chapter's help", join(source, 'start.program.ts'), ['--help']],
     ['the tour', join(source, 'tour.program.ts'), []],
     ["a program's help", 'program.ts', ['--help']],
@@ -107,18 +106,4 @@ describe('a picture that cannot be written', () => {
     expect(run.stderr).toMatch(/^drawing\nwarning: drawn\.svg cannot be written: E[A-Z]+: [^\n]*\n$/)
     expect(await readdir(folder.path)).toContain('out')
   })
-})
-
-it('a missing folder for temporary files is named in one line', async () => {
-  const program = `
-    import { temporaryFolder } from ${JSON.stringify(`${source}../process/temporary.ts`)}
-    await temporaryFolder().catch((error) => console.log(error.message))`
-  await writeFile(join(chapter.path, 'examples', 'temporary.ts'), program)
-  const missing = join(chapter.path, 'missing')
-  const run = await runExample(chapter.path, 'temporary', [], { env: { TMPDIR: missing } })
-  expect(run).toMatchObject({
-    code: 0,
-    stdout: `no temporary folder can be made in ${missing}; TMPDIR may name another place\n`,
-  })
-  expect(await run.leftBehind()).toEqual([])
 })

@@ -53,22 +53,16 @@ const tour = (args: string[], options = {}) =>
   runProgram(join(source, 'tour.program.ts'), args, { cwd: root, ...options })
 
 describe('the tour', () => {
-  test('ends with a table of the examples in `tour`: their summaries, figures with --quick, and pictures', async () => {
-    const run = await tour(['01-good'])
+  test('ends with a table of the examples: their summaries, figures with --quick, and pictures; of all with --all', async () => {
+    const run = await tour(['--all', '01-good'])
     expect(run.code).toBe(0)
     expect(run.stdout).toMatch(/01-good +draws: what draws shows +3 things done +out\/01-good\/drawn\.svg/)
     expect(run.stdout).toMatch(/01-good +counts: what counts shows +7 things done/)
-    expect(run.stdout).not.toContain('extra')
-    expect(run.stdout).toContain('--filter 01-good start draws')
-  })
-
-  test('shows every example of a chapter with --all', async () => {
-    const run = await tour(['--all', '01-good'])
-    expect(run.code).toBe(0)
     expect(run.stdout).toMatch(/01-good +extra: what extra shows +11 things done/)
+    expect(run.stdout).toContain('--filter 01-good start counts')
   })
 
-  test('continues after a failure, lists each in the table, and fails in the end', async () => {
+  test("shows the chapters' tours, continues after a failure, lists each in the table, and fails in the end", async () => {
     const run = await tour(['02-bad', '09-none', '01-good'])
     expect(run.code).toBe(1)
     expect(run.stdout.replaceAll(/\s+/g, ' ')).toContain(
@@ -80,6 +74,8 @@ describe('the tour', () => {
     expect(run.stdout).toMatch(/09-none +failed: ENOENT/)
     expect(run.stdout).toMatch(/01-good +counts: what counts shows +7 things done/)
     expect(run.stdout).toContain('--filter 02-bad start works')
+    // It is not in the chapter's tour.
+    expect(run.stdout).not.toContain('extra')
   })
 
   test('stops at Ctrl-C once the running example has cleaned up, and prints no stack', async () => {

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
+import { processesWith } from '../../src/testing/testing.ts'
 
 it('makes a folder that belongs to this user alone, and removes it with its contents', async () => {
   const folder = await temporaryFolder()
@@ -11,4 +13,19 @@ it('makes a folder that belongs to this user alone, and removes it with its cont
   await folder[Symbol.asyncDispose]()
   await folder[Symbol.asyncDispose]()
   expect(existsSync(folder.path)).toBe(false)
+})
+
+it('says that the folder for temporary files is missing, and leaves no reaper', async () => {
+  const mark = randomUUID()
+  vi.stubEnv('TEMPORARY_TEST', mark)
+  vi.stubEnv('TMPDIR', '/not-there')
+  try {
+    await expect(temporaryFolder()).rejects.toMatchObject({
+      message: 'no temporary folder can be made in /not-there; TMPDIR may name another place',
+      cause: { code: 'ENOENT' },
+    })
+    expect(await processesWith('TEMPORARY_TEST', mark)).toEqual([])
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
