@@ -83,6 +83,39 @@ describe.concurrent('a proxy', () => {
     expect(String(await once(again, 'data'))).toBe('y')
   })
 
+  it('passes on a reset, from either side', async () => {
+    await using link = await echoBehindProxy()
+    const sockets: Socket[] = []
+    for (let at = 0; at < 2; at++) {
+      const socket = await link.open()
+      socket.write('x')
+      await once(socket, 'data')
+      sockets.push(socket)
+    }
+    const failed = [link.accepted[0], sockets[1]].map((socket) => socket && errorOf(socket))
+    sockets[0]?.resetAndDestroy()
+    link.accepted[1]?.resetAndDestroy()
+    expect((await Promise.all(failed)).sort()).toEqual(['ECONNRESET', 'ECONNRESET'])
+    await until(() => link.proxy.connections === 0)
+  })
+
+  it('passes on the end of one side, and what the other one sends after it', async () => {
+    const received: Promise<Buffer>[] = []
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.end('bye')
+      received.push(buffer(socket))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    await using proxy = await startProxy({ port: typeof address === 'object' ? (address?.port ?? 0) : 0 })
+    const socket = connect({ port: proxy.port, host: proxy.host, allowHalfOpen: true })
+    expect(String(await buffer(socket))).toBe('bye')
+    socket.end('late')
+    await until(() => received.length === 1)
+    expect(String(await received[0])).toBe('late')
+    server.close()
+  })
+
   it('resets, once, the connection that carries a number of bytes', async () => {
     await using link = await echoBehindProxy()
     link.proxy.cutAfter(100_000)
@@ -142,7 +175,8 @@ describe.concurrent('a proxy', () => {
     expect(await errorOf(socket)).toBe('ECONNRESET')
   })
 
-  it('ends with its signal', async () => {
+  it('ends with its signal, and does not start after it', async () => {
+    await expect(startProxy({ port: 9, signal: AbortSignal.abort('enough') })).rejects.toBe('enough')
     const controller = new AbortController()
     await using proxy = await startProxy({ port: 9, signal: controller.signal })
     controller.abort()
