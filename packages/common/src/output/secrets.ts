@@ -201,7 +201,7 @@ function valueAt(
   if (isQuoted) return [from, from + lengthAt(/(?!null|true|false)[^\s,}\]]*/y, text, from)]
   if (sign !== ':') return [from, from + lengthAt(/[^\s&;"'`]*/y, text, from)]
   // A header extends to the end of its line; in prose, only what touches the colon is a value.
-  if (/-|^authorization$|^cookie$/i.test(name)) return [from, from + lengthAt(/[^\r\n"]*/y, text, from)]
+  if (/^\w+-|^authorization$|^cookie$/i.test(name)) return [from, from + lengthAt(/[^\r\n"]*/y, text, from)]
   return [from, hasGap || first === '/' ? from : from + lengthAt(/[^\s&;"'`,}\]]*/y, text, from)]
 }
 

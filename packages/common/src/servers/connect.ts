@@ -14,10 +14,12 @@ export async function connectRedis(url: string, options: RedisOptions = {}): Pro
     retryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
     ...options,
   })
-  // The cause. The rejected promise only says that the connection is closed.
+  // The cause. The rejected promise only says that the connection is closed. Later listeners, too, get the error without
+  // its command.
   let reason: unknown
   redis.on('error', (error: unknown) => {
-    reason ??= withoutCommand(error)
+    withoutCommand(error)
+    reason ??= error
   })
   try {
     await redis.connect()
