@@ -32,8 +32,42 @@ describe('a task group', () => {
       group.run(endless(ended, 'b'))
       await group.run(() => Promise.reject(new Error('failed')))
     })
-    await expect(group).rejects.toThrow('failed')
+    // As its value: `toThrow` is content with undefined.
+    expect(await group.catch((error: unknown) => error)).toEqual(new Error('failed'))
     expect(ended.sort()).toEqual(['a', 'b'])
+  })
+
+  it('waits for the tasks that its tasks start', async () => {
+    const done: string[] = []
+    await taskGroup(async (group) => {
+      const start = async (left: number) => {
+        await delay(1)
+        if (left > 0) group.run(() => start(left - 1))
+        done.push(`task ${left}`)
+      }
+      group.run(() => start(3))
+    })
+    expect(done).toEqual(['task 3', 'task 2', 'task 1', 'task 0'])
+  })
+
+  it.each<[string, (reason: Error) => unknown, number]>([
+    ['the reason itself', (reason) => reason, 0],
+    ['an error with the reason as its cause', (cause) => new Error('stopped', { cause }), 0],
+    ['an AbortError', () => new DOMException('stopped', 'AbortError'), 0],
+    ['another error', () => new Error('stopped'), 1],
+    ['no error at all', () => 'stopped', 1],
+  ])('counts what a cancelled task throws as a failure of its own or not: %s', async (_, thrown, counts) => {
+    const failing = taskGroup(async (group) => {
+      group.run(async (signal) => {
+        await delay(60_000, undefined, { signal }).catch(() => {})
+        throw thrown(signal.reason)
+      })
+      await group.run(() => Promise.reject(new Error('first')))
+    })
+    const error = await failing.catch((reason: unknown) => reason)
+    const errors = error instanceof AggregateError ? error.errors : [error]
+    expect(errors[0]).toEqual(new Error('first'))
+    expect(errors.length).toBe(1 + counts)
   })
 
   it('does so even when nothing awaits the task', async () => {
@@ -86,7 +120,10 @@ describe('a task group', () => {
     )
     await expect(group).rejects.toThrow('no longer wanted')
     expect(ended).toEqual(['a'])
-    await expect(taskGroup(async () => 1, { signal: controller.signal })).rejects.toThrow('no longer wanted')
+    let began = false
+    const late = taskGroup(async () => (began = true), { signal: controller.signal })
+    await expect(late).rejects.toThrow('no longer wanted')
+    expect(began).toBe(false)
   })
 
   it('starts nothing once it has ended', async () => {

@@ -1,6 +1,7 @@
 /** The pool, for threads and for processes, under everything that tasks can do to their workers. */
+import { getEventListeners } from 'node:events'
 import { until } from '@repo/common/async/until'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Task } from '../../src/peers/tasks.worker.ts'
 import { WorkerPool } from '../../src/pool/pool.ts'
 import { processes, threads, type WorkerEvents } from '../../src/pool/workers.ts'
@@ -10,6 +11,10 @@ import { collectGarbage } from '../fixtures/memory.ts'
 const tasks = new URL('../../src/peers/tasks.worker.ts', import.meta.url)
 const echo = (value: unknown): Task => ({ do: 'echo', value })
 const heapMb = 32
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 const kinds = [
   ['threads', () => threads(tasks, { heapMb })],
@@ -229,7 +234,39 @@ it('fails the task whose worker cannot be started, goes on, and closes', async (
   await pool.close()
 })
 
-it('goes on when a worker ends while it is being told to', async () => {
+it('gives the next task to a worker that is idle, whichever others have ended', async () => {
+  const { start, started } = controlledWorkers()
+  const pool = new WorkerPool<number, unknown>(start, 3)
+  const running = [1, 2, 3].map((task) => pool.run(task))
+  const [first, second, third] = started
+  first?.events.onReply({ value: 1 })
+  second?.events.onReply({ value: 2 })
+  await Promise.all(running.slice(0, 2))
+  // A busy one ends, and then an idle one.
+  third?.events.onEnd(new Error('killed'))
+  await expect(running[2]).rejects.toThrow('killed')
+  first?.events.onEnd(new Error('killed'))
+  const next = pool.run(4)
+  expect(second?.tasks).toEqual([2, 4])
+  expect(started.length).toBe(3)
+  second?.events.onReply({ value: 4 })
+  expect(await next).toBe(4)
+  for (const { gone } of started) gone.resolve()
+  await pool.close()
+})
+
+it('waits for its last task when it is closed', async () => {
+  const { start, started } = controlledWorkers()
+  const pool = new WorkerPool<number, unknown>(start, 1)
+  const last = pool.run(1)
+  const closing = pool.close()
+  started[0]?.events.onReply({ value: 'done' })
+  expect(await last).toBe('done')
+  started[0]?.gone.resolve()
+  await closing
+})
+
+it('replaces a worker that has ended', async () => {
   const { start, started } = controlledWorkers()
   const pool = new WorkerPool<number, unknown>(start, 1)
   const first = pool.run(1)
@@ -396,23 +433,14 @@ describe('a pool of processes', () => {
   })
 })
 
-it('keeps no listener of a task that is done', async () => {
+it('keeps neither a listener nor a timer of a task that is done', async () => {
   await using pool = new WorkerPool<Task, unknown>(threads(tasks), 1)
   const controller = new AbortController()
   const { signal } = controller
-  let listeners = 0
-  const add = signal.addEventListener.bind(signal)
-  const remove = signal.removeEventListener.bind(signal)
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listeners++
-    add(...args)
-  }
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listeners--
-    remove(...args)
-  }
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   expect(await pool.run(echo(1), { signal, timeoutMs: 60_000 })).toBe(1)
-  expect(listeners).toBe(0)
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+  expect(vi.getTimerCount()).toBe(0)
   // Too late to matter, even to the worker's next task.
   const next = pool.run(echo(2))
   controller.abort()
