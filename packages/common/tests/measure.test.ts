@@ -33,7 +33,6 @@ describe('compareWithSerial', () => {
   it('returns figures that agree', async () => {
     const result = await compareWithSerial({ serial: () => 80, parallel: () => 40, workers: 2 }, { rounds: 1 })
     expect(result).toMatchObject({ serialMs: 80, parallelMs: 40, speedup: 2, workers: 2 })
-    expect(result.ceiling).toBeGreaterThan(0)
     expect(result.efficiency).toBeCloseTo(2 / result.ceiling, 10)
   })
 
@@ -50,8 +49,8 @@ describe('spinners', () => {
   it('calibrate their steps, and run them on one thread or several', async () => {
     await using spinners = await startSpinners(2)
     const steps = await spinners.calibrate(20)
-    expect(steps).toBeGreaterThan(0)
-    for (const threads of [1, 2]) expect(await spinners.run(threads, steps)).toBeGreaterThan(0)
+    expect(Number.isSafeInteger(steps)).toBe(true)
+    for (const threads of [1, 2]) await spinners.run(threads, steps)
   })
 })
 
