@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -158,7 +158,18 @@ describe.concurrent('a proxy', () => {
 
   it('refuses until healed', async () => {
     await using link = await echoBehindProxy()
+    const open: Socket[] = []
+    for (let at = 0; at < 3; at++) {
+      const socket = await link.open()
+      socket.write('x')
+      await once(socket, 'data')
+      open.push(socket)
+    }
+    expect(link.proxy.connections).toBe(3)
+    const reset = open.map(errorOf)
     link.proxy.refuse()
+    expect(await Promise.all(reset)).toEqual(Array(3).fill('ECONNRESET'))
+    link.accepted.length = 0
     const refused = connect(link.proxy.port, link.proxy.host)
     refused.on('error', () => {})
     await closed(refused)
@@ -173,6 +184,20 @@ describe.concurrent('a proxy', () => {
     await using proxy = await startProxy({ port: 1 })
     const socket = connect(proxy.port, proxy.host)
     expect(await errorOf(socket)).toBe('ECONNRESET')
+  })
+
+  it('has reset its connections and closed its port when it is disposed of', async () => {
+    await using link = await echoBehindProxy()
+    const { signal } = new AbortController()
+    const proxy = await startProxy({ port: link.proxy.port, signal })
+    const socket = connect(proxy.port, proxy.host)
+    socket.write('x')
+    await once(socket, 'data')
+    const reset = errorOf(socket)
+    await proxy[Symbol.asyncDispose]()
+    expect(await errorOf(connect(proxy.port, proxy.host))).toBe('ECONNREFUSED')
+    expect(await reset).toBe('ECONNRESET')
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('ends with its signal, and does not start after it', async () => {
