@@ -101,6 +101,12 @@ const isWeb = /^(https?|wss?)$/i
 /** Schemes of URLs that never contain a password. */
 const hasNoPassword = /^(ssh|sftp|scp|rsync|git|git\+ssh|mailto)$/i
 
+/** A URL that begins with a host, and perhaps a port, has no password. */
+const isServer = /^(\[[^\]]*\]|[^:/?#]*)(:\d+)?([/?#]|$)/
+
+/** What follows the last @ is a host, or several. */
+const endsWithHost = /@(\[[^\]]*\]|[\w.-]+)(:\d+)?([^\w.:@-][^@]*)?$/
+
 function maskUrls(text: string): string {
   let clean = ''
   let done = 0
@@ -110,7 +116,7 @@ function maskUrls(text: string): string {
   for (const [at, { 0: opening, 1: scheme = '', index }] of beginnings.entries()) {
     const from = index + opening.length
     const rest = text.slice(from, beginnings[at + 1]?.index)
-    const url = rest.slice(0, lengthOfUrl(opening, rest, text.charAt(index - 1)))
+    const url = rest.slice(0, lengthOfUrl(rest, text.charAt(index - 1)))
     clean += text.slice(done, from) + maskUser(scheme, url)
     done = from + url.length
   }
@@ -121,12 +127,12 @@ function maskUrls(text: string): string {
  * Returns where a URL ends: at a blank or at the quote in which it stands. A password may contain these; what comes before
  * them is then no URL, and an @ follows soon.
  */
-function lengthOfUrl(opening: string, rest: string, before: string): number {
+function lengthOfUrl(rest: string, before: string): number {
   const end = before === '"' ? /[\s"]/ : before === "'" ? /[\s']/ : before === '`' ? /[\s`]/ : /\s/
   const length = rest.search(end)
   if (length < 0) return rest.length
   const url = rest.slice(0, length)
-  if (url.includes('@') || !url.includes(':') || URL.canParse(opening + url)) return length
+  if (isServer.test(url) || endsWithHost.test(url)) return length
   const soon = /^[^\r\n@]{1,100}@/.exec(rest.slice(length))?.[0].length
   if (soon === undefined) return length
   const after = rest.slice(length + soon).search(end)
@@ -155,7 +161,8 @@ function endOfUser(scheme: string, url: string): number {
   if (last < authority.length) return last
   const at = authority.lastIndexOf('@')
   // The path has an @: `https://host:8080/@scope/name`, `s3://bucket/a@b`. A / may also belong to a password.
-  if (!authority.includes(':') || (isWeb.test(scheme) && (at >= 0 || /:\d*$/.test(authority)))) return at
+  if (!authority.includes(':') || (isWeb.test(scheme) && (endsWithHost.test(authority) || isServer.test(authority))))
+    return at
   return last
 }
 
