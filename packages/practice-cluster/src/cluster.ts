@@ -33,7 +33,7 @@ export interface PracticeOptions {
    * (qsub), the first wins.
    */
   schedulers?: readonly SchedulerName[]
-  /** Whether Slurm's accounting (sacct) is on; true by default. */
+  /** Whether Slurm's accounting (sacct) and the job history of PBS (qstat -x) are on; true by default. */
   accounting?: boolean
   /** Faults from the beginning; the cluster's `faults` may be changed at any time. */
   faults?: Partial<Faults>

@@ -16,7 +16,7 @@ export interface Call {
   folder: string
   environment: Record<string, string>
   user: string
-  /** Whether Slurm's accounting is on. */
+  /** Whether Slurm's accounting and the job history of PBS are on. */
   accounting: boolean
   /** Reads the command's standard input, which few commands do. */
   stdin: () => Promise<string>

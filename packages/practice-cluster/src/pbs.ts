@@ -267,6 +267,11 @@ function qstat(call: Call, flavour: Flavour): Answer {
   const options = readOptions('qstat', call.args, names)
   if (options.has('version'))
     return flavour === 'pbs' ? { stdout: 'pbs_version = 22.05.11\n' } : { stderr: 'Version: 6.1.3\nCommit: practice\n' }
+  if (flavour === 'pbs' && options.has('x') && !call.accounting) {
+    throw new CommandError(
+      `qstat: PBS is not configured to maintain job history ${options.operands[0] ?? ''}`.trimEnd(),
+    )
+  }
   const errors: string[] = []
   const asked = options.operands.length === 0 ? [...call.queue.jobs.values()].flatMap(({ tasks }) => tasks) : []
   for (const operand of options.operands) {

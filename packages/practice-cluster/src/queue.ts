@@ -7,6 +7,7 @@
 import { execFile } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { promisify } from 'node:util'
+import { after, type Timer } from '@repo/common/async/timer'
 import { type Child, startServer } from '@repo/common/process/child'
 
 export interface PracticeNode {
@@ -98,7 +99,7 @@ export interface Task extends Moment {
   hangUp?: () => void
   /** Set when the queue ends the task: its outcome once the process is gone. */
   ending?: Outcome | 'requeue' | undefined
-  timers: NodeJS.Timeout[]
+  timers: Timer[]
 }
 
 export interface QueueOptions {
@@ -260,9 +261,9 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     const { walltimeMs } = job.demand
     if (walltimeMs !== undefined) {
       if (job.warnMs !== undefined) {
-        task.timers.push(setTimeout(() => signal(task, 'SIGTERM', 'leader'), Math.max(0, walltimeMs - job.warnMs)))
+        task.timers.push(after(Math.max(0, walltimeMs - job.warnMs), () => signal(task, 'SIGTERM', 'leader')))
       }
-      task.timers.push(setTimeout(() => this.#end(task, { how: 'timeout' }), walltimeMs))
+      task.timers.push(after(walltimeMs, () => this.#end(task, { how: 'timeout' })))
     }
     if (!job.program) return job.onStart?.(task)
     const run = this.#run(task, job.program).finally(() => this.#runs.delete(run))
@@ -296,7 +297,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
   /** Records that a task's process has ended. If the queue ended it, that counts, not how the process ended. */
   finish(task: Task, outcome: Outcome) {
     if (task.state !== 'running') return
-    for (const timer of task.timers.splice(0)) clearTimeout(timer)
+    for (const timer of task.timers.splice(0)) timer.clear()
     for (const node of this.nodes) node.running.delete(task)
     task.process = undefined
     const { ending } = task
@@ -324,7 +325,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     task.ending = outcome
     task.hangUp?.()
     signal(task, 'SIGTERM')
-    task.timers.push(setTimeout(() => signal(task, 'SIGKILL'), this.#killWaitMs))
+    task.timers.push(after(this.#killWaitMs, () => signal(task, 'SIGKILL')))
   }
 
   #become(task: Task, change: Partial<Moment>) {
@@ -363,7 +364,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     clearInterval(this.#memoryTimer)
     const running = [...this.jobs.values()].flatMap(({ tasks }) => tasks.filter(({ state }) => state === 'running'))
     for (const task of running) {
-      for (const timer of task.timers) clearTimeout(timer)
+      for (const timer of task.timers) timer.clear()
       signal(task, 'SIGKILL')
       task.hangUp?.()
     }

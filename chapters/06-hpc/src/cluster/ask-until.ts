@@ -1,5 +1,5 @@
 /** Polling a scheduler. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep } from '@repo/common/async/timer'
 import { ParseError } from '../scheduler/scheduler.ts'
 import { CommandError } from '../ssh/errors.ts'
 
@@ -16,7 +16,7 @@ export async function askUntil<Answer>(
   isLast: (answer: Answer) => boolean | Promise<boolean>,
   { everyMs, signal }: { everyMs: number; signal?: AbortSignal | undefined },
 ): Promise<Answer> {
-  for (let failures = 0; ; await delay(everyMs, undefined, { signal })) {
+  for (let failures = 0; ; await sleep(everyMs, signal)) {
     signal?.throwIfAborted()
     let answer: Answer
     try {

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
+import { requireMs } from '@repo/common/async/timer'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
 import { type PracticeCluster, type PracticeOptions, startPracticeCluster } from '@repo/practice-cluster/cluster'
@@ -15,6 +16,7 @@ import { dialectOf, probe, readProbe } from '../scheduler/probe.ts'
 import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question } from '../scheduler/scheduler.ts'
 import { type Connection, type ConnectOptions, connect, type RunOptions } from '../ssh/connection.ts'
 import { CommandError } from '../ssh/errors.ts'
+import type { Command } from '../ssh/quote.ts'
 
 export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
   /** `[user@]host[:port]` or a Host from the SSH configuration; a practice cluster by default. */
@@ -77,6 +79,7 @@ export interface Cluster extends AsyncDisposable {
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { host, scheduler, signal, patienceMs = 60_000 } = options
+  requireMs(patienceMs, 'patienceMs')
   await using stack = new AsyncDisposableStack()
   let practice: PracticeCluster | undefined
   if (host === undefined) {
@@ -88,7 +91,22 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     await connect(practice ? { ...options, ...practiceOptions(practice) } : { ...options, host: host ?? '' }),
   )
   const name = practice ? 'the practice cluster' : connection.name
-  const found = readProbe(await connection.output(probe, { repeatable: true, signal }))
+  /**
+   * Runs a command, and leaves out what the account's start-up files print before it: a number there is no job's id.
+   */
+  async function run(command: Command, options?: RunOptions) {
+    const mark = `--${randomUUID()}`
+    const marking = ['sh', '-c', 'echo "$0"; exec "$@"', mark, ...command] as const
+    const result = await connection.run(marking, { repeatable: true, signal, ...options })
+    const at = result.stdout.indexOf(`${mark}\n`)
+    return at < 0 ? result : { ...result, stdout: result.stdout.slice(at + mark.length + 1) }
+  }
+  async function output(command: Command, options?: RunOptions): Promise<string> {
+    const result = await run(command, options)
+    if (result.code !== 0) throw new CommandError(name, command, result)
+    return result.stdout
+  }
+  const found = readProbe(await output(probe))
   if (practice) found.programs = found.programs.filter((program) => practice.programs.includes(program))
   const dialect = dialectOf(found, scheduler)
   if (!dialect) {
@@ -98,11 +116,13 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   }
   // The home folder that the account names, which need not be where its sessions begin.
   const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
-  const [, user = '', home = ''] =
-    /^(.*)\n(.*)\n$/.exec(await connection.output(account, { repeatable: true, signal })) ?? []
+  const [, user = '', home = ''] = /^(.*)\n(.*)\n$/.exec(await output(account)) ?? []
 
-  async function ask<Answer>({ command, parse, nothing }: Question<Answer>, options?: RunOptions): Promise<Answer> {
-    const result = await connection.run(command, { repeatable: true, signal, ...options })
+  async function ask<Answer>(question: Question<Answer>, options?: RunOptions): Promise<Answer> {
+    const { command, parse, nothing, instead } = question
+    const result = await run(command, options)
+    const other = result.code !== 0 && instead?.(result)
+    if (other) return await ask(other, options)
     if (result.code !== 0 && !nothing?.(result)) throw new CommandError(name, command, result)
     return named(() => parse(result.stdout))
   }
@@ -120,10 +140,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   /** Looks in the queue for a job whose submission was not answered. Returns its id if the scheduler has it. */
   async function lookFor({ name, folder }: JobDescription): Promise<string | undefined> {
     // Behind a symbolic link a folder has two paths.
-    const paths = [
-      folder,
-      (await connection.output(['pwd', '-P'], { cwd: folder, repeatable: true, signal })).trimEnd(),
-    ]
+    const paths = [folder, (await output(['pwd', '-P'], { cwd: folder })).trimEnd()]
     // A dialect may have added something to the name.
     const isIt = (listed: ListedJob) =>
       `${listed.name}-`.startsWith(`${name}-`) && listed.folder !== undefined && paths.includes(listed.folder)
@@ -132,6 +149,21 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 
   const commands = { submit: 0, poll: 0 }
   const missingSince = new Map<string, number>()
+  const poll = async (jobs: readonly SubmittedJob[]): Promise<JobStatus[]> => {
+    if (jobs.length === 0) return []
+    commands.poll++
+    const mark = `--${randomUUID()}`
+    const { command, parse, nothing, instead } = dialect.poll(jobs)
+    const { stdout, stderr } = await run(withExitCodes(command, jobs, mark))
+    const { answer, code, exitCodes } = named(() => readExitCodes(stdout, command, jobs, mark))
+    const result = { code, stdout: answer, stderr }
+    if (code !== 0 && instead?.(result)) return await poll(jobs)
+    const isEmpty = code !== 0 && nothing?.(result)
+    if (code !== 0 && !isEmpty) throw new CommandError(name, command, result)
+    const listed = isEmpty && answer.trim() === '' ? [] : named(() => parse(answer))
+    return settle(jobs, listed, exitCodes, missingSince, { now: Date.now(), patienceMs, scheduler: dialect.title })
+  }
+
   const owned = stack.move()
   return {
     name,
@@ -161,7 +193,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
         ...(job.array && { array: job.array }),
       })
       const inFolder = (script: string, ...args: string[]) =>
-        connection.run(['sh', '-c', script, 'sh', job.folder, job.name, ...args], { repeatable: true, signal })
+        run(['sh', '-c', script, 'sh', job.folder, job.name, ...args])
       const deadline = performance.now() + answerMs
       for (;;) {
         const result = await inFolder(submitOnce, ...command)
@@ -190,19 +222,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
       }
     },
 
-    async poll(jobs) {
-      if (jobs.length === 0) return []
-      const { command, parse, nothing } = dialect.poll(jobs)
-      const mark = `--${randomUUID()}`
-      commands.poll++
-      const { stdout, stderr } = await connection.run(withExitCodes(command, jobs, mark), { repeatable: true, signal })
-      const { answer, code, exitCodes } = named(() => readExitCodes(stdout, command, jobs, mark))
-      const isEmpty = code !== 0 && nothing?.({ code, stdout: answer, stderr })
-      if (code !== 0 && !isEmpty) throw new CommandError(name, command, { code, stdout: answer, stderr })
-      const listed = isEmpty && answer.trim() === '' ? [] : named(() => parse(answer))
-      return settle(jobs, listed, exitCodes, missingSince, { now: Date.now(), patienceMs, scheduler: dialect.title })
-    },
-
+    poll,
     cancel: async (job, tasks) =>
       void (await connection.output(dialect.cancel(job, tasks), { repeatable: true, signal })),
     hold: async (job) => void (await connection.output(dialect.hold(job), { repeatable: true, signal })),

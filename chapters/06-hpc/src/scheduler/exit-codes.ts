@@ -29,8 +29,10 @@ export function readExitCodes(stdout: string, command: Command, jobs: readonly S
   if (code === undefined || lists.length < folders.length) throw new ParseError(command, stdout, 'an answer to its end')
   const exitCodes = new Map<string, number>()
   for (const [at, list] of lists.entries()) {
-    for (const [, name, text] of list.matchAll(/^\.\/(.+):(\d+)$/gm))
-      exitCodes.set(`${folders[at]}/${name}`, Number(text))
+    for (const line of list.split('\n')) {
+      const [, name, text] = /^\.\/(.+):(\d+)$/s.exec(line) ?? []
+      if (name !== undefined) exitCodes.set(`${folders[at]}/${name}`, Number(text))
+    }
   }
   return { answer, code: Number(/^\d+/.exec(code)?.[0]), exitCodes }
 }
@@ -68,10 +70,10 @@ export function settle(
   return jobs.flatMap(({ id, name, folder, array }) =>
     (array ?? [undefined]).map((task) => {
       const own: JobStatus = { id, state: 'unknown', ...(task === undefined ? {} : { task }) }
-      const status = statuses.get(key(id, task))
+      const { unread, otherwise, ...status } = statuses.get(key(id, task)) ?? { state: undefined }
       const at = key(id, task)
       const exitCode = exitCodes.get(`${folder}/${jobFiles(name, task).exit}`)
-      if (status && status.state !== 'unknown') {
+      if (status.state && status.state !== 'unknown' && !otherwise) {
         missingSince.delete(at)
         if (status.state !== 'failed' && status.state !== 'completed') return status
         // Without an exit code, all the scheduler knows is that the job has gone.
@@ -82,14 +84,26 @@ export function settle(
         missingSince.delete(at)
         return { ...own, ...status, ...byExitCode(exitCode) }
       }
-      if (status && hasEnded(status.state)) return status
+      if (status.state && hasEnded(status.state)) return status
       // Some schedulers list an array as a whole.
-      const whole = task === undefined ? undefined : statuses.get(key(id))
-      if (whole && whole.state !== 'unknown' && !hasEnded(whole.state)) return { ...whole, ...own, state: whole.state }
+      const { unread: unreadArray, otherwise: _, ...whole } = (task !== undefined && statuses.get(key(id))) || own
+      if (whole.state !== 'unknown' && !hasEnded(whole.state)) return { ...whole, ...own, state: whole.state }
+      const text = unread ?? unreadArray
+      if (text !== undefined) {
+        // It is there, so its time does not run out.
+        missingSince.delete(at)
+        return { ...own, ...status, state: 'unknown', reason: `${scheduler} says: ${text}` }
+      }
       const since = missingSince.get(at) ?? now
       missingSince.set(at, since)
-      const said = status ? `${scheduler} does not say how it ended` : `${scheduler} does not list it`
-      if (now - since < patienceMs) return { ...own, reason: `${said}, and it has left no exit code yet` }
+      const isPatient = now - since < patienceMs
+      if (status.state && otherwise) {
+        if (isPatient) return status
+        const reason = [status.reason ?? status.state, `${scheduler} no longer has it in its queue`].join(', and ')
+        return { ...status, state: otherwise, reason }
+      }
+      const said = status.state ? `${scheduler} does not say how it ended` : `${scheduler} does not list it`
+      if (isPatient) return { ...own, reason: `${said}, and it has left no exit code yet` }
       return { ...own, state: 'failed', reason: `${said}, and it has left no exit code` }
     }),
   )

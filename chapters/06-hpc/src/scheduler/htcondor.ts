@@ -4,7 +4,16 @@
  */
 import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus } from './job.ts'
-import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question, question } from './scheduler.ts'
+import { parseLoosely } from './loose-json.ts'
+import {
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+  shortened,
+} from './scheduler.ts'
 import { jobScript } from './script.ts'
 
 export function htcondor(): Dialect {
@@ -111,16 +120,29 @@ function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[])
 
 type Ad = Record<string, unknown>
 
-/** Reads a JSON list. For an empty one, some versions print nothing. */
+/** Reads a JSON list. For an empty one, some versions print nothing. If not all can be read, each is read by itself. */
 function readAds(text: string, command: Command): Ad[] {
   if (text.trim() === '') return []
+  const list = parsed(text)
+  if (Array.isArray(list)) return list
+  const ads = text.match(/^\{$[\s\S]*?^\}$/gm) ?? []
+  if (list || ads.length === 0) throw new ParseError(command, text, 'a JSON list')
+  return ads.flatMap((each) => {
+    const ad = parsed(each)
+    if (ad) return [ad as Ad]
+    const number = (name: string) => new RegExp(`"${name}": (\\d+)`).exec(each)?.[1]
+    const [ClusterId, TaskId] = ['ClusterId', 'TaskId'].map(number)
+    return ClusterId === undefined ? [] : [{ ClusterId, ...(TaskId && { TaskId }), unread: shortened(each) }]
+  })
+}
+
+function parsed(text: string): object | undefined {
   try {
-    const list: unknown = JSON.parse(text)
-    if (Array.isArray(list)) return list
+    const value = parseLoosely(text)
+    return typeof value === 'object' && value !== null ? value : undefined
   } catch {
-    // Reported below.
+    return undefined
   }
-  throw new ParseError(command, text, 'a JSON list')
 }
 
 export interface DagStatus extends JobStatus {
@@ -146,6 +168,8 @@ function statusOf(ad: Ad): DagStatus {
   const text = (name: string) => (ad[name] === undefined || ad[name] === '' ? undefined : String(ad[name]))
   const status: DagStatus = { id: String(ad.ClusterId), state: states[Number(ad.JobStatus)] ?? 'unknown' }
   if (ad.TaskId !== undefined) status.task = Number(ad.TaskId)
+  const unread = text('unread')
+  if (unread) status.unread = unread
   if (ad.DAGNodeName !== undefined) status.dagNode = String(ad.DAGNodeName)
   // `slot1_2@n1`
   const node = (text('RemoteHost') ?? text('LastRemoteHost'))?.replace(/^[^@]*@/, '')

@@ -85,6 +85,10 @@ export interface JobStatus {
   node?: string
   /** Why it waits, or how it ended, in the scheduler's own words. */
   reason?: string
+  /** What the scheduler printed about it, where nobody can tell the state from that. */
+  unread?: string
+  /** Where only old records show a job that should be in the queue: what it counts as if it does not come back. */
+  otherwise?: JobState
 }
 
 /** The names of a job's or a task's files in the job's folder. */

@@ -2,6 +2,7 @@
 import { clockTime, taskRanges } from '@repo/practice-cluster/notation'
 import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
+import { parseLoosely } from './loose-json.ts'
 import {
   type Dialect,
   dependencyWords,
@@ -10,10 +11,23 @@ import {
   ParseError,
   type Question,
   question,
+  readEach,
+  shortened,
 } from './scheduler.ts'
 import { jobScript } from './script.ts'
 
 export function pbs(): Dialect {
+  // Whether qstat also lists jobs that have ended (-x), which a site has to switch on.
+  let history = true
+  const qstat = <Answer>(args: string[], parse: (stdout: string, command: Command) => Answer): Question<Answer> => ({
+    ...question(['qstat', ...(history ? ['-x'] : []), ...args], parse),
+    nothing: ({ stderr }) => /Unknown Job Id|Job has finished/i.test(stderr),
+    instead({ stderr }) {
+      if (!history || !/not configured to maintain job history/i.test(stderr)) return undefined
+      history = false
+      return qstat(args, parse)
+    },
+  })
   return {
     name: 'pbs',
     title: 'PBS',
@@ -21,14 +35,17 @@ export function pbs(): Dialect {
       { name: `${job.name}.sh`, text: jobScript(job, { header: header(job), taskId: taskId(job) }), executable: true },
     ],
     submit: (job) => question(['qsub', `${job.name}.sh`], readSubmitted),
-    poll,
+    // -t: the subjobs of arrays.
+    poll: (jobs) =>
+      qstat(['-t', '-f', '-F', 'json', ...jobs.map(({ id }) => id)], (stdout, command) =>
+        readStatuses(stdout, command, jobs),
+      ),
     list: ({ id }) => ['qstat', id],
     cancel: (job, tasks) => ['qdel', ...(tasks ? subjobs(job, tasks) : [job.id])],
     hold: ({ id }) => ['qhold', id],
     release: ({ id }) => ['qrls', id],
-    why: ({ id }) => question(['qstat', '-x', '-f', '-F', 'json', id], readReason),
-    queue: (user) =>
-      question(['qstat', '-x', '-f', '-F', 'json'], (stdout, command) => readQueued(stdout, command, user)),
+    why: ({ id }) => ({ ...qstat(['-f', '-F', 'json', id], readReason), nothing: () => false }),
+    queue: (user) => qstat(['-f', '-F', 'json'], (stdout, command) => readQueued(stdout, command, user)),
     nodes: () => question(['pbsnodes', '-a', '-F', 'json'], readNodes),
     interactive: ({ walltimeSeconds }) => ['qsub', '-I', '-l', `walltime=${clockTime(walltimeSeconds)}`],
   }
@@ -95,7 +112,8 @@ function subjobs({ id, array }: SubmittedJob, tasks: readonly number[]): string[
  * shorter one or cut it off.
  */
 export function readSubmitted(stdout: string, command: Command): string {
-  const [, id] = /^(\d+(?:\[\])?)(?:\.[\w.-]*)?\s*$/m.exec(stdout) ?? []
+  // The last one, because an account's start-up files may print numbers before it.
+  const [, id] = [...stdout.matchAll(/^(\d+(?:\[\])?)(?:\.[\w.-]*)?\s*$/gm)].at(-1) ?? []
   if (id === undefined) throw new ParseError(command, stdout, 'the id of the job')
   return id
 }
@@ -107,38 +125,58 @@ export function readId(text: string): { id: string; index?: number } | undefined
   return { id: `${number}${brackets ? '[]' : ''}`, ...(index ? { index: Number(index) } : {}) }
 }
 
-function poll(jobs: readonly SubmittedJob[]): Question<JobStatus[]> {
-  // -x: also jobs that have ended. -t: the subjobs of arrays.
-  const command: Command = ['qstat', '-x', '-t', '-f', '-F', 'json', ...jobs.map(({ id }) => id)]
+function readStatuses(stdout: string, command: Command, jobs: readonly SubmittedJob[]): JobStatus[] {
   const arrays = new Map(jobs.map(({ id, array }) => [id, array]))
-  return {
-    command,
-    parse: (stdout) =>
-      jobsIn(stdout, command).map(([text, job]) => {
-        const found = readId(text)
-        if (!found) throw new ParseError(command, text, 'the id of a job')
-        const task = found.index === undefined ? undefined : taskOf(found.index, arrays.get(found.id))
-        return { id: found.id, ...(task === undefined ? {} : { task }), ...statusOf(job, endings) }
-      }),
-    nothing: ({ stderr }) => /Unknown Job Id/i.test(stderr),
+  const read = ([text, job]: ListedAttributes) => {
+    const found = readId(text)
+    if (!found) return undefined
+    const task = found.index === undefined ? undefined : taskOf(found.index, arrays.get(found.id))
+    return [{ id: found.id, ...(task === undefined ? {} : { task }), ...statusOf(job, endings) }]
   }
+  return readEach(jobsIn(stdout, command), read, { command, stdout, expected: 'the ids of jobs' })
 }
 
 type Attributes = Record<string, unknown>
+type ListedAttributes = [id: string, attributes: Attributes]
 
-function jobsIn(stdout: string, command: Command): [string, Attributes][] {
+function jobsIn(stdout: string, command: Command): ListedAttributes[] {
   const { Jobs } = readJson(stdout, command) as { Jobs?: Record<string, Attributes> }
   return Object.entries(Jobs ?? {})
 }
 
+/** Reads a document of PBS. If not all of its jobs can be read, each is read by itself. */
 function readJson(stdout: string, command: Command): object {
-  try {
-    const document: unknown = JSON.parse(stdout)
-    if (typeof document === 'object' && document !== null && 'pbs_version' in document) return document
-  } catch {
-    // Reported below.
+  const read = (text: string) => {
+    try {
+      const document = parseLoosely(text)
+      return typeof document === 'object' && document !== null ? document : undefined
+    } catch {
+      return undefined
+    }
   }
-  throw new ParseError(command, stdout, 'a JSON document of PBS')
+  const document = read(stdout)
+  if (document && 'pbs_version' in document) return document
+  const [head = '', ...parts] = stdout.split(/"(?=\d+(?:\[\d*\])?\.[\w.-]+\*?"\s*:\s*\{)/)
+  if (document || !head.includes('"pbs_version"')) throw new ParseError(command, stdout, 'a JSON document of PBS')
+  return { Jobs: Object.fromEntries(parts.map((part) => jobIn(part, read))) }
+}
+
+/**
+ * Reads one job from its id to the beginning of the next one. In what is not even nearly JSON, such as shell functions
+ * in the job's variables, it looks for the attributes one by one.
+ */
+function jobIn(part: string, read: (text: string) => object | undefined): ListedAttributes {
+  const [, id = '', text = ''] = /^([^"]*)"\s*:\s*(\{[\s\S]*)$/.exec(part) ?? []
+  // Behind the last job the document ends as well.
+  const ends = [/,?\s*$/, /\}\s*\}\s*$/]
+  const whole = ends.map((end) => read(text.replace(end, ''))).find(Boolean)
+  if (whole) return [id, { ...whole }]
+  const found = Array.from(text.matchAll(/"(\w+)"\s*:\s*(?:"([^"\n]*)"|(-?\d+))/g), ([, name, quoted, number]) => [
+    name,
+    quoted ?? number,
+  ])
+  // The first of several has the shortest way to the job.
+  return [id, { unread: shortened(text), ...Object.fromEntries(found.reverse()) }]
 }
 
 /** PBS's own exit statuses, below zero (JOB_EXEC_… in its documentation). */
@@ -156,6 +194,7 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
   const text = (name: string) => (job[name] === undefined ? undefined : String(job[name]))
   const letter = text('job_state') ?? ''
   const status: Omit<JobStatus, 'id' | 'task'> = { state: letters[letter] ?? 'unknown' }
+  if (!(letter in letters) && !isEnd(letter)) status.unread = text('unread') ?? `job_state ${letter}`
   const node = text('exec_host')
     ?.split('+')
     .map((host) => host.replace(/\/.*/, ''))
@@ -164,7 +203,7 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
   if (reason) status.reason = reason
   // The system holds the job until another one has ended: nobody has to release it.
   if (letter === 'H' && text('depend') && text('Hold_Types') === 's') status.state = 'queued'
-  if (!'FXC'.includes(letter) || letter === '') return status
+  if (!isEnd(letter)) return status
   const exit = text('Exit_status') ?? text('exit_status')
   const deleted = text('substate') === String(terminated)
   if (exit === undefined) return { ...status, state: deleted ? 'cancelled' : 'unknown' }
@@ -175,10 +214,30 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
       state: ends[code] ?? 'failed',
       reason: [reason, `exit status ${code}`].filter(Boolean).join(', '),
     }
-  // 256 plus the number of the signal that ended the job.
-  if (code > 256)
-    return { ...status, state: deleted || code === 256 + 15 ? 'cancelled' : 'failed', signal: String(code - 256) }
+  // 256 plus the number of the signal that ended the job. At the end of its walltime, that is all that some versions say.
+  if (code > 256) {
+    const late = !deleted && (/walltime \d+ exceeded/i.test(reason ?? '') || exceeded(job))
+    const state = late ? 'timed out' : deleted || code === 256 + 15 ? 'cancelled' : 'failed'
+    return { ...status, state, signal: String(code - 256) }
+  }
   return { ...status, state: code === 0 ? 'completed' : 'failed', exitCode: code }
+}
+
+/** Finished, of an array that has finished, and complete. */
+const isEnd = (letter: string) => ['F', 'X', 'C'].includes(letter)
+
+/** Whether a job has used all of its walltime. */
+function exceeded(job: Attributes): boolean {
+  const seconds = (list: string) => {
+    const walltime = (job[list] as Attributes | undefined)?.walltime ?? job[`${list}.walltime`]
+    return /^[\d:]+$/.test(String(walltime))
+      ? String(walltime)
+          .split(':')
+          .reduce((sum, part) => sum * 60 + +part, 0)
+      : 0
+  }
+  const limit = seconds('Resource_List')
+  return limit > 0 && seconds('resources_used') >= limit
 }
 
 const letters: Record<string, JobStatus['state']> = {
@@ -209,7 +268,7 @@ export function reasonOf({ job_state: state, comment, depend, Hold_Types: hold }
 
 function readQueued(stdout: string, command: Command, user: string): ListedJob[] {
   return jobsIn(stdout, command).flatMap(([text, job]) => {
-    const { PBS_O_WORKDIR: folder } = (job.Variable_List ?? {}) as Record<string, string>
+    const { PBS_O_WORKDIR: folder } = { ...job, ...(job.Variable_List ?? {}) } as Record<string, string>
     return listed(readId(text)?.id, job, folder, user)
   })
 }

@@ -39,7 +39,15 @@ export interface Question<Answer> {
   /** @throws {ParseError} when the output has an unknown form */
   parse: (stdout: string) => Answer
   /** Whether a failed command only means that the list is empty. */
-  nothing?: (result: { code: number; stdout: string; stderr: string }) => boolean
+  nothing?: (result: Failure) => boolean
+  /** What to ask instead, where a failed command means that this host does not know the command in this form. */
+  instead?: (result: Failure) => Question<Answer> | undefined
+}
+
+interface Failure {
+  code: number
+  stdout: string
+  stderr: string
 }
 
 export interface Dialect {
@@ -81,14 +89,33 @@ export function question<Answer>(
   return { command, parse: (stdout) => parse(stdout, command) }
 }
 
+/**
+ * Reads each row of a list by itself, because a row that cannot be read must not hide the others: it may belong to
+ * somebody else. `read` returns nothing for such a row.
+ *
+ * @throws a {@link ParseError} if there are rows and none can be read
+ */
+export function readEach<Row, Found>(
+  rows: readonly Row[],
+  read: (row: Row) => readonly Found[] | undefined,
+  { command, stdout, expected }: { command: Command; stdout: string; expected: string },
+): Found[] {
+  const found = rows.map(read)
+  if (rows.length > 0 && found.every((each) => each === undefined)) throw new ParseError(command, stdout, expected)
+  return found.flatMap((each) => each ?? [])
+}
+
 /** A command's output has an unknown form. The message names the command and shows the beginning of the output. */
 export class ParseError extends Error {
   override name = 'ParseError'
   constructor(command: Command, output: string, expected: string) {
-    const shown = output.trim().replaceAll(/\s+/g, ' ').slice(0, 200)
+    const shown = shortened(output)
     super(`${command[0]} printed ${shown === '' ? 'nothing' : `"${shown}"`}; expected ${expected}`)
   }
 }
+
+/** What a command has printed, in one line for a message. */
+export const shortened = (output: string) => output.trim().replaceAll(/\s+/g, ' ').slice(0, 200)
 
 const tooMuch =
   /PartitionConfig|can never run|No machines matched|Requested node configuration|resource limits|feasible nodes/i

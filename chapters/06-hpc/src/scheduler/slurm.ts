@@ -5,7 +5,16 @@
 import { clockTime, readTaskRanges, taskRanges } from '@repo/practice-cluster/notation'
 import { type Command, commandLine } from '../ssh/quote.ts'
 import type { JobDescription, JobState, JobStatus, SubmittedJob } from './job.ts'
-import { type Dialect, dependencyWords, type ListedJob, type NodeStatus, ParseError, question } from './scheduler.ts'
+import {
+  type Dialect,
+  dependencyWords,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  question,
+  readEach,
+  shortened,
+} from './scheduler.ts'
 import { jobScript } from './script.ts'
 
 /** @param accounting whether `sacct` answers */
@@ -61,14 +70,18 @@ function script(job: JobDescription) {
 
 /** `123`, or `123;cluster` in a federation. */
 function readSubmitted(stdout: string, command: Command): string {
-  const [, id] = /^(\d+)(;[\w.-]+)?\s*$/m.exec(stdout) ?? []
+  // The last one, because an account's start-up files may print numbers before it.
+  const [, id] = [...stdout.matchAll(/^(\d+)(;[\w.-]+)?\s*$/gm)].at(-1) ?? []
   if (id === undefined) throw new ParseError(command, stdout, 'the number of the job')
   return id
 }
 
 const accountingFields = ['JobID', 'State', 'ExitCode', 'NodeList']
-/** The fields of -O, with their widths; -o has no field for the exit code. */
-const queueFields = { JobArrayID: 30, State: 20, exit_code: 10, NodeList: 40, Reason: 40 }
+/**
+ * The fields of -O, with their widths; -o has no field for the exit code. The nodes come last, because squeue does not
+ * cut a list of nodes that is longer than its column.
+ */
+const queueFields = { JobArrayID: 30, State: 20, exit_code: 10, Reason: 40, NodeList: 40 }
 const between = '--'
 
 const queueCommand = (jobs: readonly SubmittedJob[]): Command => [
@@ -82,9 +95,11 @@ const queueCommand = (jobs: readonly SubmittedJob[]): Command => [
     .join(',')}`,
 ]
 
+const allForgotten = /Invalid job id specified/
+
 const pollByQueue: Dialect['poll'] = (jobs) => ({
   ...question(queueCommand(jobs), readQueue),
-  nothing: ({ stderr }) => /Invalid job id specified/.test(stderr),
+  nothing: ({ stderr }) => allForgotten.test(stderr),
 })
 
 /**
@@ -101,8 +116,10 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
     `--jobs=${idsOf(jobs)}`,
     `--format=${accountingFields}`,
   ]
+  // By default sacct cuts a list of task numbers after 64 bytes.
+  const whole = commandLine(sacct, { environment: { SLURM_BITSTR_LEN: '0' } })
   // squeue fails once it has forgotten all of the jobs.
-  const script = `${commandLine(queueCommand(jobs))} 2>/dev/null; echo "${between}"; ${commandLine(sacct)}`
+  const script = `${commandLine(queueCommand(jobs))} 2>&1; echo "${between}"; ${whole}`
   return {
     command: ['sh', '-c', script],
     parse(stdout) {
@@ -110,32 +127,50 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
       if (queue === undefined || accounting === undefined || more.length > 0) {
         throw new ParseError(['squeue'], stdout, "squeue's list and that of sacct")
       }
-      const listed = readQueue(queue, queueCommand(jobs))
+      const isError = (line: string) => /^\w+( error)?: /.test(line)
+      const lines = linesOf(queue)
+      const listed = readQueue(lines.filter((line) => !isError(line)).join('\n'), queueCommand(jobs))
+      const hasAnswered = lines.every((line) => !isError(line) || allForgotten.test(line))
       const key = ({ id, task }: JobStatus) => `${id}_${task}`
       const known = new Set(listed.map(key))
-      const older = readRows(accounting, sacct, accountingFields.length)
-        .flatMap(([id, state, exit, node]) => toStatuses({ id, state, exit, node }, sacct))
-        .filter((status) => !known.has(key(status)))
-      return [...listed, ...older]
+      const older = readRows(accounting, sacct, accountingFields.length, ([id, state, exit, node]) => {
+        const statuses = toStatuses({ id, state, exit, node })
+        const otherwise = hasAnswered && state !== undefined && unlisted[state]
+        return otherwise ? statuses?.map((status) => ({ ...status, reason: state, otherwise })) : statuses
+      })
+      return [...listed, ...older.filter((status) => !known.has(key(status)))]
     },
   }
 }
 
+/**
+ * States of jobs that are in the queue. Where only accounting shows them, the job is back in the queue in a moment, or
+ * it was preempted for good, or nobody told accounting about its end.
+ */
+const unlisted: Record<string, JobState> = {
+  PREEMPTED: 'cancelled',
+  REQUEUED: 'failed',
+  RUNNING: 'failed',
+  SUSPENDED: 'failed',
+}
+
 function readQueue(stdout: string, command: Command): JobStatus[] {
-  const lines = stdout.split('\n').filter((line) => line.trim() !== '')
-  return lines.flatMap((line) => {
+  const read = (line: string) => {
     let at = 0
-    const [id, state, code, node, reason] = Object.values(queueFields).map((width) => {
+    const [id, state, code, reason] = Object.values(queueFields).map((width) => {
       at += width
       return line.slice(at - width, at).trim()
     })
-    if (!/^\d+$/.test(code ?? ''))
-      throw new ParseError(command, stdout, `lines of ${Object.keys(queueFields).join(', ')}`)
+    const node = line.slice(at - queueFields.NodeList).trim()
     // The status as wait() gives it: the exit code in the upper byte, a signal in the lower one.
-    const status = Number(code)
-    return toStatuses({ id, state, exit: `${status >> 8}:${status & 127}`, node, reason }, command)
-  })
+    const exit = code?.replace(/^\d+$/, (status) => `${Number(status) >> 8}:${Number(status) & 127}`)
+    return toStatuses({ id, state, exit, node, reason })
+  }
+  const expected = `lines of ${Object.keys(queueFields).join(', ')}`
+  return readEach(linesOf(stdout), read, { command, stdout, expected })
 }
+
+const linesOf = (stdout: string) => stdout.split('\n').filter((line) => line.trim() !== '')
 
 const idsOf = (jobs: readonly SubmittedJob[]) => jobs.map(({ id }) => id).join(',')
 
@@ -147,20 +182,18 @@ interface Row {
   reason?: string | undefined
 }
 
-/** One row may stand for many waiting tasks: `123_[0-3,7%2]`. */
-function toStatuses(
-  { id = '', state = '', exit = '', node = '', reason }: Row,
-  command: Command = ['sacct'],
-): JobStatus[] {
-  const [, job, task, range] = /^(\d+)(?:_(\d+)|_\[([^\]]+)\])?$/.exec(id) ?? []
-  const tasks = range === undefined ? (task === undefined ? undefined : [Number(task)]) : readTaskRanges(range)
+/**
+ * One row may stand for many waiting tasks: `123_[0-3,7%2]`, or `123_[0,2,...]` where the list was cut. Undefined for a
+ * row without a job's id.
+ */
+function toStatuses({ id = '', state = '', exit = '', node = '', reason }: Row): JobStatus[] | undefined {
+  const [, job, task, range] = /^(\d+)(?:_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
+  if (job === undefined) return undefined
+  const status: JobStatus = { id: job, state: stateOf(state, reason) }
   const [, code, signal] = /^(\d+):(\d+)$/.exec(exit) ?? []
-  if (job === undefined || code === undefined || (range !== undefined && !tasks)) {
-    throw new ParseError(command, [id, state, exit].join('|'), 'a job id, a state and an exit code')
-  }
-  const known = stateOf(state, reason)
-  const status: JobStatus = { id: job, state: known }
-  if (known === 'completed' || known === 'failed') {
+  if (status.state === 'unknown' || code === undefined) {
+    Object.assign(status, { state: 'unknown', unread: shortened([id, state, exit, reason ?? ''].join(' ')) })
+  } else if (status.state === 'completed' || status.state === 'failed') {
     if (signal !== '0') status.signal = signal
     else status.exitCode = Number(code)
   }
@@ -168,6 +201,8 @@ function toStatuses(
   // For example `CANCELLED by 1000`.
   const why = reason && reason !== 'None' ? reason : state.includes(' ') ? state : undefined
   if (why) status.reason = why
+  // A list that was cut stands for the array: those of its tasks that have a row of their own are known by that.
+  const tasks = range === undefined ? task && [Number(task)] : readTaskRanges(range)
   return tasks ? tasks.map((number) => ({ ...status, task: number })) : [status]
 }
 
@@ -209,12 +244,15 @@ function stateOf(word: string, reason = ''): JobState {
 }
 
 function readQueued(stdout: string, command: Command): ListedJob[] {
-  const jobs = readRows(stdout, command, 5).flatMap(([id = '', word = '', reason, folder, name = '']) => {
+  // A name may have several lines, of which only the first begins with a job's number.
+  const [head = '', ...rows] = `\n${stdout}`.split(/\n(?=\d+\|)/)
+  if (rows.length === 0 && head.trim() !== '') {
+    throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
+  }
+  const jobs = readRows(rows, command, 5, ([id = '', word = '', reason, folder, name = '']) =>
     // A job that sbatch refused because no node has what it asks for stays in the list for some minutes.
-    if (word === 'FAILED' && reason === 'BadConstraints') return []
-    if (!/^\d+$/.test(id)) throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
-    return [{ id, name, state: stateOf(word, reason), folder }]
-  })
+    word === 'FAILED' && reason === 'BadConstraints' ? [] : [{ id, name, state: stateOf(word, reason), folder }],
+  )
   // An array appears once for each of its running tasks.
   return [...new Map(jobs.map((job) => [job.id, job])).values()]
 }
@@ -229,9 +267,9 @@ function readReason(stdout: string, command: Command): string {
 }
 
 function readNodes(stdout: string, command: Command): NodeStatus[] {
-  const nodes = readRows(stdout, command, 5).map(([name = '', word = '', cores = '', memory = '', why = '']) => {
+  const read = ([name = '', word = '', cores = '', memory = '', why = '']: string[]) => {
     const [, inUse, , , total] = /^(\d+)\/(\d+)\/(\d+)\/(\d+)$/.exec(cores) ?? []
-    if (total === undefined) throw new ParseError(command, stdout, 'cores as allocated/idle/other/total')
+    if (total === undefined) return undefined
     const status: NodeStatus = {
       name,
       // `idle*`: the node does not answer.
@@ -241,8 +279,9 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
       memoryMb: Number(memory),
       detail: why === '' || why === 'none' ? word : `${word}, ${why}`,
     }
-    return status
-  })
+    return [status]
+  }
+  const nodes = readRows(stdout, command, 5, read)
   // A node appears once for each of its partitions.
   return [...new Map(nodes.map((node) => [node.name, node])).values()]
 }
@@ -259,13 +298,17 @@ const nodeStates: Record<string, NodeStatus['state']> = {
   unknown: 'unknown',
 }
 
-/** Splits lines into cells. Only the last cell may contain the separator. */
-function readRows(stdout: string, command: Command, cells: number): string[][] {
-  const rows = stdout
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => line.trimEnd().split('|'))
-    .map((row) => (row.length > cells ? [...row.slice(0, cells - 1), row.slice(cells - 1).join('|')] : row))
-  if (rows.some((row) => row.length !== cells)) throw new ParseError(command, stdout, `${cells} cells in each line`)
-  return rows
+/** Splits lines into cells, and reads each by itself. Only the last cell may contain the separator. */
+function readRows<Found>(
+  lines: string | readonly string[],
+  command: Command,
+  cells: number,
+  read: (cells: string[]) => readonly Found[] | undefined,
+): Found[] {
+  const rows = typeof lines === 'string' ? linesOf(lines) : lines
+  const readRow = (line: string) => {
+    const row = line.trimEnd().split('|')
+    return row.length < cells ? undefined : read([...row.slice(0, cells - 1), row.slice(cells - 1).join('|')])
+  }
+  return readEach(rows, readRow, { command, stdout: rows.join('\n'), expected: `${cells} cells in each line` })
 }

@@ -8,7 +8,16 @@ import { clockTime, taskRanges } from '@repo/practice-cluster/notation'
 import type { Command } from '../ssh/quote.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from './job.ts'
 import { dependencyList, listed, nodeState, readId, readSubmitted, reasonOf, statusOf } from './pbs.ts'
-import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question, question } from './scheduler.ts'
+import {
+  type Dialect,
+  type ListedJob,
+  type NodeStatus,
+  ParseError,
+  type Question,
+  question,
+  readEach,
+  shortened,
+} from './scheduler.ts'
 import { jobScript } from './script.ts'
 import { slurm } from './slurm.ts'
 
@@ -137,24 +146,23 @@ interface Listed {
 
 /** Reads `qstat -f`: a paragraph for each job, a line for each attribute. */
 function readJobs(stdout: string, command: Command): Listed[] {
-  if (stdout.trim() !== '' && !stdout.startsWith('Job Id:'))
-    throw new ParseError(command, stdout, 'paragraphs that begin with Job Id:')
-  return stdout
-    .split(/^Job Id:/m)
-    .slice(1)
-    .map((paragraph) => {
-      // Lines without ` = ` continue the line above, and are not needed.
-      const [first = '', ...lines] = paragraph.split('\n')
-      const found = readId(first)
-      const attributes = Object.fromEntries(
-        lines.flatMap((line) => {
-          const [, name, value] = /^\s+(\S+) = (.*)$/.exec(line) ?? []
-          return name === undefined || value === undefined ? [] : [[name, value.trim()]]
-        }),
-      )
-      if (!found || !attributes.job_state) throw new ParseError(command, paragraph, 'a job id and its job_state')
-      return { ...found, attributes }
-    })
+  const expected = 'paragraphs that begin with Job Id:'
+  const [head = '', ...paragraphs] = `\n${stdout}`.split('\nJob Id:')
+  if (paragraphs.length === 0 && head.trim() !== '') throw new ParseError(command, stdout, expected)
+  const read = (paragraph: string) => {
+    // Lines without ` = ` continue the line above, and are not needed.
+    const [first = '', ...lines] = paragraph.split('\n')
+    const found = readId(first)
+    if (!found) return undefined
+    const attributes: Record<string, string> = Object.fromEntries(
+      lines.flatMap((line) => {
+        const [, name, value] = /^\s+(\S+) = (.*)$/.exec(line) ?? []
+        return name === undefined || value === undefined ? [] : [[name, value.trim()]]
+      }),
+    )
+    return [{ ...found, attributes: attributes.job_state ? attributes : { unread: shortened(paragraph) } }]
+  }
+  return readEach(paragraphs, read, { command, stdout, expected })
 }
 
 function readReason(stdout: string, command: Command): string {
@@ -172,12 +180,11 @@ function readQueued(stdout: string, command: Command, user: string): ListedJob[]
 
 /** Reads `pbsnodes -a`: a name at the beginning of a line, and its attributes below. */
 function readNodes(stdout: string, command: Command): NodeStatus[] {
-  const nodes = stdout.split(/\n(?=\S)/).filter((paragraph) => paragraph.trim() !== '')
-  return nodes.map((paragraph) => {
+  const read = (paragraph: string) => {
     const field = (name: string) => new RegExp(String.raw`^\s+${name} = (.*)$`, 'm').exec(paragraph)?.[1]?.trim()
     const name = /^\S+/.exec(paragraph)?.[0]
     const detail = field('state')
-    if (name === undefined || detail === undefined) throw new ParseError(command, stdout, 'nodes with their state')
+    if (name === undefined || detail === undefined) return undefined
     const cores = Number(field('np') ?? /ncpus=(\d+)/.exec(field('status') ?? '')?.[1] ?? 0)
     // `0/12.host, 1/12.host`, or `0-1/12.host`: the cores before each job.
     const jobs = field('jobs')?.split(/,\s*/).filter(Boolean) ?? []
@@ -185,6 +192,8 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
       const [, first, last = first] = /^(\d+)(?:-(\d+))?\//.exec(job) ?? []
       return sum + (first === undefined ? 0 : Number(last) - Number(first) + 1)
     }, 0)
-    return { name, state: nodeState(detail), cores, coresInUse, detail }
-  })
+    return [{ name, state: nodeState(detail), cores, coresInUse, detail }]
+  }
+  const paragraphs = stdout.split(/\n(?=\S)/).filter((paragraph) => paragraph.trim() !== '')
+  return readEach(paragraphs, read, { command, stdout, expected: 'nodes with their state' })
 }

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { timeLimit } from '@repo/common/async/timer'
 
 const execute = promisify(execFile)
 
@@ -75,10 +76,11 @@ export async function resolveHost(target: Target, options: ResolveOptions = {}):
   const args = ['-T', '-G', ...(configFile === undefined ? [] : ['-F', configFile])]
   if (target.user !== undefined) args.push('-l', target.user)
   if (target.port !== undefined) args.push('-p', String(target.port))
-  const printed = await execute('ssh', [...args, '--', target.host], { timeout: timeoutMs, signal }).catch((error) => {
+  const limit = timeLimit(timeoutMs, signal)
+  const printed = await execute('ssh', [...args, '--', target.host], { signal: limit }).catch((error) => {
     signal?.throwIfAborted()
     if (error.code === 'ENOENT') return undefined
-    if (error.killed) throw new Error(`${target.host}: ssh -G did not answer within ${timeoutMs / 1000} s`)
+    if (limit.aborted) throw new Error(`${target.host}: ssh -G did not answer within ${timeoutMs / 1000} s`)
     const [said] = String(error.stderr).trim().split(/\r?\n/)
     throw new Error(`${target.host}: OpenSSH refuses its configuration: ${said}`)
   })

@@ -13,6 +13,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { requireMs, sleep } from '@repo/common/async/timer'
 import type { ClientChannel, SFTPWrapper } from 'ssh2'
 import { type HostSettings, parseTarget } from './config.ts'
 import { CommandError, type CommandResult, ConnectError, ConnectionLostError, shown } from './errors.ts'
@@ -20,7 +21,7 @@ import { type RemoteFiles, remoteFiles } from './files.ts'
 import { type Credentials, type Link, type LinkOptions, nameOf, openLink, settingsOf } from './link.ts'
 import { type Command, commandLine, type Surroundings } from './quote.ts'
 import { Sessions } from './sessions.ts'
-import { Sftp } from './sftp.ts'
+import { type OverOptions, Sftp } from './sftp.ts'
 
 export interface ConnectOptions extends Credentials {
   /** A name, an address, or a Host from the SSH configuration. */
@@ -118,6 +119,9 @@ export interface Connection extends RemoteFiles, AsyncDisposable {
 export async function connect(to: string | ConnectOptions): Promise<Connection> {
   const options = typeof to === 'string' ? { host: to } : to
   const { signal, maxSessions = 10, reconnectMs = 60_000, onChange } = options
+  const times = { reconnectMs, connectTimeoutMs: options.connectTimeoutMs, keepAliveMs: options.keepAliveMs }
+  for (const [name, ms] of Object.entries(times)) if (ms !== undefined) requireMs(ms, name)
+  if (!(maxSessions >= 1)) throw new RangeError(`maxSessions: received ${maxSessions}; accepts a number from 1 on`)
   const closing = new AbortController()
   const end = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal
   const linkOptions = { keepAliveMs: 10_000, connectTimeoutMs: 20_000, ...options, signal: end }
@@ -151,7 +155,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
         const mayPass = error instanceof ConnectError && error.reason === 'unreachable'
         if (!mayPass || performance.now() + waitMs > until) throw error
       }
-      await delay(waitMs, undefined, { signal: end })
+      await sleep(waitMs, end)
     }
   }
 
@@ -169,8 +173,9 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
   /** Uses the connection, and after a loss, where that is safe, the next one. */
   async function over<T>(
     use: (open: Open) => Promise<T>,
-    { repeatable = false, signal }: { repeatable?: boolean; signal?: AbortSignal | undefined },
+    { repeatable = false, signal, progress = () => 0 }: OverOptions & { repeatable?: boolean },
   ): Promise<T> {
+    let reached = progress()
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       const opened = await unlessAborted(connected(), signal)
@@ -178,6 +183,9 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
         return await use(opened)
       } catch (error) {
         end.throwIfAborted()
+        const before = reached
+        reached = progress()
+        if (reached > before) attempt = 1
         if (!(error instanceof ConnectionLostError) || attempt === mostAttempts) throw error
         if (error.outcome === 'unknown' && !repeatable) throw error
       }
@@ -212,8 +220,8 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
       const line = commandLine(terminal ? command : ['sh', '-c', leash, 'sh', ...command], options)
       return await over((open) => open.start(line, shown(command), terminal, signal), { signal })
     },
-    ...remoteFiles(name, run, (use, signal) =>
-      over((open) => unlessAborted(open.withSftp(use), signal), { repeatable: true, signal }),
+    ...remoteFiles(name, run, (use, options = {}) =>
+      over((open) => unlessAborted(open.withSftp(use), options.signal), { repeatable: true, ...options }),
     ),
     async [Symbol.asyncDispose]() {
       signal?.removeEventListener('abort', close)

@@ -1,9 +1,16 @@
 /** Files on the host, by SFTP. Paths are POSIX paths; relative ones, and `~/…`, begin in the account's home. */
 import { randomUUID } from 'node:crypto'
-import { posix } from 'node:path'
 import pLimit from 'p-limit'
-import { fromHome } from './quote.ts'
-import { chunkBytes, type OverSftp, type RemoteEntry, RemoteFileError, type Sftp, unfinishedName } from './sftp.ts'
+import { type Command, fromHome } from './quote.ts'
+import {
+  chunkBytes,
+  type OverSftp,
+  permissionDenied,
+  type RemoteEntry,
+  RemoteFileError,
+  type Sftp,
+  unfinishedName,
+} from './sftp.ts'
 import { mostOpenFiles, type Run, type Transfers, transfers } from './transfer.ts'
 
 export interface FileOptions {
@@ -33,18 +40,26 @@ export interface RemoteFiles extends Transfers {
 export function remoteFiles(host: string, run: Run, overSftp: OverSftp): RemoteFiles {
   const limit = pLimit(mostOpenFiles)
   /** Limits the number of files that are open at once. */
-  const bounded: OverSftp = (use, signal) => limit(() => overSftp(use, signal))
+  const bounded: OverSftp = (use, options) => limit(() => overSftp(use, options))
   return {
-    readFile: (path, { signal } = {}) => bounded((sftp) => readWhole(sftp, fromHome(path)), signal),
+    readFile: (path, { signal } = {}) => bounded((sftp) => readWhole(sftp, fromHome(path)), { signal }),
     async writeFile(path, content, { signal, mode } = {}) {
       // One name for all attempts: a retry after a lost connection overwrites what the first one left.
       const file = { path: fromHome(path), content: Buffer.from(content), mode, tag: randomUUID() }
-      await bounded((sftp) => writeWhole(sftp, file), signal)
+      await bounded((sftp) => writeWhole(sftp, file), { signal })
     },
-    list: (path, { signal } = {}) => bounded((sftp) => sftp.list(fromHome(path)), signal),
-    mkdir: (path, { signal } = {}) => bounded((sftp) => sftp.makeFolders(fromHome(path)), signal),
-    remove: (path, { signal } = {}) => bounded((sftp) => removeAll(sftp, fromHome(path)), signal),
-    realPath: (path, { signal } = {}) => bounded((sftp) => sftp.realPath(fromHome(path)), signal),
+    list: (path, { signal } = {}) => bounded((sftp) => sftp.list(fromHome(path)), { signal }),
+    mkdir: (path, { signal } = {}) => bounded((sftp) => sftp.makeFolders(fromHome(path)), { signal }),
+    // rm knows files by their bytes; SFTP as ssh2 speaks it has no word for a name that is not UTF-8.
+    async remove(path, { signal } = {}) {
+      const command: Command = ['rm', '-rf', '--', fromHome(path)]
+      const { code, stderr } = await run(command, { cwd: '.', input: '', repeatable: true, signal })
+      const status = /Permission denied|not permitted/i.test(stderr) ? permissionDenied : undefined
+      if (code !== 0) {
+        throw new RemoteFileError(host, path, 'removed', Object.assign(new Error(stderr.trim()), { code: status }))
+      }
+    },
+    realPath: (path, { signal } = {}) => bounded((sftp) => sftp.realPath(fromHome(path)), { signal }),
     ...transfers(host, run, overSftp),
   }
 }
@@ -67,17 +82,5 @@ async function writeWhole(
     await sftp.rename(unfinished, path)
   } catch (error) {
     throw await sftp.writingFailed(unfinished, path, error)
-  }
-}
-
-async function removeAll(sftp: Sftp, path: string): Promise<void> {
-  try {
-    const found = await sftp.lstat(path)
-    if (!found.isDirectory()) return await sftp.removeFile(path)
-    const entries = await sftp.list(path)
-    await Promise.all(entries.map(({ name }) => removeAll(sftp, posix.join(path, name))))
-    await sftp.removeFolder(path)
-  } catch (error) {
-    if (!(error instanceof RemoteFileError) || error.code !== 'ENOENT') throw error
   }
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { after, longestMs } from '@repo/common/async/timer'
 import ssh2, { type AuthenticationType, type NextAuthHandler, type ParsedKey } from 'ssh2'
 import { type HostSettings, resolveHost, type Target } from './config.ts'
 import { ConnectError } from './errors.ts'
@@ -121,7 +122,6 @@ async function openDirect(
 ): Promise<Link> {
   const { host, port, knownHostsFiles, hostKeyAlias } = settings
   const { signal, connectTimeoutMs, keepAliveMs } = options
-  const known = await KnownHosts.search(knownHostsFiles, host, port, hostKeyAlias)
   const keys = new Keys(settings, options)
   let refused: unknown
   let accepts: readonly string[] = ['publickey']
@@ -151,8 +151,13 @@ async function openDirect(
   signal?.throwIfAborted()
   signal?.addEventListener('abort', abort, { once: true })
   const late = () => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`))
-  const timer = setTimeout(late, remainingMs(deadline))
+  using _timer = after(remainingMs(deadline), late)
   try {
+    const searched = KnownHosts.search(knownHostsFiles, host, port, hostKeyAlias).catch((error) => {
+      refused = error
+      throw error
+    })
+    const known = await Promise.race([searched, ready.promise.then(() => searched)])
     // Requests are small and wait for their answers, so Nagle's algorithm would delay them.
     const dialed = through ? forward(through, host, port) : dial({ host, port, noDelay: true })
     const sock = await Promise.race([dialed, ready.promise.then(() => dialed)])
@@ -160,7 +165,8 @@ async function openDirect(
       sock,
       username: settings.user,
       readyTimeout: 0,
-      keepaliveInterval: keepAliveMs,
+      // 0 means never, and so does what is more than a timer can wait.
+      keepaliveInterval: keepAliveMs > longestMs ? 0 : keepAliveMs,
       keepaliveCountMax: unansweredKeepAlives,
       algorithms: { serverHostKey: hostKeyAlgorithms(known.types) },
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
@@ -185,7 +191,6 @@ async function openDirect(
     signal?.throwIfAborted()
     throw refused ?? explain(settings, error, keys.tried, accepts)
   } finally {
-    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
   return {

@@ -1,8 +1,14 @@
 /** One SFTP session, with promises. Every request is answered or fails, even when the connection is lost. */
+import { hash } from 'node:crypto'
 import { posix } from 'node:path'
 import { bytes } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
 import type { Attributes, FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
+
+// The protocol's status codes.
+const endOfFile = 1
+const noSuchFile = 2
+export const permissionDenied = 3
 
 /** An operation on a remote file failed. */
 export class RemoteFileError extends Error {
@@ -11,7 +17,7 @@ export class RemoteFileError extends Error {
   constructor(host: string, path: string, what: string, cause: unknown) {
     const status = cause instanceof Error ? Reflect.get(cause, 'code') : undefined
     super(`${host}: ${path} cannot be ${what}`, { cause })
-    this.code = status === 2 ? 'ENOENT' : status === 3 ? 'EACCES' : 'EIO'
+    this.code = status === noSuchFile ? 'ENOENT' : status === permissionDenied ? 'EACCES' : 'EIO'
   }
 }
 
@@ -30,7 +36,13 @@ export interface Handle {
 }
 
 /** Uses a session, and a new one after a lost connection. */
-export type OverSftp = <T>(use: (sftp: Sftp) => Promise<T>, signal?: AbortSignal) => Promise<T>
+export type OverSftp = <T>(use: (sftp: Sftp) => Promise<T>, options?: OverOptions) => Promise<T>
+
+export interface OverOptions {
+  signal?: AbortSignal | undefined
+  /** A number that grows while attempts achieve something that the next one need not repeat: then they do not count. */
+  progress?: (() => number) | undefined
+}
 
 /** What every server takes and gives in one request. */
 export const chunkBytes = 32 << 10
@@ -38,7 +50,6 @@ export const chunkBytes = 32 << 10
 const mostRequests = 256
 /** Chunks of one file in flight at once: 2 MB, which is the window of an SSH channel. */
 const mostAhead = 64
-const endOfFile = 1
 
 type Done<Value> = (error?: Error | null, value?: Value) => void
 
@@ -152,15 +163,21 @@ export class Sftp {
 
   /**
    * Removes an unfinished file after a failure, and returns the error to throw. Servers have no specific error for a
-   * full disk, so the message says how much is free.
+   * full disk, so the message says what may be the reason, and how much is free.
    */
   async writingFailed(unfinished: string, path: string, error: unknown): Promise<unknown> {
     if (!(error instanceof RemoteFileError)) return error
-    const free = error.code === 'EIO' ? await this.#freeBytes(posix.dirname(path)) : undefined
+    const why = error.code === 'EIO' ? `: ${await this.#whyNotWritten(path)}` : ''
     await this.removeFile(unfinished).catch(() => {})
-    const room = free === undefined ? '' : `; ${bytes(free)} are free there`
-    const why = error.code === 'EIO' ? `: the disk or your quota may be full${room}` : ''
     return new RemoteFileError(this.#host, path, `written${why}`, error.cause)
+  }
+
+  async #whyNotWritten(path: string): Promise<string> {
+    const length = Buffer.byteLength(posix.basename(path))
+    if (length > longestNameBytes) return `its name has ${length} bytes, and most systems take ${longestNameBytes}`
+    if ((await this.stat(path).catch(() => undefined))?.isDirectory()) return 'there is a folder with this name'
+    const free = await this.#freeBytes(posix.dirname(path))
+    return `the disk or your quota may be full${free === undefined ? '' : `; ${bytes(free)} are free there`}`
   }
 
   async stat(file: string | Handle): Promise<Stats> {
@@ -200,8 +217,8 @@ export class Sftp {
     await this.#ask(path, 'removed', (done) => this.#session.unlink(path, done))
   }
 
-  async removeFolder(path: string): Promise<void> {
-    await this.#ask(path, 'removed', (done) => this.#session.rmdir(path, done))
+  async setMode(path: string, mode: number): Promise<void> {
+    await this.#ask(path, 'given its mode', (done) => this.#session.chmod(path, mode, done))
   }
 
   async realPath(path: string): Promise<string> {
@@ -252,7 +269,26 @@ export class Sftp {
   }
 }
 
+const longestNameBytes = 255
+/** A longer name is shortened in the name of its unfinished file, which some systems limit to 143 bytes. */
+const mostShownBytes = 80
+
 /** The name of a file until it is complete: hidden, and in the same folder, so that it can be renamed. */
 export function unfinishedName(path: string, tag: string): string {
-  return posix.join(posix.dirname(path), `.${posix.basename(path)}.${tag}.part`)
+  const name = posix.basename(path)
+  const shown = Buffer.from(name)
+    .subarray(0, mostShownBytes)
+    .toString()
+    .replace(/\ufffd+$/, '')
+  const isWhole = Buffer.byteLength(name) <= mostShownBytes
+  const unique = isWhole ? name : `${shown}~${hash('sha256', name, 'hex').slice(0, 8)}`
+  return posix.join(posix.dirname(path), `.${unique}.${tag}.part`)
+}
+
+/**
+ * The mode that a file gets which is to have another one's: never a right more than that. `has` is what it was created
+ * with, from which the umask has been taken. Who may read it may also execute it, where that is so for the other one.
+ */
+export function modeLike(wanted: number, has: number): number {
+  return (has & wanted & 0o777) | (wanted & (has >> 2) & 0o111)
 }

@@ -6,11 +6,11 @@
  */
 import { createHash, hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, posix, sep } from 'node:path'
 import pLimit from 'p-limit'
 import { type Command, fromHome } from './quote.ts'
-import { chunkBytes, type OverSftp, type RemoteFileError, type Sftp, unfinishedName } from './sftp.ts'
+import { chunkBytes, modeLike, type OverSftp, type RemoteFileError, type Sftp, unfinishedName } from './sftp.ts'
 
 export interface TransferOptions {
   /** Only these files, by their paths within the folder with `/`; by default all of them. */
@@ -42,7 +42,7 @@ export interface Transfer {
   resumedBytes: number
   /** Whether checksums were compared: false where the host has neither sha256sum nor shasum. */
   verified: boolean
-  /** What is neither a file nor a folder and was left out, such as links. */
+  /** What was left out: links and the like, and files whose names are not UTF-8. */
   skipped: string[]
 }
 
@@ -57,13 +57,14 @@ export interface Transfers {
 export type Run = (
   command: Command,
   options: { cwd: string; input: string; repeatable: true; signal: AbortSignal | undefined },
-) => Promise<{ code: number; stdout: string }>
+) => Promise<{ code: number; stdout: string; stderr: string }>
 
 interface Item {
   /** Its path within the folder, with `/`. */
   name: string
-  /** Where it is known already. */
+  // The others where they are known already.
   bytes?: number
+  mode?: number
   sha256?: string
 }
 
@@ -80,7 +81,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
   async function upload(localFolder: string, remoteFolder: string, options: TransferOptions = {}): Promise<Transfer> {
     const { signal } = options
     const folder = fromHome(remoteFolder)
-    const over: OverSftp = (use) => overSftp(use, signal)
+    const over: OverSftp = (use, more) => overSftp(use, { signal, ...more })
     const { items, skipped } = await localItems(localFolder, options.only)
     const withSums = await Promise.all(
       items.map((item) => files(async () => ({ ...item, sha256: await sha256Of(localPath(localFolder, item.name)) }))),
@@ -93,70 +94,98 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
 
     const count = counter(differing, options)
     const partOf = ({ name, sha256 }: Item) => unfinishedName(name, (sha256 ?? '').slice(0, 16))
-    const send = (item: Item) =>
-      files(() =>
-        over((sftp) =>
-          sendPart(sftp, localPath(localFolder, item.name), posix.join(folder, partOf(item)), item, count),
-        ),
-      )
+    const send = (item: Item) => {
+      let hasBegun = false
+      const use = (sftp: Sftp) => {
+        const again = hasBegun
+        hasBegun = true
+        return sendPart(sftp, localPath(localFolder, item.name), posix.join(folder, partOf(item)), item, again, count)
+      }
+      return files(() => over(use, { progress: count.reached }))
+    }
     /**
      * Sends files, checks what has arrived, and renames what is intact. Returns the files that did not arrive intact.
      */
     const sendAll = async (wanted: Item[]): Promise<Item[]> => {
-      await settleAll(wanted.map(send))
+      const sent = await settleAll(wanted.map(send))
       const parts = wanted.map((item) => ({ name: partOf(item) }))
       const arrived = there && (await checksums(run, folder, parts, signal))
       const isWhole = (item: Item) => !arrived || arrived.get(partOf(item)) === item.sha256
       await settleAll(
-        wanted.map((item) =>
+        wanted.map((item, at) =>
           files(() =>
             over(async (sftp) => {
               const part = posix.join(folder, partOf(item))
-              const target = posix.join(folder, item.name)
-              if (!isWhole(item)) await sftp.removeFile(part)
-              // It may have been renamed already, before the connection was lost.
-              else await sftp.rename(part, target).catch((error) => confirmRenamed(sftp, part, target, error))
+              if (isWhole(item)) await finish(sftp, part, posix.join(folder, item.name), sent[at])
+              else await sftp.removeFile(part).catch(missing)
             }),
           ),
         ),
       )
       return wanted.filter((item) => !isWhole(item))
     }
-    // A part left by an interrupted transfer may belong to another version of the file. Sent as a whole, the file must
-    // be right.
+    // A part left by an interrupted transfer may belong to another version of the file, or somebody has written to the
+    // file since its checksum was computed. Sent as a whole, as it is now, it must be right.
+    const now = async ({ name }: Item): Promise<Item> => {
+      const path = localPath(localFolder, name)
+      return { name, bytes: (await stat(path)).size, sha256: await sha256Of(path) }
+    }
     const wrong = await sendAll(differing)
-    for (const { name } of await sendAll(wrong)) {
+    for (const { name, sha256 } of await sendAll(await Promise.all(wrong.map((item) => files(() => now(item)))))) {
+      const path = localPath(localFolder, name)
+      if ((await sha256Of(path)) !== sha256) throw new Error(`${path} changed while it was copied`)
       throw new Error(`${host}: ${posix.join(folder, name)} arrived with another checksum twice`)
     }
     return { ...count.done(), unchanged: items.length - differing.length, verified: there !== undefined, skipped }
   }
 
-  async function sendPart(sftp: Sftp, from: string, part: string, { name }: Item, count: Counter): Promise<void> {
+  /** Sends a file, or the rest of it. `again` says that this transfer has begun it already. */
+  async function sendPart(sftp: Sftp, from: string, part: string, item: Item, again: boolean, count: Counter) {
     const { mode, size } = await stat(from)
+    // Its owner must be able to write it until it is complete, and nobody may do more with it than with the file.
+    const writable = mode | 0o600
     try {
-      const before = size < worthResumingBytes ? 0 : ((await sftp.stat(part).catch(missing))?.size ?? 0)
-      const begin = before <= size ? before : 0
-      count.resume(name, begin)
-      await sftp.withFile(part, { flags: begin > 0 ? 'r+' : 'w', mode: mode & 0o777 }, async (file) => {
+      const before = again || size >= worthResumingBytes ? await sftp.stat(part).catch(missing) : undefined
+      const begin = before && before.size <= size ? before.size : 0
+      count.resume(item.name, begin)
+      const own = modeLike(writable, before?.mode ?? writable)
+      if (before && own !== (before.mode & 0o777)) await sftp.setMode(part, own)
+      await sftp.withFile(part, { flags: begin > 0 ? 'r+' : 'w', mode: writable & 0o777 }, async (file) => {
         if (begin === size) return
         const rest = createReadStream(from, { start: begin, end: size - 1, highWaterMark: chunkBytes })
-        await sftp.write(file, rest, { begin, onWritten: (bytes) => count.add(name, bytes) })
+        await sftp.write(file, rest, { begin, onWritten: (bytes) => count.add(item.name, bytes) })
       })
       count.file()
+      return { mode, hasOtherMode: before !== undefined || mode !== writable }
     } catch (error) {
-      throw await sftp.writingFailed(part, posix.join(posix.dirname(part), posix.basename(name)), error)
+      throw await sftp.writingFailed(part, posix.join(posix.dirname(part), posix.basename(item.name)), error)
+    }
+  }
+
+  /** Gives a complete file its mode and its name. */
+  async function finish(sftp: Sftp, part: string, target: string, sent?: { mode: number; hasOtherMode: boolean }) {
+    try {
+      if (sent?.hasOtherMode) await sftp.setMode(part, modeLike(sent.mode, (await sftp.stat(part)).mode))
+      await sftp.rename(part, target)
+    } catch (error) {
+      // It may have been renamed already, before the connection was lost.
+      await confirmRenamed(sftp, part, target, error)
     }
   }
 
   async function download(remoteFolder: string, localFolder: string, options: TransferOptions = {}): Promise<Transfer> {
     const { signal } = options
     const folder = fromHome(remoteFolder)
-    const over: OverSftp = (use) => overSftp(use, signal)
+    const over: OverSftp = (use, more) => overSftp(use, { signal, ...more })
     const { items, skipped } = await remoteItems(over, folder, options.only)
     const there = await checksums(run, folder, items, signal)
     const withSums = items.map((item) => ({ ...item, ...sumOf(there, item.name) }))
-    const isSame = async ({ name, sha256 }: Item) =>
-      sha256 !== undefined && (await sha256Of(localPath(localFolder, name)).catch(missing)) === sha256
+    const isSame = async ({ name, sha256, mode }: Item) => {
+      const path = localPath(localFolder, name)
+      if (sha256 === undefined || (await sha256Of(path).catch(missing)) !== sha256) return false
+      if (mode !== undefined) await setModeLike(path, mode)
+      return true
+    }
     const same = new Set(
       (await Promise.all(withSums.map((item) => files(async () => ((await isSame(item)) ? item.name : []))))).flat(),
     )
@@ -168,8 +197,9 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
     const count = counter(differing, options)
     const receive = (item: Item) =>
       files(() =>
-        over((sftp) =>
-          receiveFile(sftp, posix.join(folder, item.name), localPath(localFolder, item.name), item, count),
+        over(
+          (sftp) => receiveFile(sftp, posix.join(folder, item.name), localPath(localFolder, item.name), item, count),
+          { progress: count.reached },
         ),
       )
     const receiveAll = async (wanted: Item[]) => {
@@ -187,22 +217,30 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
 
   /** Returns whether the file arrived intact. */
   async function receiveFile(sftp: Sftp, from: string, path: string, item: Item, count: Counter): Promise<boolean> {
-    const { name, sha256, bytes } = item
+    const { name, sha256 } = item
     // Without the checksum, a part cannot be told from a part of another file.
     const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? '0'.repeat(16))
     const sum = createHash('sha256')
+    // Asked for together with the file, so that it costs no time.
+    const asked = item.mode === undefined || item.bytes === undefined ? sftp.stat(from) : undefined
+    asked?.catch(() => {})
     // In this order, a missing file leaves nothing here.
     await sftp.withFile(from, { flags: 'r' }, async (file) => {
-      const local = await open(part, sha256 === undefined ? 'w' : 'a+', 0o644)
+      const { mode = 0o600, size = item.bytes } = (await asked) ?? { mode: item.mode }
+      // Until it is complete it must be possible to write it, and nobody may do more with it than with the file.
+      const writable = (mode & 0o777) | 0o600
+      const local = await open(part, sha256 === undefined ? 'w' : 'a+', writable)
       try {
+        await setModeLike(part, writable)
         const begin = (await local.stat()).size
         if (begin > 0) for await (const data of createReadStream(part)) sum.update(data)
         count.resume(name, begin)
-        for await (const data of sftp.read(file, { begin, size: bytes })) {
-          await local.appendFile(data)
+        for await (const data of sftp.read(file, { begin, size })) {
+          await local.appendFile(data).catch((error) => notWritten(part, path, error))
           sum.update(data)
           count.add(name, data.length)
         }
+        await setModeLike(part, mode)
       } finally {
         await local.close()
       }
@@ -211,7 +249,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       await rm(part, { force: true })
       return false
     }
-    await rename(part, path)
+    await rename(part, path).catch((error) => notWritten(part, path, error))
     count.file()
     return true
   }
@@ -231,6 +269,7 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   const doneOf = new Map<string, number>()
   const resumed = new Map<string, number>()
   let travelled = 0
+  let reached = 0
   function tell(name: string, done: number) {
     progress.bytes += done - (doneOf.get(name) ?? 0)
     // The sizes of files named with `only` become known along the way.
@@ -241,7 +280,9 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   return {
     /** Records how much of a file has arrived already: in an earlier run, or before the connection was lost. */
     resume(name: string, bytes: number) {
-      resumed.set(name, Math.max(resumed.get(name) ?? 0, bytes))
+      const before = resumed.get(name) ?? 0
+      resumed.set(name, Math.max(before, bytes))
+      reached += Math.max(0, bytes - before)
       if (bytes > 0 || doneOf.has(name)) tell(name, bytes)
     },
     /** Records that a chunk has travelled. @throws the signal's reason */
@@ -252,8 +293,11 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
     },
     file() {
       progress.files++
+      reached++
       onProgress?.({ ...progress })
     },
+    /** Grows with each file that is complete, and with each part that an attempt goes on with. */
+    reached: () => reached,
     done: () => ({
       files: items.length,
       bytes: travelled,
@@ -282,18 +326,35 @@ async function checksums(
   signal: AbortSignal | undefined,
 ): Promise<Map<string, string> | undefined> {
   if (items.length === 0) return new Map()
-  const input = items.map(({ name }) => `${name}\0`).join('')
+  // Alone, a minus would mean standard input.
+  const input = items.map(({ name }) => `./${name}\0`).join('')
   const script = `if command -v sha256sum; then set sha256sum; elif command -v shasum; then set shasum -a 256; else exit 127; fi >/dev/null
     xargs -0 "$@" -- 2>/dev/null`
   const { code, stdout } = await run(['sh', '-c', script], { cwd, input, repeatable: true, signal })
   if (code === 127) return undefined
   const sums = new Map<string, string>()
-  for (const [, escaped, sum = '', name = ''] of stdout.matchAll(/^(\\?)([\da-f]{64}) [ *](.*)$/gm)) {
+  // A name may contain everything else that ends a line in Unicode.
+  for (const line of stdout.split('\n')) {
+    const [, escaped, sum = '', name = ''] = /^(\\?)([\da-f]{64}) [ *]\.\/(.*)$/s.exec(line) ?? []
     // A backslash at the beginning of the line means that the name contains escapes.
     const plain = name.replaceAll(/\\([\\nr])/g, (_, kind: string) => ({ n: '\n', r: '\r' })[kind] ?? '\\')
     sums.set(escaped ? plain : name, sum)
   }
   return sums
+}
+
+/** Gives a local file the mode of another one, as far as the umask allows. */
+async function setModeLike(path: string, mode: number): Promise<void> {
+  const { mode: has } = await stat(path)
+  const own = modeLike(mode, has)
+  if (own !== (has & 0o777)) await chmod(path, own)
+}
+
+/** Removes an unfinished file that cannot be written any more: on a full disk it would take the place of others. */
+async function notWritten(part: string, path: string, cause: NodeJS.ErrnoException): Promise<never> {
+  await rm(part, { force: true })
+  const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(cause.code ?? '') ? ': the disk or your quota is full' : ''
+  throw new Error(`${path} cannot be written${full}`, { cause })
 }
 
 const sumOf = (sums: Map<string, string> | undefined, name: string) => {
@@ -315,16 +376,22 @@ async function localItems(folder: string, only: readonly string[] | undefined) {
     const items = names.map(async (name) => ({ name, bytes: (await stat(localPath(folder, name))).size }))
     return { items: await Promise.all(items), skipped: [] }
   }
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const items: Item[] = []
   const skipped: string[] = []
-  for (const entry of entries) {
-    const path = join(entry.parentPath, entry.name)
-    const name = path.slice(join(folder, sep).length).replaceAll(sep, '/')
-    if (isUnfinished(name) || entry.isDirectory()) continue
-    if (entry.isFile()) items.push({ name, bytes: (await stat(path)).size })
-    else skipped.push(name)
+  const seen = new Set<string>()
+  async function walk(path: string): Promise<void> {
+    for (const entry of await readdir(localPath(folder, path), { withFileTypes: true })) {
+      const name = posix.join(path, entry.name)
+      // A name that is not UTF-8 was read as another one, which names nothing, or another file.
+      const found = seen.has(name) ? undefined : await lstat(localPath(folder, name)).catch(missing)
+      seen.add(name)
+      if (!found) skipped.push(name)
+      else if (entry.isDirectory()) await walk(name)
+      else if (!entry.isFile()) skipped.push(name)
+      else if (!isUnfinished(name)) items.push({ name, bytes: found.size })
+    }
   }
+  await walk('')
   return { items, skipped }
 }
 
@@ -335,18 +402,23 @@ async function remoteItems(over: OverSftp, folder: string, only: readonly string
   }
   const items: Item[] = []
   const skipped: string[] = []
+  const seen = new Set<string>()
   async function walk(path: string): Promise<void> {
     const entries = await over((sftp) => sftp.list(posix.join(folder, path)))
     await Promise.all(
-      entries.map(async ({ name: own, kind, bytes }) => {
+      entries.map(async ({ name: own, kind, bytes, mode }) => {
         // A host that names a file `../.bashrc` wants to write where it should not.
         if (own.includes('/') || own.includes(sep) || own.includes('\0')) {
           throw new Error(`${posix.join(folder, path)} lists ${JSON.stringify(own)}, which is not a file name`)
         }
         const name = posix.join(path, own)
-        if (kind === 'folder') await walk(name)
-        else if (kind === 'other') skipped.push(name)
-        else if (!isUnfinished(name)) items.push({ name, bytes })
+        const isOther = kind === 'other' || seen.has(name)
+        seen.add(name)
+        // ssh2 reads names as UTF-8. One that is not was read as another one, which names nothing, or another file.
+        const isThere = () => over((sftp) => sftp.lstat(posix.join(folder, name)).catch(missing))
+        if (isOther || (own.includes('\ufffd') && !(await isThere()))) skipped.push(name)
+        else if (kind === 'folder') await walk(name)
+        else if (!isUnfinished(name)) items.push({ name, bytes, mode })
       }),
     )
   }

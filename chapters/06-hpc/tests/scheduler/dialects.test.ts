@@ -1,7 +1,8 @@
 /** The dialects as functions: what they write, what they run, and how they read what the commands have printed. */
 import { describe, expect, it } from 'vitest'
+import { settle } from '../../src/scheduler/exit-codes.ts'
 import { dagFile, htcondor, pollDag } from '../../src/scheduler/htcondor.ts'
-import { checkJob, type JobDescription, type SubmittedJob } from '../../src/scheduler/job.ts'
+import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
 import { pbs } from '../../src/scheduler/pbs.ts'
 import { dialectOf, readProbe } from '../../src/scheduler/probe.ts'
 import type { Dialect } from '../../src/scheduler/scheduler.ts'
@@ -165,6 +166,8 @@ describe("a job's id", () => {
     ['slurm', slurm({ accounting: true }), '123\n', '123'],
     ['slurm of a federation', slurm({ accounting: true }), '123;cluster\n', '123'],
     ['slurm with a greeting before it', slurm({ accounting: true }), 'Welcome!\n123\n', '123'],
+    ['slurm with a number before it', slurm({ accounting: true }), '42\n123\n', '123'],
+    ['pbs with a number before it', pbs(), '42\n123.host\n', '123'],
     ['pbs', pbs(), '1584224.host.domain\n', '1584224'],
     ['pbs, an array', pbs(), '1584224[].host.domain\n', '1584224[]'],
     ['torque', torque({ onSlurm: false }), '12[].host\n', '12[]'],
@@ -186,7 +189,7 @@ describe("a job's id", () => {
 
 /** squeue's columns, as Slurm 22.05 printed them. */
 const queueLine = (id: string, state: string, code: string, node = '', reason = 'None') =>
-  `${id.padEnd(30)}${state.padEnd(20)}${code.padEnd(10)}${node.padEnd(40)}${reason.padEnd(40)}\n`
+  `${id.padEnd(30)}${state.padEnd(20)}${code.padEnd(10)}${reason.padEnd(40)}${node.padEnd(40)}\n`
 
 describe('Slurm without accounting', () => {
   const dialect = slurm({ accounting: false })
@@ -242,6 +245,21 @@ describe('Slurm without accounting', () => {
     ['NEVER_HEARD_OF', 'unknown'],
   ])('takes %s for %s', (word, state) => {
     expect(read(queueLine('1', word, '0'))).toMatchObject([{ state }])
+  })
+
+  it('reads every row by itself: a bad one is unknown, with its text, and hides no other', () => {
+    const rows = [
+      'Welcome to the cluster\n42\n',
+      queueLine('1', 'RUNNING', '0', `n[${Array.from({ length: 20 }, (_, at) => 2 * at + 1)}]`),
+      queueLine('2', 'FAILED', 'oops', 'n1'),
+      queueLine('3', 'LAUNCHING_ROCKETS', '0'),
+    ]
+    expect(read(rows.join(''))).toEqual([
+      { id: '42', state: 'unknown', unread: '42' },
+      { id: '1', state: 'running', node: 'n[1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39]' },
+      { id: '2', state: 'unknown', unread: '2 FAILED oops None', node: 'n1' },
+      { id: '3', state: 'unknown', unread: '3 LAUNCHING_ROCKETS 0:0 None' },
+    ])
   })
 
   it('takes "Invalid job id" for an empty list, and garbage for an error', () => {
@@ -304,8 +322,52 @@ describe('Slurm with accounting', () => {
     ])
   })
 
+  const odd = '1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41'
+  it('asks for whole lists of tasks, and takes one that was cut for the rest of the array', () => {
+    expect(dialect.poll([submitted('61')]).command.at(-1)).toContain('env SLURM_BITSTR_LEN=0 sacct -X ')
+    for (const cut of [`${odd},...`, `${odd},...%4`]) {
+      expect(
+        read('', `61_0|COMPLETED|0:0|n1\n61_[${cut}]|PENDING|0:0|None assigned\n62|RUNNING|0:0|n1\n`),
+      ).toMatchObject([
+        { id: '61', task: 0, state: 'completed' },
+        { id: '61', state: 'queued' },
+        { id: '62', state: 'running' },
+      ])
+    }
+  })
+
+  it('does not wait for ever for a job that only accounting still has in the queue', () => {
+    const job = submitted('7')
+    const end = (listed: JobStatus[], codes: [string, number][] = []) => {
+      const missing = new Map<string, number>()
+      const at = (now: number) =>
+        settle([job], listed, new Map(codes), missing, { now, patienceMs: 1_000, scheduler: 'Slurm' })[0]
+      return [at(0), at(999), at(1_000)].map((status) => status?.state)
+    }
+    const preempted = '7|PREEMPTED|0:15|n1\n'
+    expect(end(read('', preempted))).toEqual(['queued', 'queued', 'cancelled'])
+    expect(end(read('', '7|RUNNING|0:0|n1\n'))).toEqual(['running', 'running', 'failed'])
+    expect(end(read('slurm_load_jobs error: Invalid job id specified\n', preempted)).at(-1)).toBe('cancelled')
+    expect(end(read('', preempted), [['/home/you/run/study.exit', 143]])).toEqual(['failed', 'failed', 'failed'])
+    // Its queue has it, or did not answer.
+    expect(end(read(queueLine('7', 'PREEMPTED', '15'), preempted))).toEqual(['queued', 'queued', 'queued'])
+    const silent = 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n'
+    expect(end(read(silent, preempted))).toEqual(['queued', 'queued', 'queued'])
+  })
+
+  it('keeps a job whose row cannot be read, with the text, until its exit-code file decides', () => {
+    const listed = read('', '1|COMPLETED|x|n1\n5|FAILED|3:0|n1\n')
+    expect(listed[1]).toMatchObject({ id: '5', state: 'failed', exitCode: 3 })
+    const at = (now: number, codes: [string, number][] = []) =>
+      settle([submitted('1')], listed, new Map(codes), new Map(), { now, patienceMs: 0, scheduler: 'Slurm' })
+    expect(at(1e9)).toEqual([{ id: '1', state: 'unknown', node: 'n1', reason: 'Slurm says: 1 COMPLETED x' }])
+    expect(at(1e9, [['/home/you/run/study.exit', 0]])).toEqual([
+      { id: '1', state: 'completed', exitCode: 0, node: 'n1' },
+    ])
+  })
+
   it('refuses half an answer', () => {
-    for (const rubbish of ['', '1|RUNNING|0:0|n1\n', '--\n1|RUNNING', '--\n1|RUNNING|x|n1\n']) {
+    for (const rubbish of ['', '1|RUNNING|0:0|n1\n', '--\n1|RUNNING', '--\n<html>|RUNNING|0:0|n1\n']) {
       expect(() => dialect.poll([submitted('1')]).parse(rubbish)).toThrow('expected')
     }
   })
@@ -375,6 +437,62 @@ describe('PBS', () => {
     expect(pbs().cancel(submitted('1[]', [0, 1, 2, 3]), [0, 1, 3])).toEqual(['qdel', '1[0-1]', '1[3]'])
   })
 
+  const variables = (text: string) => `{"pbs_version":"19.1.1","Jobs":{
+    "53.host":{"Job_Name":"theirs","Job_Owner":"she@login","job_state":"R","Variable_List":{${text}}},
+    "54.host":{"Job_Name":"study","Job_Owner":"you@login","job_state":"F","Exit_status":7,"Variable_List":{
+      "PBS_O_WORKDIR":"/home/you/run"}}}}\n`
+  it.each([
+    String.raw`"A":"\'\"quoted\"\'","B":"ab\,c"`,
+    '"RANK":005,"HEX":0x1F,"NOT":nan,"PLUS":+1',
+    '"F":"() {\n\techo 1\n}"',
+    String.raw`"F":"() { echo "hello" \"","C":"C:\"`,
+  ])('reads the jobs beside one with the variables %s', (text) => {
+    const { parse } = dialect.poll([submitted('53'), submitted('54')])
+    expect(parse(variables(text))).toEqual([
+      { id: '53', state: 'running' },
+      { id: '54', state: 'failed', exitCode: 7 },
+    ])
+    const listed = { id: '54', name: 'study', state: 'failed', folder: '/home/you/run' }
+    expect(dialect.queue('you').parse(variables(text))).toEqual([listed])
+  })
+
+  it('keeps a job of which nothing can be read as unknown, with the text', () => {
+    const text = '{"pbs_version":"19.1.1","Jobs":{"53.host":{"Job_Name":"a"b"},"54.host":{"job_state":"Q"}}}'
+    expect(dialect.poll([submitted('53')]).parse(text)).toMatchObject([
+      { id: '53', state: 'unknown', unread: expect.stringContaining('"Job_Name":"a"b"') },
+      { id: '54', state: 'queued' },
+    ])
+  })
+
+  it('asks without the history where a site keeps none, and the exit-code file has the rest', () => {
+    const own = pbs()
+    const asked = own.poll([submitted('53')])
+    expect(asked.command).toContain('-x')
+    expect(asked.instead?.(failing('qstat: Unknown Job Id 53.host'))).toBeUndefined()
+    const other = asked.instead?.(failing('qstat: PBS is not configured to maintain job history 53.host'))
+    expect(other?.command).toEqual(['qstat', '-t', '-f', '-F', 'json', '53'])
+    expect(other?.instead?.(failing('qstat: PBS is not configured to maintain job history'))).toBeUndefined()
+    // From then on it knows.
+    for (const { command } of [own.poll([submitted('53')]), own.queue('you'), own.why(submitted('53'))]) {
+      expect(command).not.toContain('-x')
+    }
+    const over = 'qstat: 53.host Job has finished, use -x or -H to obtain historical job information'
+    expect(own.poll([submitted('53')]).nothing?.(failing(over, 35))).toBe(true)
+    expect(pbs().poll([submitted('53')]).command).toContain('-x')
+  })
+
+  it.each([
+    [{ Resource_List: { walltime: '00:01:00' }, resources_used: { walltime: '00:01:02' } }, 'timed out'],
+    [{ 'Resource_List.walltime': '01:00:00', 'resources_used.walltime': '01:00:00' }, 'timed out'],
+    [{ comment: 'job killed: walltime 65 exceeded limit 60' }, 'timed out'],
+    [{ Resource_List: { walltime: '00:01:00' }, resources_used: { walltime: '00:00:59' } }, 'cancelled'],
+    [{ Resource_List: { walltime: '00:01:00' }, resources_used: { walltime: '00:01:02' }, substate: 91 }, 'cancelled'],
+    [{ Resource_List: {}, resources_used: { walltime: '00:01:02' } }, 'cancelled'],
+  ])('takes the signal of a job with %j for: %s', (attributes, state) => {
+    const document = pbsDocument({ '1.host': { job_state: 'F', Exit_status: 271, ...attributes } })
+    expect(dialect.poll([submitted('1')]).parse(document)).toMatchObject([{ state, signal: '15' }])
+  })
+
   it('takes an unknown job for an empty list, and broken JSON for an error', () => {
     expect(dialect.poll([submitted('1')]).nothing?.(failing('qstat: Unknown Job Id 1.host'))).toBe(true)
     for (const rubbish of ['', '{"Jobs":', '[]', '{}'])
@@ -419,6 +537,21 @@ describe('Torque', () => {
       { id: '13', state: 'out of memory', reason: 'exit status -10' },
     ])
     expect(() => torque({ onSlurm: false }).poll([]).parse('<html>')).toThrow('qstat printed')
+  })
+
+  it('reads the paragraphs beside one that it cannot read', () => {
+    const text =
+      'Good morning\nJob Id: 1.host\n    Job_Name = a\n\nJob Id: what\n    job_state = R\n\nJob Id: 2.host\n    job_state = R\n\n'
+    expect(
+      torque({ onSlurm: false })
+        .poll([submitted('1')])
+        .parse(text),
+    ).toEqual([
+      { id: '1', state: 'unknown', unread: '1.host Job_Name = a' },
+      { id: '2', state: 'running' },
+    ])
+    const nodes = 'n1\n     state = free\n     np = 2\n     note = down\nfor cleaning\n'
+    expect(torque({ onSlurm: false }).nodes().parse(nodes)).toMatchObject([{ name: 'n1', cores: 2 }])
   })
 
   /** Recorded from slurm-wlm-torque 22.05.8, shortened. The tasks of an array have numbers of their own. */
@@ -534,6 +667,19 @@ describe('HTCondor', () => {
     }
   })
 
+  it('reads the jobs beside one that it cannot read', () => {
+    const text =
+      '[\n{\n  "ClusterId": 5,\n  "TaskId": 1,\n  "HoldReason": "a "b" c"\n}\n,\n{\n  "ClusterId": 6,\n  "JobStatus": 2\n}\n]\n--\n'
+    expect(
+      htcondor()
+        .poll([submitted('5')])
+        .parse(text),
+    ).toMatchObject([
+      { id: '5', task: 1, state: 'unknown', unread: expect.stringContaining('"a "b" c"') },
+      { id: '6', state: 'running' },
+    ])
+  })
+
   it('finds the nodes of a DAG by their names, and single tasks by theirs', () => {
     const ads = [
       { ClusterId: 7, JobStatus: 2 },
@@ -584,6 +730,20 @@ describe("the user's jobs", () => {
     Iwd: '/home/you/run',
     JobStatus: 2,
   }))
+  it('of Slurm may have line breaks in their names, and its nodes in their notes', () => {
+    const dialect = slurm({ accounting: true })
+    const text = '4|RUNNING|None|/home/you/run|two\nlines\n9|PENDING|Resources|/home/you/run|study\n'
+    expect(dialect.queue('you').parse(text)).toMatchObject([
+      { id: '4', name: 'two\nlines' },
+      { id: '9', name: 'study' },
+    ])
+    const nodes = 'n1|drained|0/0/2/2|100|broken:\nfan\nn2|idle|0/2/0/2|100|none\n'
+    expect(dialect.nodes().parse(nodes)).toMatchObject([
+      { name: 'n1', state: 'down' },
+      { name: 'n2', state: 'free' },
+    ])
+  })
+
   it.each([
     [slurm({ accounting: true }), slurms, '9'],
     [torque({ onSlurm: true }), slurms, '9'],

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -141,6 +142,135 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     await expect(missing).rejects.toThrow(`${connection.name}: ${join(there, 'a/3')} cannot be read`)
     expect(Object.keys(await contents(back))).toEqual(['a/1', 'a/2'])
     await expect(connection.download(there, back, { only: ['../from/run'] })).rejects.toThrow('accepts paths within')
+  })
+
+  it('names may contain all that ends a line or means something to a program, and be long', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    const long = '長'.repeat(80)
+    const names = ['a\u2028b', 'a', 'c\u2029', 'd\u0085', 'e\r', 'f\ng', 'h\\', '-', '--', '\ufffd', long, `${long}x`]
+    // Of the same content, and so alike that only their ends differ.
+    const files = Object.fromEntries(names.map((name) => [name, 'the same']))
+    await write(from, files)
+    expect(await connection.upload(from, there)).toMatchObject({ files: names.length, skipped: [] })
+    expect(await connection.download(there, back)).toMatchObject({ files: names.length, skipped: [] })
+    expect(await contents(back)).toEqual(await contents(from))
+    expect(await connection.upload(from, there)).toMatchObject({ files: 0, unchanged: names.length })
+    await connection.writeFile(join(there, long), 'other')
+    expect((await connection.readFile(join(there, long))).toString()).toBe('other')
+    await expect(connection.writeFile(join(there, 'x'.repeat(256)), '')).rejects.toThrow(
+      'its name has 256 bytes, and most systems take 255',
+    )
+  })
+
+  it('names that are not UTF-8 are left out and said, and removed with their folder', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await write(from, { good: 'g', 'caf\ufffd': 'has that name' })
+    const latin1 = (path: string) => Buffer.concat([Buffer.from(`${path}/caf`), Buffer.from([0xe9])])
+    const odd = Buffer.concat([Buffer.from(`${from}/fol`), Buffer.from([0xe9])])
+    await mkdir(odd)
+    await writeFile(latin1(from), 'Latin-1')
+    await writeFile(Buffer.concat([odd, Buffer.from('/x')]), 'x')
+    await connection.output(['cp', '-r', from, there])
+    const skipped = ['caf\ufffd', 'fol\ufffd']
+    for (const copied of [await connection.download(there, back), await connection.upload(from, join(folder, 'up'))]) {
+      expect({ ...copied, skipped: copied.skipped.sort() }).toMatchObject({ files: 2, skipped })
+    }
+    expect(await readFile(join(back, 'good'), 'utf8')).toBe('g')
+    await connection.remove(there)
+    expect(await readdir(folder)).not.toContain('there')
+  })
+
+  it('modes arrive with the files: a secret stays one, and nothing is open meanwhile', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    const modes = {
+      secret: 0o600,
+      program: 0o755,
+      'read-only': 0o444,
+      mine: 0o700,
+      'read-only program': 0o555,
+      text: 0o644,
+    }
+    for (const [name, mode] of Object.entries(modes)) {
+      await write(from, { [name]: `${name}\n`.repeat(50_000) })
+      await chmod(join(from, name), mode)
+    }
+    const modesIn = async (path: string) =>
+      Object.fromEntries((await readdir(path)).map((name) => [name, statSync(join(path, name)).mode & 0o777] as const))
+    const seen = new Set<string>()
+    const look = (path: string) => () => {
+      for (const name of readdirSync(path)) {
+        const mode = statSync(join(path, name)).mode & 0o777
+        if (/secret|mine/.test(name) && (mode & 0o077) !== 0) seen.add(`${name} ${mode.toString(8)}`)
+      }
+    }
+    await connection.upload(from, there, { onProgress: look(there) })
+    expect(await modesIn(there)).toEqual(modes)
+    await connection.download(there, back, { onProgress: look(back) })
+    expect(await modesIn(back)).toEqual(modes)
+    const only = join(folder, 'only')
+    await connection.download(there, only, { only: Object.keys(modes), onProgress: look(only) })
+    expect(await modesIn(only)).toEqual(modes)
+    expect([...seen]).toEqual([])
+    // The content is the same, and somebody has given the file another mode since.
+    await chmod(join(there, 'text'), 0o600)
+    expect(await connection.download(there, back)).toMatchObject({ files: 0 })
+    expect(await modesIn(back)).toEqual({ ...modes, text: 0o600 })
+  })
+
+  it.each([0o444, 0o555, 0o000])('a file of mode %o can be gone on with, and has it in the end', async (mode) => {
+    await using proxy = await startProxy({ port: server.port })
+    await using own = await connect({ ...server.options, port: proxy.port })
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await write(from, { large: randomBytes(3 << 20) })
+    await chmod(join(from, 'large'), mode)
+    // Root may write everything, so look whether anybody else could go on.
+    const begun = new Set<number>()
+    const look = (path: string) => () => {
+      for (const name of readdirSync(path))
+        if (name.endsWith('.part')) begun.add(statSync(join(path, name)).mode & 0o600)
+    }
+    proxy.cutAfter(2 << 20, 'up')
+    expect((await own.upload(from, there, { onProgress: look(there) })).resumedBytes).toBeGreaterThan(0)
+    proxy.cutAfter(2 << 20, 'down')
+    expect((await own.download(there, back, { onProgress: look(back) })).resumedBytes).toBeGreaterThan(0)
+    for (const path of [there, back]) expect((await stat(join(path, 'large'))).mode & 0o777).toBe(mode)
+    expect([...begun]).toEqual([0o600])
+  })
+
+  it('a connection that is cut again and again brings a large file over, as long as each one brings some of it', async () => {
+    await using proxy = await startProxy({ port: server.port })
+    let direction: 'up' | 'down' = 'up'
+    const onChange = (change: string) => void (change === 'lost' && proxy.cutAfter(384 << 10, direction))
+    await using own = await connect({ ...server.options, port: proxy.port, onChange })
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    const small = Array.from({ length: 8 }, (_, at) => [`small ${at}`, randomBytes(100_000)] as const)
+    await write(from, { large: randomBytes(2 << 20), ...Object.fromEntries(small) })
+    proxy.cutAfter(384 << 10, direction)
+    await own.upload(from, there)
+    direction = 'down'
+    proxy.cutAfter(384 << 10, direction)
+    await own.download(there, back)
+    expect(await contents(back)).toEqual(await contents(from))
+  })
+
+  it.each([
+    ['once, is sent as it is then', 1],
+    ['all the time, is blamed itself', 1_000],
+  ])('a local file that somebody writes to, %s', async (_, times) => {
+    const [from, there] = [join(folder, 'from'), join(folder, 'there')]
+    const path = join(from, 'written')
+    // Larger than what is read ahead of the first answer, by which time its checksum has been taken.
+    await write(from, { written: randomBytes(4 << 20) })
+    let left = times
+    const onProgress = () => void (left-- > 0 && writeFileSync(path, randomBytes(4 << 20)))
+    const copied = connection.upload(from, there, { onProgress })
+    if (times === 1) {
+      expect(await copied).toMatchObject({ files: 1, verified: true })
+      expect(await contents(there)).toEqual(await contents(from))
+    } else {
+      await expect(copied).rejects.toThrow(`${path} changed while it was copied`)
+      expect(await readdir(there)).toEqual([])
+    }
   })
 
   it('reports its progress, up to the end', async () => {
