@@ -165,6 +165,7 @@ class Plan {
     node.children = children
     for (const { opts } of children) Object.assign(opts, optionFor[onFailure])
     if (onFailure === 'continue') canvasPart(node).early = true
+    else canvasPart(node).after = true
     return node
   }
 

@@ -20,8 +20,9 @@ const bookIn = (ledger: Redis): typeof book => ({
     await delay(beforeMs)
     await ledger.hincrby(keys.careless, String(job), 1)
     await once(ledger, keys.done(job), [
-      ['HINCRBY', keys.bookings, job, 1],
       ['INCRBY', keys.sum, amount],
+      // Last, because this value is large.
+      ['HINCRBY', keys.bookings, job, 1],
     ])
     await delay(afterMs)
     return amount

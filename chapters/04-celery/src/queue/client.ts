@@ -11,21 +11,26 @@
  * is lost and the jobs are added again, no task is duplicated.
  */
 import { randomBytes } from 'node:crypto'
+import { messageOf } from '@repo/common/output/errors'
 import { type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import { asSubscriber, connect, explainRedisError, isAborted, tlsOf } from './connect.ts'
-import { InvalidArguments, PayloadTooLarge } from './errors.ts'
+import { InvalidArguments } from './errors.ts'
+import { jsonOf } from './json.ts'
 import { type Answer, keyedTaskId, type Message, partsOf, readReplies, taskId } from './message.ts'
+import { giveBack } from './moments.ts'
+import { checkOptions, checkSettings, describeIssues } from './options.ts'
+import { acceptedBytes, checkSize } from './payload.ts'
 import { Results, TaskResult } from './results.ts'
-import { lastPriority, normalPriority, type Routes, routed } from './routing.ts'
+import { normalPriority, type Routes, routed } from './routing.ts'
 import { defaultPrefix, defaultQueue, type Settings } from './settings.ts'
 import type { SendOptions, Signature, Task } from './task.ts'
 
 export interface ClientSettings extends Settings {
   /** Queues by task, for calls that name none; the first match wins: `{ 'mail.*': 'mail' }`. */
   routes?: Routes
-  /** The largest arguments that one task may have, in bytes of JSON. Default: 1,000,000. */
+  /** The largest arguments and the largest result that one task may have, in bytes of JSON. Default: 1,000,000. */
   maxPayloadBytes?: number
 }
 
@@ -39,14 +44,16 @@ export interface JobToAdd {
 
 /** Jobs in one pipeline. With more, Redis and the two ends would wait for one another. */
 const jobsAtATime = 250
-const defaultMaxPayloadBytes = 1_000_000
+/** The stacks of a task's last tries that Redis keeps. */
+const keptStacks = 5
 
 /**
  * Connects a client. It fails fast: while Redis is unreachable, a call is rejected after three attempts to reach it.
  *
- * @throws a one-line Error when Redis cannot be reached or refuses the password
+ * @throws a one-line Error when Redis cannot be reached or refuses the password, or a RangeError for its settings
  */
 export async function openClient(settings: ClientSettings): Promise<Client> {
+  checkSettings(settings)
   return new Client(await connect(settings.url, { maxRetriesPerRequest: 3, ...tlsOf(settings) }), settings)
 }
 
@@ -168,7 +175,9 @@ export class Client implements AsyncDisposable {
   }
 
   /** Checks a signature and turns it into a BullMQ job. */
-  toJob({ task, args, options = {}, map, into }: Signature): JobToAdd {
+  toJob({ task, args: given, options = {}, map, into }: Signature): JobToAdd {
+    checkOptions(task, options)
+    const [args, bytes] = asSent(task.name, given)
     for (const each of map && Array.isArray(args) ? args : [args]) {
       const { issues = [] } = task.args.safeParse(each).error ?? {}
       // The worker checks the argument that is still missing.
@@ -180,10 +189,10 @@ export class Client implements AsyncDisposable {
     const now = Date.now()
 
     const data: Message = { args, version: task.version }
-    const expiresInMs = options.expiresInMs ?? task.expiresInMs
+    const { softLimitMs, hardLimitMs, expiresInMs = task.expiresInMs } = options
     if (expiresInMs !== undefined) data.expiresAt = now + expiresInMs
-    if (options.softLimitMs !== undefined) data.softLimitMs = options.softLimitMs
-    if (options.hardLimitMs !== undefined) data.hardLimitMs = options.hardLimitMs
+    if (softLimitMs !== undefined) data.softLimitMs = softLimitMs
+    if (hardLimitMs !== undefined) data.hardLimitMs = hardLimitMs
     if (map) data.canvas = { map }
 
     const key = options.idempotencyKey
@@ -196,6 +205,7 @@ export class Client implements AsyncDisposable {
       opts.attempts = retries + 1
       // The worker decides the waits, by the definition's policy: see retry.ts.
       opts.backoff = { type: 'task' }
+      opts.stackTraceLimit = keptStacks
     }
     if (options.ignoreResult ?? task.ignoreResult) {
       // Redis remembers the key only through the job that it keeps.
@@ -205,18 +215,14 @@ export class Client implements AsyncDisposable {
       opts.removeOnComplete = true
     }
     const priority = options.priority ?? task.priority
-    if (priority !== undefined && !(priority >= 1 && priority <= lastPriority)) {
-      throw new RangeError(`${name}: priority: received ${priority}; accepts 1 to ${lastPriority}, 1 is first`)
-    }
     if (this.settings.queueSettings?.[queueName]?.priorities) opts.priority = priority ?? normalPriority
     else if (priority !== undefined) {
       throw new RangeError(
         `${name}: the queue "${queueName}" keeps no priorities; declare it with { priorities: true }`,
       )
     }
-    const job = { queueName, name, data, opts }
-    checkSize(job, task.maxPayloadBytes ?? this.settings.maxPayloadBytes ?? defaultMaxPayloadBytes)
-    return job
+    checkSize(`${name}: received arguments`, bytes, acceptedBytes(task, this.settings))
+    return { queueName, name, data, opts }
   }
 
   /** The result of a job that was added, or is about to be. */
@@ -245,10 +251,14 @@ export class Client implements AsyncDisposable {
 
   /** Removes all waiting and scheduled tasks of a queue; running ones continue. Returns how many there were. */
   async purge(queueName: string): Promise<number> {
-    const queue = this.queue(queueName)
-    const waiting = await queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')
-    await queue.drain(true)
-    return waiting
+    return await this.explaining(async () => {
+      const queue = this.queue(queueName)
+      const waiting = await queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')
+      const ids = await queue.getRanges(['waiting', 'prioritized', 'delayed'], 0, -1)
+      await queue.drain(true)
+      await giveBack(this.redis, this.prefix, ids)
+      return waiting
+    })
   }
 
   /** Listens for answers to this client's questions, after `results.listenTo(client.id)`; returns a way to stop. */
@@ -262,6 +272,15 @@ export class Client implements AsyncDisposable {
     return explainRedisError(error, this.settings.url, this.#reason)
   }
 
+  /** Does something with Redis; its errors are those of `explained`. */
+  async explaining<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw this.explained(error)
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.results.close()
     await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => {})))
@@ -269,14 +288,16 @@ export class Client implements AsyncDisposable {
   }
 }
 
-function checkSize({ name, data }: JobToAdd, accepted: number) {
-  const bytes = Buffer.byteLength(JSON.stringify(data.args) ?? '')
-  if (bytes <= accepted) return
-  const instead = 'store large data elsewhere and send its location'
-  throw new PayloadTooLarge(`${name}: received arguments of ${bytes} bytes; accepts ${accepted}: ${instead}`)
-}
-
-/** What does not match the schema, in one line: `a: expected number, received string`. */
-export function describeIssues({ issues }: Pick<z.ZodError, 'issues'>): string {
-  return issues.map(({ path, message }) => `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`).join('; ')
+/** Arguments in the form in which they arrive, and the bytes of their JSON. */
+function asSent(name: string, args: unknown): [args: unknown, bytes: number] {
+  let converted = false
+  try {
+    const text = jsonOf(args, () => {
+      converted = true
+    })
+    // For the schema: a Date arrives as text.
+    return [converted ? JSON.parse(text) : args, Buffer.byteLength(text)]
+  } catch (error) {
+    throw new InvalidArguments(`${name}: ${messageOf(error)}`)
+  }
 }

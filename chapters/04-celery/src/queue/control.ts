@@ -5,6 +5,7 @@
  * and needs its timeout only when some are missing.
  */
 import { randomUUID } from 'node:crypto'
+import { after } from '@repo/common/async/timer'
 import { z } from 'zod'
 import type { Client } from './client.ts'
 import { type Answer, controlChannel, replyChannel } from './message.ts'
@@ -64,7 +65,7 @@ export async function ask<T = unknown>(
     answers.push({ worker: answer.worker, answer: answer.answer as T })
     if (answers.length >= expected) complete.resolve()
   })
-  const timer = setTimeout(complete.resolve, timeoutMs)
+  using _timer = after(timeoutMs, complete.resolve, 'timeoutMs')
   try {
     await client.results.listenTo(client.id)
     const asked: Question = { id, client: client.id, ask: what, ...(to && { to: [...to] }) }
@@ -75,7 +76,6 @@ export async function ask<T = unknown>(
   } catch (error) {
     throw client.explained(error)
   } finally {
-    clearTimeout(timer)
     stop()
   }
 }
@@ -134,18 +134,21 @@ export async function scheduled(
   client: Client,
   queue: string,
 ): Promise<{ id: string; task: string; args: unknown; at: Date }[]> {
-  const from = client.queue(queue)
-  const jobs = await from.getDelayed()
-  if (jobs.length === 0) return []
-  // Only the set knows the time: the job's own fields are as old as its last try. A score's low 12 bits are the order.
-  const scores = await client.redis.zmscore(from.toKey('delayed'), ...jobs.map(({ id = '' }) => id))
-  return jobs
-    .flatMap(({ id = '', name, data }, at) => {
-      const score = scores[at]
-      // The job may have left the set meanwhile.
-      return score ? [{ id, task: name, args: data.args, at: new Date(Math.floor(Number(score) / 4_096)) }] : []
-    })
-    .sort((a, b) => a.at.getTime() - b.at.getTime())
+  return await client.explaining(async () => {
+    const from = client.queue(queue)
+    const jobs = await from.getDelayed()
+    if (jobs.length === 0) return []
+    // Only the set knows the time: the job's own fields are as old as its last try. A score's low 12 bits are the order.
+    const ids = jobs.map(({ id = '' }) => id)
+    const scores = (await client.redis.call('ZMSCORE', [from.toKey('delayed'), ...ids])) as (string | null)[]
+    return jobs
+      .flatMap(({ id = '', name, data }, at) => {
+        const score = scores[at]
+        // The job may have left the set meanwhile.
+        return score ? [{ id, task: name, args: data.args, at: new Date(Math.floor(Number(score) / 4_096)) }] : []
+      })
+      .sort((a, b) => a.at.getTime() - b.at.getTime())
+  })
 }
 
 /** Asks workers to shut down after they have finished their running tasks. Returns the names of those that will. */

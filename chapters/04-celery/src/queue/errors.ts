@@ -1,5 +1,7 @@
 /** The errors of the layer. Errors thrown in a worker reach the sender as a `TaskFailed` that carries their name. */
+import { requireMs } from '@repo/common/async/timer'
 import { UnrecoverableError } from 'bullmq'
+import { longestMs } from './settings.ts'
 
 /** A task failed in its worker. The stack is the worker's: it shows where the task failed, not who waited for it. */
 export class TaskFailed extends Error {
@@ -33,13 +35,14 @@ export class TaskGone extends Error {
   override name = 'TaskGone'
 }
 
-/** Thrown in the sender, before it sends anything. */
-export class PayloadTooLarge extends Error {
-  override name = 'PayloadTooLarge'
-}
-
 /** Arguments that do not match the schema: thrown in the sender; in the worker, the task fails without retries. */
 export class InvalidArguments extends UnrecoverableError {}
+/** Arguments: thrown in the sender, before it sends anything. A result: in the worker, the task fails without retries. */
+export class PayloadTooLarge extends UnrecoverableError {}
+/** A result that JSON would change: the task fails without retries. */
+export class InvalidResult extends UnrecoverableError {}
+/** A task was retried by hand, and another one, whose result it takes, has failed. */
+export class PredecessorFailed extends UnrecoverableError {}
 /** No worker of the queue knows the task, or none knows its version. */
 export class UnknownTask extends UnrecoverableError {}
 export class TaskRevoked extends UnrecoverableError {}
@@ -51,15 +54,22 @@ export class SoftTimeLimitExceeded extends Error {}
 /** Thrown by a task that chooses for itself when to be retried; its policy still limits how often. */
 export class RetryLater extends Error {
   readonly afterMs: number
+  /** @throws a RangeError for a time at which nothing can be retried */
   constructor(message: string, { afterMs, cause }: { afterMs: number; cause?: unknown }) {
     super(message, { cause })
-    this.afterMs = afterMs
+    if (requireMs(afterMs, 'afterMs') > longestMs) {
+      throw new RangeError(`afterMs: received ${afterMs}; accepts milliseconds to ${longestMs}`)
+    }
+    this.afterMs = Math.ceil(afterMs)
   }
 }
 
 // On the prototype, so that it is in the first line of the stack: Redis keeps an error's name nowhere else.
 for (const kind of [
   InvalidArguments,
+  PayloadTooLarge,
+  InvalidResult,
+  PredecessorFailed,
   UnknownTask,
   TaskRevoked,
   TaskExpired,

@@ -24,6 +24,8 @@ const canvasPart = z.object({
   map: z.literal(true).optional(),
   /** One argument is the result of this job, its child in a flow; with `all`, the list of all these jobs' results. */
   takes: z.object({ into: z.string(), from: z.array(z.string()), all: z.boolean() }).optional(),
+  /** It runs after all jobs below it in its flow, even if it is retried by hand. */
+  after: z.literal(true).optional(),
   /** It may run before all jobs below it in its flow have ended: see `continue` in canvas/canvas.ts. */
   early: z.literal(true).optional(),
   /** Added when the task has succeeded, and when it has failed for good. */

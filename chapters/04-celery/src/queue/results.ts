@@ -19,10 +19,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
+import { after } from '@repo/common/async/timer'
 import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { nameInStack, ResultTimeout, TaskExpired, TaskFailed, TaskGone, TaskRevoked } from './errors.ts'
 import { type Message, partsOf, type Reply, replyChannel, revokedKey } from './message.ts'
+import { giveBack } from './moments.ts'
 
 /** Where a task is. In Celery: PENDING, PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, REVOKED, PENDING. */
 export type TaskState =
@@ -57,7 +59,7 @@ export interface ResultSource {
   redis: Redis
   prefix: string
   queue: (name: string) => Queue<Message>
-  explained: (error: unknown) => unknown
+  explaining: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /** A sent task, and how it ended: Celery's AsyncResult. */
@@ -119,36 +121,39 @@ export class TaskResult<Result = unknown> {
   /** Asks Redis where the task is now. */
   async state(): Promise<TaskState> {
     const { id } = this
-    try {
-      const queue = this.#source.queue(this.queue)
-      const [state, job, revoked] = await Promise.all([
+    const source = this.#source
+    const [state, job, revoked] = await source.explaining(async () => {
+      const queue = source.queue(this.queue)
+      return await Promise.all([
         queue.getJobState(id),
         queue.getJob(id),
-        this.#source.redis.zscore(revokedKey(this.#source.prefix), id),
+        source.redis.zscore(revokedKey(source.prefix), id),
       ])
-      if (state === 'completed') return 'succeeded'
-      if (state === 'failed') {
-        const name = nameInStack(job?.stacktrace?.at(-1) ?? '')
-        return name === TaskRevoked.name ? 'revoked' : name === TaskExpired.name ? 'expired' : 'failed'
-      }
-      if (state === 'unknown' || !job) return 'unknown'
-      if (state === 'active') return 'running'
-      if (revoked !== null) return 'revoked'
-      if (state === 'delayed') return job.attemptsMade > 0 ? 'retrying' : 'scheduled'
-      return 'waiting'
-    } catch (error) {
-      throw this.#source.explained(error)
+    })
+    if (state === 'completed') return 'succeeded'
+    if (state === 'failed') {
+      const name = nameInStack(job?.stacktrace?.at(-1) ?? '')
+      return name === TaskRevoked.name ? 'revoked' : name === TaskExpired.name ? 'expired' : 'failed'
     }
+    if (state === 'unknown' || !job) return 'unknown'
+    if (state === 'active') return 'running'
+    if (revoked !== null) return 'revoked'
+    if (state === 'delayed') return job.attemptsMade > 0 ? 'retrying' : 'scheduled'
+    return 'waiting'
   }
 
   /** The last value that the task reported with `context.progress`; 0 before the first one. */
   async progress(): Promise<unknown> {
-    return (await this.#source.queue(this.queue).getJob(this.id))?.progress ?? 0
+    return (await this.#source.explaining(() => this.#source.queue(this.queue).getJob(this.id)))?.progress ?? 0
   }
 
   /** Removes a finished task from Redis; a waiting one is removed too, and will not run. */
   async forget(): Promise<void> {
-    await this.#source.queue(this.queue).remove(this.id)
+    const source = this.#source
+    await source.explaining(async () => {
+      await source.queue(this.queue).remove(this.id)
+      await giveBack(source.redis, source.prefix, [this.id])
+    })
   }
 }
 
@@ -201,11 +206,11 @@ async function waitFor<T>(
   const abort = () => end.reject(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
   const timeOut = async () => end.reject(new ResultTimeout(await late()))
-  const timer = timeoutMs === undefined ? undefined : setTimeout(timeOut, timeoutMs)
+  const timer = timeoutMs === undefined ? undefined : after(timeoutMs, timeOut, 'timeoutMs')
   try {
     return await Promise.race([work(), end.promise])
   } finally {
-    clearTimeout(timer)
+    timer?.clear()
     signal?.removeEventListener('abort', abort)
   }
 }

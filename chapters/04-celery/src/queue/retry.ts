@@ -21,6 +21,14 @@ export function backoffMs(
 /** Answers BullMQ's question after a failure: milliseconds until the next try, or -1 to give up. */
 export function retryDelayMs(attempt: number, error: Error, policy: RetryPolicy | undefined): number {
   if (error instanceof RetryLater) return error.afterMs
-  if (policy?.when && !policy.when(error)) return -1
-  return backoffMs(attempt, policy)
+  return isWorthIt(error, policy) ? backoffMs(attempt, policy) : -1
+}
+
+/** A `when` that throws itself, because the error has another form than it expected, has not said that it is. */
+function isWorthIt(error: Error, { when }: Pick<RetryPolicy, 'when'> = {}): boolean {
+  try {
+    return !when || when(error)
+  } catch {
+    return false
+  }
 }

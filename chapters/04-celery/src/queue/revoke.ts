@@ -12,6 +12,22 @@ import type { TaskResult } from './results.ts'
 /** A revocation whose task never reached a worker is forgotten after 30 days. */
 const keptMs = 30 * 24 * 3600 * 1000
 
+/** Ids in one command: more would not fit on the stack, and would hold up Redis and its subscribers. */
+const atATime = 5_000
+
+/**
+ * Adds those tasks that have not ended: what ended stays as it is, and may be retried or, with the same idempotency key,
+ * sent again. A task that is not in Redis may come later, as part of a canvas.
+ *
+ * KEYS: the revocations. ARGV: the time now and the time before which they are forgotten; then for each task its id and
+ * its job's key.
+ */
+const script = `
+for at = 3, #ARGV, 2 do
+  if not redis.call('HGET', ARGV[at + 1], 'finishedOn') then redis.call('ZADD', KEYS[1], ARGV[1], ARGV[at]) end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, ARGV[2])`
+
 /**
  * Revokes tasks of any sender. Tasks that have ended do not change.
  *
@@ -22,25 +38,21 @@ export async function revoke(
   results: readonly Pick<TaskResult, 'id' | 'queue'>[],
   { terminate = false }: { terminate?: boolean } = {},
 ): Promise<void> {
-  if (results.length === 0) return
+  const { redis, prefix } = client
   const now = Date.now()
-  const key = revokedKey(client.prefix)
-  const ids = results.map(({ id }) => id)
-  try {
-    await client.redis
-      .multi()
-      .zadd(key, ...ids.flatMap((id) => [String(now), id]))
-      .zremrangebyscore(key, 0, now - keptMs)
-      .exec()
-    await ask(client, { command: 'revoke', ids, terminate })
-    // Moves scheduled tasks to the front, so that a worker discards them now and not when they are due.
-    await Promise.all(
-      results.map(async ({ id, queue }) => {
-        const job = await client.queue(queue).getJob(id)
-        if (job && (await job.isDelayed())) await job.promote().catch(() => {})
-      }),
-    )
-  } catch (error) {
-    throw client.explained(error)
-  }
+  await client.explaining(async () => {
+    for (let at = 0; at < results.length; at += atATime) {
+      const some = results.slice(at, at + atATime)
+      const words = some.flatMap(({ id, queue }) => [id, `${prefix}:${queue}:${id}`])
+      await redis.call('EVAL', [script, 1, revokedKey(prefix), now, now - keptMs, ...words])
+      await ask(client, { command: 'revoke', ids: some.map(({ id }) => id), terminate })
+      // Moves scheduled tasks to the front, so that a worker discards them now and not when they are due.
+      await Promise.all(
+        some.map(async ({ id, queue }) => {
+          const job = await client.queue(queue).getJob(id)
+          if (job && (await job.isDelayed())) await job.promote().catch(() => {})
+        }),
+      )
+    }
+  })
 }

@@ -6,9 +6,12 @@
  * programs declare it, needs no process of its own, and does not pile up while no worker runs.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { messageOf } from '@repo/common/output/errors'
+import { defaultRepeatStrategy } from 'bullmq'
 import type { Client } from './client.ts'
 import type { Message } from './message.ts'
 import type { TaskResult } from './results.ts'
+import { longestMs } from './settings.ts'
 import type { Signature } from './task.ts'
 
 /** An interval that first fires at once; or a cron pattern of five fields, or of six with seconds first. */
@@ -29,6 +32,7 @@ export interface Schedule {
  * task counts from the moment it is due.
  *
  * @returns its next task, or undefined when the schedule was already there
+ * @throws a RangeError for a schedule that cannot be met, such as a cron pattern that is never due
  */
 export async function schedule(
   client: Client,
@@ -36,27 +40,53 @@ export async function schedule(
   when: When,
   signature: Signature,
 ): Promise<TaskResult | undefined> {
+  await checkWhen(name, when)
+  for (const own of ['eta', 'countdownMs', 'idempotencyKey'] as const) {
+    if (signature.options?.[own] === undefined) continue
+    throw new RangeError(
+      `schedule "${name}": received ${own}; a schedule says by itself when its tasks run, and how often`,
+    )
+  }
   const { queueName, name: task, data, opts } = client.toJobAlone(signature)
-  const { jobId: _id, delay: _delay, ...kept } = opts
+  const { jobId: _id, ...kept } = opts
   const { expiresAt: _at, ...message } = data
   const expiresInMs = signature.options?.expiresInMs ?? signature.task.expiresInMs
   const template: Message = { ...message, ...(expiresInMs !== undefined && { expiresInMs }) }
-  const queue = client.queue(queueName)
-  try {
+  const declared = { when, task, data: template, opts: kept }
+  return await client.explaining(async () => {
+    const queue = client.queue(queueName)
     const known = await queue.getJobScheduler(name)
-    if (known && isDeepStrictEqual(whenOf(known), when) && isDeepStrictEqual(known.template?.data, template)) {
-      return undefined
-    }
+    if (known && isSame(declared, { when: whenOf(known), task: known.name, ...known.template })) return undefined
     const job = await queue.upsertJobScheduler(name, repeatOf(when), { name: task, data: template, opts: kept })
     return job?.id ? client.result(job.id, { queue: queueName, task }) : undefined
-  } catch (error) {
-    throw client.explained(error)
+  })
+}
+
+/** Compares as JSON: one of them comes from Redis, and has no properties that are undefined. */
+const isSame = (one: unknown, other: unknown) => isDeepStrictEqual(JSON.parse(JSON.stringify(one)), other)
+
+async function checkWhen(name: string, when: When): Promise<void> {
+  if (name === '') throw new RangeError('schedule: received an empty name; accepts any other')
+  if ('everyMs' in when) {
+    if (Number.isInteger(when.everyMs) && when.everyMs >= 1 && when.everyMs <= longestMs) return
+    const accepted = `whole milliseconds from 1 to ${longestMs}`
+    throw new RangeError(`schedule "${name}": everyMs: received ${when.everyMs}; accepts ${accepted}`)
   }
+  const { cron, timeZone } = when
+  const received = `schedule "${name}": cron: received "${cron}"${timeZone === undefined ? '' : ` in "${timeZone}"`}`
+  if (!/^@|^\s*(\S+\s+){4,5}\S+\s*$/.test(cron)) throw new RangeError(`${received}; accepts five or six fields`)
+  // By BullMQ's own reading, which would store a pattern that is never due, and never fire.
+  const next = await Promise.resolve(Date.now())
+    .then((now) => defaultRepeatStrategy(now, repeatOf(when)))
+    .catch((error: unknown) => {
+      throw new RangeError(`${received}: ${messageOf(error)}`)
+    })
+  if (!next) throw new RangeError(`${received}, which is never due; accepts patterns with a next time`)
 }
 
 /** The schedules of a queue. */
 export async function schedules(client: Client, queue: string): Promise<Schedule[]> {
-  const known = await client.queue(queue).getJobSchedulers()
+  const known = await client.explaining(() => client.queue(queue).getJobSchedulers())
   return known.map((scheduler) => ({
     name: scheduler.key,
     task: scheduler.name,
@@ -68,7 +98,7 @@ export async function schedules(client: Client, queue: string): Promise<Schedule
 
 /** Removes a schedule and its waiting task; returns whether it was there. */
 export async function unschedule(client: Client, queue: string, name: string): Promise<boolean> {
-  return await client.queue(queue).removeJobScheduler(name)
+  return await client.explaining(() => client.queue(queue).removeJobScheduler(name))
 }
 
 function repeatOf(when: When) {

@@ -28,3 +28,6 @@ export const defaultQueue = 'default'
 const day = 24 * 3600
 /** Seconds that Redis keeps the result of a task, or a failed task for inspection and retry. */
 export const keptSeconds = { succeeded: day, failed: 14 * day }
+
+/** A hundred years. No task waits longer, and every moment is still a Date. */
+export const longestMs = 100 * 365 * day * 1_000

@@ -12,6 +12,7 @@
  */
 import type { Redis } from 'ioredis'
 import type { z } from 'zod'
+import type { Carried } from './json.ts'
 
 /** How a failed task is retried, with exponential back-off and jitter: see retry.ts. */
 export interface RetryPolicy {
@@ -23,7 +24,7 @@ export interface RetryPolicy {
   maxMs?: number
   /** Draws each wait at random from 0 to its full length, to spread tasks that failed together. Default: true. */
   jitter?: boolean
-  /** Which errors are worth a retry. Default: all. */
+  /** Which errors are worth a retry; if it throws, this one is not. Default: all. */
   when?: (error: Error) => boolean
 }
 
@@ -43,7 +44,7 @@ export interface TaskOptions {
   hardLimitMs?: number
   /** Keeps nothing of a task that succeeded. Failed tasks are always kept. */
   ignoreResult?: boolean
-  /** The largest arguments that are sent, in bytes of JSON. Default: the client's `maxPayloadBytes`. */
+  /** The largest arguments and the largest result, in bytes of JSON. Default: `maxPayloadBytes` of client and worker. */
   maxPayloadBytes?: number
   /** At most `max` starts in `perMs` milliseconds across all workers, evenly spaced: see worker/rate-limit.ts. */
   rateLimit?: RateLimit
@@ -113,10 +114,17 @@ export interface SendOptions
 
 /** Defines a task. Its version is 1 unless the definition says otherwise. */
 export function defineTask<S extends z.ZodType, Result>(
-  definition: Omit<Task<S, Result>, 'version'> & { version?: number },
+  definition: Omit<Task<S, Result>, 'version'> & { version?: number } & ReturnsJson<Result>,
 ): Task<S, Result> {
   return { version: 1, ...definition }
 }
+
+/** Refuses a `run` whose result would arrive as something else, such as a Date or a Map. */
+type ReturnsJson<Result> = [Result] extends [z.core.util.JSONType]
+  ? unknown
+  : [Result] extends [Carried<Result>]
+    ? unknown
+    : { run: 'JSON cannot carry this result' }
 
 /** A task with its arguments, to be sent later or as part of something larger. */
 export function signature<S extends z.ZodType, Result>(

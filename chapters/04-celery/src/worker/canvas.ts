@@ -6,9 +6,12 @@
  * adds the jobs again, with the same ids, so each exists only once.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
-import type { Job } from 'bullmq'
+import { errorOf } from '@repo/common/output/errors'
+import { ErrorCode, type Job } from 'bullmq'
+import { PredecessorFailed } from '../queue/errors.ts'
 import { type CanvasPart, type Link, type Message, partsOf, type TaskError } from '../queue/message.ts'
 import type { Call, Middleware } from './call.ts'
+import { textsOf } from './failure.ts'
 import type { Run } from './run.ts'
 
 const lookEveryMs = 50
@@ -26,15 +29,30 @@ export function canvasMiddleware(
       if (takes) call.args = withArgument(call.args, takes.into, await taken(call, takes))
       if (early) await call.job.removeUnprocessedChildren()
       result = map ? await run.within(() => forEach(call, next)) : await next()
-    } catch (error) {
-      if (errorLinks && error instanceof Error && call.isFinal(error))
-        await follow(call, errorLinks, errorOf(call, error))
-      throw error
+    } catch (thrown) {
+      if (errorLinks && call.isFinal(errorOf(thrown))) await follow(call, errorLinks, taskErrorOf(call, thrown))
+      throw thrown
     }
     if (early) await childrenEnded(call)
     // An error here fails this try of the task, but is not an error of the task, so its error links are not sent.
     if (links) await follow(call, links, result)
     return result
+  }
+}
+
+/**
+ * Lets a task wait for the tasks before it, if they have not ended. At its first run they have; but a task that failed
+ * because of one of them may be retried by hand together with it, or before it, and would run without its result.
+ *
+ * @returns whether it waits
+ * @throws PredecessorFailed if one of them has failed and was not retried
+ */
+export async function waitsAgain(job: Job<Message>, token = ''): Promise<boolean> {
+  try {
+    return await job.moveToWaitingChildren(token)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === ErrorCode.JobHasFailedChildren)) throw error
+    throw new PredecessorFailed(`${job.name}: a task before it has failed: retry that one first`)
   }
 }
 
@@ -78,7 +96,8 @@ async function follow({ client }: Call, links: readonly Link[], value: unknown):
 
 const withArgument = (args: unknown, into: string, value: unknown) => ({ ...(args as object), [into]: value })
 
-function errorOf({ job, task }: { job: Job; task: { name: string } }, error: Error): TaskError {
-  const { name, message, stack = '' } = error
-  return { id: job.id ?? '', task: task.name, name, message, stack }
-}
+const taskErrorOf = ({ job, task }: { job: Job; task: { name: string } }, thrown: unknown): TaskError => ({
+  id: job.id ?? '',
+  task: task.name,
+  ...textsOf(thrown),
+})

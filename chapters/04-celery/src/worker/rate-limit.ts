@@ -2,32 +2,57 @@
  * Rate limits for a kind of task, across all workers. BullMQ limits whole queues; Celery limits a task, but in each
  * worker separately.
  *
- * Each task of a limited kind gets the next free time slot, one every `perMs / max` ms, and waits for it among the
- * delayed jobs, where it does not delay others: the generic cell rate algorithm, with its slots handed out. Redis keeps
- * the moment at which the last slot begins and that of each job's slot, so workers may die at any time. A slot lasts
- * until the next one begins. A job that misses its slot gets another, as all do after a time without workers.
+ * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed
+ * jobs, where it does not delay others: the generic cell rate algorithm, with its moments handed out. A task starts at
+ * its moment or later, when a worker comes to it, but never within that interval after the last start: then it gets a
+ * new moment, before all tasks that have not had one. The moment of a task that will never start is given back
+ * (`giveBack` of queue/moments.ts), and the next task gets it.
+ *
+ * All of it is in Redis, so workers may die at any time.
  */
 import type { Redis } from 'ioredis'
+import { limitedTasks, rateKeys } from '../queue/moments.ts'
 import type { RateLimit } from '../queue/task.ts'
 
-/** KEYS: the last moment given, the moments by job. ARGV: the job, ms between two moments. */
+/**
+ * KEYS: the last moment given to a new task, the last start, and the last moment given to a task that had missed its own,
+ * in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms between two moments,
+ * the task.
+ */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local interval = tonumber(ARGV[2])
 local mine = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or nil)
 if mine and mine > now then return tostring(mine - now) end
-if mine then redis.call('HDEL', KEYS[2], ARGV[1]) end
-if mine and mine > now - interval then return '0' end
-local last = tonumber(redis.call('GET', KEYS[1]) or 0)
-local moment = math.max(last + interval, now)
-local wait = moment - now
-local keep = math.ceil(wait + interval) + 60000
-redis.call('SET', KEYS[1], string.format('%.3f', moment), 'PX', keep)
-if wait <= 0 then return '0' end
+local last, started, missed = 0, 0, 0
+local state = redis.call('GET', KEYS[1])
+if state then
+  local fields = string.gmatch(state, '%S+')
+  last, started, missed = tonumber(fields()), tonumber(fields() or 0), tonumber(fields() or 0)
+end
+local soonest = math.max(now, started + interval)
+local moment = soonest
+if mine then
+  redis.call('HDEL', KEYS[2], ARGV[1])
+  if moment > now then
+    moment = math.max(moment, missed + interval)
+    missed = moment
+  end
+else
+  local returned = redis.call('ZRANGEBYSCORE', KEYS[3], string.format('%.3f', soonest), '+inf', 'LIMIT', 0, 1)[1]
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', returned or '+inf')
+  moment = tonumber(returned) or math.max(soonest, last + interval)
+end
+last = math.max(last, moment)
+if moment <= now then started = now end
+local keep = math.ceil(math.max(last, missed) - now + interval) + 60000
+redis.call('SET', KEYS[1], string.format('%.3f %.3f %.3f', last, started, missed), 'PX', keep)
+if moment <= now then return '0' end
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.3f', moment))
 redis.call('PEXPIRE', KEYS[2], keep)
-return tostring(wait)`
+redis.call('SADD', KEYS[4], ARGV[3])
+return tostring(moment - now)`
 
 /**
  * Asks whether a task may start now.
@@ -38,7 +63,7 @@ export async function admit(
   redis: Redis,
   { prefix, task, id, limit }: { prefix: string; task: string; id: string; limit: RateLimit },
 ): Promise<number> {
-  const keys = [`${prefix}:rate:${task}`, `${prefix}:rate:${task}:moments`]
-  const wait = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max)
+  const keys = [...rateKeys(prefix, task), limitedTasks(prefix)]
+  const wait = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task)
   return Math.ceil(Number(wait))
 }

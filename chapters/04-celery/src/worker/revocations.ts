@@ -28,16 +28,21 @@ export class Revocations {
     for (const id of known) if (!revoked.has(id)) this.#ids.delete(id)
   }
 
+  /** Whether this worker has heard that a task was revoked; it may have been dealt with since. */
+  mayInclude(id: string): boolean {
+    return this.#ids.has(id)
+  }
+
   /** Whether a task is revoked. Asks Redis only about tasks that once were: one with a key may be sent again. */
   async includes(id: string): Promise<boolean> {
-    return this.#ids.has(id) && (await this.#redis.zscore(this.#key, id)) !== null
+    return this.mayInclude(id) && (await this.#redis.zscore(this.#key, id)) !== null
   }
 
   add(ids: readonly string[]): void {
     for (const id of ids) this.#ids.add(id)
   }
 
-  /** Call this when a revoked task was discarded or stopped: nobody needs to remember it. */
+  /** Call this when a revoked task has ended: nobody needs to remember it. */
   async fulfilled(id: string): Promise<void> {
     this.#ids.delete(id)
     await this.#redis.zrem(this.#key, id)

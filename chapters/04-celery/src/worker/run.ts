@@ -14,11 +14,14 @@
  * does not listen to its signal continues in the background until it ends. Only work in a thread can really be ended:
  * see threads.ts. And no limit reaches a loop that never awaits, because it blocks the timers too.
  */
+import { after } from '@repo/common/async/timer'
 import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { describeIssues } from '../queue/client.ts'
 import { InvalidArguments, SoftTimeLimitExceeded, TimeLimitExceeded } from '../queue/errors.ts'
+import { jsonOf } from '../queue/json.ts'
 import type { Message } from '../queue/message.ts'
+import { describeIssues } from '../queue/options.ts'
+import { acceptedBytes, checkSize } from '../queue/payload.ts'
 import type { Task, TaskContext } from '../queue/task.ts'
 
 /** What a run needs of its worker. */
@@ -74,7 +77,10 @@ export class Run implements TaskContext {
   }
 
   get progress(): TaskContext['progress'] {
-    return (value) => this.job.updateProgress(value)
+    return async (value) => {
+      checkSize(`${this.task}: received progress`, Buffer.byteLength(jsonOf(value)), acceptedBytes(this.definition, {}))
+      await this.job.updateProgress(value)
+    }
   }
 
   get signal(): AbortSignal {
@@ -117,15 +123,13 @@ export class Run implements TaskContext {
     const { definition: task, job } = this
     const { softLimitMs = task.softLimitMs, hardLimitMs = task.hardLimitMs } = job.data
     this.#stopped = Promise.withResolvers()
-    const soft =
-      softLimitMs === undefined ? undefined : setTimeout(() => this.warn(softLimit(softLimitMs)), softLimitMs)
-    const hard =
-      hardLimitMs === undefined ? undefined : setTimeout(() => this.stop(hardLimit(hardLimitMs)), hardLimitMs)
+    const soft = softLimitMs === undefined ? undefined : after(softLimitMs, () => this.warn(softLimit(softLimitMs)))
+    const hard = hardLimitMs === undefined ? undefined : after(hardLimitMs, () => this.stop(hardLimit(hardLimitMs)))
     try {
       return await Promise.race([work(), this.#stopped.promise])
     } finally {
-      clearTimeout(soft)
-      clearTimeout(hard)
+      soft?.clear()
+      hard?.clear()
       this.#stopped = undefined
     }
   }

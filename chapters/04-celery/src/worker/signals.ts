@@ -1,4 +1,5 @@
 /** How a worker's process ends when it gets a signal, the same in every worker program. */
+import { after } from '@repo/common/async/timer'
 import type { Log } from './call.ts'
 import type { TaskWorker } from './worker.ts'
 
@@ -17,10 +18,10 @@ export function endOnSignals(worker: TaskWorker, log: Log, givenMs: number, give
     const graceMs = signals++ === 0 ? givenMs : 0
     log.info({ running: worker.stats().running, graceMs }, `${signal}: taking no more tasks`)
     void worker.close({ graceMs })
-    setTimeout(() => {
+    after(graceMs + closeMs, () => {
       log.error({}, 'Redis is unreachable: other workers will run the tasks that were not given back')
       giveUp()
-    }, graceMs + closeMs).unref()
+    }).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
 }

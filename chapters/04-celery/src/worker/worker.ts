@@ -20,8 +20,9 @@
  * In `#process`, a job passes these gates; the first one that it does not pass decides:
  *
  *     a message?                else it fails
- *     a known task and version? else it is left to other workers for a moment, and fails after some attempts
+ *     a known task and version? else it is left to other workers, and fails after some time
  *     not revoked?              else it fails
+ *     its predecessors done?    else it waits for them, or fails if one of them has failed
  *     has its moment come?      else it is postponed
  *     not expired?              else it fails
  *     within its rate?          else it is postponed
@@ -29,20 +30,25 @@
  *                               it succeeds, fails and is perhaps retried, or is given back
  */
 import { hostname } from 'node:os'
-import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
+import { after } from '@repo/common/async/timer'
+import { errorOf } from '@repo/common/output/errors'
+import { DelayedError, type Job, UnrecoverableError, WaitingChildrenError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { Client, type ClientSettings, describeIssues } from '../queue/client.ts'
+import { Client, type ClientSettings } from '../queue/client.ts'
 import { asSubscriber, connect, tlsOf } from '../queue/connect.ts'
 import { answerTo, type Command, questionFor, type RunningTask, type WorkerStats } from '../queue/control.ts'
-import { InvalidArguments, TaskExpired, TaskRevoked, UnknownTask } from '../queue/errors.ts'
+import { InvalidArguments, nameInStack, TaskExpired, TaskRevoked, UnknownTask } from '../queue/errors.ts'
 import { controlChannel, type Message, messageSchema } from '../queue/message.ts'
+import { giveBack } from '../queue/moments.ts'
+import { checkSettings, checkTask, describeIssues } from '../queue/options.ts'
 import { retryDelayMs } from '../queue/retry.ts'
 import { defaultPrefix, defaultQueue, keptSeconds } from '../queue/settings.ts'
 import type { Task } from '../queue/task.ts'
 import { batchWrites } from './batch-writes.ts'
 import type { Call, Log, Middleware } from './call.ts'
-import { canvasMiddleware } from './canvas.ts'
+import { canvasMiddleware, waitsAgain } from './canvas.ts'
 import { closeConnected, restAfter, watchConnection } from './connection.ts'
+import { checkedResult, Failure } from './failure.ts'
 import { admit } from './rate-limit.ts'
 import { Replies } from './replies.ts'
 import { Revocations } from './revocations.ts'
@@ -65,7 +71,10 @@ export interface WorkerSettings extends ClientSettings {
    * Default: 5. BullMQ does not count this for the tasks of a schedule.
    */
   maxRedeliveries?: number
-  /** How often, and how long each time, a task of an unknown name or version is left to other workers. */
+  /**
+   * A task of an unknown name or version is left to other workers for `times × forMs` in all, however many of them look
+   * at it, and each look is `forMs` after the one before. Default: 600 times 500 ms, 5 minutes: an update takes that long.
+   */
   leaveToOthers?: { times: number; forMs: number }
   log?: Log
 }
@@ -73,16 +82,18 @@ export interface WorkerSettings extends ClientSettings {
 /** How often a worker reads the revocations again, to forget those that other workers have fulfilled. */
 const refreshMs = 600_000
 
-const defaults = { concurrency: 16, lockMs: 30_000, maxRedeliveries: 5, leaveToOthers: { times: 10, forMs: 200 } }
+const defaults = { concurrency: 16, lockMs: 30_000, maxRedeliveries: 5, leaveToOthers: { times: 600, forMs: 500 } }
 
 /**
  * Starts a worker and returns once it takes tasks.
  *
- * @throws a one-line Error when Redis cannot be reached now, or a RangeError for tasks that cannot be run
+ * @throws a one-line Error when Redis cannot be reached now, or a RangeError for settings and tasks that cannot be met
  */
 export async function startWorker(settings: WorkerSettings): Promise<TaskWorker> {
   const tasks = new Map<string, Task>()
+  checkSettings(settings)
   for (const task of settings.tasks) {
+    checkTask(task)
     if (!task.run) throw new RangeError(`task "${task.name}" has no run: a worker cannot run it`)
     if (tasks.has(task.name)) throw new RangeError(`two tasks are called "${task.name}"`)
     tasks.set(task.name, task)
@@ -171,8 +182,11 @@ export class TaskWorker implements AsyncDisposable {
         removeOnComplete: { age: keptSeconds.succeeded },
         removeOnFail: { age: keptSeconds.failed },
         settings: {
+          // Any other error comes from Redis, after the task has ended.
           backoffStrategy: (attempt = 1, _type, error, job) =>
-            retryDelayMs(attempt, error ?? new Error(), this.#tasks.get(job?.name ?? '')?.retries),
+            error instanceof Failure
+              ? error.retryInMs
+              : retryDelayMs(attempt, errorOf(error), this.#tasks.get(job?.name ?? '')?.retries),
         },
         ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.perMs } }),
       })
@@ -192,6 +206,7 @@ export class TaskWorker implements AsyncDisposable {
     const task = this.#tasks.get(job.name)
     if (!task || message.version > task.version) return await this.#leaveToOthers(job, token, task)
     await this.#refuseRevoked(id, task)
+    if (message.canvas?.after && (await waitsAgain(job, token))) throw new WaitingChildrenError()
     const { notBefore = 0 } = message
     if (notBefore > Date.now()) return await postpone(job, token, notBefore - Date.now())
     const expiresAt = message.expiresAt ?? (message.expiresInMs && dueAt(job) + message.expiresInMs)
@@ -208,18 +223,29 @@ export class TaskWorker implements AsyncDisposable {
     this.#running.add(run)
     if (this.#givesBack) run.stop(new GivenBack('the worker ends'))
     try {
-      const { middleware = [] } = this.#settings
-      // Most tasks have none: a shortcut.
-      if (middleware.length === 0 && !message.canvas) return await run.start(message.args)
-      const canvas = message.canvas ? [canvasMiddleware(message.canvas, run)] : []
-      return await this.#surrounded(run, [...canvas, ...middleware])
-    } catch (error) {
-      if (!(error instanceof GivenBack)) throw error
+      return checkedResult(await this.#called(run), task, this.#settings)
+    } catch (thrown) {
+      if (!(thrown instanceof GivenBack)) throw new Failure(thrown, this.#retryInMs(run, thrown))
       await job.moveToWait(token)
       throw new WaitingError()
     } finally {
       this.#running.delete(run)
     }
+  }
+
+  async #called(run: Run): Promise<unknown> {
+    const { middleware = [] } = this.#settings
+    const { canvas, args } = run.job.data
+    // Most tasks have none: a shortcut.
+    if (middleware.length === 0 && !canvas) return await run.start(args)
+    return await this.#surrounded(run, canvas ? [canvasMiddleware(canvas, run), ...middleware] : middleware)
+  }
+
+  /** Below 0 if this was the task's last try. */
+  #retryInMs(run: Run, thrown: unknown): number {
+    const isLastTry = run.attempt >= (run.job.opts.attempts ?? 1)
+    if (isLastTry || thrown instanceof UnrecoverableError) return -1
+    return retryDelayMs(run.attempt, errorOf(thrown), run.definition.retries)
   }
 
   async #refuseRevoked(id: string, task: Task) {
@@ -229,9 +255,7 @@ export class TaskWorker implements AsyncDisposable {
   async #surrounded(run: Run, middleware: readonly Middleware[]): Promise<unknown> {
     const { job, definition: task } = run
     const isLastTry = run.attempt >= (job.opts.attempts ?? 1)
-    const isFinal = (error: Error) =>
-      !(error instanceof GivenBack) &&
-      (isLastTry || error instanceof UnrecoverableError || retryDelayMs(run.attempt, error, task.retries) < 0)
+    const isFinal = (error: Error) => !(error instanceof GivenBack) && this.#retryInMs(run, error) < 0
     const call: Call = { job, task, args: run.args, context: run, isLastTry, isFinal, client: this.#client }
     const layer = (at: number): Promise<unknown> => {
       const surround = middleware[at]
@@ -252,21 +276,30 @@ export class TaskWorker implements AsyncDisposable {
 
   /**
    * During an update some workers know tasks that others do not know yet. So the task is put aside for a moment, for
-   * others to take. If none does, it fails, and can be retried when the workers are up to date.
+   * others to take. If none does for some time, it fails, and can be retried when the workers are up to date. The time
+   * counts, and not how often: many old workers would use up any number while one new worker is busy.
    */
   async #leaveToOthers(job: Job<Message>, token: string | undefined, task: Task | undefined): Promise<never> {
     const problem = task
       ? `this worker has version ${task.version} of "${job.name}", the message is for version ${job.data.version}`
       : `no task of this worker is called "${job.name}"; it has ${[...this.#tasks.keys()].join(', ')}`
-    if (job.attemptsStarted > this.#leave.times) {
+    const { times, forMs } = this.#leave
+    const key = `${this.#prefix}:${job.queueName}:${job.id}`
+    // In the job's own hash, so that it goes with the job; and for each try, because the next one has its own time.
+    const field = `left:${job.attemptsMade}`
+    const isNew = await this.#redis.hsetnx(key, field, Date.now())
+    const since = Number(await this.#redis.hget(key, field))
+    if (Date.now() - since >= times * forMs) {
+      await this.#redis.hdel(key, field)
       throw new UnknownTask(`${problem}; update the workers of the queue "${job.queueName}" and retry it`)
     }
-    this.log?.warn({ id: job.id }, `${problem}; left to others`)
-    return await postpone(job, token, this.#leave.forMs)
+    if (isNew) this.log?.warn({ id: job.id }, `${problem}; left to others`)
+    return await postpone(job, token, forMs)
   }
 
   #succeeded(job: Job<Message>, result: unknown) {
     this.#counts.succeeded++
+    this.#forget(job)
     this.log?.debug({ id: job.id, task: job.name }, 'succeeded')
     this.#replies.succeeded(job, result)
   }
@@ -280,9 +313,15 @@ export class TaskWorker implements AsyncDisposable {
       return
     }
     this.#counts.failed++
-    this.log?.warn({ id, task, error: `${error.name}: ${error.message}` }, 'failed')
+    this.log?.warn({ id, task, error: `${nameInStack(error.stack ?? '')}: ${error.message}` }, 'failed')
     this.#replies.failed(job, error)
-    if (error instanceof TaskRevoked) this.#revoked.fulfilled(id).catch(() => {})
+    this.#forget(job)
+    if (this.#tasks.get(task)?.rateLimit) giveBack(this.#redis, this.#prefix, [id]).catch(() => {})
+  }
+
+  /** Nobody needs to remember that a task was revoked when it has ended: it may be sent again with the same key. */
+  #forget({ id = '' }: Job) {
+    if (this.#revoked.mayInclude(id)) this.#revoked.fulfilled(id).catch(() => {})
   }
 
   async #hear(text: string) {
@@ -378,13 +417,15 @@ export class TaskWorker implements AsyncDisposable {
    * shortens the wait.
    */
   close({ graceMs = Number.POSITIVE_INFINITY }: { graceMs?: number } = {}): Promise<void> {
-    if (Number.isFinite(graceMs)) {
-      const timer = setTimeout(() => {
+    const timer = after(
+      graceMs,
+      () => {
         this.#givesBack = true
         for (const run of this.#running) run.stop(new GivenBack('the worker ends'))
-      }, graceMs)
-      this.closed.finally(() => clearTimeout(timer))
-    }
+      },
+      'graceMs',
+    )
+    this.closed.finally(timer.clear)
     clearInterval(this.#refresh)
     this.#closing ??= (async () => {
       await Promise.all(this.#workers.map(closeConnected))
