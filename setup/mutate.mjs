@@ -68,7 +68,7 @@ function mutantsOf(path) {
   function swap(start, end, operator) {
     const at = source.indexOf(operator, start)
     if (at < 0 || at >= end) return
-    for (const other of swapped[operator] ?? []) replace({ start: at, end: at + operator.length }, other)
+    for (const other of Object.hasOwn(swapped, operator) ? swapped[operator] : []) replace({ start: at, end: at + operator.length }, other)
   }
   const binary = ({ left, right, operator }) => swap(left.end, right.start, operator)
   const always = ({ test }) => {
@@ -193,7 +193,9 @@ async function mutate([file, ...tests]) {
   if (code !== 0) fail(`the tests fail without a change:\n${output}`)
   // An endless loop is noticed too.
   const timeoutMs = 10_000 + 4 * (performance.now() - begun)
-  say(`${mutants.length} of ${all.length} mutants of ${file}, ${((performance.now() - begun) / 1000).toFixed(1)} s for each`)
+  say(
+    `${mutants.length} of ${all.length} mutants of ${file}, ${((performance.now() - begun) / 1000).toFixed(1)} s for each`,
+  )
 
   const survivors = []
   for (const [index, mutant] of mutants.entries()) {
