@@ -62,15 +62,19 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
    * @returns the task's result. It is rejected with what the task or `onStart` threw, with the signal's reason, with a
    *   TimeoutError after `timeoutMs`, or with an Error that says how the worker ended or why it could not be started.
    */
-  async run(task: Task, options: TaskOptions = {}): Promise<Result> {
-    if (this.#closed) throw new Error('the pool is closed')
-    options.signal?.throwIfAborted()
-    if (options.timeoutMs !== undefined) requireMs(options.timeoutMs, 'timeoutMs')
+  run(task: Task, options: TaskOptions = {}): Promise<Result> {
+    if (this.#closed) return Promise.reject(new Error('the pool is closed'))
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    try {
+      if (options.timeoutMs !== undefined) requireMs(options.timeoutMs, 'timeoutMs')
+    } catch (error) {
+      return Promise.reject(error)
+    }
     const job = new Job(task, options, () => this.#settled(job))
     this.#unsettled++
     this.#queue.push(job)
     this.#assign()
-    return (await job.result) as Result
+    return job.result as Promise<Result>
   }
 
   /** Takes no more tasks, waits for those it has, and ends the workers. */

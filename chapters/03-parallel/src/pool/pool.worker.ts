@@ -2,11 +2,11 @@
  * A pool's worker, as a thread or as a process. Does one task after the other with the default export of the module
  * that it is given, and sends back what each task returned or threw.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { ready } from '@repo/common/process/ready'
 import type { KeyedReply, Reply } from './workers.ts'
 
-const [file, key] = parentPort ? [workerData.file, workerData.key] : process.argv.slice(2)
+const [file, key = ''] = parentPort ? [workerData.file] : process.argv.slice(2)
 const { default: work } = await import(file)
 
 async function replyTo(task: unknown): Promise<Reply> {
@@ -17,13 +17,7 @@ async function replyTo(task: unknown): Promise<Reply> {
   }
 }
 
-function send(reply: Reply) {
-  const message: KeyedReply = { key, reply }
-  if (parentPort) parentPort.postMessage(message)
-  else process.send?.(message)
-}
-const owner = parentPort ?? process
-owner.on('message', async ({ task }: { task: unknown }) => {
+async function answer(task: unknown, send: (reply: Reply) => void) {
   const reply = await replyTo(task)
   try {
     send(reply)
@@ -31,5 +25,13 @@ owner.on('message', async ({ task }: { task: unknown }) => {
     // A result that cannot be copied, such as a function.
     send({ error })
   }
-})
-if (!parentPort) ready()
+}
+
+if (parentPort) {
+  const port: MessagePort = workerData.port
+  port.on('message', (task: unknown) => answer(task, (reply) => port.postMessage(reply)))
+} else {
+  const send = (reply: Reply) => process.send?.({ key, reply } satisfies KeyedReply)
+  process.on('message', ({ task }: { task: unknown }) => answer(task, send))
+  ready()
+}

@@ -1,6 +1,6 @@
 /** The two kinds of workers that a pool can have, behind one interface: threads of this process, or child processes. */
 import { randomUUID } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { startProgram } from '@repo/common/process/child'
 
 /** What a worker (pool.worker.ts) sends back for a task: its result, or what it threw. */
@@ -29,22 +29,6 @@ export interface WorkerOptions {
   onProcess?: (pid: number) => void
 }
 
-/**
- * Replies carry their worker's key, which no task knows. A task may post messages of its own, by `parentPort` or
- * `process.send`: without the key they are no replies.
- */
-export interface KeyedReply {
-  key: string
-  reply: Reply
-}
-
-/** Hands on what a worker's messages say, if they are its replies. */
-const repliesWith = (key: string, onReply: WorkerEvents['onReply']) => (message: unknown) => {
-  if (typeof message === 'object' && message !== null && 'key' in message && message.key === key) {
-    onReply((message as KeyedReply).reply)
-  }
-}
-
 function requireHeap(heapMb = 1): void {
   if (!(heapMb > 0 && heapMb < Infinity)) throw new RangeError(`heapMb: received ${heapMb}; accepts a number above 0`)
 }
@@ -59,20 +43,28 @@ const program = new URL('./pool.worker.ts', import.meta.url)
 export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker {
   requireHeap(heapMb)
   return ({ onReply, onEnd }) => {
-    const key = randomUUID()
+    // Tasks and replies have a channel of their own: what a task posts by `parentPort` is no reply.
+    const { port1: port, port2 } = new MessageChannel()
     // An empty execArgv keeps this program's loaders out: Node reads TypeScript itself, and starts in a third of the
     // time.
     const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }
-    const worker = new Worker(program, { workerData: { file: file.href, key }, execArgv: [], resourceLimits })
+    const workerData = { file: file.href, port: port2 }
+    const worker = new Worker(program, { workerData, transferList: [port2], execArgv: [], resourceLimits })
     let cause: Error | undefined
-    worker.on('message', repliesWith(key, onReply))
+    port.on('message', onReply)
     worker.on('error', (error: NodeJS.ErrnoException) => {
       cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, heapMb) : error
     })
-    worker.on('exit', (code) => onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`)))
+    worker.on('exit', (code) => {
+      // What it had replied before it ended counts.
+      for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port)) onReply(last.message)
+      port.close()
+      onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`))
+    })
     return {
-      send: (task) => worker.postMessage({ task }),
+      send: (task) => port.postMessage(task),
       async stop() {
+        port.close()
         // An error that is already on its way no longer matters.
         worker.removeAllListeners().on('error', () => {})
         await worker.terminate()
@@ -84,6 +76,15 @@ export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker 
 function outOfMemory(cause: Error, heapMb: number | undefined): Error {
   const limit = heapMb === undefined ? '' : `, its limit is ${heapMb} MB`
   return new Error(`the worker ran out of memory${limit}: give it smaller tasks`, { cause })
+}
+
+/**
+ * What a worker that is a process sends back. A process has one channel, and a task may send messages of its own by
+ * `process.send`. They lack the key, which no task knows.
+ */
+export interface KeyedReply {
+  key: string
+  reply: Reply
 }
 
 const whyEnded: Partial<Record<NodeJS.Signals, string>> = {
@@ -111,7 +112,10 @@ export function processes(file: URL, { heapMb, onProcess }: WorkerOptions = {}):
           signal: stopping.signal,
           stopTimeoutMs: 0,
         })
-        child.process.on('message', repliesWith(key, onReply))
+        child.process.on('message', (message: unknown) => {
+          const isReply = typeof message === 'object' && message !== null && 'key' in message && message.key === key
+          if (isReply) onReply((message as KeyedReply).reply)
+        })
         void child.exited.then(({ code, signal }) => {
           if (stopping.signal.aborted) return
           const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
