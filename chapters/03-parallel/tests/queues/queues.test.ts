@@ -144,6 +144,15 @@ describe('a queue on one thread', () => {
     expect(await Promise.all([first, second, queue.take(), queue.take(), queue.take()])).toEqual([1, 2, 0, null, 4])
   })
 
+  it('gives what is put back to a taker that waits', async () => {
+    const queue = new AsyncQueue<number>()
+    const waiting = queue.take()
+    queue.putBack(1)
+    expect(await waiting).toBe(1)
+    queue.put(2)
+    expect(await queue.take()).toBe(2)
+  })
+
   it('is the queue that arrays make, in any order of calls', () => {
     const step = fc.oneof(fc.constant('take' as const), fc.nat(), fc.record({ back: fc.nat() }))
     fc.assert(
