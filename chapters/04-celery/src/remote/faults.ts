@@ -1,4 +1,5 @@
 /** Causes what can go wrong with remote calls, and catches the errors that the caller gets. */
+import { messageOf } from '@repo/common/output/errors'
 import type { Proxy as TcpProxy } from '@repo/common/servers/proxy'
 import type { Exchange } from './exchange.ts'
 import { type Connection, connect, typeOf, within } from './remote.ts'
@@ -27,7 +28,7 @@ export async function causeFaults(proxy: TcpProxy, address: string, secret: stri
     try {
       await act(connection)
     } catch (error) {
-      faults.push({ what, type: typeOf(error as Error), message: (error as Error).message })
+      faults.push({ what, type: typeOf(error), message: messageOf(error) })
       await neighbour.remote.rate(pair)
       return
     }

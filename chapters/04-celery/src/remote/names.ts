@@ -6,6 +6,7 @@
  * cable or a process that hangs ends no connection; then the name goes away when the lease has run out.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { errorOf } from '@repo/common/output/errors'
 import { RpcTarget } from 'capnweb'
 import { z } from 'zod'
 import { accept, type Connection, type ConnectOptions, connect, defaultTimeoutMs, typeOf, within } from './remote.ts'
@@ -227,9 +228,9 @@ export async function keepName(
       } catch (error) {
         held?.connection[Symbol.dispose]()
         if (stop.aborted) return
-        if (held) onChange?.(error as Error)
+        if (held) onChange?.(errorOf(error))
         held = undefined
-        if (typeOf(error as Error) === 'NameRemovedError') return
+        if (typeOf(error) === 'NameRemovedError') return
         await delay(beatMs / 2, undefined, { signal: stop }).catch(() => {})
       }
     }

@@ -9,6 +9,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { after, requireMs, type Timer } from '@repo/common/async/timer'
+import { errorOf, messageOf } from '@repo/common/output/errors'
 import { RpcSession, type RpcStub, type RpcTarget } from 'capnweb'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
@@ -21,6 +23,10 @@ export const shortestSecret = 16
 export const defaultTimeoutMs = 5_000
 /** The largest message, in either direction. */
 const maxMessageBytes = 1 << 20
+/** An error's message is cut to this length: a longer one could be larger than a message may be. */
+const longestErrorMessage = 2_000
+/** A longer timer of Node's fires at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 export interface ServeOptions {
   /** Every client must know it: at least `shortestSecret` characters. */
@@ -29,7 +35,7 @@ export interface ServeOptions {
   host?: string
   /** By default 0: a free one. */
   port?: number
-  /** How often each client is pinged; 15 s by default. A client that has not answered by the next ping is dropped. */
+  /** How often each client is pinged; 15 s by default, Infinity never. A client that has not answered by the next ping is dropped. */
   pingEveryMs?: number
   /** Stops the server when aborted. */
   signal?: AbortSignal | undefined
@@ -55,6 +61,7 @@ export async function serve(
   { secret, host = '127.0.0.1', port = 0, pingEveryMs = 15_000, signal }: ServeOptions,
 ): Promise<RemoteServer> {
   signal?.throwIfAborted()
+  requireMs(pingEveryMs, 'pingEveryMs')
   if (secret.length < shortestSecret) throw new RangeError(`the secret is shorter than ${shortestSecret} characters`)
   const http = createServer((_request, response) => response.writeHead(426).end('WebSocket only\n'))
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes })
@@ -73,7 +80,7 @@ export async function serve(
       transports.add(transport)
       ws.on('close', () => transports.delete(transport))
       dropWhenSilent(ws, pingEveryMs)
-      new RpcSession(transport, open(), { onSendError: keepType })
+      new RpcSession(transport, open(), { onSendError: toSend })
     })
   })
   http.listen(port, host)
@@ -112,14 +119,25 @@ function refusalOf({ headers }: IncomingMessage, secret: string): string | undef
 
 const bearer = (secret: string) => `Bearer ${Buffer.from(secret).toString('base64url')}`
 
-/** capnweb turns an error whose class JavaScript does not define into an Error; so its own name travels as `type`. */
-function keepType(error: Error) {
-  if (Object.isExtensible(error)) Object.assign(error, { type: error.name })
+/**
+ * What travels of an error: its type and its message. Its other properties stay here, for those of ioredis's errors have
+ * the password in them. capnweb turns an error whose class JavaScript does not define into an Error; so its own name
+ * travels as `type`.
+ */
+function toSend(error: Error): Error {
+  const { name } = errorOf(error)
+  const sent = Object.assign(new Error(messageOf(error).slice(0, longestErrorMessage)), { name, type: name })
+  // capnweb sends a stack that is there.
+  sent.stack = ''
+  return sent
 }
 
 /** Returns the type of an error that a remote method threw, such as `RangeError` or `UnknownNameError`. */
-export function typeOf(error: Error & { type?: unknown }): string {
-  return typeof error.type === 'string' ? error.type : error.name
+export function typeOf(thrown: unknown): string {
+  // A method may throw whatever can be sent: null, a text.
+  const { type, name } = Object(thrown) as { type?: unknown; name?: unknown }
+  const text = [type, name].find((each) => typeof each === 'string')
+  return typeof text === 'string' ? text : thrown === null ? 'null' : typeof thrown
 }
 
 /**
@@ -140,17 +158,22 @@ function dropWhenSilent(ws: WebSocket, pingEveryMs: number) {
   ws.on('pong', () => {
     answered = true
   })
-  const timer = setInterval(() => {
-    if (!answered) return ws.terminate()
-    answered = false
-    ws.ping()
-  }, pingEveryMs)
-  ws.on('close', () => clearInterval(timer))
+  let timer: Timer
+  const next = () => {
+    timer = after(pingEveryMs, () => {
+      if (!answered) return ws.terminate()
+      answered = false
+      ws.ping()
+      next()
+    })
+  }
+  next()
+  ws.on('close', () => timer.clear())
 }
 
 export interface ConnectOptions {
   secret: string
-  /** How long opening the connection may take; 5 s by default. */
+  /** How long opening the connection may take; 5 s by default. Infinity sets no limit. */
   timeoutMs?: number
   /** Aborting it ends the connection; calls under way then fail. */
   signal?: AbortSignal | undefined
@@ -180,10 +203,12 @@ export async function connect<T extends RpcTarget>(
   { secret, timeoutMs = defaultTimeoutMs, signal }: ConnectOptions,
 ): Promise<Connection<T>> {
   signal?.throwIfAborted()
+  requireMs(timeoutMs, 'timeoutMs')
   const ws = new WebSocket(address, {
     headers: { authorization: bearer(secret) },
     maxPayload: maxMessageBytes,
-    handshakeTimeout: timeoutMs,
+    // For ws, 0 is no limit.
+    handshakeTimeout: timeoutMs > longestTimerMs ? 0 : Math.max(timeoutMs, 1),
     perMessageDeflate: false,
   })
   const abort = () => ws.terminate()
@@ -201,7 +226,7 @@ export async function connect<T extends RpcTarget>(
     })
     ws.on('open', () => resolve(new WebSocketTransport(ws, address)))
   })
-  const session = new RpcSession<T>(transport, undefined, { onSendError: keepType })
+  const session = new RpcSession<T>(transport, undefined, { onSendError: toSend })
   const remote = session.getRemoteMain()
   return {
     remote,
@@ -223,16 +248,14 @@ class CallTimeoutError extends Error {
  * @throws CallTimeoutError after `timeoutMs`; otherwise what the call throws
  */
 export async function within<T>(call: PromiseLike<T> & Partial<Disposable>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new CallTimeoutError(`no answer within ${timeoutMs} ms`))
+  const late = Promise.withResolvers<never>()
+  using _timer = after(
+    timeoutMs,
+    () => {
+      late.reject(new CallTimeoutError(`no answer within ${timeoutMs} ms`))
       call[Symbol.dispose]?.()
-    }, timeoutMs)
-  })
-  try {
-    return await Promise.race([call, late])
-  } finally {
-    clearTimeout(timer)
-  }
+    },
+    'timeoutMs',
+  )
+  return await Promise.race([call, late.promise])
 }

@@ -47,11 +47,15 @@ export class WebSocketTransport implements RpcTransport {
       this.#waiting?.resolve(next)
       this.#waiting = undefined
     })
-    // The close that follows has a code and a reason.
-    ws.on('error', () => {})
+    // The close that follows has a code and a reason, but not this one: it is our own end that refuses the message.
+    let isTooLarge = false
+    ws.on('error', (error: NodeJS.ErrnoException) => {
+      isTooLarge ||= error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+    })
     this.closed = new Promise((resolve) => {
       ws.on('close', (code, reason) => {
-        this.#ended = new DisconnectedError(`${peer} ${describeClose(code, reason.toString())}`)
+        const why = isTooLarge ? 'sent a message larger than this end accepts' : describeClose(code, reason.toString())
+        this.#ended = new DisconnectedError(`${peer} ${why}`)
         this.#waiting?.reject(this.#ended)
         resolve(this.#ended)
       })

@@ -239,7 +239,7 @@ describe('a worker', () => {
     await worker.stop()
     await until(async () => !(await registered('stops')))
     const error = await lookUp(names.info.address, 'stops', { secret }).catch((error: Error) => error)
-    expect(typeOf(error as Error)).toBe('UnknownNameError')
+    expect(typeOf(error)).toBe('UnknownNameError')
   })
 
   it('that is killed loses its name with its connection, long before its lease is over', async () => {

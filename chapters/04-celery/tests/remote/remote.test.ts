@@ -1,6 +1,8 @@
 /** Objects served to other processes: calls, callbacks, references, errors, and connections that end. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { until } from '@repo/common/async/until'
+import { messageOf } from '@repo/common/output/errors'
 import { startProxy } from '@repo/common/servers/proxy'
 import { pairsOf, readRate } from '@repo/common/workloads/rates'
 import { RpcTarget } from 'capnweb'
@@ -8,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { serveObject } from '../../src/remote/daemon.ts'
 import { Exchange } from '../../src/remote/exchange.ts'
 import { newSecret, startNameServer, startWorker } from '../../src/remote/processes.ts'
-import { type Connection, connect, type RemoteServer, serve, within } from '../../src/remote/remote.ts'
+import { type Connection, connect, type RemoteServer, serve, typeOf, within } from '../../src/remote/remote.ts'
 
 const secret = newSecret()
 const usdToEur = { from: 'usd', to: 'eur' }
@@ -97,6 +99,70 @@ describe('errors', () => {
     expect(error).toBeInstanceOf(TypeError)
     expect((error as Error).message.startsWith(start)).toBe(true)
     expect((error as Error).message).not.toContain('\n')
+  })
+})
+
+describe('what a method throws or returns', () => {
+  const strange = Object.assign(new Error('strange'), { message: { code: 42 } })
+  const refused = Object.assign(new Error('WRONGPASS', { cause: new Error('hunter2') }), {
+    command: ['auth', 'hunter2'],
+  })
+  const thrown: unknown[] = [null, undefined, 'text', 42, strange, new RangeError('x'.repeat(5_000_000)), refused]
+  class Thrower extends RpcTarget {
+    throw(at: number) {
+      throw thrown[at]
+    }
+    large() {
+      return 'x'.repeat(2 << 20)
+    }
+  }
+
+  it('arrives with a type and a short message, nothing else, and ends no connection', async () => {
+    await using strangeServer = await serve(() => new Thrower(), { secret })
+    using client = await connect<Thrower>(strangeServer.address, { secret })
+    const caught: unknown[] = []
+    for (const at of thrown.keys()) await client.remote.throw(at).catch((error: unknown) => caught.push(error))
+    expect(caught.map((error) => [typeOf(error), messageOf(error)])).toEqual([
+      ['null', 'null'],
+      ['undefined', 'undefined'],
+      ['string', 'text'],
+      ['number', '42'],
+      ['Error', '{ code: 42 }'],
+      ['RangeError', 'x'.repeat(2_000)],
+      ['Error', 'WRONGPASS'],
+    ])
+    // An error of ioredis has the password among its properties.
+    expect(inspect(caught.at(-1), { depth: 9 })).not.toContain('hunter2')
+  })
+
+  it('is larger than a message may be: the connection ends, and says why', async () => {
+    await using strangeServer = await serve(() => new Thrower(), { secret })
+    using client = await connect<Thrower>(strangeServer.address, { secret })
+    await expect(within(client.remote.large(), 60_000)).rejects.toThrow(
+      `${strangeServer.address} sent a message larger than this end accepts`,
+    )
+  })
+})
+
+describe('times', () => {
+  it('may be longer than Node’s timers, or without end', async () => {
+    const days = 24 * 3_600_000
+    for (const timeoutMs of [30 * days, Number.POSITIVE_INFINITY]) {
+      using client = await connect<Exchange>(server.address, { secret, timeoutMs })
+      expect(await within(client.remote.rate(usdToEur), timeoutMs)).toMatchObject({ rate: expect.any(Number) })
+    }
+    await using patient = await serve(() => new Exchange(), { secret, pingEveryMs: Number.POSITIVE_INFINITY })
+    using client = await connect<Exchange>(patient.address, { secret })
+    expect(await client.remote.convert(1, 'usd', 'usd')).toBe(1)
+  })
+
+  it('are refused in one line where they are none', async () => {
+    await expect(connect(server.address, { secret, timeoutMs: Number.NaN })).rejects.toThrow(
+      'timeoutMs: received NaN; ',
+    )
+    await expect(within(Promise.resolve(1), -1)).rejects.toThrow('timeoutMs: received -1; accepts milliseconds')
+    const nothing = () => new Exchange()
+    await expect(serve(nothing, { secret, pingEveryMs: Number.NaN })).rejects.toThrow('pingEveryMs: received NaN; ')
   })
 })
 
