@@ -144,6 +144,9 @@ describe.concurrent('a proxy', () => {
     socket.write('2')
     const later = await link.open()
     later.write('3')
+    // Healed for no time at all.
+    link.proxy.heal()
+    link.proxy.block()
     // Another link answers in the meantime, so the blocked one had its chance.
     await using beside = await echoBehindProxy()
     const other = await beside.open()
@@ -154,6 +157,24 @@ describe.concurrent('a proxy', () => {
     link.proxy.heal()
     expect(String(await once(later, 'data'))).toBe('3')
     await until(() => received === '2')
+  })
+
+  it('makes the sender wait when its window is full, and then delivers all of it', async () => {
+    await using link = await echoBehindProxy()
+    await using beside = await echoBehindProxy()
+    const [blocked, open] = [await link.open(), await beside.open()]
+    blocked.write('x')
+    await once(blocked, 'data')
+    link.proxy.block()
+    // More than the window, the streams and the system's own buffers hold.
+    const sent = Buffer.alloc(32 << 20, 'a window is limited ')
+    blocked.end(sent)
+    open.end(sent)
+    expect((await buffer(open)).equals(sent)).toBe(true)
+    // The blocked one has had the same time.
+    expect(blocked.writableLength).toBe(sent.length)
+    link.proxy.heal()
+    expect((await buffer(blocked)).equals(sent)).toBe(true)
   })
 
   it('refuses until healed', async () => {
