@@ -19,7 +19,7 @@ import { fail, root, run, say } from './run.mjs'
 
 const help = `node setup/mutate.mjs <source file> <test file or folder>… [--count N] [--seed N] [--line N]
 
-  node setup/mutate.mjs packages/common/src/results/statistics.ts packages/common/tests/results
+  node setup/mutate.mjs packages/common/src/async/checkpoint.ts packages/common/tests/async
       changes the file in one place after another (an operator, a condition, a number, a statement that goes),
       in a copy of the repository, runs the tests on each mutant and lists those that survive
 
@@ -68,7 +68,8 @@ function mutantsOf(path) {
   function swap(start, end, operator) {
     const at = source.indexOf(operator, start)
     if (at < 0 || at >= end) return
-    for (const other of Object.hasOwn(swapped, operator) ? swapped[operator] : []) replace({ start: at, end: at + operator.length }, other)
+    for (const other of Object.hasOwn(swapped, operator) ? swapped[operator] : [])
+      replace({ start: at, end: at + operator.length }, other)
   }
   const binary = ({ left, right, operator }) => swap(left.end, right.start, operator)
   const always = ({ test }) => {

@@ -1,7 +1,6 @@
 /** `npm test`: installs what is needed, then runs every package's tests and counts them. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { install } from './install.mjs'
 import { findMoto } from './moto.mjs'
@@ -30,8 +29,6 @@ async function test(node, options) {
   for (const folder of packages()) rmSync(join(folder, 'reports'), { recursive: true, force: true })
 
   const turbo = join(root, 'node_modules', 'turbo', 'bin', 'turbo')
-  // One package at a time on two cores: vitest itself runs a process per core.
-  const concurrency = Math.max(1, Math.floor(cpus().length / 2))
   const { code } = await run(
     node,
     [
@@ -42,7 +39,9 @@ async function test(node, options) {
       '--summarize',
       '--ui=stream',
       '--output-logs=new-only',
-      `--concurrency=${concurrency}`,
+      // Vitest runs a process per core. While one package's files wait for what they have started, or its last file is
+      // under way, the other package's have the cores.
+      '--concurrency=2',
       ...options,
     ],
     {
