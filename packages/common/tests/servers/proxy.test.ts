@@ -136,7 +136,15 @@ describe.concurrent('a proxy', () => {
     const socket = await link.open()
     socket.write('1')
     await once(socket, 'data')
+    const ending = await link.open()
+    ending.write('4')
+    await once(ending, 'data')
+    let ended = false
+    ending.resume().on('end', () => {
+      ended = true
+    })
     link.proxy.block()
+    ending.end()
     let received = ''
     socket.on('data', (data) => {
       received += data
@@ -152,11 +160,11 @@ describe.concurrent('a proxy', () => {
     const other = await beside.open()
     other.write('x')
     await once(other, 'data')
-    expect(received).toBe('')
-    expect(link.proxy.connections).toBe(2)
+    expect({ received, ended }).toEqual({ received: '', ended: false })
+    expect(link.proxy.connections).toBe(3)
     link.proxy.heal()
     expect(String(await once(later, 'data'))).toBe('3')
-    await until(() => received === '2')
+    await until(() => received === '2' && ended)
   })
 
   it('makes the sender wait when its window is full, and then delivers all of it', async () => {
