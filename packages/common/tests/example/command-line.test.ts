@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { exampleSwitches, parseCommandLine, parseOptions, program } from '../../src/example/command-line.ts'
 import { flag, listOf, number, oneOf, wholeNumber } from '../../src/example/options.ts'
 import { UsageError } from '../../src/example/usage.ts'
+import { runHere } from '../../src/testing/run-here.ts'
 import { runProgram } from '../../src/testing/testing.ts'
-import { captured } from '../fixtures/captured.ts'
 import { declaration } from '../fixtures/echo.ts'
 
 const file = fileURLToPath(new URL('../fixtures/echo.program.ts', import.meta.url))
@@ -71,16 +71,20 @@ describe('a command line', () => {
 })
 
 describe('a program that is not an example', () => {
-  /** Runs it in this process. */
+  /** Runs it in this process, and gives this process its own exit code back. */
   async function echo(...argv: string[]) {
-    const before = process.exitCode
-    try {
-      process.exitCode = 0
-      const { stdout, stderr } = await captured(() => program(declaration, argv))
-      return { code: process.exitCode, stdout, stderr }
-    } finally {
-      process.exitCode = before
+    const main = async () => {
+      const before = process.exitCode
+      try {
+        process.exitCode = 0
+        await program(declaration, argv)
+        return Number(process.exitCode)
+      } finally {
+        process.exitCode = before
+      }
     }
+    const { code, stdout, stderr } = await runHere({ main })
+    return { code, stdout, stderr }
   }
 
   it('gets its options', async () => {

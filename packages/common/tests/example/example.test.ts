@@ -2,20 +2,16 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
 import { readHeader } from '../../src/example/example.ts'
+import { runHere } from '../../src/testing/run-here.ts'
 import { runProgram } from '../../src/testing/testing.ts'
-import { captured } from '../fixtures/captured.ts'
 import declared from '../fixtures/declared.ts'
 
 const file = fileURLToPath(new URL('../fixtures/declared.ts', import.meta.url))
 const cleaning = fileURLToPath(new URL('../fixtures/cleaning.ts', import.meta.url))
 const run = (...args: string[]) => runProgram(file, args)
 
-/** Runs the fixture in this process as from its command line. */
-async function main(...args: string[]) {
-  const { result: code, ...printed } = await captured(() => declared.main(args))
-  return { code, ...printed }
-}
-const json = async (...args: string[]) => JSON.parse((await main('--json', ...args)).stdout)
+const main = (...args: string[]) => runHere(declared, ...args)
+const json = async (...args: string[]) => (await main('--json', ...args)).json<object>()
 
 describe('an example from the command line', () => {
   it('prints for readers and ends with 0', async () => {
