@@ -7,6 +7,7 @@ import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { availableParallelism, release, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
+import { messageOf } from '@repo/common/output/errors'
 import { maskPasswords } from '@repo/common/output/secrets'
 import { ready } from '@repo/common/process/ready'
 import { installedVersion } from './installed.ts'
@@ -135,27 +136,19 @@ async function cannotWrite(folder: string): Promise<string | undefined> {
 async function askRedis(url: string | undefined): Promise<number | string> {
   if (!url) return 'REDIS_URL is not set'
   // As a worker would. If ioredis is not installed, another line of the report says so.
-  const { Redis } = await import('ioredis')
-  const client = new Redis(url, {
-    lazyConnect: true,
-    retryStrategy: () => null,
-    enableReadyCheck: false,
-    connectTimeout: redisTimeoutMs,
-    commandTimeout: redisTimeoutMs,
-  })
-  let reason: Error | undefined
-  client.on('error', (error: Error) => {
-    reason ??= error
-  })
+  const { connectRedis } = await import('@repo/common/servers/connect')
+  const timeouts = { connectTimeout: redisTimeoutMs, commandTimeout: redisTimeoutMs }
   try {
-    await client.connect()
-    await client.ping()
-    const start = performance.now()
-    await client.ping()
-    return performance.now() - start
+    const client = await connectRedis(url, { ...timeouts, retryStrategy: () => null, enableReadyCheck: false })
+    try {
+      const start = performance.now()
+      await client.ping()
+      return performance.now() - start
+    } finally {
+      client.disconnect()
+    }
   } catch (error) {
-    return maskPasswords(String((reason ?? (error as Error)).message))
-  } finally {
-    if (client.status !== 'end') client.disconnect()
+    const { cause = error } = error as Error
+    return maskPasswords(messageOf(cause))
   }
 }
