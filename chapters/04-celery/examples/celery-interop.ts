@@ -3,8 +3,8 @@
  *
  *     pnpm --filter 04-celery start celery-interop
  *
- * It needs Celery for Python: sudo apt-get install python3-celery python3-redis (Debian, Ubuntu), or in a Python
- * environment pip install 'celery[redis]'. It starts a Redis, a Celery worker with the tasks of
+ * It needs Celery for Python: npm run peers installs the one of today; Debian and Ubuntu have an older one (sudo apt-get
+ * install python3-celery python3-redis). PEERS_PYTHON names another Python to take it from. It starts a Redis, a Celery worker with the tasks of
  * src/celery/celery_tasks.py, a worker in TypeScript, and the Celery client src/celery/celery_client.py.
  *
  * Look for: the states that Celery's result store reports while a task is retried; Python's exceptions here, and ours

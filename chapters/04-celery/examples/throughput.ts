@@ -7,8 +7,8 @@
  *     pnpm --filter 04-celery start throughput --tasks 50000 --workers 4
  *
  * A task counts when its sender knows that it has ended. All three use the same Redis and the same number of worker
- * processes, and take turns. Celery takes part where Python has it: sudo apt-get install python3-celery python3-redis
- * (Debian, Ubuntu).
+ * processes, and take turns. Celery takes part where Python has it: npm run peers, or sudo apt-get install python3-celery
+ * python3-redis (Debian, Ubuntu; an older one).
  *
  * Look for: what the layer's checks, results and remote control cost on top of BullMQ.
  */

@@ -130,13 +130,17 @@ export async function serveCelery(
   }
 }
 
-/** Removes a queue with everything in it. Results expire by themselves. */
+/** Removes a queue with everything in it, and what kombu has noted about it. Results expire by themselves. */
 export async function clearCelery(url: string, queue: string): Promise<void> {
   const redis = await connect(url)
   const { waiting, lower, workers, active, scheduled, rejected } = workerKeys(queue)
+  const bindings = [`_kombu.binding.${queue}`, `_kombu.binding_permanent.${queue}`]
   // The lists of killed workers, whose names are known.
   const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
-  await redis.del(waiting, ...lower, workers, scheduled, rejected, `_kombu.binding.${queue}`, ...had)
+  await redis.del(waiting, ...lower, workers, scheduled, rejected, ...bindings, ...had)
+  // What all workers share goes with the last one; today's kombu sweeps this only later.
+  const shared = 'celery.pidbox'
+  if ((await redis.exists(`_kombu.binding.${shared}`)) === 0) await redis.zrem('_kombu.binding_deadlines', shared)
   redis.disconnect()
 }
 

@@ -1,9 +1,9 @@
 /** Celery in Python, on the same Redis: its workers, and a client that does what this chapter does. */
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
 import { z } from 'zod'
 import { runCeleryClient, startCeleryWorker } from '../celery/programs.ts'
 import type { Python } from '../celery/python.ts'
+import { clearCelery } from '../celery/worker.ts'
 
 const file = new URL('./celery_peer.py', import.meta.url)
 
@@ -55,12 +55,7 @@ export async function startCeleryPeer(
     empties: (n) => ask(emptied, { command: 'empties', n }),
     async [Symbol.asyncDispose]() {
       await worker.stop()
-      const redis = new Redis(url)
-      try {
-        await redis.del(queue, `_kombu.binding.${queue}`)
-      } finally {
-        redis.disconnect()
-      }
+      await clearCelery(url, queue)
     },
   }
 }

@@ -163,8 +163,9 @@ describe.concurrent('the real Celery', () => {
 
   const found = redis && pythons[0]
   describeReal('celery-interop', { name: 'Celery for Python', found, install: installPeers }, () => {
-    it('shows both directions to a reader', async () => {
-      const run = await runExample(chapter, 'celery-interop', ['--json'])
+    it('shows both directions to a reader, and leaves nothing behind', async () => {
+      await using server = await startRedis({ own: true })
+      const run = await runExample(chapter, 'celery-interop', ['--json'], { env: { REDIS_URL: server.url } })
       expect(run, run.stderr).toMatchObject({ code: 0 })
       type Reply = { task: string; states: string[]; result?: unknown; error?: object; traceback?: string }
       const { toPython, fromPython } = run.json<{ toPython: Reply[]; fromPython: PythonReply[] }>()
@@ -184,6 +185,7 @@ describe.concurrent('the real Celery', () => {
       expect(toPython[2]?.traceback).toMatch(/^Traceback[\s\S]*celery_tasks\.py[\s\S]*return x \/ by/)
       expect(fromPython).toMatchObject(fromTypeScript)
       expect(await run.leftBehind()).toEqual([])
+      expect(await redisAt(server.url, (redis) => redis.keys('*'))).toEqual([])
     })
   })
 })
