@@ -1,13 +1,13 @@
 /** The practice cloud's server: fauxqs, which accepts every request, behind a check of the requests' signatures. */
 import { ready } from '@repo/common/process/ready'
-import { buildApp } from 'fauxqs'
+import { practiceApp } from './practice-buckets.ts'
 import { refuse } from './signature.ts'
 
 const credentials = {
   accessKeyId: process.env.PRACTICE_KEY_ID ?? '',
   secretAccessKey: process.env.PRACTICE_SECRET ?? '',
 }
-const app = buildApp({ logger: false })
+const app = practiceApp()
 app.addHook('onRequest', async (request, reply) => {
   const { method = '', url = '', headers } = request.raw
   const refusal = refuse({ method, url, headers }, credentials, Date.now())

@@ -61,11 +61,13 @@ export function refuse(request: SignedRequest, credentials: Credentials, now: nu
     return { code: 'RequestTimeTooSkewed', message }
   }
 
+  // By name, then by value. Whole pairs would be in another order: `a-b=2` before `a=1`, as - comes before =.
   const query = search
     .split('&')
-    .filter((pair) => pair !== '' && !pair.startsWith('X-Amz-Signature='))
-    .map((pair) => (pair.includes('=') ? pair : `${pair}=`))
-    .sort()
+    .map((pair) => pair.split(/=(.*)/s, 2).map(encoded))
+    .filter(([name]) => name !== '' && name !== 'X-Amz-Signature')
+    .sort(([a = '', x = ''], [b = '', y = '']) => (a === b ? compare(x, y) : compare(a, b)))
+    .map(([name, value = '']) => `${name}=${value}`)
   const signedHeaders = said('SignedHeaders').split(';')
   const canonicalRequest = [
     request.method,
@@ -85,6 +87,19 @@ export function refuse(request: SignedRequest, credentials: Credentials, now: nu
     code: 'SignatureDoesNotMatch',
     message: 'The request signature does not match: check the secret access key.',
   }
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+
+/** A part of a query as the signature has it, however the client has encoded it. */
+function encoded(part: string): string {
+  let text = part.replaceAll('+', ' ')
+  try {
+    text = decodeURIComponent(text)
+  } catch {
+    // Then it is no encoding.
+  }
+  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')

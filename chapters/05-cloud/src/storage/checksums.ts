@@ -3,7 +3,7 @@
  * checksum is a checksum of the parts' checksums:
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
  */
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /** Data was damaged on its way to or from the store: the checksums differ. */
@@ -13,8 +13,12 @@ export class DamagedError extends Error {
 
 /** CRC-32 as S3 writes it: four bytes in Base64. */
 export function crc32Of(data: Uint8Array): string {
+  return inBase64(crc32(data))
+}
+
+function inBase64(checksum: number): string {
   const four = Buffer.alloc(4)
-  four.writeUInt32BE(crc32(data))
+  four.writeUInt32BE(checksum)
   return four.toString('base64')
 }
 
@@ -31,13 +35,16 @@ export function md5Of(data: Uint8Array | string): string {
 
 /** The ETag of an object in parts, from the parts' ETags. No store promises this form, but all of them use it. */
 export function md5OfParts(etags: string[]): string {
-  const joined = Buffer.concat(etags.map((etag) => Buffer.from(etag.replaceAll('"', ''), 'hex')))
+  const joined = Buffer.concat(etags.map((etag) => Buffer.from(unquoted(etag), 'hex')))
   return `${md5Of(joined)}-${etags.length}`
 }
 
+/** An ETag without the quotes that HTTP wants around it. */
+export const unquoted = (etag: string) => etag.replaceAll('"', '')
+
 /** Throws a DamagedError unless the store has the checksum that we computed. ETags may be in quotes. */
 export function requireSame(computed: string, received: string, what: string): void {
-  const stored = received.replaceAll('"', '')
+  const stored = unquoted(received)
   if (stored === computed) return
   throw new DamagedError(`${what} was damaged on the way: its checksum is ${computed}, the store has ${stored}`)
 }
@@ -45,39 +52,71 @@ export function requireSame(computed: string, received: string, what: string): v
 /** What the store says about an object. */
 export interface StoredChecksums {
   etag: string
+  /**
+   * Whether the ETag is made of MD5s. With the owner's own key (SSE-KMS, SSE-C) it looks the same and is something else.
+   * Unless this is true, the ETag proves nothing.
+   */
+  etagIsMd5?: boolean | undefined
   /** CRC-32 of the whole object (`…`), or of its parts' CRC-32 (`…-3`). Undefined where the store keeps none. */
   crc32: string | undefined
   /** Bytes in a part. Undefined when we do not know how the object was divided. */
   partSize: number | undefined
 }
 
+/** What a store's answer says about the encryption of an object. */
+export interface Encryption {
+  ServerSideEncryption?: string
+  SSEKMSKeyId?: string
+  SSECustomerAlgorithm?: string
+}
+
+/**
+ * Whether an ETag is the MD5 of what was stored, or of its parts' MD5s. Stores with other ETags have longer or shorter
+ * ones.
+ */
+export function isMd5(etag: string, { ServerSideEncryption = '', SSEKMSKeyId, SSECustomerAlgorithm }: Encryption) {
+  if (ServerSideEncryption.startsWith('aws:') || SSEKMSKeyId || SSECustomerAlgorithm) return false
+  return /^"?[0-9a-f]{32}(-\d+)?"?$/.test(etag)
+}
+
+/** Which checksum of the store can prove an object right. Undefined when it has none that we can compute. */
+export function proofOf({ etag, etagIsMd5, crc32, partSize }: StoredChecksums): 'CRC-32' | 'MD5' | undefined {
+  // For a checksum of checksums, we must know the parts.
+  const computable = (checksum: string) => !checksum.includes('-') || partSize !== undefined
+  if (crc32 && computable(crc32)) return 'CRC-32'
+  return etagIsMd5 && computable(etag) ? 'MD5' : undefined
+}
+
 /** Compares the parts of an object, as they were read, with the store's checksums. */
 export class Verifier {
   readonly #crc32: string[] = []
   readonly #md5: string[] = []
+  #wholeCrc32 = 0
+  readonly #wholeMd5 = createHash('md5')
 
   /** Adds the next part. */
   add(part: Uint8Array) {
     this.#crc32.push(crc32Of(part))
     this.#md5.push(md5Of(part))
+    this.#wholeCrc32 = crc32(part, this.#wholeCrc32)
+    this.#wholeMd5.update(part)
   }
 
   /**
-   * Returns the checksum that proves the parts right, or undefined when the object was not stored in these parts.
+   * Returns the checksum that proves the parts right, or undefined when the store has none that could.
    *
    * @throws DamagedError when the parts are not those of the object
    */
-  verify(name: string, { etag, crc32, partSize }: StoredChecksums): 'CRC-32' | 'MD5' | undefined {
-    const inParts = etag.includes('-')
-    if (inParts && partSize === undefined) return undefined
-    if (!inParts && this.#md5.length > 1) return undefined
-    // An object in parts may have a CRC-32 of the whole, without a number of parts. Checksums of parts cannot confirm
-    // that.
-    if (crc32 && crc32.includes('-') === inParts) {
-      requireSame((inParts ? crc32OfParts(this.#crc32) : this.#crc32[0]) ?? crc32Of(new Uint8Array()), crc32, name)
-      return 'CRC-32'
-    }
-    requireSame(inParts ? md5OfParts(this.#md5) : (this.#md5[0] ?? md5Of('')), etag, name)
-    return 'MD5'
+  verify(name: string, stored: StoredChecksums): 'CRC-32' | 'MD5' | undefined {
+    const proof = proofOf(stored)
+    if (!proof) return undefined
+    const checksum = proof === 'CRC-32' ? (stored.crc32 ?? '') : stored.etag
+    const count = /-(\d+)"?$/.exec(checksum)?.[1]
+    // A tool that copies objects keeps their metadata and may choose other parts.
+    if (count !== undefined && Number(count) !== this.#crc32.length) return undefined
+    const whole = { 'CRC-32': inBase64(this.#wholeCrc32), MD5: this.#wholeMd5.copy().digest('hex') }
+    const ofParts = { 'CRC-32': crc32OfParts(this.#crc32), MD5: md5OfParts(this.#md5) }
+    requireSame((count ? ofParts : whole)[proof], checksum, name)
+    return proof
   }
 }

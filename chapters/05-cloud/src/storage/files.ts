@@ -1,12 +1,21 @@
-/** Files to objects and back. An interrupted transfer resumes where it stopped. */
-import { createReadStream } from 'node:fs'
-import { appendFile, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
+/** Files to objects and back. An interrupted transfer resumes where it stopped, once it is proven to be the same work. */
+import { constants, createReadStream } from 'node:fs'
+import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { bytes as inBytes } from '@repo/common/output/terminal'
 import type { CloudError } from '../cloud/errors.ts'
-import { DamagedError, Verifier } from './checksums.ts'
+import { crc32Of, DamagedError, proofOf, Verifier } from './checksums.ts'
+import { fullDisk, isFull } from './disk.ts'
+import {
+  beginJournal,
+  beside,
+  continueJournal,
+  NoJournalError,
+  type OpenJournal,
+  readJournal,
+  removeJournal,
+} from './journal.ts'
 import {
   abortUpload,
   beginUpload,
@@ -14,6 +23,7 @@ import {
   downloadParts,
   headObject,
   type NextPart,
+  type ObjectInfo,
   partSize,
   type SendOptions,
   type Stored,
@@ -32,9 +42,12 @@ export interface FileUpload extends Stored {
 
 /**
  * Uploads a file. A journal beside the file records each part that the store has. When the upload is interrupted, even
- * by the end of this process, calling this again sends only the missing parts. `discardUpload` gives up instead.
+ * by the end of this process, calling this again sends only the missing parts: those that the store does not have, and
+ * those that it has of other content. `discardUpload` gives up instead.
  *
- * @throws an Error when the file changes in the meantime, or the store fails
+ * The file's permissions become metadata of the object, for `downloadFile`.
+ *
+ * @throws an Error when the file changes in the meantime, the journal's name is taken, or the store fails
  */
 export async function uploadFile(
   s3: S3Client,
@@ -42,139 +55,190 @@ export async function uploadFile(
   path: string,
   options: TransferOptions = {},
 ): Promise<FileUpload> {
-  const { size, mtimeMs } = await stat(path)
-  if (size <= partSize) return { ...(await uploadStream(s3, target, createReadStream(path), options)), resumed: 0 }
+  return await inTurn(path, () => upload(s3, target, path, options))
+}
 
-  const file = { ...target, partSize, size, mtimeMs }
-  const journal = await readJournal(path)
-  const resumes = journal !== undefined && isDeepStrictEqual({ ...journal.head, id: '' }, { ...file, id: '' })
-  if (journal && !resumes) await discardUpload(s3, path)
-  const upload = resumes ? journal.head : await beginJournal(s3, path, file, options.signal)
-  const stored = resumes ? journal.parts : []
+const turns = new Map<string, Promise<unknown>>()
 
+/** Transfers of one file in this process run one after another: they would use the same journal or unfinished file. */
+async function inTurn<Result>(path: string, transfer: () => Promise<Result>): Promise<Result> {
+  const file = resolve(path)
+  const result = Promise.resolve(turns.get(file)).then(transfer, transfer)
+  turns.set(file, result)
   try {
-    const sent = await sendMissing(s3, path, upload, stored, {
-      ...options,
-      onPart: (part) => onDisk(journalOf(path), appendFile(journalOf(path), `${JSON.stringify(part)}\n`)),
-    })
-    const now = await stat(path)
-    if (now.size !== size || now.mtimeMs !== mtimeMs) {
-      const cause: unknown = await discardUpload(s3, path).catch((error: unknown) => error)
-      throw new Error(`${path} was changed while it was uploaded: upload it again`, { cause })
-    }
+    return await result
+  } finally {
+    if (turns.get(file) === result) turns.delete(file)
+  }
+}
+
+async function upload(s3: S3Client, target: Target, path: string, options: TransferOptions): Promise<FileUpload> {
+  const before = await stat(path)
+  const { size, mtimeMs, mode } = before
+  const metadata = { ...options.metadata, [modeKey]: (mode & permissions).toString(8) }
+  const journal = await readJournal(path).catch((error: unknown) => {
+    // A small file needs no journal.
+    if (size <= partSize && error instanceof NoJournalError) return undefined
+    throw error
+  })
+  const { bucket, key } = target
+  const head = journal?.head
+  const resumes =
+    head?.bucket === bucket &&
+    head.key === key &&
+    head.partSize === partSize &&
+    head.size === size &&
+    head.mtimeMs === mtimeMs
+  // Before a small file is sent as well: it may have been larger.
+  if (journal && !resumes) await discardUpload(s3, path)
+  if (size <= partSize) {
+    return { ...(await uploadStream(s3, target, createReadStream(path), { ...options, metadata })), resumed: 0 }
+  }
+
+  await using file = await open(path)
+  // Size and time are not enough: tools that copy a file keep its time.
+  const stored = resumes ? await unchanged(file, size, journal?.parts ?? [], options.signal) : []
+  const started = resumes && head ? head : await beginUpload(s3, target, { ...options, metadata })
+  try {
+    await using record = resumes
+      ? await continueJournal(path)
+      : await recordUpload(s3, path, { ...started, partSize, size, mtimeMs })
+    const sent = await sendMissing(
+      s3,
+      path,
+      file,
+      { upload: started, size, stored },
+      { ...options, onPart: record.add },
+    )
     const parts = [...stored, ...sent].sort((a, b) => a.number - b.number)
-    const done = await completeUpload(s3, upload, parts, options.signal)
-    await rm(journalOf(path))
+    const now = await stat(path)
+    const isUntouched = now.ino === before.ino && now.ctimeMs === before.ctimeMs && now.size === size
+    if (!isUntouched && !(await hasParts(path, size, parts, options.signal))) throw new ChangedError(path)
+    const done = await completeUpload(s3, started, parts, options.signal)
+    await removeJournal(path)
     return { ...done, resumed: stored.length }
   } catch (error) {
-    if (!resumes || (error as CloudError).name !== 'NoSuchUpload') throw error
-    // The store has forgotten the interrupted upload, as a lifecycle rule tells it to.
-    await rm(journalOf(path))
-    return await uploadFile(s3, target, path, options)
+    if (error instanceof ChangedError) {
+      error.cause = await discardUpload(s3, path).catch((cause: unknown) => cause)
+    }
+    if (!resumes || !['NoSuchUpload', 'InvalidPart'].includes((error as CloudError).name)) throw error
+    // The store has forgotten the interrupted upload, as a lifecycle rule tells it to, or a part of it.
+    await discardUpload(s3, path)
+    return await upload(s3, target, path, options)
   }
+}
+
+class ChangedError extends Error {
+  constructor(path: string) {
+    super(`${path} was changed while it was uploaded: upload it again`)
+  }
+}
+
+/** The metadata key of a file's permissions, in octal digits. */
+const modeKey = 'mode'
+const permissions = 0o777
+
+/** The stored parts that the file still has. */
+async function unchanged(
+  file: FileHandle,
+  size: number,
+  parts: StoredPart[],
+  signal: AbortSignal | undefined,
+): Promise<StoredPart[]> {
+  const buffer = Buffer.allocUnsafeSlow(partSize)
+  const same: StoredPart[] = []
+  for (const part of parts) {
+    signal?.throwIfAborted()
+    const data = buffer.subarray(0, await readPart(file, buffer, part.number))
+    const isWhole = data.length === bytesOfPart(part.number, size)
+    if (isWhole && data.length === part.bytes && crc32Of(data) === part.crc32) same.push(part)
+  }
+  return same
+}
+
+/** Whether a file consists of these parts. */
+async function hasParts(path: string, size: number, parts: StoredPart[], signal: AbortSignal | undefined) {
+  if ((await stat(path)).size !== size) return false
+  await using file = await open(path)
+  return (await unchanged(file, size, parts, signal)).length === parts.length
+}
+
+const bytesOfPart = (number: number, size: number) => Math.min(partSize, size - (number - 1) * partSize)
+
+/** Reads a part into a buffer. Returns its length, which is smaller than a part's at the end of the file. */
+async function readPart(file: FileHandle, buffer: Buffer, number: number): Promise<number> {
+  let bytes = 0
+  while (bytes < partSize) {
+    const { bytesRead } = await file.read(buffer, bytes, partSize - bytes, (number - 1) * partSize + bytes)
+    if (bytesRead === 0) break
+    bytes += bytesRead
+  }
+  return bytes
 }
 
 /** Sends the parts of a file that are not stored yet. */
 async function sendMissing(
   s3: S3Client,
   path: string,
-  upload: JournalHead,
-  stored: StoredPart[],
+  file: FileHandle,
+  { upload, size, stored }: { upload: Upload; size: number; stored: StoredPart[] },
   options: SendOptions,
 ): Promise<StoredPart[]> {
   const there = new Set(stored.map(({ number }) => number))
-  const numbers = Array.from({ length: Math.ceil(upload.size / partSize) }, (_, at) => at + 1)
+  const numbers = Array.from({ length: Math.ceil(size / partSize) }, (_, at) => at + 1)
   const missing = numbers.filter((number) => !there.has(number))
-  await using file = await open(path)
   const next: NextPart = async (buffer) => {
     const number = missing.shift()
     if (number === undefined) return undefined
-    const { bytesRead } = await file.read(buffer, 0, partSize, (number - 1) * partSize)
-    return { number, bytes: bytesRead }
+    const bytes = await readPart(file, buffer, number)
+    if (bytes !== bytesOfPart(number, size)) throw new ChangedError(path)
+    return { number, bytes }
   }
   return await sendParts(s3, upload, next, options)
+}
+
+/** Begins the journal of an upload. Without one nobody would find the upload again, so it then ends. */
+async function recordUpload(
+  s3: S3Client,
+  path: string,
+  head: Parameters<typeof beginJournal>[1],
+): Promise<OpenJournal> {
+  try {
+    return await beginJournal(path, head)
+  } catch (error) {
+    await abortUpload(s3, head, error)
+    throw error
+  }
 }
 
 /**
  * Gives up the interrupted upload of a file: the store forgets its parts.
  *
  * @returns whether there was an upload to give up
+ * @throws an Error when somebody's own file has the journal's name
  */
 export async function discardUpload(s3: S3Client, path: string): Promise<boolean> {
   const journal = await readJournal(path)
-  if (!journal) return false
-  await abortUpload(s3, journal.head)
+  if (journal) await abortUpload(s3, journal.head)
   // Not earlier: with the journal, aborting can be retried.
-  await rm(journalOf(path), { force: true })
-  return true
+  await removeJournal(path)
+  return journal !== undefined
 }
-
-/** The first line of a journal: the upload, and the file when it began. Each further line is a StoredPart. */
-interface JournalHead extends Upload {
-  partSize: number
-  size: number
-  mtimeMs: number
-}
-
-/** The file that records the stored parts of a file while it is uploaded. */
-export const journalOf = (path: string) => `${path}.upload`
-
-async function readJournal(path: string): Promise<{ head: JournalHead; parts: StoredPart[] } | undefined> {
-  const text = await readFile(journalOf(path), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  })
-  // A process that was killed while it wrote has left half a line at the end.
-  const [head, ...parts] = text.split('\n').slice(0, -1)
-  if (head === undefined) return undefined
-  return { head: JSON.parse(head) as JournalHead, parts: parts.map((line) => JSON.parse(line) as StoredPart) }
-}
-
-/** Begins an upload and its journal. */
-async function beginJournal(
-  s3: S3Client,
-  path: string,
-  file: Omit<JournalHead, 'id'>,
-  signal: AbortSignal | undefined,
-): Promise<JournalHead> {
-  const upload = await beginUpload(s3, file, signal)
-  const head: JournalHead = { ...file, id: upload.id }
-  try {
-    await onDisk(journalOf(path), writeFile(journalOf(path), `${JSON.stringify(head)}\n`))
-    return head
-  } catch (error) {
-    // Without a journal nobody would find the upload again.
-    await abortUpload(s3, upload, error)
-    throw error
-  }
-}
-
-/** Waits for a write. When the disk is full, the error says so. */
-async function onDisk(path: string, writing: Promise<void>): Promise<void> {
-  try {
-    await writing
-  } catch (error) {
-    throw isFull(error) ? fullDisk(path, error) : error
-  }
-}
-
-const isFull = (error: unknown): error is NodeJS.ErrnoException =>
-  error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(String(error.code))
-
-const fullDisk = (path: string, { code }: NodeJS.ErrnoException) =>
-  new Error(`${path} cannot be written: the disk is full (${code})`)
 
 export interface FileDownload {
   bytes: number
   /** Parts that an earlier, interrupted download had left. */
   resumed: number
-  /** Which of the store's checksums confirms the file. Undefined where the store has none for these parts. */
+  /** Which of the store's checksums confirms the file. Undefined where the store has none that we can compute. */
   verified: 'CRC-32' | 'MD5' | undefined
 }
 
 /**
  * Downloads an object into a file. The file gets its name when it is complete and its checksum is right. Until then the
- * data is in another file beside it, from which an interrupted download resumes if the object is still the same.
+ * data is in another file beside it, from which an interrupted download resumes if the object is still the same and has
+ * a checksum that will prove the whole right.
+ *
+ * The file keeps its permissions if it exists. A new one gets those of the file that `uploadFile` sent, less the umask.
  *
  * @throws an Error when the object changes in the meantime, the disk is full, or the data is damaged
  */
@@ -184,46 +248,91 @@ export async function downloadFile(
   path: string,
   options: TransferOptions = {},
 ): Promise<FileDownload> {
-  const info = await headObject(s3, target, options.signal)
+  return await inTurn(path, async () => {
+    const info = await headObject(s3, target, options.signal)
+    try {
+      return await download(s3, target, path, info, options)
+    } catch (error) {
+      // What an earlier run had left was damaged. This one starts with nothing.
+      if (!(error instanceof StaleError)) throw error
+      return await download(s3, target, path, info, options)
+    }
+  })
+}
+
+class StaleError extends DamagedError {}
+
+async function download(
+  s3: S3Client,
+  target: Target,
+  path: string,
+  info: ObjectInfo,
+  options: TransferOptions,
+): Promise<FileDownload> {
   const { partSize: size = partSize } = info
   const unfinished = partialOf(path, info.etag)
-  const file = await open(unfinished, 'a+')
+  const { file, mode } = await openUnfinished(unfinished, path, info)
+  let resumed = 0
   try {
     const verifier = new Verifier()
     const there = (await file.stat()).size
-    const resumed = Math.floor(Math.min(there, info.bytes) / size)
-    if (there > resumed * size) await file.truncate(resumed * size)
-    await requireSpace(path, info.bytes - resumed * size)
+    if (proofOf(info)) resumed = Math.floor(Math.min(there, info.bytes) / size)
+    await requireSpace(path, info.bytes - there)
     const part = Buffer.allocUnsafeSlow(size)
     for (let number = 0; number < resumed; number++) {
+      options.signal?.throwIfAborted()
       await file.read(part, 0, size, number * size)
       verifier.add(part)
     }
+    let position = resumed * size
     for await (const data of downloadParts(s3, target, info, { ...options, from: resumed + 1 })) {
       verifier.add(data)
-      await file.appendFile(data)
+      await writeAll(file, data, position)
+      position += data.length
     }
     const verified = verifier.verify(`${target.bucket}/${target.key}`, info)
+    await file.truncate(info.bytes)
+    await file.chmod(mode)
     await file.sync()
     await rename(unfinished, path)
     return { bytes: info.bytes, resumed, verified }
   } catch (error) {
     // A full disk needs the space, and damaged data is of no use.
     if (isFull(error) || error instanceof DamagedError) await rm(unfinished, { force: true })
+    if (error instanceof DamagedError && resumed > 0) throw new StaleError(error.message)
     throw isFull(error) ? fullDisk(path, error) : error
   } finally {
     await file.close()
   }
 }
 
+/** Writes all of the data: a nearly full disk takes only some of it at first. */
+async function writeAll(file: FileHandle, data: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    done += (await file.write(data, done, data.length - done, position + done)).bytesWritten
+  }
+}
+
+/** Opens the file that holds a download until it is complete, and says which permissions it will have then. */
+async function openUnfinished(unfinished: string, path: string, { metadata }: ObjectInfo) {
+  const existing = await stat(path).catch(() => undefined)
+  const given = /^[0-7]{3}$/.test(metadata[modeKey] ?? '') ? Number.parseInt(metadata[modeKey] ?? '', 8) : 0o666
+  const wanted = existing ? existing.mode & permissions : given
+  // Never more open than the file will be; and its owner can continue even one that may not be written later.
+  const file = await open(unfinished, constants.O_RDWR | constants.O_CREAT, wanted | 0o600)
+  const created = (await file.stat()).mode
+  return { file, mode: existing ? wanted : wanted & created }
+}
+
 /** The file that holds a download until it is complete. Each version of an object has its own ETag and file. */
 export function partialOf(path: string, etag: string): string {
-  return `${path}.${etag.replaceAll(/\W/g, '')}.partial`
+  return beside(path, `.${etag.replaceAll(/\W/g, '').slice(0, 64)}.partial`)
 }
 
 /** Checks, before the first byte travels, that the disk has room for a file. */
 async function requireSpace(path: string, bytes: number) {
-  const { bavail, bsize } = await statfs(dirname(path))
-  if (bavail * bsize >= bytes) return
+  const { bavail, bsize, blocks } = await statfs(dirname(path))
+  // Some network file systems do not say how large they are.
+  if (blocks === 0 || bavail * bsize >= bytes) return
   throw new Error(`${path} needs ${inBytes(bytes)}, and its disk has ${inBytes(bavail * bsize)} left`)
 }

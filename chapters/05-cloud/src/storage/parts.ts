@@ -22,7 +22,18 @@ import {
 } from '@aws-sdk/client-s3'
 import pLimit from 'p-limit'
 import type { CloudError } from '../cloud/errors.ts'
-import { crc32Of, crc32OfParts, md5Of, md5OfParts, requireSame, type StoredChecksums } from './checksums.ts'
+import {
+  crc32Of,
+  crc32OfParts,
+  DamagedError,
+  type Encryption,
+  isMd5,
+  md5Of,
+  md5OfParts,
+  requireSame,
+  type StoredChecksums,
+  unquoted,
+} from './checksums.ts'
 
 /** Where an object is. */
 export interface Target {
@@ -36,6 +47,8 @@ export interface TransferOptions {
   signal?: AbortSignal | undefined
   /** Called with the number of bytes that are done. */
   onProgress?: (bytes: number) => void
+  /** Metadata of a new object, besides the size of its parts. */
+  metadata?: Record<string, string>
 }
 
 export interface Stored {
@@ -54,8 +67,10 @@ export interface StoredPart {
   number: number
   bytes: number
   etag: string
-  /** The part's CRC-32, as S3 writes it. Undefined where the store keeps none. */
-  crc32?: string | undefined
+  /** The CRC-32 of what was sent, as S3 writes it. */
+  crc32: string
+  /** Whether the store keeps that checksum too. */
+  keepsCrc32: boolean
 }
 
 /** Fills a buffer with the next part, and returns its number and length, or undefined when there are no more parts. */
@@ -68,7 +83,10 @@ export const partSize = 5 << 20
 /** S3's limit. */
 const mostParts = 10_000
 /** The metadata that an object and an upload carry. */
-const Metadata = { 'part-size': String(partSize) }
+const metadataOf = (more = {}) => ({ 'part-size': String(partSize), ...more })
+/** A reader takes no larger parts. Metadata may come from anybody, and a part needs memory. */
+const largestPart = 64 << 20
+/** How often a request may break off without a new byte. */
 const attempts = 5
 
 const describe = ({ bucket, key }: Target) => `${bucket}/${key}`
@@ -91,7 +109,7 @@ export async function uploadStream(
     const { bytes } = (await next(first)) ?? { bytes: 0 }
     // Data that does not fill a part needs no upload in parts.
     if (bytes < partSize) return await putObject(s3, target, first.subarray(0, bytes), options)
-    const upload = await beginUpload(s3, target, options.signal)
+    const upload = await beginUpload(s3, target, options)
     const firstThenNext: NextPart = async (buffer) => {
       if (!first) return await next(buffer)
       first.copy(buffer)
@@ -137,9 +155,9 @@ async function putObject(
   s3: S3Client,
   target: Target,
   data: Uint8Array,
-  { signal, onProgress }: TransferOptions,
+  { signal, onProgress, metadata }: TransferOptions,
 ): Promise<Stored> {
-  const object = { Bucket: target.bucket, Key: target.key, Metadata }
+  const object = { Bucket: target.bucket, Key: target.key, Metadata: metadataOf(metadata) }
   const put = new PutObjectCommand({ ...object, Body: data, ChecksumCRC32: crc32Of(data) })
   const answer = await s3.send(put, { abortSignal: signal })
   requireStored(data, answer, describe(target))
@@ -148,8 +166,13 @@ async function putObject(
 }
 
 /** Begins an upload in parts. */
-export async function beginUpload(s3: S3Client, { bucket, key }: Target, signal?: AbortSignal): Promise<Upload> {
-  const create = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, Metadata, ChecksumAlgorithm: 'CRC32' })
+export async function beginUpload(
+  s3: S3Client,
+  { bucket, key }: Target,
+  { signal, metadata }: TransferOptions = {},
+): Promise<Upload> {
+  const object = { Bucket: bucket, Key: key, Metadata: metadataOf(metadata) }
+  const create = new CreateMultipartUploadCommand({ ...object, ChecksumAlgorithm: 'CRC32' })
   const { UploadId: id = '' } = await s3.send(create, { abortSignal: signal })
   return { bucket, key, id }
 }
@@ -209,18 +232,18 @@ async function sendPart(
   if (number > mostParts) {
     throw new Error(`${describe(upload)} would have more than ${mostParts} parts of ${partSize} bytes, S3's limit`)
   }
-  const part = { ...uploadOf(upload), PartNumber: number, Body: data, ChecksumCRC32: crc32Of(data) }
+  const crc32 = crc32Of(data)
+  const part = { ...uploadOf(upload), PartNumber: number, Body: data, ChecksumCRC32: crc32 }
   const answer = await s3.send(new UploadPartCommand(part), { abortSignal: signal })
   requireStored(data, answer, `part ${number} of ${describe(upload)}`)
-  return { number, bytes: data.length, etag: answer.ETag ?? '', crc32: answer.ChecksumCRC32 }
+  return { number, bytes: data.length, etag: answer.ETag ?? '', crc32, keepsCrc32: answer.ChecksumCRC32 !== undefined }
 }
 
-/**
- * Compares the store's ETag with the data. If the data is encrypted with its owner's key, the ETag says nothing about
- * it.
- */
-function requireStored(data: Uint8Array, answer: { ETag?: string; SSEKMSKeyId?: string }, what: string) {
-  if (!answer.SSEKMSKeyId) requireSame(md5Of(data), answer.ETag ?? '', what)
+/** Compares the store's answer with the data that was sent. */
+function requireStored(data: Uint8Array, answer: { ETag?: string; ChecksumCRC32?: string } & Encryption, what: string) {
+  const { ETag = '', ChecksumCRC32 } = answer
+  if (ChecksumCRC32) requireSame(crc32Of(data), ChecksumCRC32, what)
+  if (isMd5(ETag, answer)) requireSame(md5Of(data), ETag, what)
 }
 
 /** Turns the parts into an object. They must be in the order of their numbers. */
@@ -231,27 +254,27 @@ export async function completeUpload(
   signal?: AbortSignal,
 ): Promise<Stored> {
   // A store that keeps no checksums, such as Swift, refuses a list with checksums in it.
-  const Parts = parts.map(({ number, etag, crc32 }) => ({
+  const Parts = parts.map(({ number, etag, crc32, keepsCrc32 }) => ({
     PartNumber: number,
     ETag: etag,
-    ...(crc32 && { ChecksumCRC32: crc32 }),
+    ...(keepsCrc32 && { ChecksumCRC32: crc32 }),
   }))
   const stored = { bytes: parts.reduce((sum, part) => sum + part.bytes, 0), parts: parts.length }
+  const crc32 = crc32OfParts(parts.map((part) => part.crc32))
   try {
     const { ETag = '', ChecksumCRC32 } = await s3.send(
       new CompleteMultipartUploadCommand({ ...uploadOf(upload), MultipartUpload: { Parts } }),
       { abortSignal: signal },
     )
-    if (ChecksumCRC32) {
-      requireSame(crc32OfParts(parts.map(({ crc32 = '' }) => crc32)), ChecksumCRC32, describe(upload))
-    }
+    if (ChecksumCRC32?.includes('-')) requireSame(crc32, ChecksumCRC32, describe(upload))
     return { ...stored, etag: ETag }
   } catch (error) {
     if ((error as CloudError).name !== 'NoSuchUpload') throw error
     // Perhaps only the answer was lost, and the SDK has repeated the request. Then the object is there.
-    const { etag } = await headObject(s3, upload, signal)
-    if (etag.replaceAll('"', '') !== md5OfParts(parts.map((part) => part.etag))) throw error
-    return { ...stored, etag }
+    const there = await headObject(s3, upload, signal).catch(() => undefined)
+    const etag = md5OfParts(parts.map((part) => part.etag))
+    if (there?.crc32 !== crc32 && !(there?.etagIsMd5 && unquoted(there.etag) === etag)) throw error
+    return { ...stored, etag: there.etag }
   }
 }
 
@@ -274,17 +297,22 @@ export async function abortUpload(s3: S3Client, upload: Upload, because?: unknow
 /** What is known about an object before it is read. `partSize` is set when this module wrote it. */
 export interface ObjectInfo extends StoredChecksums {
   bytes: number
+  metadata: Record<string, string>
 }
 
 export async function headObject(s3: S3Client, { bucket, key }: Target, signal?: AbortSignal): Promise<ObjectInfo> {
   const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }), {
     abortSignal: signal,
   })
+  const { ETag: etag = '', Metadata: metadata = {} } = head
+  const size = Number(metadata['part-size'])
   return {
     bytes: head.ContentLength ?? 0,
-    etag: head.ETag ?? '',
-    partSize: Number(head.Metadata?.['part-size']) || undefined,
+    etag,
+    etagIsMd5: isMd5(etag, head),
+    partSize: Number.isInteger(size) && size >= partSize && size <= largestPart ? size : undefined,
     crc32: head.ChecksumCRC32,
+    metadata,
   }
 }
 
@@ -311,13 +339,18 @@ export async function* downloadParts(
   async function readPart(number: number, buffer: Buffer): Promise<Buffer> {
     const start = (number - 1) * size
     const data = buffer.subarray(0, Math.min(size, bytes - start))
-    const Range = `bytes=${start}-${start + data.length - 1}`
-    const request = new GetObjectCommand({ Bucket: target.bucket, Key: target.key, Range, IfMatch: etag })
+    let filled = 0
     for (let attempt = 1; ; attempt++) {
+      const before = filled
       try {
+        // What has arrived before the connection broke is not requested again.
+        const Range = `bytes=${start + filled}-${start + data.length - 1}`
+        const request = new GetObjectCommand({ Bucket: target.bucket, Key: target.key, Range, IfMatch: etag })
         const { Body } = await s3.send(request, { abortSignal: stop })
-        let filled = 0
         for await (const chunk of Body as AsyncIterable<Uint8Array>) {
+          if (filled + chunk.length > data.length) {
+            throw new DamagedError(`${describe(target)}: the store sent more than the ${Range} it was asked for`)
+          }
           data.set(chunk, filled)
           filled += chunk.length
         }
@@ -329,8 +362,10 @@ export async function* downloadParts(
         if (status === 412) {
           throw new Error(`${describe(target)} was replaced while it was read: read it again from the start`)
         }
+        // A link that breaks again and again may still carry the part, piece by piece.
+        if (filled > before) attempt = 0
         // The SDK has already retried errors with a status. It does not retry when the body breaks off later.
-        if (stop.aborted || status !== undefined || attempt === attempts) throw error
+        if (stop.aborted || error instanceof DamagedError || status !== undefined || attempt === attempts) throw error
         await delay(100 * 2 ** attempt * Math.random(), undefined, { signal: stop })
       }
     }

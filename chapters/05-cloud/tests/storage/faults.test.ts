@@ -17,10 +17,11 @@ import { s3Client } from '../../src/cloud/clients.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { findFeatures } from '../../src/storage/features.ts'
-import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../../src/storage/files.ts'
+import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
+import { journalOf } from '../../src/storage/journal.ts'
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
-import { type Fault, messageOf, throughFaults } from '../fixtures/http-faults.ts'
+import { alteredClient, type Fault, messageOf, throughFaults } from '../fixtures/http-faults.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const mib = 1 << 20
@@ -188,17 +189,10 @@ describe('a full disk', () => {
     await using folder = await temporaryFolder()
     const target = { bucket, key: 'huge' }
     await s3.send(put('huge'))
-    const client = s3Client(place)
     // The store describes an object that fits on no disk.
-    client.middlewareStack.add(
-      (next, { commandName }) =>
-        async (args) => {
-          const answer = await next(args)
-          if (commandName === 'HeadObjectCommand') Object.assign(answer.output, { ContentLength: 2 ** 60 })
-          return answer
-        },
-      { step: 'initialize' },
-    )
+    const client = alteredClient(place, (command, output) => {
+      if (command === 'HeadObject') output.ContentLength = 2 ** 60
+    })
     const path = join(folder.path, 'copy')
     expect(await messageOf(downloadFile(client, target, path))).toMatch(/copy needs .* and its disk has .* left$/)
   })

@@ -1,8 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { temporaryFolder } from '@repo/common/process/temporary'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
@@ -15,7 +11,6 @@ import {
   temporaryBucket,
 } from '../../src/storage/buckets.ts'
 import { Verifier } from '../../src/storage/checksums.ts'
-import { discardUpload, downloadFile, journalOf, partialOf, uploadFile } from '../../src/storage/files.ts'
 import { forMany } from '../../src/storage/many.ts'
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
@@ -143,88 +138,6 @@ describe('objects in parts', () => {
     // Also when a store keeps no checksum, by the ETag.
     expect(() => verifier.verify('other', { ...info, crc32: undefined })).toThrow('was damaged on the way')
     expect(() => verifier.verify('other', { ...info, crc32: 'AAAAAA==' })).toThrow('was damaged on the way')
-  })
-})
-
-describe('files', () => {
-  const bytes = 17 * mib
-
-  async function withFile(work: (path: string, folder: string) => Promise<void>) {
-    await using folder = await temporaryFolder()
-    const path = join(folder.path, 'original')
-    await writeFile(path, pseudoRandom(bytes))
-    await work(path, folder.path)
-  }
-
-  /** Stops a transfer after `limit` bytes. */
-  function stopAfter(limit: number) {
-    const stop = new AbortController()
-    const onProgress = (done: number) => done >= limit && stop.abort(new Error('stopped by the test'))
-    return { signal: stop.signal, onProgress, concurrency: 1 }
-  }
-
-  it('resume where they stopped, up and down', async () => {
-    await withFile(async (path, folder) => {
-      const target = { bucket, key: 'file' }
-      await expect(uploadFile(s3, target, path, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
-      const up = await uploadFile(s3, target, path)
-      expect(up).toMatchObject({ bytes, parts: 4, resumed: 2 })
-      await expect(readFile(journalOf(path))).rejects.toThrow('ENOENT')
-
-      const back = join(folder, 'back')
-      await expect(downloadFile(s3, target, back, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
-      await expect(readFile(back)).rejects.toThrow('ENOENT')
-      // As after a kill in the middle of the third part.
-      const { etag } = await headObject(s3, target)
-      await writeFile(partialOf(back, etag), 'half a part', { flag: 'a' })
-      const down = await downloadFile(s3, target, back)
-      expect(down).toEqual({ bytes, resumed: expect.any(Number), verified: 'CRC-32' })
-      expect([1, 2]).toContain(down.resumed)
-      expect((await readFile(back)).equals(await readFile(path))).toBe(true)
-    })
-  })
-
-  it('are sent from the start when they have since changed, and leave no upload behind', async () => {
-    await withFile(async (path) => {
-      const own = await temporaryBucket(s3)
-      const target = { bucket: own.name, key: 'file' }
-      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-      await writeFile(path, Buffer.alloc(12 * mib, 'new'))
-      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: 12 * mib, resumed: 0 })
-      await own[Symbol.asyncDispose]()
-    })
-  })
-
-  it('are refused when they change while they are sent', async () => {
-    await withFile(async (path) => {
-      const own = await temporaryBucket(s3)
-      const write = () => writeFileSync(path, Buffer.alloc(bytes, 'new'))
-      const uploading = uploadFile(s3, { bucket: own.name, key: 'file' }, path, { onProgress: write, concurrency: 1 })
-      await expect(uploading).rejects.toThrow('was changed while it was uploaded')
-      await own[Symbol.asyncDispose]()
-    })
-  })
-
-  it('can be given up, and the store forgets their parts', async () => {
-    await withFile(async (path) => {
-      const own = await temporaryBucket(s3)
-      const target = { bucket: own.name, key: 'file' }
-      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-      expect(await discardUpload(s3, path)).toBe(true)
-      expect(await discardUpload(s3, path)).toBe(false)
-      await own[Symbol.asyncDispose]()
-    })
-  })
-
-  it('are sent again when the store has forgotten the interrupted upload', async () => {
-    await withFile(async (path) => {
-      const target = { bucket, key: 'forgotten' }
-      await expect(uploadFile(s3, target, path, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-      const journal = await readFile(journalOf(path))
-      await discardUpload(s3, path)
-      await writeFile(journalOf(path), journal)
-      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
-    })
   })
 })
 

@@ -1,0 +1,453 @@
+/** Files to objects and back: what resumes must be the same work, and nothing of the reader's is lost. */
+import { appendFileSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFile, chmod, mkdir, open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { startProxy } from '@repo/common/servers/proxy'
+import { describe, expect, it } from 'vitest'
+import { s3Client } from '../../src/cloud/clients.ts'
+import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
+import { journalOf } from '../../src/storage/journal.ts'
+import { headObject, partSize } from '../../src/storage/parts.ts'
+import { pseudoRandom } from '../../src/storage/stream.ts'
+import { alteredClient, messageOf } from '../fixtures/http-faults.ts'
+import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
+
+const mib = 1 << 20
+
+const { place, s3, bucket } = await usePracticeBucket()
+
+const bytes = 2 * partSize + 1000
+const target = { bucket, key: 'file' }
+
+async function withFile(work: (path: string, folder: string) => Promise<void>, name = 'original') {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, name)
+  await writeFile(path, pseudoRandom(bytes))
+  // A time that utimes can set again.
+  await utimes(path, 1e9, 1e9)
+  await work(path, folder.path)
+}
+
+/** Stops a transfer after `limit` bytes. */
+function stopAfter(limit: number) {
+  const stop = new AbortController()
+  const onProgress = (done: number) => done >= limit && stop.abort(new Error('stopped by the test'))
+  return { signal: stop.signal, onProgress, concurrency: 1 }
+}
+
+async function interrupt(path: string, parts: number, to = target) {
+  await expect(uploadFile(s3, to, path, stopAfter(Math.min(parts * partSize, bytes)))).rejects.toThrow(
+    'stopped by the test',
+  )
+}
+
+async function stored(Key = target.key) {
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))
+  return Buffer.from((await Body?.transformToByteArray()) ?? [])
+}
+
+/** Replaces the content of a file, and leaves its size and time, as `cp -p`, `rsync -t` and tar do. */
+async function replaceContent(path: string, from: number, content: Uint8Array) {
+  const { atime, mtime } = await stat(path)
+  await using file = await open(path, 'r+')
+  await file.write(content, 0, content.length, from)
+  await file.utimes(atime, mtime)
+}
+
+async function unfinished(Bucket = bucket) {
+  return (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? []
+}
+
+describe('an interrupted upload', () => {
+  it('resumes where it stopped, and so does the download', async () => {
+    await withFile(async (path, folder) => {
+      await interrupt(path, 2)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, parts: 3, resumed: 2 })
+      await expect(readFile(journalOf(path))).rejects.toThrow('ENOENT')
+
+      const back = join(folder, 'back')
+      await expect(downloadFile(s3, target, back, stopAfter(2 * partSize))).rejects.toThrow('stopped by the test')
+      await expect(readFile(back)).rejects.toThrow('ENOENT')
+      // As after a kill in the middle of the third part.
+      const { etag } = await headObject(s3, target)
+      await writeFile(partialOf(back, etag), 'half a part', { flag: 'a' })
+      const down = await downloadFile(s3, target, back)
+      expect(down).toEqual({ bytes, resumed: expect.any(Number), verified: 'CRC-32' })
+      expect([1, 2]).toContain(down.resumed)
+      expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+      expect((await readdir(folder)).sort()).toEqual(['back', 'original'])
+    })
+  })
+
+  it.each([
+    ['all of it', 0, bytes, 0],
+    ['one byte of its first part', 7, 1, 1],
+    ['one byte that was not sent yet', 2 * partSize, 1, 2],
+  ])('sends what a copy with the same size and time has changed: %s', async (_what, from, length, resumed) => {
+    await withFile(async (path) => {
+      await interrupt(path, 2)
+      await replaceContent(path, from, Buffer.alloc(length, '#'))
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, parts: 3, resumed })
+      expect((await stored()).equals(await readFile(path))).toBe(true)
+      expect(await unfinished()).toEqual([])
+    })
+  })
+
+  it.each([
+    ['of another size', (path: string) => writeFile(path, Buffer.alloc(partSize + 1, 'new'))],
+    ['of another time', (path: string) => utimes(path, 1, 1)],
+    ['smaller than a part', (path: string) => truncate(path, 1000)],
+    ['empty', (path: string) => truncate(path, 0)],
+  ])('begins anew when the file is %s, and leaves neither journal nor parts', async (_what, change) => {
+    await withFile(async (path, folder) => {
+      await interrupt(path, 1)
+      await change(path)
+      const content = await readFile(path)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: content.length, resumed: 0 })
+      expect((await stored()).equals(content)).toBe(true)
+      expect(await unfinished()).toEqual([])
+      expect(await readdir(folder)).toEqual(['original'])
+    })
+  })
+
+  it('begins anew for another object, and gives up the first', async () => {
+    await withFile(async (path) => {
+      for (const other of [{ bucket, key: 'another' }, target]) {
+        await interrupt(path, 1, other)
+        expect(await unfinished()).toMatchObject([{ Key: other.key }])
+      }
+      expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 1 })
+      expect(await unfinished()).toEqual([])
+    })
+  })
+
+  it('can be given up, and the store forgets its parts', async () => {
+    await withFile(async (path, folder) => {
+      await interrupt(path, 1)
+      expect(await unfinished()).toHaveLength(1)
+      expect(await discardUpload(s3, path)).toBe(true)
+      expect(await discardUpload(s3, path)).toBe(false)
+      expect(await unfinished()).toEqual([])
+      expect(await readdir(folder)).toEqual(['original'])
+    })
+  })
+
+  it('begins anew when the store has forgotten it, even with all parts sent', async () => {
+    await withFile(async (path) => {
+      for (const parts of [1, 3]) {
+        await interrupt(path, parts)
+        const journal = await readFile(journalOf(path))
+        await discardUpload(s3, path)
+        await writeFile(journalOf(path), journal)
+        expect(await uploadFile(s3, { bucket, key: target.key }, path)).toMatchObject({ bytes, resumed: 0 })
+        await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: target.key }))
+      }
+    })
+  })
+
+  it('begins anew when the store has another part than the journal says', async () => {
+    await withFile(async (path) => {
+      await interrupt(path, 2)
+      const text = await readFile(journalOf(path), 'utf8')
+      await writeFile(
+        journalOf(path),
+        text.replace(/"etag":"[^,]*"/, '"etag":"\\"0123456789abcdef0123456789abcdef\\""'),
+      )
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
+      expect(await unfinished()).toEqual([])
+    })
+  })
+
+  it('to two objects from one file at a time are both completed', async () => {
+    await withFile(async (path, folder) => {
+      const targets = ['one', 'two'].map((key) => ({ bucket, key }))
+      await Promise.all(targets.map((to) => uploadFile(s3, to, path)))
+      for (const { key } of targets) expect((await stored(key)).equals(await readFile(path))).toBe(true)
+      expect(await readdir(folder)).toEqual(['original'])
+    })
+  })
+})
+
+describe('a journal', () => {
+  const whole = (text: string) => text.length
+  const endOfHead = (text: string) => text.indexOf('\n')
+  it.each([
+    ['in its first bytes', () => 1, 0],
+    ['in its first line', (text: string) => endOfHead(text) - 20, 0],
+    ['before the end of its first line', endOfHead, 0],
+    ['after its first line', (text: string) => endOfHead(text) + 1, 0],
+    ['in its last line', (text: string) => whole(text) - 10, 1],
+    ['before the end of its last line', (text: string) => whole(text) - 1, 1],
+  ])('that is torn %s is continued, and torn again', async (_where, at, resumed) => {
+    await withFile(async (path) => {
+      await interrupt(path, 2)
+      const cut = async () => await truncate(journalOf(path), at(await readFile(journalOf(path), 'utf8')))
+      await cut()
+      // Adds a line behind the cut.
+      await interrupt(path, 1)
+      expect((await readFile(journalOf(path), 'utf8')).trimEnd().split('\n')).toHaveLength(resumed + 2)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: resumed + 1 })
+      expect((await stored()).equals(await readFile(path))).toBe(true)
+      for (const { UploadId } of await unfinished()) {
+        await s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: target.key, UploadId }))
+      }
+    })
+  })
+
+  it.each(['no JSON\n', '{"number":1}\n', '{"number":1,"bytes":5,"etag":"x","crc32":"AAAAAA=="}\n', '\0\0\0\n'])(
+    'with the damaged line %j can be continued and discarded',
+    async (line) => {
+      await withFile(async (path) => {
+        await interrupt(path, 1)
+        await appendFile(journalOf(path), line)
+        await interrupt(path, 1)
+        const journal = await readFile(journalOf(path))
+        expect(await discardUpload(s3, path)).toBe(true)
+        await writeFile(journalOf(path), journal)
+        expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
+        expect(await unfinished()).toEqual([])
+      })
+    },
+  )
+
+  it.each([
+    'one line of text\n',
+    'no end of line',
+    '{"of":"another program"}',
+    '{"bucket":"b","key":"k"}',
+    '[1]\n',
+    '\n',
+  ])('is never taken for the reader’s own file with %j, which stays as it is', async (content) => {
+    await withFile(async (path, folder) => {
+      const own = journalOf(path)
+      await writeFile(own, content)
+      expect(await messageOf(uploadFile(s3, target, path))).toMatch(`${own} is not the journal of an upload`)
+      expect(await messageOf(discardUpload(s3, path))).toMatch(`${own} is not the journal of an upload`)
+      // A small file needs no journal.
+      await truncate(path, 10)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: 10 })
+      expect(await readFile(own, 'utf8')).toBe(content)
+      expect(await unfinished()).toEqual([])
+      expect((await readdir(folder)).sort()).toEqual(['original', 'original.upload'])
+    })
+  })
+
+  it('is never taken for the reader’s own folder', async () => {
+    await withFile(async (path) => {
+      await mkdir(journalOf(path))
+      expect(await messageOf(uploadFile(s3, target, path))).toMatch(`${journalOf(path)} is not the journal`)
+    })
+  })
+})
+
+describe('a file that changes while it is sent', () => {
+  const content = Buffer.alloc(bytes, 'new')
+  it.each([
+    ['is overwritten', (path: string) => writeFileSync(path, content)],
+    ['is overwritten with the same time', (path: string) => overwriteSync(path, content)],
+    ['shrinks', (path: string) => truncateSync(path, 6 * mib)],
+    ['shrinks to nothing', (path: string) => truncateSync(path, 0)],
+    ['grows', (path: string) => appendFileSync(path, 'more')],
+    ['is replaced', (path: string) => replaceSync(path, content)],
+    ['is replaced by a shorter one', (path: string) => replaceSync(path, 'short')],
+  ])('is refused when it %s', async (_how, change) => {
+    await withFile(async (path, folder) => {
+      let times = 0
+      const onProgress = () => {
+        if (times++ === 0) change(path)
+      }
+      const uploading = uploadFile(s3, target, path, { onProgress, concurrency: 1 })
+      await expect(uploading).rejects.toThrow(`${path} was changed while it was uploaded: upload it again`)
+      expect(await unfinished()).toEqual([])
+      expect(await readdir(folder)).toEqual(['original'])
+    })
+  })
+
+  it('is not refused when only its time changes', async () => {
+    await withFile(async (path) => {
+      const onProgress = () => utimesSync(path, 1, 1)
+      expect(await uploadFile(s3, target, path, { onProgress })).toMatchObject({ bytes })
+    })
+  })
+
+  function overwriteSync(path: string, content: Uint8Array) {
+    const { atime, mtime } = statSync(path)
+    writeFileSync(path, content)
+    utimesSync(path, atime, mtime)
+  }
+  function replaceSync(path: string, content: Uint8Array | string) {
+    writeFileSync(`${path}.new`, content)
+    utimesSync(`${path}.new`, statSync(path).atime, statSync(path).mtime)
+    renameSync(`${path}.new`, path)
+  }
+})
+
+describe('a download', () => {
+  it('of which the disk has lost or changed something gives the right file', async () => {
+    await withFile(async (path, folder) => {
+      await uploadFile(s3, target, path)
+      const back = join(folder, 'back')
+      const { etag } = await headObject(s3, target)
+      for (const left of [Buffer.alloc(2 * partSize), Buffer.alloc(bytes, '#'), Buffer.alloc(bytes + 5)]) {
+        await writeFile(partialOf(back, etag), left)
+        expect(await downloadFile(s3, target, back)).toEqual({ bytes, resumed: 0, verified: 'CRC-32' })
+        expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+      }
+      expect((await readdir(folder)).sort()).toEqual(['back', 'original'])
+    })
+  })
+
+  it('resumes only if a checksum will prove the whole', async () => {
+    await withFile(async (path, folder) => {
+      await uploadFile(s3, target, path)
+      const back = join(folder, 'back')
+      // As if another tool had stored it in parts that we do not know.
+      const client = alteredClient(place, (command, output) => {
+        if (command === 'HeadObject') Object.assign(output, { Metadata: {}, ChecksumCRC32: undefined })
+      })
+      await writeFile(partialOf(back, (await headObject(s3, target)).etag), Buffer.alloc(2 * partSize, '#'))
+      expect(await downloadFile(client, target, back)).toEqual({ bytes, resumed: 0, verified: undefined })
+      expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+    })
+  })
+
+  it('that is damaged twice is not kept', async () => {
+    await withFile(async (path, folder) => {
+      await uploadFile(s3, target, path)
+      const client = alteredClient(place, (command, output) => {
+        if (command === 'HeadObject') output.ChecksumCRC32 = 'AAAAAA==-3'
+      })
+      const back = join(folder, 'back')
+      await writeFile(partialOf(back, (await headObject(s3, target)).etag), Buffer.alloc(2 * partSize))
+      await expect(downloadFile(client, target, back)).rejects.toThrow('was damaged on the way')
+      expect(await readdir(folder)).toEqual(['original'])
+    })
+  })
+
+  it('arrives over a link that breaks every 3 MB', async () => {
+    await withFile(async (path, folder) => {
+      await uploadFile(s3, target, path)
+      await using proxy = await startProxy({ port: Number(new URL(place.url ?? '').port) })
+      const client = s3Client({ ...place, url: `http://${proxy.host}:${proxy.port}` }, { maxAttempts: 2 })
+      const back = join(folder, 'back')
+      const downloading = downloadFile(client, target, back, { concurrency: 1 })
+      const done = downloading.then(
+        () => true,
+        () => true,
+      )
+      let cuts = 0
+      let last = 0
+      for (let ended = false; !ended; ended = await Promise.race([done, setImmediate(false)])) {
+        if (proxy.bytes.down - last < 3 * mib) continue
+        last = proxy.bytes.down
+        cuts++
+        proxy.cut()
+      }
+      expect(await downloading).toMatchObject({ verified: 'CRC-32' })
+      expect(cuts).toBeGreaterThan(2)
+      expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+    })
+  })
+})
+
+describe('names and permissions', () => {
+  const names = ['名'.repeat(80), 'n'.repeat(255), '-a\u2028b\n %2F ~']
+  it.each(names)('a file called %j travels there and back', async (name) => {
+    await withFile(async (path, folder) => {
+      await interrupt(path, 1)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 1 })
+      const back = join(folder, 'there', name)
+      await mkdir(join(folder, 'there'))
+      await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
+      expect(await downloadFile(s3, target, back)).toMatchObject({ resumed: 1, verified: 'CRC-32' })
+      expect(await readdir(join(folder, 'there'))).toEqual([name])
+    }, name)
+  })
+
+  describe.skipIf(process.platform === 'win32')('of a file', () => {
+    const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
+
+    it.each([0o600, 0o755, 0o444])('travel with it: %o', async (mode) => {
+      await using folder = await temporaryFolder()
+      const [path, back] = [join(folder.path, 'original'), join(folder.path, 'back')]
+      await writeFile(path, pseudoRandom(partSize + 1))
+      await chmod(path, mode)
+      await interrupt(path, 1)
+      await uploadFile(s3, target, path)
+      await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
+      const partial = partialOf(back, (await headObject(s3, target)).etag)
+      // Never more open than the file will be, and its owner can continue it.
+      expect(await modeOf(partial)).toBe((mode | 0o600).toString(8))
+      await downloadFile(s3, target, back)
+      expect(await modeOf(back)).toBe(mode.toString(8))
+    })
+
+    it('are those of the file that is replaced', async () => {
+      await using folder = await temporaryFolder()
+      const back = join(folder.path, 'secret')
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'open', Body: 'x', Metadata: { mode: '644' } }))
+      await writeFile(back, 'old', { mode: 0o600 })
+      await downloadFile(s3, { bucket, key: 'open' }, back)
+      expect([await modeOf(back), await readFile(back, 'utf8')]).toEqual(['600', 'x'])
+    })
+
+    it.each(['4777', '7', 'rwx', '888'])('are the usual ones when the object says %s', async (mode) => {
+      await using folder = await temporaryFolder()
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'odd', Body: 'x', Metadata: { mode } }))
+      await writeFile(join(folder.path, 'usual'), '')
+      await downloadFile(s3, { bucket, key: 'odd' }, join(folder.path, 'odd'))
+      expect(await modeOf(join(folder.path, 'odd'))).toBe(await modeOf(join(folder.path, 'usual')))
+    })
+  })
+})
+
+describe('an object that its owner’s key encrypts', () => {
+  // With SSE-KMS and SSE-C the ETag looks like an MD5 and is none.
+  const etag = '"3eb52a5967bba8ba6ab7035f94e59b1c"'
+
+  it.each([
+    { 'x-amz-server-side-encryption': 'aws:kms' },
+    { 'x-amz-server-side-encryption': 'aws:kms:dsse' },
+    { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },
+  ])('is kept without a proof: %j', async (headers) => {
+    await using folder = await temporaryFolder()
+    const server = createServer((request, response) => {
+      response.writeHead(request.headers.range ? 206 : 200, { ...headers, etag, 'content-length': 5 })
+      response.end(request.method === 'HEAD' ? undefined : 'hello')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const path = join(folder.path, 'copy')
+    expect(await downloadFile(s3Client({ ...place, url }), target, path)).toMatchObject({ verified: undefined })
+    expect(await readFile(path, 'utf8')).toBe('hello')
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it.each([{ SSEKMSKeyId: 'key' }, { ServerSideEncryption: 'aws:kms' }])(
+    'is sent, whatever its ETags are: %j',
+    async (say) => {
+      const client = alteredClient(place, (command, output) => {
+        if (command === 'UploadPart' || command === 'PutObject')
+          Object.assign(output, say, { ETag: etag, ChecksumCRC32: undefined })
+      })
+      await expect(client.send(new PutObjectCommand({ Bucket: bucket, Key: 'x', Body: 'x' }))).resolves.toMatchObject(
+        say,
+      )
+      await using folder = await temporaryFolder()
+      await writeFile(join(folder.path, 'small'), 'small')
+      expect(await uploadFile(client, target, join(folder.path, 'small'))).toMatchObject({ etag })
+    },
+  )
+})
