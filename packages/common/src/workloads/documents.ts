@@ -14,11 +14,10 @@ export const mostDocuments = 2_000
  */
 export function readDocuments(folder?: string): Document[] {
   if (folder === undefined) return stateOfTheUnion()
-  const files = readTextFiles(folder)
-  if (files.length < 2 || files.length > mostDocuments) {
-    throw new Error(`it holds ${files.length || 'no'} .txt ${files.length === 1 ? 'file' : 'files'}`)
-  }
-  return files
+  return readTextFiles(folder, (count) => {
+    if (count >= 2 && count <= mostDocuments) return
+    throw new Error(`it holds ${count || 'no'} .txt ${count === 1 ? 'file' : 'files'}`)
+  })
 }
 
 /** Returns what identifies a document in results. */

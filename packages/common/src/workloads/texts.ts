@@ -63,9 +63,10 @@ export interface TextFile {
 /**
  * Reads the `.txt` files of a folder, sorted by name.
  *
+ * @param accept gets their number before any of them is read, and throws if it is not acceptable
  * @throws an Error that says why the folder is not readable, or names the file that is not UTF-8 text
  */
-export function readTextFiles(folder: string): TextFile[] {
+export function readTextFiles(folder: string, accept = (_count: number) => {}): TextFile[] {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let names: string[]
   try {
@@ -75,6 +76,7 @@ export function readTextFiles(folder: string): TextFile[] {
   } catch (error) {
     throw new Error(reason(error, 'the folder'), { cause: error })
   }
+  accept(names.length)
   return names.map((file) => {
     try {
       const text = decoder.decode(readFileSync(join(folder, file)))

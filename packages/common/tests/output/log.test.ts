@@ -24,7 +24,7 @@ describe('the log of a program', () => {
     expect(stderr).not.toContain('hunter2')
     expect(stderr).not.toContain('ter2@')
     const lines = parse(stderr)
-    expect(lines).toHaveLength(2_004)
+    expect(lines).toHaveLength(504)
     expect(lines[0]).toMatchObject({
       level: 30,
       name: 'fixture',
@@ -36,13 +36,13 @@ describe('the log of a program', () => {
     expect(lines[1].request).toEqual({ deep: { headers: { Authorization: '***' } }, options: { password: '***' } })
     expect(lines[2].msg).toBe('retrying amqp://app:***@host/ and postgres://u:***@host/db')
     expect(lines[3]).toMatchObject({ level: 50, apiKey: '***', err: { message: 'at redis://:***@host', token: '***' } })
-    expect(lines.slice(4).map(({ line }) => line)).toEqual(Array.from({ length: 2_000 }, (_, line) => line))
+    expect(lines.slice(4).map(({ line }) => line)).toEqual(Array.from({ length: 500 }, (_, line) => line))
   })
 
   it('is complete when the program crashes', async () => {
     const { code, stderr } = await run(['throw'])
     expect(code).toBe(1)
-    expect(stderr).toContain('"line":1999')
+    expect(stderr).toContain('"line":499')
     expect(stderr).toContain('Error: crashed')
   })
 
@@ -58,7 +58,7 @@ describe('the log of a program', () => {
     expect(stdout).toContain('redis://app:***@10.0.0.1:6379/0')
     expect(stdout).not.toContain('hunter2')
     expect(stdout.includes('\u001b[')).toBe(colours)
-    expect(stdout).toContain('1999')
+    expect(stdout).toContain('499')
   })
 })
 

@@ -1,13 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { temporaryFolder } from '../../src/process/temporary.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
 import { identityOf, mostDocuments, readDocuments, titleOf } from '../../src/workloads/documents.ts'
 
-async function folderOf(files: number) {
-  const folder = await temporaryFolder()
-  for (let file = 0; file < files; file++) writeFileSync(join(folder.path, `${file}.txt`), 'text')
-  return folder
+/** Writes files `from` to below `to`. */
+function fill({ path }: TemporaryFolder, from: number, to: number) {
+  for (let file = from; file < to; file++) writeFileSync(join(path, `${file}.txt`), 'text')
 }
 
 describe('the documents', () => {
@@ -19,21 +18,19 @@ describe('the documents', () => {
     ])
   })
 
-  it.each([
-    [0, 'it holds no .txt files'],
-    [1, 'it holds 1 .txt file'],
-    [mostDocuments + 1, 'it holds 2001 .txt files'],
-  ])('of a folder are not %i', async (files, message) => {
-    await using folder = await folderOf(files)
-    expect(() => readDocuments(folder.path)).toThrow(new Error(message))
-  })
-
   it('of a folder are 2 to 2,000 files', async () => {
-    for (const files of [2, mostDocuments]) {
-      await using folder = await folderOf(files)
-      const documents = readDocuments(folder.path)
-      expect(documents).toHaveLength(files)
-      expect([identityOf(documents[0] as never), titleOf(documents[0] as never)]).toEqual([{ file: '0.txt' }, '0.txt'])
-    }
+    await using folder = await temporaryFolder()
+    const read = () => readDocuments(folder.path)
+    expect(read).toThrow(new Error('it holds no .txt files'))
+    fill(folder, 0, 1)
+    expect(read).toThrow(new Error('it holds 1 .txt file'))
+    fill(folder, 1, 2)
+    expect(read()).toHaveLength(2)
+    fill(folder, 2, mostDocuments)
+    const documents = read()
+    expect(documents).toHaveLength(2_000)
+    expect([identityOf(documents[0] as never), titleOf(documents[0] as never)]).toEqual([{ file: '0.txt' }, '0.txt'])
+    fill(folder, mostDocuments, mostDocuments + 1)
+    expect(read).toThrow(new Error('it holds 2001 .txt files'))
   })
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
@@ -64,5 +64,8 @@ describe("the reader's own folder", () => {
     writeFileSync(at('binary.txt'), 'text now')
     mkdirSync(at('folder.txt'))
     expect(() => readTextFiles(folder.path)).toThrow('folder.txt is a folder')
+    if (process.platform === 'win32') return
+    symlinkSync('a.txt', at('a.txt'))
+    expect(() => readTextFiles(folder.path)).toThrow('a.txt is a symbolic link that leads to itself')
   })
 })
