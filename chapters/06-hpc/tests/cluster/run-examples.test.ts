@@ -54,19 +54,6 @@ describe('array', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it.each([
-    [['--tasks', '0'], '--tasks: received "0"; accepts a whole number from 1 to 10000'],
-    [['--job', 'mandelbrot', '--tasks', '801'], '--tasks: received "801"; accepts 1 to 800 for mandelbrot'],
-    [
-      ['--attach', '/nowhere'],
-      '--attach: received "/nowhere"; accepts the folder of a run; there is no run in /nowhere',
-    ],
-    [['--host', '-x'], '--host: received "-x"; accepts [user@]host[:port], or a Host from the SSH configuration'],
-    [['--scheduler', 'lsf'], '--scheduler: received "lsf"; accepts one of slurm, pbs, torque, htcondor'],
-  ])('refuses %j', async (args, message) => {
-    expect(await start('array', ...args)).toMatchObject({ code: 2, stdout: '', stderr: `error: ${message}\n` })
-  })
-
   it('says what the task printed when it cannot run on the nodes', async () => {
     const run = await start('array', '--tasks', '1', '--node', 'no-such-node')
     expect(run.code).toBe(1)
@@ -75,7 +62,7 @@ describe('array', () => {
 })
 
 // So long that no healthy task on a busy machine is ended by it; the one that hangs has to wait for it.
-const walltime = ['--walltime', '12']
+const walltime = ['--walltime', '6']
 
 describe.concurrent('failures', { timeout: patience.timeoutMs }, () => {
   it.each(['pbs'])('are found and explained by %s, and left alone without --retry', async (scheduler) => {
@@ -110,24 +97,16 @@ describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
       '--scheduler',
       scheduler,
       '--below',
-      '10000000',
+      '6500000',
       '--walltime',
-      '5',
-      '--warn',
       '3',
+      '--warn',
+      '2',
     )
-    expect(document).toMatchObject({ scheduler, result: { number: 8_400_511, steps: 685 }, equal: true })
+    expect(document).toMatchObject({ scheduler, result: { number: 5_649_499, steps: 612 }, equal: true })
     expect(document.lives.length).toBeGreaterThan(1)
     for (const [at, life] of document.lives.entries()) expect(life.from).toBe(document.lives[at - 1]?.to ?? 1)
     await access(document.picture)
-  })
-})
-
-describe('checkpoint, asked for the impossible', () => {
-  it('refuses a warning that would come before the job begins', async () => {
-    const run = await start('checkpoint', '--walltime', '5', '--warn', '5')
-    const message = 'error: --warn: received "5"; accepts less than the walltime, 5 s\n'
-    expect(run).toMatchObject({ code: 2, stdout: '', stderr: message })
   })
 })
 
@@ -135,15 +114,6 @@ describe('ranks', () => {
   it.each(['slurm', 'pbs'])('add up their vectors, by %s', async (scheduler) => {
     const document = await documentOf('ranks', '--scheduler', scheduler, '--ranks', '4', '--length', '10000')
     expect(document).toMatchObject({ scheduler, ranks: 4, sum: 49_950_000, ours: {} })
-  })
-})
-
-describe('every one of them', () => {
-  it.each(['array', 'failures', 'checkpoint', 'ranks'])('%s explains itself', async (example) => {
-    const { code, stdout } = await start(example, '--help')
-    expect(code).toBe(0)
-    for (const option of ['--host', '--scheduler', '--ssh-config', '--quick', '--json'])
-      expect(stdout).toContain(option)
   })
 })
 

@@ -178,38 +178,3 @@ describe.skipIf(windows).concurrent('debug', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^n[12]\n5\n$/) })
   })
 })
-
-describe.concurrent('wrong options', () => {
-  it.each([
-    ['submit', '--name', 'a\n#SBATCH --hold'],
-    ['submit', '--name', '1'],
-    ['submit', '--cores', '0'],
-    ['submit', '--walltime', '1.5'],
-    ['submit', '--scheduler', 'lsf'],
-    ['submit', '--host', 'a b'],
-    ['submit', '--queue', 'x;y'],
-    ['dag', '--fail', 'E'],
-    ['dag', '--seconds', '-1'],
-    ['debug', '--job', '; rm'],
-    ['debug', '--host', ''],
-    ['debug', 'operand', ''],
-    ['debug', '--shell', '--json'],
-  ])('of %s: %s %j is refused in one line', async (name, ...args) => {
-    const { code, stdout, stderr } = await run(name, ...args)
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
-  })
-
-  it.skipIf(windows)('of debug: an unknown job is refused in the words of the scheduler', async () => {
-    const { code, stderr } = await run('debug', '--job', '99')
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/^error: --job: received "99"; accepts .*scontrol show job 99.*Invalid job id specified\n$/)
-  })
-
-  it.each(['submit', 'dag', 'debug'])('%s --help explains every option', async (name) => {
-    const { code, stdout } = await run(name, '--help')
-    expect(code).toBe(0)
-    for (const option of ['--host', '--scheduler', '--ssh-config', '--quick', '--json'])
-      expect(stdout).toContain(option)
-  })
-})

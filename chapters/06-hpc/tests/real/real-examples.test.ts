@@ -1,19 +1,15 @@
 /** Every example, as a reader runs it, on a real Slurm and through its Torque commands, behind a real OpenSSH. */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
-import { startProgram } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { runExample, runProgram } from '@repo/common/testing/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
 import { sshConfig } from '../../src/real/open-ssh.ts'
-import { connect } from '../../src/ssh/connection.ts'
 import { typeInto } from '../typed.ts'
 
 const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
@@ -51,93 +47,6 @@ describeReal('on a real cluster', need, () => {
     const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...real.slurm.environment } })
     return stdout
   }
-  /**
-   * Does something to each running job with this name that was submitted by this scheduler's commands, once and until
-   * it says that it has, while the work goes on.
-   */
-  async function toEach<T>(
-    { name, scheduler }: { name: string; scheduler: string },
-    act: (id: string, folder: string) => Promise<boolean>,
-    work: Promise<T>,
-  ) {
-    const done = new Set<string>()
-    async function look() {
-      const list = await asAdministrator('squeue', '-h', '-r', '--states=running', '-o', '%i %j %Z')
-      for (const line of list.split('\n')) {
-        const [id = '', called = '', folder = ''] = line.split(' ')
-        if (!called.startsWith(name)) continue
-        // The other scheduler's run goes on at the same time, with jobs of the same name; their scripts differ.
-        const isOwn =
-          (await readFile(join(folder, `${name}.sh`), 'utf8')).includes('#SBATCH') === (scheduler === 'slurm')
-        if (isOwn && !done.has(id) && (await act(id, folder))) done.add(id)
-      }
-    }
-    let over = false
-    const acting = (async () => {
-      // A job may end, and its folder go, while one looks; and a busy controller does not answer each time.
-      for (; !over; await delay(300)) await look().catch(() => {})
-    })()
-    try {
-      return await work
-    } finally {
-      over = true
-      await acting
-    }
-  }
-
-  describe.concurrent('a long example', { timeout: patience.timeoutMs }, () => {
-    it('array draws the Mandelbrot set', async () => {
-      const document = await documentOf(start('array', '--job', 'mandelbrot', '--tasks', '12'))
-      expect(document).toMatchObject({ completed: 12, result: { width: 1200, height: 800 } })
-    })
-
-    // Torque's commands, as Slurm has them, do not say why a task has ended: its exit code must do.
-    it.each([
-      { scheduler: 'slurm', hung: { state: 'timed out', why: 'it was still running at the end of its walltime' } },
-      {
-        scheduler: 'torque',
-        hung: { state: 'failed', why: expect.stringContaining('SIGTERM: by somebody, or at the') },
-      },
-    ])('failures, by $scheduler, finds four of a hundred, says why, and reruns only those', async (way) => {
-      const { scheduler, hung } = way
-      const document = await toEach(
-        { name: 'failures-1', scheduler },
-        async (id) => {
-          // Slurm's walltimes are whole minutes: an administrator shortens the one of the task that hangs.
-          if (id.endsWith('_66')) await asAdministrator('scontrol', 'update', `JobId=${id}`, 'EndTime=now+3')
-          return true
-        },
-        documentOf<{ failures: object[] }>(start('failures', '--retry', '--scheduler', scheduler)),
-      )
-      expect(document).toMatchObject({ tasks: 100, completed: 100, resubmitted: 4, submitCommands: 2, primes: 78_498 })
-      expect(document.failures).toMatchObject([
-        { task: 13, state: 'failed', exitCode: 1, why: 'it threw RangeError: there is no row 13 in the table' },
-        { task: 42, state: 'failed', exitCode: 2, why: 'it exited with 2: input of task 42: file not found' },
-        { task: 66, ...hung },
-        { task: 77, state: 'failed', exitCode: 137, why: expect.stringContaining('SIGKILL') },
-      ])
-    })
-
-    it.each(['slurm', 'torque'])('checkpoint, by %s, resumes where it was told to stop', async (scheduler) => {
-      const limits = ['--below', '10000000', '--walltime', '3600', '--warn', '60']
-      const document = await toEach(
-        { name: 'limited-1', scheduler },
-        async (id, folder) => {
-          // Until the program is there to receive it.
-          if (!/begins/.test(await readFile(join(folder, 'limited-1.out'), 'utf8'))) return false
-          // The same signal to the same process as Slurm's own, an hour earlier.
-          await asAdministrator('scancel', '--batch', '--signal=TERM', id)
-          return true
-        },
-        documentOf<{ lives: { from: number; to: number }[] }>(start('checkpoint', '--scheduler', scheduler, ...limits)),
-      )
-      expect(document).toMatchObject({ result: { number: 8_400_511, steps: 685 }, equal: true })
-      expect(document.lives).toHaveLength(2)
-      expect(document.lives[1]?.from).toBe(document.lives[0]?.to)
-      expect(document.lives[0]?.to).toBeLessThan(10_000_000)
-    })
-  })
-
   describe.concurrent.each(['slurm', 'torque'])('by the commands of %s', (scheduler) => {
     const with_ = (example: string, ...args: string[]) => start(example, '--scheduler', scheduler, ...args)
 
@@ -283,42 +192,3 @@ describeReal('on a real cluster', need, () => {
     expect(files.filter((name) => !name.startsWith('.'))).toEqual([])
   })
 })
-
-describeReal('the command that starts it', need, () => {
-  it.each(['SIGINT', 'SIGKILL'] as const)(
-    'leaves nothing behind at %s, also of jobs that detach themselves',
-    async (name) => {
-      await using program = await startProgram<{ host: string; configFile: string }>(
-        new URL('../../src/real/cluster.program.ts', import.meta.url),
-        { args: ['--cores', '2'] },
-      )
-      const { host, configFile } = program.info
-      await using connection = await connect({ host, configFile, reconnectMs: 0 })
-      // A duration that nobody else sleeps for.
-      const seconds = `1000${process.pid}.${name === 'SIGINT' ? 1 : 2}`
-      const job = ['sbatch', '--output=/dev/null', `--wrap=setsid sleep ${seconds} & sleep ${seconds}`] as const
-      await connection.output(job)
-      await until(async () => (await processesOf(seconds)).length >= 2, { timeoutMs: 60_000 })
-
-      program.process.kill(name)
-      expect(await program.exited).toEqual(
-        name === 'SIGINT' ? { code: 130, signal: null } : { code: null, signal: name },
-      )
-      await until(async () => (await processesOf(seconds)).length === 0)
-      await until(async () => (await processesOf(dirname(configFile))).length === 0)
-      await until(() => !existsSync(dirname(configFile)))
-    },
-  )
-
-  it('refuses a number of cores that is not a number', async () => {
-    const run = await runProgram('src/real/cluster.program.ts', ['--cores', 'many'], { cwd: chapter })
-    expect(run).toMatchObject({ code: 2, stdout: '' })
-    expect(run.stderr).toBe('error: --cores: received "many"; accepts a whole number from 1 to 1024\n')
-  })
-})
-
-/** The command lines of processes that contain a text. */
-async function processesOf(text: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
-  return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('--wrap'))
-}

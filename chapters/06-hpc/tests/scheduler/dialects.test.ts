@@ -324,7 +324,7 @@ describe('Slurm with accounting', () => {
 
   const odd = '1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41'
   it('asks for whole lists of tasks, and takes one that was cut for the rest of the array', () => {
-    expect(dialect.poll([submitted('61')]).command.at(-1)).toContain('env SLURM_BITSTR_LEN=0 sacct -X ')
+    expect(dialect.poll([submitted('61')]).command.at(-1)).toContain("env 'SLURM_BITSTR_LEN=0' sacct -X ")
     for (const cut of [`${odd},...`, `${odd},...%4`]) {
       expect(
         read('', `61_0|COMPLETED|0:0|n1\n61_[${cut}]|PENDING|0:0|None assigned\n62|RUNNING|0:0|n1\n`),

@@ -49,7 +49,7 @@ describe.skipIf(process.platform === 'win32')("a job's script", () => {
           [folder.path, value, ...args],
         ])
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   })
 

@@ -69,7 +69,7 @@ describeReal('a connection to a real sshd', openSsh, () => {
           expect(stdout.split('\0')).toEqual([args[0] ?? '', ...args, ''])
           expect(stderr).toBe('')
         }),
-        { numRuns: 150 },
+        { numRuns: 50 },
       )
       const folder = join(server.folder, `a 'folder'\n$(id) \\ !`)
       await connection.mkdir(folder)

@@ -63,7 +63,7 @@ describe('a command line', () => {
           const { stdout } = await execute(shell, ['-c', line])
           expect(stdout.split('\0')).toEqual([args[0] ?? '', ...args, ''])
         }),
-        { numRuns: 100 },
+        { numRuns: 30 },
       )
     })
   }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { findOpenSsh, installOpenSsh } from '../../src/real/open-ssh.ts'
 
 const chapter = join(import.meta.dirname, '../..')
@@ -38,10 +38,10 @@ describeReal('ssh', { name: 'OpenSSH', found: await findOpenSsh(), install: inst
     expect(files.map(({ way }) => way)).toEqual(
       expect.arrayContaining(['one after the other', 'all asked for at once', 'download, with checksums']),
     )
-    for (const { ms, perSecond } of [...commands, ...files]) {
-      expect(ms).toBeGreaterThan(0)
-      expect(perSecond).toBeCloseTo(1_000 / ms, 6)
-    }
+    for (const { ms, perSecond } of [...commands, ...files]) expect(perSecond).toBeCloseTo(1_000 / ms, 6)
+    // The time for one is compared with that of the first way for commands run together.
+    const base = commands[1]?.ms ?? Number.NaN
+    for (const { ms, speedup } of commands) expect(speedup).toBeCloseTo(base / ms, 6)
     expect(await readFile(picture, 'utf8')).toContain('one connection, 10 at a time')
     expect(await run.leftBehind()).toEqual([])
   })
@@ -50,16 +50,5 @@ describeReal('ssh', { name: 'OpenSSH', found: await findOpenSsh(), install: inst
     const run = await runExample(chapter, 'ssh', ['--rounds', '100'], { interruptWhen: /small files/ })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])
-  })
-})
-
-describe('an invalid option', () => {
-  it('is refused in one line', async () => {
-    const wrong = await runExample(chapter, 'ssh', ['--host', 'a b'])
-    expect(wrong.code).toBe(2)
-    expect(wrong.stderr).toMatch(/^error: --host: received "a b"; accepts \[user@\]host\[:port\].*\n$/)
-    const nobody = await runExample(chapter, 'ssh', ['--host', 'nobody@127.0.0.1:1'])
-    expect(nobody.code).toBe(1)
-    expect(nobody.stderr).toMatch(/^error: nobody@127\.0\.0\.1:1: no connection: .*ECONNREFUSED.*\n$/)
   })
 })

@@ -122,7 +122,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
         expect(await connection.upload(from, there)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
         expect(await connection.download(there, back)).toMatchObject({ files: 0, bytes: 0, unchanged: count })
       }),
-      { numRuns: 15 },
+      { numRuns: 8 },
     )
   })
 
