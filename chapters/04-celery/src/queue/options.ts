@@ -5,7 +5,7 @@
 import { inspect } from 'node:util'
 import { z } from 'zod'
 import { lastPriority } from './routing.ts'
-import { longestMs, type QueueSettings } from './settings.ts'
+import { longestMs } from './settings.ts'
 import type { SendOptions, Task } from './task.ts'
 
 const mostRetries = 1_000_000
@@ -27,7 +27,8 @@ const whole = (from: number, to: number) =>
   option<number>(`whole numbers from ${from} to ${to}`, (n) => Number.isInteger(n) && isIn(n, from, to))
 const flag = option<boolean>('true or false', (value) => typeof value === 'boolean')
 /** BullMQ joins names with colons. */
-const name = option<string>('a name without colons', (text) => typeof text === 'string' && /^[^:]+$/.test(text))
+const isName = (text: unknown) => typeof text === 'string' && /^[^:]+$/.test(text)
+const name = option<string>('a name without colons', isName)
 const bytes = option<number>('bytes from 0 to Infinity', (count) => isIn(count, 0, Infinity))
 const retries = whole(0, mostRetries)
 
@@ -76,7 +77,12 @@ const queueSettings = z.record(z.string(), z.strictObject({ priorities: flag, ra
 const settings = z.object({
   maxPayloadBytes: bytes,
   queueSettings,
-  queues: z.array(name).optional(),
+  // BullMQ waits for each of a worker's queues on a connection of its own.
+  queues: option<string[]>(
+    '1 to 100 names without colons, each once',
+    (names) =>
+      Array.isArray(names) && isIn(names.length, 1, 100) && new Set(names).size === names.length && names.every(isName),
+  ),
   concurrency: whole(1, 10_000),
   // BullMQ makes a timer of it, and Node's are no longer.
   lockMs: option<number>('milliseconds from 1 to 2147483647', (ms) => isIn(ms, 1, 2 ** 31 - 1)),
@@ -109,9 +115,7 @@ export function checkTask(of: Task): void {
 }
 
 /** Checks the settings of a client or a worker. */
-export function checkSettings(
-  given: { queueSettings?: Record<string, QueueSettings>; maxPayloadBytes?: number } & object,
-): void {
+export function checkSettings(given: object): void {
   check(settings, given, '')
 }
 

@@ -56,7 +56,8 @@ export async function schedule(
   return await client.explaining(async () => {
     const queue = client.queue(queueName)
     const known = await queue.getJobScheduler(name)
-    if (known && isSame(declared, { when: whenOf(known), task: known.name, ...known.template })) return undefined
+    if (known && isSame(declared, { when: whenOf(known), task: known.name, opts: {}, ...known.template }))
+      return undefined
     const job = await queue.upsertJobScheduler(name, repeatOf(when), { name: task, data: template, opts: kept })
     return job?.id ? client.result(job.id, { queue: queueName, task }) : undefined
   })
@@ -79,9 +80,9 @@ async function checkWhen(name: string, when: When): Promise<void> {
   const next = await Promise.resolve(Date.now())
     .then((now) => defaultRepeatStrategy(now, repeatOf(when)))
     .catch((error: unknown) => {
-      throw new RangeError(`${received}: ${messageOf(error)}`)
+      throw new RangeError(`${received} (${messageOf(error)}); accepts patterns that are due some day`)
     })
-  if (!next) throw new RangeError(`${received}, which is never due; accepts patterns with a next time`)
+  if (!next) throw new RangeError(`${received}; accepts patterns that are due some day`)
 }
 
 /** The schedules of a queue. */

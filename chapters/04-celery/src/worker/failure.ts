@@ -18,7 +18,8 @@ export function textsOf(thrown: unknown): { name: string; message: string; stack
   const name = /^[A-Za-z_$][\w$.]*$/.test(error.name) ? error.name : 'Error'
   const message = cut(error.message, longestMessage)
   // The frames only: before them stands the message, perhaps in full, and the name that the error had at first.
-  const frames = /^ +at .*/ms.exec(error.stack?.slice(-longestStack) ?? '')?.[0] ?? ''
+  // What is no error was not thrown where `errorOf` made one of it.
+  const frames = error === thrown ? (/^ +at .*/ms.exec(error.stack?.slice(-longestStack) ?? '')?.[0] ?? '') : ''
   const head = message === '' ? name : `${name}: ${message}`
   return { name, message, stack: frames === '' ? head : `${head}\n${frames}` }
 }

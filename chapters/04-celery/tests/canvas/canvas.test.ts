@@ -1,6 +1,7 @@
 /**
  * Canvas: what each shape computes, in which order, what a failure does to the tasks above it, and what follows once.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -298,6 +299,73 @@ describeRedis('a failure in a chain', () => {
     const canvas = linkError(chain(signature(flaky, {}), step(double, 'n')), step(onError, 'error'))
     expect(await (await apply(client, canvas)).get()).toBe(6)
     expect(errors).toEqual([])
+  })
+})
+
+describeRedis('a failed chord that is retried by hand', () => {
+  /** A chord whose second member fails until `repaired`, with all its jobs failed or done. */
+  async function failedChord() {
+    const log: string[] = []
+    const state = { repaired: false }
+    const member = defineTask({
+      name: 'member',
+      args: z.object({ n: z.number() }),
+      run: async ({ n }) => {
+        log.push(`member ${n}`)
+        await delay(5)
+        if (n === 2 && !state.repaired) throw new Error('broken')
+        return n
+      },
+    })
+    const body = defineTask({
+      name: 'body',
+      args: z.object({ values: z.array(z.number().nullable()) }),
+      run: ({ values }) => {
+        log.push('body')
+        return values
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [member, body] })
+    const members = [1, 2, 3].map((n) => signature(member, { n }))
+    const { roots, tasks, get } = await apply(client, chord(group(members), step(body, 'values')))
+    await expect(get()).rejects.toThrow('broken')
+    await Promise.all(tasks.map((task) => task.settled()))
+    log.length = 0
+    state.repaired = true
+    const [root, second] = [roots[0]?.id ?? '', tasks[1]?.id ?? '']
+    const retry = async (id: string) => void (await (await client.queue('default').getJob(id))?.retry())
+    return { client, log, root, second, retry }
+  }
+
+  const orders: [name: string, order: ('root' | 'second')[]][] = [
+    ['header first', ['second', 'root']],
+    ['body first', ['root', 'second']],
+  ]
+  it.each(orders)('runs its body after its header: %s', async (_, order) => {
+    const { client, log, root, second, retry } = await failedChord()
+    // Both at once, as a list of failed jobs is retried.
+    await Promise.all(order.map((which) => retry(which === 'root' ? root : second)))
+    // The body may have been taken before its header was there to wait for, and then it says so.
+    const outcome = await client.result(root).settled()
+    if (!outcome.ok) {
+      expect(outcome.error.message).toBe('PredecessorFailed: body: a task before it has failed: retry that one first')
+      expect(await client.result(second).get()).toBe(2)
+      await retry(root)
+    }
+    expect(await (await layer.openClient()).result(root).get()).toEqual([1, 2, 3])
+    expect(log).toEqual(['member 2', 'body'])
+  })
+
+  it('does not run its body without its header, and says what to retry', async () => {
+    const { client, log, root, second, retry } = await failedChord()
+    await retry(root)
+    await expect(client.result(root).get()).rejects.toMatchObject({ remoteName: 'PredecessorFailed' })
+    expect(log).toEqual([])
+    await retry(second)
+    expect(await client.result(second).get()).toBe(2)
+    await retry(root)
+    expect(await (await layer.openClient()).result(root).get()).toEqual([1, 2, 3])
   })
 })
 

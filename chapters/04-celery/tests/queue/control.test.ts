@@ -121,6 +121,52 @@ describeRedis('revoking', () => {
     expect([seen.begun, await result.state()]).toEqual([0, 'waiting'])
   })
 
+  it('changes nothing of a task that has ended, not even for the next one with the same key', async () => {
+    let runs = 0
+    const task = defineTask({
+      name: 'keyed',
+      args: z.object({}),
+      run: () => {
+        if (++runs === 1) throw new Error('not yet')
+        return runs
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const first = await client.send(task, {}, { idempotencyKey: 'order 7' })
+    await expect(first.get()).rejects.toThrow('not yet')
+    await revoke(client, [first])
+    expect([await first.state(), await client.redis.zcard(revokedKey(layer.prefix))]).toEqual(['failed', 0])
+    await (await client.queue('default').getJob(first.id))?.retry()
+    expect(await client.result(first.id).get()).toBe(2)
+    await first.forget()
+    expect(await (await client.send(task, {}, { idempotencyKey: 'order 7' })).get()).toBe(3)
+  })
+
+  it('without a stop is forgotten when the running task has ended', async () => {
+    const { task, seen, open } = waiter()
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {})
+    await until(() => seen.begun === 1)
+    await revoke(client, [result])
+    expect(await client.redis.zcard(revokedKey(layer.prefix))).toBe(1)
+    open()
+    expect(await result.get()).toBe('done')
+    await until(async () => (await client.redis.zcard(revokedKey(layer.prefix))) === 0)
+  })
+
+  it('is done for any number of tasks', async () => {
+    const { task } = waiter()
+    const client = await layer.openClient()
+    const sent = await client.sendMany(task, [{}], { countdownMs: 600_000 })
+    // Ids of tasks that may still come, such as those behind a link.
+    const later = Array.from({ length: 150_000 }, (_, at) => ({ id: `default.later.${at}`, queue: 'default' }))
+    await revoke(client, [...later, ...sent])
+    expect(await client.redis.zcard(revokedKey(layer.prefix))).toBe(150_001)
+    await revoke(client, [])
+  })
+
   it('is noticed by a worker whose connection was lost', async () => {
     const { task, seen } = waiter()
     const client = await layer.openClient()

@@ -7,8 +7,8 @@ import { z } from 'zod'
 import { gather } from '../../src/queue/results.ts'
 import { routed } from '../../src/queue/routing.ts'
 import { schedule, schedules, unschedule } from '../../src/queue/schedule.ts'
-import { defineTask, signature } from '../../src/queue/task.ts'
-import { once } from '../../src/worker/idempotency.ts'
+import { defineTask, type Signature, signature } from '../../src/queue/task.ts'
+import { type Effect, once } from '../../src/worker/idempotency.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer({ appendOnly: true })
@@ -158,7 +158,53 @@ describeRedis('a schedule', () => {
     const rome = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Rome', timeStyle: 'short', dateStyle: 'full' })
     const next = rome.format(known?.next)
     expect(next).toMatch(/^(Monday|Tuesday|Wednesday|Thursday|Friday).*06:30$/)
-    await expect(schedule(client, 'wrong', { cron: '99 * * * *' }, signature(task, {}))).rejects.toThrow()
+  })
+
+  it('that is never due is refused', async () => {
+    const task = tick([])
+    const client = await layer.openClient()
+    for (const cron of ['0 0 30 2 *', '0 0 31 4 *', '0 0 31 2,4 *', '99 * * * *', '0 0 * * 9']) {
+      const declared = schedule(client, 'never', { cron }, signature(task, {}))
+      await expect(declared).rejects.toThrow(RangeError)
+      await expect(declared).rejects.toThrow(`schedule "never": cron: received "${cron}"`)
+    }
+    for (const cron of ['', '* * *', '* * * * * * *']) {
+      await expect(schedule(client, 'never', { cron }, signature(task, {}))).rejects.toThrow('five or six fields')
+    }
+    const mars = { cron: '0 0 * * *', timeZone: 'Mars/Base' }
+    await expect(schedule(client, 'never', mars, signature(task, {}))).rejects.toThrow('in "Mars/Base"')
+    for (const everyMs of [-5, 0, 0.5, Number.NaN, Infinity]) {
+      const declared = schedule(client, 'never', { everyMs }, signature(task, {}))
+      await expect(declared).rejects.toThrow(`everyMs: received ${everyMs}; accepts whole milliseconds from 1`)
+    }
+    await expect(schedule(client, '', { everyMs: 1 }, signature(task, {}))).rejects.toThrow('an empty name')
+    for (const options of [{ eta: new Date() }, { countdownMs: 5 }, { idempotencyKey: 'k' }]) {
+      const declared = schedule(client, 'never', { everyMs: 5 }, signature(task, {}, options))
+      await expect(declared).rejects.toThrow(`received ${Object.keys(options)[0]}; a schedule says by itself`)
+    }
+    expect(await schedules(client, 'default')).toEqual([])
+    await schedule(client, 'leap year', { cron: '0 0 29 2 *', timeZone: 'UTC' }, signature(task, {}))
+    const [known] = await schedules(client, 'default')
+    expect(known?.next?.toISOString()).toMatch(/^20\d[048]-02-29T00:00:00|^20\d[26]-02-29T00:00:00/)
+  })
+
+  it('that differs in anything replaces the one of the same name, and the same one changes nothing', async () => {
+    const task = tick([])
+    const client = await layer.openClient()
+    const when = { everyMs: 600_000 }
+    const declare = async (what: Signature) => (await schedule(client, 'clock', when, what)) !== undefined
+    const variants = [
+      signature(task, {}),
+      signature({ ...task, name: 'tock' }, {}),
+      signature(task, {}, { maxRetries: 3 }),
+      signature(task, {}, { hardLimitMs: 5 }),
+      signature(task, {}, { expiresInMs: 5 }),
+      signature({ ...task, version: 2 }, {}),
+    ]
+    const answers: boolean[][] = []
+    for (const what of variants) answers.push([await declare(what), await declare(what)])
+    expect(answers).toEqual(variants.map(() => [true, false]))
+    expect(await client.queue('default').getJobCountByTypes('waiting', 'delayed')).toBe(1)
   })
 
   it('fires once even on the nights when its hour is missing or comes twice', async () => {
@@ -197,5 +243,42 @@ describeRedis('an effect', () => {
     expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1)
     expect([await redis.get(count), await redis.lrange(list, '0', '-1')]).toEqual(['5', ['a', 'b']])
     expect(await redis.pttl(done)).toBeGreaterThan(0)
+  })
+
+  it('that fails is not noted, and leaves everything as it was', async () => {
+    const { redis } = await layer.openClient()
+    const keys = ['done', 'count', 'other', 'moved', 'list'].map((name) => `${layer.prefix}:${name}`)
+    const [done = '', count = '', other = '', moved = '', list = ''] = keys
+    await redis.mset(count, 'abc', other, 7)
+    await redis.pexpire(other, 600_000)
+    const effects: Effect[] = [
+      ['RPUSH', list, 'a'],
+      ['INCRBY', other, 1],
+      ['RENAME', other, moved],
+      ['INCRBY', count, 5],
+    ]
+    await expect(once(redis, done, effects)).rejects.toThrow('value is not an integer')
+    expect(await redis.mget(done, count, other, moved)).toEqual([null, 'abc', '7', null])
+    expect([await redis.exists(list), (await redis.pttl(other)) > 0]).toEqual([0, true])
+    await expect(once(redis, done, [['INCRBY', count, 5]])).rejects.toThrow('value is not an integer')
+    await redis.set(count, 1)
+    expect([await once(redis, done, effects), await once(redis, done, effects)]).toEqual([true, false])
+    expect([await redis.mget(count, moved), await redis.lrange(list, '0', '-1')]).toEqual([['6', '8'], ['a']])
+  })
+
+  it('that Redis cannot run or keep is refused, and not noted', async () => {
+    const { redis } = await layer.openClient()
+    const [done, list] = [`${layer.prefix}:done`, `${layer.prefix}:list`] as const
+    const values = Array.from({ length: 10_000 }, (_, at) => at)
+    await expect(once(redis, done, [['RPUSH', list, ...values]])).rejects.toThrow('accepts 7000 in one command')
+    for (const keepMs of [0, Number.NaN, Infinity]) {
+      await expect(once(redis, done, [['RPUSH', list, 1]], { keepMs })).rejects.toThrow(`keepMs: received ${keepMs}`)
+    }
+    expect(await redis.exists(done, list)).toBe(0)
+    // Many words in all, and numbers that JSON in Lua would round.
+    const effects = Array.from({ length: 30 }, (): Effect => ['RPUSH', list, ...values.slice(0, 6_998)])
+    expect(await once(redis, done, [...effects, ['RPUSH', list, 9_007_199_254_740_991]])).toBe(true)
+    expect(await redis.lindex(list, '-1')).toBe('9007199254740991')
+    expect(await redis.llen(list)).toBe(30 * 6_998 + 1)
   })
 })

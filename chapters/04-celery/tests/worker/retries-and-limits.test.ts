@@ -1,11 +1,14 @@
 /** The bounds of a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RetryLater } from '../../src/queue/errors.ts'
-import { gather } from '../../src/queue/results.ts'
+import { giveBack } from '../../src/queue/moments.ts'
+import { gather, type TaskResult } from '../../src/queue/results.ts'
 import { backoffMs } from '../../src/queue/retry.ts'
+import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask, type TaskContext } from '../../src/queue/task.ts'
 import { admit } from '../../src/worker/rate-limit.ts'
 import { inThread } from '../../src/worker/threads.ts'
@@ -158,6 +161,21 @@ describeRedis('time limits', () => {
     expect(await (await client.send(second, {})).get()).toBe(2)
   })
 
+  it('of a month are as long as they say', async () => {
+    const client = await layer.openClient()
+    const month = 30 * 24 * 3600 * 1000
+    const run = async (_: object, { signal }: TaskContext) => {
+      await new Promise(setImmediate)
+      return signal.aborted
+    }
+    const task = defineTask({ name: 'patient', args: z.object({}), softLimitMs: month, run })
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {}, { hardLimitMs: month })
+    expect(await result.get({ timeoutMs: Infinity })).toBe(false)
+    const never = await client.send(task, {}, { countdownMs: month })
+    await expect(never.get({ timeoutMs: Number.NaN })).rejects.toThrow('timeoutMs: received NaN; accepts')
+  })
+
   it('end a thread that would never end by itself', async () => {
     const file = new URL('../fixtures/spin.worker.ts', import.meta.url)
     const run = inThread<{ forEver: boolean }, string>(file, { threads: 1 })
@@ -201,6 +219,111 @@ describeRedis('rates', () => {
     await client.redis.hset(`${key}:moments`, 'b', past, 'c', past)
     expect(await ask('b')).toBe(0)
     expect(await ask('c')).toBeGreaterThan(0)
+  })
+
+  it('of a task whose tasks are purged, forgotten or revoked wait for none of them', async () => {
+    const limited = defineTask({
+      name: 'limited',
+      args: z.object({}),
+      rateLimit: { max: 1, perMs: 600_000 },
+      run: () => 'ran',
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [limited] })
+    const scheduledCount = async () => await client.queue('default').getJobCountByTypes('delayed')
+    const many = Array.from({ length: 20 }, () => ({}))
+    await (await client.send(limited, {})).get()
+    const waitMs = async () => {
+      const { id } = await client.send(limited, {})
+      await until(async () => (await scheduledCount()) > 0)
+      return (await client.queue('default').getDelayed()).find((job) => job.id === id)?.delay ?? Number.NaN
+    }
+    const ends = {
+      purged: async () => void (await client.purge('default')),
+      forgotten: async (sent: TaskResult[]) => {
+        for (const result of sent) await result.forget()
+      },
+      revoked: async (sent: TaskResult[]) => {
+        await revoke(client, sent)
+        await Promise.all(sent.map((result) => result.settled()))
+        // The worker gives them back after that.
+        await until(async () => (await client.redis.hlen(`${layer.prefix}:rate:limited:moments`)) === 0)
+      },
+    }
+    for (const [how, end] of Object.entries(ends)) {
+      const sent = await client.sendMany(limited, many)
+      await until(async () => (await scheduledCount()) === many.length)
+      await end(sent)
+      // One interval after the only start, minus the time that has passed; without their moments 20 more.
+      expect([how, await waitMs()]).toEqual([how, expect.toSatisfy((ms: number) => ms > 0 && ms <= 600_000)])
+      await client.purge('default')
+    }
+  })
+
+  it('of a task give a moment back only to the next one, and only while it is ahead', async () => {
+    const client = await layer.openClient()
+    const limit = { max: 1, perMs: 60_000 }
+    const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
+    const [, , third = 0] = [await ask('a'), await ask('b'), await ask('c'), await ask('d')]
+    await giveBack(client.redis, layer.prefix, ['c', 'nobody', 'a'])
+    expect(await ask('e')).toBeLessThanOrEqual(third)
+    expect(await ask('e')).toBeGreaterThan(60_000)
+    expect(await ask('f')).toBeGreaterThan(180_000)
+    await giveBack(client.redis, layer.prefix, [])
+    const returned = `${layer.prefix}:rate:t:returned`
+    expect(await client.redis.zcard(returned)).toBe(0)
+    await giveBack(client.redis, layer.prefix, ['f'])
+    expect(await client.redis.pttl(returned)).toBeGreaterThan(0)
+  })
+
+  it('of a task are kept between two starts of tasks that come late, the first of which starts at once', async () => {
+    const client = await layer.openClient()
+    const limit = { max: 1, perMs: 60_000 }
+    const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await ask(id)
+    // Ten minutes later, as far as the moments go: all of them have long passed behind a backlog.
+    const key = `${layer.prefix}:rate:t`
+    const past = Date.now() - 600_000
+    await client.redis.set(key, `${past} ${past} 0`)
+    await client.redis.hset(`${key}:moments`, 'b', past, 'c', past, 'd', past, 'e', Date.now() + 90_000)
+    const waits = [await ask('b'), await ask('c'), await ask('d')]
+    expect(waits[0]).toBe(0)
+    // The others follow it one by one, before any new task, and the one that is on time is not moved.
+    expect(waits[1]).toBeGreaterThan(59_000)
+    expect(waits[1]).toBeLessThanOrEqual(60_000)
+    expect(waits[2]).toBeGreaterThan(119_000)
+    expect(waits[2]).toBeLessThanOrEqual(120_000)
+    expect(await ask('f')).toBeGreaterThan(waits[2] ?? 0)
+    expect(await ask('e')).toBeLessThanOrEqual(90_000)
+    expect(await client.redis.hexists(`${key}:moments`, 'b')).toBe(0)
+  })
+
+  it('of a task let it start behind a backlog that is longer than its interval', async () => {
+    const seen: string[] = []
+    const limited = defineTask({
+      name: 'limited',
+      args: z.object({}),
+      rateLimit: { max: 1, perMs: 20 },
+      run: () => void seen.push('limited'),
+    })
+    const client = await layer.openClient()
+    // Each sends its successor, so that as many as at first are always waiting.
+    const other = defineTask({
+      name: 'other',
+      args: z.object({}),
+      run: async () => {
+        seen.push('other')
+        await delay(2)
+        if (seen.length < 2_000) await client.send(other, {}, { ignoreResult: true })
+      },
+    })
+    const others = Array.from({ length: 50 }, () => ({}))
+    await client.sendMany(other, others, { ignoreResult: true })
+    const sent = await client.sendMany(limited, [{}, {}, {}])
+    await layer.startWorker({ tasks: [limited, other], concurrency: 1 })
+    await gather(sent)
+    expect(seen.length).toBeLessThan(2_000)
+    seen.length = 2_000
   })
 
   it('of a task are kept by all workers together, and delay no other task', async () => {

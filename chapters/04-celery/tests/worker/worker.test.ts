@@ -93,6 +93,18 @@ describeRedis('a message', () => {
     expect(await retried(client, result)).toBe('hello')
   })
 
+  it('is left to others for a time, however many workers look at it meanwhile', async () => {
+    const client = await layer.openClient()
+    const leaveToOthers = { times: 600_000, forMs: 1 }
+    const old = await Promise.all(['a', 'b'].map((name) => layer.startWorker({ tasks: [add], name, leaveToOthers })))
+    const result = await client.send(echo, { text: 'hello' })
+    const job = async () => await client.queue('default').getJob(result.id)
+    await until(async () => ((await job())?.attemptsStarted ?? 0) > 30)
+    await layer.startWorker({ tasks: [add, echo], name: 'new' })
+    expect(await result.get()).toBe('hello')
+    expect(old.map((worker) => worker.stats().failed)).toEqual([0, 0])
+  })
+
   it('for a newer version of a task is not run by an older one', async () => {
     const newer = { ...add, version: 2 }
     const client = await layer.openClient()
