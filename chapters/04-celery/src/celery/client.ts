@@ -2,7 +2,7 @@
 import { setInterval } from 'node:timers/promises'
 import { after } from '@repo/common/async/timer'
 import { messageOf } from '@repo/common/output/errors'
-import { asSubscriber, connect } from '../queue/connect.ts'
+import { asSubscriber, connect, explainRedisError } from '../queue/connect.ts'
 import {
   type Call,
   encodeMessage,
@@ -102,7 +102,10 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
       listeners.set(key, settle)
       // Before the task is sent, because its result could come sooner than the subscription.
       await subscriber.subscribe(key)
-      await redis.lpush(list, text)
+      await redis.lpush(list, text).catch((error) => {
+        stopListening()
+        throw explainRedisError(error, url)
+      })
 
       const askNowAndThen = async (signal: AbortSignal) => {
         for await (const _ of setInterval(askEveryMs, undefined, { signal, ref: false })) {

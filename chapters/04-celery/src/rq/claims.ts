@@ -14,7 +14,7 @@ import { setTimeout as delay, setInterval } from 'node:timers/promises'
 import { errorOf } from '@repo/common/output/errors'
 import { DisposableStack } from '@whatwg-node/disposablestack'
 import type { RedisOptions } from 'ioredis'
-import { connect, type Redis } from '../queue/connect.ts'
+import { connect, explainRedisError, type Redis } from '../queue/connect.ts'
 
 export interface ServeOptions {
   /** Items handled at a time; 1 by default. */
@@ -97,6 +97,7 @@ export async function serve(
     throw new RangeError(`concurrency: received ${concurrency}; accepts a whole number from 1`)
   if (!(leaseMs >= 1 && leaseMs <= longestLeaseMs))
     throw new RangeError(`leaseMs: received ${leaseMs}; accepts milliseconds from 1 to ${longestLeaseMs}`)
+  const report = (thrown: unknown) => onError(errorOf(explainRedisError(thrown, url)))
   const worker = randomUUID()
   const active = keys.active + worker
   using stack = new DisposableStack()
@@ -107,7 +108,7 @@ export async function serve(
   const running = new Map<string, Promise<void>>()
   let strays = new Set<string>()
   let slot = Promise.withResolvers<void>()
-  for (const connection of [redis, blocking]) connection.on('error', onError)
+  for (const connection of [redis, blocking]) connection.on('error', report)
 
   async function beat() {
     const mine = (await redis.eval(beatScript, 2, keys.workers, keys.waiting, worker, leaseMs, keys.active)) as string[]
@@ -120,14 +121,16 @@ export async function serve(
 
   const stopped = new AbortController()
   async function beatUntilStopped() {
-    for await (const _ of setInterval(leaseMs / 5, undefined, { signal: stopped.signal })) await beat().catch(onError)
+    for await (const _ of setInterval(leaseMs / 5, undefined, { signal: stopped.signal })) await beat().catch(report)
   }
 
   /** Whether Redis answers before another worker may take over what this one has. */
   const answers = () => Promise.race([redis.ping().then(Boolean, () => false), delay(leaseMs, false, { ref: false })])
 
   // Before the first claim, because the items of a worker that nobody knows would be lost with it.
-  await beat()
+  await beat().catch((error) => {
+    throw explainRedisError(error, url)
+  })
   // Nobody waits for it at the end: while Redis is away a heartbeat never ends.
   void beatUntilStopped().catch(() => {})
   const { waiting, lower = [] } = keys
@@ -156,15 +159,15 @@ export async function serve(
       if (item === null) continue
       if (running.has(item)) {
         // The item was in the list twice; or this worker counted as dead and has its own item back.
-        void redis.eval(onceScript, 1, active, item).catch(onError)
+        void redis.eval(onceScript, 1, active, item).catch(report)
         continue
       }
       if (signal.aborted) {
         // Redis moved it before the signal came.
-        void redis.eval(putBackScript, 2, active, keys.waiting, item).catch(onError)
+        void redis.eval(putBackScript, 2, active, keys.waiting, item).catch(report)
         break
       }
-      const handled = handle(redis, { item, active, worker }).catch((thrown) => onError(errorOf(thrown)))
+      const handled = handle(redis, { item, active, worker }).catch(report)
       running.set(
         item,
         handled.then(() => {
@@ -175,7 +178,7 @@ export async function serve(
       if (running.size >= concurrency) await slot.promise
       slot = Promise.withResolvers<void>()
     } catch (error) {
-      onError(errorOf(error))
+      report(error)
       await delay(100)
     }
   }
@@ -186,6 +189,6 @@ export async function serve(
   signal.removeEventListener('abort', stopClaiming)
   // What cannot be put back now is put back by the others when they miss our heartbeat.
   if (redis.status !== 'ready') return
-  const left = redis.eval(leaveScript, 3, active, keys.waiting, keys.workers, worker).catch(onError)
+  const left = redis.eval(leaveScript, 3, active, keys.waiting, keys.workers, worker).catch(report)
   await Promise.race([left, delay(leaveTimeoutMs, undefined, { ref: false })])
 }

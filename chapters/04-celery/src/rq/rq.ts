@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { requireMs, sleep } from '@repo/common/async/timer'
 import { errorOf, messageOf } from '@repo/common/output/errors'
 import { z } from 'zod'
-import { connect, type Redis } from '../queue/connect.ts'
+import { connect, explainRedisError, type Redis } from '../queue/connect.ts'
 import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
 import { readJson, writeJson } from './json.ts'
 
@@ -149,7 +149,9 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       const text = writeJson(args, what)
       requireSize(text, what)
       const id = randomUUID()
-      await redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text)
+      await redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text).catch((error) => {
+        throw explainRedisError(error, url)
+      })
       return id
     },
     async result(id, { timeoutMs = 30_000, everyMs = 10, signal } = {}) {

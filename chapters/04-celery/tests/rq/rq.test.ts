@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { connectCelery } from '../../src/celery/client.ts'
 import type { ServeOptions } from '../../src/rq/claims.ts'
 import { functions as workerFunctions } from '../../src/rq/functions.ts'
 import { type Functions, mostBytes, openQueue, remote, work } from '../../src/rq/rq.ts'
@@ -397,6 +398,18 @@ describeReal('the smallest reliable queue', need, () => {
       expect(await queue.result(ids[1] as string, patient)).toBe(3)
       expect(await queue.result(await queue.enqueue('add', 2, 2), patient)).toBe(4)
       expect((await worker.stop()).code).toBe(0)
+    })
+
+    it('is to a replica, client and worker say what is wrong', async () => {
+      await using own = await startRedis({ own: true })
+      using queue = await openQueue(own.url, 'q', { add })
+      using client = Object.assign(new Redis(own.url), { [Symbol.dispose]: () => client.disconnect() })
+      await client.replicaof('127.0.0.1', 1)
+      const said = /^Redis at redis:\/\/:\*\*\*@\S+ is a read-only replica: /
+      await expect(queue.enqueue('add', 1, 2)).rejects.toThrow(said)
+      await expect(work(own.url, 'q', { add }, { signal: new AbortController().signal })).rejects.toThrow(said)
+      await using celery = await connectCelery(own.url)
+      await expect(celery.send({ task: 'add', queue: 'q' })).rejects.toThrow(said)
     })
 
     it('is refused for a wrong password, client and worker say so in one line', async () => {
