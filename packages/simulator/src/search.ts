@@ -62,6 +62,8 @@ export interface SearchSettings<Request> {
   scenarios: fc.Arbitrary<Scenario<Request>>
   /** The number of scenarios to run if none breaks anything. */
   histories: number
+  /** How many scenarios that break something are shortened; 10 by default. More may lead to a shorter one. */
+  beginnings?: number
 }
 
 export interface SearchOptions {
@@ -95,11 +97,10 @@ export interface SearchReport<Request, Violation> {
 
 /** The number of scenarios to run between two turns of the event loop, which progress and Ctrl-C need. */
 const batch = 500
-/** fast-check stops when no single step makes a scenario shorter. From another start it may find a shorter one. */
-const beginnings = 10
 
 /**
- * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened. The result is
+ * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened: fast-check
+ * stops when no single step makes a scenario shorter, and from another start it may find a shorter one. The result is
  * the one with the fewest requests and faults, and among equals the one with the fewest messages. The same settings
  * give the same result.
  *
@@ -107,7 +108,7 @@ const beginnings = 10
  */
 export async function search<Node extends string, Request, Message, Violation>(
   system: System<Node, Request, Message, Violation>,
-  { seed, scenarios, histories }: SearchSettings<Request>,
+  { seed, scenarios, histories, beginnings = 10 }: SearchSettings<Request>,
   { signal, onProgress }: SearchOptions = {},
 ): Promise<SearchReport<Request, Violation>> {
   const seeds = randomFrom(seed)

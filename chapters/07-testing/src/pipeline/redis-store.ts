@@ -3,20 +3,35 @@
  * step.
  */
 import { Redis } from 'ioredis'
-import type { Entry, StoreEffect } from './memory-store.ts'
-import type { Answer } from './orders.ts'
+import { type Books, type Entry, type StoreEffect, till } from './memory-store.ts'
+import type { Answer, State } from './orders.ts'
 
 /**
- * KEYS: states, versions, stock, charges, tries, taken, history. ARGV: the entry for the history as JSON, then the
- * effect's name, its order, and its own values. The rules are those of memory-store.ts; a test compares the two.
+ * KEYS: see `names`. ARGV: the entry for the history as JSON, then the effect's name, its order, and its own values. The
+ * rules are those of memory-store.ts; a test compares the two.
  */
 const script = `
-local states, versions, stock, charges, tries, taken, history = unpack(KEYS)
-local entry, name, order, a, b, c = unpack(ARGV)
+local states, versions, stock, accounts, charges, tries, taken, history = unpack(KEYS)
+local entry, name, order, a, b, c, d = unpack(ARGV)
+local booked = false
+local function enter(state, version)
+  redis.call('HSET', states, order, state)
+  redis.call('HSET', versions, order, version)
+  booked = true
+end
+local function pay(cents)
+  redis.call('HINCRBY', accounts, order, cents)
+  redis.call('HINCRBY', accounts, '${till}', cents)
+  booked = true
+end
+local function leave(item, left)
+  redis.call('HSET', stock, item, left)
+  booked = true
+end
 local function answerTo()
   if name == 'create' then
-    if redis.call('HSETNX', states, order, 'placed') == 0 then return 'known' end
-    redis.call('HSET', versions, order, a)
+    if redis.call('HEXISTS', states, order) == 1 then return 'known' end
+    enter('placed', a)
     return 'created'
   elseif name == 'charge' then
     if redis.call('SISMEMBER', charges, a) == 1 then return 'charged' end
@@ -24,28 +39,28 @@ local function answerTo()
     redis.call('HINCRBY', tries, order, 1)
     if b == 'refused' then return 'unavailable' end
     redis.call('SADD', charges, a)
+    pay(d)
     return 'charged'
   elseif name == 'refund' then
-    redis.call('SADD', charges, 'refund of ' .. order)
+    if redis.call('SADD', charges, 'refund of ' .. order) == 1 then pay(-a) end
     return 'refunded'
   elseif name == 'take' then
     local known = redis.call('HGET', taken, order)
     if known then return known end
     local left = tonumber(redis.call('HGET', stock, a) or 0) - tonumber(b)
     local answer = left < 0 and 'sold out' or 'taken'
-    if left >= 0 then redis.call('HSET', stock, a, left) end
+    if left >= 0 then leave(a, left) end
     redis.call('HSET', taken, order, answer)
     return answer
   elseif name == 'read stock' then
     return tonumber(redis.call('HGET', stock, a) or 0)
   elseif name == 'write stock' then
-    redis.call('HSET', stock, a, b)
+    leave(a, b)
     return 'taken'
   elseif name == 'advance' then
     local known = redis.call('HGET', versions, order)
     if known and tonumber(known) >= tonumber(b) then return 'stale' end
-    redis.call('HSET', states, order, a)
-    redis.call('HSET', versions, order, b)
+    enter(a, b)
     return 'advanced'
   end
   return redis.error_reply('no such effect: ' .. name)
@@ -53,11 +68,12 @@ end
 local answer = answerTo()
 if type(answer) == 'table' then return answer end
 local time = redis.call('TIME')
-local stamp = string.format('{"storeMs":%.3f,"answer":%s,', time[1] * 1000 + time[2] / 1000, cjson.encode(answer))
+local stamp = string.format('{"storeMs":%.3f,"answer":%s,"booked":%s,', time[1] * 1000 + time[2] / 1000,
+  cjson.encode(answer), tostring(booked))
 redis.call('RPUSH', history, stamp .. string.sub(entry, 2))
 return answer`
 
-const names = ['states', 'versions', 'stock', 'charges', 'tries', 'taken', 'history'] as const
+const names = ['states', 'versions', 'stock', 'accounts', 'charges', 'tries', 'taken', 'history'] as const
 
 /** The effect's own values, in the order in which the script takes them. */
 function valuesOf(effect: StoreEffect): (string | number)[] {
@@ -65,7 +81,7 @@ function valuesOf(effect: StoreEffect): (string | number)[] {
     case 'create':
       return [effect.version]
     case 'charge':
-      return [effect.key, effect.card, effect.mostTries]
+      return [effect.key, effect.card, effect.mostTries, effect.cents]
     case 'take':
       return [effect.item, effect.quantity]
     case 'read stock':
@@ -75,14 +91,8 @@ function valuesOf(effect: StoreEffect): (string | number)[] {
     case 'advance':
       return [effect.state, effect.version]
     case 'refund':
-      return []
+      return [effect.cents]
   }
-}
-
-/** An entry of the history in Redis. */
-export interface Recorded extends Entry {
-  /** When Redis performed it, by the only clock that is never set wrong. */
-  storeMs: number
 }
 
 type ScriptedRedis = Redis & { perform: (...keysAndArguments: (string | number)[]) => Promise<Answer> }
@@ -124,15 +134,26 @@ export class RedisStore implements AsyncDisposable {
   }
 
   /** Everything that has been performed, starting at the entry with this index, in the store's order. */
-  async history(from = 0): Promise<Recorded[]> {
+  async history(from = 0): Promise<Entry[]> {
     return parsed(await this.redis.lrange(this.#key('history'), from, -1))
   }
 
-  /** History and stock at the same moment. */
-  async snapshot(): Promise<{ history: Recorded[]; stock: Record<string, number> }> {
-    const both = this.redis.multi().lrange(this.#key('history'), 0, -1).hgetall(this.#key('stock'))
-    const [[, lines], [, stock]] = (await both.exec()) as [[null, string[]], [null, Record<string, string>]]
-    return { history: parsed(lines), stock: counted(stock) }
+  /** Everything at the same moment. */
+  async books(): Promise<Books> {
+    const all = this.redis
+      .multi()
+      .lrange(this.#key('history'), 0, -1)
+      .hgetall(this.#key('states'))
+      .hgetall(this.#key('stock'))
+      .hgetall(this.#key('accounts'))
+    type Hash = [null, Record<string, string>]
+    const [[, lines], [, has], [, left], [, paid]] = (await all.exec()) as [[null, string[]], Hash, Hash, Hash]
+    return {
+      history: parsed(lines),
+      states: has as Record<string, State>,
+      stock: counted(left),
+      accounts: counted(paid),
+    }
   }
 
   async historyLength(): Promise<number> {
@@ -153,6 +174,6 @@ export class RedisStore implements AsyncDisposable {
   }
 }
 
-const parsed = (lines: string[]) => lines.map((line) => JSON.parse(line) as Recorded)
+const parsed = (lines: string[]) => lines.map((line) => JSON.parse(line) as Entry)
 const counted = (stock: Record<string, string>) =>
   Object.fromEntries(Object.entries(stock).map(([item, left]) => [item, Number(left)]))

@@ -6,27 +6,36 @@
  * (memory-store.ts). Each effect of a handler is a request to the server. A request without a reply is sent again, as
  * ioredis does after a lost connection. The queue delivers at least once: a job that is not acknowledged in time is
  * delivered again, as BullMQ does when a lock has expired.
+ *
+ * The server writes each request to its log, and replies when its disk has the request, as Redis does with `appendfsync
+ * always`. When it crashes, it loses what its disk does not have, and performs the rest of the log again.
  */
 import { type Range, scenarios } from '@repo/simulator/search'
 import type { Handler, Running, Scenario, System, World } from '@repo/simulator/simulator'
 import fc from 'fast-check'
-import { check, mostRefusals, type Violation } from './invariants.ts'
+import { check, mostRefusals, triedTooOften, type Violation } from './invariants.ts'
 import { MemoryStore } from './memory-store.ts'
-import { type Answer, accept, type Bug, type Effect, handlers, type Order, type Outcome, type Stage } from './orders.ts'
+import type { Answer, Bug, Effect, Order, Outcome, Stage } from './orders.ts'
+import * as orders from './orders.ts'
 
 export const nodes = ['front', 'server', 'payment 1', 'shipping 1', 'shipping 2'] as const
 export type Node = (typeof nodes)[number]
 const workersOf: Record<Stage, readonly Node[]> = { payment: ['payment 1'], shipping: ['shipping 1', 'shipping 2'] }
-const stock = { book: 6, lamp: 6 } as const
+/** One order may ask for more lamps than there are, and two may share the books. */
+const stock = { book: 5, lamp: 2 } as const
+/** The numbers of the first orders. Others follow, from 5. As texts, some begin or end like others. */
+const orderNumbers = [1, 12, 2, 21]
 
 /** What a client orders. */
-export type Wanted = Pick<Order, 'item' | 'quantity' | 'card'>
+export type Wanted = Pick<Order, 'item' | 'quantity' | 'cents' | 'card'>
 
 interface Job {
   stage: Stage
   order: Order
   deliveries: number
-  state: 'waiting' | 'active' | 'done'
+  isDone: boolean
+  /** Only the latest of its timers counts. */
+  timer: number
 }
 
 /** A job on its way to a worker. */
@@ -48,12 +57,35 @@ type Task = Handler<Node, Message>
 const resendMs = 40
 /** How long a worker keeps a job without acknowledging it. */
 const leaseMs = 150
+/** How long an order may take: several times as long as any has taken without a bug. */
+const endsWithinMs = 4_000
+
+/** What the pipeline is made of; a test may replace a part. */
+export interface Parts {
+  bug?: Bug | undefined
+  logic: Pick<typeof orders, 'accept' | 'handlers'>
+  Store: typeof MemoryStore
+  /** Whether the server replies only when its disk has the request. */
+  isSynced: boolean
+}
+
+/** An entry of the server's log. */
+interface Logged {
+  effect: Request['effect']
+  from: Node
+  atMs: number
+  storeMs: number
+  /** The job that it puts into its queue, and the job that it ends. */
+  begins: Job | undefined
+  ends: Job | undefined
+}
 
 /** Scenarios of at most `mostOrders` orders. */
 export function orderScenarios(mostOrders: number, leastOrders = 1): fc.Arbitrary<Scenario<Wanted>> {
   const wanted = fc.record({
     item: fc.constantFrom(...Object.keys(stock)),
     quantity: fc.integer({ min: 1, max: 3 }),
+    cents: fc.integer({ min: 100, max: 999 }),
     card: fc.constantFrom<Order['card'][]>('good', 'good', 'good', 'good', 'good', 'refused'),
   })
   const requests = fc.array(wanted, { minLength: leastOrders, maxLength: mostOrders })
@@ -62,57 +94,65 @@ export function orderScenarios(mostOrders: number, leastOrders = 1): fc.Arbitrar
 }
 
 /** The pipeline, with one bug or none. */
-export function simulatedPipeline(bug?: Bug): System<Node, Wanted, Message, Violation> {
+export function simulatedPipeline(bug?: Bug, parts: Partial<Parts> = {}): System<Node, Wanted, Message, Violation> {
+  const all = { bug, logic: orders, Store: MemoryStore, isSynced: true, ...parts }
   return {
     nodes,
     requestEveryMs: 2,
     mostMs: 10_000,
     mostMessages: 3_000,
-    begin: (world) => new SimulatedPipeline(world, bug),
+    begin: (world) => new SimulatedPipeline(world, all),
     describe,
   }
 }
 
 class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   readonly #world: World<Node, Message>
-  readonly #bug: Bug | undefined
-  readonly #store = new MemoryStore(stock)
-  readonly #jobs = new Map<string, Job>()
-  readonly #accepted: Order[] = []
-  readonly #unaccepted = new Map<string, Order>()
-  #orders = 0
+  readonly #parts: Parts
+  readonly #orders: Order[] = []
+  readonly #accepted = new Set<string>()
+  readonly #pauses: { order: string; delivery: number; ms: number }[] = []
+  /** The server's log. On its disk is its length. */
+  readonly #log: Logged[] = []
+  #store: MemoryStore
+  readonly #jobs = new Set<Job>()
   #isEndless = false
 
-  constructor(world: World<Node, Message>, bug: Bug | undefined) {
+  constructor(world: World<Node, Message>, parts: Parts) {
     this.#world = world
-    this.#bug = bug
+    this.#parts = parts
+    this.#store = new parts.Store(stock)
   }
 
   // The client and the front
 
-  request({ item, quantity, card }: Wanted) {
-    const order = { id: `order-${++this.#orders}`, item, quantity, cents: 100, card }
-    this.#unaccepted.set(order.id, order)
+  request(wanted: Wanted) {
+    const at = this.#orders.length
+    const order = { id: `order-${orderNumbers[at] ?? at + 1}`, ...wanted }
+    this.#orders.push(order)
     this.#world.run('front', this.#accept(order))
   }
 
   /** While the front is down, the client cannot send. When it is back, the client resends what was not accepted. */
   back(node: Node) {
     if (node !== 'front') return
-    for (const order of this.#unaccepted.values()) this.#world.run('front', this.#accept(order))
+    for (const order of this.#orders) if (!this.#accepted.has(order.id)) this.#world.run('front', this.#accept(order))
   }
 
   *#accept(order: Order): Task {
-    const handler = accept(order, this.#contextOn('front', 1))
+    const handler = this.#parts.logic.accept(order, this.#contextOn('front', 1))
     let step = handler.next()
     while (!step.done) step = handler.next((yield ask(step.value)) as Answer)
-    if (this.#unaccepted.delete(order.id)) this.#accepted.push(order)
+    this.#accepted.add(order.id)
   }
 
   // The workers
 
-  start(node: Node) {
-    if (node === 'server') return (message: Message, from: Node) => this.#serve(message as Request, from)
+  start(node: Node, disk: ReadonlyMap<string, unknown>) {
+    if (node === 'server') {
+      this.#recover(Number(disk.get('log') ?? 0))
+      return (message: Message, from: Node) => this.#serve(message as Request, from)
+    }
     const has = new Set<Delivery>()
     // A delivery that the network has duplicated is still one job.
     return (message: Message) => (has.has(message as Delivery) ? undefined : this.#work(node, message as Delivery, has))
@@ -122,7 +162,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   *#work(node: Node, delivery: Delivery, has: Set<Delivery>): Task {
     has.add(delivery)
     const { stage, order } = delivery.job
-    const handler = handlers[stage](order, this.#contextOn(node, delivery.number))
+    const handler = this.#parts.logic.handlers[stage](order, this.#contextOn(node, delivery.number))
     let step = handler.next()
     while (!step.done) step = handler.next((yield ask(step.value, delivery)) as Answer)
     yield ask({ do: 'end', outcome: step.value }, delivery)
@@ -130,7 +170,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   }
 
   #contextOn(node: Node, delivery: number) {
-    return { bug: this.#bug, delivery, now: this.#clockOf(node) }
+    return { bug: this.#parts.bug, delivery, now: this.#clockOf(node) }
   }
 
   #clockOf(node: Node) {
@@ -139,76 +179,101 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
 
   // The server
 
-  /** Performs an effect, and returns the answer. */
-  #serve({ effect, of }: Request, from: Node) {
-    switch (effect.do) {
-      case 'send':
-        return this.#add(effect.to, effect.order)
-      case 'acknowledge':
-        if (of) this.#close(of, { done: true })
-        return 'acknowledged'
-      case 'end':
-        if (of) this.#close(of, effect.outcome)
-        return 'ended'
-    }
-    const answer = this.#store.perform(effect, from, this.#world.clock(from))
-    if (answer === 'unavailable' && this.#isTriedForEver(effect.order, of)) {
-      this.#isEndless = true
-      this.#world.stop()
-    }
+  /** Performs a request, and answers when the disk has it. */
+  *#serve({ effect, of }: Request, from: Node): Handler<Node, Message, Answer> {
+    // Only the worker that currently has a job may end it.
+    const isCurrent = of !== undefined && of.job.deliveries === of.number && !of.job.isDone
+    const isEnd = effect.do === 'acknowledge' || (effect.do === 'end' && effect.outcome.done)
+    const begins = effect.do === 'send' ? this.#newJob(effect.to, effect.order) : undefined
+    const [atMs, storeMs] = [this.#world.clock(from), this.#world.now]
+    const logged = { effect, from, atMs, storeMs, begins, ends: isEnd && isCurrent ? of.job : undefined }
+    this.#log.push(logged)
+    const answer = this.#perform(logged)
+    if (this.#parts.isSynced) yield* saving(this.#log.length)
+    else this.#world.run('server', saving(this.#log.length))
+    if (begins) yield* this.#offer(begins)
+    else if (effect.do === 'end' && !effect.outcome.done && isCurrent) this.#tryLater(of, effect.outcome.retryAfterMs)
+    else if (answer === 'unavailable') this.#stopIfEndless(of)
     return answer
   }
 
-  /** Whether the bank was asked more often than allowed: then it may be asked for ever. */
-  #isTriedForEver(id: string, of: Delivery | undefined) {
-    if ((of?.number ?? 1) <= mostRefusals) return false
-    const refusals = this.#store.history.filter(({ effect, answer }) => effect.order === id && answer === 'unavailable')
-    return refusals.length > mostRefusals
-  }
-
-  /** Puts an order into the queue of a stage, once. */
-  *#add(stage: Stage, order: Order): Handler<Node, Message, Answer> {
-    const id = `${stage} ${order.id}`
-    if (!this.#jobs.has(id)) {
-      const job: Job = { stage, order, deliveries: 0, state: 'waiting' }
-      this.#jobs.set(id, job)
-      yield* this.#offer(job)
+  #perform({ effect, from, atMs, storeMs, begins, ends }: Logged): Answer {
+    if (begins) {
+      begins.isDone = false
+      this.#jobs.add(begins)
     }
-    return 'sent'
+    if (ends) ends.isDone = true
+    switch (effect.do) {
+      case 'send':
+        return 'sent'
+      case 'acknowledge':
+        return 'acknowledged'
+      case 'end':
+        return 'ended'
+    }
+    return this.#store.perform(effect, from, atMs, storeMs)
   }
 
-  /** Gives a job to a worker, and again if the worker does not acknowledge it in time. */
+  /** An order is put into the queue of a stage once. */
+  #newJob(stage: Stage, order: Order): Job | undefined {
+    for (const job of this.#jobs) if (job.stage === stage && job.order.id === order.id) return undefined
+    return { stage, order, deliveries: 0, isDone: false, timer: 0 }
+  }
+
+  /** Performs again what is in the log. The workers keep their jobs; what they do not end is delivered again. */
+  #recover(length: number) {
+    if (this.#log.length === 0) return
+    this.#log.length = length
+    this.#store = new this.#parts.Store(stock)
+    for (const job of this.#jobs) job.isDone = true
+    this.#jobs.clear()
+    for (const logged of this.#log) this.#perform(logged)
+    for (const job of this.#jobs) if (!job.isDone) this.#offerLater(job, leaseMs)
+  }
+
+  /** Gives a job to a worker, and again if the worker does not end it in time. */
   *#offer(job: Job): Task {
-    job.state = 'active'
     const delivery = { job, number: ++job.deliveries }
     const workers = workersOf[job.stage]
     const to = workers[(Number(job.order.id.slice(6)) + delivery.number) % workers.length] as Node
     yield { do: 'send', to, message: delivery }
-    this.#offerLater(delivery, leaseMs)
+    this.#offerLater(job, leaseMs)
   }
 
-  #offerLater({ job, number }: Delivery, ms: number) {
-    this.#world.later('server', ms, () =>
-      job.deliveries !== number || job.state === 'done' ? undefined : this.#offer(job),
-    )
+  #offerLater(job: Job, ms: number) {
+    const timer = ++job.timer
+    this.#world.later('server', ms, () => (job.timer === timer && !job.isDone ? this.#offer(job) : undefined))
   }
 
-  /** A job ends, or waits for its next try. Only the worker that currently has it may decide that. */
-  #close({ job, number }: Delivery, outcome: Outcome) {
-    if (job.state !== 'active' || job.deliveries !== number) return
-    job.state = outcome.done ? 'done' : 'waiting'
-    if (!outcome.done) this.#offerLater({ job, number }, outcome.retryAfterMs)
+  #tryLater({ job, number }: Delivery, ms: number) {
+    this.#pauses.push({ order: job.order.id, delivery: number, ms })
+    if (job.deliveries === number) this.#offerLater(job, ms)
+  }
+
+  /** A bank that is asked more often than allowed may be asked for ever. */
+  #stopIfEndless(of: Delivery | undefined) {
+    if ((of?.number ?? 1) <= mostRefusals || triedTooOften(this.#store.history).size === 0) return
+    this.#isEndless = true
+    this.#world.stop()
   }
 
   check(): Violation[] {
     return check({
-      history: this.#store.history,
+      ...this.#store.books(),
+      orders: this.#orders,
       accepted: this.#accepted,
-      unfinished: this.#isEndless,
       stockBefore: stock,
-      stockAfter: Object.fromEntries(this.#store.stock),
+      unfinished: this.#isEndless,
+      endsWithinMs,
+      pauses: this.#pauses,
+      openJobs: [...this.#jobs].flatMap(({ stage, order, isDone }) => (isDone ? [] : [`the ${stage} of ${order.id}`])),
     })
   }
+}
+
+/** Forces the log to the disk, up to this length. */
+function* saving(length: number): Task {
+  yield { do: 'save', key: 'log', value: length }
 }
 
 /** A handler's effect, as a request to the server. */
