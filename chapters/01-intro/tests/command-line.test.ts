@@ -97,7 +97,7 @@ describe('an interrupted example', () => {
   // A pool of threads; processes with threads of their own.
   it.each([
     ['measure', ['--pages', '100', '--workers', '2'], /measuring on/],
-    ['mixed', ['--layouts', '2x2,2x1'], /adding up, in turn/],
+    ['mixed', ['--terms', '150000000', '--layouts', '2x2,2x1'], /adding up, in turn/],
   ])('ends with 130 at Ctrl-C in the middle of its work: %s', async (name, args, progress) => {
     const stopped = await runExample(chapter, name, args, { interruptWhen: progress })
     expect(stopped).toMatchObject({ code: 130, stderr: expect.not.stringContaining('rror') })
