@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { appendFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { timeLimit } from '@repo/common/async/timer'
 import { installClient } from './config.ts'
 
 export type Verdict =
@@ -44,10 +45,18 @@ export class KnownHosts {
    * Searches the files for a host. A file that is missing counts as empty.
    *
    * @param alias the name to search for instead of host and port
+   * @param signal ends the search
    * @throws an Error for a file that cannot be read
    */
-  static async search(files: readonly string[], host: string, port: number, alias?: string): Promise<KnownHosts> {
-    const search = async (name: string) => (await Promise.all(files.map((file) => searchFile(file, name)))).flat()
+  static async search(
+    files: readonly string[],
+    host: string,
+    port: number,
+    alias?: string,
+    signal = timeLimit(20_000),
+  ): Promise<KnownHosts> {
+    const search = async (name: string) =>
+      (await Promise.all(files.map((file) => searchFile(file, name, signal)))).flat()
     try {
       if (alias !== undefined) return new KnownHosts(await search(alias), [])
       const [lines, withoutPort] = await Promise.all([
@@ -78,20 +87,18 @@ export class KnownHosts {
 
 class MissingProgramError extends Error {}
 
-async function searchFile(file: string, name: string): Promise<Line[]> {
+async function searchFile(file: string, name: string, signal: AbortSignal): Promise<Line[]> {
   const text = await readFile(file, 'utf8').catch((cause) => {
     if (cause.code === 'ENOENT') return ''
     throw new Error(`known hosts: ${file} cannot be read`, { cause })
   })
   if (text === '') return []
-  const { stdout } = await promisify(execFile)('ssh-keygen', ['-F', name, '-f', file], { timeout: 20_000 }).catch(
-    (error) => {
-      // The exit code for a name that the file does not have.
-      if (error.code === 1) return { stdout: '' }
-      if (error.code === 'ENOENT') throw new MissingProgramError(`the program ssh-keygen is missing: ${installClient}`)
-      throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)
-    },
-  )
+  const { stdout } = await promisify(execFile)('ssh-keygen', ['-F', name, '-f', file], { signal }).catch((error) => {
+    // The exit code for a name that the file does not have.
+    if (error.code === 1) return { stdout: '' }
+    if (error.code === 'ENOENT') throw new MissingProgramError(`the program ssh-keygen is missing: ${installClient}`)
+    throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)
+  })
   // Before each line that it finds, ssh-keygen prints `# Host name found: line 3`, followed by its marker's name.
   return Array.from(stdout.matchAll(/^# Host .* found: line (\d+).*\n(.*)$/gm), ([, number, line = '']) => {
     const words = line.trim().split(/\s+/)

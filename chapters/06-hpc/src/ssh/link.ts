@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { after, longestMs } from '@repo/common/async/timer'
+import { after, longestMs, timeLimit } from '@repo/common/async/timer'
 import ssh2, { type AuthenticationType, type NextAuthHandler, type ParsedKey } from 'ssh2'
 import { type HostSettings, resolveHost, type Target } from './config.ts'
 import { ConnectError } from './errors.ts'
@@ -150,10 +150,12 @@ async function openDirect(
   const abort = () => fail(signal?.reason)
   signal?.throwIfAborted()
   signal?.addEventListener('abort', abort, { once: true })
-  const late = () => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`))
-  using _timer = after(remainingMs(deadline), late)
+  const late = new Error(`no answer within ${connectTimeoutMs / 1000} s`)
+  using _timer = after(remainingMs(deadline), () => fail(late))
   try {
-    const searched = KnownHosts.search(knownHostsFiles, host, port, hostKeyAlias).catch((error) => {
+    const limit = timeLimit(remainingMs(deadline), signal)
+    const searched = KnownHosts.search(knownHostsFiles, host, port, hostKeyAlias, limit).catch((error) => {
+      if (limit.aborted) throw late
       refused = error
       throw error
     })

@@ -230,6 +230,30 @@ describe.skipIf(windows)('a practice cluster', () => {
     expect(await opened.ended(job)).toMatchObject([{ state: 'failed', exitCode: 137, signal: '9' }])
   })
 
+  it('has PBS without a job history, too: the exit-code files say how jobs ended', async () => {
+    await using opened = await open({ practice: { accounting: false, schedulers: ['pbs'] } })
+    const job = await opened.submit({ command: ['sh', '-c', 'exit $TASK_ID'], array: [0, 3] })
+    expect(await opened.ended(job)).toMatchObject([
+      { task: 0, state: 'completed', exitCode: 0 },
+      { task: 3, state: 'failed', exitCode: 3 },
+    ])
+    expect(await opened.cluster.queue()).toEqual([])
+  })
+
+  it('may have an account whose start-up files print: nothing of that is taken for an answer', async () => {
+    await using opened = await open({ practice: { schedulers: ['slurm'] } })
+    const { practice, cluster } = opened
+    // What an account's .bashrc would do, before every command that it is given.
+    await writeFile(join(practice.home, 'greeting'), 'echo 42; echo "found 7"; echo "1 RUNNING"\n')
+    const { connection } = cluster
+    const { run } = connection
+    connection.run = (command, options) =>
+      run(['sh', '-c', 'sh "$HOME/greeting"; exec "$@"', 'sh', ...command], options)
+    const job = await opened.submit({ command: ['true'] })
+    expect(job.id).toBe('1')
+    expect(await opened.ended(job)).toMatchObject([{ id: '1', state: 'completed' }])
+  })
+
   it('has a quota: exceeding it is an error that says so, and leaves no half file', async () => {
     await using opened = await open({ practice: { faults: { quotaBytes: 100_000 } } })
     const { connection, home } = opened.cluster

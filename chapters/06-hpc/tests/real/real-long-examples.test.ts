@@ -14,13 +14,6 @@ import { findRealCluster, installRealCluster, type RealCluster, startRealCluster
 import { connect } from '../../src/ssh/connection.ts'
 
 const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
-interface Job {
-  state: string
-  exitCode?: number
-  startedMs?: number
-  endedMs?: number
-}
-
 const chapter = join(import.meta.dirname, '../..')
 /** For long computations, on a machine that has other things to do. */
 const patience = { timeoutMs: 240_000 }

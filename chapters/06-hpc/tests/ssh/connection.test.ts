@@ -198,6 +198,13 @@ describeReal('a connection to a real sshd', openSsh, () => {
       expect(await readFile(server.knownHostsFile, 'utf8')).toBe(before)
     })
 
+    it('is looked up within the deadline for connecting', async () => {
+      await using folder = await temporaryFolder()
+      await writeFile(join(folder.path, 'ssh-keygen'), '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 })
+      vi.stubEnv('PATH', `${folder.path}:${process.env.PATH}`)
+      expect(await refusal(connect({ ...server.options, connectTimeoutMs: 300 }))).toContain('no answer within 0.3 s')
+    })
+
     it('must not have changed or been revoked', async () => {
       await using folder = await temporaryFolder()
       const knownHostsFile = join(folder.path, 'known_hosts')
@@ -360,6 +367,13 @@ describeReal('a connection to a real sshd', openSsh, () => {
       return proxy
     })
     expect(await refusal(connect({ ...server.options, port }))).toMatch(/: no connection: .*ECONNREFUSED/)
+    for (const name of ['connectTimeoutMs', 'keepAliveMs', 'reconnectMs']) {
+      await expect(connect({ ...server.options, [name]: Number.NaN })).rejects.toThrow(`${name}: received NaN; accepts`)
+    }
+    await expect(connect({ ...server.options, maxSessions: 0 })).rejects.toThrow('maxSessions: received 0; accepts')
+    const never = { connectTimeoutMs: Number.POSITIVE_INFINITY, keepAliveMs: 2 ** 31, reconnectMs: 30 * 86_400_000 }
+    await using patient = await connect({ ...server.options, ...never })
+    expect(await patient.output(['echo', 'in'])).toBe('in\n')
     await using silent = await startProxy({ port: server.port })
     silent.block()
     const options = { ...server.options, port: silent.port }

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { loader } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -458,6 +461,20 @@ describeReal(
       const listed = await connection.output(['find', '/mnt', '-type', 'f', '-size', '+1k'])
       expect(listed).toBe('')
       expect(await connection.upload(from, '/mnt/there', { only: ['small'] })).toMatchObject({ files: 1, bytes: 4 })
+    })
+
+    it('at this end is reported with its path, leaves no unfinished file, and keeps what fits', async () => {
+      await using server = await startOpenSsh()
+      const from = join(server.folder, 'from')
+      await write(from, { large: randomBytes(3 << 20), small: 'fits' })
+      const program = join(import.meta.dirname, '../fixtures/download.program.ts')
+      const node = [process.execPath, ...loader(), program, JSON.stringify(server.options), from, '/mnt/back']
+      const mount = 'mount -t tmpfs -o size=1m none /mnt && exec "$@"'
+      const { stdout } = await promisify(execFile)('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...node])
+      expect(JSON.parse(stdout)).toEqual({
+        error: '/mnt/back/large cannot be written: the disk or your quota is full',
+        left: ['small'],
+      })
     })
   },
 )
