@@ -98,7 +98,8 @@ describeReal('a drill', need, () => {
     expect(report.doubledWithoutKey).toBeGreaterThan(0)
   })
 
-  it('reports what it did, with a picture, and leaves nothing behind', async () => {
+  // These three run side by side: they mostly wait, each for servers of its own.
+  it.concurrent('reports what it did, with a picture, and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'drill', ['--quick', '--json', '--seed', '7'], { env })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{ recoveryMs: number[]; picture: string; faults: unknown[] }>()
@@ -108,7 +109,7 @@ describeReal('a drill', need, () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('shows them to a reader', async () => {
+  it.concurrent('shows them to a reader', async () => {
     const args = ['--jobs', '100', '--kills', '1', '--restarts', '0', '--partitions', '0', '--lock', '500']
     const { code, stdout } = await runExample(chapter, 'drill', args, { env })
     expect(code).toBe(0)
@@ -116,7 +117,7 @@ describeReal('a drill', need, () => {
     expect(stdout).toMatch(/100 jobs in .*: 0 jobs lost, 0 effects lost, 0 effects doubled\./)
   })
 
-  it('ends at Ctrl-C and leaves nothing behind', async () => {
+  it.concurrent('ends at Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'drill', ['--jobs', '100000'], { env, interruptWhen: /running .*%/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('lost,') })
     expect(await run.leftBehind(10_000)).toEqual([])

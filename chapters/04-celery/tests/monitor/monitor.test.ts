@@ -160,7 +160,8 @@ describeReal('the view of scheduled tasks', needRedis, () => {
 })
 
 describeReal('monitor', needRedis, () => {
-  it('starts what it needs, shows it, and ends by itself', async () => {
+  // Side by side: they mostly wait, each for servers of its own.
+  it.concurrent('starts what it needs, shows it, and ends by itself', async () => {
     const run = await runExample(chapter, 'monitor', ['--quick', '--json'], { env })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{ sent: number; url: string; queues: { failed: number }[] }>()
@@ -171,7 +172,7 @@ describeReal('monitor', needRedis, () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('says in one line that a port is taken', async () => {
+  it.concurrent('says in one line that a port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const address = taken.address()
@@ -182,7 +183,7 @@ describeReal('monitor', needRedis, () => {
     expect(stderr).toMatch(new RegExp(`^error: --port: received "${port}"; accepts .*EADDRINUSE.*\n$`))
   })
 
-  it('ends at Ctrl-C and leaves nothing behind', async () => {
+  it.concurrent('ends at Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'monitor', [], { env, interruptWhen: /done\/s/ })
     expect(run.code).toBe(130)
     expect(await run.leftBehind(10_000)).toEqual([])
