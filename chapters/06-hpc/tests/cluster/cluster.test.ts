@@ -33,7 +33,9 @@ async function open(options: ClusterOptions = {}) {
 }
 type Opened = Awaited<ReturnType<typeof open>>
 
-describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
+// The four run at the same time; the tests of one share its cluster, and run one after the other.
+describe.skipIf(windows).concurrent.each(schedulerNames)('%s', (scheduler) => {
+  const step = (name: string, run: () => Promise<void>) => it(name, { concurrent: false }, run)
   let opened: Opened
   let cluster: Cluster
   beforeAll(async () => {
@@ -42,7 +44,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
   })
   afterAll(() => opened[Symbol.asyncDispose]())
 
-  it('is detected, runs an array of any task numbers, and says how each ended', async () => {
+  step('is detected, runs an array of any task numbers, and says how each ended', async () => {
     expect(cluster.dialect.name).toBe(scheduler)
     const array = [1, 2, 3, 7, 11]
     const job = await opened.submit({ command: ['sh', '-c', 'echo "task $TASK_ID"; exit $((TASK_ID % 3))'], array })
@@ -53,7 +55,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(await readFile(join(job.folder, `${job.name}.11.out`), 'utf8')).toBe('task 11\n')
   })
 
-  it('holds and releases', async () => {
+  step('holds and releases', async () => {
     const job = await opened.submit({ hold: true })
     expect(await cluster.poll([job])).toMatchObject([{ state: 'held' }])
     expect(await cluster.why(job)).toMatch(/held|hold/i)
@@ -61,7 +63,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(await opened.ended(job)).toMatchObject([{ state: 'completed', exitCode: 0 }])
   })
 
-  it('cancels a job, and single tasks of an array', async () => {
+  step('cancels a job, and single tasks of an array', async () => {
     const job = await opened.submit({ command: ['sleep', '60'], array: [0, 4] })
     await opened.running(job)
     await cluster.cancel(job, [4])
@@ -71,13 +73,13 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect((await opened.ended(job)).map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
   })
 
-  it('ends a job at its walltime, even one that ignores SIGTERM', async () => {
+  step('ends a job at its walltime, even one that ignores SIGTERM', async () => {
     const command = ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done']
     const job = await opened.submit({ command, resources: { walltimeSeconds: 1 } })
     expect(await opened.ended(job)).toMatchObject([{ state: 'timed out' }])
   })
 
-  it('loses a node: one job is restarted, the other has failed', async () => {
+  step('loses a node: one job is restarted, the other has failed', async () => {
     const command = ['sh', '-c', 'while [ ! -e "go" ]; do sleep 0.1; done']
     const resources = { cores: 1 }
     const again = await opened.submit({ command, resources, requeue: true })
@@ -96,21 +98,21 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(await opened.ended(again)).toMatchObject([{ state: 'completed' }])
   })
 
-  it('ends a job that uses more memory than it asked for', async () => {
+  step('ends a job that uses more memory than it asked for', async () => {
     const command = [process.execPath, '-e', 'globalThis.all = Buffer.alloc(150e6, 1); setInterval(() => {}, 1000)']
     const job = await opened.submit({ command, resources: { memoryMb: 100 } })
     expect(await opened.ended(job)).toMatchObject([{ state: 'out of memory' }])
     await cluster.cancel(job).catch(() => {})
   })
 
-  it('shows an end late, but never a wrong state, while its accounting is slow', async () => {
+  step('shows an end late, but never a wrong state, while its accounting is slow', async () => {
     const job = await opened.submit({})
     opened.practice.faults.slowAccountingMs = 60_000
     expect(await opened.ended(job)).toMatchObject([{ state: 'completed', exitCode: 0 }])
     opened.practice.faults.slowAccountingMs = 0
   })
 
-  it('prints garbage: the error names the host, the command and the output', async () => {
+  step('prints garbage: the error names the host, the command and the output', async () => {
     const job = await opened.submit({})
     await opened.ended(job)
     opened.practice.faults.garbled = 1
@@ -119,7 +121,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect((await cluster.poll([job]))[0]?.state).toBe('completed')
   })
 
-  it('is cut off in the middle: nothing is lost, and nothing is submitted twice', async () => {
+  step('is cut off in the middle: nothing is lost, and nothing is submitted twice', async () => {
     const before = opened.practice.queue.jobs.size
     const submission = opened.submit({ name: 'once' })
     await until(() => opened.practice.queue.jobs.size > before)
@@ -131,14 +133,14 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     expect(opened.practice.queue.jobs.size).toBe(before + 1)
   })
 
-  it('lists the jobs of the user with their names and folders, an array as one', async () => {
+  step('lists the jobs of the user with their names and folders, an array as one', async () => {
     const job = await opened.submit({ hold: true, array: [0, 1] })
     const listed = (await cluster.queue()).filter(({ id }) => id === job.id)
     expect(listed).toMatchObject([{ name: job.name, state: 'held', folder: job.folder }])
     await cluster.cancel(job)
   })
 
-  it('is asked for the job when its answer to a submission was lost, before submitting again', async () => {
+  step('is asked for the job when its answer to a submission was lost, before submitting again', async () => {
     const folder = join(cluster.home, 'lost')
     const job = await opened.submit({ name: 'lost', hold: true, folder })
     const before = opened.practice.queue.jobs.size
@@ -152,7 +154,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     await cluster.cancel(job)
   })
 
-  it('refuses an unknown queue and resources that no node has, in its own words', async () => {
+  step('refuses an unknown queue and resources that no node has, in its own words', async () => {
     if (scheduler === 'htcondor') {
       // There such a job waits for a machine that may still be added.
       const job = await opened.submit({ resources: { cores: 99 } })
@@ -171,7 +173,7 @@ describe.skipIf(windows).each(schedulerNames)('%s', (scheduler) => {
     await expect(opened.submit({ resources: { cores: 99 } })).rejects.toThrow(said[1])
   })
 
-  it('starts a job after others: ok, not ok, any', async () => {
+  step('starts a job after others: ok, not ok, any', async () => {
     if (scheduler === 'htcondor') return
     const bad = await opened.submit({ command: ['false'], hold: true })
     const on = bad.id
