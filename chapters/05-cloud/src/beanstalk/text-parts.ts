@@ -31,18 +31,28 @@ export const countsKey = ({ id, part }: { id: string; part?: number }) => `count
 const mostParts = 200
 const smallestPart = 10_000
 
+/** No word is as long as this. Scripts without spaces have longer runs of letters. */
+const longestWord = 1_000
+
 /** Cuts a text between words into at most 200 parts of about 10,000 characters or more. */
 export function splitText(text: string): string[] {
   const size = Math.max(smallestPart, Math.ceil(text.length / mostParts))
   const parts: string[] = []
   for (let start = 0; start < text.length; ) {
-    let end = Math.min(text.length, start + size)
-    // Continue to the end of the word.
-    while (end < text.length && /\S/.test(text[end - 1] ?? '')) end++
+    const end = start + size < text.length ? endOfWord(text, start + size) : text.length
     parts.push(text.slice(start, end))
     start = end
   }
   return parts
+}
+
+/** Where to cut a text, at a place or behind it: after the next space; without one, before the next sign. */
+function endOfWord(text: string, at: number): number {
+  const space = text.slice(at - 1, at + longestWord).search(/\s/)
+  if (space >= 0) return at + space
+  // Half a character, where the place is in the middle of one, counts as a letter.
+  const sign = text.slice(at).search(/[^\p{L}\p{M}\p{Cs}'’]/u)
+  return sign >= 0 ? at + sign : text.length
 }
 
 export interface Shared {

@@ -44,6 +44,8 @@ const advice: Record<string, string> = {
   InvalidBucketName: 'a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens',
   NoSuchBucket: 'that bucket does not exist',
   NoSuchKey: 'that object does not exist',
+  BadDigest: 'the data was damaged on the way',
+  XAmzContentSHA256Mismatch: 'the data was damaged on the way',
   SlowDown: 'the store wants fewer requests per second: try again with less concurrency',
   PreconditionFailed: 'the object has changed in the meantime',
 }

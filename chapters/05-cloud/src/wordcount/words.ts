@@ -1,12 +1,13 @@
 /** Counting words: the work that this chapter distributes. */
+import { wordsOf } from '@repo/common/workloads/shingles'
 
 /** How often each word occurs. */
 export type Counts = Map<string, number>
 
-/** Counts the words of a text. A word is a run of letters a to z and apostrophes in the lower-cased text. */
+/** Counts the words of a text of any language, in lower case. */
 export function countWords(text: string): Counts {
   const counts: Counts = new Map()
-  for (const word of text.toLowerCase().match(/[a-z']+/g) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1)
+  for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1)
   return counts
 }
 

@@ -29,7 +29,7 @@ import { makeQueues, type QueueUrls, receiveAll, send } from '../../src/queues.t
 import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
+import { addCounts, countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
 
 const signal = () => AbortSignal.timeout(90_000)
 let stack: AsyncDisposableStack
@@ -58,6 +58,26 @@ describe('parts of a text', () => {
       }),
     )
     expect(splitText('word '.repeat(1_000_000)).length).toBeLessThanOrEqual(200)
+  })
+})
+
+describe('parts of a text without spaces', () => {
+  it('end at a sign, and count the same words', () => {
+    const text = '我们在云里数单词，'.repeat(3_000)
+    const parts = splitText(text)
+    expect(parts.join('')).toBe(text)
+    expect(parts.length).toBeGreaterThan(2)
+    for (const part of parts.slice(1)) expect(part[0]).toBe('，')
+    const counts = new Map<string, number>()
+    for (const part of parts) addCounts(counts, countWords(part))
+    expect([...counts].sort()).toEqual([...countWords(text)].sort())
+  })
+
+  it('never end within a character, nor within a word longer than any', () => {
+    const text = `${'x'.repeat(9_999)}${'𝒳'.repeat(2_000)} ${'😀'.repeat(20_000)}`
+    const parts = splitText(text)
+    expect(parts.join('')).toBe(text)
+    for (const part of parts) expect(part.isWellFormed()).toBe(true)
   })
 })
 

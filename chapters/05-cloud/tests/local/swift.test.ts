@@ -22,6 +22,7 @@ import { pseudoRandom } from '../../src/storage/stream.ts'
 import { countHere } from '../../src/wordcount/addresses.ts'
 import { wordsIn } from '../../src/wordcount/words.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
+import { differences, differencesOf } from '../fixtures/s3-behaviours.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -58,6 +59,10 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
       there: false,
       because: 'NotImplemented',
     })
+  })
+
+  it('differs from Amazon only where we know it', async () => {
+    expect(await differencesOf(s3Client(swift.place, { maxAttempts: 1 }))).toEqual(differences.Swift)
   })
 
   it('stores an object in parts and gives it back, checked by its MD5', async () => {

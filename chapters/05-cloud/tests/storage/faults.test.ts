@@ -3,19 +3,14 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  CreateBucketCommand,
-  GetObjectCommand,
-  ListMultipartUploadsCommand,
-  PutObjectCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import { GetObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { loader } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
 import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
-import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
+import { crc32Of, md5Of } from '../../src/storage/checksums.ts'
 import { findFeatures } from '../../src/storage/features.ts'
 import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
 import { journalOf } from '../../src/storage/journal.ts'
@@ -36,11 +31,8 @@ async function* stream(bytes: number) {
 }
 
 /** Does something through an HTTP proxy in front of the practice cloud. */
-const through = <Result>(
-  fault: (line: string) => Fault | undefined,
-  work: (s3: S3Client) => Promise<Result>,
-  before = place,
-) => throughFaults(before, fault, work)
+const through = <Result>(fault: (line: string) => Fault | undefined, work: (s3: S3Client) => Promise<Result>) =>
+  throughFaults(place, fault, work)
 
 /** The first `count` matching requests go wrong. */
 function first(count: number, pattern: RegExp, fault: Fault) {
@@ -86,7 +78,7 @@ describe('throttling and broken connections', () => {
   })
 
   it('that persist end an upload, whose parts are then removed', async () => {
-    const own = await temporaryBucket(s3)
+    await using own = await temporaryBucket(s3)
     // The second part always fails. The request that aborts the upload arrives.
     const fault = (line: string) => (/PUT .*partNumber=2/.test(line) ? { lose: true as const } : undefined)
     const { result, requests } = await through(fault, (client) =>
@@ -94,20 +86,20 @@ describe('throttling and broken connections', () => {
     )
     expect(result).toMatch(/^UploadPart of .* failed: ECONNRESET: every attempt lost its connection/)
     expect(requests.at(-1)).toMatch(/^DELETE .*uploadId=/)
-    // The practice cloud refuses to remove a bucket with an unfinished upload in it.
-    await own[Symbol.asyncDispose]()
+    expect((await s3.send(new ListMultipartUploadsCommand({ Bucket: own.name }))).Uploads ?? []).toEqual([])
   })
 
   it('are reported when the parts cannot be removed either', async () => {
-    // This bucket cannot be removed with its unfinished upload. It ends with its server.
-    await using cloud = await startPracticeCloud()
-    await s3Client(cloud.place).send(new CreateBucketCommand({ Bucket: bucket }))
+    const own = await temporaryBucket(s3)
     const { result } = await through(
       (line) => (/uploadId=/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined),
-      (client) => messageOf(uploadStream(client, { bucket, key: 'orphan' }, stream(8 * mib))),
-      cloud.place,
+      (client) => messageOf(uploadStream(client, { bucket: own.name, key: 'orphan' }, stream(8 * mib))),
     )
-    expect(result).toContain(`its parts could not be removed from ${bucket}, where they cost until`)
+    expect(result).toContain(`its parts could not be removed from ${own.name}, where they cost until`)
+    const uploads = new ListMultipartUploadsCommand({ Bucket: own.name })
+    expect((await s3.send(uploads)).Uploads).toMatchObject([{ Key: 'orphan' }])
+    await own[Symbol.asyncDispose]()
+    await expect(s3.send(uploads)).rejects.toThrow('NoSuchBucket')
   })
 
   it('do not delete the journal of an upload that the store still has', async () => {
@@ -133,8 +125,30 @@ describe('throttling and broken connections', () => {
       (line) => (/partNumber=2/.test(line) ? { damage: true } : undefined),
       (client) => messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(8 * mib))),
     )
-    expect(result).toMatch(/^part 2 of .* was damaged on the way/)
+    expect(result).toMatch(/^UploadPart of .* failed: XAmzContentSHA256Mismatch: the data was damaged on the way/)
   })
+
+  it.each([{ ETag: '"0123456789abcdef0123456789abcdef"' }, { ChecksumCRC32: 'AAAAAA==' }])(
+    'that damage data are noticed where the store does not notice them, by its %j',
+    async (wrong) => {
+      for (const [command, bytes, what] of [
+        ['UploadPart', 8 * mib, 'part 1 of '],
+        ['PutObject', 8, ''],
+      ] as const) {
+        const client = alteredClient(place, (name, output) => {
+          if (name === command) Object.assign(output, wrong)
+        })
+        expect(await messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(bytes)))).toBe(
+          `${what}${bucket}/damaged was damaged on the way: its checksum is ${await checksumOf(bytes, wrong)}, the store has ${Object.values(wrong)[0]?.replaceAll('"', '')}`,
+        )
+      }
+    },
+  )
+
+  async function checksumOf(bytes: number, { ETag }: { ETag?: string }) {
+    const data = Buffer.concat([...pseudoRandom(bytes)]).subarray(0, partSize)
+    return ETag ? md5Of(data) : crc32Of(data)
+  }
 })
 
 describe('a full disk', () => {
@@ -153,9 +167,9 @@ describe('a full disk', () => {
   /** Moves an object in a process that may write files of at most `blocks` blocks, of 512 or 1,024 bytes each. */
   async function limited(blocks: number, transfer: object): Promise<string> {
     const program = new URL('../fixtures/transfer.program.ts', import.meta.url).pathname
-    const command = [process.execPath, '--import', 'tsx', program]
+    const command = [process.execPath, ...loader(), program]
     const child = spawn('sh', ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', ...command], {
-      env: { ...process.env, TRANSFER: JSON.stringify({ place, ...transfer }), TSX_DISABLE_CACHE: '1' },
+      env: { ...process.env, TRANSFER: JSON.stringify({ place, ...transfer }) },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const [output] = await Promise.all([Array.fromAsync(child.stdout.setEncoding('utf8')), once(child, 'close')])

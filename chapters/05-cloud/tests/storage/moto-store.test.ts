@@ -11,6 +11,7 @@ import { randomCredentials } from '../../src/local/practice-cloud.ts'
 import { makeBucket, temporaryBucket } from '../../src/storage/buckets.ts'
 import { putIfNew } from '../../src/storage/put-if-new.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
+import { differences, differencesOf } from '../fixtures/s3-behaviours.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -72,6 +73,11 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     )
     const client = stack.adopt(s3Client(store.place), (client) => client.destroy())
     expect(await putIfNew(client, { bucket, key: 'busy' }, 'x')).toBe(true)
+  })
+
+  it('differs from Amazon only where we know it', async () => {
+    const client = stack.adopt(s3Client(moto.place, { maxAttempts: 1 }), (client) => client.destroy())
+    expect(await differencesOf(client)).toEqual(differences.moto)
   })
 
   it('is shown by s3', async () => {

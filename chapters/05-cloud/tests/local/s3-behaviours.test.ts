@@ -1,0 +1,46 @@
+/** The practice cloud's S3, and what it corrects of fauxqs. moto and Swift answer the same table in their own tests. */
+import { readFile } from 'node:fs/promises'
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { buildApp } from 'fauxqs'
+import { expect, it } from 'vitest'
+import { s3Client } from '../../src/cloud/clients.ts'
+import { deletePrefix, listObjects } from '../../src/storage/buckets.ts'
+import { forMany } from '../../src/storage/many.ts'
+import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
+import { behaviours, differences, differencesOf, differencesTable } from '../fixtures/s3-behaviours.ts'
+
+const { s3, bucket } = await usePracticeBucket()
+
+it('the practice cloud answers like Amazon', async () => {
+  expect(await differencesOf(s3)).toEqual({})
+})
+
+// When this fails after an update, fauxqs was mended: src/local/practice-buckets.ts may become shorter.
+it('fauxqs alone does not', async () => {
+  await using app = Object.assign(buildApp({ logger: false }), {
+    async [Symbol.asyncDispose]() {
+      await app.close()
+    },
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const credentials = { accessKeyId: 'any', secretAccessKey: 'any' }
+  const client = s3Client({ kind: 'endpoint', url, region: 'us-east-1', credentials }, { maxAttempts: 1 })
+  expect(await differencesOf(client)).toEqual(differences.fauxqs)
+})
+
+it('the README names every difference', async () => {
+  const words = behaviours.map(({ what }) => what)
+  for (const store of Object.values(differences)) expect(words).toEqual(expect.arrayContaining(Object.keys(store)))
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  const rows = readme.split('\n').map((line) => line.replaceAll(/ +/g, ' '))
+  expect(rows).toEqual(expect.arrayContaining(differencesTable()))
+})
+
+it('1,200 keys are listed, and deleted', async () => {
+  const keys = Array.from({ length: 1200 }, (_, at) => `many/${at}`)
+  await forMany(keys, { concurrency: 32 }, (Key) => s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: '' })))
+  const listed = await Array.fromAsync(listObjects(s3, bucket, 'many/'), ({ Key }) => Key)
+  expect(listed).toEqual(keys.toSorted())
+  expect(await deletePrefix(s3, bucket, 'many/')).toBe(1200)
+  expect((await s3.send(new ListObjectsV2Command({ Bucket: bucket }))).KeyCount).toBe(0)
+})
