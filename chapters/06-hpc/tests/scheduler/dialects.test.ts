@@ -161,6 +161,149 @@ describe('what is written for', () => {
   })
 })
 
+describe('what people would type', () => {
+  const one = submitted('12')
+  const tasks = submitted('12', [0, 1, 2, 7])
+  const typed = (dialect: Dialect) => [
+    dialect.submit(job).command,
+    dialect.list(one),
+    dialect.cancel(one),
+    dialect.cancel(tasks, [0, 1, 7]),
+    dialect.hold(one),
+    dialect.release(one),
+    dialect.why(one).command,
+    dialect.queue('you').command,
+    dialect.nodes().command,
+    dialect.interactive({ walltimeSeconds: 60, terminal: true }),
+    dialect.interactive({ walltimeSeconds: 3_600, terminal: false }),
+  ]
+  const words = (dialect: Dialect) => typed(dialect).map((command) => command.join(' '))
+
+  it('for Slurm', () => {
+    for (const accounting of [true, false]) {
+      expect(words(slurm({ accounting }))).toEqual([
+        'sbatch --parsable study.sh',
+        'squeue --jobs=12',
+        'scancel 12',
+        'scancel 12_[0-1,7]',
+        'scontrol hold 12',
+        'scontrol release 12',
+        'scontrol show job 12',
+        'squeue --noheader --me --states=all --format=%F|%T|%r|%Z|%j',
+        'sinfo --noheader --Node --format=%N|%T|%C|%m|%E',
+        'srun --time=00:01:00 --pty sh',
+        'srun --time=01:00:00 sh',
+      ])
+    }
+    expect(
+      slurm({ accounting: false })
+        .poll([one, submitted('13')])
+        .command.join(' '),
+    ).toBe(
+      'squeue --noheader --array --states=all --jobs=12,13 --Format=JobArrayID:30,State:20,exit_code:10,Reason:40,NodeList:40',
+    )
+    expect(slurm({ accounting: true }).poll([one, submitted('13')]).command).toEqual([
+      'sh',
+      '-c',
+      'squeue --noheader --array --states=all --jobs=12,13 --Format=JobArrayID:30,State:20,exit_code:10,Reason:40,NodeList:40 2>&1; ' +
+        `echo "--"; env 'SLURM_BITSTR_LEN=0' sacct -X --noheader --parsable2 --jobs=12,13 --format=JobID,State,ExitCode,NodeList`,
+    ])
+  })
+
+  it('for PBS', () => {
+    expect(words(pbs())).toEqual([
+      'qsub study.sh',
+      'qstat 12',
+      'qdel 12',
+      'qdel 12 12',
+      'qhold 12',
+      'qrls 12',
+      'qstat -x -f -F json 12',
+      'qstat -x -f -F json',
+      'pbsnodes -a -F json',
+      'qsub -I -l walltime=00:01:00',
+      'qsub -I -l walltime=01:00:00',
+    ])
+    expect(pbs().why(one).nothing?.(failing('qstat: Unknown Job Id 12.host'))).toBe(false)
+  })
+
+  it('for Torque, and what its imitation leaves to Slurm', () => {
+    const own = [
+      'qsub study.sh',
+      'qstat 12',
+      'qdel 12',
+      'qdel -t 0-1,7 12',
+      'qhold 12',
+      'qrls 12',
+      'qstat -f -1 12',
+      'qstat -f -1',
+      'pbsnodes -a',
+      'qsub -I -l walltime=00:01:00',
+      'qsub -I -l walltime=01:00:00',
+    ]
+    expect(words(torque({ onSlurm: false }))).toEqual(own)
+    expect(torque({ onSlurm: false }).poll([one]).command.join(' ')).toBe('qstat -f -1 -t 12')
+    const imitation = words(torque({ onSlurm: true }))
+    expect([3, 6, 7].map((at) => imitation[at])).toEqual([
+      'scancel 12_[0-1,7]',
+      'scontrol show job 12',
+      'squeue --noheader --me --states=all --format=%F|%T|%r|%Z|%j',
+    ])
+  })
+
+  it('for HTCondor', () => {
+    const [submit, ...others] = words(htcondor())
+    expect(submit).toBe('condor_submit study.sub')
+    expect(others.filter((_, at) => at !== 6)).toEqual([
+      'condor_q 12',
+      'condor_rm 12',
+      'condor_rm -constraint ClusterId == 12 && (TaskId == 0 || TaskId == 1 || TaskId == 7)',
+      'condor_hold 12',
+      'condor_release 12',
+      'condor_q -better-analyze 12',
+      'condor_status -json -attributes Machine,State,Activity,TotalCpus,Cpus,TotalMemory',
+      'condor_submit -interactive',
+      'condor_submit -interactive',
+    ])
+    const both = 'condor_q -json -attributes "$0" "$@" && echo "--" && condor_history -json -attributes "$0" "$@"'
+    const { command } = htcondor().queue('you')
+    expect(command.slice(0, 3)).toEqual(['sh', '-c', both])
+    expect(command.slice(3)).toEqual([
+      expect.stringMatching(/^ClusterId,TaskId,.*,Iwd$/),
+      '-constraint',
+      'Owner == "you"',
+    ])
+  })
+})
+
+describe('a job that asks for little', () => {
+  it.each<[Dialect, string[]]>([
+    [slurm({ accounting: true }), ['#SBATCH --job-name=study', '#SBATCH --output=study.log']],
+    [pbs(), ['#PBS -N study', '#PBS -l select=1:ncpus=1', '#PBS -j oe', '#PBS -o study.log']],
+    [torque({ onSlurm: false }), ['#PBS -N study', '#PBS -l nodes=1:ppn=1', '#PBS -j oe', '#PBS -o study.log']],
+  ])('has a short header: %#', (dialect, lines) => {
+    expect(headerOf(dialect, {})).toEqual(lines)
+    expect(scriptOf(dialect)).not.toContain('TASK_ID')
+    expect(scriptOf(dialect, { array: [1] })).toMatch(
+      /^TASK_ID=\$(SLURM_ARRAY_TASK_ID|PBS_ARRAY_INDEX|PBS_ARRAYID); export TASK_ID$/m,
+    )
+    const not = { [dialect.name]: 'r n', slurm: '#SBATCH --no-requeue' }[dialect.name]
+    expect(headerOf(dialect, { requeue: false })?.join()).toContain(not)
+  })
+
+  it('of Slurm shares the cores of a node among its ranks, and is warned by Slurm itself', () => {
+    const dialect = slurm({ accounting: true })
+    const share = (resources: JobDescription['resources']) =>
+      headerOf(dialect, { ...(resources && { resources }) })?.filter((line) => /tasks|cpus/.test(line))
+    expect(share({ cores: 1, ranksPerNode: 2 })).toEqual(['#SBATCH --ntasks-per-node=2', '#SBATCH --cpus-per-task=1'])
+    expect(share({ cores: 5, nodes: 1 })).toEqual(['#SBATCH --ntasks-per-node=1', '#SBATCH --cpus-per-task=5'])
+    expect(share({ cores: 5 })).toEqual(['#SBATCH --cpus-per-task=5'])
+    const warned = { resources: { walltimeSeconds: 60 }, warnSeconds: 10 }
+    expect(scriptOf(dialect, warned)).not.toContain('date +%s')
+    expect(scriptOf(pbs(), warned)).toContain('date +%s')
+  })
+})
+
 describe("a job's id", () => {
   it.each([
     ['slurm', slurm({ accounting: true }), '123\n', '123'],
