@@ -1,7 +1,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { freePort, onFreePorts, onOldPort } from '../../src/process/ports.ts'
+
+// Lets a test choose the ports that freePort tries first.
+const tried = vi.hoisted((): number[] => [])
+vi.mock('node:crypto', async (original) => {
+  const actual = await original<typeof import('node:crypto')>()
+  return { ...actual, randomInt: (from: number, to: number) => tried.shift() ?? actual.randomInt(from, to) }
+})
 
 /** Listens on a port, and stops when disposed of. */
 async function listenOn(port: number): Promise<Disposable> {
@@ -15,6 +22,14 @@ it('finds a port that can be listened on, below the ports of outgoing connection
   expect(port).toBeGreaterThanOrEqual(20_000)
   expect(port).toBeLessThan(32_000)
   using _server = await listenOn(port)
+})
+
+it('tries another port when one is taken, and has closed the one that it returns', async () => {
+  const [taken, free] = [await freePort(), await freePort()]
+  using _other = await listenOn(taken)
+  tried.push(taken, taken, free)
+  expect(await freePort()).toBe(free)
+  using _server = await listenOn(free)
 })
 
 describe('a start on free ports', () => {
