@@ -1,7 +1,7 @@
 /** Looks for a scenario that breaks the system, and makes it as short as possible: fast-check generates and shrinks. */
 import { randomFrom } from '@repo/common/async/random'
 import fc from 'fast-check'
-import { type Run, type Scenario, type System, simulate } from './simulator.ts'
+import { type Run, type Scenario, type System, simulate, timedFates } from './simulator.ts'
 
 export interface Range<Request> {
   /** What clients ask for. */
@@ -15,14 +15,19 @@ export interface Range<Request> {
 }
 
 /**
- * Scenarios with up to six message faults and three node faults. They shrink to fewer requests, fewer faults and no
- * jitter.
+ * Scenarios with up to six message faults and three node faults. They shrink to fewer requests, fewer faults, no jitter
+ * and equal paces.
  */
 export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario<Request>> {
-  const struck = { node: fc.nat(range.nodes - 1), atMs: fc.nat(range.withinMs) }
+  const node = fc.nat(range.nodes - 1)
+  const atMs = fc.nat(range.withinMs)
+  const lasts = fc.integer({ min: 1, max: 300 })
+  const wrong = fc.integer({ min: -1_000, max: 1_000 })
+  const effects = fc.integer({ min: 1, max: 30 })
   return fc.record({
     requests: range.requests,
     jitter: fc.nat(),
+    paces: fc.oneof(fc.constant(0), fc.nat()),
     messages: fc.array(
       fc.record({
         number: fc.integer({ min: 1, max: range.messages }),
@@ -33,18 +38,9 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
     ),
     nodes: fc.array(
       fc.oneof(
-        fc.record({
-          node: struck.node,
-          fate: fc.constantFrom('crash', 'partition'),
-          atMs: struck.atMs,
-          ms: fc.integer({ min: 1, max: 300 }),
-        }),
-        fc.record({
-          node: struck.node,
-          fate: fc.constant('clock'),
-          atMs: struck.atMs,
-          ms: fc.integer({ min: -1_000, max: 1_000 }),
-        }),
+        fc.record({ node, fate: fc.constantFrom(...timedFates), atMs, ms: lasts }),
+        fc.record({ node, fate: fc.constant('crash after'), effects, ms: lasts }),
+        fc.record({ node, fate: fc.constantFrom('clock', 'drift'), atMs, ms: wrong }),
       ),
       { maxLength: 3 },
     ),

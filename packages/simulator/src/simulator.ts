@@ -20,8 +20,13 @@ export type Effect<Node, Message> =
   | { do: 'send'; to: Node; message: Message }
   /** Waits for `ms`, or until the condition holds, which is checked after everything that happens on this node. */
   | { do: 'wait'; ms: number; until?: () => boolean }
-  /** Writes a value to the node's disk, which takes 1 ms. If the node crashes before that, the old value stays. */
+  /**
+   * Writes a value to the node's disk, which takes 1 ms, and with it all that is in the cache. If the node crashes
+   * before that, the old value stays.
+   */
   | { do: 'save'; key: string; value: unknown }
+  /** Writes a value to the cache of the node's disk, which takes no time: a crash keeps it, a power cut does not. */
+  | { do: 'cache'; key: string; value: unknown }
 
 /** What runs on a node. */
 export type Handler<Node, Message, Result = void> = Generator<Effect<Node, Message>, Result, Message>
@@ -90,13 +95,34 @@ export interface Scenario<Request> {
   requests: Request[]
   /** The seed for the times that messages take, 1 to 8 ms each; with 0 each takes 1 ms. */
   jitter: number
+  /**
+   * The seed for lasting differences instead of jitter: some ways from one node to another are slow throughout, and two
+   * become slow in between, as in probabilistic concurrency testing. That finds what needs one message to be later than
+   * several others in turn, which jitter makes unlikely. With 0, or without it, there are none.
+   */
+  paces?: number
   /** What happens to individual messages, by their number in the order of sending, from 1. */
   messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
-  /**
-   * What happens to nodes, by their index: a crash or a partition that lasts `ms`, or a clock that is wrong by `ms`.
-   */
-  nodes: { node: number; fate: 'crash' | 'partition' | 'clock'; atMs: number; ms: number }[]
+  /** What happens to nodes, by their index. */
+  nodes: Strike[]
 }
+
+/**
+ * What happens to a node, and when. `ms` is how long it lasts; for `clock`, how wrong the clock is from then on, and for
+ * `drift`, how much it gains in each second.
+ *
+ * - `crash`: the node stops and forgets. `power cut`: it also loses what was only in the cache of its disk.
+ * - `partition`: it neither sends nor receives. `deaf`: it receives nothing. `mute`: nothing that it sends arrives.
+ * - `slow disk`: a save takes 20 ms instead of 1.
+ * - `crash after`: it crashes when its handlers have yielded this number of effects since the beginning, before the next
+ *   one.
+ */
+export type Strike =
+  | { node: number; fate: (typeof timedFates)[number] | 'clock' | 'drift'; atMs: number; ms: number }
+  | { node: number; fate: 'crash after'; effects: number; ms: number }
+
+/** The fates of nodes that last for a while. */
+export const timedFates = ['crash', 'power cut', 'partition', 'deaf', 'mute', 'slow disk'] as const
 
 /** A message in a history. */
 export interface Sent {
@@ -132,6 +158,12 @@ export function simulate<Node extends string, Request, Message, Violation>(
 }
 
 const saveMs = 1
+const slowSaveMs = 20
+/** How much slower than the others a way from one node to another may be, in ms, and how slow it may become. */
+const paces = [0, 0, 1, 2, 4, 8]
+const slowestPace = 24
+/** Within this number of messages two ways become slow. */
+const changesWithin = 60
 /** Primitive values cannot change, and cloning takes longer than all else that a save does. */
 const copyOf = (value: unknown): unknown => (typeof value === 'object' ? structuredClone(value) : value)
 const emptyDisk: ReadonlyMap<string, unknown> = new Map()
@@ -143,14 +175,26 @@ const otherSeed = 0x5eed
 /** A node, as the simulator sees it. */
 interface Place<Node, Message> {
   name: Node
-  /** The time until which it is down, or cut off. */
+  index: number
+  /** The time until which it is down, receives nothing, sends nothing, or has a slow disk. */
   downMs: number
-  cutOffMs: number
+  deafMs: number
+  muteMs: number
+  slowDiskMs: number
+  /** When its last save ends: saves end in order. */
+  savedMs: number
   clockOffset: number
+  /** What its clock gains in each ms, since when. */
+  drift: number
+  driftsSinceMs: number
+  /** The number of effects so far, and after which ones it crashes. */
+  effects: number
+  crashes: Extract<Strike, { fate: 'crash after' }>[] | undefined
   /** Whether it has not started since its crash, and so has no memory. */
   isBlank: boolean
-  /** Undefined until something is saved. */
+  /** Undefined until something is saved, or is in the cache. */
   disk: Map<string, unknown> | undefined
+  cache: Map<string, unknown> | undefined
   receive: Receive<Node, Message>
 }
 
@@ -189,6 +233,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   readonly #system: System<Node, Request, Message, Violation>
   readonly #record: boolean
   readonly #jitter: (() => number) | undefined
+  readonly #paces: Paces | undefined
   readonly #seed: number
   #random: (() => number) | undefined
   readonly #fates = new Map<number, Scenario<Request>['messages'][number]>()
@@ -209,20 +254,34 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     this.#jitter = scenario.jitter === 0 ? undefined : randomFrom(scenario.jitter)
     this.#seed = scenario.jitter ^ otherSeed
     for (const fate of scenario.messages) this.#fates.set(fate.number, fate)
-    for (const name of system.nodes) {
+    this.#paces = scenario.paces ? pacesFrom(scenario.paces, system.nodes.length) : undefined
+    for (const [index, name] of system.nodes.entries()) {
       this.#places.set(name, {
         name,
+        index,
         downMs: 0,
-        cutOffMs: 0,
+        deafMs: 0,
+        muteMs: 0,
+        slowDiskMs: 0,
+        savedMs: 0,
         clockOffset: 0,
+        drift: 0,
+        driftsSinceMs: 0,
+        effects: 0,
+        crashes: undefined,
         isBlank: true,
         disk: undefined,
+        cache: undefined,
         receive: deaf,
       })
     }
     this.#running = system.begin(this)
     for (const place of this.#places.values()) this.#isUp(place)
-    for (const fate of scenario.nodes) this.#queue.add(fate.atMs, () => this.#strike(fate))
+    for (const strike of scenario.nodes) {
+      const place = this.#place(system.nodes[strike.node] as Node)
+      if (strike.fate !== 'crash after') this.#queue.add(strike.atMs, () => this.#strike(place, strike))
+      else place.crashes = [...(place.crashes ?? []), strike]
+    }
     for (const [at, request] of scenario.requests.entries())
       this.#queue.add(at * system.requestEveryMs, () => this.#running.request(request))
   }
@@ -240,7 +299,8 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   // What the system can do
 
   clock(node: Node): number {
-    return this.now + this.#place(node).clockOffset
+    const { clockOffset, drift, driftsSinceMs } = this.#place(node)
+    return this.now + clockOffset + (drift === 0 ? 0 : Math.trunc(drift * (this.now - driftsSinceMs)))
   }
 
   random(): number {
@@ -293,14 +353,23 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     let step = first
     for (; !step.done; step = handler.next(undefined as Message)) {
       const effect = step.value
-      if (effect.do !== 'send') {
+      place.effects++
+      if (effect.do === 'send') {
+        const { to, message } = effect
+        this.#send({ from: place, to: this.#place(to), message, asker: undefined, question: 0, isAnswer: false })
+      } else if (effect.do === 'cache') {
+        place.cache = (place.cache ?? new Map()).set(effect.key, copyOf(effect.value))
+      } else {
         if (task.waitsFor === 0) this.#tasks.add(task)
         task.waitsFor = ++this.#effects
         this.#perform(task, task.waitsFor, effect)
-        break
       }
-      const { to, message } = effect
-      this.#send({ from: place, to: this.#place(to), message, asker: undefined, question: 0, isAnswer: false })
+      const crash = place.crashes?.find(({ effects }) => effects === place.effects)
+      if (crash) {
+        this.#tasks.add(task)
+        return this.#strike(place, crash)
+      }
+      if (effect.do !== 'send' && effect.do !== 'cache') break
     }
     if (step.done) {
       if (task.waitsFor !== 0) this.#tasks.delete(task)
@@ -310,7 +379,11 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     if (this.#waiting.size > 0) this.#wake(place)
   }
 
-  #perform(task: Task<Node, Message>, number: number, effect: Exclude<Effect<Node, Message>, { do: 'send' }>) {
+  #perform(
+    task: Task<Node, Message>,
+    number: number,
+    effect: Exclude<Effect<Node, Message>, { do: 'send' | 'cache' }>,
+  ) {
     const { place } = task
     switch (effect.do) {
       case 'ask': {
@@ -324,8 +397,14 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
         return this.#queue.add(this.now + effect.ms, () => this.#go(task, number, undefined as Message))
       case 'save': {
         const value = copyOf(effect.value)
-        return this.#queue.add(this.now + saveMs, () => {
-          if (task.waitsFor === number) place.disk = (place.disk ?? new Map()).set(effect.key, value)
+        const tookMs = place.slowDiskMs > this.now ? slowSaveMs : saveMs
+        place.savedMs = Math.max(place.savedMs, this.now + tookMs)
+        return this.#queue.add(place.savedMs, () => {
+          if (task.waitsFor !== number) return
+          place.disk ??= new Map()
+          if (place.cache) for (const [key, cached] of place.cache) place.disk.set(key, cached)
+          place.cache = undefined
+          place.disk.set(effect.key, value)
           this.#go(task, number, undefined as Message)
         })
       }
@@ -357,7 +436,9 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
 
   #send(letter: Letter<Node, Message>) {
     const fate = this.#fates.get(++this.#messages)
-    const tookMs = 1 + (this.#jitter ? Math.floor(8 * this.#jitter()) : 0) + (fate?.fate === 'late' ? fate.ms : 0)
+    let tookMs = fate?.fate === 'late' ? 1 + fate.ms : 1
+    if (this.#paces) tookMs += this.#paces(letter.from.index, letter.to.index, this.#messages)
+    else if (this.#jitter) tookMs += Math.floor(8 * this.#jitter())
     this.#carry(letter, tookMs, fate?.fate === 'lost')
     if (fate?.fate === 'doubled') this.#carry(letter, tookMs + fate.ms, false)
   }
@@ -366,7 +447,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     const { from, to, message } = letter
     const { now } = this
     const arrivesMs = now + tookMs
-    const lost = isLost ? 'lost' : from.cutOffMs > now || to.cutOffMs > now ? 'cut off' : undefined
+    const lost = isLost ? 'lost' : from.muteMs > now || to.deafMs > now ? 'cut off' : undefined
     let sent: Sent | undefined
     if (this.#record) {
       const text = this.#system.describe(message)
@@ -394,15 +475,39 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     if (asker) this.#send({ from, to, message, asker, question, isAnswer: true })
   }
 
-  #strike({ node, fate, ms }: Scenario<Request>['nodes'][number]) {
-    const place = this.#place(this.#system.nodes[node] as Node)
-    if (this.#record) {
-      const texts = { crash: `crashes for ${ms} ms`, partition: `is cut off for ${ms} ms`, clock: `clock ${ms} ms off` }
-      this.#history.push({ kind: 'node', node: place.name, text: texts[fate], atMs: this.now })
+  #strike(place: Place<Node, Message>, strike: Strike) {
+    const { fate, ms } = strike
+    if (this.#record) this.#history.push({ kind: 'node', node: place.name, text: textOf(strike), atMs: this.now })
+    const untilMs = this.now + ms
+    switch (fate) {
+      case 'clock':
+        place.clockOffset = ms
+        break
+      case 'drift':
+        place.clockOffset = this.clock(place.name) - this.now
+        place.drift = ms / 1000
+        place.driftsSinceMs = this.now
+        break
+      case 'partition':
+        place.deafMs = untilMs
+        place.muteMs = untilMs
+        break
+      case 'deaf':
+        place.deafMs = untilMs
+        break
+      case 'mute':
+        place.muteMs = untilMs
+        break
+      case 'slow disk':
+        place.slowDiskMs = untilMs
+        break
+      case 'power cut':
+        place.cache = undefined
+        this.#crash(place, ms)
+        break
+      default:
+        this.#crash(place, ms)
     }
-    if (fate === 'clock') place.clockOffset = ms
-    else if (fate === 'partition') place.cutOffMs = this.now + ms
-    else this.#crash(place, ms)
   }
 
   #crash(place: Place<Node, Message>, ms: number) {
@@ -424,9 +529,41 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     if (place.downMs > this.now) return false
     if (place.isBlank) {
       place.isBlank = false
-      place.receive = this.#running.start(place.name, place.disk ? structuredClone(place.disk) : emptyDisk)
+      const { disk = emptyDisk, cache } = place
+      const found = cache ? new Map([...disk, ...cache]) : disk
+      place.receive = this.#running.start(place.name, found === emptyDisk ? emptyDisk : structuredClone(found))
     }
     return true
+  }
+}
+
+const textOf = (strike: Strike): string => {
+  const { fate, ms } = strike
+  if (fate === 'crash after') return `crashes after effect ${strike.effects} for ${ms} ms`
+  const texts: Record<typeof fate, string> = {
+    crash: `crashes for ${ms} ms`,
+    'power cut': `has no power for ${ms} ms`,
+    partition: `is cut off for ${ms} ms`,
+    deaf: `receives nothing for ${ms} ms`,
+    mute: `sends nothing for ${ms} ms`,
+    'slow disk': `disk is slow for ${ms} ms`,
+    clock: `clock ${ms} ms off`,
+    drift: `clock gains ${ms} ms a second`,
+  }
+  return texts[fate]
+}
+
+/** Returns how much slower a message is, by the indices of its nodes and its number. */
+type Paces = (from: number, to: number, number: number) => number
+
+function pacesFrom(seed: number, nodes: number): Paces {
+  const random = randomFrom(seed)
+  const ways = Array.from({ length: nodes * nodes }, () => paces[Math.floor(paces.length * random())] as number)
+  const changes = [0, 1].map(() => 1 + Math.floor(changesWithin * random()))
+  return (from, to, number) => {
+    const way = from * nodes + to
+    if (changes.includes(number)) ways[way] = slowestPace
+    return ways[way] as number
   }
 }
 

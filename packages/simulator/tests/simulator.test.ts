@@ -251,6 +251,173 @@ describe('a node', () => {
   })
 })
 
+describe('a fault of a node', () => {
+  const strike = (fate: 'deaf' | 'mute' | 'slow disk' | 'drift' | 'power cut', node: number, ms: number, atMs = 0) =>
+    ({ node, fate, atMs, ms }) as const
+
+  it('lets it send and not receive, or receive and not send', () => {
+    // The answer to the first message is lost on its way to a; what a sends arrives.
+    expect(play(hello, { nodes: [strike('deaf', 0, 20)] }).text).toEqual([
+      '0 ms a receives nothing for 20 ms',
+      '0 ms a → b hello (at 1 ms)',
+      '1 ms b → a hi (cut off)',
+      '40 ms a → b hello (at 41 ms)',
+      '41 ms b → a hi (at 42 ms)',
+    ])
+    expect(play(hello, { nodes: [strike('mute', 0, 20)] }).text).toEqual([
+      '0 ms a sends nothing for 20 ms',
+      '0 ms a → b hello (cut off)',
+      '40 ms a → b hello (at 41 ms)',
+      '41 ms b → a hi (at 42 ms)',
+    ])
+    expect(play(hello, { nodes: [strike('mute', 1, 20)] }).text).toContain('1 ms b → a hi (cut off)')
+    expect(play(hello, { nodes: [strike('deaf', 1, 20)] }).text).toContain('0 ms a → b hello (cut off)')
+  })
+
+  it('makes its disk slow for a while, and saves still end in order', () => {
+    const saved: string[] = []
+    const parts: Parts = {
+      *onRequest(world, name) {
+        yield { do: 'save', key: 'last', value: name }
+        saved.push(`${name} at ${world.now}`)
+      },
+    }
+    play(parts, { requests: ['one', 'two', 'three', 'four'], nodes: [strike('slow disk', 0, 5, 8)] })
+    expect(saved).toEqual(['one at 1', 'two at 30', 'three at 30', 'four at 31'])
+  })
+
+  it('lets its clock gain or lose from then on', () => {
+    const told: number[] = []
+    const parts: Parts = {
+      onRequest(world) {
+        told.push(world.clock('a') - world.now)
+        return undefined
+      },
+    }
+    const requests = ['1', '2', '3', '4']
+    play(parts, { requests, nodes: [strike('drift', 0, 500, 10), { node: 0, fate: 'clock', atMs: 25, ms: -7 }] })
+    expect(told).toEqual([0, 0, 5, 3])
+    told.length = 0
+    play(parts, { requests, nodes: [strike('drift', 0, -500, 10), strike('drift', 0, 0, 20)] })
+    expect(told).toEqual([0, 0, -5, -5])
+  })
+
+  it('takes what was only in the cache of its disk, if it is a power cut and not a crash', () => {
+    const found: unknown[] = []
+    const value = { votes: ['a'] }
+    const parts: Parts = {
+      *onRequest() {
+        yield { do: 'cache', key: 'one', value }
+        value.votes.push('b')
+        yield { do: 'save', key: 'two', value: 2 }
+        yield { do: 'cache', key: 'three', value: 3 }
+      },
+      onStart(_, node, disk) {
+        if (node === 'a') found.push(Object.fromEntries(disk))
+      },
+    }
+    // A save also forces to the disk what was in the cache before.
+    const forced = { one: { votes: ['a'] }, two: 2 }
+    play(parts, { nodes: [crash(0, 5, 10)] })
+    expect(found).toEqual([{}, { ...forced, three: 3 }])
+    found.length = 0
+    value.votes.length = 1
+    play(parts, { nodes: [strike('power cut', 0, 10, 5)] })
+    expect(found).toEqual([{}, forced])
+    found.length = 0
+    play(parts, { nodes: [strike('power cut', 0, 10, 0)] })
+    expect(found).toEqual([{}, {}])
+  })
+
+  it.each([1, 2, 3, 4])('crashes it after its effect %i, which is performed', (effects) => {
+    const steps: string[] = []
+    const parts: Parts = {
+      *onRequest() {
+        steps.push('begins')
+        yield { do: 'send', to: 'b', message: 'one' }
+        steps.push('has sent')
+        yield { do: 'cache', key: 'x', value: 1 }
+        steps.push('has cached')
+        yield ask()
+        steps.push('has asked')
+        yield { do: 'save', key: 'y', value: 1 }
+        steps.push('has saved')
+      },
+      onMessage: answering,
+    }
+    const { text } = play(parts, { nodes: [{ node: 0, fate: 'crash after', effects, ms: 10 }] })
+    expect(steps).toEqual(['begins', 'has sent', 'has cached', 'has asked'].slice(0, effects))
+    expect(text).toContain(`${effects === 4 ? 2 : 0} ms a crashes after effect ${effects} for 10 ms`)
+    expect(text[0]).toBe('0 ms a → b one (at 1 ms)')
+  })
+})
+
+describe('paces', () => {
+  /** Breaks only if one message from a is later than a whole conversation of b and c. */
+  const race: System<'a' | 'b' | 'c', string, string, string> = {
+    nodes: ['a', 'b', 'c'],
+    requestEveryMs: 1,
+    mostMs: 1_000,
+    mostMessages: 100,
+    describe: (message) => message,
+    begin(world) {
+      const heard: string[] = []
+      return {
+        request() {
+          world.run('a', send('c', 'first'))
+          world.run('b', talk())
+        },
+        start: (node) => (message) => {
+          if (message === 'question') return 'answer'
+          if (node === 'c') heard.push(message)
+          return undefined
+        },
+        check: () => (heard[0] === 'last' ? ['the last was first'] : []),
+      }
+      function* send(to: 'c', message: string): Handler<'a' | 'b' | 'c', string> {
+        yield { do: 'send', to, message }
+      }
+      function* talk(): Handler<'a' | 'b' | 'c', string> {
+        for (let times = 0; times < 3; times++) yield { do: 'ask', to: 'c', message: 'question', againMs: 100 }
+        yield { do: 'send', to: 'c', message: 'last' }
+      }
+    },
+  }
+  const found = (paces: (at: number) => number) =>
+    Array.from({ length: 2_000 }, (_, at) => ({
+      requests: [''],
+      jitter: at + 1,
+      paces: paces(at),
+      messages: [],
+      nodes: [],
+    })).filter((scenario) => simulate(race, scenario).violations.length > 0).length
+
+  it('find what jitter alone does not: one message that is later than seven others in turn', () => {
+    const [even, uneven] = [found(() => 0), found((at) => at + 1)]
+    expect(uneven).toBeGreaterThan(20)
+    expect(uneven).toBeGreaterThan(10 * even)
+  })
+
+  it('last: messages that go the same way take equally long, until two ways become slow', () => {
+    const many: Parts = {
+      *onRequest() {
+        for (let times = 0; times < 70; times++) yield { do: 'send', to: 'b', message: String(times) }
+      },
+    }
+    const times = Array.from({ length: 20 }, (_, at) =>
+      play(many, { paces: at + 1 }).text.map((line) => Number(/at (\d+)/.exec(line)?.[1])),
+    )
+    for (const each of times) {
+      const kinds = new Set(each)
+      expect(kinds.size).toBeLessThanOrEqual(2)
+      expect(each.toSorted((a, b) => a - b)).toEqual(each)
+      expect(each.at(-1)).toBe(25)
+    }
+    expect(times.map(([first]) => first)).toEqual(expect.arrayContaining([1, 2, 3, 5, 9]))
+    expect(times.some((each) => new Set(each).size === 2)).toBe(true)
+  })
+})
+
 describe('a handler', () => {
   it('waits until a condition holds or its time is up', () => {
     const ends: string[] = []

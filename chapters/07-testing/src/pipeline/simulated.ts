@@ -56,9 +56,9 @@ type Task = Handler<Node, Message>
 
 const resendMs = 40
 /** How long a worker keeps a job without acknowledging it. */
-const leaseMs = 150
+const leaseMs = 400
 /** How long an order may take: several times as long as any has taken without a bug. */
-const endsWithinMs = 4_000
+const endsWithinMs = 6_000
 
 /** What the pipeline is made of; a test may replace a part. */
 export interface Parts {
