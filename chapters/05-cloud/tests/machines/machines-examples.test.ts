@@ -31,9 +31,13 @@ describe.concurrent('instances', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('prints the same as JSON', async () => {
-    const run = await start('instances', '--json', '--count', '1')
-    expect(run.json()).toMatchObject({ on: 'processes on this machine', instances: ['local-1'], words, minutes: 30 })
+  it('returns what it did', async () => {
+    expect(await instances.run({ count: 1 })).toMatchObject({
+      on: 'processes on this machine',
+      instances: ['local-1'],
+      words,
+      minutes: 30,
+    })
   })
 
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {

@@ -10,6 +10,7 @@ import { Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import infrastructure from '../../examples/infrastructure.ts'
 import { stackTagValue, tagKey } from '../../src/cloud/ownership.ts'
 import { checks } from '../../src/stack/checks.ts'
 import { findingsOf, type Synthesis, synthesise } from '../../src/stack/synthesis.ts'
@@ -155,10 +156,10 @@ describe.concurrent('infrastructure', () => {
     await access(join(out.path, 'assembly', 'manifest.json'))
   })
 
-  it('prints the same as JSON', async () => {
+  it('returns the same for programs', async () => {
     await using out = await temporaryFolder()
-    const run = await runExample(chapter, 'infrastructure', ['--json', '--out', out.path])
-    expect(run.json()).toMatchObject({
+    const result = await infrastructure.run({ out: out.path })
+    expect(result).toMatchObject({
       resources: 42,
       findings: [],
       checks: Object.keys(checks),
@@ -167,15 +168,8 @@ describe.concurrent('infrastructure', () => {
     })
   })
 
-  it.each([
-    ['--workers', '0'],
-    ['--workers', '20'],
-    ['--budget', '1.5'],
-    ['--email', 'nobody'],
-    ['--regoin', 'x'],
-  ])('refuses %s %s in one line', async (...args) => {
-    const { code, stdout, stderr } = await runExample(chapter, 'infrastructure', args)
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
+  it.each([{ workers: 0 }, { workers: 20 }, { budget: 1.5 }, { email: 'nobody' }])('refuses %j', async (options) => {
+    const [name] = Object.keys(options)
+    await expect(infrastructure.run(options)).rejects.toThrow(new RegExp(`^--${name}: received .*; accepts .+$`))
   })
 })
