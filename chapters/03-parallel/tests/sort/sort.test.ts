@@ -86,6 +86,16 @@ describe('the parallel sort', () => {
     },
   )
 
+  it('has memory of the type that was asked for', () => {
+    const { numbers, scratch } = sortMemory('int32', 3)
+    for (const part of [numbers, scratch]) {
+      expect(part).toBeInstanceOf(Int32Array)
+      expect(part.length).toBe(3)
+      expect(part.buffer).toBeInstanceOf(SharedArrayBuffer)
+    }
+    expect(sortMemory('float64', 3).numbers).toBeInstanceOf(Float64Array)
+  })
+
   it('sorts all NaN, one number, and none', async () => {
     expect(await sorted('float64', [Number.NaN, Number.NaN, Number.NaN], 2)).toEqual([NaN, NaN, NaN])
     expect(await sorted('float64', [NaN, 1, NaN, -0], 4)).toEqual([-0, 1, NaN, NaN])
