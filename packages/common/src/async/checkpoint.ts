@@ -105,8 +105,7 @@ export function checkpointFile<State>(
   }
 
   async function write(state: State) {
-    const json = jsonOf(state)
-    requireReturn(state, json, parse)
+    const json = jsonOf(state, parse)
     if (newest.seen !== (await look(slots))) await load()
     const target = newest.file === slots[0] ? slots[1] : slots[0]
     const generation = newest.generation + 1
@@ -175,14 +174,25 @@ async function look(slots: readonly string[]): Promise<string> {
 const notAState = (error: unknown) =>
   `not a state of this computation: ${String(errorOf(error)).replaceAll(/\s+/g, ' ')}`
 
-/** JSON has a negative zero, but `stringify` writes it as 0. And undefined gives no text at all. */
-function jsonOf(state: unknown): string {
-  const text: string | undefined = JSON.stringify(state, (_, value) => (Object.is(value, -0) ? rawJson('-0') : value))
-  return text ?? 'null'
+/**
+ * Returns JSON that gives back the state.
+ *
+ * @throws an Error if there is none
+ */
+function jsonOf<State>(state: State, parse: (value: unknown) => State): string {
+  // Undefined gives no text at all.
+  const plain: string | undefined = JSON.stringify(state)
+  const json = plain ?? 'null'
+  if (whyNot(state, json, parse) === undefined) return json
+  // JSON has a negative zero, but `stringify` writes it as 0. Looking at every value takes several times as long.
+  const exact = JSON.stringify(state, (_, value) => (Object.is(value, -0) ? rawJson('-0') : value)) ?? json
+  const why = whyNot(state, exact, parse)
+  if (why !== undefined) throw new Error(why)
+  return exact
 }
 
-/** @throws an Error unless the JSON gives back the state */
-function requireReturn<State>(state: State, json: string, parse: (value: unknown) => State) {
+/** Says why the JSON does not give back the state; undefined if it does. */
+function whyNot<State>(state: State, json: string, parse: (value: unknown) => State): string | undefined {
   let back: unknown = JSON.parse(json)
   let refusal: string | undefined
   try {
@@ -190,29 +200,29 @@ function requireReturn<State>(state: State, json: string, parse: (value: unknown
   } catch (error) {
     refusal = notAState(error)
   }
-  const why = difference(state, back, 'state') ?? refusal
-  if (why !== undefined) throw new Error(why)
+  return difference(state, back, 'state') ?? refusal
 }
 
 /** Says which part of the state would not come back as it is. An undefined property may be missing. */
 function difference(saved: unknown, back: unknown, name: string): string | undefined {
   if (Object.is(saved, back)) return undefined
   if (Array.isArray(saved) && Array.isArray(back) && saved.length === back.length) {
-    return firstOf(saved.keys(), (at) => difference(saved[at], back[at], `${name}[${at}]`))
+    for (let at = 0; at < saved.length; at++) {
+      // Without a name for each of a million numbers.
+      const found = Object.is(saved[at], back[at]) ? undefined : difference(saved[at], back[at], `${name}[${at}]`)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
   if (isPlain(saved) && isPlain(back)) {
-    return firstOf(Object.keys(saved), (key) => difference(saved[key], back[key], `${name}.${key}`))
+    for (const key of Object.keys(saved)) {
+      const found = difference(saved[key], back[key], `${name}.${key}`)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
   if (typeof saved === 'object' && isDeepStrictEqual(saved, back)) return undefined
   return `${name} is ${shown(saved)} and would come back as ${shown(back)}`
-}
-
-function firstOf<Key>(keys: Iterable<Key>, find: (key: Key) => string | undefined): string | undefined {
-  for (const key of keys) {
-    const found = find(key)
-    if (found !== undefined) return found
-  }
-  return undefined
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
