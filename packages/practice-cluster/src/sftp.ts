@@ -31,7 +31,8 @@ interface WithProtocol {
   outgoing: { id: number }
 }
 
-type Handle = { file: FileHandle; append: boolean } | { entries: FileEntry[] }
+/** `written` settles after the last write: writes happen in order, so that a file that was cut off has no holes. */
+type Handle = { file: FileHandle; append: boolean; written: Promise<unknown> } | { entries: FileEntry[] }
 const mostEntries = 100
 
 /** Serves one SFTP channel. Relative paths begin in the home folder. */
@@ -77,7 +78,7 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
   sftp.on('OPEN', (id, name, flags, attributes) =>
     answer(id, async () => {
       const file = await open(path(name), openFlags(flags), attributes.mode ?? 0o666)
-      give(id, { file, append: Boolean(flags & mode.APPEND) })
+      give(id, { file, append: Boolean(flags & mode.APPEND), written: Promise.resolve() })
       return true
     }),
   )
@@ -98,8 +99,12 @@ export function serveFiles(sftp: SFTPWrapper, home: string, faults: Faults): voi
     answer(id, async () => {
       if (data.length > faults.quotaBytes) throw new Error('Disk quota exceeded')
       faults.quotaBytes -= data.length
-      const { file, append } = fileOf(key)
-      await file.write(data, 0, data.length, append ? null : offset)
+      const handle = fileOf(key)
+      const { file, append, written } = handle
+      const write = () => file.write(data, 0, data.length, append ? null : offset)
+      const writing = written.then(write)
+      handle.written = writing.catch(() => {})
+      await writing
     }),
   )
   sftp.on('CLOSE', (id, key) =>

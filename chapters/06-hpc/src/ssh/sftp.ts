@@ -44,8 +44,11 @@ export interface OverOptions {
   progress?: (() => number) | undefined
 }
 
-/** What every server takes and gives in one request. */
-export const chunkBytes = 32 << 10
+/**
+ * What every server takes and gives in one request. ssh2 would send more than 31,952 bytes to some servers in two
+ * requests, one after the other, and a connection that is lost between them leaves a hole in the file.
+ */
+export const chunkBytes = 31_952
 /** Requests for chunks in flight at once, for all files together. */
 const mostRequests = 256
 /** Chunks of one file in flight at once: 2 MB, which is the window of an SSH channel. */
@@ -141,7 +144,7 @@ export class Sftp {
     )
   }
 
-  /** Writes chunks of up to 32 kB back to back, without waiting for each answer. */
+  /** Writes chunks of up to `chunkBytes` back to back, without waiting for each answer. */
   async write(
     { path, handle }: Handle,
     chunks: Iterable<Buffer> | AsyncIterable<Buffer>,

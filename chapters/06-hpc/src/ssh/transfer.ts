@@ -268,6 +268,7 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   }
   const doneOf = new Map<string, number>()
   const resumed = new Map<string, number>()
+  const begun = new Map<string, number>()
   let travelled = 0
   let reached = 0
   function tell(name: string, done: number) {
@@ -280,9 +281,10 @@ function counter(items: readonly Item[], { signal, onProgress }: TransferOptions
   return {
     /** Records how much of a file has arrived already: in an earlier run, or before the connection was lost. */
     resume(name: string, bytes: number) {
-      const before = resumed.get(name) ?? 0
-      resumed.set(name, Math.max(before, bytes))
-      reached += Math.max(0, bytes - before)
+      resumed.set(name, Math.max(resumed.get(name) ?? 0, bytes))
+      // A file that arrived damaged begins anew, and advances again.
+      reached += Math.max(0, bytes - (begun.get(name) ?? 0))
+      begun.set(name, bytes)
       if (bytes > 0 || doneOf.has(name)) tell(name, bytes)
     },
     /** Records that a chunk has travelled. @throws the signal's reason */

@@ -1,5 +1,6 @@
 /** Every dialect on the practice cluster: jobs run and end as they should, and faults are switched on. */
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -8,6 +9,7 @@ import { schedulerNames } from '@repo/practice-cluster/notation'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Cluster, type ClusterOptions, openCluster } from '../../src/cluster/cluster.ts'
 import { hasEnded, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
+import type { TransferProgress } from '../../src/ssh/transfer.ts'
 
 const windows = process.platform === 'win32'
 let jobNumber = 0
@@ -254,6 +256,31 @@ describe.skipIf(windows)('a practice cluster', () => {
     const job = await opened.submit({ command: ['true'] })
     expect(job.id).toBe('1')
     expect(await opened.ended(job)).toMatchObject([{ id: '1', state: 'completed' }])
+  })
+
+  it('may lose its connection after each half megabyte: files arrive without a hole, and nothing is sent twice', async () => {
+    await using opened = await open({ practice: { schedulers: ['slurm'] } })
+    await using folder = await temporaryFolder()
+    const { connection, home } = opened.cluster
+    const [from, back] = ['from', 'back'].map((name) => join(folder.path, name)) as [string, string]
+    await mkdir(from)
+    const content = randomBytes(4 << 20)
+    await writeFile(join(from, 'large'), content)
+    for (const copy of [
+      (onProgress: (progress: TransferProgress) => void) =>
+        connection.upload(from, join(home, 'there'), { onProgress }),
+      (onProgress: (progress: TransferProgress) => void) =>
+        connection.download(join(home, 'there'), back, { onProgress }),
+    ]) {
+      let cutAt = 1 << 19
+      const { bytes } = await copy((progress) => {
+        if (progress.bytes < cutAt) return
+        cutAt = progress.bytes + (1 << 19)
+        opened.practice.cutConnections()
+      })
+      expect(bytes).toBeLessThanOrEqual(content.length)
+    }
+    expect((await readFile(join(back, 'large'))).equals(content)).toBe(true)
   })
 
   it('has a quota: exceeding it is an error that says so, and leaves no half file', async () => {
