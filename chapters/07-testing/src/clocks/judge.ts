@@ -1,5 +1,7 @@
 /** The order that each kind of clock gives the events: judged by what could have caused what, and drawn. */
+
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { largest, smallest } from '@repo/common/extremes'
 import { draw, palette } from '@repo/common/output/plots'
 import type { ClockEvent } from './clocks.ts'
 import { compareHybrid, happenedBefore } from './logical.ts'
@@ -81,7 +83,7 @@ export async function judge(
     impossible: new Set(
       messages.flatMap(([sending, { wall }]) => (sending.wall > wall ? [sending.message ?? ''] : [])),
     ),
-    hybridErrorMs: Math.max(...events.map(({ hybrid, trueMs }) => Math.abs(hybrid.ms - trueMs))),
+    hybridErrorMs: largest(events.map(({ hybrid, trueMs }) => Math.abs(hybrid.ms - trueMs))),
   }
 }
 
@@ -101,7 +103,7 @@ const mostEvents = 45
  */
 export function drawSpaceTime(events: readonly ClockEvent[], impossible: ReadonlySet<string>, title: string): string {
   const shown = events.toSorted((a, b) => a.trueMs - b.trueMs).slice(0, mostEvents)
-  const begin = Math.min(...shown.map(({ wall }) => wall))
+  const begin = smallest(shown.map(({ wall }) => wall))
   const at = ({ wall }: ClockEvent) => wall - begin
   const arrows = shown.flatMap((sending) => {
     const receipt = shown.find(({ what, message }) => what === 'receive' && message === sending.message)

@@ -1,4 +1,5 @@
 /** A CPU profile of a running process: taken, read, and drawn as a flame graph. */
+import { largest } from '@repo/common/extremes'
 import { draw, palette } from '@repo/common/output/plots'
 import type { Inspector, Place } from './inspector.ts'
 
@@ -147,7 +148,7 @@ const rowHeight = 18
  * @returns SVG text
  */
 export function drawFlames(boxes: readonly Flame[], hot: string | undefined, subtitle: string): string {
-  const deepest = Math.max(...boxes.map(({ depth }) => depth))
+  const deepest = largest(boxes.map(({ depth }) => depth))
   const shapes = boxes.map(({ name, depth, from, to }) => ({
     name,
     x1: 100 * from,

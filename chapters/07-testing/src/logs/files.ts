@@ -19,7 +19,7 @@ export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unr
   for (const file of await logFiles(folder)) {
     const lines: LogLine[] = []
     for (const [at, line] of (await readFile(file, 'utf8')).split('\n').entries()) {
-      if (line === '') continue
+      if (isEmpty(line)) continue
       const read = parseLine(line, `${basename(file)}:${at + 1}`)
       if ('unreadable' in read) unreadable.push(read.unreadable)
       else lines.push(read)
@@ -41,15 +41,14 @@ export async function* followLogs(
   signal: AbortSignal,
   patienceMs = 1_000,
 ): AsyncGenerator<LogLine | Unreadable> {
-  const readTo = new Map<string, { bytes: number; lines: number; rest: Buffer }>()
+  const readTo = new Map<string, Place>()
   const sent = new Set<string>()
   /** The lines of each process: all others queue behind a line that waits. */
   const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
   for (;;) {
     for (const file of await logFiles(folder)) {
-      const state = readTo.get(file) ?? { bytes: 0, lines: 0, rest: Buffer.alloc(0) }
+      const { state, chunk } = await readOn(file, readTo.get(file))
       readTo.set(file, state)
-      const chunk = await readFrom(file, state.bytes)
       state.bytes += chunk.length
       let text = Buffer.concat([state.rest, chunk])
       const queue = waiting.get(file) ?? []
@@ -60,7 +59,7 @@ export async function* followLogs(
         text = text.subarray(end + 1)
         state.lines++
         const where = `${basename(file)}:${state.lines}`
-        if (line !== '') queue.push({ line: parseLine(line, where), since: performance.now() })
+        if (!isEmpty(line)) queue.push({ line: parseLine(line, where), since: performance.now() })
       }
       state.rest = text
     }
@@ -84,13 +83,37 @@ export async function* followLogs(
   }
 }
 
-async function readFrom(file: string, position: number): Promise<Buffer> {
-  const handle = await open(file, 'r')
+/** How far a file has been read. */
+interface Place {
+  /** Tells the file from another one of the same name. */
+  inode: number
+  bytes: number
+  lines: number
+  /** The beginning of a line. */
+  rest: Buffer
+}
+
+/**
+ * Reads what has been added to a file. One that is shorter than before, or another file by now, was begun again by
+ * logrotate or by its program: it is read from its beginning.
+ */
+async function readOn(file: string, before: Place | undefined): Promise<{ state: Place; chunk: Buffer }> {
+  const none = { inode: 0, bytes: 0, lines: 0, rest: Buffer.alloc(0) }
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    // It was renamed since the folder was listed.
+    if (error.code !== 'ENOENT') throw error
+  })
+  if (!handle) return { state: before ?? none, chunk: none.rest }
   try {
-    const { size } = await handle.stat()
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.max(0, size - position)), { position })
-    return buffer.subarray(0, bytesRead)
+    const { size, ino: inode } = await handle.stat()
+    const isSame = before !== undefined && before.inode === inode && before.bytes <= size
+    const state = isSame ? before : { ...none, inode }
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - state.bytes), { position: state.bytes })
+    return { state, chunk: buffer.subarray(0, bytesRead) }
   } finally {
     await handle.close()
   }
 }
+
+/** Windows' editors end lines with CR and LF. */
+const isEmpty = (line: string) => line === '' || line === '\r'

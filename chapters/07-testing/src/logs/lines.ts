@@ -1,4 +1,5 @@
 /** Log lines of several processes: read, filtered, counted, and put into an order that is possible. */
+import { largest, smallest } from '@repo/common/extremes'
 import pino from 'pino'
 
 export interface LogLine {
@@ -30,9 +31,12 @@ const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
  * Reads a line. A line that another program wrote, or that a killed process did not finish, is not an error: logs
  * always have some, and the other lines are still wanted.
  *
+ * @param written the line, without its end
  * @param where the file and line number, for lines that cannot be read
  */
-export function parseLine(line: string, where: string): LogLine | Unreadable {
+export function parseLine(written: string, where: string): LogLine | Unreadable {
+  // Some editors, and PowerShell, begin a file with a byte order mark.
+  const line = written.replace(/^\uFEFF/, '')
   const quoted = JSON.stringify(line.length > shown ? `${line.slice(0, shown)}…` : line)
   let value: unknown
   try {
@@ -172,7 +176,7 @@ export function mostTornApart(lines: readonly LogLine[]): string | undefined {
   const times = Map.groupBy(lines, ({ order }) => order)
   const spread = (order: string | undefined) => {
     const all = (times.get(order) ?? []).map(({ time }) => time)
-    return Math.max(...all) - Math.min(...all)
+    return largest(all) - smallest(all)
   }
   const orders = (shipped.length > 0 ? shipped : lines).flatMap(({ order }) => order ?? [])
   return [...new Set(orders)].sort((a, b) => spread(b) - spread(a))[0]

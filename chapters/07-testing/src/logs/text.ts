@@ -1,4 +1,5 @@
 /** Log lines as a reader sees them, and the story of one order, by the clocks and merged. */
+import { smallest } from '@repo/common/extremes'
 import { bold, dim, red, yellow } from '@repo/common/output/terminal'
 import { type LogLine, mostTornApart } from './lines.ts'
 
@@ -19,7 +20,7 @@ export function storyOf(merged: readonly LogLine[]): LogLine[] {
 
 /** Tells the story twice: sorted by the clocks, and in causal order. */
 export function storyText(story: readonly LogLine[]): string[] {
-  const start = Math.min(...story.map(({ time }) => time))
+  const start = smallest(story.map(({ time }) => time))
   const tell = (lines: readonly LogLine[]) => lines.map((line) => lineText(line, start))
   return [
     '',

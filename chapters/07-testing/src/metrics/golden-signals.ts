@@ -2,6 +2,7 @@
  * The four golden signals (Google's Site Reliability Engineering, chapter 6): latency, traffic, errors, saturation.
  * Each curve is a Prometheus query, and a function that computes the same from our own scrapes.
  */
+import { largest as largestOf, smallest } from '@repo/common/extremes'
 import { linePlot } from '@repo/common/output/plots'
 import { histogramQuantile, largest, rate, type Scrape } from './scraper.ts'
 
@@ -107,8 +108,8 @@ const width = 760
  * @returns SVG text
  */
 export function drawSignals(curves: readonly Drawn[], events: Record<string, number>, subtitle: string): string {
-  const startMs = Math.min(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
-  const endMs = Math.max(...curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
+  const startMs = smallest(curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
+  const endMs = largestOf(curves.flatMap(({ points }) => points.map(({ ms }) => ms)))
   const panels = Object.entries(titles).map(([panel, title]) => {
     const own = curves.filter((curve) => curve.panel === panel)
     const top = Math.max(1e-3, ...own.flatMap(({ points }) => points.map(({ value }) => value)))

@@ -1,6 +1,8 @@
 /** A small stand-in for when Prometheus is missing: scrapes all targets, and computes rates and quantiles. */
+
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { largest as largestOf } from '@repo/common/extremes'
 
 export interface Sample {
   name: string
@@ -80,10 +82,8 @@ export function rate(before: Scrape, after: Scrape, name: string, selector: Sele
 
 /** Returns the largest value of a gauge's series; 0 when there is none. */
 export function largest({ samples }: Scrape, name: string, selector: Selector = {}): number {
-  return Math.max(
-    0,
-    ...samples.filter((sample) => sample.name === name && selects(selector, sample)).map(({ value }) => value),
-  )
+  const values = samples.filter((sample) => sample.name === name && selects(selector, sample)).map(({ value }) => value)
+  return Math.max(0, largestOf(values))
 }
 
 /**

@@ -4,6 +4,8 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { gunzip, inflate } from 'node:zlib'
 
 export interface Span {
   traceId: string
@@ -29,6 +31,9 @@ export interface Collector extends AsyncDisposable {
 }
 
 const mostBytes = 64 << 20
+/** How to unpack a body, by its Content-Encoding. Most exporters compress. */
+const unpack = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+const isKnownEncoding = (encoding: string): encoding is keyof typeof unpack => Object.hasOwn(unpack, encoding)
 const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 
 /** Starts a collector on a free port. `forwardTo` is the endpoint of another one, without /v1/traces. */
@@ -60,7 +65,10 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
       if (request.method !== 'POST' || request.url !== '/v1/traces') return end(404, { message: 'POST /v1/traces' })
       if (!request.headers['content-type']?.startsWith('application/json'))
         return end(415, { message: 'application/json' })
-      const body = await readBody(request)
+      const encoding = request.headers['content-encoding'] ?? 'identity'
+      if (encoding !== 'identity' && !isKnownEncoding(encoding))
+        return end(415, { message: 'gzip, deflate or identity' })
+      const body = await readBody(request, encoding === 'identity' ? undefined : unpack[encoding])
       if (!body) return end(413, { message: `at most ${mostBytes} bytes` })
       spans.push(...readSpans(JSON.parse(body.toString())))
       if (forwardTo) {
@@ -91,7 +99,11 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+/** Returns a body, unpacked; undefined if it is too large, or would be. */
+async function readBody(
+  request: IncomingMessage,
+  unpacked?: (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request) {
@@ -99,7 +111,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
     if (bytes > mostBytes) return undefined
     chunks.push(chunk as Buffer)
   }
-  return Buffer.concat(chunks)
+  const body = Buffer.concat(chunks)
+  try {
+    return unpacked ? await unpacked(body, { maxOutputLength: mostBytes }) : body
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined
+    throw error
+  }
 }
 
 /** Reads `name=value,name=value`, as the OpenTelemetry specification defines it. */
@@ -131,7 +149,17 @@ interface OtlpSpan {
 }
 interface Attribute {
   key: string
-  value: { stringValue?: string; intValue?: string | number; doubleValue?: number; boolValue?: boolean }
+  /** An attribute may have no value at all. */
+  value?: AnyValue
+}
+interface AnyValue {
+  stringValue?: string
+  intValue?: string | number
+  doubleValue?: number | string
+  boolValue?: boolean
+  bytesValue?: string
+  arrayValue?: { values?: AnyValue[] }
+  kvlistValue?: { values?: Attribute[] }
 }
 
 /** Returns the spans of a message (opentelemetry-proto, trace.proto, in its JSON mapping). */
@@ -155,11 +183,24 @@ function readSpans({ resourceSpans = [] }: Otlp): Span[] {
   })
 }
 
+/** Attributes without a value are left out. */
 function attributesOf(attributes: Attribute[] = []): Span['attributes'] {
   return Object.fromEntries(
-    attributes.map(({ key, value }) => [
-      key,
-      value.stringValue ?? value.boolValue ?? Number(value.intValue ?? value.doubleValue ?? Number.NaN),
-    ]),
+    attributes.flatMap(({ key, value }) => {
+      const known = anyValue(value)
+      return known === undefined ? [] : [[key, typeof known === 'object' ? JSON.stringify(known) : known]]
+    }),
   )
+}
+
+type Value = string | number | boolean | Value[] | { [key: string]: Value }
+
+function anyValue(value: AnyValue | null = {}): Value | undefined {
+  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value ?? {}
+  if (arrayValue) return (arrayValue.values ?? []).flatMap((each) => anyValue(each) ?? [])
+  if (kvlistValue) return attributesOf(kvlistValue.values)
+  // A number that JavaScript would round stays a text.
+  if (intValue !== undefined) return Number.isSafeInteger(Number(intValue)) ? Number(intValue) : String(intValue)
+  // In JSON, NaN and the infinities are texts.
+  return stringValue ?? boolValue ?? bytesValue ?? doubleValue
 }

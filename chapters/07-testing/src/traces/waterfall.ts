@@ -1,4 +1,5 @@
 /** A trace as a waterfall: each span is a bar as long as it took, below the span that caused it. */
+import { largest, smallest } from '@repo/common/extremes'
 import { timeline } from '@repo/common/output/timeline'
 import type { Span } from './collector.ts'
 
@@ -29,8 +30,8 @@ export function waterfall(spans: readonly Span[]): Row[] {
 /** Returns the first start and the last end, in ms. */
 export function extent(spans: readonly Span[]): { startMs: number; endMs: number } {
   return {
-    startMs: Math.min(...spans.map(({ startMs }) => startMs)),
-    endMs: Math.max(...spans.map(({ endMs }) => endMs)),
+    startMs: smallest(spans.map(({ startMs }) => startMs)),
+    endMs: largest(spans.map(({ endMs }) => endMs)),
   }
 }
 

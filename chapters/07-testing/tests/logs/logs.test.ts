@@ -1,4 +1,4 @@
-import { appendFile, writeFile } from 'node:fs/promises'
+import { appendFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -6,8 +6,18 @@ import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { followLogs } from '../../src/logs/files.ts'
-import { clockShifts, impossible, type LogLine, matches, mergeLogs, parseLine, tally } from '../../src/logs/lines.ts'
+import { followLogs, readLogs } from '../../src/logs/files.ts'
+import {
+  clockShifts,
+  impossible,
+  type LogLine,
+  matches,
+  mergeLogs,
+  mostTornApart,
+  parseLine,
+  tally,
+} from '../../src/logs/lines.ts'
+import { storyText } from '../../src/logs/text.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'logs', args, options)
@@ -139,6 +149,28 @@ describe('following', () => {
     expect(seen).toEqual(['c ', 'a ä', 'b ', 'b.log:2 cannot be read: "rubbish" is not JSON'])
   })
 
+  it('starts a file again that was cut or replaced, and shows each line once', async () => {
+    const file = join(folder.path, 'a.log')
+    await writeFile(file, json('a', 1).repeat(10))
+    const controller = new AbortController()
+    const lines = followLogs(folder.path, controller.signal)
+    const next = async () => {
+      const { value } = await lines.next()
+      return value && 'time' in value ? value.time : value
+    }
+    for (let at = 0; at < 10; at++) expect(await next()).toBe(1)
+    // As logrotate does with copytruncate.
+    await truncate(file)
+    await appendFile(file, json('a', 2))
+    expect(await next()).toBe(2)
+    // By renaming: the new file is longer than the old one was.
+    await rename(file, `${file}.1`)
+    await writeFile(file, json('a', 3) + json('a', 4))
+    expect([await next(), await next()]).toEqual([3, 4])
+    controller.abort()
+    expect((await lines.next()).done).toBe(true)
+  })
+
   it('does not wait for ever for a send that was never logged', async () => {
     await writeFile(join(folder.path, 'b.log'), json('b', 1, { receives: 'm' }))
     const stop = new AbortController()
@@ -198,6 +230,20 @@ describe('a folder of logs', () => {
     })
     const shown = await run(['--folder', folder.path, '--order', 'o'])
     expect(shown.stdout).toMatch(/1970|00:00:00\.002 +a +info +o +said/)
+  })
+
+  it('may begin with a byte order mark and end its lines as Windows does', async () => {
+    const text = `\uFEFF${json('a', 1)}\n${json('a', 2)}`.replaceAll('\n', '\r\n')
+    await writeFile(join(folder.path, 'a.log'), text)
+    const { logs, unreadable } = await readLogs(folder.path)
+    expect(unreadable).toEqual([])
+    expect(logs.flat().map(({ time }) => time)).toEqual([1, 2])
+  })
+
+  it('may have 200,000 lines about one order', () => {
+    const many = Array.from({ length: 200_000 }, (_, at) => line('a', at, { order: 'order-1' }))
+    expect(mostTornApart(many)).toBe('order-1')
+    expect(storyText(many)).toHaveLength(2 * many.length + 5)
   })
 
   it('and other options, when wrong, are refused in one line', async () => {

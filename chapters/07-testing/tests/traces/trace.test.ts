@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { type Span, startCollector } from '../../src/traces/collector.ts'
-import { bar, busyMs, waterfall } from '../../src/traces/waterfall.ts'
+import { bar, busyMs, extent, waterfall } from '../../src/traces/waterfall.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'trace', args, options)
@@ -46,6 +47,11 @@ describe('a waterfall', () => {
     ])
   })
 
+  it('may have 200,000 spans', () => {
+    const many = Array.from({ length: 200_000 }, (_, at) => span(String(at), undefined, at, at + 1))
+    expect(extent(many)).toEqual({ startMs: 0, endMs: 200_000 })
+  })
+
   it('draws bars as long as the spans', () => {
     const whole = { startMs: 0, endMs: 10 }
     expect(bar(span('x', undefined, 0, 10), whole, 10)).toBe('█'.repeat(10))
@@ -78,6 +84,79 @@ describe('the collector', () => {
     expect(await post('x', 'application/x-protobuf')).toBe(415)
     expect(await post('{}', 'application/json', '/v1/metrics')).toBe(404)
     expect(await post('{}')).toBe(200)
+  })
+
+  const oneSpan = (attributes: object[] = []) => ({
+    resourceSpans: [
+      {
+        resource: {
+          attributes: [
+            {
+              key: 'process.command_args',
+              value: { arrayValue: { values: [{ stringValue: 'node' }, { intValue: '1' }] } },
+            },
+          ],
+        },
+        scopeSpans: [
+          {
+            spans: [
+              {
+                traceId: 't',
+                spanId: 's',
+                name: 'n',
+                kind: 1,
+                startTimeUnixNano: '0',
+                endTimeUnixNano: '1',
+                attributes,
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  })
+  const post = (endpoint: string, body: string | Uint8Array<ArrayBuffer>, encoding: string) =>
+    fetch(`${endpoint}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': encoding },
+      body,
+    })
+
+  it('unpacks what is compressed, up to its bound', async () => {
+    await using collector = await startCollector()
+    const text = JSON.stringify(oneSpan())
+    const pack = { gzip: gzipSync, deflate: deflateSync, identity: (plain: string) => Buffer.from(plain) }
+    for (const [encoding, packed] of Object.entries(pack))
+      expect((await post(collector.endpoint, new Uint8Array(packed(text)), encoding)).status, encoding).toBe(200)
+    expect(collector.spans).toHaveLength(3)
+    // 65 MiB of blanks.
+    const bomb = new Uint8Array(gzipSync(Buffer.alloc(65 << 20, ' ')))
+    expect((await post(collector.endpoint, bomb, 'gzip')).status).toBe(413)
+    expect((await post(collector.endpoint, text, 'gzip')).status).toBe(400)
+    expect((await post(collector.endpoint, text, 'br')).status).toBe(415)
+    expect(collector.spans).toHaveLength(3)
+  })
+
+  it('reads every kind of attribute: lists, maps, large numbers, none', async () => {
+    await using collector = await startCollector()
+    const values: [unknown, unknown][] = [
+      [{ stringValue: '' }, ''],
+      [{ boolValue: false }, false],
+      [{ intValue: '7' }, 7],
+      [{ intValue: '9223372036854775807' }, '9223372036854775807'],
+      [{ doubleValue: 0.5 }, 0.5],
+      [{ doubleValue: 'NaN' }, 'NaN'],
+      [{ bytesValue: 'AQI=' }, 'AQI='],
+      [{ arrayValue: { values: [{ stringValue: 'a' }, {}, { intValue: 2 }] } }, '["a",2]'],
+      [{ arrayValue: {} }, '[]'],
+      [{ kvlistValue: { values: [{ key: 'k', value: { boolValue: true } }] } }, '{"k":true}'],
+      [{}, undefined],
+      [null, undefined],
+      [undefined, undefined],
+    ]
+    const attributes = values.map(([value], at) => ({ key: String(at), value }))
+    expect((await post(collector.endpoint, JSON.stringify(oneSpan(attributes)), 'identity')).status).toBe(200)
+    expect(values.map((_, at) => collector.spans[0]?.attributes[at])).toEqual(values.map(([, read]) => read))
   })
 
   it('forwards what it accepts, and says why if it cannot', async () => {
