@@ -44,7 +44,8 @@ export const runningMean = coroutine(meanSoFar)
 
 export default example(import.meta, {
   options: {
-    values: listOf(number(), 'numbers separated by commas', { max: 20 })
+    // Far enough from the largest number for the sum of twenty, which JSON could not carry beyond it.
+    values: listOf(number(-1e300, 1e300), 'numbers from -1e300 to 1e300, separated by commas', { max: 20 })
       .default([2, 4, 9])
       .describe('values to feed in'),
   },

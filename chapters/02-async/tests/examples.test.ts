@@ -150,6 +150,12 @@ it('coroutines lose their first value when they are not primed', async () => {
   })
 })
 
+it('coroutines have a mean that JSON can carry, or refuse', async () => {
+  const { means } = await documentOf<{ means: number[] }>(coroutines, '--values', new Array(20).fill('1e300').join())
+  expect(means.every(Number.isFinite)).toBe(true)
+  expect(await refusal(coroutines, '--values', '1e308,1e308')).toMatch(/accepts numbers from -1e300 to 1e300/)
+})
+
 it('mgrep counts all patterns in one pass, and words over time', async () => {
   interface Mgrep {
     patterns: { pattern: string; occurrences: number; lines: number }[]
