@@ -8,7 +8,7 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { errorOf } from '@repo/common/output/errors'
 import { ErrorCode, type Job } from 'bullmq'
-import { PredecessorFailed } from '../queue/errors.ts'
+import { InvalidArguments, PredecessorFailed } from '../queue/errors.ts'
 import { type CanvasPart, type Link, type Message, partsOf, type TaskError } from '../queue/message.ts'
 import type { Call, Middleware } from './call.ts'
 import { textsOf } from './failure.ts'
@@ -58,7 +58,8 @@ export async function waitsAgain(job: Job<Message>, token = ''): Promise<boolean
 
 async function forEach(call: Call, next: () => Promise<unknown>): Promise<unknown[]> {
   const results: unknown[] = []
-  const list = Array.isArray(call.args) ? call.args : []
+  const list = call.args
+  if (!Array.isArray(list)) throw new InvalidArguments(`${call.task.name}: received no list of arguments`)
   let begin = performance.now()
   for (const args of list) {
     call.args = args

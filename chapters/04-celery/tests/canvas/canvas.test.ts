@@ -3,8 +3,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
+import { Job } from 'bullmq'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { chain, chord, chunks, group, link, linkError, type OnFailure, starmap, step } from '../../src/canvas/canvas.ts'
 import { apply } from '../../src/canvas/plan.ts'
@@ -233,6 +234,7 @@ describeRedis('a chord', () => {
     const client = await layer.openClient()
     const open = Promise.withResolvers<number>()
     const gate = defineTask({ name: 'gate', args: z.object({}), run: () => open.promise })
+    using asked = vi.spyOn(Job.prototype, 'getDependenciesCount')
     const { got, task, tasks } = recorder()
     const worker = await layer.startWorker({ tasks: [...tasks, gate], queues: ['default', 'gates'], concurrency: 1 })
     const later = signature(double, { n: 1 }, { queue: 'nobody' })
@@ -241,6 +243,8 @@ describeRedis('a chord', () => {
     await until(() => got.length)
     expect(got).toEqual([[null, null, null]])
     expect(worker.active().map((each) => each.task)).toContain('gate')
+    // It asks again and again whether that one still runs.
+    await until(() => asked.mock.calls.length >= 3)
     open.resolve(1)
     await result.get()
     expect(await result.tasks[0]?.get()).toBe(1)
@@ -403,6 +407,14 @@ describeRedis('starmap and chunks', () => {
     const mapped = await apply(client, starmap(spin, Array(400).fill({})))
     await expect(mapped.get()).rejects.toThrow('hard limit of 50 ms')
     expect(runs).toBeLessThan(400)
+  })
+
+  it('fail if their arguments are no list, as another program may send them', async () => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: plain })
+    const message = { args: { n: 1 }, version: 1, canvas: { map: true as const } }
+    await client.queue('default').add('double', message, { jobId: 'default.raw.1' })
+    await expect(client.result('default.raw.1').get()).rejects.toThrow('InvalidArguments: double: received no list')
   })
 
   it('refuse arguments that do not match before anything is sent', async () => {

@@ -131,6 +131,13 @@ describeRedis('a result', () => {
       await client.send(add, { a: 1, b: 2 }, { countdownMs: 60_000 }),
     ]
     expect([await now.state(), await later.state()]).toEqual(['waiting', 'scheduled'])
+    expect(await now.progress()).toBe(0)
+    const open = Promise.withResolvers<void>()
+    const gate = defineTask({ name: 'gate', args: z.object({}), run: () => open.promise })
+    await layer.startWorker({ tasks: [gate], queues: ['gates'] })
+    const held = await client.send(gate, {}, { queue: 'gates' })
+    await until(async () => (await held.state()) === 'running')
+    open.resolve()
     const bad = await client.send(fail, { message: 'no' })
     await layer.startWorker({ tasks })
     await now.get()
