@@ -38,7 +38,7 @@ it('the README names every difference', async () => {
 
 it('1,200 keys are listed, and deleted', async () => {
   const keys = Array.from({ length: 1200 }, (_, at) => `many/${at}`)
-  await forMany(keys, { concurrency: 32 }, (Key) => s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+  await forMany(keys, { concurrency: 32 }, (Key) => s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' })))
   const listed = await Array.fromAsync(listObjects(s3, bucket, 'many/'), ({ Key }) => Key)
   expect(listed).toEqual(keys.toSorted())
   expect(await deletePrefix(s3, bucket, 'many/')).toBe(1200)
