@@ -682,6 +682,13 @@ describe('Torque', () => {
     expect(() => torque({ onSlurm: false }).poll([]).parse('<html>')).toThrow('qstat printed')
   })
 
+  it('waits for other jobs, and tells the task its number in its own words', () => {
+    const lines = headerOf(torque({ onSlurm: false }), waits)
+    expect(lines).toContain('#PBS -W depend=afterok:7,afternotok:8,afterany:9')
+    expect(scriptOf(torque({ onSlurm: false }), { array: [1] })).toContain('TASK_ID=$PBS_ARRAYID;')
+    expect(scriptOf(torque({ onSlurm: true }), { array: [1] })).toContain('TASK_ID=$SLURM_ARRAY_TASK_ID;')
+  })
+
   it('reads the paragraphs beside one that it cannot read', () => {
     const text =
       'Good morning\nJob Id: 1.host\n    Job_Name = a\n\nJob Id: what\n    job_state = R\n\nJob Id: 2.host\n    job_state = R\n\n'
@@ -716,12 +723,13 @@ describe('Torque', () => {
           recorded(13, own, 'C') +
           recorded(14, 'study-0badf00d', 'R') +
           recorded(12, own, 'Q') +
+          recorded(15, own, 'R').replace('n1', 'n2') +
           recorded(20, 'single', 'C') +
           // qstat has no letter for states such as OUT_OF_MEMORY: they are all final.
           recorded(21, 'too-large', 'U'),
       ),
     ).toEqual([
-      { id: '12', state: 'queued', node: 'n1' },
+      { id: '12', state: 'running', node: 'n2' },
       { id: '20', state: 'unknown', node: 'n1' },
       { id: '21', state: 'unknown' },
     ])
