@@ -23,10 +23,7 @@ export function readJson(text: string): unknown {
   return parse(text, (_key, value, { source = '' }) => {
     if (typeof value !== 'number') return value
     if (/^-?\d+$/.test(source)) {
-      // Python writes -0 for no integer, so it stays what it is.
-      return Number.isFinite(value) && (Object.is(value, -0) || BigInt(source) === BigInt(value))
-        ? value
-        : BigInt(source)
+      return Number.isFinite(value) && BigInt(source) === BigInt(value) ? value : BigInt(source)
     }
     if (Number.isFinite(value)) return value
     throw new RangeError(`${source} is too large for a number`)

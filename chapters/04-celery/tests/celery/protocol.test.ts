@@ -1,7 +1,7 @@
 /** Celery's messages and results, as texts: what goes in comes out, or is refused with the reason. */
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   type Call,
   callOf,
@@ -58,6 +58,7 @@ describe('a message', () => {
     const { text, id } = encodeMessage({ task: 'add', queue: 'q' })
     const wrong = text.replace('application/json', 'application/x-python-serialize')
     expect(() => decodeMessage(wrong)).toThrow(expect.objectContaining({ id }))
+    expect(() => decodeMessage('rm -rf /')).toThrow(/^not JSON: rm -rf \/$/)
   })
 
   it.each<[string, string, (body: string) => Buffer]>([
@@ -103,12 +104,14 @@ describe('a message', () => {
       [typed('decimal', '0.1')],
       { id: typed('uuid', { hex: '00112233445566778899aabbccddeeff' }) },
       typed('point', '1;2'),
+      ...['date', 'time', 'bytes', 'base64'].map((type) => typed(type, 'text')),
     ]
     expect(argsOf(JSON.stringify([args, {}, nothing]))).toEqual([
       '2030-01-01T00:00:00',
       ['0.1'],
       { id: '00112233-4455-6677-8899-aabbccddeeff' },
       typed('point', '1;2'),
+      ...Array(4).fill('text'),
     ])
   })
 
@@ -125,6 +128,21 @@ describe('a message', () => {
     [{ timelimit: [null, Number.NaN] }, /^add: .*received NaN → at timelimit\[1\]$/],
   ])('is not written with %o: the error says why', (call, message) => {
     expect(() => encodeMessage({ task: 'add', queue: 'q', ...call })).toThrow(message)
+  })
+
+  it('has times with all six digits of their microseconds, and reads one without a time zone as UTC', () => {
+    vi.stubEnv('TZ', 'Asia/Tokyo')
+    const { text } = encodeMessage({ task: 'add', queue: 'q', eta: Date.UTC(2030, 0) + 990 })
+    expect(JSON.parse(text).headers.eta).toBe('2030-01-01T00:00:00.990000Z')
+    const etaOf = (eta: string) => decodeMessage(messageOf('[[],{},{}]', { eta })).eta
+    for (const eta of [
+      '2030-01-01T00:00:00',
+      '2030-01-01T00:00:00+00:00',
+      '2030-01-01T01:00:00+0100',
+      '2030-01-01T00:00:00Z',
+    ])
+      expect(etaOf(eta), eta).toBe(Date.UTC(2030, 0))
+    vi.unstubAllEnvs()
   })
 
   it('goes into the list of its priority', () => {
@@ -180,6 +198,23 @@ describe('the next task of a chain', () => {
     expect(call.eta).toBeLessThanOrEqual(Date.now() + 5_000)
     expect((call.expires ?? 0) - (call.eta ?? 0)).toBe(55_000)
     expect(encodeMessage(call).list).toBe('other\x06\x166')
+  })
+
+  it('that wants no result gets its own arguments alone, and knows the first task of all', () => {
+    const chain = [{ task: 'next', args: [1], kwargs: { a: 2 }, options: {}, immutable: true }]
+    const body = JSON.stringify([[], {}, { ...nothing, chain }])
+    const message = decodeMessage(messageOf(body, { root_id: 'the first' }))
+    const [next] = message.chain
+    expect(next && callOf(next, 'result', message, 'q')).toMatchObject({
+      args: [1],
+      kwargs: { a: 2 },
+      queue: 'q',
+      rootId: 'the first',
+      eta: undefined,
+      expires: undefined,
+      timelimit: [null, null],
+      callbacks: [],
+    })
   })
 
   it.each([
