@@ -268,11 +268,12 @@ describe('what people would type', () => {
     const both = 'condor_q -json -attributes "$0" "$@" && echo "--" && condor_history -json -attributes "$0" "$@"'
     const { command } = htcondor().queue('you')
     expect(command.slice(0, 3)).toEqual(['sh', '-c', both])
-    expect(command.slice(3)).toEqual([
-      expect.stringMatching(/^ClusterId,TaskId,.*,Iwd$/),
-      '-constraint',
-      'Owner == "you"',
-    ])
+    const asked =
+      'ClusterId,TaskId,DAGNodeName,JobStatus,LastJobStatus,ExitCode,ExitBySignal,ExitSignal,HoldReason,HoldReasonCode,RemoveReason,RemoteHost,LastRemoteHost'
+    expect(command.slice(3)).toEqual([`${asked},JobBatchName,Iwd`, '-constraint', 'Owner == "you"'])
+    expect(htcondor().poll([one]).command.slice(3)).toEqual([asked, '12'])
+    expect(() => htcondor().why(one).parse('-- Schedd: login : <127.0.0.1:9618>\n\n')).toThrow('an analysis of the job')
+    expect(htcondor().why(one).parse('-- Schedd: login : <127.0.0.1:9618>\nHeld\n')).toBe('Held')
   })
 })
 
@@ -385,6 +386,16 @@ describe('Slurm without accounting', () => {
     ['PREEMPTED', 'queued'],
     ['COMPLETING', 'running'],
     ['SUSPENDED', 'running'],
+    ['CONFIGURING', 'queued'],
+    ['REQUEUE_FED', 'queued'],
+    ['SPECIAL_EXIT', 'held'],
+    ['REQUEUE_HOLD', 'held'],
+    ['RESV_DEL_HOLD', 'held'],
+    ['RESIZING', 'running'],
+    ['SIGNALING', 'running'],
+    ['STAGE_OUT', 'running'],
+    ['STOPPED', 'running'],
+    ['REVOKED', 'cancelled'],
     ['NEVER_HEARD_OF', 'unknown'],
   ])('takes %s for %s', (word, state) => {
     expect(read(queueLine('1', word, '0'))).toMatchObject([{ state }])
@@ -837,6 +848,7 @@ describe('HTCondor', () => {
       { ClusterId: 8, DAGNodeName: 'A', JobStatus: 2 },
     ]
     expect(pollDag('7').parse(`${JSON.stringify(ads)}\n--\n`)).toMatchObject([{ id: '7' }, { id: '8', dagNode: 'A' }])
+    expect(pollDag('7').parse(`${JSON.stringify(ads)}\n--\n`)[0]).not.toHaveProperty('dagNode')
     expect(pollDag('7').command.slice(-2)).toEqual(['-constraint', 'ClusterId == 7 || DAGManJobId == 7'])
     expect(htcondor().cancel(submitted('5', [1, 2]), [2])).toEqual([
       'condor_rm',
