@@ -138,7 +138,9 @@ describe('throttling and broken connections', () => {
         const client = alteredClient(place, (name, output) => {
           if (name === command) Object.assign(output, wrong)
         })
-        expect(await messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(bytes)))).toBe(
+        expect(
+          await messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(bytes), { concurrency: 1 })),
+        ).toBe(
           `${what}${bucket}/damaged was damaged on the way: its checksum is ${await checksumOf(bytes, wrong)}, the store has ${Object.values(wrong)[0]?.replaceAll('"', '')}`,
         )
       }
