@@ -155,7 +155,8 @@ async function fakePython(folder: string, script: string) {
 }
 
 describeReal('a contender that fails', { name: 'a Redis server', found: redis, install: installRedis }, () => {
-  it.each([
+  // Windows does not run a shell script as a program.
+  it.skipIf(process.platform === 'win32').each([
     ['cannot be started', 'echo Traceback; echo "ImportError: no rq"; exit 1', undefined, 'ImportError: no rq'],
     [
       'loses a worker',
