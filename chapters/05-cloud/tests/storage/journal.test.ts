@@ -1,0 +1,135 @@
+/** The journal as a file: torn anywhere, damaged, or somebody's own. */
+import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { describe, expect, it } from 'vitest'
+import {
+  beginJournal,
+  beside,
+  continueJournal,
+  journalOf,
+  NoJournalError,
+  readJournal,
+  removeJournal,
+} from '../../src/storage/journal.ts'
+import type { StoredPart } from '../../src/storage/parts.ts'
+
+const head = { bucket: 'b', key: 'ключ\n', id: 'upload', partSize: 5, size: 11, mtimeMs: 1.5 }
+const partOf = (number: number, etag = '"e"'): StoredPart => ({
+  number,
+  bytes: 5,
+  etag,
+  crc32: 'AAAAAA==',
+  keepsCrc32: number !== 2,
+})
+
+async function write(path: string, ...parts: StoredPart[]) {
+  await using journal = await beginJournal(path, head)
+  for (const part of parts) await journal.add(part)
+}
+
+async function add(path: string, part: StoredPart) {
+  await using journal = await continueJournal(path)
+  await journal.add(part)
+}
+
+describe('a journal', () => {
+  it('records the upload and its parts, and goes', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    expect(await readJournal(path)).toBeUndefined()
+    await write(path, partOf(1), partOf(2))
+    await add(path, partOf(3))
+    // A part that was sent again counts as it is now.
+    await add(path, partOf(1, '"new"'))
+    expect(await readJournal(path)).toEqual({ head, parts: [partOf(1, '"new"'), partOf(2), partOf(3)] })
+    await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
+    await removeJournal(path)
+    await removeJournal(path)
+    expect(await readdir(folder.path)).toEqual([])
+  })
+
+  it('that is cut at any byte goes on from its last whole line', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    await write(path, partOf(1), partOf(2))
+    const whole = await readFile(journalOf(path))
+    const lines = [...whole.entries()].flatMap(([at, byte]) => (byte === 10 ? [at + 1] : []))
+    for (let at = 0; at <= whole.length; at++) {
+      await writeFile(journalOf(path), whole)
+      await truncate(journalOf(path), at)
+      const there = await readJournal(path)
+      if (at < (lines[0] ?? 0) - 1) {
+        // It names no upload: another may begin.
+        expect(there).toBeUndefined()
+        await write(path)
+      } else {
+        const kept = [partOf(1), partOf(2)].slice(0, Math.max(0, lines.filter((end) => end <= at).length - 1))
+        expect(there).toEqual({ head, parts: kept })
+        await add(path, partOf(3))
+        expect(await readJournal(path)).toEqual({ head, parts: [...kept, partOf(3)] })
+      }
+      await removeJournal(path)
+    }
+  })
+
+  it.each([
+    'no JSON',
+    '',
+    'null',
+    '{"number":1}',
+    '{"number":0,"bytes":5,"etag":"e","crc32":"AAAAAA=="}',
+    '{"number":9,"bytes":0,"etag":"e","crc32":"AAAAAA=="}',
+    '{"number":9,"bytes":5,"etag":"","crc32":"AAAAAA=="}',
+    '{"number":9,"bytes":5,"etag":"e","crc32":"A"}',
+  ])('loses only the line %j', async (line) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    await write(path, partOf(1))
+    await writeFile(journalOf(path), `${line}\n`, { flag: 'a' })
+    await add(path, partOf(2))
+    expect(await readJournal(path)).toEqual({ head, parts: [partOf(1), partOf(2)] })
+  })
+
+  it.each([
+    'one line of text\n',
+    'no end of line',
+    '{"of":"another program"}',
+    '{"bucket":"b","key":"k"}',
+    '{"bucket":"b","key":"k"}\n',
+    '{"bucket":"b" torn, and more\n',
+    `${JSON.stringify({ ...head, size: 0 })}\n`,
+    `${JSON.stringify({ ...head, id: '' })}\n`,
+    `${JSON.stringify({ ...head, more: 1 })}\n`,
+    '[1]\n',
+    '\n',
+  ])('is never taken for somebody’s own file with %j', async (content) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    await writeFile(journalOf(path), content)
+    await expect(readJournal(path)).rejects.toThrow(NoJournalError)
+    await expect(beginJournal(path, head)).rejects.toThrow(
+      `${journalOf(path)} is not the journal of an upload, and stays as it is: move it away`,
+    )
+    expect(await readFile(journalOf(path), 'utf8')).toBe(content)
+  })
+
+  it('is never taken for somebody’s own folder', async () => {
+    await using folder = await temporaryFolder()
+    await mkdir(journalOf(join(folder.path, 'data')))
+    await expect(readJournal(join(folder.path, 'data'))).rejects.toThrow(NoJournalError)
+  })
+})
+
+describe('the name of a file beside another one', () => {
+  it('is its name and a suffix, or a hash where that would be too long', () => {
+    expect(beside('/a/data', '.upload')).toBe('/a/data.upload')
+    const longest = `/a/${'n'.repeat(248)}`
+    expect(beside(longest, '.upload')).toBe(`${longest}.upload`)
+    for (const path of [`${longest}n`, `/a/${'名'.repeat(84)}`]) {
+      expect(dirname(beside(path, '.upload'))).toBe('/a')
+      expect(basename(beside(path, '.upload'))).toMatch(/^[0-9a-f]{32}\.upload$/)
+    }
+    expect(beside(`${longest}n`, '.upload')).not.toBe(beside(`${longest}m`, '.upload'))
+  })
+})
