@@ -79,19 +79,35 @@ describe.skipIf(windows)('the commands of', () => {
     expect(JSON.parse((await own.type('condor_history -json -attributes ExitCode')).stdout)).toEqual([{ ExitCode: 0 }])
   })
 
-  it.each([
-    ['slurm', 'sbatch nosuch.sh', 1, 'sbatch: error: Unable to open file nosuch.sh'],
-    ['slurm', 'sbatch --wrap true --time soon', 1, 'sbatch: error: Invalid --time specification'],
-    ['slurm', 'sbatch --wrap true --dependency afterok:x', 1, 'Job dependency problem'],
-    ['pbs', 'qsub -J 5', 168, 'qsub: Bad Job Array Range'],
-    ['pbs', 'qsub -W depend=someday:1', 2, 'qsub: illegal -W value'],
-    ['pbs', 'qstat 99', 153, 'Unknown Job Id 99.practice'],
-    ['htcondor', 'condor_q -constraint "A =="', 1, 'Error: Parse error of: A =='],
-  ] as const)('%s refuse %s in their own words', async (scheduler, line, code, words) => {
-    await using own = await open({ schedulers: [scheduler] })
-    const answer = await own.type(line)
-    expect(answer.code).toBe(code)
-    expect(answer.stderr).toContain(words)
+  it('all of them refuse in their own words what they cannot do', async () => {
+    await using own = await open({ schedulers: ['slurm', 'pbs', 'htcondor'] })
+    const refusals: [line: string, code: number, words: string][] = [
+      ['sbatch nosuch.sh', 1, 'sbatch: error: Unable to open file nosuch.sh'],
+      ['sbatch --wrap true --time soon', 1, 'sbatch: error: Invalid --time specification'],
+      ['sbatch --wrap true --dependency afterok:x', 1, 'Job dependency problem'],
+      ['qsub -J 5', 168, 'qsub: Bad Job Array Range'],
+      ['qsub -W depend=someday:1', 2, 'qsub: illegal -W value'],
+      ['qstat 99', 153, 'Unknown Job Id 99.practice'],
+      ['condor_q -constraint "A =="', 1, 'Error: Parse error of: A =='],
+    ]
+    const answers = await Promise.all(refusals.map(([line]) => own.type(line)))
+    for (const [at, { code, stderr }] of answers.entries()) {
+      const [line, expected, words] = refusals[at] ?? []
+      expect({ line, code, stderr }).toEqual({ line, code: expected, stderr: expect.stringContaining(words ?? '') })
+    }
+  })
+
+  it('PBS tell nothing of the past where a site keeps no history', async () => {
+    await using own = await open({ schedulers: ['pbs'], accounting: false })
+    const { code, stderr } = await own.type('qstat -x -f 1')
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'qstat: PBS is not configured to maintain job history 1\n' })
+    expect(await own.type('qstat')).toMatchObject({ code: 0 })
+  })
+
+  it('take walltimes that are longer than a timer', async () => {
+    await using own = await open({ schedulers: ['slurm'] })
+    await own.type('sbatch --time=60-00:00:00 --output=ran --wrap "sleep 0.2; echo ran"')
+    expect(await own.content('ran')).toBe('ran\n')
   })
 })
 
