@@ -20,7 +20,7 @@
  *     clock-order      of two states the one with the later wall-clock time wins, and not the one that comes later
  *     unbounded-retry  a charge that fails is tried again at once, and for ever
  *
- * Look for: four invariants that hold without a bug, however hard the pipeline is hit; which of them breaks with which
+ * Look for: five invariants that hold without a bug, however hard the pipeline is hit; which of them breaks with which
  * bug, and at which order; and in the picture, the dead workers and silent lines that the orders survive.
  */
 import { randomInt } from 'node:crypto'
