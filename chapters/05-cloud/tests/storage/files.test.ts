@@ -177,14 +177,9 @@ describe('an interrupted upload', () => {
 })
 
 describe('a journal', () => {
-  const whole = (text: string) => text.length
-  const endOfHead = (text: string) => text.indexOf('\n')
   it.each([
     ['in its first bytes', () => 1, 0],
-    ['in its first line', (text: string) => endOfHead(text) - 20, 0],
-    ['before the end of its first line', endOfHead, 0],
-    ['in its last line', (text: string) => whole(text) - 10, 1],
-    ['before the end of its last line', (text: string) => whole(text) - 1, 1],
+    ['in its last line', (text: string) => text.length - 10, 1],
   ])('that is torn %s is continued, and torn again', async (_where, at, resumed) => {
     await withFile(async (path) => {
       await interrupt(path, 2)
@@ -201,30 +196,22 @@ describe('a journal', () => {
     })
   })
 
-  it.each(['{"number":1}\n', '{"number":1,"bytes":5,"etag":"x","crc32":"AAAAAA=="}\n', '\0\0\0\n'])(
-    'with the damaged line %j can be continued and discarded',
-    async (line) => {
-      await withFile(async (path) => {
-        await interrupt(path, 1)
-        await appendFile(journalOf(path), line)
-        await interrupt(path, 1)
-        const journal = await readFile(journalOf(path))
-        expect(await discardUpload(s3, path)).toBe(true)
-        await writeFile(journalOf(path), journal)
-        expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
-        expect(await unfinished()).toEqual([])
-      })
-    },
-  )
+  it('with a damaged line can be continued and discarded', async () => {
+    const line = '{"number":1,"bytes":5,"etag":"x","crc32":"AAAAAA=="}\n'
+    await withFile(async (path) => {
+      await interrupt(path, 1)
+      await appendFile(journalOf(path), line)
+      await interrupt(path, 1)
+      const journal = await readFile(journalOf(path))
+      expect(await discardUpload(s3, path)).toBe(true)
+      await writeFile(journalOf(path), journal)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
+      expect(await unfinished()).toEqual([])
+    })
+  })
 
-  it.each([
-    'one line of text\n',
-    'no end of line',
-    '{"of":"another program"}',
-    '{"bucket":"b","key":"k"}',
-    '[1]\n',
-    '\n',
-  ])('is never taken for the reader’s own file with %j, which stays as it is', async (content) => {
+  it('is never taken for the reader’s own file, which stays as it is', async () => {
+    const content = '{"of":"another program"}'
     await withFile(async (path, folder) => {
       const own = journalOf(path)
       await writeFile(own, content)
@@ -236,13 +223,6 @@ describe('a journal', () => {
       expect(await readFile(own, 'utf8')).toBe(content)
       expect(await unfinished()).toEqual([])
       expect((await readdir(folder)).sort()).toEqual(['original', 'original.upload'])
-    })
-  })
-
-  it('is never taken for the reader’s own folder', async () => {
-    await withFile(async (path) => {
-      await mkdir(journalOf(path))
-      expect(await messageOf(uploadFile(s3, target, path))).toMatch(`${journalOf(path)} is not the journal`)
     })
   })
 })
