@@ -9,17 +9,19 @@ const mask = '***'
 
 /** Masks the secrets in a text: `redis://user:***@host:6379/0`, `?token=***`, `{"password":"***"}`, `Cookie: ***`. */
 export function maskPasswords(text: string): string {
-  return maskAssignments(maskUrls(text))
+  return maskAssignments(maskArguments(maskUrls(text.replaceAll(privateKey, `$1${mask}$2`))))
 }
 
-/** Masks all secrets in a line of JSON, at any depth. What is not secret keeps its value. */
+const privateKey = /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g
+
+/** Masks all secrets in a line of JSON, at any depth, and shortens long texts. All else keeps its value. */
 export function maskJson(line: string): string {
-  if (!mayHoldSecret.test(line)) return line
+  if (line.length <= maxHeaderLength && !mayHoldSecret.test(line)) return line
   const clean = JSON.parse(line, (key: string, value: unknown, { source }: { source?: string } = {}) => {
     if (isSecretName(key, value)) return mask
     if (isCommand(key, value)) return { name: value.name }
     if (/headers?$|^rawTrailers$/i.test(key)) return bounded(value)
-    if (typeof value === 'string') return maskPasswords(value)
+    if (typeof value === 'string') return maskPasswords(shortened(value, maxTextLength))
     // JavaScript would round it.
     if (typeof value === 'number' && source !== undefined && String(value) !== source) return rawJson(source)
     return Array.isArray(value) ? maskPairs(value) : maskNames(value)
@@ -27,42 +29,66 @@ export function maskJson(line: string): string {
   return JSON.stringify(clean) + (line.endsWith('\n') ? '\n' : '')
 }
 
-/** Masks the passwords in an object's names, as in `{ 'redis://u:p@host': 'up' }`. */
+/** Masks the passwords in an object's names, as in `{ 'redis://u:p@host': 'up' }`, and the value of a secret's name. */
 function maskNames(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !Object.keys(value).some((name) => name.includes('://')))
+  if (typeof value !== 'object' || value === null) return value
+  const { name, key = name } = value as { name?: unknown; key?: unknown }
+  // As in `{ name: 'authorization', value: 'Bearer …' }`.
+  const isNamed = 'value' in value && typeof key === 'string' && isSecretName(key, value.value)
+  if (!isNamed && !Object.keys(value).some((name) => name.length > maxHeaderLength || mayNameSecret.test(name))) {
     return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [maskPasswords(name), each]))
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [
+      maskPasswords(shortened(name, maxHeaderLength)),
+      isNamed && name === 'value' ? mask : each,
+    ]),
+  )
 }
+
+const mayNameSecret = /[:=]/
 
 /** ioredis puts the command into an error, with all its arguments: those of a refused AUTH are the password. */
 function isCommand(key: string, value: unknown): value is { name: unknown } {
-  return key === 'command' && typeof value === 'object' && value !== null && 'args' in value && 'name' in value
+  if (typeof value !== 'object' || value === null || !('args' in value && 'name' in value)) return false
+  return key === 'command' || /^(auth|hello|config|acl|migrate)$/i.test(String(value.name))
 }
 
-/** The longest header that is logged whole. Strangers choose what stands in headers. */
+/** The longest header that is logged whole, and how many of them are. Strangers choose what stands in headers. */
 const maxHeaderLength = 1_000
+const maxHeaders = 100
+/** The longest other text that is logged whole. A URL is chosen by a stranger, too. */
+const maxTextLength = 10_000
+
+function shortened(text: string, length: number): string {
+  if (text.length <= length) return text
+  // It may have been shortened already, as any text.
+  const said = /… \(\d+ characters\)$/.exec(text.slice(-40))?.[0]
+  return text.slice(0, length) + (said ?? `… (${text.length} characters)`)
+}
 
 /** Shortens the texts in a header, in an object of headers or in a list of them. */
 function bounded(value: unknown): unknown {
-  if (typeof value === 'string') {
-    return value.length > maxHeaderLength ? `${value.slice(0, maxHeaderLength)}… (${value.length} characters)` : value
-  }
-  if (Array.isArray(value)) return maskPairs(value.map(bounded))
+  if (typeof value === 'string') return shortened(value, maxHeaderLength)
+  if (Array.isArray(value)) return maskPairs(value.slice(0, 2 * maxHeaders).map(bounded))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [bounded(name), bounded(each)]))
+  const headers = Object.entries(value).slice(0, maxHeaders)
+  return Object.fromEntries(headers.map(([name, each]) => [shortened(name, maxHeaderLength), bounded(each)]))
 }
 
 /** TypeScript does not declare this function yet. */
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
 
 /** What every line with a secret contains, and the name of every secret: most lines and names need no closer look. */
-const mayHoldSecret = /:\/\/|pass|pwd|secret|token|key|auth|cookie|credential|signature|jwt/i
+const mayHoldSecret =
+  /:\/\/|%3A|@|pass|pwd|pw(?![a-z])|secret|token|key|auth|cookie|cred|sig|jwt|bearer|pat(?![a-z])|"-a"|-a /i
 
-/** Words that name a secret, also as the end of a longer word: `accesstoken`, `PGPASSWORD`. */
+/**
+ * Words that name a secret, also as the end of a longer word, `accesstoken` or `PGPASSWORD`, or in two parts: `passPhrase`,
+ * `x-api-key`.
+ */
 const secretWord =
-  /(password|passwd|passphrase|passcode|secret|token|cookie|credential|signature|apikey|accesskey|privatekey|secretkey)s?$|^(pwd|authorization|jwt)$/
-/** What a key is for, if it is secret: `x-api-key`, `secretAccessKey`. */
-const secretKeyOf = /^(api|access|private|secret|account|shared|master|signing|encryption)$/
+  /(password|passwd|passphrase|passcode|(ssh|db|pg|mysql|redis|require)pass|secret|token|cookie|credential|signature|masterauth|authheader)s?$|(api|access|private|secret|account|shared|master|signing|encryption|enc|aes|ssh|sas|auth|deploy|storage|client|pass)keys?$|^(pwd?|creds?|bearer|sig|pat|authorization|jwt)$/
 /** What follows the word in the name of something else: `tokenCount`, `password_file`. */
 const harmlessEnd = /^(counts?|length|size|limit|type|name|file|path|bucket|expiry|expires|ttl|ms|policy|required)$/
 
@@ -79,20 +105,21 @@ export function isSecretName(name: string, value: unknown = ''): boolean {
   // `tokens: 12` is a number of them, `auth: true` and `pass: 3` are results.
   if (typeof value === 'number' && /^(tokens|cookies|signatures|secrets|credentials)$/.test(last)) return false
   if (typeof value !== 'number' && (last === 'auth' || last === 'pass')) return true
-  return parts.some(
-    (part, at) => secretWord.test(part) || (/^keys?$/.test(part) && secretKeyOf.test(parts[at - 1] ?? '')),
-  )
+  return parts.some((part, at) => secretWord.test(part) || secretWord.test((parts[at - 1] ?? '') + part))
 }
 
 const maxNameLength = 200
 
 /** Masks, in a list such as Node's `rawHeaders` or a command line, what follows the name of a secret. */
 function maskPairs(list: unknown[]): unknown[] {
+  // Redis's command, perhaps with a user.
+  if (/^auth$/i.test(String(list[0]))) return [list[0], ...list.slice(1).map(() => mask)]
   return list.map((item, at) => {
     const before: unknown = list[at - 1]
-    const isNamed = typeof before === 'string' && typeof item === 'string' && isSecretName(before)
+    if (typeof before !== 'string' || typeof item !== 'string') return item
+    if (/^(-a|requirepass|masterauth)$/i.test(before)) return mask
     // In a list of words, such as the names of fields, a word is not the value of the one before.
-    return isNamed && (at % 2 === 1 || before.startsWith('-')) ? mask : item
+    return isSecretName(before) && (at % 2 === 1 || before.startsWith('-')) ? mask : item
   })
 }
 
@@ -110,7 +137,7 @@ const endsWithHost = /@(\[[^\]]*\]|[\w.-]+)(:\d+)?([^\w.:@-][^@]*)?$/
 function maskUrls(text: string): string {
   let clean = ''
   let done = 0
-  const beginnings = [...text.matchAll(/(?<![a-z\d+.-])([a-z\d+.-]+):\/\//gi)]
+  const beginnings = [...text.matchAll(/(?<![a-z\d+.-])([a-z\d+.-]+):\\{0,9}\/\\{0,9}\//gi)]
     // One that follows a colon or an @ without a gap is part of the URL before it: of its password.
     .filter(({ index }) => !/[:@]/.test(text.charAt(index - 1)))
   for (const [at, { 0: opening, 1: scheme = '', index }] of beginnings.entries()) {
@@ -120,8 +147,14 @@ function maskUrls(text: string): string {
     clean += text.slice(done, from) + maskUser(scheme, url)
     done = from + url.length
   }
-  return clean + text.slice(done)
+  clean += text.slice(done)
+  return clean.replaceAll(encodedUser, `$1${mask}`).replaceAll(userOfNoUrl, `$1${mask}`)
 }
+
+/** As a parameter of another URL: `redis%3A%2F%2Fuser%3Apassword%40host`. */
+const encodedUser = /(%3A%2F%2F)(?:(?!%40|%2F)[^\s&"'])+(?=%40)/gi
+/** Where somebody forgot the scheme: `user:password@host:6379`. */
+const userOfNoUrl = /(?<![\w.:/@-])([\w.-]*:)[^\s:/@"'`]+(?=@(?:[\w.-]+|\[[\da-f:]{2,39}\]):\d)/gi
 
 /**
  * Returns where a URL ends: at a blank or at the quote in which it stands. A password may contain these; what comes before
@@ -142,11 +175,14 @@ function lengthOfUrl(rest: string, before: string): number {
 /** Masks the password of a URL without its `scheme://`; a user without a password may be one, as in `redis://secret@host`. */
 function maskUser(scheme: string, url: string): string {
   const end = endOfUser(scheme, url)
-  if (end < 0) return url
+  if (end < 0) return isWeb.test(scheme) ? url : url.replace(noPort, `$1${mask}`)
   const colon = url.slice(0, end).indexOf(':')
   if (colon < 0) return hasNoPassword.test(scheme) ? url : mask + url.slice(end)
   return url.slice(0, colon + 1) + mask + url.slice(end)
 }
+
+/** What follows the colon in `redis://user:password`, where somebody forgot the host. */
+const noPort = /^([^:/?#@[\]\s]*:)(?!\d{1,5}(?!\w)|\*|[[<{$]|port\b)[^/?#@\s"'`,;)]+(?![^/?#\s"'`,;)])/i
 
 /** Returns the index of the @ behind the user and the password; −1 if there is none. */
 function endOfUser(scheme: string, url: string): number {
@@ -166,16 +202,44 @@ function endOfUser(scheme: string, url: string): number {
   return last
 }
 
+/** Masks what follows a name without a sign: `--password …`, `redis-cli -a …`, `requirepass …`, `<password>…</password>`. */
+function maskArguments(text: string): string {
+  return text
+    .replaceAll(option, (all, before: string, name: string, value: string) =>
+      isSecretName(name) && !value.startsWith('-') ? before + masked(value) : all,
+    )
+    .replaceAll(redisArgument, (_, before: string, value: string) => before + masked(value))
+    .replaceAll(element, (all, before: string, name: string) => (isSecretName(name) ? before + mask : all))
+}
+
+const word = /"[^"\n]{1,200}"|'[^'\n]{1,200}'|[^\s<(|"'`][^\s"'`]*/.source
+const option = new RegExp(`((?<![\\w-])--?([\\w-]+)[ \\t]+)(${word})`, 'g')
+const redisArgument = new RegExp(
+  `((?:\\b(?:[Rr]equire[Pp]ass|[Mm]aster[Aa]uth|AUTH(?:[ \\t]+default)?)|\\b(?:redis|valkey)-cli\\b[^\\n]{0,200}? -a)[ \\t]+)(${word})`,
+  'g',
+)
+const element = /(<([\w.:-]{1,200})>)[^<]+(?=<\/)/g
+/** Keeps the quotes around a value. */
+const masked = (value: string) => (/^["']/.test(value) ? value.charAt(0) + mask + value.charAt(0) : mask)
+
 /** Masks the values in `password=…`, `"password": …` and `Authorization: …`. */
 function maskAssignments(text: string): string {
-  const assignment = /(?<![\w.-])([\w.-]+)(\\*["']?)[ \t]*(=>|[=:])[ \t]*/g
+  // A value on the next line begins with a quote.
+  const assignment = /(?<![\w.-])([\w.-]+)(\\*["']?)[[\]]{0,3}\s*(=>|:=|==|[=:]|%3D)(?:\s*(?=\\*["'`])|[ \t]*)/gi
   let clean = ''
   let done = 0
   for (let found = assignment.exec(text); found; found = assignment.exec(text)) {
     const [all, name = '', quote = '', sign = ''] = found
     const from = found.index + all.length
     if (!isSecretName(name)) continue
-    const [begin, end] = valueAt(text, from, { name, isQuoted: quote !== '', sign, hasGap: !all.endsWith(sign) })
+    const before = text.slice(Math.max(0, found.index - maxIndent), found.index)
+    const [begin, end] = valueAt(text, from, {
+      name,
+      isQuoted: quote !== '',
+      sign,
+      hasGap: !all.endsWith(sign),
+      before,
+    })
     if (begin === end) continue
     clean += text.slice(done, begin) + mask
     done = end
@@ -184,6 +248,8 @@ function maskAssignments(text: string): string {
   return clean + text.slice(done)
 }
 
+const maxIndent = 40
+
 interface Assignment {
   name: string
   /** Whether the name stands in quotes, as in JSON. */
@@ -191,24 +257,34 @@ interface Assignment {
   sign: string
   /** Whether a blank follows the sign. */
   hasGap: boolean
+  /** Some of the text before the name. */
+  before: string
 }
 
 /** Returns where the value at an index begins and ends, without its quotes. */
 function valueAt(
   text: string,
   from: number,
-  { name, isQuoted, sign, hasGap }: Assignment,
+  { name, isQuoted, sign, hasGap, before }: Assignment,
 ): [begin: number, end: number] {
   const first = text.charAt(from)
   if (text.startsWith(mask, from)) return [from, from]
-  const quote = matchAt(/(\\*)(["'`])/y, text, from)
+  // A header extends to the end of its line, or to the quote in which it stands.
+  if (sign === ':' && !isQuoted && /^\w+-|^authorization$|^cookie$/i.test(name)) {
+    const line = from + lengthAt(/[^\r\n]*/y, text, from)
+    const around = /(\\*)(["'])$/.exec(before)
+    return [from, around ? Math.min(line, closingQuote(text, from, around[1]?.length ?? 0, around[2])) : line]
+  }
+  const quote = matchAt(/(?:[bfru]{1,2}|\$)?(\\*)(["'`])/iy, text, from)
   if (quote)
     return [from + quote[0].length, closingQuote(text, from + quote[0].length, quote[1]?.length ?? 0, quote[2])]
   if (first === '{' || first === '[') return [from, closingBracket(text, from)]
   if (isQuoted) return [from, from + lengthAt(/(?!null|true|false)[^\s,}\]]*/y, text, from)]
   if (sign !== ':') return [from, from + lengthAt(/[^\s&;"'`]*/y, text, from)]
-  // A header extends to the end of its line; in prose, only what touches the colon is a value.
-  if (/^\w+-|^authorization$|^cookie$/i.test(name)) return [from, from + lengthAt(/[^\r\n"]*/y, text, from)]
+  // A word that is all of a line of YAML. In other prose, only what touches the colon is a value.
+  if (hasGap && /(^|[\n{,])[ \t-]*$/.test(before)) {
+    return [from, from + lengthAt(/(?!null\b|true\b|false\b)[^\s,}\]]+(?=[ \t]*([\r\n,}\]]|$))/y, text, from)]
+  }
   return [from, hasGap || first === '/' ? from : from + lengthAt(/[^\s&;"'`,}\]]*/y, text, from)]
 }
 

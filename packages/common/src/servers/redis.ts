@@ -151,7 +151,8 @@ async function useRedis(url: string): Promise<RedisServer> {
   if (!parsed || !['redis:', 'rediss:'].includes(parsed.protocol) || parsed.hostname === '') {
     throw new UsageError(
       'REDIS_URL',
-      maskedUrl,
+      // Nobody knows where the password stands in what is no URL of a server.
+      parsed?.hostname ? maskedUrl : '***',
       'redis://[user:password@]host[:port][/database], or rediss:// with TLS',
     )
   }

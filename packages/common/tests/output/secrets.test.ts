@@ -31,6 +31,12 @@ describe('the password in a URL is masked', () => {
     ['mongodb://u:p@h1:1,h2:2/db?sslpassword=x', 'mongodb://u:***@h1:1,h2:2/db?sslpassword=***'],
     ['DATABASE_URL=postgres://u:p@h/db', 'DATABASE_URL=postgres://u:***@h/db'],
     ['https://proxy/https://u:p@h', 'https://proxy/https://u:***@h'],
+    // Without its scheme, without its host, and written for another language or as a parameter.
+    ['u:hunter2@127.0.0.1:6379', 'u:***@127.0.0.1:6379'],
+    ['redis://:hunter2', 'redis://:***'],
+    ['redis://u:hunter2', 'redis://u:***'],
+    ['redis:\\/\\/u:hunter2@h', 'redis:\\/\\/u:***@h'],
+    ['https://h/?url=redis%3A%2F%2Fu%3Ahunter2%40h', 'https://h/?url=redis%3A%2F%2F***%40h'],
   ])('%s', (text, expected) => {
     expect(maskPasswords(text)).toBe(expected)
     expect(maskPasswords(expected)).toBe(expected)
@@ -48,6 +54,9 @@ describe('the password in a URL is masked', () => {
     'http://h:1 h:x,http://h',
     'http://host:port is one',
     'redis://[user:password@]host[:port][/database]',
+    'redis://host:port',
+    'redis://h:6379: connection refused',
+    'npm:@scope/x@1 and cc:bob@example.com',
   ])('and %s stays as it is', (text) => {
     expect(maskPasswords(text)).toBe(text)
   })
@@ -80,6 +89,31 @@ describe('what is named like a secret is masked', () => {
     ['password = hunter2', 'password = ***'],
     ['{ secret => "hunter2" }', '{ secret => "***" }'],
     ['token:hunter2', 'token:***'],
+    // A header extends to the end of its line, or to the end of the text in which it is quoted.
+    ['Cookie: theme="dark"; sid=hunter2', 'Cookie: ***'],
+    ['Authorization: Digest username="u", response="hunter2"', 'Authorization: ***'],
+    ['curl -H \'Cookie: a="b"; c=d\' https://h', "curl -H 'Cookie: ***' https://h"],
+    // Other spellings.
+    ['user[password]=hunter2&password[]=hunter2', 'user[password]=***&password[]=***'],
+    ['?password%3Dhunter2', '?password%3D***'],
+    ['"password":\n"hunter2"', '"password":\n"***"'],
+    ["password=b'hunter2'", "password=b'***'"],
+    ['<password>hunter2</password>', '<password>***</password>'],
+    ['SSHPASS=hunter2 GITHUB_PAT=hunter2 &sig=hunter2', 'SSHPASS=*** GITHUB_PAT=*** &sig=***'],
+    // YAML.
+    ['user: u\npassword: hunter2\napiKey: hunter2', 'user: u\npassword: ***\napiKey: ***'],
+    ['- token: hunter2', '- token: ***'],
+    ['{ user: u, password: hunter2 }', '{ user: u, password: *** }'],
+    // Commands.
+    ["x --password hunter2 --api-key 'hunter2'", "x --password *** --api-key '***'"],
+    ['Command failed: redis-cli -h h -a hunter2 ping', 'Command failed: redis-cli -h h -a *** ping'],
+    ['requirepass hunter2\nmasterauth "hunter2"', 'requirepass ***\nmasterauth "***"'],
+    ['AUTH hunter2 and AUTH default hunter2', 'AUTH *** and AUTH default ***'],
+    [
+      'the -----BEGIN OPENSSH PRIVATE KEY-----\na\nb\n-----END OPENSSH PRIVATE KEY----- ends',
+      'the -----BEGIN OPENSSH PRIVATE KEY-----***-----END OPENSSH PRIVATE KEY----- ends',
+    ],
+    ['-----BEGIN PRIVATE KEY-----\nhunt', '-----BEGIN PRIVATE KEY-----***'],
     // Cut off in the middle.
     ['{"password":"hunt', '{"password":"***'],
     ['{"credentials":{"key":"hunt', '{"credentials":***'],
@@ -96,6 +130,13 @@ describe('what is named like a secret is masked', () => {
     'key=a',
     'token://a',
     '?a=b&c=d',
+    'key: value',
+    'the password: it must have 8 characters',
+    'password: it must have 8 characters',
+    'ERR AUTH <password> called without any password configured',
+    'NOAUTH Authentication required',
+    'git commit -a -m x',
+    'signal: SIGTERM, path=/a, pattern=b',
   ])('and %s stays as it is', (text) => {
     expect(maskPasswords(text)).toBe(text)
   })
@@ -116,6 +157,20 @@ describe('what is named like a secret is masked', () => {
       url: '/?awsSecretAccessKey=k',
       auth: 'user:l',
       'redis://u:m@h': 'up',
+      '?token=n': 'up',
+      list: [
+        { name: 'authorization', value: 'o' },
+        { key: 'Cookie', value: 'p' },
+        { name: 'host', value: 'q' },
+      ],
+      commands: [
+        ['AUTH', 'default', 'r'],
+        ['redis-cli', '-a', 's'],
+        ['x', 'CONFIG', 'SET', 'requirepass', 't'],
+      ],
+      cmd: { name: 'auth', args: ['u'] },
+      command: 'AUTH v',
+      tls: { key: '-----BEGIN PRIVATE KEY-----w' },
     }
     expect(masked(value)).toEqual({
       redisPassword: '***',
@@ -132,6 +187,20 @@ describe('what is named like a secret is masked', () => {
       url: '/?awsSecretAccessKey=***',
       auth: '***',
       'redis://u:***@h': 'up',
+      '?token=***': '***',
+      list: [
+        { name: 'authorization', value: '***' },
+        { key: 'Cookie', value: '***' },
+        { name: 'host', value: 'q' },
+      ],
+      commands: [
+        ['AUTH', '***', '***'],
+        ['redis-cli', '-a', '***'],
+        ['x', 'CONFIG', 'SET', 'requirepass', '***'],
+      ],
+      cmd: { name: 'auth' },
+      command: 'AUTH ***',
+      tls: { key: '-----BEGIN PRIVATE KEY-----***' },
     })
   })
 
@@ -161,6 +230,14 @@ describe('what is named like a secret is masked', () => {
     ['AWS_SECRET_ACCESS_KEY', true],
     ['oauth2Token', true],
     ['HTTPAuthorization', true],
+    ['primaryKey', false],
+    ['publicKey', false],
+    ['sacred', false],
+    ...'passPhrase PassWord sshKey authKey deployKey sasKey storageKey aesKey encKey clientKey passKey pw creds cred bearer'
+      .split(' ')
+      .map((name): [string, boolean] => [name, true]),
+    ['authHeader', true],
+    ['sig', true],
   ])('%s: %s', (name, secret) => {
     expect(isSecretName(name)).toBe(secret)
   })
@@ -176,6 +253,21 @@ it('shortens headers, which strangers choose', () => {
   const short = `${'x'.repeat(1_000)}… (100000 characters)`
   expect(masked({ url: '://', headers })).toEqual({ url: '://', headers: { accept: short, cookie: '***', host: 'h' } })
   expect(masked({ url: '://', rawHeaders: [headers.accept, 'a'] })).toEqual({ url: '://', rawHeaders: [short, 'a'] })
+})
+
+it('shortens everything else that is long, with or without a secret', () => {
+  const long = 'x'.repeat(100_000)
+  const short = `${'x'.repeat(10_000)}… (100000 characters)`
+  expect(masked({ headers: { accept: long } })).toEqual({
+    headers: { accept: short.slice(0, 1_000) + short.slice(10_000) },
+  })
+  expect(masked({ req: { url: long }, userAgent: long })).toEqual({ req: { url: short }, userAgent: short })
+  expect(maskJson(JSON.stringify({ [long]: 1 })).length).toBeLessThan(1_100)
+  const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`h${at}`, 'x']))
+  expect(Object.keys((masked({ headers: many }) as { headers: object }).headers)).toHaveLength(100)
+  expect((masked({ rawHeaders: Object.entries(many).flat() }) as { rawHeaders: unknown[] }).rawHeaders).toHaveLength(
+    200,
+  )
 })
 
 it('keeps numbers that JavaScript would round', () => {
@@ -201,8 +293,20 @@ it.each([
   'a\\',
   '{"',
   '@',
+  'a:b@',
+  'a://a\\/',
+  '--token ',
+  '--token "',
+  'requirepass "',
+  'redis-cli ',
+  '<token>',
+  '-----BEGIN PRIVATE KEY-----',
+  'a%3A%2F%2F',
+  'token[\n',
+  'token:\n',
+  '{ "',
 ])('takes time proportional to the length of %j, repeated', (part) => {
-  const text = part.repeat(240_000 / part.length)
+  const text = part.repeat(120_000 / part.length)
   for (const long of [text, `a://token${text} me@x.org`]) {
     expect(maskPasswords(long)).toContain(long.slice(0, 2))
     expect(maskJson(JSON.stringify({ long, [long]: '://' }))).toMatch(/^\{.*\}$/)

@@ -297,16 +297,24 @@ describe('one line says that', () => {
     expect(redis.version).toBe(version)
   })
 
-  it.each(['localhost:6379', 'http://:hunter2@localhost', 'redis://', 'redis://:hunter2/@/localhost'])(
-    'REDIS_URL=%s is not a Redis URL',
-    async (url) => {
-      vi.stubEnv('REDIS_URL', url)
-      await expect(startRedis()).rejects.toThrow(UsageError)
-      const line = await failure()
-      expect(line).toMatch(/^error: REDIS_URL: received ".*"; accepts redis:\/\/\[user:password@\]host/)
-      expect(line).not.toContain('hunter2')
-    },
-  )
+  it.each([
+    'localhost:6379',
+    'http://:hunter2@localhost',
+    'redis://',
+    'redis://:hunter2/@/localhost',
+    'u:hunter2@127.0.0.1:6379',
+    'hunter2@127.0.0.1',
+    'redis://:hunter2',
+    'redis://u:hunter2',
+    'redis:\\/\\/u:hunter2@h',
+    'redis:u:hunter2@h',
+  ])('REDIS_URL=%s is not a Redis URL', async (url) => {
+    vi.stubEnv('REDIS_URL', url)
+    await expect(startRedis()).rejects.toThrow(UsageError)
+    const line = await failure()
+    expect(line).toMatch(/^error: REDIS_URL: received ".*"; accepts redis:\/\/\[user:password@\]host/)
+    expect(line).not.toContain('hunter2')
+  })
 
   it('REDIS_URL has a password that is not encoded', async () => {
     vi.stubEnv('REDIS_URL', 'redis://:100%hunter2@127.0.0.1:1')
