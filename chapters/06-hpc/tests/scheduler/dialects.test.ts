@@ -5,7 +5,7 @@ import { dagFile, htcondor, pollDag } from '../../src/scheduler/htcondor.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
 import { pbs } from '../../src/scheduler/pbs.ts'
 import { dialectOf, readProbe } from '../../src/scheduler/probe.ts'
-import type { Dialect } from '../../src/scheduler/scheduler.ts'
+import { type Dialect, meaningOf } from '../../src/scheduler/scheduler.ts'
 import { slurm } from '../../src/scheduler/slurm.ts'
 import { torque } from '../../src/scheduler/torque.ts'
 
@@ -324,9 +324,11 @@ describe("a job's id", () => {
   it.each(all.map((dialect) => [dialect.title, dialect] as const))(
     'that no version of %s prints is an error with what came',
     (_, dialect) => {
-      for (const printed of ['', '<html>502', 'Please change your password']) {
-        expect(() => dialect.submit(job).parse(printed)).toThrow(/^\w+ printed .*; expected /)
+      for (const printed of ['<html>502', 'Please change your password']) {
+        expect(() => dialect.submit(job).parse(printed)).toThrow(new RegExp(`^\\w+ printed "${printed}"; expected `))
       }
+      expect(() => dialect.submit(job).parse('\n')).toThrow(/^\w+ printed nothing; expected /)
+      expect(() => dialect.submit(job).parse('x '.repeat(300))).toThrow(/^\w+ printed "(x ){100}"; expected /)
     },
   )
 })
@@ -919,6 +921,25 @@ describe("the user's jobs", () => {
     const other = [{ id: '3', name: 'a|b', state: 'held', folder: '/tmp' }]
     expect(jobs.slice(1)).toEqual(printed === slurms ? other : [])
     expect(() => dialect.queue('you').parse('<html>')).toThrow('expected')
+  })
+})
+
+describe('what a reason means', () => {
+  it.each([
+    ['PENDING, reason Resources', /^what it needs is in use/],
+    ['PENDING, reason Dependency, waits for afterok:7(unfulfilled)', /^it waits for another job/],
+    ['PENDING, reason DependencyNeverSatisfied', /can no longer come true/],
+    ['state H, hold types s', /^somebody holds it/],
+    ['state H, depend afterok:1, hold types s', /^it waits for another job/],
+    ['PENDING, reason QOSMaxCpuPerUserLimit', /^you or your group have reached a limit/],
+    ['PENDING, reason JobArrayTaskLimit', /^its array may not run more tasks/],
+    ['state Q', /^the scheduler has not looked at it yet/],
+  ])('%s', (why, meaning) => {
+    expect(meaningOf(why)).toMatch(meaning)
+  })
+
+  it('is not known for words that nobody has seen', () => {
+    expect(meaningOf('PENDING, reason Whatever')).toBeUndefined()
   })
 })
 
