@@ -7,6 +7,7 @@
  * description, the state as JSON, and the SHA-256 of these two lines.
  */
 import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -80,13 +81,7 @@ export function checkpointFile<State>(
     // Before they are read: a change in the meantime is then noticed by the next save.
     const seen = await look(slots)
     for (const file of slots) {
-      const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-      })
-      if (!found) continue
-      if (!found.isFile()) {
-        throw new Error(`${file} is ${found.isDirectory() ? 'a folder' : 'no file'}, where the checkpoint needs a file`)
-      }
+      if (!(await isThere(file))) continue
       const content = decode(await readFile(file, 'utf8'))
       if (typeof content === 'string') damaged.push({ file, why: content })
       else if (content.computation !== computation) {
@@ -104,8 +99,7 @@ export function checkpointFile<State>(
     return { state: best?.state, generation: newest.generation, savedAt: best?.savedAt, damaged }
   }
 
-  async function write(state: State) {
-    const json = jsonOf(state, parse)
+  async function write(json: string) {
     if (newest.seen !== (await look(slots))) await load()
     const target = newest.file === slots[0] ? slots[1] : slots[0]
     const generation = newest.generation + 1
@@ -146,22 +140,53 @@ export function checkpointFile<State>(
       return await load()
     },
     async save(state) {
-      const key = resolve(path)
-      const done = (saving.get(key) ?? Promise.resolve()).then(() => write(state))
-      const settled = done.catch(() => {})
-      saving.set(key, settled)
+      const key = place(path)
+      let settled: Promise<void> | undefined
       try {
+        // At once: the caller may change the state while it waits.
+        const json = jsonOf(state, parse)
+        const done = (saving.get(key) ?? Promise.resolve()).then(() => write(json))
+        settled = done.catch(() => {})
+        saving.set(key, settled)
         await done
       } catch (cause) {
         throw new Error(`the state cannot be saved in ${folder}`, { cause })
       } finally {
-        if (saving.get(key) === settled) saving.delete(key)
+        if (settled && saving.get(key) === settled) saving.delete(key)
       }
     },
     async remove() {
-      await saving.get(resolve(path))
-      for (const file of slots) await rm(file, { force: true })
+      await saving.get(place(path))
+      for (const file of slots) if (await isThere(file)) await rm(file, { force: true })
     },
+  }
+}
+
+/**
+ * Returns whether there is a file.
+ *
+ * @throws an Error if something else has its name
+ */
+async function isThere(file: string): Promise<boolean> {
+  try {
+    const found = await stat(file)
+    if (found.isFile()) return true
+    throw new Error(`${file} is ${found.isDirectory() ? 'a folder' : 'no file'}, where the checkpoint needs a file`)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return false
+    if (code !== 'ELOOP') throw cause
+    throw new Error(`${file} is a link that leads to itself, where the checkpoint needs a file`, { cause })
+  }
+}
+
+/** Returns one name for a path, whatever links lead to its folder. */
+function place(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path))
+  } catch {
+    // The save itself says what is wrong with the folder.
+    return resolve(path)
   }
 }
 
@@ -203,7 +228,10 @@ function whyNot<State>(state: State, json: string, parse: (value: unknown) => St
   return difference(state, back, 'state') ?? refusal
 }
 
-/** Says which part of the state would not come back as it is. An undefined property may be missing. */
+/**
+ * Says which part of the state would not come back as it is. An undefined property may be missing, and a schema may add
+ * properties that it fills in. What JSON never looks at, such as symbols, is no part of a state.
+ */
 function difference(saved: unknown, back: unknown, name: string): string | undefined {
   if (Object.is(saved, back)) return undefined
   if (Array.isArray(saved) && Array.isArray(back) && saved.length === back.length) {
@@ -278,9 +306,17 @@ async function syncFolder(folder: string) {
 /** Removes the unfinished files of programs that were killed during a save, on this machine. */
 async function removeUnfinished(path: string) {
   const before = `${basename(path)}.${hostname()}-`
-  for (const file of await readdir(dirname(path))) {
-    const pid = file.startsWith(before) ? /^(\d+)-\d+\.tmp$/.exec(file.slice(before.length))?.[1] : undefined
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(path), file), { force: true })
+  const folder = dirname(path)
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw new Error(`the checkpoint's folder ${folder} cannot be read`, { cause })
+  })
+  for (const entry of entries) {
+    const pid = entry.name.startsWith(before)
+      ? /^(\d+)-\d+\.tmp$/.exec(entry.name.slice(before.length))?.[1]
+      : undefined
+    // Whatever else has such a name is not ours.
+    if (pid !== undefined && entry.isFile() && !isRunning(Number(pid)))
+      await rm(join(folder, entry.name), { force: true })
   }
 }
 

@@ -1,7 +1,6 @@
 /** Waits for a condition instead of for a time. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { errorOf } from '../output/errors.ts'
-import { longestMs, requireMs } from './timer.ts'
+import { after, requireMs, sleep } from './timer.ts'
 
 export interface UntilOptions {
   /** 30 s by default; Infinity waits for ever. */
@@ -16,33 +15,51 @@ export interface UntilOptions {
 
 /**
  * Calls a condition again and again until it returns something truthy, and returns that. A condition that throws is
- * called again.
+ * called again. One that does not answer is waited for until the deadline, or until the signal is aborted.
  *
- * @throws an Error after the deadline, which names the condition and what it returned or threw last
+ * @throws an Error after the deadline, which names the condition and what it returned or threw last; the signal's reason,
+ *   if it is aborted
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 30_000, everyMs = 20, what = String(condition), signal }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + requireMs(timeoutMs, 'timeoutMs')
+  const leftMs = () => Math.max(0, deadline - performance.now())
   requireMs(everyMs, 'everyMs')
+  signal?.throwIfAborted()
+  let last: unknown = 'no answer'
   for (;;) {
-    let last: unknown
     try {
-      const value = await condition()
-      if (value) return value
-      last = value
+      const answer = await within(leftMs(), condition, signal)
+      if (answer?.value) return answer.value
+      if (answer) last = answer.value
     } catch (error) {
+      signal?.throwIfAborted()
       last = error
     }
-    const leftMs = deadline - performance.now()
-    if (leftMs <= 0) {
+    if (leftMs() === 0) {
       const cause = last instanceof Error ? { cause: last } : undefined
       throw new Error(
         `not within ${timeoutMs / 1000} s: ${what}; last: ${last instanceof Error ? errorOf(last) : String(last)}`,
         cause,
       )
     }
-    await delay(Math.min(everyMs, leftMs, longestMs), undefined, { signal })
+    await sleep(Math.min(everyMs, leftMs()), signal)
   }
+}
+
+/** Returns what a condition returns; undefined if that takes longer. Throws what it throws, or the signal's reason. */
+async function within<T>(
+  ms: number,
+  condition: () => T | Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<{ value: T } | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ value: T } | undefined>()
+  using _timer = after(ms, () => resolve(undefined))
+  const abort = () => reject(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  const ask = async () => resolve({ value: await condition() })
+  ask().catch(reject)
+  return await promise.finally(() => signal?.removeEventListener('abort', abort))
 }

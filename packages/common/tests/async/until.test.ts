@@ -33,6 +33,22 @@ describe('until', () => {
 
   it('ends with the reason of its signal', async () => {
     const reason = new Error('changed my mind')
-    await expect(until(() => false, { signal: AbortSignal.abort(reason) })).rejects.toMatchObject({ cause: reason })
+    await expect(until(() => false, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    const controller = new AbortController()
+    const waiting = until(() => false, { signal: controller.signal, everyMs: Infinity })
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+  })
+
+  it('does not wait for a condition that never answers', async () => {
+    const never = () => new Promise<boolean>(() => {})
+    await expect(until(never, { timeoutMs: 10, what: 'a reply' })).rejects.toThrow(
+      'not within 0.01 s: a reply; last: no answer',
+    )
+    const reason = new Error('changed my mind')
+    const controller = new AbortController()
+    const waiting = until(never, { timeoutMs: Infinity, signal: controller.signal })
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
   })
 })

@@ -1,10 +1,13 @@
 /** An owner's children and folders do not outlive it, however it ends. */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { rmdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { until } from '../../src/async/until.ts'
+import { temporaryFolder } from '../../src/process/temporary.ts'
 import { findRedisServer, installRedis } from '../../src/servers/redis.ts'
 import { type Run, runProgram } from '../../src/testing/testing.ts'
 import { describeReal } from '../../src/testing/vitest.ts'
@@ -64,4 +67,25 @@ describeReal('an owner of a server, a blocked program, a stubborn one, a grandch
     expect(result.stdout).not.toContain('SIGINT')
     await expectNothingLeft(result, 0)
   })
+})
+
+it('leaves alone what was no longer guarded when its owner was killed', async () => {
+  await using folder = await temporaryFolder()
+  const owner = join(folder.path, 'owner.ts')
+  await writeFile(
+    owner,
+    `import { mkdir } from 'node:fs/promises'
+     import { temporaryFolder } from ${JSON.stringify(fileURLToPath(new URL('../../src/process/temporary.ts', import.meta.url)))}
+     const [kept, returned] = [await temporaryFolder(), await temporaryFolder()]
+     await returned[Symbol.asyncDispose]()
+     // Now it belongs to somebody else.
+     await mkdir(returned.path)
+     console.log(JSON.stringify([kept.path, returned.path]))
+     setInterval(() => {}, 1_000)`,
+  )
+  const run = await runProgram(owner, [], { interruptWhen: /]/, interruptWith: 'SIGKILL' })
+  const [kept, returned] = run.json<[string, string]>()
+  expect(await run.leftBehind()).toEqual([])
+  expect([existsSync(kept), existsSync(returned)]).toEqual([false, true])
+  await rmdir(returned)
 })

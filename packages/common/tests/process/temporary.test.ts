@@ -2,9 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
 import { processesWith } from '../../src/testing/testing.ts'
+
+const markName = 'TEMPORARY_TEST'
+let mark: string
+beforeEach(() => {
+  mark = randomUUID()
+  vi.stubEnv(markName, mark)
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  expect(await processesWith(markName, mark), 'not even the reaper is left').toEqual([])
+})
 
 it('makes a folder that belongs to this user alone, and removes it with its contents', async () => {
   const folder = await temporaryFolder()
@@ -15,17 +26,10 @@ it('makes a folder that belongs to this user alone, and removes it with its cont
   expect(existsSync(folder.path)).toBe(false)
 })
 
-it('says that the folder for temporary files is missing, and leaves no reaper', async () => {
-  const mark = randomUUID()
-  vi.stubEnv('TEMPORARY_TEST', mark)
+it('says that the folder for temporary files is missing', async () => {
   vi.stubEnv('TMPDIR', '/not-there')
-  try {
-    await expect(temporaryFolder()).rejects.toMatchObject({
-      message: 'no temporary folder can be made in /not-there; TMPDIR may name another place',
-      cause: { code: 'ENOENT' },
-    })
-    expect(await processesWith('TEMPORARY_TEST', mark)).toEqual([])
-  } finally {
-    vi.unstubAllEnvs()
-  }
+  await expect(temporaryFolder()).rejects.toMatchObject({
+    message: 'no temporary folder can be made in /not-there; TMPDIR may name another place',
+    cause: { code: 'ENOENT' },
+  })
 })
