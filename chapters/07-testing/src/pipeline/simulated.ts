@@ -189,7 +189,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     const logged = { effect, from, atMs, storeMs, begins, ends: isEnd && isCurrent ? of.job : undefined }
     this.#log.push(logged)
     const answer = this.#perform(logged)
-    if (this.#parts.isSynced) yield* saving(this.#log.length)
+    if (this.#parts.isSynced) yield { do: 'save', key: 'log', value: this.#log.length }
     else this.#world.run('server', saving(this.#log.length))
     if (begins) yield* this.#offer(begins)
     else if (effect.do === 'end' && !effect.outcome.done && isCurrent) this.#tryLater(of, effect.outcome.retryAfterMs)
