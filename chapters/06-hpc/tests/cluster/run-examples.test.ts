@@ -97,13 +97,13 @@ describe.concurrent('checkpoint', { timeout: patience.timeoutMs }, () => {
       '--scheduler',
       scheduler,
       '--below',
-      '6500000',
+      '9000000',
       '--walltime',
-      '3',
+      '5',
       '--warn',
-      '2',
+      '3',
     )
-    expect(document).toMatchObject({ scheduler, result: { number: 5_649_499, steps: 612 }, equal: true })
+    expect(document).toMatchObject({ scheduler, result: { number: 8_400_511, steps: 685 }, equal: true })
     expect(document.lives.length).toBeGreaterThan(1)
     for (const [at, life] of document.lives.entries()) expect(life.from).toBe(document.lives[at - 1]?.to ?? 1)
     await access(document.picture)
