@@ -39,11 +39,11 @@ describe('a journal', () => {
     const path = join(folder.path, 'data')
     expect(await readJournal(path)).toBeUndefined()
     await write(path, partOf(1), partOf(2))
+    await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
     await add(path, partOf(3))
     // A part that was sent again counts as it is now.
     await add(path, partOf(1, '"new"'))
     expect(await readJournal(path)).toEqual({ head, parts: [partOf(1, '"new"'), partOf(2), partOf(3)] })
-    await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
     await removeJournal(path)
     await removeJournal(path)
     expect(await readdir(folder.path)).toEqual([])
@@ -68,6 +68,7 @@ describe('a journal', () => {
         expect(there).toEqual({ head, parts: kept })
         await add(path, partOf(3))
         expect(await readJournal(path)).toEqual({ head, parts: [...kept, partOf(3)] })
+        expect(await readFile(journalOf(path), 'utf8')).not.toContain('\n\n')
       }
       await removeJournal(path)
     }
