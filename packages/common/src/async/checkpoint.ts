@@ -21,7 +21,10 @@ export type SaveStep = 'half written' | 'written' | 'synced' | 'renamed' | 'save
 export interface CheckpointOptions<State> {
   /** Names the computation and its parameters, such as `primes below 1000`. The state of another one is refused. */
   computation: string
-  /** Turns the parsed JSON into a state, or throws: a zod schema's `parse`. What it returns must equal what was saved. */
+  /**
+   * Turns the parsed JSON into a state, or throws: a zod schema's `parse`. What it returns must have everything that was
+   * saved, as it was; it may fill in what was missing, such as defaults.
+   */
   parse: (value: unknown) => State
   /** Called at each step of a save; the save waits for it. */
   onStep?: (step: SaveStep) => unknown
@@ -44,11 +47,12 @@ export interface CheckpointFile<State> {
    */
   load: () => Promise<Loaded<State>>
   /**
-   * Resolves when the state is on the disk. Overlapping saves run one after the other, those of all checkpoints of this
+   * Resolves when the state is on the disk, as it was at the call. Overlapping saves run one after the other, those of all checkpoints of this
    * process with this path. A save that finds newer generations, of another program, replaces the older one of them.
    *
    * @throws an Error when the state is not on the disk, or would not be the same when it is loaded: JSON has no Infinity,
-   * no Map, and no undefined in a list. What was saved before is still there.
+   * no Map, and no undefined in a list. What JSON does not even look at is no part of the state: properties named by a
+   * symbol, hidden ones, and those of a list besides its items. What was saved before is still there.
    */
   save: (state: State) => Promise<void>
   /** Removes both generations. */
@@ -230,7 +234,7 @@ function whyNot<State>(state: State, json: string, parse: (value: unknown) => St
 
 /**
  * Says which part of the state would not come back as it is. An undefined property may be missing, and a schema may add
- * properties that it fills in. What JSON never looks at, such as symbols, is no part of a state.
+ * properties that it fills in.
  */
 function difference(saved: unknown, back: unknown, name: string): string | undefined {
   if (Object.is(saved, back)) return undefined

@@ -239,7 +239,42 @@ describe('a checkpoint', () => {
     await expect(file.load()).rejects.toThrow(`${path}.b is no file, where the checkpoint needs a file`)
     await rm(`${path}.b`)
     await symlink(`${path}.b`, `${path}.b`)
-    await expect(file.load()).rejects.toMatchObject({ code: 'ELOOP' })
+    await expect(file.load()).rejects.toThrow(`${path}.b is a link that leads to itself, where the checkpoint needs`)
+    await expect(file.remove()).rejects.toThrow('is a link that leads to itself')
+    await rm(`${path}.b`)
+    await mkdir(`${path}.b`)
+    await expect(file.remove()).rejects.toThrow(message)
+    const nowhere = checkpointFile(join(folder.path, 'no', 'count'), { computation: 'counting', parse })
+    await expect(nowhere.load()).rejects.toThrow(`the checkpoint's folder ${join(folder.path, 'no')} cannot be read`)
+  })
+
+  it('saves the state as it was at the call', async () => {
+    const state = { at: 1 }
+    const first = file.save(state)
+    state.at = 2
+    const second = file.save(state)
+    state.at = 3
+    await first
+    expect(await again().load()).toMatchObject({ state: { at: 1 } })
+    await second
+    expect(await again().load()).toMatchObject({ state: { at: 2 }, generation: 2 })
+  })
+
+  it('is one file, whatever links lead to its folder', async () => {
+    const link = join(folder.path, 'link')
+    await symlink(folder.path, link)
+    const other = checkpointFile(join(link, 'count'), { computation: 'counting', parse })
+    await Promise.all(Array.from({ length: 10 }, (_, at) => (at % 2 ? file : other).save({ at })))
+    expect(await again().load()).toMatchObject({ state: { at: 9 }, generation: 10, damaged: [] })
+  })
+
+  it('may have a schema that fills in what is missing', async () => {
+    const filling = checkpointFile<object>(path, {
+      computation: 'counting',
+      parse: (value) => ({ retries: 3, ...(value as object) }),
+    })
+    await filling.save({ at: 1 })
+    expect((await filling.load()).state).toEqual({ at: 1, retries: 3 })
   })
 
   it('removes the unfinished files of programs that have ended, and of its own path only', async () => {
@@ -250,8 +285,11 @@ describe('a checkpoint', () => {
       `count.${hostname()}-${process.pid}-7.tmp`,
     ]
     for (const name of [ended, other, running]) await writeFile(join(folder.path, name), '')
+    // No program of ours makes a folder.
+    const foreign = `count.${hostname()}-${pid}-1.tmp`
+    await mkdir(join(folder.path, foreign))
     await file.load()
-    expect((await readdir(folder.path)).sort()).toEqual([running, other])
+    expect((await readdir(folder.path)).sort()).toEqual([foreign, running, other].sort())
   })
 
   it('never overlaps the saves of one path, and is removed after them', async () => {
