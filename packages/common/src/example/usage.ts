@@ -30,7 +30,8 @@ export function describeError(error: unknown): string {
     const original = originalOf(error)
     // An error may be its own cause, by way of another one.
     const seen = new Set<unknown>()
-    for (let at = original; at !== undefined && !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
+    for (let at = original; !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
+      if (at === undefined && seen.size > 0) break
       seen.add(at)
       parts.add(messageOf(at))
     }
@@ -39,9 +40,16 @@ export function describeError(error: unknown): string {
     // It has a getter that throws.
     parts.add(messageOf(error))
   }
-  const line = `error: ${[...parts].join(': ').replaceAll(/\s*\n\s*/g, ' ')}`
-  return maskPasswords(stack === undefined ? line : `${line}\n${String(stack)}`)
+  const line = `error: ${shortened([...parts].join(': ').replaceAll(/\s*\n\s*/g, ' '))}`
+  // What comes from elsewhere must not move the cursor or write over other lines.
+  return stripVTControlCharacters(
+    maskPasswords(stack === undefined ? line : `${line}\n${shortened(String(stack))}`),
+  ).replaceAll(control, '')
 }
+
+const control = /[\p{Cc}--[\n\t]]/gv
+const longestMessage = 10_000
+const shortened = (text: string) => (text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text)
 
 /** When cleaning up fails as well, `using` throws a SuppressedError that holds both errors. */
 export function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {

@@ -14,8 +14,8 @@ export function messageOf(thrown: unknown): string {
     if (typeof thrown === 'string') return thrown || 'an empty text was thrown'
     if (!isError(thrown)) return oneLine(thrown)
     const message: unknown = thrown.message
-    if (typeof message !== 'string') return oneLine(message)
-    if (message !== '') return message
+    if (message !== undefined && typeof message !== 'string') return oneLine(message)
+    if (message) return message
     // Node rejects with an AggregateError without a message when no address of a host can be reached.
     const errors: unknown = 'errors' in thrown ? thrown.errors : undefined
     if (Array.isArray(errors) && errors.length > 0) return [...new Set(errors.map(messageOf))].join('; ')

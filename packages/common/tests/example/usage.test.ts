@@ -25,6 +25,8 @@ describe('an error in one line', () => {
     expect(describeError(error)).toBe('error: cannot save: disk full')
     expect(describeError('a text')).toBe('error: a text')
     expect(describeError(null)).toBe('error: null')
+    expect(describeError(undefined)).toBe('error: undefined')
+    expect(describeError(Object.assign(new Error('x'), { message: undefined }))).toBe('error: Error')
     expect(describeError(new Error('no', { cause: 'a text' }))).toBe('error: no: a text')
     expect(describeError(new Error('no', { cause: new AggregateError([new Error('a'), 'b'], '') }))).toBe(
       'error: no: a; b',
@@ -34,6 +36,13 @@ describe('an error in one line', () => {
   it('is the first one where the cleaning up fails as well', async () => {
     expect(describeError(await suppressed())).toBe('error: the work failed: of a cause')
     expect(originalOf(await suppressed())).toMatchObject({ message: 'the work failed' })
+  })
+
+  it('is short, and has no control sequences of a terminal', () => {
+    expect(describeError('x'.repeat(3_000_000))).toBe(`error: ${'x'.repeat(10_000)}…`)
+    expect(describeError(new Error('a\u001b[2Jb\u0007\r\u009b31mc'))).toBe('error: abc')
+    vi.stubEnv('DEBUG', '1')
+    expect(describeError(new Error('a\u001b[2Jb'))).toMatch(/^error: ab\nError: ab\n {4}at /)
   })
 
   it('shows no secrets, not even with DEBUG', () => {

@@ -24,7 +24,7 @@ describe('the message of what was thrown', () => {
     [Symbol.iterator, 'Symbol(Symbol.iterator)'],
     [{ status: 500, body: { why: ['full'] } }, "{ status: 500, body: { why: [ 'full' ] } }"],
     [withMessage({ code: 7 }), '{ code: 7 }'],
-    [withMessage(undefined), 'undefined'],
+    [withMessage(undefined), 'Error'],
     [new TypeError(), 'TypeError'],
     [Object.assign(new Error(), { code: 'ENOENT' }), 'ENOENT'],
     [unreachable, 'connect ECONNREFUSED ::1:9; connect ECONNREFUSED 127.0.0.1:9'],
