@@ -28,15 +28,18 @@ export interface ShingleSets {
 export function wordsOf(text: string): string[] {
   // Most English texts, in a fraction of the time.
   if (isAscii.test(text)) return text.toLowerCase().match(/[a-z']+/g) ?? []
-  const runs =
-    text.normalize('NFKC').replaceAll(/[’ʼ]/g, "'").replaceAll(invisible, '').toLowerCase().match(letters) ?? []
+  // Capitals first, as Unicode folds cases: STRASSE and Straße are one word.
+  const folded = text.normalize('NFKC').replaceAll(apostrophes, "'").replaceAll(invisible, '')
+  const runs = folded.toUpperCase().toLowerCase().match(letters) ?? []
   return runs.flatMap((run) => (withoutSpaces.test(run) ? segmentsOf(run) : [run]))
 }
 
 const isAscii = /^\p{ASCII}*$/u
 const letters = /[\p{L}\p{M}']+/gu
-/** Soft hyphens and joiners stand within words. */
-const invisible = /\p{Cf}/gu
+/** Those of English, and the ʻokina of Hawaiian in all its forms. */
+const apostrophes = /[‘’ʻʼ]/g
+/** Soft hyphens and joiners stand within words, and so do the optional marks of Arabic: its vowels and its long line. */
+const invisible = /[\p{Cf}\u0640\u064b-\u0652\u0670]/gu
 const withoutSpaces =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
 // One language for all machines: the words must not depend on the reader's own.

@@ -78,7 +78,10 @@ describe('the words of a text', () => {
   it.each([
     ["The people's  UNION—1790", ['the', "people's", 'union']],
     ['The people’s ﬁne naïve cafe\u0301', ['the', "people's", 'fine', 'naïve', 'café']],
-    ['Straßen über Öl: 3 Wörter', ['straßen', 'über', 'öl', 'wörter']],
+    ['Straßen über Öl: 3 Wörter', ['strassen', 'über', 'öl', 'wörter']],
+    ['STRASSE Straße', ['strasse', 'strasse']],
+    ['‘no more war’ Hawai‘i Hawaiʻi', ["'no", 'more', "war'", "hawai'i", "hawai'i"]],
+    ['كتـــاب كِتَاب', ['كتاب', 'كتاب']],
     ['Быстрая лиса, ΟΔΟΣ', ['быстрая', 'лиса', 'οδος']],
     ['हिन्दी में शब्द', ['हिन्दी', 'में', 'शब्द']],
     ['so\u00adft می\u200cخواهم', ['soft', 'میخواهم']],
