@@ -23,6 +23,9 @@ export function asSubscriber(redis: Redis): Redis {
   return redis
 }
 
+/** Redis refused a command because its memory is full. */
+export const isFull = (error: Error) => error.message.startsWith('OOM ')
+
 /** Why Redis refuses commands that are in order, by the first word of its error: what is wrong, and what helps. */
 const refusals: Record<string, string> = {
   OOM: 'is full: make room or raise its maxmemory; what it holds is not lost',

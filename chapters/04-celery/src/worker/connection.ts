@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { refusalOf } from '../queue/connect.ts'
+import { isFull, refusalOf } from '../queue/connect.ts'
 import type { Log } from './call.ts'
 
 /** How long a worker asks for no tasks after Redis has answered with an error. */
@@ -40,7 +40,8 @@ export function restAfter(error: Error, worker: Worker, owner: Owner): void {
   // watchConnection logs those.
   if (isConnectionError(error)) return
   const refusal = refusalOf(error)
-  const message = refusal === undefined ? error.message : `Redis ${refusal}`
+  const refused = refusal === undefined ? error.message : `Redis ${refusal}`
+  const message = isFull(error) ? 'Redis is full (maxmemory)' : refused
   if (error.name !== 'ReplyError') return void owner.log?.error({ queue: worker.name }, message)
   if (worker.isPaused()) return
   owner.log?.error({ queue: worker.name, restMs }, message)

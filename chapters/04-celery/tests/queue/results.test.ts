@@ -143,7 +143,8 @@ describeRedis('a result', () => {
     await now.get()
     await bad.settled()
     expect([await now.state(), await bad.state()]).toEqual(['succeeded', 'failed'])
-    expect(await client.result('default.nobody.1').state()).toBe('unknown')
+    const nobody = client.result('default.nobody.1')
+    expect([await nobody.state(), await nobody.progress()]).toEqual(['unknown', 0])
   })
 })
 
