@@ -6,7 +6,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { ready } from '@repo/common/process/ready'
 import type { KeyedReply, Reply } from './workers.ts'
 
-const [file, key = ''] = parentPort ? [workerData.file] : process.argv.slice(2)
+// Taken out of the arguments: a task must not find the key there.
+const [file, key = ''] = parentPort ? [workerData.file] : process.argv.splice(2)
 const { default: work } = await import(file)
 
 async function replyTo(task: unknown): Promise<Reply> {

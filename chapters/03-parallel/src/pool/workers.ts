@@ -23,15 +23,25 @@ export interface PoolWorker {
 export type StartWorker = (events: WorkerEvents) => PoolWorker
 
 export interface WorkerOptions {
-  /** The limit of each worker's heap, in MB. */
+  /** The limit of each worker's heap, in MB: a whole number from 16. */
   heapMb?: number
   /** Called with the pid of each worker that is a process. */
   onProcess?: (pid: number) => void
 }
 
-function requireHeap(heapMb = 1): void {
-  if (!(heapMb > 0 && heapMb < Infinity)) throw new RangeError(`heapMb: received ${heapMb}; accepts a number above 0`)
+/** A thread whose heap is too small to start in ends the whole program. */
+const leastHeapMb = 16
+const mostHeapMb = 2 ** 20
+
+function requireHeap(heapMb = leastHeapMb): void {
+  if (Number.isInteger(heapMb) && heapMb >= leastHeapMb && heapMb <= mostHeapMb) return
+  throw new RangeError(
+    `heapMb: received ${String(heapMb)}; accepts a whole number of MB from ${leastHeapMb} to ${mostHeapMb}`,
+  )
 }
+
+/** Node's exit code for a module whose top-level await never ends. */
+const unsettled = 13
 
 const program = new URL('./pool.worker.ts', import.meta.url)
 
@@ -59,7 +69,11 @@ export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker 
       // What it had replied before it ended counts.
       for (let last = receiveMessageOnPort(port); last; last = receiveMessageOnPort(port)) onReply(last.message)
       port.close()
-      onEnd(cause ?? new Error(`the worker exited with code ${code} during its task`))
+      const how =
+        code === unsettled
+          ? 'has not loaded its module: an await in it never ends'
+          : `exited with code ${code} during its task`
+      onEnd(cause ?? new Error(`the worker ${how}`))
     })
     return {
       send: (task) => port.postMessage(task),

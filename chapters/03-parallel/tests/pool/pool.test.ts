@@ -167,9 +167,25 @@ it.each([0, -1, 1.5, Number.NaN, Infinity])('refuses to have %s workers', (size)
   expect(create).toThrow(new RangeError(`size: received ${size}; accepts a whole number of workers from 1`))
 })
 
-it.each([0, -1, Number.NaN, Infinity])('refuses a heap of %s MB', (heapMb) => {
-  for (const kind of [threads, processes])
-    expect(() => kind(tasks, { heapMb })).toThrow(/^heapMb: received .* above 0$/)
+it.each([0, -1, 0.5, 1, 15, 16.5, 2 ** 20 + 1, 1e300, Number.NaN, Infinity])('refuses a heap of %s MB', (heapMb) => {
+  for (const kind of [threads, processes]) {
+    expect(() => kind(tasks, { heapMb })).toThrow(
+      new RangeError(`heapMb: received ${heapMb}; accepts a whole number of MB from 16 to 1048576`),
+    )
+  }
+})
+
+it.each([16, 2 ** 20])('does a task with a heap of %s MB', async (heapMb) => {
+  for (const kind of [threads, processes]) {
+    await using pool = new WorkerPool<Task, unknown>(kind(tasks, { heapMb }), 1)
+    expect(await pool.run(echo(1))).toBe(1)
+  }
+})
+
+it('says that the module of its threads never loads', async () => {
+  const file = new URL('../fixtures/never-loads.ts', import.meta.url)
+  await using pool = new WorkerPool<Task, unknown>(threads(file), 1)
+  await expect(pool.run(echo(1))).rejects.toThrow('the worker has not loaded its module: an await in it never ends')
 })
 
 /** Workers whose every step the test takes. */
