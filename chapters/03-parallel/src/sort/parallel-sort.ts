@@ -35,21 +35,26 @@ export function sortMemory(type: 'int32' | 'float64', length: number): SortMemor
 /**
  * Sorts `memory.numbers` in place.
  *
- * @param runs the number of runs to cut them into: one for each worker
+ * @param requested the number of runs to cut them into: one for each worker; never more than there are numbers
  * @param work has a worker that shares the memory do one task, by `doSortTask`
- * @throws a RangeError, and changes nothing, if `runs` is not a whole number from 1
+ * @throws a RangeError, and changes nothing, if `runs` is not a whole number from 1; a RangeError if `work` does not answer
+ *   what `doSortTask` returns
  */
 export async function parallelSort(
   memory: SortMemory,
-  runs: number,
+  requested: number,
   work: (task: SortTask) => Promise<number>,
 ): Promise<void> {
-  if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`runs: received ${runs}; accepts a whole number from 1`)
+  if (!Number.isInteger(requested) || requested < 1)
+    throw new RangeError(`runs: received ${requested}; accepts a whole number from 1`)
   const { numbers } = memory
+  const runs = Math.max(1, Math.min(requested, numbers.length))
   // Start on the side from which the last merge ends in `numbers`.
   let fromScratch = Math.ceil(Math.log2(runs)) % 2 === 1
   const sorting = divide({ from: 0, to: numbers.length }, runs).map(async ({ from, to }) => {
-    return { from, to: await work({ phase: 'sort', from, to, toScratch: fromScratch }) }
+    const end = await work({ phase: 'sort', from, to, toScratch: fromScratch })
+    if (Number.isInteger(end) && end >= from && end <= to) return { from, to: end }
+    throw new RangeError(`work: received ${end} for a run; accepts where its NaN begin, from ${from} to ${to}`)
   })
   let ranges: Range[] = await Promise.all(sorting)
 

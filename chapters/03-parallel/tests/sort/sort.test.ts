@@ -86,6 +86,29 @@ describe('the parallel sort', () => {
     },
   )
 
+  it.each([undefined, Number.NaN, 1.5, -1, 4])('stops when the work answers %s', async (answer) => {
+    const memory = sortMemory('float64', 3)
+    memory.numbers.set([3, 1, 2])
+    await expect(parallelSort(memory, 1, async () => answer as number)).rejects.toThrow(
+      new RangeError(`work: received ${answer} for a run; accepts where its NaN begin, from 0 to 3`),
+    )
+    expect(Array.from(memory.numbers)).toEqual([3, 1, 2])
+  })
+
+  it('never has more runs than numbers', async () => {
+    const memory = sortMemory('float64', 5)
+    memory.numbers.set([3, Number.NaN, 0, -0, 1])
+    const tasks: SortTask[] = []
+    const work = async (task: SortTask) => {
+      tasks.push(task)
+      return doSortTask(memory, task)
+    }
+    await parallelSort(memory, 1_000_000_000, work)
+    expect(Array.from(memory.numbers)).toEqual([-0, 0, 1, 3, Number.NaN])
+    expect(tasks.filter(({ phase }) => phase === 'sort')).toHaveLength(5)
+    expect(tasks.length).toBeLessThan(25)
+  })
+
   it('has memory of the type that was asked for', () => {
     const { numbers, scratch } = sortMemory('int32', 3)
     for (const part of [numbers, scratch]) {
