@@ -45,13 +45,20 @@ const sequences = 64
  * @param capacity the number of items it holds, a power of two
  * @param itemBytes the size of an item, a multiple of four
  * @param first the position at which the queue begins, an even 32-bit integer; tests begin just before it wraps round
- * @throws RangeError for other values of capacity and itemBytes
+ * @throws a RangeError for other values, and for more than 4 GiB
  */
 export function ringMemory(capacity: number, itemBytes: number, first = 0): RingMemory {
   if (!Number.isInteger(Math.log2(capacity)) || capacity < 2 || capacity > 2 ** 24) {
     throw new RangeError(`a ring has a power of two from 2 to ${2 ** 24} slots, not ${capacity}`)
   }
-  if (itemBytes % 4 !== 0 || itemBytes < 4) throw new RangeError(`an item has a multiple of 4 bytes, not ${itemBytes}`)
+  if (!Number.isInteger(itemBytes) || itemBytes % 4 !== 0 || itemBytes < 4) {
+    throw new RangeError(`an item has a multiple of 4 bytes, not ${itemBytes}`)
+  }
+  if (capacity * itemBytes > 2 ** 32) {
+    throw new RangeError(`a ring has at most ${2 ** 32} bytes, not ${capacity} slots of ${itemBytes}`)
+  }
+  // The low bit would say that the ring is closed.
+  if ((first | 0) !== first || first & 1) throw new RangeError(`a ring begins at an even 32-bit integer, not ${first}`)
   const control = new Int32Array(new SharedArrayBuffer(4 * (sequences + capacity)))
   control[tail] = control[head] = first
   for (let at = 0; at < capacity; at++) {

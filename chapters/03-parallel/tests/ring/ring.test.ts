@@ -57,8 +57,14 @@ describe('a ring on one thread', () => {
     [2 ** 25, 64, /not 33554432/],
     [8, 6, /a multiple of 4 bytes, not 6/],
     [8, 0, /not 0/],
+    [8, '8' as unknown as number, /not 8/],
+    [8, 2 ** 40, /at most 4294967296 bytes, not 8 slots of 1099511627776/],
   ])('of %i slots of %i bytes is refused', (capacity, bytes, message) => {
     expect(() => ringMemory(capacity, bytes)).toThrow(message)
+  })
+
+  it.each([1, -1, 0.5, Number.NaN, Infinity, 2 ** 31])('that begins at %s is refused', (first) => {
+    expect(() => ringMemory(2, 4, first)).toThrow(`a ring begins at an even 32-bit integer, not ${first}`)
   })
 })
 
