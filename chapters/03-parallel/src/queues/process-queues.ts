@@ -52,7 +52,9 @@ export async function startConsumers(count: number, { tasks, results, signal }: 
   }
   const disposal = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, disposal.signal]) : disposal.signal
-  const start = () => startProgram(new URL('./consumer.program.ts', import.meta.url), { signal: stopping })
+  // JSON would leave out what it cannot carry, and a consumer would get another task.
+  const start = () =>
+    startProgram(new URL('./consumer.program.ts', import.meta.url), { signal: stopping, serialization: 'advanced' })
 
   /** Gives a consumer what it asks for until it ends. Returns whether it had taken its stop marker. */
   async function serve({ process, pid, exited }: Program<undefined>): Promise<boolean> {
@@ -73,8 +75,8 @@ export async function startConsumers(count: number, { tasks, results, signal }: 
           held = item
           sent = true
         } catch (error) {
-          // A task that JSON cannot carry. Only this one fails, and the consumer gets the next.
-          if (item) results.put({ task: item, pid, error: messageOf(error) })
+          // A task that cannot be copied, such as a function. Only this one fails, and the consumer gets the next.
+          if (item) results.put({ task: item, pid, error: messageOf(error).replaceAll(/\s*\n\s*/g, ' ') })
         }
       }
     })

@@ -103,18 +103,22 @@ describe('a task queue between processes', () => {
     expect(lost).toBeLessThanOrEqual(1)
   })
 
-  it('fails a task that JSON cannot carry, and no other', async () => {
+  it('hands out whatever can be copied, and fails what cannot, and no other task', async () => {
     const circular: { echo: string; self?: object } = { echo: 'round' }
     circular.self = circular
-    const tasks = [...echoes(2), { echo: 1n as unknown as string }, circular, ...echoes(2)]
-    const results = await consume(tasks, { consumers: 1 })
-    expect(results.map(({ error }) => error?.split('\n')[0])).toEqual([
+    const lines = () => {
+      // Its message would have several lines.
+    }
+    const strange = [{ echo: 1n }, { echo: undefined }, circular, lines, { echo: Symbol('s') }] as ConsumerTask[]
+    const results = await consume([...echoes(1), ...strange, ...echoes(1)], { consumers: 1 })
+    expect(results.map(({ value, error }) => error ?? value)).toEqual([
+      'text 0',
+      1n,
       undefined,
-      undefined,
-      'Do not know how to serialize a BigInt',
-      'Converting circular structure to JSON',
-      undefined,
-      undefined,
+      'round',
+      '() => { // Its message would have several lines. } could not be cloned.',
+      'Symbol(s) could not be cloned.',
+      'text 0',
     ])
   })
 
