@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { messageOf } from '@repo/common/output/errors'
 import { bytes } from '@repo/common/output/terminal'
 
 /** Every way holds a line in memory, and for a while the lines before it. This bound keeps it below 150 MB. */
@@ -62,9 +63,12 @@ async function openText(path: string) {
       EACCES: 'it may not be read',
       EPERM: 'it may not be read',
       EISDIR: 'it is a directory',
+      ELOOP: 'it is a link that leads to itself',
+      ENAMETOOLONG: 'its name is too long',
     }
-    const reason = reasons[(error as NodeJS.ErrnoException).code ?? '']
-    throw reason ? new InputError(reason, { cause: error }) : error
+    if (error instanceof InputError) throw error
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw new InputError(reasons[code] ?? `it cannot be read: ${code || messageOf(error)}`, { cause: error })
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -30,6 +30,11 @@ it('says what is not a readable file', async () => {
   await mkdir(join(folder.path, 'folder'))
   await expect(inspect(join(folder.path, 'folder'))).rejects.toThrow('it is a directory')
   await expect(inspect('/dev/null')).rejects.toThrow('it is not a regular file')
+  const link = join(folder.path, 'link')
+  await symlink(link, link)
+  await expect(inspect(link)).rejects.toThrow(new InputError('it is a link that leads to itself'))
+  await expect(inspect(join(folder.path, 'x'.repeat(300)))).rejects.toThrow(new InputError('its name is too long'))
+  await expect(inspect('a\0b')).rejects.toThrow(/^it cannot be read: ERR_INVALID_ARG_VALUE$/)
 })
 
 it('says that a file may not be read', async () => {
