@@ -271,9 +271,9 @@ function valueAt(
   if (text.startsWith(mask, from)) return [from, from]
   // A header extends to the end of its line, or to the quote in which it stands.
   if (sign === ':' && !isQuoted && /^\w+-|^authorization$|^cookie$/i.test(name)) {
-    const line = from + lengthAt(/[^\r\n]*/y, text, from)
     const around = /(\\*)(["'])$/.exec(before)
-    return [from, around ? Math.min(line, closingQuote(text, from, around[1]?.length ?? 0, around[2])) : line]
+    const end = around ? closingQuote(text, from, around[1]?.length ?? 0, around[2]) : text.length
+    return [from, from + lengthAt(/[^\r\n]*/y, around ? text.slice(0, end) : text, from)]
   }
   const quote = matchAt(/(?:[bfru]{1,2}|\$)?(\\*)(["'`])/iy, text, from)
   if (quote)

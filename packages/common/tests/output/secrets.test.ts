@@ -305,6 +305,7 @@ it.each([
   'token[\n',
   'token:\n',
   '{ "',
+  '"Cookie: ',
 ])('takes time proportional to the length of %j, repeated', (part) => {
   const text = part.repeat(120_000 / part.length)
   for (const long of [text, `a://token${text} me@x.org`]) {
