@@ -131,7 +131,8 @@ export function checkpointFile<State>(
       await onStep('renamed')
       await syncFolder(folder)
     } catch (error) {
-      await rm(unfinished, { force: true })
+      // What went wrong first counts.
+      await rm(unfinished, { force: true }).catch(() => {})
       throw error
     }
     newest = { file: target, generation, seen: await look(slots) }

@@ -16,6 +16,7 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { threadId } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type CheckpointFile, checkpointFile, type SaveStep } from '../../src/async/checkpoint.ts'
@@ -244,6 +245,9 @@ describe('a checkpoint', () => {
     await rm(`${path}.b`)
     await mkdir(`${path}.b`)
     await expect(file.remove()).rejects.toThrow(message)
+    await rmdir(`${path}.b`)
+    await mkdir(`${path}.${hostname()}-${process.pid}-${threadId}.tmp`)
+    await expect(file.save({ at: 1 })).rejects.toMatchObject({ cause: { code: 'EISDIR', syscall: 'open' } })
     const nowhere = checkpointFile(join(folder.path, 'no', 'count'), { computation: 'counting', parse })
     await expect(nowhere.load()).rejects.toThrow(`the checkpoint's folder ${join(folder.path, 'no')} cannot be read`)
   })
