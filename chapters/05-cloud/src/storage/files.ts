@@ -2,6 +2,7 @@
 import { constants, createReadStream } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { bytes as inBytes } from '@repo/common/output/terminal'
 import type { CloudError } from '../cloud/errors.ts'
@@ -45,7 +46,8 @@ export interface FileUpload extends Stored {
  * by the end of this process, calling this again sends only the missing parts: those that the store does not have, and
  * those that it has of other content. `discardUpload` gives up instead.
  *
- * The file's permissions become metadata of the object, for `downloadFile`.
+ * The file's permissions become metadata of the object, for `downloadFile`. The store takes metadata only when an upload
+ * begins, so one with other metadata begins anew.
  *
  * @throws an Error when the file changes in the meantime, the journal's name is taken, or the store fails
  */
@@ -88,7 +90,8 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     head.key === key &&
     head.partSize === partSize &&
     head.size === size &&
-    head.mtimeMs === mtimeMs
+    head.mtimeMs === mtimeMs &&
+    isDeepStrictEqual(head.metadata, metadata)
   // Before a small file is sent as well: it may have been larger.
   if (journal && !resumes) await discardUpload(s3, path)
   if (size <= partSize) {
@@ -102,7 +105,7 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
   try {
     await using record = resumes
       ? await continueJournal(path)
-      : await recordUpload(s3, path, { ...started, partSize, size, mtimeMs })
+      : await recordUpload(s3, path, { ...started, partSize, size, mtimeMs, metadata })
     const sent = await sendMissing(
       s3,
       path,
@@ -113,7 +116,9 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     const parts = [...stored, ...sent].sort((a, b) => a.number - b.number)
     const now = await stat(path)
     const isUntouched = now.ino === before.ino && now.ctimeMs === before.ctimeMs && now.size === size
-    if (!isUntouched && !(await hasParts(path, size, parts, options.signal))) throw new ChangedError(path)
+    // The object would tell other permissions. Other changes of the file's record, such as its time, do no harm.
+    const isSame = now.mode === mode && (isUntouched || (await hasParts(path, size, parts, options.signal)))
+    if (!isSame) throw new ChangedError(path)
     const done = await completeUpload(s3, started, parts, options.signal)
     await removeJournal(path)
     return { ...done, resumed: stored.length }
@@ -316,7 +321,8 @@ async function writeAll(file: FileHandle, data: Uint8Array, position: number): P
 /** Opens the file that holds a download until it is complete, and says which permissions it will have then. */
 async function openUnfinished(unfinished: string, path: string, { metadata }: ObjectInfo) {
   const existing = await stat(path).catch(() => undefined)
-  const given = /^[0-7]{3}$/.test(metadata[modeKey] ?? '') ? Number.parseInt(metadata[modeKey] ?? '', 8) : 0o666
+  // Without leading zeros: nobody's permissions are `0`.
+  const given = /^[0-7]{1,3}$/.test(metadata[modeKey] ?? '') ? Number.parseInt(metadata[modeKey] ?? '', 8) : 0o666
   const wanted = existing ? existing.mode & permissions : given
   // Never more open than the file will be; and its owner can continue even one that may not be written later.
   const file = await open(unfinished, constants.O_RDWR | constants.O_CREAT, wanted | 0o600)

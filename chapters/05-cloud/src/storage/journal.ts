@@ -17,6 +17,8 @@ export interface JournalHead extends Upload {
   partSize: number
   size: number
   mtimeMs: number
+  /** The metadata with which the store began the object. Nothing can change it later. */
+  metadata: Record<string, string>
 }
 
 export interface Journal {
@@ -31,6 +33,8 @@ const headLine = z.strictObject({
   partSize: z.int().positive(),
   size: z.int().positive(),
   mtimeMs: z.number(),
+  // Earlier journals have none, and every upload has some.
+  metadata: z.record(z.string(), z.string()).default({}),
 })
 
 const partLine = z.object({
@@ -110,9 +114,9 @@ export async function beginJournal(path: string, head: JournalHead): Promise<Ope
   const file = journalOf(path)
   // Removes one that names no upload.
   if (!(await readJournal(path))) await rm(file, { force: true })
-  const { bucket, key, id, partSize, size, mtimeMs } = head
+  const { bucket, key, id, partSize, size, mtimeMs, metadata } = head
   try {
-    return await append(file, 'wx', `${JSON.stringify({ bucket, key, id, partSize, size, mtimeMs })}\n`)
+    return await append(file, 'wx', `${JSON.stringify({ bucket, key, id, partSize, size, mtimeMs, metadata })}\n`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(file, { force: true })
     throw error

@@ -1,5 +1,5 @@
 /** Files to objects and back: what resumes must be the same work, and nothing of the reader's is lost. */
-import { appendFileSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { appendFile, chmod, mkdir, open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createLink } from 'node:net'
@@ -129,6 +129,15 @@ describe('an interrupted upload', () => {
     })
   })
 
+  it('begins anew with other metadata, which the store takes only at the beginning', async () => {
+    await withFile(async (path) => {
+      await interrupt(path, 1)
+      expect(await uploadFile(s3, target, path, { metadata: { owner: 'me' } })).toMatchObject({ resumed: 0 })
+      expect((await headObject(s3, target)).metadata).toMatchObject({ owner: 'me' })
+      expect(await unfinished()).toEqual([])
+    })
+  })
+
   it('can be given up, and the store forgets its parts', async () => {
     await withFile(async (path, folder) => {
       await interrupt(path, 1)
@@ -236,6 +245,7 @@ describe('a file that changes while it is sent', () => {
     ['shrinks to nothing', (path: string) => truncateSync(path, 0)],
     ['grows', (path: string) => appendFileSync(path, 'more')],
     ['is replaced', (path: string) => replaceSync(path, content)],
+    ['gets other permissions', (path: string) => chmodSync(path, 0o400)],
     ['is replaced by a shorter one', (path: string) => replaceSync(path, 'short')],
   ])('is refused when it %s', async (_how, change) => {
     await withFile(async (path, folder) => {
@@ -384,7 +394,25 @@ describe('names and permissions', () => {
       expect([await modeOf(back), await readFile(back, 'utf8')]).toEqual(['600', 'x'])
     })
 
-    it.each(['4777', '7', 'rwx', '888'])('are the usual ones when the object says %s', async (mode) => {
+    it('are those it has at the end, not those it had when its upload was interrupted', async () => {
+      await withFile(async (path) => {
+        await chmod(path, 0o644)
+        await interrupt(path, 1)
+        await chmod(path, 0o600)
+        expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 0 })
+        expect((await headObject(s3, target)).metadata).toMatchObject({ mode: '600' })
+      })
+    })
+
+    it.each(['0', '40', '7'])('may be as few as %s', async (mode) => {
+      await using folder = await temporaryFolder()
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'closed', Body: 'x', Metadata: { mode } }))
+      await downloadFile(s3, { bucket, key: 'closed' }, join(folder.path, 'closed'))
+      const umask = process.umask()
+      expect(await modeOf(join(folder.path, 'closed'))).toBe((Number.parseInt(mode, 8) & ~umask).toString(8))
+    })
+
+    it.each(['4777', '', 'rwx', '888'])('are the usual ones when the object says %s', async (mode) => {
       await using folder = await temporaryFolder()
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'odd', Body: 'x', Metadata: { mode } }))
       await writeFile(join(folder.path, 'usual'), '')

@@ -14,7 +14,7 @@ import {
 } from '../../src/storage/journal.ts'
 import type { StoredPart } from '../../src/storage/parts.ts'
 
-const head = { bucket: 'b', key: 'ключ\n', id: 'u', partSize: 5, size: 11, mtimeMs: 1.5 }
+const head = { bucket: 'b', key: 'ключ\n', id: 'u', partSize: 5, size: 11, mtimeMs: 1.5, metadata: { mode: '644' } }
 const partOf = (number: number, etag = '"e"'): StoredPart => ({
   number,
   bytes: 5,
