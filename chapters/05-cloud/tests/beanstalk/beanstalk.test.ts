@@ -23,11 +23,11 @@ import { webTier } from '../../src/beanstalk/web-tier.ts'
 import { workerTier } from '../../src/beanstalk/worker-tier.ts'
 import type { Cloud } from '../../src/cloud/clients.ts'
 import { ownName } from '../../src/cloud/ownership.ts'
-import { placesForWorkers } from '../../src/cloud/place.ts'
+import { type Place, placesForWorkers } from '../../src/cloud/place.ts'
 import { findMoto, installMoto } from '../../src/local/moto.ts'
 import { makeQueues, type QueueUrls, receiveAll, send } from '../../src/queues.ts'
 import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
-import { openCloud } from '../../src/session/open.ts'
+import { type OpenCloud, openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { addCounts, countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
 
@@ -338,9 +338,15 @@ describe('processes as a platform', () => {
 })
 
 describeReal('Elastic Beanstalk', { name: 'moto', found: await findMoto(), install: installMoto }, () => {
+  let cloud: OpenCloud
+  let place: Place
+  beforeAll(async () => {
+    cloud = await openCloud({ machines: true })
+    place = cloud.places.machines ?? cloud.places.storage
+  })
+  afterAll(async () => await cloud?.[Symbol.asyncDispose]())
+
   it('takes bundles, versions and environments, and leaves nothing behind', async () => {
-    await using cloud = await openCloud({ machines: true })
-    const place = cloud.places.machines ?? cloud.places.storage
     const bucket = (await temporaryBucket(cloud.s3)).name
     const { urls } = await makeQueues(cloud.sqs)
     const wait = { signal: signal(), everyMs: 20 }
@@ -384,8 +390,6 @@ describeReal('Elastic Beanstalk', { name: 'moto', found: await findMoto(), insta
   })
 
   it('refuses a version without its bundle, and is cleaned up after a killed program', async () => {
-    await using cloud = await openCloud({ machines: true })
-    const place = cloud.places.machines ?? cloud.places.storage
     using beanstalk = beanstalkClient(place)
     const application = ownName()
     const given = {

@@ -1,7 +1,7 @@
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { s3Client, sqsClient } from '../../src/cloud/clients.ts'
-import { messageOf, throughFaults } from '../fixtures/http-faults.ts'
+import { faultyStore, messageOf } from '../fixtures/http-faults.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const { place, s3, bucket } = await usePracticeBucket()
@@ -67,11 +67,9 @@ describe('one clear line says', () => {
       [503, 'SlowDown', 'fewer requests per second'],
     ]
     for (const [answer, code, words] of codes) {
-      const { result } = await throughFaults(
-        place,
-        () => ({ answer, code }),
-        (client) => messageOf(client.send(get('x'))),
-      )
+      await using store = await faultyStore(place, () => ({ answer, code }))
+      // A busy store is asked again, later each time.
+      const result = await messageOf(s3Client(store.place, { maxAttempts: 2 }).send(get('x')))
       expect(result).toContain(`${code}: `)
       expect(result).toContain(words)
       expect(result).toMatch(/^[^\n]*$/)
