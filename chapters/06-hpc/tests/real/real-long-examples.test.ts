@@ -109,7 +109,7 @@ describeReal('on a real cluster a long example', need, () => {
     })
 
     it.each(['slurm', 'torque'])('checkpoint, by %s, resumes where it was told to stop', async (scheduler) => {
-      const limits = ['--below', '6500000', '--walltime', '3600', '--warn', '60']
+      const limits = ['--below', '3750000', '--walltime', '3600', '--warn', '60']
       const document = await toEach(
         { name: 'limited-1', scheduler },
         async (id, folder) => {
@@ -121,10 +121,10 @@ describeReal('on a real cluster a long example', need, () => {
         },
         documentOf<{ lives: { from: number; to: number }[] }>(start('checkpoint', '--scheduler', scheduler, ...limits)),
       )
-      expect(document).toMatchObject({ result: { number: 5_649_499, steps: 612 }, equal: true })
+      expect(document).toMatchObject({ result: { number: 3_732_423, steps: 596 }, equal: true })
       expect(document.lives).toHaveLength(2)
       expect(document.lives[1]?.from).toBe(document.lives[0]?.to)
-      expect(document.lives[0]?.to).toBeLessThan(6_500_000)
+      expect(document.lives[0]?.to).toBeLessThan(3_750_000)
     })
   })
 })
