@@ -1,10 +1,9 @@
 /** The front of the pipeline: takes orders over HTTP and puts them into the queue. Started by startPipeline. */
-import { randomUUID } from 'node:crypto'
 import { type HttpBindings, serve } from '@hono/node-server'
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
 import { Hono } from 'hono'
-import { loadInstruments } from './instruments.ts'
+import { correlationOf, loadInstruments } from './instruments.ts'
 import { accept, type Order, orderSchema, run } from './orders.ts'
 import { messageName, openQueues } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
@@ -27,7 +26,10 @@ routes?.(app as unknown as Hono)
 
 /** 202: accepted, and kept whatever happens next. The same order may be sent again, and is accepted once. */
 app.post('/orders', async (context) => {
-  const correlation = context.req.header('x-correlation-id') ?? randomUUID()
+  const given = context.req.header('x-correlation-id')
+  const correlation = correlationOf(given)
+  if (given !== undefined && given !== correlation)
+    log.warn({ correlation, length: given.length }, 'the given correlation id is replaced')
   const body: unknown = await context.req.json().catch(() => undefined)
   const parsed = orderSchema.safeParse(Object.assign({}, body, { correlation }))
   if (!parsed.success) {

@@ -2,6 +2,7 @@
  * How logs, traces and metrics get into the pipeline's processes. The pipeline knows nothing about them. Each process
  * loads a module (`instruments` of `startPipeline`) before anything else, and calls what it exports.
  */
+import { randomUUID } from 'node:crypto'
 import type { Telemetry } from 'bullmq'
 import type { Hono } from 'hono'
 
@@ -56,3 +57,10 @@ export async function loadInstruments(url: string | undefined, identity: Identit
   const around: NonNullable<Instruments['around']> = given.around ?? ((_step, run) => run())
   return { log: silent, ...given, around }
 }
+
+/**
+ * Returns the correlation id that a client has given its request, or a new one. Any stranger may send any text, and each
+ * line about the order repeats it: one that would fill or disturb a log is replaced. It is no reason to refuse an order.
+ */
+export const correlationOf = (given: string | undefined): string =>
+  given !== undefined && /^[!-~]{1,64}$/.test(given) ? given : randomUUID()

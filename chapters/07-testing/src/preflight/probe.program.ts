@@ -129,7 +129,7 @@ async function cannotWrite(folder: string): Promise<string | undefined> {
     }
     return undefined
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error)
+    return (error as NodeJS.ErrnoException).code ?? messageOf(error)
   }
 }
 

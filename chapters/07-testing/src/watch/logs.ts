@@ -10,6 +10,8 @@ import { logger } from '@repo/common/output/log'
 import type { Identity, Instruments } from '../pipeline/instruments.ts'
 
 const writeEveryMs = 100
+/** Of a request. A stranger chooses the path, and may choose one that fills the disk; headers are shortened too. */
+const longestPath = 1_000
 
 /** The path of a process's log. */
 export const logFile = (folder: string, process: string) => join(folder, `${process.replaceAll(' ', '-')}.log`)
@@ -38,7 +40,8 @@ export function watchLogs({ name, now }: Identity, folder: string): Instruments 
       if (!log.isLevelEnabled('debug')) return
       app.use('*', async (context, next) => {
         // Logging all headers is useful but dangerous: the logger masks what is named like a secret.
-        log.debug({ method: context.req.method, path: context.req.path, headers: context.req.header() }, 'request')
+        const { method, path } = context.req
+        log.debug({ method, path: path.slice(0, longestPath), headers: context.req.header() }, 'request')
         await next()
       })
     },

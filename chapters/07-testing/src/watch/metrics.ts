@@ -7,6 +7,8 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import { messageOf } from '@repo/common/output/errors'
+import { maskPasswords } from '@repo/common/output/secrets'
 import type { Identity, Instruments } from '../pipeline/instruments.ts'
 import { type Stage, stages } from '../pipeline/orders.ts'
 import { openQueues } from '../pipeline/queues.ts'
@@ -51,7 +53,7 @@ export async function watchMetrics({ name, kind, prefix }: Identity, folder: str
       const text = await registry.metrics()
       response.writeHead(200, { 'content-type': registry.contentType }).end(text)
     } catch (error) {
-      response.writeHead(503).end(String(error))
+      response.writeHead(503).end(maskPasswords(messageOf(error)))
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')

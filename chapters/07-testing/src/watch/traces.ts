@@ -26,6 +26,8 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import { messageOf } from '@repo/common/output/errors'
+import { maskPasswords } from '@repo/common/output/secrets'
 import type { Span, Telemetry } from 'bullmq'
 import { BullMQOtel } from 'bullmq-otel'
 import { Redis } from 'ioredis'
@@ -98,7 +100,7 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
         try {
           return await run()
         } catch (error) {
-          span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) })
+          span.setStatus({ code: SpanStatusCode.ERROR, message: maskPasswords(messageOf(error)) })
           throw error
         } finally {
           span.end()

@@ -39,6 +39,13 @@ describeReal('the pipeline', need, () => {
     expect([wrong.status, await wrong.json()]).toEqual([400, { error: expect.stringMatching(/^quantity: /) }])
     expect((await post('{')).status).toBe(400)
     expect((await post(JSON.stringify(orders[0]))).headers.get('x-correlation-id')).toBe('mine')
+    // A correlation id that would fill the logs is replaced; the order counts all the same.
+    headers['x-correlation-id'] = 'x'.repeat(8_000)
+    const replaced = await post(JSON.stringify(orders[0]))
+    expect([replaced.status, replaced.headers.get('x-correlation-id')]).toEqual([
+      202,
+      expect.stringMatching(/^[\w-]{36}$/),
+    ])
     expect((await fetch(`${url}/orders/nobody`)).status).toBe(404)
   })
 })
