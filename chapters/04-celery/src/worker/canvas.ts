@@ -18,17 +18,22 @@ const lookEveryMs = 50
 /** How long a list of tasks that never wait may block the event loop, and with it the renewal of the lock. */
 const sliceMs = 20
 
-/** The middleware of a task that is part of a canvas. */
+/**
+ * The middleware of a task that is part of a canvas.
+ *
+ * @param checked returns a result that may be sent, and throws for any other: what follows must not get it either
+ */
 export function canvasMiddleware(
   { map, takes, early, links, errorLinks }: CanvasPart,
   run: Pick<Run, 'within'>,
+  checked: (result: unknown) => unknown,
 ): Middleware {
   return async (call, next) => {
     let result: unknown
     try {
       if (takes) call.args = withArgument(call.args, takes.into, await taken(call, takes))
       if (early) await call.job.removeUnprocessedChildren()
-      result = map ? await run.within(() => forEach(call, next)) : await next()
+      result = checked(map ? await run.within(() => forEach(call, next)) : await next())
     } catch (thrown) {
       if (errorLinks && call.isFinal(errorOf(thrown))) await follow(call, errorLinks, taskErrorOf(call, thrown))
       throw thrown

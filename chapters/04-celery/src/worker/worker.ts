@@ -223,7 +223,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#running.add(run)
     if (this.#givesBack) run.stop(new GivenBack('the worker ends'))
     try {
-      return checkedResult(await this.#called(run), task, this.#settings)
+      return await this.#called(run)
     } catch (thrown) {
       if (!(thrown instanceof GivenBack)) throw new Failure(thrown, this.#retryInMs(run, thrown))
       await job.moveToWait(token)
@@ -236,9 +236,10 @@ export class TaskWorker implements AsyncDisposable {
   async #called(run: Run): Promise<unknown> {
     const { middleware = [] } = this.#settings
     const { canvas, args } = run.job.data
+    const checked = (result: unknown) => checkedResult(result, run.definition, this.#settings)
+    if (canvas) return await this.#surrounded(run, [canvasMiddleware(canvas, run, checked), ...middleware])
     // Most tasks have none: a shortcut.
-    if (middleware.length === 0 && !canvas) return await run.start(args)
-    return await this.#surrounded(run, canvas ? [canvasMiddleware(canvas, run), ...middleware] : middleware)
+    return checked(middleware.length === 0 ? await run.start(args) : await this.#surrounded(run, middleware))
   }
 
   /** Below 0 if this was the task's last try. */

@@ -469,6 +469,22 @@ describeRedis('link', () => {
     expect(got).toEqual([])
   })
 
+  it('does not send them a result that is refused, which is a failure too', async () => {
+    const { got, task, errors, onError, tasks } = recorder()
+    const results: unknown[] = [{ cents: Number.NaN }, 'x'.repeat(200), [1]]
+    const pick = defineTask({ name: 'pick', args: z.object({ at: z.int() }), run: ({ at }) => results[at] })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [...tasks, pick], maxPayloadBytes: 100 })
+    const sent = results.map((_, at) =>
+      linkError(link(signature(pick, { at }), step(task, 'value')), step(onError, 'error')),
+    )
+    const applied = await Promise.all(sent.map((each) => apply(client, each)))
+    await Promise.allSettled(applied.map((result) => result.get()))
+    await until(() => got.length > 0 && errors.length > 1)
+    expect(got).toEqual([[1]])
+    expect(errors.map(({ name }) => name).sort()).toEqual(['InvalidResult', 'PayloadTooLarge'])
+  })
+
   it('linkError of a chain is called for the task that failed, and not for those above it', async () => {
     const client = await layer.openClient()
     const { errors, onError, tasks } = recorder()
