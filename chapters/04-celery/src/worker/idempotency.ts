@@ -6,11 +6,12 @@
  * one step, as here. Elsewhere the key is a unique column in a database, or a header of the called service.
  */
 import type { Redis } from 'ioredis'
+import { longestMs } from '../queue/settings.ts'
 
 /**
  * A script is one step, because nothing else runs meanwhile. But Redis does not undo what a script wrote before a command
- * that fails, so the script does that itself: it first copies what commands change before the last one. The note comes
- * last, and cannot fail: Redis checks its memory before the first write only.
+ * that fails, so the script does that itself: it first copies what commands change before the last one. The note is
+ * written before them: if Redis refuses it, nothing has changed yet. So no command may change the note.
  *
  * KEYS: the key of the effect, the keys that the commands name. ARGV: milliseconds to keep it, then for each command the
  * number of its words, and the words.
@@ -25,14 +26,20 @@ while ARGV[at] do
   at = at + words + 1
 end
 local copies = {}
-for at = 1, #commands - 1 do
-  for _, key in ipairs(redis.call('COMMAND', 'GETKEYS', unpack(commands[at]))) do
-    if not copies[key] then copies[key] = { redis.call('DUMP', key), math.max(redis.call('PTTL', key), 0) } end
+for at, command in ipairs(commands) do
+  local isLast = at == #commands
+  -- The last one needs no copies, so it may do without keys, as PUBLISH does.
+  local named = redis[isLast and 'pcall' or 'call']('COMMAND', 'GETKEYS', unpack(command))
+  for _, key in ipairs(named) do
+    if key == KEYS[1] then return redis.error_reply('ERR ' .. command[1] .. ' received the key of its own note, ' .. key) end
+    if not isLast and not copies[key] then copies[key] = { redis.call('DUMP', key), math.max(redis.call('PTTL', key), 0) } end
   end
 end
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
 for _, command in ipairs(commands) do
   local answer = redis.pcall(unpack(command))
   if type(answer) == 'table' and answer.err then
+    redis.call('DEL', KEYS[1])
     for key, copy in pairs(copies) do
       redis.call('DEL', key)
       if copy[1] then redis.call('RESTORE', key, copy[2], copy[1]) end
@@ -40,7 +47,6 @@ for _, command in ipairs(commands) do
     return redis.error_reply(answer.err)
   end
 end
-redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
 return 1`
 
 /** A Redis command: its name, then the key it changes, then the rest. */
@@ -64,8 +70,8 @@ export async function once(
   effects: readonly Effect[],
   { keepMs = 7 * 24 * 3600 * 1000 }: { keepMs?: number } = {},
 ): Promise<boolean> {
-  if (!(Number.isInteger(keepMs) && keepMs > 0)) {
-    throw new RangeError(`keepMs: received ${keepMs}; accepts whole milliseconds above 0`)
+  if (!(Number.isInteger(keepMs) && keepMs > 0 && keepMs <= longestMs)) {
+    throw new RangeError(`keepMs: received ${keepMs}; accepts whole milliseconds from 1 to ${longestMs}`)
   }
   const long = effects.find(({ length }) => length > mostWords)
   if (long) throw new RangeError(`${long[0]}: received ${long.length} words; accepts ${mostWords} in one command`)

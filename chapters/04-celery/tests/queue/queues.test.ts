@@ -271,8 +271,16 @@ describeRedis('an effect', () => {
     const [done, list] = [`${layer.prefix}:done`, `${layer.prefix}:list`] as const
     const values = Array.from({ length: 10_000 }, (_, at) => at)
     await expect(once(redis, done, [['RPUSH', list, ...values]])).rejects.toThrow('accepts 7000 in one command')
-    for (const keepMs of [0, Number.NaN, Infinity]) {
+    for (const keepMs of [0, Number.NaN, Infinity, 3_153_600_000_001, 1e21]) {
       await expect(once(redis, done, [['RPUSH', list, 1]], { keepMs })).rejects.toThrow(`keepMs: received ${keepMs}`)
+    }
+    const onItself: Effect[] = [
+      ['INCRBY', done, 5],
+      ['MSET', list, 1, done, 5],
+    ]
+    for (const effect of onItself) {
+      await expect(once(redis, done, [effect])).rejects.toThrow(`${effect[0]} received the key of its own note`)
+      await expect(once(redis, done, [effect, ['RPUSH', list, 1]])).rejects.toThrow('the key of its own note')
     }
     expect(await redis.exists(done, list)).toBe(0)
     // Many words in all, and numbers that JSON in Lua would round.
