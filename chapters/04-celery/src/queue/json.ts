@@ -20,16 +20,17 @@ export type Carried<T> = T extends string | number | boolean | null | undefined
  */
 export function jsonOf(value: unknown, onConverted?: () => void): string {
   let text: string | undefined
+  let wrong: string | undefined
   try {
     text = JSON.stringify(value)
+    wrong = changed(value, onConverted)
   } catch (error) {
-    // A circle, a bigint, a `toJSON` that throws. Node draws a circle on several lines.
+    // A circle, a bigint, a `toJSON` or a getter that throws. Node draws a circle on several lines.
     const [reason] = error instanceof Error ? error.message.split('\n') : []
     throw new TypeError(`JSON cannot carry it: ${reason ?? 'it cannot be written'}`)
   }
   // What is undefined arrives as null: there is no other way to say that a task returned nothing.
   if (value === undefined || text === undefined) text = 'null'
-  const wrong = changed(value, onConverted)
   if (wrong !== undefined) throw new TypeError(`JSON cannot carry ${wrong}`)
   return text
 }
@@ -41,13 +42,19 @@ function changed(value: unknown, onConverted?: () => void, path: (string | numbe
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}${at()}`
   if (typeof value !== 'object' || value === null) return undefined
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    if (!onConverted) return `a ${value.constructor.name}${at()}`
+    if (!onConverted) return `${kindOf(value)}${at()}`
     onConverted()
-    return undefined
+    const converted: unknown = value.toJSON(String(path.at(-1) ?? ''))
+    // Such as a Date that does not exist.
+    if (converted === null || converted === undefined) return `${kindOf(value)} that becomes ${converted}${at()}`
+    // A second conversion is not made.
+    return typeof converted === 'object' && 'toJSON' in converted
+      ? `${kindOf(converted)}${at()}`
+      : changed(converted, onConverted, path)
   }
   if (Array.isArray(value)) return changedItem(value, onConverted, path)
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return `a ${value.constructor.name}${at()}`
+  if (prototype !== Object.prototype && prototype !== null) return `${kindOf(value)}${at()}`
   for (const [key, part] of Object.entries(value)) {
     path.push(key)
     const wrong = changed(part, onConverted, path)
@@ -55,6 +62,11 @@ function changed(value: unknown, onConverted?: () => void, path: (string | numbe
     path.pop()
   }
   return undefined
+}
+
+function kindOf(value: object): string {
+  const made: unknown = value.constructor
+  return typeof made === 'function' ? `a ${made.name}` : 'an object of no class'
 }
 
 function changedItem(

@@ -14,7 +14,8 @@ export function backoffMs(
   { baseMs = 1_000, maxMs = 600_000, jitter = true }: Omit<RetryPolicy, 'max' | 'when'> = {},
   random: () => number = Math.random,
 ): number {
-  const longest = Math.min(maxMs, baseMs * 2 ** (attempt - 1))
+  // A larger power is Infinity, and 0 times that is NaN.
+  const longest = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 1_000))
   return Math.round(jitter ? random() * longest : longest)
 }
 
@@ -24,10 +25,16 @@ export function retryDelayMs(attempt: number, error: Error, policy: RetryPolicy 
   return isWorthIt(error, policy) ? backoffMs(attempt, policy) : -1
 }
 
-/** A `when` that throws itself, because the error has another form than it expected, has not said that it is. */
+/**
+ * A `when` that throws itself, because the error has another form than it expected, has not said that it is. Nor has one
+ * that returns a promise: what it fails with must not end the worker.
+ */
 function isWorthIt(error: Error, { when }: Pick<RetryPolicy, 'when'> = {}): boolean {
   try {
-    return !when || when(error)
+    if (!when) return true
+    const answer: unknown = when(error)
+    Promise.resolve(answer).catch(() => {})
+    return answer === true
   } catch {
     return false
   }

@@ -24,7 +24,7 @@ export interface RetryPolicy {
   maxMs?: number
   /** Draws each wait at random from 0 to its full length, to spread tasks that failed together. Default: true. */
   jitter?: boolean
-  /** Which errors are worth a retry; if it throws, this one is not. Default: all. */
+  /** Which errors are worth a retry; if it throws or returns a promise, this one is not. Default: all. */
   when?: (error: Error) => boolean
 }
 

@@ -91,6 +91,9 @@ describe('the options of a task and of a worker', () => {
     const policy = { max: 3, baseMs: 8, jitter: false, when }
     expect(retryDelayMs(1, new Error('no response'), policy)).toBe(-1)
     expect(retryDelayMs(1, Object.assign(new Error('busy'), { response: { status: 503 } }), policy)).toBe(8)
+    // Unless it was caught, its rejection fails this test run.
+    const late = { ...policy, when: async (error: Error) => when(error) }
+    expect(retryDelayMs(1, new Error('no response'), late as unknown as typeof policy)).toBe(-1)
   })
 })
 
@@ -118,6 +121,7 @@ describe('JSON', () => {
     [[1, undefined], 'undefined at 1'],
     [{ f: () => 1 }, 'a function at f'],
     [Symbol('s'), 'a symbol'],
+    [Object.create(Object.create(null)), 'an object of no class'],
     [10n, 'it: Do not know how to serialize a BigInt'],
     [circle, 'it: Converting circular structure to JSON'],
   ]
@@ -138,6 +142,24 @@ describe('JSON', () => {
     expect(jsonOf({ at: new Date(0) }, () => converted.push('once'))).toBe('{"at":"1970-01-01T00:00:00.000Z"}')
     expect(converted).toEqual(['once'])
     expect(() => jsonOf([new Date(0), Number.NaN], () => {})).toThrow('NaN at 1')
+  })
+
+  const conversions: [converted: unknown, what: string][] = [
+    [Number.NaN, 'NaN at at'],
+    [new Map(), 'a Map at at'],
+    // JSON.stringify converts once only, and writes this as {}.
+    [new Date(0), 'a Date at at'],
+    [{ list: [undefined] }, 'undefined at at.list.0'],
+    [null, 'a Object that becomes null at at'],
+    [undefined, 'a Object that becomes undefined at at'],
+  ]
+  it.each(conversions)('does not carry what is converted to %o', (converted, what) => {
+    expect(() => jsonOf({ at: { toJSON: () => converted } }, () => {})).toThrow(`JSON cannot carry ${what}`)
+  })
+
+  it('does not carry a date that does not exist', () => {
+    const invalid = { when: new Date(Number.NaN) }
+    expect(() => jsonOf(invalid, () => {})).toThrow('JSON cannot carry a Date that becomes null at when')
   })
 
   it('is what the compiler accepts as a result', () => {

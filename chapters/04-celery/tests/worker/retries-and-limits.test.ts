@@ -37,6 +37,7 @@ describe('the back-off', () => {
   it('is by default one second, doubled, up to ten minutes', () => {
     const waits = [1, 2, 3, 10, 11].map((attempt) => backoffMs(attempt, { jitter: false }))
     expect(waits).toEqual([1_000, 2_000, 4_000, 512_000, 600_000])
+    expect([0, 1].map((baseMs) => backoffMs(1_000_000, { baseMs, jitter: false }))).toEqual([0, 600_000])
   })
 })
 
