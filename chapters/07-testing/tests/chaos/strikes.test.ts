@@ -24,7 +24,7 @@ describeReal('a fault', need, () => {
       proxied: true,
       durable: true,
       lockMs: 500,
-      slowMs: [200, 200],
+      slowMs: [100, 100],
     })
     const gate = { orders: 0, open: 0, openTo() {} }
     field = { pipeline, gate, record: new StateRecord<State>(), accepted: () => 0, signal }
@@ -58,11 +58,15 @@ describeReal('a fault', need, () => {
   })
 
   it('of a slow line delays each request, until it is over', async () => {
-    const { over } = await strike({ kind: 'delay', ms: 2_000, addedMs: 400 })
+    const enough = new AbortController()
+    const fault: Fault = { kind: 'delay', target, atOrder: 0, ms: 60_000, addedMs: 400 }
+    const { over } = await strikes.delay({ ...field, signal: enough.signal }, fault)
+    over?.catch(() => {})
     // The charge comes first; what follows may be later than that.
     const [charge] = await paid()
     expect((charge?.storeMs ?? 0) - (charge?.atMs ?? 0)).toBeGreaterThan(190)
-    await over
+    enough.abort()
+    await expect(over).rejects.toThrow('aborted')
     expect(pipeline.links.get(target)?.delayMs).toBe(0)
   })
 

@@ -24,10 +24,6 @@ it('runs the fast levels with each bug: some catch all, a contract none, and wit
   expect(await run.leftBehind()).toEqual([])
 })
 
-it('prints its help', async () => {
-  expect((await runExample(chapter, 'levels', ['--help'])).stdout).toMatch(/--levels/)
-})
-
 it.each([{ levels: 'races,usability' }, { bug: 'typo' }])('refuses %j', async (options) => {
   const [[name, value] = []] = Object.entries(options)
   await expect(levels.run(options as object)).rejects.toThrow(`--${name}: received "${value}"; accepts `)
