@@ -229,29 +229,32 @@ function objectAnswer(
     if (upload?.bucket !== bucket || upload.key !== key) {
       throw new S3Error('NoSuchUpload', 'The specified multipart upload does not exist.', 404)
     }
-    const number = Number(query.partNumber)
-    if (method === 'PUT' && !(Number.isInteger(number) && number >= 1 && number <= 10_000)) {
-      throw new S3Error('InvalidArgument', 'Part number must be an integer between 1 and 10000, inclusive', 400)
-    }
     if (method === 'GET') return partsOf(upload, query)
   }
-  const writes = (method === 'PUT' && uploadId === undefined) || (method === 'POST' && uploadId !== undefined)
-  if (writes || method === 'HEAD') {
-    const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers
-    if (writes && ifMatch && !existing) throw new S3Error('NoSuchKey', 'The specified key does not exist.', 404)
-    const same = (etags: string) => etags === '*' || etags.replaceAll('"', '') === existing?.etag.replaceAll('"', '')
-    const fails = existing && ((ifMatch && !same(ifMatch)) || (ifNoneMatch && same(ifNoneMatch)))
-    if (fails) {
-      const isUnchanged = !writes && !(ifMatch && !same(ifMatch))
-      throw isUnchanged
-        ? new S3Error('NotModified', 'Not Modified', 304)
-        : new S3Error('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412)
+  const number = Number(query.partNumber ?? (method === 'PUT' && uploadId !== undefined ? 0 : 1))
+  if (!(Number.isInteger(number) && number >= 1 && number <= 10_000)) {
+    throw new S3Error('InvalidArgument', 'Part number must be an integer between 1 and 10000, inclusive', 400)
+  }
+  const reads = method === 'GET' || method === 'HEAD'
+  const deletes = method === 'DELETE' && uploadId === undefined
+  const writes = method === (uploadId === undefined ? 'PUT' : 'POST')
+  if ((writes || deletes) && headers['if-match'] && !existing) {
+    throw deletes ? preconditionFailed() : new S3Error('NoSuchKey', 'The specified key does not exist.', 404)
+  }
+  if (reads || writes || deletes) requireConditions(headers, existing, { prefix: 'if-', reads })
+  const source = headers['x-amz-copy-source']
+  if (source) {
+    const [fromBucket = '', ...rest] = sourceOf(String(source)).split('/')
+    const fromKey = rest.join('/')
+    requireConditions(headers, find(store, fromBucket, fromKey), { prefix: 'x-amz-copy-source-if-', reads: false })
+    const isItself = fromBucket === bucket && fromKey === key
+    if (uploadId === undefined && isItself && !headers['x-amz-metadata-directive']) {
+      throw new S3Error('InvalidRequest', 'This copy request is illegal: it copies an object to itself unchanged.', 400)
     }
   }
-  const source = headers['x-amz-copy-source']
-  const from = decodeURIComponent(String(source ?? '')).replace(/^\//, '')
-  if (source && uploadId === undefined && from === `${bucket}/${key}` && !headers['x-amz-metadata-directive']) {
-    throw new S3Error('InvalidRequest', 'This copy request is illegal: it copies an object to itself unchanged.', 400)
+  const numbers = existing?.parts?.map(({ partNumber }) => partNumber) ?? [1]
+  if (reads && existing && query.partNumber && !numbers.includes(number)) {
+    throw new S3Error('InvalidPartNumber', 'The requested partnumber is not satisfiable', 416)
   }
   // fauxqs refuses ranges that S3 cuts or ignores.
   const suffix = /^bytes=-(\d+)$/.exec(headers.range ?? '')?.[1]
@@ -260,6 +263,44 @@ function objectAnswer(
     else if (!suffix && !/^bytes=\d+-\d*$/.test(headers.range)) delete headers.range
   }
   return undefined
+}
+
+const conditions = ['match', 'none-match', 'unmodified-since', 'modified-since']
+
+/**
+ * Throws unless the conditions in a request's headers hold for an object, and takes them out: fauxqs has a few of them,
+ * and compares times more finely than HTTP writes them.
+ */
+function requireConditions(
+  headers: IncomingHttpHeaders,
+  object: { etag: string; lastModified: Date } | undefined,
+  { prefix, reads }: { prefix: string; reads: boolean },
+) {
+  const [match, noneMatch, unmodifiedSince, modifiedSince] = conditions.map((condition) => {
+    const value = headers[prefix + condition]
+    delete headers[prefix + condition]
+    return value && String(value)
+  })
+  if (!object) return
+  const isSame = (etag: string) => etag === '*' || etag.replaceAll('"', '') === object.etag.replaceAll('"', '')
+  const seconds = Math.floor(object.lastModified.getTime() / 1000)
+  // An ETag says more than a time, which then does not count. A time that is none does not either.
+  const isOther = match ? !isSame(match) : seconds > Date.parse(unmodifiedSince ?? '') / 1000
+  if (isOther) throw preconditionFailed()
+  const isKnown = noneMatch ? isSame(noneMatch) : seconds <= Date.parse(modifiedSince ?? '') / 1000
+  if (isKnown) throw reads ? new S3Error('NotModified', 'Not Modified', 304) : preconditionFailed()
+}
+
+const preconditionFailed = () =>
+  new S3Error('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412)
+
+/** The bucket and key that a copy is made of. */
+function sourceOf(header: string): string {
+  try {
+    return decodeURIComponent(header).replace(/^\//, '')
+  } catch {
+    throw new S3Error('InvalidArgument', 'Invalid copy source encoding.', 400)
+  }
 }
 
 function find(store: PracticeStore, bucket: string, key: string) {
@@ -280,35 +321,14 @@ function listing(store: PracticeStore, bucket: string, query: Query): string {
   const isV2 = query['list-type'] === '2'
   const limit = limitOf(query, 'max-keys')
   const last = isV2 ? (token ? Buffer.from(token, 'base64url').toString() : startAfter) : marker
-  // A page that ended with a group of keys is not continued inside the group.
-  const isGroup = delimiter !== '' && (token !== undefined || !isV2) && last.endsWith(delimiter)
-  const entries = store
+  const encode = encodingOf(query)
+  const objects = store
     .listObjects(bucket, { prefix, maxKeys: Number.POSITIVE_INFINITY })
-    .objects.map((object) => ({ object, order: inBytes(object.key) }))
-    .filter(({ object, order }) => order > inBytes(last) && !(isGroup && object.key.startsWith(last)))
-    .sort((a, b) => (a.order < b.order ? -1 : 1))
-  const page: { name: string; xml: string }[] = []
-  const encode = query['encoding-type'] === 'url' ? encodedKey : (text: string) => text
-  let isTruncated = false
-  for (const { object } of entries) {
-    const { key, contentLength, etag, lastModified } = object
-    const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
-    const name = cut < 0 ? key : key.slice(0, cut + delimiter.length)
-    if (page.at(-1)?.name === name) continue
-    if (page.length === limit) {
-      isTruncated = limit > 0
-      break
-    }
-    const content = [
-      element('Key', encode(key)),
-      element('LastModified', lastModified.toISOString()),
-      element('ETag', etag),
-      element('Size', contentLength),
-      element('StorageClass', 'STANDARD'),
-    ]
-    const group = `<CommonPrefixes>${element('Prefix', encode(name))}</CommonPrefixes>`
-    page.push({ name, xml: cut < 0 ? `<Contents>${content.join('')}</Contents>` : group })
-  }
+    .objects.map((object) => ({ ...object, order: inBytes(object.key) }))
+    .filter(({ order }) => order > inBytes(last))
+  // A group that has the name of the key to start after is listed.
+  const ended = isV2 && token === undefined ? '' : last
+  const { page, isTruncated } = pageOf(objects, { prefix, delimiter, limit, ended })
   const next = isTruncated ? (page.at(-1)?.name ?? '') : undefined
   return document(
     'ListBucketResult',
@@ -323,33 +343,81 @@ function listing(store: PracticeStore, bucket: string, query: Query): string {
     isV2 && token && element('ContinuationToken', token),
     next !== undefined && isV2 && element('NextContinuationToken', Buffer.from(next).toString('base64url')),
     next !== undefined && !isV2 && element('NextMarker', encode(next)),
-    ...page.map(({ xml }) => xml),
+    ...page.map(({ name, item }) => {
+      if (!item) return group(encode(name))
+      const content = [
+        element('Key', encode(name)),
+        element('LastModified', item.lastModified.toISOString()),
+        element('ETag', item.etag),
+        element('Size', item.contentLength),
+        element('StorageClass', 'STANDARD'),
+      ]
+      return `<Contents>${content.join('')}</Contents>`
+    }),
   )
 }
 
+/** What a page of a listing has of a key, or of a group of keys, which has no item of its own. */
+interface Entry<Item> {
+  name: string
+  item: Item | undefined
+}
+
+const group = (name: string) => `<CommonPrefixes>${element('Prefix', name)}</CommonPrefixes>`
+
+/**
+ * Returns one page of a listing. Keys that have the delimiter behind the prefix are in a group, which is one entry.
+ *
+ * @param ended the name with which the page before ended: if it is a group's, the group is not begun again
+ */
+function pageOf<Item extends { key: string; order: string }>(
+  items: Item[],
+  { prefix, delimiter, limit, ended }: { prefix: string; delimiter: string; limit: number; ended: string },
+): { page: Entry<Item>[]; isTruncated: boolean } {
+  const page: Entry<Item>[] = []
+  for (const item of items.toSorted((a, b) => (a.order < b.order ? -1 : 1))) {
+    const cut = delimiter === '' ? -1 : item.key.indexOf(delimiter, prefix.length)
+    const name = cut < 0 ? item.key : item.key.slice(0, cut + delimiter.length)
+    if (cut >= 0 && (name === ended || name === page.at(-1)?.name)) continue
+    if (page.length === limit) return { page, isTruncated: limit > 0 }
+    page.push({ name, item: cut < 0 ? item : undefined })
+  }
+  return { page, isTruncated: false }
+}
+
 function uploadsOf(store: PracticeStore, bucket: string, query: Query): string {
-  const { prefix = '', 'key-marker': keyMarker = '', 'upload-id-marker': idMarker = '' } = query
+  const { prefix = '', delimiter = '', 'key-marker': keyMarker = '', 'upload-id-marker': idMarker = '' } = query
   const limit = limitOf(query, 'max-uploads')
+  const encode = encodingOf(query)
   const orderOf = ({ key, id }: Pick<Upload, 'key' | 'id'>) => `${inBytes(key)}\0${id}`
   // Without an id, all uploads to the marker's key are skipped.
   const after = keyMarker === '' ? '' : orderOf({ key: keyMarker, id: idMarker || '\u{ff}' })
-  const all = [...store.uploads.values()]
-    .filter((upload) => upload.bucket === bucket && upload.key.startsWith(prefix) && orderOf(upload) > after)
-    .sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
-  const page = all.slice(0, limit)
-  const last = page.length < all.length ? page.at(-1) : undefined
+  const uploads = [...store.uploads.values()]
+    .filter((upload) => upload.bucket === bucket && upload.key.startsWith(prefix))
+    .map((upload) => ({ ...upload, order: orderOf(upload) }))
+    .filter(({ order }) => order > after)
+  const { page, isTruncated } = pageOf(uploads, { prefix, delimiter, limit, ended: keyMarker })
+  const last = isTruncated ? page.at(-1) : undefined
   return document(
     'ListMultipartUploadsResult',
     element('Bucket', bucket),
-    element('Prefix', prefix),
-    element('KeyMarker', keyMarker),
+    element('Prefix', encode(prefix)),
+    delimiter && element('Delimiter', encode(delimiter)),
+    element('KeyMarker', encode(keyMarker)),
     element('UploadIdMarker', idMarker),
     element('MaxUploads', limit),
-    element('IsTruncated', last !== undefined),
-    last && element('NextKeyMarker', last.key),
-    last && element('NextUploadIdMarker', last.id),
-    ...page.map(({ id, key, initiated }) => {
-      const upload = [element('Key', key), element('UploadId', id), element('Initiated', initiated.toISOString())]
+    element('IsTruncated', isTruncated),
+    query['encoding-type'] === 'url' && element('EncodingType', 'url'),
+    last && element('NextKeyMarker', encode(last.name)),
+    last?.item && element('NextUploadIdMarker', last.item.id),
+    ...page.map(({ name, item }) => {
+      if (!item) return group(encode(name))
+      const { id, initiated } = item
+      const upload = [
+        element('Key', encode(name)),
+        element('UploadId', id),
+        element('Initiated', initiated.toISOString()),
+      ]
       return `<Upload>${upload.join('')}</Upload>`
     }),
   )
@@ -383,6 +451,9 @@ function deleted(store: PracticeStore, bucket: string, xml: string): string {
   if (keys.length === 0 || keys.length > mostKeys) {
     throw new S3Error('MalformedXML', 'The XML you provided was not well-formed or did not validate.', 400)
   }
+  if (/<(ETag|Size|LastModifiedTime|VersionId)>/.test(xml)) {
+    throw new S3Error('NotImplemented', 'The practice cloud knows no conditions when it deletes many objects.', 501)
+  }
   store.deleteObjects(bucket, keys)
   const isQuiet = /<Quiet>true<\/Quiet>/i.test(xml)
   return document('DeleteResult', ...(isQuiet ? [] : keys.map((key) => `<Deleted>${element('Key', key)}</Deleted>`)))
@@ -394,7 +465,9 @@ function limitOf(query: Query, name: string): number {
   return Math.min(Number(text), mostKeys)
 }
 
-const encodedKey = (key: string) => encodeURIComponent(key).replaceAll('%2F', '/')
+/** How the answer to a request writes keys. */
+const encodingOf = (query: Query) => (text: string) =>
+  query['encoding-type'] === 'url' ? encodeURIComponent(text).replaceAll('%2F', '/') : text
 
 function document(name: string, ...content: (string | false | undefined)[]): string {
   const inside = content.filter(Boolean).join('')

@@ -34,7 +34,7 @@ const allowedSkewMs = 15 * 60_000
 export function refuse(request: SignedRequest, credentials: Credentials, now: number): Refusal | undefined {
   const [path = '/', search = ''] = request.url.split('?', 2)
   const parameters = new Map(search.split('&').map((pair) => [pair.split('=', 1)[0] ?? '', pair]))
-  const parameter = (name: string) => decodeURIComponent(parameters.get(name)?.slice(name.length + 1) ?? '')
+  const parameter = (name: string) => decoded(parameters.get(name)?.slice(name.length + 1) ?? '')
   const header = (name: string) => String(request.headers[name] ?? '')
 
   // A presigned URL carries its signature in the query instead of a header.
@@ -93,13 +93,19 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** A part of a query as the signature has it, however the client has encoded it. */
 function encoded(part: string): string {
-  let text = part.replaceAll('+', ' ')
+  return encodeURIComponent(decoded(part.replaceAll('+', ' '))).replaceAll(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+function decoded(text: string): string {
   try {
-    text = decodeURIComponent(text)
+    return decodeURIComponent(text)
   } catch {
     // Then it is no encoding.
+    return text
   }
-  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')

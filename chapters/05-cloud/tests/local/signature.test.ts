@@ -24,6 +24,9 @@ describe('signatures', () => {
     const old = await getSignedUrl(s3, get, { expiresIn: 60, signingDate: new Date(Date.now() - 61_000) })
     expect(await (await fetch(old)).text()).toContain('Request has expired')
     expect((await fetch(`${place.url}/${bucket}/signed`)).status).toBe(403)
+    for (const wrong of ['%', '%E0%A4%A']) {
+      expect((await fetch(url.replace(/(?<=X-Amz-Credential=)/, wrong))).status).toBe(403)
+    }
     expect(await (await fetch(url)).text()).toBe('x')
   })
 
