@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
+import { messageOf } from '@repo/common/output/errors'
 
 export interface Span {
   traceId: string
@@ -63,21 +64,23 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     try {
       if (request.method !== 'POST' || request.url !== '/v1/traces') return end(404, { message: 'POST /v1/traces' })
-      if (!request.headers['content-type']?.startsWith('application/json'))
-        return end(415, { message: 'application/json' })
-      const encoding = request.headers['content-encoding'] ?? 'identity'
+      // Neither header distinguishes upper and lower case.
+      const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
+      if (type !== 'application/json') return end(415, { message: 'application/json' })
+      const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity'
       if (encoding !== 'identity' && !isKnownEncoding(encoding))
         return end(415, { message: 'gzip, deflate or identity' })
       const body = await readBody(request, encoding === 'identity' ? undefined : unpack[encoding])
       if (!body) return end(413, { message: `at most ${mostBytes} bytes` })
-      spans.push(...readSpans(JSON.parse(body.toString())))
+      // One by one: the arguments of a call have to fit on the stack.
+      for (const span of readSpans(JSON.parse(body.toString(), withoutNulls))) spans.push(span)
       if (forwardTo) {
         const sending = forward(body).finally(() => forwarding.delete(sending))
         forwarding.add(sending)
       }
       return end(200, { partialSuccess: {} })
     } catch (error) {
-      return end(400, { message: String(error) })
+      return end(400, { message: messageOf(error) })
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -130,6 +133,9 @@ function headersOf(text = ''): Record<string, string> {
   )
 }
 
+/** In the JSON mapping of protobuf, null means that a field is not set. In a list it leaves a gap, which flatMap skips. */
+const withoutNulls = (_key: string, value: unknown) => value ?? undefined
+
 interface Otlp {
   resourceSpans?: {
     resource?: { attributes?: Attribute[] }
@@ -141,9 +147,9 @@ interface OtlpSpan {
   spanId: string
   parentSpanId?: string
   name: string
-  kind: number
-  startTimeUnixNano: string
-  endTimeUnixNano: string
+  kind?: number
+  startTimeUnixNano?: string | number
+  endTimeUnixNano?: string | number
   status?: { code?: number }
   attributes?: Attribute[]
 }
@@ -167,20 +173,27 @@ function readSpans({ resourceSpans = [] }: Otlp): Span[] {
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
     const process = String(attributesOf(resource?.attributes)['service.name'] ?? 'unknown')
     return scopeSpans.flatMap(({ spans = [] }) =>
-      spans.map((span) => ({
+      spans.flatMap((span) => ({
         traceId: span.traceId,
         spanId: span.spanId,
         parentId: span.parentSpanId || undefined,
         name: span.name,
-        kind: kinds[span.kind] ?? 'internal',
+        kind: kinds[span.kind ?? 0] ?? 'internal',
         process,
         failed: span.status?.code === 2,
-        startMs: Number(span.startTimeUnixNano) / 1e6,
-        endMs: Number(span.endTimeUnixNano) / 1e6,
+        startMs: msOf(span.startTimeUnixNano),
+        endMs: msOf(span.endTimeUnixNano),
         attributes: attributesOf(span.attributes),
       })),
     )
   })
+}
+
+/** A time that is not set is 0, as any number in protobuf. */
+function msOf(nanoseconds: string | number = 0): number {
+  const ms = Number(nanoseconds) / 1e6
+  if (Number.isNaN(ms)) throw new Error(`a time: received ${JSON.stringify(nanoseconds)}; accepts nanoseconds`)
+  return ms
 }
 
 /** Attributes without a value are left out. */
@@ -195,8 +208,8 @@ function attributesOf(attributes: Attribute[] = []): Span['attributes'] {
 
 type Value = string | number | boolean | Value[] | { [key: string]: Value }
 
-function anyValue(value: AnyValue | null = {}): Value | undefined {
-  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value ?? {}
+function anyValue(value: AnyValue = {}): Value | undefined {
+  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value
   if (arrayValue) return (arrayValue.values ?? []).flatMap((each) => anyValue(each) ?? [])
   if (kvlistValue) return attributesOf(kvlistValue.values)
   // A number that JavaScript would round stays a text.

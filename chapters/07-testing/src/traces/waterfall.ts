@@ -10,21 +10,28 @@ export interface Row {
 }
 
 /**
- * Returns the spans of a trace, each below its parent, in order of their starts. A span whose parent is missing has
- * depth 0.
+ * Returns the spans of a trace, each once and below its parent, in order of their starts. A span whose parent is missing
+ * has depth 0; so has the first of spans that are each other's parents, which only a faulty sender writes.
  */
 export function waterfall(spans: readonly Span[]): Row[] {
   const known = new Set(spans.map(({ spanId }) => spanId))
-  const children = Map.groupBy(spans, ({ parentId }) => (parentId !== undefined && known.has(parentId) ? parentId : ''))
-  const rows: Row[] = []
-  const add = (parent: string, depth: number) => {
-    for (const span of (children.get(parent) ?? []).toSorted((a, b) => a.startMs - b.startMs)) {
-      rows.push({ span, depth })
-      add(span.spanId, depth + 1)
+  const sorted = spans.toSorted((a, b) => a.startMs - b.startMs)
+  const children = Map.groupBy(sorted, ({ parentId }) =>
+    parentId !== undefined && known.has(parentId) ? parentId : undefined,
+  )
+  const depths = new Map<Span, number>()
+  // The spans in a circle are below no root.
+  for (const first of [...(children.get(undefined) ?? []), ...sorted]) {
+    // Not a recursion, because a trace may be deeper than the stack.
+    const stack: Row[] = [{ span: first, depth: 0 }]
+    for (let row = stack.pop(); row; row = stack.pop()) {
+      const { span, depth } = row
+      if (depths.has(span)) continue
+      depths.set(span, depth)
+      for (const child of children.get(span.spanId)?.toReversed() ?? []) stack.push({ span: child, depth: depth + 1 })
     }
   }
-  add('', 0)
-  return rows
+  return Array.from(depths, ([span, depth]) => ({ span, depth }))
 }
 
 /** Returns the first start and the last end, in ms. */

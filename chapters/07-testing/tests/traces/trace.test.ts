@@ -41,6 +41,15 @@ describe('a waterfall', () => {
     expect(waterfall([])).toEqual([])
   })
 
+  it('shows each span once, however deep, and also the spans of a circle and one without an id', () => {
+    const chain = Array.from({ length: 20_000 }, (_, at) =>
+      span(String(at), at ? String(at - 1) : undefined, at, at + 1),
+    )
+    expect(waterfall(chain).map(({ depth }) => depth)).toEqual(chain.map((_, at) => at))
+    const odd = [span('b', 'a', 1, 2), span('a', 'b', 0, 1), span('own', 'own', 2, 3), span('', undefined, 3, 4)]
+    expect(waterfall(odd).map(({ span, depth }) => `${depth} ${span.name}`)).toEqual(['0 ', '0 a', '1 b', '0 own'])
+  })
+
   it('counts a process’s overlapping time once', () => {
     expect([...busyMs([span('x', undefined, 0, 4), span('y', 'x', 1, 2), span('z', undefined, 10, 11)])]).toEqual([
       ['a', 5],
@@ -157,6 +166,29 @@ describe('the collector', () => {
     const attributes = values.map(([value], at) => ({ key: String(at), value }))
     expect((await post(collector.endpoint, JSON.stringify(oneSpan(attributes)), 'identity')).status).toBe(200)
     expect(values.map((_, at) => collector.spans[0]?.attributes[at])).toEqual(values.map(([, read]) => read))
+  })
+
+  it('takes what is null for not set, whatever the case of the headers, and any number of spans', async () => {
+    await using collector = await startCollector()
+    const send = async (resourceSpans: unknown, type = 'application/json', encoding = 'identity') => {
+      const headers = { 'content-type': type, 'content-encoding': encoding }
+      const body = new Uint8Array(Buffer.from(JSON.stringify({ resourceSpans })))
+      const packed = encoding === 'GZIP' ? new Uint8Array(gzipSync(body)) : body
+      return (await fetch(`${collector.endpoint}/v1/traces`, { method: 'POST', headers, body: packed })).status
+    }
+    const one = { traceId: 't', spanId: 's', name: 'n' }
+    const attributes = [null, { key: 'k', value: { intValue: null, stringValue: 'text' } }]
+    const spans = [null, { ...one, attributes: null, parentSpanId: null }, { ...one, attributes }]
+    expect(await send(null)).toBe(200)
+    expect(await send([null, { resource: null, scopeSpans: [null, { spans }, { spans: null }] }])).toBe(200)
+    expect(collector.spans).toEqual([
+      { ...span('s', undefined, 0, 0, 'unknown'), name: 'n' },
+      { ...span('s', undefined, 0, 0, 'unknown'), name: 'n', attributes: { k: 'text' } },
+    ])
+    const many = [{ scopeSpans: [{ spans: Array(200_000).fill(one) }] }]
+    expect(await send(many, 'Application/JSON; charset=utf-8', 'GZIP')).toBe(200)
+    expect(collector.spans).toHaveLength(200_002)
+    expect(await send([{ scopeSpans: [{ spans: [{ ...one, startTimeUnixNano: 'noon' }] }] }])).toBe(400)
   })
 
   it('forwards what it accepts, and says why if it cannot', async () => {
