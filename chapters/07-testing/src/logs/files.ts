@@ -1,16 +1,24 @@
 /** The log files of a folder: read as they are, or followed while they grow. */
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '@repo/common/output/errors'
 import { type LogLine, parseLine, type Unreadable } from './lines.ts'
 
-/** The files of a folder whose names end in `.log`. */
+/** The files of a folder whose names end in `.log`. Folders, pipes, and links to nothing may be named like that too. */
 async function logFiles(folder: string): Promise<string[]> {
-  return (await readdir(folder))
-    .filter((file) => file.endsWith('.log'))
-    .sort()
-    .map((file) => join(folder, file))
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log')).sort()
+  const files = names.map(async (name) => {
+    const file = join(folder, name)
+    const found = await stat(file).catch(() => undefined)
+    return found?.isFile() ? [file] : []
+  })
+  return (await Promise.all(files)).flat()
 }
+
+const unreadableFile = (file: string, error: unknown): Unreadable => ({
+  unreadable: `${basename(file)} cannot be read: ${messageOf(error)}`,
+})
 
 /** Reads all lines of each file. A last line without a line break is what a killed process had begun to write. */
 export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unreadable: string[] }> {
@@ -18,7 +26,11 @@ export async function readLogs(folder: string): Promise<{ logs: LogLine[][]; unr
   const logs: LogLine[][] = []
   for (const file of await logFiles(folder)) {
     const lines: LogLine[] = []
-    for (const [at, line] of (await readFile(file, 'utf8')).split('\n').entries()) {
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      unreadable.push(unreadableFile(file, error).unreadable)
+      return ''
+    })
+    for (const [at, line] of text.split('\n').entries()) {
       if (isEmpty(line)) continue
       const read = parseLine(line, `${basename(file)}:${at + 1}`)
       if ('unreadable' in read) unreadable.push(read.unreadable)
@@ -43,16 +55,23 @@ export async function* followLogs(
 ): AsyncGenerator<LogLine | Unreadable> {
   const readTo = new Map<string, Place>()
   const sent = new Set<string>()
+  /** The files that have been reported. */
+  const unreadable = new Set<string>()
   /** The lines of each process: all others queue behind a line that waits. */
   const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
   for (;;) {
     for (const file of await logFiles(folder)) {
-      const { state, chunk } = await readOn(file, readTo.get(file))
+      const queue = waiting.get(file) ?? []
+      waiting.set(file, queue)
+      const read = await readOn(file, readTo.get(file)).catch((error: unknown) => {
+        if (!unreadable.has(file)) queue.push({ line: unreadableFile(file, error), since: performance.now() })
+        unreadable.add(file)
+      })
+      if (!read) continue
+      const { state, chunk } = read
       readTo.set(file, state)
       state.bytes += chunk.length
       let text = Buffer.concat([state.rest, chunk])
-      const queue = waiting.get(file) ?? []
-      waiting.set(file, queue)
       // Split as bytes: a read may cut a character in two.
       for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10)) {
         const line = text.subarray(0, end).toString()

@@ -59,13 +59,15 @@ export function parseLine(written: string, where: string): LogLine | Unreadable 
     hostname: __,
     ...rest
   } = value as Record<string, unknown>
-  if (typeof name !== 'string' || typeof time !== 'number') {
+  // pino writes numbers; with its usual formatters it writes words and ISO 8601.
+  const at = typeof time === 'string' ? Date.parse(time) : time
+  if (typeof name !== 'string' || typeof at !== 'number' || Number.isNaN(new Date(at).getTime())) {
     return { unreadable: `${where} cannot be read: ${quoted} has no name and time` }
   }
   return {
     process: name,
-    time,
-    level: pino.levels.labels[Number(level)] ?? 'info',
+    time: at,
+    level: levelOf(level),
     message: text(msg) ?? '',
     rest,
     order: text(order),
@@ -73,6 +75,12 @@ export function parseLine(written: string, where: string): LogLine | Unreadable 
     sends: text(sends),
     receives: text(receives),
   }
+}
+
+function levelOf(level: unknown): string {
+  const { labels, values } = pino.levels
+  const word = typeof level === 'string' ? level.toLowerCase() : typeof level === 'number' ? labels[level] : undefined
+  return word !== undefined && Object.hasOwn(values, word) ? word : 'info'
 }
 
 /** What the user wants to see. */

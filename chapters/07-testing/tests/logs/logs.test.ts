@@ -1,4 +1,4 @@
-import { appendFile, rename, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rename, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -17,7 +17,7 @@ import {
   parseLine,
   tally,
 } from '../../src/logs/lines.ts'
-import { storyText } from '../../src/logs/text.ts'
+import { lineText, storyText } from '../../src/logs/text.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'logs', args, options)
@@ -47,13 +47,29 @@ describe('a log line', () => {
     expect(parseLine(json('front', 5, { order: 'order-1', sends: 'payment order-1', n: 1 }), 'a:1')).toEqual(
       line('front', 5, { message: 'said', order: 'order-1', sends: 'payment order-1', rest: { n: 1 } }),
     )
-    expect(parseLine(json('front', 5, { level: 50 }), 'a:1')).toMatchObject({ level: 'error' })
+    // As pino writes them, and as its usual formatters do.
+    for (const [level, read] of [
+      [50, 'error'],
+      ['error', 'error'],
+      ['WARN', 'warn'],
+      ['constructor', 'info'],
+      [{}, 'info'],
+    ])
+      expect(parseLine(json('front', 5, { level }), 'a:1')).toMatchObject({ level: read })
+    const dated = parseLine(json('front', 5, { time: '1970-01-01T00:00:00.005Z' }), 'a:1')
+    expect(dated).toMatchObject({ time: 5 })
+    expect('time' in dated && lineText(dated)).toMatch(/^00:00:00\.005 /)
   })
 
   it.each([
     ['half', '{"level":30,"ti', 'a.log:7 cannot be read: "{\\"level\\":30,\\"ti" is not JSON'],
     ['plain', 'Segmentation fault', 'a.log:7 cannot be read: "Segmentation fault" is not JSON'],
     ['no object', '17', 'a.log:7 cannot be read: "17" is not an object'],
+    [
+      'at no time',
+      '{"name":"a","time":1e16}',
+      'a.log:7 cannot be read: "{\\"name\\":\\"a\\",\\"time\\":1e16}" has no name and time',
+    ],
     ['foreign', '{"a":1}', 'a.log:7 cannot be read: "{\\"a\\":1}" has no name and time'],
     ['long', 'x'.repeat(9_999), `a.log:7 cannot be read: "${'x'.repeat(60)}…" is not JSON`],
   ])('that cannot be read is one clear line: %s', (_, text, says) => {
@@ -230,6 +246,17 @@ describe('a folder of logs', () => {
     })
     const shown = await run(['--folder', folder.path, '--order', 'o'])
     expect(shown.stdout).toMatch(/1970|00:00:00\.002 +a +info +o +said/)
+  })
+
+  it('may have folders and links to nothing among its files', async () => {
+    await writeFile(join(folder.path, 'a.log'), json('a', 1))
+    await mkdir(join(folder.path, 'old.log'))
+    await symlink(join(folder.path, 'gone'), join(folder.path, 'b.log'))
+    expect(await readLogs(folder.path)).toMatchObject({ logs: [[{ time: 1 }]], unreadable: [] })
+    const stop = new AbortController()
+    stop.abort()
+    const followed = await Array.fromAsync(followLogs(folder.path, stop.signal))
+    expect(followed).toMatchObject([{ time: 1 }])
   })
 
   it('may begin with a byte order mark and end its lines as Windows does', async () => {
