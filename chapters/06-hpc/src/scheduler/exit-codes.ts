@@ -30,19 +30,16 @@ export function readExitCodes(stdout: string, command: Command, jobs: readonly S
   const exitCodes = new Map<string, number>()
   for (const [at, list] of lists.entries()) {
     for (const line of list.split('\n')) {
-      const [, name, text] = /^\.\/(.+):(\d+)$/s.exec(line) ?? []
-      if (name !== undefined) exitCodes.set(`${folders[at]}/${name}`, Number(text))
+      // A script that somebody edited elsewhere may have left `0\r`. No command ends with more than 255.
+      const [, name, text] = /^\.\/(.+):\s*(\d+)\s*$/s.exec(line) ?? []
+      if (name !== undefined && Number(text) <= 255) exitCodes.set(`${folders[at]}/${name}`, Number(text))
     }
   }
   return { answer, code: Number(/^\d+/.exec(code)?.[0]), exitCodes }
 }
 
-/** Splits text before each line that begins with the mark, and removes the marks. */
-function splitAt(text: string, mark: string): string[] {
-  const parts = `\n${text}`.split(`\n${mark} `)
-  // The line break before a mark belongs to the part before it.
-  return parts.map((part, at) => `${at === 0 ? part.slice(1) : part}\n`)
-}
+/** Splits text at the marks. What a command prints last may lack its line break. */
+const splitAt = (text: string, mark: string) => text.split(new RegExp(`\\n?${mark} `)).map((part) => `${part}\n`)
 
 export interface SettleOptions {
   now: number

@@ -183,6 +183,21 @@ describe.skipIf(process.platform === 'win32')('exit codes in the answer to a pol
     expect(script.endsWith('; true')).toBe(true)
   })
 
+  it('count however their lines end, if a command can end with them; the answer may lack its last line break', () => {
+    const files = ['a.exit:0\r', 'b.exit: 1', 'c.exit:255 ', 'd.exit:256', 'e.exit:-1', 'f.exit:1 2', 'g.exit:0x1']
+    const stdout = `listed--mark 0\n--mark 0\n${files.map((file) => `./${file}\n`).join('')}`
+    const { answer, code, exitCodes } = readExitCodes(stdout, ['squeue'], [single], '--mark')
+    expect({ answer, code, exitCodes: [...exitCodes] }).toEqual({
+      answer: 'listed\n',
+      code: 0,
+      exitCodes: [
+        ['/f/a.exit', 0],
+        ['/f/b.exit', 1],
+        ['/f/c.exit', 255],
+      ],
+    })
+  })
+
   it('are not found in the name of another file', async () => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'x\u2028.\u2028.exit'), '0\n')
