@@ -39,18 +39,15 @@ const notShipped = (state: State, history: Entry[], about: Partial<Observed> = {
 const scarce = { stockBefore: { book: 1 }, stock: { book: 1 } }
 
 const usual = () => [create(), charge(), advance('paid'), take(), advance('shipped')]
+const refunded = () => [create(), charge(), advance('paid'), soldOut(), refund(), advance('sold out')]
+const twice = (history: Entry[]) => history.flatMap((each) => [each, { ...each, booked: false }])
 const failing = (refusals: number) => [create(), ...tries(refusals), charge('given up'), advance('failed')]
 
 it.each([
   ['shipped', shipped(usual())],
-  [
-    'shipped after every effect was performed twice',
-    shipped(usual().flatMap((each) => [each, { ...each, booked: false }])),
-  ],
-  [
-    'sold out',
-    notShipped('sold out', [create(), charge(), advance('paid'), soldOut(), refund(), advance('sold out')], scarce),
-  ],
+  ['shipped after every effect was performed twice', shipped(twice(usual()))],
+  ['sold out', notShipped('sold out', refunded(), scarce)],
+  ['sold out after every effect was performed twice', notShipped('sold out', twice(refunded()), scarce)],
   ['failed', notShipped('failed', failing(5), { orders: [refused] })],
   ['still under way when the run was stopped', notShipped('placed', [create()], { unfinished: true })],
   ['ended within the bound', shipped(usual(), { endsWithinMs: 4 })],
