@@ -7,6 +7,7 @@ import type { JobDescription, JobState, JobStatus } from './job.ts'
 import { parseLoosely } from './loose-json.ts'
 import {
   type Dialect,
+  isObject,
   type ListedJob,
   type NodeStatus,
   ParseError,
@@ -120,26 +121,30 @@ function readingBoth<Answer>(names: string[], which: string[], read: (ads: Ad[])
 
 type Ad = Record<string, unknown>
 
-/** Reads a JSON list. For an empty one, some versions print nothing. If not all can be read, each is read by itself. */
+/**
+ * Reads a JSON list, below whatever a site prints before it. For an empty one, some versions print nothing. If not all
+ * can be read, each is read by itself.
+ */
 function readAds(text: string, command: Command): Ad[] {
   if (text.trim() === '') return []
-  const list = parsed(text)
-  if (Array.isArray(list)) return list
-  const ads = text.match(/^\{$[\s\S]*?^\}$/gm) ?? []
+  const list = parsed(text.replace(/^(?!\s*\[)[\s\S]*?\n(?=\[)/, ''))
+  if (Array.isArray(list)) return list.filter(isObject)
+  // Most versions print an ad in several lines, whose texts may hold braces.
+  const ads = text.match(/^\{$[\s\S]*?^\}$/gm) ?? text.match(/\{\s*"\w+"\s*:[\s\S]*?\}(?=\s*[,\]])/g) ?? []
   if (list || ads.length === 0) throw new ParseError(command, text, 'a JSON list')
   return ads.flatMap((each) => {
     const ad = parsed(each)
-    if (ad) return [ad as Ad]
-    const number = (name: string) => new RegExp(`"${name}": (\\d+)`).exec(each)?.[1]
+    if (isObject(ad)) return [ad]
+    const number = (name: string) => new RegExp(`"${name}":\\s*(\\d+)`).exec(each)?.[1]
     const [ClusterId, TaskId] = ['ClusterId', 'TaskId'].map(number)
     return ClusterId === undefined ? [] : [{ ClusterId, ...(TaskId && { TaskId }), unread: shortened(each) }]
   })
 }
 
-function parsed(text: string): object | undefined {
+function parsed(text: string): Ad | unknown[] | undefined {
   try {
     const value = parseLoosely(text)
-    return typeof value === 'object' && value !== null ? value : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

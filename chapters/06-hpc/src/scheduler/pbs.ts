@@ -6,6 +6,7 @@ import { parseLoosely } from './loose-json.ts'
 import {
   type Dialect,
   dependencyWords,
+  isObject,
   type ListedJob,
   type NodeStatus,
   ParseError,
@@ -112,8 +113,9 @@ function subjobs({ id, array }: SubmittedJob, tasks: readonly number[]): string[
  * shorter one or cut it off.
  */
 export function readSubmitted(stdout: string, command: Command): string {
-  // The last one, because an account's start-up files may print numbers before it.
-  const [, id] = [...stdout.matchAll(/^(\d+(?:\[\])?)(?:\.[\w.-]*)?\s*$/gm)].at(-1) ?? []
+  // With its host, where it has one: an account's start-up files, and a site's qsub, may print numbers around it.
+  const found = [...stdout.matchAll(/^(\d+(?:\[\])?)(\.[\w.-]*)?\s*$/gm)]
+  const [, id] = found.findLast(([, , host]) => host) ?? found.at(-1) ?? []
   if (id === undefined) throw new ParseError(command, stdout, 'the id of the job')
   return id
 }
@@ -140,8 +142,8 @@ type Attributes = Record<string, unknown>
 type ListedAttributes = [id: string, attributes: Attributes]
 
 function jobsIn(stdout: string, command: Command): ListedAttributes[] {
-  const { Jobs } = readJson(stdout, command) as { Jobs?: Record<string, Attributes> }
-  return Object.entries(Jobs ?? {})
+  const { Jobs } = readJson(stdout, command) as { Jobs?: Record<string, unknown> }
+  return Object.entries(Jobs ?? {}).map(([id, job]) => [id, isObject(job) ? job : { unread: JSON.stringify(job) }])
 }
 
 /** Reads a document of PBS. If not all of its jobs can be read, each is read by itself. */
@@ -149,7 +151,7 @@ function readJson(stdout: string, command: Command): object {
   const read = (text: string) => {
     try {
       const document = parseLoosely(text)
-      return typeof document === 'object' && document !== null ? document : undefined
+      return isObject(document) ? document : undefined
     } catch {
       return undefined
     }
@@ -191,7 +193,7 @@ const terminated = 91
 
 /** PBS and Torque use the same letters for states, and different exit statuses below zero. */
 export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus, 'id' | 'task'> {
-  const text = (name: string) => (job[name] === undefined ? undefined : String(job[name]))
+  const text = (name: string) => (job[name] === undefined || job[name] === null ? undefined : String(job[name]))
   const letter = text('job_state') ?? ''
   const status: Omit<JobStatus, 'id' | 'task'> = { state: letters[letter] ?? 'unknown' }
   if (!(letter in letters) && !isEnd(letter)) status.unread = text('unread') ?? `job_state ${letter}`
@@ -207,6 +209,7 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
   const exit = text('Exit_status') ?? text('exit_status')
   const deleted = text('substate') === String(terminated)
   if (exit === undefined) return { ...status, state: deleted ? 'cancelled' : 'unknown' }
+  if (!/^-?\d+$/.test(exit)) return { ...status, state: 'unknown', unread: `exit status ${exit}` }
   const code = Number(exit)
   if (code < 0)
     return {
@@ -214,10 +217,10 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
       state: ends[code] ?? 'failed',
       reason: [reason, `exit status ${code}`].filter(Boolean).join(', '),
     }
-  // 256 plus the number of the signal that ended the job. At the end of its walltime, that is all that some versions say.
+  // 256 plus the number of the signal that ended the job. Beyond a limit, that is all that some versions say.
   if (code > 256) {
-    const late = !deleted && (/walltime \d+ exceeded/i.test(reason ?? '') || exceeded(job))
-    const state = late ? 'timed out' : deleted || code === 256 + 15 ? 'cancelled' : 'failed'
+    const ended = code === 256 + 15 ? 'cancelled' : 'failed'
+    const state = deleted ? 'cancelled' : (limitOf(job, reason) ?? ended)
     return { ...status, state, signal: String(code - 256) }
   }
   return { ...status, state: code === 0 ? 'completed' : 'failed', exitCode: code }
@@ -226,18 +229,27 @@ export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus,
 /** Finished, of an array that has finished, and complete. */
 const isEnd = (letter: string) => ['F', 'X', 'C'].includes(letter)
 
-/** Whether a job has used all of its walltime. */
-function exceeded(job: Attributes): boolean {
-  const seconds = (list: string) => {
-    const walltime = (job[list] as Attributes | undefined)?.walltime ?? job[`${list}.walltime`]
-    return /^[\d:]+$/.test(String(walltime))
-      ? String(walltime)
-          .split(':')
-          .reduce((sum, part) => sum * 60 + +part, 0)
-      : 0
+/** The limit that a job has gone beyond, by the scheduler's words or by what the job has used. */
+function limitOf(job: Attributes, reason = ''): 'timed out' | 'out of memory' | undefined {
+  const amount = (list: string, name: string) => {
+    const given = job[list]
+    return amountOf(String((isObject(given) ? given[name] : undefined) ?? job[`${list}.${name}`]))
   }
-  const limit = seconds('Resource_List')
-  return limit > 0 && seconds('resources_used') >= limit
+  const use = (name: string) => {
+    const limit = amount('Resource_List', name)
+    return limit > 0 ? amount('resources_used', name) / limit : 0
+  }
+  const [, name = ''] = /\b(walltime|cput|p?v?mem)(?: job total)? [\d.:]+ ?\w* exceeded/i.exec(reason) ?? []
+  if (/mem/i.test(name)) return 'out of memory'
+  if (name || use('walltime') >= 1 || use('cput') >= 1) return 'timed out'
+  return ['mem', 'vmem', 'pmem', 'pvmem'].some((memory) => use(memory) > 1) ? 'out of memory' : undefined
+}
+
+/** Seconds, `1:02:03`, or an amount of memory such as `2000kb`; 0 for other texts. */
+function amountOf(text: string): number {
+  if (/^[\d:]+$/.test(text)) return text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+  const [, number = 0, unit = ''] = /^(\d+)([kmgt]?)b$/i.exec(text) ?? []
+  return Number(number) * 1024 ** ' kmgt'.indexOf(unit.toLowerCase() || ' ')
 }
 
 const letters: Record<string, JobStatus['state']> = {
@@ -281,8 +293,9 @@ export function listed(id: string | undefined, job: Attributes, folder: string |
 }
 
 function readNodes(stdout: string, command: Command): NodeStatus[] {
-  const { nodes } = readJson(stdout, command) as { nodes?: Record<string, Record<string, unknown>> }
-  return Object.entries(nodes ?? {}).map(([name, node]) => {
+  const { nodes } = readJson(stdout, command) as { nodes?: Record<string, unknown> }
+  return Object.entries(nodes ?? {}).map(([name, found]) => {
+    const node = isObject(found) ? found : {}
     const available = (node.resources_available ?? {}) as Attributes
     const assigned = (node.resources_assigned ?? {}) as Attributes
     const detail = String(node.state)

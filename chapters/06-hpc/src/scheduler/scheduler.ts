@@ -114,6 +114,10 @@ export class ParseError extends Error {
   }
 }
 
+/** In the answer of a scheduler, null or a text may stand where an object is expected. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
 /** What a command has printed, in one line for a message. */
 export const shortened = (output: string) => output.trim().replaceAll(/\s+/g, ' ').slice(0, 200)
 
