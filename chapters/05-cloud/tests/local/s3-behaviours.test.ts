@@ -1,6 +1,12 @@
 /** The practice cloud's S3, and what it corrects of fauxqs. moto and Swift answer the same table in their own tests. */
 import { readFile } from 'node:fs/promises'
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import { buildApp } from 'fauxqs'
 import { expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
@@ -23,6 +29,14 @@ it('the practice cloud compares whole seconds, as HTTP writes them', async () =>
   await s3.send(new HeadObjectCommand({ ...object, IfUnmodifiedSince: LastModified }))
   const get = new GetObjectCommand({ ...object, IfModifiedSince: LastModified })
   await expect(s3.send(get)).rejects.toMatchObject({ $metadata: { httpStatusCode: 304 } })
+})
+
+it('the practice cloud refuses conditions of many deletions, which it does not know', async () => {
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'kept', Body: 'x' }))
+  const Objects = [{ Key: 'kept', ETag: '"0123456789abcdef0123456789abcdef"' }]
+  const request = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects } })
+  await expect(s3.send(request)).rejects.toMatchObject({ name: 'NotImplemented' })
+  await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'kept' }))
 })
 
 // When this fails after an update, fauxqs was mended: src/local/practice-buckets.ts may become shorter.
