@@ -9,35 +9,15 @@
  * LOG_LEVEL=debug also logs each task that succeeded.
  */
 import { program, type Values } from '@repo/common/example/command-line'
-import { accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { logger } from '@repo/common/output/log'
 import { ready } from '@repo/common/process/ready'
 import { startRedis } from '@repo/common/servers/redis'
-import { z } from 'zod'
 import { autoscale } from '../worker/autoscale.ts'
 import { endOnSignals } from '../worker/signals.ts'
 import { startWorker } from '../worker/worker.ts'
 import { queueSettings, routes, tasks } from './index.ts'
-
-const bounds = 'MIN,MAX with MIN not above MAX'
-const name = accepting('up to 100 letters, digits and : @ . _ -', (text) =>
-  /^[\w:@.-]{1,100}$/.test(text) ? text : undefined,
-)
-const options = {
-  queues: listOf(z.string().regex(/^[\w-]{1,100}$/), 'names of queues, separated by commas')
-    .default(['default'])
-    .describe('the queues it takes tasks from'),
-  concurrency: wholeNumber(1, 10_000).default(16).describe('how many tasks of each queue it runs at once'),
-  autoscale: listOf(wholeNumber(1, 10_000), bounds, { min: 2, max: 2 })
-    .refine(([min = 0, max = 0]) => min <= max, bounds)
-    .optional()
-    .describe('scales that between two bounds, by how many tasks wait'),
-  name: name.optional().describe('for logs and remote control; by default its host and process id'),
-  prefix: name.default('celery').describe('the prefix of all keys in Redis'),
-  grace: number(0, 86_400).default(30).describe('seconds that running tasks may take after SIGTERM'),
-  lock: number(0.5, 3_600).default(30).describe('seconds after which the tasks of a dead worker go to another one'),
-}
+import { options } from './worker-options.ts'
 
 async function run(given: Values<typeof options>) {
   if (!process.env.REDIS_URL) {

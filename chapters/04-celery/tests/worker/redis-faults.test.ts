@@ -7,8 +7,10 @@ import { until } from '@repo/common/async/until'
 import { describeError } from '@repo/common/example/usage'
 import { startProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample, runProgram } from '@repo/common/testing/testing'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import echoExample from '../../examples/echo.ts'
 import type { Client } from '../../src/queue/client.ts'
 import { ping } from '../../src/queue/control.ts'
 import { gather } from '../../src/queue/results.ts'
@@ -81,18 +83,21 @@ describeRedis('a Redis that goes away', () => {
     expect(log.lines).toEqual(['Redis is unreachable; trying to reconnect', 'Redis is back'])
   })
 
-  it.each([0, 70, 300])('lets workers that were closed meanwhile end, when it is back after %i ms', async (ms) => {
-    await using proxy = await startProxy({ host: layer.redis.host, port: layer.redis.port })
-    const url = new URL(layer.redis.url)
-    url.host = `${proxy.host}:${proxy.port}`
-    const worker = await layer.startWorker({ url: url.href, tasks: [echo] })
-    proxy.refuse()
-    await until(() => proxy.connections === 0)
-    const closed = worker.close()
-    // Each time at another moment between two attempts to connect.
-    await delay(ms)
-    proxy.heal()
-    await closed
+  it('lets workers that were closed meanwhile end, whenever it is back', async () => {
+    const closeAndHealAfter = async (ms: number) => {
+      await using proxy = await startProxy({ host: layer.redis.host, port: layer.redis.port })
+      const url = new URL(layer.redis.url)
+      url.host = `${proxy.host}:${proxy.port}`
+      const worker = await layer.startWorker({ url: url.href, tasks: [echo] })
+      proxy.refuse()
+      await until(() => proxy.connections === 0)
+      const closed = worker.close()
+      await delay(ms)
+      proxy.heal()
+      await closed
+    }
+    // Each at another moment between two attempts to connect, side by side: each closing takes seconds.
+    await Promise.all([0, 70, 300].map(closeAndHealAfter))
   })
 })
 
@@ -105,21 +110,24 @@ describeRedis('an example and a worker', () => {
   })
   afterAll(async () => await fine[Symbol.asyncDispose]())
 
-  /** What both print, with the same Redis; neither leaves anything running. */
+  /** What both print, with the same Redis; the worker leaves nothing running. */
   async function said(url: string): Promise<string[]> {
-    const env = { REDIS_URL: url }
-    const runs = [
-      await runExample(chapter, 'echo', ['--quick'], { env }),
-      await runProgram('src/tasks/worker.program.ts', [], { env, cwd: chapter }),
-    ]
-    expect(runs.map(({ stdout }) => stdout)).toEqual(['', ''])
-    for (const run of runs) expect(await run.leftBehind()).toEqual([])
-    return runs.map(({ code, stderr }) => `${code} ${stderr}`)
+    vi.stubEnv('REDIS_URL', url)
+    const [sender, worker] = await Promise.all([
+      runHere(echoExample, '--quick'),
+      runProgram('src/tasks/worker.program.ts', [], { env: { REDIS_URL: url }, cwd: chapter }),
+    ]).finally(() => vi.unstubAllEnvs())
+    expect([sender.stdout, worker.stdout]).toEqual(['', ''])
+    expect(await worker.leftBehind()).toEqual([])
+    return [sender, worker].map(({ code, stderr }) => `${code} ${stderr}`)
   }
 
   it('say that no Redis is running', async () => {
-    const line = 'REDIS_URL: redis://127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1'
-    expect(await said('redis://127.0.0.1:1')).toEqual(Array(2).fill(`1 error: ${line}\n`))
+    const line = 'error: REDIS_URL: redis://127.0.0.1:1 cannot be used: connect ECONNREFUSED 127.0.0.1:1\n'
+    expect(await said('redis://127.0.0.1:1')).toEqual(Array(2).fill(`1 ${line}`))
+    const run = await runExample(chapter, 'echo', ['--quick'], { env: { REDIS_URL: 'redis://127.0.0.1:1' } })
+    expect(run).toMatchObject({ code: 1, stdout: '', stderr: line })
+    expect(await run.leftBehind()).toEqual([])
   })
 
   it('say that the password is wrong, without showing it', async () => {
