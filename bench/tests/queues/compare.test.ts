@@ -1,59 +1,20 @@
 /** The comparison: every contender does the same work, and what is said of a killed worker is true. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
+import { installRedis, startRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findPython, findPythons, installPeers, installPython, type Python } from '04-celery/celery/python'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import example from '../../examples/compare.ts'
-import { compareAll, type Row, ratiosOf } from '../../src/queues/compare.ts'
+import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
 import { type Contender, type ContenderName, describeSurvival } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
-
-const bench = fileURLToPath(new URL('../..', import.meta.url))
-const redis = process.env.REDIS_URL ?? (await findRedisServer())
-const patient = { timeout: 400_000 }
-interface Result {
-  contenders: Row[]
-  ratios: ReturnType<typeof ratiosOf>
-  chain?: { result: number; answers: number }
-  missing: string[]
-  picture: string
-}
-
-/** On a Redis like a reader's own: nothing may be left there. */
-async function compare(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
-  await using server = await startRedis({ own: true })
-  const options = { timeoutMs: 300_000, env: { REDIS_URL: server.url, ...env } }
-  const run = await runExample(bench, 'compare', ['--quick', '--json', ...args], options)
-  expect(run).toMatchObject({ code: 0 })
-  expect(await run.leftBehind()).toEqual([])
-  using client = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => client.disconnect() })
-  // RQ's own lock, shared by all of its queues, expires by itself.
-  expect((await client.keys('*')).filter((key) => key !== 'rq:clean_groups')).toEqual([])
-  return run.json<Result>()
-}
-
-function expectMeasured(rows: Row[], names: string[]) {
-  expect(rows.map(({ name }) => name)).toEqual(names)
-  for (const row of rows) {
-    expect(row.failed).toBeUndefined()
-    for (const figure of [row.perSecond, row.p50Ms, row.p99Ms, row.sequentialPerSecond, row.napsMs]) {
-      expect(figure).toBeGreaterThan(0)
-    }
-    expect(row.p99Ms).toBeGreaterThanOrEqual(row.p50Ms ?? Number.NaN)
-    // No task that waits 20 ms is done sooner.
-    expect(row.napsMs).toBeGreaterThan(19)
-    expect(row.workers).toBe(['remote', 'pyro'].includes(row.name) ? 1 : 2)
-  }
-}
+import { bench, compare, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
 
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   const names = ['bullmq', 'layer', 'pglite', 'rq', 'bee', 'remote']
@@ -95,55 +56,6 @@ describeReal('bee-queue', { name: 'a Redis server', found: redis, install: insta
     await expect(before.call('add', [[1, 2]])).rejects.toThrow(/NOSCRIPT/)
     const after = await open()
     expect(await after.call('add', [[2, 3]])).toEqual([5])
-  })
-})
-
-const [celeries, rqs] = await Promise.all([findPythons('celery'), findPythons('rq')])
-const pyro = await findPython('Pyro4')
-const install = [installPython.celery, installPython.rq, installPython.Pyro4].join('; ')
-const generations = [
-  {
-    title: "the system's Celery and RQ",
-    install,
-    isThis: ({ ofToday }: Python) => !ofToday,
-    names: ['rq', 'celery', 'rq-python'],
-  },
-  {
-    title: "today's Celery and RQ",
-    install: installPeers,
-    isThis: ({ ofToday }: Python) => ofToday,
-    names: ['rq', 'celery', 'rq-python', 'rq-simple'],
-  },
-]
-describe.concurrent('the Python ones', () => {
-  for (const { title, install, isThis, names } of generations) {
-    const [celery, rq] = [celeries.find(isThis), rqs.find(isThis)]
-    describeReal(title, { name: title, found: redis && celery && rq, install }, () => {
-      it('do the same tasks beside ours', patient, async () => {
-        const args = ['--only', names.join(), '--limit', '1', '--tasks', '100']
-        const { contenders, ratios } = await compare(args, { PEERS_PYTHON: celery?.command })
-        expectMeasured(contenders, names)
-        const killed = Object.fromEntries(contenders.map(({ name, killed }) => [name, killed]))
-        for (const name of names.slice(2)) expect(killed[name]).toMatchObject({ outcome: 'nothing', begun: 1 })
-        const of = (name: string) => contenders.find((row) => row.name === name)
-        expect(ratios.rqToRq).toBeCloseTo((of('rq')?.perSecond ?? 0) / (of('rq-python')?.perSecond ?? 0), 6)
-        const labels = [`Celery ${celery?.version}`, `RQ ${rq?.version}`, `RQ ${rq?.version}, SimpleWorker`]
-        expect(contenders.slice(1).map(({ label }) => label)).toEqual(labels.slice(0, names.length - 1))
-      })
-    })
-  }
-
-  describeReal('Pyro', { name: 'Pyro for Python', found: redis && pyro, install: installPython.Pyro4 }, () => {
-    it('does the same calls beside ours', patient, async () => {
-      const names = ['remote', 'pyro']
-      const { contenders, ratios } = await compare(['--only', names.join(), '--limit', '2'])
-      expectMeasured(contenders, names)
-      const [remote, python] = contenders
-      expect(python).toMatchObject({ label: `Pyro ${pyro?.version}`, killed: { outcome: 'error', begun: 1 } })
-      expect(python?.killed?.message).toMatch(/ConnectionClosedError/)
-      const [ours = 0, theirs = 0] = [remote?.sequentialPerSecond, python?.sequentialPerSecond]
-      expect(ratios.remoteToPyro).toBeCloseTo(ours / theirs, 6)
-    })
   })
 })
 
