@@ -466,6 +466,27 @@ describe('a handler', () => {
     expect(holders).toEqual(['first at 51', 'second at 61'])
   })
 
+  it('is not woken by the condition of a wait whose time is up', () => {
+    const answers: unknown[] = []
+    let isFree = false
+    const parts: Parts = {
+      *onRequest(_, name) {
+        if (name === 'second') isFree = true
+        else {
+          yield { do: 'wait', ms: 9, until: () => isFree }
+          // The second request comes before the answer does.
+          answers.push(yield { do: 'ask', to: 'b', message: 'question', againMs: 100 })
+        }
+      },
+      *onMessage(): Task {
+        yield { do: 'wait', ms: 1 }
+        return 'answer'
+      },
+    }
+    play(parts, { requests: ['first', 'second'] })
+    expect(answers).toEqual(['answer'])
+  })
+
   it('that is scheduled for later waits for its node, whatever has crashed', () => {
     const ran: number[] = []
     const parts: Parts = {
