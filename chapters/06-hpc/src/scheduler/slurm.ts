@@ -4,7 +4,7 @@
  */
 import { clockTime, readTaskRanges, taskRanges } from '@repo/practice-cluster/notation'
 import { type Command, commandLine } from '../ssh/quote.ts'
-import type { JobDescription, JobState, JobStatus, SubmittedJob } from './job.ts'
+import { hasEnded, type JobDescription, type JobState, type JobStatus, type SubmittedJob } from './job.ts'
 import {
   type Dialect,
   dependencyWords,
@@ -127,47 +127,45 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
       if (queue === undefined || accounting === undefined || more.length > 0) {
         throw new ParseError(['squeue'], stdout, "squeue's list and that of sacct")
       }
-      const isError = (line: string) => /^\w+( error)?: /.test(line)
       const lines = linesOf(queue)
-      const listed = readQueue(lines.filter((line) => !isError(line)).join('\n'), queueCommand(jobs))
-      const hasAnswered = lines.every((line) => !isError(line) || allForgotten.test(line))
+      // What is left out is an error, or a site's own words: accounting has the jobs as well.
+      const listed = lines.flatMap((line) => readQueueRow(line) ?? [])
+      const forgotten = lines.filter((line) => allForgotten.test(line))
+      const errors = lines.filter((line) => /^\w+( error)?: /.test(line))
+      const isList = lines.length === 0 || listed.length > 0 || forgotten.length > 0
+      const hasAnswered = isList && errors.length === forgotten.length
       const key = ({ id, task }: JobStatus) => `${id}_${task}`
       const known = new Set(listed.map(key))
       const older = readRows(accounting, sacct, accountingFields.length, ([id, state, exit, node]) => {
         const statuses = toStatuses({ id, state, exit, node })
-        const otherwise = hasAnswered && state !== undefined && unlisted[state]
-        return otherwise ? statuses?.map((status) => ({ ...status, reason: state, otherwise })) : statuses
+        if (!hasAnswered) return statuses
+        // Where only accounting shows an open job, it is back in the queue in a moment, or it was preempted for good, or
+        // nobody told accounting about its end.
+        const otherwise: JobState = state === 'PREEMPTED' ? 'cancelled' : 'failed'
+        return statuses?.map((status) =>
+          status.state === 'unknown' || hasEnded(status.state) ? status : { ...status, reason: state, otherwise },
+        )
       })
       return [...listed, ...older.filter((status) => !known.has(key(status)))]
     },
   }
 }
 
-/**
- * States of jobs that are in the queue. Where only accounting shows them, the job is back in the queue in a moment, or
- * it was preempted for good, or nobody told accounting about its end.
- */
-const unlisted: Record<string, JobState> = {
-  PREEMPTED: 'cancelled',
-  REQUEUED: 'failed',
-  RUNNING: 'failed',
-  SUSPENDED: 'failed',
+function readQueueRow(line: string): JobStatus[] | undefined {
+  let at = 0
+  const [id, state, code, reason] = Object.values(queueFields).map((width) => {
+    at += width
+    return line.slice(at - width, at).trim()
+  })
+  const node = line.slice(at - queueFields.NodeList).trim()
+  // The status as wait() gives it: the exit code in the upper byte, a signal in the lower one.
+  const exit = code?.replace(/^\d+$/, (status) => `${Number(status) >> 8}:${Number(status) & 127}`)
+  return toStatuses({ id, state, exit, node, reason })
 }
 
 function readQueue(stdout: string, command: Command): JobStatus[] {
-  const read = (line: string) => {
-    let at = 0
-    const [id, state, code, reason] = Object.values(queueFields).map((width) => {
-      at += width
-      return line.slice(at - width, at).trim()
-    })
-    const node = line.slice(at - queueFields.NodeList).trim()
-    // The status as wait() gives it: the exit code in the upper byte, a signal in the lower one.
-    const exit = code?.replace(/^\d+$/, (status) => `${Number(status) >> 8}:${Number(status) & 127}`)
-    return toStatuses({ id, state, exit, node, reason })
-  }
   const expected = `lines of ${Object.keys(queueFields).join(', ')}`
-  return readEach(linesOf(stdout), read, { command, stdout, expected })
+  return readEach(linesOf(stdout), readQueueRow, { command, stdout, expected })
 }
 
 const linesOf = (stdout: string) => stdout.split('\n').filter((line) => line.trim() !== '')
@@ -187,7 +185,9 @@ interface Row {
  * row without a job's id.
  */
 function toStatuses({ id = '', state = '', exit = '', node = '', reason }: Row): JobStatus[] | undefined {
-  const [, job, task, range] = /^(\d+)(?:_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
+  // The parts of a job that a site has split by kinds of nodes. The first one, `61+0`, runs the script.
+  if (/^\d+\+0*[1-9]\d*$/.test(id)) return []
+  const [, job, task, range] = /^(\d+)(?:\+0+|_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
   if (job === undefined) return undefined
   const status: JobStatus = { id: job, state: stateOf(state, reason) }
   const [, code, signal] = /^(\d+):(\d+)$/.exec(exit) ?? []
@@ -272,11 +272,11 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
     if (total === undefined) return undefined
     const status: NodeStatus = {
       name,
-      // `idle*`: the node does not answer.
-      state: word.endsWith('*') ? 'down' : (nodeStates[word] ?? 'unknown'),
+      // `idle*`: the node does not answer. The other signs are about its power: `idle~` is asleep until a job needs it.
+      state: word.endsWith('*') ? 'down' : (nodeStates[word.replace(/[~#!%$@^+-]$/, '')] ?? 'unknown'),
       cores: Number(total),
       coresInUse: Number(inUse),
-      memoryMb: Number(memory),
+      ...(/^\d+$/.test(memory) ? { memoryMb: Number(memory) } : {}),
       detail: why === '' || why === 'none' ? word : `${word}, ${why}`,
     }
     return [status]

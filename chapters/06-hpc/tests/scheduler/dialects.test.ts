@@ -312,6 +312,7 @@ describe("a job's id", () => {
     ['slurm with a greeting before it', slurm({ accounting: true }), 'Welcome!\n123\n', '123'],
     ['slurm with a number before it', slurm({ accounting: true }), '42\n123\n', '123'],
     ['pbs with a number before it', pbs(), '42\n123.host\n', '123'],
+    ['pbs with a number after it', pbs(), '42\n1584224.host\n42\n', '1584224'],
     ['pbs', pbs(), '1584224.host.domain\n', '1584224'],
     ['pbs, an array', pbs(), '1584224[].host.domain\n', '1584224[]'],
     ['torque', torque({ onSlurm: false }), '12[].host\n', '12[]'],
@@ -449,6 +450,11 @@ describe('Slurm without accounting', () => {
       { name: 'n2', state: 'down', cores: 2, coresInUse: 0, memoryMb: 12052, detail: 'down*, Not responding' },
       { name: 'n3', state: 'free', cores: 2, coresInUse: 1, memoryMb: 500, detail: 'mixed' },
     ])
+    // Asleep, waking up, going to sleep.
+    const saving = 'n1|idle~|0/2/0/2|N/A|none\nn2|mixed#|1/1/0/2|500|none\nn3|down$|0/0/2/2|500|none\n'
+    const read = dialect.nodes().parse(saving)
+    expect(read.map(({ state }) => state)).toEqual(['free', 'free', 'down'])
+    expect(read[0]).not.toHaveProperty('memoryMb')
   })
 })
 
@@ -465,8 +471,8 @@ describe('Slurm with accounting', () => {
     expect(statuses).toEqual([
       { id: '2', state: 'completed', exitCode: 0, node: 'n1' },
       { id: '1', state: 'cancelled', node: 'n1', reason: 'CANCELLED by 1000' },
-      { id: '3', task: 0, state: 'queued' },
-      { id: '3', task: 1, state: 'queued' },
+      { id: '3', task: 0, state: 'queued', reason: 'PENDING', otherwise: 'failed' },
+      { id: '3', task: 1, state: 'queued', reason: 'PENDING', otherwise: 'failed' },
     ])
   })
 
@@ -503,12 +509,21 @@ describe('Slurm with accounting', () => {
     const preempted = '7|PREEMPTED|0:15|n1\n'
     expect(end(read('', preempted))).toEqual(['queued', 'queued', 'cancelled'])
     expect(end(read('', '7|RUNNING|0:0|n1\n'))).toEqual(['running', 'running', 'failed'])
+    for (const open of ['PENDING', 'CONFIGURING', 'REQUEUED', 'COMPLETING', 'RESIZING', 'STOPPED', 'STAGE_OUT']) {
+      expect(end(read('', `7|${open}|0:0|n1\n`)).at(-1)).toBe('failed')
+      expect(end(read('', `7|${open}|0:0|n1\n`), [['/home/you/run/study.exit', 0]]).at(-1)).toBe('completed')
+    }
     expect(end(read('slurm_load_jobs error: Invalid job id specified\n', preempted)).at(-1)).toBe('cancelled')
     expect(end(read('', preempted), [['/home/you/run/study.exit', 143]])).toEqual(['failed', 'failed', 'failed'])
     // Its queue has it, or did not answer.
     expect(end(read(queueLine('7', 'PREEMPTED', '15'), preempted))).toEqual(['queued', 'queued', 'queued'])
     const silent = 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n'
     expect(end(read(silent, preempted))).toEqual(['queued', 'queued', 'queued'])
+  })
+
+  it('takes the first part of a job of several kinds of nodes for the job', () => {
+    const rows = '7+0|FAILED|3:0|n1\n7+1|COMPLETED|0:0|n2\n'
+    expect(read('', rows)).toEqual([{ id: '7', state: 'failed', exitCode: 3, node: 'n1' }])
   })
 
   it('keeps a job whose row cannot be read, with the text, until its exit-code file decides', () => {
@@ -520,6 +535,16 @@ describe('Slurm with accounting', () => {
     expect(at(1e9, [['/home/you/run/study.exit', 0]])).toEqual([
       { id: '1', state: 'completed', exitCode: 0, node: 'n1' },
     ])
+  })
+
+  it('has the answer of accounting where the queue prints only words', () => {
+    for (const words of ['Maintenance on Sunday\n', 'Hello\nslurm_load_jobs error: Invalid job id specified\n']) {
+      expect(read(words, '1|COMPLETED|0:0|n1\n')).toMatchObject([{ id: '1', state: 'completed' }])
+    }
+    const forgotten = 'Hello\nslurm_load_jobs error: Invalid job id specified\n'
+    expect(read(forgotten, '1|RUNNING|0:0|n1\n')).toMatchObject([{ state: 'running', otherwise: 'failed' }])
+    // Words are no empty list.
+    expect(read('Maintenance on Sunday\n', '1|RUNNING|0:0|n1\n')).toEqual([{ id: '1', state: 'running', node: 'n1' }])
   })
 
   it('refuses half an answer', () => {
@@ -612,12 +637,36 @@ describe('PBS', () => {
     expect(dialect.queue('you').parse(variables(text))).toEqual([listed])
   })
 
+  it('leaves the end to the exit-code file where the exit status is no number', () => {
+    for (const status of [null, 'abc', 1.5]) {
+      const document = pbsDocument({ '53.host': { job_state: 'F', Exit_status: status } })
+      const listed = dialect.poll([submitted('53')]).parse(document)
+      expect(listed).toMatchObject([{ id: '53', state: 'unknown' }])
+      expect(listed[0]?.unread).toBe(status === null ? undefined : `exit status ${status}`)
+      const codes = new Map([['/home/you/run/study.exit', 0]])
+      const at = { now: 0, patienceMs: 0, scheduler: 'PBS' }
+      expect(settle([submitted('53')], listed, codes, new Map(), at)).toMatchObject([{ state: 'completed' }])
+    }
+  })
+
   it('keeps a job of which nothing can be read as unknown, with the text', () => {
     const text = '{"pbs_version":"19.1.1","Jobs":{"53.host":{"Job_Name":"a"b"},"54.host":{"job_state":"Q"}}}'
     expect(dialect.poll([submitted('53')]).parse(text)).toMatchObject([
       { id: '53', state: 'unknown', unread: expect.stringContaining('"Job_Name":"a"b"') },
       { id: '54', state: 'queued' },
     ])
+  })
+
+  it('reads the jobs and nodes beside one that is no object', () => {
+    const text = '{"pbs_version":"19.1.1","Jobs":{"52.host":null,"53.host":"gone","54.host":{"job_state":"Q"}}}'
+    expect(dialect.poll([submitted('54')]).parse(text)).toMatchObject([
+      { id: '52', state: 'unknown', unread: 'null' },
+      { id: '53', state: 'unknown', unread: '"gone"' },
+      { id: '54', state: 'queued' },
+    ])
+    expect(dialect.queue('you').parse(text)).toEqual([])
+    const nodes = '{"pbs_version":"19.1.1","nodes":{"n1":null,"n2":{"state":"free"}}}'
+    expect(dialect.nodes().parse(nodes)).toMatchObject([{ state: 'unknown' }, { state: 'free' }])
   })
 
   it('asks without the history where a site keeps none, and the exit-code file has the rest', () => {
@@ -644,6 +693,17 @@ describe('PBS', () => {
     [{ Resource_List: { walltime: '00:01:00' }, resources_used: { walltime: '00:00:59' } }, 'cancelled'],
     [{ Resource_List: { walltime: '00:01:00' }, resources_used: { walltime: '00:01:02' }, substate: 91 }, 'cancelled'],
     [{ Resource_List: {}, resources_used: { walltime: '00:01:02' } }, 'cancelled'],
+    [{ Resource_List: null, resources_used: 'much' }, 'cancelled'],
+    [
+      { Resource_List: { mem: '1mb', cput: '60' }, resources_used: { mem: '2000kb', cput: '00:00:59' } },
+      'out of memory',
+    ],
+    [{ 'Resource_List.vmem': '1gb', 'resources_used.vmem': '1048577kb' }, 'out of memory'],
+    [{ Resource_List: { mem: '2000kb' }, resources_used: { mem: '2000kb' } }, 'cancelled'],
+    [{ Resource_List: { mem: '1mb' }, resources_used: { mem: '2000kb' }, substate: 91 }, 'cancelled'],
+    [{ comment: 'job killed: mem 2000kb exceeded limit 1000kb' }, 'out of memory'],
+    [{ comment: 'vmem job total 2000 kb exceeded limit 1000 kb' }, 'out of memory'],
+    [{ comment: 'cput 70.0 exceeded limit 60.0' }, 'timed out'],
   ])('takes the signal of a job with %j for: %s', (attributes, state) => {
     const document = pbsDocument({ '1.host': { job_state: 'F', Exit_status: 271, ...attributes } })
     expect(dialect.poll([submitted('1')]).parse(document)).toMatchObject([{ state, signal: '15' }])
@@ -841,6 +901,17 @@ describe('HTCondor', () => {
     ).toMatchObject([
       { id: '5', task: 1, state: 'unknown', unread: expect.stringContaining('"a "b" c"') },
       { id: '6', state: 'running' },
+    ])
+  })
+
+  it('reads a list below a greeting, with null in it, and in one line', () => {
+    const { parse } = htcondor().poll([submitted('5')])
+    expect(parse('Welcome [to] {this}\n[\n]\n--\nWelcome\n[null,{"ClusterId":5,"JobStatus":2}]\n')).toMatchObject([
+      { id: '5', state: 'running' },
+    ])
+    expect(parse('[{"ClusterId":4,"HoldReason":"a "b" c"},{"ClusterId":5,"JobStatus":2}]\n--\n')).toMatchObject([
+      { id: '4', state: 'unknown', unread: expect.stringContaining('"a "b" c"') },
+      { id: '5', state: 'running' },
     ])
   })
 
