@@ -478,7 +478,7 @@ describe('a handler', () => {
           answers.push(yield { do: 'ask', to: 'b', message: 'question', againMs: 100 })
         }
       },
-      *onMessage(): Task {
+      *onMessage(): Handler<Node, string, string> {
         yield { do: 'wait', ms: 1 }
         return 'answer'
       },
