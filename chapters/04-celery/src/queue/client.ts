@@ -20,7 +20,7 @@ import { InvalidArguments } from './errors.ts'
 import { jsonOf } from './json.ts'
 import { type Answer, keyedTaskId, type Message, partsOf, readReplies, taskId } from './message.ts'
 import { giveBack } from './moments.ts'
-import { checkOptions, checkSettings, describeIssues } from './options.ts'
+import { checkOptions, checkSettings, describeIssues, parseArguments } from './options.ts'
 import { acceptedBytes, checkSize } from './payload.ts'
 import { Results, TaskResult } from './results.ts'
 import { normalPriority, type Routes, routed } from './routing.ts'
@@ -179,7 +179,7 @@ export class Client implements AsyncDisposable {
     checkOptions(task, options)
     const [args, bytes] = asSent(task.name, given)
     for (const each of map && Array.isArray(args) ? args : [args]) {
-      const { issues = [] } = task.args.safeParse(each).error ?? {}
+      const { issues = [] } = parseArguments(task, each).error ?? {}
       // The worker checks the argument that is still missing.
       const wrong = issues.filter(({ path }) => into === undefined || path[0] !== into)
       if (wrong.length > 0) throw new InvalidArguments(`${task.name}: ${describeIssues({ issues: wrong })}`)

@@ -3,7 +3,9 @@
  * a NaN that becomes a delay of 0, or an Infinity that JSON turns into null, would run a task at the wrong time.
  */
 import { inspect } from 'node:util'
+import { messageOf } from '@repo/common/output/errors'
 import { z } from 'zod'
+import { InvalidArguments } from './errors.ts'
 import { lastPriority } from './routing.ts'
 import { longestMs } from './settings.ts'
 import type { SendOptions, Task } from './task.ts'
@@ -47,7 +49,10 @@ const sendOptions = z
   .strictObject({
     ...forBoth,
     countdownMs: ms(0),
-    eta: option<Date>('a valid Date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),
+    eta: option<Date>(
+      'a valid Date at most 100 years ahead',
+      (value) => value instanceof Date && value.getTime() - Date.now() <= longestMs,
+    ),
     maxRetries: retries,
     idempotencyKey: option<string>('a text that is not empty', (key) => typeof key === 'string' && key !== ''),
   })
@@ -117,6 +122,15 @@ export function checkTask(of: Task): void {
 /** Checks the settings of a client or a worker. */
 export function checkSettings(given: object): void {
   check(settings, given, '')
+}
+
+/** Checks arguments. @throws InvalidArguments for a schema that throws by itself; what it throws may be anything */
+export function parseArguments<S extends z.ZodType>(of: Task<S>, args: unknown) {
+  try {
+    return of.args.safeParse(args)
+  } catch (thrown) {
+    throw new InvalidArguments(`${of.name}: its schema has thrown: ${messageOf(thrown)}`)
+  }
 }
 
 /** What does not match a schema, in one line: `a: expected number, received string`. */

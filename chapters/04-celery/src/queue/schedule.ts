@@ -68,12 +68,20 @@ const isSame = (one: unknown, other: unknown) => isDeepStrictEqual(JSON.parse(JS
 
 async function checkWhen(name: string, when: When): Promise<void> {
   if (name === '') throw new RangeError('schedule: received an empty name; accepts any other')
+  const given = Object.keys(when).toSorted().join(' and ')
+  if (!['everyMs', 'cron', 'cron and timeZone'].includes(given)) {
+    throw new RangeError(
+      `schedule "${name}": received ${given || 'no time'}; accepts everyMs, cron, or cron and timeZone`,
+    )
+  }
   if ('everyMs' in when) {
     if (Number.isInteger(when.everyMs) && when.everyMs >= 1 && when.everyMs <= longestMs) return
     const accepted = `whole milliseconds from 1 to ${longestMs}`
     throw new RangeError(`schedule "${name}": everyMs: received ${when.everyMs}; accepts ${accepted}`)
   }
   const { cron, timeZone } = when
+  if (timeZone === '')
+    throw new RangeError(`schedule "${name}": received an empty timeZone; accepts names like Europe/Berlin`)
   const received = `schedule "${name}": cron: received "${cron}"${timeZone === undefined ? '' : ` in "${timeZone}"`}`
   if (!/^@|^\s*(\S+\s+){4,5}\S+\s*$/.test(cron)) throw new RangeError(`${received}; accepts five or six fields`)
   // By BullMQ's own reading, which would store a pattern that is never due, and never fire.

@@ -3,7 +3,7 @@
  * name of BullMQ's own signals. BullMQ would take some of that for an order, and fail at the rest, so that the job stays
  * with its worker until it counts as lost. What BullMQ gets is always an error of this file.
  */
-import { errorOf } from '@repo/common/output/errors'
+import { errorOf, messageOf } from '@repo/common/output/errors'
 import { InvalidResult } from '../queue/errors.ts'
 import { jsonOf } from '../queue/json.ts'
 import { acceptedBytes, checkSize } from '../queue/payload.ts'
@@ -15,11 +15,21 @@ const longestStack = 20_000
 /** An error as it is stored and sent. The name is also in the first line of the stack: Redis keeps it nowhere else. */
 export function textsOf(thrown: unknown): { name: string; message: string; stack: string } {
   const error = errorOf(thrown)
-  const name = /^[A-Za-z_$][\w$.]*$/.test(error.name) ? error.name : 'Error'
-  const message = cut(error.message, longestMessage)
+  try {
+    return read(error, error === thrown)
+  } catch {
+    // A getter that answers otherwise when it is asked again.
+    return read(new Error(messageOf(thrown)), false)
+  }
+}
+
+function read(error: Error, wasThrown: boolean): { name: string; message: string; stack: string } {
+  const [given, text, all] = [`${error.name}`, `${error.message}`, `${error.stack}`]
+  const name = /^[A-Za-z_$][\w$.]*$/.test(given) ? given : 'Error'
+  const message = cut(text, longestMessage)
   // The frames only: before them stands the message, perhaps in full, and the name that the error had at first.
   // What is no error was not thrown where `errorOf` made one of it.
-  const frames = error === thrown ? (/^ +at .*/ms.exec(error.stack?.slice(-longestStack) ?? '')?.[0] ?? '') : ''
+  const frames = wasThrown ? (/^ +at .*/ms.exec(all.slice(-longestStack))?.[0] ?? '') : ''
   const head = message === '' ? name : `${name}: ${message}`
   return { name, message, stack: frames === '' ? head : `${head}\n${frames}` }
 }

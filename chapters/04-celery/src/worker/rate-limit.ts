@@ -6,7 +6,8 @@
  * jobs, where it does not delay others: the generic cell rate algorithm, with its moments handed out. A task starts at
  * its moment or later, when a worker comes to it, but never within that interval after the last start: then it gets a
  * new moment, before all tasks that have not had one. The moment of a task that will never start is given back
- * (`giveBack` of queue/moments.ts), and the next task gets it.
+ * (`giveBack` of queue/moments.ts), and the next task gets it. Moments of another interval, from before the limit was
+ * changed, are forgotten, and the tasks that wait for them ask anew.
  *
  * All of it is in Redis, so workers may die at any time.
  */
@@ -15,22 +16,28 @@ import { limitedTasks, rateKeys } from '../queue/moments.ts'
 import type { RateLimit } from '../queue/task.ts'
 
 /**
- * KEYS: the last moment given to a new task, the last start, and the last moment given to a task that had missed its own,
- * in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms between two moments,
- * the task.
+ * KEYS: the last moment given to a new task, the last start, the last moment given to a task that had missed its own,
+ * and the interval, in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms between two moments,
+ * the task. Returns the wait, and the jobs whose moments are forgotten.
  */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local interval = tonumber(ARGV[2])
-local mine = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or nil)
-if mine and mine > now then return tostring(mine - now) end
-local last, started, missed = 0, 0, 0
+local last, started, missed, forgotten = 0, 0, 0, {}
 local state = redis.call('GET', KEYS[1])
 if state then
   local fields = string.gmatch(state, '%S+')
   last, started, missed = tonumber(fields()), tonumber(fields() or 0), tonumber(fields() or 0)
+  local before = fields()
+  if before and before ~= string.format('%.3f', interval) then
+    forgotten = redis.call('HKEYS', KEYS[2])
+    redis.call('DEL', KEYS[2], KEYS[3])
+    last, missed = 0, 0
+  end
 end
+local mine = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or nil)
+if mine and mine > now then return { tostring(mine - now), forgotten } end
 local soonest = math.max(now, started + interval)
 local moment = soonest
 if mine then
@@ -47,23 +54,28 @@ end
 last = math.max(last, moment)
 if moment <= now then started = now end
 local keep = math.ceil(math.max(last, missed) - now + interval) + 60000
-redis.call('SET', KEYS[1], string.format('%.3f %.3f %.3f', last, started, missed), 'PX', keep)
-if moment <= now then return '0' end
+redis.call('SET', KEYS[1], string.format('%.3f %.3f %.3f %.3f', last, started, missed, interval), 'PX', keep)
+if moment <= now then return { '0', forgotten } end
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.3f', moment))
 redis.call('PEXPIRE', KEYS[2], keep)
 redis.call('SADD', KEYS[4], ARGV[3])
-return tostring(moment - now)`
+return { tostring(moment - now), forgotten }`
 
 /**
  * Asks whether a task may start now.
  *
+ * @param onForgotten called with the jobs that should ask again now, because the limit has changed
  * @returns 0 if it may, else the milliseconds after which to ask again
  */
 export async function admit(
   redis: Redis,
   { prefix, task, id, limit }: { prefix: string; task: string; id: string; limit: RateLimit },
+  onForgotten?: (ids: readonly string[]) => void,
 ): Promise<number> {
   const keys = [...rateKeys(prefix, task), limitedTasks(prefix)]
-  const wait = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task)
+  const answer = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task)
+  const [wait, forgotten] = answer as [wait: string, forgotten: string[]]
+  const others = forgotten.filter((other) => other !== id)
+  if (others.length > 0) onForgotten?.(others)
   return Math.ceil(Number(wait))
 }

@@ -20,7 +20,7 @@ import type { Redis } from 'ioredis'
 import { InvalidArguments, SoftTimeLimitExceeded, TimeLimitExceeded } from '../queue/errors.ts'
 import { jsonOf } from '../queue/json.ts'
 import type { Message } from '../queue/message.ts'
-import { describeIssues } from '../queue/options.ts'
+import { describeIssues, parseArguments } from '../queue/options.ts'
 import { acceptedBytes, checkSize } from '../queue/payload.ts'
 import type { Task, TaskContext } from '../queue/task.ts'
 
@@ -111,7 +111,7 @@ export class Run implements TaskContext {
   async start(args: unknown): Promise<unknown> {
     if (this.#reason) throw this.#reason
     const task = this.definition
-    const parsed = task.args.safeParse(args)
+    const parsed = parseArguments(task, args)
     if (!parsed.success) throw new InvalidArguments(`${task.name}: ${describeIssues(parsed.error)}`)
     const outcome = task.run?.(parsed.data, this)
     return isThenable(outcome) ? await this.within(() => outcome) : outcome

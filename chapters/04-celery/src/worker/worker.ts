@@ -38,7 +38,7 @@ import { Client, type ClientSettings } from '../queue/client.ts'
 import { asSubscriber, connect, tlsOf } from '../queue/connect.ts'
 import { answerTo, type Command, questionFor, type RunningTask, type WorkerStats } from '../queue/control.ts'
 import { InvalidArguments, nameInStack, TaskExpired, TaskRevoked, UnknownTask } from '../queue/errors.ts'
-import { controlChannel, type Message, messageSchema } from '../queue/message.ts'
+import { controlChannel, type Message, messageSchema, partsOf } from '../queue/message.ts'
 import { giveBack } from '../queue/moments.ts'
 import { checkSettings, checkTask, describeIssues } from '../queue/options.ts'
 import { retryDelayMs } from '../queue/retry.ts'
@@ -214,7 +214,8 @@ export class TaskWorker implements AsyncDisposable {
       throw new TaskExpired(`${task.name} expired ${Date.now() - expiresAt} ms before a worker came to it`)
     }
     if (task.rateLimit) {
-      const waitMs = await admit(this.#redis, { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit })
+      const asked = { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit }
+      const waitMs = await admit(this.#redis, asked, (ids) => void this.#askAgain(ids, job.queueName))
       if (waitMs > 0) return await postpone(job, token, waitMs)
       // It may have been revoked while Redis was asked.
       await this.#refuseRevoked(id, task)
@@ -225,7 +226,9 @@ export class TaskWorker implements AsyncDisposable {
     try {
       return await this.#called(run)
     } catch (thrown) {
-      if (!(thrown instanceof GivenBack)) throw new Failure(thrown, this.#retryInMs(run, thrown))
+      // Of a strange object, even its class cannot be asked.
+      const error = errorOf(thrown)
+      if (!(error instanceof GivenBack)) throw new Failure(thrown, this.#retryInMs(run, error))
       await job.moveToWait(token)
       throw new WaitingError()
     } finally {
@@ -243,10 +246,21 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   /** Below 0 if this was the task's last try. */
-  #retryInMs(run: Run, thrown: unknown): number {
+  #retryInMs(run: Run, error: Error): number {
     const isLastTry = run.attempt >= (run.job.opts.attempts ?? 1)
-    if (isLastTry || thrown instanceof UnrecoverableError) return -1
-    return retryDelayMs(run.attempt, errorOf(thrown), run.definition.retries)
+    if (isLastTry || error instanceof UnrecoverableError) return -1
+    return retryDelayMs(run.attempt, error, run.definition.retries)
+  }
+
+  /** Lets tasks that wait for a moment which no longer counts come now. An error leaves them where they are. */
+  async #askAgain(ids: readonly string[], queue: string) {
+    for (const id of ids) {
+      const job = await this.#client
+        .queue(partsOf(id)?.queue ?? queue)
+        .getJob(id)
+        .catch(() => {})
+      await job?.promote().catch(() => {})
+    }
   }
 
   async #refuseRevoked(id: string, task: Task) {

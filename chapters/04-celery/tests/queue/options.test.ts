@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { explainRedisError } from '../../src/queue/connect.ts'
 import { RetryLater } from '../../src/queue/errors.ts'
 import { jsonOf } from '../../src/queue/json.ts'
-import { checkOptions, checkSettings, checkTask } from '../../src/queue/options.ts'
+import { checkOptions, checkSettings, checkTask, parseArguments } from '../../src/queue/options.ts'
 import { retryDelayMs } from '../../src/queue/retry.ts'
 import { defineTask, type SendOptions } from '../../src/queue/task.ts'
 import { jsonValue } from '../fixtures/json-value.ts'
@@ -15,6 +15,7 @@ const task = defineTask({ name: 'task', args: z.object({}), run: () => null })
 describe('the options of a call', () => {
   const refused: [options: object, message: string][] = [
     [{ eta: new Date('31.12.2026') }, 'eta: received Invalid Date; accepts a valid Date'],
+    [{ eta: new Date(8.64e15) }, 'eta: received Sat Sep 13 275760'],
     [{ eta: '2026-12-31' }, "eta: received '2026-12-31'; accepts a valid Date"],
     [{ countdownMs: Number.NaN }, 'countdownMs: received NaN; accepts milliseconds from 0 to 3153600000000'],
     [{ countdownMs: -1 }, 'countdownMs: received -1; accepts'],
@@ -84,6 +85,13 @@ describe('the options of a task and of a worker', () => {
       expect(() => new RetryLater('later', { afterMs })).toThrow(`afterMs: received ${afterMs}; accepts milliseconds`)
     }
     expect(retryDelayMs(1, new RetryLater('later', { afterMs: 0.5 }), undefined)).toBe(1)
+  })
+
+  it('refuse arguments when the schema throws by itself', () => {
+    const args = z.any().transform(() => {
+      throw null
+    })
+    expect(() => parseArguments({ ...task, args }, 1)).toThrow('task: its schema has thrown: null')
   })
 
   it('do not retry when the question whether to retry fails itself', () => {

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { gather } from '../../src/queue/results.ts'
 import { routed } from '../../src/queue/routing.ts'
-import { schedule, schedules, unschedule } from '../../src/queue/schedule.ts'
+import { schedule, schedules, unschedule, type When } from '../../src/queue/schedule.ts'
 import { defineTask, type Signature, signature } from '../../src/queue/task.ts'
 import { type Effect, once } from '../../src/worker/idempotency.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
@@ -178,6 +178,15 @@ describeRedis('a schedule', () => {
       await expect(declared).rejects.toThrow(`everyMs: received ${everyMs}; accepts whole milliseconds from 1`)
     }
     await expect(schedule(client, '', { everyMs: 1 }, signature(task, {}))).rejects.toThrow('an empty name')
+    const unclear: [when: object, received: string][] = [
+      [{ cron: '0 0 * * *', everyMs: 5 }, 'received cron and everyMs; accepts'],
+      [{ cron: '0 0 * * *', timezone: 'UTC' }, 'received cron and timezone; accepts'],
+      [{ cron: '0 0 * * *', timeZone: '' }, 'received an empty timeZone; accepts'],
+      [{}, 'received no time; accepts'],
+    ]
+    for (const [when, received] of unclear) {
+      await expect(schedule(client, 'never', when as When, signature(task, {}))).rejects.toThrow(received)
+    }
     for (const options of [{ eta: new Date() }, { countdownMs: 5 }, { idempotencyKey: 'k' }]) {
       const declared = schedule(client, 'never', { everyMs: 5 }, signature(task, {}, options))
       await expect(declared).rejects.toThrow(`received ${Object.keys(options)[0]}; a schedule says by itself`)

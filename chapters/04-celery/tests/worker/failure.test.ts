@@ -6,7 +6,7 @@ import { apply } from '../../src/canvas/plan.ts'
 import { taskErrorSchema } from '../../src/queue/message.ts'
 import { gather } from '../../src/queue/results.ts'
 import { defineTask, signature } from '../../src/queue/task.ts'
-import { Failure } from '../../src/worker/failure.ts'
+import { Failure, textsOf } from '../../src/worker/failure.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -16,6 +16,17 @@ function named(name: string) {
   const error = new Error('mine')
   error.name = name
   return error
+}
+
+function raise(message: string): never {
+  throw new Error(message)
+}
+
+/** An error whose stack is a text only when it is asked for the first time. */
+function fickle() {
+  const error = new Error('mine')
+  let asked = 0
+  return Object.defineProperty(error, 'stack', { get: () => (asked++ === 0 ? 'text' : Symbol('none')) })
 }
 
 const thrown: Record<string, [value: unknown, message: string]> = {
@@ -30,6 +41,8 @@ const thrown: Record<string, [value: unknown, message: string]> = {
   children: [named('WaitingChildrenError'), 'WaitingChildrenError: mine'],
   limited: [new Error('bullmq:rateLimitExceeded'), 'Error: Error: bullmq:rateLimitExceeded'],
   odd: [named('a name\nof two lines'), 'Error: mine'],
+  classless: [new Proxy(new Error('mine'), { getPrototypeOf: () => raise('trap') }), 'Error: '],
+  fickle: [fickle(), 'Error: mine'],
 }
 
 let tries = 0
@@ -152,6 +165,10 @@ describeRedis('a task', () => {
 })
 
 describeRedis('a failure', () => {
+  it('has texts even if the error answers otherwise when it is asked again', () => {
+    expect(textsOf(fickle())).toEqual({ name: 'Error', message: 'mine', stack: 'Error: mine' })
+  })
+
   it('keeps the frames of the error under the name it has now, and is short', () => {
     const error = new RangeError('x'.repeat(5_000_000))
     error.name = 'TooFar'

@@ -208,6 +208,19 @@ describeRedis('rates', () => {
     expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
   })
 
+  it('of a task that are changed count at once, for waiting tasks too', async () => {
+    const client = await layer.openClient()
+    const forgotten: string[] = []
+    const ask = (id: string, perMs: number) =>
+      admit(client.redis, { prefix: layer.prefix, task: 't', id, limit: { max: 1, perMs } }, (ids) => {
+        forgotten.push(...ids)
+      })
+    for (const id of ['a', 'b', 'c']) await ask(id, 3_600_000)
+    expect([await ask('c', 1_000), forgotten]).toEqual([expect.toSatisfy((ms: number) => ms <= 1_000), ['b']])
+    expect(await ask('b', 1_000)).toBeLessThanOrEqual(2_000)
+    expect([(await ask('d', 3_600_000)) > 3_590_000, forgotten.toSorted()]).toEqual([true, ['b', 'b', 'c']])
+  })
+
   it('of a task are kept after a time in which slots passed unused', async () => {
     const client = await layer.openClient()
     const limit = { max: 1, perMs: 60_000 }
