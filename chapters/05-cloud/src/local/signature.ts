@@ -18,12 +18,19 @@ export interface SignedRequest {
 
 export interface Refusal {
   /** One of Amazon's error codes. */
-  code: 'AccessDenied' | 'InvalidAccessKeyId' | 'RequestTimeTooSkewed' | 'SignatureDoesNotMatch'
+  code:
+    | 'AccessDenied'
+    | 'AuthorizationQueryParametersError'
+    | 'InvalidAccessKeyId'
+    | 'RequestTimeTooSkewed'
+    | 'SignatureDoesNotMatch'
   message: string
 }
 
 /** How far the clocks of client and server may be apart. The same as Amazon's. */
 const allowedSkewMs = 15 * 60_000
+/** How long a presigned URL may be valid: a week. */
+const longestSeconds = 604_800
 
 /**
  * Returns why a request is refused, or undefined when it was signed with these credentials at about this time. It does
@@ -32,7 +39,8 @@ const allowedSkewMs = 15 * 60_000
  * @param now the server's clock, in milliseconds since 1970
  */
 export function refuse(request: SignedRequest, credentials: Credentials, now: number): Refusal | undefined {
-  const [path = '/', search = ''] = request.url.split('?', 2)
+  // A query may hold further question marks.
+  const [path = '/', search = ''] = request.url.split(/\?(.*)/s, 2)
   const parameters = new Map(search.split('&').map((pair) => [pair.split('=', 1)[0] ?? '', pair]))
   const parameter = (name: string) => decoded(parameters.get(name)?.slice(name.length + 1) ?? '')
   const header = (name: string) => String(request.headers[name] ?? '')
@@ -53,8 +61,18 @@ export function refuse(request: SignedRequest, credentials: Credentials, now: nu
   if (said('Credential').split('/', 1)[0] !== credentials.accessKeyId) {
     return { code: 'InvalidAccessKeyId', message: 'The access key id does not exist in our records.' }
   }
-  if (presigned && now > signedAt + 1000 * Number(parameter('X-Amz-Expires'))) {
-    return { code: 'AccessDenied', message: 'Request has expired' }
+  if (day !== time.slice(0, 8) || scope[3] !== 'aws4_request' || scope.length !== 4) {
+    const message = 'The credential must be scoped to the day of the request, a region, a service and aws4_request.'
+    return { code: 'AccessDenied', message }
+  }
+  if (presigned) {
+    const seconds = parameter('X-Amz-Expires')
+    if (!/^\d+$/.test(seconds) || Number(seconds) > longestSeconds) {
+      const message = `X-Amz-Expires must be a number of seconds, at most ${longestSeconds}`
+      return { code: 'AuthorizationQueryParametersError', message }
+    }
+    if (now > signedAt + 1000 * Number(seconds)) return { code: 'AccessDenied', message: 'Request has expired' }
+    if (signedAt > now + allowedSkewMs) return { code: 'AccessDenied', message: 'Request is not valid yet' }
   }
   if (!presigned && Math.abs(now - signedAt) > allowedSkewMs) {
     const message = "The difference between the request time and the server's time is too large."
