@@ -76,6 +76,7 @@ async function inTurn<Result>(path: string, transfer: () => Promise<Result>): Pr
 
 async function upload(s3: S3Client, target: Target, path: string, options: TransferOptions): Promise<FileUpload> {
   const before = await stat(path)
+  if (before.isDirectory()) throw new FolderError(path)
   const { size, mtimeMs, mode } = before
   const metadata = { ...options.metadata, [modeKey]: (mode & permissions).toString(8) }
   const journal = await readJournal(path).catch((error: unknown) => {
@@ -130,6 +131,12 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     // The store has forgotten the interrupted upload, as a lifecycle rule tells it to, or a part of it.
     await discardUpload(s3, path)
     return await upload(s3, target, path, options)
+  }
+}
+
+class FolderError extends Error {
+  constructor(path: string) {
+    super(`${path} is a folder: name a file`)
   }
 }
 
@@ -321,6 +328,7 @@ async function writeAll(file: FileHandle, data: Uint8Array, position: number): P
 /** Opens the file that holds a download until it is complete, and says which permissions it will have then. */
 async function openUnfinished(unfinished: string, path: string, { metadata }: ObjectInfo) {
   const existing = await stat(path).catch(() => undefined)
+  if (existing?.isDirectory()) throw new FolderError(path)
   // Without leading zeros: nobody's permissions are `0`.
   const given = /^[0-7]{1,3}$/.test(metadata[modeKey] ?? '') ? Number.parseInt(metadata[modeKey] ?? '', 8) : 0o666
   const wanted = existing ? existing.mode & permissions : given

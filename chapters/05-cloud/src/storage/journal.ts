@@ -5,7 +5,8 @@
  * The first line names the upload and describes the file. Each further line is a StoredPart. A process that is killed
  * while it writes, or a full disk, leaves half a line at the end, which is cut off before anything is appended.
  */
-import { open, readFile, rm, truncate } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, open, readFile, rename, rm, truncate } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { md5Of } from './checksums.ts'
@@ -54,14 +55,13 @@ const longestName = 255
 /** The path of a file that belongs to another one in the same folder. */
 export function beside(path: string, suffix: string): string {
   const name = `${basename(path)}${suffix}`
-  return Buffer.byteLength(name) <= longestName ? `${path}${suffix}` : join(dirname(path), `${md5Of(path)}${suffix}`)
+  return Buffer.byteLength(name) <= longestName
+    ? `${path}${suffix}`
+    : join(dirname(path), `${md5Of(basename(path))}${suffix}`)
 }
 
-/** How every journal begins. */
-const opening = '{"bucket":"'
-
 /**
- * Reads the journal of a file. Returns undefined where there is none, or only one that names no upload yet.
+ * Reads the journal of a file. Returns undefined where there is none.
  *
  * @throws a NoJournalError when a file of that name is somebody's own
  */
@@ -78,11 +78,7 @@ export async function readJournal(path: string): Promise<Journal | undefined> {
   }
   const [first = '', ...lines] = text.split('\n')
   const head = headLine.safeParse(jsonOf(first))
-  if (!head.success) {
-    const isTorn = lines.length === 0 && jsonOf(text) === undefined && text.startsWith(opening.slice(0, text.length))
-    if (isTorn) return undefined
-    throw new NoJournalError(file)
-  }
+  if (!head.success) throw new NoJournalError(file)
   // The last line is empty, or torn. Any other that cannot be read was damaged: its part is sent again.
   const read = lines.slice(0, -1).map((line) => partLine.safeParse(jsonOf(line)).data)
   const parts = new Map(read.flatMap((part) => (part ? [[part.number, part]] : [])))
@@ -111,15 +107,33 @@ export interface OpenJournal extends AsyncDisposable {
 
 /** Begins the journal of a file. Never overwrites somebody's own file. */
 export async function beginJournal(path: string, head: JournalHead): Promise<OpenJournal> {
-  const file = journalOf(path)
-  // Removes one that names no upload.
-  if (!(await readJournal(path))) await rm(file, { force: true })
   const { bucket, key, id, partSize, size, mtimeMs, metadata } = head
+  // It gets its name when its first line is whole. If this process were killed in between, the next one could not tell
+  // an unfinished journal from somebody's own file.
+  const unnamed = beside(path, `.${randomUUID()}.upload`)
   try {
-    return await append(file, 'wx', `${JSON.stringify({ bucket, key, id, partSize, size, mtimeMs, metadata })}\n`)
+    const line = `${JSON.stringify({ bucket, key, id, partSize, size, mtimeMs, metadata })}\n`
+    const journal = await append(unnamed, 'wx', line)
+    try {
+      await name(unnamed, path)
+      return journal
+    } catch (error) {
+      await journal[Symbol.asyncDispose]()
+      throw error
+    }
+  } finally {
+    await rm(unnamed, { force: true })
+  }
+}
+
+async function name(unnamed: string, path: string): Promise<void> {
+  try {
+    // A link does not replace a file, as renaming does.
+    await link(unnamed, journalOf(path))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(file, { force: true })
-    throw error
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error
+    // Some file systems have no links.
+    if (!(await readJournal(path))) await rename(unnamed, journalOf(path))
   }
 }
 

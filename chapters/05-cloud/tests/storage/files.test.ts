@@ -5,7 +5,6 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createLink } from 'node:net'
 import { join } from 'node:path'
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
@@ -186,22 +185,17 @@ describe('an interrupted upload', () => {
 })
 
 describe('a journal', () => {
-  it.each([
-    ['in its first bytes', () => 1, 0],
-    ['in its last line', (text: string) => text.length - 10, 1],
-  ])('that is torn %s is continued, and torn again', async (_where, at, resumed) => {
+  it('that is torn in its last line is continued, and torn again', async () => {
     await withFile(async (path) => {
       await interrupt(path, 2)
-      const cut = async () => await truncate(journalOf(path), at(await readFile(journalOf(path), 'utf8')))
+      const cut = async () => await truncate(journalOf(path), (await readFile(journalOf(path))).length - 10)
       await cut()
       // Adds a line behind the cut.
       await interrupt(path, 1)
-      expect((await readFile(journalOf(path), 'utf8')).trimEnd().split('\n')).toHaveLength(resumed + 2)
-      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: resumed + 1 })
+      expect((await readFile(journalOf(path), 'utf8')).trimEnd().split('\n')).toHaveLength(3)
+      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 2 })
       expect((await stored()).equals(await readFile(path))).toBe(true)
-      for (const { UploadId } of await unfinished()) {
-        await s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: target.key, UploadId }))
-      }
+      expect(await unfinished()).toEqual([])
     })
   })
 
@@ -217,6 +211,17 @@ describe('a journal', () => {
       expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, resumed: 0 })
       expect(await unfinished()).toEqual([])
     })
+  })
+
+  it('is not begun for a folder, which a download refuses before anything travels', async () => {
+    await using folder = await temporaryFolder()
+    await mkdir(join(folder.path, 'own'))
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'file', Body: 'x' }))
+    for (const transfer of [uploadFile, downloadFile]) {
+      const refused = transfer(s3, target, join(folder.path, 'own'))
+      await expect(refused).rejects.toThrow(`${join(folder.path, 'own')} is a folder: name a file`)
+    }
+    expect(await readdir(folder.path)).toEqual(['own'])
   })
 
   it('is never taken for the reader’s own file, which stays as it is', async () => {

@@ -40,6 +40,7 @@ describe('a journal', () => {
     expect(await readJournal(path)).toBeUndefined()
     await write(path, partOf(1), partOf(2))
     await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
+    expect(await readdir(folder.path)).toEqual(['data.upload'])
     await add(path, partOf(3))
     // A part that was sent again counts as it is now.
     await add(path, partOf(1, '"new"'))
@@ -58,19 +59,16 @@ describe('a journal', () => {
     for (let at = 0; at <= whole.length; at++) {
       await writeFile(journalOf(path), whole)
       await truncate(journalOf(path), at)
-      const there = await readJournal(path)
       if (at < (lines[0] ?? 0) - 1) {
-        // It names no upload: another may begin.
-        expect(there).toBeUndefined()
-        await write(path)
-      } else {
-        const kept = [partOf(1), partOf(2)].slice(0, Math.max(0, lines.filter((end) => end <= at).length - 1))
-        expect(there).toEqual({ head, parts: kept })
-        await add(path, partOf(3))
-        expect(await readJournal(path)).toEqual({ head, parts: [...kept, partOf(3)] })
-        expect(await readFile(journalOf(path), 'utf8')).not.toContain('\n\n')
+        // No journal has its name before its first line is whole.
+        await expect(readJournal(path)).rejects.toThrow(NoJournalError)
+        continue
       }
-      await removeJournal(path)
+      const kept = [partOf(1), partOf(2)].slice(0, Math.max(0, lines.filter((end) => end <= at).length - 1))
+      expect(await readJournal(path)).toEqual({ head, parts: kept })
+      await add(path, partOf(3))
+      expect(await readJournal(path)).toEqual({ head, parts: [...kept, partOf(3)] })
+      expect(await readFile(journalOf(path), 'utf8')).not.toContain('\n\n')
     }
   })
 
@@ -104,14 +102,17 @@ describe('a journal', () => {
     `${JSON.stringify({ ...head, more: 1 })}\n`,
     '[1]\n',
     '\n',
+    '',
+    '{',
+    '{"bucket":"',
   ])('is never taken for somebody’s own file with %j', async (content) => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'data')
     await writeFile(journalOf(path), content)
-    await expect(readJournal(path)).rejects.toThrow(NoJournalError)
-    await expect(beginJournal(path, head)).rejects.toThrow(
+    await expect(readJournal(path)).rejects.toThrow(
       `${journalOf(path)} is not the journal of an upload, and stays as it is: move it away`,
     )
+    await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
     expect(await readFile(journalOf(path), 'utf8')).toBe(content)
   })
 
@@ -131,6 +132,10 @@ describe('the name of a file beside another one', () => {
       expect(dirname(beside(path, '.upload'))).toBe('/a')
       expect(basename(beside(path, '.upload'))).toMatch(/^[0-9a-f]{32}\.upload$/)
     }
+    // However the way to the file is spelled.
+    const name = 'n'.repeat(249)
+    const spelled = ['', './', '/a/', '../'].map((way) => basename(beside(`${way}${name}`, '.upload')))
+    expect(new Set(spelled).size).toBe(1)
     expect(beside(`${longest}n`, '.upload')).not.toBe(beside(`${longest}m`, '.upload'))
   })
 })
