@@ -79,7 +79,17 @@ const task = z.object({
 
 const queueSettings = z.record(z.string(), z.strictObject({ priorities: flag, rateLimit })).optional()
 
-const settings = z.object({
+const any = z.unknown().optional()
+
+const settings = z.strictObject({
+  url: any,
+  ca: any,
+  prefix: any,
+  tasks: any,
+  name: any,
+  middleware: any,
+  log: any,
+  routes: z.record(z.string(), name.nonoptional()).optional(),
   maxPayloadBytes: bytes,
   queueSettings,
   // BullMQ waits for each of a worker's queues on a connection of its own.

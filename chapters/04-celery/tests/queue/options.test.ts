@@ -72,6 +72,8 @@ describe('the options of a task and of a worker', () => {
         `concurrency: received ${concurrency}; accepts whole numbers`,
       )
     }
+    expect(() => checkSettings({ maxPayloadByte: 5 })).toThrow('Unrecognized key: "maxPayloadByte"')
+    expect(() => checkSettings({ routes: { '*': 'a:b' } })).toThrow("routes.*: received 'a:b'; accepts a name without")
     expect(() => checkSettings({ lockMs: 2 ** 31 })).toThrow('lockMs: received 2147483648; accepts')
     for (const queues of [[], ['a', 'a'], ['a:b'], Array.from({ length: 101 }, (_, at) => `q${at}`)]) {
       expect(() => checkSettings({ queues })).toThrow('accepts 1 to 100 names without colons, each once')
