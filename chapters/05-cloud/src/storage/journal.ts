@@ -113,7 +113,7 @@ export async function beginJournal(path: string, head: JournalHead): Promise<Ope
   const unnamed = beside(path, `.${randomUUID()}.upload`)
   try {
     const line = `${JSON.stringify({ bucket, key, id, partSize, size, mtimeMs, metadata })}\n`
-    const journal = await append(unnamed, 'wx', line)
+    const journal = await append(unnamed, 'wx', line, journalOf(path))
     try {
       await name(unnamed, path)
       return journal
@@ -146,9 +146,10 @@ export async function continueJournal(path: string): Promise<OpenJournal> {
   return await append(file, 'a', whole > 0 ? '' : '\n')
 }
 
-async function append(path: string, flag: 'wx' | 'a', line: string): Promise<OpenJournal> {
-  const file = await onDisk(path, open(path, flag))
-  const add = (text: string) => onDisk(path, file.appendFile(text))
+/** @param journal how an error names the file */
+async function append(path: string, flag: 'wx' | 'a', line: string, journal = path): Promise<OpenJournal> {
+  const file = await onDisk(journal, open(path, flag))
+  const add = (text: string) => onDisk(journal, file.appendFile(text))
   try {
     await add(line)
     return { add: (part) => add(`${JSON.stringify(part)}\n`), [Symbol.asyncDispose]: () => file.close() }
