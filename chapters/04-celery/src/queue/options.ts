@@ -79,16 +79,17 @@ const task = z.object({
 
 const queueSettings = z.record(z.string(), z.strictObject({ priorities: flag, rateLimit })).optional()
 
-const any = z.unknown().optional()
+/** Its type is enough. */
+const unchecked = z.unknown().optional()
 
 const settings = z.strictObject({
-  url: any,
-  ca: any,
-  prefix: any,
-  tasks: any,
-  name: any,
-  middleware: any,
-  log: any,
+  url: unchecked,
+  ca: unchecked,
+  prefix: unchecked,
+  tasks: unchecked,
+  name: unchecked,
+  middleware: unchecked,
+  log: unchecked,
   routes: z.record(z.string(), name.nonoptional()).optional(),
   maxPayloadBytes: bytes,
   queueSettings,
