@@ -17,8 +17,8 @@ import type { RateLimit } from '../queue/task.ts'
 
 /**
  * KEYS: the last moment given to a new task, the last start, the last moment given to a task that had missed its own,
- * and the interval, in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms between two moments,
- * the task. Returns the wait, and the jobs whose moments are forgotten.
+ * and the interval, in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms
+ * between two moments, the task. Returns the wait, and the jobs whose moments are forgotten.
  */
 const script = `
 local time = redis.call('TIME')

@@ -93,7 +93,7 @@ describeRedis('revoking', () => {
   const whileAsked = (action: () => Promise<unknown>) =>
     vi.spyOn(Redis.prototype, 'eval').mockImplementationOnce(async () => {
       await action()
-      return '0'
+      return ['0', []]
     })
 
   it('is not missed by a worker that is asking for a start', async () => {
