@@ -161,9 +161,9 @@ const manifestFile = (folder: string) =>
 async function loadManifest(folder: string): Promise<Manifest> {
   const { state, damaged } = await manifestFile(folder)
     .load()
-    .catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return { state: undefined, damaged: [] }
-      throw cause
+    .catch((error: Error & { cause?: NodeJS.ErrnoException }) => {
+      if (error.cause?.code === 'ENOENT') return { state: undefined, damaged: [] }
+      throw error
     })
   if (state) return state
   throw new Error(damaged[0] ? `${damaged[0].file} cannot be used: ${damaged[0].why}` : `there is no run in ${folder}`)

@@ -169,6 +169,6 @@ describe('the example', () => {
       expect(await run([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
     }
     const nowhere = await run(['--file', join(folder.path, 'no', 'folder'), '--limit', '1000'])
-    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: ENOENT.*\n$/) })
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: .* cannot be read: ENOENT.*\n$/) })
   })
 })

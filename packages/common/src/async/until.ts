@@ -56,10 +56,11 @@ async function within<T>(
   signal: AbortSignal | undefined,
 ): Promise<{ value: T } | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<{ value: T } | undefined>()
+  // Asked first: a condition may look at what is open in this process, and must not see the timer.
+  const ask = async () => resolve({ value: await condition() })
+  ask().catch(reject)
   using _timer = after(ms, () => resolve(undefined))
   const abort = () => reject(signal?.reason)
   signal?.addEventListener('abort', abort)
-  const ask = async () => resolve({ value: await condition() })
-  ask().catch(reject)
   return await promise.finally(() => signal?.removeEventListener('abort', abort))
 }

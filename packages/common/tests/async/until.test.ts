@@ -40,6 +40,12 @@ describe('until', () => {
     await expect(waiting).rejects.toBe(reason)
   })
 
+  it('does not show its own timer to a condition that looks at what is open', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
+    expect(await until(() => [timers()])).toEqual([before])
+  })
+
   it('does not wait for a condition that never answers', async () => {
     const never = () => new Promise<boolean>(() => {})
     await expect(until(never, { timeoutMs: 10, what: 'a reply' })).rejects.toThrow(
