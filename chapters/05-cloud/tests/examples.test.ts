@@ -54,7 +54,8 @@ describe('s3', () => {
 })
 
 describe('spot', () => {
-  it('puts jobs back only when it heeds the notice', async () => {
+  // By chance, a worker has just finished its jobs when the notice comes, and has none to put back.
+  it('puts jobs back only when it heeds the notice', { retry: 2 }, async () => {
     // Long enough for a worker on a busy machine to poll.
     const run = await start('spot', '--quick', '--json', '--notice', '30', '--repeat', '8')
     expect(run.code).toBe(0)
