@@ -1,8 +1,7 @@
 /** Queues between processes: every task is done once, every consumer ends, and killed consumers are replaced. */
-import { randomUUID } from 'node:crypto'
-import { processesWith } from '@repo/common/testing/testing'
+import { leavesNothingRunning } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { AsyncQueue } from '../../src/queues/async-queue.ts'
 import { Fifo } from '../../src/queues/fifo.ts'
 import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../../src/queues/process-queues.ts'
@@ -39,16 +38,7 @@ async function consume(
 const echoes = (count: number): ConsumerTask[] => Array.from({ length: count }, (_, at) => ({ echo: `text ${at}` }))
 
 describe('a task queue between processes', () => {
-  const markName = 'QUEUES_TEST'
-  let mark: string
-  beforeEach(() => {
-    mark = randomUUID()
-    vi.stubEnv(markName, mark)
-  })
-  afterEach(async () => {
-    vi.unstubAllEnvs()
-    expect(await processesWith(markName, mark), 'nothing is left').toEqual([])
-  })
+  leavesNothingRunning()
 
   it('hands out every task once and ends with its consumers', async () => {
     let pids: number[] = []

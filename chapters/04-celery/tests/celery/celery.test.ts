@@ -12,6 +12,7 @@ import { startTypeScriptWorker } from '../../src/celery/programs.ts'
 import { encodeMessage, mostBytes, resultKey } from '../../src/celery/protocol.ts'
 import { celeryTasks } from '../../src/celery/tasks.ts'
 import { type CeleryTask, celeryTask, serveCelery, workerKeys } from '../../src/celery/worker.ts'
+import { redisAt } from '../fixtures/redis-at.ts'
 
 const redisNeed = {
   name: 'a Redis server',
@@ -407,12 +408,3 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     await served
   })
 })
-
-async function redisAt<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url)
-  try {
-    return await ask(redis)
-  } finally {
-    redis.disconnect()
-  }
-}

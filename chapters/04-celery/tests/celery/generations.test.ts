@@ -13,7 +13,6 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, startRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { type CeleryClient, connectCelery } from '../../src/celery/client.ts'
 import { callFromPython, type PythonReply, startCeleryWorker } from '../../src/celery/programs.ts'
@@ -21,6 +20,7 @@ import { resultKey } from '../../src/celery/protocol.ts'
 import { findPythons, installPeers, installPython } from '../../src/celery/python.ts'
 import { celeryTasks } from '../../src/celery/tasks.ts'
 import { serveCelery } from '../../src/celery/worker.ts'
+import { redisAt } from '../fixtures/redis-at.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const redis = process.env.REDIS_URL ?? (await findRedisServer())
@@ -84,15 +84,6 @@ async function beginNote(client: CeleryClient, file: string) {
 }
 
 const statesOf = ({ states }: { states: { status: string }[] }) => states.map(({ status }) => status)
-
-async function redisAt<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url)
-  try {
-    return await ask(redis)
-  } finally {
-    redis.disconnect()
-  }
-}
 
 // What they wait for is not the processor: together they take little longer than one alone.
 describe.concurrent('the real Celery', () => {

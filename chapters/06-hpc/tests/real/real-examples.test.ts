@@ -7,12 +7,11 @@ import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
+import { describe, expect, it } from 'vitest'
 import { sshConfig } from '../../src/real/open-ssh.ts'
+import { chapter, need, useRealCluster } from '../fixtures/real-cluster.ts'
 import { typeInto } from '../typed.ts'
 
-const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
 interface Job {
   state: string
   exitCode?: number
@@ -20,33 +19,8 @@ interface Job {
   endedMs?: number
 }
 
-const chapter = join(import.meta.dirname, '../..')
-/** For long computations, on a machine that has other things to do. */
-const patience = { timeoutMs: 240_000 }
-
 describeReal('on a real cluster', need, () => {
-  let real: RealCluster
-  beforeAll(async () => {
-    real = await startRealCluster({ cores: 16 })
-  })
-  afterAll(async () => await real?.[Symbol.asyncDispose]())
-
-  const start = (example: string, ...args: string[]) =>
-    runExample(
-      chapter,
-      example,
-      ['--host', real.host, '--ssh-config', real.configFile, '--quick', '--json', ...args],
-      patience,
-    )
-  async function documentOf<T>(run: ReturnType<typeof start>): Promise<T> {
-    const { code, stderr, json } = await run
-    expect(code, stderr).toBe(0)
-    return json<T>()
-  }
-  async function asAdministrator(program: string, ...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...real.slurm.environment } })
-    return stdout
-  }
+  const { real, start, documentOf, asAdministrator } = useRealCluster()
   describe.concurrent.each(['slurm', 'torque'])('by the commands of %s', (scheduler) => {
     const with_ = (example: string, ...args: string[]) => start(example, '--scheduler', scheduler, ...args)
 
@@ -144,7 +118,7 @@ describeReal('on a real cluster', need, () => {
 
   describe.concurrent('a reader', () => {
     it('comes back to an array whose client was killed', async () => {
-      const args = ['--host', real.host, '--ssh-config', real.configFile]
+      const args = ['--host', real().host, '--ssh-config', real().configFile]
       const killed = await runExample(chapter, 'array', [...args, '--job', 'mandelbrot', '--tasks', '12'], {
         interruptWhen: /go on with/,
         interruptWith: 'SIGKILL',
@@ -159,8 +133,8 @@ describeReal('on a real cluster', need, () => {
     it('accepts the key of a new host, once and for all', async () => {
       await using folder = await temporaryFolder()
       const [knownHostsFile, configFile] = [join(folder.path, 'known_hosts'), join(folder.path, 'config')]
-      await writeFile(configFile, sshConfig('new', { ...real.ssh, knownHostsFile }))
-      const { stdout } = await promisify(execFile)('ssh-keygen', ['-lf', join(real.ssh.folder, 'host_key.pub')])
+      await writeFile(configFile, sshConfig('new', { ...real().ssh, knownHostsFile }))
+      const { stdout } = await promisify(execFile)('ssh-keygen', ['-lf', join(real().ssh.folder, 'host_key.pub')])
       const [fingerprint = ''] = /SHA256:\S+/.exec(stdout) ?? []
       const submit = (...more: string[]) =>
         runExample(chapter, 'submit', ['--host', 'new', '--ssh-config', configFile, '--quick', '--json', ...more])
@@ -177,7 +151,7 @@ describeReal('on a real cluster', need, () => {
     })
 
     it('is given a shell on a node', async () => {
-      const args = ['--host', real.host, '--ssh-config', real.configFile, '--shell']
+      const args = ['--host', real().host, '--ssh-config', real().configFile, '--shell']
       const { code, stdout } = await typeInto(args, 'echo "node $SLURMD_NODENAME, $((2 + 3))"\nexit\n')
       expect(code).toBe(0)
       expect(stdout).toMatch(/node n[12], 5/)
@@ -188,7 +162,7 @@ describeReal('on a real cluster', need, () => {
     // Cancelled jobs take a while to end.
     await until(async () => (await asAdministrator('squeue', '-h')) === '', { timeoutMs: 60_000 })
     // Names that begin with a dot belong to the account's shell.
-    const files = await readdir(join(real.ssh.folder, 'home'))
+    const files = await readdir(join(real().ssh.folder, 'home'))
     expect(files.filter((name) => !name.startsWith('.'))).toEqual([])
   })
 })

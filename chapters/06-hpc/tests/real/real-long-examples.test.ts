@@ -7,40 +7,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { startProgram } from '@repo/common/process/child'
-import { runExample, runProgram } from '@repo/common/testing/testing'
+import { runProgram } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
+import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/ssh/connection.ts'
-
-const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
-const chapter = join(import.meta.dirname, '../..')
-/** For long computations, on a machine that has other things to do. */
-const patience = { timeoutMs: 240_000 }
+import { chapter, need, patience, useRealCluster } from '../fixtures/real-cluster.ts'
 
 describeReal('on a real cluster a long example', need, () => {
-  let real: RealCluster
-  beforeAll(async () => {
-    real = await startRealCluster({ cores: 16 })
-  })
-  afterAll(async () => await real?.[Symbol.asyncDispose]())
-
-  const start = (example: string, ...args: string[]) =>
-    runExample(
-      chapter,
-      example,
-      ['--host', real.host, '--ssh-config', real.configFile, '--quick', '--json', ...args],
-      patience,
-    )
-  async function documentOf<T>(run: ReturnType<typeof start>): Promise<T> {
-    const { code, stderr, json } = await run
-    expect(code, stderr).toBe(0)
-    return json<T>()
-  }
-  async function asAdministrator(program: string, ...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...real.slurm.environment } })
-    return stdout
-  }
+  const { start, documentOf, asAdministrator } = useRealCluster()
   /**
    * Does something to each running job with this name that was submitted by this scheduler's commands, once and until
    * it says that it has, while the work goes on.

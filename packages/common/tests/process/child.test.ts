@@ -3,26 +3,17 @@ import { getEventListeners } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { until } from '../../src/async/until.ts'
 import { startProgram, startServer } from '../../src/process/child.ts'
-import { processesWith } from '../../src/testing/testing.ts'
+import { leavesNothingRunning } from '../../src/testing/vitest.ts'
 
 const child = new URL('../fixtures/child.ts', import.meta.url)
 
-const markName = 'PROCESS_TEST'
-let mark: string
-beforeEach(() => {
-  mark = randomUUID()
-  vi.stubEnv(markName, mark)
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  expect(await processesWith(markName, mark), 'no process is left, not even the reaper').toEqual([])
-})
+const running = leavesNothingRunning()
 
 describe('a TypeScript program', () => {
-  const reapers = async () => (await processesWith(markName, mark)).filter((line) => line.includes('reaper')).length
+  const reapers = async () => (await running()).filter((line) => line.includes('reaper')).length
 
   it('passes on its info, exchanges messages, and gets its folder and environment', async () => {
     const lines: string[] = []
@@ -91,7 +82,9 @@ describe('a TypeScript program', () => {
   })
 
   it('fails to start when it does not exist', async () => {
-    await expect(startProgram(join(tmpdir(), `${mark}.ts`))).rejects.toThrow(/ended with code 1[\s\S]*MODULE_NOT_FOUND/)
+    await expect(startProgram(join(tmpdir(), `${randomUUID()}.ts`))).rejects.toThrow(
+      /ended with code 1[\s\S]*MODULE_NOT_FOUND/,
+    )
   })
 
   it('stops when its signal is aborted: before the start, during it, and later', async () => {
@@ -195,7 +188,7 @@ describe('a server', () => {
     })
     expect(await parent.stop()).toEqual({ code: null, signal: 'SIGTERM' })
     process.kill(pid, 'SIGKILL')
-    await until(async () => (await processesWith(markName, mark)).length === 0)
+    await until(async () => (await running()).length === 0)
   })
 
   it('is ready when its check says so, and fails as the check does', async () => {

@@ -1,21 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
-import { processesWith } from '../../src/testing/testing.ts'
+import { leavesNothingRunning } from '../../src/testing/vitest.ts'
 
-const markName = 'TEMPORARY_TEST'
-let mark: string
-beforeEach(() => {
-  mark = randomUUID()
-  vi.stubEnv(markName, mark)
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  expect(await processesWith(markName, mark), 'not even the reaper is left').toEqual([])
-})
+leavesNothingRunning()
 
 it('makes a folder that belongs to this user alone, and removes it with its contents', async () => {
   const folder = await temporaryFolder()
