@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 import type { Reporter } from 'vitest/node'
 
 /** Keeps the errors that no test caught, which fail a run and are missing from the JSON report. */
@@ -15,6 +15,8 @@ const uncaught: Reporter = {
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    // What takes minutes, and proves once more at full size or by every way what a shorter test proves for one.
+    exclude: [...configDefaults.exclude, ...(process.env.LONG_TESTS ? [] : ['tests/**/*.long.test.ts'])],
     // The tests start threads and processes; in a process of their own they cannot disturb one another.
     pool: 'forks',
     // Vitest's own default leaves one core to itself.

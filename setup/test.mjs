@@ -14,6 +14,7 @@ const help = `npm test [-- options of "turbo run"]: installs what is needed and 
   npm test                               all; what has not changed since it passed comes from turbo's cache
   npm test -- --filter=03-parallel       one chapter's
   npm test -- --force                    all, without the cache
+  LONG_TESTS=1 npm test                  also tests/**/*.long.test.ts, which take minutes; .ci/run runs them
 `
 
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
@@ -74,6 +75,7 @@ function count(tasks) {
   const failed = lines('failed')
   const skipped = lines('skipped')
   const passed = counts.reduce((sum, each) => sum + each.passed, 0)
+  const long = ran.reduce((sum, { directory }) => sum + longTests(join(root, directory, 'tests')), 0)
   const cached = ran.filter(({ cache }) => cache?.status === 'HIT')
 
   if (skipped.length > 0) say(['Skipped:', ...skipped].join('\n'))
@@ -84,6 +86,9 @@ function count(tasks) {
         ' (all again: npm test -- --force)',
     )
   }
+  if (long > 0 && !process.env.LONG_TESTS) {
+    say(`${long} files of long tests are left out, which .ci/run runs (with them: LONG_TESTS=1 npm test)`)
+  }
   if (!process.env.CI) {
     const name = (failed[0] ?? '').trim().split(':', 1)[0]
     say(
@@ -93,6 +98,10 @@ function count(tasks) {
     )
   }
   process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped\n`)
+}
+
+function longTests(folder) {
+  return readdirSync(folder, { recursive: true }).filter((file) => String(file).endsWith('.long.test.ts')).length
 }
 
 function packages() {
