@@ -13,6 +13,33 @@ const any = scenarios({
   withinMs: 60,
 })
 
+describe('scenarios', () => {
+  it('have every fate of messages and nodes, within the range', () => {
+    const sample = fc.sample(any, { seed: 1, numRuns: 2_000 })
+    const [messages, nodes] = [sample.flatMap((each) => each.messages), sample.flatMap((each) => each.nodes)]
+    const fates = (faults: { fate: string }[]) => [...new Set(faults.map(({ fate }) => fate))].sort()
+    expect(fates(messages)).toEqual(['doubled', 'late', 'lost'])
+    expect(fates(nodes)).toEqual([
+      'clock',
+      'crash',
+      'crash after',
+      'deaf',
+      'drift',
+      'mute',
+      'partition',
+      'power cut',
+      'slow disk',
+    ])
+    expect(new Set(nodes.map(({ node }) => node))).toEqual(new Set([0]))
+    const times = nodes.flatMap((each) => ('atMs' in each ? [each.atMs] : []))
+    expect([Math.min(...times), Math.max(...times)]).toEqual([0, 60])
+    const numbers = messages.map(({ number }) => number)
+    expect([Math.min(...numbers), Math.max(...numbers)]).toEqual([1, 40])
+    expect(sample.some(({ paces }) => paces === 0)).toBe(true)
+    expect(sample.some(({ paces = 0 }) => paces > 0)).toBe(true)
+  })
+})
+
 describe('the search', () => {
   it('finds what a crash loses, with any seed, and shortens it to one request and one crash', async () => {
     const seed = Math.floor(Math.random() * 2 ** 31)

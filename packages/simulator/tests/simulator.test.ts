@@ -284,6 +284,10 @@ describe('a fault of a node', () => {
     }
     play(parts, { requests: ['one', 'two', 'three', 'four'], nodes: [strike('slow disk', 0, 5, 8)] })
     expect(saved).toEqual(['one at 1', 'two at 30', 'three at 30', 'four at 31'])
+    saved.length = 0
+    // At the moment when the time is up, it is as fast as before.
+    play(parts, { requests: ['one', 'two'], nodes: [strike('slow disk', 0, 2, 8)] })
+    expect(saved).toEqual(['one at 1', 'two at 11'])
   })
 
   it('lets its clock gain or lose from then on', () => {
