@@ -1,7 +1,7 @@
 /** The schedules of a loop, and how evenly they share out the work. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { chunksFor, idleShare, schedules, sharedLoop } from '../../src/loops/schedule.ts'
+import { arrive, chunksFor, idleShare, schedules, sharedLoop } from '../../src/loops/schedule.ts'
 
 describe.each(schedules)('the %s schedule', (schedule) => {
   it('hands out every item exactly once, in whatever order the workers ask', () => {
@@ -25,6 +25,24 @@ describe.each(schedules)('the %s schedule', (schedule) => {
       }),
     )
   })
+})
+
+it('gives each worker one share by the static schedule, whatever the chunk, and none where there are too few items', () => {
+  expect(schedules).toEqual(['static', 'dynamic', 'guided'])
+  const shares = (items: number) => {
+    const loop = sharedLoop({ schedule: 'static', items, workers: 3, chunk: 1 })
+    return [0, 1, 2].map((worker) => [...chunksFor(loop, worker)])
+  }
+  expect(shares(100)).toEqual([[{ from: 0, to: 33 }], [{ from: 33, to: 66 }], [{ from: 66, to: 100 }]])
+  expect(shares(1)).toEqual([[], [], [{ from: 0, to: 1 }]])
+})
+
+it('counts who has arrived beside the next item, and lets the last one pass', () => {
+  const loop = sharedLoop({ schedule: 'dynamic', items: 3, workers: 2, chunk: 1 })
+  // The other worker is there.
+  Atomics.store(loop.shared, 1, 1)
+  arrive(loop)
+  expect([...loop.shared]).toEqual([0, 2])
 })
 
 it('gives chunks of one size by the dynamic schedule, shrinking ones by the guided', () => {
