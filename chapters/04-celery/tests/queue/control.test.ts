@@ -299,6 +299,22 @@ describeRedis('autoscaling', () => {
     )
   })
 
+  it.each([
+    ['twice as many', { concurrency: 4, running: 4, waiting: 1, freeMs: 0 }, 8],
+    ['twice as many, up to its bound', { concurrency: 40, running: 40, waiting: 1, freeMs: 0 }, 64],
+    ['as many: nothing waits', { concurrency: 4, running: 4, waiting: 0, freeMs: 0 }, 4],
+    ['as many: one is free', { concurrency: 4, running: 3, waiting: 1, freeMs: 0 }, 4],
+    ['as many: not free for long enough', { concurrency: 5, running: 0, waiting: 0, freeMs: 9_999 }, 5],
+    ['half as many', { concurrency: 5, running: 0, waiting: 0, freeMs: 10_000 }, 3],
+    ['half as many, down to what runs', { concurrency: 5, running: 4, waiting: 0, freeMs: 10_000 }, 4],
+    ['half as many, down to its bound', { concurrency: 3, running: 0, waiting: 0, freeMs: 10_000 }, 2],
+    ['no more than before: others were told to end', { concurrency: 5, running: 9, waiting: 0, freeMs: 10_000 }, 5],
+  ])('wants %s', (_, now, places) => {
+    expect(scaled(now, { min: 2, max: 64 })).toBe(places)
+    // The time that it waits may be set.
+    expect(scaled({ ...now, freeMs: now.freeMs / 100 }, { min: 2, max: 64, keepMs: 100 })).toBe(places)
+  })
+
   it('gives a worker more places while work waits, and takes them away afterwards', async () => {
     const { task, seen, open } = waiter()
     const client = await layer.openClient()
