@@ -132,8 +132,9 @@ async function name(unnamed: string, path: string): Promise<void> {
     await link(unnamed, journalOf(path))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error
-    // Some file systems have no links.
-    if (!(await readJournal(path))) await rename(unnamed, journalOf(path))
+    // Some file systems have no links. Renaming would replace a journal that is there.
+    if (await readJournal(path)) throw error
+    await rename(unnamed, journalOf(path))
   }
 }
 

@@ -1,8 +1,8 @@
 /** The journal as a file: torn anywhere, damaged, or somebody's own. */
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, symlink, truncate, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   beginJournal,
   beside,
@@ -13,6 +13,17 @@ import {
   removeJournal,
 } from '../../src/storage/journal.ts'
 import type { StoredPart } from '../../src/storage/parts.ts'
+
+// Every disk that can be had without root has links; exFAT has none.
+const disk = vi.hoisted(() => ({ hasLinks: true }))
+vi.mock(import('node:fs/promises'), async (original) => {
+  const fs = await original()
+  const link: typeof fs.link = async (from, to) => {
+    if (!disk.hasLinks) throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
+    await fs.link(from, to)
+  }
+  return { ...fs, link }
+})
 
 const head = { bucket: 'b', key: 'ключ\n', id: 'u', partSize: 5, size: 11, mtimeMs: 1.5, metadata: { mode: '644' } }
 const partOf = (number: number, etag = '"e"'): StoredPart => ({
@@ -114,6 +125,40 @@ describe('a journal', () => {
     )
     await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
     expect(await readFile(journalOf(path), 'utf8')).toBe(content)
+  })
+
+  it('gets its name on a disk without links too, and takes nobody else’s', async () => {
+    await using folder = await temporaryFolder()
+    const [path, own] = [join(folder.path, 'data'), join(folder.path, 'own')]
+    await writeFile(journalOf(own), 'mine')
+    disk.hasLinks = false
+    try {
+      await write(path, partOf(1))
+      expect(await readJournal(path)).toEqual({ head, parts: [partOf(1)] })
+      await expect(beginJournal(path, head)).rejects.toThrow('EPERM')
+      await expect(beginJournal(own, head)).rejects.toThrow(NoJournalError)
+    } finally {
+      disk.hasLinks = true
+    }
+    expect(await readJournal(path)).toEqual({ head, parts: [partOf(1)] })
+    expect(await readFile(journalOf(own), 'utf8')).toBe('mine')
+    expect((await readdir(folder.path)).sort()).toEqual(['data.upload', 'own.upload'])
+  })
+
+  it.skipIf(process.platform === 'win32')('that cannot be read for another reason says it', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    await symlink('data.upload', journalOf(path))
+    await expect(readJournal(path)).rejects.toThrow('ELOOP')
+  })
+
+  it.skipIf(process.platform !== 'linux')('whose name is taken is closed', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    await writeFile(journalOf(path), 'mine')
+    await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
+    const open = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+    expect((await Promise.all(open)).filter((file) => file.startsWith(folder.path))).toEqual([])
   })
 
   it('is never taken for somebody’s own folder', async () => {
