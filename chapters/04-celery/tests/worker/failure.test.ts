@@ -6,7 +6,7 @@ import { apply } from '../../src/canvas/plan.ts'
 import { taskErrorSchema } from '../../src/queue/message.ts'
 import { gather } from '../../src/queue/results.ts'
 import { defineTask, signature } from '../../src/queue/task.ts'
-import { Failure, textsOf } from '../../src/worker/failure.ts'
+import { checkedResult, Failure, textsOf } from '../../src/worker/failure.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -178,5 +178,31 @@ describeRedis('a failure', () => {
     expect(failure.stack?.length).toBeLessThan(31_000)
     expect([failure.name, failure.cause]).toEqual(['Failure', error])
     expect(new Failure(error, -1).name).toBe('UnrecoverableError')
+  })
+
+  it('has its own frames, its whole message up to 10,000 characters, and no colon without one', () => {
+    const silent = new TypeError('')
+    expect(textsOf(silent).stack).toMatch(/^TypeError\n {4}at .*failure\.test\.ts/)
+    const stack = Object.assign(new Error('x'.repeat(10_000)), { stack: 'without frames' })
+    expect(textsOf(stack)).toEqual({ name: 'Error', message: stack.message, stack: `Error: ${stack.message}` })
+    expect(textsOf(new Error('x'.repeat(10_001))).message).toBe(`${'x'.repeat(10_000)}… (of 10001 characters)`)
+    // What is no error was not thrown where an error is made of it.
+    expect(textsOf('text')).toEqual({ name: 'Error', message: 'text', stack: 'Error: text' })
+    const named = (name: string) => textsOf(Object.assign(new Error('x'), { name })).name
+    expect(['$a.b_C1', '_', '1a', 'a b', ''].map(named)).toEqual(['$a.b_C1', '_', 'Error', 'Error', 'Error'])
+  })
+
+  it('has no message that BullMQ takes for an order', () => {
+    const order = new RangeError('bullmq:rateLimitExceeded')
+    expect(new Failure(order, 7)).toMatchObject({ message: 'RangeError: bullmq:rateLimitExceeded', retryInMs: 7 })
+  })
+})
+
+describeRedis('a result', () => {
+  it('of nothing, or of yes and no, always arrives', () => {
+    for (const result of [null, undefined, true, false])
+      expect(checkedResult(result, returns, { maxPayloadBytes: 1 })).toBe(result)
+    expect(checkedResult('é', returns, { maxPayloadBytes: 4 })).toBe('é')
+    expect(() => checkedResult('é', returns, { maxPayloadBytes: 3 })).toThrow('received a result of 4 bytes; accepts 3')
   })
 })
