@@ -121,11 +121,10 @@ describe('an interrupted example', () => {
     expect(await abort()).toBeInstanceOf(Error)
   })
 
-  // A pool of our own, which is disposed of; a pool whose tasks have the signal; threads that block in a ring.
+  // A pool of our own, which is disposed of; threads that block in a ring, and processes.
   it.each([
     ['futures', 'in the middle of a task', /cancelled a running one/],
-    ['mandelbrot', 'in the middle of its work', /drawing, .*%/],
-    ['queues', 'in the middle of its work', /passing items .*%/],
+    ['queues', 'in the middle of its work', /Through the ring went/],
     ['queues', 'at its start', /consumer processes/],
   ])('ends with 130 at Ctrl-C: %s, %s', async (name, _, interruptWhen) => {
     const stopped = await runExample(chapter, name, [], { interruptWhen })

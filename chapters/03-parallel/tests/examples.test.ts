@@ -10,8 +10,7 @@ import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { drawing, drawTile, tilesOf } from '@repo/common/workloads/mandelbrot'
 import { decode } from 'fast-png'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import fib from '../examples/fib.ts'
+import { describe, expect, it } from 'vitest'
 import futures from '../examples/futures.ts'
 import mandelbrot from '../examples/mandelbrot.ts'
 import pool from '../examples/pool.ts'
@@ -19,10 +18,6 @@ import similarity from '../examples/similarity.ts'
 import sort from '../examples/sort.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
-
-afterEach(() => {
-  vi.unstubAllEnvs()
-})
 
 /** The document of a quick run that worked. */
 async function quickly<Document>(example: Parameters<typeof runHere>[0], ...args: string[]): Promise<Document> {
@@ -52,21 +47,6 @@ it('currency says in one line that the public address cannot be reached', async 
   })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toMatch(/^error: https:\/\/latest\.currency-api\.pages\.dev cannot be reached \(.+\)\n$/)
-})
-
-it('fib does without Python if it is not installed, and finds the same efficiency in its figures', async () => {
-  vi.stubEnv('PATH', '/nowhere')
-  const result = await quickly<{
-    rows: { k: number; ms: Record<string, number> }[]
-    two: { speedup: number; ceiling: number; efficiency: number }
-    python: null
-  }>(fib, '--n', '15')
-  expect(result.python).toBeNull()
-  expect(result.rows.map(({ k }) => k).slice(0, 2)).toEqual([1, 2])
-  for (const { ms } of result.rows) {
-    expect(Object.keys(ms)).toEqual(['main thread', 'worker_threads', 'piscina pool', 'child processes'])
-  }
-  expect(result.two.efficiency).toBeCloseTo(result.two.speedup / result.two.ceiling, 6)
 })
 
 it('futures shows the life of tasks', async () => {

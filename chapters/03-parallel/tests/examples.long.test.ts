@@ -1,0 +1,34 @@
+/** Examples once more, in another way than the shorter tests. */
+import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
+import { afterEach, expect, it, vi } from 'vitest'
+import fib from '../examples/fib.ts'
+
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+it('fib does without Python if it is not installed, and finds the same efficiency in its figures', async () => {
+  vi.stubEnv('PATH', '/nowhere')
+  const result = (await runHere(fib, '--quick', '--json', '--n', '15')).json<{
+    rows: { k: number; ms: Record<string, number> }[]
+    two: { speedup: number; ceiling: number; efficiency: number }
+    python: null
+  }>()
+  expect(result.python).toBeNull()
+  expect(result.rows.map(({ k }) => k).slice(0, 2)).toEqual([1, 2])
+  for (const { ms } of result.rows) {
+    expect(Object.keys(ms)).toEqual(['main thread', 'worker_threads', 'piscina pool', 'child processes'])
+  }
+  expect(result.two.efficiency).toBeCloseTo(result.two.speedup / result.two.ceiling, 6)
+})
+
+// A pool whose tasks have the signal.
+it('mandelbrot ends with 130 at Ctrl-C in the middle of its work', async () => {
+  const stopped = await runExample(chapter, 'mandelbrot', [], { interruptWhen: /drawing, .*%/ })
+  expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
+  expect(await stopped.leftBehind()).toEqual([])
+})
