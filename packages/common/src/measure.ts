@@ -75,8 +75,10 @@ export async function compareWithSerial(
 ): Promise<Speedup> {
   const { serial, parallel, workers } = ways
   await using spinners = await startSpinners(workers)
-  // As long as a parallel run, so that both see the same disturbances.
-  const spin = await spinners.calibrate(100)
+  // As long as a run, so that both see the same disturbances, but 100 ms are enough.
+  const start = performance.now()
+  await serial()
+  const spin = await spinners.calibrate(Math.min(100, Math.max(10, performance.now() - start)))
   const timings = await interleave(
     {
       serial,
