@@ -1,16 +1,19 @@
 /** The bounds of a task: its tries, its time, its rate, its date. Laws by properties, the rest on a real Redis. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
+import type { Job } from 'bullmq'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RetryLater } from '../../src/queue/errors.ts'
+import type { Message } from '../../src/queue/message.ts'
 import { giveBack } from '../../src/queue/moments.ts'
 import { gather, type TaskResult } from '../../src/queue/results.ts'
 import { backoffMs } from '../../src/queue/retry.ts'
 import { revoke } from '../../src/queue/revoke.ts'
-import { defineTask, type TaskContext } from '../../src/queue/task.ts'
+import { defineTask, type Task, type TaskContext } from '../../src/queue/task.ts'
 import { admit } from '../../src/worker/rate-limit.ts'
+import { Run, type RunOwner } from '../../src/worker/run.ts'
 import { inThread } from '../../src/worker/threads.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
@@ -187,6 +190,73 @@ describeRedis('time limits', () => {
     await expect((await client.send(spin, { forEver: true })).get()).rejects.toThrow('hard limit of 300 ms')
     // There is only one thread: this would wait for ever if it were still busy.
     expect(await (await client.send(spin, { forEver: false }, { hardLimitMs: 60_000 })).get()).toBe('done')
+  })
+})
+
+describe('a run', () => {
+  const never = () => new Promise<never>(() => {})
+  function runOf(run: Task['run'] & object, data: object = {}) {
+    const job = { id: '1', queueName: 'q', attemptsMade: 2, data: { args: {}, version: 1, ...data } }
+    const task: Task = { ...defineTask({ name: 't', args: z.object({}) }), run }
+    return new Run(job as unknown as Job<Message>, task, { name: 'w' } as RunOwner)
+  }
+
+  it('tells its task who runs it', () => {
+    const { id, task, queue, worker, attempt, args } = runOf(never)
+    expect({ id, task, queue, worker, attempt, args }).toEqual({
+      id: '1',
+      task: 't',
+      queue: 'q',
+      worker: 'w',
+      attempt: 3,
+      args: {},
+    })
+  })
+
+  it('that was stopped before it began does not call its function', async () => {
+    let calls = 0
+    const run = runOf(() => ++calls)
+    const reason = new Error('enough')
+    run.stop(reason)
+    await expect(run.start({})).rejects.toBe(reason)
+    expect([calls, run.signal.reason]).toEqual([0, reason])
+  })
+
+  it('goes on after a warning, the first of which is the reason of its signal, whenever that is asked for', async () => {
+    const [first, second] = [new Error('first'), new Error('second')]
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const run = runOf(() => promise)
+    const ending = run.start({})
+    run.warn(first)
+    run.warn(second)
+    expect(run.signal.reason).toBe(first)
+    resolve('done in time')
+    expect(await ending).toBe('done in time')
+    const asked = runOf(never)
+    expect(asked.signal.aborted).toBe(false)
+    asked.warn(first)
+    expect(asked.signal.reason).toBe(first)
+  })
+
+  it('is no longer waited for once it is stopped, whatever its function does then', async () => {
+    const reason = new Error('enough')
+    const run = runOf(
+      (_, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject('late'))),
+    )
+    const ending = run.start({})
+    run.stop(reason)
+    await expect(ending).rejects.toBe(reason)
+    expect(run.signal.reason).toBe(reason)
+  })
+
+  it('shares the limits of its message with all work within it, and none with what comes after', async () => {
+    const run = runOf(never, { hardLimitMs: 20 })
+    const deep = run.within(() => run.within(never))
+    await expect(deep).rejects.toThrow('the task ran longer than its hard limit of 20 ms')
+    const after = runOf(never, { hardLimitMs: 1, softLimitMs: 1 })
+    expect(await after.within(async () => 'at once')).toBe('at once')
+    await delay(5)
+    expect(after.signal.aborted).toBe(false)
   })
 })
 
