@@ -102,12 +102,20 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
 
   /** What a target has to get over before it can be struck again. */
   const lasting = new Map<string, Promise<unknown>>()
+  let recovering = 0
   // Also after a failure: otherwise nothing would stop a Redis that is still restarting.
   stack.defer(async () => {
     failed.abort()
     await Promise.allSettled([sending, ...lasting.values()])
   })
-  const field = { pipeline, gate, record, accepted: () => accepted.size, signal: stop }
+  const field = {
+    pipeline,
+    gate,
+    record,
+    accepted: () => accepted.size,
+    isRecovering: () => recovering > 0,
+    signal: stop,
+  }
   const owned = stack.move()
   return {
     async strike(fault) {
@@ -115,8 +123,14 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
       await gate.reached(fault.atOrder, stop)
       await lasting.get(fault.target)
       const { held = 0, over } = await strikes[fault.kind](field, fault)
-      over?.catch((error) => failed.abort(error))
-      if (over) lasting.set(fault.target, over)
+      if (over) {
+        recovering++
+        over.then(
+          () => recovering--,
+          (error) => failed.abort(error),
+        )
+        lasting.set(fault.target, over)
+      }
       return { ...fault, held, atMs: record.now() }
     },
     async settle() {

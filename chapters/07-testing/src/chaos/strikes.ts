@@ -1,6 +1,8 @@
 /** How each kind of fault strikes the running pipeline. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StateRecord } from '@repo/common/servers/faults'
+import type { Entry } from '../pipeline/memory-store.ts'
+import type { Answer } from '../pipeline/orders.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import type { Fault, FaultKind } from './faults.ts'
 
@@ -22,6 +24,8 @@ export interface Field {
   record: StateRecord<State>
   /** Returns the number of orders that the front has accepted. */
   accepted: () => number
+  /** Whether a process, a line or Redis has not yet recovered from an earlier fault. */
+  isRecovering: () => boolean
   signal: AbortSignal
 }
 
@@ -37,12 +41,16 @@ const fewOrders = 24
 /** The number of orders that a worker should have in progress when it is killed. */
 const fewInTheMiddle = 3
 /**
- * When the target has not had enough work for this long, the orders under way belong to others: a bug may keep them
- * there for ever.
+ * When the target has not had enough work for this long although nothing is recovering from a fault, the orders under
+ * way belong to others: a bug may keep them there for ever.
  */
 const dryMs = 1_000
-/** How long a kill waits when there are no more orders to let through. */
-const patienceMs = 10_000
+/** How long a fault waits for its target's work when there are no more orders to let through. */
+const patienceMs = 30_000
+/** After this long, what a stopped process has sent has arrived. */
+const arrivedMs = 20
+/** The time that a process has read from its clock reaches the store within this time, even on a busy machine. */
+const underWayMs = 5_000
 
 export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | Promise<Blow>> = {
   kill,
@@ -53,40 +61,65 @@ export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | P
   },
   delay: (field, fault) => ({ over: slow(field, fault) }),
   'half-open': (field, fault) => ({ over: silence(field, fault) }),
-  clock: ({ pipeline }, { target, ms }) => {
-    pipeline.setClock(target, ms)
-    return {}
-  },
+  clock: setWrong,
 }
 
-/** Kills a worker while it works on orders. If it has just finished them all, it is killed again. */
+/** Kills a worker while it works on orders. */
 async function kill(field: Field, { target }: Fault): Promise<Blow> {
-  const { pipeline, record } = field
-  for (;;) {
-    const { middle, isFound } = await untilBusy(field, target)
-    await pipeline.kill(target)
-    record.end(target, 'up')
-    const held = await middle()
-    const over = pipeline.start(target).then(() => record.begin(target, 'up'))
-    if (held > 0 || !isFound) return { held, over }
-    await over
-  }
+  const { pipeline, gate, record } = field
+  const middle = await middleOf(pipeline, target)
+  const isBusy = async () =>
+    // Soon there are no more to wait for.
+    (await middle()) >= (gate.open + fewOrders > gate.orders ? 1 : fewInTheMiddle)
+  while (await fedUntil(field, isBusy)) if (await isStoppedBusy(field, target, middle)) break
+  await pipeline.kill(target)
+  record.end(target, 'up')
+  const held = await middle()
+  return { held, over: pipeline.start(target).then(() => record.begin(target, 'up')) }
 }
 
 /**
- * Waits until a worker has enough to do, and lets more orders through meanwhile; `isFound` is false if it never has.
+ * Stops a worker, because between the look and the blow it could finish everything that it has in progress. If it has,
+ * it goes on, and the result is false.
  */
-async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: string) {
-  const middle = await middleOf(pipeline, worker)
+async function isStoppedBusy({ pipeline, signal }: Field, worker: string, middle: () => Promise<number>) {
+  const process = pipeline.processes.get(worker)?.process
+  let isBusy = false
+  process?.kill('SIGSTOP')
+  try {
+    await delay(arrivedMs, undefined, { signal })
+    isBusy = (await middle()) > 0
+  } finally {
+    if (!isBusy) process?.kill('SIGCONT')
+  }
+  return isBusy
+}
+
+/** Sets a clock wrong, and waits until the process has used it: otherwise the fault would change nothing. */
+async function setWrong(field: Field, { target, ms }: Fault): Promise<Blow> {
+  const { pipeline } = field
+  const news = await newsOf(pipeline)
+  pipeline.setClock(target, ms)
+  await fedUntil(field, async () =>
+    (await news()).some(
+      ({ by, effect, atMs, storeMs }) =>
+        by === target && ['create', 'advance'].includes(effect.do) && Math.abs(atMs - storeMs - ms) < underWayMs,
+    ),
+  )
+  return {}
+}
+
+/** Waits until a condition holds, and lets more orders through meanwhile; false if it never does. */
+async function fedUntil({ pipeline, gate, accepted, isRecovering, signal }: Field, isMet: () => Promise<boolean>) {
   let fedAt = performance.now()
   for (;;) {
-    // Soon there are no more to wait for.
-    const enough = gate.open + fewOrders > gate.orders ? 1 : fewInTheMiddle
-    if ((await middle()) >= enough) return { middle, isFound: true }
+    if (await isMet()) return true
+    // Until it has recovered, it is no wonder that nothing moves.
+    if (isRecovering()) fedAt = performance.now()
     const waitedMs = performance.now() - fedAt
     const underWay = gate.open - accepted() + (await pipeline.pending())
     if (gate.open === gate.orders) {
-      if (waitedMs > patienceMs) return { middle, isFound: false }
+      if (waitedMs > patienceMs) return false
     } else if (underWay < fewOrders || waitedMs > dryMs) {
       gate.openTo(gate.open + fewOrders / 3)
       fedAt = performance.now()
@@ -95,22 +128,33 @@ async function untilBusy({ pipeline, gate, accepted, signal }: Field, worker: st
   }
 }
 
-/** Returns a function that counts the orders a worker has in progress, by the history from now on. */
-async function middleOf({ store }: Pipeline, worker: string): Promise<() => Promise<number>> {
-  const orders = new Set<string>()
+/** Returns a function that returns what has been added to the history since its last call. */
+async function newsOf({ store }: Pipeline): Promise<() => Promise<Entry[]>> {
   let next = await store.historyLength()
   return async () => {
     const news = await store.history(next)
     next += news.length
-    for (const { by, effect, answer } of news) {
-      if (by !== worker) continue
-      // An order whose card the bank does not accept waits in the queue; no worker has it.
-      if (effect.do === 'advance' || answer === 'unavailable') orders.delete(effect.order)
-      else orders.add(effect.order)
+    return news
+  }
+}
+
+/** Returns a function that counts the orders a worker has in progress, by the history from now on. */
+async function middleOf(pipeline: Pipeline, worker: string): Promise<() => Promise<number>> {
+  const orders = new Set<string>()
+  const news = await newsOf(pipeline)
+  return async () => {
+    for (const { by, effect, answer } of await news()) {
+      // Another worker may have finished what this one still has.
+      if (effect.do === 'advance' ? by === worker || answer === 'advanced' : by === worker && isRefused(answer))
+        orders.delete(effect.order)
+      else if (by === worker) orders.add(effect.order)
     }
     return orders.size
   }
 }
+
+/** An order whose card the bank does not accept waits in the queue, or is about to fail: nothing has been done for it. */
+const isRefused = (answer: Answer) => answer === 'unavailable' || answer === 'given up'
 
 async function restartRedis({ pipeline: { redis }, record }: Field) {
   redis.server?.process.kill('SIGKILL')
