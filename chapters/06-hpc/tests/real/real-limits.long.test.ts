@@ -1,17 +1,10 @@
 /** What takes its time on a real Slurm: jobs that run into a limit, and how a real cluster starts and ends. */
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { until } from '@repo/common/async/until'
-import { startProgram } from '@repo/common/process/child'
-import { runProgram } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/ssh/connection.ts'
-import { chapter, need, patience, useRealCluster } from '../fixtures/real-cluster.ts'
+import { need, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
 
 describeReal('on a real cluster a long example', need, () => {
   const { start, documentOf, asAdministrator } = useRealCluster()
@@ -104,40 +97,5 @@ describeReal('on a real cluster a long example', need, () => {
 })
 
 describeReal('the command that starts it', need, () => {
-  it.each(['SIGINT', 'SIGKILL'] as const)(
-    'leaves nothing behind at %s, also of jobs that detach themselves',
-    async (name) => {
-      await using program = await startProgram<{ host: string; configFile: string }>(
-        new URL('../../src/real/cluster.program.ts', import.meta.url),
-        { args: ['--cores', '2'] },
-      )
-      const { host, configFile } = program.info
-      await using connection = await connect({ host, configFile, reconnectMs: 0 })
-      // A duration that nobody else sleeps for.
-      const seconds = `1000${process.pid}.${name === 'SIGINT' ? 1 : 2}`
-      const job = ['sbatch', '--output=/dev/null', `--wrap=setsid sleep ${seconds} & sleep ${seconds}`] as const
-      await connection.output(job)
-      await until(async () => (await processesOf(seconds)).length >= 2, { timeoutMs: 60_000 })
-
-      program.process.kill(name)
-      expect(await program.exited).toEqual(
-        name === 'SIGINT' ? { code: 130, signal: null } : { code: null, signal: name },
-      )
-      await until(async () => (await processesOf(seconds)).length === 0)
-      await until(async () => (await processesOf(dirname(configFile))).length === 0)
-      await until(() => !existsSync(dirname(configFile)))
-    },
-  )
-
-  it('refuses a number of cores that is not a number', async () => {
-    const run = await runProgram('src/real/cluster.program.ts', ['--cores', 'many'], { cwd: chapter })
-    expect(run).toMatchObject({ code: 2, stdout: '' })
-    expect(run.stderr).toBe('error: --cores: received "many"; accepts a whole number from 1 to 1024\n')
-  })
+  it('leaves nothing behind at SIGINT, also of jobs that detach themselves', () => theProgramLeavesNothing('SIGINT'))
 })
-
-/** The command lines of processes that contain a text. */
-async function processesOf(text: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args='])
-  return stdout.split('\n').filter((line) => line.includes(text) && !line.includes('--wrap'))
-}
