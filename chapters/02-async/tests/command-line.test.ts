@@ -82,7 +82,7 @@ describe('an interrupted example', () => {
 
 it.each([
   ['iterators', []],
-  ['backpressure', ['--megabytes', '1']],
+  ['cancellation', ['--tasks', '3']],
 ])('%s ends quietly when nobody reads its output', async (name, args) => {
   const child = spawn(process.execPath, [...loader(), `examples/${name}.ts`, '--quick', ...args], {
     cwd: chapter,

@@ -64,12 +64,14 @@ describe('grep', () => {
     expect(result.grep?.occurrences).toBe(759)
   })
 
-  it('searches the files it is given, relative to the reader’s folder, and standard input', async () => {
+  it('searches the files it is given, or copies of them, relative to the reader’s folder, and standard input', async () => {
     await using folder = await temporaryFolder()
     await writeFile(join(folder.path, 'one.txt'), 'War\r\nand war')
+    await writeFile(join(folder.path, 'two.txt'), 'war\nand war.')
     vi.stubEnv('INIT_CWD', folder.path)
-    const found = await runHere(grep, 'war', 'one.txt', '--ignore-case', '--json', '--rounds', '1')
-    expect(found.json()).toMatchObject({ occurrences: 2, lines: 2, bytes: 12, grep: { occurrences: 2 } })
+    const given = ['war', 'one.txt', 'two.txt', '--ignore-case', '--repeat', '3']
+    const found = await runHere(grep, ...given, '--json', '--rounds', '1')
+    expect(found.json()).toMatchObject({ occurrences: 12, lines: 12, bytes: 78, grep: { occurrences: 12 } })
 
     const args = [...loader(), 'examples/grep.ts', 'war', '-', join(folder.path, 'one.txt'), '--count', '--lines']
     const child = spawn(process.execPath, args, { cwd: chapter, stdio: ['pipe', 'pipe', 'inherit'] })
@@ -77,12 +79,7 @@ describe('grep', () => {
     expect(await text(child.stdout)).toBe('4\n3\n')
   })
 
-  it('searches a larger file made of copies', async () => {
-    await using folder = await temporaryFolder()
-    const files = [join(folder.path, 'a'), join(folder.path, 'b')]
-    await Promise.all(files.map((file) => writeFile(file, 'war\nno war')))
-    const result = await documentOf<Grep>(grep, 'war', ...files, '--repeat', '3', '--rounds', '1')
-    expect(result).toMatchObject({ occurrences: 12, lines: 12, bytes: 66, grep: { occurrences: 12 } })
+  it('makes no more copies than it can search', async () => {
     expect(await refusal(grep, 'war', '--repeat', '1000')).toMatch(
       /--repeat: received "1000"; accepts up to 185 for 10.8 MB/,
     )
@@ -94,17 +91,6 @@ describe('grep', () => {
     await writeFile(file, 'aa ab\n')
     const result = await documentOf<Grep>(grep, '(.)\\1', file, '--rounds', '1')
     expect(result).toMatchObject({ occurrences: 1, grep: null, grepLeftOut: expect.stringContaining('\\1') })
-  })
-
-  it('leaves grep out where its Unicode is another, and counts', async () => {
-    await using folder = await temporaryFolder()
-    const file = join(folder.path, 'a')
-    // U+FB05 and U+FB06 have been the same but for their case since Unicode 15.1.
-    await writeFile(file, 'ﬁrst ﬅill, then ﬆill')
-    const result = await documentOf<Grep>(grep, 'ﬅ', file, '--ignore-case', '--rounds', '1')
-    const here = 'ﬅ ﬆ'.match(/ﬅ/giu)?.length
-    expect(result.occurrences).toBe(here)
-    if (!result.grep) expect(result.grepLeftOut).toMatch(/^it counts \d+: it knows another edition of Unicode/)
   })
 
   it('says in one line what it cannot search', async () => {
@@ -241,7 +227,7 @@ describe('fetch-many', () => {
       '--latency',
       '10',
       '--timeout',
-      '1000',
+      '2000',
     ]
     const { strategies } = await documentOf<FetchMany>(fetchMany, ...args)
     const outcomes = strategies.map(({ requests }) =>
@@ -250,7 +236,7 @@ describe('fetch-many', () => {
     // The failures follow from the seed: each way meets the same.
     for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0])
     const reasons = new Set(strategies.flatMap(({ requests }) => requests.flatMap(({ failures }) => failures)))
-    expect(reasons).toEqual(new Set(['connection reset', 'answer cut off', 'no complete answer within 1000 ms']))
+    expect(reasons).toEqual(new Set(['connection reset', 'answer cut off', 'no complete answer within 2000 ms']))
     for (const { ok, requests } of strategies) {
       expect(ok).toBe(requests.filter((request) => request.ok).length)
       expect(ok).toBe(5)

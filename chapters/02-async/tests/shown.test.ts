@@ -52,7 +52,7 @@ describe('a reader is shown', () => {
 
   it('three servers, and the connections of one', async () => {
     // A wrong answer would have ended the example.
-    const shown = await shownBy('server', '--seconds', '0.3', '--connections', '500')
+    const shown = await shownBy('server', '--seconds', '0.1', '--connections', '500')
     for (const name of ['one at a time', 'one blocked thread', 'asynchronous']) {
       expect(shown).toMatch(new RegExp(`^ ${name} +[1-9][\\d,]* +`, 'm'))
     }

@@ -1,4 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
+import { type Count, grepCommand, searchFor } from '../../src/grep/pattern.ts'
+import { grepAndCount } from '../../src/grep/processes.ts'
 
 /** A grep that knows Perl's regular expressions, as GNU grep does. */
 export const gnuGrep = {
@@ -6,4 +9,21 @@ export const gnuGrep = {
   found: spawnSync('grep', ['-P', 'a'], { input: 'a\n' }).status === 0,
   install:
     process.platform === 'darwin' ? 'brew install grep, and its libexec/gnubin first on PATH' : 'apt-get install grep',
+}
+
+/** What the system's grep counts in all addresses. */
+export async function countedByGrep(pattern: string, ignoreCase: boolean): Promise<Count> {
+  const files = stateOfTheUnionFiles()
+  const command = grepCommand(searchFor(pattern, ignoreCase))
+  if ('leftOut' in command) throw new Error(command.leftOut)
+  const { occurrences } = await grepAndCount(command, pattern, files)
+  const env = { ...process.env, LC_ALL: command.locale }
+  const args = ['-h', '-c', '-a', ...command.args, '-e', pattern, '--', ...files]
+  // A number for each file. grep ends with 1 where it finds nothing.
+  const output = execFileSync('sh', ['-c', 'grep "$@" || true', 'sh', ...args], { env, encoding: 'utf8' })
+  const lines = output
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number(line), 0)
+  return { occurrences, lines }
 }

@@ -113,7 +113,7 @@ describeReal('the real grep', gnuGrep, () => {
     )
     const line = fc.string({ unit: fc.constantFrom('a', 'b', 'é', 'A', '.', ' '), maxLength: 12 })
     // Many lines for each grep: a process costs more than a line.
-    const lines = fc.array(line, { minLength: 1, maxLength: 30 })
+    const lines = fc.array(line, { minLength: 1, maxLength: 60 })
     fc.assert(
       fc.property(pattern, lines, fc.boolean(), (source, lines, ignoreCase) => {
         const search = searchFor(source, ignoreCase)
@@ -134,7 +134,7 @@ describeReal('the real grep', gnuGrep, () => {
         expect(counted.flatMap((matches = 0, at) => new Array(matches).fill(at + 1))).toEqual(grep('-o'))
         expect(counted.flatMap((matches, at) => (matches === undefined ? [] : [at + 1]))).toEqual(grep())
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     )
   })
 })

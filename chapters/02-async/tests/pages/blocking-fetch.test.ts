@@ -24,7 +24,7 @@ it('does not take an error for a page', async () => {
 
 it('blocks the thread until the pages have arrived', async () => {
   await using server = await startSlowServer({ seed: 1, latencyMs: 20, failRate: 0 })
-  await using blocking = await startBlockingFetch(server.url, { timeoutMs: 5_000, retries: 0, backOffMs: 1 })
+  await using blocking = await startBlockingFetch(server.url, { timeoutMs: 60_000, retries: 0, backOffMs: 1 })
   let turned = false
   setImmediate(() => {
     turned = true
