@@ -9,8 +9,10 @@ import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { chain, chord, chunks, group, link, linkError, type OnFailure, starmap, step } from '../../src/canvas/canvas.ts'
 import { apply } from '../../src/canvas/plan.ts'
+import type { Client } from '../../src/queue/client.ts'
 import { InvalidArguments, TaskFailed } from '../../src/queue/errors.ts'
 import { taskErrorSchema } from '../../src/queue/message.ts'
+import type { TaskResult } from '../../src/queue/results.ts'
 import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask, signature } from '../../src/queue/task.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
@@ -499,6 +501,52 @@ describeRedis('link', () => {
   })
 })
 
+describeRedis('what is stored', () => {
+  const jobsOf = async (client: Client, results: readonly TaskResult[]) =>
+    await Promise.all(results.map(({ id }) => client.queue('default').getJob(id)))
+
+  it('of a chain with a group: what each task takes, and what its worker adds later', async () => {
+    const client = await layer.openClient()
+    const eta = new Date(Date.now() + 3_600_000)
+    const middle = group([step(double, 'n', {}, { eta }), signature(double, { n: 1 }, { expiresInMs: 5_000 })])
+    const { tasks } = await apply(client, chain(signature(double, { n: 5 }), middle, step(sum, 'numbers')))
+    const [first, root, ...later] = await jobsOf(client, tasks)
+    const [, rootId, ...from] = tasks.map(({ id }) => id)
+    expect(root?.data.canvas).toEqual({ after: true, takes: { into: 'numbers', from, all: true } })
+    expect(later).toEqual([undefined, undefined])
+    const links = first?.data.canvas?.links ?? []
+    expect(first?.data.canvas).toEqual({ links })
+    expect(links.map(({ data, into }) => ({ data, into }))).toEqual([
+      { data: { args: {}, version: 1, notBefore: eta.getTime() }, into: 'n' },
+      { data: { args: { n: 1 }, version: 1, expiresInMs: 5_000 } },
+    ])
+    const parent = { id: rootId, queue: `${layer.prefix}:default` }
+    for (const [at, { opts }] of links.entries()) {
+      expect(opts).toMatchObject({ jobId: from[at], parent, failParentOnFailure: true })
+      expect(opts).not.toHaveProperty('delay')
+    }
+    expect(first?.opts).toMatchObject({ failParentOnFailure: true })
+    expect(root?.opts).not.toHaveProperty('failParentOnFailure')
+  })
+
+  it.each<[OnFailure, object]>([
+    ['fail', { failParentOnFailure: true }],
+    ['ignore', { ignoreDependencyOnFailure: true }],
+    ['continue', { continueParentOnFailure: true }],
+    ['remove', { removeDependencyOnFailure: true }],
+    ['wait', {}],
+  ])('of a chord: what a failure does, %s', async (onFailure, option) => {
+    const client = await layer.openClient()
+    const header = group([signature(double, { n: 1 })])
+    const { tasks } = await apply(client, chord(header, step(list, 'values'), { onFailure }))
+    const [member, body] = await jobsOf(client, tasks)
+    const options = Object.entries(member?.opts ?? {}).filter(([name]) => name.endsWith('OnFailure'))
+    expect(Object.fromEntries(options)).toEqual(option)
+    const { takes: _, ...turn } = body?.data.canvas ?? {}
+    expect(turn).toEqual(onFailure === 'continue' ? { early: true } : { after: true })
+  })
+})
+
 describeRedis('what cannot be run', () => {
   it.each([
     ['a step with nothing before it', step(double, 'n'), '"n" needs the result of a task before it'],
@@ -514,6 +562,26 @@ describeRedis('what cannot be run', () => {
       'an idempotency key',
       chain(signature(double, { n: 1 }, { idempotencyKey: 'once' }), step(double, 'n')),
       'cannot have an idempotency key',
+    ],
+    [
+      'a group after a group',
+      chain(group([signature(double, { n: 1 })]), group([step(double, 'n')]), step(sum, 'numbers')),
+      'a group inside a chain needs one task before it',
+    ],
+    [
+      'a group before a chain',
+      chain(signature(double, { n: 1 }), group([step(double, 'n')]), chain(step(sum, 'numbers'))),
+      'and one after it that takes its results',
+    ],
+    [
+      'a chain in a group in a chain',
+      chain(signature(double, { n: 1 }), group([chain(step(double, 'n'))]), step(sum, 'numbers')),
+      'a group inside a chain may contain only single tasks',
+    ],
+    [
+      'a chain in a chain',
+      chain(signature(double, { n: 1 }), chain(signature(double, { n: 2 }))),
+      'a chain inside a chain: put its parts into the outer one',
     ],
     ['arguments that do not fit', chain(signature(double, { n: 1 }), step(add, 'a', { b: 'x' as never })), 'add: b:'],
   ])('%s is refused, and nothing is sent', async (_, canvas, message) => {
