@@ -67,9 +67,9 @@ describeReal('KnownHosts', openSsh, () => {
     expect(await check(line('cluster', other))).toBe('changed')
     expect(await check(line('cluster', other) + line('cluster'))).toBe('known')
     await using folder = await temporaryFolder()
-    await makeKey(join(folder.path, 'key'), { type: 'rsa' })
-    const [, rsa = ''] = (await readFile(join(folder.path, 'key.pub'), 'utf8')).split(' ')
-    expect(await check(`cluster ssh-rsa ${rsa}\n`)).toBe('changed')
+    await makeKey(join(folder.path, 'key'), { type: 'ecdsa' })
+    const [type = '', ecdsa = ''] = (await readFile(join(folder.path, 'key.pub'), 'utf8')).split(' ')
+    expect(await check(`cluster ${type} ${ecdsa}\n`)).toBe('changed')
   })
 
   it('refuses a revoked key even if another line accepts it', async () => {

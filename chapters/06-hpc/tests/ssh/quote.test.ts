@@ -58,12 +58,18 @@ describe('a command line', () => {
       await writeFile(program, printArguments)
       await chmod(program, 0o755)
       await fc.assert(
-        fc.asyncProperty(fc.array(hostileArgument, { maxLength: 5 }), async (args) => {
-          const line = commandLine([program, ...args], { cwd: folder.path, environment: { A: args[0] ?? '' } })
-          const { stdout } = await execute(shell, ['-c', line])
-          expect(stdout.split('\0')).toEqual([args[0] ?? '', ...args, ''])
-        }),
-        { numRuns: 30 },
+        fc.asyncProperty(
+          fc.array(fc.array(hostileArgument, { maxLength: 5 }), { size: 'max', maxLength: 20 }),
+          async (commands) => {
+            // Several in one process: starting a shell takes longer than the commands.
+            const lines = commands.map((args) =>
+              commandLine([program, ...args], { cwd: folder.path, environment: { A: args[0] ?? '' } }),
+            )
+            const { stdout } = await execute(shell, ['-c', lines.join('; ')])
+            expect(stdout.split('\0')).toEqual([...commands.flatMap((args) => [args[0] ?? '', ...args]), ''])
+          },
+        ),
+        { numRuns: 5 },
       )
     })
   }
