@@ -147,6 +147,25 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     await expect(connection.download(there, back, { only: ['../from/run'] })).rejects.toThrow('accepts paths within')
   })
 
+  it('only paths within the folder may be named, each counts once, and unfinished files stay where they are', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    const unfinished = { '.x.0123456789abcdef.part': '', [`b/.y.${'0'.repeat(36)}.part`]: '' }
+    const files = { a: '1', 'b/c': '2', '.z.0123.part': 'a name of the reader’s' }
+    await write(from, { ...files, ...unfinished })
+    expect(await connection.upload(from, there)).toMatchObject({ files: 3, skipped: [] })
+    await write(there, unfinished)
+    expect(await connection.download(there, back)).toMatchObject({ files: 3, skipped: [] })
+    expect(Object.keys(await contents(back)).sort()).toEqual(Object.keys(files).sort())
+    const once = { files: 0, unchanged: 1 }
+    expect(await connection.upload(from, there, { only: ['a', './a', 'b/../a'] })).toMatchObject(once)
+    expect(await connection.download(there, back, { only: ['a', './a', 'b/../a'] })).toMatchObject(once)
+    for (const name of ['..', '../a', '/etc/passwd', 'b/../..']) {
+      const message = `only: received ${JSON.stringify(name)}; accepts paths within the folder`
+      await expect(connection.upload(from, there, { only: [name] })).rejects.toThrow(message)
+      await expect(connection.download(there, back, { only: [name] })).rejects.toThrow(message)
+    }
+  })
+
   it('names may contain all that ends a line or means something to a program, and be long', async () => {
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
     const long = '長'.repeat(80)
