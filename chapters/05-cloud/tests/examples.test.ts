@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
+import privateCloud from '../examples/private-cloud.ts'
+import s3 from '../examples/s3.ts'
 import spot from '../examples/spot.ts'
 import { startPracticeCloud } from '../src/local/practice-cloud.ts'
 import { countHere } from '../src/wordcount/addresses.ts'
@@ -48,29 +51,30 @@ describe('s3', () => {
   })
 
   it('removes what killed runs have left behind', async () => {
-    const run = await start('s3', '--clean', '--json')
+    const run = await runHere(s3, '--clean', '--json')
     expect(run.json()).toEqual({ removed: { buckets: [], queues: [] } })
   })
 })
 
 describe('spot', () => {
-  // By chance, a worker has just finished its jobs when the notice comes, and has none to put back.
-  it('puts jobs back only when it heeds the notice', { retry: 2 }, async () => {
-    // Long enough for a worker on a busy machine to poll.
-    const run = await start('spot', '--quick', '--json', '--notice', '30', '--repeat', '8')
+  // That a worker which holds jobs at the notice puts them back is certain in tests/wordcount/wordcount.test.ts. Here it
+  // may just have finished its jobs.
+  it('puts jobs back only when it heeds the notice', async () => {
+    const run = await start('spot', '--quick', '--json', '--repeat', '2')
     expect(run.code).toBe(0)
     const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
       [true, 1_789_020],
       [false, 1_789_020],
     ])
-    expect(runs[0]?.putBack).toBeGreaterThan(0)
-    expect(runs[1]?.putBack).toBe(0)
+    const [heeded, ignored] = runs
+    expect(heeded?.putBack).toBeLessThanOrEqual(2)
+    expect(ignored?.putBack).toBe(0)
     expect(await run.leftBehind()).toEqual([])
   })
 
   it('counts the same words when the machine is gone at once', async () => {
-    const { runs } = await spot.run({ notice: 0.1, visibility: 2, repeat: 5 })
+    const { runs } = await spot.run({ notice: 0.1, visibility: 1, repeat: 2 })
     expect(runs.map(({ words }) => words)).toEqual([1_789_020, 1_789_020])
   })
 })
@@ -94,8 +98,14 @@ describe('private-cloud', () => {
   })
 })
 
-it.concurrent.each(['wordcount', 's3', 'spot', 'private-cloud'])('%s explains itself', async (name) => {
-  const run = await start(name, '--help')
+it('wordcount explains itself', async () => {
+  const run = await start('wordcount', '--help')
+  expect(run.code).toBe(0)
+  expect(run.stdout).toContain('Usage: wordcount [options]')
+})
+
+it.each(Object.entries({ s3, spot, 'private-cloud': privateCloud }))('%s explains itself', async (name, example) => {
+  const run = await runHere(example, '--help')
   expect(run.code).toBe(0)
   expect(run.stdout).toContain(`Usage: ${name} [options]`)
 })

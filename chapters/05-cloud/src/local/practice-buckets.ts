@@ -3,7 +3,7 @@
  *
  * Its store lists keys in one order and looks for the next page in another, so pages lose keys. It takes a request that
  * it does not know for one that it knows: setting the tags of an object overwrites the object. It lists no unfinished
- * uploads, ignores conditions, and stores what does not have the checksum that came with it.
+ * uploads, ignores conditions, describes a whole object when asked for a part, and stores what does not have the checksum that came with it.
  * tests/local/s3-behaviours.ts has a row for each rule, and compares the answers of all our stores.
  */
 import { createHash } from 'node:crypto'
@@ -145,6 +145,13 @@ export function practiceApp(): ReturnType<typeof buildApp> {
     }
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
+    if (request.method === 'HEAD' && reply.statusCode === 200) {
+      const part = partAsked(request, store)
+      if (part) reply.status(206).headers(part)
+      // A checksum of the whole object, and S3 tells the number of parts only to those who name one.
+      const wrong = part ? 'x-amz-checksum-crc32' : 'x-amz-mp-parts-count'
+      reply.removeHeader(wrong)
+    }
     if (request.method === 'GET' && [200, 206].includes(reply.statusCode)) {
       for (const [name, value] of Object.entries(queryOf(request))) {
         if (/^response-(content-|cache-control|expires)/.test(name)) reply.header(name.slice('response-'.length), value)
@@ -263,6 +270,23 @@ function objectAnswer(
     else if (!suffix && !/^bytes=\d+-\d*$/.test(headers.range)) delete headers.range
   }
   return undefined
+}
+
+/** The headers that describe a part of an object, where a request names one. */
+function partAsked(request: Request, store: PracticeStore): Record<string, string | number> | undefined {
+  const { bucket = '', '*': key = '' } = request.params as { bucket?: string; '*'?: string }
+  const { partNumber } = queryOf(request)
+  const object = partNumber === undefined ? undefined : find(store, bucket, key)
+  if (!object) return undefined
+  const { contentLength: size, parts } = object
+  const { offset, length } = parts?.find((part) => part.partNumber === Number(partNumber)) ?? {
+    offset: 0,
+    length: size,
+  }
+  return {
+    'content-length': length,
+    ...(length > 0 && { 'content-range': `bytes ${offset}-${offset + length - 1}/${size}` }),
+  }
 }
 
 const conditions = ['match', 'none-match', 'unmodified-since', 'modified-since']

@@ -1,7 +1,7 @@
 /** Files to objects and back. An interrupted transfer resumes where it stopped, once it is proven to be the same work. */
 import { constants, createReadStream } from 'node:fs'
-import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { type FileHandle, open, readlink, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { bytes as inBytes } from '@repo/common/output/terminal'
@@ -17,6 +17,7 @@ import {
   readJournal,
   removeJournal,
 } from './journal.ts'
+import { lock } from './lock.ts'
 import {
   abortUpload,
   beginUpload,
@@ -49,7 +50,8 @@ export interface FileUpload extends Stored {
  * The file's permissions become metadata of the object, for `downloadFile`. The store takes metadata only when an upload
  * begins, so one with other metadata begins anew.
  *
- * @throws an Error when the file changes in the meantime, the journal's name is taken, or the store fails
+ * @throws an Error when the file changes in the meantime, another process uploads it, the journal's name is taken, or the
+ *   store fails
  */
 export async function uploadFile(
   s3: S3Client,
@@ -57,7 +59,12 @@ export async function uploadFile(
   path: string,
   options: TransferOptions = {},
 ): Promise<FileUpload> {
-  return await inTurn(path, () => upload(s3, target, path, options))
+  return await inTurn(path, async () => {
+    // A small file needs neither journal nor lock: its folder may be one that nobody can write to.
+    const needsJournal = (await stat(path)).size > partSize || (await readJournal(path).catch(() => undefined))
+    await using _ = needsJournal ? await lock(path) : undefined
+    return await upload(s3, target, path, options)
+  })
 }
 
 const turns = new Map<string, Promise<unknown>>()
@@ -94,7 +101,7 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     head.mtimeMs === mtimeMs &&
     isDeepStrictEqual(head.metadata, metadata)
   // Before a small file is sent as well: it may have been larger.
-  if (journal && !resumes) await discardUpload(s3, path)
+  if (journal && !resumes) await discard(s3, path)
   if (size <= partSize) {
     return { ...(await uploadStream(s3, target, createReadStream(path), { ...options, metadata })), resumed: 0 }
   }
@@ -125,11 +132,11 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     return { ...done, resumed: stored.length }
   } catch (error) {
     if (error instanceof ChangedError) {
-      error.cause = await discardUpload(s3, path).catch((cause: unknown) => cause)
+      error.cause = await discard(s3, path).catch((cause: unknown) => cause)
     }
     if (!resumes || !['NoSuchUpload', 'InvalidPart'].includes((error as CloudError).name)) throw error
     // The store has forgotten the interrupted upload, as a lifecycle rule tells it to, or a part of it.
-    await discardUpload(s3, path)
+    await discard(s3, path)
     return await upload(s3, target, path, options)
   }
 }
@@ -227,9 +234,17 @@ async function recordUpload(
  * Gives up the interrupted upload of a file: the store forgets its parts.
  *
  * @returns whether there was an upload to give up
- * @throws an Error when somebody's own file has the journal's name
+ * @throws an Error when another process uploads the file, or somebody's own file has the journal's name
  */
 export async function discardUpload(s3: S3Client, path: string): Promise<boolean> {
+  return await inTurn(path, async () => {
+    if (!(await readJournal(path))) return false
+    await using _ = await lock(path)
+    return await discard(s3, path)
+  })
+}
+
+async function discard(s3: S3Client, path: string): Promise<boolean> {
   const journal = await readJournal(path)
   if (journal) await abortUpload(s3, journal.head)
   // Not earlier: with the journal, aborting can be retried.
@@ -251,16 +266,20 @@ export interface FileDownload {
  * a checksum that will prove the whole right.
  *
  * The file keeps its permissions if it exists. A new one gets those of the file that `uploadFile` sent, less the umask.
+ * A symbolic link stays, and the file that it leads to is written.
  *
- * @throws an Error when the object changes in the meantime, the disk is full, or the data is damaged
+ * @throws an Error when the object changes in the meantime, another process downloads to the file, the disk is full, or
+ *   the data is damaged
  */
 export async function downloadFile(
   s3: S3Client,
   target: Target,
-  path: string,
+  name: string,
   options: TransferOptions = {},
 ): Promise<FileDownload> {
+  const path = await fileOf(name)
   return await inTurn(path, async () => {
+    await using _ = await lock(path)
     const info = await headObject(s3, target, options.signal)
     try {
       return await download(s3, target, path, info, options)
@@ -273,6 +292,22 @@ export async function downloadFile(
 }
 
 class StaleError extends DamagedError {}
+
+/**
+ * The file that a name leads to. A download gives its file a name at the end, which would replace a link; those who
+ * write through it, as `cp` and `curl` do, would be surprised.
+ */
+async function fileOf(name: string): Promise<string> {
+  const path = await realpath(name).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (path !== undefined) return path
+  // The file that a link leads to may not exist yet.
+  const to = await readlink(name).catch(() => undefined)
+  if (to === undefined) return name
+  return await fileOf(isAbsolute(to) ? to : `${await realpath(dirname(name))}/${to}`)
+}
 
 async function download(
   s3: S3Client,
@@ -329,6 +364,8 @@ async function writeAll(file: FileHandle, data: Uint8Array, position: number): P
 async function openUnfinished(unfinished: string, path: string, { metadata }: ObjectInfo) {
   const existing = await stat(path).catch(() => undefined)
   if (existing?.isDirectory()) throw new FolderError(path)
+  // Renaming would replace /dev/null.
+  if (existing && !existing.isFile()) throw new Error(`${path} is a device or pipe: name a file`)
   // Without leading zeros: nobody's permissions are `0`.
   const given = /^[0-7]{1,3}$/.test(metadata[modeKey] ?? '') ? Number.parseInt(metadata[modeKey] ?? '', 8) : 0o666
   const wanted = existing ? existing.mode & permissions : given

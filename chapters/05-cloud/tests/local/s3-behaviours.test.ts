@@ -1,4 +1,7 @@
-/** The practice cloud's S3, and what it corrects of fauxqs. moto and Swift answer the same table in their own tests. */
+/**
+ * The practice cloud's S3, and what it corrects of fauxqs. fauxqs alone, moto and Swift answer the same
+ * table in stores.long.test.ts.
+ */
 import { readFile } from 'node:fs/promises'
 import {
   DeleteObjectsCommand,
@@ -7,9 +10,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
-import { buildApp } from 'fauxqs'
 import { expect, it } from 'vitest'
-import { s3Client } from '../../src/cloud/clients.ts'
 import { deletePrefix, listObjects } from '../../src/storage/buckets.ts'
 import { forMany } from '../../src/storage/many.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
@@ -37,19 +38,6 @@ it('the practice cloud refuses conditions of many deletions, which it does not k
   const request = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects } })
   await expect(s3.send(request)).rejects.toMatchObject({ name: 'NotImplemented' })
   await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'kept' }))
-})
-
-// When this fails after an update, fauxqs was mended: src/local/practice-buckets.ts may become shorter.
-it('fauxqs alone does not', async () => {
-  await using app = Object.assign(buildApp({ logger: false }), {
-    async [Symbol.asyncDispose]() {
-      await app.close()
-    },
-  })
-  const url = await app.listen({ port: 0, host: '127.0.0.1' })
-  const credentials = { accessKeyId: 'any', secretAccessKey: 'any' }
-  const client = s3Client({ kind: 'endpoint', url, region: 'us-east-1', credentials }, { maxAttempts: 1 })
-  expect(await differencesOf(client)).toEqual(differences.fauxqs)
 })
 
 it('the README names every difference', async () => {

@@ -1,5 +1,4 @@
 import { connect } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -7,7 +6,6 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
-import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -19,12 +17,7 @@ import { Verifier } from '../../src/storage/checksums.ts'
 import { findFeatures } from '../../src/storage/features.ts'
 import { downloadParts, headObject, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
-import { countHere } from '../../src/wordcount/addresses.ts'
-import { wordsIn } from '../../src/wordcount/words.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
-import { differences, differencesOf } from '../fixtures/s3-behaviours.ts'
-
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), install: installSwift }, () => {
   let stack: AsyncDisposableStack
@@ -65,10 +58,6 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
       there: false,
       because: 'NotImplemented',
     })
-  })
-
-  it('differs from Amazon only where we know it', async () => {
-    expect(await differencesOf(s3Client(swift.place, { maxAttempts: 1 }))).toEqual(differences.Swift)
   })
 
   it('stores an object in parts and gives it back, checked by its MD5', async () => {
@@ -146,15 +135,5 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))
       expect(await Body?.transformToString()).toBe(Key)
     }
-  })
-
-  it('counts the same words in private-cloud as one pass', async () => {
-    const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'])
-    expect(run.code).toBe(0)
-    const result = run.json<{ store: string; objects: number; words: number; features: unknown[] }>()
-    expect(result).toMatchObject({ store: 'OpenStack Swift (started for this run)', objects: 40 })
-    expect(result.words).toBe(wordsIn(countHere(40).counts))
-    expect(result.features).toHaveLength(16)
-    expect(await run.leftBehind()).toEqual([])
   })
 })

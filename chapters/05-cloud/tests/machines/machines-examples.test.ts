@@ -1,8 +1,9 @@
 /** instances and beanstalk as a reader runs them, with processes in place of machines. */
 import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { mobyDick } from '@repo/common/workloads/texts'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import beanstalk from '../../examples/beanstalk.ts'
 import instances from '../../examples/instances.ts'
 import wordcount from '../../examples/wordcount.ts'
@@ -11,7 +12,6 @@ import { countWords, topWords } from '../../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
-const words = 1_789_020
 
 describe.concurrent('instances', () => {
   it('goes from launch to clean-up with processes, without an account or moto', async () => {
@@ -24,39 +24,11 @@ describe.concurrent('instances', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('returns what it did', async () => {
-    expect(await instances.run({ count: 1 })).toMatchObject({
-      on: 'processes on this machine',
-      instances: ['local-1'],
-      words,
-      minutes: 30,
-    })
-  })
-
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'instances', [], { interruptWhen: /is running/ })
     expect(run.code).toBe(130)
     expect(run.stderr).not.toContain('error')
     expect(await run.leftBehind(15_000)).toEqual([])
-  })
-
-  it.each([
-    ['with --aws', ['--aws'], {}],
-    ['at an address of Amazon’s', [], { AWS_ENDPOINT_URL: 'https://ec2.eu-central-1.amazonaws.com' }],
-  ])('creates nothing %s without --yes, and says what it would create and cost', async (_, args, env) => {
-    // With these credentials any request to Amazon would fail.
-    const none = { AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', ...env }
-    const run = await runExample(chapter, 'instances', ['--count', '3', ...args], { env: none })
-    expect(run.code).toBe(2)
-    expect(run.stdout).toMatch(/3 × t3\.micro +\$0\.031 an hour/)
-    expect(run.stdout).toMatch(/In all \$0\.050 an hour, for about 30 minutes/)
-    expect(run.stderr).toMatch(/^error: --yes: received nothing; accepts [^\n]+\n$/)
-  })
-
-  it('refuses an unknown option in one line', async () => {
-    const { code, stdout, stderr } = await start('instances', '--regoin', 'x')
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(/^error: option: received "--regoin"; accepts [^\n]+\n$/)
   })
 
   it.each([
@@ -73,19 +45,6 @@ describe.concurrent('instances', () => {
 
   it('refuses an operand that is not clean', async () => {
     await expect(instances.run({}, ['clear'])).rejects.toThrow('operand: received "clear"; accepts nothing, or clean')
-  })
-
-  it('says in one line how to install moto where it is missing', async () => {
-    const run = await runExample(chapter, 'instances', ['--moto'], { env: { MOTO_PYTHON: '/no/such/python' } })
-    expect(run).toMatchObject({ code: 1, stdout: '' })
-    expect(run.stderr).toMatch(/^error: MOTO_PYTHON names "[^"]+", .*npm run moto.*\n$/)
-  })
-
-  it('says that a region is missing', async () => {
-    const env = { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/no/such/file' }
-    const run = await runExample(chapter, 'instances', ['--aws'], { env })
-    expect(run).toMatchObject({ code: 2, stdout: '' })
-    expect(run.stderr).toMatch(/^error: AWS_REGION: received nothing; accepts a region/)
   })
 })
 
@@ -108,23 +67,58 @@ describe.concurrent('beanstalk', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('serves until Ctrl-C, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'beanstalk', ['--serve'], { interruptWhen: /until Ctrl-C/ })
-    expect(run.stdout).toMatch(/both are green: http:\/\/127\.0\.0\.1:\d+/)
-    expect(run.code).toBe(130)
-    expect(await run.leftBehind(15_000)).toEqual([])
+  it('refuses --serve with --moto', async () => {
+    await expect(beanstalk.run({ serve: true, moto: true })).rejects.toThrow('--serve: received "with --moto"; accepts')
+  })
+})
+
+// With these credentials any request to Amazon would fail.
+const none = { AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
+
+describe('with the environment of a reader', () => {
+  const environment = (variables: Record<string, string | undefined>) => {
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
+  }
+  afterEach(() => vi.unstubAllEnvs())
+
+  it.each([
+    ['with --aws', ['--aws'], {}],
+    ['at an address of Amazon’s', [], { AWS_ENDPOINT_URL: 'https://ec2.eu-central-1.amazonaws.com' }],
+  ])('instances creates nothing %s without --yes, and says what it would create and cost', async (_, args, env) => {
+    environment({ ...none, ...env })
+    const run = await runHere(instances, '--count', '3', ...args)
+    expect(run.code).toBe(2)
+    expect(run.stdout).toMatch(/3 × t3\.micro +\$0\.031 an hour/)
+    expect(run.stdout).toMatch(/In all \$0\.050 an hour, for about 30 minutes/)
+    expect(run.stderr).toMatch(/^error: --yes: received nothing; accepts [^\n]+\n$/)
   })
 
-  it('creates nothing with --aws without --yes', async () => {
-    const env = { AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' }
-    const run = await runExample(chapter, 'beanstalk', ['--aws'], { env })
+  it('beanstalk creates nothing with --aws without --yes', async () => {
+    environment(none)
+    const run = await runHere(beanstalk, '--aws')
     expect(run.code).toBe(2)
     expect(run.stdout).toMatch(/3 × t3\.micro/)
     expect(run.stderr).toMatch(/^error: --yes: /)
   })
 
-  it('refuses --serve with --moto', async () => {
-    await expect(beanstalk.run({ serve: true, moto: true })).rejects.toThrow('--serve: received "with --moto"; accepts')
+  it('instances refuses an unknown option in one line', async () => {
+    const { code, stdout, stderr } = await runHere(instances, '--regoin', 'x')
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^error: option: received "--regoin"; accepts [^\n]+\n$/)
+  })
+
+  it('instances says in one line how to install moto where it is missing', async () => {
+    environment({ MOTO_PYTHON: '/no/such/python' })
+    const run = await runHere(instances, '--moto')
+    expect(run).toMatchObject({ code: 1, stdout: '' })
+    expect(run.stderr).toMatch(/^error: MOTO_PYTHON names "[^"]+", .*npm run moto.*\n$/)
+  })
+
+  it('instances says that a region is missing', async () => {
+    environment({ AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/no/such/file' })
+    const run = await runHere(instances, '--aws')
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toMatch(/^error: AWS_REGION: received nothing; accepts a region/)
   })
 })
 

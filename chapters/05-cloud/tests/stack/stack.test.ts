@@ -156,18 +156,6 @@ describe.concurrent('infrastructure', () => {
     await access(join(out.path, 'assembly', 'manifest.json'))
   })
 
-  it('returns the same for programs', async () => {
-    await using out = await temporaryFolder()
-    const result = await infrastructure.run({ out: out.path })
-    expect(result).toMatchObject({
-      resources: 42,
-      findings: [],
-      checks: Object.keys(checks),
-      assembly: join(out.path, 'assembly'),
-      types: { 'AWS::S3::Bucket': 1, 'AWS::SQS::Queue': 2, 'AWS::Budgets::Budget': 1, 'AWS::CloudWatch::Alarm': 4 },
-    })
-  })
-
   it.each([{ workers: 0 }, { workers: 20 }, { budget: 1.5 }, { email: 'nobody' }])('refuses %j', async (options) => {
     const [name] = Object.keys(options)
     await expect(infrastructure.run(options)).rejects.toThrow(new RegExp(`^--${name}: received .*; accepts .+$`))

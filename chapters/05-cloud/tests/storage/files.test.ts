@@ -1,6 +1,21 @@
 /** Files to objects and back: what resumes must be the same work, and nothing of the reader's is lost. */
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
-import { appendFile, chmod, mkdir, open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createLink } from 'node:net'
 import { join } from 'node:path'
@@ -354,6 +369,55 @@ describe('a download', () => {
       await new Promise((resolve) => link.close(resolve))
       expect(cuts).toBeGreaterThanOrEqual(2)
       expect((await readFile(back)).equals(await readFile(path))).toBe(true)
+    })
+  })
+})
+
+// As through `cp` and `curl -o`.
+describe.skipIf(process.platform === 'win32')('a download to a symbolic link', () => {
+  async function inFolder(work: (folder: string) => Promise<void>) {
+    await using folder = await temporaryFolder()
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'linked', Body: 'new' }))
+    await mkdir(join(folder.path, 'there'))
+    await work(folder.path)
+  }
+  const download = (path: string) => downloadFile(s3, { bucket, key: 'linked' }, path)
+
+  it.each(['exists', 'does not exist yet'])('writes the file that it leads to and that %s', async (how) => {
+    await inFolder(async (folder) => {
+      const [file, link, first] = [join(folder, 'there', 'file'), join(folder, 'link'), join(folder, 'first')]
+      if (how === 'exists') await writeFile(file, 'old', { mode: 0o600 })
+      await symlink('there/file', link)
+      await symlink(link, first)
+      await download(first)
+      expect([await readlink(first), await readlink(link)]).toEqual([link, 'there/file'])
+      expect(await readFile(file, 'utf8')).toBe('new')
+      if (how === 'exists') expect((await stat(file)).mode & 0o777).toBe(0o600)
+      expect([(await readdir(folder)).sort(), await readdir(join(folder, 'there'))]).toEqual([
+        ['first', 'link', 'there'],
+        ['file'],
+      ])
+    })
+  })
+
+  it('is refused when it leads to itself, to a folder or to a device', async () => {
+    await inFolder(async (folder) => {
+      const link = join(folder, 'link')
+      for (const [to, message] of [
+        ['link', 'ELOOP'],
+        ['there', `${join(folder, 'there')} is a folder`],
+      ] as const) {
+        await symlink(to, link)
+        await expect(download(link)).rejects.toThrow(message)
+        expect(await readlink(link)).toBe(to)
+        await unlink(link)
+      }
+      // A pipe, in place of a device that this test could break.
+      const pipe = join(folder, 'pipe')
+      execFileSync('mkfifo', [pipe])
+      await symlink('pipe', link)
+      await expect(download(link)).rejects.toThrow(`${pipe} is a device or pipe: name a file`)
+      expect((await readdir(folder)).sort()).toEqual(['link', 'pipe', 'there'])
     })
   })
 })

@@ -1,7 +1,5 @@
 /** moto's S3, which knows conditions and more than one account. */
-import { fileURLToPath } from 'node:url'
 import { CreateBucketCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -11,9 +9,6 @@ import { randomCredentials } from '../../src/local/practice-cloud.ts'
 import { makeBucket, temporaryBucket } from '../../src/storage/buckets.ts'
 import { putIfNew } from '../../src/storage/put-if-new.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
-import { differences, differencesOf } from '../fixtures/s3-behaviours.ts'
-
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describeReal('a store of several accounts', { name: 'moto', found: await findMoto(), install: installMoto }, () => {
   const neighbour = randomCredentials()
@@ -73,23 +68,5 @@ describeReal('a store of several accounts', { name: 'moto', found: await findMot
     )
     const client = stack.adopt(s3Client(store.place), (client) => client.destroy())
     expect(await putIfNew(client, { bucket, key: 'busy' }, 'x')).toBe(true)
-  })
-
-  it('differs from Amazon only where we know it', async () => {
-    const client = stack.adopt(s3Client(moto.place, { maxAttempts: 1 }), (client) => client.destroy())
-    expect(await differencesOf(client)).toEqual(differences.moto)
-  })
-
-  it('is shown by s3', async () => {
-    const env = {
-      AWS_ENDPOINT_URL: moto.place.url,
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: moto.place.credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: moto.place.credentials?.secretAccessKey,
-    }
-    const args = ['--quick', '--objects', '20', '--size', '6', '--round-trip', '0']
-    const run = await runExample(chapter, 's3', args, { env })
-    expect(run).toMatchObject({ code: 0 })
-    expect(run.stdout).toContain('Two writers would both write an object only if it is new: 1 of them wrote it.')
   })
 })

@@ -27,7 +27,7 @@ interface Counted {
 
 describe('wordcount', () => {
   it('counts the same as one pass although a worker is killed, and leaves nothing behind', async () => {
-    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '8')
+    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '2')
     expect(run.stderr).not.toContain('error')
     expect(run.code).toBe(0)
     const { counts } = countHere()
@@ -52,24 +52,6 @@ describe('wordcount', () => {
     const run = await runExample(chapter, 'wordcount', ['--repeat', '1000'], options)
     expect(run.signal).toBe('SIGKILL')
     expect(await run.leftBehind(15_000)).toEqual([])
-  })
-
-  it('uploads nothing the second time to a bucket that is kept', async () => {
-    await using cloud = await startPracticeCloud()
-    const { url, credentials } = cloud.place
-    const env = {
-      AWS_ENDPOINT_URL: url,
-      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
-    }
-    const args = ['--quick', '--json', '--workers', '1', '--jobs', '3', '--bucket', 'kept-bucket']
-    const first = await runExample(chapter, 'wordcount', args, { env })
-    expect(first.json<Counted>()).toMatchObject({ uploaded: 233, objects: 233 })
-    const second = await runExample(chapter, 'wordcount', args, { env })
-    expect(second.json<Counted>()).toMatchObject({ uploaded: 0, objects: 233 })
-    for (const run of [first, second]) {
-      expect(run.stdout + run.stderr).not.toContain(credentials?.secretAccessKey)
-    }
   })
 
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
@@ -127,18 +109,5 @@ describe('wordcount', () => {
     const errors = run.stderr.split('\n').filter((line) => line.includes('rror'))
     expect(errors).toEqual([expect.stringMatching(/^error: .*(ECONNREFUSED|ECONNRESET|all workers have ended)/)])
     expect(await run.leftBehind()).toEqual([])
-  })
-
-  it("says how much faster more workers are, next to the machine's ceiling", async () => {
-    const run = await start('wordcount', '--quick', '--json', '--workers', '2', '--jobs', '4', '--compare')
-    const result = run.json<{ ms: number; oneWorkerMs: number; speedup: number; ceiling: number }>()
-    expect(result.speedup).toBeCloseTo(result.oneWorkerMs / result.ms, 5)
-    expect(result.ceiling).toBeGreaterThan(0)
-  })
-
-  it('runs for another program', async () => {
-    const result = await wordcount.run({ workers: 1, jobs: 4, visibility: 5 })
-    expect(result.objects).toBe(233)
-    expect(wordcount.figure(result)).toMatch(/^1,789,020 words counted by 1 workers in /)
   })
 })

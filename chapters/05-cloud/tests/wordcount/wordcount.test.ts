@@ -122,11 +122,11 @@ describe('the addresses', () => {
 describe('map and reduce', () => {
   const most = 40
 
-  async function run({ workers = 2, jobs = 10, kill = 0, twice = false }) {
+  async function run({ workers = 2, jobs = 10, kill = 0, notice = false, twice = false, visibilitySeconds = 2 }) {
     await using team = new AsyncDisposableStack()
     const { texts } = await uploadAddresses(cloud.s3, bucket, { most })
-    const { urls } = team.use(await makeQueues(cloud.sqs, { visibilitySeconds: 2, tries: 5 }))
-    const work = { queues: urls, visibilitySeconds: 2 }
+    const { urls } = team.use(await makeQueues(cloud.sqs, { visibilitySeconds, tries: 5 }))
+    const work = { queues: urls, visibilitySeconds }
     const list = jobsOf(texts, { bucket, prefix: `results/${urls.jobs.split('/').at(-1)}/`, count: jobs, repeat: 1 })
     if (twice) await sendAll(cloud.sqs, urls.jobs, list)
     const reports: Report[] = []
@@ -135,14 +135,21 @@ describe('map and reduce', () => {
       onReport: (report) => void reports.push(report),
     })
     counting.catch(() => {})
-    if (kill > 0) {
-      // The store does not answer the victims, so each dies in the middle of two jobs.
+    // The store does not answer the victims, so each holds two jobs for as long as it lives.
+    async function startVictims(count: number, more: object = {}) {
       const proxy = team.use(await startProxy({ port: Number(new URL(cloud.places.storage.url ?? '').port) }))
       proxy.block()
       const storage = { ...cloud.places.storage, url: `http://${proxy.host}:${proxy.port}` }
-      const victims = team.use(await startWorkers(kill, { ...cloud.places, storage }, work, undefined))
-      await untilHeld(cloud.sqs, urls.jobs, 2 * kill, signal())
-      for (const { process } of victims.processes) process.kill('SIGKILL')
+      const victims = team.use(await startWorkers(count, { ...cloud.places, storage }, { ...work, ...more }, undefined))
+      await untilHeld(cloud.sqs, urls.jobs, 2 * count, signal())
+      return victims.processes
+    }
+    if (kill > 0) for (const { process } of await startVictims(kill)) process.kill('SIGKILL')
+    if (notice) {
+      const metadata = team.use(await simulateInstanceMetadata())
+      const [spot] = await startVictims(1, { name: 'spot', metadata: { url: metadata.url, everyMs: 20 } })
+      metadata.notify({ action: 'terminate', time: '2026-11-22T10:00:00Z' })
+      expect(await spot?.exited).toMatchObject({ code: 0 })
     }
     team.use(await startWorkers(workers, cloud.places, work, undefined))
     const total = await counting
@@ -167,6 +174,16 @@ describe('map and reduce', () => {
     expect(total.objects).toHaveLength(most)
     // The jobs of the victims have come back.
     expect(reports.filter(({ tries }) => tries > 1).length).toBeGreaterThanOrEqual(4)
+  })
+
+  it('count nothing twice when a worker puts its jobs back at the notice, from where they come at once', async () => {
+    // Jobs that it did not put back would come back too late for this test.
+    const { total, reports } = await run({ workers: 1, jobs: 12, notice: true, visibilitySeconds: 3600 })
+    expect(total.counts).toEqual(countHere(most).counts)
+    const putBack = reports.filter(({ outcome }) => outcome === 'put back')
+    expect(putBack.map(({ worker, tries }) => [worker, tries])).toEqual(Array(2).fill(['spot', 1]))
+    const again = reports.filter(({ outcome, tries }) => outcome === 'done' && tries === 2)
+    expect(again.map(({ job }) => job).sort()).toEqual(putBack.map(({ job }) => job).sort())
   })
 
   it('count nothing twice when every message is delivered twice', async () => {
