@@ -164,8 +164,8 @@ it('messages has a time and a throughput for each way and size', async () => {
     picture: string
     rows: ({ bytes: number } & Record<string, Trip>)[]
     pays: { work: string; nsPerByte: number; from: Record<string, number | null> }[]
-  }>(messages, '--sizes', '1kB,1MB,8MB')
-  expect(result.rows.map(({ bytes }) => bytes)).toEqual([1e3, 1e6, 8e6])
+  }>(messages, '--quick', '--sizes', '1kB,1MB')
+  expect(result.rows.map(({ bytes }) => bytes)).toEqual([1e3, 1e6])
   for (const row of result.rows) {
     for (const way of ['here', 'share', 'transfer', 'clone', 'process']) {
       expect(row[way]?.gigabytesPerSecond).toBeCloseTo(row.bytes / (row[way]?.ms ?? 0) / 1e6, 9)
@@ -174,12 +174,12 @@ it('messages has a time and a throughput for each way and size', async () => {
   expect(result.pays).toHaveLength(4)
   for (const { from } of result.pays) {
     expect(Object.keys(from)).toEqual(['share', 'transfer', 'clone', 'process'])
-    for (const bytes of Object.values(from)) expect([null, 1e3, 1e6, 8e6]).toContain(bytes)
+    for (const bytes of Object.values(from)) expect([null, 1e3, 1e6]).toContain(bytes)
   }
 })
 
 it('mixed has one sum, bit for bit, in every layout', async () => {
-  const args = ['--quick', '--terms', '3000000', '--layouts', '1x1,2x1,1x2,2x2,3x1,1x3']
+  const args = ['--quick', '--terms', '3000000', '--layouts', '3x1,1x3,2x2']
   const result = await document<{
     picture: string
     sum: number
@@ -196,14 +196,14 @@ it('mixed has one sum, bit for bit, in every layout', async () => {
   }>(mixed, ...args)
   expect(result.sum).toBeCloseTo(Math.PI, 12)
   expect(result.bits).toBe(bitsOf(result.sum))
-  expect(result.layouts.map(({ layout }) => layout)).toEqual(['1×1', '2×1', '1×2', '2×2', '3×1', '1×3'])
+  expect(result.layouts.map(({ layout }) => layout)).toEqual(['3×1', '1×3', '2×2'])
   for (const { processes, bits, inOrderOfWorkers, memoryBytes } of result.layouts) {
     expect(bits).toBe(result.bits)
     expect(inOrderOfWorkers).toBeCloseTo(Math.PI, 12)
     expect(memoryBytes).toBeGreaterThan(processes * 10e6)
   }
   expect(result.layouts.map(({ layout }) => layout)).toContain(result.winner)
-  expect(result.layouts[3]?.parts).toEqual([
+  expect(result.layouts[2]?.parts).toEqual([
     {
       from: 0,
       to: 512,
