@@ -20,13 +20,14 @@ export function taskRanges(tasks: readonly number[]): string {
   return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
 }
 
-/** The task numbers in `0-3,7`, `0-99:10` or `0-99%5`; undefined for any other form. */
-export function readTaskRanges(text: string): number[] | undefined {
+/** The task numbers in `0-3,7`, `0-99:10` or `0-99%5`; undefined for any other form, and for more than `most`. */
+export function readTaskRanges(text: string, most = 10_000_000): number[] | undefined {
   const tasks: number[] = []
   // The number after % limits how many tasks run at once.
   for (const part of text.replace(/%\d+$/, '').split(',')) {
     const [, first, last = first, step = '1'] = /^(\d+)(?:-(\d+))?(?::(\d+))?$/.exec(part) ?? []
-    if (first === undefined || Number(step) === 0 || Number(last) - Number(first) > 10_000_000) return undefined
+    if (first === undefined || Number(step) === 0) return undefined
+    if (tasks.length + (Number(last) - Number(first)) / Number(step) >= most) return undefined
     for (let task = Number(first); task <= Number(last); task += Number(step)) tasks.push(task)
   }
   return tasks

@@ -199,7 +199,10 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
         const result = await inFolder(submitOnce, ...command)
         if (result.code === 0) {
           const [, found] = /^found (\S+)\n$/.exec(result.stdout) ?? []
-          return submitted(found ?? named(() => parse(result.stdout)))
+          const id = found ?? named(() => parse(result.stdout))
+          // A site's own sbatch may print numbers before or after the id. The queue shows which of them is the job's.
+          const isOneOfSeveral = new Set(result.stdout.match(/^\d.*$/gm)).size > 1
+          return submitted((isOneOfSeveral && (await lookFor(job).catch(() => undefined))) || id)
         }
         // The scheduler may have accepted the job and its answer been lost. The job was refused only if the queue lacks
         // it.

@@ -6,6 +6,7 @@ import { parseLoosely } from './loose-json.ts'
 import {
   type Dialect,
   dependencyWords,
+  entryOf,
   isObject,
   type ListedJob,
   type NodeStatus,
@@ -195,8 +196,8 @@ const terminated = 91
 export function statusOf(job: Attributes, ends: typeof endings): Omit<JobStatus, 'id' | 'task'> {
   const text = (name: string) => (job[name] === undefined || job[name] === null ? undefined : String(job[name]))
   const letter = text('job_state') ?? ''
-  const status: Omit<JobStatus, 'id' | 'task'> = { state: letters[letter] ?? 'unknown' }
-  if (!(letter in letters) && !isEnd(letter)) status.unread = text('unread') ?? `job_state ${letter}`
+  const status: Omit<JobStatus, 'id' | 'task'> = { state: entryOf(letters, letter) ?? 'unknown' }
+  if (status.state === 'unknown' && !isEnd(letter)) status.unread = text('unread') ?? `job_state ${letter}`
   const node = text('exec_host')
     ?.split('+')
     .map((host) => host.replace(/\/.*/, ''))

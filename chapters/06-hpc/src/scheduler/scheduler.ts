@@ -114,6 +114,11 @@ export class ParseError extends Error {
   }
 }
 
+/** The entry of a table for a word that a scheduler printed. No word, such as `constructor`, finds what is no entry. */
+export function entryOf<Entry>(table: Readonly<Record<string, Entry>>, word: string): Entry | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined
+}
+
 /** In the answer of a scheduler, null or a text may stand where an object is expected. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null

@@ -8,6 +8,7 @@ import { hasEnded, type JobDescription, type JobState, type JobStatus, type Subm
 import {
   type Dialect,
   dependencyWords,
+  entryOf,
   type ListedJob,
   type NodeStatus,
   ParseError,
@@ -172,6 +173,9 @@ const linesOf = (stdout: string) => stdout.split('\n').filter((line) => line.tri
 
 const idsOf = (jobs: readonly SubmittedJob[]) => jobs.map(({ id }) => id).join(',')
 
+/** In a list; a row of few letters may name millions. */
+const mostTasks = 100_000
+
 interface Row {
   id?: string | undefined
   state?: string | undefined
@@ -201,8 +205,9 @@ function toStatuses({ id = '', state = '', exit = '', node = '', reason }: Row):
   // For example `CANCELLED by 1000`.
   const why = reason && reason !== 'None' ? reason : state.includes(' ') ? state : undefined
   if (why) status.reason = why
-  // A list that was cut stands for the array: those of its tasks that have a row of their own are known by that.
-  const tasks = range === undefined ? task && [Number(task)] : readTaskRanges(range)
+  // A list that was cut, or is longer than any array of ours, stands for the array: those of its tasks that have a row
+  // of their own are known by that.
+  const tasks = range === undefined ? task && [Number(task)] : readTaskRanges(range, mostTasks)
   return tasks ? tasks.map((number) => ({ ...status, task: number })) : [status]
 }
 
@@ -237,7 +242,7 @@ const states: Record<string, JobState> = {
 
 function stateOf(word: string, reason = ''): JobState {
   // `CANCELLED by 1000`; `COMPLETED+` where a narrow column cuts it off.
-  const state = states[word.replace(/ .*/, '').replace(/\+$/, '')] ?? 'unknown'
+  const state = entryOf(states, word.replace(/ .*/, '').replace(/\+$/, '')) ?? 'unknown'
   return state === 'queued' && /^JobHeld|^launch_failed_requeued_held|^job_requeued_in_held_state/i.test(reason)
     ? 'held'
     : state
@@ -273,7 +278,7 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
     const status: NodeStatus = {
       name,
       // `idle*`: the node does not answer. The other signs are about its power: `idle~` is asleep until a job needs it.
-      state: word.endsWith('*') ? 'down' : (nodeStates[word.replace(/[~#!%$@^+-]$/, '')] ?? 'unknown'),
+      state: word.endsWith('*') ? 'down' : (entryOf(nodeStates, word.replace(/[~#!%$@^+-]$/, '')) ?? 'unknown'),
       cores: Number(total),
       coresInUse: Number(inUse),
       ...(/^\d+$/.test(memory) ? { memoryMb: Number(memory) } : {}),

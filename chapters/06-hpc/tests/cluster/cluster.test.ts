@@ -73,6 +73,19 @@ describe.skipIf(windows)('a practice cluster', () => {
     expect(await opened.ended(job)).toMatchObject([{ id: '1', state: 'completed' }])
   })
 
+  it.each(['before', 'after'])('may have an sbatch that prints another number %s the id', async (place) => {
+    await using opened = await open({ practice: { schedulers: ['slurm'] } })
+    const { connection } = opened.cluster
+    const { run } = connection
+    connection.run = async (command, options) => {
+      const result = await run(command, options)
+      if (!command.includes('sbatch')) return result
+      const stdout = place === 'after' ? `${result.stdout}42\n` : result.stdout.replace(/(\d+\n)$/, '42\n$1')
+      return { ...result, stdout }
+    }
+    expect((await opened.submit({ hold: true })).id).toBe('1')
+  })
+
   it('may lose its connection after each half megabyte: files arrive without a hole, and nothing is sent twice', async () => {
     await using opened = await open({ practice: { schedulers: ['slurm'] } })
     await using folder = await temporaryFolder()

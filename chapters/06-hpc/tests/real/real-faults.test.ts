@@ -8,7 +8,6 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { runProgram } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,9 +16,9 @@ import { attachRun, createRun, findRun, type Plan, type Run } from '../../src/cl
 import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
 import { startOpenSsh } from '../../src/real/open-ssh.ts'
 import type { NodeName } from '../../src/real/slurm.ts'
+import { isFollowedByAnotherClient } from '../fixtures/killed-client.ts'
 
 const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
-const chapter = join(import.meta.dirname, '../..')
 
 describeReal('a real cluster', need, () => {
   let real: RealCluster
@@ -203,34 +202,9 @@ describeReal('a real cluster', need, () => {
   })
 
   describe('a client that is killed', () => {
-    const points = [
-      'before the upload',
-      'after the upload',
-      'before the submission',
-      'after the submission',
-      'after a poll',
-    ]
-    async function isFollowed(point: string) {
-      await using folder = await temporaryFolder()
-      const run = join(folder.path, 'run')
-      const client = (at: string) =>
-        runProgram('tests/fixtures/run-client.program.ts', [run, real.host, real.configFile, at], { cwd: chapter })
-      // A controller that hangs keeps sbatch waiting for its answer.
-      const hangs = point === 'during the submission'
-      if (hangs) real.slurm.controller.process.kill('SIGSTOP')
-      const killed = await client(point).finally(() => real.slurm.controller.process.kill('SIGCONT'))
-      expect(killed).toMatchObject({ code: null, signal: 'SIGKILL' })
-      expect((await findRun(run)).host).toBe(real.host)
-
-      const second = await client('never')
-      expect(second.stderr).toBe('')
-      const { ids, tasks, results } = second.json<{ ids: string[]; tasks: { state: string }[]; results: string }>()
-      expect(tasks.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
-      expect(ids).toHaveLength(1)
-      for (const task of [0, 1, 2]) {
-        expect((await readFile(join(results, `ran.${task}`), 'utf8')).trim().split('\n')).toHaveLength(1)
-      }
-    }
+    // The other moments have a longer test.
+    const points = ['before the submission', 'after the submission']
+    const isFollowed = (point: string) => isFollowedByAnotherClient(real, point)
     const left = '%s leaves a run that another client finishes, with each task run once'
     it.concurrent.each(points)(left, isFollowed)
     // The controller then hangs for everybody.

@@ -484,6 +484,22 @@ describe('Slurm with accounting', () => {
     ])
   })
 
+  it('takes a word that is no state for unknown, even one that every object has', () => {
+    for (const word of ['constructor', '__proto__', 'toString']) {
+      expect(read('', `61|${word}|0:0|n1\n`)).toMatchObject([{ id: '61', state: 'unknown' }])
+      expect(slurm({ accounting: true }).nodes().parse(`n1|${word}|0/2/0/2|10|none\n`)).toMatchObject([
+        { name: 'n1', state: 'unknown' },
+      ])
+    }
+  })
+
+  it('takes a list of more tasks than any array has for the array, and does not count them all', () => {
+    for (const list of ['0-9000000', '0-99999,100000', '0-90000,0-90000', '0-99999999999999']) {
+      expect(read('', `61_[${list}]|PENDING|0:0|\n`)).toMatchObject([{ id: '61', state: 'queued' }])
+    }
+    expect(read('', '61_[0-99999]|PENDING|0:0|\n')).toHaveLength(100_000)
+  })
+
   const odd = '1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41'
   it('asks for whole lists of tasks, and takes one that was cut for the rest of the array', () => {
     expect(dialect.poll([submitted('61')]).command.at(-1)).toContain("env 'SLURM_BITSTR_LEN=0' sacct -X ")
@@ -601,6 +617,8 @@ describe('PBS', () => {
     [{ job_state: 'H', Hold_Types: 'u' }, { state: 'held' }],
     [{ job_state: 'H', Hold_Types: 's', depend: 'afterok:1' }, { state: 'queued' }],
     [{ job_state: 'M' }, { state: 'unknown' }],
+    [{ job_state: 'constructor' }, { state: 'unknown', unread: 'job_state constructor' }],
+    [{ job_state: '__proto__' }, { state: 'unknown', unread: 'job_state __proto__' }],
   ])('reads %j', (attributes, status) => {
     expect(dialect.poll([submitted('1')]).parse(pbsDocument({ '1.host': attributes }))).toMatchObject([
       { id: '1', ...status },
