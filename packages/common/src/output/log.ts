@@ -29,7 +29,7 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
         // What is logged may have getters or a toJSON that throw.
         logMethod(args, method) {
           try {
-            method.apply(this, args)
+            method.apply(this, args.map(textOfNone) as typeof args)
           } catch (error) {
             method.call(this, `cannot be logged: ${messageOf(error)}`)
           }
@@ -42,6 +42,9 @@ export function logger(name: string, destination?: pino.DestinationStream, now =
   if (!known) log.warn(`LOG_LEVEL: received "${wanted}"; accepts ${levels.join(', ')}; using info`)
   return log
 }
+
+/** JSON has no text for these, and pino would write a line that nobody can parse. */
+const textOfNone = (value: unknown) => (['symbol', 'function'].includes(typeof value) ? String(value) : value)
 
 function standardError(): pino.DestinationStream {
   if (!process.stderr.isTTY) {

@@ -118,6 +118,16 @@ describe('lines for a given destination', () => {
     expect(lines.at(-1)).toMatchObject({ msg: 'next' })
   })
 
+  it('say what JSON has no text for', () => {
+    const lines = linesOf((log) => {
+      log.info(Symbol('lost') as never)
+      log.info({ job: 7 }, Symbol('lost') as never)
+      log.info('a %s', Symbol('lost'))
+      log.info((() => 1) as never)
+    })
+    expect(lines.map(({ msg }) => msg)).toEqual(['Symbol(lost)', 'Symbol(lost)', 'a Symbol(lost)', '() => 1'])
+  })
+
   it('show neither the password nor the command of an error of ioredis', () => {
     const err = Object.assign(new Error('WRONGPASS'), { command: { name: 'auth', args: ['app', 'hunter2'] } })
     expect(linesOf((log) => log.error({ err }))[0].err).toMatchObject({
