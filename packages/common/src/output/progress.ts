@@ -2,8 +2,12 @@
  * Progress on standard error: a live line on a terminal; elsewhere a plain line every two seconds, and so none for
  * shorter work.
  */
-import ora from 'ora'
+import { createRequire } from 'node:module'
 import { count } from './terminal.ts'
+
+// Loaded only for a terminal: elsewhere it would be a fifth of the start of an example, for nothing.
+const require = createRequire(import.meta.url)
+const loadOra = () => (require('ora') as typeof import('ora')).default
 
 const plainEveryMs = 2_000
 
@@ -24,7 +28,7 @@ export function progress(label: string, total = 0): Progress {
   // Some pseudo-terminals report zero columns, and ora would then clear lines for ever.
   const onTerminal = process.stderr.isTTY && process.stderr.columns > 0
   // discardStdin would put the terminal into raw mode, and the program would not get Ctrl-C.
-  const spinner = onTerminal ? ora({ text: label, discardStdin: false }).start() : undefined
+  const spinner = onTerminal ? loadOra()({ text: label, discardStdin: false }).start() : undefined
   let text = label
   let shownAt = performance.now()
 
