@@ -48,7 +48,8 @@ export interface CheckpointFile<State> {
   load: () => Promise<Loaded<State>>
   /**
    * Resolves when the state is on the disk, as it was at the call. Overlapping saves run one after the other, those of all checkpoints of this
-   * process with this path. A save that finds newer generations, of another program, replaces the older one of them.
+   * process with this path. Programs do not wait for one another: a save that finds newer generations, of another program, begins anew
+   * and replaces the older one of them.
    *
    * @throws an Error when the state is not on the disk, or would not be the same when it is loaded: JSON has no Infinity,
    * no Map, and no undefined in a list. What JSON does not even look at is no part of the state: properties named by a
@@ -104,6 +105,12 @@ export function checkpointFile<State>(
   }
 
   async function write(json: string) {
+    for (let times = 0; times < 10; times++) if (await replaceOlder(json)) return
+    throw new Error(`another program saves at ${path} all the time`)
+  }
+
+  /** Returns false, and has replaced nothing, if another program saved in the meantime. */
+  async function replaceOlder(json: string): Promise<boolean> {
     if (newest.seen !== (await look(slots))) await load()
     const target = newest.file === slots[0] ? slots[1] : slots[0]
     const generation = newest.generation + 1
@@ -111,6 +118,7 @@ export function checkpointFile<State>(
     // This name is unique to the thread. Two programs with the same checkpoint may replace each other's files, but every
     // file stays whole.
     const unfinished = `${path}.${hostname()}-${process.pid}-${threadId}.tmp`
+    let seen: string
     try {
       const handle = await open(unfinished, 'w', 0o600)
       try {
@@ -127,6 +135,13 @@ export function checkpointFile<State>(
       }
       if (!text.equals(await readFile(unfinished)))
         throw new Error(`${unfinished} has another content than was written`)
+      // A file that is renamed stays what it is. In this order, what another program does at any time is noticed, by this
+      // save or by the next one.
+      seen = await look(slots.map((slot) => (slot === target ? unfinished : slot)))
+      if (newest.seen !== (await look(slots))) {
+        await rm(unfinished)
+        return false
+      }
       await rename(unfinished, target)
       await onStep('renamed')
       await syncFolder(folder)
@@ -135,8 +150,9 @@ export function checkpointFile<State>(
       await rm(unfinished, { force: true }).catch(() => {})
       throw error
     }
-    newest = { file: target, generation, seen: await look(slots) }
+    newest = { file: target, generation, seen }
     await onStep('saved')
+    return true
   }
 
   return {
@@ -283,7 +299,14 @@ function decode(text: string): (Description & { state: unknown }) | string {
   // Three whole lines leave an empty string behind the last line break.
   if (rest.length === 0) return `truncated: ${Buffer.byteLength(text)} bytes without an end`
   if (rest.length > 1 || checksum !== sha256(`${description}\n${state}\n`)) return 'its checksum is wrong'
-  return { ...(JSON.parse(description) as Description), state: JSON.parse(state) }
+  try {
+    const { computation, generation, savedAt } = (JSON.parse(description) ?? {}) as Partial<Description>
+    if (typeof computation !== 'string' || !Number.isSafeInteger(generation) || Number.isNaN(Date.parse(`${savedAt}`)))
+      return 'its first line is no description of a state'
+    return { computation, generation: Number(generation), savedAt: `${savedAt}`, state: JSON.parse(state) }
+  } catch {
+    return 'its checksum is right, but its lines are not JSON'
+  }
 }
 
 /** TypeScript does not declare this function yet. */

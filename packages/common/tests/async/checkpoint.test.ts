@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   type FileHandle,
   mkdir,
@@ -28,6 +29,7 @@ const parse = (value: unknown): object => {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'at')) throw new Error('expected {at}')
   return value
 }
+const saver = fileURLToPath(new URL('../fixtures/saver.ts', import.meta.url))
 const isCount = (value: unknown) => value as number[]
 
 describe('a checkpoint', () => {
@@ -100,6 +102,20 @@ describe('a checkpoint', () => {
       savedAt: undefined,
       damaged: [{ file: `${path}.a`, why: 'truncated: 0 bytes without an end' }],
     })
+  })
+
+  it.each([
+    ['no JSON', '[1]', 'its checksum is right, but its lines are not JSON'],
+    ['{"computation":"counting","generation":1,"savedAt":"2026-01-01T00:00:00Z"}', '[1', /not JSON$/],
+    ['null', '[1]', /no description/],
+    ['{}', '[1]', 'its first line is no description of a state'],
+    ['{"computation":"counting","generation":"1","savedAt":"2026-01-01T00:00:00Z"}', '[1]', /no description/],
+    ['{"computation":"counting","generation":1,"savedAt":"yesterday"}', '[1]', /no description/],
+  ])('treats %s and %s as damaged, even with the right checksum', async (description, state, why) => {
+    const lines = `${description}\n${state}\n`
+    await writeFile(`${path}.a`, `${lines}${createHash('sha256').update(lines).digest('hex')}\n`)
+    const damaged = [{ file: `${path}.a`, why: expect.stringMatching(why) }]
+    expect(await file.load()).toMatchObject({ state: undefined, generation: 0, damaged })
   })
 
   it('refuses the state of another computation, and treats a state that it cannot parse as damaged', async () => {
@@ -227,6 +243,35 @@ describe('a checkpoint', () => {
     await one.remove()
     await other.save({ at: 1 })
     expect(await one.load()).toMatchObject({ state: { at: 1 }, generation: 1 })
+  })
+
+  it('never goes back to an older generation, when another program saves in the middle of a save', async () => {
+    let others = 1
+    const slow = checkpointFile<number[]>(path, {
+      computation: 'counting',
+      parse: isCount,
+      onStep: (step) => {
+        if (step === 'synced' && others-- > 0) spawnSync(process.execPath, [saver, path, '4', 'saved'])
+      },
+    })
+    await slow.save([7])
+    expect(await slow.load()).toMatchObject({ state: [7], generation: 5, damaged: [] })
+    await rm(`${path}.a`)
+    expect(await slow.load()).toMatchObject({ state: [0, 1, 2, 3], generation: 4 })
+    expect(await readdir(folder.path)).toEqual(['count.b'])
+  })
+
+  it('gives up when other programs save all the time', async () => {
+    const crowded = checkpointFile<object>(path, {
+      computation: 'counting',
+      parse,
+      // Another file is another generation.
+      onStep: async (step) => step === 'synced' && (await writeFile(`${path}.b`, `${Math.random()}`)),
+    })
+    await expect(crowded.save({ at: 1 })).rejects.toMatchObject({
+      cause: { message: `another program saves at ${path} all the time` },
+    })
+    expect(await readdir(folder.path)).toEqual(['count.b'])
   })
 
   it('says what has the name of its file', async () => {
@@ -374,7 +419,6 @@ describe('a checkpoint', () => {
   })
 
   it('is whole after SIGKILL at every step of a save, and cleans up after the killed program', async () => {
-    const saver = fileURLToPath(new URL('../fixtures/saver.ts', import.meta.url))
     const counting = () => checkpointFile(path, { computation: 'counting', parse: isCount })
     let killedAt = 0
     for (const step of steps) {
