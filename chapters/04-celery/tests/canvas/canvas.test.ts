@@ -505,6 +505,14 @@ describeRedis('what is stored', () => {
   const jobsOf = async (client: Client, results: readonly TaskResult[]) =>
     await Promise.all(results.map(({ id }) => client.queue('default').getJob(id)))
 
+  it('leaves nothing on the connection of its sender', async () => {
+    const client = await layer.openClient()
+    const listeners = () => client.redis.eventNames().map((name) => [name, client.redis.listenerCount(name)])
+    const before = listeners()
+    for (let times = 0; times < 3; times++) await apply(client, signature(double, { n: times }))
+    expect(listeners()).toEqual(before)
+  })
+
   it('of a chain with a group: what each task takes, and what its worker adds later', async () => {
     const client = await layer.openClient()
     const eta = new Date(Date.now() + 3_600_000)
