@@ -185,8 +185,10 @@ export class Inspector implements AsyncDisposable {
   /** Closes the inspector and disconnects. The process resumes if it was stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#closing.signal.aborted) {
-      // A moment later, because closing waits until this connection is gone.
+      // A moment later, because the answer must leave before the connection is closed.
       await this.evaluate("setTimeout(() => process.getBuiltinModule('inspector').close(), 10) && 0").catch(() => {})
+      // The process closes the connection. If both sides closed it at the same time, it could wait for ever for the other.
+      await until(() => this.#closing.signal.aborted, { what: 'the process closes the connection' }).catch(() => {})
     }
     this.detach()
     const { hostname, port } = new URL(this.url)
