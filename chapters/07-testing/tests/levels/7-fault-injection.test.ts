@@ -18,12 +18,12 @@ describeReal('the pipeline under fire', need, () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     const settings = {
       seed,
-      orders: 200,
+      orders: 100,
       kinds: kindNames,
       lockMs: 500,
       rate: 150,
       bug,
-      workers: { payment: 2, shipping: 2 },
+      workers: { payment: 1, shipping: 2 },
     }
     await using chaos = await startChaos(settings, { signal: new AbortController().signal })
     const struck: Struck[] = []
