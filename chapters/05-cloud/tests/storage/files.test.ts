@@ -1,11 +1,10 @@
 /** Files to objects and back: what resumes must be the same work, and nothing of the reader's is lost. */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import {
   appendFile,
   chmod,
   mkdir,
-  open,
   readdir,
   readFile,
   readlink,
@@ -13,18 +12,12 @@ import {
   symlink,
   truncate,
   unlink,
-  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, createServer as createLink } from 'node:net'
 import { join } from 'node:path'
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListMultipartUploadsCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
@@ -32,54 +25,13 @@ import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/st
 import { journalOf } from '../../src/storage/journal.ts'
 import { headObject, partSize } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
+import { useFileTransfers } from '../fixtures/file-transfers.ts'
 import { alteredClient, messageOf } from '../fixtures/http-faults.ts'
-import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const mib = 1 << 20
 
-const { place, s3, bucket } = await usePracticeBucket()
-
-const bytes = 2 * partSize + 1000
-const target = { bucket, key: 'file' }
-
-async function withFile(work: (path: string, folder: string) => Promise<void>, name = 'original') {
-  await using folder = await temporaryFolder()
-  const path = join(folder.path, name)
-  await writeFile(path, pseudoRandom(bytes))
-  // A time that utimes can set again.
-  await utimes(path, 1e9, 1e9)
-  await work(path, folder.path)
-}
-
-/** Stops a transfer after `limit` bytes. */
-function stopAfter(limit: number) {
-  const stop = new AbortController()
-  const onProgress = (done: number) => done >= limit && stop.abort(new Error('stopped by the test'))
-  return { signal: stop.signal, onProgress, concurrency: 1 }
-}
-
-async function interrupt(path: string, parts: number, to = target) {
-  await expect(uploadFile(s3, to, path, stopAfter(Math.min(parts * partSize, bytes)))).rejects.toThrow(
-    'stopped by the test',
-  )
-}
-
-async function stored(Key = target.key) {
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))
-  return Buffer.from((await Body?.transformToByteArray()) ?? [])
-}
-
-/** Replaces the content of a file, and leaves its size and time, as `cp -p`, `rsync -t` and tar do. */
-async function replaceContent(path: string, from: number, content: Uint8Array) {
-  const { atime, mtime } = await stat(path)
-  await using file = await open(path, 'r+')
-  await file.write(content, 0, content.length, from)
-  await file.utimes(atime, mtime)
-}
-
-async function unfinished(Bucket = bucket) {
-  return (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? []
-}
+const { place, s3, bucket, bytes, target, withFile, stopAfter, interrupt, stored, replaceContent, unfinished } =
+  await useFileTransfers()
 
 describe('an interrupted upload', () => {
   it('resumes where it stopped, and so does the download', async () => {
@@ -102,35 +54,33 @@ describe('an interrupted upload', () => {
     })
   })
 
-  it.each([
-    ['all of it', 0, bytes, 0],
-    ['one byte of its first part', 7, 1, 1],
-    ['one byte that was not sent yet', 2 * partSize, 1, 2],
-  ])('sends what a copy with the same size and time has changed: %s', async (_what, from, length, resumed) => {
-    await withFile(async (path) => {
-      await interrupt(path, 2)
-      await replaceContent(path, from, Buffer.alloc(length, '#'))
-      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, parts: 3, resumed })
-      expect((await stored()).equals(await readFile(path))).toBe(true)
-      expect(await unfinished()).toEqual([])
-    })
-  })
+  it.each([['one byte of its first part', 7, 1, 1]])(
+    'sends what a copy with the same size and time has changed: %s',
+    async (_what, from, length, resumed) => {
+      await withFile(async (path) => {
+        await interrupt(path, 2)
+        await replaceContent(path, from, Buffer.alloc(length, '#'))
+        expect(await uploadFile(s3, target, path)).toMatchObject({ bytes, parts: 3, resumed })
+        expect((await stored()).equals(await readFile(path))).toBe(true)
+        expect(await unfinished()).toEqual([])
+      })
+    },
+  )
 
-  it.each([
-    ['of another size', (path: string) => writeFile(path, Buffer.alloc(partSize + 1, 'new'))],
-    ['smaller than a part', (path: string) => truncate(path, 1000)],
-    ['empty', (path: string) => truncate(path, 0)],
-  ])('begins anew when the file is %s, and leaves neither journal nor parts', async (_what, change) => {
-    await withFile(async (path, folder) => {
-      await interrupt(path, 1)
-      await change(path)
-      const content = await readFile(path)
-      expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: content.length, resumed: 0 })
-      expect((await stored()).equals(content)).toBe(true)
-      expect(await unfinished()).toEqual([])
-      expect(await readdir(folder)).toEqual(['original'])
-    })
-  })
+  it.each([['smaller than a part', (path: string) => truncate(path, 1000)]])(
+    'begins anew when the file is %s, and leaves neither journal nor parts',
+    async (_what, change) => {
+      await withFile(async (path, folder) => {
+        await interrupt(path, 1)
+        await change(path)
+        const content = await readFile(path)
+        expect(await uploadFile(s3, target, path)).toMatchObject({ bytes: content.length, resumed: 0 })
+        expect((await stored()).equals(content)).toBe(true)
+        expect(await unfinished()).toEqual([])
+        expect(await readdir(folder)).toEqual(['original'])
+      })
+    },
+  )
 
   it('begins anew for another object, and gives up the first', async () => {
     await withFile(async (path) => {
@@ -259,14 +209,9 @@ describe('a journal', () => {
 describe('a file that changes while it is sent', () => {
   const content = Buffer.alloc(bytes, 'new')
   it.each([
-    ['is overwritten', (path: string) => writeFileSync(path, content)],
     ['is overwritten with the same time', (path: string) => overwriteSync(path, content)],
     ['shrinks', (path: string) => truncateSync(path, 6 * mib)],
-    ['shrinks to nothing', (path: string) => truncateSync(path, 0)],
-    ['grows', (path: string) => appendFileSync(path, 'more')],
-    ['is replaced', (path: string) => replaceSync(path, content)],
     ['gets other permissions', (path: string) => chmodSync(path, 0o400)],
-    ['is replaced by a shorter one', (path: string) => replaceSync(path, 'short')],
   ])('is refused when it %s', async (_how, change) => {
     await withFile(async (path, folder) => {
       let times = 0
@@ -291,11 +236,6 @@ describe('a file that changes while it is sent', () => {
     const { atime, mtime } = statSync(path)
     writeFileSync(path, content)
     utimesSync(path, atime, mtime)
-  }
-  function replaceSync(path: string, content: Uint8Array | string) {
-    writeFileSync(`${path}.new`, content)
-    utimesSync(`${path}.new`, statSync(path).atime, statSync(path).mtime)
-    renameSync(`${path}.new`, path)
   }
 })
 
@@ -423,8 +363,8 @@ describe.skipIf(process.platform === 'win32')('a download to a symbolic link', (
 })
 
 describe('names and permissions', () => {
-  const names = ['名'.repeat(80), 'n'.repeat(255), '-a\u2028b\n %2F ~']
-  it.each(names)('a file called %j travels there and back', async (name) => {
+  it('a file with an awkward name travels there and back', async () => {
+    const name = `-a\u2028b\n %2F ~${'名'.repeat(80)}`
     await withFile(async (path, folder) => {
       await interrupt(path, 1)
       expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 1 })
@@ -439,7 +379,7 @@ describe('names and permissions', () => {
   describe.skipIf(process.platform === 'win32')('of a file', () => {
     const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
 
-    it.each([0o600, 0o755, 0o444])('travel with it: %o', async (mode) => {
+    it.each([0o444])('travel with it: %o', async (mode) => {
       await using folder = await temporaryFolder()
       const [path, back] = [join(folder.path, 'original'), join(folder.path, 'back')]
       await writeFile(path, pseudoRandom(partSize + 1))

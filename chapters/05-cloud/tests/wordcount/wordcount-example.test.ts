@@ -49,13 +49,15 @@ describe('wordcount', () => {
 
   it('leaves no process behind when it is killed itself', async () => {
     const options = { interruptWhen: /bucket distributed/, interruptWith: 'SIGKILL' as const }
-    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000'], options)
+    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], options)
     expect(run.signal).toBe('SIGKILL')
     expect(await run.leftBehind(15_000)).toEqual([])
   })
 
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000'], { interruptWhen: /bucket distributed/ })
+    const run = await runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], {
+      interruptWhen: /bucket distributed/,
+    })
     expect(run.code).toBe(130)
     expect(await run.leftBehind(15_000)).toEqual([])
   })
@@ -96,7 +98,7 @@ describe('wordcount', () => {
       AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
     }
-    const running = runExample(chapter, 'wordcount', ['--repeat', '1000'], { env })
+    const running = runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], { env })
     running.catch(() => {})
     const sqs = sqsClient(cloud.place)
     const queue = await until(async () => (await leftQueues(sqs)).find((name) => name.endsWith('-jobs')), {
