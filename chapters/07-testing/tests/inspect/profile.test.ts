@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { loader } from '@repo/common/process/child'
@@ -63,7 +62,7 @@ describeReal(
   { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
   () => {
     it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
-      const done = await run('profile', ['--seconds', '2', '--json'], { timeoutMs: 200_000 })
+      const done = await run('profile', ['--quick', '--json'], { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         process: 'shipping 1',
@@ -98,17 +97,6 @@ describeReal(
       expect(await done.leftBehind()).toEqual([])
     })
 
-    it('does not stop where it never holds, and a condition that is not JavaScript is refused', async () => {
-      const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
-      expect(never.json()).toMatchObject({ stopped: false, closed: true })
-      expect(await run('debug', ['--orders', '5', '--condition', 'order.quantity >'])).toMatchObject({
-        code: 2,
-        stderr: expect.stringMatching(
-          /^error: --condition: received "order\.quantity >"; accepts a JavaScript expression; .*\n$/,
-        ),
-      })
-    })
-
     it('waits for an editor on loopback until Ctrl-C', async () => {
       const port = await freePort()
       const stopped = await run('debug', ['--wait', '--port', String(port)], {
@@ -116,21 +104,6 @@ describeReal(
       })
       expect(stopped).toMatchObject({ code: 130, stdout: expect.stringMatching(`listens on 127.0.0.1:${port}`) })
       expect(await stopped.leftBehind()).toEqual([])
-    })
-
-    it('says in one line that its port is in use', async () => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      const { port } = server.address() as AddressInfo
-      const refused = await run('debug', ['--wait', '--port', String(port)])
-      server.close()
-      expect(refused).toMatchObject({
-        code: 2,
-        stderr: expect.stringMatching(
-          new RegExp(`^error: --port: received "${port}"; accepts a port that is free; .*\n$`),
-        ),
-      })
-      expect(await refused.leftBehind()).toEqual([])
     })
   },
 )

@@ -2,10 +2,12 @@ import { appendFile, mkdir, rename, symlink, truncate, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
-import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import logs from '../../examples/logs.ts'
 import { followLogs, readLogs } from '../../src/logs/files.ts'
 import {
   clockShifts,
@@ -20,7 +22,7 @@ import {
 import { lineText, storyText } from '../../src/logs/text.ts'
 
 const chapter = join(import.meta.dirname, '../..')
-const run = (args: string[], options?: RunOptions) => runExample(chapter, 'logs', args, options)
+const run = (args: string[]) => runExample(chapter, 'logs', args)
 const line = (process: string, time: number, more: Partial<LogLine> = {}): LogLine => ({
   process,
   time,
@@ -226,25 +228,19 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     // The headers were logged, but the token in them was not.
     expect(stdout).toContain('"authorization":"***"')
   })
-
-  it('leaves nothing behind after Ctrl-C', async () => {
-    const stopped = await run(['--orders', '5000', '--follow'], { interruptWhen: /order received/ })
-    expect(stopped.code).toBe(130)
-    expect(await stopped.leftBehind()).toEqual([])
-  })
 })
 
 describe('a folder of logs', () => {
   it('is read, and each unreadable line is reported in one line', async () => {
     await writeFile(join(folder.path, 'a.log'), `${json('a', 2, { order: 'o' })}oops\n${json('a', 3)}`)
     await writeFile(join(folder.path, 'b.log'), json('b', 1))
-    const done = await run(['--folder', folder.path, '--process', 'a', '--json'])
+    const done = await runHere(logs, '--folder', folder.path, '--process', 'a', '--json')
     expect(done.json()).toMatchObject({
       lines: 3,
       shown: 2,
       unreadable: ['a.log:2 cannot be read: "oops" is not JSON'],
     })
-    const shown = await run(['--folder', folder.path, '--order', 'o'])
+    const shown = await runHere(logs, '--folder', folder.path, '--order', 'o')
     expect(shown.stdout).toMatch(/1970|00:00:00\.002 +a +info +o +said/)
   })
 
@@ -274,14 +270,14 @@ describe('a folder of logs', () => {
   })
 
   it('and other options, when wrong, are refused in one line', async () => {
-    expect((await run(['--help'])).stdout).toMatch(/--correlation/)
+    expect((await runHere(logs, '--help')).stdout).toMatch(/--correlation/)
     for (const [args, says] of [
       [['--folder', folder.path], /--folder: received ".*"; accepts a folder of \*\.log files/],
       [['--grep', '('], /--grep: received "\("; accepts a regular expression/],
       [['--level', 'loud'], /--level: received "loud"; accepts one of debug, info, warn, error/],
       [['--orders', '0'], /--orders: received "0"/],
     ] as const) {
-      expect(await run([...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
+      expect(await runHere(logs, ...args)).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
     }
   })
 })

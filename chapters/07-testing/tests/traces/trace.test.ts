@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runHere } from '@repo/common/testing/run-here'
 import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import trace from '../../examples/trace.ts'
 import { type Span, startCollector } from '../../src/traces/collector.ts'
 import { bar, busyMs, extent, waterfall } from '../../src/traces/waterfall.ts'
 
@@ -207,6 +209,13 @@ describe('the collector', () => {
       expect(near.problem).toBe(undefined)
     }
     expect(far.spans).toMatchObject([{ traceId: 'aa', process: 'unknown' }])
+    {
+      await using near = await startCollector({ forwardTo: 'http://127.0.0.1:1' })
+      await post(near.endpoint, JSON.stringify(oneSpan()), 'identity')
+      await near[Symbol.asyncDispose]()
+      expect(near.problem).toMatch(/./)
+      expect(near.spans).toHaveLength(1)
+    }
   })
 })
 
@@ -244,28 +253,19 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)
     expect(await done.leftBehind()).toEqual([])
   })
-
-  it('says in one line that the endpoint does not accept its spans, and shows them anyway', async () => {
-    const done = await run(['--orders', '2'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' } })
-    expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/127\.0\.0\.1:1 did not take the spans: /) })
-    expect(done.stdout).toMatch(/process shipping/)
-  })
-
-  it('leaves nothing behind after Ctrl-C', async () => {
-    const stopped = await run([], { interruptWhen: /each traced/ })
-    expect(stopped.code).toBe(130)
-    expect(await stopped.leftBehind()).toEqual([])
-  })
 })
 
 describe('wrong options', () => {
   it('are refused in one line', async () => {
-    expect((await run(['--help'])).stdout).toMatch(/--order/)
-    expect(await run(['--order', '50'])).toMatchObject({
+    expect((await runHere(trace, '--help')).stdout).toMatch(/--order/)
+    expect(await runHere(trace, '--order', '50')).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/--order: received "50"; accepts a whole number up to --orders, 40/),
     })
-    expect(await run([], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'tempo' } })).toMatchObject({
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'tempo')
+    const refused = await runHere(trace)
+    vi.unstubAllEnvs()
+    expect(refused).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/OTEL_EXPORTER_OTLP_ENDPOINT: received "tempo"; accepts an http or https URL/),
     })
