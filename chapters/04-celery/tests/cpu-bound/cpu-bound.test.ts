@@ -1,27 +1,22 @@
-/** A job that holds up its event loop, and the ways out. */
+/**
+ * A job that holds up its event loop, and the ways out. cpu-bound.long.test.ts runs the example to its end: it keeps a
+ * core busy for as long as many locks last.
+ */
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { startProgram } from '@repo/common/process/child'
+import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { countPrimes, countPrimesInSlices } from '../../src/cpu-bound/primes.ts'
+import { inAThread, inSlices, onTheEventLoop, sandboxed } from '../../src/cpu-bound/tasks.ts'
+import { openClient } from '../../src/queue/client.ts'
+import { primesBelow } from '../fixtures/primes-below.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
-
-/** By the sieve of Eratosthenes. */
-function primesBelow(below: number): number {
-  const composite = new Uint8Array(below)
-  let primes = 0
-  for (let candidate = 2; candidate < below; candidate++) {
-    if (composite[candidate]) continue
-    primes++
-    for (let multiple = candidate * candidate; multiple < below; multiple += candidate) composite[multiple] = 1
-  }
-  return primes
-}
 
 describe('counting primes', () => {
   it.each([0, 2, 3, 4, 5, 10, 499, 500, 501, 1_000, 100_000])(
@@ -58,25 +53,26 @@ describe('counting primes', () => {
   })
 })
 
-describeReal('cpu-bound', need, () => {
-  it('is run again and again on the event loop, once everywhere else', async () => {
-    // A busy machine can renew a lock this long, unless something blocks the event loop.
-    const args = ['--quick', '--json', '--lock', '1200']
-    const run = await runExample(chapter, 'cpu-bound', args, { env: { REDIS_URL: undefined } })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const { below, ways } = run.json<{ below: number; ways: { name: string; runs: number; primes?: number }[] }>()
-    const [blocking, ...cured] = ways
-    expect(blocking).toMatchObject({
-      name: 'on the event loop',
-      completed: false,
-      error: expect.stringMatching(/stalled/),
-    })
-    expect(blocking?.runs).toBeGreaterThan(1)
-    expect(cured.map(({ name }) => name)).toEqual(['in a thread', 'sandboxed', 'in slices'])
-    for (const way of cured) expect(way).toMatchObject({ runs: 1, completed: true, primes: primesBelow(below) })
-    expect(await run.leftBehind()).toEqual([])
-  })
+describeReal('a worker', need, () => {
+  afterEach(() => void vi.unstubAllEnvs())
 
+  it('counts in each of the four places', async () => {
+    vi.stubEnv('REDIS_URL', undefined)
+    await using redis = await startRedis()
+    await using client = await openClient({ url: redis.url })
+    await using _worker = await startProgram(new URL('../../src/cpu-bound/worker.program.ts', import.meta.url), {
+      args: [client.prefix, 'worker', '60000', '0'],
+      env: { REDIS_URL: redis.url },
+    })
+    const sent = [onTheEventLoop, inAThread, sandboxed, inSlices].map((task) =>
+      client.send(task, { below: 10_000, leastMs: 0 }),
+    )
+    const counted = await Promise.all(sent.map(async (result) => (await result).get({ timeoutMs: 60_000 })))
+    expect(counted).toEqual(Array(4).fill(primesBelow(10_000)))
+  })
+})
+
+describeReal('cpu-bound', need, () => {
   it('tells a reader what happens when, and ends at Ctrl-C', async () => {
     const options = { env: { REDIS_URL: undefined }, interruptWhen: /its lock has run out/ }
     const run = await runExample(chapter, 'cpu-bound', ['--quick'], options)

@@ -9,10 +9,10 @@ import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import drill from '../../examples/drill.ts'
 import { faultsOf } from '../../src/drill/faults.ts'
 import { Supervisor } from '../../src/drill/supervisor.ts'
 import { said } from '../fixtures/said.ts'
+import { strike } from '../fixtures/strike.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -84,37 +84,21 @@ describeReal('a drill', need, () => {
   const env = { REDIS_URL: undefined }
   afterEach(() => void vi.unstubAllEnvs())
 
-  it.each(['own', 'queue'] as const)('loses and doubles nothing, with the ledger: %s', async (ledger) => {
+  it('loses and doubles nothing', async () => {
     vi.stubEnv('REDIS_URL', undefined)
-    const given = { jobs: 800, kills: 3, restarts: 2, partitions: 1, workers: 3, ledger }
-    // A new one in every run: any seed must do. The message of a failure names it.
-    const seed = Math.floor(Math.random() * 2 ** 31)
-    const report = await drill.run({ ...given, seed, concurrency: 8, lock: 1_000 })
-    expect(report, `seed ${seed}`).toMatchObject({ done: given.jobs, jobsLost: 0, effectsLost: 0, doubled: 0 })
-    const struck = report.faults.map(({ atMs: _, held: __, recoveryMs: ___, ...fault }) => fault)
-    expect(struck).toEqual(faultsOf({ ...given, seed }))
-    // Faults that strike nobody would prove nothing.
-    expect(report.retries).toBeGreaterThan(0)
-    expect(report.doubledWithoutKey).toBeGreaterThan(0)
+    await strike('own', 800)
   })
 
-  // These three run side by side: they mostly wait, each for servers of its own.
-  it.concurrent('reports what it did, with a picture, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'drill', ['--quick', '--json', '--seed', '7'], { env })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const result = run.json<{ recoveryMs: number[]; picture: string; faults: unknown[] }>()
-    expect(result).toMatchObject({ seed: 7, jobs: 1_000, lost: 0, doubled: 0, kills: 2, restarts: 2, partitions: 1 })
-    expect(result.recoveryMs).toHaveLength(5)
-    expect(await readFile(result.picture, 'utf8')).toContain('worker 3')
-    expect(await run.leftBehind()).toEqual([])
-  })
-
-  it.concurrent('shows them to a reader', async () => {
+  // These two run side by side: they mostly wait, each for servers of its own.
+  it.concurrent('shows them to a reader, with a picture, and leaves nothing behind', async () => {
     const args = ['--jobs', '100', '--kills', '1', '--restarts', '0', '--partitions', '0', '--lock', '500']
-    const { code, stdout } = await runExample(chapter, 'drill', args, { env })
-    expect(code).toBe(0)
+    const run = await runExample(chapter, 'drill', args, { env })
+    const { code, stdout } = run
+    expect(code, run.stderr).toBe(0)
     expect(stdout).toMatch(/--seed \d+ strikes the same way again/)
     expect(stdout).toMatch(/100 jobs in .*: 0 jobs lost, 0 effects lost, 0 effects doubled\./)
+    expect(await readFile(/Picture: (.+)/.exec(stdout)?.[1] ?? '', 'utf8')).toContain('worker 3')
+    expect(await run.leftBehind()).toEqual([])
   })
 
   it.concurrent('ends at Ctrl-C and leaves nothing behind', async () => {

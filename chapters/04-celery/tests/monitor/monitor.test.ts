@@ -2,17 +2,19 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
+import { UsageError } from '@repo/common/example/usage'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { chromium } from 'playwright-core'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import monitor from '../../examples/monitor.ts'
 import { openBoard } from '../../src/monitor/board.ts'
 import { watch } from '../../src/monitor/monitor.ts'
 import { add } from '../../src/tasks/index.ts'
@@ -160,27 +162,26 @@ describeReal('the view of scheduled tasks', needRedis, () => {
 })
 
 describeReal('monitor', needRedis, () => {
+  beforeAll(() => void vi.stubEnv('REDIS_URL', undefined))
+  afterAll(() => void vi.unstubAllEnvs())
+
   // Side by side: they mostly wait, each for servers of its own.
   it.concurrent('starts what it needs, shows it, and ends by itself', async () => {
-    const run = await runExample(chapter, 'monitor', ['--quick', '--json'], { env })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const result = run.json<{ sent: number; url: string; queues: { failed: number }[] }>()
+    const result = await monitor.run({ seconds: 2 })
     expect(result).toMatchObject({ workers: [{ queues: ['default'] }, {}], queues: [{ queue: 'default' }] })
     expect(result.sent).toBeGreaterThan(0)
     // One of 25 tasks stumbles, the first one included.
     expect(result.queues[0]?.failed).toBeGreaterThan(0)
-    expect(await run.leftBehind()).toEqual([])
+    await expect(fetch(result.url)).rejects.toThrow('fetch failed')
   })
 
   it.concurrent('says in one line that a port is taken', async () => {
-    const taken = createServer().listen(0, '127.0.0.1')
+    await using taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
-    const address = taken.address()
-    const port = String(typeof address === 'object' ? address?.port : '')
-    const { code, stdout, stderr } = await runExample(chapter, 'monitor', ['--port', port], { env })
-    taken.close()
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(new RegExp(`^error: --port: received "${port}"; accepts .*EADDRINUSE.*\n$`))
+    const { port } = taken.address() as AddressInfo
+    const refused = monitor.run({ port, seconds: 1 })
+    await expect(refused).rejects.toThrow(UsageError)
+    await expect(refused).rejects.toThrow(new RegExp(`^--port: received "${port}"; accepts .*EADDRINUSE`))
   })
 
   it.concurrent('ends at Ctrl-C and leaves nothing behind', async () => {

@@ -1,22 +1,10 @@
-/** The tasks on PostgreSQL in the process, with no Redis anywhere. */
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+/** The tasks on PostgreSQL in the process. The example itself is in no-redis.long.test.ts: a second PGlite. */
 import { startProgram } from '@repo/common/process/child'
-import { runExample } from '@repo/common/testing/testing'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, pglitePolling, Queue, QueueEvents, startPostgres } from '../../src/postgres/postgres.ts'
 import { defaultQueue } from '../../src/queue/settings.ts'
 import { said } from '../fixtures/said.ts'
-
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
-/** Redis is neither named nor to be found. */
-const noRedis = {
-  REDIS_URL: undefined,
-  REDIS_SERVER: undefined,
-  PATH: dirname(process.execPath),
-  REDISMS_DOWNLOAD_DIR: '/nowhere',
-}
 
 describe('PostgreSQL in the process', () => {
   let server: PostgresServer
@@ -44,7 +32,7 @@ describe('PostgreSQL in the process', () => {
   })
 
   it("runs the chapter's tasks in a worker: results, failures with their stacks, arguments that it has checked", async () => {
-    const env = { POSTGRES: JSON.stringify(server.connection) }
+    const env = { POSTGRES: JSON.stringify(server.connection), REDIS_URL: undefined }
     const program = new URL('../../src/postgres/worker.program.ts', import.meta.url)
     stack.use(await startProgram(program, { args: ['worker 1', '30000'], env }))
     const queue = openQueue(defaultQueue)
@@ -72,21 +60,6 @@ describe('PostgreSQL in the process', () => {
 })
 
 describe('no-redis', () => {
-  it('works where there is no Redis, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'no-redis', ['--quick', '--json', '--tasks', '100'], { env: noRedis })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const result = run.json<{ postgresPerSecond: number; killed: string; finisher: string }>()
-    expect(result).toMatchObject({
-      tasks: 100,
-      workers: 2,
-      error: expect.stringContaining('rate: received -1; accepts numbers above 0'),
-    })
-    expect(result).not.toHaveProperty('redisPerSecond')
-    expect(result.postgresPerSecond).toBeGreaterThan(0)
-    expect([result.killed, result.finisher].sort()).toEqual(['worker 1', 'worker 2'])
-    expect(await run.leftBehind()).toEqual([])
-  })
-
   it.each([
     ['--workers', '1'],
     ['--tasks', '0'],

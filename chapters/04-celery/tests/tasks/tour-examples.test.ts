@@ -1,26 +1,29 @@
-/** The examples of the tour as a reader runs them. */
+/** The examples of the tour: echo as a reader runs it, the others by their results, in this process. */
+import { randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
-import { runExample } from '@repo/common/testing/testing'
-import { describe, expect, it } from 'vitest'
+import { processesWith, runExample } from '@repo/common/testing/testing'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import limits from '../../examples/limits.ts'
+import results from '../../examples/results.ts'
+import retries from '../../examples/retries.ts'
+import revoke from '../../examples/revoke.ts'
+import routing from '../../examples/routing.ts'
+import schedule from '../../examples/schedule.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 import { examples, said } from '../fixtures/said.ts'
 
 const chapter = new URL('../..', import.meta.url).pathname
 const layer = useLayer()
 
-/** Runs an example with --quick, on its own Redis, and returns its JSON document. */
-async function quick<T>(name: string, args: string[] = []): Promise<T> {
-  const run = await runExample(chapter, name, ['--quick', '--json', ...args], { env: { REDIS_URL: undefined } })
-  expect(run).toMatchObject({ code: 0 })
-  expect(await run.leftBehind()).toEqual([])
-  return run.json<T>()
-}
-
 describeRedis('echo', () => {
   it('sends a text there and back, and shows what happened in between', async () => {
-    const result = await quick<{ id: string; events: { type: string; at: number }[] }>('echo', ['--text', 'Grüße 👋'])
+    const args = ['--quick', '--json', '--text', 'Grüße 👋']
+    const run = await runExample(chapter, 'echo', args, { env: { REDIS_URL: undefined } })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    expect(await run.leftBehind()).toEqual([])
+    const result = run.json<{ id: string; events: { type: string; at: number }[] }>()
     expect(result).toMatchObject({ sent: 'Grüße 👋', received: 'Grüße 👋', state: 'succeeded', times: 100 })
     expect(result.events.map(({ type }) => type)).toEqual(['sent', 'started', 'succeeded'])
     expect(result.id).toMatch(/^default\.[\w-]+\.1$/)
@@ -60,11 +63,20 @@ describeRedis('echo', () => {
 })
 
 // They mostly wait, each for servers of its own.
-describeRedis('a quick run', () => {
+describeRedis('a short run', () => {
+  // One mark for all: side by side, a test cannot tell which processes are its own.
+  const mark = randomUUID()
+  beforeAll(() => {
+    vi.stubEnv('REDIS_URL', undefined)
+    vi.stubEnv('TOUR_RUN', mark)
+  })
+  afterAll(async () => {
+    vi.unstubAllEnvs()
+    expect(await processesWith('TOUR_RUN', mark), 'nothing is left').toEqual([])
+  })
+
   it.concurrent('results: shows each end of a task', async () => {
-    const result = await quick<{ rows: { state: string; outcome: string }[]; ended: string; stack: string[] }>(
-      'results',
-    )
+    const result = await results.run({ timeout: 300 })
     expect(result).toMatchObject({ timeout: 300, purged: 100, purgedState: 'unknown' })
     expect(result.ended).toMatch(/no result of echo .* within 300 ms(; it is waiting)?$/)
     expect(result.rows.map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed', 'unknown', 'unknown'])
@@ -80,11 +92,7 @@ describeRedis('a quick run', () => {
   })
 
   it.concurrent('retries: serves every task, with fewer calls when they are spread', async () => {
-    interface Result {
-      policies: { name: string; tries: number; inVain: number }[]
-      picture: string
-    }
-    const { policies, picture, ...rest } = await quick<Result>('retries')
+    const { policies, picture, ...rest } = await retries.run({ tasks: 30 })
     expect(rest).toMatchObject({ tasks: 30, calls: 6, windowMs: 100, leastMs: 400 })
     expect(policies.map(({ name }) => name)).toEqual(['no jitter', 'full jitter'])
     // How many calls are in vain depends on how close together they come, so it depends on the machine.
@@ -93,14 +101,14 @@ describeRedis('a quick run', () => {
   })
 
   it.concurrent('schedule: fires no moment twice, even when a worker and Redis die', async () => {
-    const result = await quick<{ fired: number; cron: { next: string } }>('schedule')
+    const result = await schedule.run({ moments: 6 })
     expect(result).toMatchObject({ schedulers: 3, every: 250, doubled: 0 })
     expect(result.fired).toBeGreaterThan(1)
-    expect(new Date(result.cron.next).getTime()).toBeGreaterThan(Date.now())
+    expect(new Date(result.cron.next ?? Number.NaN).getTime()).toBeGreaterThan(Date.now())
   })
 
   it.concurrent('routing: sends each task to its queue, and orders one queue by priority', async () => {
-    const result = await quick('routing')
+    const result = await routing.run()
     expect(result).toEqual({
       routed: [
         { task: 'mail.send', queue: 'mail', worker: 'mail-worker' },
@@ -120,12 +128,7 @@ describeRedis('a quick run', () => {
   })
 
   it.concurrent('limits: keeps the rate, the places and the time', async () => {
-    interface Result {
-      rate: { tasks: number; byWorker: number[]; spanMs: number }
-      concurrency: { places: number; ms: number }[]
-      time: { kind: string; ended: string }[]
-    }
-    const { rate, concurrency, time } = await quick<Result>('limits')
+    const { rate, concurrency, time } = await limits.run({ tasks: 24 })
     expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
     // 24 starts, 50 ms apart, minus the delay of the first one. No upper bound: the machine may be slow.
     expect(rate.spanMs).toBeGreaterThan(600)
@@ -138,7 +141,7 @@ describeRedis('a quick run', () => {
   })
 
   it.concurrent('revoke: stops what it is told to stop, and nothing else', async () => {
-    const { tasks } = await quick<{ tasks: unknown[] }>('revoke', ['--ms', '2500'])
+    const { tasks } = await revoke.run({ ms: 2_500 })
     expect(tasks).toEqual([
       { was: 'running', what: 'revoked, not stopped', is: 'succeeded', outcome: 'ran to its end' },
       ...['running', 'waiting', 'scheduled'].map((was) => ({

@@ -1,0 +1,31 @@
+/** The drill once more: with its ledger in the queue's own Redis, and with --quick as a reader runs it. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
+import { afterEach, expect, it, vi } from 'vitest'
+import { strike } from '../fixtures/strike.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+
+describeReal('a drill', need, () => {
+  const env = { REDIS_URL: undefined }
+  afterEach(() => void vi.unstubAllEnvs())
+
+  it('loses and doubles nothing', async () => {
+    vi.stubEnv('REDIS_URL', undefined)
+    await strike('queue', 800)
+  })
+
+  it('reports what it did, with a picture, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'drill', ['--quick', '--json', '--seed', '7'], { env })
+    expect(run, run.stderr).toMatchObject({ code: 0 })
+    const result = run.json<{ recoveryMs: number[]; picture: string; faults: unknown[] }>()
+    expect(result).toMatchObject({ seed: 7, jobs: 1_000, lost: 0, doubled: 0, kills: 2, restarts: 2, partitions: 1 })
+    expect(result.recoveryMs).toHaveLength(5)
+    expect(await readFile(result.picture, 'utf8')).toContain('worker 3')
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
