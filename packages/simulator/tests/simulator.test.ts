@@ -93,6 +93,11 @@ describe('a history', () => {
   it('contains a request and its answer', () => {
     expect(play(hello)).toEqual({ text: ['0 ms a → b hello (at 1 ms)', '1 ms b → a hi (at 2 ms)'], messages: 2 })
   })
+
+  it('as text has its nodes in a column, however long their names are', () => {
+    const crashes = ['a', 'longer'].map((node) => ({ kind: 'node' as const, node, text: 'crashes', atMs: 7 }))
+    expect(historyText(crashes, ['a', 'longer'])).toBe('    7 ms a        crashes\n    7 ms longer   crashes')
+  })
 })
 
 describe('a message', () => {
