@@ -1,4 +1,7 @@
-/** What instances, beanstalk and `wordcount --on ec2` do with moto beyond one run, as a reader sees it. */
+/**
+ * instances, beanstalk and `wordcount --on ec2` as a reader runs them with moto. What they call of it is tested in
+ * ec2.test.ts and beanstalk.test.ts.
+ */
 import { access, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +19,19 @@ const moto = { name: 'moto', found: await findMoto(), install: installMoto }
 const words = 1_789_020
 
 describeReal('with moto', moto, () => {
+  it('instances goes through EC2 and leaves nothing with its tag', async () => {
+    const run = await start('instances', '--moto', '--ssh-from', '203.0.113.7')
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.stdout).toMatch(/image +ami-/)
+    expect(run.stdout).toMatch(/security group +sg-\w+: SSH from 203\.0\.113\.7\/32/)
+    expect(run.stdout).toMatch(/no machine boots +moto only keeps records/)
+    expect(run.stdout).toMatch(/launch +i-\w+, i-\w+; each ends by itself after 30 minutes/)
+    expect(run.stdout).toContain('1,789,020 words counted')
+    expect(run.stdout).toMatch(/left +0 things with the tag/)
+    expect(run.stdout + run.stderr).not.toContain('PRIVATE KEY')
+    expect(await run.leftBehind()).toEqual([])
+  })
+
   describe('that outlives the program', () => {
     let server: Moto
     beforeAll(async () => {
@@ -77,6 +93,15 @@ describeReal('with moto', moto, () => {
   it('instances clean says what it removed', async () => {
     const run = await start('instances', 'clean', '--moto', '--json')
     expect(run.json()).toMatchObject({ on: 'moto on this machine', removed: { instances: [], roles: [], buckets: [] } })
+  })
+
+  it('beanstalk goes from bundle to end, and says that nothing runs there', async () => {
+    const run = await start('beanstalk', '--moto')
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.stdout).toContain('Two tiers on Elastic Beanstalk (64bit Amazon Linux 2023')
+    expect(run.stdout).toContain('nothing runs in them')
+    expect(run.stdout).toMatch(/terminate +all environments have ended/)
+    expect(await run.leftBehind()).toEqual([])
   })
 
   it('wordcount counts the same on instances as one pass', async () => {
