@@ -4,6 +4,7 @@
  * The file's header comment is its documentation. Its first line is `name: summary`, and `--help` prints all of it
  * above the options. `run` prints for readers, and returns the JSON document of `--json`.
  */
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
@@ -168,7 +169,7 @@ async function writePicture(file: string, name: string, content: string | Uint8A
   await mkdir(folder, { recursive: true })
   const picture = join(folder, name)
   // Renamed when complete: a viewer, or another run of the same example, never sees half a picture.
-  const unfinished = `${picture}.${process.pid}`
+  const unfinished = `${picture}.${randomUUID()}`
   try {
     await writeFile(unfinished, content)
     await rename(unfinished, picture)
