@@ -1,9 +1,8 @@
 /** The CDK stack: what its template contains, and that the checks notice faults. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
-import { runExample } from '@repo/common/testing/testing'
+import { runHere } from '@repo/common/testing/run-here'
 import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
@@ -15,7 +14,6 @@ import { stackTagValue, tagKey } from '../../src/cloud/ownership.ts'
 import { checks } from '../../src/stack/checks.ts'
 import { findingsOf, type Synthesis, synthesise } from '../../src/stack/synthesis.ts'
 
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const settings = { workers: 4, budget: 10, solutionStack: '64bit Amazon Linux 2023 v6.6.0 running Node.js 22' }
 let folder: TemporaryFolder
 let synthesis: Synthesis
@@ -145,10 +143,10 @@ describe('the checks', () => {
   })
 })
 
-describe.concurrent('infrastructure', () => {
+describe('infrastructure', () => {
   it('shows a reader the resources, the promises and how to deploy', async () => {
     await using out = await temporaryFolder()
-    const run = await runExample(chapter, 'infrastructure', ['--quick', '--workers', '2', '--out', out.path])
+    const run = await runHere(infrastructure, '--quick', '--workers', '2', '--out', out.path)
     expect(run).toMatchObject({ code: 0 })
     for (const promise of Object.keys(checks)) expect(run.stdout).toContain(`✓ ${promise}`)
     expect(run.stdout).toContain('cdk-nag: 0 findings')
