@@ -37,6 +37,16 @@ it('says what is not a readable file', async () => {
   await expect(inspect('a\0b')).rejects.toThrow(/^it cannot be read: ERR_INVALID_ARG_VALUE$/)
 })
 
+it('is cancelled while the file is opened', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'file')
+  await writeFile(file, 'war')
+  const cancelling = new AbortController()
+  const inspecting = inspect(file, cancelling.signal)
+  cancelling.abort(new Error('enough'))
+  await expect(inspecting).rejects.toThrow('enough')
+})
+
 it('says that a file may not be read', async () => {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'secret')
