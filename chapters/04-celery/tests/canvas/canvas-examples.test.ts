@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import { readRate } from '@repo/common/workloads/rates'
 import { expect, it } from 'vitest'
+import canvas from '../../examples/canvas.ts'
+import currency from '../../examples/currency.ts'
 import { describeRedis } from '../fixtures/layer.ts'
 import { said } from '../fixtures/said.ts'
 
@@ -11,20 +13,7 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describeRedis('canvas', () => {
   it('computes each shape, shows what each failure does, and draws', async () => {
-    const run = await runExample(chapter, 'canvas', ['--quick', '--json', '--workers', '2'])
-    expect(run).toMatchObject({ code: 0 })
-    interface Task {
-      task: string
-      state: string
-      worker: string | null
-      begin: number
-      end: number
-    }
-    const { shapes, failures, picture } = run.json<{
-      shapes: { shape: string; result: unknown; tasks: Task[] }[]
-      failures: object[]
-      picture: string
-    }>()
+    const { shapes, failures, picture } = await canvas.run({ ms: 80, workers: 2 })
     expect(Object.fromEntries(shapes.map(({ shape, result }) => [shape, result]))).toEqual({
       group: [1, 4, 9, 16],
       chain: 100,
@@ -39,7 +28,8 @@ describeRedis('canvas', () => {
     expect(shapes.map(({ tasks }) => tasks.length)).toEqual([4, 3, 4, 4, 1, 4, 2, 3])
     // No task begins before the one below it has ended; all times are by one machine's clock.
     const chain = tasksOf('chain')
-    for (let at = 1; at < chain.length; at++) expect(chain[at]?.begin).toBeGreaterThanOrEqual(chain[at - 1]?.end ?? 0)
+    for (let at = 1; at < chain.length; at++)
+      expect(chain[at]?.begin).toBeGreaterThanOrEqual(chain[at - 1]?.end ?? Number.NaN)
     expect(tasksOf('chord').at(-1)).toMatchObject({ task: 'sum', state: 'completed' })
     expect(
       tasksOf('linkError')
@@ -55,18 +45,21 @@ describeRedis('canvas', () => {
       { onFailure: 'wait', state: 'waiting-children', result: null },
     ])
     expect(await readFile(picture, 'utf8')).toContain('>chain 2: increment<')
-    expect(await run.leftBehind()).toEqual([])
   })
 
-  it('shows them to a reader', async () => {
-    const { code, stdout } = await runExample(chapter, 'canvas', ['--quick', '--ms', '10'])
-    expect(code).toBe(0)
+  it('shows them to a reader, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'canvas', ['--ms', '10', '--workers', '1'])
+    const { code, stdout } = run
+    expect(code, run.stderr).toBe(0)
+    expect(await run.leftBehind()).toEqual([])
     expect(stdout).toMatch(/diamond +4 +\d/)
     expect(stdout).toMatch(/wait +\(its default\) +waiting-children/)
   })
 
   it('stops at Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'canvas', ['--ms', '5000'], { interruptWhen: /worker processes/ })
+    const run = await runExample(chapter, 'canvas', ['--ms', '5000', '--workers', '1'], {
+      interruptWhen: /worker processes/,
+    })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])
   })
@@ -88,10 +81,8 @@ describeRedis('currency', () => {
   })
 
   it('without workers waits as long as it was told, and purges what it sent', async () => {
-    const args = ['--json', '--no-workers', '--timeout', '200', '--pairs', '5']
-    const run = await runExample(chapter, 'currency', args)
-    expect(run).toMatchObject({ code: 0 })
-    expect(run.json()).toMatchObject({
+    const result = await currency.run({ noWorkers: true, timeout: 200, pairs: 5 })
+    expect(result).toMatchObject({
       workers: 0,
       ms: null,
       purged: 6,

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findPython } from '../../src/celery/python.ts'
 import { breakEven, hostsMs, oneProcessMs, withNetwork } from '../../src/mergesort/model.ts'
 import {
   bytesOf,
@@ -179,7 +178,6 @@ interface Result {
   typedArrayMs: number
   sorted: boolean
   picture: string
-  celery?: { book: { ms: number }; plain: { ms: number } }
 }
 
 describeRedis('the example', () => {
@@ -196,17 +194,6 @@ describeRedis('the example', () => {
     }
     const svg = await readFile(result.picture, 'utf8')
     for (const lane of ['json: client', 'json: worker 1', 'bytes: client']) expect(svg).toContain(`>${lane}<`)
-    expect(await run.leftBehind()).toEqual([])
-  })
-
-  it('shows Celery beside it where there is one', async (context) => {
-    if (!(await findPython('celery'))) context.skip('no Celery: sudo apt-get install python3-celery python3-redis')
-    const args = ['--quick', '--json', '--n', '20000', '--ways', 'bytes', '--workers', '2', '--celery']
-    const run = await runExample(chapter, 'mergesort', args)
-    expect(run).toMatchObject({ code: 0 })
-    const { celery, sorted } = run.json<Result>()
-    const took = { ms: expect.any(Number) }
-    expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
     expect(await run.leftBehind()).toEqual([])
   })
 

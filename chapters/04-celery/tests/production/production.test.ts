@@ -155,7 +155,7 @@ describeReal('production', need, () => {
   it('loses nothing with the right settings, something without them, and refuses strangers', async () => {
     // A Redis that is named must not be touched: this one is not even there.
     const env = { REDIS_URL: 'redis://127.0.0.1:1' }
-    const run = await runExample(chapter, 'production', ['--quick', '--json'], { env })
+    const run = await runExample(chapter, 'production', ['--quick', '--json', '--sample', '400'], { env })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{
       full: Record<string, { lost: number; refusal?: string }>

@@ -6,7 +6,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
 import { runExample } from '@repo/common/testing/testing'
 import { readRate } from '@repo/common/workloads/rates'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import remoteCurrency from '../../examples/remote-currency.ts'
 import remoteNames from '../../examples/remote-names.ts'
 import remoteWorker from '../../examples/remote-worker.ts'
@@ -14,6 +14,8 @@ import { newSecret } from '../../src/remote/processes.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const examples = ['remote-names', 'remote-worker', 'remote-currency']
+
+afterEach(() => void vi.unstubAllEnvs())
 
 describe('remote-names', () => {
   it('shows what happens to names', async () => {
@@ -39,13 +41,13 @@ describe('remote-names', () => {
   })
 
   it('needs a secret to stay', async () => {
-    for (const REMOTE_SECRET of [undefined, 'too short']) {
-      const { code, stdout, stderr } = await runExample(chapter, 'remote-names', ['--stay'], { env: { REMOTE_SECRET } })
-      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-      expect(stderr).toMatch(
-        /^error: REMOTE_SECRET: received "?[\w ]+"?; accepts a secret of at least 16 characters.*\n$/,
-      )
-      if (REMOTE_SECRET) expect(stderr).not.toContain(REMOTE_SECRET)
+    for (const secret of [undefined, 'too short']) {
+      vi.stubEnv('REMOTE_SECRET', secret)
+      const error = await remoteNames.run({ stay: true }).catch((error: Error) => error)
+      expect(error).toBeInstanceOf(UsageError)
+      const { message } = error as Error
+      expect(message).toMatch(/^REMOTE_SECRET: received "?[\w ]+"?; accepts a secret of at least 16 characters[^\n]*$/)
+      if (secret) expect(message).not.toContain(secret)
     }
   })
 
@@ -101,10 +103,11 @@ describe('remote-currency', () => {
   })
 
   it('reports a name server that is not there, and stops at Ctrl-C', async () => {
-    const env = { REMOTE_SECRET: newSecret() }
-    const failed = await runExample(chapter, 'remote-currency', ['--quick', '--names', 'ws://127.0.0.1:1'], { env })
-    expect(failed).toMatchObject({ code: 1, stdout: '' })
-    expect(failed.stderr).toMatch(/^error: ws:\/\/127\.0\.0\.1:1 cannot be reached: .*\n$/)
+    vi.stubEnv('REMOTE_SECRET', newSecret())
+    await expect(remoteCurrency.run({ names: 'ws://127.0.0.1:1' })).rejects.toThrow(
+      /^ws:\/\/127\.0\.0\.1:1 cannot be reached: .+$/,
+    )
+    vi.unstubAllEnvs()
     const stopped = await runExample(chapter, 'remote-currency', ['--delay', '1000'], { interruptWhen: /says that/ })
     expect(stopped.code).toBe(130)
     expect(stopped.stderr).not.toContain('error')
@@ -137,8 +140,9 @@ it('the three work together in three terminals, and do not tell the secret', asy
   expect(await worker.stop()).toEqual({ code: 143, signal: null })
   const gone = await runExample(chapter, 'remote-currency', [...given, '--quick'], { env })
   expect(gone).toMatchObject({ code: 1, stderr: 'error: no object is registered as exchange.mine\n' })
-  const wrong = await runExample(chapter, 'remote-currency', given, { env: { REMOTE_SECRET: newSecret() } })
-  expect(wrong).toMatchObject({ code: 1, stderr: `error: ${names.address} refuses the secret\n` })
+  vi.stubEnv('REMOTE_SECRET', newSecret())
+  const wrong = remoteCurrency.run({ names: names.address, name: 'exchange.mine' })
+  await expect(wrong).rejects.toThrow(new RegExp(`^${names.address} refuses the secret$`))
   expect([output.join(), run.stdout, run.stderr, gone.stderr].join()).not.toContain(env.REMOTE_SECRET)
 })
 

@@ -11,7 +11,7 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describeRedis('throughput', () => {
   it('measures all that are there, and its ratios are theirs', async () => {
-    const args = ['--json', '--tasks', '200', '--rounds', '1', '--workers', '2']
+    const args = ['--json', '--tasks', '200', '--rounds', '1', '--workers', '1']
     await using server = await startRedis({ own: true })
     const run = await runExample(chapter, 'throughput', args, { env: { REDIS_URL: server.url } })
     expect(run).toMatchObject({ code: 0 })

@@ -1,0 +1,21 @@
+/** mergesort beside Celery, whose workers throughput.test.ts starts in the same way. */
+import { fileURLToPath } from 'node:url'
+import { runExample } from '@repo/common/testing/testing'
+import { expect, it } from 'vitest'
+import { findPython } from '../../src/celery/python.ts'
+import { describeRedis } from '../fixtures/layer.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+
+describeRedis('the example', () => {
+  it('shows Celery beside it where there is one', async (context) => {
+    if (!(await findPython('celery'))) context.skip('no Celery: sudo apt-get install python3-celery python3-redis')
+    const args = ['--quick', '--json', '--n', '20000', '--ways', 'bytes', '--workers', '2', '--celery']
+    const run = await runExample(chapter, 'mergesort', args)
+    expect(run).toMatchObject({ code: 0 })
+    const { celery, sorted } = run.json<{ sorted: boolean; celery?: object }>()
+    const took = { ms: expect.any(Number) }
+    expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
+    expect(await run.leftBehind()).toEqual([])
+  })
+})
