@@ -8,6 +8,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import type { Client } from '../queue/client.ts'
+import { giveBackRemoved } from '../queue/moments.ts'
 
 export interface Board extends AsyncDisposable {
   url: string
@@ -38,6 +39,8 @@ export async function openBoard(client: Client, queues: readonly string[], { por
       return context.text('only for this machine', 403)
     }
     await next()
+    // It removes jobs without this layer.
+    if (!['GET', 'HEAD'].includes(context.req.method)) await giveBackRemoved(client.redis, client.prefix)
     // The board would fetch its fonts from another server, which would learn that it is open.
     context.header('content-security-policy', "default-src 'self' data: 'unsafe-inline'")
     return undefined

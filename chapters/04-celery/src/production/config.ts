@@ -4,6 +4,7 @@ import { acceptedBy, accepting, listOf, number, wholeNumber } from '@repo/common
 import { UsageError } from '@repo/common/example/usage'
 import { maskPasswords } from '@repo/common/output/secrets'
 import { z } from 'zod'
+import { mostQueues } from '../queue/options.ts'
 
 const name = /^[\w:@.-]{1,100}$/
 const isRedisUrl = (text: string) => ['redis:', 'rediss:'].includes(URL.parse(text)?.protocol ?? '')
@@ -16,7 +17,8 @@ const variables = {
   WORKER_REDIS_CA: accepting('the path of a readable PEM file', readPem).optional(),
   WORKER_QUEUES: listOf(
     accepting('a name', (text) => (name.test(text) ? text : undefined)),
-    'names of queues, separated by commas',
+    '1 to 100 names of queues, each once, separated by commas',
+    { max: mostQueues, distinct: true },
   ).default(['default']),
   WORKER_CONCURRENCY: wholeNumber(1, 10_000).default(16),
   WORKER_NAME: accepting('up to 100 letters, digits and : @ . _ -', (text) =>
@@ -52,15 +54,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const text = env[variable] || undefined
     const parsed = schema.safeParse(text)
     if (parsed.success) return [variable, parsed.data]
-    throw new UsageError(variable, text && maskPasswords(text), acceptedBy(schema) ?? 'another value')
+    throw new UsageError(variable, text && masked(text), acceptedBy(schema) ?? 'another value')
   })
   const config = Object.fromEntries(entries) as Config
   const { protocol, hostname } = new URL(config.REDIS_URL)
   if (protocol === 'redis:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname)) {
     const how = 'rediss:// to another machine: passwords and tasks must not travel in the clear'
-    throw new UsageError('REDIS_URL', maskPasswords(config.REDIS_URL), how)
+    throw new UsageError('REDIS_URL', masked(config.REDIS_URL), how)
   }
   return config
+}
+
+/** Also where the scheme is missing: all before the last @ of `secret@host` may be a password. */
+function masked(text: string): string {
+  return text.includes('://') ? maskPasswords(text) : text.replace(/^.*@/s, '***@')
 }
 
 function readPem(path: string): string | undefined {

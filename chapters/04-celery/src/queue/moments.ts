@@ -1,5 +1,6 @@
 /** The moments at which tasks with a rate limit may start: worker/rate-limit.ts hands them out, this gives them back. */
 import type { Redis } from 'ioredis'
+import { partsOf } from './message.ts'
 
 /** Redis keys of one limited task: the state of its rate, the moments by job, and the moments given back. */
 export function rateKeys(prefix: string, task: string): string[] {
@@ -34,4 +35,19 @@ export async function giveBack(redis: Redis, prefix: string, ids: readonly strin
       await redis.eval(returning, keys.length, ...keys, ...ids.slice(at, at + jobsAtATime))
     }
   }
+}
+
+/** Gives back the moments of jobs that are there no more, because somebody has removed them without this layer. */
+export async function giveBackRemoved(redis: Redis, prefix: string): Promise<void> {
+  const gone: string[] = []
+  for (const task of await redis.smembers(limitedTasks(prefix))) {
+    const [, moments = ''] = rateKeys(prefix, task)
+    const jobs = (await redis.hkeys(moments)).flatMap((id) => {
+      const queue = partsOf(id)?.queue
+      return queue === undefined ? [] : [{ id, key: `${prefix}:${queue}:${id}` }]
+    })
+    const there = await Promise.all(jobs.map(({ key }) => redis.exists(key)))
+    gone.push(...jobs.filter((_, at) => there[at] === 0).map(({ id }) => id))
+  }
+  await giveBack(redis, prefix, gone)
 }

@@ -77,6 +77,9 @@ const task = z.object({
     .optional(),
 })
 
+/** BullMQ waits for each of a worker's queues on a connection of its own. */
+export const mostQueues = 100
+
 const queueSettings = z.record(z.string(), z.strictObject({ priorities: flag, rateLimit })).optional()
 
 /** Its type is enough. */
@@ -93,11 +96,13 @@ const settings = z.strictObject({
   routes: z.record(z.string(), name.nonoptional()).optional(),
   maxPayloadBytes: bytes,
   queueSettings,
-  // BullMQ waits for each of a worker's queues on a connection of its own.
   queues: option<string[]>(
     '1 to 100 names without colons, each once',
     (names) =>
-      Array.isArray(names) && isIn(names.length, 1, 100) && new Set(names).size === names.length && names.every(isName),
+      Array.isArray(names) &&
+      isIn(names.length, 1, mostQueues) &&
+      new Set(names).size === names.length &&
+      names.every(isName),
   ),
   concurrency: whole(1, 10_000),
   // BullMQ makes a timer of it, and Node's are no longer.

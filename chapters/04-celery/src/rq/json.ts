@@ -36,7 +36,7 @@ export interface WriteOptions {
 }
 
 /**
- * Writes JSON; undefined becomes null. What has a `toJSON`, such as a Date, is written as that says.
+ * Writes JSON; undefined becomes null. What has a `toJSON`, such as a Date, is written as that says, but not as null.
  *
  * @param what names the value in errors, such as `the result`
  * @throws TypeError for a value, or a part of it, that JSON would change
@@ -51,6 +51,9 @@ export function writeJson(value: unknown, what: string, { bigints = false }: Wri
     if (typeof each === 'function' || typeof each === 'symbol') return refuse(key, `a ${typeof each}`)
     if (each === undefined && Array.isArray(this)) return refuse(key, 'undefined in a list')
     if (isLost(each)) return refuse(key, `a ${each.constructor?.name ?? 'strange object'}`)
+    // What `toJSON` was asked of: a Date that does not exist becomes null.
+    const given: unknown = (this as Record<string, unknown>)[key]
+    if (each === null && given !== null) return refuse(key, `a ${given?.constructor.name} that becomes null`)
     if (Object.is(each, -0)) return rawJSON('-0.0')
     // JSON.stringify writes the shortest digits that a number is read from, which are those of another integer.
     const isLarge = typeof each === 'number' && Math.abs(each) > Number.MAX_SAFE_INTEGER && Math.abs(each) < 1e21

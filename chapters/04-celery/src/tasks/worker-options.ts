@@ -1,15 +1,19 @@
 /** The options of the worker program; here they can be read without starting it. */
 import { accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
 import { z } from 'zod'
+import { mostQueues } from '../queue/options.ts'
 
 const bounds = 'MIN,MAX with MIN not above MAX'
 const name = accepting('up to 100 letters, digits and : @ . _ -', (text) =>
   /^[\w:@.-]{1,100}$/.test(text) ? text : undefined,
 )
 export const options = {
-  queues: listOf(z.string().regex(/^[\w-]{1,100}$/), 'names of queues, separated by commas')
+  queues: listOf(z.string().regex(/^[\w-]{1,100}$/), '1 to 100 names of queues, each once, separated by commas', {
+    max: mostQueues,
+    distinct: true,
+  })
     .default(['default'])
-    .describe('the queues it takes tasks from'),
+    .describe('the queues it takes tasks from, at most 100'),
   concurrency: wholeNumber(1, 10_000).default(16).describe('how many tasks of each queue it runs at once'),
   autoscale: listOf(wholeNumber(1, 10_000), bounds, { min: 2, max: 2 })
     .refine(([min = 0, max = 0]) => min <= max, bounds)

@@ -56,7 +56,7 @@ import { Run } from './run.ts'
 
 export interface WorkerSettings extends ClientSettings {
   tasks: readonly Task[]
-  /** The queues it takes tasks from. Default: only `default`. */
+  /** The queues it takes tasks from, at most 100. Default: only `default`. */
   queues?: string[]
   /** How many tasks of each queue it runs at once. Default: 16. */
   concurrency?: number

@@ -14,9 +14,11 @@ import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
 import monitor from '../../examples/monitor.ts'
 import { openBoard } from '../../src/monitor/board.ts'
 import { watch } from '../../src/monitor/monitor.ts'
+import { defineTask } from '../../src/queue/task.ts'
 import { add } from '../../src/tasks/index.ts'
 import { stumble } from '../../src/tasks/tour.ts'
 import { useLayer } from '../fixtures/layer.ts'
@@ -105,6 +107,24 @@ describeReal('the board without a browser', needRedis, () => {
     expect((await ask({ host: 'attacker.example' })).statusCode).toBe(403)
     expect((await ask({ origin: 'https://attacker.example' })).statusCode).toBe(403)
     expect((await ask({})).headers['content-security-policy']).toContain("default-src 'self'")
+  })
+})
+
+describeReal('a task with a rate limit', needRedis, () => {
+  const layer = useLayer()
+
+  it('gives its moment back when it is deleted on the board, the others keep theirs', async () => {
+    const rateLimit = { max: 1, perMs: 600_000 }
+    const limited = defineTask({ name: 'limited', args: z.object({}), rateLimit, run: () => 'ran' })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [limited] })
+    const board = layer.use(await openBoard(client, ['default']))
+    await (await client.send(limited, {})).get({ timeoutMs: 60_000 })
+    const moments = () => client.redis.hkeys(`${layer.prefix}:rate:limited:moments`)
+    const [deleted, kept] = await client.sendMany(limited, [{}, {}])
+    await until(async () => (await client.queue('default').getDelayedCount()) === 2, { timeoutMs: 60_000 })
+    const { status } = await fetch(`${board.url}api/queues/default/${deleted?.id}/clean`, { method: 'PUT' })
+    expect([status, await moments()]).toEqual([204, [kept?.id]])
   })
 })
 

@@ -55,6 +55,11 @@ describe('the configuration', () => {
     [{}, 'REDIS_URL: received nothing'],
     [{ REDIS_URL: 'http://host' }, 'REDIS_URL: received "http://host"'],
     [{ REDIS_URL: 'redis://:secret@queue.example:6379' }, 'REDIS_URL: received "redis://:***@queue.example:6379"'],
+    [{ REDIS_URL: 'secret@host' }, 'REDIS_URL: received "***@host"'],
+    [
+      { WORKER_QUEUES: Array.from({ length: 101 }, (_, at) => `q${at}`).join() },
+      'accepts 1 to 100 names of queues, each once, separated by commas',
+    ],
     [{ WORKER_CONCURRENCY: '0' }, 'WORKER_CONCURRENCY: received "0"; accepts a whole number from 1 to 10000'],
     [{ WORKER_QUEUES: 'a b' }, 'WORKER_QUEUES: received "a b"'],
     [{ WORKER_REDIS_CA: '/nowhere.pem' }, 'WORKER_REDIS_CA: received "/nowhere.pem"'],

@@ -1,7 +1,7 @@
 /** Names: taken, looked up, listed, removed; and what becomes of them when their holders or the name server die. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
+import { RpcTarget } from 'capnweb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Exchange } from '../../src/remote/exchange.ts'
@@ -305,8 +305,18 @@ describe('a worker', () => {
     await until(() => client.remote.remove('removed'))
     await until(() => changes.length > 0)
     expect(changes[0]).toMatchObject({ type: 'NameRemovedError', message: 'removed has been removed' })
-    // That it does not come back can only be seen by waiting: longer than a heartbeat and an attempt to register take.
-    await delay(leaseMs / 2)
+    // That it does not come back can only be seen by waiting as long as one takes that does: this one loses its
+    // connection later and is registered again.
+    const witness: (Error | undefined)[] = []
+    await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
+    await using _witness = await keepName(at(proxy.port), 'witness', at(2), {
+      secret,
+      leaseMs,
+      onChange: (lost) => witness.push(lost),
+    })
+    proxy.cut()
+    await until(() => witness.length === 2)
+    expect(witness[1]).toBeUndefined()
     expect(await registered('removed')).toBe(false)
     expect(changes).toHaveLength(1)
   })
@@ -319,11 +329,21 @@ describe('a worker', () => {
   })
 
   it('that stops does not wait for a name server that says nothing', async () => {
-    await using proxy = await startProxy({ port: Number(new URL(names.info.address).port) })
-    const kept = await keepName(at(proxy.port), 'mute', at(1), { secret, leaseMs: 150, timeoutMs: longMs })
-    proxy.block()
-    // What is under way cannot be seen from here: longer than the time between two heartbeats.
-    await delay(150)
+    const asked = Promise.withResolvers<void>()
+    class MuteLease extends RpcTarget {
+      renew() {
+        asked.resolve()
+        return new Promise<never>(() => {})
+      }
+    }
+    class MuteNames extends RpcTarget {
+      register() {
+        return new MuteLease()
+      }
+    }
+    await using mute = await serve(() => new MuteNames(), { secret })
+    const kept = await keepName(mute.address, 'mute', at(1), { secret, leaseMs: 150, timeoutMs: longMs })
+    await asked.promise
     await kept[Symbol.asyncDispose]()
   })
 })

@@ -48,6 +48,8 @@ describe('what is written', () => {
     [() => 1, 'a function'],
     [{ s: Symbol('s') }, 'a symbol at s'],
     [[1n], 'a BigInt at 0'],
+    [new Date('soon'), 'a Date that becomes null'],
+    [{ at: [new Date(Number.NaN)] }, 'a Date that becomes null at 0'],
   ])('%o is refused: %s', (value, received) => {
     expect(() => writeJson(value, 'it')).toThrow(`it: received ${received}; accepts what JSON can carry`)
   })

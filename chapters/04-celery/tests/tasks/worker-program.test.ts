@@ -25,6 +25,17 @@ describe('the options of the worker program', () => {
   it.each([
     [['--concurrency', '0'], '--concurrency: received "0"; accepts a whole number from 1 to 10000'],
     [['--autoscale', '9,2'], '--autoscale: received "9,2"; accepts MIN,MAX with MIN not above MAX'],
+    [['--queues', 'a,a'], '--queues: received "a,a"; accepts 1 to 100 names of queues, each once'],
+    [
+      [
+        '--queues',
+        Array(101)
+          .fill('q')
+          .map((q, at) => q + at)
+          .join(),
+      ],
+      '; accepts 1 to 100 names of queues, each once',
+    ],
     [['--que', 'a'], 'option: received "--que"; accepts --queues, --concurrency'],
     [['now'], 'operand: received "now"; accepts no operands'],
   ])('refuse %j', (words, line) => {
