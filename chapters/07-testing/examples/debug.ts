@@ -89,11 +89,10 @@ export default example(import.meta, {
       await stopped.resume()
       const heldMs = performance.now() - stoppedAt
       print(`Held for ${milliseconds(heldMs)}; the other processes went on: ${count(meanwhile)} effects meanwhile.`)
-      await placing
+      await allDone
       const at = { function: stopped.stack[0]?.name, line: stopped.stack[0]?.line }
       return { order, at, variables: stopped.variables, heldMs, meanwhile, memory }
     })()
-    await pipeline.drained({ signal })
     const closed = await isClosed(hostname, Number(opened))
     if (!found) {
       print(`The condition ${condition} held for no order at ${worker}.`)
