@@ -37,9 +37,7 @@ interface Blow {
 }
 
 /** With this many orders under way, every worker should have some. */
-const fewOrders = 24
-/** The number of orders that a worker should have in progress when it is killed. */
-const fewInTheMiddle = 3
+const fewOrders = 12
 /**
  * When the target has not had enough work for this long although nothing is recovering from a fault, the orders under
  * way belong to others: a bug may keep them there for ever.
@@ -49,6 +47,8 @@ const dryMs = 1_000
 const patienceMs = 30_000
 /** After this long, what a stopped process has sent has arrived. */
 const arrivedMs = 20
+/** How long a worker runs between two looks: less than the bank and the packers take for an order. */
+const sliceMs = 2
 /** The time that a process has read from its clock reaches the store within this time, even on a busy machine. */
 const underWayMs = 5_000
 
@@ -64,35 +64,30 @@ export const strikes: Record<FaultKind, (field: Field, fault: Fault) => Blow | P
   clock: setWrong,
 }
 
-/** Kills a worker while it works on orders. */
+/**
+ * Kills a worker while it works on orders. Between a look and the blow it could finish them all, and on a slow machine
+ * it would, again and again, until no orders are left. So it is stopped, looked at, and runs on for a moment only.
+ */
 async function kill(field: Field, { target }: Fault): Promise<Blow> {
-  const { pipeline, gate, record } = field
+  const { pipeline, record, signal } = field
+  const process = pipeline.processes.get(target)?.process
   const middle = await middleOf(pipeline, target)
-  const isBusy = async () =>
-    // Soon there are no more to wait for.
-    (await middle()) >= (gate.open + fewOrders > gate.orders ? 1 : fewInTheMiddle)
-  while (await fedUntil(field, isBusy)) if (await isStoppedBusy(field, target, middle)) break
+  const isBusyWhenStopped = async () => {
+    let isBusy = false
+    process?.kill('SIGSTOP')
+    try {
+      await delay(arrivedMs, undefined, { signal })
+      isBusy = (await middle()) > 0
+    } finally {
+      if (!isBusy) process?.kill('SIGCONT')
+    }
+    return isBusy
+  }
+  await fedUntil(field, isBusyWhenStopped)
   await pipeline.kill(target)
   record.end(target, 'up')
   const held = await middle()
   return { held, over: pipeline.start(target).then(() => record.begin(target, 'up')) }
-}
-
-/**
- * Stops a worker, because between the look and the blow it could finish everything that it has in progress. If it has,
- * it goes on, and the result is false.
- */
-async function isStoppedBusy({ pipeline, signal }: Field, worker: string, middle: () => Promise<number>) {
-  const process = pipeline.processes.get(worker)?.process
-  let isBusy = false
-  process?.kill('SIGSTOP')
-  try {
-    await delay(arrivedMs, undefined, { signal })
-    isBusy = (await middle()) > 0
-  } finally {
-    if (!isBusy) process?.kill('SIGCONT')
-  }
-  return isBusy
 }
 
 /** Sets a clock wrong, and waits until the process has used it: otherwise the fault would change nothing. */
@@ -124,7 +119,7 @@ async function fedUntil({ pipeline, gate, accepted, isRecovering, signal }: Fiel
       gate.openTo(gate.open + fewOrders / 3)
       fedAt = performance.now()
     }
-    await delay(1, undefined, { signal })
+    await delay(sliceMs, undefined, { signal })
   }
 }
 
