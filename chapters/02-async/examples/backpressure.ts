@@ -96,8 +96,7 @@ export default example(import.meta, {
       await using program = await startProgram(file, { args: [import.meta.url], signal })
       const report = await ask<FlowReport>(program, { way, waits, chunks, consumeMs }, signal)
       if (report.consumedBytes !== size) throw new Error(`${name}: something was lost`)
-      const peak = (of: 'waitingBytes' | 'rssBytes') => largest(report.samples.map((sample) => sample[of]))
-      runs.push({ name, ...report, mostWaitingBytes: peak('waitingBytes'), peakRssBytes: peak('rssBytes') })
+      runs.push({ name, ...report, peakRssBytes: largest(report.samples.map(({ rssBytes }) => rssBytes)) })
     }
 
     const svg = linePlot({

@@ -15,8 +15,6 @@ export interface FlowTask extends Pick<Flow, 'chunks' | 'consumeMs'> {
 export interface Sample {
   /** Since the flow began. */
   ms: number
-  /** Made and not consumed yet. */
-  waitingBytes: number
   /** Held by the program's buffers, after collecting garbage. */
   bufferBytes: number
   /** Resident memory that the process has gained since the flow began. Freed memory need not leave it at once. */
@@ -26,6 +24,8 @@ export interface Sample {
 export interface FlowReport {
   ms: number
   consumedBytes: number
+  /** The most that had been made and not consumed yet, at any time. */
+  mostWaitingBytes: number
   samples: Sample[]
 }
 
@@ -44,6 +44,7 @@ process.once('message', async ({ way, waits, chunks, consumeMs }: FlowTask) => {
   let produced = 0
   let consumed = 0
   let consumedBytes = 0
+  let mostWaiting = 0
   const start = performance.now()
   collectGarbage()
   const before = process.memoryUsage.rss()
@@ -52,7 +53,6 @@ process.once('message', async ({ way, waits, chunks, consumeMs }: FlowTask) => {
     const memory = process.memoryUsage()
     samples.push({
       ms: performance.now() - start,
-      waitingBytes: (produced - consumed) * chunkBytes,
       bufferBytes: memory.arrayBuffers,
       rssBytes: memory.rss - before,
     })
@@ -62,7 +62,10 @@ process.once('message', async ({ way, waits, chunks, consumeMs }: FlowTask) => {
   const flow: Flow = {
     chunks,
     consumeMs,
-    onProduced: () => void produced++,
+    onProduced: () => {
+      produced++
+      mostWaiting = Math.max(mostWaiting, produced - consumed)
+    },
     onConsumed: (chunk) => {
       consumed++
       consumedBytes += chunk.length
@@ -71,7 +74,8 @@ process.once('message', async ({ way, waits, chunks, consumeMs }: FlowTask) => {
   await send(flow, waits)
   clearInterval(timer)
   sample()
-  process.send?.({ ms: performance.now() - start, consumedBytes, samples } satisfies FlowReport)
+  const mostWaitingBytes = mostWaiting * chunkBytes
+  process.send?.({ ms: performance.now() - start, consumedBytes, mostWaitingBytes, samples } satisfies FlowReport)
 })
 process.on('disconnect', () => process.exit())
 ready()
