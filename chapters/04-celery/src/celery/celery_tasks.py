@@ -44,12 +44,16 @@ def report(self, total):
 
 
 @app.task(name="note")
-def note(file, seconds):
-    """Writes into a file which process has begun it, and then takes its time, so that it can be killed in the middle."""
+def note(file):
+    """Writes into a file which process has begun it, and lasts until there is a second one, so that it can be killed."""
     with open(file, "a") as notes:
         notes.write(f"{os.getpid()}\n")
-    time.sleep(seconds)
-    return seconds
+    # A minute: nothing that is forgotten shall last for ever.
+    for _ in range(1200):
+        if os.path.exists(f"{file}.over"):
+            return "over"
+        time.sleep(0.05)
+    return "forgotten"
 
 
 @app.task(name="count_words")
