@@ -67,7 +67,7 @@ export default example(import.meta, {
     const onSent = (sent: number) => bar.update(sent, label)
     // The pipeline with a proxy in front of each process, and a client that sends orders at a steady rate.
     await using chaos = await startChaos(settings, { signal, onSent })
-    // Each fault strikes when its order has been sent; a kill also waits until its worker has something to do.
+    // Each fault strikes when its order has been sent; a kill or a wrong clock also waits until it can change something.
     const struck: Struck[] = []
     for (const fault of faults) {
       struck.push(await chaos.strike(fault))
