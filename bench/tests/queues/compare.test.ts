@@ -27,7 +27,7 @@ describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis,
       { outcome: 'error', begun: 1, message: expect.stringMatching(/is gone/) },
     ])
     expect({ missing, ratios }).toEqual({ missing: [], ratios: {} })
-    expect(await readFile(picture, 'utf8')).toMatch(/our RQ[\s\S]*remote objects/)
+    for (const name of ['our RQ', 'remote objects']) expect(await readFile(picture, 'utf8')).toContain(name)
   })
 })
 
