@@ -62,7 +62,8 @@ describeReal(
   { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
   () => {
     it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
-      const done = await run('profile', ['--quick', '--rate', '80', '--json'], { timeoutMs: 200_000 })
+      // Long enough for several stalls, and not so many orders that all other work looks like one.
+      const done = await run('profile', ['--seconds', '2', '--rate', '80', '--json'], { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         process: 'shipping 1',
