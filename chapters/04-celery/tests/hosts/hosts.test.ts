@@ -4,22 +4,16 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
-import { findRedisServer } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it, vi } from 'vitest'
-import { labProblem, makeLab, removeLeftovers } from '../../src/hosts/namespaces.ts'
-import { labs } from '../fixtures/labs.ts'
+import { makeLab, removeLeftovers } from '../../src/hosts/namespaces.ts'
+import { labNeeds, labs } from '../fixtures/labs.ts'
 import { said } from '../fixtures/said.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
-const need = {
-  name: 'root on Linux, iproute2 and a Redis server',
-  found: (await labProblem()) === undefined && (await findRedisServer()),
-  install: 'as root: apt-get install iproute2 redis-server',
-}
 
-describeReal('a lab', need, () => {
+describeReal('a lab', labNeeds, () => {
   const run = async ([command = '', ...first]: string[], ...args: string[]) =>
     (await promisify(execFile)(command, [...first, ...args])).stdout
   /** Connects to a port where nobody listens: refused says that the host is there, silence that it is not. */
@@ -71,7 +65,7 @@ describeReal('a lab', need, () => {
   })
 })
 
-describeReal('four-hosts', need, () => {
+describeReal('four-hosts', labNeeds, () => {
   it('sorts on both worker hosts, without the one that is cut off, and on both again', async () => {
     const run = await runExample(chapter, 'four-hosts', ['--quick', '--json', '--n', '300000'], {
       env: { REDIS_URL: undefined },

@@ -13,6 +13,8 @@ import { loader } from '../process/child.ts'
 const markName = 'EXAMPLE_RUN'
 
 export interface Run {
+  /** The program's own process, which has ended. */
+  pid: number | undefined
   /** The exit code; null if a signal ended it. */
   code: number | null
   signal: NodeJS.Signals | null
@@ -103,6 +105,7 @@ export async function runProgram(
     throw new Error(`${file} ${why}; its output:\n${output.all}`)
   }
   return {
+    pid: child.pid,
     code,
     signal: endedBy,
     stdout: output.stdout,
