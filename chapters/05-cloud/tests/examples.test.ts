@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import privateCloud from '../examples/private-cloud.ts'
 import s3 from '../examples/s3.ts'
 import spot from '../examples/spot.ts'
+import { keysOf } from '../src/cloud/place.ts'
 import { startPracticeCloud } from '../src/local/practice-cloud.ts'
 import { countHere } from '../src/wordcount/addresses.ts'
 import { wordsIn } from '../src/wordcount/words.ts'
@@ -77,12 +78,8 @@ describe('spot', () => {
 describe('private-cloud', () => {
   it('asks any store that is named, and counts there', async () => {
     await using cloud = await startPracticeCloud()
-    const { url, credentials } = cloud.place
-    const env = {
-      AWS_ENDPOINT_URL_S3: url,
-      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
-    }
+    const { url } = cloud.place
+    const env = { AWS_ENDPOINT_URL_S3: url, ...keysOf(cloud.place) }
     const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'], { env })
     expect(run.code).toBe(0)
     expect(run.json()).toMatchObject({

@@ -75,16 +75,20 @@ export async function compareWithSerial(
 ): Promise<Speedup> {
   const { serial, parallel, workers } = ways
   await using spinners = await startSpinners(workers)
-  // As long as a run, so that both see the same disturbances, but 100 ms are enough.
-  const start = performance.now()
-  await serial()
-  const spin = await spinners.calibrate(Math.min(100, Math.max(10, performance.now() - start)))
+  let spin: number | undefined
   const timings = await interleave(
     {
-      serial,
-      alone: () => spinners.run(1, spin),
+      serial: async () => {
+        const start = performance.now()
+        const own = await serial()
+        // Once, in the round that does not count. As long as a run, so that both see the same disturbances, but 100 ms
+        // are enough.
+        spin ??= await spinners.calibrate(Math.min(100, Math.max(10, performance.now() - start)))
+        return own
+      },
+      alone: () => spinners.run(1, spin ?? 0),
       parallel,
-      together: () => spinners.run(workers, spin),
+      together: () => spinners.run(workers, spin ?? 0),
     },
     rounds,
   )

@@ -34,9 +34,9 @@ export async function inspect(path: string, signal?: AbortSignal): Promise<numbe
   }
   let size = 0
   let lineBytes = 0
-  // A block is no larger than a line may be, so a line within one block is never too long.
   // A stream that begins with an aborted signal fails before anybody can hear of it.
   signal?.throwIfAborted()
+  // A block is no larger than a line may be, so a line within one block is never too long.
   const blocks = handle.createReadStream({ highWaterMark: longestLineBytes, signal, autoClose: false })
   for await (const block of blocks as AsyncIterable<Buffer>) {
     const zero = block.indexOf(0)

@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { stateOfTheUnionFiles } from '@repo/common/workloads/texts'
+import { expect } from 'vitest'
 import { type Count, grepCommand, searchFor } from '../../src/grep/pattern.ts'
 import { grepAndCount } from '../../src/grep/processes.ts'
+import { ways } from '../../src/grep/ways.ts'
 
 /** A grep that knows Perl's regular expressions, as GNU grep does. */
 export const gnuGrep = {
@@ -12,7 +14,7 @@ export const gnuGrep = {
 }
 
 /** What the system's grep counts in all addresses. */
-export async function countedByGrep(pattern: string, ignoreCase: boolean): Promise<Count> {
+async function countedByGrep(pattern: string, ignoreCase: boolean): Promise<Count> {
   const files = stateOfTheUnionFiles()
   const command = grepCommand(searchFor(pattern, ignoreCase))
   if ('leftOut' in command) throw new Error(command.leftOut)
@@ -26,4 +28,13 @@ export async function countedByGrep(pattern: string, ignoreCase: boolean): Promi
     .split('\n')
     .reduce((sum, line) => sum + Number(line), 0)
   return { occurrences, lines }
+}
+
+/** Every way must count in all addresses what the system's grep counts. */
+export async function everyWayCountsAsGrep(pattern: string, ignoreCase: boolean): Promise<void> {
+  const { occurrences, lines } = await countedByGrep(pattern, ignoreCase)
+  for (const [name, way] of Object.entries(ways)) {
+    const counted = await way(searchFor(pattern, ignoreCase), stateOfTheUnionFiles())
+    expect(counted, name).toEqual({ occurrences, lines })
+  }
 }

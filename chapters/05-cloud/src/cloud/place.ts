@@ -31,6 +31,12 @@ export interface Places {
   machines: Place | undefined
 }
 
+/** The environment in which another program finds the credentials of a server that we started ourselves. */
+export function keysOf({ credentials }: Place): NodeJS.ProcessEnv {
+  if (!credentials) return {}
+  return { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey }
+}
+
 /** A place in words, for the reader. */
 export function nameOf({ kind, url = '' }: Place): string {
   if (kind === 'aws') return 'Amazon Web Services'

@@ -3,7 +3,8 @@
  *
  * Its store lists keys in one order and looks for the next page in another, so pages lose keys. It takes a request that
  * it does not know for one that it knows: setting the tags of an object overwrites the object. It lists no unfinished
- * uploads, ignores conditions, describes a whole object when asked for a part, and stores what does not have the checksum that came with it.
+ * uploads, ignores conditions, describes a whole object when asked for a part, and stores what does not have the
+ * checksum that came with it.
  * tests/local/s3-behaviours.ts has a row for each rule, and compares the answers of all our stores.
  */
 import { createHash } from 'node:crypto'

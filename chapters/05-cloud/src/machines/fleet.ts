@@ -1,7 +1,7 @@
 /** Machines that all run one program: EC2 instances with everything they need, or processes on this machine. */
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Cloud } from '../cloud/clients.ts'
-import { isAmazon, type Place } from '../cloud/place.ts'
+import { isAmazon, keysOf } from '../cloud/place.ts'
 import type { InstanceType } from '../cloud/prices.ts'
 import { userDataOf } from './ec2.ts'
 import { bootedHere, ec2Machines, listedMachines, type Machines } from './machines.ts'
@@ -45,7 +45,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const place = places.machines
   await using stack = new AsyncDisposableStack()
   const userData = await programUserData({ s3, bucket, program, environment, endsAfterMinutes: minutes })
-  const boot = { s3, environment: roleEnvironment(places.storage), signal }
+  // What an instance's role would give its programs, for processes that stand in for instances.
+  const boot = { s3, environment: keysOf(places.storage), signal }
   const handOver = (machines: Machines, privateKey?: string): Fleet => {
     const owned = stack.move()
     const boots = place?.kind !== 'endpoint' || isAmazon(place)
@@ -70,10 +71,4 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     stack.use(await bootedHere(instances, boot, (id) => userDataOf(clients.ec2, id))),
     resources.privateKey,
   )
-}
-
-/** The keys that an instance's role would give its programs, for processes that stand in for instances. */
-function roleEnvironment({ credentials }: Place): NodeJS.ProcessEnv {
-  if (!credentials) return {}
-  return { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey }
 }

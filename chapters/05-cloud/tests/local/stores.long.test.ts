@@ -5,6 +5,7 @@ import { describeReal } from '@repo/common/testing/vitest'
 import { buildApp } from 'fauxqs'
 import { expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
+import { keysOf } from '../../src/cloud/place.ts'
 import { findMoto, installMoto, startMoto } from '../../src/local/moto.ts'
 import { findSwift, installSwift, startSwift } from '../../src/local/swift.ts'
 import { countHere } from '../../src/wordcount/addresses.ts'
@@ -47,12 +48,7 @@ describeReal('moto', { name: 'moto', found: await findMoto(), install: installMo
   it('differs from Amazon only where we know it, and is shown by s3', async () => {
     await using moto = await startMoto()
     expect(await differencesOf(s3Client(moto.place, { maxAttempts: 1 }))).toEqual(differences.moto)
-    const env = {
-      AWS_ENDPOINT_URL: moto.place.url,
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: moto.place.credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: moto.place.credentials?.secretAccessKey,
-    }
+    const env = { AWS_ENDPOINT_URL: moto.place.url, AWS_REGION: 'us-east-1', ...keysOf(moto.place) }
     const args = ['--quick', '--objects', '20', '--size', '6', '--round-trip', '0']
     const run = await runExample(chapter, 's3', args, { env })
     expect(run).toMatchObject({ code: 0 })

@@ -1,14 +1,13 @@
 /** Every way in which a file may differ from what was sent, every name, and every mode. files.test.ts has one of each. */
 import { appendFileSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
-import { headObject, partSize } from '../../src/storage/parts.ts'
+import { uploadFile } from '../../src/storage/files.ts'
+import { partSize } from '../../src/storage/parts.ts'
 import { useFileTransfers } from '../fixtures/file-transfers.ts'
 
-const { s3, bytes, target, withFile, stopAfter, interrupt, stored, replaceContent, unfinished } =
-  await useFileTransfers()
+const { isRefusedAfter, travelsAs, keepsMode, ...transfers } = await useFileTransfers()
+const { s3, bytes, target, withFile, interrupt, stored, replaceContent, unfinished } = transfers
 
 it.each([
   ['all of it', 0, bytes, 0],
@@ -52,42 +51,8 @@ it.each([
   ['grows', (path: string) => appendFileSync(path, 'more')],
   ['is replaced', (path: string) => replaceSync(path, content)],
   ['is replaced by a shorter one', (path: string) => replaceSync(path, 'short')],
-])('a file is refused when it %s while it is sent', async (_how, change) => {
-  await withFile(async (path, folder) => {
-    let times = 0
-    const onProgress = () => {
-      if (times++ === 0) change(path)
-    }
-    const uploading = uploadFile(s3, target, path, { onProgress, concurrency: 1 })
-    await expect(uploading).rejects.toThrow(`${path} was changed while it was uploaded: upload it again`)
-    expect(await unfinished()).toEqual([])
-    expect(await readdir(folder)).toEqual(['original'])
-  })
-})
+])('a file is refused when it %s while it is sent', async (_how, change) => await isRefusedAfter(change))
 
-it.each(['名'.repeat(80), 'n'.repeat(255)])('a file called %j travels there and back', async (name) => {
-  await withFile(async (path, folder) => {
-    await interrupt(path, 1)
-    expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 1 })
-    const back = join(folder, 'there', name)
-    await mkdir(join(folder, 'there'))
-    await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-    expect(await downloadFile(s3, target, back)).toMatchObject({ resumed: 1, verified: 'CRC-32' })
-    expect(await readdir(join(folder, 'there'))).toEqual([name])
-  }, name)
-})
+it.each(['名'.repeat(80), 'n'.repeat(255)])('a file called %j travels there and back', travelsAs)
 
-it.skipIf(process.platform === 'win32').each([0o600, 0o755])('permissions travel with a file: %o', async (mode) => {
-  await withFile(async (path, folder) => {
-    const back = join(folder, 'back')
-    const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8)
-    await chmod(path, mode)
-    await interrupt(path, 1)
-    await uploadFile(s3, target, path)
-    await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-    const partial = partialOf(back, (await headObject(s3, target)).etag)
-    expect(await modeOf(partial)).toBe((mode | 0o600).toString(8))
-    await downloadFile(s3, target, back)
-    expect(await modeOf(back)).toBe(mode.toString(8))
-  })
-})
+it.skipIf(process.platform === 'win32').each([0o600, 0o755])('permissions travel with a file: %o', keepsMode)

@@ -24,14 +24,14 @@ import { s3Client } from '../../src/cloud/clients.ts'
 import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
 import { journalOf } from '../../src/storage/journal.ts'
 import { headObject, partSize } from '../../src/storage/parts.ts'
-import { pseudoRandom } from '../../src/storage/stream.ts'
 import { useFileTransfers } from '../fixtures/file-transfers.ts'
 import { alteredClient, messageOf } from '../fixtures/http-faults.ts'
 
 const mib = 1 << 20
 
+const { isRefusedAfter, travelsAs, keepsMode, modeOf, ...transfers } = await useFileTransfers()
 const { place, s3, bucket, bytes, target, withFile, stopAfter, interrupt, stored, replaceContent, unfinished } =
-  await useFileTransfers()
+  transfers
 
 describe('an interrupted upload', () => {
   it('resumes where it stopped, and so does the download', async () => {
@@ -212,18 +212,7 @@ describe('a file that changes while it is sent', () => {
     ['is overwritten with the same time', (path: string) => overwriteSync(path, content)],
     ['shrinks', (path: string) => truncateSync(path, 6 * mib)],
     ['gets other permissions', (path: string) => chmodSync(path, 0o400)],
-  ])('is refused when it %s', async (_how, change) => {
-    await withFile(async (path, folder) => {
-      let times = 0
-      const onProgress = () => {
-        if (times++ === 0) change(path)
-      }
-      const uploading = uploadFile(s3, target, path, { onProgress, concurrency: 1 })
-      await expect(uploading).rejects.toThrow(`${path} was changed while it was uploaded: upload it again`)
-      expect(await unfinished()).toEqual([])
-      expect(await readdir(folder)).toEqual(['original'])
-    })
-  })
+  ])('is refused when it %s', async (_how, change) => await isRefusedAfter(change))
 
   it('is not refused when only its time changes', async () => {
     await withFile(async (path) => {
@@ -364,34 +353,12 @@ describe.skipIf(process.platform === 'win32')('a download to a symbolic link', (
 
 describe('names and permissions', () => {
   it('a file with an awkward name travels there and back', async () => {
-    const name = `-a\u2028b\n %2F ~${'名'.repeat(80)}`
-    await withFile(async (path, folder) => {
-      await interrupt(path, 1)
-      expect(await uploadFile(s3, target, path)).toMatchObject({ resumed: 1 })
-      const back = join(folder, 'there', name)
-      await mkdir(join(folder, 'there'))
-      await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-      expect(await downloadFile(s3, target, back)).toMatchObject({ resumed: 1, verified: 'CRC-32' })
-      expect(await readdir(join(folder, 'there'))).toEqual([name])
-    }, name)
+    await travelsAs(`-a\u2028b\n %2F ~${'名'.repeat(80)}`)
   })
 
   describe.skipIf(process.platform === 'win32')('of a file', () => {
-    const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
-
-    it.each([0o444])('travel with it: %o', async (mode) => {
-      await using folder = await temporaryFolder()
-      const [path, back] = [join(folder.path, 'original'), join(folder.path, 'back')]
-      await writeFile(path, pseudoRandom(partSize + 1))
-      await chmod(path, mode)
-      await interrupt(path, 1)
-      await uploadFile(s3, target, path)
-      await expect(downloadFile(s3, target, back, stopAfter(partSize))).rejects.toThrow('stopped by the test')
-      const partial = partialOf(back, (await headObject(s3, target)).etag)
-      // Never more open than the file will be, and its owner can continue it.
-      expect(await modeOf(partial)).toBe((mode | 0o600).toString(8))
-      await downloadFile(s3, target, back)
-      expect(await modeOf(back)).toBe(mode.toString(8))
+    it('travel with it', async () => {
+      await keepsMode(0o444)
     })
 
     it('are those of the file that is replaced', async () => {

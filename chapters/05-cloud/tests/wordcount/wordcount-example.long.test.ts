@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import wordcount from '../../examples/wordcount.ts'
+import { keysOf } from '../../src/cloud/place.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -11,19 +12,14 @@ const start = (name: string, ...args: string[]) => runExample(chapter, name, arg
 describe('wordcount', () => {
   it('uploads nothing the second time to a bucket that is kept', async () => {
     await using cloud = await startPracticeCloud()
-    const { url, credentials } = cloud.place
-    const env = {
-      AWS_ENDPOINT_URL: url,
-      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
-    }
+    const env = { AWS_ENDPOINT_URL: cloud.place.url, ...keysOf(cloud.place) }
     const args = ['--quick', '--json', '--workers', '1', '--jobs', '3', '--bucket', 'kept-bucket']
     const first = await runExample(chapter, 'wordcount', args, { env })
     expect(first.json()).toMatchObject({ uploaded: 233, objects: 233 })
     const second = await runExample(chapter, 'wordcount', args, { env })
     expect(second.json()).toMatchObject({ uploaded: 0, objects: 233 })
     for (const run of [first, second]) {
-      expect(run.stdout + run.stderr).not.toContain(credentials?.secretAccessKey)
+      expect(run.stdout + run.stderr).not.toContain(cloud.place.credentials?.secretAccessKey)
     }
   })
 

@@ -5,6 +5,7 @@ import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { describe, expect, it } from 'vitest'
 import wordcount from '../../examples/wordcount.ts'
 import { sqsClient } from '../../src/cloud/clients.ts'
+import { keysOf } from '../../src/cloud/place.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import { leftQueues, untilHeld } from '../../src/queues.ts'
 import { countHere } from '../../src/wordcount/addresses.ts'
@@ -92,12 +93,7 @@ describe('wordcount', () => {
 
   it('says in one line that its cloud is gone, in the middle of the work', async () => {
     await using cloud = await startPracticeCloud()
-    const { url, credentials } = cloud.place
-    const env = {
-      AWS_ENDPOINT_URL: url,
-      AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
-    }
+    const env = { AWS_ENDPOINT_URL: cloud.place.url, ...keysOf(cloud.place) }
     const running = runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], { env })
     running.catch(() => {})
     const sqs = sqsClient(cloud.place)

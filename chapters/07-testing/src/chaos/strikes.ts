@@ -104,17 +104,17 @@ async function setWrong(field: Field, { target, ms }: Fault): Promise<Blow> {
   return {}
 }
 
-/** Waits until a condition holds, and lets more orders through meanwhile; false if it never does. */
+/** Waits until a condition holds, or clearly never will, and lets more orders through meanwhile. */
 async function fedUntil({ pipeline, gate, accepted, isRecovering, signal }: Field, isMet: () => Promise<boolean>) {
   let fedAt = performance.now()
   for (;;) {
-    if (await isMet()) return true
+    if (await isMet()) return
     // Until it has recovered, it is no wonder that nothing moves.
     if (isRecovering()) fedAt = performance.now()
     const waitedMs = performance.now() - fedAt
     const underWay = gate.open - accepted() + (await pipeline.pending())
     if (gate.open === gate.orders) {
-      if (waitedMs > patienceMs) return false
+      if (waitedMs > patienceMs) return
     } else if (underWay < fewOrders || waitedMs > dryMs) {
       gate.openTo(gate.open + fewOrders / 3)
       fedAt = performance.now()

@@ -47,9 +47,9 @@ export interface CheckpointFile<State> {
    */
   load: () => Promise<Loaded<State>>
   /**
-   * Resolves when the state is on the disk, as it was at the call. Overlapping saves run one after the other, those of all checkpoints of this
-   * process with this path. Programs do not wait for one another: a save that finds newer generations, of another program, begins anew
-   * and replaces the older one of them.
+   * Resolves when the state is on the disk, as it was at the call. Overlapping saves run one after the other, those of
+   * all checkpoints of this process with this path. Programs do not wait for one another: a save that finds newer
+   * generations, of another program, begins anew and replaces the older one of them.
    *
    * @throws an Error when the state is not on the disk, or would not be the same when it is loaded: JSON has no Infinity,
    * no Map, and no undefined in a list. What JSON does not even look at is no part of the state: properties named by a
