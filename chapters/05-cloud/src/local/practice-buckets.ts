@@ -120,8 +120,8 @@ export function practiceApp(): ReturnType<typeof buildApp> {
   for (const type of ['*', 'application/x-www-form-urlencoded', 'application/x-amz-json-1.0']) {
     app.removeContentTypeParser(type)
     app.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: 2 ** 30 }, (request, body, done) => {
-      const text = body.toString()
       if (type === '*' || request.raw.url !== '/') return done(null, body)
+      const text = body.toString()
       try {
         done(null, type.includes('json') ? JSON.parse(text) : Object.fromEntries(new URLSearchParams(text)))
       } catch (error) {

@@ -35,7 +35,6 @@ export async function startPracticeCloud({ signal }: PracticeOptions = {}): Prom
   const server = await startProgram<{ port: number }>(new URL('./practice-cloud.program.ts', import.meta.url), {
     env: { PRACTICE_KEY_ID: credentials.accessKeyId, PRACTICE_SECRET: credentials.secretAccessKey },
     untilReady: signal,
-    readyTimeoutMs: 30_000,
   })
   const url = `http://127.0.0.1:${server.info.port}`
   return {
