@@ -4,7 +4,7 @@
  *
  *     pnpm --filter 05-cloud start beanstalk                   both tiers as processes on this machine
  *     pnpm --filter 05-cloud start beanstalk --serve           the same, until Ctrl-C: open the address in a browser
- * pnpm --filter 05-cloud start beanstalk --moto through Beanstalk's API, with moto, where no tier runs
+ *     pnpm --filter 05-cloud start beanstalk --moto            through Beanstalk's API, with moto, where no tier runs
  *     pnpm --filter 05-cloud start beanstalk --aws --yes       in your account; takes about a quarter of an hour
  *
  * A client sends a text to the web tier, which puts its parts into a bucket and a message for each part into a queue. A
