@@ -17,7 +17,6 @@
  */
 import { example } from '@repo/common/example/example'
 import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
-import { barPlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
@@ -26,14 +25,8 @@ import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { PostgresConnection } from '04-celery/postgres/postgres'
 import { newSecret } from '04-celery/remote/processes'
-import { compareAll, ratiosOf } from '../src/queues/compare.ts'
-import {
-  type ContenderName,
-  contenderNames,
-  describeSurvival,
-  isTypeScript,
-  startContender,
-} from '../src/queues/contenders.ts'
+import { compareAll, drawRates, ratiosOf } from '../src/queues/compare.ts'
+import { type ContenderName, contenderNames, describeSurvival, startContender } from '../src/queues/contenders.ts'
 import { chainOfFive, leaseMs } from '../src/queues/engines.ts'
 
 /** Those that start fast enough. */
@@ -132,18 +125,7 @@ export default example(import.meta, {
       print(`${chain.answers}  answer for a chain of five remote calls, each with the result of the one before`)
     if (missing.length > 0) print(`Not installed: ${missing.join(', ')}; --help says how to install them.`)
 
-    const svg = barPlot({
-      title: 'Small tasks per second',
-      subtitle: 'handed in at once, all results fetched; two worker processes, for objects one',
-      x: { label: 'tasks per second' },
-      bars: rows.map(({ name, label, perSecond }) => ({
-        name: label,
-        value: perSecond ?? 0,
-        label: perSecond === undefined ? 'failed' : count(Math.round(perSecond)),
-        color: isTypeScript(name) ? palette[0] : palette[1],
-      })),
-    })
-    const file = await picture('compare.svg', svg)
+    const file = await picture('compare.svg', drawRates(rows))
     print(`Picture: ${file}`)
     return { tasks, naps, napMs: ms, contenders: rows, ratios, chain, missing, picture: file }
   },

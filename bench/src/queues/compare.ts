@@ -1,6 +1,15 @@
 /** Measures contenders in turn on the same work. */
 import { interleave, quantile } from '@repo/common/measure'
-import { type Contender, type ContenderName, type FailedContender, reasonOf, type Survival } from './contenders.ts'
+import { barPlot, palette } from '@repo/common/output/plots'
+import { count } from '@repo/common/output/terminal'
+import {
+  type Contender,
+  type ContenderName,
+  type FailedContender,
+  isTypeScript,
+  reasonOf,
+  type Survival,
+} from './contenders.ts'
 
 export interface Work {
   /** Small tasks for each contender, in all rounds together. */
@@ -119,4 +128,19 @@ export function ratiosOf(rows: Row[]) {
     remoteToPyro: ratio(of('remote')?.sequentialPerSecond, of('pyro')?.sequentialPerSecond),
     remoteAtOnceToPyro: ratio(of('remote')?.perSecond, of('pyro')?.sequentialPerSecond),
   }
+}
+
+/** Draws their small tasks per second, as an SVG. */
+export function drawRates(rows: Row[]): string {
+  return barPlot({
+    title: 'Small tasks per second',
+    subtitle: 'handed in at once, all results fetched; two worker processes, for objects one',
+    x: { label: 'tasks per second' },
+    bars: rows.map(({ name, label, perSecond }) => ({
+      name: label,
+      value: perSecond ?? 0,
+      label: perSecond === undefined ? 'failed' : count(Math.round(perSecond)),
+      color: isTypeScript(name) ? palette[0] : palette[1],
+    })),
+  })
 }

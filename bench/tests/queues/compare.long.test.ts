@@ -1,10 +1,9 @@
 /** The comparison of all queues in TypeScript, with a killed worker of each. */
-import { readFile } from 'node:fs/promises'
 import { installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { bench, compare, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
+import { bench, compare, expectDrawn, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
 
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   const names = ['bullmq', 'layer', 'pglite', 'rq', 'bee', 'remote']
@@ -20,7 +19,7 @@ describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis,
     expect(chain).toEqual({ result: 5, answers: 1 })
     expect(missing).toEqual([])
     expect(ratios).toEqual({})
-    for (const name of ['our RQ', 'remote objects']) expect(await readFile(picture, 'utf8')).toContain(name)
+    await expectDrawn(picture, contenders)
   })
 
   it('leave nothing after Ctrl-C while their workers start', patient, async () => {

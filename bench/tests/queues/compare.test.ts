@@ -1,5 +1,5 @@
 /** The comparison: every contender does the same work, and what is said of a killed worker is true. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -14,7 +14,7 @@ import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
 import { type Contender, type ContenderName, describeSurvival } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
-import { bench, compare, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
+import { bench, compare, expectDrawn, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
 
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   it('do the same tasks; killed in mid-task a queue runs it again, and a call fails', patient, async () => {
@@ -27,7 +27,7 @@ describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis,
       { outcome: 'error', begun: 1, message: expect.stringMatching(/is gone/) },
     ])
     expect({ missing, ratios }).toEqual({ missing: [], ratios: {} })
-    for (const name of ['our RQ', 'remote objects']) expect(await readFile(picture, 'utf8')).toContain(name)
+    await expectDrawn(picture, contenders)
   })
 })
 
