@@ -60,6 +60,7 @@ describe('an interrupted example', () => {
   it.each([
     ['backpressure', () => abortHere(backpressure)],
     ['cancellation', () => abortHere(cancellation)],
+    ['event-loop', () => abortHere(eventLoop)],
     ['fetch-many', () => abortHere(fetchMany)],
     ['grep', () => abortHere(grep, { rounds: 1000 })],
     ['server', () => abortHere(server)],
