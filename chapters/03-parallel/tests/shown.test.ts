@@ -1,23 +1,11 @@
-/** What every example shows to a reader, each once in a process that must end well and leave nothing behind. */
+/** What examples show to a reader, each once in a process that must end well and leave nothing behind. */
 import { readFile, stat } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { coreCount } from '@repo/common/cores'
-import { runExample } from '@repo/common/testing/testing'
 import { decode } from 'fast-png'
 import { describe, expect, it } from 'vitest'
+import { pictures, shownBy } from './shown.ts'
 
-const chapter = fileURLToPath(new URL('..', import.meta.url))
 const cores = coreCount()
-
-/** What an example prints. Where ways disagree or something is lost, the example fails by itself. */
-async function shownBy(name: string, ...args: string[]): Promise<string> {
-  const run = await runExample(chapter, name, ['--quick', ...args])
-  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
-  expect(await run.leftBehind()).toEqual([])
-  return run.stdout
-}
-
-const pictures = (shown: string) => [...shown.matchAll(/^Picture: (.*)$/gm)].map(([, path = '']) => path)
 
 describe('a reader is shown', () => {
   it('the same rates of the day in three ways', async () => {
@@ -85,15 +73,6 @@ describe('a reader is shown', () => {
     // π(100,000)
     expect(await readFile(valley, 'utf8')).toContain('9,592 primes below 100,000')
     expect(await readFile(schedules, 'utf8')).toMatch(/^<svg/)
-  })
-
-  it('computing and waiting for 1 to 8 × cores workers', async () => {
-    const shown = await shownBy('oversubscribe', '--limit', '20000', '--requests', '2', '--latency', '2')
-    for (const workers of [1, 8 * cores]) expect(shown).toMatch(new RegExp(`^ +${workers} +[\\d.]+ [mµ]?s`, 'm'))
-    const [picture = ''] = pictures(shown)
-    const svg = await readFile(picture, 'utf8')
-    expect(svg).toContain(`More workers than the ${cores} cores`)
-    expect(svg).toContain('2,262 primes counted')
   })
 
   it('the whole Mandelbrot set if a reader asks for it', async () => {

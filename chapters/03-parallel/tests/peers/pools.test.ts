@@ -1,31 +1,16 @@
 /** The pools side by side, and what is said of a pool that does not keep its promises. */
-import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import { faultNames, faults, provoke } from '../../src/peers/faults.ts'
-import { type AnyPool, pools } from '../../src/peers/pools.ts'
+import { type AnyPool, emptyTasks, poolNames, pools } from '../../src/peers/pools.ts'
 
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
-
-it('a reader is shown four pools, and what a fault does to each', async () => {
-  const args = ['--quick', '--tasks', '500', '--calls', '50', '--workers', '1', '--timeout', '300']
-  const run = await runExample(chapter, 'pool', args)
-  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
-  expect(await run.leftBehind()).toEqual([])
-  const shown = run.stdout
-  const errors = [
-    ['throws', 'RangeError: a bug in the task'],
-    ['exits', 'Error: the worker exited with code 3 during its task'],
-    ['hangs', 'TimeoutError: no result within 300 ms: its worker was stopped'],
-    ['out of memory', 'Error: the worker ran out of memory, its limit is 32 MB: give it smaller tasks'],
-  ]
-  for (const pool of ['ours', 'piscina', 'tinypool', 'workerpool']) {
-    expect(shown).toMatch(new RegExp(`^ ${pool} +[1-9][\\d,]* +\\d+ µs +\\d+ µs `, 'm'))
-    for (const [fault] of errors) expect(shown).toMatch(new RegExp(`^ ${fault} +${pool} +\\d+ of 5 `, 'm'))
-  }
-  for (const [fault, error] of errors) expect(shown).toMatch(new RegExp(`^ ${fault} +${error} *$`, 'm'))
-  // What is not settled may be settled later: the table says for how long it was watched.
-  if (/ no | still open /.test(shown)) expect(shown).toMatch(/^"no" and "still open" mean: not within 2\.3 s of/m)
+it.each(poolNames)('%s does tasks, and passes on the error of one that fails', async (name) => {
+  await using pool = pools[name]({ workers: 1, heapMb: 64 })
+  const latencies: number[] = []
+  const { signal } = new AbortController()
+  expect(await emptyTasks(pool, { calls: 2, tasks: 3, latencies, signal })).toBeGreaterThan(0)
+  expect(latencies).toHaveLength(2)
+  await expect(pool.run({ do: 'throw' })).rejects.toThrow('a bug in the task')
+  expect(await pool.run({ do: 'echo', value: 'again' })).toBe('again')
 })
 
 describe('a pool in which one task goes wrong', () => {
