@@ -1,4 +1,4 @@
-/** The examples canvas and currency as a reader runs them. */
+/** The example canvas by its results, and currency as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
@@ -45,23 +45,6 @@ describeRedis('canvas', () => {
       { onFailure: 'wait', state: 'waiting-children', result: null },
     ])
     expect(await readFile(picture, 'utf8')).toContain('>chain 2: increment<')
-  })
-
-  it('shows them to a reader, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'canvas', ['--ms', '10', '--workers', '1'])
-    const { code, stdout } = run
-    expect(code, run.stderr).toBe(0)
-    expect(await run.leftBehind()).toEqual([])
-    expect(stdout).toMatch(/diamond +4 +\d/)
-    expect(stdout).toMatch(/wait +\(its default\) +waiting-children/)
-  })
-
-  it('stops at Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'canvas', ['--ms', '5000', '--workers', '1'], {
-      interruptWhen: /worker processes/,
-    })
-    expect(run.code).toBe(130)
-    expect(await run.leftBehind()).toEqual([])
   })
 })
 

@@ -19,6 +19,17 @@ describeReal('a drill', need, () => {
     await strike('queue', 800)
   })
 
+  it('shows them to a reader, with a picture, and leaves nothing behind', async () => {
+    const args = ['--jobs', '100', '--kills', '1', '--restarts', '0', '--partitions', '0', '--lock', '500']
+    const run = await runExample(chapter, 'drill', args, { env })
+    const { code, stdout } = run
+    expect(code, run.stderr).toBe(0)
+    expect(stdout).toMatch(/--seed \d+ strikes the same way again/)
+    expect(stdout).toMatch(/100 jobs in .*: 0 jobs lost, 0 effects lost, 0 effects doubled\./)
+    expect(await readFile(/Picture: (.+)/.exec(stdout)?.[1] ?? '', 'utf8')).toContain('worker 3')
+    expect(await run.leftBehind()).toEqual([])
+  })
+
   it('reports what it did, with a picture, and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'drill', ['--quick', '--json', '--seed', '7'], { env })
     expect(run, run.stderr).toMatchObject({ code: 0 })

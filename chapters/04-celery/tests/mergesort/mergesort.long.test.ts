@@ -1,4 +1,4 @@
-/** mergesort beside Celery, whose workers throughput.test.ts starts in the same way. */
+/** mergesort and Ctrl-C; and beside Celery, whose workers throughput.test.ts starts in the same way. */
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
@@ -16,6 +16,13 @@ describeRedis('the example', () => {
     const { celery, sorted } = run.json<{ sorted: boolean; celery?: object }>()
     const took = { ms: expect.any(Number) }
     expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('stops at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'mergesort', [], { interruptWhen: /integers in/ })
+    expect(run.code).toBe(130)
+    expect(run.stderr).not.toContain('error')
     expect(await run.leftBehind()).toEqual([])
   })
 })

@@ -211,11 +211,4 @@ describeRedis('the example', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^error: .*received .*; accepts [^\n]+\n$/)
   })
-
-  it('stops at Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'mergesort', [], { interruptWhen: /integers in/ })
-    expect(run.code).toBe(130)
-    expect(run.stderr).not.toContain('error')
-    expect(await run.leftBehind()).toEqual([])
-  })
 })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { readHeader } from '@repo/common/example/example'
 import { UsageError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { readRate } from '@repo/common/workloads/rates'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -138,7 +139,8 @@ it('the three work together in three terminals, and do not tell the secret', asy
   expect(run.stdout).toContain(`says that exchange.mine is at ${worker.address}`)
   // The three of the cut connections, and those of before, are gone; the name is there until the worker ends.
   expect(await worker.stop()).toEqual({ code: 143, signal: null })
-  const gone = await runExample(chapter, 'remote-currency', [...given, '--quick'], { env })
+  vi.stubEnv('REMOTE_SECRET', env.REMOTE_SECRET)
+  const gone = await runHere(remoteCurrency, ...given, '--quick')
   expect(gone).toMatchObject({ code: 1, stderr: 'error: no object is registered as exchange.mine\n' })
   vi.stubEnv('REMOTE_SECRET', newSecret())
   const wrong = remoteCurrency.run({ names: names.address, name: 'exchange.mine' })

@@ -4,7 +4,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
 import { processesWith, runExample } from '@repo/common/testing/testing'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import echo from '../../examples/echo.ts'
 import limits from '../../examples/limits.ts'
 import results from '../../examples/results.ts'
 import retries from '../../examples/retries.ts'
@@ -18,6 +19,8 @@ const chapter = new URL('../..', import.meta.url).pathname
 const layer = useLayer()
 
 describeRedis('echo', () => {
+  afterEach(() => void vi.unstubAllEnvs())
+
   it('sends a text there and back, and shows what happened in between', async () => {
     const args = ['--quick', '--json', '--text', 'Grüße 👋']
     const run = await runExample(chapter, 'echo', args, { env: { REDIS_URL: undefined } })
@@ -36,16 +39,15 @@ describeRedis('echo', () => {
       args: ['--name', 'of-the-reader'],
       env,
     })
-    const run = await runExample(chapter, 'echo', ['--quick', '--json'], { env })
-    expect(run.json()).toMatchObject({ received: 'hello', workers: ['of-the-reader'] })
-    expect(await run.leftBehind()).toEqual([])
+    vi.stubEnv('REDIS_URL', layer.redis.url)
+    expect(await echo.run({ times: 1 })).toMatchObject({ received: 'hello', workers: ['of-the-reader'] })
   })
 
   it('starts its own worker on a Redis without one, and leaves no key there', async () => {
     const { redis } = await layer.openClient()
     await redis.flushall()
-    const run = await runExample(chapter, 'echo', ['--quick', '--json'], { env: { REDIS_URL: layer.redis.url } })
-    expect(run.json()).toMatchObject({ received: 'hello' })
+    vi.stubEnv('REDIS_URL', layer.redis.url)
+    expect(await echo.run({ times: 1 })).toMatchObject({ received: 'hello' })
     expect(await redis.keys('celery*')).toEqual([])
   })
 
