@@ -18,8 +18,7 @@ describe('by another scheduler', { timeout: patience.timeoutMs }, () => {
     expect(document.primes).toBeLessThan(78_498)
   })
 
-  it('checkpoint comes to the same result in several lives', () =>
-    checkpointHasSeveralLives('htcondor', { below: 9_000_000, number: 8_400_511, steps: 685 }))
+  it('checkpoint comes to the same result in several lives', () => checkpointHasSeveralLives('htcondor'))
 
   it('ranks add up their vectors', async () => {
     const document = await documentOf('ranks', '--scheduler', 'pbs', '--ranks', '4', '--length', '10000')

@@ -50,14 +50,13 @@ describe.concurrent('runs', { timeout: patience.timeoutMs }, () => {
     expect(document).toMatchObject({ primes: 78_498 })
   })
 
-  it('checkpoint comes to the same result in several lives', () =>
-    checkpointHasSeveralLives('slurm', { below: 5_600_000, number: 3_732_423, steps: 596 }))
+  it('checkpoint comes to the same result in several lives', () => checkpointHasSeveralLives('slurm'))
 
   it('ranks add up their vectors', async () => {
     const document = await documentOf('ranks', '--ranks', '4', '--length', '10000', '--laps', '50')
     expect(document).toMatchObject({ scheduler: 'slurm', ranks: 4, sum: 49_950_000, ours: {} })
   })
 
-  it('a hundred tasks are submitted with one command and polled with one each time', () =>
-    isSubmittedAndPolledWithOneCommandEach(100))
+  it('thirty tasks are submitted with one command and polled with one each time', () =>
+    isSubmittedAndPolledWithOneCommandEach(30))
 })

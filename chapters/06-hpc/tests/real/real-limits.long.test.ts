@@ -2,9 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
+import { longestBelowMillion } from '../fixtures/on-each-scheduler.ts'
 import { need, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
+import { slowNode } from '../fixtures/slow-node.ts'
 
 describeReal('on a real cluster a long example', need, () => {
   const { start, documentOf, asAdministrator } = useRealCluster()
@@ -76,7 +79,9 @@ describeReal('on a real cluster a long example', need, () => {
     })
 
     it.each(['slurm', 'torque'])('checkpoint, by %s, resumes where it was told to stop', async (scheduler) => {
-      const limits = ['--below', '3750000', '--walltime', '3600', '--warn', '60']
+      await using folder = await temporaryFolder()
+      const node = await slowNode(folder.path)
+      const limits = ['--below', '1000000', '--walltime', '3600', '--warn', '60', '--node', node]
       const document = await toEach(
         { name: 'limited-1', scheduler },
         async (id, folder) => {
@@ -88,10 +93,10 @@ describeReal('on a real cluster a long example', need, () => {
         },
         documentOf<{ lives: { from: number; to: number }[] }>(start('checkpoint', '--scheduler', scheduler, ...limits)),
       )
-      expect(document).toMatchObject({ result: { number: 3_732_423, steps: 596 }, equal: true })
+      expect(document).toMatchObject({ result: longestBelowMillion, equal: true })
       expect(document.lives).toHaveLength(2)
       expect(document.lives[1]?.from).toBe(document.lives[0]?.to)
-      expect(document.lives[0]?.to).toBeLessThan(3_750_000)
+      expect(document.lives[0]?.to).toBeLessThan(1_000_000)
     })
   })
 })
