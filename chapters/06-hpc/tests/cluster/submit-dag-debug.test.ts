@@ -1,16 +1,18 @@
-/** submit, dag and debug on the practice cluster, by two schedulers that differ most, and what a reader does with them. */
+/** submit, dag and debug on the practice cluster, and DAGs by the two schedulers that differ most; what a reader does with them. */
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import submit from '../../examples/submit.ts'
-import { chapter, run, showThemOn, windows } from '../fixtures/submit-dag-debug.ts'
+import { chapter, run, showDagOn, showJobsOn, windows } from '../fixtures/submit-dag-debug.ts'
 import { typeInto } from '../typed.ts'
 
-showThemOn('slurm', 'htcondor')
+showJobsOn('slurm')
+showDagOn('slurm', 'htcondor')
 
 describe.skipIf(windows).concurrent('submit', () => {
   it('shows each step as the reader would type it', async () => {
-    const { code, stdout } = await run('submit', '--quick')
+    const { code, stdout, leftBehind } = await run('submit', '--quick')
     expect(code).toBe(0)
+    expect(await leftBehind()).toEqual([])
     const typed = [...stdout.matchAll(/^\$ (\S+)/gm)].map(([, program]) => program)
     expect(typed.filter((program) => program !== 'squeue')).toEqual(['cat', 'sbatch', 'cat'])
     expect(stdout).toContain('#SBATCH --job-name=hello')
