@@ -1,11 +1,11 @@
 /**
  * instances: from nothing to virtual machines that work, and back to nothing: key, firewall, role, launch, volume, end
  *
- *     pnpm --filter 05-cloud start instances                            processes on this machine stand in for instances
- *     pnpm --filter 05-cloud start instances --moto                     the whole path, with moto; npm run moto installs it
- *     pnpm --filter 05-cloud start instances --aws                      what it would create in your account, and the price
- *     pnpm --filter 05-cloud start instances --aws --yes --count 2      creates it; takes some minutes and some cents
- *     pnpm --filter 05-cloud start instances clean --aws                removes whatever is left of it in your account
+ *     pnpm --filter 05-cloud start instances                        processes on this machine stand in for instances
+ *     pnpm --filter 05-cloud start instances --moto                 the whole path, with moto; npm run moto installs it
+ *     pnpm --filter 05-cloud start instances --aws                  what it would create in your account, and the price
+ *     pnpm --filter 05-cloud start instances --aws --yes --count 2  creates it; takes some minutes and some cents
+ *     pnpm --filter 05-cloud start instances clean --aws            removes whatever is left of it in your account
  *
  * The instances run wordcount's worker: their user data, a script that runs on the first boot, installs Node and starts
  * the worker. Nobody may log in unless you say from where (--ssh-from). Each instance ends by itself after --minutes,

@@ -32,14 +32,15 @@ export default example(import.meta, {
     notice: number(0.1, 120).default(1.5).describe('seconds between the notice and the end; two minutes at Amazon'),
     visibility: wholeNumber(1, 600).default(15).describe('seconds after which the job of a dead worker comes back'),
     repeat: wholeNumber(1, 1000).default(20).describe('how many times each text is counted'),
+    texts: wholeNumber(1, 233).default(233).describe('addresses to count, from the first one, of 1790'),
   },
-  quick: { notice: 2, visibility: 4 },
+  quick: { notice: 2, visibility: 4, texts: 40 },
 
-  async run({ notice, visibility, repeat }, { signal, print, picture }) {
+  async run({ notice, visibility, repeat, texts: most }, { signal, print, picture }) {
     await using stack = new AsyncDisposableStack()
     const { s3, sqs, places } = stack.use(await openCloud({ signal }))
     const bucket = stack.use(await temporaryBucket(s3, { signal })).name
-    const { texts } = await uploadAddresses(s3, bucket, { signal })
+    const { texts } = await uploadAddresses(s3, bucket, { signal, most })
     print('Two workers count; the machine of the first will be taken away. Machine and notice are simulated.', '')
 
     async function lose(heeded: boolean) {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import privateCloud from '../examples/private-cloud.ts'
 import s3 from '../examples/s3.ts'
 import spot from '../examples/spot.ts'
+import wordcount from '../examples/wordcount.ts'
 import { keysOf } from '../src/cloud/place.ts'
 import { startPracticeCloud } from '../src/local/practice-cloud.ts'
 import { countHere } from '../src/wordcount/addresses.ts'
@@ -64,9 +65,10 @@ describe('spot', () => {
     const run = await start('spot', '--quick', '--json', '--repeat', '1')
     expect(run.code).toBe(0)
     const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
+    const words = wordsIn(countHere(40).counts)
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
-      [true, 1_789_020],
-      [false, 1_789_020],
+      [true, words],
+      [false, words],
     ])
     const [heeded, ignored] = runs
     expect(heeded?.putBack).toBeLessThanOrEqual(2)
@@ -79,7 +81,8 @@ describe('private-cloud', () => {
   it('asks any store that is named, and counts there', async () => {
     await using cloud = await startPracticeCloud()
     const { url } = cloud.place
-    const env = { AWS_ENDPOINT_URL_S3: url, ...keysOf(cloud.place) }
+    // For its store and its queues, which it would otherwise start.
+    const env = { AWS_ENDPOINT_URL: url, ...keysOf(cloud.place) }
     const run = await runExample(chapter, 'private-cloud', ['--quick', '--json'], { env })
     expect(run.code).toBe(0)
     expect(run.json()).toMatchObject({
@@ -90,14 +93,11 @@ describe('private-cloud', () => {
   })
 })
 
-it('wordcount explains itself', async () => {
-  const run = await start('wordcount', '--help')
-  expect(run.code).toBe(0)
-  expect(run.stdout).toContain('Usage: wordcount [options]')
-})
-
-it.each(Object.entries({ s3, spot, 'private-cloud': privateCloud }))('%s explains itself', async (name, example) => {
-  const run = await runHere(example, '--help')
-  expect(run.code).toBe(0)
-  expect(run.stdout).toContain(`Usage: ${name} [options]`)
-})
+it.each(Object.entries({ wordcount, s3, spot, 'private-cloud': privateCloud }))(
+  '%s explains itself',
+  async (name, example) => {
+    const run = await runHere(example, '--help')
+    expect(run.code).toBe(0)
+    expect(run.stdout).toContain(`Usage: ${name} [options]`)
+  },
+)

@@ -19,5 +19,5 @@ it('beanstalk serves until Ctrl-C, and leaves nothing behind', async () => {
   const run = await runExample(chapter, 'beanstalk', ['--serve'], { interruptWhen: /until Ctrl-C/ })
   expect(run.stdout).toMatch(/both are green: http:\/\/127\.0\.0\.1:\d+/)
   expect(run.code).toBe(130)
-  expect(await run.leftBehind(15_000)).toEqual([])
+  expect(await run.leftBehind()).toEqual([])
 })
