@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { installRedis, startRedis } from '@repo/common/servers/redis'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import example from '../../examples/compare.ts'
 import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
-import { type Contender, type ContenderName, describeSurvival } from '../../src/queues/contenders.ts'
+import { type Contender, type ContenderName, describeSurvival, startContender } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
 import { bench, compare, expectDrawn, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
@@ -64,26 +65,29 @@ async function fakePython(folder: string, script: string) {
 }
 
 describeReal('a contender that fails', { name: 'a Redis server', found: redis, install: installRedis }, () => {
+  afterEach(() => void vi.unstubAllEnvs())
+
   // Windows does not run a shell script as a program.
-  it.skipIf(process.platform === 'win32').each([
-    ['cannot be started', 'echo Traceback; echo "ImportError: no rq"; exit 1', undefined, 'ImportError: no rq'],
-    [
-      'loses a worker',
-      'case "$2" in work) echo ready; sleep 1; exit 3;; *) exec sleep 600;; esac',
-      '9.9',
-      'RQ: a worker ended with code 3',
-    ],
-  ])('because it %s is a row that says why, and ends no other', async (_why, script, version, why) => {
+  const onUnix = it.skipIf(process.platform === 'win32')
+
+  onUnix('because it cannot be started says why', async () => {
     await using folder = await temporaryFolder()
+    const script = 'echo Traceback; echo "ImportError: no rq"; exit 1'
+    vi.stubEnv('PEERS_PYTHON', await fakePython(folder.path, script))
+    await using server = await startRedis({ own: true })
+    const servers = { redisUrl: server.url, secret: '' }
+    const contender = await startContender('rq-python', servers, new AbortController().signal)
+    expect(contender).toMatchObject({ name: 'rq-python', label: 'RQ', workers: 2, failed: 'ImportError: no rq' })
+  })
+
+  onUnix('because it loses a worker is a row that says why, and ends no other', async () => {
+    await using folder = await temporaryFolder()
+    const script = 'case "$2" in work) echo ready; sleep 1; exit 3;; *) exec sleep 600;; esac'
     const env = { PEERS_PYTHON: await fakePython(folder.path, script) }
     const { contenders, ratios } = await compare(['--only', 'rq,rq-python', '--tasks', '100'], env)
     expectMeasured(contenders.slice(0, 1), ['rq'])
-    expect(contenders[1]).toEqual({
-      name: 'rq-python',
-      label: version ? `RQ ${version}` : 'RQ',
-      workers: 2,
-      failed: why,
-    })
+    const failed = 'RQ: a worker ended with code 3'
+    expect(contenders[1]).toEqual({ name: 'rq-python', label: 'RQ 9.9', workers: 2, failed })
     expect(ratios).toEqual({})
   })
 })
@@ -159,11 +163,11 @@ describe('compare', () => {
   })
 
   it('explains itself, and leaves nothing after Ctrl-C', async () => {
-    const { code, stdout } = await runExample(bench, 'compare', ['--help'])
+    const { code, stdout } = await runHere(example, '--help')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^compare: [\s\S]*python3-pyro4[\s\S]*Look for: [\s\S]*--only …/)
     // In the middle of the measurements.
-    const run = await runExample(bench, 'compare', ['--only', 'bullmq,rq'], { interruptWhen: /small tasks .* %/ })
+    const run = await runExample(bench, 'compare', ['--only', 'rq'], { interruptWhen: /small tasks .* %/ })
     expect(run).toMatchObject({ code: 130 })
     expect(await run.leftBehind()).toEqual([])
   })

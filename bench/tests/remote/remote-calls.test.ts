@@ -1,10 +1,12 @@
 /** Calls per second, of remote objects and of Pyro. */
 import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { readRate } from '@repo/common/workloads/rates'
 import { findPython, installPython } from '04-celery/celery/python'
 import { describe, expect, it } from 'vitest'
+import example from '../../examples/remote-calls.ts'
 import { startPyro } from '../../src/remote/pyro.ts'
 
 const bench = fileURLToPath(new URL('../..', import.meta.url))
@@ -23,7 +25,7 @@ describe('remote-calls', () => {
   })
 
   it('refuses what it cannot do, in one line', async () => {
-    const { code, stdout, stderr } = await runExample(bench, 'remote-calls', ['--calls', '1'])
+    const { code, stdout, stderr } = await runHere(example, '--calls', '1')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe('error: --calls: received "1"; accepts a whole number from 1000 to 1000000\n')
   })
