@@ -111,11 +111,14 @@ describe('the state of a job', () => {
     })
   })
 
-  it('gets the full grace period again after it was back in the queue', () => {
+  it('gets the full grace period again after it was back in the queue, or had its exit code', () => {
     const missing = new Map<string, number>()
     settleOne([], [], missing, 0)
     settleOne([{ id: '1', state: 'running' }], [], missing, 900)
     expect(settleOne([], [], missing, 1500)).toMatchObject({ state: 'unknown' })
+    // The same after its exit code was there, in a file that somebody then removed.
+    settleOne([], [['/f/job.exit', 0]], missing, 2000)
+    expect(settleOne([], [], missing, 2900)).toMatchObject({ state: 'unknown' })
   })
 
   it('takes its exit code from the file where the scheduler knows the end but no code', () => {
