@@ -1,4 +1,4 @@
-/** submit, dag and debug on the practice cluster, and DAGs by the two schedulers that differ most; what a reader does with them. */
+/** submit and debug on the practice cluster by Slurm, DAGs by the two schedulers that differ most, and what a reader does. */
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import submit from '../../examples/submit.ts'
