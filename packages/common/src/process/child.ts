@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -81,6 +82,8 @@ const checkEveryMs = 25
 const keptLines = 20
 /** Processes that a child has started may hold its output open for this time after its end. */
 const closeTimeoutMs = 1_000
+/** On a busy machine a killed process ends later than `kill` returns. */
+const killTimeoutMs = 5_000
 
 /**
  * Starts a TypeScript program, or a bundle of one, in its own process and waits until it calls `ready()` (ready.ts).
@@ -178,6 +181,8 @@ async function launch(
     const timer = setTimeout(closeOutputs, closeTimeoutMs)
     await closed
     clearTimeout(timer)
+    const end = performance.now() + killTimeoutMs
+    while (killGroup(child) && (await isRunning(child.pid)) && performance.now() < end) await sleep(checkEveryMs)
     await released
     return exit
   })
@@ -239,12 +244,31 @@ async function launch(
   return { process: child, pid, exited, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-/** Sends SIGKILL to a child's process group; on Windows, which has no groups, to the child alone. */
-function killGroup(child: ChildProcess) {
+/**
+ * Sends SIGKILL to a child's process group; on Windows, which has no groups, to the child alone. Returns whether anything
+ * was there to get it.
+ */
+function killGroup(child: ChildProcess): boolean {
   try {
-    if (process.platform === 'win32') child.kill('SIGKILL')
-    else if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    if (process.platform === 'win32') return child.kill('SIGKILL')
+    return child.pid !== undefined && process.kill(-child.pid, 'SIGKILL')
   } catch {
     // The group is empty.
+    return false
   }
+}
+
+/**
+ * Whether a process of this group is running. On Linux the dead belong to their group until they are collected, which in
+ * a container without an init process is never.
+ */
+async function isRunning(group: number | undefined): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  for (const entry of await readdir('/proc')) {
+    const stat = /^\d+$/.test(entry) ? await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '') : ''
+    // After the name in parentheses: the state, the parent and the group.
+    const [state, , its] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (its === String(group) && state !== 'Z' && state !== 'X') return true
+  }
+  return false
 }
