@@ -77,7 +77,12 @@ export async function abortHere<Options>(
   await Promise.race([outcome, until(() => ended || openResources().length > before)])
   controller.abort(new Error('aborted by the test'))
   const error = await outcome
-  await until(() => openResources().length <= before, { what: `nothing open but ${before}: ${openResources()}` })
+  const closed = () => {
+    const open = openResources()
+    if (open.length > before) throw new Error(open.join(', '))
+    return true
+  }
+  await until(closed, { what: `no more than ${before} open` })
   return error
 }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { example } from '../../src/example/example.ts'
 import { wholeNumber } from '../../src/example/options.ts'
 import { abortHere, runHere } from '../../src/testing/run-here.ts'
@@ -71,5 +71,29 @@ describe('abortHere', () => {
     expect(ended).toBe(false)
     servers.at(-1)?.close()
     expect(await aborted).toBeInstanceOf(Error)
+  })
+
+  it('says what is open when it gives up, not what was open before', async () => {
+    const [closing, staying] = [createServer(), createServer()]
+    const waiting = Promise.withResolvers<void>()
+    const leaving = example(import.meta, {
+      options: {},
+      async run(_, { signal }) {
+        for (const server of [closing, staying]) server.listen(0, '127.0.0.1')
+        await once(closing, 'connection', { signal }).finally(waiting.resolve)
+      },
+      figure: () => '',
+    })
+    const message = abortHere(leaving).catch((error: Error) => error.message)
+    await waiting.promise
+    await delay(1)
+    closing.close()
+    await once(closing, 'close')
+    // Its patience has come to an end.
+    const now = performance.now()
+    using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 60_000)
+    expect(await message).toMatch(/^not within 30 s: no more than \d+ open; last: .*TCPServerWrap/)
+    expect(String(await message).match(/TCPServerWrap/g)).toHaveLength(1)
+    staying.close()
   })
 })
