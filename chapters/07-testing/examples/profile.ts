@@ -76,8 +76,9 @@ export default example(import.meta, {
       instruments: planted,
       env: inspectable,
       signal,
-      // With many jobs at once, slow work would look like a stall.
-      concurrency: 4,
+      // One job at a time: several that are slow, in one go, would look like a stall on a busy machine.
+      concurrency: 1,
+      slowMs: [1, 5],
       onLine: (process, line) => void (process === name && lines.push(line)),
     })
     const worker = pipeline.processes.get(name)
