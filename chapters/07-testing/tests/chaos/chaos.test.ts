@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
@@ -87,27 +88,29 @@ describe('the schedule of faults', () => {
 
 describeReal('chaos', need, () => {
   it('reports what it did, with a picture, and leaves nothing behind', async () => {
-    const args = ['--quick', '--orders', '150', '--json', '--seed', '7']
+    // Every fault strikes in 7-fault-injection.test.ts. A kill or a restart costs a process, which takes long to start.
+    const gentle = kinds.filter((kind) => kind !== 'kill' && kind !== 'restart')
+    const args = ['--quick', '--orders', '60', '--workers', '1', '--json', '--seed', '7', '--faults', gentle.join(',')]
     const run = await runExample(chapter, 'chaos', args, { env: { REDIS_URL: undefined }, timeoutMs: 200_000 })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{ faults: number; ms: number; struck: unknown[]; picture: string }>()
-    const faults = faultsOf({ seed: 7, orders: 150, kinds, workers, lockMs: 600 })
-    expect(result).toMatchObject({ seed: 7, orders: 150, faults: faults.length, violations: [], ended: 150 })
+    const faults = faultsOf({ seed: 7, orders: 60, kinds: gentle, workers: { payment: 1, shipping: 1 }, lockMs: 600 })
+    expect(result).toMatchObject({ seed: 7, orders: 60, faults: faults.length, violations: [], ended: 60 })
     expect(result.struck).toEqual(JSON.parse(JSON.stringify(faults)))
     expect(result.ms).toBeGreaterThan(0)
-    expect(await readFile(result.picture, 'utf8')).toContain('shipping 2')
+    expect(await readFile(result.picture, 'utf8')).toContain('shipping 1')
     expect(await run.leftBehind()).toEqual([])
   }, 240_000)
 
   it('ends on Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'chaos', ['--orders', '100000'], { interruptWhen: /%/ })
+    const run = await runExample(chapter, 'chaos', ['--orders', '100000', '--workers', '1'], { interruptWhen: /%/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('orders ended') })
     expect(await run.leftBehind(10_000)).toEqual([])
   })
 
   it('stops processes that are still starting when the pipeline stops', async () => {
     const starting = await (async () => {
-      await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 1 } })
+      await using pipeline = await startPipeline({ stock: plenty, workers: { payment: 1, shipping: 0 } })
       await pipeline.kill('payment 1')
       return { started: pipeline.start('payment 1'), processes: pipeline.processes }
     })()
@@ -120,18 +123,16 @@ describeReal('chaos', need, () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const address = server.address()
-    const port = String(typeof address === 'object' && address?.port)
-    const run = await runExample(chapter, 'chaos', ['--quick', '--json', '--port', port])
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    const starting = startPipeline({ stock: plenty, workers: { payment: 0, shipping: 0 }, port })
+    await expect(starting).rejects.toThrow(`port ${port} is in use: the front cannot listen there`)
     server.close()
-    expect(run).toMatchObject({ code: 1, stdout: '' })
-    expect(run.stderr).toBe(`error: port ${port} is in use: the front cannot listen there\n`)
-    expect(await run.leftBehind()).toEqual([])
   })
 })
 
 describe('chaos', () => {
   it('lists the planted bugs and the faults', async () => {
-    const { code, stdout } = await runExample(chapter, 'chaos', ['--help'])
+    const { code, stdout } = await runHere(chaos, '--help')
     expect(code).toBe(0)
     for (const name of [...bugNames, ...kinds]) expect(stdout).toContain(name)
   })

@@ -1,6 +1,7 @@
 /** Clocks: errors stay within their bounds, and logical clocks put causes first. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -196,7 +197,7 @@ describe('clocks', () => {
   })
 
   it('prints its help', async () => {
-    expect((await runExample(chapter, 'clocks', ['--help'])).stdout).toMatch(/--drift/)
+    expect((await runHere(clocks, '--help')).stdout).toMatch(/--drift/)
   })
 
   it.each([{ processes: '1' }, { skew: '-3' }, { seed: 'x' }, { delay: '0' }])('refuses %j', async (options) => {

@@ -6,15 +6,16 @@ import { createInterface } from 'node:readline'
 import { loader } from '@repo/common/process/child'
 import { freePort } from '@repo/common/process/ports'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
-import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { afterEach, describe, expect, it } from 'vitest'
 import debugExample from '../../examples/debug.ts'
 import profileExample from '../../examples/profile.ts'
 import { type CpuProfile, flames, hotFunctions } from '../../src/inspect/cpu-profile.ts'
+import { openForEditor } from '../../src/inspect/inspector.ts'
 
 const chapter = join(import.meta.dirname, '../..')
-const run = (name: string, args: string[], options?: RunOptions) => runExample(chapter, name, args, options)
 
 /** main calls quick and slow, which calls itself; a sample every 10 µs. */
 const call = (id: number, functionName: string, children: number[] = []) => ({
@@ -62,8 +63,8 @@ describeReal(
   { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
   () => {
     it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
-      // Long enough for several stalls, and not so many orders that all other work looks like one.
-      const done = await run('profile', ['--seconds', '2', '--rate', '80', '--json'], { timeoutMs: 200_000 })
+      const args = ['--quick', '--rate', '80', '--json']
+      const done = await runExample(chapter, 'profile', args, { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
         process: 'shipping 1',
@@ -84,7 +85,7 @@ describeReal(
 
     it('stops where a condition holds, is read, and continues', async () => {
       // Enough orders that shipping 1 gets one that it must stop for, however busy the machine is.
-      const done = await run('debug', ['--quick', '--orders', '300', '--json'])
+      const done = await runExample(chapter, 'debug', ['--quick', '--orders', '300', '--json'])
       const result = done.json()
       expect(result).toMatchObject({
         stopped: true,
@@ -96,15 +97,6 @@ describeReal(
         variables: { order: { quantity: 3, card: 'good' }, context: { delivery: 1 } },
       })
       expect(await done.leftBehind()).toEqual([])
-    })
-
-    it('waits for an editor on loopback until Ctrl-C', async () => {
-      const port = await freePort()
-      const stopped = await run('debug', ['--wait', '--port', String(port)], {
-        interruptWhen: /Orders are placed until/,
-      })
-      expect(stopped).toMatchObject({ code: 130, stdout: expect.stringMatching(`listens on 127.0.0.1:${port}`) })
-      expect(await stopped.leftBehind()).toEqual([])
     })
   },
 )
@@ -129,7 +121,8 @@ describe("a user's process", () => {
     const child = spawn(process.execPath, [`--inspect-port=127.0.0.1:${port}`, '-e', `${busy}; console.log('up')`])
     started.push(child)
     await once(child.stdout, 'data')
-    const done = await run('profile', ['--pid', String(child.pid), '--port', String(port), '--quick', '--json'])
+    const args = ['--pid', String(child.pid), '--port', String(port), '--quick', '--json']
+    const done = await runHere(profileExample, ...args)
     const { file, process: named } = done.json<{ file: string; process: string }>()
     expect(named).toBe(String(child.pid))
     const saved = JSON.parse(await readFile(file, 'utf8')) as CpuProfile
@@ -141,13 +134,13 @@ describe("a user's process", () => {
   it('that has ended, or is not Node, is refused in one line and left alone', async () => {
     const ended = spawn(process.execPath, ['-e', '0'])
     await once(ended, 'exit')
-    expect(await run('profile', ['--pid', String(ended.pid)])).toMatchObject({
+    expect(await runHere(profileExample, '--pid', String(ended.pid))).toMatchObject({
       code: 2,
       stderr: `error: --pid: received "${ended.pid}"; accepts the id of a Node process that runs and is yours; this one has ended\n`,
     })
     const sleeping = spawn('sleep', ['60'])
     started.push(sleeping)
-    const refused = await run('profile', ['--pid', String(sleeping.pid)])
+    const refused = await runHere(profileExample, '--pid', String(sleeping.pid))
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/this one is sleep\n$/) })
     expect(sleeping.signalCode).toBe(null)
   })
@@ -169,11 +162,29 @@ describe("a user's process", () => {
 
   it('is not mistaken for another one, whose inspector stays open', async () => {
     const [one, other] = [await inspected(), await inspected()]
-    expect(await run('profile', ['--pid', String(one.child.pid), '--port', other.port])).toMatchObject({
+    expect(await runHere(profileExample, '--pid', String(one.child.pid), '--port', other.port)).toMatchObject({
       code: 2,
       stderr: `error: --port: received "${other.port}"; accepts the port of the inspector of process ${one.child.pid}; process ${other.child.pid} listens there\n`,
     })
     expect((await fetch(`http://127.0.0.1:${other.port}/json/list`)).ok).toBe(true)
+  })
+
+  it('is opened for an editor on loopback, or it is said that its port is in use', async () => {
+    const { port } = await inspected()
+    for (const [wanted, opened] of [
+      ['0', true],
+      [port, false],
+    ] as const) {
+      const child = spawn(process.execPath, [`--inspect-port=127.0.0.1:${wanted}`, '-e', `${busy}; console.log('up')`])
+      started.push(child)
+      const lines: string[] = []
+      createInterface(child.stderr).on('line', (line) => lines.push(line))
+      await once(child.stdout, 'data')
+      const opening = openForEditor({ pid: child.pid ?? 0 }, lines, new AbortController().signal)
+      if (opened) await opening
+      else await expect(opening).rejects.toThrow(/Starting inspector on 127\.0\.0\.1:\d+ failed/)
+      expect(lines.some((line) => /listening on ws:\/\/127\.0\.0\.1:/.test(line))).toBe(opened)
+    }
   })
 
   it('is specified by options that are validated', async () => {

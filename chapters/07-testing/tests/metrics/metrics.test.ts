@@ -4,9 +4,10 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { runHere } from '@repo/common/testing/run-here'
 import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import metrics from '../../examples/metrics.ts'
 import overhead from '../../examples/overhead.ts'
 import { checkRules, findPrometheus, installPrometheus, rulesFile } from '../../src/metrics/prometheus.ts'
@@ -134,24 +135,6 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
       expect(await done.leftBehind()).toEqual([])
     })
   })
-
-  it('and overhead compares two pipelines in turn', async () => {
-    const done = await runExample(chapter, 'overhead', [
-      '--quick',
-      '--orders',
-      '30',
-      '--rounds',
-      '1',
-      '--share',
-      '1',
-      '--json',
-    ])
-    const result = done.json<{ costs: number[]; spans: number }>()
-    expect(result).toMatchObject({ orders: 30, rounds: 1, share: 1, watch: ['logs', 'metrics', 'traces'] })
-    expect(result.costs.length).toBe(2)
-    expect(result.spans).toBeGreaterThan(3 * 30)
-    expect(await done.leftBehind()).toEqual([])
-  })
 })
 
 describe('wrong options', () => {
@@ -163,7 +146,10 @@ describe('wrong options', () => {
     ] as const) {
       await expect(metrics.run(options as object)).rejects.toThrow(says)
     }
-    expect(await run(['--scraper', 'prometheus'], { env: { PATH: '/nowhere' } })).toMatchObject({
+    vi.stubEnv('PATH', '/nowhere')
+    const refused = await runHere(metrics, '--scraper', 'prometheus')
+    vi.unstubAllEnvs()
+    expect(refused).toMatchObject({
       code: 2,
       stdout: '',
       stderr: expect.stringMatching(

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
-import { type RunOptions, runExample } from '@repo/common/testing/testing'
+import { abortHere, runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import preflight from '../../examples/preflight.ts'
@@ -10,7 +11,6 @@ import { type Answer, ask, type Finding, findings, type Needs, newKey } from '..
 import type { Report } from '../../src/preflight/probe.program.ts'
 
 const chapter = join(import.meta.dirname, '../..')
-const run = (args: string[], options?: RunOptions) => runExample(chapter, 'preflight', args, options)
 
 const report: Report = {
   node: '24.21.0',
@@ -112,7 +112,9 @@ describe('a worker', () => {
 
 describeReal('preflight', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
   it('finds what was made different on purpose, and nothing on the unmodified workers', async () => {
-    const done = await run(['--quick', '--json'], { env: { REDIS_URL: undefined, SOME_KEY: 'sesame' } })
+    const done = await runExample(chapter, 'preflight', ['--quick', '--json'], {
+      env: { REDIS_URL: undefined, SOME_KEY: 'sesame' },
+    })
     const { workers, findings, broken, missing } = done.json<{
       workers: { name: string; clock: Answer['clock'] }[]
       findings: Finding[]
@@ -139,18 +141,16 @@ describeReal('preflight', { name: 'a Redis server', found: await findRedisServer
   })
 
   it('asks the named workers, and fails with --strict when something would break', async () => {
-    const args = ['--workers', 'as-it-is,wrong-clock']
-    const strict = await run([...args, '--strict'])
+    const strict = await runHere(preflight, '--workers', 'wrong-clock', '--strict')
     expect(strict.code).toBe(1)
     expect(strict.stderr).toMatch(/^error: the work would fail on wrong-clock\n$/m)
-    const lenient = await run([...args, '--strict', '--clock', '1e6', '--json'])
+    const args = ['--workers', 'as-it-is,wrong-clock', '--strict', '--clock', '1e6', '--json']
+    const lenient = await runHere(preflight, ...args)
     expect(lenient.json()).toMatchObject({ broken: [], findings: [{ worker: 'wrong-clock', check: 'clock' }] })
   })
 
-  it('leaves nothing behind after Ctrl-C', async () => {
-    const stopped = await run([], { interruptWhen: /Asking/ })
-    expect(stopped).toMatchObject({ code: 130 })
-    expect(await stopped.leftBehind()).toEqual([])
+  it('leaves nothing behind when it is aborted', async () => {
+    expect(await abortHere(preflight)).toMatchObject({ message: 'aborted by the test' })
   })
 })
 
