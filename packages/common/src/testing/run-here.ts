@@ -2,6 +2,7 @@
  * Runs examples in the test's own process, in a fraction of the time that a process of their own takes. What only a
  * process can show, such as Ctrl-C, or that nothing is left at its end, needs `runExample`.
  */
+import { createHook } from 'node:async_hooks'
 import { until } from '../async/until.ts'
 import type { Example } from '../example/example.ts'
 
@@ -62,7 +63,13 @@ export async function abortHere<Options>(
   options: Partial<Options> = {},
   operands: string[] = [],
 ): Promise<unknown> {
-  const before = openResources().length
+  // Each by its own identity: what an earlier run has left may close meanwhile.
+  const open = new Map<number, string>()
+  const hook = createHook({
+    init: (id, kind) => keepRunning.includes(kind) && open.set(id, kind),
+    destroy: (id) => open.delete(id),
+  }).enable()
+  using _hook = { [Symbol.dispose]: () => hook.disable() }
   const controller = new AbortController()
   let ended = false
   const outcome = run(options, operands, controller.signal).then(
@@ -74,20 +81,16 @@ export async function abortHere<Options>(
       return error
     },
   )
-  await Promise.race([outcome, until(() => ended || openResources().length > before)])
+  await Promise.race([outcome, until(() => ended || open.size > 0)])
   controller.abort(new Error('aborted by the test'))
   const error = await outcome
   const closed = () => {
-    const open = openResources()
-    if (open.length > before) throw new Error(open.join(', '))
+    if (open.size > 0) throw new Error([...open.values()].join(', '))
     return true
   }
-  await until(closed, { what: `no more than ${before} open` })
+  await until(closed, { what: 'nothing of the run open' })
   return error
 }
 
-/** What keeps this process running, without what ends by itself at once. */
-function openResources(): string[] {
-  const passing = ['Timeout', 'Immediate', 'CloseReq', 'FSReqPromise', 'FSReqCallback']
-  return process.getActiveResourcesInfo().filter((kind) => !passing.includes(kind))
-}
+/** Threads, processes, servers and connections, as async_hooks calls them. */
+const keepRunning = ['WORKER', 'PROCESSWRAP', 'TCPSERVERWRAP', 'TCPWRAP', 'PIPESERVERWRAP', 'PIPEWRAP', 'UDPWRAP']

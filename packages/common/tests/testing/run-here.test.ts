@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, it, vi } from 'vitest'
 import { example } from '../../src/example/example.ts'
 import { wholeNumber } from '../../src/example/options.ts'
@@ -57,6 +58,21 @@ describe('abortHere', () => {
     expect(await abortHere(serving(false))).toMatchObject({ name: 'AbortError' })
   })
 
+  it('notices a thread, even if something that was left open before closes meanwhile', async () => {
+    const left = createServer().listen(0, '127.0.0.1')
+    await once(left, 'listening')
+    const thread = example(import.meta, {
+      options: {},
+      async run(_, { signal }) {
+        const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
+        left.close()
+        await once(worker, 'exit', { signal }).finally(() => worker.terminate())
+      },
+      figure: () => '',
+    })
+    expect(await abortHere(thread)).toMatchObject({ name: 'AbortError' })
+  })
+
   it('fails for a run that ends first', async () => {
     await expect(abortHere(counting)).rejects.toThrow('the run ended before it was aborted')
   })
@@ -92,8 +108,8 @@ describe('abortHere', () => {
     // Its patience has come to an end.
     const now = performance.now()
     using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 60_000)
-    expect(await message).toMatch(/^not within 30 s: no more than \d+ open; last: .*TCPServerWrap/)
-    expect(String(await message).match(/TCPServerWrap/g)).toHaveLength(1)
+    expect(await message).toMatch(/^not within 30 s: nothing of the run open; last: .*TCPSERVERWRAP/)
+    expect(String(await message).match(/TCPSERVERWRAP/g)).toHaveLength(1)
     staying.close()
   })
 })
