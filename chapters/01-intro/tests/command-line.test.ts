@@ -18,17 +18,18 @@ afterEach(() => {
 })
 
 // Each example once as a process: nothing else proves that it ends, and leaves nothing behind.
-it.each([
+it.each<[string, string[], string?]>([
   ['amdahl', []],
   ['latency', ['--samples', '200']],
-  ['measure', ['--pages', '20', '--workers', '2']],
+  ['measure', ['--pages', '20', '--workers', '1', '--serial-fraction', '1'], 'The true serial fraction is 100.0 %.'],
   ['messages', ['--sizes', '1kB']],
-  ['mixed', ['--terms', '3000000', '--layouts', '1x1,2x1']],
+  ['mixed', ['--terms', '1000000', '--layouts', '1x1,2x1']],
   ['race', ['--additions', '100000']],
-])('%s shows a reader a table and a picture, and leaves nothing behind', async (name, args) => {
+])('%s shows a reader a table and a picture, and leaves nothing behind', async (name, args, shows = '') => {
   const shown = await runExample(chapter, name, ['--quick', ...args])
   expect(shown).toMatchObject({ code: 0, signal: null })
   expect(shown.stdout).toMatch(new RegExp(`^Picture: .*out.01-intro.${name}\\.svg$`, 'm'))
+  expect(shown.stdout).toContain(shows)
   expect(await shown.leftBehind()).toEqual([])
 })
 
