@@ -7,8 +7,11 @@ import { Fifo } from '../../src/queues/fifo.ts'
 import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../../src/queues/process-queues.ts'
 import { isAlive } from '../fixtures/alive.ts'
 
-// A test says which start of a process fails, counted from 1.
-const failing = vi.hoisted(() => ({ start: 0 }))
+// A test says which start of a process fails, counted from 1. Another file may have loaded it in this process.
+const failing = vi.hoisted(() => {
+  vi.resetModules()
+  return { start: 0 }
+})
 vi.mock('@repo/common/process/child', async (original) => {
   const actual = await original<typeof import('@repo/common/process/child')>()
   const startProgram: typeof actual.startProgram = async (...args) => {

@@ -2,19 +2,13 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { Ring, ringMemory } from '../../src/ring/ring.ts'
 import { finished, parked, running, type SteppedJob, sleeping, wordsEach } from '../fixtures/steps.ts'
 
 const most = 6
 const turns = new Int32Array(new SharedArrayBuffer(4 * wordsEach * most))
 let workers: Worker[]
-
-beforeAll(() => {
-  const file = new URL('../fixtures/stepped.worker.ts', import.meta.url)
-  workers = Array.from({ length: most }, (_, index) => new Worker(file, { execArgv: [], workerData: { turns, index } }))
-})
-afterAll(() => Promise.all(workers.map((worker) => worker.terminate())))
 
 /** The words of the ring on which a thread has slept. */
 const sleptOn = new Set<number>()
@@ -62,11 +56,14 @@ async function stepThrough(jobs: SteppedJob[], pick: () => number, mayClose: () 
   return await Promise.all(answers)
 }
 
-/**
- * A ring loses, doubles and reorders nothing, and no thread sleeps for ever, in `runs` orders of steps. Its threads belong
- * to the test file that calls this.
- */
+/** A ring loses, doubles and reorders nothing, and no thread sleeps for ever, in `runs` orders of steps. */
 export async function holdsInAnyOrder(runs: number): Promise<void> {
+  const file = new URL('../fixtures/stepped.worker.ts', import.meta.url)
+  workers = Array.from({ length: most }, (_, index) => new Worker(file, { execArgv: [], workerData: { turns, index } }))
+  await using _workers = {
+    [Symbol.asyncDispose]: async () => void (await Promise.all(workers.map((worker) => worker.terminate()))),
+  }
+  sleptOn.clear()
   const schedule = fc.record({
     first: fc.constantFrom(0, -4),
     producers: fc.array(fc.integer({ min: 2, max: 6 }), { minLength: 1, maxLength: 2 }),

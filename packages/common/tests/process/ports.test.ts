@@ -3,8 +3,11 @@ import { createServer } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { freePort, onFreePorts, onOldPort } from '../../src/process/ports.ts'
 
-// Lets a test choose the ports that freePort tries first.
-const tried = vi.hoisted((): number[] => [])
+// Lets a test choose the ports that freePort tries first. Another file may have loaded it in this process.
+const tried = vi.hoisted((): number[] => {
+  vi.resetModules()
+  return []
+})
 vi.mock('node:crypto', async (original) => {
   const actual = await original<typeof import('node:crypto')>()
   return { ...actual, randomInt: (from: number, to: number) => tried.shift() ?? actual.randomInt(from, to) }

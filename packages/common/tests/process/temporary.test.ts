@@ -16,7 +16,8 @@ it('makes a folder that belongs to this user alone, and removes it with its cont
   expect(existsSync(folder.path)).toBe(false)
 })
 
-it('says that the folder for temporary files is missing', async () => {
+it('says that the folder for temporary files is missing', async ({ onTestFinished }) => {
+  onTestFinished(() => void vi.unstubAllEnvs())
   vi.stubEnv('TMPDIR', '/not-there')
   await expect(temporaryFolder()).rejects.toMatchObject({
     message: 'no temporary folder can be made in /not-there; TMPDIR may name another place',

@@ -16,8 +16,11 @@ import { findRedisServer, installRedis, startRedis } from '../../src/servers/red
 import { processesWith } from '../../src/testing/testing.ts'
 import { describeReal } from '../../src/testing/vitest.ts'
 
-// Lets a test choose the first ports that freePort returns.
-const chosenPorts = vi.hoisted((): number[] => [])
+// Lets a test choose the first ports that freePort returns. Another file may have loaded it in this process.
+const chosenPorts = vi.hoisted((): number[] => {
+  vi.resetModules()
+  return []
+})
 vi.mock('../../src/process/ports.ts', async (original) => {
   const actual = await original<typeof import('../../src/process/ports.ts')>()
   return { ...actual, freePort: async () => chosenPorts.shift() ?? (await actual.freePort()) }
