@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
 import { configDefaults, defineConfig } from 'vitest/config'
 import type { Reporter } from 'vitest/node'
 
@@ -11,14 +12,21 @@ const uncaught: Reporter = {
   },
 }
 
+/**
+ * Packages whose test files run in the same processes, one after another: starting a process for each file takes longer
+ * than many of them. Their tests leave the environment, mocks and handles as they were.
+ */
+const sharing = ['common', '01-intro', '02-async', '03-parallel']
+
 /** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     // What takes minutes, and proves once more at full size or by every way what a shorter test proves for one.
     exclude: [...configDefaults.exclude, ...(process.env.LONG_TESTS ? [] : ['tests/**/*.long.test.ts'])],
-    // The tests start threads and processes; in a process of their own they cannot disturb one another.
+    // The tests start threads and processes; beside one another, in one process, they would disturb one another.
     pool: 'forks',
+    isolate: !sharing.includes(basename(process.cwd())),
     // Vitest's own default leaves one core to itself.
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
