@@ -1,4 +1,4 @@
-/** The example cpu-bound to its end. */
+/** The example cpu-bound to its end, and interrupted. */
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
@@ -25,6 +25,14 @@ describeReal('cpu-bound', need, () => {
     expect(blocking?.runs).toBeGreaterThan(1)
     expect(cured.map(({ name }) => name)).toEqual(['in a thread', 'sandboxed', 'in slices'])
     for (const way of cured) expect(way).toMatchObject({ runs: 1, completed: true, primes: primesBelow(below) })
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('tells a reader what happens when, and ends at Ctrl-C', async () => {
+    const options = { env: { REDIS_URL: undefined }, interruptWhen: /its lock has run out/ }
+    const run = await runExample(chapter, 'cpu-bound', ['--quick'], options)
+    expect(run.code).toBe(130)
+    expect(run.stdout).toMatch(/on the event loop:\n.* begun\n.*its lock has run out/)
     expect(await run.leftBehind()).toEqual([])
   })
 })

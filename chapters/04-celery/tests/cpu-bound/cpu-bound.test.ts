@@ -1,12 +1,10 @@
 /**
- * A job that holds up its event loop, and the ways out. cpu-bound.long.test.ts runs the example to its end: it keeps a
- * core busy for as long as many locks last.
+ * A job that holds up its event loop, and the ways out. cpu-bound.long.test.ts runs the example: it keeps a core busy
+ * for as long as many locks last.
  */
 import { setImmediate } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { startProgram } from '@repo/common/process/child'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
-import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { countPrimes, countPrimesInSlices } from '../../src/cpu-bound/primes.ts'
@@ -15,7 +13,6 @@ import { openClient } from '../../src/queue/client.ts'
 import { primesBelow } from '../fixtures/primes-below.ts'
 import { said } from '../fixtures/said.ts'
 
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 
 describe('counting primes', () => {
@@ -72,15 +69,7 @@ describeReal('a worker', need, () => {
   })
 })
 
-describeReal('cpu-bound', need, () => {
-  it('tells a reader what happens when, and ends at Ctrl-C', async () => {
-    const options = { env: { REDIS_URL: undefined }, interruptWhen: /its lock has run out/ }
-    const run = await runExample(chapter, 'cpu-bound', ['--quick'], options)
-    expect(run.code).toBe(130)
-    expect(run.stdout).toMatch(/on the event loop:\n.* begun\n.*its lock has run out/)
-    expect(await run.leftBehind()).toEqual([])
-  })
-
+describe('cpu-bound', () => {
   it.each([
     ['--lock', '100'],
     ['--redeliveries', '-1'],

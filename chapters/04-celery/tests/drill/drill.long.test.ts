@@ -1,4 +1,4 @@
-/** The drill once more: with its ledger in the queue's own Redis, and with --quick as a reader runs it. */
+/** The drill once more: with its ledger in the queue's own Redis, and with --quick as a reader runs it and ends it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -38,5 +38,11 @@ describeReal('a drill', need, () => {
     expect(result.recoveryMs).toHaveLength(5)
     expect(await readFile(result.picture, 'utf8')).toContain('worker 3')
     expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('ends at Ctrl-C and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'drill', ['--jobs', '100000'], { env, interruptWhen: /running .*%/ })
+    expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('lost,') })
+    expect(await run.leftBehind(10_000)).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-/** Hosts as network namespaces: names, cables, and nothing left behind. */
+/** Hosts as network namespaces: names, cables, and nothing left behind. hosts.long.test.ts sorts on them. */
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -62,28 +62,6 @@ describeReal('a lab', labNeeds, () => {
       expect((await readdir('/proc')).includes(pid), name).toBe(true)
     }
     expect(await labs(String(process.pid))).toHaveLength(4)
-  })
-})
-
-describeReal('four-hosts', labNeeds, () => {
-  it('sorts on both worker hosts, without the one that is cut off, and on both again', async () => {
-    const run = await runExample(chapter, 'four-hosts', ['--quick', '--json', '--n', '300000'], {
-      env: { REDIS_URL: undefined },
-    })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const result = run.json<{
-      steps: { step: string; sorted: boolean; byWorker: Record<string, number> }[]
-      replica: { keys: number; keysOnReplica: number }
-    }>()
-    expect(result).toMatchObject({ n: 300_000, chunks: 16, replica: { acknowledged: 1 } })
-    expect(result.replica.keysOnReplica).toBe(result.replica.keys)
-    expect(result.steps).toHaveLength(5)
-    for (const { sorted, byWorker } of result.steps) {
-      expect(sorted).toBe(true)
-      expect((byWorker.host3a ?? 0) + (byWorker.host3b ?? 0)).toBe(16)
-    }
-    expect(result.steps[3]?.byWorker).toEqual({ host3a: 16 })
-    expect(await run.leftBehind(10_000)).toEqual([])
   })
 })
 

@@ -4,13 +4,11 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
-import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -24,8 +22,6 @@ import { stumble } from '../../src/tasks/tour.ts'
 import { useLayer } from '../fixtures/layer.ts'
 import { said } from '../fixtures/said.ts'
 
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
-const env = { REDIS_URL: undefined }
 const needRedis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 
 /** The browser that CHROMIUM_PATH names, or the first one on PATH. */
@@ -202,12 +198,6 @@ describeReal('monitor', needRedis, () => {
     const refused = monitor.run({ port, seconds: 1 })
     await expect(refused).rejects.toThrow(UsageError)
     await expect(refused).rejects.toThrow(new RegExp(`^--port: received "${port}"; accepts .*EADDRINUSE`))
-  })
-
-  it.concurrent('ends at Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'monitor', [], { env, interruptWhen: /done\/s/ })
-    expect(run.code).toBe(130)
-    expect(await run.leftBehind(10_000)).toEqual([])
   })
 })
 

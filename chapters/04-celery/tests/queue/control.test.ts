@@ -161,9 +161,9 @@ describeRedis('revoking', () => {
     const client = await layer.openClient()
     const sent = await client.sendMany(task, [{}], { countdownMs: 600_000 })
     // Ids of tasks that may still come, such as those behind a link.
-    const later = Array.from({ length: 150_000 }, (_, at) => ({ id: `default.later.${at}`, queue: 'default' }))
+    const later = Array.from({ length: 20_000 }, (_, at) => ({ id: `default.later.${at}`, queue: 'default' }))
     await revoke(client, [...later, ...sent])
-    expect(await client.redis.zcard(revokedKey(layer.prefix))).toBe(150_001)
+    expect(await client.redis.zcard(revokedKey(layer.prefix))).toBe(20_001)
     await revoke(client, [])
   })
 

@@ -1,4 +1,4 @@
-/** The remote examples as a reader runs them: alone, and in three terminals. */
+/** The remote examples by their results, in this process, and as a reader runs them, in three terminals. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readHeader } from '@repo/common/example/example'
@@ -20,12 +20,7 @@ afterEach(() => void vi.unstubAllEnvs())
 
 describe('remote-names', () => {
   it('shows what happens to names', async () => {
-    const run = await runExample(chapter, 'remote-names', ['--quick', '--json'])
-    expect(run).toMatchObject({ code: 0, stderr: '' })
-    const result = run.json<{
-      registered: { name: string; address: string }[]
-      events: { left: string[]; ms: number }[]
-    }>()
+    const result = await remoteNames.run({ lease: 2_000 })
     expect(result.registered.map(({ name }) => name)).toEqual([
       'rates.hangs',
       'rates.killed',
@@ -38,7 +33,6 @@ describe('remote-names', () => {
         ? ['hangs,removed,stays', 'hangs,stays', 'hangs,stays']
         : ['hangs,removed,stays', 'hangs,stays', 'stays', 'hangs,stays', 'hangs,stays'],
     )
-    expect(await run.leftBehind()).toEqual([])
   })
 
   it('needs a secret to stay', async () => {
@@ -51,38 +45,26 @@ describe('remote-names', () => {
       if (secret) expect(message).not.toContain(secret)
     }
   })
-
-  it('stays until Ctrl-C', async () => {
-    const env = { REMOTE_SECRET: newSecret() }
-    const run = await runExample(chapter, 'remote-names', ['--stay'], { env, interruptWhen: /Ctrl-C/ })
-    expect(run).toMatchObject({ code: 130, stderr: '' })
-    expect(await run.leftBehind()).toEqual([])
-  })
 })
 
 describe('remote-worker', () => {
   it('shows whose calls an instance counts', async () => {
-    const run = await runExample(chapter, 'remote-worker', ['--quick', '--json'])
-    expect(run).toMatchObject({ code: 0, stderr: '' })
-    expect(run.json()).toMatchObject({
+    expect(await remoteWorker.run()).toMatchObject({
       kinds: [
         { instances: 'single', ann: [1, 2, 4], bob: [3], during: 1, after: 1 },
         { instances: 'session', ann: [1, 2, 3], bob: [1], during: 3, after: 1 },
         { instances: 'call', ann: [1, 1, 1], bob: [1], during: 1, after: 1 },
       ],
     })
-    expect(await run.leftBehind()).toEqual([])
   })
 })
 
 describe('remote-currency', () => {
   it('calls in all ways, with the same results', async () => {
-    const run = await runExample(chapter, 'remote-currency', ['--quick', '--json', '--pairs', '7', '--delay', '5'])
-    expect(run.code).toBe(0)
+    const result = await remoteCurrency.run({ pairs: 7, delay: 5 })
     let worth = 100
     const journey = ['usd', 'eur', 'jpy', 'gbp', 'cny', 'aud']
     for (const [at, to] of journey.slice(1).entries()) worth *= (await readRate({ from: journey[at] ?? '', to })).rate
-    const result = run.json<{ worth: number; faults: { type: string }[] }>()
     expect(result.worth).toBeCloseTo(worth, 9)
     expect(result).toMatchObject({
       pairs: 7,
@@ -100,23 +82,17 @@ describe('remote-currency', () => {
       'DisconnectedError',
       'DisconnectedError',
     ])
-    expect(await run.leftBehind()).toEqual([])
   })
 
-  it('reports a name server that is not there, and stops at Ctrl-C', async () => {
+  it('reports a name server that is not there', async () => {
     vi.stubEnv('REMOTE_SECRET', newSecret())
     await expect(remoteCurrency.run({ names: 'ws://127.0.0.1:1' })).rejects.toThrow(
       /^ws:\/\/127\.0\.0\.1:1 cannot be reached: .+$/,
     )
-    vi.unstubAllEnvs()
-    const stopped = await runExample(chapter, 'remote-currency', ['--delay', '1000'], { interruptWhen: /says that/ })
-    expect(stopped.code).toBe(130)
-    expect(stopped.stderr).not.toContain('error')
-    expect(await stopped.leftBehind()).toEqual([])
   })
 })
 
-it('the three work together in three terminals, and do not tell the secret', async () => {
+it('the three work together in three terminals until Ctrl-C, and do not tell the secret', async () => {
   const env = { REMOTE_SECRET: newSecret() }
   const output: string[] = []
   async function inTerminal(name: string, ...args: string[]) {
@@ -136,6 +112,7 @@ it('the three work together in three terminals, and do not tell the secret', asy
   await using worker = await inTerminal('remote-worker', ...given, '--latency', '0', '--instances', 'single')
   const run = await runExample(chapter, 'remote-currency', [...given, '--quick', '--pairs', '3'], { env })
   expect(run.code).toBe(0)
+  expect(await run.leftBehind()).toEqual([])
   expect(run.stdout).toContain(`says that exchange.mine is at ${worker.address}`)
   // The three of the cut connections, and those of before, are gone; the name is there until the worker ends.
   expect(await worker.stop()).toEqual({ code: 143, signal: null })
@@ -145,6 +122,8 @@ it('the three work together in three terminals, and do not tell the secret', asy
   vi.stubEnv('REMOTE_SECRET', newSecret())
   const wrong = remoteCurrency.run({ names: names.address, name: 'exchange.mine' })
   await expect(wrong).rejects.toThrow(new RegExp(`^${names.address} refuses the secret$`))
+  names.process.kill('SIGINT')
+  expect(await names.exited).toEqual({ code: 130, signal: null })
   expect([output.join(), run.stdout, run.stderr, gone.stderr].join()).not.toContain(env.REMOTE_SECRET)
 })
 

@@ -1,14 +1,15 @@
-/** The examples of the tour: echo as a reader runs it, the others by their results, in this process. */
+/**
+ * The examples of the tour: echo as a reader runs it, the others by their results, in this process. limits and retries,
+ * which show by many tasks what worker/retries-and-limits.test.ts shows by few, are in tour-examples.long.test.ts.
+ */
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
 import { processesWith, runExample } from '@repo/common/testing/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import echo from '../../examples/echo.ts'
-import limits from '../../examples/limits.ts'
 import results from '../../examples/results.ts'
-import retries from '../../examples/retries.ts'
 import revoke from '../../examples/revoke.ts'
 import routing from '../../examples/routing.ts'
 import schedule from '../../examples/schedule.ts'
@@ -56,12 +57,6 @@ describeRedis('echo', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe('error: --times: received "0"; accepts a whole number from 1 to 10000\n')
   })
-
-  it('ends with Ctrl-C and leaves nothing running', async () => {
-    const run = await runExample(chapter, 'echo', ['--times', '10000'], { interruptWhen: /received:/ })
-    expect(run.code).toBe(130)
-    expect(await run.leftBehind()).toEqual([])
-  })
 })
 
 // They mostly wait, each for servers of its own.
@@ -93,15 +88,6 @@ describeRedis('a short run', () => {
     ])
   })
 
-  it.concurrent('retries: serves every task, with fewer calls when they are spread', async () => {
-    const { policies, picture, ...rest } = await retries.run({ tasks: 30 })
-    expect(rest).toMatchObject({ tasks: 30, calls: 6, windowMs: 100, leastMs: 400 })
-    expect(policies.map(({ name }) => name)).toEqual(['no jitter', 'full jitter'])
-    // How many calls are in vain depends on how close together they come, so it depends on the machine.
-    for (const { tries, inVain } of policies) expect(inVain).toBe(tries - 30)
-    expect(await readFile(picture, 'utf8')).toContain('turned away')
-  })
-
   it.concurrent('schedule: fires no moment twice, even when a worker and Redis die', async () => {
     const result = await schedule.run({ moments: 6 })
     expect(result).toMatchObject({ schedulers: 3, every: 250, doubled: 0 })
@@ -127,19 +113,6 @@ describeRedis('a short run', () => {
         { sent: 2, priority: 9 },
       ],
     })
-  })
-
-  it.concurrent('limits: keeps the rate, the places and the time', async () => {
-    const { rate, concurrency, time } = await limits.run({ tasks: 24 })
-    expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
-    // 24 starts, 50 ms apart, minus the delay of the first one. No upper bound: the machine may be slow.
-    expect(rate.spanMs).toBeGreaterThan(600)
-    expect(concurrency.map(({ places }) => places)).toEqual([2, 8, 32])
-    for (const { places, ms } of concurrency) expect(ms).toBeGreaterThanOrEqual(Math.ceil(24 / places) * 45)
-    expect(time.map(({ ended }) => ended.replace(/\d+/, 'N'))).toEqual([
-      '{"items":N,"because":"SoftTimeLimitExceeded"}',
-      ...Array(3).fill('TimeLimitExceeded'),
-    ])
   })
 
   it.concurrent('revoke: stops what it is told to stop, and nothing else', async () => {
