@@ -64,7 +64,7 @@ return { tostring(moment - now), forgotten }`
 /**
  * Asks whether a task may start now.
  *
- * @param onForgotten called with the jobs that should ask again now, because the limit has changed
+ * @param onForgotten called with the jobs that should ask again now, because the limit has changed; mostly none
  * @returns 0 if it may, else the milliseconds after which to ask again
  */
 export async function admit(
@@ -75,7 +75,6 @@ export async function admit(
   const keys = [...rateKeys(prefix, task), limitedTasks(prefix)]
   const answer = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task)
   const [wait, forgotten] = answer as [wait: string, forgotten: string[]]
-  const others = forgotten.filter((other) => other !== id)
-  if (others.length > 0) onForgotten?.(others)
+  onForgotten?.(forgotten.filter((other) => other !== id))
   return Math.ceil(Number(wait))
 }
