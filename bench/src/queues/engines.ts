@@ -102,7 +102,15 @@ function bullmq(options: (servers: Servers) => { connection: object }, isPostgre
       const worker = new Worker(
         name,
         async (job) => await runTask(job.name, job.data),
-        { ...options(servers), ...polling.worker, concurrency, lockDuration: leaseMs, stalledInterval: leaseMs },
+        {
+          ...options(servers),
+          ...polling.worker,
+          concurrency,
+          lockDuration: leaseMs,
+          stalledInterval: leaseMs,
+          // As chapter 4's layer. With the default of 1, a worker that is held up beside the killed one fails the task.
+          maxStalledCount: 5,
+        },
         factory,
       )
       worker.on('error', () => {})

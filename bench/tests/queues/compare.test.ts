@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { installRedis, startRedis } from '@repo/common/servers/redis'
-import { runHere } from '@repo/common/testing/run-here'
-import { runExample } from '@repo/common/testing/testing'
+import { abortHere, runHere } from '@repo/common/testing/run-here'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
@@ -15,20 +14,28 @@ import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
 import { type Contender, type ContenderName, describeSurvival, startContender } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
-import { bench, compare, expectDrawn, expectMeasured, patient, redis } from '../fixtures/comparing.ts'
+import { compare, expectDrawn, expectMeasured, patient, redis, runAgain } from '../fixtures/comparing.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
 
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   it('do the same tasks; killed in mid-task a queue runs it again, and a call fails', patient, async () => {
     const { contenders, ratios, missing, picture } = await compare([
-      ...['--only', 'rq,remote', '--limit', '60', '--tasks', '100'],
+      ...['--only', 'rq,remote', '--limit', '240', '--tasks', '100'],
     ])
     expectMeasured(contenders, ['rq', 'remote'])
     expect(contenders.map(({ killed }) => killed)).toMatchObject([
-      { outcome: 'result', begun: 2 },
+      runAgain,
       { outcome: 'error', begun: 1, message: expect.stringMatching(/is gone/) },
     ])
     expect({ missing, ratios }).toEqual({ missing: [], ratios: {} })
     await expectDrawn(picture, contenders)
+  })
+
+  // Ctrl-C at later moments is in compare.long.test.ts.
+  it('leave nothing open when they are interrupted', async () => {
+    vi.stubEnv('REDIS_URL', undefined)
+    expect(await abortHere(example, { only: ['rq'] })).toMatchObject({ message: 'aborted by the test' })
   })
 })
 
@@ -65,8 +72,6 @@ async function fakePython(folder: string, script: string) {
 }
 
 describeReal('a contender that fails', { name: 'a Redis server', found: redis, install: installRedis }, () => {
-  afterEach(() => void vi.unstubAllEnvs())
-
   // Windows does not run a shell script as a program.
   const onUnix = it.skipIf(process.platform === 'win32')
 
@@ -80,14 +85,14 @@ describeReal('a contender that fails', { name: 'a Redis server', found: redis, i
     expect(contender).toMatchObject({ name: 'rq-python', label: 'RQ', workers: 2, failed: 'ImportError: no rq' })
   })
 
-  onUnix('because it loses a worker is a row that says why, and ends no other', async () => {
+  onUnix('because it loses a worker is a row that says why', async () => {
     await using folder = await temporaryFolder()
     const script = 'case "$2" in work) echo ready; sleep 1; exit 3;; *) exec sleep 600;; esac'
-    const env = { PEERS_PYTHON: await fakePython(folder.path, script) }
-    const { contenders, ratios } = await compare(['--only', 'rq,rq-python', '--tasks', '100'], env)
-    expectMeasured(contenders.slice(0, 1), ['rq'])
+    vi.stubEnv('PEERS_PYTHON', await fakePython(folder.path, script))
+    vi.stubEnv('REDIS_URL', undefined)
+    const { contenders, ratios } = await example.run({ only: ['rq-python'], tasks: 100, limit: 0 })
     const failed = 'RQ: a worker ended with code 3'
-    expect(contenders[1]).toEqual({ name: 'rq-python', label: 'RQ 9.9', workers: 2, failed })
+    expect(contenders).toEqual([{ name: 'rq-python', label: 'RQ 9.9', workers: 2, failed }])
     expect(ratios).toEqual({})
   })
 })
@@ -162,13 +167,9 @@ describe('compare', () => {
     await expect(example.run(options as never)).rejects.toThrow(message)
   })
 
-  it('explains itself, and leaves nothing after Ctrl-C', async () => {
+  it('explains itself', async () => {
     const { code, stdout } = await runHere(example, '--help')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^compare: [\s\S]*python3-pyro4[\s\S]*Look for: [\s\S]*--only …/)
-    // In the middle of the measurements.
-    const run = await runExample(bench, 'compare', ['--only', 'rq'], { interruptWhen: /small tasks .* %/ })
-    expect(run).toMatchObject({ code: 130 })
-    expect(await run.leftBehind()).toEqual([])
   })
 })
