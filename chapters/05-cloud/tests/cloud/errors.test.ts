@@ -1,5 +1,5 @@
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { s3Client, sqsClient } from '../../src/cloud/clients.ts'
 import { faultyStore, messageOf } from '../fixtures/http-faults.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
@@ -26,17 +26,16 @@ describe('one clear line says', () => {
 
   it('that credentials are missing', async () => {
     // As on a machine that was never set up. No request goes to the network.
-    const saved = { ...process.env }
-    const nothing = { AWS_CONFIG_FILE: '/nowhere', AWS_SHARED_CREDENTIALS_FILE: '/nowhere' }
-    Object.assign(process.env, nothing, { AWS_EC2_METADATA_DISABLED: 'true' })
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere')
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
     for (const name of Object.keys(process.env)) {
-      if (/^AWS_(ACCESS_KEY_ID|PROFILE|WEB_IDENTITY|CONTAINER)/.test(name)) delete process.env[name]
+      if (/^AWS_(ACCESS_KEY_ID|PROFILE|WEB_IDENTITY|CONTAINER)/.test(name)) vi.stubEnv(name, undefined)
     }
     try {
       const client = s3Client({ kind: 'endpoint', url: place.url, region: 'us-east-1' })
       expect(await messageOf(client.send(get('x')))).toContain('CredentialsProviderError: no credentials were found')
     } finally {
-      process.env = saved
+      vi.unstubAllEnvs()
     }
   })
 

@@ -1,15 +1,14 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { openCloud } from '../../src/session/open.ts'
 import { messageOf } from '../fixtures/http-faults.ts'
 
 describe('contradictory settings', () => {
   async function withEnvironment(settings: NodeJS.ProcessEnv, work: () => Promise<void>) {
-    const saved = { ...process.env }
-    Object.assign(process.env, settings)
+    for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value)
     try {
       await work()
     } finally {
-      process.env = saved
+      vi.unstubAllEnvs()
     }
   }
 

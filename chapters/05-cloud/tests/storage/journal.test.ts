@@ -14,8 +14,12 @@ import {
 } from '../../src/storage/journal.ts'
 import type { StoredPart } from '../../src/storage/parts.ts'
 
-// Every disk that can be had without root has links; exFAT has none.
-const disk = vi.hoisted(() => ({ hasLinks: true }))
+// Every disk that can be had without root has links; exFAT has none. Another file may have loaded the journal in this
+// process.
+const disk = vi.hoisted(() => {
+  vi.resetModules()
+  return { hasLinks: true }
+})
 vi.mock(import('node:fs/promises'), async (original) => {
   const fs = await original()
   const link: typeof fs.link = async (from, to) => {
