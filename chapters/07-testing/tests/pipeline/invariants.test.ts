@@ -272,6 +272,18 @@ it.each<[rule: string, Observed, invariant: string, detail: string]>([
     'order-1 is "paid", and was last said to be "shipped"',
   ],
   [
+    'a state that the store has forgotten',
+    shipped(usual(), { states: {} }),
+    'states move forward',
+    'order-1 is "unknown", and was last said to be "shipped"',
+  ],
+  [
+    'a state that nobody has reported',
+    notShipped('placed', [], { unfinished: true }),
+    'states move forward',
+    'order-1 is "placed", and was last said to be "unknown"',
+  ],
+  [
     'an order that nobody placed',
     shipped([...usual(), create('order-2')]),
     'states move forward',
