@@ -16,7 +16,10 @@ const uncaught: Reporter = {
  * Packages whose test files run in the same processes, one after another: starting a process for each file takes longer
  * than many of them. Their tests leave the environment, mocks and handles as they were.
  */
-const sharing = ['common', '01-intro', '02-async', '03-parallel']
+const sharing = [
+  ...['common', 'practice-cluster', 'simulator'],
+  ...['01-intro', '02-async', '03-parallel', '05-cloud', '06-hpc'],
+]
 
 /** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
 export default defineConfig({
