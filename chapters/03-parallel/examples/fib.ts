@@ -114,7 +114,7 @@ export default example(import.meta, {
       return ms
     }
     const sizes = []
-    for (const size of new Set([10, 20, 30, n])) {
+    for (const size of [...new Set([10, 20, 30, n])].sort((a, b) => a - b)) {
       const { best, parallel } = await interleave(
         {
           best: () => loopMs(size, workers),
@@ -124,7 +124,9 @@ export default example(import.meta, {
       )
       sizes.push({ n: size, ms: parallel.ms, ...costOf(best.ms, [{ workers, ms: parallel.ms }]) })
     }
-    const cost = costOf(sizes.at(-1)?.bestSerialMs ?? Number.NaN, [{ workers, ms: two.parallelMs }])
+    const cost = costOf(sizes.find((size) => size.n === n)?.bestSerialMs ?? Number.NaN, [
+      { workers, ms: two.parallelMs },
+    ])
     bar.update(1, 'computing in Python')
     const inPython = await python(pythonN, counts, signal)
 

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { coreCount } from '@repo/common/cores'
+import { type Cost, costOf } from '@repo/common/cost'
 import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runHere } from '@repo/common/testing/run-here'
@@ -24,7 +25,7 @@ async function quickly<Document>(example: Parameters<typeof runHere>[0], ...args
   return (await runHere(example, '--quick', '--json', ...args)).json()
 }
 
-type Measured = Speedup & { picture: string }
+type Measured = Speedup & Cost & { picture: string }
 
 function expectMeasured(result: Measured, workers: number) {
   expect(result).toMatchObject({ workers, cores: coreCount() })
@@ -150,13 +151,18 @@ it('mandelbrot draws the same pixels with three workers as one thread alone', as
   const args = Object.entries(size).flatMap(([name, value]) => [`--${name}`, String(value)])
   const result = await quickly<Measured & { sha256: string }>(mandelbrot, ...args, '--workers', '3')
   expectMeasured(result, 3)
+  expect(result).toMatchObject(costOf(result.serialMs, [{ workers: 3, ms: result.parallelMs }]))
   const alone = drawing({ ...size, centerX: -0.743643, centerY: 0.131825, zoom: 500 })
   for (const tile of tilesOf(size, 64)) drawTile(alone, tile)
   expect(result.sha256).toBe(createHash('sha256').update(alone.pixels).digest('hex'))
 })
 
-it('pool says what a table of many lines amounts to', () => {
-  expect(pool.figure({ ratioToPiscina: 1.18 } as Parameters<typeof pool.figure>[0])).toBe(
-    "our pool does 118 % of piscina's empty tasks per second",
+it('pool says what tables of many lines amount to', () => {
+  const lengths = [
+    { task: 'empty', cost: 'not up to 2' },
+    { task: 'fib(15)', cost: 2 },
+  ]
+  expect(pool.figure({ ratioToPiscina: 1.18, lengths } as Parameters<typeof pool.figure>[0])).toBe(
+    "our pool does 118 % of piscina's empty tasks per second; COST 2 from tasks like fib(15)",
   )
 })

@@ -17,6 +17,8 @@ async function shownBy(name: string, ...args: string[]): Promise<string> {
   return run.stdout
 }
 
+const costLine = /^COST: .+ threads?; the best plain program on one thread takes [\d.]+ m?s/m
+
 const pictures = (shown: string) => [...shown.matchAll(/^Picture: (.*)$/gm)].map(([, path = '']) => path)
 
 describe('a reader is shown', () => {
@@ -24,6 +26,7 @@ describe('a reader is shown', () => {
     const shown = await shownBy('currency', '--pairs', '3', '--latency', '5')
     // From the package's usd.json, as published.
     expect(shown).toMatch(/^ USD\/EUR +0\.88022588 $/m)
+    expect(shown).toMatch(costLine)
     for (const way of ['one after the other', 'a thread for each pair', 'the event loop alone']) {
       expect(shown).toMatch(new RegExp(`^ ${way} +[\\d.]+ m?s +[\\d.]+× +[\\d.]+ MB`, 'm'))
     }
@@ -34,6 +37,8 @@ describe('a reader is shown', () => {
     expect(shown).toMatch(/^ k +main thread +worker_threads +piscina pool +child processes /m)
     expect(shown).toMatch(new RegExp(`^ +${2 * cores} +[\\d.]+ `, 'm'))
     expect(shown).toMatch(/^Python 3|^python3 was not found/m)
+    for (const n of [10, 20, 22, 30]) expect(shown).toMatch(new RegExp(`^ n = ${n} +[\\d.]+ m?s +[\\d.]+ ms `, 'm'))
+    expect(shown).toMatch(costLine)
     const [picture = ''] = pictures(shown)
     expect(await readFile(picture, 'utf8')).toContain('The same computation k times at once')
   })
@@ -61,6 +66,7 @@ describe('a reader is shown', () => {
       'postMessage, 256',
       'ring of 16',
       'ring, 2',
+      'one thread, no queue',
     ]) {
       expect(shown).toMatch(new RegExp(`^ ${way}.* [1-9][\\d,]* +[\\d.]+× $`, 'm'))
     }
@@ -81,6 +87,10 @@ describe('a reader is shown', () => {
     expect(shown).toMatch(/^ static .* 2 +[\d.]+ % $/m)
     expect(shown).toMatch(/^ dynamic .* 200 +[\d.]+ % $/m)
     expect(shown).toMatch(/^ guided /m)
+    expect(shown).toMatch(costLine)
+    for (const limit of ['10,000', '100,000', '1,000,000', '10,000,000']) {
+      expect(shown).toMatch(new RegExp(`^ +${limit} +[\\d.]+ ms +[\\d.]+ ms +[\\d.]+× +(2|not up to 2) $`, 'm'))
+    }
     const [valley = '', schedules = ''] = pictures(shown)
     // π(100,000)
     expect(await readFile(valley, 'utf8')).toContain('9,592 primes below 100,000')
@@ -90,6 +100,9 @@ describe('a reader is shown', () => {
   it('computing and waiting for 1 to 8 × cores workers', async () => {
     const shown = await shownBy('oversubscribe', '--limit', '20000', '--requests', '2', '--latency', '2')
     for (const workers of [1, 8 * cores]) expect(shown).toMatch(new RegExp(`^ +${workers} +[\\d.]+ [mµ]?s`, 'm'))
+    for (const what of ['Computing, by a sieve', 'Waiting, on the event loop']) {
+      expect(shown).toMatch(new RegExp(`^${what}: COST: `, 'm'))
+    }
     const [picture = ''] = pictures(shown)
     const svg = await readFile(picture, 'utf8')
     expect(svg).toContain(`More workers than the ${cores} cores`)
@@ -99,6 +112,7 @@ describe('a reader is shown', () => {
   it('the whole Mandelbrot set if a reader asks for it', async () => {
     const size = ['--width', '320', '--height', '200', '--iterations', '500']
     const shown = await shownBy('mandelbrot', ...size, '--center', '-0.75,0', '--zoom', '1')
+    expect(shown).toMatch(costLine)
     expect(shown).toMatch(/sha256 of the pixels: [0-9a-f]{64}\n/)
     const [picture = ''] = pictures(shown)
     expect((await stat(picture)).size).toBeGreaterThan(1_000)
