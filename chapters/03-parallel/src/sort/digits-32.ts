@@ -1,0 +1,135 @@
+/**
+ * The three loops of the radix sort over numbers of 32 bits, whatever they mean: each is an Int32Array's bits. They take
+ * nearly all of its time, so they are short, and each size of number has its own: a loop that meets two types of array is
+ * half as fast.
+ */
+import type { Range } from '@repo/common/async/ranges'
+import { type DigitPlan, fewNumbers, nanDigit, planDigits, toPositions } from './digits.ts'
+
+/**
+ * Counts the 16-bit digits of the numbers [from, to): those above bit `shift`. NaN counts as `nanDigit`.
+ *
+ * @param nanAbove a number is NaN if its bits without the sign are above this; 2^31 − 1 for whole numbers
+ */
+export function countDigits(
+  values: Int32Array,
+  { from, to }: Range,
+  shift: number,
+  nanAbove: number,
+  counts: Int32Array,
+): void {
+  for (let at = from; at < to; at++) {
+    const value = values[at] as number
+    const digit = (value & 0x7fff_ffff) > nanAbove ? nanDigit : (value >>> shift) & 0xffff
+    counts[digit] = (counts[digit] as number) + 1
+  }
+}
+
+/** Moves the numbers [from, to) into the buckets of their digits, in order; `next` has the next free place in each. */
+export function scatterDigits(
+  values: Int32Array,
+  { from, to }: Range,
+  shift: number,
+  nanAbove: number,
+  bucketOf: Uint16Array,
+  next: Int32Array,
+  output: Int32Array,
+): void {
+  for (let at = from; at < to; at++) {
+    const value = values[at] as number
+    const digit = (value & 0x7fff_ffff) > nanAbove ? nanDigit : (value >>> shift) & 0xffff
+    const bucket = bucketOf[digit] as number
+    const place = next[bucket] as number
+    output[place] = value
+    next[bucket] = place + 1
+  }
+}
+
+/**
+ * Sorts the numbers [from, to) in place. They may differ in their lowest `bits` bits only.
+ *
+ * @param flip −1 if larger bits mean a smaller number, as in negative floats; otherwise 0
+ * @param spare as much memory; what is in [from, to) there is lost
+ */
+export function sortBits(
+  values: Int32Array,
+  spare: Int32Array,
+  from: number,
+  to: number,
+  bits: number,
+  flip: number,
+): void {
+  if (bits === 0) return
+  if (to - from <= fewNumbers) {
+    insertionSort(values, from, to, flip)
+    return
+  }
+  const plan = planDigits(to - from, bits)
+  sortTwoDigits(values, spare, from, to, plan, flip)
+  // The bits below are equal for nearly all numbers that are equal above, or else these get two digits more.
+  const { shift } = plan
+  if (shift === 0) return
+  for (let at = from + 1; at < to; at++) {
+    if (((values[at] as number) ^ flip) >= ((values[at - 1] as number) ^ flip)) continue
+    const prefix = (values[at] as number) >>> shift
+    let start = at - 1
+    while (start > from && (values[start - 1] as number) >>> shift === prefix) start--
+    while (at < to && (values[at] as number) >>> shift === prefix) at++
+    sortBits(values, spare, start, at, shift, flip)
+  }
+}
+
+/** Sorts by the upper and the lower digit of a plan: first by the lower one, and then, stably, by the upper one. */
+function sortTwoDigits(
+  values: Int32Array,
+  spare: Int32Array,
+  from: number,
+  to: number,
+  { lower, upper, shift, width }: DigitPlan,
+  flip: number,
+): void {
+  const mask = (1 << width) - 1
+  const upperShift = shift + width
+  for (let at = from; at < to; at++) {
+    const value = (values[at] as number) ^ flip
+    const low = (value >>> shift) & mask
+    const high = (value >>> upperShift) & mask
+    lower[low] = (lower[low] as number) + 1
+    upper[high] = (upper[high] as number) + 1
+  }
+  // A digit that is the same in all numbers sorts nothing.
+  const sortsLower = toPositions(lower, mask, from, to)
+  const sortsUpper = toPositions(upper, mask, from, to)
+  if (!sortsLower && !sortsUpper) return
+  if (sortsLower) {
+    for (let at = from; at < to; at++) {
+      const value = values[at] as number
+      const digit = ((value ^ flip) >>> shift) & mask
+      const place = lower[digit] as number
+      spare[place] = value
+      lower[digit] = place + 1
+    }
+  } else spare.set(values.subarray(from, to), from)
+  if (sortsUpper) {
+    for (let at = from; at < to; at++) {
+      const value = spare[at] as number
+      const digit = ((value ^ flip) >>> upperShift) & mask
+      const place = upper[digit] as number
+      values[place] = value
+      upper[digit] = place + 1
+    }
+  } else values.set(spare.subarray(from, to), from)
+}
+
+function insertionSort(values: Int32Array, from: number, to: number, flip: number): void {
+  for (let at = from + 1; at < to; at++) {
+    const value = values[at] as number
+    let place = at
+    for (; place > from; place--) {
+      const before = values[place - 1] as number
+      if ((before ^ flip) <= (value ^ flip)) break
+      values[place] = before
+    }
+    values[place] = value
+  }
+}

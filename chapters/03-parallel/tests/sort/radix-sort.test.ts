@@ -1,0 +1,231 @@
+/** The radix sorts against TypedArray.prototype.sort, bit by bit, on numbers and sizes that sorts get wrong. */
+import { drawFrom } from '@repo/common/async/random'
+import fc from 'fast-check'
+import { Piscina } from 'piscina'
+import { describe, expect, it } from 'vitest'
+import { cachedNumbers, cutIntoBuckets, digitCount, firstOrder } from '../../src/sort/buckets.ts'
+import { fewNumbers } from '../../src/sort/digits.ts'
+import { fillNumbers, inputKinds } from '../../src/sort/input.ts'
+import { isFloat, type Numbers, type NumberType, numberTypes, sortMemory } from '../../src/sort/numbers.ts'
+import { doRadixTask, parallelRadixSort, type RadixTask, radixMemory } from '../../src/sort/parallel-radix-sort.ts'
+import { radixSort } from '../../src/sort/radix-sort.ts'
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Numbers) => Buffer.from(buffer, byteOffset, byteLength)
+
+/** Sorts a copy on one thread. */
+function onOneThread(values: Numbers): Numbers {
+  const sorted = values.slice()
+  radixSort(sorted, values.slice())
+  return sorted
+}
+
+/** Sorts a copy by the tasks for several workers, which this thread does, the last ones first. */
+async function byWorkers(values: Numbers, workers: number, tasks: RadixTask[] = []): Promise<Numbers> {
+  const memory = radixMemory(sortMemory(typeOf(values), values.length), workers)
+  memory.numbers.set(values as never)
+  let waiting: (() => void)[] = []
+  const work = (task: RadixTask) =>
+    new Promise<void>((resolve) => {
+      tasks.push(task)
+      if (waiting.length === 0) {
+        // Once all tasks of the phase are handed in.
+        setImmediate(() => {
+          const backwards = waiting.reverse()
+          waiting = []
+          for (const run of backwards) run()
+        })
+      }
+      waiting.push(() => resolve(doRadixTask(memory, task)))
+    })
+  // The bytes of NaN survive: set() between arrays of the same type copies bytes.
+  await parallelRadixSort(memory, workers, work)
+  return memory.numbers
+}
+
+function typeOf(values: Numbers): NumberType {
+  return numberTypes.find((type) => sortMemory(type, 0).numbers.constructor === values.constructor) ?? 'int32'
+}
+
+async function expectSorted(values: Numbers, workers: readonly number[] = [1, 2, 3, 7]) {
+  const expected = bytesOf(values.slice().sort())
+  const results = [onOneThread(values)]
+  for (const count of workers) results.push(await byWorkers(values, count))
+  for (const result of results) expect(bytesOf(result).equals(expected)).toBe(true)
+}
+
+const special = [Number.NaN, 0, -0, Infinity, -Infinity, 5e-324, -5e-324, 1e-40, -1e-40, 2 ** 31, -(2 ** 31), 1]
+const number = fc.oneof(fc.double(), fc.constantFrom(...special), fc.integer(), fc.integer({ min: -2, max: 2 }))
+
+/** Numbers that share their upper bits, but for the given number of lower ones. */
+function alike(type: NumberType, length: number, bits: number, seed: number): Numbers {
+  const { numbers } = sortMemory(type, length)
+  const words = new Uint32Array(numbers.buffer)
+  const draw = drawFrom(seed)
+  const perNumber = words.length / length
+  for (let at = 0; at < words.length; at++) {
+    // The upper word of a double comes last.
+    const varying = perNumber === 2 && at % 2 === 0 ? Math.min(bits, 32) : Math.max(0, bits - 32 * (perNumber - 1))
+    words[at] = 0xbabe_cafe ^ (varying === 0 ? 0 : draw.whole(0, 2 ** varying - 1))
+  }
+  return numbers
+}
+
+describe.each(numberTypes)('the radix sorts of %s', (type) => {
+  it('sort as TypedArray.sort does', async () => {
+    const lists = fc.array(number, { maxLength: 100 })
+    await fc.assert(
+      fc.asyncProperty(lists, fc.constantFrom(1, 2, 3, 7), async (list, workers) => {
+        const { numbers } = sortMemory(type, list.length)
+        numbers.set(list)
+        await expectSorted(numbers, [workers])
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it.each([0, 1, 2, fewNumbers, fewNumbers + 1])('sort %d numbers', async (length) => {
+    const { numbers } = sortMemory(type, length)
+    fillNumbers(numbers, 'random', 3)
+    await expectSorted(numbers)
+  })
+
+  it.each(inputKinds)('sort %s input of about as many numbers as a bucket takes, and of many more', async (input) => {
+    for (const length of [cachedNumbers - 1, cachedNumbers, cachedNumbers + 1, 4 * cachedNumbers + 7]) {
+      const { numbers } = sortMemory(type, length)
+      fillNumbers(numbers, input, 5)
+      await expectSorted(numbers, length > cachedNumbers ? [2, 7] : [3])
+    }
+  })
+
+  it.each([1, 8, 15, 16, 17, 23, 31, 33, 47, 52])('sort numbers that differ in their lowest %d bits', async (bits) => {
+    await expectSorted(alike(type, 2 * cachedNumbers, Math.min(bits, type === 'float64' ? 52 : 23), bits), [2])
+  })
+
+  it('sort one large bucket among many small ones', async () => {
+    const { numbers } = sortMemory(type, 3 * cachedNumbers)
+    fillNumbers(numbers, 'random', 9)
+    for (let at = 0; at < numbers.length; at += 4) numbers.fill(1000, at, at + 3)
+    await expectSorted(numbers)
+  })
+})
+
+describe.each(['float32', 'float64'] as const)('NaN in the radix sorts of %s', (type) => {
+  it('come last in the order of the input, whatever their signs and payloads', async () => {
+    const words = type === 'float64' ? 2 : 1
+    const { numbers } = sortMemory(type, 2 * cachedNumbers + 5)
+    fillNumbers(numbers, 'random', 1)
+    const bits = new Uint32Array(numbers.buffer)
+    const draw = drawFrom(2)
+    // The bits of infinity and some more. One bit is enough, far below those of the first digit.
+    const infinity = type === 'float64' ? 0x7ff0_0000 : 0x7f80_0000
+    for (let at = 0; at < numbers.length; at += 3) {
+      if (words === 2) bits[2 * at] = draw.whole(0, 2) + (at % 2)
+      bits[words * at + words - 1] = infinity | (draw.whole(0, 1) << 31) | (draw.whole(1, 2) << draw.whole(0, 18))
+      if (words === 2 && at % 5 === 0) bits.set([1 + (at % 7), infinity | (draw.whole(0, 1) << 31)], 2 * at)
+    }
+    const size = 4 * words
+    const piece = (memory: Buffer, at: number) => memory.subarray(size * at, size * (at + 1))
+    const input = bytesOf(numbers)
+    const at = Array.from(numbers.keys())
+    const isNaNAt = at.map((place) => Number.isNaN(numbers[place]))
+    const rest = at.filter((place) => !isNaNAt[place]).sort((a, b) => compare(numbers[a], numbers[b]))
+    const expected = Buffer.concat(
+      [...rest, ...at.filter((place) => isNaNAt[place])].map((place) => piece(input, place)),
+    )
+    expect(bytesOf(onOneThread(numbers)).equals(expected)).toBe(true)
+    for (const workers of [1, 2, 3, 7]) expect(bytesOf(await byWorkers(numbers, workers)).equals(expected)).toBe(true)
+  })
+
+  it('may be all there is', async () => {
+    const { numbers } = sortMemory(type, 2 * cachedNumbers)
+    numbers.fill(Number.NaN)
+    await expectSorted(numbers)
+  })
+})
+
+/** The order of TypedArray.sort, for numbers that are not NaN. */
+function compare(a = 0, b = 0): number {
+  return a - b || (Object.is(a, b) ? 0 : a === b ? (Object.is(a, -0) ? -1 : 1) : a < b ? -1 : 1)
+}
+
+describe('the parallel radix sort', () => {
+  it('sorts on three threads at once', async () => {
+    const length = 4 * cachedNumbers
+    const memory = radixMemory(sortMemory('float64', length), 3)
+    const filename = new URL('../../src/sort/sort.worker.ts', import.meta.url).href
+    await using pool = new Piscina<RadixTask, void>({ filename, workerData: memory, minThreads: 3, maxThreads: 3 })
+    for (const input of inputKinds) {
+      fillNumbers(memory.numbers, input, 4)
+      const expected = bytesOf(memory.numbers.slice().sort())
+      await parallelRadixSort(memory, 3, (task) => pool.run(task))
+      expect(bytesOf(memory.numbers).equals(expected)).toBe(true)
+    }
+  })
+
+  it('hands out the largest buckets first, and none of more than half a share that could be cut', async () => {
+    const { numbers } = sortMemory('int32', 16 * cachedNumbers)
+    fillNumbers(numbers, 'few', 1)
+    const tasks: RadixTask[] = []
+    await byWorkers(numbers, 2, tasks)
+    // The first digit is the same in all numbers, so that nothing moves; the second is not.
+    expect(tasks.map(({ phase }) => phase)).toEqual([
+      'count',
+      'count',
+      'count',
+      'count',
+      'scatter',
+      'scatter',
+      'take',
+      'take',
+    ])
+    const sizes = tasks.flatMap((task) =>
+      task.phase === 'take' ? [task.buckets.map(({ from, to }) => to - from)] : [],
+    )
+    expect(sizes[0]).toHaveLength(8)
+    expect(sizes[0]).toEqual(sizes[0]?.toSorted((a, b) => b - a))
+  })
+
+  it('cuts what is left of equal numbers, too', async () => {
+    const { numbers } = sortMemory('int32', 8 * cachedNumbers)
+    numbers.fill(7, 1)
+    const tasks: RadixTask[] = []
+    await byWorkers(numbers, 2, tasks)
+    const last = tasks.at(-1)
+    expect(last?.phase === 'take' && last.buckets.map(({ from, to }) => to - from)).toHaveLength(5)
+  })
+
+  it.each([0, -1, 1.5, 4, Number.NaN])(
+    'refuses %s workers where memory is for three, and leaves the numbers',
+    async (workers) => {
+      const memory = radixMemory(sortMemory('int32', 3), 3)
+      memory.numbers.set([3, 1, 2])
+      await expect(parallelRadixSort(memory, workers, async () => {})).rejects.toThrow(
+        new RangeError(`workers: received ${workers}; accepts a whole number from 1 to 3`),
+      )
+      expect(Array.from(memory.numbers)).toEqual([3, 1, 2])
+    },
+  )
+})
+
+describe('buckets', () => {
+  it.each(numberTypes)('of %s are in order, and no larger than the cache unless they are one digit', (type) => {
+    const { numbers } = sortMemory(type, 0)
+    const counts = new Int32Array(digitCount)
+    const draw = drawFrom(6)
+    for (let at = 0; at < digitCount; at += 3) counts[at] = draw.whole(0, 3) ** 8
+    const to = counts.reduce((sum, count) => sum + count, 0)
+    const bucketOf = new Uint16Array(digitCount)
+    const buckets = cutIntoBuckets(counts, { from: 0, to, bits: 32 }, firstOrder(numbers), bucketOf)
+    const sizes = buckets.map(() => 0)
+    for (const [digit, count] of counts.entries())
+      sizes[bucketOf[digit] ?? 0] = (sizes[bucketOf[digit] ?? 0] ?? 0) + count
+    let position = 0
+    for (const [at, bucket] of buckets.entries()) {
+      expect(bucket).toMatchObject({ from: position, to: position + (sizes[at] ?? 0) })
+      position = bucket.to
+      const last = isFloat(numbers) && at === buckets.length - 1
+      if (bucket.to - bucket.from > cachedNumbers && !last) expect(bucket.bits).toBe(16)
+    }
+    expect(position).toBe(to)
+  })
+})
