@@ -90,14 +90,14 @@ describe.each(numberTypes)('the radix sorts of %s', (type) => {
   })
 
   it.each(inputKinds)('sort %s input of about as many numbers as a bucket takes, and of many more', async (input) => {
-    for (const length of [cachedNumbers - 1, cachedNumbers, cachedNumbers + 1, 4 * cachedNumbers + 7]) {
+    for (const length of [cachedNumbers, cachedNumbers + 1, 3 * cachedNumbers + 7]) {
       const { numbers } = sortMemory(type, length)
       fillNumbers(numbers, input, 5)
-      await expectSorted(numbers, length > cachedNumbers ? [2, 7] : [3])
+      await expectSorted(numbers, length > 2 * cachedNumbers ? [2, 7] : [3])
     }
   })
 
-  it.each([1, 8, 15, 16, 17, 23, 31, 33, 47, 52])('sort numbers that differ in their lowest %d bits', async (bits) => {
+  it.each([1, 15, 17, 23, 31, 33, 47, 52])('sort numbers that differ in their lowest %d bits', async (bits) => {
     await expectSorted(alike(type, 2 * cachedNumbers, Math.min(bits, type === 'float64' ? 52 : 23), bits), [2])
   })
 
