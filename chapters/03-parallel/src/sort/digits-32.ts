@@ -1,7 +1,7 @@
 /**
- * The three loops of the radix sort over numbers of 32 bits, whatever they mean: each is an Int32Array's bits. They take
- * nearly all of its time, so they are short, and each size of number has its own: a loop that meets two types of array is
- * half as fast.
+ * The loops of the radix sort over numbers of 32 bits, whatever they mean: each is the bits in an Int32Array. They take
+ * nearly all of its time, so they are short, and numbers of 64 bits have loops of their own: V8 compiles a loop best if it
+ * meets one type of array only.
  */
 import type { Range } from '@repo/common/async/ranges'
 import { type DigitPlan, fewNumbers, nanDigit, planDigits, toPositions } from './digits.ts'
