@@ -69,7 +69,6 @@ export default example(import.meta, {
     const spin = await spinners.calibrate(100)
     const timed = await interleave<string>(
       {
-        best: () => check([sievePrimes(0, limit)], 'the sieve'),
         serial: async () => check([await countPrimesHere(limit, signal)], 'one thread'),
         alone: () => spinners.run(1, spin),
         together: () => spinners.run(workers, spin),
@@ -98,7 +97,12 @@ export default example(import.meta, {
       )
     }
     const shared = await interleave(
-      { static: share('static'), dynamic: share('dynamic'), guided: share('guided') },
+      {
+        static: share('static'),
+        dynamic: share('dynamic'),
+        guided: share('guided'),
+        best: () => check([sievePrimes(0, limit)], 'the sieve'),
+      },
       rounds,
     )
     const compared = schedules.map((schedule) => {
@@ -107,7 +111,7 @@ export default example(import.meta, {
     })
 
     // COST: the workers that trial division would need to beat the sieve on one thread.
-    const cost = costOf(ms('best'), [
+    const cost = costOf(shared.best.ms, [
       { workers: 1, ms: ms('cut 1') },
       ...[best, ...compared].map(({ ms }) => ({ workers, ms })),
     ])
