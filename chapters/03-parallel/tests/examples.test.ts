@@ -75,10 +75,15 @@ describe('similarity', () => {
     const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2'])
     expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
     expect(await run.leftBehind()).toEqual([])
-    const result = run.json<Measured & { top: { score: number }[] }>()
+    const result = run.json<Measured & Cost & { top: { score: number }[]; phases: { share: number }[] }>()
     expectMeasured(result, 2)
     // Computed with Python's sets from the package's text files.
     expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
+    expect(result.bestSerialMs).toBe(result.serialMs)
+    expect([1, 2, 'not up to 2']).toContain(result.cost)
+    expect(result.phases).toHaveLength(5)
+    const shares = result.phases.map(({ share }) => share)
+    expect(shares.every((share) => share > 0 && share < 1)).toBe(true)
     expect(result.top).toMatchObject([
       { a: { year: 1867, name: 'Andrew Johnson' }, b: { year: 1868, name: 'Andrew Johnson' } },
       { a: { year: 1878, name: 'Rutherford B Hayes' }, b: { year: 1879, name: 'Rutherford B Hayes' } },
@@ -138,7 +143,7 @@ describe('similarity', () => {
       ['th-1.txt', 'th-2.txt', '100.0'],
       ['zh-1.txt', 'zh-2.txt', '100.0'],
     ])
-    expect(stdout).toMatch(/^ 78 pairs +threads +time $/m)
+    expect(stdout).toMatch(/^ 78 pairs +share +1 thread +1 on the pool +speedup $/m)
     expect(stdout).toMatch(/on 1 threads; this machine's ceiling is \d+\.\d\d×/)
     expect(stdout).toMatch(/^Picture: .*similarity\.svg$/m)
     const shortest = [0, 1, 2, 3, 4].map((at) => `zz-${at}.txt`).join(', ')
