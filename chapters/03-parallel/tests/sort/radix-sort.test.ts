@@ -79,7 +79,7 @@ describe.each(numberTypes)('the radix sorts of %s', (type) => {
         numbers.set(list)
         await expectSorted(numbers, [workers])
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     )
   })
 
