@@ -112,7 +112,7 @@ export default example(import.meta, {
             for (let call = 0; call < calls; call++) work(task)
           },
           async pooled() {
-            await Promise.all(Array.from({ length: calls }, () => ours.run(task, { signal })))
+            await Promise.all(Array.from({ length: calls }, () => ours.run(task)))
           },
         },
         { rounds: 3, signal },
