@@ -1,6 +1,6 @@
 /**
  * The loops of digits-32.ts over doubles. A double is moved as a double, and its digits are read from its words of 32 bits,
- * so that no BigInt is made. The lower word comes first, as on all processors that Node runs on but s390x.
+ * so that no BigInt is made. The lower word comes first, as on every little-endian processor.
  */
 import type { Range } from '@repo/common/async/ranges'
 import { type DigitPlan, fewNumbers, nanDigit, planDigits, toPositions } from './digits.ts'
