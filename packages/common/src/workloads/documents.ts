@@ -12,10 +12,10 @@ export type Document = Address | TextFile
 export const mostDocuments = 20_000
 
 /**
- * Memory for each byte of text, at most: 4 as a string while it is read, 1 as bytes, and 10 for the lists of words and shingles.
- * English has a word for every six bytes, which takes half of that.
+ * Memory for each byte of text, at most: 5 as a string and as bytes while it is read, and 10 for the lists of words and
+ * shingles, twice, because a comparison with one thread keeps both. English needs some 17.
  */
-const memoryPerByte = 15
+const memoryPerByte = 25
 
 /**
  * Reads the addresses, or the `.txt` files of a folder.
