@@ -9,6 +9,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { answerAlone, jobNames, prepare, putTogether, type Question, questionsOfSizes } from '../../src/work/answers.ts'
 import { advance, begin, isDone, stepsOf } from '../../src/work/collatz.ts'
+import { addOrbits } from '../../src/work/orbits.ts'
+import { compareJobs } from '../../src/work/outcomes.ts'
 import { allReduce, joinRing, passAround, placeIn } from '../../src/work/ring.ts'
 import { computePart, filesOf, readStudy } from '../../src/work/study.ts'
 
@@ -118,6 +120,42 @@ describe('ranks', () => {
       }),
       { numRuns: 15 },
     )
+  })
+
+  it('are compared with one thread at each amount of work, by the medians of the rounds', () => {
+    const round = (ms: number, aloneMs: number) => {
+      const jobs = [
+        { steps: 1, ms, aloneMs: 2 },
+        { steps: 10, ms, aloneMs },
+      ]
+      return { size: 4, nodes: [], hopUs: 1, reduceMs: 1, sum: 0, startMs: 50, jobs }
+    }
+    const outcomes = {
+      ours: [round(60, 90), round(70, 100), round(900, 95)],
+      tcp: [{ ...round(1, 1), jobs: undefined }],
+    }
+    expect(compareJobs(outcomes, 4)).toEqual({
+      startMs: 50,
+      jobs: [
+        { steps: 1, ms: 70, bestSerialMs: 2, cost: 'not up to 4' },
+        { steps: 10, ms: 70, bestSerialMs: 95, cost: 4 },
+      ],
+    })
+  })
+
+  it('compute the vectors that one thread computes in turn', () => {
+    const [sum, parts] = [new Float64Array(9), [0, 1, 2].map(() => new Float64Array(9))]
+    for (const [rank, part] of parts.entries()) {
+      addOrbits(part, { rank, size: 3 }, 7)
+      addOrbits(sum, { rank, size: 3 }, 7)
+    }
+    expect(sum).toEqual(
+      Float64Array.from({ length: 9 }, (_, at) => parts.reduce((all, part) => all + (part[at] ?? 0), 0)),
+    )
+    // One step from the first of 28 points: 4 · 1/28 · 27/28 = 0.1377…
+    const one = new Float64Array(9)
+    addOrbits(one, { rank: 0, size: 3 }, 1)
+    expect(one[0]).toBe(137)
   })
 
   it('let in nobody who does not know the token', async () => {
