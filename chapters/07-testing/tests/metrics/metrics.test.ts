@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { type Cost, costOf } from '@repo/common/cost'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { type RunOptions, runExample } from '@repo/common/testing/testing'
@@ -146,9 +147,11 @@ describeReal('the example', { name: 'a Redis server', found: redis, install: ins
       '1',
       '--json',
     ])
-    const result = done.json<{ costs: number[]; spans: number }>()
+    const result = done.json<Cost & { watchingCosts: number[]; spans: number; barePerSecond: number }>()
     expect(result).toMatchObject({ orders: 30, rounds: 1, share: 1, watch: ['logs', 'metrics', 'traces'] })
-    expect(result.costs.length).toBe(2)
+    expect(result.watchingCosts.length).toBe(2)
+    const pipeline = { workers: 5, ms: 30_000 / result.barePerSecond }
+    expect(result).toMatchObject(costOf(result.bestSerialMs, [pipeline]))
     expect(result.spans).toBeGreaterThan(3 * 30)
     expect(await done.leftBehind()).toEqual([])
   })
