@@ -1,33 +1,53 @@
-/** Cuts numbers into buckets by how often each first digit occurs. */
+/** Chooses the first digits of numbers, and cuts the numbers into buckets by how often each digit occurs. */
 import type { Range } from '@repo/common/async/ranges'
-import { nanDigit } from './digits.ts'
-import type { Bucket } from './keys.ts'
+import type { Digits } from './digits.ts'
+import { type Bits, type Bucket, isNegative } from './keys.ts'
 import { isFloat, type Numbers } from './numbers.ts'
-
-/** The number of digits of 16 bits. */
-export const digitCount = 1 << 16
 
 /** A bucket of this many numbers is sorted inside the second cache, with its spare memory. */
 export const cachedNumbers = 1 << 15
 
-/** How the bits of a digit follow from its rank, its place in the order of numbers: by `rank ^ low` or `rank ^ high`. */
-export interface Order {
-  /** For ranks of the lower half. */
-  low: number
-  high: number
-  /** Whether the last digit, `nanDigit`, is that of NaN. */
-  hasNaN: boolean
+/** The counters of so many bits fit into the second cache as well, and the numbers of the buckets into 16 bits. */
+export const widestDigit = 16
+
+/** How digits follow from their rank, their place in the order of numbers. */
+interface Half {
+  /** A digit is its rank with these bits changed. */
+  changed: number
+  /** −1 if larger bits mean a smaller number, otherwise 0. */
+  flip: number
 }
 
-/** The order of the first digits. Below them, it is that of the bucket: `orderBelow`. */
-export function firstOrder(numbers: Numbers): Order {
-  if (isFloat(numbers)) return { low: 0xffff, high: 0x8000, hasNaN: true }
-  const sign = numbers instanceof Int32Array ? 0x8000 : 0
-  return { low: sign, high: sign, hasNaN: false }
+export interface FirstDigits extends Digits {
+  /** For ranks of the lower half, and of the upper one. */
+  order: readonly [Half, Half]
+  /** Whether the halves have different uppermost bits. What sorts the buckets compares them with the sign, if any. */
+  bothSigns: boolean
 }
 
-export function orderBelow({ flip }: Bucket): Order {
-  return { low: flip & 0xffff, high: flip & 0xffff, hasNaN: false }
+/**
+ * Chooses the digits that cut numbers into buckets for the cache: the uppermost bits that differ.
+ *
+ * Only the sign needs care. Whole numbers: negative ones come first, although their uppermost bit is set. Floats: also,
+ * among negative ones, larger bits mean a smaller number.
+ *
+ * @param bits those in which the numbers of the range differ, at least one
+ */
+export function firstDigits(numbers: Numbers, { from, to }: Range, { bits }: Bits): FirstDigits {
+  const float = isFloat(numbers)
+  // Random whole numbers fill all buckets alike. Floats crowd into a few exponents, so they need finer digits.
+  const wanted = Math.ceil(Math.log2((to - from) / cachedNumbers)) + (float ? 6 : 0)
+  const width = Math.min(bits, widestDigit, Math.max(1, wanted))
+  const all = (1 << width) - 1
+  const sign = 1 << (width - 1)
+  const bothSigns = bits === 8 * numbers.BYTES_PER_ELEMENT
+  const asIs = { changed: 0, flip: 0 }
+  const signed = { changed: sign, flip: 0 }
+  const flipped = { changed: all, flip: -1 }
+  const same = float && isNegative(numbers, from) ? flipped : asIs
+  const isSigned = bothSigns && !(numbers instanceof Uint32Array)
+  const order = isSigned ? ([float ? flipped : signed, signed] as const) : ([same, same] as const)
+  return { shift: bits - width, width, order, bothSigns }
 }
 
 /**
@@ -38,42 +58,43 @@ export function orderBelow({ flip }: Bucket): Order {
  * NaN are a bucket of their own, after all others, and need no more sorting: they keep their order and their payloads.
  *
  * @param counts how often each digit occurs
- * @param range the positions of the numbers, and the bits in which they may differ
+ * @param lowest the lowest bit in which the numbers differ
  * @param bucketOf gets the index of the bucket of each digit that occurs
  */
 export function cutIntoBuckets(
   counts: Int32Array,
-  { from, to, bits }: Range & { bits: number },
-  order: Order,
+  { from, to }: Range,
+  lowest: number,
+  { shift, width, order, bothSigns }: FirstDigits,
   bucketOf: Uint16Array,
 ): Bucket[] {
-  const changed = (rank: number) => (rank < digitCount / 2 ? order.low : order.high)
-  const digitOf = (rank: number) => rank ^ changed(rank)
-  const ranks = order.hasNaN ? digitCount - 1 : digitCount
-  const starts = new Int32Array(digitCount + 1).fill(to)
+  const digits = 1 << width
+  const half = (rank: number) => order[rank < digits / 2 ? 0 : 1]
+  const digitOf = (rank: number) => rank ^ half(rank).changed
+  const starts = new Int32Array(digits + 1)
   starts[0] = from
-  for (let rank = 0; rank < ranks; rank++) {
+  for (let rank = 0; rank < digits; rank++) {
     starts[rank + 1] = (starts[rank] as number) + (counts[digitOf(rank)] as number)
   }
-  const nanFrom = starts[ranks] as number
-  starts[digitCount] = nanFrom
 
   const buckets: Bucket[] = []
   const cut = (rank: number, size: number) => {
     const bucket = { from: starts[rank] as number, to: starts[rank + size] as number }
     if (bucket.from === bucket.to) return
     // Even a few numbers are told apart by their sign.
-    if (size === digitCount || (size > 1 && bucket.to - bucket.from > cachedNumbers)) {
+    if (size > 1 && (bucket.to - bucket.from > cachedNumbers || (size === digits && bothSigns))) {
       cut(rank, size / 2)
       cut(rank + size / 2, size / 2)
       return
     }
     for (let at = rank; at < rank + size; at++) bucketOf[digitOf(at)] = buckets.length
-    buckets.push({ ...bucket, bits: bits - 16 + Math.log2(size), flip: changed(rank) === 0xffff ? -1 : 0 })
+    const bits = shift + Math.log2(size)
+    buckets.push({ ...bucket, bits: bits > lowest ? bits : 0, flip: half(rank).flip })
   }
-  cut(0, digitCount)
+  cut(0, digits)
+  const nanFrom = starts[digits] as number
   if (nanFrom < to) {
-    bucketOf[nanDigit] = buckets.length
+    bucketOf[digits] = buckets.length
     buckets.push({ from: nanFrom, to, bits: 0, flip: 0 })
   }
   return buckets

@@ -3,15 +3,16 @@
  * so that no BigInt is made. The lower word comes first, as on every little-endian processor.
  */
 import type { Range } from '@repo/common/async/ranges'
-import { type DigitPlan, fewNumbers, nanDigit, planDigits, toPositions } from './digits.ts'
+import { type DigitPlan, type Digits, fewNumbers, planDigits, toPositions } from './digits.ts'
 
-/** Counts the 16-bit digits of the numbers [from, to): those above bit `shift`, which is a multiple of 16. */
-export function countDigits(values: Float64Array, { from, to }: Range, shift: number, counts: Int32Array): void {
-  const quarters = new Uint16Array(values.buffer, values.byteOffset, 4 * values.length)
-  const quarter = shift / 16
+/** Counts the digits of the numbers [from, to). */
+export function countDigits(values: Float64Array, { from, to }: Range, digits: Digits, counts: Int32Array): void {
+  const words = wordsOf(values)
+  const { high, low, left, shift } = placeOf(digits.shift, digits.width)
+  const nan = 1 << digits.width
   for (let at = from; at < to; at++) {
-    const value = values[at] as number
-    const digit = Number.isNaN(value) ? nanDigit : (quarters[4 * at + quarter] as number)
+    const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
+    const digit = Number.isNaN(values[at]) ? nan : key & (nan - 1)
     counts[digit] = (counts[digit] as number) + 1
   }
 }
@@ -20,21 +21,32 @@ export function countDigits(values: Float64Array, { from, to }: Range, shift: nu
 export function scatterDigits(
   values: Float64Array,
   { from, to }: Range,
-  shift: number,
+  digits: Digits,
   bucketOf: Uint16Array,
   next: Int32Array,
   output: Float64Array,
 ): void {
-  const quarters = new Uint16Array(values.buffer, values.byteOffset, 4 * values.length)
-  const quarter = shift / 16
+  const words = wordsOf(values)
+  const { high, low, left, shift } = placeOf(digits.shift, digits.width)
+  const nan = 1 << digits.width
   for (let at = from; at < to; at++) {
     const value = values[at] as number
-    const digit = Number.isNaN(value) ? nanDigit : (quarters[4 * at + quarter] as number)
-    const bucket = bucketOf[digit] as number
+    const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
+    const bucket = bucketOf[Number.isNaN(value) ? nan : key & (nan - 1)] as number
     const place = next[bucket] as number
     output[place] = value
     next[bucket] = place + 1
   }
+}
+
+/**
+ * Where `width` bits from bit `shift` on, at most 32, lie: some in the upper word, and some in the lower one. If one
+ * word has them all, it is read twice.
+ */
+function placeOf(shift: number, width: number) {
+  const high = shift + width > 32 ? 1 : 0
+  const low = shift < 32 ? 0 : 1
+  return { high, low, left: high === low ? 31 : 32 - shift, shift }
 }
 
 /**
@@ -85,11 +97,7 @@ function sortTwoDigits(
   const mask = (1 << width) - 1
   const words = wordsOf(values)
   const spareWords = wordsOf(spare)
-  // Both digits lie in 32 bits that start at bit `shift`: some of the upper word, and some of the lower one. If they
-  // need only one of the two words, that one is read twice.
-  const high = shift + 2 * width > 32 ? 1 : 0
-  const low = shift < 32 ? 0 : 1
-  const left = high === low ? 31 : 32 - shift
+  const { high, low, left } = placeOf(shift, 2 * width)
   for (let at = from; at < to; at++) {
     const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
     const lowerDigit = (key ^ flip) & mask
@@ -97,28 +105,23 @@ function sortTwoDigits(
     lower[lowerDigit] = (lower[lowerDigit] as number) + 1
     upper[upperDigit] = (upper[upperDigit] as number) + 1
   }
-  // A digit that is the same in all numbers sorts nothing.
-  const sortsLower = toPositions(lower, mask, from, to)
-  const sortsUpper = toPositions(upper, mask, from, to)
-  if (!sortsLower && !sortsUpper) return
-  if (sortsLower) {
-    for (let at = from; at < to; at++) {
-      const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
-      const digit = (key ^ flip) & mask
-      const place = lower[digit] as number
-      spare[place] = values[at] as number
-      lower[digit] = place + 1
-    }
-  } else spare.set(values.subarray(from, to), from)
-  if (sortsUpper) {
-    for (let at = from; at < to; at++) {
-      const key = ((spareWords[2 * at + high] as number) << left) | ((spareWords[2 * at + low] as number) >>> shift)
-      const digit = ((key ^ flip) >>> width) & mask
-      const place = upper[digit] as number
-      values[place] = spare[at] as number
-      upper[digit] = place + 1
-    }
-  } else values.set(spare.subarray(from, to), from)
+  const lowerDiffers = toPositions(lower, mask, from)
+  const upperDiffers = toPositions(upper, mask, from)
+  if (!lowerDiffers && !upperDiffers) return
+  for (let at = from; at < to; at++) {
+    const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
+    const digit = (key ^ flip) & mask
+    const place = lower[digit] as number
+    spare[place] = values[at] as number
+    lower[digit] = place + 1
+  }
+  for (let at = from; at < to; at++) {
+    const key = ((spareWords[2 * at + high] as number) << left) | ((spareWords[2 * at + low] as number) >>> shift)
+    const digit = ((key ^ flip) >>> width) & mask
+    const place = upper[digit] as number
+    values[place] = spare[at] as number
+    upper[digit] = place + 1
+  }
 }
 
 /** The words of 32 bits: the lower and the upper one of each number. */

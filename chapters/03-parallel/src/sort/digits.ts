@@ -1,15 +1,16 @@
 /** How the radix sort looks at the bits of numbers. */
 
-/** The 16-bit digit that all NaN get, whatever their sign and payload. In floats, it is the first digit of NaN only. */
-export const nanDigit = 0x7fff
+/** Digits of `width` bits, from bit `shift` on. The digit of NaN, whatever its bits, is the one after all others. */
+export interface Digits {
+  shift: number
+  width: number
+}
 
 /** So few numbers are sorted by insertion. */
 export const fewNumbers = 32
 
 /** Two digits of `width` bits, the lower one from bit `shift`, and how often they occur. */
-export interface DigitPlan {
-  shift: number
-  width: number
+export interface DigitPlan extends Digits {
   lower: Int32Array
   upper: Int32Array
 }
@@ -31,17 +32,18 @@ export function planDigits(count: number, bits: number): DigitPlan {
 }
 
 /**
- * Turns the number of times that each digit occurs in [from, to) into the position of the first of them.
+ * Turns how often each digit occurs into the position of the first of them, from `from` on.
  *
- * @returns false if only one digit occurs
+ * @returns whether more than one digit occurs
  */
-export function toPositions(counts: Int32Array, mask: number, from: number, to: number): boolean {
+export function toPositions(counts: Int32Array, mask: number, from: number): boolean {
   let position = from
+  let different = 0
   for (let digit = 0; digit <= mask; digit++) {
     const count = counts[digit] as number
-    if (count === to - from) return false
     counts[digit] = position
     position += count
+    if (count > 0) different++
   }
-  return true
+  return different > 1
 }

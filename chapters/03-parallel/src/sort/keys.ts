@@ -1,11 +1,6 @@
-/**
- * Numbers as keys that a radix sort can take: bits whose digits, from the top, decide their order.
- *
- * Only the uppermost digit needs care. Whole numbers: negative ones come first, although their uppermost bit is set.
- * Floats: also, among negative ones, larger bits mean a smaller number. Below the first digit, all numbers of a bucket
- * have the same sign, so that their bits are used as they are, or all flipped.
- */
+/** Numbers as keys that a radix sort can take: bits whose digits, from the top, decide their order. */
 import type { Range } from '@repo/common/async/ranges'
+import type { Digits } from './digits.ts'
 import { countDigits as count32, scatterDigits as scatter32, sortBits as sort32 } from './digits-32.ts'
 import { countDigits as count64, scatterDigits as scatter64, sortBits as sort64 } from './digits-64.ts'
 import { isFloat, type Numbers } from './numbers.ts'
@@ -17,14 +12,18 @@ export interface Bucket extends Range {
   flip: number
 }
 
+/** The bits in which numbers may differ: those from bit `lowest` on, below bit `bits`. */
+export interface Bits {
+  lowest: number
+  bits: number
+}
+
 /** What is in memory, and where it is moved. */
 export interface Keys {
-  /** The number of bits of a key. */
-  bits: number
-  /** Counts the 16-bit digits at the top of `bits` bits. */
-  count(range: Range, bits: number, counts: Int32Array): void
+  /** Counts the digits of numbers. */
+  count(range: Range, digits: Digits, counts: Int32Array): void
   /** Moves numbers to the buckets of their digits in the other memory, in order; `next` has the next place of each. */
-  scatter(range: Range, bits: number, bucketOf: Uint16Array, next: Int32Array): void
+  scatter(range: Range, digits: Digits, bucketOf: Uint16Array, next: Int32Array): void
   /** Sorts a bucket where it is. The same positions of the other memory are lost. */
   sort(bucket: Bucket): void
   /** Moves numbers to the same positions of the other memory. */
@@ -37,9 +36,8 @@ export function keysOf(numbers: Numbers, other: Numbers): Keys {
   if (numbers instanceof Float64Array) {
     const output = other as Float64Array
     return {
-      bits: 64,
-      count: (range, bits, counts) => count64(numbers, range, bits - 16, counts),
-      scatter: (range, bits, bucketOf, next) => scatter64(numbers, range, bits - 16, bucketOf, next, output),
+      count: (range, digits, counts) => count64(numbers, range, digits, counts),
+      scatter: (range, digits, bucketOf, next) => scatter64(numbers, range, digits, bucketOf, next, output),
       sort: ({ from, to, bits, flip }) => sort64(numbers, output, from, to, bits, flip),
       move,
     }
@@ -48,14 +46,49 @@ export function keysOf(numbers: Numbers, other: Numbers): Keys {
   // The bits of infinity: what is above is NaN.
   const nanAbove = isFloat(numbers) ? 0x7f80_0000 : 0x7fff_ffff
   return {
-    bits: 32,
-    count: (range, bits, counts) => count32(words, range, bits - 16, nanAbove, counts),
-    scatter: (range, bits, bucketOf, next) => scatter32(words, range, bits - 16, nanAbove, bucketOf, next, output),
+    count: (range, digits, counts) => count32(words, range, digits, nanAbove, counts),
+    scatter: (range, digits, bucketOf, next) => scatter32(words, range, digits, nanAbove, bucketOf, next, output),
     sort: ({ from, to, bits, flip }) => sort32(words, output, from, to, bits, flip),
     move,
   }
 }
 
-function wordsOf({ buffer, byteOffset, length }: Numbers): Int32Array {
-  return new Int32Array(buffer, byteOffset, length)
+/**
+ * Finds the bits in which numbers differ from the one at `first`: those of their lower word in `differing[0]`, and of their upper word, if they
+ * have two, in `differing[1]`. At the first number that differs in the uppermost bit it stops, and takes all bits as
+ * different.
+ */
+export function lookAt(numbers: Numbers, { from, to }: Range, first: number, differing: Int32Array): void {
+  const words = wordsOf(numbers)
+  const step = words.length / numbers.length
+  const firstLower = words[first * step] as number
+  const firstUpper = words[(first + 1) * step - 1] as number
+  let lower = 0
+  let upper = 0
+  for (let at = from * step; at < to * step && upper >= 0; at += step) {
+    lower |= (words[at] as number) ^ firstLower
+    upper |= (words[at + step - 1] as number) ^ firstUpper
+  }
+  differing[0] = upper < 0 ? -1 : lower
+  differing[1] = step === 1 ? 0 : upper < 0 ? -1 : upper
+}
+
+/** Where the bits are that `lookAt` found. */
+export function toBits([lower = 0, upper = 0]: Int32Array): Bits {
+  const lowest = (word: number) => 31 - Math.clz32(word & -word)
+  return {
+    lowest: lower === 0 ? 32 + lowest(upper) : lowest(lower),
+    bits: upper === 0 ? 32 - Math.clz32(lower) : 64 - Math.clz32(upper),
+  }
+}
+
+/** Whether the sign bit is set; also in NaN. */
+export function isNegative(numbers: Numbers, at: number): boolean {
+  const words = wordsOf(numbers)
+  return (words[((at + 1) * words.length) / numbers.length - 1] as number) < 0
+}
+
+/** The words of 32 bits of numbers. The lower one comes first, as on every little-endian processor. */
+function wordsOf({ buffer, byteOffset, byteLength }: Numbers): Int32Array {
+  return new Int32Array(buffer, byteOffset, byteLength / 4)
 }

@@ -1,23 +1,27 @@
 /**
- * The radix sort on several threads over shared memory. Three phases, and all workers meet after each:
+ * The radix sort on several threads over shared memory. Four phases, and all workers meet after each:
  *
- *   count    each worker counts the first digits of its part of the numbers
+ *   look     each worker looks in which bits its part of the numbers differs; usually, a few numbers are enough
+ *   count    it counts the first digits of its part
  *   scatter  and moves its part into the buckets. In each bucket, the places are dealt out by worker, in order, so the
  *            workers never write to the same place, and numbers of the same bucket keep their order
  *   sort     the workers take buckets, the largest first, until none is left
  *
  * A bucket of more than half a worker's share would leave the others idle at the end. Such a bucket is one digit, for
- * smaller ones are cut at a few thousand numbers; so it goes through the first two phases again, by its next digit. If
- * that is the same in all its numbers, they stay where they are.
+ * smaller ones are cut at a few thousand numbers; so it goes through the first three phases again, by its next digit.
  */
 import { divide, type Range } from '@repo/common/async/ranges'
-import { cachedNumbers, cutIntoBuckets, digitCount, firstOrder, type Order, orderBelow } from './buckets.ts'
-import { type Bucket, keysOf } from './keys.ts'
+import { cachedNumbers, cutIntoBuckets, firstDigits, widestDigit } from './buckets.ts'
+import type { Digits } from './digits.ts'
+import { type Bucket, keysOf, lookAt, toBits } from './keys.ts'
 import type { SortMemory } from './numbers.ts'
 
 /** The memory of a sort, and what the workers tell each other. */
 export interface RadixMemory extends SortMemory {
-  /** For each worker: first how often it met each digit, then the next place of its numbers in each bucket. */
+  /**
+   * For each worker: the bits in which its numbers differ, then how often it met each digit, then the next place of its
+   * numbers in each bucket.
+   */
   counts: Int32Array<SharedArrayBuffer>[]
   bucketOf: Uint16Array<SharedArrayBuffer>
   /** The number of buckets that were taken. */
@@ -29,16 +33,23 @@ interface Place {
   inScratch: boolean
 }
 
+/** `first` is the position of the number to compare with. */
+type LookTask = { phase: 'look'; first: number }
+type DigitTask = { phase: 'count' | 'scatter'; digits: Digits }
+
 export type RadixTask =
-  | ({ phase: 'count' | 'scatter'; worker: number; range: Range; bits: number } & Place)
+  | ((LookTask | DigitTask) & Place & { worker: number; range: Range })
   | { phase: 'take'; buckets: (Bucket & Place)[] }
+
+/** One for each digit, and one for NaN. */
+const mostCounts = 2 ** widestDigit + 1
 
 /** Adds to a sort's memory what the radix sort needs on this many workers: 256 KB for each. */
 export function radixMemory(memory: SortMemory, workers: number): RadixMemory {
   return {
     ...memory,
-    counts: Array.from({ length: workers }, () => new Int32Array(new SharedArrayBuffer(4 * digitCount))),
-    bucketOf: new Uint16Array(new SharedArrayBuffer(2 * digitCount)),
+    counts: Array.from({ length: workers }, () => new Int32Array(new SharedArrayBuffer(4 * mostCounts))),
+    bucketOf: new Uint16Array(new SharedArrayBuffer(2 * mostCounts)),
     taken: new Int32Array(new SharedArrayBuffer(4)),
   }
 }
@@ -60,33 +71,39 @@ export async function parallelRadixSort(
   if (counts.length !== workers || workers < 1) {
     throw new RangeError(`workers: received ${workers}; accepts a whole number from 1 to ${memory.counts.length}`)
   }
-  const large = Math.max(cachedNumbers, numbers.length / workers / 2)
+  const { length } = numbers
+  const large = Math.max(cachedNumbers, length / workers / 2)
 
-  /** Moves numbers into buckets by the digit at the top of `bits` bits. */
-  const split = async (whole: Range & { bits: number } & Place, order: Order): Promise<(Bucket & Place)[]> => {
-    const { bits, inScratch } = whole
-    const parts = divide(whole, workers).map((range, worker) => ({ worker, range, bits, inScratch }))
-    await Promise.all(parts.map((part) => work({ phase: 'count', ...part })))
-    const buckets = cutIntoBuckets(sumOf(counts), whole, order, bucketOf)
+  /** Moves numbers into buckets by the uppermost bits in which they differ, and large buckets into smaller ones. */
+  const split = async (whole: Bucket & Place): Promise<(Bucket & Place)[]> => {
+    const { inScratch } = whole
+    const parts = divide(whole, workers).map((range, worker) => ({ worker, range, inScratch }))
+    const all = (task: LookTask | DigitTask) => Promise.all(parts.map((part) => work({ ...part, ...task })))
+    if (whole.bits > 0) await all({ phase: 'look', first: whole.from })
+    const bits = toBits(sumOf(counts, 2, (a, b) => a | b))
+    // Equal numbers are in order, and only have to be moved back: in parts.
+    if (whole.bits === 0 || bits.bits === 0) {
+      return divide(whole, 2 * workers).map((range) => ({ ...whole, ...range, bits: 0 }))
+    }
+    const digits = firstDigits(inScratch ? memory.scratch : numbers, whole, bits)
+    await all({ phase: 'count', digits })
+    const sum = sumOf(counts, (1 << digits.width) + 1, (a, b) => a + b)
+    const buckets = cutIntoBuckets(sum, whole, bits.lowest, digits, bucketOf)
     const moves = buckets.length > 1
     if (moves) {
-      dealPlaces(buckets, counts, bucketOf)
-      await Promise.all(parts.map((part) => work({ phase: 'scatter', ...part })))
+      dealPlaces(buckets, counts, sum.length, bucketOf)
+      await all({ phase: 'scatter', digits })
     }
     const done: (Bucket & Place)[] = []
     for (const bucket of buckets) {
       const moved = { ...bucket, inScratch: inScratch !== moves }
-      const isLarge = bucket.to - bucket.from > large
-      if (isLarge && bucket.bits > 0) done.push(...(await split(moved, orderBelow(bucket))))
-      // Equal numbers are in order, and only have to be moved back: in parts.
-      else if (isLarge) done.push(...divide(moved, 2 * workers).map((range) => ({ ...moved, ...range })))
+      if (bucket.to - bucket.from > large) done.push(...(await split(moved)))
       else done.push(moved)
     }
     return done
   }
 
-  const whole = { from: 0, to: numbers.length, bits: 8 * numbers.BYTES_PER_ELEMENT, inScratch: false }
-  const buckets = await split(whole, firstOrder(numbers))
+  const buckets = await split({ from: 0, to: length, bits: 8 * numbers.BYTES_PER_ELEMENT, flip: 0, inScratch: false })
   buckets.sort((a, b) => b.to - b.from - (a.to - a.from))
   taken[0] = 0
   await Promise.all(counts.map(() => work({ phase: 'take', buckets })))
@@ -104,25 +121,32 @@ export function doRadixTask({ numbers, scratch, counts, bucketOf, taken }: Radix
       if (bucket.inScratch) keys.move(bucket)
     }
   }
-  const { range, bits, inScratch } = task
+  const { range, inScratch } = task
   const own = counts[task.worker] as Int32Array
-  if (task.phase === 'count') keysIn(inScratch).count(range, bits, own.fill(0))
-  else keysIn(inScratch).scatter(range, bits, bucketOf, own)
+  if (task.phase === 'look') lookAt(inScratch ? scratch : numbers, range, task.first, own)
+  else if (task.phase === 'count')
+    keysIn(inScratch).count(range, task.digits, own.fill(0, 0, (1 << task.digits.width) + 1))
+  else keysIn(inScratch).scatter(range, task.digits, bucketOf, own)
 }
 
-/** How often each digit occurs in all parts. */
-function sumOf(counts: readonly Int32Array[]): Int32Array {
-  const sum = new Int32Array(digitCount)
-  for (const own of counts) for (let digit = 0; digit < digitCount; digit++) add(sum, digit, own[digit])
+/** Combines the first `length` counts of all workers. */
+function sumOf(counts: readonly Int32Array[], length: number, combine: (a: number, b: number) => number): Int32Array {
+  const sum = new Int32Array(length)
+  for (const own of counts) for (let at = 0; at < length; at++) sum[at] = combine(sum[at] as number, own[at] as number)
   return sum
 }
 
 /** Replaces each worker's counts by the places of its numbers: in every bucket, those of the first worker come first. */
-function dealPlaces(buckets: readonly Bucket[], counts: readonly Int32Array[], bucketOf: Uint16Array): void {
+function dealPlaces(
+  buckets: readonly Bucket[],
+  counts: readonly Int32Array[],
+  digits: number,
+  bucketOf: Uint16Array,
+): void {
   const next = Int32Array.from(buckets, ({ from }) => from)
   for (const own of counts) {
     const ofBucket = new Int32Array(buckets.length)
-    for (let digit = 0; digit < digitCount; digit++) {
+    for (let digit = 0; digit < digits; digit++) {
       if (own[digit] !== 0) add(ofBucket, bucketOf[digit] as number, own[digit])
     }
     own.set(next)

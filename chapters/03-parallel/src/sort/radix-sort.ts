@@ -6,8 +6,8 @@
  * that order does not tell apart: NaN keep their order, and their signs and payloads, where TypedArray.sort promises no
  * order among NaN.
  */
-import { cutIntoBuckets, digitCount, firstOrder } from './buckets.ts'
-import { keysOf } from './keys.ts'
+import { cutIntoBuckets, firstDigits } from './buckets.ts'
+import { keysOf, lookAt, toBits } from './keys.ts'
 import type { Numbers } from './numbers.ts'
 
 /**
@@ -17,19 +17,28 @@ import type { Numbers } from './numbers.ts'
  * @param scratch as many numbers of the same type; what they were is lost
  */
 export function radixSort(numbers: Numbers, scratch: Numbers): void {
+  const whole = { from: 0, to: numbers.length }
+  const differing = new Int32Array(2)
+  lookAt(numbers, whole, whole.from, differing)
+  const bits = toBits(differing)
+  if (bits.bits === 0) return
+  const digits = firstDigits(numbers, whole, bits)
+  const counts = new Int32Array((1 << digits.width) + 1)
   const keys = keysOf(numbers, scratch)
-  const whole = { from: 0, to: numbers.length, bits: keys.bits }
-  const counts = new Int32Array(digitCount)
-  keys.count(whole, keys.bits, counts)
-  const bucketOf = new Uint16Array(digitCount)
-  const buckets = cutIntoBuckets(counts, whole, firstOrder(numbers), bucketOf)
+  keys.count(whole, digits, counts)
+  const bucketOf = new Uint16Array(counts.length)
+  const buckets = cutIntoBuckets(counts, whole, bits.lowest, digits, bucketOf)
   // Nothing needs to move if all numbers are in one bucket.
   if (buckets.length === 1) {
     for (const bucket of buckets) keys.sort(bucket)
     return
   }
-  const next = Int32Array.from(buckets, ({ from }) => from)
-  keys.scatter(whole, keys.bits, bucketOf, next)
+  keys.scatter(
+    whole,
+    digits,
+    bucketOf,
+    Int32Array.from(buckets, ({ from }) => from),
+  )
   const moved = keysOf(scratch, numbers)
   for (const bucket of buckets) {
     moved.sort(bucket)

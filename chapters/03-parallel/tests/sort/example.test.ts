@@ -13,10 +13,10 @@ interface Report extends Cost {
   runs: { workers: number; ms: number }[]
 }
 
-it.each(['int32', 'float32'])('tells its speedup for %s against the best sort on one thread', async (type) => {
-  const args = ['--quick', '--json', '--numbers', '40000', '--type', type, '--workers', '3']
+it('tells its speedup against the best sort on one thread', async () => {
+  const args = ['--quick', '--json', '--numbers', '40000', '--type', 'float32', '--workers', '3']
   const report = (await runHere(sort, ...args)).json<Report>()
-  expect(report).toMatchObject({ numbers: 40_000, type, sorted: true, bestSerialMs: report.serialMs })
+  expect(report).toMatchObject({ numbers: 40_000, type: 'float32', sorted: true, bestSerialMs: report.serialMs })
   expect(report.best).toBe(report.radixMs <= report.typedArrayMs ? 'radix sort' : 'TypedArray.sort')
   expect(report.runs.map(({ workers }) => workers)).toEqual([1, 2, 3])
   const beaten = report.runs.slice(1).find(({ ms }) => ms < report.serialMs)
