@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
+import { type Cost, costOf } from '@repo/common/cost'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it, vi } from 'vitest'
@@ -72,12 +73,17 @@ describeReal('four-hosts', labNeeds, () => {
     })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{
-      steps: { step: string; sorted: boolean; byWorker: Record<string, number> }[]
+      bestSerialMs: number
+      cost: Cost['cost']
+      steps: { step: string; ms: number; bestSerialMs: number; sorted: boolean; byWorker: Record<string, number> }[]
       replica: { keys: number; keysOnReplica: number }
     }>()
     expect(result).toMatchObject({ n: 300_000, chunks: 16, replica: { acknowledged: 1 } })
     expect(result.replica.keysOnReplica).toBe(result.replica.keys)
     expect(result.steps).toHaveLength(5)
+    const best = Math.min(...result.steps.map(({ bestSerialMs }) => bestSerialMs))
+    const runs = result.steps.slice(0, 2).map(({ ms }) => ({ workers: 2, ms }))
+    expect(result).toMatchObject(costOf(best, runs))
     for (const { sorted, byWorker } of result.steps) {
       expect(sorted).toBe(true)
       expect((byWorker.host3a ?? 0) + (byWorker.host3b ?? 0)).toBe(16)
