@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
+import { costOf } from '@repo/common/cost'
 import { readHeader } from '@repo/common/example/example'
 import { describeError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
@@ -27,7 +28,11 @@ afterEach(() => void vi.unstubAllEnvs())
 describeReal('rq-currency', need, () => {
   it('gets the rates of the day, and the failed job with its error', async () => {
     const result = await rqCurrency.run({ workers: 1, pairs: 5, latency: 50 })
-    expect(result).toMatchObject({ pairs: 5, workers: 1 })
+    expect(result).toMatchObject({
+      pairs: 5,
+      workers: 1,
+      ...costOf(result.bestSerialMs, [{ workers: 1, ms: result.ms }]),
+    })
     expect(result.rates.map(({ from, to }) => `${from}/${to}`)).toEqual([
       'usd/eur',
       'eur/jpy',

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { costOf } from '@repo/common/cost'
 import { startProgram } from '@repo/common/process/child'
 import { processesWith, runExample } from '@repo/common/testing/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -128,12 +129,20 @@ describeRedis('a short run', () => {
   })
 
   it.concurrent('limits: keeps the rate, the places and the time', async () => {
-    const { rate, concurrency, time } = await limits.run({ tasks: 24 })
+    const { rate, concurrency, time, bestSerialMs, cost } = await limits.run({ tasks: 24 })
     expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
     // 24 starts, 50 ms apart, minus the delay of the first one. No upper bound: the machine may be slow.
     expect(rate.spanMs).toBeGreaterThan(600)
     expect(concurrency.map(({ places }) => places)).toEqual([2, 8, 32])
     for (const { places, ms } of concurrency) expect(ms).toBeGreaterThanOrEqual(Math.ceil(24 / places) * 45)
+    // The event loop of one thread waits as long as one task.
+    expect(bestSerialMs).toBeGreaterThan(45)
+    expect(cost).toBe(
+      costOf(
+        bestSerialMs,
+        concurrency.map(({ places: workers, ms }) => ({ workers, ms })),
+      ).cost,
+    )
     expect(time.map(({ ended }) => ended.replace(/\d+/, 'N'))).toEqual([
       '{"items":N,"because":"SoftTimeLimitExceeded"}',
       ...Array(3).fill('TimeLimitExceeded'),
