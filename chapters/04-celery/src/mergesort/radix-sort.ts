@@ -1,5 +1,3 @@
-import type { Numbers } from './sort.ts'
-
 /** Three digits of eleven bits make 32 bits and one to spare; their counts fit into a core's own cache. */
 const width = 11
 const size = 1 << width
@@ -12,7 +10,7 @@ const digits = [0, 1, 2]
  * @param numbers are lost: they serve as scratch memory
  * @returns new memory
  */
-export function radixSort(numbers: Numbers): Numbers {
+export function radixSort(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   const places = digits.map(() => new Int32Array(size))
   const [low, middle, high] = places as [Int32Array, Int32Array, Int32Array]
   for (let at = 0; at < numbers.length; at++) {
@@ -47,7 +45,7 @@ function firstPlaces(counts: Int32Array): Int32Array {
   return counts
 }
 
-function move(input: Numbers, output: Numbers, shift: number, places: Int32Array) {
+function move(input: Int32Array, output: Int32Array, shift: number, places: Int32Array) {
   for (let at = 0; at < input.length; at++) {
     const value = input[at] as number
     const digit = (ordered(value) >>> shift) & (size - 1)

@@ -142,6 +142,7 @@ export function describeGrowth({ ways, slopes, costs }: Grown, workers: number):
         ['slope', ...names.map((name) => (slopes[name] ?? Number.NaN).toFixed(2)), ''],
       ],
     ),
+    '',
     pays
       ? `${workers} workers pay from ${count(pays.size)} integers.`
       : `${workers} workers pay at none of these sizes.`,
