@@ -1,13 +1,13 @@
 /** The client's side of the `array` example: a question, its answer on one thread or from the parts of a study. */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { bestOf, comparing, newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
+import { comparing, newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
 import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
 import { shingleSets } from '@repo/common/workloads/shingles'
 import type { Pair } from '@repo/common/workloads/similarity'
 import { encode } from 'fast-png'
-import { rowsOf, type Study, shownPairs } from './study.ts'
+import { mostAlike, mostPairs, rowsOf, type Study } from './study.ts'
 
 /** The kinds of questions, as `--job` names them. */
 export const jobNames = ['similarity', 'mandelbrot'] as const
@@ -16,7 +16,7 @@ export type JobName = (typeof jobNames)[number]
 export type Question =
   /**
    * How alike are these texts, each with each? The answer is the table of scores, as `ScoreTable` holds it, and after it
-   * `a`, `b` and the score of the most similar pairs; all as Float64.
+   * `a`, `b` and the score of the most similar pairs that have anything in common; all as Float64.
    */
   | { job: 'similarity'; texts: readonly string[] }
   /** What does this section of the plane look like? The answer is its pixels, three bytes each, row by row. */
@@ -82,7 +82,7 @@ export function putTogether(question: Question, parts: readonly Uint8Array[]): U
     }
     return pairsIn(numbers.subarray(at))
   })
-  return bytesOf(table, bestOf(best, shownPairs))
+  return bytesOf(table, mostAlike(best.flat()))
 }
 
 /** Answers a question on this thread, as fast as it can, in steps between which Ctrl-C is heard. */
@@ -96,10 +96,16 @@ export async function answerAlone(question: Question, signal?: AbortSignal): Pro
     }
     return new Uint8Array(picture.pixels.buffer)
   }
-  const steps = comparing(question.texts, shingleSize, { count: shownPairs })
+  const steps = comparing(question.texts, shingleSize, { count: mostPairs })
   for (;;) {
     const step = steps.next()
-    if (step.done) return bytesOf(step.value.table, step.value.top)
+    if (step.done) {
+      const { table, top } = step.value
+      return bytesOf(
+        table,
+        top.filter(({ score }) => score > 0),
+      )
+    }
     await setImmediate(undefined, { signal })
   }
 }

@@ -40,16 +40,15 @@ const counts = steps.split(',').map(Number)
 for (const [at, count] of [...counts.slice(0, 1), ...counts].entries()) {
   await passAround(ring, 2)
   const begin = performance.now()
-  const total = new Float64Array(vector.length)
-  addOrbits(total, ring, count)
-  await allReduce(ring, total)
+  addOrbits(vector.fill(0), ring, count)
+  await allReduce(ring, vector)
   const ms = startMs + performance.now() - begin
   if (ring.rank !== 0) continue
   const beginAlone = performance.now()
   const alone = new Float64Array(vector.length)
   for (let rank = 0; rank < ring.size; rank++) addOrbits(alone, { rank, size: ring.size }, count)
   const aloneMs = performance.now() - beginAlone
-  if (alone.some((value, at) => value !== total[at])) throw new Error('the ranks and one thread have different sums')
+  if (alone.some((value, at) => value !== vector[at])) throw new Error('the ranks and one thread have different sums')
   if (at > 0) jobs.push({ steps: count, ms, aloneMs })
 }
 if (ring.rank === 0) {

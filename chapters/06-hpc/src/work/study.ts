@@ -3,11 +3,10 @@
  * it as bytes. The client prepares a study and puts its parts together (answers.ts); the bundle for the nodes leaves
  * that out.
  */
-import { newScoreTable, scoreRows } from '@repo/common/workloads/all-pairs'
+import { newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
-import { newIndex, type ShingleIndex } from '@repo/common/workloads/shingle-index'
 import type { ShingleSets } from '@repo/common/workloads/shingles'
-import { sharedUint32 } from '@repo/common/workloads/word-numbers'
+import type { Pair } from '@repo/common/workloads/similarity'
 
 export type Study =
   /** All pairs of some texts. */
@@ -21,8 +20,8 @@ export interface Part {
   parts: number
 }
 
-/** The number of most similar pairs to find. */
-export const shownPairs = 5
+/** The number of most similar pairs to find, of those that have anything in common. */
+export const mostPairs = 5
 
 /**
  * Computes one part of a study: pixels, three bytes each, or numbers as Float64. Those are, of each row of the table of
@@ -30,10 +29,9 @@ export const shownPairs = 5
  */
 export function computePart(study: Study, part: Part): Uint8Array {
   if (study.job === 'mandelbrot') return drawRows(study.view, part)
-  const index = indexOf(study.sets)
-  const table = newScoreTable(index.sizes.length)
+  const table = newScoreTable(study.sets.sizes.length)
   const rows = rowsOf(table.side, part)
-  const best = scoreRows(index, table, rows, shownPairs)
+  const best = scoreRows(study.sets, table, rows)
   const cells = rows.flatMap((row) => Array.from(table.cells.subarray(row * table.side, row * table.side + row + 1)))
   return new Uint8Array(Float64Array.from([...cells, ...best.flatMap(({ a, b, score }) => [a, b, score])]).buffer)
 }
@@ -45,24 +43,49 @@ export function rowsOf(side: number, { part, parts }: Part): number[] {
   return rows
 }
 
-/** The index of shingles that gives scores: for each shingle the texts that contain it, in ascending order. */
-function indexOf({ sizes, offsets, shared, vocabulary }: ShingleSets): ShingleIndex {
+/** Writes the scores of some rows to the table, those of their texts with all earlier ones. Returns the best pairs. */
+function scoreRows(sets: ShingleSets, { side, cells }: ScoreTable, rows: readonly number[]): Pair[] {
+  const { sizes, offsets, shared } = sets
+  const { begins, holders } = holdersOf(sets)
   const texts = sizes.length
+  const common = new Uint32Array(texts)
+  let best: Pair[] = []
+  for (const row of rows) {
+    for (let b = Math.ceil((row * texts) / side); b < Math.ceil(((row + 1) * texts) / side); b++) {
+      for (let at = offsets[b]; at < offsets[b + 1]; at++) {
+        // Text b is one of the holders, and those after it have this pair in a row of theirs.
+        for (let i = begins[shared[at]]; holders[i] < b; i++) common[holders[i]]++
+      }
+      for (let a = 0; a < b; a++) {
+        if (common[a] === 0) continue
+        const score = common[a] / (sizes[a] + sizes[b] - common[a])
+        common[a] = 0
+        const cell = row * side + Math.floor((a * side) / texts)
+        if (score > cells[cell]) cells[cell] = score
+        const last = best[mostPairs - 1]
+        if (!last || score >= last.score) best = mostAlike([...best, { a, b, score }])
+      }
+    }
+  }
+  return best
+}
+
+/** An inverted index: shingle `s` is in the texts `holders[begins[s]]` to below `begins[s + 1]`, in ascending order. */
+function holdersOf({ offsets, shared, vocabulary }: ShingleSets) {
   const begins = new Uint32Array(vocabulary + 1)
   for (const shingle of shared) begins[shingle + 1]++
   for (let shingle = 0; shingle < vocabulary; shingle++) begins[shingle + 1] += begins[shingle]
-  const [holders, lists] = [sharedUint32(shared.length), sharedUint32(shared.length)]
-  const [starts, lengths] = [sharedUint32(texts + 1), sharedUint32(texts)]
+  const holders = new Uint32Array(shared.length)
   const next = begins.slice()
-  for (let text = 0; text < texts; text++) {
-    starts[text] = 2 * offsets[text]
-    lengths[text] = offsets[text + 1] - offsets[text]
-    for (let at = offsets[text]; at < offsets[text + 1]; at++) {
-      holders[next[shared[at]]++] = text
-      lists[at] = begins[shared[at]] + 1
-    }
+  for (let text = 0; text < offsets.length - 1; text++) {
+    for (let at = offsets[text]; at < offsets[text + 1]; at++) holders[next[shared[at]]++] = text
   }
-  return { ...newIndex([], 1), sizes, starts, lengths, lists, holders }
+  return { begins, holders }
+}
+
+/** The pairs with the highest scores, and equal ones in the order of their texts. */
+export function mostAlike(pairs: readonly Pair[]): Pair[] {
+  return [...pairs].sort((p, q) => q.score - p.score || p.a - q.a || p.b - q.b).slice(0, mostPairs)
 }
 
 function drawRows(view: View, { part, parts }: Part): Uint8Array {
@@ -92,7 +115,7 @@ export async function readStudy(read: (name: string) => Promise<Uint8Array>): Pr
   const bytes = await read('sets.bin')
   let at = 0
   const take = (length: number) => {
-    const list = sharedUint32(length)
+    const list = new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT))
     new Uint8Array(list.buffer).set(bytes.subarray(at, at + list.byteLength))
     at += list.byteLength
     return list
