@@ -27,7 +27,7 @@ import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { PostgresConnection } from '04-celery/postgres/postgres'
 import { newSecret } from '04-celery/remote/processes'
-import { compareAll, costsOf, ratiosOf } from '../src/queues/compare.ts'
+import { compareAll, ratiosOf } from '../src/queues/compare.ts'
 import {
   type ContenderName,
   contenderNames,
@@ -35,6 +35,7 @@ import {
   isTypeScript,
   startContender,
 } from '../src/queues/contenders.ts'
+import { costsOf } from '../src/queues/costs.ts'
 import { chainOfFive, leaseMs } from '../src/queues/engines.ts'
 
 /** Those that start fast enough. */

@@ -1,9 +1,6 @@
 /** Measures contenders in turn on the same work. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { costOf } from '@repo/common/cost'
 import { interleave, quantile } from '@repo/common/measure'
 import { type Contender, type ContenderName, type FailedContender, reasonOf, type Survival } from './contenders.ts'
-import { tasks as plainTasks } from './tasks.ts'
 
 export interface Work {
   /** Small tasks for each contender, in all rounds together. */
@@ -110,44 +107,6 @@ export async function compareAll(contenders: (Contender | FailedContender)[], wo
       killed: survivals.get(name),
     }
   })
-}
-
-/**
- * The same work without any of them: the small tasks as plain function calls on one thread, the waiting ones on its
- * event loop. Returns the COST of both, by the number of workers of the contenders that were faster.
- */
-export async function costsOf(
-  rows: Row[],
-  { tasks, naps, napMs, signal }: Pick<Work, 'tasks' | 'naps' | 'napMs' | 'signal'>,
-) {
-  const { small } = await interleave(
-    {
-      small() {
-        let sum = 0
-        const begin = performance.now()
-        for (let task = 0; task < tasks; task++) sum += Number(plainTasks.add.run(task, 1))
-        const ms = performance.now() - begin
-        if (sum !== (tasks * (tasks + 1)) / 2) throw new Error(`the plain calls add up to ${sum}`)
-        return ms
-      },
-    },
-    { signal },
-  )
-  const begin = performance.now()
-  await Promise.all(Array.from({ length: naps }, () => delay(napMs, undefined, { signal })))
-  const waitedMs = performance.now() - begin
-  const runs = (msOf: (row: Row) => number | undefined) =>
-    rows.map((row) => ({ workers: row.workers, ms: msOf(row) ?? Number.POSITIVE_INFINITY }))
-  return {
-    ...costOf(
-      small.ms,
-      runs(({ perSecond }) => (perSecond === undefined ? undefined : (1_000 * tasks) / perSecond)),
-    ),
-    waiting: costOf(
-      waitedMs,
-      runs(({ napsMs }) => napsMs),
-    ),
-  }
 }
 
 /** How many times faster one contender is than another; undefined if one of them did not take part. */

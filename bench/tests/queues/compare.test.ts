@@ -10,7 +10,7 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import example from '../../examples/compare.ts'
-import { compareAll, costsOf, ratiosOf } from '../../src/queues/compare.ts'
+import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
 import { type Contender, type ContenderName, describeSurvival } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
@@ -133,20 +133,6 @@ describe('compare', () => {
     ])
     expect(asked.filter((each) => each.startsWith('celery'))).toEqual(['celery many'])
     expect(ratiosOf(rows)).toEqual({})
-  })
-
-  it('tells the COST of each kind of work against one thread, also where a contender has failed', async () => {
-    const work = { tasks: 1_000, naps: 3, napMs: 20, signal: new AbortController().signal }
-    const row = { name: 'rq' as const, label: 'our RQ', workers: 2 }
-    const rows = [
-      { ...row, perSecond: 1, napsMs: 1_000 },
-      { ...row, failed: 'no worker' },
-    ]
-    const slow = await costsOf(rows, work)
-    expect(slow).toMatchObject({ cost: 'not up to 2', waiting: { cost: 'not up to 2' } })
-    expect(slow.waiting.bestSerialMs).toBeGreaterThan(19)
-    const fast = await costsOf([...rows, { ...row, workers: 1, perSecond: Number.POSITIVE_INFINITY, napsMs: 0 }], work)
-    expect(fast).toMatchObject({ cost: 1, waiting: { cost: 1 } })
   })
 
   it('says what became of a task', () => {
