@@ -62,7 +62,6 @@ export default example(import.meta, {
     const most = mostTasks(question)
     if (notes.tasks > most) throw new UsageError('--tasks', tasks, `1 to ${count(most)} for ${notes.job}`)
     await using cluster = await openChosenCluster({ ...choice, ...begun?.place })
-    const cores = (await cluster.nodes()).reduce((sum, node) => sum + node.cores, 0)
 
     // The whole job by the cluster: from the texts in memory to the table of their scores.
     using bar = progress('submitting', notes.tasks)
@@ -78,6 +77,12 @@ export default example(import.meta, {
       },
       onPoll: (all) => bar.update(completed(all), summary(all), board(all)),
     })
+
+    // As many tasks as the cluster has cores can run at a time. Some sites do not say how many that are.
+    const cores = await cluster.nodes().then(
+      (nodes) => nodes.reduce((sum, node) => sum + node.cores, 0),
+      () => notes.tasks,
+    )
 
     // The same by the best plain program on one thread of this machine.
     const alone = await interleave(
