@@ -7,7 +7,7 @@ import { isFloat, type Numbers } from './numbers.ts'
 /** A bucket of this many numbers is sorted inside the second cache, with its spare memory. */
 export const cachedNumbers = 1 << 15
 
-/** The counters of so many bits fit into the second cache as well, and the numbers of the buckets into 16 bits. */
+/** The counters of so many bits fit into the second cache as well. */
 export const widestDigit = 16
 
 /** How digits follow from their rank, their place in the order of numbers. */
@@ -57,24 +57,25 @@ export function firstDigits(numbers: Numbers, { from, to }: Range, { bits }: Bit
  *
  * NaN are a bucket of their own, after all others, and need no more sorting: they keep their order and their payloads.
  *
- * @param counts how often each digit occurs
+ * @param counts how often each digit occurs; becomes the position of its first number
  * @param lowest the lowest bit in which the numbers differ
- * @param bucketOf gets the index of the bucket of each digit that occurs
  */
 export function cutIntoBuckets(
   counts: Int32Array,
   { from, to }: Range,
   lowest: number,
   { shift, width, order, bothSigns }: FirstDigits,
-  bucketOf: Uint16Array,
 ): Bucket[] {
   const digits = 1 << width
   const half = (rank: number) => order[rank < digits / 2 ? 0 : 1]
-  const digitOf = (rank: number) => rank ^ half(rank).changed
   const starts = new Int32Array(digits + 1)
-  starts[0] = from
-  for (let rank = 0; rank < digits; rank++) {
-    starts[rank + 1] = (starts[rank] as number) + (counts[digitOf(rank)] as number)
+  let position = from
+  for (let rank = 0; rank <= digits; rank++) {
+    const digit = rank === digits ? rank : rank ^ half(rank).changed
+    const count = counts[digit] as number
+    counts[digit] = position
+    starts[rank] = position
+    position += count
   }
 
   const buckets: Bucket[] = []
@@ -87,15 +88,11 @@ export function cutIntoBuckets(
       cut(rank + size / 2, size / 2)
       return
     }
-    for (let at = rank; at < rank + size; at++) bucketOf[digitOf(at)] = buckets.length
     const bits = shift + Math.log2(size)
     buckets.push({ ...bucket, bits: bits > lowest ? bits : 0, flip: half(rank).flip })
   }
   cut(0, digits)
   const nanFrom = starts[digits] as number
-  if (nanFrom < to) {
-    bucketOf[digits] = buckets.length
-    buckets.push({ from: nanFrom, to, bits: 0, flip: 0 })
-  }
+  if (nanFrom < to) buckets.push({ from: nanFrom, to, bits: 0, flip: 0 })
   return buckets
 }

@@ -19,6 +19,14 @@ export function countDigits(
   counts: Int32Array,
 ): void {
   const digits = 1 << width
+  // Whole numbers are counted without the question, which takes a third of the time.
+  if (nanAbove === 0x7fff_ffff) {
+    for (let at = from; at < to; at++) {
+      const digit = ((values[at] as number) >>> shift) & (digits - 1)
+      counts[digit] = (counts[digit] as number) + 1
+    }
+    return
+  }
   for (let at = from; at < to; at++) {
     const value = values[at] as number
     const digit = (value & 0x7fff_ffff) > nanAbove ? digits : (value >>> shift) & (digits - 1)
@@ -26,13 +34,12 @@ export function countDigits(
   }
 }
 
-/** Moves the numbers [from, to) into the buckets of their digits, in order; `next` has the next free place in each. */
+/** Moves the numbers [from, to) to the places of their digits, in order; `next` has the next free place of each. */
 export function scatterDigits(
   values: Int32Array,
   { from, to }: Range,
   { shift, width }: Digits,
   nanAbove: number,
-  bucketOf: Uint16Array,
   next: Int32Array,
   output: Int32Array,
 ): void {
@@ -40,10 +47,9 @@ export function scatterDigits(
   for (let at = from; at < to; at++) {
     const value = values[at] as number
     const digit = (value & 0x7fff_ffff) > nanAbove ? digits : (value >>> shift) & (digits - 1)
-    const bucket = bucketOf[digit] as number
-    const place = next[bucket] as number
+    const place = next[digit] as number
     output[place] = value
-    next[bucket] = place + 1
+    next[digit] = place + 1
   }
 }
 

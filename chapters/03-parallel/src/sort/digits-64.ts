@@ -17,12 +17,11 @@ export function countDigits(values: Float64Array, { from, to }: Range, digits: D
   }
 }
 
-/** Moves the numbers [from, to) into the buckets of their digits, in order; `next` has the next free place in each. */
+/** Moves the numbers [from, to) to the places of their digits, in order; `next` has the next free place of each. */
 export function scatterDigits(
   values: Float64Array,
   { from, to }: Range,
   digits: Digits,
-  bucketOf: Uint16Array,
   next: Int32Array,
   output: Float64Array,
 ): void {
@@ -32,10 +31,10 @@ export function scatterDigits(
   for (let at = from; at < to; at++) {
     const value = values[at] as number
     const key = ((words[2 * at + high] as number) << left) | ((words[2 * at + low] as number) >>> shift)
-    const bucket = bucketOf[Number.isNaN(value) ? nan : key & (nan - 1)] as number
-    const place = next[bucket] as number
+    const digit = Number.isNaN(value) ? nan : key & (nan - 1)
+    const place = next[digit] as number
     output[place] = value
-    next[bucket] = place + 1
+    next[digit] = place + 1
   }
 }
 

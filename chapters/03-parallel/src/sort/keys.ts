@@ -22,8 +22,8 @@ export interface Bits {
 export interface Keys {
   /** Counts the digits of numbers. */
   count(range: Range, digits: Digits, counts: Int32Array): void
-  /** Moves numbers to the buckets of their digits in the other memory, in order; `next` has the next place of each. */
-  scatter(range: Range, digits: Digits, bucketOf: Uint16Array, next: Int32Array): void
+  /** Moves numbers to the places of their digits in the other memory, in order; `next` has the next place of each. */
+  scatter(range: Range, digits: Digits, next: Int32Array): void
   /** Sorts a bucket where it is. The same positions of the other memory are lost. */
   sort(bucket: Bucket): void
   /** Moves numbers to the same positions of the other memory. */
@@ -37,7 +37,7 @@ export function keysOf(numbers: Numbers, other: Numbers): Keys {
     const output = other as Float64Array
     return {
       count: (range, digits, counts) => count64(numbers, range, digits, counts),
-      scatter: (range, digits, bucketOf, next) => scatter64(numbers, range, digits, bucketOf, next, output),
+      scatter: (range, digits, next) => scatter64(numbers, range, digits, next, output),
       sort: ({ from, to, bits, flip }) => sort64(numbers, output, from, to, bits, flip),
       move,
     }
@@ -47,7 +47,7 @@ export function keysOf(numbers: Numbers, other: Numbers): Keys {
   const nanAbove = isFloat(numbers) ? 0x7f80_0000 : 0x7fff_ffff
   return {
     count: (range, digits, counts) => count32(words, range, digits, nanAbove, counts),
-    scatter: (range, digits, bucketOf, next) => scatter32(words, range, digits, nanAbove, bucketOf, next, output),
+    scatter: (range, digits, next) => scatter32(words, range, digits, nanAbove, next, output),
     sort: ({ from, to, bits, flip }) => sort32(words, output, from, to, bits, flip),
     move,
   }

@@ -3,8 +3,8 @@
  *
  *   look     each worker looks in which bits its part of the numbers differs; usually, a few numbers are enough
  *   count    it counts the first digits of its part
- *   scatter  and moves its part into the buckets. In each bucket, the places are dealt out by worker, in order, so the
- *            workers never write to the same place, and numbers of the same bucket keep their order
+ *   scatter  and moves its part into the buckets. The places of each digit are dealt out by worker, in order, so the
+ *            workers never write to the same place, and numbers with the same digit keep their order
  *   sort     the workers take buckets, the largest first, until none is left
  *
  * A bucket of more than half a worker's share would leave the others idle at the end. Such a bucket is one digit, for
@@ -20,10 +20,9 @@ import type { SortMemory } from './numbers.ts'
 export interface RadixMemory extends SortMemory {
   /**
    * For each worker: the bits in which its numbers differ, then how often it met each digit, then the next place of its
-   * numbers in each bucket.
+   * numbers with each digit.
    */
   counts: Int32Array<SharedArrayBuffer>[]
-  bucketOf: Uint16Array<SharedArrayBuffer>
   /** The number of buckets that were taken. */
   taken: Int32Array<SharedArrayBuffer>
 }
@@ -49,7 +48,6 @@ export function radixMemory(memory: SortMemory, workers: number): RadixMemory {
   return {
     ...memory,
     counts: Array.from({ length: workers }, () => new Int32Array(new SharedArrayBuffer(4 * mostCounts))),
-    bucketOf: new Uint16Array(new SharedArrayBuffer(2 * mostCounts)),
     taken: new Int32Array(new SharedArrayBuffer(4)),
   }
 }
@@ -66,7 +64,7 @@ export async function parallelRadixSort(
   workers: number,
   work: (task: RadixTask) => Promise<unknown>,
 ): Promise<void> {
-  const { numbers, bucketOf, taken } = memory
+  const { numbers, taken } = memory
   const counts = memory.counts.slice(0, workers)
   if (counts.length !== workers || workers < 1) {
     throw new RangeError(`workers: received ${workers}; accepts a whole number from 1 to ${memory.counts.length}`)
@@ -87,11 +85,11 @@ export async function parallelRadixSort(
     }
     const digits = firstDigits(inScratch ? memory.scratch : numbers, whole, bits)
     await all({ phase: 'count', digits })
-    const sum = sumOf(counts, (1 << digits.width) + 1, (a, b) => a + b)
-    const buckets = cutIntoBuckets(sum, whole, bits.lowest, digits, bucketOf)
+    const places = sumOf(counts, (1 << digits.width) + 1, (a, b) => a + b)
+    const buckets = cutIntoBuckets(places, whole, bits.lowest, digits)
     const moves = buckets.length > 1
     if (moves) {
-      dealPlaces(buckets, counts, sum.length, bucketOf)
+      dealPlaces(places, counts)
       await all({ phase: 'scatter', digits })
     }
     const done: (Bucket & Place)[] = []
@@ -110,7 +108,7 @@ export async function parallelRadixSort(
 }
 
 /** Does one task. */
-export function doRadixTask({ numbers, scratch, counts, bucketOf, taken }: RadixMemory, task: RadixTask): void {
+export function doRadixTask({ numbers, scratch, counts, taken }: RadixMemory, task: RadixTask): void {
   const keysIn = (inScratch: boolean) => (inScratch ? keysOf(scratch, numbers) : keysOf(numbers, scratch))
   if (task.phase === 'take') {
     for (;;) {
@@ -126,7 +124,7 @@ export function doRadixTask({ numbers, scratch, counts, bucketOf, taken }: Radix
   if (task.phase === 'look') lookAt(inScratch ? scratch : numbers, range, task.first, own)
   else if (task.phase === 'count')
     keysIn(inScratch).count(range, task.digits, own.fill(0, 0, (1 << task.digits.width) + 1))
-  else keysIn(inScratch).scatter(range, task.digits, bucketOf, own)
+  else keysIn(inScratch).scatter(range, task.digits, own)
 }
 
 /** Combines the first `length` counts of all workers. */
@@ -136,24 +134,14 @@ function sumOf(counts: readonly Int32Array[], length: number, combine: (a: numbe
   return sum
 }
 
-/** Replaces each worker's counts by the places of its numbers: in every bucket, those of the first worker come first. */
-function dealPlaces(
-  buckets: readonly Bucket[],
-  counts: readonly Int32Array[],
-  digits: number,
-  bucketOf: Uint16Array,
-): void {
-  const next = Int32Array.from(buckets, ({ from }) => from)
-  for (const own of counts) {
-    const ofBucket = new Int32Array(buckets.length)
-    for (let digit = 0; digit < digits; digit++) {
-      if (own[digit] !== 0) add(ofBucket, bucketOf[digit] as number, own[digit])
+/** Replaces each worker's counts by the places of its numbers: of every digit, those of the first worker come first. */
+function dealPlaces(starts: Int32Array, counts: readonly Int32Array[]): void {
+  for (const [digit, start] of starts.entries()) {
+    let place = start
+    for (const own of counts) {
+      const count = own[digit] as number
+      own[digit] = place
+      place += count
     }
-    own.set(next)
-    for (let bucket = 0; bucket < buckets.length; bucket++) add(next, bucket, ofBucket[bucket])
   }
-}
-
-function add(sums: Int32Array, at: number, more: number | undefined): void {
-  sums[at] = (sums[at] as number) + (more ?? 0)
 }

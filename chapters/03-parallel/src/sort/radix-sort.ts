@@ -26,19 +26,13 @@ export function radixSort(numbers: Numbers, scratch: Numbers): void {
   const counts = new Int32Array((1 << digits.width) + 1)
   const keys = keysOf(numbers, scratch)
   keys.count(whole, digits, counts)
-  const bucketOf = new Uint16Array(counts.length)
-  const buckets = cutIntoBuckets(counts, whole, bits.lowest, digits, bucketOf)
+  const buckets = cutIntoBuckets(counts, whole, bits.lowest, digits)
   // Nothing needs to move if all numbers are in one bucket.
   if (buckets.length === 1) {
     for (const bucket of buckets) keys.sort(bucket)
     return
   }
-  keys.scatter(
-    whole,
-    digits,
-    bucketOf,
-    Int32Array.from(buckets, ({ from }) => from),
-  )
+  keys.scatter(whole, digits, counts)
   const moved = keysOf(scratch, numbers)
   for (const bucket of buckets) {
     moved.sort(bucket)
