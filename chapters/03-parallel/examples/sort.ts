@@ -12,7 +12,7 @@
  * (src/sort/parallel-merge-sort.ts).
  *
  * Look for: which sort is the best on one thread, for every speedup is told against it; the merge sort, which needs
- * both cores and is still slower than that; and --input few, where nearly nothing is left to share.
+ * both cores and is still slower than that; and --input few, whose eight values one pass puts in order.
  */
 import { costOf, growthSlope } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'

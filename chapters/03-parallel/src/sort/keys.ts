@@ -1,7 +1,7 @@
 /** Numbers as keys that a radix sort can take: bits whose digits, from the top, decide their order. */
 import type { Range } from '@repo/common/async/ranges'
 import type { Digits } from './digits.ts'
-import { countDigits as count32, scatterDigits as scatter32, sortBits as sort32 } from './digits-32.ts'
+import { countFloats, countWhole, infinity, scatterDigits as scatter32, sortBits as sort32 } from './digits-32.ts'
 import { countDigits as count64, scatterDigits as scatter64, sortBits as sort64 } from './digits-64.ts'
 import { isFloat, type Numbers } from './numbers.ts'
 
@@ -43,10 +43,10 @@ export function keysOf(numbers: Numbers, other: Numbers): Keys {
     }
   }
   const [words, output] = [wordsOf(numbers), wordsOf(other)]
-  // The bits of infinity: what is above is NaN.
-  const nanAbove = isFloat(numbers) ? 0x7f80_0000 : 0x7fff_ffff
+  const count = isFloat(numbers) ? countFloats : countWhole
+  const nanAbove = isFloat(numbers) ? infinity : 0x7fff_ffff
   return {
-    count: (range, digits, counts) => count32(words, range, digits, nanAbove, counts),
+    count: (range, digits, counts) => count(words, range, digits, counts),
     scatter: (range, digits, next) => scatter32(words, range, digits, nanAbove, next, output),
     sort: ({ from, to, bits, flip }) => sort32(words, output, from, to, bits, flip),
     move,
