@@ -55,7 +55,7 @@ export async function compareInParallel(
   const table = newScoreTable(texts.length, used?.table)
   const top = await onAll<Pair[]>({ phase: 'score', index, table, count }, rowsOf(table).length)
   onPhase('score the pairs')
-  return { index, table, top: bestOf(top, count) }
+  return { index, table, top: bestOf(top, count, texts.length) }
 }
 
 /** A task without its pieces. */

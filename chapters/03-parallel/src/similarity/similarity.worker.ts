@@ -1,6 +1,7 @@
 /** A pool's worker for the phases of a comparison. It takes pieces of work until none is left. */
 import { type ScoreTable, scoreRows } from '@repo/common/workloads/all-pairs'
-import { countShingles, indexShingles, type ShingleIndex, writeShingles } from '@repo/common/workloads/shingle-index'
+import { countShingles, type ShingleIndex, writeShingles } from '@repo/common/workloads/shingle-index'
+import { indexShingles } from '@repo/common/workloads/shingle-lists'
 import { contentOf } from '@repo/common/workloads/shingles'
 import { type Band, type Comparison, compareRows, tableFor } from '@repo/common/workloads/similarity'
 import type { SharedUint32 } from '@repo/common/workloads/word-numbers'

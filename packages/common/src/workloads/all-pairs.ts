@@ -5,8 +5,10 @@
 
 import type { ShingleIndex } from './shingle-index.ts'
 import * as phases from './shingle-index.ts'
+import { indexShingles } from './shingle-lists.ts'
 import { contentOf } from './shingles.ts'
 import type { Pair } from './similarity.ts'
+import { placeOf } from './word-numbers.ts'
 
 /** All scores as a square table, whose size does not depend on the number of texts if there are many. */
 export interface ScoreTable {
@@ -37,59 +39,66 @@ const firstOf = (row: number, texts: number, side: number) => Math.ceil((row * t
 /**
  * Writes the scores of some rows to the table: of the texts of the row with all earlier texts.
  *
- * @returns the most similar pairs of these rows, as `mostSimilar`
+ * @returns the most similar pairs of these rows, without those that have nothing in common
  */
 export function scoreRows(index: ShingleIndex, table: ScoreTable, rows: Iterable<number>, count: number): Pair[] {
   const texts = index.sizes.length
-  const common = new Uint32Array(texts)
+  const counts: Counts = { common: new Uint32Array(texts), touched: new Uint32Array(texts) }
   const best: Pair[] = []
   for (const row of rows) {
     for (let b = firstOf(row, texts, table.side); b < firstOf(row + 1, texts, table.side); b++) {
-      countCommon(index, b, common)
-      scoreText(index, table, b, common, best, count)
+      scoreText(index, table, b, counts, countCommon(index, b, counts), best, count)
     }
   }
   return best
 }
 
-/** Counts the shingles that text `b` has in common with each earlier text. */
-function countCommon({ starts, lengths, lists, holders }: ShingleIndex, b: number, common: Uint32Array): void {
-  const first = starts[b] >>> 1
-  const end = first + lengths[b]
-  for (let at = first; at < end; at++) {
-    if (lists[at] === 0) continue
-    // A list has ascending texts, `b` is one of them, and those after it have this pair in a row of theirs.
-    for (let i = lists[at] - 1; holders[i] < b; i++) common[holders[i]]++
-  }
+interface Counts {
+  /** For each text, the number of shingles in common. */
+  common: Uint32Array
+  /** The texts with at least one. The others, which may be most, need no score. */
+  touched: Uint32Array
 }
 
-/** Writes the scores of text `b` with all earlier texts, and resets the counts to 0. */
+/** Counts the shingles that text `b` has in common with each earlier text. Returns the number of texts with any. */
+function countCommon(index: ShingleIndex, b: number, { common, touched }: Counts): number {
+  const { blocks, lengths, lists, holders } = index
+  let found = 0
+  for (let block = blocks[b]; block < blocks[b + 1]; block++) {
+    const first = placeOf(index, block)
+    for (let at = first; at < first + lengths[block]; at++) {
+      if (lists[at] === 0) continue
+      // A list has ascending texts, `b` is one of them, and those after it have this pair in a row of theirs.
+      for (let i = lists[at] - 1; holders[i] < b; i++) {
+        if (common[holders[i]]++ === 0) touched[found++] = holders[i]
+      }
+    }
+  }
+  return found
+}
+
+/** Writes the scores of text `b` with all earlier texts that it touches, and resets the counts to 0. */
 function scoreText(
   { sizes }: ShingleIndex,
   { side, cells }: ScoreTable,
   b: number,
-  common: Uint32Array,
+  { common, touched }: Counts,
+  found: number,
   best: Pair[],
   count: number,
 ): void {
   const texts = sizes.length
   const row = Math.floor((b * side) / texts)
-  let least = best.length < count ? 0 : best[count - 1].score
-  for (let a = 0; a < b; a++) {
-    let score = 0
-    if (common[a] > 0) {
-      score = common[a] / (sizes[a] + sizes[b] - common[a])
-      common[a] = 0
-      const column = Math.floor((a * side) / texts)
-      if (score > cells[row * side + column]) {
-        cells[row * side + column] = score
-        cells[column * side + row] = score
-      }
+  for (let i = 0; i < found; i++) {
+    const a = touched[i]
+    const score = common[a] / (sizes[a] + sizes[b] - common[a])
+    common[a] = 0
+    const column = Math.floor((a * side) / texts)
+    if (score > cells[row * side + column]) {
+      cells[row * side + column] = score
+      cells[column * side + row] = score
     }
-    if (score >= least) {
-      keepBest(best, { a, b, score }, count)
-      least = best.length < count ? 0 : best[count - 1].score
-    }
+    if (best.length < count || score >= best[count - 1].score) keepBest(best, { a, b, score }, count)
   }
 }
 
@@ -105,9 +114,19 @@ function keepBest(best: Pair[], pair: Pair, count: number): void {
 /** The highest score first, and equal ones in the order of their texts. */
 const inOrder = (p: Pair, q: Pair) => q.score - p.score || p.a - q.a || p.b - q.b
 
-/** Returns the most similar of the pairs that several calls of `scoreRows` have returned. */
-export function bestOf(pairs: readonly (readonly Pair[])[], count: number): Pair[] {
-  return pairs.flat().sort(inOrder).slice(0, count)
+/**
+ * Returns the most similar of the pairs that several calls of `scoreRows` have returned, as `mostSimilar`. If too few have
+ * anything in common, the first of the others follow.
+ */
+export function bestOf(pairs: readonly (readonly Pair[])[], count: number, texts: number): Pair[] {
+  const best = pairs.flat().sort(inOrder).slice(0, count)
+  const alike = best.length
+  for (let a = 0; a < texts && best.length < count; a++) {
+    for (let b = a + 1; b < texts && best.length < count; b++) {
+      if (!best.slice(0, alike).some((pair) => pair.a === a && pair.b === b)) best.push({ a, b, score: 0 })
+    }
+  }
+  return best
 }
 
 /** The numbers of all rows, the longest ones first: then threads that take the next one each end at about the same time. */
@@ -117,7 +136,7 @@ export interface ComparisonOptions {
   /** The number of most similar pairs to find. */
   count: number
   /** What nobody needs any more, whose memory is used again. */
-  used?: Compared
+  used?: Partial<Compared>
 }
 
 /** What a comparison of all pairs found. */
@@ -155,10 +174,10 @@ export function* comparing(
   phases.placePartitions(index)
   phases.writeShingles(index, phases.piecesOf(index))
   yield 'sort the shingles'
-  phases.indexShingles(index, phases.partitionsOf(index))
+  indexShingles(index, phases.partitionsOf(index))
   yield 'index them'
   const table = newScoreTable(texts.length, used?.table)
-  const top = scoreRows(index, table, rowsOf(table), count)
+  const top = bestOf([scoreRows(index, table, rowsOf(table), count)], count, texts.length)
   yield 'score the pairs'
   return { index, table, top }
 }

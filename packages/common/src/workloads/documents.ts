@@ -12,10 +12,11 @@ export type Document = Address | TextFile
 export const mostDocuments = 20_000
 
 /**
- * Memory for each byte of text, at most: 5 as a string and as bytes while it is read, and 10 for the lists of words and
- * shingles, twice, because a comparison with one thread keeps both. English needs some 17.
+ * Memory for each byte of text, at most: 5 as a string and as bytes while it is read, and 13 for the bytes and the lists of
+ * words and shingles if each word is one letter. English needs half of it. Text that says the same again and again may need
+ * as much once more, because equal shingles are indexed together.
  */
-const memoryPerByte = 25
+const memoryPerByte = 18
 
 /**
  * Reads the addresses, or the `.txt` files of a folder.

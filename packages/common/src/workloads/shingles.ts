@@ -5,8 +5,8 @@
  * strings would have to be copied to every worker, and comparing them takes more than ten times as long.
  */
 
-import { indexTexts } from './shingle-index.ts'
-import { sharedUint32 } from './word-numbers.ts'
+import { indexTexts } from './shingle-lists.ts'
+import { placeOf, sharedUint32 } from './word-numbers.ts'
 
 export interface ShingleSets {
   /** The number of distinct shingles of each text. */
@@ -101,23 +101,24 @@ const segmentsOf = (run: string) =>
 
 /** Returns the sets of shingles of `size` words. A text with fewer words has an empty set. */
 export function shingleSets(texts: readonly string[], size: number): ShingleSets {
-  const { sizes, starts, lengths, lists, holders } = indexTexts(
+  const index = indexTexts(
     texts.map((text) => contentOf(text)),
     size,
   )
+  const { sizes, textOf, lengths, lists, holders } = index
   const numbers = new Uint32Array(holders.length)
   const offsets = sharedUint32(texts.length + 1)
   const found: number[] = []
   let vocabulary = 0
-  for (const [text, length] of lengths.entries()) {
-    const first = starts[text] >>> 1
+  for (const [block, length] of lengths.entries()) {
+    const first = placeOf(index, block)
     for (let at = first; at < first + length; at++) {
       const list = lists[at]
       if (list === 0) continue
       numbers[list - 1] ||= ++vocabulary
       found.push(numbers[list - 1] - 1)
     }
-    offsets[text + 1] = found.length
+    offsets[textOf[block] + 1] = found.length
   }
   const shared = sharedUint32(found.length)
   shared.set(found)

@@ -11,14 +11,20 @@ export interface NumberedTexts {
    * that are not ASCII; whatever else stands between them does not matter.
    */
   bytes: Uint8Array<SharedArrayBuffer>
-  /** Text `t` lies in `bytes` from `starts[t]` to below `starts[t + 1]`. */
+  /** Long texts are cut into blocks, between words. Text `t` has the blocks from `blocks[t]` to below `blocks[t + 1]`. */
+  blocks: SharedUint32
+  /** Block `b` lies in `bytes` from `starts[b]` to below `starts[b + 1]`. */
   starts: SharedUint32
+  /** The text of each block. */
+  textOf: SharedUint32
+  /** A block's words are followed by so many words of the next block, so that no run of words is lost at its end. */
+  overlap: number
   /**
-   * The numbers of the words of text `t` begin at `starts[t] >>> 1`: words take two bytes or more, with what ends them. The
-   * operating system provides no memory for the gaps, which nobody writes to.
+   * The numbers of the words of block `b` begin at `placeOf(b)`. The operating system provides no memory for the gaps,
+   * which nobody writes to.
    */
   words: SharedUint32
-  /** The number of words of each text. */
+  /** The number of words of each block, with those of the next block. */
   lengths: SharedUint32
   /**
    * All words, as a hash table with open addressing. A slot holds the letters of a short word, or for a longer word 2³¹ +
@@ -28,6 +34,11 @@ export interface NumberedTexts {
   slots: Int32Array<SharedArrayBuffer>
   /** The number of slots that are taken. */
   taken: SharedUint32
+}
+
+/** Returns where the words of a block begin: words take two bytes or more, with what ends them. */
+export function placeOf({ starts, overlap }: NumberedTexts, block: number): number {
+  return (starts[block] >>> 1) + block * overlap
 }
 
 /**
@@ -49,57 +60,85 @@ const letters = Uint8Array.from({ length: 256 }, (_, byte) =>
 const shortWord = 6
 const isLong = 1 << 31
 
+export interface Layout {
+  /** As in `NumberedTexts`; 0 by default. */
+  overlap?: number
+  /** Twice as many as there may be different words, a power of two. By experience there are some 7 √bytes words. */
+  slots?: number
+  /** About the length of a block. By default all texts make some 64 blocks, or one each. */
+  blockBytes?: number
+  /** Texts that nobody needs any more: their memory is used again where the lengths are the same. */
+  used?: NumberedTexts
+}
+
 /**
  * Copies texts into shared memory. Their words have no numbers yet.
  *
  * @param contents strings of ASCII only, or UTF-8
- * @param slots twice as many as there may be different words, a power of two. By experience there are some 7 √bytes words
- * @param used texts that nobody needs any more: their memory is used again where the lengths are the same
  * @throws a RangeError for 2 GB or more, which slots cannot count
  */
-export function layOut(
-  contents: readonly (string | Uint8Array)[],
-  { slots, used }: { slots?: number; used?: NumberedTexts } = {},
-): NumberedTexts {
-  const starts = sharedUint32(contents.length + 1, used?.starts)
-  let total = 0
-  for (const [text, { length }] of contents.entries()) {
-    starts[text] = total
-    total += length + 1
-  }
+export function layOut(contents: readonly (string | Uint8Array)[], options: Layout = {}): NumberedTexts {
+  const total = contents.reduce((sum, { length }) => sum + length + 1, 0)
   if (total >= 2 ** 31) throw new RangeError(`texts: received ${total} bytes; accepts fewer than 2 GB`)
-  starts[contents.length] = total
+  const { overlap = 0, slots, blockBytes = Math.max(65_536, total / 64), used } = options
   const bytes = used?.bytes.length === total ? used.bytes : new Uint8Array(new SharedArrayBuffer(total))
   const buffer = Buffer.from(bytes.buffer)
+  const blocks = [0]
+  const starts = [0]
+  const textOf: number[] = []
   for (const [text, content] of contents.entries()) {
-    if (typeof content === 'string') buffer.write(content, starts[text], 'latin1')
-    else buffer.set(content, starts[text])
-    bytes[starts[text + 1] - 1] = 0
+    const start = starts[textOf.length]
+    const end = start + content.length
+    if (typeof content === 'string') buffer.write(content, start, 'latin1')
+    else buffer.set(content, start)
+    bytes[end] = 0
+    for (let at = Math.ceil(start + blockBytes); at < end; at = Math.ceil(at + blockBytes)) {
+      while (letters[bytes[at]] !== 0) at++
+      if (at === end) break
+      starts.push(at + 1)
+      textOf.push(text)
+    }
+    starts.push(end + 1)
+    textOf.push(text)
+    blocks.push(textOf.length)
   }
   return {
     bytes,
-    starts,
-    words: sharedUint32((total >>> 1) + 1, used?.words),
-    lengths: sharedUint32(contents.length, used?.lengths),
+    blocks: shared(blocks),
+    starts: shared(starts),
+    textOf: shared(textOf),
+    overlap,
+    words: sharedUint32((total >>> 1) + 1 + textOf.length * overlap, used?.words),
+    lengths: sharedUint32(textOf.length),
     slots: new Int32Array(sharedUint32(slots ?? 2 ** Math.ceil(Math.log2(1024 + 14 * Math.sqrt(total)))).buffer),
     taken: sharedUint32(1),
   }
 }
 
+function shared(numbers: readonly number[]): SharedUint32 {
+  const copy = sharedUint32(numbers.length)
+  copy.set(numbers)
+  return copy
+}
+
 /**
- * Numbers the words of a text. Several threads may do so at a time, with a text each.
+ * Numbers the words of a block. Several threads may do so at a time, with a block each.
  *
  * @returns whether there was room: false if half of the slots are taken. Then some of the words have no numbers
  */
-export function numberWords({ bytes, starts, words, lengths, slots, taken }: NumberedTexts, text: number): boolean {
+export function numberWords(texts: NumberedTexts, block: number): boolean {
+  const { bytes, blocks, starts, textOf, overlap, words, lengths, slots, taken } = texts
   const shift = 32 - Math.log2(slots.length)
   const mask = slots.length - 1
-  const first = starts[text] >>> 1
-  const end = starts[text + 1]
+  const first = placeOf(texts, block)
+  const blockEnd = starts[block + 1]
+  const textEnd = starts[blocks[textOf[block] + 1]]
+  let beyond = 0
   let word = first
-  for (let at = starts[text]; at < end; at++) {
+  for (let at = starts[block]; at < textEnd; at++) {
     let letter = letters[bytes[at]]
     if (letter === 0) continue
+    if (at >= blockEnd && beyond++ === overlap) break
     const start = at
     // Rotated by 5 bits for each letter: a number of its own for each short word, and a hash of the others.
     let key = 0
@@ -128,7 +167,7 @@ export function numberWords({ bytes, starts, words, lengths, slots, taken }: Num
     }
     words[word++] = slot
   }
-  lengths[text] = word - first
+  lengths[block] = word - first
   return true
 }
 

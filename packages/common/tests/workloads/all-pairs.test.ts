@@ -3,10 +3,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Compared, comparing, mostCells, phaseNames, type ScoreTable } from '../../src/workloads/all-pairs.ts'
 import * as phases from '../../src/workloads/shingle-index.ts'
+import { indexShingles, indexTexts } from '../../src/workloads/shingle-lists.ts'
 import { contentOf } from '../../src/workloads/shingles.ts'
 import { mostSimilar } from '../../src/workloads/similarity.ts'
 import { stateOfTheUnion } from '../../src/workloads/texts.ts'
-import { layOut, numberWords } from '../../src/workloads/word-numbers.ts'
+import { layOut, numberWords, placeOf } from '../../src/workloads/word-numbers.ts'
 import { fewWords, scoresByDefinition, shinglesByDefinition } from './by-definition.ts'
 
 function compare(texts: string[], size: number, used?: Compared): Compared {
@@ -95,41 +96,57 @@ describe('all pairs', () => {
 
 describe('an index of shingles', () => {
   it('is right when all hashes are the same', () => {
-    const texts = ['a b c a b d', 'b c a b', 'a b c', 'd a b d a b']
+    // Five words of 11 bits are more than what a hash and a check tell.
+    const texts = ['a b c d e f a b c d e', 'x c d e f a b', 'a b c d e', 'd a b c d e f a b c d e f']
     const indexed = (forced: boolean) => {
-      const index = phases.newIndex(texts, 2, { partitions: 1 })
+      const index = phases.newIndex(texts, 5, { partitions: 1 })
+      expect(phases.isExact(index)).toBe(false)
       phases.countShingles(index, phases.piecesOf(index))
       phases.placePartitions(index)
       phases.writeShingles(index, phases.piecesOf(index))
-      if (forced) for (let at = 0; at < index.shingles.length; at += 2) index.shingles[at] = 7
-      phases.indexShingles(index, [0])
+      for (let at = 0; forced && at < index.shingles.length; at += 3) index.shingles.fill(7, at, at + 2)
+      indexShingles(index, [0])
       return { sizes: Array.from(index.sizes), lists: listsOf(index) }
     }
     expect(indexed(true)).toEqual(indexed(false))
-    expect(indexed(true).sizes).toEqual([4, 3, 2, 3])
+    expect(indexed(true).sizes).toEqual([6, 3, 1, 7])
   })
 
   /** The texts listed for each word. */
-  function listsOf({ lists, holders, starts, lengths }: phases.ShingleIndex) {
-    return Array.from(lengths, (length, text) =>
-      Array.from({ length }, (_, word) => {
-        const list = lists[(starts[text] >>> 1) + word]
-        const found: number[] = []
-        for (let at = list - 1; list > 0 && holders[at] <= text; at++) {
-          found.push(holders[at])
-          if (holders[at] === text) break
+  function listsOf(index: phases.ShingleIndex) {
+    const { lists, holders, blocks, lengths, size } = index
+    return Array.from(index.sizes, (_, text) => {
+      const found: number[][] = []
+      for (let block = blocks[text]; block < blocks[text + 1]; block++) {
+        for (let word = 0; word <= lengths[block] - size; word++) {
+          const list = lists[placeOf(index, block) + word]
+          const end = list === 0 ? list : holders.indexOf(text, list - 1) + 1
+          found.push(Array.from(holders.subarray(Math.max(0, list - 1), end)))
         }
-        return found
+      }
+      return found
+    })
+  }
+
+  it('is the same with texts in one block or in many, each with some words or none of its own', () => {
+    const texts = fc.array(fewWords, { minLength: 1, maxLength: 5 })
+    const blockBytes = fc.integer({ min: 1, max: 40 })
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 1, max: 7 }), blockBytes, (some, size, length) => {
+        const contents = some.map((text) => contentOf(text))
+        const [whole, cut] = [1e9, length].map((blockBytes) => indexTexts(contents, size, { blockBytes }))
+        expect(cut.sizes).toEqual(whole.sizes)
+        expect(listsOf(cut)).toEqual(listsOf(whole))
       }),
     )
-  }
+  })
 
   it('is the same with any number of partitions, and with a table of words that is too small at first', () => {
     const texts = Array.from({ length: 70 }, (_, text) =>
       Array.from({ length: 90 }, (_, at) => wordFor((text * text + at * at * at) % 1_500)).join(' '),
     )
-    const whole = phases.indexTexts(texts, 2, { partitions: 1 })
-    const many = phases.indexTexts(texts, 2, { partitions: 64, slots: 8 })
+    const whole = indexTexts(texts, 2, { partitions: 1 })
+    const many = indexTexts(texts, 2, { partitions: 64, slots: 8 })
     expect(many.slots.length).toBeGreaterThan(8)
     expect(many.sizes).toEqual(whole.sizes)
     expect(listsOf(many)).toEqual(listsOf(whole))

@@ -42,7 +42,7 @@ describe('the documents', () => {
     expect(() => readDocuments(folder.path)).toThrow(/^0\.txt has 1\.0 TB, and a text may have 537 MB$/)
     for (let file = 0; file < 5; file++) truncateSync(join(folder.path, `${file}.txt`), 5e8)
     expect(() => readDocuments(folder.path)).toThrow(
-      /^its 2\.5 GB of text may take 62\.5 GB of memory, and [\d.]+ .B is free; all texts may have 2\.1 GB$/,
+      /^its 2\.5 GB of text may take 45\.0 GB of memory, and [\d.]+ .B is free; all texts may have 2\.1 GB$/,
     )
   })
 })
