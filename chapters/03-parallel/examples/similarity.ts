@@ -12,7 +12,6 @@
  * Look for: the phase that is not parallel, and its share; the COST, the number of workers that beats one good thread; and
  * the old way, in which only the last phase was parallel. With --growth: how the time grows with the number of texts.
  */
-import { setImmediate } from 'node:timers/promises'
 import { costOf, type Growth, growthSlope } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, path, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -21,17 +20,19 @@ import { compareWithSerial, interleave, type Rounds } from '@repo/common/measure
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
-import { type Compared, comparing, mostCells, phaseNames } from '@repo/common/workloads/all-pairs'
+import { type Compared, mostCells, phaseNames } from '@repo/common/workloads/all-pairs'
 import { drawPairs, identityOf, mostDocuments, readDocuments, titleOf } from '@repo/common/workloads/documents'
 import { shingleSets } from '@repo/common/workloads/shingles'
 import * as similarity from '@repo/common/workloads/similarity'
 import { Piscina } from 'piscina'
-import { compareInParallel, takePieces, type Workers } from '../src/similarity/parallel.ts'
+import { takePieces, type Workers } from '../src/similarity/parallel.ts'
 import type { Task } from '../src/similarity/similarity.worker.ts'
-import { type Way, WholeJob } from '../src/similarity/whole-job.ts'
+import { onOneThread, onWorkers, WholeJob } from '../src/similarity/whole-job.ts'
 
 /** The number of most similar pairs that are shown. */
 const shown = 5
+/** With fewer, a hundredth of the texts would not be two. */
+const leastForGrowth = 200
 
 export default example(import.meta, {
   options: {
@@ -43,6 +44,9 @@ export default example(import.meta, {
 
   async run({ workers, size, texts: folder, growth }, { signal, quick, print, picture }) {
     const documents = documentsFrom(folder)
+    if (growth && documents.length < leastForGrowth) {
+      throw new UsageError('--growth', `${documents.length} texts`, `${leastForGrowth} texts or more`)
+    }
     const texts = documents.map(({ text }) => text)
     print(`Comparing ${count(texts.length)} texts by their shingles of ${size} words …`)
     await using pool = new Piscina<Task, unknown>({
@@ -54,28 +58,28 @@ export default example(import.meta, {
     })
     const run = (task: Task) => pool.run(task, { signal })
 
-    // Both ways do the whole job: from the texts to the table of scores.
-    const serial = new WholeJob(shown, onOneThread(texts, size, signal))
-    const onThePool = (some: number) => new WholeJob(shown, onWorkers(texts, size, { workers: some, run }))
-    const parallel = onThePool(workers)
     // The same pool with fewer workers: the smallest number that beats one good thread is the COST.
-    const fewer = [1, 2, 4, 8, 16, 32, 64, 128]
-      .filter((some) => some < workers)
-      .map((some) => ({ some, job: onThePool(some) }))
-    const large = texts.reduce((sum, { length }) => sum + length, 0) > 50e6
+    const numbers = [1, 2, 4, 8, 16, 32, 64, 128].filter((some) => some < workers)
+    const large = texts.reduce((sum, { length }) => sum + length, 0) > 20e6
     using bar = progress('comparing all pairs', 1)
-    const rounds = {
-      rounds: quick || large ? 3 : 11,
-      signal,
-      onProgress: (done: number, of: number) => bar.update(done / of),
-    }
+    const onProgress = (done: number, of: number) => bar.update(done / of)
+    const rounds = { rounds: large ? 1 : quick ? 3 : 11, signal }
+    const steps = (rounds.rounds + 1) * (numbers.length + 2) * phaseNames.length
+    let step = 0
+    const onPhase = () => onProgress(++step, steps)
+
+    // Both ways do the whole job: from the texts to the table of scores. They share the memory of the index.
+    const serial = new WholeJob(shown, onOneThread(texts, size, signal), onPhase)
+    const onThePool = (some: number) => new WholeJob(shown, onWorkers(texts, size, { workers: some, run }), onPhase)
+    const parallel = onThePool(workers)
+    const fewer = numbers.map((some) => ({ some, job: onThePool(some) }))
     const measured = await compareWithSerial(
       {
         workers,
-        serial: () => serial.run(),
+        serial: () => serial.run(parallel.result?.index),
         parallel: async () => {
-          for (const { job } of fewer) await job.run(parallel.result)
-          return parallel.run()
+          for (const { job } of fewer) await job.run(serial.result?.index)
+          return parallel.run(serial.result?.index)
         },
       },
       rounds,
@@ -93,8 +97,11 @@ export default example(import.meta, {
       const [serialMs, parallelMs] = [serial.msOf(name), parallel.msOf(name)]
       return { name, share: serialMs / measured.serialMs, serialMs, parallelMs, speedup: serialMs / parallelMs }
     })
-    const old = await theOldWay(texts, size, { workers, run }, { ...rounds, rounds: quick ? 1 : 5 })
-    const growing = growth && !quick ? await measureGrowth(texts, size, { workers, run }, signal) : undefined
+    const fewRounds = { rounds: quick || large ? 1 : 5, signal, onProgress }
+    // The old way would take much longer with much text, and its table of all pairs would not fit into memory.
+    const old =
+      large || texts.length > mostCells ? undefined : await theOldWay(texts, size, { workers, run }, fewRounds)
+    const growing = growth ? await measureGrowth(texts, size, { workers, run }, fewRounds) : undefined
 
     // Everything as similar as the fifth pair gets the strongest colour; otherwise the rest would be pale.
     const strongest = top.at(-1)?.score || 1
@@ -139,7 +146,7 @@ export default example(import.meta, {
         : []),
       ...(growing
         ? [
-            `Time grows with the number of words to the power of ${growing.serialSlope.toFixed(2)} on one thread, ${growing.parallelSlope.toFixed(2)} on the pool.`,
+            `Time grows with the number of texts to the power of ${growing.serialSlope.toFixed(2)} on one thread, ${growing.parallelSlope.toFixed(2)} on the pool.`,
           ]
         : []),
       ...(tooShort.length > 0
@@ -151,7 +158,7 @@ export default example(import.meta, {
     )
     const grown = growing && {
       ...growing,
-      picture: await picture('similarity-growth.svg', drawGrowth('Time to compare all pairs', 'words', growing.ways)),
+      picture: await picture('similarity-growth.svg', drawGrowth('Time to compare all pairs', 'texts', growing.ways)),
     }
     if (grown) print(`Picture: ${grown.picture}`)
     const named = top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score }))
@@ -174,28 +181,8 @@ export default example(import.meta, {
     `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}, COST ${cost}`,
 })
 
-/** The whole job on this thread, in steps, so that Ctrl-C is heard in between. */
-function onOneThread(texts: string[], size: number, signal: AbortSignal): Way {
-  return async (options, onPhase) => {
-    const steps = comparing(texts, size, options)
-    for (;;) {
-      const step = steps.next()
-      if (step.done) return step.value
-      onPhase(step.value)
-      await setImmediate(undefined, { signal })
-    }
-  }
-}
-
-/** The whole job on some workers of the pool. */
-function onWorkers(texts: string[], size: number, on: Workers): Way {
-  return (options, onPhase) => compareInParallel(texts, size, { ...options, ...on, onPhase })
-}
-
 /** Times what this example did before: texts cut on one thread, and only then all pairs compared on the pool, band by band. */
 async function theOldWay(texts: string[], size: number, on: Workers, rounds: Rounds) {
-  // Its table of all pairs would not fit into memory.
-  if (texts.length > mostCells) return undefined
   const sets = shingleSets(texts, size)
   const comparison = similarity.comparisonOf(sets)
   const contains = similarity.tableFor(sets)
@@ -219,19 +206,17 @@ async function theOldWay(texts: string[], size: number, on: Workers, rounds: Rou
   }
 }
 
-/** Times both ways with 1 % to 300 % of the texts: evenly chosen ones, and each of them three times. */
-async function measureGrowth(texts: string[], size: number, on: Workers, signal: AbortSignal) {
+/** Times both ways with 1 % to 100 % of the texts, evenly chosen. */
+async function measureGrowth(texts: string[], size: number, on: Workers, rounds: Rounds) {
   const ways: Record<'one thread' | 'the pool', Growth[]> = { 'one thread': [], 'the pool': [] }
-  for (const share of [0.01, 0.03, 0.1, 0.3, 1, 3]) {
-    const chosen = Array.from({ length: Math.max(2, Math.round(share * texts.length)) }, (_, at) => {
-      return texts[Math.floor(at / share) % texts.length]
-    })
-    const serial = new WholeJob(shown, onOneThread(chosen, size, signal))
+  for (const share of [0.01, 0.03, 0.1, 0.3, 1]) {
+    const length = Math.max(2, Math.round(share * texts.length))
+    const chosen = Array.from({ length }, (_, at) => texts[Math.floor((at * texts.length) / length)])
+    const serial = new WholeJob(shown, onOneThread(chosen, size, rounds.signal))
     const parallel = new WholeJob(shown, onWorkers(chosen, size, on))
-    const timed = await interleave({ serial: () => serial.run(), parallel: () => parallel.run() }, { signal })
-    const words = serial.result?.index.lengths.reduce((sum, length) => sum + length, 0) ?? 0
-    ways['one thread'].push({ size: words, ms: timed.serial.ms })
-    ways['the pool'].push({ size: words, ms: timed.parallel.ms })
+    const timed = await interleave({ serial: () => serial.run(), parallel: () => parallel.run() }, rounds)
+    ways['one thread'].push({ size: length, ms: timed.serial.ms })
+    ways['the pool'].push({ size: length, ms: timed.parallel.ms })
   }
   return { ways, serialSlope: growthSlope(ways['one thread']), parallelSlope: growthSlope(ways['the pool']) }
 }

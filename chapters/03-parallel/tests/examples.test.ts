@@ -26,6 +26,7 @@ async function quickly<Document>(example: Parameters<typeof runHere>[0], ...args
 }
 
 type Measured = Speedup & Cost & { picture: string }
+type Grown = { ways: Record<string, { size: number }[]>; serialSlope: number; picture: string }
 
 function expectMeasured(result: Measured, workers: number) {
   expect(result).toMatchObject({ workers, cores: coreCount() })
@@ -72,10 +73,12 @@ it('sort sorts doubles as TypedArray.sort does', async () => {
 
 describe('similarity', () => {
   it('finds the five most similar pairs of addresses', async () => {
-    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2'])
+    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2', '--growth'])
     expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
     expect(await run.leftBehind()).toEqual([])
-    const result = run.json<Measured & Cost & { top: { score: number }[]; phases: { share: number }[] }>()
+    const result = run.json<
+      Measured & Cost & { top: { score: number }[]; phases: { share: number }[]; growth: Grown }
+    >()
     expectMeasured(result, 2)
     // Computed with Python's sets from the package's text files.
     expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
@@ -97,6 +100,10 @@ describe('similarity', () => {
     const svg = await readFile(result.picture, 'utf8')
     const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
     expect(png).toMatchObject({ width: 233, height: 233 })
+    for (const points of Object.values(result.growth.ways)) {
+      expect(points.map(({ size }) => size)).toEqual([2, 7, 23, 70, 233])
+    }
+    expect(await readFile(result.growth.picture, 'utf8')).toContain(`slope ${result.growth.serialSlope.toFixed(2)}`)
   })
 
   /** A folder with these texts, by their names without `.txt`. */
@@ -119,6 +126,11 @@ describe('similarity', () => {
       { a: { file: 'a.txt' }, b: { file: 'empty.txt' }, score: 0 },
       { a: { file: 'b.txt' }, b: { file: 'empty.txt' }, score: 0 },
     ])
+    const { code, stderr } = await runHere(similarity, '--growth', '--texts', folder.path)
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'error: --growth: received "3 texts"; accepts 200 texts or more\n',
+    })
   })
 
   it('compares texts in any language, and names those in which it finds no words', async () => {
