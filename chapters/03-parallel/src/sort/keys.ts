@@ -70,7 +70,7 @@ export function lookAt(numbers: Numbers, { from, to }: Range, first: number, dif
     upper |= (words[at + step - 1] as number) ^ firstUpper
   }
   differing[0] = upper < 0 ? -1 : lower
-  differing[1] = step === 1 ? 0 : upper < 0 ? -1 : upper
+  differing[1] = step === 1 ? 0 : upper
 }
 
 /** Where the bits are that `lookAt` found. */
