@@ -17,6 +17,7 @@
  */
 import { example } from '@repo/common/example/example'
 import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
@@ -27,6 +28,7 @@ import type { PostgresConnection } from '04-celery/postgres/postgres'
 import { newSecret } from '04-celery/remote/processes'
 import { compareAll, drawRates, ratiosOf } from '../src/queues/compare.ts'
 import { type ContenderName, contenderNames, describeSurvival, startContender } from '../src/queues/contenders.ts'
+import { costsOf } from '../src/queues/costs.ts'
 import { chainOfFive, leaseMs } from '../src/queues/engines.ts'
 
 /** Those that start fast enough. */
@@ -113,6 +115,9 @@ export default example(import.meta, {
         `Where this can be set, a worker is taken for dead after ${leaseMs / 1_000} s. The task takes 1 s.`,
       )
     }
+    // What all of them must beat is one thread without any of them.
+    const costs = await costsOf(rows, { tasks, naps, napMs: ms, signal })
+    print('', `Small tasks: ${describeCost(costs)}`, `Waiting tasks: ${describeCost(costs.waiting)}`)
     const ratios = ratiosOf(rows)
     const said: [number | undefined, string][] = [
       [ratios.rqToRq, 'our RQ: tasks per second against RQ'],
@@ -127,13 +132,12 @@ export default example(import.meta, {
 
     const file = await picture('compare.svg', drawRates(rows))
     print(`Picture: ${file}`)
-    return { tasks, naps, napMs: ms, contenders: rows, ratios, chain, missing, picture: file }
+    return { tasks, naps, napMs: ms, contenders: rows, ...costs, ratios, chain, missing, picture: file }
   },
-  figure: ({ contenders }) =>
-    contenders
-      .map(
-        ({ label, perSecond }) =>
-          `${label} ${perSecond === undefined ? 'failed' : `${count(Math.round(perSecond))}/s`}`,
-      )
-      .join(', '),
+  figure: ({ contenders, cost }) => {
+    const rates = contenders.map(
+      ({ label, perSecond }) => `${label} ${perSecond === undefined ? 'failed' : `${count(Math.round(perSecond))}/s`}`,
+    )
+    return `${rates.join(', ')}; COST ${cost}`
+  },
 })

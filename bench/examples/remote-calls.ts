@@ -1,5 +1,5 @@
 /**
- * remote-calls: calls per second of an object in another process: one after the other, many at once, and the same with Pyro
+ * remote-calls: calls per second of an object in another process: one after the other, many at once, with Pyro; and here
  *
  *     pnpm --filter bench start remote-calls
  *     pnpm --filter bench start remote-calls --calls 100000
@@ -10,13 +10,15 @@
  * Look for: what a call costs that nobody waits for alone. Calls of one turn of the event loop are written in one
  * piece.
  */
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
 import { installPython } from '04-celery/celery/python'
-import type { Exchange } from '04-celery/remote/exchange'
+import { Exchange } from '04-celery/remote/exchange'
 import { newSecret, startWorker } from '04-celery/remote/processes'
 import { connect } from '04-celery/remote/remote'
 import { type PyroRates, startPyro } from '../src/remote/pyro.ts'
@@ -37,11 +39,16 @@ export default example(import.meta, {
     const exchange = connection.remote
     await using pyro = await startPyro(signal)
 
+    const local = new Exchange()
     const pair = { from: 'usd', to: 'eur' }
     const inPython: PyroRates[] = []
     using bar = progress('calling', 1)
     const timed = await interleave(
       {
+        // The same object in this process.
+        async here() {
+          for (let call = 0; call < calls; call++) await local.rate(pair)
+        },
         async sequential() {
           for (let call = 0; call < calls; call++) await exchange.rate(pair)
         },
@@ -57,7 +64,15 @@ export default example(import.meta, {
       { rounds: quick ? 1 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
     )
 
+    // Calls at once are full thousands, perhaps more than `calls`.
+    const fewer = calls / (Math.ceil(calls / atOnce) * atOnce)
+    const remote = [timed.sequential.ms, timed.concurrent.ms * fewer]
+    const cost = costOf(
+      timed.here.ms,
+      remote.map((ms) => ({ workers: 1, ms })),
+    )
     const perSecond = {
+      here: (1_000 * calls) / timed.here.ms,
       sequential: (1_000 * calls) / timed.sequential.ms,
       concurrent: (1_000 * Math.ceil(calls / atOnce) * atOnce) / timed.concurrent.ms,
       // The first round was a warm-up.
@@ -68,6 +83,7 @@ export default example(import.meta, {
       },
     }
     const rows: [string, number][] = [
+      ['in this process, no worker', perSecond.here],
       ['one after the other', perSecond.sequential],
       ['1,000 at once', perSecond.concurrent],
     ]
@@ -81,10 +97,11 @@ export default example(import.meta, {
         ['calls per second over loopback', 'median', 'against Pyro, one by one'],
         rows.map(([who, rate]) => [who, count(Math.round(rate)), against(rate)]),
       ),
+      describeCost(cost),
       ...(perSecond.pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
     )
-    return { calls, perSecond }
+    return { calls, perSecond, ...cost }
   },
-  figure: ({ perSecond: { sequential, concurrent } }) =>
-    `${count(Math.round(sequential))} calls/s one after the other, ${count(Math.round(concurrent))} at once`,
+  figure: ({ perSecond: { sequential, concurrent }, cost }) =>
+    `${count(Math.round(sequential))} calls/s one after the other, ${count(Math.round(concurrent))} at once; COST ${cost}`,
 })

@@ -1,5 +1,6 @@
 /** Calls per second, of remote objects and of Pyro. */
 import { fileURLToPath } from 'node:url'
+import type { Cost } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -16,7 +17,8 @@ describe('remote-calls', () => {
   it('counts calls in both ways, beside Pyro where there is one, and leaves nothing behind', async () => {
     const run = await runExample(bench, 'remote-calls', ['--quick', '--json'])
     expect(run, run.stderr).toMatchObject({ code: 0 })
-    const { perSecond } = run.json<{ perSecond: { sequential: number; concurrent: number } }>()
+    const { perSecond, ...cost } = run.json<Cost & { perSecond: { sequential: number; concurrent: number } }>()
+    expect(cost).toMatchObject({ bestSerialMs: expect.any(Number), cost: 'not up to 1' })
     expect(perSecond.sequential).toBeGreaterThan(0)
     expect(perSecond.concurrent).toBeGreaterThan(0)
     const rates = { version: python?.version, sequential: expect.any(Number), batch: expect.any(Number) }

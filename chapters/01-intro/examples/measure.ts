@@ -10,20 +10,24 @@
  * up to twice as many threads as --workers, so that you see what happens past the cores.
  *
  * Look for: how close the fitted serial fraction comes to the true one; what Karp–Flatt says past the cores, where
- * there are no more processors; and how the measured points stay below the machine's ceiling.
+ * there are no more processors; how the measured points stay below the machine's ceiling; and the COST, which compares
+ * all of this with the best program on one thread.
  */
-
+import { isDeepStrictEqual } from 'node:util'
 import { divide, type Range } from '@repo/common/async/ranges'
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count } from '@repo/common/output/terminal'
+import { count, times } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { Piscina } from 'piscina'
-import { uslPeak } from '../src/laws/laws.ts'
+import { amdahlCost, uslPeak } from '../src/laws/laws.ts'
 import { fitAmdahl, fitUsl } from '../src/measure/fits.ts'
+import { longestRepeatsByChains } from '../src/measure/hash-chains.ts'
 import { longestRepeat, pagesOf } from '../src/measure/pages.ts'
 import {
   drawScaling,
@@ -55,11 +59,10 @@ export default example(import.meta, {
     const trueFraction = serialPages / pageCount
     print(`${count(pageCount)} pages, ${count(serialPages)} of them by one thread alone, on 1 to ${most} threads …`)
 
-    // The threads share the text and the memory for their results.
-    const pages = pagesOf(
-      stateOfTheUnion().map(({ text }) => text),
-      pageCount,
-    )
+    // The threads share the text and the memory for their results. The best program on one thread has its own.
+    const texts = stateOfTheUnion().map(({ text }) => text)
+    const pages = pagesOf(texts, pageCount)
+    const bestPages = pagesOf(texts, pageCount)
     await using pool = new Piscina<Range, void>({
       filename: new URL('../src/measure/pages.worker.ts', import.meta.url).href,
       workerData: pages,
@@ -67,7 +70,7 @@ export default example(import.meta, {
       maxThreads: most,
     })
     async function runOn(workers: number) {
-      // On one thread the job is one loop over all pages: the best serial version.
+      // On one thread the job is one loop over all pages: the best serial version of this algorithm.
       if (workers === 1) return await pool.run({ from: 0, to: pageCount }, { signal })
       // The serial part, while the other threads wait; then all threads at once.
       await pool.run({ from: 0, to: serialPages }, { signal })
@@ -83,7 +86,10 @@ export default example(import.meta, {
     await runOn(1)
     // On a busy machine a run may take many times as long as its work.
     const spin = await spinners.calibrate(Math.min(quick ? 200 : 1_000, performance.now() - begin))
-    const ways: Record<string, () => unknown> = {}
+    // And the best program on one thread: the same results by a better algorithm.
+    const ways: Record<string, () => unknown> = {
+      best: () => longestRepeatsByChains(bestPages, { from: 0, to: pageCount }),
+    }
     for (const p of threads) {
       ways[`job on ${p}`] = () => runOn(p)
       ways[`ceiling of ${p}`] = () => spinners.run(p, Math.ceil(spin / p))
@@ -96,6 +102,12 @@ export default example(import.meta, {
     const rows = scalingOf(
       threads.map((p) => ({ workers: p, ms: msOf(`job on ${p}`), ceilingMs: msOf(`ceiling of ${p}`) })),
     )
+
+    if (!isDeepStrictEqual(bestPages, pages)) throw new Error('the two algorithms found different passages')
+    // COST: how many threads beat it, of those measured; and how many would, if a core for each were there.
+    const cost = costOf(msOf('best'), rows)
+    const lead = (rows[0]?.ms ?? Number.NaN) / cost.bestSerialMs
+    const costByAmdahl = amdahlCost(1 - trueFraction, lead)
 
     // Amdahl's law has processors in it, not threads. The ceiling says how many there really were.
     const processors = onProcessors(rows)
@@ -125,6 +137,8 @@ export default example(import.meta, {
         amdahlOnThreads: { serialFraction: misled, error: misled - trueFraction },
         usl: { ...law, peak: Number.isFinite(uslPeak(law)) ? uslPeak(law) : null },
       },
+      ...cost,
+      costByAmdahl: Number.isFinite(costByAmdahl) ? costByAmdahl : null,
       page,
       passage,
       picture: await picture('measure.svg', svg),
@@ -135,12 +149,17 @@ export default example(import.meta, {
       '',
       ...inWords(fits, trueFraction),
       '',
+      describeCost(cost, 'threads'),
+      `That program is ${times(lead)} as fast as this job on one thread. By Amdahl's law, not measured: ${
+        Number.isFinite(costByAmdahl) ? `${count(costByAmdahl)} threads on as many cores` : 'no number of threads'
+      } would beat it.`,
+      '',
       ...(busy ? [busyNotice, ''] : []),
       `Twice on page ${count(page + 1)}: “${passage}”`,
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ serialFraction, fits, busy }) =>
-    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}${busy ? '; the machine was busy: do not believe it' : ''}`,
+  figure: ({ serialFraction, fits, cost, busy }) =>
+    `serial fraction ${percentage(serialFraction)}, fitted ${fits.amdahl ? percentage(fits.amdahl.serialFraction) : 'not at all: one core'}; COST ${cost}${busy ? '; the machine was busy: do not believe it' : ''}`,
 })

@@ -14,10 +14,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { divide } from '@repo/common/async/ranges'
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { interleave, startSpinners } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds } from '@repo/common/output/terminal'
 import { ask } from '@repo/common/process/ask'
@@ -125,6 +127,10 @@ export default example(import.meta, {
       return { layout, processes, threads, parts, ...measured, bits, inOrderOfWorkers }
     })
     const { winner, equals } = winnerOf(rows)
+    const cost = costOf(
+      msOf('alone'),
+      rows.map(({ processes, threads, ms }) => ({ workers: processes * threads, ms })),
+    )
     const cores = coreCount()
     const title = `${count(terms)} numbers added up by processes × threads`
     const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
@@ -136,6 +142,7 @@ export default example(import.meta, {
       bits,
       aloneMs: msOf('alone'),
       layouts: rows,
+      ...cost,
       winner: winner?.layout ?? null,
       equals: equals.map(({ layout }) => layout),
       picture: await picture('mixed.svg', svg),
@@ -148,11 +155,12 @@ export default example(import.meta, {
       equals.length > 1
         ? `${equals.map(({ layout }) => layout).join(', ')} are equally fast, within 5 %.`
         : `${winner?.layout} is the fastest by more than 5 %.`,
+      describeCost(cost),
       `${winner?.layout} wins: ${bytes(winner?.memoryBytes ?? 0)} of memory, started in ${milliseconds(winner?.startMs ?? 0)}.`,
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ layouts, winner, equals }) =>
-    `the same bits in ${layouts.length} layouts; ${winner} wins${equals.length > 1 ? `, by its memory, of ${equals.length} equally fast` : ''}`,
+  figure: ({ layouts, winner, equals, cost }) =>
+    `the same bits in ${layouts.length} layouts; ${winner} wins${equals.length > 1 ? `, by its memory, of ${equals.length} equally fast` : ''}; COST ${cost}`,
 })

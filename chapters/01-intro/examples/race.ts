@@ -12,9 +12,11 @@
  * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
  */
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
@@ -115,6 +117,13 @@ export default example(import.meta, {
     const wrong = rows.find(({ way, mostLost }) => way !== 'unprotected' && mostLost !== 0)
     if (wrong) throw new Error(`${names[wrong.way]} lost ${wrong.mostLost} of ${expected} additions`)
 
+    // The best plain program on one thread is the one that just adds. Only correct ways can beat it.
+    const correct = rows.filter(({ way }) => way !== 'unprotected')
+    const cost = costOf(
+      alone.ms,
+      correct.map(({ ms }) => ({ workers: threads, ms })),
+    )
+
     const svg = barPlot({
       title: `${threads} threads add to a counter: the price of one addition`,
       subtitle: `${count(expected)} additions, median of ${rounds} rounds on ${cores} cores; red loses updates`,
@@ -135,6 +144,7 @@ export default example(import.meta, {
       inStep: { expected: threads, counted },
       alone,
       rows,
+      ...cost,
       picture: await picture('race.svg', svg),
     }
     print(
@@ -152,12 +162,13 @@ export default example(import.meta, {
         ]),
       ),
       '',
+      describeCost(cost, 'threads'),
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ expected, rows }) => {
+  figure: ({ expected, rows, cost }) => {
     const lost = rows.find(({ way }) => way === 'unprotected')?.mostLost ?? 0
-    return `up to ${count(lost)} of ${count(expected)} additions lost without protection, none with it`
+    return `up to ${count(lost)} of ${count(expected)} additions lost without protection, none with it; COST ${cost}`
   },
 })

@@ -1,6 +1,7 @@
 /** What the examples find out, as a reader sees it. */
 import { readFile } from 'node:fs/promises'
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -10,7 +11,7 @@ import measure from '../examples/measure.ts'
 import messages from '../examples/messages.ts'
 import mixed from '../examples/mixed.ts'
 import race from '../examples/race.ts'
-import { karpFlatt } from '../src/laws/laws.ts'
+import { amdahlCost, karpFlatt } from '../src/laws/laws.ts'
 import { fitUsl } from '../src/measure/fits.ts'
 import { longestRepeats, pageLength, pagesOf } from '../src/measure/pages.ts'
 import { onThreads, wasBusy } from '../src/measure/scaling.ts'
@@ -91,6 +92,9 @@ describe('measure', () => {
       amdahlOnThreads: { serialFraction: number; error: number }
       usl: { contention: number; coherency: number; peak: number | null }
     }
+    bestSerialMs: number
+    cost: number | string
+    costByAmdahl: number | null
     page: number
     passage: string
     picture: string
@@ -99,7 +103,8 @@ describe('measure', () => {
   it('measures past the cores and fits both laws', async () => {
     const pages = 20
     const args = ['--quick', '--workers', '2', '--serial-fraction', '0.25', '--pages', String(pages)]
-    const { serialFraction, busy, rows, fits, page, passage } = await document<Document>(measure, ...args)
+    const result = await document<Document>(measure, ...args)
+    const { serialFraction, busy, rows, fits, bestSerialMs, costByAmdahl, page, passage } = result
     expect(serialFraction).toBe(0.25)
     expect(rows.map(({ workers }) => workers)).toEqual([1, 2, 3, 4])
     expect(rows[0]).toMatchObject({ speedup: 1, ceiling: 1, karpFlatt: null })
@@ -112,6 +117,8 @@ describe('measure', () => {
     if (fits.amdahl) expect(fits.amdahl.error).toBeCloseTo(fits.amdahl.serialFraction - 0.25, 9)
     expect(fits.usl).toMatchObject(fitUsl(onThreads(rows)))
     expect(busy).toBe(wasBusy(rows, coreCount()))
+    expect(result).toMatchObject(costOf(bestSerialMs, rows))
+    expect(costByAmdahl ?? Number.POSITIVE_INFINITY).toBe(amdahlCost(0.75, (rows[0]?.ms ?? 0) / bestSerialMs))
 
     const texts = stateOfTheUnion().map(({ text }) => text)
     const expected = pagesOf(texts, pages)
@@ -127,10 +134,13 @@ it('race loses nothing in the correct ways, and all but one in step', async () =
     picture: string
     expected: number
     inStep: object
+    alone: { ms: number }
     rows: { way: string; lost: number[]; ms: number; nsPerAddition: number }[]
   }>(race, '--quick', '--workers', '3', '--additions', '200000')
   expect(result).toMatchObject({ expected: 600_000, inStep: { expected: 3, counted: 1 } })
   expect(result.rows.map(({ way }) => way)).toEqual(['unprotected', 'atomic', 'mutex', 'adjacent', 'padded'])
+  const correct = result.rows.filter(({ way }) => way !== 'unprotected').map(({ ms }) => ({ workers: 3, ms }))
+  expect(result).toMatchObject(costOf(result.alone.ms, correct))
   for (const { way, lost, ms, nsPerAddition } of result.rows) {
     expect(lost).toHaveLength(6)
     expect(nsPerAddition).toBeCloseTo((ms * 1e6) / 600_000, 9)
@@ -171,9 +181,12 @@ it('mixed has one sum, bit for bit, in every layout', async () => {
     sum: number
     bits: string
     winner: string
+    aloneMs: number
     layouts: {
       layout: string
       processes: number
+      threads: number
+      ms: number
       bits: string
       inOrderOfWorkers: number
       memoryBytes: number
@@ -189,6 +202,8 @@ it('mixed has one sum, bit for bit, in every layout', async () => {
     expect(memoryBytes).toBeGreaterThan(processes * 10e6)
   }
   expect(result.layouts.map(({ layout }) => layout)).toContain(result.winner)
+  const runs = result.layouts.map(({ processes, threads, ms }) => ({ workers: processes * threads, ms }))
+  expect(result).toMatchObject(costOf(result.aloneMs, runs))
   expect(result.layouts[2]?.parts).toEqual([
     {
       from: 0,

@@ -12,8 +12,10 @@
  * pages still arrive.
  */
 import { setImmediate } from 'node:timers/promises'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
@@ -93,6 +95,13 @@ export default example(import.meta, {
     for (const [at, [name, fetchAll]] of Object.entries(ways).entries()) {
       strategies.push(strategyOf(name, theoryMs[at] ?? Number.NaN, await watchLoop(fetchAll)))
     }
+    // Blocking takes a second thread. What it must beat is one thread that does not block.
+    const msOf = (blocks: boolean) =>
+      strategies.filter(({ name }) => (name === 'blocking the thread') === blocks).map(({ ms }) => ms)
+    const cost = costOf(
+      Math.min(...msOf(false)),
+      msOf(true).map((ms) => ({ workers: 1, ms })),
+    )
     const result = {
       pages: total,
       limit,
@@ -100,6 +109,7 @@ export default example(import.meta, {
       failRate: fail,
       theory,
       strategies,
+      ...cost,
       picture: await picture('fetch-many.svg', drawStrategies(strategies)),
     }
     print(
@@ -108,15 +118,16 @@ export default example(import.meta, {
       '',
       `In theory, without failures: the sum of all latencies, twice; the longest one; and the time of ${limit} places, each of which takes`,
       `the next page when it is free. The rule of thumb ceil(pages / limit) × mean gives ${milliseconds(theory.roundsMs)} for that.`,
+      describeCost(cost, 'blocked threads'),
       ...strategies.slice(-1).flatMap(troubledTable),
       '',
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ pages, limit, strategies }) => {
+  figure: ({ pages, limit, strategies, cost }) => {
     const [sequential, , , bounded] = strategies
     if (!sequential || !bounded) return ''
-    return `${pages} pages one by one ${milliseconds(sequential.ms)}; ${limit} at a time ${milliseconds(bounded.ms)} (theory ${milliseconds(bounded.theoryMs)})`
+    return `${pages} pages one by one ${milliseconds(sequential.ms)}; ${limit} at a time ${milliseconds(bounded.ms)} (theory ${milliseconds(bounded.theoryMs)}); COST ${cost} blocked threads`
   },
 })

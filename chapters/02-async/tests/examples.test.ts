@@ -174,12 +174,14 @@ interface FetchMany {
     standstillMs: number
     requests: { page: number; ok: boolean; failures: string[]; startMs: number; endMs: number }[]
   }[]
+  bestSerialMs: number
+  cost: string
   picture: string
 }
 
 describe('fetch-many', () => {
   it('fetches the same pages each way, never faster than in theory', async () => {
-    const { theory, strategies, picture } = await documentOf<FetchMany>(
+    const { theory, strategies, bestSerialMs, cost, picture } = await documentOf<FetchMany>(
       fetchMany,
       '--limit',
       '5',
@@ -200,6 +202,8 @@ describe('fetch-many', () => {
       expect(ms).toBeGreaterThan(0.9 * theoryMs)
     }
     expect(theory.makespanMs).toBeLessThan(theory.sumMs)
+    expect(bestSerialMs).toBe(Math.min(...strategies.filter((_, at) => at !== 1).map(({ ms }) => ms)))
+    expect(cost).toBe('not up to 1')
     const mostAtOnce = strategies.map(({ requests }) =>
       Math.max(
         ...requests.map(

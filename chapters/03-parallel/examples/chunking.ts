@@ -8,19 +8,25 @@
  * all the more because larger numbers take longer. Many small tasks cost more to hand out than they save. Then the
  * workers share one loop on their own, through a counter in shared memory (src/loops/schedule.ts).
  *
- * Look for: the valley in chunking.svg and how wide it is; and in schedules.svg the empty right end of a row, where
- * that worker has nothing left to do.
+ * The best program on one thread does not divide at all: it is the sieve of Eratosthenes. The last table shows from
+ * which size on it pays to cut that.
+ *
+ * Look for: the valley in chunking.svg and how wide it is; in schedules.svg the empty right end of a row, where that
+ * worker has nothing left to do; and the COST.
  */
 import { aborted } from '@repo/common/async/abort'
 import { divide } from '@repo/common/async/ranges'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { smallest } from '@repo/common/extremes'
 import { interleave, startSpinners } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
+import { sievePrimes } from '@repo/common/workloads/primes'
 import { Piscina } from 'piscina'
 import { countPrimesHere } from '../src/loops/primes.ts'
 import type { PrimesTask } from '../src/loops/primes.worker.ts'
@@ -44,9 +50,9 @@ export default example(import.meta, {
     })
     const stopped = aborted(signal)
     const primes = await countPrimesHere(limit, signal)
-    const check = (counted: number[], how: string) => {
+    const check = (counted: number[], how: string, expected = primes) => {
       const found = counted.reduce((sum, primes) => sum + primes, 0)
-      if (found !== primes) throw new Error(`${how} counted ${found} primes, one thread ${primes}`)
+      if (found !== expected) throw new Error(`${how} counted ${found} primes, one thread ${expected}`)
     }
 
     // Cut the range into tasks of equal length, and hand them all in at once.
@@ -91,13 +97,41 @@ export default example(import.meta, {
       )
     }
     const shared = await interleave(
-      { static: share('static'), dynamic: share('dynamic'), guided: share('guided') },
+      {
+        static: share('static'),
+        dynamic: share('dynamic'),
+        guided: share('guided'),
+        best: () => check([sievePrimes(0, limit)], 'the sieve'),
+      },
       rounds,
     )
     const compared = schedules.map((schedule) => {
       const chunks = logs[schedule].reduce((sum, log) => sum + log.chunks.length, 0)
       return { schedule, ms: shared[schedule].ms, chunks, idle: idleShare(logs[schedule]) }
     })
+
+    // COST: the workers that trial division would need to beat the sieve on one thread.
+    const cost = costOf(shared.best.ms, [
+      { workers: 1, ms: ms('cut 1') },
+      ...[best, ...compared].map(({ ms }) => ({ workers, ms })),
+    ])
+    // And the sieve on all workers, for larger and larger limits.
+    const sieve = []
+    for (const limit of quick ? [1e4, 1e5, 1e6, 1e7] : [1e5, 1e6, 1e7, 1e8]) {
+      const ranges = divide({ from: 0, to: limit }, 4 * workers)
+      const expected = sievePrimes(0, limit)
+      const { serial, parallel } = await interleave(
+        {
+          serial: () => check([sievePrimes(0, limit)], 'the sieve', expected),
+          parallel: async () => {
+            const counting = Promise.all(ranges.map((range) => pool.run({ ...range, sieve: true })))
+            check((await Promise.race([counting, stopped])) as number[], 'the sieve on the pool', expected)
+          },
+        },
+        rounds,
+      )
+      sieve.push({ limit, ms: parallel.ms, ...costOf(serial.ms, [{ workers, ms: parallel.ms }]) })
+    }
 
     const level = (ms: number) => sizes.map(({ tasks }) => ({ x: tasks, y: ms }))
     const bestCut = `${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`
@@ -147,11 +181,21 @@ export default example(import.meta, {
         }),
       ),
       '',
+      describeCost(cost, 'threads'),
+      `That program is the sieve of Eratosthenes. Trial division takes ${times(serialMs / cost.bestSerialMs)} as long on one thread.`,
+      '',
+      table(
+        ['the sieve, up to', 'one thread', `${workers} threads`, 'speedup', 'COST'],
+        sieve.map(({ limit, bestSerialMs, ms, cost }) => {
+          return [count(limit), milliseconds(bestSerialMs), milliseconds(ms), times(bestSerialMs / ms), cost]
+        }),
+      ),
+      '',
       ...pictures.map((path) => `Picture: ${path}`),
     )
-    const found = { serialMs, ceiling, sizes, best, overheadMs, schedules: compared }
+    const found = { ...cost, sieve, serialMs, ceiling, sizes, best, overheadMs, schedules: compared }
     return { limit, primes, workers, ...found, picture: pictures }
   },
-  figure: ({ best, serialMs, ceiling }) =>
-    `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}`,
+  figure: ({ best, serialMs, ceiling, cost }) =>
+    `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}; COST ${cost}: a sieve is faster`,
 })

@@ -12,9 +12,11 @@
  * of each way. A program that waits needs no threads.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
@@ -81,6 +83,8 @@ export default example(import.meta, {
       addedBytes: median(reports[way].map(({ startBytes, peakBytes }) => peakBytes - startBytes)),
     }))
     const [slowest, threads, loop] = ways
+    // One thread and its event loop are the best plain program.
+    const cost = costOf(loop?.ms ?? Number.NaN, [{ workers: pairs.length, ms: threads?.ms ?? Number.NaN }])
     const perThread = ((threads?.addedBytes ?? 0) - (loop?.addedBytes ?? 0)) / pairs.length
     print(
       '',
@@ -99,12 +103,14 @@ export default example(import.meta, {
       '',
       'Memory: the largest resident set of the process that did it, and how much that is above its start.',
       `A thread costs ${bytes(perThread)} more than a pending promise.`,
+      describeCost(cost, 'threads'),
     )
     const date = reports.sequentially[0]?.rates[0]?.date
-    return { pairs: pairs.length, date, latencyMs: live ? null : latency, ways, rates: Object.fromEntries(rates) }
+    const latencyMs = live ? null : latency
+    return { pairs: pairs.length, date, latencyMs, ways, ...cost, rates: Object.fromEntries(rates) }
   },
-  figure: ({ pairs, ways: [slowest, threads, loop] }) =>
-    `${pairs} rates: ${milliseconds(slowest?.ms ?? 0)} one by one, ${milliseconds(threads?.ms ?? 0)} on threads, ${milliseconds(loop?.ms ?? 0)} on the event loop`,
+  figure: ({ pairs, ways: [slowest, threads, loop], cost }) =>
+    `${pairs} rates: ${milliseconds(slowest?.ms ?? 0)} one by one, ${milliseconds(threads?.ms ?? 0)} on threads, ${milliseconds(loop?.ms ?? 0)} on the event loop; COST ${cost}`,
 })
 
 /** The rates by their pairs, as in `usd/eur`. */

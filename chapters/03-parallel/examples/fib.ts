@@ -8,21 +8,26 @@
  * or processes have started before the clock does; the last line of the table shows what a start costs. If python3 is
  * installed, its threads and processes do the same with a smaller n, because Python is slower.
  *
+ * Nobody would compute fib(n) like that: a loop of n additions is the best program on one thread. It is compared at
+ * the end.
+ *
  * Look for: the lines that stay flat up to the number of cores and rise from there; and Python's threads, which share
- * one interpreter lock and gain nothing.
+ * one interpreter lock and gain nothing; and the COST.
  */
 
 import { setImmediate } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { compareWithSerial, interleave } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
-import { fib } from '../src/fib/fib.ts'
+import { fib, fibByLoop } from '../src/fib/fib.ts'
 import { python } from '../src/fib/python.ts'
 import { WorkerPool } from '../src/pool/pool.ts'
 import { processes, threads } from '../src/pool/workers.ts'
@@ -97,6 +102,31 @@ export default example(import.meta, {
       { workers, serial: checked('main thread', workers), parallel: checked('worker_threads', workers) },
       { rounds: quick ? 5 : 9, signal },
     )
+    // The best plain program for the same numbers, on one thread. It is too fast to be timed once.
+    const repeats = 100_000
+    const loopMs = (n: number, k: number) => {
+      const expected = k * repeats * fib(n)
+      let sum = 0
+      const begin = performance.now()
+      for (let at = 0; at < k * repeats; at++) sum += fibByLoop(n)
+      const ms = (performance.now() - begin) / repeats
+      if (sum !== expected) throw new Error(`the loop computed fib(${n}) = ${sum / (k * repeats)}`)
+      return ms
+    }
+    const sizes = []
+    for (const size of [...new Set([10, 20, 30, n])].sort((a, b) => a - b)) {
+      const { best, parallel } = await interleave(
+        {
+          best: () => loopMs(size, workers),
+          parallel: () => Promise.race([atOnce(workers, () => onThreads.run(size)), stopped]).then(() => {}),
+        },
+        { rounds: quick ? 3 : 5, signal },
+      )
+      sizes.push({ n: size, ms: parallel.ms, ...costOf(best.ms, [{ workers, ms: parallel.ms }]) })
+    }
+    const cost = costOf(sizes.find((size) => size.n === n)?.bestSerialMs ?? Number.NaN, [
+      { workers, ms: two.parallelMs },
+    ])
     bar.update(1, 'computing in Python')
     const inPython = await python(pythonN, counts, signal)
 
@@ -140,12 +170,19 @@ export default example(import.meta, {
         ? `Python ${inPython.version}: fib(${pythonN}), as multiples of the time of one, ${milliseconds(results[0]?.oneMs ?? 0)}.`
         : 'python3 was not found: its columns are missing.',
       `${workers} worker_threads: ${times(two.speedup)} as fast as one thread, ceiling ${times(two.ceiling)}: efficiency ${percent(two.efficiency)}.`,
+      '',
+      table(
+        [`${workers} times fib(n)`, `slowly, on ${workers} threads`, 'by a loop, on one thread', 'COST'],
+        sizes.map(({ n, ms, bestSerialMs, cost }) => [`n = ${n}`, milliseconds(ms), milliseconds(bestSerialMs), cost]),
+      ),
+      '',
+      describeCost(cost, 'threads'),
       `Picture: ${path}`,
     )
-    return { n, cores, rows, two, pythonN, python: inPython ?? null, startMs, picture: path }
+    return { n, cores, rows, two, ...cost, sizes, pythonN, python: inPython ?? null, startMs, picture: path }
   },
-  figure: ({ two, cores }) =>
-    `${times(two.speedup)} as fast on ${two.workers} threads, ceiling ${times(two.ceiling)} (${cores} cores)`,
+  figure: ({ two, cores, cost }) =>
+    `${times(two.speedup)} as fast on ${two.workers} threads, ceiling ${times(two.ceiling)} (${cores} cores); COST ${cost}: a loop is faster`,
 })
 
 function atOnce(k: number, run: () => Promise<number>): Promise<number[]> {

@@ -13,9 +13,11 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { listOf, number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { compareWithSerial } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/workloads/mandelbrot'
@@ -87,6 +89,8 @@ export default example(import.meta, {
     const png = encode({ width, height, channels: 3, data: parallel.pixels.slice() })
     const drawnTo = await picture('mandelbrot.png', png)
     const { serialMs, parallelMs, speedup, ceiling, efficiency, cores } = measured
+    // The same tiles one after the other are the best program on one thread.
+    const cost = costOf(serialMs, [{ workers, ms: parallelMs }])
     print(
       '',
       table(
@@ -99,11 +103,12 @@ export default example(import.meta, {
       ),
       '',
       `Efficiency ${percent(efficiency)} of the ceiling on ${cores} cores.`,
+      describeCost(cost, 'threads'),
       `sha256 of the pixels: ${sha256}`,
       `Picture: ${drawnTo}`,
     )
-    return { width, height, iterations, ...measured, sha256, picture: drawnTo }
+    return { width, height, iterations, ...measured, ...cost, sha256, picture: drawnTo }
   },
-  figure: ({ width, height, speedup, workers, ceiling }) =>
-    `${width} × ${height} points ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}`,
+  figure: ({ width, height, speedup, workers, ceiling, cost }) =>
+    `${width} × ${height} points ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}; COST ${cost}`,
 })

@@ -9,18 +9,21 @@
  * simulated.)
  *
  * Look for: computing gains nothing beyond the number of cores; waiting keeps gaining, and each thread costs memory.
- * The last line does all the waiting on the event loop of one thread.
+ * The last line has the best program on one thread: a sieve for the primes, the event loop for the waiting.
  */
 
 import { divide } from '@repo/common/async/ranges'
 import { coreCount } from '@repo/common/cores'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
+import { sievePrimes } from '@repo/common/workloads/primes'
 import { mostPairs, type Pair, pairsOf } from '@repo/common/workloads/rates'
 import { fetchRate } from '../src/currency/rates.ts'
 import { countPrimesHere } from '../src/loops/primes.ts'
@@ -85,12 +88,31 @@ export default example(import.meta, {
       const threadBytes = Math.max(0, process.memoryUsage.rss() - before) / (2 * workers)
       rows.push({ workers, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
     }
-    // No pool at all: one event loop sends all requests at once.
-    const { loop } = await interleave(
-      { loop: () => Promise.all(pairs.map((pair) => fetchRate(address, pair, signal))).then(() => {}) },
+    // No pool at all, and the best that one thread can do: a sieve instead of trial division, and one event loop that
+    // sends all requests at once. Trial division on this thread is what the speedups of computing refer to.
+    const { alone, sieve, loop } = await interleave(
+      {
+        alone: () => countPrimesHere(limit, signal).then(() => {}),
+        sieve: () => {
+          const found = sievePrimes(0, limit)
+          if (found !== primes) throw new Error(`the sieve counted ${found} primes, trial division ${primes}`)
+        },
+        loop: () => Promise.all(pairs.map((pair) => fetchRate(address, pair, signal))).then(() => {}),
+      },
       { rounds, signal },
     )
+    const costs = {
+      computing: costOf(
+        sieve.ms,
+        rows.map(({ workers, computeMs: ms }) => ({ workers, ms })),
+      ),
+      waiting: costOf(
+        loop.ms,
+        rows.map(({ workers, waitMs: ms }) => ({ workers, ms })),
+      ),
+    }
 
+    const serial = { computeMs: alone.ms, waitMs: rows[0]?.waitMs ?? Number.NaN }
     const over = (speedup: (row: Row) => number) => rows.map((row) => ({ x: row.workers, y: speedup(row) }))
     const svg = linePlot({
       title: `More workers than the ${cores} cores`,
@@ -98,13 +120,13 @@ export default example(import.meta, {
       x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
       y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
       series: [
-        { name: 'waiting', points: over((row) => speedup(rows, row, 'waitMs')) },
-        { name: 'computing', points: over((row) => speedup(rows, row, 'computeMs')) },
+        { name: 'waiting', points: over((row) => serial.waitMs / row.waitMs) },
+        { name: 'computing', points: over((row) => serial.computeMs / row.computeMs) },
         { name: 'as many times as workers', style: 'dashed', points: over(({ workers }) => workers) },
       ],
     })
     const path = await picture('oversubscribe.svg', svg)
-    const cells = (row: Row, of: 'computeMs' | 'waitMs') => [milliseconds(row[of]), times(speedup(rows, row, of))]
+    const cells = (row: Row, of: 'computeMs' | 'waitMs') => [milliseconds(row[of]), times(serial[of] / row[of])]
     print(
       '',
       table(
@@ -116,21 +138,26 @@ export default example(import.meta, {
             ...cells(row, 'waitMs'),
             bytes(row.threadBytes),
           ]),
-          ['event loop', '', '', milliseconds(loop.ms), times((rows[0]?.waitMs ?? 0) / loop.ms), ''],
+          ['one thread', milliseconds(alone.ms), times(1), '', '', ''],
+          [
+            'its best',
+            milliseconds(sieve.ms),
+            times(alone.ms / sieve.ms),
+            milliseconds(loop.ms),
+            times(serial.waitMs / loop.ms),
+            '',
+          ],
         ],
       ),
       '',
+      `Computing, by a sieve: ${describeCost(costs.computing, 'threads')}`,
+      `Waiting, on the event loop: ${describeCost(costs.waiting, 'threads')}`,
       `Picture: ${path}`,
     )
-    return { cores, primes, requests, latencyMs: latency, rows, eventLoopMs: loop.ms, picture: path }
+    return { cores, primes, requests, latencyMs: latency, rows, serial, costs, picture: path }
   },
-  figure: ({ rows, cores }) => {
-    const last = (of: 'computeMs' | 'waitMs') => times(speedup(rows, rows.at(-1), of))
-    return `${8 * cores} threads on ${cores} cores: computing ${last('computeMs')}, waiting ${last('waitMs')}`
+  figure: ({ rows, cores, serial, costs }) => {
+    const last = (of: 'computeMs' | 'waitMs') => times(serial[of] / (rows.at(-1)?.[of] ?? Number.NaN))
+    return `${8 * cores} threads on ${cores} cores: computing ${last('computeMs')}, waiting ${last('waitMs')}; COST ${costs.computing.cost} and ${costs.waiting.cost}`
   },
 })
-
-/** How much faster a row is than the first one. */
-function speedup(rows: Row[], row: Row | undefined, of: 'computeMs' | 'waitMs'): number {
-  return (rows[0]?.[of] ?? Number.NaN) / (row?.[of] ?? Number.NaN)
-}

@@ -6,19 +6,22 @@
  *
  * The pool (src/pool/pool.ts) gets one good task and four bad ones, which throw, call process.exit, never end, or use
  * up their memory. Then four pools hand out empty tasks: what remains is the price of handing a task to another thread
- * and getting its result. Finally each pool gets the bad tasks.
+ * and getting its result. Then our pool gets tasks of other lengths, and so does one thread by plain function calls.
+ * Finally each pool gets the bad tasks.
  *
  * Look for: the price of a task, which says how long a task must be to be worth it. In the last table: does the error
  * say what happened, were the other tasks done, and does the pool still work?
  */
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median, quantile } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, percent, table } from '@repo/common/output/terminal'
+import { count, milliseconds, percent, table } from '@repo/common/output/terminal'
 import { describe, faultNames, faultsOf } from '../src/peers/faults.ts'
 import { emptyTasks, type PoolName, poolNames, pools, tasksModule } from '../src/peers/pools.ts'
-import type { Task } from '../src/peers/tasks.worker.ts'
+import work, { type Task } from '../src/peers/tasks.worker.ts'
 import { WorkerPool } from '../src/pool/pool.ts'
 import { threads } from '../src/pool/workers.ts'
 
@@ -92,6 +95,50 @@ export default example(import.meta, {
       '',
     )
 
+    // What the pool must beat is no pool at all: plain calls on this thread. Tasks from empty to a millisecond or so.
+    const lengths = []
+    for (const [n, share] of [
+      [0, 1],
+      [10, 1],
+      [15, 1],
+      [20, 10],
+      [25, 100],
+    ] as const) {
+      const task: Task = n === 0 ? { do: 'nothing' } : { do: 'fib', n }
+      const calls = Math.ceil(tasks / share)
+      const { plain, pooled } = await interleave(
+        {
+          async plain() {
+            for (let call = 0; call < calls; call++) work(task)
+          },
+          async pooled() {
+            await Promise.all(Array.from({ length: calls }, () => ours.run(task)))
+          },
+        },
+        { rounds: 3, signal },
+      )
+      lengths.push({
+        task: n === 0 ? 'empty' : `fib(${n})`,
+        calls,
+        ms: pooled.ms,
+        ...costOf(plain.ms, [{ workers, ms: pooled.ms }]),
+      })
+    }
+    const { bestSerialMs, cost } = lengths[0] as (typeof lengths)[number]
+    print(
+      table(
+        ['a task', 'it takes', 'tasks', 'plain calls, one thread', `our pool, ${workers} threads`, 'COST'],
+        lengths.map(({ task, calls, ms, ...plain }) => {
+          const us = (1000 * plain.bestSerialMs) / calls
+          const takes = `${us < 10 ? us.toPrecision(2) : count(Math.round(us))} µs`
+          return [task, takes, count(calls), milliseconds(plain.bestSerialMs), milliseconds(ms), plain.cost]
+        }),
+      ),
+      '',
+      `Empty tasks: ${describeCost({ bestSerialMs, cost }, 'threads')}`,
+      '',
+    )
+
     // The bad tasks in every pool, each pool in a process of its own, which ends even if the pool does not.
     bar.update(1, 'tasks that go wrong')
     const reports = poolNames.map((name) => faultsOf({ name, workers, heapMb, timeoutMs: timeout }, signal))
@@ -112,7 +159,10 @@ export default example(import.meta, {
         .slice(0, 1)
         .map(({ patienceMs }) => `"no" and "still open" mean: not within ${patienceMs / 1000} s of the last result.`),
     )
-    return { workers, causes, tasks, speeds, ratioToPiscina, behaviour }
+    return { workers, causes, tasks, speeds, ratioToPiscina, bestSerialMs, cost, lengths, behaviour }
   },
-  figure: ({ ratioToPiscina }) => `our pool does ${percent(ratioToPiscina)} of piscina's empty tasks per second`,
+  figure: ({ ratioToPiscina, lengths }) => {
+    const pays = lengths.find(({ cost }) => typeof cost === 'number')
+    return `our pool does ${percent(ratioToPiscina)} of piscina's empty tasks per second; COST ${pays ? `${pays.cost} from tasks like ${pays.task}` : lengths.at(-1)?.cost}`
+  },
 })

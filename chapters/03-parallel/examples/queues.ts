@@ -13,9 +13,11 @@
  * Look for: with --kill, one task fails and no other does; and the items per second.
  */
 import { aborted } from '@repo/common/async/abort'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { accepting, flag, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
@@ -117,6 +119,7 @@ export default example(import.meta, {
         postMessage: perMillion(posted, async () => [await threads.post(posted, 1)]),
         batches: perMillion(items, async () => [await threads.post(items, 256)]),
         ring: perMillion(items, () => throughRing(1, 1, items)),
+        alone: perMillion(items, async () => [await threads.run(0, { do: 'alone', items })]),
         many: perMillion(each * producers, () => throughRing(producers, consumers, each)),
       },
       { rounds: quick ? 3 : 9, signal, onProgress: (done, total) => bar.update(done / total) },
@@ -127,10 +130,20 @@ export default example(import.meta, {
       batches: 'postMessage, 256 items in each message',
       ring: `ring of ${count(capacity)} slots`,
       many: `ring, ${producers} producers, ${consumers} consumers`,
+      alone: 'one thread, no queue',
     }
     const ways = Object.keys(labels) as (keyof typeof labels)[]
     const rate = (way: keyof typeof labels) => 1e9 / timed[way].ms
     const ratio = rate('ring') / rate('postMessage')
+    // For items that are only made and checked, the best plain program on one thread needs no queue.
+    const between = (way: keyof typeof labels, workers = 2) => ({ workers, ms: timed[way].ms })
+    const passing = [
+      between('postMessage'),
+      between('batches'),
+      between('ring'),
+      between('many', producers + consumers),
+    ]
+    const cost = costOf(timed.alone.ms, passing)
     print(
       table(
         ['items of 64 bytes from one to the other', 'items/s', 'to postMessage'],
@@ -138,11 +151,12 @@ export default example(import.meta, {
       ),
       '',
       `The ring passes ${times(ratio)} the items per second of postMessage.`,
+      `For a million items: ${describeCost(cost, 'threads')}`,
     )
     const perSecond = Object.fromEntries(ways.map((way) => [way, rate(way)]))
-    return { consumers, producers, capacity, tasks: tasks.length, words, failed, checked, perSecond, ratio }
+    return { consumers, producers, capacity, tasks: tasks.length, words, failed, checked, perSecond, ratio, ...cost }
   },
-  figure: ({ ratio }) => `the ring passes ${times(ratio)} the items per second of postMessage`,
+  figure: ({ ratio, cost }) => `the ring passes ${times(ratio)} the items per second of postMessage; COST ${cost}`,
 })
 
 /** What all consumers together took out of a ring. */

@@ -41,7 +41,7 @@ it.each<[keyof typeof examples, ...string[]]>([
   ['queues', '--items', 'NaN'],
   ['sort', '--numbers', '0'],
   ['sort', '--numbers', '9999999999'],
-  ['sort', '--type', 'float32'],
+  ['sort', '--type', 'int64'],
   ['sort', '--input', 'sideways'],
   ['pool', '--tasks', '1'],
   ['pool', '--workers', '65'],

@@ -1,5 +1,6 @@
 /** Examples once more, in another way than the shorter tests. */
 import { fileURLToPath } from 'node:url'
+import { costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -15,7 +16,9 @@ it('fib does without Python if it is not installed, and finds the same efficienc
   vi.stubEnv('PATH', '/nowhere')
   const result = (await runHere(fib, '--quick', '--json', '--n', '15')).json<{
     rows: { k: number; ms: Record<string, number> }[]
-    two: { speedup: number; ceiling: number; efficiency: number }
+    two: { workers: number; parallelMs: number; speedup: number; ceiling: number; efficiency: number }
+    bestSerialMs: number
+    sizes: { n: number; ms: number; bestSerialMs: number }[]
     python: null
   }>()
   expect(result.python).toBeNull()
@@ -23,6 +26,10 @@ it('fib does without Python if it is not installed, and finds the same efficienc
   for (const { ms } of result.rows) {
     expect(Object.keys(ms)).toEqual(['main thread', 'worker_threads', 'piscina pool', 'child processes'])
   }
+  const { workers, parallelMs: ms } = result.two
+  expect(result).toMatchObject(costOf(result.bestSerialMs, [{ workers, ms }]))
+  expect(result.sizes.map(({ n }) => n)).toEqual([10, 15, 20, 30])
+  for (const { ms, ...size } of result.sizes) expect(size).toMatchObject(costOf(size.bestSerialMs, [{ workers, ms }]))
   expect(result.two.efficiency).toBeCloseTo(result.two.speedup / result.two.ceiling, 6)
 })
 

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { coreCount } from '@repo/common/cores'
+import { type Cost, costOf } from '@repo/common/cost'
 import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runHere } from '@repo/common/testing/run-here'
@@ -24,7 +25,8 @@ async function quickly<Document>(example: Parameters<typeof runHere>[0], ...args
   return (await runHere(example, '--quick', '--json', ...args)).json()
 }
 
-type Measured = Speedup & { picture: string }
+type Measured = Speedup & Cost & { picture: string }
+type Grown = { ways: Record<string, { size: number }[]>; serialSlope: number; picture: string }
 
 function expectMeasured(result: Measured, workers: number) {
   expect(result).toMatchObject({ workers, cores: coreCount() })
@@ -71,13 +73,20 @@ it('sort sorts doubles as TypedArray.sort does', async () => {
 
 describe('similarity', () => {
   it('finds the five most similar pairs of addresses', async () => {
-    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2'])
+    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2', '--growth'])
     expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
     expect(await run.leftBehind()).toEqual([])
-    const result = run.json<Measured & { top: { score: number }[] }>()
+    const result = run.json<
+      Measured & Cost & { top: { score: number }[]; phases: { share: number }[]; growth: Grown }
+    >()
     expectMeasured(result, 2)
     // Computed with Python's sets from the package's text files.
     expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
+    expect(result.bestSerialMs).toBe(result.serialMs)
+    expect([1, 2, 'not up to 2']).toContain(result.cost)
+    expect(result.phases).toHaveLength(5)
+    const shares = result.phases.map(({ share }) => share)
+    expect(shares.every((share) => share > 0 && share < 1)).toBe(true)
     expect(result.top).toMatchObject([
       { a: { year: 1867, name: 'Andrew Johnson' }, b: { year: 1868, name: 'Andrew Johnson' } },
       { a: { year: 1878, name: 'Rutherford B Hayes' }, b: { year: 1879, name: 'Rutherford B Hayes' } },
@@ -91,6 +100,10 @@ describe('similarity', () => {
     const svg = await readFile(result.picture, 'utf8')
     const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
     expect(png).toMatchObject({ width: 233, height: 233 })
+    for (const points of Object.values(result.growth.ways)) {
+      expect(points.map(({ size }) => size)).toEqual([2, 7, 23, 70, 233])
+    }
+    expect(await readFile(result.growth.picture, 'utf8')).toContain(`slope ${result.growth.serialSlope.toFixed(2)}`)
   })
 
   /** A folder with these texts, by their names without `.txt`. */
@@ -113,6 +126,11 @@ describe('similarity', () => {
       { a: { file: 'a.txt' }, b: { file: 'empty.txt' }, score: 0 },
       { a: { file: 'b.txt' }, b: { file: 'empty.txt' }, score: 0 },
     ])
+    const { code, stderr } = await runHere(similarity, '--growth', '--texts', folder.path)
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'error: --growth: received "3 texts"; accepts 200 texts or more\n',
+    })
   })
 
   it('compares texts in any language, and names those in which it finds no words', async () => {
@@ -137,7 +155,7 @@ describe('similarity', () => {
       ['th-1.txt', 'th-2.txt', '100.0'],
       ['zh-1.txt', 'zh-2.txt', '100.0'],
     ])
-    expect(stdout).toMatch(/^ 78 pairs +threads +time $/m)
+    expect(stdout).toMatch(/^ 78 pairs +share +1 thread +1 on the pool +speedup $/m)
     expect(stdout).toMatch(/on 1 threads; this machine's ceiling is \d+\.\d\d×/)
     expect(stdout).toMatch(/^Picture: .*similarity\.svg$/m)
     const shortest = [0, 1, 2, 3, 4].map((at) => `zz-${at}.txt`).join(', ')
@@ -150,13 +168,18 @@ it('mandelbrot draws the same pixels with three workers as one thread alone', as
   const args = Object.entries(size).flatMap(([name, value]) => [`--${name}`, String(value)])
   const result = await quickly<Measured & { sha256: string }>(mandelbrot, ...args, '--workers', '3')
   expectMeasured(result, 3)
+  expect(result).toMatchObject(costOf(result.serialMs, [{ workers: 3, ms: result.parallelMs }]))
   const alone = drawing({ ...size, centerX: -0.743643, centerY: 0.131825, zoom: 500 })
   for (const tile of tilesOf(size, 64)) drawTile(alone, tile)
   expect(result.sha256).toBe(createHash('sha256').update(alone.pixels).digest('hex'))
 })
 
-it('pool says what a table of many lines amounts to', () => {
-  expect(pool.figure({ ratioToPiscina: 1.18 } as Parameters<typeof pool.figure>[0])).toBe(
-    "our pool does 118 % of piscina's empty tasks per second",
+it('pool says what tables of many lines amount to', () => {
+  const lengths = [
+    { task: 'empty', cost: 'not up to 2' },
+    { task: 'fib(15)', cost: 2 },
+  ]
+  expect(pool.figure({ ratioToPiscina: 1.18, lengths } as Parameters<typeof pool.figure>[0])).toBe(
+    "our pool does 118 % of piscina's empty tasks per second; COST 2 from tasks like fib(15)",
   )
 })

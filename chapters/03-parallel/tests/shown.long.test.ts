@@ -10,6 +10,9 @@ describe('a reader is shown', () => {
   it('computing and waiting for 1 to 8 × cores workers', async () => {
     const shown = await shownBy('oversubscribe', '--limit', '20000', '--requests', '2', '--latency', '2')
     for (const workers of [1, 8 * cores]) expect(shown).toMatch(new RegExp(`^ +${workers} +[\\d.]+ [mµ]?s`, 'm'))
+    for (const what of ['Computing, by a sieve', 'Waiting, on the event loop']) {
+      expect(shown).toMatch(new RegExp(`^${what}: COST: `, 'm'))
+    }
     const [picture = ''] = pictures(shown)
     const svg = await readFile(picture, 'utf8')
     expect(svg).toContain(`More workers than the ${cores} cores`)

@@ -7,11 +7,14 @@ import { pictures, shownBy } from './shown.ts'
 
 const cores = coreCount()
 
+const costLine = /^COST: .+ threads?; the best plain program on one thread takes [\d.]+ m?s/m
+
 describe('a reader is shown', () => {
   it('the same rates of the day in three ways', async () => {
     const shown = await shownBy('currency', '--pairs', '3', '--latency', '5')
     // From the package's usd.json, as published.
     expect(shown).toMatch(/^ USD\/EUR +0\.88022588 $/m)
+    expect(shown).toMatch(costLine)
     for (const way of ['one after the other', 'a thread for each pair', 'the event loop alone']) {
       expect(shown).toMatch(new RegExp(`^ ${way} +[\\d.]+ m?s +[\\d.]+× +[\\d.]+ MB`, 'm'))
     }
@@ -22,6 +25,8 @@ describe('a reader is shown', () => {
     expect(shown).toMatch(/^ k +main thread +worker_threads +piscina pool +child processes /m)
     expect(shown).toMatch(new RegExp(`^ +${2 * cores} +[\\d.]+ `, 'm'))
     expect(shown).toMatch(/^Python 3|^python3 was not found/m)
+    for (const n of [10, 20, 22, 30]) expect(shown).toMatch(new RegExp(`^ n = ${n} +[\\d.]+ m?s +[\\d.]+ ms `, 'm'))
+    expect(shown).toMatch(costLine)
     const [picture = ''] = pictures(shown)
     expect(await readFile(picture, 'utf8')).toContain('The same computation k times at once')
   })
@@ -49,6 +54,7 @@ describe('a reader is shown', () => {
       'postMessage, 256',
       'ring of 16',
       'ring, 2',
+      'one thread, no queue',
     ]) {
       expect(shown).toMatch(new RegExp(`^ ${way}.* [1-9][\\d,]* +[\\d.]+× $`, 'm'))
     }
@@ -69,6 +75,10 @@ describe('a reader is shown', () => {
     expect(shown).toMatch(/^ static .* 2 +[\d.]+ % $/m)
     expect(shown).toMatch(/^ dynamic .* 200 +[\d.]+ % $/m)
     expect(shown).toMatch(/^ guided /m)
+    expect(shown).toMatch(costLine)
+    for (const limit of ['10,000', '100,000', '1,000,000', '10,000,000']) {
+      expect(shown).toMatch(new RegExp(`^ +${limit} +[\\d.]+ ms +[\\d.]+ ms +[\\d.]+× +(2|not up to 2) $`, 'm'))
+    }
     const [valley = '', schedules = ''] = pictures(shown)
     // π(100,000)
     expect(await readFile(valley, 'utf8')).toContain('9,592 primes below 100,000')
@@ -78,6 +88,7 @@ describe('a reader is shown', () => {
   it('the whole Mandelbrot set if a reader asks for it', async () => {
     const size = ['--width', '320', '--height', '200', '--iterations', '500']
     const shown = await shownBy('mandelbrot', ...size, '--center', '-0.75,0', '--zoom', '1')
+    expect(shown).toMatch(costLine)
     expect(shown).toMatch(/sha256 of the pixels: [0-9a-f]{64}\n/)
     const [picture = ''] = pictures(shown)
     expect((await stat(picture)).size).toBeGreaterThan(1_000)

@@ -10,15 +10,18 @@
  * The rates are real, those of one day from the npm package @fawazahmed0/currency-api. The time that each takes is
  * simulated, and depends only on the currency and the seed. One of the tasks asks for a currency that does not exist.
  *
- * Look for: the total time, compared with one after the other; the failure, which does not affect the other tasks; and
+ * Look for: the total time, compared with one after the other, and with one thread whose event loop waits for all; the failure, which does not affect the other tasks; and
  * with --no-workers, what a queue does without workers: it keeps the tasks, and waiting for them needs a timeout.
  */
+import { setTimeout as delay } from 'node:timers/promises'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
 import { describeError } from '@repo/common/example/usage'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
-import { latencyOf, mostPairs, pairsOf } from '@repo/common/workloads/rates'
+import { latencyOf, mostPairs, pairsOf, readRate } from '@repo/common/workloads/rates'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
 import { rate } from '../src/tasks/canvas.ts'
@@ -70,7 +73,8 @@ export default example(import.meta, {
         `  ${describeError(error)}`,
         `The tasks are still there, for a worker that may come. Purged: ${purged}.`,
       )
-      return { ...common, ms: null, rates: {}, failed: null, purged, error: describeError(error) }
+      const measured = { ms: null, bestSerialMs: null, cost: null }
+      return { ...common, ...measured, rates: {}, failed: null, purged, error: describeError(error) }
     }
 
     // With workers the results arrive as tasks finish; `gather` returns them in the order in which they were sent.
@@ -80,6 +84,16 @@ export default example(import.meta, {
       () => null,
       (error: Error) => error.message,
     )
+
+    // Tasks that only wait need no workers: the event loop of one thread waits for all of them.
+    const loopBegin = performance.now()
+    const waited = pairs.map(async (pair) => {
+      await delay(latencyOf(pair.from, seed, latency), undefined, { signal })
+      return await readRate(pair)
+    })
+    const plain = await Promise.all(waited)
+    const cost = costOf(performance.now() - loopBegin, [{ workers: workerNames.length, ms }])
+    if (plain.some(({ rate }, at) => rate !== rates[at]?.rate)) throw new Error('the workers found other rates')
     print(
       '',
       table(
@@ -89,13 +103,14 @@ export default example(import.meta, {
       '',
       `${count(rates.length)} rates of ${rates[0]?.date} in ${milliseconds(ms)}: sent in ${milliseconds(sentMs)}, then waited.`,
       `One after the other they take ${milliseconds(serialMs)} of waiting alone: ${times(serialMs / ms)} as fast.`,
+      describeCost(cost),
       `One more failed, and did not affect the others: ${failed}.`,
     )
     const byPair = Object.fromEntries(rates.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
-    return { ...common, ms, rates: byPair, failed, purged: null, error: null }
+    return { ...common, ms, ...cost, rates: byPair, failed, purged: null, error: null }
   },
-  figure: ({ pairs, workers, ms, serialMs }) =>
+  figure: ({ pairs, workers, ms, serialMs, cost }) =>
     ms === null
       ? `${pairs} rates asked for, no worker`
-      : `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${times(serialMs / ms)} as fast as one by one`,
+      : `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${times(serialMs / ms)} as fast as one by one; COST ${cost}`,
 })

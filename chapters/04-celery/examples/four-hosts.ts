@@ -10,13 +10,15 @@
  * On real machines you start the same programs by hand; see the README.
  *
  * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that the host had); that
- * nothing is missing; and that the host works again once its cable is back.
+ * nothing is missing; that the host works again once its cable is back; and the COST, which is not what it is built for.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { type FourHosts, hosts, type Sorted, startFourHosts } from '../src/hosts/hosts.ts'
@@ -87,12 +89,19 @@ export default example(import.meta, {
     const backMs = performance.now() - healedAt
     bar.update(0, 'sorting again')
     take('cable back', await sort('by reference', 5))
+
+    // While all was well: against the best sort on one thread of the client's host.
+    const cost = costOf(
+      Math.min(...steps.map(({ bestSerialMs }) => bestSerialMs)),
+      steps.slice(0, 2).map(({ ms }) => ({ workers: 2, ms })),
+    )
     print(
       table(
         ['', 'time', 'chunks on host3a', 'on host3b'],
         steps.map(({ step, ms, byWorker }) => [step, milliseconds(ms), byWorker.host3a ?? 0, byWorker.host3b ?? 0]),
       ),
       '',
+      describeCost(cost, 'worker hosts'),
       `${count(n)} numbers in ${chunks} chunks, sorted each time. A lock lasts ${lock} s.`,
       held
         ? `${cutHost} had a chunk when its cable was pulled; host3a got it when the lock had run out.`
@@ -100,9 +109,10 @@ export default example(import.meta, {
       `${cutHost} answered again ${milliseconds(backMs)} after its cable was back.`,
       `The replica on host2 has ${count(replica.keysOnReplica)} of ${count(replica.keys)} keys.`,
     )
-    return { n, chunks, lockMs: lock * 1_000, steps, cut: { host: cutHost, held, backMs }, replica }
+    return { n, chunks, lockMs: lock * 1_000, steps, ...cost, cut: { host: cutHost, held, backMs }, replica }
   },
-  figure: ({ n, steps }) => `${count(n)} numbers sorted ${steps.length} times, once with a host cut off in the middle`,
+  figure: ({ n, steps, cost }) =>
+    `${count(n)} numbers sorted ${steps.length} times, once with a host cut off in the middle; COST ${cost}`,
 })
 
 /** Cuts the host off as soon as it has a chunk; returns whether it still had it then. */

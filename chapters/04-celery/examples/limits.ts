@@ -7,8 +7,11 @@
  * Look for: the rate, which two workers keep together; how the time falls with the number of places, as long as tasks
  * only wait; and how four tasks that take too long end.
  */
+import { setTimeout as delay } from 'node:timers/promises'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { milliseconds, table } from '@repo/common/output/terminal'
 import { ask } from '../src/queue/control.ts'
@@ -54,6 +57,13 @@ export default example(import.meta, {
       await gather(await client.sendMany(nap, Array(tasks).fill({ ms: napMs })), { signal })
       concurrency.push({ places: 2 * places, tasks, ms: performance.now() - start })
     }
+    // Without a queue, the event loop of one thread waits for all of them at once.
+    const begin = performance.now()
+    await Promise.all(Array.from({ length: tasks }, () => delay(napMs, undefined, { signal })))
+    const cost = costOf(
+      performance.now() - begin,
+      concurrency.map(({ places, ms }) => ({ workers: places, ms })),
+    )
     print(
       `Concurrency: ${tasks} tasks that wait ${napMs} ms, on 2 workers.`,
       table(
@@ -62,6 +72,7 @@ export default example(import.meta, {
           return [places, milliseconds(ms), milliseconds(Math.ceil(tasks / places) * napMs)]
         }),
       ),
+      describeCost(cost, 'places'),
       '',
     )
 
@@ -88,8 +99,8 @@ export default example(import.meta, {
         time.map(({ kind, ms, ended }) => [kind, milliseconds(ms), ended]),
       ),
     )
-    return { rate, concurrency, time }
+    return { rate, concurrency, ...cost, time }
   },
-  figure: ({ rate, time }) =>
-    `${rate.perSecond.toFixed(1)} starts per second of ${rate.limit} allowed; ${time.length} tasks stopped in time`,
+  figure: ({ rate, time, cost }) =>
+    `${rate.perSecond.toFixed(1)} starts per second of ${rate.limit} allowed; ${time.length} tasks stopped in time; COST ${cost} places`,
 })

@@ -2,7 +2,7 @@
  * mergesort: a million integers sorted in chunks by worker processes and merged by the client; as JSON, and as bytes
  *
  *     pnpm --filter 04-celery start mergesort
- *     pnpm --filter 04-celery start mergesort --n 20000000 --chunks 2 --ways bytes
+ *     pnpm --filter 04-celery start mergesort --n 20000000 --chunks 2 --ways bytes --growth
  *     pnpm --filter 04-celery start mergesort --celery            # the same on Celery, in Python, beside it
  *
  * It starts Redis and workers itself. With REDIS_URL it uses those, also on other machines; in another terminal:
@@ -12,16 +12,20 @@
  * The numbers travel in two ways: inside the message as JSON, or as bytes under a key in Redis, and then the message
  * has only the key.
  *
- * Look for: how little of the JSON way's time is computing; and the sizes at which more hosts would pay off.
+ * Look for: how little of the JSON way's time is computing; the COST, against the best sort on one thread; and how much
+ * computing each number would have to need for more hosts to pay off. With --growth: how the times grow.
  */
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, listOf, oneOf, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
+import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { type CeleryResult, sortWithCelery } from '../src/mergesort/celery.ts'
 import { breakEvens, ratesOf } from '../src/mergesort/model.ts'
+import { radixSort } from '../src/mergesort/radix-sort.ts'
 import * as report from '../src/mergesort/report.ts'
 import { bytesOf, cut, mergeAsTheyCome, type Numbers, randomNumbers, sortLocally } from '../src/mergesort/sort.ts'
 import { byReference, inMessages, type Lanes, RunStore, Trace } from '../src/mergesort/ways.ts'
@@ -36,11 +40,12 @@ export default example(import.meta, {
       .default(['json', 'bytes'])
       .describe('how the numbers travel'),
     seed: seedNumber().default(1).describe('for the random numbers'),
+    growth: flag().describe('also measures time against size, from a hundredth of the integers to all'),
     celery: flag().describe('also the same on Celery 5, in pure Python'),
   },
 
-  async run({ n, chunks, workers: wanted, ways: names, seed, celery }, { signal, quick, print, picture }) {
-    report.requireRoom({ n, chunks, ways: names })
+  async run({ n, chunks, workers: wanted, ways: names, seed, growth, celery }, { signal, quick, print, picture }) {
+    report.requireRoom({ n, chunks, ways: names, growth })
     const python = celery ? await findPython('celery', signal) : undefined
     if (celery && !python) throw new Error(`no Python here has Celery: ${installPython.celery}`)
 
@@ -62,55 +67,67 @@ export default example(import.meta, {
       return { sorted, ...took }
     }
 
-    // Measured in turn: the best sort of one process, the same chunks and merges in one process, and the ways.
+    // Two plain programs on one thread, the same chunks and merges on one thread, and the ways.
     const numbers = randomNumbers(n, seed)
-    const expected = numbers.slice()
+    const expected = numbers.slice().sort()
     const merges: number[] = []
     const lanes: Record<report.WayName, Lanes[]> = { json: [], bytes: [] }
-    const measured = (name: report.WayName) => async () => {
-      if (!names.includes(name)) return 0
-      const run = await sort(numbers, name)
-      if (Buffer.compare(bytesOf(run.sorted), bytesOf(expected)) !== 0) {
-        throw new Error(`${report.labels[name]}: not sorted as TypedArray.sort does`)
-      }
-      lanes[name].push(run.lanes)
+    const plain = (sortCopy: (copy: Numbers) => Numbers, size: number) => () => {
+      const copy = numbers.slice(0, size)
+      const begin = performance.now()
+      const sorted = sortCopy(copy)
+      const ms = performance.now() - begin
+      requireSorted('a plain program', sorted)
+      return ms
+    }
+    const distributed = (name: report.WayName, size: number) => async () => {
+      const run = await sort(numbers.subarray(0, size), name)
+      requireSorted(report.labels[name], run.sorted)
+      if (size === n) lanes[name].push(run.lanes)
       return run.ms
     }
+    function requireSorted(name: string, sorted: Numbers) {
+      if (sorted.length < n || Buffer.compare(bytesOf(sorted), bytesOf(expected)) === 0) return
+      throw new Error(`${name}: not sorted as TypedArray.sort does`)
+    }
+    const timesOf = (size: number) => ({
+      radix: plain(radixSort, size),
+      typedArray: plain((copy) => copy.sort(), size),
+      ...Object.fromEntries(names.map((name) => [name, distributed(name, size)])),
+    })
+
+    // Measured in turn.
     using bar = progress('sorting', 1)
-    const timed = await interleave(
+    const rounds = { signal, onProgress: (done: number, total: number) => bar.update(done / total) }
+    const timed = await interleave<string>(
       {
-        typedArray() {
-          expected.set(numbers)
-          const begin = performance.now()
-          expected.sort()
-          return performance.now() - begin
-        },
+        ...timesOf(n),
         local() {
           const { sortMs, mergeMs } = sortLocally(numbers, chunks)
           merges.push(mergeMs)
           return sortMs + mergeMs
         },
-        json: measured('json'),
-        bytes: measured('bytes'),
       },
-      { rounds: quick ? 2 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
+      { ...rounds, rounds: quick ? 2 : 5 },
     )
-
-    const [localMs, typedArrayMs] = [timed.local.ms, timed.typedArray.ms]
-    const ways = names.map((name) =>
-      report.resultOf(name, timed[name], {
-        lanes: lanes[name],
-        bestMs: Math.min(localMs, typedArrayMs),
-        numbers,
-        chunks,
-      }),
-    )
-    print('', report.describeWays(ways, { localMs, typedArrayMs }))
+    const timing = (name: string) => timed[name] ?? { ms: Number.NaN, samplesMs: [] }
+    const costAt = (ms: (name: string) => number) =>
+      costOf(
+        Math.min(ms('radix'), ms('typedArray')),
+        names.map((name) => ({ workers, ms: ms(name) })),
+      )
+    const cost = costAt((name) => timing(name).ms)
+    const { bestSerialMs } = cost
+    const [radixMs, typedArrayMs, localMs] = [timing('radix').ms, timing('typedArray').ms, timing('local').ms]
+    const ways = names.map((name) => {
+      return report.resultOf(name, timing(name), { lanes: lanes[name], bestSerialMs, numbers, chunks })
+    })
+    print('', report.describeWays(ways, { radixMs, typedArrayMs, localMs, bestSerialMs }), '', describeCost(cost))
     // The first round was a warm-up.
     const rates = names.includes('bytes')
-      ? ratesOf(lanes.bytes.slice(1), { n, chunks, typedArrayMs, mergeMs: median(merges) })
+      ? ratesOf(lanes.bytes.slice(1), { n, chunks, bestSerialMs, mergeMs: median(merges) })
       : undefined
-    if (rates) print('', ...report.describeRates(rates, n, chunks))
+    if (rates) print('', ...report.describeRates(rates))
 
     let inPython: CeleryResult | undefined
     if (python) {
@@ -120,6 +137,24 @@ export default example(import.meta, {
     }
     const path = await picture('mergesort.svg', report.drawWays(ways, lanes, n))
     print('', `Picture: ${path}`)
+
+    // Time against size, five sizes over two decades.
+    let grown: report.Grown | undefined
+    if (growth) {
+      const sizes: Parameters<typeof report.grownOf>[0] = []
+      for (let step = 0; step <= 4; step++) {
+        const size = Math.round(n / report.growthSpan ** (1 - step / 4))
+        const timings = await interleave<string>(timesOf(size), { ...rounds, rounds: quick ? 1 : 3 })
+        const ms = Object.fromEntries(Object.entries(timings).map(([name, { ms }]) => [name, ms]))
+        sizes.push({ size, ms, ...costAt((name) => ms[name] ?? Number.NaN) })
+      }
+      grown = report.grownOf(sizes)
+      const path = await picture(
+        'mergesort-growth.svg',
+        drawGrowth(`Sorting on ${workers} workers and on one thread`, 'integers', grown.ways),
+      )
+      print('', ...report.describeGrowth(grown, workers), `Picture: ${path}`)
+    }
     return {
       n,
       chunks,
@@ -127,6 +162,9 @@ export default example(import.meta, {
       ways,
       localMs,
       typedArrayMs,
+      radixMs,
+      ...cost,
+      growth: grown,
       sorted: true,
       rates,
       breakEvens: rates && breakEvens(rates),
@@ -134,6 +172,6 @@ export default example(import.meta, {
       picture: path,
     }
   },
-  figure: ({ n, workers, ways, typedArrayMs }) =>
-    `${count(n)} integers on ${workers} workers: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; TypedArray.sort ${milliseconds(typedArrayMs)}`,
+  figure: ({ n, workers, ways, bestSerialMs, cost }) =>
+    `${count(n)} integers on ${workers} workers: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; one thread ${milliseconds(bestSerialMs)}, COST ${cost}`,
 })

@@ -10,8 +10,10 @@
  * survives its worker's SIGKILL), and what it costs: its rate beside that of Redis, where there is one.
  */
 import { until } from '@repo/common/async/until'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
@@ -107,6 +109,13 @@ export default example(import.meta, {
       check(await gather(await system.client.sendMany(add, argsList), { timeoutMs: 300_000, signal }))
       redisMs = performance.now() - begin
     }
+    // The same sums on this thread, as plain function calls.
+    const plainBegin = performance.now()
+    check(argsList.map(({ a, b }) => a + b))
+    const cost = costOf(
+      performance.now() - plainBegin,
+      [postgresMs, redisMs].flatMap((ms) => (ms === undefined ? [] : { workers: workerCount, ms })),
+    )
     const rate = (ms: number) => Math.round((1_000 * tasks) / ms)
     print(
       `${victim?.info.name} was killed with a task; ${finisher} did it, ${milliseconds(recoveryMs)} after it was sent; the work takes ${milliseconds(workMs)}, a lock lasts ${milliseconds(lock)}.`,
@@ -118,6 +127,7 @@ export default example(import.meta, {
           ...(redisMs === undefined ? [] : [['Redis', milliseconds(redisMs), count(rate(redisMs))]]),
         ],
       ),
+      describeCost(cost),
       ...(hasRedis ? [] : ['There is no Redis here to compare with.']),
     )
     return {
@@ -125,12 +135,13 @@ export default example(import.meta, {
       workers: workerCount,
       postgresPerSecond: rate(postgresMs),
       redisPerSecond: redisMs && rate(redisMs),
+      ...cost,
       error: error.message,
       killed: victim?.info.name,
       finisher,
       recoveryMs,
     }
   },
-  figure: ({ postgresPerSecond, redisPerSecond }) =>
-    `${count(postgresPerSecond)} tasks/s on PostgreSQL in the process${redisPerSecond ? `, ${count(redisPerSecond)} on Redis` : ''}`,
+  figure: ({ postgresPerSecond, redisPerSecond, cost }) =>
+    `${count(postgresPerSecond)} tasks/s on PostgreSQL in the process${redisPerSecond ? `, ${count(redisPerSecond)} on Redis` : ''}; COST ${cost}`,
 })

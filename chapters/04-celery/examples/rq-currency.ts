@@ -15,13 +15,15 @@
  * its error is in Redis, with the line of the worker's program, and the other jobs are not affected.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
-import { mostPairs, pairsOf, type Rate } from '@repo/common/workloads/rates'
+import { latencyOf, mostPairs, pairsOf, type Rate, readRate } from '@repo/common/workloads/rates'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { functions } from '../src/rq/functions.ts'
 import { type Job, openQueue } from '../src/rq/rq.ts'
@@ -79,6 +81,15 @@ export default example(import.meta, {
     }
     const ms = performance.now() - begin
 
+    // The best plain program for jobs that only wait: the event loop of one thread waits for all of them.
+    const loopBegin = performance.now()
+    const waited = pairs.map(async (pair) => {
+      await delay(latencyOf(pair.from, 1, latency), undefined, { signal })
+      return await readRate(pair)
+    })
+    await Promise.all(waited)
+    const cost = costOf(performance.now() - loopBegin, [{ workers, ms }])
+
     // A failed job has its error, and is in the list of failed jobs.
     const jobs = ids.flatMap((id) => ended.get(id) ?? [])
     const failed = jobs.filter(({ status }) => status === 'failed')
@@ -95,6 +106,7 @@ export default example(import.meta, {
       table(['job', 'status', 'result', 'waited', 'ran'], [...rows.slice(0, 3), ...rows.slice(pairs.length - 1)]),
       '',
       `${count(rates.length)} rates in ${milliseconds(ms)}: ${milliseconds(enqueuedMs)} to hand in the jobs, then ${count(polls)} polls, one every ${poll} ms.`,
+      describeCost(cost),
       ...failed.map(
         ({ error, stack = '' }) =>
           `Failed: ${error} (${/\S+\.ts:\d+/.exec(stack)?.[0].replace(/.*\//, '') ?? ''}), in the list of failed jobs.`,
@@ -104,12 +116,13 @@ export default example(import.meta, {
       pairs: pairs.length,
       workers,
       ms,
+      ...cost,
       enqueuedMs,
       polls,
       rates,
       failed: failed.map(({ id, error }) => ({ error, inFailedList: inFailedList.has(id) })),
     }
   },
-  figure: ({ pairs, workers, ms, polls }) =>
-    `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${polls} polls`,
+  figure: ({ pairs, workers, ms, polls, cost }) =>
+    `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${polls} polls; COST ${cost}`,
 })

@@ -1,31 +1,47 @@
 /**
- * throughput: how many empty tasks a second, from end to end: bare BullMQ, the typed layer on it, and Celery
+ * throughput: how many empty tasks a second, from end to end; and from which length a task is worth a queue
  *
  * Run it, from anywhere in the repository; it starts Redis and all workers itself:
  *
  *     pnpm --filter 04-celery start throughput
  *     pnpm --filter 04-celery start throughput --tasks 50000 --workers 4
  *
- * A task counts when its sender knows that it has ended. All three use the same Redis and the same number of worker
- * processes, and take turns. Celery takes part where Python has it: npm run peers, or sudo apt-get install python3-celery
+ * Empty tasks go through bare BullMQ, the typed layer on it, and Celery. A task counts when its sender knows that it has
+ * ended. All three use the same Redis and the same number of worker processes, and take turns.
+ * Then tasks of several lengths go through the layer, and are plain function calls on one thread. Celery takes part where Python has it: npm run peers, or sudo apt-get install python3-celery
  * python3-redis (Debian, Ubuntu; an older one).
  *
- * Look for: what the layer's checks, results and remote control cost on top of BullMQ.
+ * Look for: what the layer's checks, results and remote control cost on top of BullMQ; and the COST, which depends on
+ * the length of a task.
  */
+import { isDeepStrictEqual } from 'node:util'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, percent, table, times } from '@repo/common/output/terminal'
+import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
 import { empty } from '../src/tasks/index.ts'
 import { mostTasks, startBare } from '../src/throughput/bare.ts'
 import { startCeleryPeer } from '../src/throughput/celery-peer.ts'
+import { stretch, stretchPassword } from '../src/throughput/stretch.ts'
 
 /** Celery gets a tenth of the tasks: only its rate counts, and it would take most of the time. */
 const celeryShare = 10
+
+/** Lengths of tasks, from microseconds to milliseconds, and the share of the tasks that are so long. */
+const lengthsOfTasks = [
+  { iterations: 1, share: 1 },
+  { iterations: 100, share: 2 },
+  { iterations: 300, share: 5 },
+  { iterations: 1_000, share: 10 },
+  { iterations: 3_000, share: 20 },
+  { iterations: 10_000, share: 40 },
+]
 
 export default example(import.meta, {
   options: {
@@ -52,6 +68,13 @@ export default example(import.meta, {
     const fewer = Math.ceil(tasks / celeryShare)
     const timed = await interleave(
       {
+        // No queue at all.
+        plain() {
+          const results = []
+          const begin = performance.now()
+          for (let task = 0; task < tasks; task++) results.push(nothing())
+          return performance.now() - begin
+        },
         counted: () => bare.counted(tasks),
         told: () => bare.told(tasks),
         // Through the layer: send all tasks, and wait for all results.
@@ -92,8 +115,58 @@ export default example(import.meta, {
         ? `No Python here has Celery: ${installPython.celery}.`
         : `and ${times(layerToCelery)} as many as Celery with as many processes.`,
     )
-    return { tasks, workers, concurrency, rounds, ways, layerToBare, layerToCelery }
+
+    // What the queue must beat is a plain function call. From which length of a task on does it?
+    const lengths = []
+    for (const { iterations, share } of lengthsOfTasks) {
+      const passwords = Array.from({ length: Math.ceil(tasks / share) }, (_, at) => `password ${at}`)
+      bar.update(1, `stretching passwords, ${count(iterations)} iterations each`)
+      const keys: Record<string, string[]> = {}
+      const { plain, layer } = await interleave(
+        {
+          plain() {
+            keys.plain = passwords.map((password) => stretchPassword(password, iterations))
+          },
+          async layer() {
+            const argsList = passwords.map((password) => ({ password, iterations }))
+            keys.layer = await gather(await client.sendMany(stretch, argsList), { signal })
+          },
+        },
+        { rounds: Math.min(rounds, 3), signal },
+      )
+      if (!isDeepStrictEqual(keys.plain, keys.layer)) throw new Error('the queue made other keys than the plain calls')
+      const cost = costOf(plain.ms, [{ workers, ms: layer.ms }])
+      lengths.push({ iterations, tasks: passwords.length, taskMs: plain.ms / passwords.length, ms: layer.ms, ...cost })
+    }
+    const pays = lengths.find(({ cost }) => typeof cost === 'number')
+    const cost = costOf(
+      timed.plain.ms,
+      (['counted', 'told', 'layer'] as const).map((name) => ({ workers, ms: timed[name].ms })),
+    )
+    print(
+      '',
+      table(
+        ['a task takes', 'tasks', 'plain calls, one thread', `the layer, ${workers} workers`, 'COST'],
+        lengths.map((each) => [
+          milliseconds(each.taskMs),
+          count(each.tasks),
+          milliseconds(each.bestSerialMs),
+          milliseconds(each.ms),
+          each.cost,
+        ]),
+      ),
+      '',
+      `Empty tasks: ${describeCost(cost)}`,
+      pays
+        ? `The queue beats one thread from tasks of ${milliseconds(pays.taskMs)}, of those measured.`
+        : 'The queue beats one thread at none of these lengths.',
+    )
+    const paysFromMs = pays?.taskMs ?? null
+    return { tasks, workers, concurrency, rounds, ways, layerToBare, layerToCelery, ...cost, lengths, paysFromMs }
   },
-  figure: ({ ways, layerToBare, layerToCelery }) =>
-    `${count(Math.round(ways[2]?.perSecond ?? 0))} tasks/s: ${percent(layerToBare)} of bare BullMQ${layerToCelery ? `, ${times(layerToCelery)} Celery` : ''}`,
+  figure: ({ ways, layerToBare, layerToCelery, cost, paysFromMs }) =>
+    `${count(Math.round(ways[2]?.perSecond ?? 0))} tasks/s: ${percent(layerToBare)} of bare BullMQ${layerToCelery ? `, ${times(layerToCelery)} Celery` : ''}; COST ${cost}${paysFromMs === null ? '' : `, but pays from tasks of ${milliseconds(paysFromMs)}`}`,
 })
+
+/** An empty task as a plain function. */
+const nothing = () => null

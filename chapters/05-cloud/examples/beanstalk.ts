@@ -30,7 +30,8 @@ import { bill, costOf, needsYes } from '../src/cloud/prices.ts'
 import { makeQueues } from '../src/queues.ts'
 import { awsOption, openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
-import { countWords, wordsIn } from '../src/wordcount/words.ts'
+import { countWords } from '../src/wordcount/word-counter.ts'
+import { wordsIn } from '../src/wordcount/words.ts'
 
 export default example(import.meta, {
   options: {

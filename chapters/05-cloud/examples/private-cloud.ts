@@ -11,8 +11,10 @@
  * Look for: what the store lacks; that the same programs run on it with the same result.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -85,8 +87,9 @@ export default example(import.meta, {
       { signal, workersGone: gone, onReport: () => bar.update(++done / Math.min(jobs, most), 'counting') },
     )
     const ms = performance.now() - begin
-    if (!isDeepStrictEqual(total.counts, countHere(most).counts))
-      throw new Error('the cloud and this process count differently')
+    // A plain program on one thread.
+    const alone = countHere(most)
+    if (!isDeepStrictEqual(total.counts, alone.counts)) throw new Error('the cloud and this process count differently')
 
     const result = {
       store,
@@ -99,12 +102,14 @@ export default example(import.meta, {
       top: topWords(total.counts, 10),
       uploadMs,
       ms,
+      ...costOf(alone.ms, [{ workers, ms }]),
     }
     print(
-      `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${workers} workers in ${milliseconds(ms)}, as many as in one pass in this process.`,
+      `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${workers} workers in ${milliseconds(ms)}, as many as by a plain program.`,
+      describeCost(result),
     )
     return result
   },
-  figure: ({ store, features, words }) =>
-    `${store}: ${features.filter(({ there }) => there).length} of ${features.length} features; ${count(words)} words counted`,
+  figure: ({ store, features, words, cost }) =>
+    `${store}: ${features.filter(({ there }) => there).length} of ${features.length} features; ${count(words)} words counted, COST ${cost}`,
 })

@@ -18,9 +18,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -77,25 +79,34 @@ export default example(import.meta, {
         const data = await Body?.transformToByteArray()
         if (!data || !body.equals(data)) throw new Error(`${Key} is not what was stored`)
       })
-    // One by one the times add up, so a tenth of the objects is enough.
+    // One by one the times add up, so a twentieth of the objects is enough, and for two at once as well.
     const all = Array.from({ length: objects }, (_, at) => `small/${at}`)
-    const few = all.slice(0, Math.ceil(objects / 10))
+    const few = all.slice(0, Math.max(2, Math.ceil(objects / 20)))
+    const two = Math.min(2, concurrency)
     using bar = progress('small objects', 1)
     const timings = await interleave(
       {
         uploadMany: () => upload(all, concurrency),
         downloadMany: () => download(all, concurrency),
+        uploadTwo: () => upload(few, two),
+        downloadTwo: () => download(few, two),
         uploadOne: () => upload(few, 1),
         downloadOne: () => download(few, 1),
       },
       { rounds: quick ? 1 : 3, signal, onProgress: (done, total) => bar.update(done / total) },
     )
+    // The best plain program sends one request after the other. More at once still need no more than this one thread.
     const small = (['upload', 'download'] as const).map((way) => {
+      const forAll = (ms: number) => (ms * objects) / few.length
+      const cost = costOf(forAll(timings[`${way}One`].ms), [
+        { workers: two, ms: forAll(timings[`${way}Two`].ms) },
+        { workers: concurrency, ms: timings[`${way}Many`].ms },
+      ])
       const perSecond = {
-        one: (1000 * few.length) / timings[`${way}One`].ms,
+        one: (1000 * objects) / cost.bestSerialMs,
         many: (1000 * objects) / timings[`${way}Many`].ms,
       }
-      return { way, ...perSecond, faster: perSecond.many / perSecond.one }
+      return { way, ...perSecond, faster: perSecond.many / perSecond.one, ...cost }
     })
     print(
       table(
@@ -107,6 +118,8 @@ export default example(import.meta, {
           times(faster),
         ]),
       ),
+      '',
+      ...small.map((cost) => `${cost.way}: ${describeCost(cost, 'requests at once')}`),
       '',
     )
 
@@ -181,7 +194,7 @@ export default example(import.meta, {
   figure: (result) =>
     'removed' in result
       ? `${result.removed?.buckets.length} buckets removed`
-      : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once`,
+      : `${result.objects} objects ${result.small.map(({ way, faster }) => `${times(faster)} (${way})`).join(' and ')} as fast at once; COST ${result.small.map(({ cost }) => cost).join(' and ')}`,
 })
 
 /**

@@ -9,10 +9,14 @@
  * few seconds) and the machine (here a process that is killed) are simulated. The worker, the queue and the bucket are
  * wordcount's.
  *
- * Look for: how long the jobs of the first worker sit idle when it heeds the notice, and when it does not.
+ * Look for: how long the jobs of the first worker sit idle when it heeds the notice, and when it does not; and whether
+ * the two workers beat a plain program on one thread although one of them is lost (the COST).
  */
+import { isDeepStrictEqual } from 'node:util'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { number, wholeNumber } from '@repo/common/example/options'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -20,7 +24,7 @@ import { simulateInstanceMetadata } from '../src/local/instance-metadata.ts'
 import { makeQueues } from '../src/queues.ts'
 import { openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
-import { uploadAddresses } from '../src/wordcount/addresses.ts'
+import { countAlone, uploadAddresses } from '../src/wordcount/addresses.ts'
 import { drawInterruptions, interruptionOf } from '../src/wordcount/interruption.ts'
 import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
 import { startWorkers } from '../src/wordcount/workers.ts'
@@ -31,7 +35,7 @@ export default example(import.meta, {
   options: {
     notice: number(0.1, 120).default(1.5).describe('seconds between the notice and the end; two minutes at Amazon'),
     visibility: wholeNumber(1, 600).default(15).describe('seconds after which the job of a dead worker comes back'),
-    repeat: wholeNumber(1, 1000).default(20).describe('how many times each text is counted'),
+    repeat: wholeNumber(1, 1000).default(100).describe('how many times each text is counted'),
     texts: wholeNumber(1, 233).default(233).describe('addresses to count, from the first one, of 1790'),
   },
   quick: { notice: 2, visibility: 4, texts: 40 },
@@ -74,30 +78,46 @@ export default example(import.meta, {
       }
       const start = Date.now()
       const list = jobsOf(texts, { bucket, prefix: `results/${heeded}/`, count: jobs, repeat })
-      const { words } = await mapReduce({ s3, sqs }, urls, list, { signal, workersGone: other.gone, onReport })
-      return { heeded, ms: Date.now() - start, words, start, reports, marks }
+      const { words, counts } = await mapReduce({ s3, sqs }, urls, list, { signal, workersGone: other.gone, onReport })
+      return { heeded, ms: Date.now() - start, words, counts, start, reports, marks }
     }
     const lost = [await lose(true), await lose(false)]
 
-    const runs = lost.map((run) => ({ heeded: run.heeded, ms: run.ms, words: run.words, ...interruptionOf(run) }))
+    // A plain program on one thread does the same work, and nobody takes its machine away.
+    const alone = await countAlone({ repeat, most, signal })
+    if (!lost.every(({ counts }) => isDeepStrictEqual(counts, alone.counts)))
+      throw new Error('the workers and this process count differently')
+
+    const runs = lost.map((run) => {
+      const { heeded, ms, words } = run
+      const { cost } = costOf(alone.ms, [{ workers: 2, ms }])
+      return { heeded, ms, words, ...interruptionOf(run), cost }
+    })
+    const cost = costOf(alone.ms, [{ workers: 2, ms: runs[0].ms }])
     print(
       table(
-        ['the notice is', 'jobs put back', 'jobs begun again', 'idle at most', 'all done after'],
-        runs.map(({ heeded, putBack, again, idleMs, ms }) => [
+        ['the notice is', 'jobs put back', 'jobs begun again', 'idle at most', 'all done after', 'COST'],
+        runs.map(({ heeded, putBack, again, idleMs, ms, cost }) => [
           heeded ? 'heeded' : 'not heeded',
           putBack,
           again,
           milliseconds(idleMs),
           milliseconds(ms),
+          cost,
         ]),
       ),
       '',
       `The same ${count(runs[0]?.words ?? 0)} words in both.`,
+      `The notice heeded: ${describeCost(cost)}`,
     )
-    const result = { runs, visibility, picture: await picture('spot.svg', drawInterruptions(lost)) }
+    const result = { runs, ...cost, visibility, picture: await picture('spot.svg', drawInterruptions(lost)) }
     print(`Picture: ${result.picture}`)
     return result
   },
   figure: ({ runs }) =>
-    runs.map(({ heeded, idleMs }) => `${heeded ? 'heeded' : 'not heeded'}: idle ${milliseconds(idleMs)}`).join('; '),
+    runs
+      .map(
+        ({ heeded, idleMs, cost }) => `${heeded ? 'heeded' : 'not heeded'}: idle ${milliseconds(idleMs)}, COST ${cost}`,
+      )
+      .join('; '),
 })

@@ -3,7 +3,8 @@
  *
  *     pnpm --filter 05-cloud start wordcount
  *     pnpm --filter 05-cloud start wordcount --workers 4 --kill 2
- *     pnpm --filter 05-cloud start wordcount --workers 2 --repeat 20 --compare
+ *     pnpm --filter 05-cloud start wordcount --workers 2 --repeat 40 --compare
+ *     pnpm --filter 05-cloud start wordcount --workers 2 --growth
  *     pnpm --filter 05-cloud start wordcount --on ec2                      workers launched by EC2, here by moto's
  *     pnpm --filter 05-cloud start wordcount --aws --bucket my-own-bucket
  *
@@ -11,23 +12,25 @@
  * each other nor this program. Without --aws and AWS_ENDPOINT_URL all of it is on this machine, and ends with this
  * program.
  *
- * Look for: the same counts for any number of workers, even if some are killed; and, with --compare, how close to the
- * machine's ceiling a second worker gets when each text is counted many times.
+ * Look for: the same counts for any number of workers, even if some are killed; how many workers beat a plain program on
+ * one thread, if any (the COST); and, with --growth, how much work per text it takes until they do.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { type Cost, costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, oneOf, wholeNumber, workerCount } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { compareWithSerial } from '@repo/common/measure'
+import { compareWithSerial, interleave, median } from '@repo/common/measure'
+import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds } from '@repo/common/output/terminal'
+import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { isAmazon } from '../src/cloud/place.ts'
-import { bill, costOf, mostInstances, needsYes } from '../src/cloud/prices.ts'
+import { bill, mostInstances, needsYes, costOf as priceOf } from '../src/cloud/prices.ts'
 import { makeQueues, untilHeld } from '../src/queues.ts'
 import { awsOption, openCloud } from '../src/session/open.ts'
 import { bucketOption, deletePrefix, makeBucket, temporaryBucket } from '../src/storage/buckets.ts'
-import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
+import { countAlone, uploadAddresses } from '../src/wordcount/addresses.ts'
 import { jobsOf, mapReduce, type Report } from '../src/wordcount/map-reduce.ts'
 import { decadePlot, summaryLines } from '../src/wordcount/report.ts'
 import { topWords } from '../src/wordcount/words.ts'
@@ -37,7 +40,8 @@ export default example(import.meta, {
   options: {
     workers: workerCount(64).describe('worker processes'),
     repeat: wholeNumber(1, 1000).default(1).describe('how many times each text is counted, for more work'),
-    compare: flag().describe("also count with one worker, in turn, and compare with the machine's ceiling"),
+    compare: flag().describe("measure one worker, all workers and a plain program in turn, and the machine's ceiling"),
+    growth: flag().describe('also count each text once, 3, 10, 30 and 100 times, in turn with a plain program'),
     kill: wholeNumber(0, 63).default(0).describe('workers to kill once they have begun'),
     jobs: wholeNumber(1, 233).default(24).describe('jobs into which the texts are divided'),
     visibility: wholeNumber(1, 43_200).default(10).describe('seconds after which the job of a dead worker comes back'),
@@ -48,12 +52,13 @@ export default example(import.meta, {
   },
   quick: { visibility: 2 },
 
-  async run({ workers, repeat, compare, kill, jobs, visibility, bucket: named, on, aws, yes }, context) {
+  async run({ workers, repeat, compare, growth, kill, jobs, visibility, bucket: named, on, aws, yes }, context) {
     const { signal, quick, print, picture } = context
     if (kill >= workers) throw new UsageError('--kill', kill, `less than the ${workers} of --workers`)
-    if (kill > 0 && compare) throw new UsageError('--kill', kill, '0 with --compare: a killed worker is not replaced')
+    const also = compare ? '--compare' : growth && '--growth'
+    if (kill > 0 && also) throw new UsageError('--kill', kill, `0 with ${also}: a killed worker is not replaced`)
     const onInstances = on === 'ec2'
-    if (onInstances && (kill > 0 || compare)) throw new UsageError('--on', on, 'processes with --kill or --compare')
+    if (onInstances && (kill > 0 || also)) throw new UsageError('--on', on, `processes with ${also || '--kill'}`)
     if (onInstances && workers > mostInstances)
       throw new UsageError('--workers', workers, `at most ${mostInstances} on ec2`)
 
@@ -62,7 +67,7 @@ export default example(import.meta, {
     const { s3, sqs, places } = cloud
     const minutes = 60
     if (onInstances && places.machines && isAmazon(places.machines)) {
-      print(bill(costOf(workers, 't3.micro', 8 * workers), minutes))
+      print(bill(priceOf(workers, 't3.micro', 8 * workers), minutes))
       if (!yes) throw needsYes()
     }
     if (named) await makeBucket(s3, named, { signal })
@@ -92,13 +97,13 @@ export default example(import.meta, {
 
     // Map: each job names some texts, and a worker writes their counts. Reduce: the counts of all jobs are added up.
     let again = 0
-    async function countBy({ urls, gone, prefix }: Awaited<ReturnType<typeof startPool>>) {
+    async function countBy({ urls, gone, prefix }: Awaited<ReturnType<typeof startPool>>, times = repeat) {
       let done = 0
       const onReport = ({ outcome, tries }: Report) => {
         if (tries > 1) again++
         if (outcome === 'done') bar.update(++done / Math.min(jobs, texts.length), 'counting')
       }
-      const list = jobsOf(texts, { bucket, prefix, count: jobs, repeat })
+      const list = jobsOf(texts, { bucket, prefix, count: jobs, repeat: times })
       return await mapReduce({ s3, sqs }, urls, list, { signal, workersGone: gone, onReport })
     }
     const pool = await startPool(workers)
@@ -117,16 +122,47 @@ export default example(import.meta, {
     const killed = await killing
     const ms = performance.now() - begin
 
-    const local = countHere()
-    if (!isDeepStrictEqual(total.counts, local.counts)) throw new Error('the cloud and this process count differently')
+    // What the workers must beat is one thread without them, which does the same work and must find the same counts.
+    const alone = await countAlone({ repeat, signal })
+    if (!isDeepStrictEqual(total.counts, alone.counts)) throw new Error('the cloud and this process count differently')
+    const oneWorker: number[] = []
+    async function timed(counting: Promise<unknown>) {
+      const start = performance.now()
+      await counting
+      return performance.now() - start
+    }
     const one = compare ? await startPool(1) : undefined
-    const onProgress = (done: number, all: number) => bar.update(done / all, 'counting, in turn with one worker')
+    const onProgress = (done: number, all: number) => bar.update(done / all, 'counting, in turn with one thread alone')
     const measured =
       one &&
       (await compareWithSerial(
-        { serial: () => countBy(one), parallel: () => countBy(pool), workers },
+        {
+          serial: async () => (await countAlone({ repeat, signal })).ms,
+          async parallel() {
+            oneWorker.push(await timed(countBy(one)))
+            return await timed(countBy(pool))
+          },
+          workers,
+        },
         { rounds: quick ? 1 : 5, signal, onProgress },
       ))
+    // The first time did not count.
+    const oneWorkerMs = median(oneWorker.slice(1))
+    const cost = costOf(measured?.serialMs ?? alone.ms, [
+      ...(measured ? [{ workers: 1, ms: oneWorkerMs }] : []),
+      { workers, ms: measured?.parallelMs ?? ms },
+    ])
+
+    // The same texts with more and more work for each: how much does it take until the workers are faster?
+    const sizes: ({ repeat: number; ms: number } & Cost)[] = []
+    for (const times of growth ? (quick ? [1, 2, 5, 10] : [1, 3, 10, 30, 100]) : []) {
+      bar.update(0, `counting each text ${times} times`)
+      const { plain, cloud } = await interleave(
+        { plain: async () => (await countAlone({ repeat: times, signal })).ms, cloud: () => countBy(pool, times) },
+        { rounds: quick ? 1 : 3, signal },
+      )
+      sizes.push({ repeat: times, ms: cloud.ms, ...costOf(plain.ms, [{ workers, ms: cloud.ms }]) })
+    }
 
     const result = {
       objects: total.objects.length,
@@ -137,20 +173,38 @@ export default example(import.meta, {
       workers,
       repeat,
       ms: measured?.parallelMs ?? ms,
-      localMs: local.ms,
+      ...cost,
       uploaded,
       uploadMs,
       killed,
       again,
-      ...(measured && { oneWorkerMs: measured.serialMs, speedup: measured.speedup, ceiling: measured.ceiling }),
+      ...(measured && { oneWorkerMs, speedup: measured.speedup, ceiling: measured.ceiling }),
+      ...(growth && { sizes }),
       picture: await picture('wordcount.svg', decadePlot(total.objects)),
     }
     print(...summaryLines({ ...result, ms }, visibility, measured))
+    print(describeCost(cost))
+    if (growth) {
+      const points = (time: 'ms' | 'bestSerialMs') => sizes.map((size) => ({ size: size.repeat, ms: size[time] }))
+      const ways = { [`${workers} workers`]: points('ms'), 'one thread alone': points('bestSerialMs') }
+      const rows = sizes.map((size) => [
+        size.repeat,
+        milliseconds(size.bestSerialMs),
+        milliseconds(size.ms),
+        typeof size.cost === 'number' ? `${size.cost} workers` : size.cost,
+      ])
+      print('', table(['each text counted', 'one thread alone', `${workers} workers`, 'COST'], rows))
+      const title = 'Counting the words of 233 texts'
+      print(
+        `Picture: ${await picture('wordcount-growth.svg', drawGrowth(title, 'times that each text is counted', ways))}`,
+      )
+    }
     if (named) print(`The bucket ${named} is kept; what is in it costs money until it is deleted.`)
     print(`Picture: ${result.picture}`)
     return result
   },
   // In your account machines take minutes to end.
   cleanUpDeadlineMs: 600_000,
-  figure: ({ words, workers, ms }) => `${count(words)} words counted by ${workers} workers in ${milliseconds(ms)}`,
+  figure: ({ words, workers, ms, cost }) =>
+    `${count(words)} words counted by ${workers} workers in ${milliseconds(ms)}; COST ${cost}`,
 })

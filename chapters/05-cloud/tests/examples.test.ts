@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { type Cost, costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
@@ -37,13 +38,15 @@ describe('s3', () => {
     expect(resumedUp).toBeGreaterThanOrEqual(3)
     expect(resumedDown).toBeGreaterThanOrEqual(3)
     const { small, streams } = result as {
-      small: { way: string; faster: number }[]
+      small: { way: string; faster: number; cost: unknown }[]
       streams: { restBytes: number; peakBytes: number }[]
     }
     expect(small.map(({ way, faster }) => [way, faster > 0])).toEqual([
       ['upload', true],
       ['download', true],
     ])
+    // More requests at once win, be it two of them or all.
+    for (const { cost } of small) expect([2, 64, 'not up to 64']).toContain(cost)
     for (const { restBytes, peakBytes } of streams) {
       expect(restBytes).toBeGreaterThan(20_000_000)
       expect(peakBytes).toBeGreaterThanOrEqual(restBytes)
@@ -58,19 +61,31 @@ describe('s3', () => {
   })
 })
 
+interface Lost {
+  heeded: boolean
+  ms: number
+  words: number
+  putBack: number
+  again: number
+  cost: Cost['cost']
+}
+
 describe('spot', () => {
   // That a worker which holds jobs at the notice puts them back is certain in tests/wordcount/wordcount.test.ts. Here it
   // may just have finished its jobs.
   it('puts jobs back only when it heeds the notice', async () => {
     const run = await start('spot', '--quick', '--json', '--repeat', '1')
     expect(run.code).toBe(0)
-    const { runs } = run.json<{ runs: { heeded: boolean; words: number; putBack: number; again: number }[] }>()
+    const { runs, bestSerialMs, cost } = run.json<Cost & { runs: Lost[] }>()
     const words = wordsIn(countHere(40).counts)
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
       [true, words],
       [false, words],
     ])
     const [heeded, ignored] = runs
+    for (const lost of runs)
+      expect(lost).toMatchObject({ cost: costOf(bestSerialMs, [{ workers: 2, ms: lost.ms }]).cost })
+    expect(cost).toBe(heeded?.cost)
     expect(heeded?.putBack).toBeLessThanOrEqual(2)
     expect(ignored?.putBack).toBe(0)
     expect(await run.leftBehind()).toEqual([])
@@ -90,6 +105,8 @@ describe('private-cloud', () => {
       objects: 40,
       words: wordsIn(countHere(40).counts),
     })
+    const { workers, ms, bestSerialMs } = run.json<Cost & { workers: number; ms: number }>()
+    expect(run.json()).toMatchObject(costOf(bestSerialMs, [{ workers, ms }]))
   })
 })
 

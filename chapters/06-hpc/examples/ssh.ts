@@ -9,12 +9,16 @@
  * costs next to nothing. The cost is in connecting, and in waiting for each response before sending the next request.
  *
  * Look for: what it costs to start ssh for each command, and how much of that ssh's own ControlMaster saves. Then the
- * same for files, over a link with a round trip of 20 ms.
+ * same for files, over a link with a round trip of 20 ms. The COST compares with the best way that does one thing at a
+ * time.
  */
 import { mkdtemp } from 'node:fs/promises'
 import { join, posix } from 'node:path'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
+import { smallest } from '@repo/common/extremes'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { clusterOptions } from '../src/cluster/options.ts'
@@ -22,6 +26,9 @@ import { connect } from '../src/ssh/connection.ts'
 import { openLoginNode, resultName, uploadResults } from '../src/ways/login-node.ts'
 import * as programs from '../src/ways/programs.ts'
 import { compare, drawWays, each, type Measured, oneByOne, together, type Way } from '../src/ways/ways.ts'
+
+/** The ways to fetch files that send a request before the answer to the last one has come. */
+const atOnceWays = ['all asked for at once', 'download, with checksums']
 
 export default example(import.meta, {
   options: {
@@ -86,16 +93,32 @@ export default example(import.meta, {
     const commands = await compare(commandWays, { base, ...options(0) })
     const files = await compare(fileWays, { base: 'one after the other', ...options(1) })
 
+    // COST: what does asking for several things at once gain over the best plain program, which asks for one at a time?
+    const msOf = (ways: Measured[], name: string) => ways.find(({ way }) => way === name)?.ms ?? Number.NaN
+    const serialFiles = files.filter(({ way }) => !atOnceWays.includes(way))
+    const cost = costOf(msOf(commands, 'one connection'), [
+      { workers: atOnce, ms: msOf(commands, 'one connection, 10 at a time') },
+    ])
+    const filesCost = costOf(smallest(serialFiles.map(({ ms }) => ms)), [
+      { workers: results, ms: msOf(files, 'all asked for at once') },
+    ])
+    const bestFiles = serialFiles.find(({ ms }) => ms === filesCost.bestSerialMs)?.way
+
     const rows = (ways: Measured[]) =>
       ways.map(({ way, ms, perSecond, speedup }) => [way, milliseconds(ms), perSecond.toFixed(0), times(speedup)])
     print('', table(['commands', 'time for one', 'per second', 'times as fast'], rows(commands)))
     print('', table([`files, + ${rtt} ms`, 'time for one', 'per second', 'times as fast'], rows(files)))
+    print(
+      '',
+      `Commands, each: ${describeCost(cost, 'commands at a time')}`,
+      `Files, each: ${describeCost(filesCost, 'requests at a time')} It is "${bestFiles}".`,
+    )
     const drawn = await picture('ssh.svg', drawWays(node.name, commands, files))
     print('', `Picture: ${drawn}`)
-    return { target: node.name, results, rttMs: rtt, commands, files, picture: drawn }
+    return { target: node.name, results, rttMs: rtt, commands, files, ...cost, filesCost, picture: drawn }
   },
-  figure: ({ commands, files }) => {
+  figure: ({ commands, files, cost }) => {
     const download = files.find(({ way }) => way.startsWith('download'))?.speedup ?? 1
-    return `${times(commands.at(-1)?.speedup ?? 1)} the commands of ssh for each; files ${times(download)} as fast as one after the other`
+    return `${times(commands.at(-1)?.speedup ?? 1)} the commands of ssh for each; files ${times(download)} as fast as one after the other; COST ${cost}`
   },
 })

@@ -54,6 +54,7 @@ it.each<[keyof typeof examples, ...string[]]>([
   ['submit', '--queue', 'x;y'],
   ['dag', '--fail', 'E'],
   ['dag', '--seconds', '-1'],
+  ['dag', '--numbers', '0'],
   ['debug', '--job', '; rm'],
   ['debug', '--host', ''],
   ['debug', 'operand', ''],

@@ -8,17 +8,22 @@
  * The same orders go through two pipelines in turn, as fast as possible: one is not watched; the other has a log file
  * and metrics in every process, and traces every hundredth order.
  *
- * Look for: the last line; and what it costs to trace every order.
+ * Look for: what watching costs, and what it costs to trace every order; and in the last line, how much faster a plain
+ * program on one thread is that keeps its orders in memory and loses them when it dies.
  */
 import { until } from '@repo/common/async/until'
+import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { listOf, number, oneOf, wholeNumber } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
+import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { scrape } from '../src/metrics/scraper.ts'
+import { shipAlone } from '../src/pipeline/alone.ts'
 import { ordersOf, placeOrders, plenty } from '../src/pipeline/load.ts'
+import { MemoryStore } from '../src/pipeline/memory-store.ts'
 import type { Order } from '../src/pipeline/orders.ts'
 import { type Pipeline, type PipelineOptions, startPipeline } from '../src/pipeline/pipeline.ts'
 import { startCollector } from '../src/traces/collector.ts'
@@ -56,20 +61,33 @@ export default example(import.meta, {
     await using bare = await startPipeline(shape)
     await using full = await startPipeline({ ...shape, ...watched })
 
-    using bar = progress('placing orders', 2 * warmUps + 4 * (rounds + 1))
+    using bar = progress('placing orders', 2 * warmUps + 5 * (rounds + 1))
     let runs = 0
+    // Fresh ids, because the store knows the earlier orders. No refused cards: they would wait on purpose.
+    const freshOrders = () => {
+      runs++
+      return ordersOf(runs, wanted).map((order, at): Order => ({ ...order, id: `order-${runs}-${at}`, card: 'good' }))
+    }
     /** Returns the time from the first order sent to the last one shipped. */
     async function run(pipeline: Pipeline) {
-      runs++
-      // Fresh ids, because the store knows the earlier orders. No refused cards: they would wait on purpose.
-      const own = (order: Order, at: number): Order => ({ ...order, id: `order-${runs}-${at}`, card: 'good' })
-      const orders = ordersOf(runs, wanted).map(own)
+      const orders = freshOrders()
       const begin = performance.now()
       await placeOrders({ url: pipeline.url, orders, signal })
       const isDone = async () => (await pipeline.pending()) === 0
       await until(isDone, { everyMs: 5, timeoutMs: 120_000, signal, what: 'all orders are shipped' })
       bar.update(runs)
       return performance.now() - begin
+    }
+    /** The same on one thread, with the orders in memory. Returns its time. */
+    function alone() {
+      const orders = freshOrders()
+      const begin = performance.now()
+      const store = new MemoryStore(plenty)
+      shipAlone(orders, store)
+      const ms = performance.now() - begin
+      const lost = orders.find(({ id }) => store.stateOf(id) !== 'shipped')
+      if (lost) throw new Error(`${lost.id} is not shipped`)
+      return ms
     }
     // Metrics cost something when they are scraped. Prometheus would scrape as often.
     using _scraping = setInterval(() => void scrape(folder.path).catch(() => {}), 5_000)
@@ -78,7 +96,13 @@ export default example(import.meta, {
     // The pipelines take turns, and each goes first in every other pair: if the machine slows down, it does so for
     // both.
     const timings = await interleave(
-      { bare: () => run(bare), full: () => run(full), fullAgain: () => run(full), bareAgain: () => run(bare) },
+      {
+        bare: () => run(bare),
+        full: () => run(full),
+        fullAgain: () => run(full),
+        bareAgain: () => run(bare),
+        alone,
+      },
       { rounds, signal },
     )
     const bareMs = [...timings.bare.samplesMs, ...timings.bareAgain.samplesMs]
@@ -86,16 +110,18 @@ export default example(import.meta, {
 
     const perSecond = (ms: number) => (1000 * wanted) / ms
     // Compared within each pair, so that a slow moment of the machine cancels out.
-    const costs = bareMs.map((ms, at) => 1 - ms / (fullMs[at] ?? Number.NaN))
-    const cost = median(costs)
+    const watchingCosts = bareMs.map((ms, at) => 1 - ms / (fullMs[at] ?? Number.NaN))
+    const watchingCost = median(watchingCosts)
+    const cost = costOf(timings.alone.ms, [{ workers: bare.processes.size, ms: median(bareMs) }])
     const percentOf = (share: number) => `${(100 * share).toFixed(1)} %`
     print(
       table(
         ['pipeline', 'orders per second', 'slowest round', 'fastest round'],
-        [row('not watched', bareMs), row(watch.join(', '), fullMs)],
+        [row('not watched', bareMs), row(watch.join(', '), fullMs), row('one thread alone', timings.alone.samplesMs)],
       ),
       '',
-      `Watching costs ${percentOf(cost)} of the throughput (median of ${costs.length} pairs, ${percentOf(Math.min(...costs))} to ${percentOf(Math.max(...costs))}); ${percentOf(share)} of the orders are traced, ${count(collector.spans.length)} spans.`,
+      `Watching costs ${percentOf(watchingCost)} of the throughput (median of ${watchingCosts.length} pairs, ${percentOf(Math.min(...watchingCosts))} to ${percentOf(Math.max(...watchingCosts))}); ${percentOf(share)} of the orders are traced, ${count(collector.spans.length)} spans.`,
+      describeCost(cost, 'processes'),
     )
     function row(name: string, samplesMs: number[]) {
       const times = [median(samplesMs), Math.max(...samplesMs), Math.min(...samplesMs)]
@@ -103,8 +129,10 @@ export default example(import.meta, {
     }
     const [barePerSecond, watchedPerSecond] = [bareMs, fullMs].map((samplesMs) => perSecond(median(samplesMs)))
     const spans = collector.spans.length
-    return { orders: wanted, rounds, watch, share, cost, costs, spans, barePerSecond, watchedPerSecond }
+    const speeds = { barePerSecond, watchedPerSecond, ...cost }
+    return { orders: wanted, rounds, watch, share, watchingCost, watchingCosts, spans, ...speeds }
   },
 
-  figure: ({ cost }) => `watching costs ${(100 * cost).toFixed(1)} % of the throughput`,
+  figure: ({ watchingCost, cost }) =>
+    `watching costs ${(100 * watchingCost).toFixed(1)} % of the throughput; COST ${cost} processes`,
 })

@@ -17,6 +17,17 @@ export function amdahlLimit(parallel: number): number {
 }
 
 /**
+ * The COST of a program that Amdahl's law describes: the fewest processors on which it beats another program that is
+ * `lead` times as fast as this one on one processor. Infinity if the lead is not below Amdahl's limit.
+ * Frank McSherry, Michael Isard and Derek Murray, "Scalability! But at what COST?", HotOS 2015.
+ */
+export function amdahlCost(parallel: number, lead: number): number {
+  // What the serial part leaves of the other program's time, as a share of the time on one processor.
+  const rest = 1 / lead - (1 - parallel)
+  return rest > Number.EPSILON ? Math.floor(parallel / rest) + 1 : Number.POSITIVE_INFINITY
+}
+
+/**
  * The speedup of work that grows with the processors so that the time stays the same: (1 − f) + f · P. Here f is the
  * fraction of the time on all processors.
  * John Gustafson, "Reevaluating Amdahl's law", Communications of the ACM 31(5), 1988.

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { amdahl, amdahlLimit, gustafson, isoefficiency, karpFlatt, usl, uslPeak } from '../../src/laws/laws.ts'
+import {
+  amdahl,
+  amdahlCost,
+  amdahlLimit,
+  gustafson,
+  isoefficiency,
+  karpFlatt,
+  usl,
+  uslPeak,
+} from '../../src/laws/laws.ts'
 
 const fraction = fc.double({ min: 0, max: 1, noNaN: true })
 const processors = fc.integer({ min: 1, max: 1_000_000 })
@@ -35,6 +44,33 @@ describe("Amdahl's law", () => {
     expect(amdahlLimit(0)).toBe(1)
     expect(amdahlLimit(0.99)).toBeCloseTo(100, 9)
     expect(amdahlLimit(1)).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+describe("COST by Amdahl's law", () => {
+  it.each([
+    [1, 10, 11],
+    [0.9, 5.1, 10],
+    [0.9, 10, Number.POSITIVE_INFINITY],
+    [0.9, 29, Number.POSITIVE_INFINITY],
+    [0, 1, Number.POSITIVE_INFINITY],
+    [0.5, 1, 2],
+    // A program that is slower is beaten by one processor.
+    [0, 0.5, 1],
+    [1, 0.5, 1],
+  ])('with a parallel fraction of %d and a lead of %d is %d processors', (parallel, lead, cost) => {
+    expect(amdahlCost(parallel, lead)).toBe(cost)
+  })
+
+  it('is the first number of processors whose speedup is above the lead', () => {
+    fc.assert(
+      fc.property(fraction, fc.double({ min: 0.1, max: 100, noNaN: true }), (parallel, lead) => {
+        const cost = amdahlCost(parallel, lead)
+        if (cost === Number.POSITIVE_INFINITY) expect(lead).toBeGreaterThanOrEqual(amdahlLimit(parallel) * (1 - 1e-9))
+        else expect(amdahl(parallel, cost)).toBeGreaterThanOrEqual(lead * (1 - 1e-9))
+        if (cost > 1 && cost < 1e12) expect(amdahl(parallel, cost - 1)).toBeLessThanOrEqual(lead * (1 + 1e-9))
+      }),
+    )
   })
 })
 

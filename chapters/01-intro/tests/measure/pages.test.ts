@@ -1,6 +1,7 @@
 import { divide } from '@repo/common/async/ranges'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { longestRepeatsByChains } from '../../src/measure/hash-chains.ts'
 import { longestRepeat, longestRepeats, pageLength, pagesOf } from '../../src/measure/pages.ts'
 
 /** By searching for every passage of the page behind the place where it begins. */
@@ -28,6 +29,23 @@ describe('the longest repeats', () => {
         expect(padded.indexOf(passage)).toBeLessThan(padded.lastIndexOf(passage))
       }),
       { numRuns: 20 },
+    )
+  })
+
+  it('are the same by hash chains, in any alphabet', () => {
+    const letters = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at))
+    const alphabet = fc.integer({ min: 1, max: 95 }).map((size) => fc.constantFrom(...letters.slice(95 - size)))
+    const texts = alphabet.chain((unit) => fc.string({ unit, minLength: pageLength, maxLength: pageLength }))
+    // 1,024 characters of which no three occur twice: all pairs of 33 letters, each pair once.
+    const pairs = letters.slice(-33).flatMap((a, at) => [a, ...letters.slice(-33 + at + 1).flatMap((b) => [a, b])])
+    fc.assert(
+      fc.property(texts, (text) => {
+        const [plain, chained] = [pagesOf([text], 1), pagesOf([text], 1)]
+        longestRepeats(plain, { from: 0, to: 1 })
+        longestRepeatsByChains(chained, { from: 0, to: 1 })
+        expect(chained).toEqual(plain)
+      }),
+      { numRuns: 100, examples: [['x'.repeat(pageLength)], [pairs.join('').slice(0, pageLength)]] },
     )
   })
 

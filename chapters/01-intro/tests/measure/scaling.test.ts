@@ -38,9 +38,11 @@ it('says that the machine was busy if it gave far less than its cores', () => {
 })
 
 it('has the caveat of a busy machine with the figure', () => {
-  const result = { serialFraction: 0.1, fits: { amdahl: null }, busy: true } as Parameters<typeof measure.figure>[0]
+  const result = { serialFraction: 0.1, fits: { amdahl: null }, cost: 3, busy: true } as Parameters<
+    typeof measure.figure
+  >[0]
   expect(measure.figure(result)).toBe(
-    'serial fraction 10.0 %, fitted not at all: one core; the machine was busy: do not believe it',
+    'serial fraction 10.0 %, fitted not at all: one core; COST 3; the machine was busy: do not believe it',
   )
   expect(measure.figure({ ...result, busy: false })).not.toContain('busy')
 })

@@ -1,12 +1,12 @@
-/** A pool's worker that counts primes: in one range, or in the chunks that it takes from a shared loop. */
+/** A pool's worker that counts primes: in one range, in either way, or in the chunks that it takes from a shared loop. */
 import type { Range } from '@repo/common/async/ranges'
-import { countPrimes } from '@repo/common/workloads/primes'
+import { countPrimes, sievePrimes } from '@repo/common/workloads/primes'
 import { arrive, chunksFor, type Loop, type WorkerLog } from './schedule.ts'
 
-export type PrimesTask = Range | { loop: Loop; worker: number }
+export type PrimesTask = (Range & { sieve?: boolean }) | { loop: Loop; worker: number }
 
 export default function work(task: PrimesTask): WorkerLog | number {
-  if ('from' in task) return countPrimes(task.from, task.to)
+  if ('from' in task) return (task.sieve ? sievePrimes : countPrimes)(task.from, task.to)
   const log: WorkerLog = { worker: task.worker, primes: 0, chunks: [] }
   const now = () => performance.timeOrigin + performance.now()
   arrive(task.loop)

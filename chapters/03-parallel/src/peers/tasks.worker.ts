@@ -1,7 +1,10 @@
 /** Everything that a task can do to its worker: return a result, or fail to in every possible way. */
+import { fib } from '../fib/fib.ts'
 
 export type Task =
   | { do: 'nothing' }
+  /** Computes fib(n), slowly: work of a length that n decides. */
+  | { do: 'fib'; n: number }
   | { do: 'echo'; value: unknown }
   | { do: 'throw' }
   | { do: 'exit' }
@@ -14,6 +17,8 @@ export default function work(task: Task): unknown {
   switch (task.do) {
     case 'nothing':
       return undefined
+    case 'fib':
+      return fib(task.n)
     case 'echo':
       return task.value
     case 'throw':

@@ -15,6 +15,8 @@ export type RingJob =
   | { do: 'post'; port: MessagePort; items: number; batch: number }
   /** Receives that many items from messages. */
   | { do: 'receive'; port: MessagePort; items: number }
+  /** Makes that many items and checks each at once: the same work on one thread, without any queue. */
+  | { do: 'alone'; items: number }
 
 /** How often each item was taken: item `number` of a producer at producer × items + number. */
 export interface Seen {
@@ -104,6 +106,16 @@ function receive({ port, items }: RingJob & { do: 'receive' }): Promise<RingLog>
   })
 }
 
+function alone({ items }: RingJob & { do: 'alone' }): RingLog {
+  const item = new Int32Array(words)
+  let wrong = 0
+  for (let number = 0; number < items; number++) {
+    fill(item, 0, 0, number)
+    if (!isWhole(item)) wrong++
+  }
+  return { items, wrong, kept: [] }
+}
+
 function work(job: RingJob): RingLog | Promise<RingLog> {
   switch (job.do) {
     case 'produce':
@@ -114,6 +126,8 @@ function work(job: RingJob): RingLog | Promise<RingLog> {
       return post(job)
     case 'receive':
       return receive(job)
+    case 'alone':
+      return alone(job)
   }
 }
 

@@ -27,6 +27,8 @@ export type ClientQuestion =
 export interface Sorted {
   ms: number
   sorted: boolean
+  /** What the client needs for the same numbers alone, on one thread, by the faster of two plain programs. */
+  bestSerialMs: number
   /** How many chunks each worker sorted. */
   byWorker: Record<string, number>
 }

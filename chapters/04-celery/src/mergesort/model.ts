@@ -1,18 +1,20 @@
 /**
- * At which size it pays to have numbers sorted elsewhere: a model made of four measured rates.
+ * When it pays to have work on numbers done elsewhere: a model made of measured rates. For n numbers that each need some
+ * `computing` on one thread, of which h hosts take a share each:
  *
- *     one process:  n log₂ n · sort
- *     h hosts:      n · client  +  n/h · worker  +  n/h log₂(n/h) · sort  +  n ⌈log₂ h⌉ · merge
+ *     one thread:  n · computing
+ *     h hosts:     n · client  +  n/h · worker  +  n/h · computing  +  n ⌈log₂ h⌉ · merge
  *
  * All numbers pass the client's connection twice, one after the other. That cost and the last merge do not shrink with
- * more hosts. The model ignores overlap, so a real run may be somewhat faster.
+ * more hosts. All of it grows in proportion to n, as a radix sort does: if h hosts do not pay for a million numbers, they
+ * pay for no number of them. The model ignores overlap, so a real run may be somewhat faster.
  */
 import { median } from '@repo/common/measure'
 import { busyMs, type Lanes } from './ways.ts'
 
 /** Nanoseconds for each number. */
 export interface Rates {
-  /** To be multiplied by log₂ of how many are sorted together. */
+  /** To sort it on one thread. */
   sort: number
   /** For each level of merging. */
   merge: number
@@ -29,7 +31,7 @@ export interface Rates {
  */
 export function ratesOf(
   lanes: readonly Lanes[],
-  { n, chunks, typedArrayMs, mergeMs }: { n: number; chunks: number; typedArrayMs: number; mergeMs: number },
+  { n, chunks, bestSerialMs, mergeMs }: { n: number; chunks: number; bestSerialMs: number; mergeMs: number },
 ): Rates {
   const transfers = lanes.map((each) => {
     const [client = 0, ...workers] = [...each.values()].map((spans) => busyMs(spans, 'send', 'receive'))
@@ -37,19 +39,21 @@ export function ratesOf(
   })
   const each = (ms: number) => (ms * 1e6) / n
   return {
-    sort: each(typedArrayMs) / Math.log2(n),
+    sort: each(bestSerialMs),
     merge: each(mergeMs) / Math.max(1, Math.ceil(Math.log2(chunks))),
     client: each(median(transfers.map(({ client }) => client))),
     worker: each(median(transfers.map(({ worker }) => worker))),
   }
 }
 
-export const oneProcessMs = ({ sort }: Rates, n: number) => (n * Math.log2(n) * sort) / 1e6
+/** Nanoseconds for each number on h hosts, each of which needs `computing` ns on one thread. */
+export function onHosts({ merge, client, worker }: Rates, hosts: number, computing: number): number {
+  return client + (worker + computing) / hosts + Math.ceil(Math.log2(hosts)) * merge
+}
 
-export function hostsMs({ sort, merge, client, worker }: Rates, n: number, hosts: number): number {
-  const share = n / hosts
-  const each = client + (worker + Math.log2(share) * sort) / hosts + Math.ceil(Math.log2(hosts)) * merge
-  return (n * each) / 1e6
+/** The nanoseconds of computing for each number on one thread above which two or more hosts are faster. */
+export function breakEven(rates: Rates, hosts: number): number {
+  return onHosts(rates, hosts, 0) / (1 - 1 / hosts)
 }
 
 /** The rates with a network between client and hosts, where the network is the slower part. */
@@ -59,14 +63,6 @@ export function withNetwork(rates: Rates, bitsPerSecond: number): Rates {
   return { ...rates, client: Math.max(rates.client, wire), worker: Math.max(rates.worker, wire) }
 }
 
-const largest = 2 ** 36
-
-/** The smallest power of two at which the hosts are faster; undefined if they are not for up to 2³⁶ numbers. */
-export function breakEven(rates: Rates, hosts: number): number | undefined {
-  for (let n = 2 ** 10; n <= largest; n *= 2) if (hostsMs(rates, n, hosts) < oneProcessMs(rates, n)) return n
-  return undefined
-}
-
 const networks = { 'as measured here': undefined, '10 Gbit/s': 10e9, '1 Gbit/s': 1e9 }
 export const hostCounts = [2, 4, 8, 16]
 
@@ -74,6 +70,6 @@ export const hostCounts = [2, 4, 8, 16]
 export function breakEvens(rates: Rates) {
   return Object.entries(networks).map(([network, bitsPerSecond]) => {
     const there = bitsPerSecond === undefined ? rates : withNetwork(rates, bitsPerSecond)
-    return { network, from: hostCounts.map((hosts) => ({ hosts, n: breakEven(there, hosts) ?? null })) }
+    return { network, computingNs: hostCounts.map((hosts) => ({ hosts, ns: breakEven(there, hosts) })) }
   })
 }

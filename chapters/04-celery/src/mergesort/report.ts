@@ -1,4 +1,6 @@
 /** What `mergesort` accepts, and how it presents what it measured: tables and a picture. */
+
+import { type Cost, growthSlope } from '@repo/common/cost'
 import { UsageError } from '@repo/common/example/usage'
 import type { Timing } from '@repo/common/measure'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
@@ -14,20 +16,47 @@ export type WayName = keyof typeof labels
 export interface WayResult {
   name: WayName
   ms: number
-  /** Against the faster of the two ways to sort here. */
+  /** Against the best plain program. */
   speedup: number
   /** Sent to the workers, without what surrounds the numbers; about as much came back. */
   bytes: number
   computeToTransfer: number
 }
 
+/** Times at several sizes: of each way by its name, and the slope of each on logarithmic axes. */
+export type Grown = ReturnType<typeof grownOf>
+
+export function grownOf(sizes: (Cost & { size: number; ms: Record<string, number> })[]) {
+  const names = Object.keys(sizes[0]?.ms ?? {})
+  const pointsOf = (name: string) => sizes.map(({ size, ms }) => ({ size, ms: ms[name] ?? Number.NaN }))
+  const ways = Object.fromEntries(names.map((name) => [name, pointsOf(name)]))
+  const slopes = Object.fromEntries(names.map((name) => [name, growthSlope(pointsOf(name))]))
+  return { ways, slopes, costs: sizes.map(({ size, bestSerialMs, cost }) => ({ size, bestSerialMs, cost })) }
+}
+
 const mostInMessages = 10_000_000
 /** What one number takes at worst in this process, the workers and Redis together. */
 const bytesEach = { json: 200, bytes: 60 }
 
+/** With --growth the smallest size is this fraction of all: two decades. */
+export const growthSpan = 100
+
 /** @throws UsageError for numbers that do not fit together, or not into the free memory */
-export function requireRoom({ n, chunks, ways }: { n: number; chunks: number; ways: readonly WayName[] }): void {
+export function requireRoom({
+  n,
+  chunks,
+  ways,
+  growth,
+}: {
+  n: number
+  chunks: number
+  ways: readonly WayName[]
+  growth: boolean
+}): void {
   if (chunks > n) throw new UsageError('--chunks', chunks, `a whole number from 1 to ${n}, the numbers`)
+  const least = growthSpan * chunks
+  if (growth && n < least)
+    throw new UsageError('--n', n, `at least ${least} with --growth, for a hundredth of them in ${chunks} chunks`)
   if (ways.includes('json') && n > mostInMessages) {
     throw new UsageError('--ways', ways, `bytes alone for more than ${count(mostInMessages)} numbers`)
   }
@@ -36,11 +65,11 @@ export function requireRoom({ n, chunks, ways }: { n: number; chunks: number; wa
   if (n > most) throw new UsageError('--n', n, `at most ${most} here: ${bytes(available)} of memory are free`)
 }
 
-/** @param lanes of each run, the last of which is looked at; `bestMs` is the fastest sort here */
+/** @param lanes of each run, the last of which is looked at */
 export function resultOf(
   name: WayName,
   { ms, samplesMs }: Timing,
-  { lanes, bestMs, numbers, chunks }: { lanes: Lanes[]; bestMs: number; numbers: Numbers; chunks: number },
+  { lanes, bestSerialMs, numbers, chunks }: { lanes: Lanes[]; bestSerialMs: number; numbers: Numbers; chunks: number },
 ): WayResult {
   const jsonBytes = () => cut(numbers, chunks).reduce((sum, run) => sum + JSON.stringify(Array.from(run)).length, 0)
   const computing = computingMs(lanes.at(-1) ?? new Map())
@@ -48,7 +77,7 @@ export function resultOf(
   return {
     name,
     ms,
-    speedup: bestMs / ms,
+    speedup: bestSerialMs / ms,
     bytes: name === 'json' ? jsonBytes() : numbers.byteLength,
     computeToTransfer: computing / Math.max(0.001, rest),
   }
@@ -57,14 +86,24 @@ export function resultOf(
 /** What each way took, as a table. */
 export function describeWays(
   ways: readonly WayResult[],
-  { localMs, typedArrayMs }: { localMs: number; typedArrayMs: number },
+  {
+    radixMs,
+    typedArrayMs,
+    localMs,
+    bestSerialMs,
+  }: { radixMs: number; typedArrayMs: number; localMs: number; bestSerialMs: number },
 ): string {
-  const best = Math.min(localMs, typedArrayMs)
+  const here = { 'radix sort': radixMs, 'TypedArray.sort': typedArrayMs, 'the same chunks and merges': localMs }
   return table(
     ['', 'time', 'speedup', 'sent', 'computing : the rest'],
     [
-      ['TypedArray.sort, here', milliseconds(typedArrayMs), times(best / typedArrayMs), '', ''],
-      ['the same chunks and merges, here', milliseconds(localMs), times(best / localMs), '', ''],
+      ...Object.entries(here).map(([name, ms]) => [
+        `${name}, here`,
+        milliseconds(ms),
+        times(bestSerialMs / ms),
+        '',
+        '',
+      ]),
       ...ways.map((way) => [
         labels[way.name],
         milliseconds(way.ms),
@@ -76,21 +115,37 @@ export function describeWays(
   )
 }
 
-/** What each number costs, and the sizes at which it pays to have hosts sort them: lines with a table. */
-export function describeRates(rates: Rates, n: number, chunks: number): string[] {
-  const { sort, merge, client, worker } = rates
+/** What each number costs, and how much computing it would have to need for hosts to pay off: lines with a table. */
+export function describeRates(rates: Rates): string[] {
   const ns = (value: number) => `${value.toFixed(1)} ns`
-  const sorting = sort * Math.log2(Math.max(2, n / chunks))
   return [
-    `By reference each number costs the client's connection ${ns(client)} and a worker's ${ns(worker)}, a level of merging ${ns(merge)},`,
-    `and sorting it among ${count(Math.floor(n / chunks))} costs ${ns(sorting)}. At these rates hosts are faster from:`,
+    `By reference each number costs the client's connection ${ns(rates.client)} and a worker's ${ns(rates.worker)}, a level of merging ${ns(rates.merge)}.`,
+    `To sort it costs one thread ${ns(rates.sort)}. At these rates hosts are faster, at any size, if it costs more than:`,
     table(
       ['network', ...hostCounts.map((hosts) => `${hosts} hosts`)],
-      breakEvens(rates).map(({ network, from }) => [
-        network,
-        ...from.map(({ n }) => (n === null ? 'never' : `2^${Math.log2(n)}`)),
-      ]),
+      breakEvens(rates).map(({ network, computingNs }) => [network, ...computingNs.map(({ ns: most }) => ns(most))]),
     ),
+  ]
+}
+
+/** Time against size: lines with a table. */
+export function describeGrowth({ ways, slopes, costs }: Grown, workers: number): string[] {
+  const names = Object.keys(ways)
+  const pays = costs.find(({ cost }) => typeof cost === 'number')
+  return [
+    table(
+      ['integers', ...names, 'COST'],
+      [
+        ...costs.map(({ size, cost }, at) => {
+          return [count(size), ...names.map((name) => milliseconds(ways[name]?.[at]?.ms ?? Number.NaN)), cost]
+        }),
+        ['slope', ...names.map((name) => (slopes[name] ?? Number.NaN).toFixed(2)), ''],
+      ],
+    ),
+    '',
+    pays
+      ? `${workers} workers pay from ${count(pays.size)} integers.`
+      : `${workers} workers pay at none of these sizes.`,
   ]
 }
 

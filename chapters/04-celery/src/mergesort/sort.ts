@@ -3,6 +3,7 @@
  * `sortLocally` does all of it in this process; ways.ts has the runs sorted by workers.
  */
 import { integersFrom } from '@repo/common/async/random'
+import { radixSort } from './radix-sort.ts'
 
 export type Numbers = Int32Array<ArrayBuffer>
 
@@ -62,7 +63,7 @@ export async function mergeAsTheyCome(runs: readonly Promise<Numbers>[], merge =
 /** Sorts in this process, by the same algorithm, into new memory. Times in ms. */
 export function sortLocally(numbers: Numbers, chunks: number): { sorted: Numbers; sortMs: number; mergeMs: number } {
   const begin = performance.now()
-  const runs = cut(numbers, chunks).map((run) => run.slice().sort())
+  const runs = cut(numbers, chunks).map((run) => radixSort(run.slice()))
   const sortedAt = performance.now()
   const sorted = mergeRuns(runs)
   return { sorted, sortMs: sortedAt - begin, mergeMs: performance.now() - sortedAt }

@@ -1,6 +1,7 @@
 /** The tasks of `mergesort`: they sort a run of numbers that is inside the message or beside it. */
 import { z } from 'zod'
 import { defineTask } from '../queue/task.ts'
+import { radixSort } from './radix-sort.ts'
 import { bytesOf, numbersIn } from './sort.ts'
 
 /** What a process did from when to when, by its own clock: ms since 1970, with fractions. */
@@ -27,7 +28,7 @@ export const sortInMessage = defineTask({
   args: z.object({ numbers: z.array(z.int32()) }),
   run: ({ numbers }, { worker }): WorkReport & { numbers: number[] } => {
     const begin = now()
-    const sorted = Int32Array.from(numbers).sort()
+    const sorted = radixSort(Int32Array.from(numbers))
     const spans: Span[] = [{ doing: 'sort', begin, end: now() }]
     return { numbers: Array.from(sorted), worker, spans }
   },
@@ -45,7 +46,7 @@ export const sortByReference = defineTask({
     const value = await redis.getBuffer(key)
     if (value?.length !== bytes) throw new Error(`there are ${value?.length ?? 'no'} bytes instead of ${bytes}`)
     const receivedAt = now()
-    const numbers = numbersIn(value).sort()
+    const numbers = radixSort(numbersIn(value))
     const sortedAt = now()
     // They still expire if nobody fetches them.
     await redis.set(key, bytesOf(numbers), 'KEEPTTL')

@@ -4,6 +4,7 @@ import { mergesortTasks } from '../mergesort/tasks.ts'
 import type { Routes } from '../queue/routing.ts'
 import type { QueueSettings } from '../queue/settings.ts'
 import { defineTask } from '../queue/task.ts'
+import { stretch } from '../throughput/stretch.ts'
 import { canvasTasks } from './canvas.ts'
 import { tourTasks } from './tour.ts'
 
@@ -24,7 +25,7 @@ export const add = defineTask({
 })
 
 /** The tasks that the workers serve. */
-export const tasks = [echo, empty, add, ...tourTasks, ...mergesortTasks, ...canvasTasks]
+export const tasks = [echo, empty, add, ...tourTasks, stretch, ...mergesortTasks, ...canvasTasks]
 
 /** Where they go when the call names no queue. */
 export const routes: Routes = { 'mail.*': 'mail', 'image.*': 'images' }

@@ -1,6 +1,7 @@
 /** The example canvas by its results, and currency as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { type Cost, costOf } from '@repo/common/cost'
 import { runExample } from '@repo/common/testing/testing'
 import { readRate } from '@repo/common/workloads/rates'
 import { expect, it } from 'vitest'
@@ -53,8 +54,9 @@ describeRedis('currency', () => {
     const args = ['--json', '--pairs', '6', '--latency', '20', '--workers', '1']
     const run = await runExample(chapter, 'currency', args)
     expect(run).toMatchObject({ code: 0 })
-    const result = run.json<{ rates: Record<string, number>; failed: string; workers: number }>()
+    const result = run.json<Cost & { rates: Record<string, number>; failed: string; workers: number; ms: number }>()
     expect(result).toMatchObject({ workers: 1, failed: 'Error: there is no currency "atlantis"' })
+    expect(result).toMatchObject(costOf(result.bestSerialMs, [{ workers: 1, ms: result.ms }]))
     expect(Object.keys(result.rates)).toHaveLength(6)
     for (const [pair, rate] of Object.entries(result.rates)) {
       const [from = '', to = ''] = pair.split('/')

@@ -1,5 +1,6 @@
 /** four-hosts to its end, and Ctrl-C; in hosts.test.ts it is ended by SIGKILL, after which it cannot clean up itself. */
 import { fileURLToPath } from 'node:url'
+import { type Cost, costOf } from '@repo/common/cost'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
@@ -14,12 +15,17 @@ describeReal('four-hosts', labNeeds, () => {
     })
     expect(run, run.stderr).toMatchObject({ code: 0 })
     const result = run.json<{
-      steps: { step: string; sorted: boolean; byWorker: Record<string, number> }[]
+      bestSerialMs: number
+      cost: Cost['cost']
+      steps: { step: string; ms: number; bestSerialMs: number; sorted: boolean; byWorker: Record<string, number> }[]
       replica: { keys: number; keysOnReplica: number }
     }>()
     expect(result).toMatchObject({ n: 300_000, chunks: 16, replica: { acknowledged: 1 } })
     expect(result.replica.keysOnReplica).toBe(result.replica.keys)
     expect(result.steps).toHaveLength(5)
+    const best = Math.min(...result.steps.map(({ bestSerialMs }) => bestSerialMs))
+    const runs = result.steps.slice(0, 2).map(({ ms }) => ({ workers: 2, ms }))
+    expect(result).toMatchObject(costOf(best, runs))
     for (const { sorted, byWorker } of result.steps) {
       expect(sorted).toBe(true)
       expect((byWorker.host3a ?? 0) + (byWorker.host3b ?? 0)).toBe(16)

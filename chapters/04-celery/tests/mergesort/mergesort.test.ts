@@ -1,10 +1,12 @@
 /** Merge sort: its pieces by their laws, the two ways on real workers, the model, the example as a reader runs it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { type Cost, costOf, type Growth, growthSlope } from '@repo/common/cost'
 import { runExample } from '@repo/common/testing/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { breakEven, hostsMs, oneProcessMs, withNetwork } from '../../src/mergesort/model.ts'
+import { breakEven, onHosts, withNetwork } from '../../src/mergesort/model.ts'
+import { radixSort } from '../../src/mergesort/radix-sort.ts'
 import {
   bytesOf,
   cut,
@@ -50,6 +52,17 @@ describe('the pieces', () => {
         expect(mergeTwo(left, right)).toEqual(sorted([...left, ...right]))
       }),
     )
+  })
+
+  it('are sorted by their digits as TypedArray.sort sorts them', () => {
+    fc.assert(
+      fc.property(numbers, (values) => {
+        expect(radixSort(Int32Array.from(values))).toEqual(sorted(values))
+      }),
+    )
+    for (const n of [0, 1, 3_000]) expect(radixSort(randomNumbers(n, 3))).toEqual(randomNumbers(n, 3).sort())
+    const extremes = [2 ** 31 - 1, 0, -(2 ** 31), -1, 2 ** 22, 2 ** 11, -(2 ** 11)]
+    expect(radixSort(Int32Array.from(extremes))).toEqual(sorted(extremes))
   })
 
   it('are sorted and merged in one process, and the input is left as it was', () => {
@@ -152,15 +165,14 @@ describe('the model', () => {
   const rates = { sort: 3, merge: 5, client: 10, worker: 10 }
 
   it('is the sum of what its comment says', () => {
-    expect(oneProcessMs(rates, 1024)).toBeCloseTo((1024 * 10 * 3) / 1e6, 9)
-    expect(hostsMs(rates, 1024, 4)).toBeCloseTo((1024 * 10 + 256 * 10 + 256 * 8 * 3 + 1024 * 2 * 5) / 1e6, 9)
+    expect(onHosts(rates, 4, 30)).toBeCloseTo(10 + 10 / 4 + 30 / 4 + 2 * 5, 9)
   })
 
-  it('finds the first power of two at which hosts win, if any', () => {
-    const from = breakEven(rates, 4) ?? 0
-    expect(hostsMs(rates, from, 4)).toBeLessThan(oneProcessMs(rates, from))
-    expect(hostsMs(rates, from / 2, 4)).toBeGreaterThanOrEqual(oneProcessMs(rates, from / 2))
-    expect(breakEven({ ...rates, client: 1_000 }, 4)).toBeUndefined()
+  it('finds the computing above which hosts win', () => {
+    const from = breakEven(rates, 4)
+    expect(onHosts(rates, 4, from)).toBeCloseTo(from, 9)
+    expect(onHosts(rates, 4, from + 1)).toBeLessThan(from + 1)
+    expect(breakEven({ ...rates, client: 1_000 }, 4)).toBeGreaterThan(1_000)
   })
 
   it('takes the slower of network and processor', () => {
@@ -176,13 +188,25 @@ interface Result {
   ways: { name: string; ms: number; speedup: number; bytes: number }[]
   localMs: number
   typedArrayMs: number
+  radixMs: number
+  bestSerialMs: number
+  cost: Cost['cost']
+  growth?: { slopes: Record<string, number>; costs: (Cost & { size: number })[]; ways: Record<string, Growth[]> }
   sorted: boolean
   picture: string
 }
 
 describeRedis('the example', () => {
   it('sorts both ways and says what each took', async () => {
-    const run = await runExample(chapter, 'mergesort', ['--quick', '--json', '--n', '50000', '--workers', '2'])
+    const run = await runExample(chapter, 'mergesort', [
+      '--quick',
+      '--json',
+      '--n',
+      '50000',
+      '--workers',
+      '2',
+      '--growth',
+    ])
     expect(run).toMatchObject({ code: 0 })
     const result = run.json<Result>()
     expect(result).toMatchObject({ n: 50_000, chunks: 4, workers: 2, sorted: true })
@@ -190,7 +214,17 @@ describeRedis('the example', () => {
     for (const { name, ms, speedup, bytes } of result.ways) {
       expect(bytes).toBeGreaterThanOrEqual(name === 'bytes' ? 200_000 : 100_000)
       expect(ms).toBeGreaterThan(0)
-      expect(speedup).toBeCloseTo(Math.min(result.localMs, result.typedArrayMs) / ms, 6)
+      expect(speedup).toBeCloseTo(result.bestSerialMs / ms, 6)
+    }
+    const { bestSerialMs, radixMs, typedArrayMs, ways, growth } = result
+    expect(bestSerialMs).toBe(Math.min(radixMs, typedArrayMs))
+    const runs = ways.map(({ ms }) => ({ workers: 2, ms }))
+    expect(result).toMatchObject(costOf(bestSerialMs, runs))
+    // Five sizes over two decades.
+    expect(growth?.costs.map(({ size }) => size)).toEqual([500, 1_581, 5_000, 15_811, 50_000])
+    expect(Object.keys(growth?.slopes ?? {})).toEqual(['radix', 'typedArray', 'json', 'bytes'])
+    for (const [name, slope] of Object.entries(growth?.slopes ?? {})) {
+      expect(slope).toBeCloseTo(growthSlope(growth?.ways[name] ?? []))
     }
     const svg = await readFile(result.picture, 'utf8')
     for (const lane of ['json: client', 'json: worker 1', 'bytes: client']) expect(svg).toContain(`>${lane}<`)
@@ -201,6 +235,7 @@ describeRedis('the example', () => {
     [['--n', '1']],
     [['--n', '1e6']],
     [['--n', '10', '--chunks', '11']],
+    [['--n', '399', '--growth']],
     [['--n', '20000000']],
     [['--ways', 'xml']],
     [['--ways', 'json,json']],

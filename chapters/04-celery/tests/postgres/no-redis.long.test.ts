@@ -21,6 +21,8 @@ describe('no-redis', () => {
     expect(result).toMatchObject({
       tasks: 100,
       workers: 2,
+      bestSerialMs: expect.any(Number),
+      cost: 'not up to 2',
       error: expect.stringContaining('rate: received -1; accepts numbers above 0'),
     })
     expect(result).not.toHaveProperty('redisPerSecond')

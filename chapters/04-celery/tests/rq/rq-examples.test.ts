@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
+import { costOf } from '@repo/common/cost'
 import { readHeader } from '@repo/common/example/example'
 import { describeError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
@@ -52,7 +53,8 @@ describeReal('rq-currency', need, () => {
     const client = await runExample(chapter, 'rq-currency', args, { env })
     type Result = Awaited<ReturnType<typeof rqCurrency.run>>
     const { rates, polls, ...result } = client.json<Result>()
-    expect(result).toMatchObject({ workers: 1, pairs: 5 })
+    const cost = costOf(result.bestSerialMs, [{ workers: 1, ms: result.ms }])
+    expect(result).toMatchObject({ workers: 1, pairs: 5, ...cost })
     expect(rates.map(({ from, to }) => `${from}/${to}`)).toEqual([
       'usd/eur',
       'eur/jpy',

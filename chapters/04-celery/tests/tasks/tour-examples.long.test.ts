@@ -1,5 +1,6 @@
 /** Limits and retries, which show more of what the tests of workers show; and echo interrupted. */
 import { readFile } from 'node:fs/promises'
+import { costOf } from '@repo/common/cost'
 import { runExample } from '@repo/common/testing/testing'
 import { leavesNothingRunning } from '@repo/common/testing/vitest'
 import { beforeEach, expect, it, vi } from 'vitest'
@@ -22,12 +23,16 @@ describeRedis('a short run', () => {
   beforeEach(() => void vi.stubEnv('REDIS_URL', undefined))
 
   it('limits: keeps the rate, the places and the time', async () => {
-    const { rate, concurrency, time } = await limits.run({ tasks: 24 })
+    const { rate, concurrency, time, bestSerialMs, cost } = await limits.run({ tasks: 24 })
     expect(rate.byWorker.reduce((sum, of) => sum + of, 0)).toBe(24)
     // 24 starts, 50 ms apart, minus the delay of the first one. No upper bound: the machine may be slow.
     expect(rate.spanMs).toBeGreaterThan(600)
     expect(concurrency.map(({ places }) => places)).toEqual([2, 8, 32])
     for (const { places, ms } of concurrency) expect(ms).toBeGreaterThanOrEqual(Math.ceil(24 / places) * 45)
+    // The event loop of one thread waits as long as one task.
+    expect(bestSerialMs).toBeGreaterThan(45)
+    const runs = concurrency.map(({ places: workers, ms }) => ({ workers, ms }))
+    expect(cost).toBe(costOf(bestSerialMs, runs).cost)
     expect(time.map(({ ended }) => ended.replace(/\d+/, 'N'))).toEqual([
       '{"items":N,"because":"SoftTimeLimitExceeded"}',
       ...Array(3).fill('TimeLimitExceeded'),

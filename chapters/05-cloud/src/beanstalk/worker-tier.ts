@@ -5,7 +5,7 @@
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { countWords } from '../wordcount/words.ts'
+import { countWords } from '../wordcount/word-counter.ts'
 import { countsKey, type PartCounts, partKey } from './text-parts.ts'
 
 const textPart = z.object({ id: z.uuid(), part: z.int().min(0).max(10_000) })

@@ -1,11 +1,12 @@
 /** The State of the Union addresses as objects in a bucket. */
 import { hash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { type Address, stateOfTheUnion } from '@repo/common/workloads/texts'
 import { listObjects } from '../storage/buckets.ts'
 import { forMany } from '../storage/many.ts'
-
-import { addCounts, type Counts, countWords } from './words.ts'
+import { WordCounter } from './word-counter.ts'
+import type { Counts } from './words.ts'
 
 const prefix = 'texts/'
 
@@ -45,9 +46,7 @@ export async function uploadAddresses(
   const there = new Map<string, string>()
   for await (const { Key, ETag } of listObjects(s3, bucket, prefix, { signal }))
     there.set(Key, ETag.replaceAll('"', ''))
-  const texts = stateOfTheUnion()
-    .slice(0, most)
-    .map((address) => ({ key: addressKey(address), body: Buffer.from(address.text) }))
+  const texts = objectsOf(most)
   const missing = texts.filter(({ key, body }) => there.get(key) !== hash('md5', body))
   await forMany(
     missing,
@@ -58,7 +57,6 @@ export async function uploadAddresses(
           Bucket: bucket,
           Key: key,
           Body: body,
-
           ContentType: 'text/plain; charset=utf-8',
         }),
         { abortSignal: stop },
@@ -67,11 +65,52 @@ export async function uploadAddresses(
   return { texts: texts.map(({ key, body }) => ({ key, bytes: body.length })), uploaded: missing.length }
 }
 
+/** The addresses as they are stored. */
+function objectsOf(most?: number): { key: string; body: Buffer }[] {
+  return stateOfTheUnion()
+    .slice(0, most)
+    .map((address) => ({ key: addressKey(address), body: Buffer.from(address.text) }))
+}
+
 /** Counts the words of the addresses in one pass in this thread. Every other way must give the same result. */
 export function countHere(most?: number): { counts: Counts; ms: number } {
-  const addresses = stateOfTheUnion().slice(0, most)
+  const objects = objectsOf(most)
   const start = performance.now()
-  const counts: Counts = new Map()
-  for (const { text } of addresses) addCounts(counts, countWords(text))
+  const counter = new WordCounter()
+  for (const { body } of objects) counter.add(body)
+  return { counts: counter.counts(), ms: performance.now() - start }
+}
+
+export interface PlainOptions {
+  /** As often as the workers count each text. */
+  repeat?: number
+  /** How many addresses, from the first; all 233. */
+  most?: number
+  signal?: AbortSignal
+}
+
+/**
+ * The best plain program on one thread for the work that the workers share: it counts the texts, which it has in memory.
+ * It yields to the event loop now and then, so that Ctrl-C ends it.
+ *
+ * @returns its result, and how long it took
+ */
+export async function countAlone({
+  repeat = 1,
+  most,
+  signal,
+}: PlainOptions = {}): Promise<{ counts: Counts; ms: number }> {
+  const objects = objectsOf(most)
+  const start = performance.now()
+  const [counter, again] = [new WordCounter(), new WordCounter()]
+  let pause = start
+  for (const { body } of objects) {
+    for (let round = 1; round < repeat; round++) again.add(body)
+    counter.add(body)
+    if (performance.now() < pause + 50) continue
+    await setImmediate(undefined, { signal })
+    pause = performance.now()
+  }
+  const counts = counter.counts()
   return { counts, ms: performance.now() - start }
 }

@@ -12,7 +12,8 @@ import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/clie
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import pLimit from 'p-limit'
 import { type QueueUrls, receiveAll, send, sendAll } from '../queues.ts'
-import { addCounts, type Counts, countWords, wordsIn } from './words.ts'
+import { WordCounter } from './word-counter.ts'
+import { addCounts, type Counts } from './words.ts'
 
 export interface CountJob {
   id: string
@@ -44,35 +45,33 @@ export interface Report {
   to: number
 }
 
-/** Does one job and writes its result. Yields to the event loop between texts. */
+/** Does one job and writes its result. Yields to the event loop now and then. */
 async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
   const { bucket, keys, output, repeat } = job
-  const counts: Counts = new Map()
+  const [counter, again] = [new WordCounter(), new WordCounter()]
   const objects: Counted['objects'] = []
   // Read concurrently, and counted in order.
   const limit = pLimit(8)
   const reading = keys.map((key) => limit(() => readObject(s3, bucket, key, signal)))
   for (const text of reading) text.catch(() => {})
   for (const [at, key] of keys.entries()) {
-    const text = (await reading[at]) ?? ''
+    const text = await reading[at]
     for (let round = 1; round < repeat; round++) {
-      countWords(text)
-      await setImmediate(undefined, { signal })
+      again.add(text)
+      if (round % 16 === 0) await setImmediate(undefined, { signal })
     }
-    const counted = countWords(text)
-    addCounts(counts, counted)
-    objects.push({ key, bytes: Buffer.byteLength(text), words: wordsIn(counted) })
+    objects.push({ key, bytes: text.length, words: counter.add(text) })
     await setImmediate(undefined, { signal })
   }
-  const body = JSON.stringify({ objects, counts: [...counts] } satisfies Counted)
+  const body = JSON.stringify({ objects, counts: [...counter.counts()] } satisfies Counted)
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: output, Body: body, ContentType: 'application/json' }), {
     abortSignal: signal,
   })
 }
 
-async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<string> {
+async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<Buffer> {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
-  return (await Body?.transformToString()) ?? ''
+  return Buffer.from((await Body?.transformToByteArray()) ?? [])
 }
 
 /** A worker's handler for `consume`: it does the job, then reports. */
@@ -149,7 +148,7 @@ export async function mapReduce(
   const total: Total = { counts: new Map(), words: 0, bytes: 0, objects: [] }
 
   async function add({ bucket, output }: CountJob) {
-    const { objects, counts } = JSON.parse(await readObject(s3, bucket, output, stop)) as Counted
+    const { objects, counts } = JSON.parse(String(await readObject(s3, bucket, output, stop))) as Counted
     addCounts(total.counts, counts)
     for (const object of objects) {
       total.objects.push(object)

@@ -15,15 +15,15 @@ export interface Summary {
   workers: number
   repeat: number
   ms: number
-  /** Time of one pass in this process. */
-  localMs: number
+  /** Median time of a single worker, if it was measured. */
+  oneWorkerMs?: number
   killed: number
   /** Jobs that were begun again. */
   again: number
 }
 
 export function summaryLines(result: Summary, visibilitySeconds: number, measured?: Speedup): string[] {
-  const { uploaded, uploadMs, workers, repeat, ms, localMs, killed, again } = result
+  const { uploaded, uploadMs, workers, repeat, ms, oneWorkerMs, killed, again } = result
   const rows = result.top.map(({ word, count: times }) => [word, count(times)])
   const lines = [
     '',
@@ -33,16 +33,16 @@ export function summaryLines(result: Summary, visibilitySeconds: number, measure
     uploaded === 0
       ? 'All addresses were there with the same checksum: nothing was uploaded.'
       : `Uploading ${uploaded} addresses took ${milliseconds(uploadMs)}.`,
-    `${workers} workers counted in ${milliseconds(ms)}${repeat > 1 ? `, each text ${repeat} times` : ''}; one pass in this process takes ${milliseconds(localMs)}, with the same result.`,
+    `${workers} workers counted in ${milliseconds(ms)}${repeat > 1 ? `, each text ${repeat} times` : ''}; a plain program on one thread finds the same.`,
   ]
   if (killed > 0) {
     lines.push(
       `${killed} killed: ${again} of their jobs came back after ${visibilitySeconds} s and were done by others.`,
     )
   }
-  if (measured) {
+  if (measured && oneWorkerMs !== undefined) {
     lines.push(
-      `${times(measured.speedup)} as fast with ${workers} workers (${milliseconds(measured.parallelMs)}) as with one (${milliseconds(measured.serialMs)}); this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
+      `One worker: ${milliseconds(oneWorkerMs)}. ${workers} workers: ${milliseconds(measured.parallelMs)}, ${times(measured.speedup)} as fast as one thread alone; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
     )
   }
   return lines

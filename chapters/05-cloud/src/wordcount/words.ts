@@ -1,15 +1,7 @@
 /** Counting words: the work that this chapter distributes. */
-import { wordsOf } from '@repo/common/workloads/shingles'
 
 /** How often each word occurs. */
 export type Counts = Map<string, number>
-
-/** Counts the words of a text of any language, in lower case. */
-export function countWords(text: string): Counts {
-  const counts: Counts = new Map()
-  for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1)
-  return counts
-}
 
 /** Adds counts to the ones in `to`. */
 export function addCounts(to: Counts, counts: Iterable<[string, number]>): void {

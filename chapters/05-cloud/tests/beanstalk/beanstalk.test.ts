@@ -29,7 +29,8 @@ import { makeQueues, type QueueUrls, receiveAll, send } from '../../src/queues.t
 import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
 import { type OpenCloud, openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { addCounts, countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
+import { countWords } from '../../src/wordcount/word-counter.ts'
+import { addCounts, topWords, wordsIn } from '../../src/wordcount/words.ts'
 
 const signal = () => AbortSignal.timeout(90_000)
 let stack: AsyncDisposableStack

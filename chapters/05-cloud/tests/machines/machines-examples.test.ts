@@ -8,7 +8,8 @@ import beanstalk from '../../examples/beanstalk.ts'
 import instances from '../../examples/instances.ts'
 import wordcount from '../../examples/wordcount.ts'
 import { mostInstances } from '../../src/cloud/prices.ts'
-import { countWords, topWords } from '../../src/wordcount/words.ts'
+import { countWords } from '../../src/wordcount/word-counter.ts'
+import { topWords } from '../../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)

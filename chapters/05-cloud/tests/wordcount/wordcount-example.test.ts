@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { until } from '@repo/common/async/until'
+import { costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
@@ -22,6 +23,7 @@ interface Counted {
   distinct: number
   top: { word: string; count: number }[]
   ms: number
+  bestSerialMs: number
 }
 
 describe('wordcount', () => {
@@ -39,9 +41,10 @@ describe('wordcount', () => {
       words: wordsIn(counts),
       distinct: counts.size,
       top: topWords(counts, 10),
-      ms: expect.any(Number),
       killed: 1,
     })
+    const { ms, bestSerialMs } = run.json<Counted>()
+    expect(run.json()).toMatchObject(costOf(bestSerialMs, [{ workers: 2, ms }]))
     expect(await run.leftBehind()).toEqual([])
   })
 
@@ -69,6 +72,8 @@ describe('wordcount', () => {
   it.each([
     [{ workers: 0 }, '--workers: received "0"; accepts a whole number from 1 to 64'],
     [{ workers: 2, kill: 1, compare: true }, '--kill: received "1"; accepts 0 with --compare'],
+    [{ workers: 2, kill: 1, growth: true }, '--kill: received "1"; accepts 0 with --growth'],
+    [{ workers: 2, on: 'ec2' as const, growth: true }, '--on: received "ec2"; accepts processes with --growth'],
     [{ bucket: 'No_Bucket' }, '--bucket: received "No_Bucket"; accepts a bucket name: 3 to 63'],
     [{ bucket: 'distributed-computing-0123456789ab' }, 'and not distributed-computing-…, which is removed'],
     [{ bucket: '192.168.1.1' }, '--bucket: received "192.168.1.1"'],

@@ -1,4 +1,5 @@
 import { startProxy } from '@repo/common/servers/proxy'
+import { wordsOf } from '@repo/common/workloads/shingles'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
@@ -8,11 +9,12 @@ import { simulateInstanceMetadata, spotNotice } from '../../src/local/instance-m
 import { makeQueues, sendAll, untilHeld } from '../../src/queues.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { addressKey, countHere, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
+import { addressKey, countAlone, countHere, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
 import { interruptionOf } from '../../src/wordcount/interruption.ts'
 import { jobsOf, mapReduce, type Report } from '../../src/wordcount/map-reduce.ts'
 import { wordsByDecade } from '../../src/wordcount/report.ts'
-import { addCounts, countWords, topWords, wordsIn } from '../../src/wordcount/words.ts'
+import { countWords, WordCounter } from '../../src/wordcount/word-counter.ts'
+import { addCounts, topWords, wordsIn } from '../../src/wordcount/words.ts'
 import { startWorkers } from '../../src/wordcount/workers.ts'
 
 let stack: AsyncDisposableStack
@@ -30,22 +32,42 @@ const signal = () => AbortSignal.timeout(60_000)
 
 describe('words', () => {
   it('are runs of letters and apostrophes in the lower-cased text, in every language', () => {
-    expect([...countWords("The cat's the CAT; naïve nai\u0308ve x2y")]).toEqual([
-      ['the', 2],
-      ["cat's", 1],
-      ['cat', 1],
-      ['naïve', 2],
-      ['x', 1],
-      ['y', 1],
-    ])
-    expect(countWords('123 ,;').size).toBe(0)
-    expect([...countWords('Мир миру, ёлка')]).toEqual([
-      ['мир', 1],
-      ['миру', 1],
-      ['ёлка', 1],
-    ])
+    const english = { the: 2, "cat's": 1, cat: 1, naïve: 2, x: 1, y: 1 }
+    expect(Object.fromEntries(countWords("The cat's the CAT; naïve nai\u0308ve x2y"))).toEqual(english)
+    for (const text of ['', ' ', '123 ,;']) expect(countWords(text).size).toBe(0)
+    expect(Object.fromEntries(countWords('Мир миру, ёлка'))).toEqual({ мир: 1, миру: 1, ёлка: 1 })
+    expect(Object.fromEntries(countWords('A'.repeat(100_000)))).toEqual({ ['a'.repeat(100_000)]: 1 })
     // A script without spaces: cut by a dictionary.
     expect(wordsIn(countWords('我们在云里数单词。'))).toBeGreaterThan(3)
+  })
+
+  it('are counted by their bytes as by their strings', () => {
+    const unit = fc.oneof(fc.constantFrom('a', 'B', "'", ' '), fc.string({ unit: 'grapheme', maxLength: 1 }))
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit })), (texts) => {
+        const counter = new WordCounter()
+        const expected = new Map<string, number>()
+        for (const text of texts) {
+          const words = wordsOf(text)
+          expect(counter.add(Buffer.from(text))).toBe(words.length)
+          addCounts(
+            expected,
+            words.map((word) => [word, 1]),
+          )
+        }
+        expect(counter.counts()).toEqual(expected)
+      }),
+    )
+  })
+
+  it('may be many', () => {
+    const letters = [...'abcdefghijklmnop']
+    const words = letters.flatMap((a) => letters.flatMap((b) => letters.map((c) => a + b + c)))
+    const counter = new WordCounter()
+    for (const times of [1, 2]) {
+      expect(counter.add(Buffer.from(words.join(' ')))).toBe(4096)
+      expect(counter.counts()).toEqual(new Map(words.map((word) => [word, times])))
+    }
   })
 
   it('are the same however texts are divided', () => {
@@ -74,6 +96,13 @@ describe('words', () => {
       { word: 'of', count: 97_345 },
       { word: 'and', count: 61_778 },
     ])
+  })
+
+  it('are counted by the plain program once, however often it counts, and Ctrl-C ends it', async () => {
+    const { counts } = await countAlone({ most: 3, repeat: 3 })
+    expect(counts).toEqual(countHere(3).counts)
+    const given = AbortSignal.abort(new Error('Ctrl-C'))
+    await expect(countAlone({ repeat: 1000, most: 50, signal: given })).rejects.toThrow('abort')
   })
 
   it('of a decade are those of its addresses', () => {

@@ -1,6 +1,7 @@
 /** The results of the `ranks` example: each launch of the ranks leaves a file. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Cost, costOf } from '@repo/common/cost'
 import { median } from '@repo/common/measure'
 import type { Run } from '../cluster/run.ts'
 import { RemoteFileError } from '../ssh/sftp.ts'
@@ -19,6 +20,13 @@ interface Outcome {
   hopUs: number
   reduceMs: number
   sum: number
+}
+
+/** What only our ranks measure: the same job by all ranks, and by one of them alone. */
+interface OurOutcome extends Outcome {
+  /** From the start of a rank's process until it is connected; a part of each `ms`. */
+  startMs: number
+  jobs: { steps: number; ms: number; aloneMs: number }[]
 }
 
 /** Fetches the outcomes of all rounds. Those of Open MPI are missing if the cluster does not have it. */
@@ -56,4 +64,23 @@ function sumOf(ranks: number, length: number): number {
   const whole = Math.floor(length / 1000)
   const rest = length % 1000
   return ((ranks * (ranks + 1)) / 2) * (whole * 499_500 + (rest * (rest - 1)) / 2)
+}
+
+/** A job by all ranks and on one thread. */
+export interface ComparedJob extends Cost {
+  /** Steps of work for each number. */
+  steps: number
+  /** From the start of the ranks until all have the sum. */
+  ms: number
+}
+
+/** Compares the ranks with one thread, at each amount of work; the medians of the rounds. */
+export function compareJobs({ ours = [] }: ByWay<Outcome[]>, ranks: number): { startMs: number; jobs: ComparedJob[] } {
+  const rounds = ours as OurOutcome[]
+  const jobs = (rounds[0]?.jobs ?? []).map(({ steps }, at) => {
+    const medianOf = (what: 'ms' | 'aloneMs') => median(rounds.map(({ jobs }) => jobs[at]?.[what] ?? Number.NaN))
+    const ms = medianOf('ms')
+    return { steps, ms, ...costOf(medianOf('aloneMs'), [{ workers: ranks, ms }]) }
+  })
+  return { startMs: median(rounds.map(({ startMs }) => startMs)), jobs }
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The job of the ranks example: launches our ranks and Open MPI's in turn. Each launch leaves its result in a file.
-# RANKS, ROUNDS, LAPS, LENGTH, HOST and NODE come from the environment, and SAME_MACHINE if all nodes are one machine.
+# RANKS, ROUNDS, LAPS, LENGTH, STEPS, HOST and NODE come from the environment, and SAME_MACHINE if all nodes are one
+# machine.
 
 # Starts the ranks with srun on Slurm; otherwise with mpirun, which starts any program; otherwise one by one on this
 # node.
@@ -28,7 +29,7 @@ round=1
 while [ "$round" -le "$ROUNDS" ]; do
   # A restarted job would find the old addresses of its ranks.
   rm -rf "peers.$round"
-  launch "$NODE" ranks.mjs "peers.$round" "$HOST" "$LAPS" "$LENGTH" >"ours.$round.json" || exit 1
+  launch "$NODE" ranks.mjs "peers.$round" "$HOST" "$LAPS" "$LENGTH" "$STEPS" >"ours.$round.json" || exit 1
   if [ -n "$python" ]; then
     mpirun $local --mca btl tcp,self -n "$RANKS" "$python" ranks.py "$LAPS" "$LENGTH" >"tcp.$round.json" || exit 1
     mpirun $local -n "$RANKS" "$python" ranks.py "$LAPS" "$LENGTH" >"mpi.$round.json" || exit 1

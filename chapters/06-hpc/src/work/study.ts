@@ -1,28 +1,17 @@
 /**
- * What the `array` example works on: a study that is cut into tasks. Each task computes one part of it as bytes. The
- * parts, one after another, make up the whole result, which is also what a single task computes.
- *
- * The client prepares a study and draws its result, and the nodes compute its parts. The bundle for the nodes leaves
- * out what only the client uses.
+ * What the `array` example works on, as its tasks see it: a study that is cut into parts. Each task computes one part of
+ * it as bytes. The client prepares a study and puts its parts together (answers.ts); the bundle for the nodes leaves
+ * that out.
  */
-import { createHash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
-import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
+import { newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
-import { type ShingleSets, shingleSets } from '@repo/common/workloads/shingles'
-import { compareRows, comparisonOf, mostSimilar, symmetric, tableFor } from '@repo/common/workloads/similarity'
-import { encode } from 'fast-png'
-
-/** The kinds of studies, as `--job` names them. */
-export const studyNames = ['similarity', 'mandelbrot'] as const
+import type { ShingleSets } from '@repo/common/workloads/shingles'
+import type { Pair } from '@repo/common/workloads/similarity'
 
 export type Study =
-  /**
-   * All pairs of some texts. The result is their scores as Float64: of text 0 with 1, 2, 3, …, then of text 1 with 2,
-   * ….
-   */
+  /** All pairs of some texts. */
   | { job: 'similarity'; sets: ShingleSets }
-  /** A picture. The result is its pixels, three bytes each, row by row. */
+  /** A picture. */
   | { job: 'mandelbrot'; view: View }
 
 /** One part out of a number of parts, counted from 0. */
@@ -31,64 +20,77 @@ export interface Part {
   parts: number
 }
 
-/** The largest number of parts into which a study can be cut. */
-export function partsAtMost(study: Study): number {
-  return study.job === 'similarity' ? pairsOf(study.sets.sizes.length) : study.view.height
-}
+/** The number of most similar pairs to find, of those that have anything in common. */
+export const mostPairs = 5
 
-/** Computes one part of a study. */
+/**
+ * Computes one part of a study: pixels, three bytes each, or numbers as Float64. Those are, of each row of the table of
+ * scores that belongs to the part, the cells up to the diagonal; then `a`, `b` and the score of its most similar pairs.
+ */
 export function computePart(study: Study, part: Part): Uint8Array {
-  return study.job === 'similarity' ? comparePairs(study.sets, part) : drawRows(study.view, part)
+  if (study.job === 'mandelbrot') return drawRows(study.view, part)
+  const table = newScoreTable(study.sets.sizes.length)
+  const rows = rowsOf(table.side, part)
+  const best = scoreRows(study.sets, table, rows)
+  const cells = rows.flatMap((row) => Array.from(table.cells.subarray(row * table.side, row * table.side + row + 1)))
+  return new Uint8Array(Float64Array.from([...cells, ...best.flatMap(({ a, b, score }) => [a, b, score])]).buffer)
 }
 
-/** Computes a whole study on one thread, in steps, so that the signal can end it. */
-export async function computeWhole(study: Study, signal: AbortSignal) {
-  const parts = Math.min(32, partsAtMost(study))
-  const start = performance.now()
-  const all: Uint8Array[] = []
-  for (let part = 0; part < parts; part++) {
-    all.push(computePart(study, { part, parts }))
-    await setImmediate(undefined, { signal })
+/** The rows of a part. Later rows are longer, so each part gets some from everywhere; with few rows, some get none. */
+export function rowsOf(side: number, { part, parts }: Part): number[] {
+  const rows: number[] = []
+  for (let row = part; row < side; row += parts) rows.push(row)
+  return rows
+}
+
+/** Writes the scores of some rows to the table, those of their texts with all earlier ones. Returns the best pairs. */
+function scoreRows(sets: ShingleSets, { side, cells }: ScoreTable, rows: readonly number[]): Pair[] {
+  const { sizes, offsets, shared } = sets
+  const { begins, holders } = holdersOf(sets)
+  const texts = sizes.length
+  const common = new Uint32Array(texts)
+  let best: Pair[] = []
+  for (const row of rows) {
+    for (let b = Math.ceil((row * texts) / side); b < Math.ceil(((row + 1) * texts) / side); b++) {
+      for (let at = offsets[b]; at < offsets[b + 1]; at++) {
+        // Text b is one of the holders, and those after it have this pair in a row of theirs.
+        for (let i = begins[shared[at]]; holders[i] < b; i++) common[holders[i]]++
+      }
+      for (let a = 0; a < b; a++) {
+        if (common[a] === 0) continue
+        const score = common[a] / (sizes[a] + sizes[b] - common[a])
+        common[a] = 0
+        const cell = row * side + Math.floor((a * side) / texts)
+        if (score > cells[cell]) cells[cell] = score
+        const last = best[mostPairs - 1]
+        if (!last || score >= last.score) best = mostAlike([...best, { a, b, score }])
+      }
+    }
   }
-  return { whole: Buffer.concat(all), ms: performance.now() - start }
+  return best
 }
 
-const pairsOf = (texts: number) => (texts * (texts - 1)) / 2
-/** The first of `size` things that belong to a part, and the one after the last. */
-const share = (size: number, { part, parts }: Part) => ({
-  from: Math.floor((size * part) / parts),
-  to: Math.floor((size * (part + 1)) / parts),
-})
-
-function comparePairs(sets: ShingleSets, part: Part): Uint8Array {
-  const texts = sets.sizes.length
-  const { from, to } = share(pairsOf(texts), part)
-  const comparison = comparisonOf(sets)
-  const contains = tableFor(sets)
-  const scores = new Float64Array(to - from)
-  // Row a holds the pairs of text a with all later texts; `first` is the number of the row's first pair.
-  for (let a = 0, first = 0; first < to; first += texts - 1 - a, a++) {
-    const columns = { from: Math.max(a + 1, a + 1 + from - first), to: Math.min(texts, a + 1 + to - first) }
-    if (columns.from >= columns.to) continue
-    compareRows(comparison, { from: a, to: a + 1 }, contains, columns)
-    const row = comparison.scores.subarray(a * texts + columns.from, a * texts + columns.to)
-    scores.set(row, first + columns.from - a - 1 - from)
+/** An inverted index: shingle `s` is in the texts `holders[begins[s]]` to below `begins[s + 1]`, in ascending order. */
+function holdersOf({ offsets, shared, vocabulary }: ShingleSets) {
+  const begins = new Uint32Array(vocabulary + 1)
+  for (const shingle of shared) begins[shingle + 1]++
+  for (let shingle = 0; shingle < vocabulary; shingle++) begins[shingle + 1] += begins[shingle]
+  const holders = new Uint32Array(shared.length)
+  const next = begins.slice()
+  for (let text = 0; text < offsets.length - 1; text++) {
+    for (let at = offsets[text]; at < offsets[text + 1]; at++) holders[next[shared[at]]++] = text
   }
-  return new Uint8Array(scores.buffer)
+  return { begins, holders }
 }
 
-/** The scores of all pairs in a table of texts × texts, as `compareRows` writes them. */
-export function scoresOf(whole: Uint8Array, texts: number): Float64Array<SharedArrayBuffer> {
-  const inOrder = new Float64Array(whole.slice().buffer)
-  const scores = new Float64Array(new SharedArrayBuffer(texts * texts * Float64Array.BYTES_PER_ELEMENT))
-  for (let a = 0, first = 0; a < texts; first += texts - 1 - a, a++) {
-    scores.set(inOrder.subarray(first, first + texts - 1 - a), a * texts + a + 1)
-  }
-  return scores
+/** The pairs with the highest scores, and equal ones in the order of their texts. */
+export function mostAlike(pairs: readonly Pair[]): Pair[] {
+  return [...pairs].sort((p, q) => q.score - p.score || p.a - q.a || p.b - q.b).slice(0, mostPairs)
 }
 
-function drawRows(view: View, part: Part): Uint8Array {
-  const { from, to } = share(view.height, part)
+function drawRows(view: View, { part, parts }: Part): Uint8Array {
+  const from = Math.floor((view.height * part) / parts)
+  const to = Math.floor((view.height * (part + 1)) / parts)
   const picture = drawing(view)
   drawTile(picture, { left: 0, right: view.width, top: from, bottom: to })
   return picture.pixels.slice(from * view.width * 3, to * view.width * 3)
@@ -121,47 +123,5 @@ export async function readStudy(read: (name: string) => Promise<Uint8Array>): Pr
   return {
     job: 'similarity',
     sets: { sizes: take(texts), offsets: take(texts + 1), shared: take(shared), vocabulary },
-  }
-}
-
-/** Words in a row, as in chapter 3. */
-const shingleSize = 3
-const wholeSet: View = { width: 1200, height: 800, iterations: 2000, centerX: -0.75, centerY: 0, zoom: 1.15 }
-
-/** Prepares a study: the shingles of all texts, or the section of the plane to draw. */
-export function prepareStudy(job: Study['job']): Study {
-  if (job === 'mandelbrot') return { job, view: wholeSet }
-  const texts = readDocuments().map(({ text }) => text)
-  return { job, sets: shingleSets(texts, shingleSize) }
-}
-
-export interface Drawn {
-  /** For the example's JSON document. */
-  result: Record<string, unknown>
-  /** The file name and the content of the picture. */
-  name: string
-  content: string | Uint8Array
-}
-
-/** Draws the result of a whole study, and describes it in a few figures. */
-export function drawStudy(study: Study, whole: Uint8Array): Drawn {
-  const sha256 = createHash('sha256').update(whole).digest('hex')
-  if (study.job === 'mandelbrot') {
-    const { width, height } = study.view
-    const content = encode({ width, height, channels: 3, data: whole })
-    return { result: { width, height, sha256 }, name: 'array-mandelbrot.png', content }
-  }
-  const documents = readDocuments()
-  const scores = scoresOf(whole, documents.length)
-  const top = mostSimilar(scores, 5)
-  const subtitle = `shingles of ${shingleSize} words that two addresses have in common; by an array of jobs`
-  return {
-    result: {
-      pairs: (documents.length * (documents.length - 1)) / 2,
-      top: top.map(({ a, b, score }) => ({ a: identityOf(documents[a]), b: identityOf(documents[b]), score })),
-      sha256,
-    },
-    name: 'array-similarity.svg',
-    content: drawPairs(documents, symmetric(scores), top.at(-1)?.score || 1, subtitle),
   }
 }

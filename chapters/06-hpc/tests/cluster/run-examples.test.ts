@@ -10,6 +10,7 @@ import {
   checkpointHasSeveralLives,
   documentOf,
   failuresAreExplained,
+  isCost,
   isSubmittedAndPolledWithOneCommandEach,
   patience,
 } from '../fixtures/on-each-scheduler.ts'
@@ -55,6 +56,8 @@ describe.concurrent('runs', { timeout: patience.timeoutMs }, () => {
   it('ranks add up their vectors', async () => {
     const document = await documentOf('ranks', '--ranks', '4', '--length', '10000', '--laps', '50')
     expect(document).toMatchObject({ scheduler: 'slurm', ranks: 4, sum: 49_950_000, ours: {} })
+    const cost = { bestSerialMs: expect.any(Number), cost: expect.toSatisfy(isCost) }
+    expect(document).toMatchObject({ ...cost, jobs: [{ steps: 1, ms: expect.any(Number), ...cost }] })
   })
 
   it('thirty tasks are submitted with one command and polled with one each time', () =>

@@ -42,6 +42,7 @@ describeReal('ssh', { name: 'OpenSSH', found: await findOpenSsh(), install: inst
     // The time for one is compared with that of the first way for commands run together.
     const base = commands[1]?.ms ?? Number.NaN
     for (const { ms, speedup } of commands) expect(speedup).toBeCloseTo(base / ms, 6)
+    expect(run.json()).toMatchObject({ bestSerialMs: commands[3]?.ms, filesCost: { bestSerialMs: expect.any(Number) } })
     expect(await readFile(picture, 'utf8')).toContain('one connection, 10 at a time')
     expect(await run.leftBehind()).toEqual([])
   })

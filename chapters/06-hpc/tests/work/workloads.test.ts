@@ -5,50 +5,68 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { shingleSets } from '@repo/common/workloads/shingles'
-import { compareRows, comparisonOf } from '@repo/common/workloads/similarity'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { answerAlone, jobNames, prepare, putTogether, type Question, questionsOfSizes } from '../../src/work/answers.ts'
 import { advance, begin, isDone, stepsOf } from '../../src/work/collatz.ts'
+import { addOrbits } from '../../src/work/orbits.ts'
+import { compareJobs } from '../../src/work/outcomes.ts'
 import { allReduce, joinRing, passAround, placeIn } from '../../src/work/ring.ts'
-import { computePart, filesOf, partsAtMost, readStudy, type Study, scoresOf } from '../../src/work/study.ts'
+import { computePart, filesOf, readStudy } from '../../src/work/study.ts'
 
 const view = { width: 40, height: 30, iterations: 200, centerX: -0.75, centerY: 0, zoom: 1 }
 const text = fc
   .array(fc.constantFrom('we', 'the', 'people', 'of', 'union'), { maxLength: 30 })
   .map((words) => words.join(' '))
-const study: fc.Arbitrary<Study> = fc.oneof(
-  fc.constant({ job: 'mandelbrot' as const, view }),
-  fc
-    .array(text, { minLength: 2, maxLength: 9 })
-    .map((texts) => ({ job: 'similarity' as const, sets: shingleSets(texts, 2) })),
+const picture: Question = { job: 'mandelbrot', view }
+const question: fc.Arbitrary<Question> = fc.oneof(
+  fc.constant(picture),
+  fc.array(text, { minLength: 2, maxLength: 9 }).map((texts) => ({ job: 'similarity' as const, texts })),
 )
+const answerIn = (question: Question, parts: number) => {
+  const study = prepare(question)
+  return putTogether(
+    question,
+    Array.from({ length: parts }, (_, part) => computePart(study, { part, parts })),
+  )
+}
 
 describe('a study', () => {
-  it('gives the same whole however it is cut', () => {
-    fc.assert(
-      fc.property(study, fc.nat(), (whole, cut) => {
-        const parts = 1 + (cut % partsAtMost(whole))
-        const all = Array.from({ length: parts }, (_, part) => computePart(whole, { part, parts }))
-        expect(Buffer.concat(all)).toEqual(Buffer.from(computePart(whole, { part: 0, parts: 1 })))
+  it('has the same answer as one thread, however it is cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(question, fc.integer({ min: 1, max: 12 }), async (asked, parts) => {
+        expect(Buffer.compare(answerIn(asked, parts), await answerAlone(asked))).toBe(0)
       }),
     )
   })
 
-  it('of texts holds the scores of all pairs as chapter 3 computes them', () => {
-    fc.assert(
-      fc.property(fc.array(text, { minLength: 2, maxLength: 9 }), (texts) => {
-        const comparison = comparisonOf(shingleSets(texts, 2))
-        compareRows(comparison, { from: 0, to: texts.length })
-        const whole = computePart({ job: 'similarity', sets: shingleSets(texts, 2) }, { part: 0, parts: 1 })
-        expect(scoresOf(whole, texts.length)).toEqual(comparison.scores)
-      }),
-    )
+  it('of texts holds the scores of all pairs by their definition', async () => {
+    const texts = ['we the people of the union', '', 'people', 'we the people', 'the people of the union']
+    const scores = new Float64Array(Uint8Array.from(answerIn({ job: 'similarity', texts }, 2)).buffer)
+    // By hand: the first text has 4 shingles, the fourth 1 of them, and the fifth 3 of them.
+    expect([...scores.subarray(0, 5)]).toEqual([1, 0, 0, 1 / 4, 3 / 4])
+    expect([...scores.subarray(25)].slice(0, 6)).toEqual([0, 4, 3 / 4, 0, 3, 1 / 4])
+  })
+
+  it('may have more texts than the table has rows', async () => {
+    const texts = Array.from({ length: 1_203 }, (_, at) => `we the people of ${at % 7} union ${'x'.repeat(at % 3)}`)
+    const asked: Question = { job: 'similarity', texts }
+    expect(Buffer.compare(answerIn(asked, 3), await answerAlone(asked))).toBe(0)
+  })
+
+  it('grows over two decades, with the same letters each time', () => {
+    for (const job of jobNames) {
+      const { sizes, of } = questionsOfSizes(job)
+      expect(sizes.length).toBeGreaterThanOrEqual(4)
+      expect(Math.max(...sizes) / Math.min(...sizes)).toBeGreaterThanOrEqual(100)
+      expect(of(sizes[0] ?? 0)).toEqual(of(sizes[0] ?? 0))
+    }
   })
 
   it('is written to files and read back unchanged', async () => {
     await fc.assert(
-      fc.asyncProperty(study, async (sent) => {
+      fc.asyncProperty(question, async (asked) => {
+        const sent = prepare(asked)
         const files = filesOf(sent)
         expect(await readStudy(async (name) => Buffer.from(files[name] ?? ''))).toEqual(sent)
       }),
@@ -102,6 +120,42 @@ describe('ranks', () => {
       }),
       { numRuns: 15 },
     )
+  })
+
+  it('are compared with one thread at each amount of work, by the medians of the rounds', () => {
+    const round = (ms: number, aloneMs: number) => {
+      const jobs = [
+        { steps: 1, ms, aloneMs: 2 },
+        { steps: 10, ms, aloneMs },
+      ]
+      return { size: 4, nodes: [], hopUs: 1, reduceMs: 1, sum: 0, startMs: 50, jobs }
+    }
+    const outcomes = {
+      ours: [round(60, 90), round(70, 100), round(900, 95)],
+      tcp: [{ ...round(1, 1), jobs: undefined }],
+    }
+    expect(compareJobs(outcomes, 4)).toEqual({
+      startMs: 50,
+      jobs: [
+        { steps: 1, ms: 70, bestSerialMs: 2, cost: 'not up to 4' },
+        { steps: 10, ms: 70, bestSerialMs: 95, cost: 4 },
+      ],
+    })
+  })
+
+  it('compute the vectors that one thread computes in turn', () => {
+    const [sum, parts] = [new Float64Array(9), [0, 1, 2].map(() => new Float64Array(9))]
+    for (const [rank, part] of parts.entries()) {
+      addOrbits(part, { rank, size: 3 }, 7)
+      addOrbits(sum, { rank, size: 3 }, 7)
+    }
+    expect(sum).toEqual(
+      Float64Array.from({ length: 9 }, (_, at) => parts.reduce((all, part) => all + (part[at] ?? 0), 0)),
+    )
+    // One step from the first of 28 points: 4 · 1/28 · 27/28 = 0.1377…
+    const one = new Float64Array(9)
+    addOrbits(one, { rank: 0, size: 3 }, 1)
+    expect(one[0]).toBe(137)
   })
 
   it('let in nobody who does not know the token', async () => {

@@ -5,6 +5,9 @@
  * strings would have to be copied to every worker, and comparing them takes more than ten times as long.
  */
 
+import { indexTexts } from './shingle-lists.ts'
+import { placeOf, sharedUint32 } from './word-numbers.ts'
+
 export interface ShingleSets {
   /** The number of distinct shingles of each text. */
   sizes: Uint32Array<SharedArrayBuffer>
@@ -26,15 +29,64 @@ export interface ShingleSets {
  * words.
  */
 export function wordsOf(text: string): string[] {
-  // Most English texts, in a fraction of the time.
-  if (isAscii.test(text)) return text.toLowerCase().match(/[a-z']+/g) ?? []
+  const plain = isAscii(text) ? text : withPlainWords(text)
+  return plain.toLowerCase().match(/[a-z'\u0080-\uffff]+/g) ?? []
+}
+
+/**
+ * Returns what `layOut` takes for a text: the text itself if it is ASCII, and otherwise UTF-8 with the same words.
+ *
+ * @param allocate provides memory for so many bytes
+ */
+export function contentOf(
+  text: string,
+  allocate: (length: number) => Uint8Array = (length) => new Uint8Array(length),
+): string | Uint8Array {
+  if (isAscii(text)) return text
+  const plain = withPlainWords(text)
+  const content = allocate(Buffer.byteLength(plain))
+  Buffer.from(content.buffer).write(plain)
+  return content
+}
+
+/** Whether each character takes one byte in UTF-8. Nothing else is as fast as counting them. */
+export function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
+}
+
+/**
+ * Returns the same text with all that stands between two spaces and is not ASCII replaced by its words. Neither what is a
+ * word nor how it is written depends on what stands beyond a space, or beyond a full stop in Chinese.
+ */
+function withPlainWords(text: string): string {
+  const parts: string[] = []
+  let done = 0
+  for (;;) {
+    foreign.lastIndex = done
+    const at = foreign.exec(text)?.index
+    if (at === undefined) break
+    let from = at
+    while (from > done && !ends.includes(text[from - 1])) from--
+    end.lastIndex = at
+    const to = (end.exec(text)?.index ?? text.length - 1) + 1
+    parts.push(text.slice(done, from), ...foreignWords(text.slice(from, to)))
+    done = to
+  }
+  parts.push(text.slice(done))
+  return parts.join(' ')
+}
+
+const foreign = /\P{ASCII}/gu
+const ends = ' \t\r\n。'
+const end = /[ \t\r\n。]/g
+
+function foreignWords(text: string): string[] {
   // Capitals first, as Unicode folds cases: STRASSE and Straße are one word.
   const folded = text.normalize('NFKC').replaceAll(apostrophes, "'").replaceAll(invisible, '')
   const runs = folded.toUpperCase().toLowerCase().match(letters) ?? []
   return runs.flatMap((run) => (withoutSpaces.test(run) ? segmentsOf(run) : [run]))
 }
 
-const isAscii = /^\p{ASCII}*$/u
 const letters = /[\p{L}\p{M}']+/gu
 /** Those of English, and the ʻokina of Hawaiian in all its forms. */
 const apostrophes = /[‘’ʻʼ]/g
@@ -49,100 +101,26 @@ const segmentsOf = (run: string) =>
 
 /** Returns the sets of shingles of `size` words. A text with fewer words has an empty set. */
 export function shingleSets(texts: readonly string[], size: number): ShingleSets {
-  const keys = shingleKeys(texts, size).map(sortedDistinct)
-  const shared = repeated(concatenated(keys).sort())
-  const ranks = keys.map((ofText) => ranksIn(shared, ofText))
-
-  const sets = {
-    sizes: sharedUint32(keys.length),
-    offsets: sharedUint32(keys.length + 1),
-    shared: sharedUint32(ranks.reduce((sum, ofText) => sum + ofText.length, 0)),
-    vocabulary: shared.length,
-  }
-  for (const [text, ofText] of ranks.entries()) {
-    const start = sets.offsets[text] ?? 0
-    sets.sizes[text] = keys[text]?.length ?? 0
-    sets.shared.set(ofText, start)
-    sets.offsets[text + 1] = start + ofText.length
-  }
-  return sets
-}
-
-/**
- * Returns the shingle at each position of each text as a number; equal shingles have equal numbers. Each word has a
- * number below V, the number of different words, and these are the digits of the shingle's number in base V. When a
- * double would no longer be exact, ranks replace the numbers.
- */
-function shingleKeys(texts: readonly string[], size: number): Float64Array[] {
-  const ids = new Map<string, number>()
-  const numbered = texts.map((text) =>
-    Float64Array.from(wordsOf(text), (word) => {
-      const id = ids.get(word) ?? ids.size
-      if (id === ids.size) ids.set(word, id)
-      return id
-    }),
+  const index = indexTexts(
+    texts.map((text) => contentOf(text)),
+    size,
   )
-  const base = ids.size
-  let keys = numbered.map((words) => words.slice(0, Math.max(0, words.length - size + 1)))
-  let bound = base
-  for (let at = 1; at < size; at++) {
-    if (bound * base > Number.MAX_SAFE_INTEGER) {
-      const all = sortedDistinct(concatenated(keys))
-      keys = keys.map((ofText) => ofText.map((key) => rankIn(all, key)))
-      bound = all.length
+  const { sizes, textOf, lengths, lists, holders } = index
+  const numbers = new Uint32Array(holders.length)
+  const offsets = sharedUint32(texts.length + 1)
+  const found: number[] = []
+  let vocabulary = 0
+  for (const [block, length] of lengths.entries()) {
+    const first = placeOf(index, block)
+    for (let at = first; at < first + length; at++) {
+      const list = lists[at]
+      if (list === 0) continue
+      numbers[list - 1] ||= ++vocabulary
+      found.push(numbers[list - 1] - 1)
     }
-    for (const [text, ofText] of keys.entries()) {
-      const words = numbered[text] as Float64Array
-      for (let i = 0; i < ofText.length; i++) ofText[i] = ofText[i] * base + words[i + at]
-    }
-    bound *= base
+    offsets[textOf[block] + 1] = found.length
   }
-  return keys
-}
-
-function sortedDistinct(keys: Float64Array): Float64Array {
-  const sorted = keys.slice().sort()
-  return sorted.filter((key, at) => at === 0 || key !== sorted[at - 1])
-}
-
-/** Returns the values that occur more than once in a sorted list, once each. */
-function repeated(sorted: Float64Array): Float64Array {
-  return sorted.filter((key, at) => key === sorted[at + 1] && key !== sorted[at - 1])
-}
-
-/** Returns the index of a value in a sorted list of distinct values, or the index where it would be. */
-function rankIn(sorted: Float64Array, key: number): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle] < key) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** Returns the ranks, in `sorted`, of those keys of a text that occur there. */
-function ranksIn(sorted: Float64Array, keys: Float64Array): Uint32Array {
-  const ranks = new Uint32Array(keys.length)
-  let found = 0
-  for (const key of keys) {
-    const rank = rankIn(sorted, key)
-    if (sorted[rank] === key) ranks[found++] = rank
-  }
-  return ranks.subarray(0, found)
-}
-
-function concatenated(lists: Float64Array[]): Float64Array {
-  const all = new Float64Array(lists.reduce((sum, list) => sum + list.length, 0))
-  let at = 0
-  for (const list of lists) {
-    all.set(list, at)
-    at += list.length
-  }
-  return all
-}
-
-function sharedUint32(length: number): Uint32Array<SharedArrayBuffer> {
-  return new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT))
+  const shared = sharedUint32(found.length)
+  shared.set(found)
+  return { sizes, offsets, shared, vocabulary }
 }

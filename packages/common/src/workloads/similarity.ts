@@ -79,54 +79,6 @@ export function splitEvenly({ offsets }: ShingleSets, parts: number): Band[] {
   return bands
 }
 
-/**
- * Returns the same scores from an inverted index, on one thread. The index lists the texts that contain each shingle,
- * so that only shared shingles are visited. It works only for measures that are computed from intersections.
- */
-export function compareByIndex({ sizes, offsets, shared, vocabulary }: ShingleSets): Float64Array {
-  const texts = sizes.length
-  const starts = new Uint32Array(vocabulary + 1)
-  for (const shingle of shared) starts[shingle + 1]++
-  for (let shingle = 0; shingle < vocabulary; shingle++) starts[shingle + 1] += starts[shingle]
-
-  const scores = new Float64Array(texts * texts)
-  const holders = new Uint32Array(shared.length)
-  const filled = starts.slice(0, -1)
-  const intersections = new Uint32Array(texts)
-  for (let b = 0; b < texts; b++) {
-    intersections.fill(0)
-    for (let i = offsets[b]; i < offsets[b + 1]; i++) {
-      const shingle = shared[i]
-      for (let at = starts[shingle]; at < filled[shingle]; at++) intersections[holders[at]]++
-      holders[filled[shingle]++] = b
-    }
-    for (let a = 0; a < b; a++) {
-      const union = sizes[a] + sizes[b] - intersections[a]
-      scores[a * texts + b] = union === 0 ? 0 : intersections[a] / union
-    }
-  }
-  return scores
-}
-
-/** Returns the texts' sets as JavaScript Sets, for `compareSetRows`. */
-export function javaScriptSets({ sizes, offsets, shared }: ShingleSets): Set<number>[] {
-  return Array.from(sizes, (_, text) => new Set(shared.subarray(offsets[text], offsets[text + 1])))
-}
-
-/** Does the same as `compareRows` with JavaScript Sets: the program that one would write first. */
-export function compareSetRows(sets: Set<number>[], { sets: { sizes }, scores }: Comparison, { from, to }: Band): void {
-  const texts = sets.length
-  for (let a = from; a < to; a++) {
-    for (let b = a + 1; b < texts; b++) {
-      const [small, large] = sets[a].size < sets[b].size ? [sets[a], sets[b]] : [sets[b], sets[a]]
-      let intersection = 0
-      for (const shingle of small) if (large.has(shingle)) intersection++
-      const union = sizes[a] + sizes[b] - intersection
-      scores[a * texts + b] = union === 0 ? 0 : intersection / union
-    }
-  }
-}
-
 export interface Pair {
   /** Indices of the two texts, a < b. */
   a: number

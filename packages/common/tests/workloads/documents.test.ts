@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
@@ -18,7 +18,7 @@ describe('the documents', () => {
     ])
   })
 
-  it('of a folder are 2 to 2,000 files', async () => {
+  it('of a folder are 2 to 20,000 files', async () => {
     await using folder = await temporaryFolder()
     const read = () => readDocuments(folder.path)
     expect(read).toThrow(new Error('it holds no .txt files'))
@@ -28,9 +28,21 @@ describe('the documents', () => {
     expect(read()).toHaveLength(2)
     fill(folder, 2, mostDocuments)
     const documents = read()
-    expect(documents).toHaveLength(2_000)
+    expect(documents).toHaveLength(mostDocuments)
     expect([identityOf(documents[0] as never), titleOf(documents[0] as never)]).toEqual([{ file: '0.txt' }, '0.txt'])
     fill(folder, mostDocuments, mostDocuments + 1)
-    expect(read).toThrow(new Error('it holds 2001 .txt files'))
+    expect(read).toThrow(new Error('it holds 20001 .txt files'))
+  })
+
+  it('are refused before they are read if no string or no memory could hold them', async () => {
+    await using folder = await temporaryFolder()
+    fill(folder, 0, 5)
+    // Files with holes take no space on the disk.
+    truncateSync(join(folder.path, '0.txt'), 1e12)
+    expect(() => readDocuments(folder.path)).toThrow(/^0\.txt has 1\.0 TB, and a text may have 537 MB$/)
+    for (let file = 0; file < 5; file++) truncateSync(join(folder.path, `${file}.txt`), 5e8)
+    expect(() => readDocuments(folder.path)).toThrow(
+      /^its 2\.5 GB of text may take 45\.0 GB of memory, and [\d.]+ .B is free; all texts may have 2\.1 GB$/,
+    )
   })
 })

@@ -1,17 +1,22 @@
-/** The parallel sort against TypedArray.prototype.sort, number by number, on input that sorts get wrong. */
+/** The parallel merge sort against TypedArray.prototype.sort, number by number, on input that sorts get wrong. */
 import fc from 'fast-check'
 import { Piscina } from 'piscina'
 import { describe, expect, it } from 'vitest'
 import { fillNumbers, inputKinds } from '../../src/sort/input.ts'
-import { doSortTask, mergePath, parallelSort, type SortTask, sortMemory } from '../../src/sort/parallel-sort.ts'
-import { radixSort } from '../../src/sort/radix-sort.ts'
+import { type NumberType, numberTypes, sortMemory } from '../../src/sort/numbers.ts'
+import {
+  doMergeSortTask,
+  type MergeSortTask,
+  mergePath,
+  parallelMergeSort,
+} from '../../src/sort/parallel-merge-sort.ts'
 
 /** Sorts on this thread. The tasks of one phase are done forwards or backwards: workers may do them in any order. */
-async function sorted(type: 'int32' | 'float64', values: number[], runs: number, backwards = false): Promise<number[]> {
+async function sorted(type: NumberType, values: number[], runs: number, backwards = false): Promise<number[]> {
   const memory = sortMemory(type, values.length)
   memory.numbers.set(values)
   let waiting: (() => void)[] = []
-  const work = (task: SortTask) =>
+  const work = (task: MergeSortTask) =>
     new Promise<number>((resolve) => {
       if (waiting.length === 0) {
         // Once all tasks of the phase are handed in.
@@ -21,9 +26,9 @@ async function sorted(type: 'int32' | 'float64', values: number[], runs: number,
           for (const run of tasks) run()
         })
       }
-      waiting.push(() => resolve(doSortTask(memory, task)))
+      waiting.push(() => resolve(doMergeSortTask(memory, task)))
     })
-  await parallelSort(memory, runs, work)
+  await parallelMergeSort(memory, runs, work)
   return Array.from(memory.numbers)
 }
 
@@ -32,7 +37,7 @@ const int = fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integ
 const special = fc.constantFrom(Number.NaN, 0, -0, Infinity, -Infinity, Number.MIN_VALUE, -Number.MIN_VALUE, 1)
 const float = fc.oneof(fc.double(), special)
 
-describe('the parallel sort', () => {
+describe('the parallel merge sort', () => {
   it('sorts whole numbers as TypedArray.sort does', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(int, { maxLength: 200 }), runs, fc.boolean(), async (values, runs, backwards) => {
@@ -54,22 +59,27 @@ describe('the parallel sort', () => {
 
   it('sorts as TypedArray.sort does on three threads at once', async () => {
     const memory = sortMemory('float64', 300)
-    const filename = new URL('../../src/sort/parallel-sort.worker.ts', import.meta.url).href
-    await using pool = new Piscina<SortTask, number>({ filename, workerData: memory, minThreads: 3, maxThreads: 3 })
+    const filename = new URL('../../src/sort/sort.worker.ts', import.meta.url).href
+    await using pool = new Piscina<MergeSortTask, number>({
+      filename,
+      workerData: memory,
+      minThreads: 3,
+      maxThreads: 3,
+    })
     await fc.assert(
       fc.asyncProperty(fc.array(float, { minLength: 300, maxLength: 300 }), async (values) => {
         memory.numbers.set(values)
-        await parallelSort(memory, 3, (task) => pool.run(task))
+        await parallelMergeSort(memory, 3, (task) => pool.run(task))
         expect(Array.from(memory.numbers)).toEqual(Array.from(Float64Array.from(values).sort()))
       }),
     )
   })
 
-  it.each(inputKinds)('sorts %s input of both types that does not divide evenly into runs', async (input) => {
-    for (const type of ['int32', 'float64'] as const) {
-      const values = type === 'int32' ? new Int32Array(10_007) : new Float64Array(10_007)
+  it.each(inputKinds)('sorts %s input of every type that does not divide evenly into runs', async (input) => {
+    for (const type of numberTypes) {
+      const values = sortMemory(type, 10_007).numbers
       fillNumbers(values, input, 7)
-      expect(await sorted(type, Array.from(values), 3)).toEqual(Array.from(values.sort()))
+      expect(await sorted(type, Array.from(values), 3)).toEqual(Array.from(values.slice().sort()))
     }
   })
 
@@ -78,8 +88,8 @@ describe('the parallel sort', () => {
     async (runs) => {
       const memory = sortMemory('float64', 3)
       memory.numbers.set([3, 1, 2])
-      const work = async (task: SortTask) => doSortTask(memory, task)
-      await expect(parallelSort(memory, runs, work)).rejects.toThrow(
+      const work = async (task: MergeSortTask) => doMergeSortTask(memory, task)
+      await expect(parallelMergeSort(memory, runs, work)).rejects.toThrow(
         `runs: received ${runs}; accepts a whole number from 1`,
       )
       expect(Array.from(memory.numbers)).toEqual([3, 1, 2])
@@ -89,7 +99,7 @@ describe('the parallel sort', () => {
   it.each([undefined, Number.NaN, 1.5, -1, 4])('stops when the work answers %s', async (answer) => {
     const memory = sortMemory('float64', 3)
     memory.numbers.set([3, 1, 2])
-    await expect(parallelSort(memory, 1, async () => answer as number)).rejects.toThrow(
+    await expect(parallelMergeSort(memory, 1, async () => answer as number)).rejects.toThrow(
       new RangeError(`work: received ${answer} for a run; accepts where its NaN begin, from 0 to 3`),
     )
     expect(Array.from(memory.numbers)).toEqual([3, 1, 2])
@@ -98,12 +108,12 @@ describe('the parallel sort', () => {
   it('never has more runs than numbers', async () => {
     const memory = sortMemory('float64', 5)
     memory.numbers.set([3, Number.NaN, 0, -0, 1])
-    const tasks: SortTask[] = []
-    const work = async (task: SortTask) => {
+    const tasks: MergeSortTask[] = []
+    const work = async (task: MergeSortTask) => {
       tasks.push(task)
-      return doSortTask(memory, task)
+      return doMergeSortTask(memory, task)
     }
-    await parallelSort(memory, 1_000_000_000, work)
+    await parallelMergeSort(memory, 1_000_000_000, work)
     expect(Array.from(memory.numbers)).toEqual([-0, 0, 1, 3, Number.NaN])
     expect(tasks.filter(({ phase }) => phase === 'sort')).toHaveLength(5)
     expect(tasks.length).toBeLessThan(25)
@@ -147,18 +157,6 @@ describe('the merge path', () => {
           const expected = merged.slice(0, count).filter(({ side }) => side === 0).length
           expect(mergePath(numbers, ...ranges, count)).toBe(expected)
         }
-      }),
-    )
-  })
-})
-
-describe('the radix sort', () => {
-  it('sorts whole numbers of either sign', () => {
-    fc.assert(
-      fc.property(fc.array(int, { maxLength: 300 }), (values) => {
-        const numbers = Int32Array.from(values)
-        radixSort(numbers)
-        expect(numbers).toEqual(Int32Array.from(values).sort())
       }),
     )
   })

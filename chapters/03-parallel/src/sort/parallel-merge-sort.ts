@@ -9,41 +9,25 @@
  * 0, all zeros end up side by side and are put in order there.
  */
 import { divide, type Range } from '@repo/common/async/ranges'
-
-export type Numbers = Int32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>
-
-/** What every worker sees: the numbers, and as much memory again. The merges go back and forth between the two. */
-export interface SortMemory {
-  numbers: Numbers
-  scratch: Numbers
-}
+import { isFloat, type Numbers, type SortMemory } from './numbers.ts'
 
 /** A piece of work for one worker; positions are [from, to). */
-export type SortTask =
+export type MergeSortTask =
   | { phase: 'sort'; from: number; to: number; toScratch: boolean }
   | { phase: 'merge'; left: Range; right: Range; output: number; from: number; to: number; fromScratch: boolean }
-
-/** Memory for sorting `length` numbers: twice their size. */
-export function sortMemory(type: 'int32' | 'float64', length: number): SortMemory {
-  const allocate = () =>
-    type === 'int32'
-      ? new Int32Array(new SharedArrayBuffer(4 * length))
-      : new Float64Array(new SharedArrayBuffer(8 * length))
-  return { numbers: allocate(), scratch: allocate() }
-}
 
 /**
  * Sorts `memory.numbers` in place.
  *
  * @param requested the number of runs to cut them into: one for each worker; never more than there are numbers
- * @param work has a worker that shares the memory do one task, by `doSortTask`
+ * @param work has a worker that shares the memory do one task, by `doMergeSortTask`
  * @throws a RangeError, and changes nothing, if `runs` is not a whole number from 1; a RangeError if `work` does not answer
- *   what `doSortTask` returns
+ *   what `doMergeSortTask` returns
  */
-export async function parallelSort(
+export async function parallelMergeSort(
   memory: SortMemory,
   requested: number,
-  work: (task: SortTask) => Promise<number>,
+  work: (task: MergeSortTask) => Promise<number>,
 ): Promise<void> {
   if (!Number.isInteger(requested) || requested < 1)
     throw new RangeError(`runs: received ${requested}; accepts a whole number from 1`)
@@ -59,7 +43,7 @@ export async function parallelSort(
   let ranges: Range[] = await Promise.all(sorting)
 
   while (ranges.length > 1) {
-    const tasks: SortTask[] = []
+    const tasks: MergeSortTask[] = []
     const merged: Range[] = []
     const total = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
     let output = 0
@@ -80,14 +64,14 @@ export async function parallelSort(
     fromScratch = !fromScratch
   }
   const { from, to } = ranges[0] ?? { from: 0, to: 0 }
-  if (numbers instanceof Float64Array) {
+  if (isFloat(numbers)) {
     orderZeros(numbers.subarray(from, to))
     numbers.fill(Number.NaN, to)
   }
 }
 
 /** Does one task. Returns where the NaN begin in a run that it sorted, and 0 for a merge. */
-export function doSortTask({ numbers, scratch }: SortMemory, task: SortTask): number {
+export function doMergeSortTask({ numbers, scratch }: SortMemory, task: MergeSortTask): number {
   if (task.phase === 'merge') {
     const [input, output] = task.fromScratch ? [scratch, numbers] : [numbers, scratch]
     mergePart(input, task.left, task.right, output.subarray(task.output), task.from, task.to)
@@ -98,7 +82,7 @@ export function doSortTask({ numbers, scratch }: SortMemory, task: SortTask): nu
   const output = task.toScratch ? scratch : numbers
   output.set(run as never, task.from)
   let { to } = task
-  if (run instanceof Float64Array) while (to > task.from && Number.isNaN(run[to - task.from - 1])) to--
+  if (isFloat(run)) while (to > task.from && Number.isNaN(run[to - task.from - 1])) to--
   return to
 }
 
@@ -142,7 +126,7 @@ export function mergePath(input: Numbers, left: Range, right: Range, count: numb
 }
 
 /** Puts −0 before 0 in numbers that are sorted in every other respect. */
-function orderZeros(sorted: Float64Array): void {
+function orderZeros(sorted: Numbers): void {
   const from = lowerBound(sorted, (value) => value >= 0)
   const to = lowerBound(sorted, (value) => value > 0)
   let negative = 0
@@ -151,7 +135,7 @@ function orderZeros(sorted: Float64Array): void {
 }
 
 /** The first position at which the condition holds. It must hold from there to the end. */
-function lowerBound(values: Float64Array, holds: (value: number) => boolean): number {
+function lowerBound(values: Numbers, holds: (value: number) => boolean): number {
   let low = 0
   let high = values.length
   while (low < high) {

@@ -1,0 +1,40 @@
+/**
+ * What a parallel or distributed program costs (McSherry, Isard and Murray, "Scalability! But at what COST?", 2015): the
+ * smallest configuration that beats the best plain program on one thread, which does the same work with the same result.
+ */
+
+export interface Cost {
+  /** The time of the best plain program on one thread, in milliseconds. */
+  bestSerialMs: number
+  /** The fewest workers that were faster; `not up to N` if none was, of up to N. */
+  cost: number | `not up to ${number}`
+}
+
+/**
+ * Returns the COST of a program that was timed with one or more numbers of workers.
+ *
+ * @param runs the times for the same work as `bestSerialMs`, at least one
+ */
+export function costOf(bestSerialMs: number, runs: readonly { workers: number; ms: number }[]): Cost {
+  const faster = runs.filter(({ ms }) => ms < bestSerialMs).map(({ workers }) => workers)
+  const most = runs.reduce((most, { workers }) => Math.max(most, workers), 0)
+  return { bestSerialMs, cost: faster.length > 0 ? Math.min(...faster) : `not up to ${most}` }
+}
+
+export interface Growth {
+  /** The size of the input. */
+  size: number
+  ms: number
+}
+
+/**
+ * Returns the slope of time against size on logarithmic axes, by least squares: 1 if the time grows in proportion to the
+ * size, 2 if it grows with its square. NaN for fewer than two sizes.
+ */
+export function growthSlope(points: readonly Growth[]): number {
+  const logs = points.map(({ size, ms }) => ({ x: Math.log(size), y: Math.log(ms) }))
+  const mean = (of: 'x' | 'y') => logs.reduce((sum, point) => sum + point[of], 0) / logs.length
+  const [x, y] = [mean('x'), mean('y')]
+  const covariance = logs.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0)
+  return covariance / logs.reduce((sum, point) => sum + (point.x - x) ** 2, 0)
+}

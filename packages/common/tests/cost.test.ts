@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { costOf, growthSlope } from '../src/cost.ts'
+import { describeCost, drawGrowth } from '../src/output/costs.ts'
+
+describe('COST', () => {
+  it.each([
+    [[{ workers: 1, ms: 300 }], 'not up to 1'],
+    [
+      [
+        { workers: 1, ms: 190 },
+        { workers: 2, ms: 99 },
+        { workers: 4, ms: 60 },
+      ],
+      2,
+    ],
+    [
+      [
+        { workers: 4, ms: 50 },
+        { workers: 1, ms: 90 },
+      ],
+      1,
+    ],
+    // As fast is not faster.
+    [[{ workers: 2, ms: 100 }], 'not up to 2'],
+  ])('of %o against 100 ms is %o', (runs, cost) => {
+    expect(costOf(100, runs)).toEqual({ bestSerialMs: 100, cost })
+  })
+
+  it('is said in a line', () => {
+    expect(describeCost({ bestSerialMs: 250, cost: 2 })).toBe(
+      'COST: 2 workers; the best plain program on one thread takes 250 ms.',
+    )
+    expect(describeCost({ bestSerialMs: 250, cost: 1 }, 'threads')).toMatch(/^COST: 1 thread;/)
+    expect(describeCost({ bestSerialMs: 250, cost: 'not up to 8' }, 'tasks')).toBe(
+      'COST: not up to 8 tasks; the best plain program on one thread takes 250 ms, and none was faster.',
+    )
+  })
+})
+
+describe('growth', () => {
+  const growing = (of: (size: number) => number) => [10, 100, 1_000].map((size) => ({ size, ms: of(size) }))
+
+  it('has the slope of its power', () => {
+    expect(growthSlope(growing((n) => 3 * n))).toBeCloseTo(1)
+    expect(growthSlope(growing((n) => 0.1 * n ** 2))).toBeCloseTo(2)
+    expect(growthSlope(growing(() => 7))).toBeCloseTo(0)
+    expect(growthSlope([{ size: 1, ms: 1 }])).toBeNaN()
+  })
+
+  it('is drawn with its slope', () => {
+    const svg = drawGrowth('sort', 'numbers', { serial: growing((n) => n), parallel: growing((n) => n ** 1.5) })
+    for (const text of ['serial (slope 1.00)', 'parallel (slope 1.50)', 'numbers']) expect(svg).toContain(text)
+  })
+})
