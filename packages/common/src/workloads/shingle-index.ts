@@ -163,8 +163,10 @@ let hashes = new Uint32Array(0)
 let checks = new Uint32Array(0)
 
 /**
- * Returns the hash of each shingle of a block, and its check: as much of its last words as 32 bits can hold. Both lie in
- * memory that the next call uses again.
+ * Returns the hash and the check of each shingle of a block. Both lie in memory that the next call uses again.
+ *
+ * Together they hold the numbers of all words if these fit into 64 bits: `high` is the check, and `low`, mixed with it, the
+ * hash. Otherwise the words are the digits of a number in a large base.
  */
 function hashShingles(index: ShingleIndex, block: number) {
   const { words, lengths, size, slots } = index
@@ -174,34 +176,36 @@ function hashShingles(index: ShingleIndex, block: number) {
     hashes = new Uint32Array(2 * count)
     checks = new Uint32Array(2 * count)
   }
+  const exact = isExact(index)
   const bits = Math.log2(slots.length)
-  const kept = (2 ** Math.min(32, (size - 1) * bits) - 1) | 0
-  // The words are the digits of a number in a large base; each step adds one, and takes the highest away.
+  const lowBits = onesOf(size * bits)
+  const highBits = onesOf(size * bits - 32)
   const base = 0x2c1b3c6d
   let highest = 1
   for (let i = 1; i < size; i++) highest = Math.imul(highest, base)
-  let digits = 0
-  let last = 0
-  for (let i = 0; i < Math.min(size - 1, lengths[block]); i++) {
-    digits = (Math.imul(digits, base) + words[first + i]) | 0
-    last = (last << bits) | words[first + i]
-  }
-  for (let i = 0; i < count; i++) {
+  let [digits, high, low] = [0, 0, 0]
+  for (let i = 1 - size; i < count; i++) {
+    // Each step adds a word, and takes the earliest away.
     const word = words[first + i + size - 1]
     digits = (Math.imul(digits, base) + word) | 0
-    last = (last << bits) | word
-    const mixed = Math.imul(digits ^ (digits >>> 15), 0x85ebca6b)
+    high = ((high << bits) | (low >>> (32 - bits))) & highBits
+    low = ((low << bits) | word) & lowBits
+    if (i < 0) continue
+    const key = exact ? low ^ Math.imul(high, base) : digits
+    const mixed = Math.imul(key ^ (key >>> 15), 0x85ebca6b)
     hashes[i] = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-    checks[i] = last & kept
+    checks[i] = high
     digits = (digits - Math.imul(highest, words[first + i])) | 0
   }
   return { count, hashes, checks }
 }
 
-/**
- * Whether shingles with the same hash and the same check are equal. They are if the check holds all words but the first:
- * then the hash has one value for each first word, because its base is odd, and mixing can be undone.
- */
+/** Returns 32 bits, of which so many are 1, from the lowest one. */
+function onesOf(bits: number): number {
+  return (2 ** Math.max(0, Math.min(32, bits)) - 1) | 0
+}
+
+/** Whether shingles with the same hash and the same check are equal: mixing can be undone, so they have the same words. */
 export function isExact({ size, slots }: ShingleIndex): boolean {
-  return (size - 1) * Math.log2(slots.length) <= 32
+  return size * Math.log2(slots.length) <= 64
 }

@@ -96,10 +96,10 @@ describe('all pairs', () => {
 
 describe('an index of shingles', () => {
   it('is right when all hashes are the same', () => {
-    // Five words of 11 bits are more than what a hash and a check tell.
-    const texts = ['a b c d e f a b c d e', 'x c d e f a b', 'a b c d e', 'd a b c d e f a b c d e f']
+    // Six words of 11 bits are more than what a hash and a check hold.
+    const texts = ['a b c d e f a b c d e f', 'x c d e f a b c', 'a b c d e f', 'd a b c d e f a b c d e f']
     const indexed = (forced: boolean) => {
-      const index = phases.newIndex(texts, 5, { partitions: 1 })
+      const index = phases.newIndex(texts, 6, { partitions: 1 })
       expect(phases.isExact(index)).toBe(false)
       phases.countShingles(index, phases.piecesOf(index))
       phases.placePartitions(index)
