@@ -166,7 +166,7 @@ let checks = new Uint32Array(0)
  * Returns the hash and the check of each shingle of a block. Both lie in memory that the next call uses again.
  *
  * Together they hold the numbers of all words if these fit into 64 bits: `high` is the check, and `low`, mixed with it, the
- * hash. Otherwise the words are the digits of a number in a large base.
+ * hash. Otherwise the words are the digits of a number in a large base, and there is no check.
  */
 function hashShingles(index: ShingleIndex, block: number) {
   const { words, lengths, size, slots } = index
@@ -183,19 +183,22 @@ function hashShingles(index: ShingleIndex, block: number) {
   const base = 0x2c1b3c6d
   let highest = 1
   for (let i = 1; i < size; i++) highest = Math.imul(highest, base)
-  let [digits, high, low] = [0, 0, 0]
+  let [key, high, low] = [0, 0, 0]
   for (let i = 1 - size; i < count; i++) {
     // Each step adds a word, and takes the earliest away.
     const word = words[first + i + size - 1]
-    digits = (Math.imul(digits, base) + word) | 0
-    high = ((high << bits) | (low >>> (32 - bits))) & highBits
-    low = ((low << bits) | word) & lowBits
+    if (exact) {
+      high = ((high << bits) | (low >>> (32 - bits))) & highBits
+      low = ((low << bits) | word) & lowBits
+      key = low ^ Math.imul(high, base)
+    } else {
+      if (i > 0) key = (key - Math.imul(highest, words[first + i - 1])) | 0
+      key = (Math.imul(key, base) + word) | 0
+    }
     if (i < 0) continue
-    const key = exact ? low ^ Math.imul(high, base) : digits
     const mixed = Math.imul(key ^ (key >>> 15), 0x85ebca6b)
     hashes[i] = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
     checks[i] = high
-    digits = (digits - Math.imul(highest, words[first + i])) | 0
   }
   return { count, hashes, checks }
 }
