@@ -1,5 +1,5 @@
 /**
- * remote-calls: calls per second of an object in another process: one after the other, many at once, with Pyro; and here
+ * remote-calls: calls per second to an object: in this process; in another one, singly and at once; and with Pyro
  *
  *     pnpm --filter bench start remote-calls
  *     pnpm --filter bench start remote-calls --calls 100000
@@ -7,8 +7,8 @@
  * Pyro 4, in Python, takes part where it is installed: sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a
  * Python environment pip install Pyro4. Both serve the same object over the loopback interface, and take turns.
  *
- * Look for: what a call costs that nobody waits for alone. Calls of one turn of the event loop are written in one
- * piece.
+ * Look for: what a call costs when many are made at once, because calls of one turn of the event loop are written in
+ * one piece; and the COST, against calls within this process.
  */
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
@@ -64,7 +64,7 @@ export default example(import.meta, {
       { rounds: quick ? 1 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
     )
 
-    // Calls at once are full thousands, perhaps more than `calls`.
+    // Calls at once are made in full thousands, perhaps more than `calls`: scale their time down to the same work.
     const fewer = calls / (Math.ceil(calls / atOnce) * atOnce)
     const remote = [timed.sequential.ms, timed.concurrent.ms * fewer]
     const cost = costOf(

@@ -162,7 +162,7 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
   }
   stack.defer(async () => {
     const clear = async (client: EngineClient) => {
-      // A client opens only while they serve, but as long as they do they write again what is removed.
+      // A client opens only while workers serve. But workers that still run would write again what is removed.
       await Promise.all(workers.map((worker) => worker.stop()))
       await client.clear?.()
     }

@@ -6,8 +6,8 @@ import type { Row, Work } from './compare.ts'
 import { tasks as plainTasks } from './tasks.ts'
 
 /**
- * Runs the small tasks as plain function calls, and the waiting ones on the event loop. Returns the COST of each kind, by
- * the contenders that were faster.
+ * Runs the small tasks as plain function calls, and the waiting ones on the event loop. Returns the COST of each kind:
+ * the fewest workers with which a contender was faster.
  */
 export async function costsOf(
   rows: Row[],

@@ -108,7 +108,7 @@ function bullmq(options: (servers: Servers) => { connection: object }, isPostgre
           concurrency,
           lockDuration: leaseMs,
           stalledInterval: leaseMs,
-          // As chapter 4's layer. With the default of 1, a worker that is held up beside the killed one fails the task.
+          // As in chapter 4's layer. With the default of 1, the task would fail if another worker is held up as well.
           maxStalledCount: 5,
         },
         factory,
@@ -169,7 +169,7 @@ const rq: Engine = {
         const ids = await Promise.all(argsLists.map((args) => enqueue(task, ...args)))
         const [only] = ids
         if (ids.length === 1 && only !== undefined) {
-          // Only the latency of `add` is measured; asking this often for seconds would keep a core busy.
+          // Only the latency of `add` is measured. Polling every millisecond for seconds would keep a core busy.
           return [await queue.result(only, { everyMs: task === 'add' ? 1 : 20, timeoutMs: 300_000 })]
         }
         for (let left = 1; left > 0; ) {
