@@ -8,8 +8,8 @@
  * The same orders go through two pipelines in turn, as fast as possible: one is not watched; the other has a log file
  * and metrics in every process, and traces every hundredth order.
  *
- * Look for: what watching costs, and what it costs to trace every order; and in the last line, how much faster a plain
- * program on one thread is that keeps its orders in memory and loses them when it dies.
+ * Look for: what watching costs, and what it costs to trace every order; and the COST in the last line, against a plain
+ * program on one thread, which keeps its orders in memory and loses them when it dies.
  */
 import { until } from '@repo/common/async/until'
 import { costOf } from '@repo/common/cost'
@@ -63,7 +63,7 @@ export default example(import.meta, {
 
     using bar = progress('placing orders', 2 * warmUps + 5 * (rounds + 1))
     let runs = 0
-    // Fresh ids, because the store knows the earlier orders. No refused cards: they would wait on purpose.
+    // Fresh ids, because the store knows the earlier orders. No refused cards: the queue would delay them on purpose.
     const freshOrders = () => {
       runs++
       return ordersOf(runs, wanted).map((order, at): Order => ({ ...order, id: `order-${runs}-${at}`, card: 'good' }))

@@ -1,6 +1,6 @@
 /**
- * The pipeline without its processes, queues and Redis: the same handlers on one thread, one order after the other. It is
- * the best plain program for the same orders, as long as the process does not die.
+ * The pipeline without its processes, queues and Redis: the same handlers on one thread, one order after the other. It
+ * is the best plain program for the same orders, but it has them in memory only: if the process dies, they are lost.
  */
 import type { MemoryStore } from './memory-store.ts'
 import { accept, type Effect, handlers, type Order, type Stage } from './orders.ts'
@@ -19,7 +19,7 @@ export function shipAlone(orders: readonly Order[], store: MemoryStore): void {
     while (handle) {
       next = undefined
       let done = false
-      // A refused card is tried again at once: nobody else needs the time.
+      // A refused card is tried again at once, without the pause that a queue makes between deliveries.
       for (let delivery = 1; !done; delivery++) {
         const handler = handle(order, { now: Date.now, delivery })
         let step = handler.next()
