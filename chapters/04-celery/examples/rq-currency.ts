@@ -81,13 +81,13 @@ export default example(import.meta, {
     }
     const ms = performance.now() - begin
 
-    // The best plain program for jobs that only wait: the event loop of one thread waits for all of them.
+    // The best plain program for jobs that only wait: the event loop of one thread waits for all of them at once.
     const loopBegin = performance.now()
     const waited = pairs.map(async (pair) => {
       await delay(latencyOf(pair.from, 1, latency), undefined, { signal })
       return await readRate(pair)
     })
-    await Promise.all(waited)
+    const plain = await Promise.all(waited)
     const cost = costOf(performance.now() - loopBegin, [{ workers, ms }])
 
     // A failed job has its error, and is in the list of failed jobs.
@@ -95,6 +95,10 @@ export default example(import.meta, {
     const failed = jobs.filter(({ status }) => status === 'failed')
     const inFailedList = new Set(await queue.failed())
     const rates = jobs.flatMap(({ result }) => (result ? [result as Rate] : []))
+    const known = new Map(plain.map(({ from, to, rate }) => [`${from}/${to}`, rate]))
+    if (rates.some(({ from, to, rate }) => known.get(`${from}/${to}`) !== rate)) {
+      throw new Error('the workers found other rates')
+    }
     const lasted = (from = 0, to = 0) => milliseconds(to - from)
     const rows = jobs.map(({ status, result, enqueuedAt, startedAt, endedAt }, at) => {
       const { from, to } = pairs[at] ?? { from: 'usd', to: 'atlantis' }
