@@ -10,8 +10,9 @@
  * The rates are real, those of one day from the npm package @fawazahmed0/currency-api. The time that each takes is
  * simulated, and depends only on the currency and the seed. One of the tasks asks for a currency that does not exist.
  *
- * Look for: the total time, compared with one after the other, and with one thread whose event loop waits for all; the failure, which does not affect the other tasks; and
- * with --no-workers, what a queue does without workers: it keeps the tasks, and waiting for them needs a timeout.
+ * Look for: the total time, compared with one after the other, and with one thread whose event loop waits for all; the
+ * failure, which does not affect the other tasks; and with --no-workers, what a queue does without workers: it keeps the
+ * tasks, and waiting for them needs a timeout.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { costOf } from '@repo/common/cost'
@@ -85,7 +86,7 @@ export default example(import.meta, {
       (error: Error) => error.message,
     )
 
-    // Tasks that only wait need no workers: the event loop of one thread waits for all of them.
+    // The best plain program for tasks that only wait: the event loop of one thread waits for all of them at once.
     const loopBegin = performance.now()
     const waited = pairs.map(async (pair) => {
       await delay(latencyOf(pair.from, seed, latency), undefined, { signal })

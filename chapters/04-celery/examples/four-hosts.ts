@@ -10,7 +10,7 @@
  * On real machines you start the same programs by hand; see the README.
  *
  * Look for: which host sorted how many chunks; what a pulled cable costs (the lock of the task that the host had); that
- * nothing is missing; that the host works again once its cable is back; and the COST, which is not what it is built for.
+ * nothing is missing; that the host works again once its cable is back; and the COST: speed is not why there are hosts.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { aborted } from '@repo/common/async/abort'
@@ -90,7 +90,7 @@ export default example(import.meta, {
     bar.update(0, 'sorting again')
     take('cable back', await sort('by reference', 5))
 
-    // While all was well: against the best sort on one thread of the client's host.
+    // The first two steps, while all was well, against the best sort on one thread of the client's host.
     const cost = costOf(
       Math.min(...steps.map(({ bestSerialMs }) => bestSerialMs)),
       steps.slice(0, 2).map(({ ms }) => ({ workers: 2, ms })),

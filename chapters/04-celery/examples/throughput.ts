@@ -1,5 +1,5 @@
 /**
- * throughput: how many empty tasks a second, from end to end; and from which length a task is worth a queue
+ * throughput: how many empty tasks a second, from end to end; and how long a task must be to be worth a queue
  *
  * Run it, from anywhere in the repository; it starts Redis and all workers itself:
  *
@@ -7,9 +7,9 @@
  *     pnpm --filter 04-celery start throughput --tasks 50000 --workers 4
  *
  * Empty tasks go through bare BullMQ, the typed layer on it, and Celery. A task counts when its sender knows that it has
- * ended. All three use the same Redis and the same number of worker processes, and take turns.
- * Then tasks of several lengths go through the layer, and are plain function calls on one thread. Celery takes part where Python has it: npm run peers, or sudo apt-get install python3-celery
- * python3-redis (Debian, Ubuntu; an older one).
+ * ended. All three use the same Redis and the same number of worker processes, and take turns. Celery takes part where
+ * Python has it: npm run peers, or sudo apt-get install python3-celery python3-redis (Debian, Ubuntu; an older one).
+ * Then tasks of several lengths go through the layer, in turn with plain calls of the same function on one thread.
  *
  * Look for: what the layer's checks, results and remote control cost on top of BullMQ; and the COST, which depends on
  * the length of a task.
@@ -33,7 +33,7 @@ import { stretch, stretchPassword } from '../src/throughput/stretch.ts'
 /** Celery gets a tenth of the tasks: only its rate counts, and it would take most of the time. */
 const celeryShare = 10
 
-/** Lengths of tasks, from microseconds to milliseconds, and the share of the tasks that are so long. */
+/** Lengths of tasks, from microseconds to milliseconds. Of each there are `--tasks` divided by `share`. */
 const lengthsOfTasks = [
   { iterations: 1, share: 1 },
   { iterations: 100, share: 2 },
@@ -116,7 +116,7 @@ export default example(import.meta, {
         : `and ${times(layerToCelery)} as many as Celery with as many processes.`,
     )
 
-    // What the queue must beat is a plain function call. From which length of a task on does it?
+    // What the queue must beat is a plain function call. How long must a task be until it does?
     const lengths = []
     for (const { iterations, share } of lengthsOfTasks) {
       const passwords = Array.from({ length: Math.ceil(tasks / share) }, (_, at) => `password ${at}`)

@@ -27,7 +27,7 @@ export type ClientQuestion =
 export interface Sorted {
   ms: number
   sorted: boolean
-  /** What the client needs for the same numbers alone, on one thread, by the faster of two plain programs. */
+  /** Time in ms of the faster of two plain programs for the same numbers, on one thread of the client. */
   bestSerialMs: number
   /** How many chunks each worker sorted. */
   byWorker: Record<string, number>
