@@ -87,7 +87,7 @@ export default example(import.meta, {
       { signal, workersGone: gone, onReport: () => bar.update(++done / Math.min(jobs, most), 'counting') },
     )
     const ms = performance.now() - begin
-    // A plain program on one thread.
+    // A plain program on one thread, which has the texts in memory.
     const alone = countHere(most)
     if (!isDeepStrictEqual(total.counts, alone.counts)) throw new Error('the cloud and this process count differently')
 

@@ -10,8 +10,8 @@
  * breaks the link halfway through a file. With --clean the example removes the buckets and queues that killed runs have
  * left.
  *
- * Look for: how much is gained by many requests at once, how little memory a large object needs, and which parts travel
- * again.
+ * Look for: how much is gained by many requests at once, and how many it takes to beat one after the other (the COST);
+ * how little memory a large object needs; and which parts travel again.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -79,7 +79,7 @@ export default example(import.meta, {
         const data = await Body?.transformToByteArray()
         if (!data || !body.equals(data)) throw new Error(`${Key} is not what was stored`)
       })
-    // One by one the times add up, so a twentieth of the objects is enough, and for two at once as well.
+    // One by one the times add up, so a twentieth of the objects is enough; for two at once as well.
     const all = Array.from({ length: objects }, (_, at) => `small/${at}`)
     const few = all.slice(0, Math.max(2, Math.ceil(objects / 20)))
     const two = Math.min(2, concurrency)
@@ -95,7 +95,7 @@ export default example(import.meta, {
       },
       { rounds: quick ? 1 : 3, signal, onProgress: (done, total) => bar.update(done / total) },
     )
-    // The best plain program sends one request after the other. More at once still need no more than this one thread.
+    // Compared with the best program that sends one request after the other. More at once need no second thread either.
     const small = (['upload', 'download'] as const).map((way) => {
       const forAll = (ms: number) => (ms * objects) / few.length
       const cost = costOf(forAll(timings[`${way}One`].ms), [
@@ -119,7 +119,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
-      ...small.map((cost) => `${cost.way}: ${describeCost(cost, 'requests at once')}`),
+      ...small.map((cost) => `${cost.way}, against one by one: ${describeCost(cost, 'requests at once')}`),
       '',
     )
 

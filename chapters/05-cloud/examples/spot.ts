@@ -10,7 +10,7 @@
  * wordcount's.
  *
  * Look for: how long the jobs of the first worker sit idle when it heeds the notice, and when it does not; and whether
- * the two workers beat a plain program on one thread although one of them is lost (the COST).
+ * the two workers, one of which is lost, beat a plain program on one thread (the COST).
  */
 import { isDeepStrictEqual } from 'node:util'
 import { costOf } from '@repo/common/cost'

@@ -90,8 +90,8 @@ export interface PlainOptions {
 }
 
 /**
- * The best plain program on one thread for the work that the workers share: it counts the texts, which it has in memory.
- * It yields to the event loop now and then, so that Ctrl-C ends it.
+ * The best plain program on one thread for the counting that the workers share. It has the texts in memory, which the
+ * workers have to fetch. It yields to the event loop now and then, so that Ctrl-C ends it.
  *
  * @returns its result, and how long it took
  */

@@ -1,18 +1,18 @@
 /**
- * Counting words as fast as one thread can. It looks up a word's bytes in a hash table and makes no string of them, which
- * takes a third of the time.
+ * Counting words fast on one thread. It looks up a word's bytes in a hash table and makes no string of them, which
+ * takes a third of the time of counting strings in a Map.
  */
 import { isAscii } from 'node:buffer'
 import { contentOf } from '@repo/common/workloads/shingles'
 import type { Counts } from './words.ts'
 
-/** For each byte: 0 if it ends words, and otherwise the byte in lower case. Bytes above 127 are parts of other letters. */
+/** For each byte: 0 if it ends a word, else the byte in lower case. Bytes above 127 are parts of other letters. */
 const letters = Uint8Array.from({ length: 256 }, (_, byte) => {
   const letter = String.fromCharCode(byte).toLowerCase()
   return byte > 127 ? byte : /[a-z']/.test(letter) ? letter.charCodeAt(0) : 0
 })
 
-/** What a slot of the hash table has: how often the word occurs, 0 if the slot is free; its hash; where its bytes are. */
+/** The fields of a slot of the hash table: the word's count, 0 if the slot is free; its hash; where its bytes are. */
 const [count, hashOf, from, to] = [0, 1, 2, 3]
 const slotSize = 4
 
