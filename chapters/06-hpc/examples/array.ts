@@ -78,7 +78,7 @@ export default example(import.meta, {
       onPoll: (all) => bar.update(completed(all), summary(all), board(all)),
     })
 
-    // As many tasks as the cluster has cores can run at a time. Some sites do not say how many that are.
+    // As many tasks as the cluster has cores can run at a time. Some sites do not say how many there are.
     const cores = await cluster.nodes().then(
       (nodes) => nodes.reduce((sum, node) => sum + node.cores, 0),
       () => notes.tasks,
@@ -217,7 +217,7 @@ function requireSame(byArray: Uint8Array, alone: Uint8Array): void {
   if (Buffer.compare(byArray, alone) !== 0) throw new Error('the cluster and this machine have different answers')
 }
 
-/** With one task nothing is done at the same time: it cannot be faster. */
+/** A single task cannot be faster than one thread: nothing runs at the same time. */
 const growthTasks = [2, 4]
 
 /** Times both ways at sizes that span two decades. */

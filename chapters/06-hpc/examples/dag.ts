@@ -9,9 +9,9 @@
  * A writes numbers into a file, B adds the odd ones, C adds the even ones, and D adds the two sums. The scheduler alone
  * decides when a job may begin: the client submits all four at once and could go home.
  *
- * Look for: B and C at the same time; how little of that a plain program on one thread needs (the COST); D when B has
- * failed; and on HTCondor DAGMan, a job that submits jobs, and its
- * rescue file, from which it would continue after you fix B.
+ * Look for: B and C at the same time; how little time a plain program on one thread needs (the COST); D when B has
+ * failed; and on HTCondor DAGMan, a job that submits jobs, and its rescue file, from which it would continue after you
+ * fix B.
  */
 import { posix } from 'node:path'
 import { costOf } from '@repo/common/cost'
@@ -125,7 +125,10 @@ export default example(import.meta, {
     if (rescue) print('The rescue file:', ...rescue.split('\n').map((line) => `  ${line}`))
     if (result.result !== undefined)
       print(`The sum of 1 to ${count(numbers)}, by way of four jobs: ${count(result.result)}`)
-    if (cost) print(describeCost(cost, 'jobs at a time'))
+    if (cost) {
+      const waited = seconds > 0 ? ` Each job waited ${seconds} s besides its work.` : ''
+      print(`${describeCost(cost, 'jobs at a time')}${waited}`)
+    }
     print(`Picture: ${result.picture}`)
     if (!fail && result.result !== result.expected) {
       throw new Error(`the sum is ${sum || 'missing'}, not ${result.expected}`)
@@ -136,7 +139,7 @@ export default example(import.meta, {
     `${jobs.filter(({ state }) => state === 'completed').length} of ${jobs.length} jobs of a diamond by ${scheduler} in ${milliseconds(ms)}${cost ? `; COST ${cost}` : ''}`,
 })
 
-/** What the four jobs compute together. */
+/** What the four jobs compute together, number by number: a formula would know the data in advance. */
 function sumAlone(last: number): number {
   let [odd, even] = [0, 0]
   for (let number = 1; number <= last; number += 2) odd += number

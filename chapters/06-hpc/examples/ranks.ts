@@ -18,7 +18,7 @@
  * Then the ranks do a whole job: each computes a vector, and all get the sum. One thread does the same.
  *
  * Look for: that the sums agree; how much of a hop is Node's share; and why the times for long vectors are so much
- * closer. The COST, and with --growth: how much work a number must take, so that it pays to send it.
+ * closer. The COST, and with --growth: how much work a number must take until it pays to send it.
  */
 import { readFile } from 'node:fs/promises'
 import { example } from '@repo/common/example/example'

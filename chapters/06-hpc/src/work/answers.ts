@@ -1,4 +1,4 @@
-/** The client's side of the `array` example: a question, its answer on one thread or from the parts of a study. */
+/** The client's side of the `array` example: a question, and its answer, on one thread or from the parts of a study. */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { comparing, newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
@@ -47,11 +47,11 @@ export function questionsOfSizes(job: JobName): { what: string; sizes: number[];
   }
 }
 
-/** Form letters: each text has ten of the sentences in stock, always the same ones. */
+/** Form letters: each text is ten sentences drawn from the same stock. */
 function letters(stock: readonly string[], count: number): string[] {
   let seed = 1
   const draw = () => {
-    // Numerical Recipes' generator, of which the high bits are the random ones.
+    // The generator of Numerical Recipes. Its high bits are the random ones.
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
     return stock[Math.floor((seed / 2 ** 32) * stock.length)]
   }
@@ -85,7 +85,7 @@ export function putTogether(question: Question, parts: readonly Uint8Array[]): U
   return bytesOf(table, mostAlike(best.flat()))
 }
 
-/** Answers a question on this thread, as fast as it can, in steps between which Ctrl-C is heard. */
+/** The best plain program: answers a question on this thread, in steps between which Ctrl-C is heard. */
 export async function answerAlone(question: Question, signal?: AbortSignal): Promise<Uint8Array> {
   if (question.job === 'mandelbrot') {
     const picture = drawing(question.view)

@@ -1,9 +1,12 @@
-/** Numbers that take work to compute, and have no short cut: where the logistic map x → 4 x (1 - x) gets to. */
+/**
+ * Numbers that take work to compute: where the logistic map x → 4 x (1 - x) gets to, step by step. There is a formula,
+ * sin²(2ⁿ asin √x), but it does not give the same numbers: each step doubles the rounding errors.
+ */
 import type { Place } from './ring.ts'
 
 /**
- * Adds a rank's vector to `sum`: for each number where an orbit of its own is after `steps` steps, in thousandths. They
- * are whole numbers, so their sum is exact in any order.
+ * Adds a rank's vector to `sum`. Each number is where its own orbit is after `steps` steps, in thousandths. They are
+ * whole numbers, so their sum is exact in any order.
  */
 export function addOrbits(sum: Float64Array, { rank, size }: Place, steps: number): void {
   const orbits = size * sum.length + 1

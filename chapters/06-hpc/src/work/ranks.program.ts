@@ -7,7 +7,7 @@ const [folder = '', host = '', laps = '', length = '', steps = ''] = process.arg
 const node = process.env.SLURMD_NODENAME ?? process.env.PRACTICE_NODE ?? hostname()
 const place = placeIn(process.env)
 using ring = await joinRing({ ...place, folder, host: host === 'own' ? hostname() : host, node })
-// Since this process began.
+// The time since this process began.
 const startMs = performance.now()
 
 // Warm-up: the connections open their windows, and the functions are compiled.
@@ -36,7 +36,7 @@ for (const value of vector) sum += value
  */
 const jobs: { steps: number; ms: number; aloneMs: number }[] = []
 const counts = steps.split(',').map(Number)
-// The first one twice: the functions are compiled in the job that does not count.
+// The first job runs twice: the first run, in which the functions are compiled, does not count.
 for (const [at, count] of [...counts.slice(0, 1), ...counts].entries()) {
   await passAround(ring, 2)
   const begin = performance.now()
