@@ -46,12 +46,12 @@ export function ratesOf(
   }
 }
 
-/** Nanoseconds for each number on h hosts, each of which needs `computing` ns on one thread. */
+/** Nanoseconds for each number on several hosts, if it needs `computing` ns on one thread. */
 export function onHosts({ merge, client, worker }: Rates, hosts: number, computing: number): number {
   return client + (worker + computing) / hosts + Math.ceil(Math.log2(hosts)) * merge
 }
 
-/** The nanoseconds of computing for each number on one thread above which two or more hosts are faster. */
+/** If a number needs more computing than this, in ns on one thread, two or more hosts are faster. */
 export function breakEven(rates: Rates, hosts: number): number {
   return onHosts(rates, hosts, 0) / (1 - 1 / hosts)
 }
