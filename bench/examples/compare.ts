@@ -13,7 +13,7 @@
  * measured on an idle queue with one task after the other, from the call to the result. A waiting task only waits. At
  * the end each contender loses a worker that is in the middle of a task.
  *
- * Look for: what a queue costs against a plain call, and what it gives for that when a worker dies.
+ * Look for: what a queue costs against a plain call (the COST), and what it gives for that when a worker dies.
  */
 import { example } from '@repo/common/example/example'
 import { listOf, oneOf, wholeNumber } from '@repo/common/example/options'
