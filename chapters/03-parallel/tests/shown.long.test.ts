@@ -11,7 +11,7 @@ describe('a reader is shown', () => {
     const shown = await shownBy('oversubscribe', '--limit', '20000', '--requests', '2', '--latency', '2')
     for (const workers of [1, 8 * cores]) expect(shown).toMatch(new RegExp(`^ +${workers} +[\\d.]+ [mµ]?s`, 'm'))
     for (const what of ['Computing, by a sieve', 'Waiting, on the event loop']) {
-      expect(shown).toMatch(new RegExp(`^${what}: COST: `, 'm'))
+      expect(shown).toMatch(new RegExp(`^${what}: COST in threads: `, 'm'))
     }
     const [picture = ''] = pictures(shown)
     const svg = await readFile(picture, 'utf8')

@@ -7,7 +7,7 @@ import { pictures, shownBy } from './shown.ts'
 
 const cores = coreCount()
 
-const costLine = /^COST: .+ threads?; the best plain program on one thread takes [\d.]+ m?s/m
+const costLine = /^COST in threads: .+; the best plain program on one thread takes [\d.]+ m?s/m
 
 describe('a reader is shown', () => {
   it('the same rates of the day in three ways', async () => {

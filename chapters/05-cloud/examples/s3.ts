@@ -119,7 +119,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
-      ...small.map((cost) => `${cost.way}, against one by one: ${describeCost(cost, 'requests at once')}`),
+      ...small.map((cost) => `${cost.way}: ${describeCost(cost, 'requests at once', 'one after another')}`),
       '',
     )
 

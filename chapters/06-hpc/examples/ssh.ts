@@ -110,8 +110,8 @@ export default example(import.meta, {
     print('', table([`files, + ${rtt} ms`, 'time for one', 'per second', 'times as fast'], rows(files)))
     print(
       '',
-      `Commands, each, against one at a time: ${describeCost(cost, 'commands at a time')}`,
-      `Files, each: ${describeCost(filesCost, 'requests at a time')} That program is "${bestFiles}".`,
+      `Commands, each: ${describeCost(cost, 'commands at a time', 'one after another')}`,
+      `Files, each: ${describeCost(filesCost, 'requests at a time', `"${bestFiles}"`)}`,
     )
     const drawn = await picture('ssh.svg', drawWays(node.name, commands, files))
     print('', `Picture: ${drawn}`)

@@ -28,11 +28,13 @@ describe('COST', () => {
 
   it('is said in a line', () => {
     expect(describeCost({ bestSerialMs: 250, cost: 2 })).toBe(
-      'COST: 2 workers; the best plain program on one thread takes 250 ms.',
+      'COST in workers: 2; the best plain program on one thread takes 250 ms.',
     )
-    expect(describeCost({ bestSerialMs: 250, cost: 1 }, 'threads')).toMatch(/^COST: 1 thread;/)
+    expect(describeCost({ bestSerialMs: 250, cost: 10 }, 'requests at once', 'one after another')).toBe(
+      'COST in requests at once: 10; one after another takes 250 ms.',
+    )
     expect(describeCost({ bestSerialMs: 250, cost: 'not up to 8' }, 'tasks')).toBe(
-      'COST: not up to 8 tasks; the best plain program on one thread takes 250 ms, and none was faster.',
+      'COST in tasks: not up to 8; the best plain program on one thread takes 250 ms, and none was faster.',
     )
   })
 })

@@ -26,7 +26,7 @@ it('tells its speedup against the best sort on one thread', async () => {
 it('sorts fewer numbers than there are workers, and draws how its time grows', async () => {
   const { stdout } = await runHere(sort, '--quick', '--numbers', '2', '--workers', '3', '--growth')
   expect(stdout).toMatch(/^ parallel radix sort +3 /m)
-  expect(stdout).toMatch(/^COST: .*the best plain program on one thread takes /m)
+  expect(stdout).toMatch(/^COST in workers: .*the best plain program on one thread takes /m)
   expect(stdout).toContain('All results are equal, number by number.')
   const [, picture = ''] = /^Picture: (.*sort-growth\.svg)$/m.exec(stdout) ?? []
   expect(await readFile(picture, 'utf8')).toContain('Sorting numbers of type int32')

@@ -3,11 +3,19 @@ import { type Cost, type Growth, growthSlope } from '../cost.ts'
 import { linePlot } from './plots.ts'
 import { milliseconds } from './terminal.ts'
 
-/** Returns the COST in a line; `unit` is what is counted, in the plural. */
-export function describeCost({ bestSerialMs, cost }: Cost, unit = 'workers'): string {
-  const best = `the best plain program on one thread takes ${milliseconds(bestSerialMs)}`
-  if (typeof cost === 'string') return `COST: ${cost} ${unit}; ${best}, and none was faster.`
-  return `COST: ${cost} ${cost === 1 ? unit.replace(/s$/, '') : unit}; ${best}.`
+/**
+ * Returns the COST in a line.
+ *
+ * @param unit what is counted, in the plural
+ * @param best what is beaten, where another name says more
+ */
+export function describeCost(
+  { bestSerialMs, cost }: Cost,
+  unit = 'workers',
+  best = 'the best plain program on one thread',
+): string {
+  const none = typeof cost === 'string' ? ', and none was faster' : ''
+  return `COST in ${unit}: ${cost}; ${best} takes ${milliseconds(bestSerialMs)}${none}.`
 }
 
 /**
