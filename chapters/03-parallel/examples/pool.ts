@@ -12,7 +12,7 @@
  * Look for: the price of a task, which says how long a task must be to be worth it. In the last table: does the error
  * say what happened, were the other tasks done, and does the pool still work?
  */
-import { costOf } from '@repo/common/cost'
+import { costOf, paysFrom } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median, quantile } from '@repo/common/measure'
@@ -162,7 +162,7 @@ export default example(import.meta, {
     return { workers, causes, tasks, speeds, ratioToPiscina, bestSerialMs, cost, lengths, behaviour }
   },
   figure: ({ ratioToPiscina, lengths }) => {
-    const pays = lengths.find(({ cost }) => typeof cost === 'number')
+    const pays = paysFrom(lengths)
     return `our pool does ${percent(ratioToPiscina)} of piscina's empty tasks per second; COST ${pays ? `${pays.cost} from tasks like ${pays.task}` : lengths.at(-1)?.cost}`
   },
 })

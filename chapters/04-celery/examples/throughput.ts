@@ -15,7 +15,7 @@
  * the length of a task.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { costOf } from '@repo/common/cost'
+import { costOf, paysFrom } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
@@ -138,7 +138,7 @@ export default example(import.meta, {
       const cost = costOf(plain.ms, [{ workers, ms: layer.ms }])
       lengths.push({ iterations, tasks: passwords.length, taskMs: plain.ms / passwords.length, ms: layer.ms, ...cost })
     }
-    const pays = lengths.find(({ cost }) => typeof cost === 'number')
+    const pays = paysFrom(lengths)
     const cost = costOf(
       timed.plain.ms,
       (['counted', 'told', 'layer'] as const).map((name) => ({ workers, ms: timed[name].ms })),

@@ -15,7 +15,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { costOf, type Growth, growthSlope } from '@repo/common/cost'
+import { costOf, type Growth, growthSlope, paysFrom } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -121,7 +121,7 @@ export default example(import.meta, {
         return [count(size), milliseconds(bestSerialMs), ...runs.map(({ ms }) => milliseconds(ms)), cost]
       })
       const slopes = Object.entries(grown.ways).map(([way, points]) => `${growthSlope(points).toFixed(2)} (${way})`)
-      const pays = grown.sizes.find(({ cost }) => typeof cost === 'number')
+      const pays = paysFrom(grown.sizes)
       const first = pays && pays.bestSerialMs / Math.min(...pays.runs.map(({ ms }) => ms))
       print(
         '',

@@ -63,7 +63,7 @@ export default example(import.meta, {
     const place = { HOST: isHere ? '127.0.0.1' : 'own', SAME_MACHINE: isHere ? 'yes' : '' }
     const [RANKS, ROUNDS, LAPS, LENGTH] = [ranks, rounds, laps, length].map(String) as [string, string, string, string]
     // Steps of work for each number of a vector.
-    const STEPS = growth && !quick ? '1,3,10,30,100' : '1'
+    const STEPS = growth && !quick ? '1,3,10,30,100,300' : '1'
     const plan: Plan = {
       name: 'ranks',
       command: ['sh', 'ranks.sh'],

@@ -21,6 +21,14 @@ export function costOf(bestSerialMs: number, runs: readonly { workers: number; m
   return { bestSerialMs, cost: faster.length > 0 ? Math.min(...faster) : `not up to ${most}` }
 }
 
+/**
+ * Returns the first of several measurements, in order of size, from which on all have a COST; undefined if the last one has
+ * none.
+ */
+export function paysFrom<Measured extends Pick<Cost, 'cost'>>(sizes: readonly Measured[]): Measured | undefined {
+  return sizes[sizes.findLastIndex(({ cost }) => typeof cost === 'string') + 1]
+}
+
 export interface Growth {
   /** The size of the input. */
   size: number

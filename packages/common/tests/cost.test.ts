@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { costOf, growthSlope } from '../src/cost.ts'
+import { costOf, growthSlope, paysFrom } from '../src/cost.ts'
 import { describeCost, drawGrowth } from '../src/output/costs.ts'
 
 describe('COST', () => {
@@ -24,6 +24,13 @@ describe('COST', () => {
     [[{ workers: 2, ms: 100 }], 'not up to 2'],
   ])('of %o against 100 ms is %o', (runs, cost) => {
     expect(costOf(100, runs)).toEqual({ bestSerialMs: 100, cost })
+  })
+
+  it('pays from the size on that no larger one contradicts', () => {
+    const [never, two] = [{ cost: 'not up to 4' } as const, { cost: 2 }]
+    expect(paysFrom([never, two, never, two, { cost: 1 }])).toBe(two)
+    expect(paysFrom([{ cost: 3 }, two])).toEqual({ cost: 3 })
+    for (const sizes of [[], [two, never]]) expect(paysFrom(sizes)).toBeUndefined()
   })
 
   it('is said in a line', () => {

@@ -1,6 +1,6 @@
 /** What `mergesort` accepts, and how it presents what it measured: tables and a picture. */
 
-import { type Cost, growthSlope } from '@repo/common/cost'
+import { type Cost, growthSlope, paysFrom } from '@repo/common/cost'
 import { UsageError } from '@repo/common/example/usage'
 import type { Timing } from '@repo/common/measure'
 import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
@@ -131,7 +131,7 @@ export function describeRates(rates: Rates): string[] {
 /** Time against size: lines with a table. */
 export function describeGrowth({ ways, slopes, costs }: Grown, workers: number): string[] {
   const names = Object.keys(ways)
-  const pays = costs.find(({ cost }) => typeof cost === 'number')
+  const pays = paysFrom(costs)
   return [
     table(
       ['integers', ...names, 'COST'],
