@@ -12,6 +12,7 @@
  * Look for: the phase that is not parallel, and its share; the COST, the number of workers that beats one good thread; and
  * the old way, in which only the last phase was parallel. With --growth: how the time grows with the number of texts.
  */
+import { aborted } from '@repo/common/async/abort'
 import { costOf, type Growth, growthSlope } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, path, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -56,7 +57,9 @@ export default example(import.meta, {
       // A worker without a task waits on its event loop, which wakes it sooner than Atomics.wait, the default.
       atomics: 'disabled',
     })
-    const run = (task: Task) => pool.run(task, { signal })
+    // One listener for all tasks: with a signal in each, the pool would start new workers when it is disposed of.
+    const stopped = aborted(signal)
+    const run = (task: Task) => Promise.race([pool.run(task), stopped])
 
     // The same pool with fewer workers: the smallest number that beats one good thread is the COST.
     const numbers = [1, 2, 4, 8, 16, 32, 64, 128].filter((some) => some < workers)

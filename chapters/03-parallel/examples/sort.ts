@@ -14,6 +14,7 @@
  * Look for: which sort is the best on one thread, for every speedup is told against it; the merge sort, which needs
  * both cores and is still slower than that; and --input few, whose eight values one pass puts in order.
  */
+import { aborted } from '@repo/common/async/abort'
 import { costOf, growthSlope } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, oneOf, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -69,7 +70,9 @@ export default example(import.meta, {
       minThreads: workers,
       maxThreads: workers,
     })
-    const work = (task: MergeSortTask | RadixTask) => pool.run(task, { signal })
+    // One listener for all tasks: with a signal in each, the pool would start new workers when it is disposed of.
+    const stopped = aborted(signal)
+    const work = (task: MergeSortTask | RadixTask) => Promise.race([pool.run(task), stopped])
 
     // Each sort gets the first `length` unsorted numbers in the same memory; only the sorting is timed.
     const timed = (sort: (target: Numbers<SharedArrayBuffer>) => unknown, length: number) => async () => {

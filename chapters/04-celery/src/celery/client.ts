@@ -110,7 +110,10 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
       const askNowAndThen = async (signal: AbortSignal) => {
         for await (const _ of setInterval(askEveryMs, undefined, { signal, ref: false })) {
           const text = await redis.get(key)
-          if (text !== null && listeners.has(key)) settle(text, true)
+          if (text === null) continue
+          // The states that were published before this one may still be on their way, on the other connection.
+          await subscriber.ping().catch(() => {})
+          if (listeners.has(key)) settle(text, true)
         }
       }
       return {
