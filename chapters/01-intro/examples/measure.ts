@@ -13,7 +13,9 @@
  * there are no more processors; how the measured points stay below the machine's ceiling; and the COST, which compares
  * all of this with the best program on one thread.
  */
+
 import { isDeepStrictEqual } from 'node:util'
+import { aborted } from '@repo/common/async/abort'
 import { divide, type Range } from '@repo/common/async/ranges'
 import { coreCount } from '@repo/common/cores'
 import { costOf } from '@repo/common/cost'
@@ -69,13 +71,17 @@ export default example(import.meta, {
       minThreads: most,
       maxThreads: most,
     })
+    // Aborted by a signal of its own, a task would have piscina start a new thread after the pool is closed.
+    await using _ended = { [Symbol.asyncDispose]: () => pool.destroy() }
+    const stopped = aborted(signal)
+    const run = (range: Range) => Promise.race([pool.run(range), stopped])
     async function runOn(workers: number) {
       // On one thread the job is one loop over all pages: the best serial version of this algorithm.
-      if (workers === 1) return await pool.run({ from: 0, to: pageCount }, { signal })
+      if (workers === 1) return await run({ from: 0, to: pageCount })
       // The serial part, while the other threads wait; then all threads at once.
-      await pool.run({ from: 0, to: serialPages }, { signal })
+      await run({ from: 0, to: serialPages })
       const parts = divide({ from: serialPages, to: pageCount }, workers)
-      await Promise.all(parts.map((part) => pool.run(part, { signal })))
+      await Promise.all(parts.map(run))
     }
     // The first run starts the threads and compiles their code.
     await runOn(most)

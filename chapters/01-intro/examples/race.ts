@@ -11,6 +11,7 @@
  * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none;
  * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
  */
+import { aborted } from '@repo/common/async/abort'
 import { coreCount } from '@repo/common/cores'
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
@@ -78,11 +79,14 @@ export default example(import.meta, {
       minThreads: threads,
       maxThreads: threads,
     })
+    // Aborted by a signal of its own, a task would have piscina start a new thread after the pool is closed.
+    await using _ended = { [Symbol.asyncDispose]: () => pool.destroy() }
+    const stopped = aborted(signal)
     // Runs one increment on several threads, in fresh memory, and times it from the first addition to the last.
     async function run(increment: Increment, threads: number, additions: number) {
       const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
-      const running = Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread }, { signal }))
-      const spans = await Promise.all(running)
+      const running = Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread }))
+      const spans = await Promise.race([Promise.all(running), stopped])
       const ms = Math.max(...spans.map(({ to }) => to)) - Math.min(...spans.map(({ from }) => from))
       return { counted: total(task.memory), ms }
     }

@@ -33,8 +33,9 @@ describe('the longest repeats', () => {
   })
 
   it('are the same by hash chains, in any alphabet', () => {
-    const letters = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at))
-    const alphabet = fc.integer({ min: 1, max: 95 }).map((size) => fc.constantFrom(...letters.slice(95 - size)))
+    // Without the space, because several of them become one, and then the page is not full.
+    const letters = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at))
+    const alphabet = fc.integer({ min: 1, max: 94 }).map((size) => fc.constantFrom(...letters.slice(94 - size)))
     const texts = alphabet.chain((unit) => fc.string({ unit, minLength: pageLength, maxLength: pageLength }))
     // 1,024 characters of which no three occur twice: all pairs of 33 letters, each pair once.
     const pairs = letters.slice(-33).flatMap((a, at) => [a, ...letters.slice(-33 + at + 1).flatMap((b) => [a, b])])
