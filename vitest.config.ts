@@ -13,13 +13,10 @@ const uncaught: Reporter = {
 }
 
 /**
- * Packages whose test files run in the same processes, one after another: starting a process for each file takes longer
- * than many of them. Their tests leave the environment, mocks and handles as they were.
+ * Packages whose test files have a process each. Those of all others run in the same processes, one after another, because
+ * starting a process takes longer than many of them; they leave the environment, mocks and handles as they were.
  */
-const sharing = [
-  ...['common', 'practice-cluster', 'simulator'],
-  ...['01-intro', '02-async', '03-parallel', '05-cloud', '06-hpc'],
-]
+const isolated = ['04-celery', '07-testing', 'bench']
 
 /** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
 export default defineConfig({
@@ -29,7 +26,7 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...(process.env.LONG_TESTS ? [] : ['tests/**/*.long.test.ts'])],
     // The tests start threads and processes; beside one another, in one process, they would disturb one another.
     pool: 'forks',
-    isolate: !sharing.includes(basename(process.cwd())),
+    isolate: isolated.includes(basename(process.cwd())),
     // Vitest's own default leaves one core to itself.
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
