@@ -1,6 +1,6 @@
 /** The documents that examples compare: the State of the Union addresses, or the reader's own files. */
 import { constants } from 'node:buffer'
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { heatMap } from '../output/plots.ts'
 import { bytes } from '../output/terminal.ts'
@@ -25,18 +25,19 @@ const memoryPerByte = 18
  */
 export function readDocuments(folder?: string): Document[] {
   if (folder === undefined) return stateOfTheUnion()
-  return readTextFiles(folder, (count) => {
+  return readTextFiles(folder, (names) => {
+    const count = names.length
     if (count < 2 || count > mostDocuments) {
       throw new Error(`it holds ${count || 'no'} .txt ${count === 1 ? 'file' : 'files'}`)
     }
-    refuseTooLarge(folder)
+    refuseTooLarge(folder, names)
   })
 }
 
 /** Refuses what no string can hold, or this machine's memory, before any file is read. */
-function refuseTooLarge(folder: string): void {
+function refuseTooLarge(folder: string, names: readonly string[]): void {
   let total = 0
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.txt'))) {
+  for (const file of names) {
     const size = statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0
     if (size > constants.MAX_STRING_LENGTH) {
       throw new Error(`${file} has ${bytes(size)}, and a text may have ${bytes(constants.MAX_STRING_LENGTH)}`)

@@ -63,10 +63,10 @@ export interface TextFile {
 /**
  * Reads the `.txt` files of a folder, sorted by name.
  *
- * @param accept gets their number before any of them is read, and throws if it is not acceptable
+ * @param accept gets their names before any of them is read, and throws if they are not acceptable
  * @throws an Error that says why the folder is not readable, or names the file that is not UTF-8 text
  */
-export function readTextFiles(folder: string, accept = (_count: number) => {}): TextFile[] {
+export function readTextFiles(folder: string, accept = (_names: string[]) => {}): TextFile[] {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let names: string[]
   try {
@@ -76,7 +76,7 @@ export function readTextFiles(folder: string, accept = (_count: number) => {}): 
   } catch (error) {
     throw new Error(reason(error, 'the folder'), { cause: error })
   }
-  accept(names.length)
+  accept(names)
   return names.map((file) => {
     try {
       const text = decoder.decode(readFileSync(join(folder, file)))
