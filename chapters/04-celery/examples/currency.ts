@@ -14,7 +14,6 @@
  * failure, which does not affect the other tasks; and with --no-workers, what a queue does without workers: it keeps the
  * tasks, and waiting for them needs a timeout.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { flag, seedNumber, wholeNumber, workerCount } from '@repo/common/example/options'
@@ -22,7 +21,7 @@ import { describeError } from '@repo/common/example/usage'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
-import { latencyOf, mostPairs, pairsOf, readRate } from '@repo/common/workloads/rates'
+import { latencyOf, mostPairs, pairsOf, readDistantRate } from '@repo/common/workloads/rates'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
 import { rate } from '../src/tasks/canvas.ts'
@@ -88,11 +87,7 @@ export default example(import.meta, {
 
     // The best plain program for tasks that only wait: the event loop of one thread waits for all of them at once.
     const loopBegin = performance.now()
-    const waited = pairs.map(async (pair) => {
-      await delay(latencyOf(pair.from, seed, latency), undefined, { signal })
-      return await readRate(pair)
-    })
-    const plain = await Promise.all(waited)
+    const plain = await Promise.all(pairs.map((pair) => readDistantRate(pair, { meanMs: latency, seed, signal })))
     const cost = costOf(performance.now() - loopBegin, [{ workers: workerNames.length, ms }])
     if (plain.some(({ rate }, at) => rate !== rates[at]?.rate)) throw new Error('the workers found other rates')
     print(

@@ -23,7 +23,7 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
-import { latencyOf, mostPairs, pairsOf, type Rate, readRate } from '@repo/common/workloads/rates'
+import { mostPairs, pairsOf, type Rate, readDistantRate } from '@repo/common/workloads/rates'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { functions } from '../src/rq/functions.ts'
 import { type Job, openQueue } from '../src/rq/rq.ts'
@@ -83,11 +83,7 @@ export default example(import.meta, {
 
     // The best plain program for jobs that only wait: the event loop of one thread waits for all of them at once.
     const loopBegin = performance.now()
-    const waited = pairs.map(async (pair) => {
-      await delay(latencyOf(pair.from, 1, latency), undefined, { signal })
-      return await readRate(pair)
-    })
-    const plain = await Promise.all(waited)
+    const plain = await Promise.all(pairs.map((pair) => readDistantRate(pair, { meanMs: latency, signal })))
     const cost = costOf(performance.now() - loopBegin, [{ workers, ms }])
 
     // A failed job has its error, and is in the list of failed jobs.

@@ -1,6 +1,6 @@
 /** The functions that the workers of the smallest queue know. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { latencyOf, readRate } from '@repo/common/workloads/rates'
+import { readDistantRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
 import { remote } from './rq.ts'
 
@@ -8,10 +8,9 @@ const latencyMs = z.int().min(0).max(60_000)
 
 export const functions = {
   /** A pair's exchange rate, as from a service that is far away: the rate is real, its latency is simulated. */
-  rate: remote(z.tuple([z.string(), z.string(), latencyMs]), async (from, to, meanMs) => {
-    await delay(latencyOf(from, 1, meanMs))
-    return await readRate({ from, to })
-  }),
+  rate: remote(z.tuple([z.string(), z.string(), latencyMs]), (from, to, meanMs) =>
+    readDistantRate({ from, to }, { meanMs }),
+  ),
   /** Waits and returns how long. */
   nap: remote(z.tuple([latencyMs]), async (ms) => {
     await delay(ms)

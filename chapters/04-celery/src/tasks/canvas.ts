@@ -1,6 +1,6 @@
 /** The tasks of the examples `canvas` and `currency`. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { latencyOf, readRate } from '@repo/common/workloads/rates'
+import { readDistantRate } from '@repo/common/workloads/rates'
 import { z } from 'zod'
 import { taskErrorSchema } from '../queue/message.ts'
 import { defineTask } from '../queue/task.ts'
@@ -54,8 +54,7 @@ export const rate = defineTask({
     seed: z.int().default(1),
   }),
   run: async ({ from, to, latencyMs, seed }, { signal, worker }) => {
-    await delay(latencyOf(from, seed, latencyMs), undefined, { signal })
-    return { ...(await readRate({ from, to })), worker }
+    return { ...(await readDistantRate({ from, to }, { meanMs: latencyMs, seed, signal })), worker }
   },
 })
 

@@ -1,6 +1,7 @@
 /** Real exchange rates of one day, from the npm package @fawazahmed0/currency-api, and a simulated latency for each. */
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { randomFor } from '../async/random.ts'
 
@@ -76,4 +77,13 @@ export function pairsOf(count: number): Pair[] {
  */
 export function latencyOf(currency: string, seed: number, meanMs: number): number {
   return meanMs * (0.5 + randomFor(seed, ...Buffer.from(currency)))
+}
+
+/** Looks up one rate as from a distant service, whose latency is simulated. */
+export async function readDistantRate(
+  { from, to }: Pair,
+  { meanMs, seed = 1, signal }: { meanMs: number; seed?: number; signal?: AbortSignal | undefined },
+): Promise<Rate> {
+  await delay(latencyOf(from, seed, meanMs), undefined, { signal })
+  return await readRate({ from, to })
 }
