@@ -12,8 +12,8 @@ import { revoke } from '../../src/queue/revoke.ts'
 import { nap } from '../../src/tasks/tour.ts'
 import { options } from '../../src/tasks/worker-options.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
+import { chapter, expectCleanEnd, workerProgram } from '../fixtures/worker-program.ts'
 
-const chapter = new URL('../..', import.meta.url).pathname
 const layer = useLayer()
 
 describe('the options of the worker program', () => {
@@ -45,9 +45,8 @@ describe('the options of the worker program', () => {
 })
 
 describeRedis('the worker program', () => {
-  const file = 'src/tasks/worker.program.ts'
   const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
-    await runProgram(file, args, { cwd: chapter, env: { REDIS_URL: undefined, ...env } })
+    await runProgram(workerProgram, args, { cwd: chapter, env: { REDIS_URL: undefined, ...env } })
 
   it('says what it needs', async () => {
     const { code, stderr } = await run([])
@@ -57,21 +56,7 @@ describeRedis('the worker program', () => {
     ])
   })
 
-  it('ends cleanly with Ctrl-C: running tasks are finished', async () => {
-    const client = await layer.openClient()
-    const result = await client.send(nap, { ms: 700 })
-    const { code, stderr, leftBehind } = await runProgram(file, ['--prefix', layer.prefix], {
-      cwd: chapter,
-      env: { REDIS_URL: layer.redis.url },
-      interruptWhen: /is ready/,
-    })
-    expect(code).toBe(0)
-    expect(stderr).toContain('SIGINT: taking no more tasks')
-    expect(stderr).toContain('has ended')
-    // It had begun by then, or was never taken: in neither case is it lost.
-    expect(['succeeded', 'waiting']).toContain(await result.state())
-    expect(await leftBehind()).toEqual([])
-  })
+  it('ends cleanly with Ctrl-C: running tasks are finished', () => expectCleanEnd(layer, 'SIGINT'))
 
   it('is scaled between its bounds, and remote control shuts it down', async () => {
     await using redis = await startRedis()
