@@ -25,7 +25,7 @@ import { makeQueues } from '../src/queues.ts'
 import { openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
 import { findFeatures } from '../src/storage/features.ts'
-import { countHere, uploadAddresses } from '../src/wordcount/addresses.ts'
+import { countAlone, uploadAddresses } from '../src/wordcount/addresses.ts'
 import { jobsOf, mapReduce } from '../src/wordcount/map-reduce.ts'
 import { topWords } from '../src/wordcount/words.ts'
 import { startWorkers } from '../src/wordcount/workers.ts'
@@ -88,7 +88,7 @@ export default example(import.meta, {
     )
     const ms = performance.now() - begin
     // A plain program on one thread, which has the texts in memory.
-    const alone = countHere(most)
+    const alone = await countAlone({ most, signal })
     if (!isDeepStrictEqual(total.counts, alone.counts)) throw new Error('the cloud and this process count differently')
 
     const result = {

@@ -9,7 +9,7 @@ import spot from '../examples/spot.ts'
 import wordcount from '../examples/wordcount.ts'
 import { keysOf } from '../src/cloud/place.ts'
 import { startPracticeCloud } from '../src/local/practice-cloud.ts'
-import { countHere } from '../src/wordcount/addresses.ts'
+import { countAlone } from '../src/wordcount/addresses.ts'
 import { wordsIn } from '../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
@@ -77,7 +77,7 @@ describe('spot', () => {
     const run = await start('spot', '--quick', '--json', '--repeat', '1')
     expect(run.code).toBe(0)
     const { runs, bestSerialMs, cost } = run.json<Cost & { runs: Lost[] }>()
-    const words = wordsIn(countHere(40).counts)
+    const words = wordsIn((await countAlone({ most: 40 })).counts)
     expect(runs.map(({ heeded, words }) => [heeded, words])).toEqual([
       [true, words],
       [false, words],
@@ -103,7 +103,7 @@ describe('private-cloud', () => {
     expect(run.json()).toMatchObject({
       store: `the cloud at ${url}`,
       objects: 40,
-      words: wordsIn(countHere(40).counts),
+      words: wordsIn((await countAlone({ most: 40 })).counts),
     })
     const { workers, ms, bestSerialMs } = run.json<Cost & { workers: number; ms: number }>()
     expect(run.json()).toMatchObject(costOf(bestSerialMs, [{ workers, ms }]))

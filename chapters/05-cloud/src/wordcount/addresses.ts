@@ -72,15 +72,6 @@ function objectsOf(most?: number): { key: string; body: Buffer }[] {
     .map((address) => ({ key: addressKey(address), body: Buffer.from(address.text) }))
 }
 
-/** Counts the words of the addresses in one pass in this thread. Every other way must give the same result. */
-export function countHere(most?: number): { counts: Counts; ms: number } {
-  const objects = objectsOf(most)
-  const start = performance.now()
-  const counter = new WordCounter()
-  for (const { body } of objects) counter.add(body)
-  return { counts: counter.counts(), ms: performance.now() - start }
-}
-
 export interface PlainOptions {
   /** As often as the workers count each text. */
   repeat?: number
@@ -90,8 +81,8 @@ export interface PlainOptions {
 }
 
 /**
- * The best plain program on one thread for the counting that the workers share. It has the texts in memory, which the
- * workers have to fetch. It yields to the event loop now and then, so that Ctrl-C ends it.
+ * The best plain program on one thread for the counting that the workers share; every other way must give the same result.
+ * It has the texts in memory, which the workers have to fetch. It yields to the event loop now and then, so that Ctrl-C ends it.
  *
  * @returns its result, and how long it took
  */

@@ -8,7 +8,7 @@ import { s3Client } from '../../src/cloud/clients.ts'
 import { keysOf } from '../../src/cloud/place.ts'
 import { findMoto, installMoto, startMoto } from '../../src/local/moto.ts'
 import { findSwift, installSwift, startSwift } from '../../src/local/swift.ts'
-import { countHere } from '../../src/wordcount/addresses.ts'
+import { countAlone } from '../../src/wordcount/addresses.ts'
 import { wordsIn } from '../../src/wordcount/words.ts'
 import { differences, differencesOf } from '../fixtures/s3-behaviours.ts'
 
@@ -38,7 +38,7 @@ describeReal('OpenStack Swift', { name: 'Swift', found: await findSwift(), insta
     expect(run.code).toBe(0)
     const result = run.json<{ store: string; objects: number; words: number; features: unknown[] }>()
     expect(result).toMatchObject({ store: 'OpenStack Swift (started for this run)', objects: 40 })
-    expect(result.words).toBe(wordsIn(countHere(40).counts))
+    expect(result.words).toBe(wordsIn((await countAlone({ most: 40 })).counts))
     expect(result.features).toHaveLength(16)
     expect(await run.leftBehind()).toEqual([])
   })

@@ -10,7 +10,7 @@ import { sqsClient } from '../../src/cloud/clients.ts'
 import { keysOf } from '../../src/cloud/place.ts'
 import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
 import { leftQueues, untilHeld } from '../../src/queues.ts'
-import { countHere } from '../../src/wordcount/addresses.ts'
+import { countAlone } from '../../src/wordcount/addresses.ts'
 import { topWords, wordsIn } from '../../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -32,7 +32,7 @@ describe('wordcount', () => {
     const run = await runExample(chapter, 'wordcount', args)
     expect(run.stderr).not.toContain('error')
     expect(run.code).toBe(0)
-    const { counts } = countHere()
+    const { counts } = await countAlone()
     const bytes = stateOfTheUnion().reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
     expect(run.json<Counted>()).toMatchObject({
       objects: 233,

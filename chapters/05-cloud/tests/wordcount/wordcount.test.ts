@@ -9,7 +9,7 @@ import { simulateInstanceMetadata, spotNotice } from '../../src/local/instance-m
 import { makeQueues, sendAll, untilHeld } from '../../src/queues.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { addressKey, countAlone, countHere, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
+import { addressKey, countAlone, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
 import { interruptionOf } from '../../src/wordcount/interruption.ts'
 import { jobsOf, mapReduce, type Report } from '../../src/wordcount/map-reduce.ts'
 import { wordsByDecade } from '../../src/wordcount/report.ts'
@@ -87,9 +87,9 @@ describe('words', () => {
     expect(topWords(counts, 3).map(({ word }) => word)).toEqual(['c', 'a', 'b'])
   })
 
-  it('of the addresses add up to what a Unix pipeline counts', () => {
+  it('of the addresses add up to what a Unix pipeline counts', async () => {
     // LC_ALL=C tr A-Z a-z | grep -oE "[a-z']+" | sort | uniq -c, over the package's 233 files.
-    const { counts } = countHere()
+    const { counts } = await countAlone()
     expect([wordsIn(counts), counts.size]).toEqual([1_789_020, 24_183])
     expect(topWords(counts, 3)).toEqual([
       { word: 'the', count: 151_264 },
@@ -100,7 +100,7 @@ describe('words', () => {
 
   it('are counted by the plain program once, however often it counts, and Ctrl-C ends it', async () => {
     const { counts } = await countAlone({ most: 3, repeat: 3 })
-    expect(counts).toEqual(countHere(3).counts)
+    expect(counts).toEqual((await countAlone({ most: 3 })).counts)
     const given = AbortSignal.abort(new Error('Ctrl-C'))
     await expect(countAlone({ repeat: 1000, most: 50, signal: given })).rejects.toThrow('abort')
   })
@@ -191,7 +191,7 @@ describe('map and reduce', () => {
       [3, 40],
     ]) {
       const { total } = await run({ workers, jobs })
-      expect(total.counts).toEqual(countHere(most).counts)
+      expect(total.counts).toEqual((await countAlone({ most })).counts)
       expect(total.objects).toHaveLength(most)
       expect(total.words).toBe(wordsIn(total.counts))
     }
@@ -199,7 +199,7 @@ describe('map and reduce', () => {
 
   it('count nothing twice and miss nothing when workers are killed', async () => {
     const { total, reports } = await run({ workers: 1, jobs: 12, kill: 2 })
-    expect(total.counts).toEqual(countHere(most).counts)
+    expect(total.counts).toEqual((await countAlone({ most })).counts)
     expect(total.objects).toHaveLength(most)
     // The jobs of the victims have come back.
     expect(reports.filter(({ tries }) => tries > 1).length).toBeGreaterThanOrEqual(4)
@@ -208,7 +208,7 @@ describe('map and reduce', () => {
   it('count nothing twice when a worker puts its jobs back at the notice, from where they come at once', async () => {
     // Jobs that it did not put back would come back too late for this test.
     const { total, reports } = await run({ workers: 1, jobs: 12, notice: true, visibilitySeconds: 3600 })
-    expect(total.counts).toEqual(countHere(most).counts)
+    expect(total.counts).toEqual((await countAlone({ most })).counts)
     const putBack = reports.filter(({ outcome }) => outcome === 'put back')
     expect(putBack.map(({ worker, tries }) => [worker, tries])).toEqual(Array(2).fill(['spot', 1]))
     const again = reports.filter(({ outcome, tries }) => outcome === 'done' && tries === 2)
@@ -217,7 +217,7 @@ describe('map and reduce', () => {
 
   it('count nothing twice when every message is delivered twice', async () => {
     const { total } = await run({ jobs: 10, twice: true })
-    expect(total.counts).toEqual(countHere(most).counts)
+    expect(total.counts).toEqual((await countAlone({ most })).counts)
     expect(total.objects).toHaveLength(most)
   })
 
