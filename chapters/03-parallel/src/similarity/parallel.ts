@@ -5,14 +5,7 @@
  * left. When all have ended, everything that they wrote is there for the next phase. On its own, the main thread only
  * copies the texts and adds up a few thousand counts.
  */
-import {
-  bestOf,
-  type Compared,
-  type ComparisonOptions,
-  newScoreTable,
-  type PhaseName,
-  rowsOf,
-} from '@repo/common/workloads/all-pairs'
+import { bestOf, type Compared, type ComparisonOptions, newScoreTable, rowsOf } from '@repo/common/workloads/all-pairs'
 import { newIndex, partitionsOf, piecesOf, placePartitions, withMoreSlots } from '@repo/common/workloads/shingle-index'
 import { isAscii } from '@repo/common/workloads/shingles'
 import type { Pair } from '@repo/common/workloads/similarity'
@@ -26,16 +19,11 @@ export interface Workers {
   run: (task: Task) => Promise<unknown>
 }
 
-export interface ParallelOptions extends ComparisonOptions, Workers {
-  /** Is called with the name of each phase when it has ended. */
-  onPhase?: (name: PhaseName) => void
-}
-
-/** Returns the same as `comparing`. */
+/** Returns the same as `compareAlone`. */
 export async function compareInParallel(
   texts: readonly string[],
   size: number,
-  { count, used, workers, run, onPhase = () => {} }: ParallelOptions,
+  { count, used, workers, run, onPhase = () => {} }: ComparisonOptions & Workers,
 ): Promise<Compared> {
   const onAll = <Result>(task: Phase, pieces: number) => takePieces<Result>(task, pieces, { workers, run })
   let index = newIndex(await contentsOf(texts, workers, run), size, { used: used?.index })

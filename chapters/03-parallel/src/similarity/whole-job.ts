@@ -1,28 +1,19 @@
 /** The whole job done several times: its result, and how long it and its phases took. */
-import { setImmediate } from 'node:timers/promises'
 import { median } from '@repo/common/measure'
-import { type Compared, type ComparisonOptions, comparing, type PhaseName } from '@repo/common/workloads/all-pairs'
+import { type Compared, type ComparisonOptions, compareAlone, type PhaseName } from '@repo/common/workloads/all-pairs'
 import { compareInParallel, type Workers } from './parallel.ts'
 
-/** A way to do the whole job. It calls `onPhase` with the name of each phase when the phase has ended. */
-export type Way = (options: ComparisonOptions, onPhase: (name: PhaseName) => void) => Promise<Compared>
+/** A way to do the whole job. */
+export type Way = (options: ComparisonOptions) => Promise<Compared>
 
-/** The whole job on this thread, in steps, so that Ctrl-C is heard in between. */
+/** The whole job on this thread. */
 export function onOneThread(texts: readonly string[], size: number, signal?: AbortSignal): Way {
-  return async (options, onPhase) => {
-    const steps = comparing(texts, size, options)
-    for (;;) {
-      const step = steps.next()
-      if (step.done) return step.value
-      onPhase(step.value)
-      await setImmediate(undefined, { signal })
-    }
-  }
+  return (options) => compareAlone(texts, size, { ...options, signal })
 }
 
 /** The whole job on some workers of a pool. */
 export function onWorkers(texts: readonly string[], size: number, on: Workers): Way {
-  return (options, onPhase) => compareInParallel(texts, size, { ...options, ...on, onPhase })
+  return (options) => compareInParallel(texts, size, { ...options, ...on })
 }
 
 export class WholeJob {
@@ -53,12 +44,13 @@ export class WholeJob {
     const used = { index, table: this.result?.table }
     const start = performance.now()
     let begin = start
-    this.result = await this.#way({ count: this.#count, used }, (name) => {
+    const onPhase = (name: PhaseName) => {
       const now = performance.now()
       this.#phasesMs.set(name, [...(this.#phasesMs.get(name) ?? []), now - begin])
       this.#onPhase()
       begin = now
-    })
+    }
+    this.result = await this.#way({ count: this.#count, used, onPhase })
     this.#runsMs.push(performance.now() - start)
     return this.#runsMs.at(-1) as number
   }

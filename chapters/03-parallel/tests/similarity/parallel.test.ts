@@ -1,5 +1,5 @@
 /** The whole job by many workers against the same by one thread. */
-import { comparing } from '@repo/common/workloads/all-pairs'
+import { compareAlone } from '@repo/common/workloads/all-pairs'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import fc from 'fast-check'
 import { Piscina } from 'piscina'
@@ -10,13 +10,7 @@ import { WholeJob } from '../../src/similarity/whole-job.ts'
 
 const count = 5
 
-function onOneThread(texts: string[], size: number) {
-  const steps = comparing(texts, size, { count })
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
-}
+const onOneThread = (texts: string[], size: number) => compareAlone(texts, size, { count })
 
 describe('all pairs compared in parallel', () => {
   it('are what one thread finds, for any texts and any number of workers', async () => {
@@ -32,7 +26,7 @@ describe('all pairs compared in parallel', () => {
         fc.integer({ min: 1, max: 20 }),
         async (some, size, workers) => {
           const found = await compareInParallel(some, size, { count, workers, run: async (task) => work(task) })
-          const expected = onOneThread(some, size)
+          const expected = await onOneThread(some, size)
           expect(found.table).toEqual(expected.table)
           expect(found.top).toEqual(expected.top)
           expect(found.index.sizes).toEqual(expected.index.sizes)
@@ -57,7 +51,7 @@ describe('all pairs compared in parallel', () => {
       atomics: 'disabled',
     })
     const run = (task: Task) => pool.run(task)
-    const expected = onOneThread(texts, 2)
+    const expected = await onOneThread(texts, 2)
     // Three times in the same memory: threads meet in another order each time.
     const job = new WholeJob(count, (options) => compareInParallel(texts, 2, { ...options, workers: 3, run }))
     for (let round = 0; round < 3; round++) {

@@ -1,13 +1,13 @@
 /** The client's side of the `array` example: a question, and its answer, on one thread or from the parts of a study. */
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { comparing, newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
+import { compareAlone, mostSimilar, newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
 import { drawPairs, identityOf, readDocuments } from '@repo/common/workloads/documents'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
 import { shingleSets } from '@repo/common/workloads/shingles'
 import type { Pair } from '@repo/common/workloads/similarity'
 import { encode } from 'fast-png'
-import { mostAlike, mostPairs, rowsOf, type Study } from './study.ts'
+import { mostPairs, rowsOf, type Study } from './study.ts'
 
 /** The kinds of questions, as `--job` names them. */
 export const jobNames = ['similarity', 'mandelbrot'] as const
@@ -82,7 +82,7 @@ export function putTogether(question: Question, parts: readonly Uint8Array[]): U
     }
     return pairsIn(numbers.subarray(at))
   })
-  return bytesOf(table, mostAlike(best.flat()))
+  return bytesOf(table, mostSimilar(best.flat(), mostPairs))
 }
 
 /** The best plain program: answers a question on this thread, in steps between which Ctrl-C is heard. */
@@ -96,18 +96,11 @@ export async function answerAlone(question: Question, signal?: AbortSignal): Pro
     }
     return new Uint8Array(picture.pixels.buffer)
   }
-  const steps = comparing(question.texts, shingleSize, { count: mostPairs })
-  for (;;) {
-    const step = steps.next()
-    if (step.done) {
-      const { table, top } = step.value
-      return bytesOf(
-        table,
-        top.filter(({ score }) => score > 0),
-      )
-    }
-    await setImmediate(undefined, { signal })
-  }
+  const { table, top } = await compareAlone(question.texts, shingleSize, { count: mostPairs, signal })
+  return bytesOf(
+    table,
+    top.filter(({ score }) => score > 0),
+  )
 }
 
 function bytesOf({ cells }: ScoreTable, top: readonly Pair[]): Uint8Array {

@@ -3,10 +3,9 @@
  * it as bytes. The client prepares a study and puts its parts together (answers.ts); the bundle for the nodes leaves
  * that out.
  */
-import { newScoreTable, type ScoreTable } from '@repo/common/workloads/all-pairs'
+import { type Counts, newScoreTable, scoreTexts } from '@repo/common/workloads/all-pairs'
 import { drawing, drawTile, type View } from '@repo/common/workloads/mandelbrot'
 import type { ShingleSets } from '@repo/common/workloads/shingles'
-import type { Pair } from '@repo/common/workloads/similarity'
 
 export type Study =
   /** All pairs of some texts. */
@@ -31,7 +30,7 @@ export function computePart(study: Study, part: Part): Uint8Array {
   if (study.job === 'mandelbrot') return drawRows(study.view, part)
   const table = newScoreTable(study.sets.sizes.length)
   const rows = rowsOf(table.side, part)
-  const best = scoreRows(study.sets, table, rows)
+  const best = scoreTexts(study.sets.sizes, table, rows, mostPairs, countingIn(study.sets))
   const cells = rows.flatMap((row) => Array.from(table.cells.subarray(row * table.side, row * table.side + row + 1)))
   return new Uint8Array(Float64Array.from([...cells, ...best.flatMap(({ a, b, score }) => [a, b, score])]).buffer)
 }
@@ -43,31 +42,20 @@ export function rowsOf(side: number, { part, parts }: Part): number[] {
   return rows
 }
 
-/** Writes the scores of some rows to the table, those of their texts with all earlier ones. Returns the best pairs. */
-function scoreRows(sets: ShingleSets, { side, cells }: ScoreTable, rows: readonly number[]): Pair[] {
-  const { sizes, offsets, shared } = sets
+/** Returns what counts, for `scoreTexts`, the shingles that a text has in common with each earlier one. */
+function countingIn(sets: ShingleSets) {
+  const { offsets, shared } = sets
   const { begins, holders } = holdersOf(sets)
-  const texts = sizes.length
-  const common = new Uint32Array(texts)
-  let best: Pair[] = []
-  for (const row of rows) {
-    for (let b = Math.ceil((row * texts) / side); b < Math.ceil(((row + 1) * texts) / side); b++) {
-      for (let at = offsets[b]; at < offsets[b + 1]; at++) {
-        // Text b is one of the holders, and those after it have this pair in a row of theirs.
-        for (let i = begins[shared[at]]; holders[i] < b; i++) common[holders[i]]++
-      }
-      for (let a = 0; a < b; a++) {
-        if (common[a] === 0) continue
-        const score = common[a] / (sizes[a] + sizes[b] - common[a])
-        common[a] = 0
-        const cell = row * side + Math.floor((a * side) / texts)
-        if (score > cells[cell]) cells[cell] = score
-        const last = best[mostPairs - 1]
-        if (!last || score >= last.score) best = mostAlike([...best, { a, b, score }])
+  return (b: number, { common, touched }: Counts): number => {
+    let found = 0
+    for (let at = offsets[b]; at < offsets[b + 1]; at++) {
+      // Text b is one of the holders, and those after it have this pair in a row of theirs.
+      for (let i = begins[shared[at]]; holders[i] < b; i++) {
+        if (common[holders[i]]++ === 0) touched[found++] = holders[i]
       }
     }
+    return found
   }
-  return best
 }
 
 /** An inverted index: shingle `s` is in the texts `holders[begins[s]]` to below `begins[s + 1]`, in ascending order. */
@@ -81,11 +69,6 @@ function holdersOf({ offsets, shared, vocabulary }: ShingleSets) {
     for (let at = offsets[text]; at < offsets[text + 1]; at++) holders[next[shared[at]]++] = text
   }
   return { begins, holders }
-}
-
-/** The pairs with the highest scores, and equal ones in the order of their texts. */
-export function mostAlike(pairs: readonly Pair[]): Pair[] {
-  return [...pairs].sort((p, q) => q.score - p.score || p.a - q.a || p.b - q.b).slice(0, mostPairs)
 }
 
 function drawRows(view: View, { part, parts }: Part): Uint8Array {

@@ -2,7 +2,7 @@
  * The similarity of all pairs of texts, from an inverted index of their shingles: the whole job on one thread, and its
  * last phase, the rows, of which threads may take some each.
  */
-
+import { setImmediate } from 'node:timers/promises'
 import type { ShingleIndex } from './shingle-index.ts'
 import * as phases from './shingle-index.ts'
 import { indexShingles } from './shingle-lists.ts'
@@ -42,18 +42,35 @@ const firstOf = (row: number, texts: number, side: number) => Math.ceil((row * t
  * @returns the most similar pairs of these rows, without those that have nothing in common
  */
 export function scoreRows(index: ShingleIndex, table: ScoreTable, rows: Iterable<number>, count: number): Pair[] {
-  const texts = index.sizes.length
+  return scoreTexts(index.sizes, table, rows, count, (b, counts) => countCommon(index, b, counts))
+}
+
+/**
+ * Does so with shingles that are held in any way.
+ *
+ * @param sizes the number of distinct shingles of each text
+ * @param countCommon counts the shingles that text `b` has in common with each earlier text, and returns how many texts it
+ *   has touched; before, all counts are 0
+ */
+export function scoreTexts(
+  sizes: Uint32Array,
+  table: ScoreTable,
+  rows: Iterable<number>,
+  count: number,
+  countCommon: (b: number, counts: Counts) => number,
+): Pair[] {
+  const texts = sizes.length
   const counts: Counts = { common: new Uint32Array(texts), touched: new Uint32Array(texts) }
   const best: Pair[] = []
   for (const row of rows) {
     for (let b = firstOf(row, texts, table.side); b < firstOf(row + 1, texts, table.side); b++) {
-      scoreText(index, table, b, counts, countCommon(index, b, counts), best, count)
+      scoreText(sizes, table, b, counts, countCommon(b, counts), best, count)
     }
   }
   return best
 }
 
-interface Counts {
+export interface Counts {
   /** For each text, the number of shingles in common. */
   common: Uint32Array
   /** The texts with at least one. The others, which may be most, need no score. */
@@ -79,7 +96,7 @@ function countCommon(index: ShingleIndex, b: number, { common, touched }: Counts
 
 /** Writes the scores of text `b` with all earlier texts that it touches, and resets the counts to 0. */
 function scoreText(
-  { sizes }: ShingleIndex,
+  sizes: Uint32Array,
   { side, cells }: ScoreTable,
   b: number,
   { common, touched }: Counts,
@@ -114,12 +131,17 @@ function keepBest(best: Pair[], pair: Pair, count: number): void {
 /** The highest score first, and equal ones in the order of their texts. */
 const inOrder = (p: Pair, q: Pair) => q.score - p.score || p.a - q.a || p.b - q.b
 
+/** Returns the pairs with the highest scores, highest first, and equal ones in the order of their texts. */
+export function mostSimilar(pairs: readonly Pair[], count: number): Pair[] {
+  return [...pairs].sort(inOrder).slice(0, count)
+}
+
 /**
- * Returns the most similar of the pairs that several calls of `scoreRows` have returned, as `mostSimilar`. If too few have
- * anything in common, the first of the others follow.
+ * Returns the most similar of the pairs that several calls of `scoreRows` have returned. If too few have anything in
+ * common, the first of the others follow.
  */
 export function bestOf(pairs: readonly (readonly Pair[])[], count: number, texts: number): Pair[] {
-  const best = pairs.flat().sort(inOrder).slice(0, count)
+  const best = mostSimilar(pairs.flat(), count)
   const alike = best.length
   for (let a = 0; a < texts && best.length < count; a++) {
     for (let b = a + 1; b < texts && best.length < count; b++) {
@@ -137,13 +159,15 @@ export interface ComparisonOptions {
   count: number
   /** What nobody needs any more, whose memory is used again. */
   used?: Partial<Compared>
+  /** Is called with the name of each phase when it has ended. */
+  onPhase?: (name: PhaseName) => void
 }
 
 /** What a comparison of all pairs found. */
 export interface Compared {
   index: ShingleIndex
   table: ScoreTable
-  /** The most similar pairs, as `mostSimilar` returns them. */
+  /** The most similar pairs, in the order of `mostSimilar`. */
   top: Pair[]
 }
 
@@ -156,28 +180,28 @@ export const phaseNames = [
 ] as const
 export type PhaseName = (typeof phaseNames)[number]
 
-/**
- * Compares all pairs on one thread, as fast as it can: the whole job.
- *
- * It yields the name of each phase when the phase has ended, so that a program can time it, and hear Ctrl-C in between.
- */
-export function* comparing(
+/** Compares all pairs on one thread, as fast as it can: the whole job. Ctrl-C is heard between its phases. */
+export async function compareAlone(
   texts: readonly string[],
   size: number,
-  { count, used }: ComparisonOptions,
-): Generator<PhaseName, Compared> {
+  { count, used, onPhase = () => {}, signal }: ComparisonOptions & { signal?: AbortSignal | undefined },
+): Promise<Compared> {
+  const ended = async (name: PhaseName) => {
+    onPhase(name)
+    await setImmediate(undefined, { signal })
+  }
   const contents = texts.map((text) => contentOf(text))
   let index = phases.newIndex(contents, size, { used: used?.index })
-  yield 'copy the texts'
+  await ended('copy the texts')
   while (!phases.countShingles(index, phases.piecesOf(index))) index = phases.withMoreSlots(index)
-  yield 'number the words'
+  await ended('number the words')
   phases.placePartitions(index)
   phases.writeShingles(index, phases.piecesOf(index))
-  yield 'sort the shingles'
+  await ended('sort the shingles')
   indexShingles(index, phases.partitionsOf(index))
-  yield 'index them'
+  await ended('index them')
   const table = newScoreTable(texts.length, used?.table)
   const top = bestOf([scoreRows(index, table, rowsOf(table), count)], count, texts.length)
-  yield 'score the pairs'
+  await ended('score the pairs')
   return { index, table, top }
 }

@@ -32,19 +32,13 @@ export function comparisonOf(sets: ShingleSets): Comparison {
  *
  * @param contains that table, all zero before and after. A thread that compares many bands passes the same one each
  *   time, because fresh memory costs a page fault every 4 kB
- * @param columns compares only with these texts
  */
-export function compareRows(
-  { sets, scores }: Comparison,
-  { from, to }: Band,
-  contains = tableFor(sets),
-  columns: Band = { from: 0, to: sets.sizes.length },
-): void {
+export function compareRows({ sets, scores }: Comparison, { from, to }: Band, contains = tableFor(sets)): void {
   const { sizes, offsets, shared } = sets
   const texts = sizes.length
   for (let a = from; a < to; a++) {
     for (let i = offsets[a]; i < offsets[a + 1]; i++) contains[shared[i]] = 1
-    for (let b = Math.max(a + 1, columns.from); b < columns.to; b++) {
+    for (let b = a + 1; b < texts; b++) {
       let intersection = 0
       for (let i = offsets[b], end = offsets[b + 1]; i < end; i++) intersection += contains[shared[i]]
       const union = sizes[a] + sizes[b] - intersection
@@ -84,24 +78,4 @@ export interface Pair {
   a: number
   b: number
   score: number
-}
-
-/** Returns the pairs with the highest scores, highest first, and equal ones in the order of their texts. */
-export function mostSimilar(scores: Scores, count: number): Pair[] {
-  const texts = Math.sqrt(scores.length)
-  const pairs: Pair[] = []
-  for (let a = 0; a < texts; a++) {
-    for (let b = a + 1; b < texts; b++) pairs.push({ a, b, score: scores[a * texts + b] })
-  }
-  return pairs.sort((p, q) => q.score - p.score).slice(0, count)
-}
-
-/** Returns the scores on both sides of the diagonal, and 1 on it. */
-export function symmetric(scores: Scores): Float64Array {
-  const texts = Math.sqrt(scores.length)
-  return Float64Array.from(scores, (_, at) => {
-    const [row, column] = [Math.floor(at / texts), at % texts]
-    if (row === column) return 1
-    return scores[Math.min(row, column) * texts + Math.max(row, column)]
-  })
 }

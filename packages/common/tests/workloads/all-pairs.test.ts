@@ -1,22 +1,23 @@
 /** The whole job against brute force: texts of many kinds, and every collision that hashes could have. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Compared, comparing, mostCells, phaseNames, type ScoreTable } from '../../src/workloads/all-pairs.ts'
+import {
+  type Compared,
+  compareAlone,
+  mostCells,
+  mostSimilar,
+  type PhaseName,
+  phaseNames,
+  type ScoreTable,
+} from '../../src/workloads/all-pairs.ts'
 import * as phases from '../../src/workloads/shingle-index.ts'
 import { indexShingles, indexTexts } from '../../src/workloads/shingle-lists.ts'
 import { contentOf } from '../../src/workloads/shingles.ts'
-import { mostSimilar } from '../../src/workloads/similarity.ts'
 import { stateOfTheUnion } from '../../src/workloads/texts.ts'
 import { layOut, numberWords, placeOf } from '../../src/workloads/word-numbers.ts'
-import { fewWords, scoresByDefinition, shinglesByDefinition } from './by-definition.ts'
+import { fewWords, mostSimilarByDefinition, scoresByDefinition, shinglesByDefinition } from './by-definition.ts'
 
-function compare(texts: string[], size: number, used?: Compared): Compared {
-  const steps = comparing(texts, size, { count: 5, used })
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
-}
+const compare = (texts: string[], size: number, used?: Compared) => compareAlone(texts, size, { count: 5, used })
 
 const rowsOf = ({ side, cells }: ScoreTable) =>
   Array.from({ length: side }, (_, row) => Array.from(cells.subarray(row * side, (row + 1) * side)))
@@ -25,28 +26,26 @@ const rowsOf = ({ side, cells }: ScoreTable) =>
 const wordFor = (number: number) => `w${number.toString(26).replaceAll(/\d/g, (digit) => 'qrstuvwxyz'[Number(digit)])}`
 
 describe('all pairs', () => {
-  it('have the scores, the sizes and the order of brute force, for any texts and any size', () => {
+  it('have the scores, the sizes and the order of brute force, for any texts and any size', async () => {
     const textLists = fc.array(fewWords, { minLength: 2, maxLength: 9 })
-    fc.assert(
-      fc.property(textLists, fc.integer({ min: 1, max: 7 }), (texts, size) => {
-        const { table, top, index } = compare(texts, size)
+    await fc.assert(
+      fc.asyncProperty(textLists, fc.integer({ min: 1, max: 7 }), async (texts, size) => {
+        const { table, top, index } = await compare(texts, size)
         const expected = scoresByDefinition(texts, size)
         expect(rowsOf(table)).toEqual(expected)
         expect(Array.from(index.sizes)).toEqual(shinglesByDefinition(texts, size).map((set) => set.size))
-        const scores = new Float64Array(new SharedArrayBuffer(8 * texts.length ** 2))
-        scores.set(expected.flat())
-        expect(top).toEqual(mostSimilar(scores, 5))
+        expect(top).toEqual(mostSimilarByDefinition(expected, 5))
       }),
     )
   })
 
-  it.each([1, 2, 3, 50])('of real addresses with shingles of %i words', (size) => {
+  it.each([1, 2, 3, 50])('of real addresses with shingles of %i words', async (size) => {
     const texts = stateOfTheUnion()
       .slice(75, 83)
       .map(({ text }) => text.replaceAll(/\P{ASCII}/gu, ' '))
     texts.push(texts[0], '', 'alone')
     const expected = scoresByDefinition(texts, size)
-    expect(rowsOf(compare(texts, size).table)).toEqual(expected)
+    expect(rowsOf((await compare(texts, size)).table)).toEqual(expected)
     expect(expected[0][8]).toBe(1)
   })
 
@@ -56,41 +55,64 @@ describe('all pairs', () => {
     ['texts of signs', ['1 + 1 = 2', '???', '…']],
     ['texts that end in the middle of a word', ["people's", "people'", 'people']],
     ['Russian', ['Быстрая лиса бежит', 'быстрая ЛИСА спит', 'лиса бежит']],
-  ])('of %s', (_, texts) => {
-    for (const size of [1, 2, 50]) expect(rowsOf(compare(texts, size).table)).toEqual(scoresByDefinition(texts, size))
+  ])('of %s', async (_, texts) => {
+    for (const size of [1, 2, 50]) {
+      expect(rowsOf((await compare(texts, size)).table)).toEqual(scoresByDefinition(texts, size))
+    }
   })
 
-  it('of Chinese texts, which have no spaces', () => {
-    const { table, index } = compare(['我们在北京学习计算机。', '我们在北京学习计算机', '他们在上海学习音乐'], 1)
+  it('of Chinese texts, which have no spaces', async () => {
+    const { table, index } = await compare(['我们在北京学习计算机。', '我们在北京学习计算机', '他们在上海学习音乐'], 1)
     expect(table.cells[1]).toBe(1)
     expect(table.cells[2]).toBeGreaterThan(0)
     expect(table.cells[2]).toBeLessThan(1)
     expect(index.sizes[0]).toBeGreaterThan(3)
   })
 
-  it('are the same in memory that was used before', () => {
-    const first = compare(['a b c d', 'b c d e', 'x y'], 2)
+  it('are the same in memory that was used before', async () => {
+    const first = await compare(['a b c d', 'b c d e', 'x y'], 2)
     const texts = ['e d c b', 'x y z x', 'd c']
-    const again = compare(texts, 2, first)
+    const again = await compare(texts, 2, first)
     expect(again.index.words.buffer).toBe(first.index.words.buffer)
     expect(rowsOf(again.table)).toEqual(scoresByDefinition(texts, 2))
   })
 
-  it('end each phase once, in order', () => {
-    expect([...comparing(['a b', 'b c'], 1, { count: 1 })]).toEqual(phaseNames)
+  it('end each phase once, in order', async () => {
+    const ended: PhaseName[] = []
+    await compareAlone(['a b', 'b c'], 1, { count: 1, onPhase: (name) => ended.push(name) })
+    expect(ended).toEqual(phaseNames)
   })
 
-  it('of more texts than the table has rows: a cell has the highest score of its pairs', () => {
+  it('of more texts than the table has rows: a cell has the highest score of its pairs', async () => {
     const count = 2 * mostCells + 1
     const texts = Array.from({ length: count }, (_, at) => `${wordFor(at)} ${wordFor(at + 1)}`)
     texts[count - 1] = texts[7]
-    const { table, top } = compare(texts, 1)
+    const { table, top } = await compare(texts, 1)
     expect(table.side).toBe(mostCells)
     expect(top[0]).toEqual({ a: 7, b: count - 1, score: 1 })
     const cell = (a: number, b: number) =>
       Math.floor((a * mostCells) / count) * mostCells + Math.floor((b * mostCells) / count)
     expect([table.cells[cell(7, count - 1)], table.cells[cell(count - 1, 7)]]).toEqual([1, 1])
     expect([table.cells[cell(9, 11)], table.cells[cell(11, 13)], table.cells[cell(20, 900)]]).toEqual([1 / 3, 1 / 3, 0])
+  })
+})
+
+describe('the most similar', () => {
+  it('come in the order of their scores, equal ones in the order of the texts', () => {
+    const scores: [number, number, number][] = [
+      [2, 3, 0.3],
+      [1, 2, 0.5],
+      [0, 3, 0.2],
+      [0, 2, 0.5],
+      [1, 3, 0],
+      [0, 1, 0.1],
+    ]
+    const pairs = scores.map(([a, b, score]) => ({ a, b, score }))
+    expect(mostSimilar(pairs, 3)).toEqual([
+      { a: 0, b: 2, score: 0.5 },
+      { a: 1, b: 2, score: 0.5 },
+      { a: 2, b: 3, score: 0.3 },
+    ])
   })
 })
 

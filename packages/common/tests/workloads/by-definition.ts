@@ -1,5 +1,6 @@
 /** Brute force for the tests: similarity by its definition, with the first program that one would write. */
 import fc from 'fast-check'
+import type { Pair } from '../../src/workloads/similarity.ts'
 
 /** Sets of strings, their intersection and union counted one by one. Returns the scores row by row, 1 on the diagonal. */
 export function scoresByDefinition(texts: readonly string[], size: number): number[][] {
@@ -19,6 +20,12 @@ export function shinglesByDefinition(texts: readonly string[], size: number): Se
     for (let at = 0; at + size <= words.length; at++) shingles.add(words.slice(at, at + size).join(' '))
     return shingles
   })
+}
+
+/** The pairs with the highest scores, from all pairs in order. */
+export function mostSimilarByDefinition(scores: readonly number[][], count: number): Pair[] {
+  const pairs = scores.flatMap((row, a) => row.slice(a + 1).map((score, at) => ({ a, b: a + 1 + at, score })))
+  return pairs.sort((p, q) => q.score - p.score).slice(0, count)
 }
 
 /** Texts of a few short words, so that shingles repeat within and between texts. */

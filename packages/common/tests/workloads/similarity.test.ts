@@ -105,21 +105,3 @@ describe('bands', () => {
     )
   })
 })
-
-describe('the most similar', () => {
-  it('come in the order of their scores, equal ones in the order of the texts', () => {
-    const scores = new Float64Array(new SharedArrayBuffer(16 * 8))
-    scores.set([0, 0.1, 0.5, 0.2, 0, 0, 0.5, 0, 0, 0, 0, 0.3])
-    expect(similarity.mostSimilar(scores, 3)).toEqual([
-      { a: 0, b: 2, score: 0.5 },
-      { a: 1, b: 2, score: 0.5 },
-      { a: 2, b: 3, score: 0.3 },
-    ])
-  })
-
-  it('make a symmetric table', () => {
-    const scores = new Float64Array(new SharedArrayBuffer(4 * 8))
-    scores[1] = 0.25
-    expect(Array.from(similarity.symmetric(scores))).toEqual([1, 0.25, 0.25, 1])
-  })
-})
