@@ -40,9 +40,13 @@ export interface Growth {
  * size, 2 if it grows with its square. NaN for fewer than two sizes.
  */
 export function growthSlope(points: readonly Growth[]): number {
-  const logs = points.map(({ size, ms }) => ({ x: Math.log(size), y: Math.log(ms) }))
-  const mean = (of: 'x' | 'y') => logs.reduce((sum, point) => sum + point[of], 0) / logs.length
+  return slopeOf(points.map(({ size, ms }) => ({ x: Math.log(size), y: Math.log(ms) })))
+}
+
+/** Returns the slope of a line by least squares; NaN for fewer than two places on the x axis. */
+export function slopeOf(points: readonly { x: number; y: number }[]): number {
+  const mean = (of: 'x' | 'y') => points.reduce((sum, point) => sum + point[of], 0) / points.length
   const [x, y] = [mean('x'), mean('y')]
-  const covariance = logs.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0)
-  return covariance / logs.reduce((sum, point) => sum + (point.x - x) ** 2, 0)
+  const covariance = points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0)
+  return covariance / points.reduce((sum, point) => sum + (point.x - x) ** 2, 0)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { costOf, growthSlope, paysFrom } from '../src/cost.ts'
+import { costOf, growthSlope, paysFrom, slopeOf } from '../src/cost.ts'
 import { describeCost, drawGrowth } from '../src/output/costs.ts'
 
 describe('COST', () => {
@@ -60,4 +60,9 @@ describe('growth', () => {
     const svg = drawGrowth('sort', 'numbers', { serial: growing((n) => n), parallel: growing((n) => n ** 1.5) })
     for (const text of ['serial (slope 1.00)', 'parallel (slope 1.50)', 'numbers']) expect(svg).toContain(text)
   })
+})
+
+it('the slope of a line is what the least squares give', () => {
+  expect(slopeOf([10, 100, 1_000].map((size) => ({ x: Math.log10(size), y: 3 + 2 * Math.log10(size) })))).toBeCloseTo(2)
+  expect(slopeOf([{ x: 1, y: 1 }])).toBeNaN()
 })

@@ -49,15 +49,19 @@ export async function until<T>(
   }
 }
 
-/** Returns what a condition returns; undefined if that takes longer. Throws what it throws, or the signal's reason. */
-async function within<T>(
+/**
+ * Calls a function and returns what it returns; undefined if that takes longer than `ms`.
+ *
+ * @throws what it throws, or the signal's reason
+ */
+export async function within<T>(
   ms: number,
-  condition: () => T | Promise<T>,
-  signal: AbortSignal | undefined,
+  call: () => T | Promise<T>,
+  signal?: AbortSignal,
 ): Promise<{ value: T } | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<{ value: T } | undefined>()
   // Asked first: a condition may look at what is open in this process, and must not see the timer.
-  const ask = async () => resolve({ value: await condition() })
+  const ask = async () => resolve({ value: await call() })
   ask().catch(reject)
   using _timer = after(ms, () => resolve(undefined))
   const abort = () => reject(signal?.reason)

@@ -4,16 +4,16 @@
  * The file's header comment is its documentation. Its first line is `name: summary`, and `--help` prints all of it
  * above the options. `run` prints for readers, and returns the JSON document of `--json`.
  */
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../output/errors.ts'
+import { writeWhole } from '../output/whole-file.ts'
 import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
 import { listenForSignals } from './interruption.ts'
-import { describeError, isSuppressed, originalOf, UsageError } from './usage.ts'
+import { cleanUpErrorOf, describeError, originalOf, UsageError } from './usage.ts'
 
 /** What `run` gets besides the options. */
 export interface Context {
@@ -49,6 +49,9 @@ export interface Declaration<S extends Shape, Result> {
 
 export interface Example<Options = unknown, Result = unknown> {
   file: string
+  /** The options it declares, and whether it takes operands: what its command line may be. */
+  options: Shape
+  takesOperands: boolean
   /** The result in a few words. */
   figure: (result: Result) => string
   /** Runs as from the command line and returns the exit code. */
@@ -70,6 +73,8 @@ export function example<S extends Shape, Result>(
 
   const self: Example<Values<S>, Result> = {
     file,
+    options: declaration.options,
+    takesOperands: declaration.operands !== undefined,
     figure: declaration.figure,
 
     async run(options = {}, operands = [], signal = new AbortController().signal) {
@@ -102,7 +107,7 @@ export function example<S extends Shape, Result>(
       try {
         const { values, operands } = parseCommandLine(declaration.options, argv, {
           switches: exampleSwitches,
-          takesOperands: declaration.operands !== undefined,
+          takesOperands: self.takesOperands,
         })
         if (values.help) {
           const { name, text } = await readHeader(file)
@@ -126,15 +131,11 @@ export function example<S extends Shape, Result>(
         // signal.
         await delay(10)
         // An interrupted run fails in whatever it was waiting for. The reader asked for that and needs no message.
-        if (interruption.exitCode !== undefined) {
-          // What could not be cleaned up may go on costing money.
-          if (declaration.cleanUpDeadlineMs !== undefined && isSuppressed(error)) {
-            const cause = originalOf(error.error)
-            process.stderr.write(`${describeError(new Error('not everything was cleaned up', { cause }))}\n`)
-          }
-          return interruption.exitCode
-        }
-        process.stderr.write(`${describeError(error)}\n`)
+        if (interruption.exitCode === undefined) process.stderr.write(`${describeError(error)}\n`)
+        // What could not be cleaned up may go on costing money.
+        const cleanUp = declaration.cleanUpDeadlineMs === undefined ? undefined : cleanUpErrorOf(error)
+        if (cleanUp) process.stderr.write(`${describeError(cleanUp)}\n`)
+        if (interruption.exitCode !== undefined) return interruption.exitCode
         return originalOf(error) instanceof UsageError ? 2 : 1
       } finally {
         interruption.stopListening()
@@ -165,18 +166,8 @@ export async function readHeader(file: string): Promise<{ name: string; summary:
 
 async function writePicture(file: string, name: string, content: string | Uint8Array): Promise<string> {
   const chapter = dirname(dirname(file))
-  const folder = join(rootAbove(chapter), 'out', basename(chapter))
-  await mkdir(folder, { recursive: true })
-  const picture = join(folder, name)
-  // Renamed when complete: a viewer, or another run of the same example, never sees half a picture.
-  const unfinished = `${picture}.${randomUUID()}`
-  try {
-    await writeFile(unfinished, content)
-    await rename(unfinished, picture)
-  } catch (error) {
-    await rm(unfinished, { force: true })
-    throw error
-  }
+  const picture = join(rootAbove(chapter), 'out', basename(chapter), name)
+  await writeWhole(picture, content)
   return picture
 }
 

@@ -1,24 +1,23 @@
 /**
  * The tour of `npm start`: runs examples of the chapters named on the command line with `--quick`, each in its own
- * process, and ends with a table of their results. It runs the chapters' `tour`, or all examples with `--all`. The
- * current folder is the repository's root.
+ * process, and ends with a table of their results, and with the page `out/index.html`. It runs the chapters' `tour`, or
+ * all examples with `--all`. The current folder is the repository's root.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { isAbsolute, join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { coreCount } from '../cores.ts'
+import { messageOf } from '../output/errors.ts'
 import { bold, milliseconds, red, table } from '../output/terminal.ts'
-import { loader } from '../process/child.ts'
+import { writeWhole } from '../output/whole-file.ts'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
+import { argsOf, type Claims, evaluate } from './claims.ts'
 import { endWith, watchOutput } from './interruption.ts'
+import { reportPage, type Stop, type Tour } from './report.ts'
+import { startExample } from './start-example.ts'
 import { describeError } from './usage.ts'
-
-interface Stop {
-  chapter: string
-  example: string
-  shown: string
-  figure: string
-  pictures: string[]
-  failed: boolean
-}
 
 let running: ChildProcess | undefined
 let exitCode: number | undefined
@@ -42,11 +41,13 @@ watchOutput((code, reason) => {
 
 async function tour(names: string[], all: boolean): Promise<Stop[]> {
   const stops: Stop[] = []
-  const failure = (chapter: string, example: string, shown: string, error: unknown): Stop => ({
+  const failure = (chapter: string, example: string, shown: string, error: unknown, ms = 0): Stop => ({
     chapter,
     example,
     shown,
+    ms,
     pictures: [],
+    claims: [],
     failed: true,
     figure: describeError(error).replace(/^error: /, 'failed: '),
   })
@@ -68,11 +69,14 @@ async function tour(names: string[], all: boolean): Promise<Stop[]> {
       const startedAt = performance.now()
       try {
         const result = await runExample(chapter, example)
+        const ms = performance.now() - startedAt
         const figure = (await loadExample(chapter, example)).figure(result)
-        stops.push({ chapter: name, example, shown: summary, figure, pictures: picturesOf(result), failed: false })
-        process.stderr.write(`${figure} (${milliseconds(performance.now() - startedAt)})\n`)
+        const claims = await evaluateClaims(chapter, example, result)
+        const pictures = picturesOf(result)
+        stops.push({ chapter: name, example, shown: summary, figure, ms, pictures, claims, failed: false })
+        process.stderr.write(`${figure} (${milliseconds(ms)})\n`)
       } catch (error) {
-        stops.push(failure(name, example, summary, error))
+        stops.push(failure(name, example, summary, error, performance.now() - startedAt))
       }
       if (exitCode !== undefined) return stops
     }
@@ -80,44 +84,33 @@ async function tour(names: string[], all: boolean): Promise<Stop[]> {
   return stops
 }
 
-/**
- * Runs an example as a reader does and returns its JSON document. Throws an Error with the example's last error
- * message.
- */
-function runExample(chapter: Chapter, name: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    // In its own process group it receives a Ctrl-C once: from here.
-    const child = spawn(process.execPath, [...loader(), join('examples', `${name}.ts`), '--quick', '--json'], {
-      cwd: chapter.folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32',
-    })
-    running = child
-    let json = ''
-    let notices = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      json += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      notices = (notices + text).slice(-10_000)
-      process.stderr.write(text)
-    })
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      running = undefined
-      if (code === 0) {
-        try {
-          resolve(JSON.parse(json))
-        } catch (error) {
-          reject(new Error('it printed no JSON document', { cause: error }))
-        }
-        return
-      }
-      const lines = notices.trim().split('\n')
-      const message = lines.findLast((line) => /^(error|\w*Error( \[\w+\])?): /.test(line))
-      reject(new Error(message?.replace(/^error: /, '') ?? `it ended with ${signal ?? `exit code ${code}`}`))
-    })
+/** Runs an example in its quick form and returns its JSON document. Throws an Error with the example's last error message. */
+async function runExample(chapter: Chapter, name: string): Promise<unknown> {
+  const { process: child, result } = startExample(chapter.folder, name, ['--quick'], (text) => {
+    process.stderr.write(text)
   })
+  running = child
+  try {
+    return await result
+  } finally {
+    running = undefined
+  }
+}
+
+/** The claims of the chapter's text about the quick form of an example, evaluated on its JSON document. */
+async function evaluateClaims(chapter: Chapter, example: string, result: unknown): Promise<Stop['claims']> {
+  const file = join(chapter.folder, 'claims', `${example}.ts`)
+  if (!existsSync(file)) return []
+  try {
+    const { default: declared } = (await import(pathToFileURL(file).href)) as { default: Claims }
+    return Object.values(declared.claims)
+      .filter((claim) => argsOf(claim).join(' ') === '--quick')
+      .map((claim) => ({ says: claim.says, ...evaluate(claim, result) }))
+  } catch (error) {
+    // The example has done its work.
+    process.stderr.write(`warning: ${file}: ${messageOf(error)}\n`)
+    return []
+  }
 }
 
 /** The paths in an example's `picture`, relative to the root. */
@@ -170,8 +163,36 @@ function report(stops: Stop[]): string {
   ].join('\n')
 }
 
+/** Writes the page and returns its path; where it cannot be written, that is a warning and the result undefined. */
+async function writePage(tour: Omit<Tour, 'chapters' | 'machine'>): Promise<string | undefined> {
+  const page = join('out', 'index.html')
+  const cores = coreCount()
+  const machine = `${cores} ${cores === 1 ? 'core' : 'cores'}, ${process.platform} ${process.arch}, Node ${process.versions.node}`
+  try {
+    await writeWhole(page, reportPage({ ...tour, chapters: await chapterTitles(), machine }))
+    return page
+  } catch (error) {
+    process.stderr.write(`warning: ${page} cannot be written: ${messageOf(error)}\n`)
+    return undefined
+  }
+}
+
+/** All chapters, and the first lines of their texts. */
+async function chapterTitles(): Promise<Tour['chapters']> {
+  const names = (await readdir('chapters')).sort()
+  const titles = names.map(async (name) => {
+    const readme = await readFile(join('chapters', name, 'README.md'), 'utf8').catch(() => '')
+    return { name, title: /^# (.+)/.exec(readme)?.[1] ?? name }
+  })
+  return await Promise.all(titles)
+}
+
+const startedAt = new Date()
 const [first, ...others] = process.argv.slice(2)
 const all = first === '--all'
 const stops = await tour(all ? others : process.argv.slice(2), all)
-if (exitCode === undefined) process.stdout.write(report(stops))
+if (exitCode === undefined) {
+  const page = stops.length > 0 ? await writePage({ stops, startedAt }) : undefined
+  process.stdout.write(`${report(stops)}${page ? `\nAll of it with its pictures: ${page}\n` : ''}`)
+}
 process.exitCode = exitCode ?? (stops.some((stop) => stop.failed) ? 1 : 0)

@@ -52,7 +52,7 @@ const longestMessage = 10_000
 const shortened = (text: string) => (text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text)
 
 /** When cleaning up fails as well, `using` throws a SuppressedError that holds both errors. */
-export function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {
+function isSuppressed(error: unknown): error is Error & { error: unknown; suppressed: unknown } {
   return error instanceof Error && 'suppressed' in error
 }
 
@@ -60,3 +60,12 @@ export function isSuppressed(error: unknown): error is Error & { error: unknown;
 export function originalOf(error: unknown): unknown {
   return isSuppressed(error) ? originalOf(error.suppressed) : error
 }
+
+/** Returns an Error with what went wrong in cleaning up after the first error; undefined if nothing did. */
+export function cleanUpErrorOf(error: unknown): Error | undefined {
+  const [, ...more] = inOrder(error)
+  return more.length > 0 ? new Error(`not everything was cleaned up: ${more.map(messageOf).join('; ')}`) : undefined
+}
+
+const inOrder = (error: unknown): unknown[] =>
+  isSuppressed(error) ? [...inOrder(error.suppressed), ...inOrder(error.error)] : [error]

@@ -12,6 +12,25 @@ export function maskPasswords(text: string): string {
   return maskAssignments(maskArguments(maskUrls(text.replaceAll(privateKey, `$1${mask}$2`))))
 }
 
+/** A host, and perhaps a port and a path. */
+const plainPlace = /^[\w.-]{1,64}(:\d{1,5})?(\/[\w./-]{0,200})?$/
+
+/**
+ * Returns what may be shown of a URL: no password, no user without one, and no secret in its path or query. In a text that
+ * is no URL of a host nobody knows where the password is: unless it is a plain `host:port`, nothing is shown.
+ */
+export function shownUrl(text: string): string {
+  const isUrl = /^[a-z][a-z\d+.-]*:\/\//i.test(text) && URL.parse(text)?.host
+  return isUrl ? maskPasswords(text) : plainPlace.test(text) ? text : mask
+}
+
+/** Returns what may be shown of an environment variable. */
+export function shownVariable(name: string, value: string): string {
+  if (isSecretName(name)) return mask
+  if (/(url|uri|dsn|endpoint|proxy)$/i.test(name)) return shownUrl(value)
+  return maskPasswords(value).replaceAll(/(?<=[\w-]:)[^\s:/@]+(?=@[\w[])/g, mask)
+}
+
 const privateKey = /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g
 
 /** Masks all secrets in a line of JSON, at any depth, and shortens long texts. All else keeps its value. */

@@ -48,11 +48,31 @@ export function table(head: string[], rows: Cell[][]): string {
   return grid.toString()
 }
 
+/**
+ * Escapes what would move the cursor, change colours or write over other lines: `\\x1b[2J`, `\\n`. For names and texts
+ * that others have chosen.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    const known = { 9: '\\t', 10: '\\n', 13: '\\r' }[code]
+    return known ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`)
+  })
+}
+
 /** Formats a time: `0.42 ms`, `138 ms`, `12.3 s`. */
 export function milliseconds(ms: number): string {
   if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
   if (ms >= 1_000) return `${(ms / 1000).toFixed(2)} s`
   return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toPrecision(2)} ms`
+}
+
+/** Formats a time of any size, in nanoseconds: `2.1 ns`, `35 µs`, `100 ms`. */
+export function duration(ns: number): string {
+  const units = ['ns', 'µs', 'ms', 's']
+  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(ns) / 3)))
+  const scaled = ns / 1000 ** at
+  return `${scaled >= 10 ? scaled.toFixed(0) : Number(scaled.toPrecision(2))} ${units[at]}`
 }
 
 /** Formats a count: `27,028`. */

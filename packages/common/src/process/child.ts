@@ -30,6 +30,8 @@ export interface Child extends AsyncDisposable {
   exited: Promise<Exit>
   /** Sends SIGTERM and, after `stopTimeoutMs`, SIGKILL. Resolves like `exited`. May be called again. */
   stop: () => Promise<Exit>
+  /** Sends SIGKILL, and resolves like `exited`. */
+  kill: () => Promise<Exit>
 }
 
 /** A TypeScript program that is ready. */
@@ -241,7 +243,11 @@ async function launch(
     waiting.abort()
     untilReady?.removeEventListener('abort', stop)
   }
-  return { process: child, pid, exited, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
+  function kill() {
+    child.kill('SIGKILL')
+    return exited
+  }
+  return { process: child, pid, exited, stop, kill, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Connections to Redis, whose errors say in one line what is wrong and hold no secrets. */
 import { Redis, type RedisOptions } from 'ioredis'
-import { maskPasswords } from '../output/secrets.ts'
+import { shownUrl } from '../output/secrets.ts'
 
 /**
  * Connects. A connection that is lost later is restored, and commands wait for it unless `options` says otherwise.
@@ -28,7 +28,7 @@ export async function connectRedis(url: string, options: RedisOptions = {}): Pro
   } catch (error) {
     // If the connection has already ended, ioredis would wait two seconds for its end.
     if (redis.status !== 'end') redis.disconnect()
-    throw new Error(`Redis at ${maskPasswords(url)} cannot be used`, { cause: reason ?? withoutCommand(error) })
+    throw new Error(`Redis at ${shownUrl(url)} cannot be used`, { cause: reason ?? withoutCommand(error) })
   }
 }
 

@@ -15,7 +15,7 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { RedisOptions as ClientOptions } from 'ioredis'
 import { UsageError } from '../example/usage.ts'
 import { messageOf } from '../output/errors.ts'
-import { maskPasswords } from '../output/secrets.ts'
+import { maskPasswords, shownUrl } from '../output/secrets.ts'
 import { type Child, startServer } from '../process/child.ts'
 import { freePort, onFreePorts, onOldPort } from '../process/ports.ts'
 import { temporaryFolder } from '../process/temporary.ts'
@@ -61,6 +61,8 @@ export interface RedisOptions {
   appendOnly?: boolean
   /** Starts our own server even if REDIS_URL is set, for what must not happen to a reader's Redis. */
   own?: boolean
+  /** Added to the environment of our own server. */
+  env?: NodeJS.ProcessEnv | undefined
 }
 
 /**
@@ -70,7 +72,8 @@ export interface RedisOptions {
  * @throws a UsageError if REDIS_URL is not a Redis URL
  * @throws an Error of one line if there is no server, or if it is unreachable, refuses us, evicts keys or is too old
  */
-export async function startRedis({ signal, appendOnly = false, own = false }: RedisOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const { signal, appendOnly = false, own = false, env = {} } = options
   signal?.throwIfAborted()
   if (process.env.REDIS_URL && !own) return await useRedis(process.env.REDIS_URL)
 
@@ -92,7 +95,7 @@ export async function startRedis({ signal, appendOnly = false, own = false }: Re
       const info = await inspect(urlOf(port), { enableReadyCheck: false }).catch(() => undefined)
       return info?.process_id === String(pid)
     }
-    return startServer({ command: path, args: [config], ready, signal, readyTimeoutMs })
+    return startServer({ command: path, args: [config], env, ready, signal, readyTimeoutMs })
   }
 
   await using stack = new AsyncDisposableStack()
@@ -146,13 +149,12 @@ function configuration(port: number, password: string, folder: string, appendOnl
 }
 
 async function useRedis(url: string): Promise<RedisServer> {
-  const maskedUrl = maskPasswords(url)
+  const maskedUrl = shownUrl(url)
   const parsed = URL.parse(url)
   if (!parsed || !['redis:', 'rediss:'].includes(parsed.protocol) || parsed.hostname === '') {
     throw new UsageError(
       'REDIS_URL',
-      // Nobody knows where the password stands in what is no URL of a server.
-      parsed?.hostname ? maskedUrl : '***',
+      maskedUrl,
       'redis://[user:password@]host[:port][/database], or rediss:// with TLS',
     )
   }

@@ -1,13 +1,12 @@
 /** Runs examples and programs in tests. It loads without vitest. */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { requireMs, timeLimit } from '../async/timer.ts'
 import { loader } from '../process/child.ts'
+import { processesWith } from '../process/marked.ts'
 
 /** An environment variable that all processes of a run inherit. */
 const markName = 'EXAMPLE_RUN'
@@ -127,32 +126,4 @@ export async function runProgram(
       return left
     },
   }
-}
-
-/**
- * Returns pid and command line of each of this user's processes that have the variable with this value in their
- * environment. On Linux it misses servers that overwrite their environment with a title, such as sshd and postgres:
- * check their pid or port as well.
- */
-export async function processesWith(name: string, value: string): Promise<string[]> {
-  const setting = `${name}=${value}`
-  if (process.platform !== 'linux') {
-    // Each line has the command and then the environment.
-    const { stdout } = await promisify(execFile)('ps', ['-Eww', '-axo', 'pid=,command='], { maxBuffer: 64 << 20 })
-    return stdout.split('\n').filter((line) => line.includes(setting))
-  }
-  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      try {
-        const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
-        if (!environment.split('\0').includes(setting)) return []
-        return [`${pid} ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()}`]
-      } catch {
-        // It belongs to another user, or has just ended.
-        return []
-      }
-    }),
-  )
-  return found.flat()
 }

@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { processesWith } from './testing.ts'
+import { processesWith } from '../process/marked.ts'
 
 export interface Need {
   /** What the tests need, such as `a Redis server`. */

@@ -46,8 +46,8 @@ export function tilesOf({ width, height }: { width: number; height: number }, si
   return tiles
 }
 
-/** Draws one tile. A tile has the same bytes on every thread. */
-export function drawTile(drawing: Drawing, { left, top, right, bottom }: Tile): void {
+/** Draws one tile, into memory that is shared or not. A tile has the same bytes on every thread. */
+export function drawTile(drawing: View & { pixels: Uint8Array }, { left, top, right, bottom }: Tile): void {
   const { width, height, iterations, centerX, centerY, zoom, pixels } = drawing
   const step = 3.5 / (zoom * width)
   for (let row = top; row < bottom; row++) {

@@ -56,8 +56,12 @@ describe('an example from the command line', () => {
     expect(await main('--fail')).toMatchObject({ code: 1, stderr: 'error: the work failed: of a cause\n' })
   })
 
-  it('reports the first error when cleaning up fails as well', async () => {
-    expect(await runProgram(cleaning, ['--fail'])).toMatchObject({ code: 1, stderr: 'error: the work failed\n' })
+  it('reports the first error when cleaning up fails as well, and then what may go on costing money', async () => {
+    expect(await runProgram(cleaning, ['--fail'])).toMatchObject({
+      code: 1,
+      stderr:
+        'error: the work failed\nerror: not everything was cleaned up: the second cleaning up failed; the first cleaning up failed\n',
+    })
   })
 
   it("starts relative paths in the reader's folder", async () => {

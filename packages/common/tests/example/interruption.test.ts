@@ -44,7 +44,7 @@ it.concurrent('says what could not be cleaned up after Ctrl-C, if that may take 
   const env = { DEADLINE_MS: '60000' }
   expect(await runProgram(cleaning, ['--late'], { env, interruptWhen: /running/ })).toMatchObject({
     code: 130,
-    stderr: 'error: not everything was cleaned up: the second cleaning up failed\n',
+    stderr: 'error: not everything was cleaned up: the second cleaning up failed; the first cleaning up failed\n',
   })
 })
 

@@ -54,6 +54,7 @@ describe.skipIf(!existsSync('/dev/full'))('a full disk', () => {
     ["a program's help", 'program.ts', ['--help']],
     ['npm start', join(setup, 'start.mjs'), ['--help']],
     ['npm test', join(setup, 'test.mjs'), ['--help']],
+    ['npm run doctor', join(setup, 'doctor.mjs'), []],
   ])('in place of standard output is told in one line: %s', async (_, file, args) => {
     await using full = await open('/dev/full', 'w')
     const child = spawn(process.execPath, [...loader(), file, ...args], {

@@ -14,8 +14,9 @@ interface Count {
   skipped: string[]
 }
 const setup = new URL('../../../../setup/', import.meta.url)
-const { readReport } = (await import(new URL('reports.mjs', setup).href)) as {
+const { readReport, skippedByCause } = (await import(new URL('reports.mjs', setup).href)) as {
   readReport: (file: string, exitCode: number) => Count
+  skippedByCause: (counts: { name: string; skipped: string[] }[]) => string[]
 }
 /** Written by vitest, without what is not read. */
 const recorded = fileURLToPath(new URL('../fixtures/report.json', import.meta.url))
@@ -64,6 +65,25 @@ describe('the count of a run', () => {
   })
 })
 
+describe('the table of skipped tests', () => {
+  const slurm = 'a cluster (needs Slurm and OpenSSH: sudo apt-get install slurm-wlm (Debian, Ubuntu)) runs jobs (all)'
+  const unknown = 'x (needs a quantum computer: sudo make one (or two)) works'
+
+  it('has a line for each cause with the packages and what installs it, the largest first', () => {
+    const lines = skippedByCause([
+      { name: '05-cloud', skipped: [unknown, 'on Windows only'] },
+      { name: '06-hpc', skipped: [slurm, slurm, unknown, slurm, slurm] },
+    ])
+    expect(lines).toEqual([
+      expect.stringMatching(/^4 in 06-hpc: OpenSSH and Slurm: \S/),
+      '1 in 05-cloud, 1 in 06-hpc: a quantum computer: sudo make one (or two)',
+      '1 in 05-cloud: not for this system',
+    ])
+  })
+
+  it('is empty when nothing was skipped', () => expect(skippedByCause([{ name: 'a', skipped: [] }])).toEqual([]))
+})
+
 describe.each(['start.mjs', 'record.mjs'])('%s', (program) => {
   it.each(['nonsense', '3x', '99'])('refuses the chapter %s in one line with exit code 2', async (chapter) => {
     const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), [chapter])
@@ -72,11 +92,14 @@ describe.each(['start.mjs', 'record.mjs'])('%s', (program) => {
   })
 })
 
-it.each(['start.mjs', 'test.mjs'])('%s explains itself and installs nothing with --help', async (program) => {
-  const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), ['--help'])
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(/^npm (start|test) /)
-})
+it.each(['start.mjs', 'test.mjs', 'doctor.mjs'])(
+  '%s explains itself and installs nothing with --help',
+  async (program) => {
+    const { code, stdout, stderr } = await runProgram(fileURLToPath(new URL(program, setup)), ['--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^npm (start|test|run doctor) /)
+  },
+)
 
 describe("turbo's tasks", () => {
   const root = fileURLToPath(new URL('..', setup))

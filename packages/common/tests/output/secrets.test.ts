@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isSecretName, maskJson, maskPasswords } from '../../src/output/secrets.ts'
+import { isSecretName, maskJson, maskPasswords, shownUrl, shownVariable } from '../../src/output/secrets.ts'
 
 const masked = (value: unknown): unknown => JSON.parse(maskJson(JSON.stringify(value)))
 
@@ -312,4 +312,37 @@ it.each([
     expect(maskPasswords(long)).toContain(long.slice(0, 2))
     expect(maskJson(JSON.stringify({ long, [long]: '://' }))).toMatch(/^\{.*\}$/)
   }
+})
+
+it.each([
+  ['redis://ann:sesame@host:6379/0', 'redis://ann:***@host:6379/0'],
+  ['https://sesame@host/x', 'https://***@host/x'],
+  ['http://host:4318/v1?token=sesame&page=2', 'http://host:4318/v1?token=***&page=2'],
+  ['http://localhost:4318', 'http://localhost:4318'],
+  ['localhost:4318', 'localhost:4318'],
+  ['tempo', 'tempo'],
+  ['redis//ann:sesame@host', '***'],
+  ['redis:/ann:sesame@host', '***'],
+  ['http//ann:sesame@host', '***'],
+  ['//ann:sesame@host', '***'],
+  ['ann:sesame@host:6379', '***'],
+  ['rediss:ann:sesame@host:6379', '***'],
+  ['redis://ann:ses ame@ho st:6379', '***'],
+  ['sesame@host', '***'],
+  ['', '***'],
+])('shows of %j, as a URL, %j', (text, shown) => {
+  expect(shownUrl(text)).toBe(shown)
+})
+
+it.each([
+  ['REDIS_URL', 'redis//ann:sesame@host', '***'],
+  ['HTTPS_PROXY', 'http://ann:sesame@proxy:3128', 'http://ann:***@proxy:3128'],
+  ['API_TOKEN', 'sesame', '***'],
+  ['HOME', '/home/ann/token=sesame', '/home/ann/token=***'],
+  ['NODE_OPTIONS', '--title=token=sesame --max-old-space-size=64', '--title=token=*** --max-old-space-size=64'],
+  ['NODE_OPTIONS', '--require http//ann:sesame@host/x', '--require http//ann:***@host/x'],
+  ['NODE_OPTIONS', '--import file:///node_modules/@scope/x.mjs', '--import file:///node_modules/@scope/x.mjs'],
+  ['TZ', 'Pacific/Apia', 'Pacific/Apia'],
+])('shows of the variable %s=%s %j', (name, value, shown) => {
+  expect(shownVariable(name, value)).toBe(shown)
 })

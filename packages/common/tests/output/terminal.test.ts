@@ -1,7 +1,7 @@
 import { WriteStream } from 'node:tty'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { bold, bytes, count, milliseconds, percent, table, times } from '../../src/output/terminal.ts'
+import { bold, bytes, count, duration, milliseconds, percent, table, times } from '../../src/output/terminal.ts'
 
 describe('numbers for a reader', () => {
   it.each([
@@ -47,6 +47,15 @@ describe('a table', () => {
         .map((line) => line.trimEnd()),
     ).toEqual([' way             time', ' merge         1.2 ms', ' by index      138 ms', ' 1867 Johnson'])
   })
+})
+
+it.each([
+  [2.14, '2.1 ns'],
+  [35_400, '35 µs'],
+  [1e8, '100 ms'],
+  [2.5e9, '2.5 s'],
+])('shows %d ns as %s', (ns, text) => {
+  expect(duration(ns)).toBe(text)
 })
 
 describe('a style', () => {

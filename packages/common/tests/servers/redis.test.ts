@@ -11,9 +11,9 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { until } from '../../src/async/until.ts'
 import { describeError, UsageError } from '../../src/example/usage.ts'
+import { processesWith } from '../../src/process/marked.ts'
 import { temporaryFolder } from '../../src/process/temporary.ts'
 import { findRedisServer, installRedis, startRedis } from '../../src/servers/redis.ts'
-import { processesWith } from '../../src/testing/testing.ts'
 import { describeReal } from '../../src/testing/vitest.ts'
 
 // Lets a test choose the first ports that freePort returns. Another file may have loaded it in this process.

@@ -105,6 +105,8 @@ describe('abortHere', () => {
     await delay(1)
     closing.close()
     await once(closing, 'close')
+    // A look that had begun before has ended.
+    for (let turn = 0; turn < 20; turn++) await delay(10)
     // Its patience has come to an end.
     const now = performance.now()
     using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 60_000)

@@ -2,7 +2,7 @@ import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
-import { identityOf, mostDocuments, readDocuments, titleOf } from '../../src/workloads/documents.ts'
+import { identityOf, readDocuments, titleOf } from '../../src/workloads/documents.ts'
 
 /** Writes files `from` to below `to`. */
 function fill({ path }: TemporaryFolder, from: number, to: number) {
@@ -18,7 +18,7 @@ describe('the documents', () => {
     ])
   })
 
-  it('of a folder are 2 to 20,000 files', async () => {
+  it('of a folder are two files or more', async () => {
     await using folder = await temporaryFolder()
     const read = () => readDocuments(folder.path)
     expect(read).toThrow(new Error('it holds no .txt files'))
@@ -26,12 +26,8 @@ describe('the documents', () => {
     expect(read).toThrow(new Error('it holds 1 .txt file'))
     fill(folder, 1, 2)
     expect(read()).toHaveLength(2)
-    fill(folder, 2, mostDocuments)
-    const documents = read()
-    expect(documents).toHaveLength(mostDocuments)
-    expect([identityOf(documents[0] as never), titleOf(documents[0] as never)]).toEqual([{ file: '0.txt' }, '0.txt'])
-    fill(folder, mostDocuments, mostDocuments + 1)
-    expect(read).toThrow(new Error('it holds 20001 .txt files'))
+    const [document] = read()
+    expect(document && [identityOf(document), titleOf(document)]).toEqual([{ file: '0.txt' }, '0.txt'])
   })
 
   it('are refused before they are read if no string or no memory could hold them', async () => {

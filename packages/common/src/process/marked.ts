@@ -1,0 +1,32 @@
+/** Finds processes by a variable that they have inherited: also those whose parent has ended. */
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+/**
+ * Returns pid and command line of each of this user's processes that have the variable with this value in their
+ * environment. On Linux it misses servers that overwrite their environment with a title, such as sshd and postgres:
+ * check their pid or port as well.
+ */
+export async function processesWith(name: string, value: string): Promise<string[]> {
+  const setting = `${name}=${value}`
+  if (process.platform !== 'linux') {
+    // Each line has the command and then the environment.
+    const { stdout } = await promisify(execFile)('ps', ['-Eww', '-axo', 'pid=,command='], { maxBuffer: 64 << 20 })
+    return stdout.split('\n').filter((line) => line.includes(setting))
+  }
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      try {
+        const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+        if (!environment.split('\0').includes(setting)) return []
+        return [`${pid} ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()}`]
+      } catch {
+        // It belongs to another user, or has just ended.
+        return []
+      }
+    }),
+  )
+  return found.flat()
+}
