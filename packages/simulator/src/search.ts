@@ -1,7 +1,7 @@
 /** Looks for a scenario that breaks the system, and makes it as short as possible: fast-check generates and shrinks. */
 import { randomFrom } from '@repo/common/async/random'
 import fc from 'fast-check'
-import { type Run, type Scenario, type System, simulate, timedFates } from './simulator.ts'
+import { type Run, type Scenario, type Strike, type System, simulate, timedFates } from './simulator.ts'
 
 export interface Range<Request> {
   /** What clients ask for. */
@@ -12,6 +12,10 @@ export interface Range<Request> {
   messages: number
   /** Node faults begin within this time. */
   withinMs: number
+  /** The node faults, if some kinds are to be more frequent than others. */
+  strikes?: fc.Arbitrary<Strike>
+  /** The faults that follow marks; none by default. */
+  marks?: fc.Arbitrary<NonNullable<Scenario<Request>['marks']>>
 }
 
 /**
@@ -24,6 +28,11 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
   const lasts = fc.integer({ min: 1, max: 300 })
   const wrong = fc.integer({ min: -1_000, max: 1_000 })
   const effects = fc.integer({ min: 1, max: 30 })
+  const strike = fc.oneof(
+    fc.record({ node, fate: fc.constantFrom(...timedFates), atMs, ms: lasts }),
+    fc.record({ node, fate: fc.constant('crash after'), effects, ms: lasts }),
+    fc.record({ node, fate: fc.constantFrom('clock', 'drift'), atMs, ms: wrong }),
+  )
   return fc.record({
     requests: range.requests,
     jitter: fc.nat(),
@@ -36,14 +45,8 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
       }),
       { maxLength: 6 },
     ),
-    nodes: fc.array(
-      fc.oneof(
-        fc.record({ node, fate: fc.constantFrom(...timedFates), atMs, ms: lasts }),
-        fc.record({ node, fate: fc.constant('crash after'), effects, ms: lasts }),
-        fc.record({ node, fate: fc.constantFrom('clock', 'drift'), atMs, ms: wrong }),
-      ),
-      { maxLength: 3 },
-    ),
+    nodes: fc.array(range.strikes ?? strike, { maxLength: 3 }),
+    ...(range.marks && { marks: range.marks }),
   })
 }
 
@@ -51,7 +54,8 @@ export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario
  * Returns the number of faults in a scenario. Some may have no effect: the message is never sent, or the node has
  * nothing to do.
  */
-export const faults = ({ messages, nodes }: Scenario<unknown>): number => messages.length + nodes.length
+export const faults = ({ messages, nodes, marks = [] }: Scenario<unknown>): number =>
+  messages.length + nodes.length + marks.length
 
 export interface SearchSettings<Request> {
   seed: number
@@ -60,6 +64,12 @@ export interface SearchSettings<Request> {
   histories: number
   /** How many scenarios that break something are shortened; 10 by default. More may lead to a shorter one. */
   beginnings?: number
+  /**
+   * How many variations of the shortest scenario are tried, for a history with fewer messages; none by default. Shrinking
+   * changes one thing at a time and stops where that makes a scenario longer. With variations, the shortest scenario is
+   * the one with the fewest messages, whatever its requests and faults are.
+   */
+  variations?: number
 }
 
 export interface SearchOptions {
@@ -91,6 +101,20 @@ export interface SearchReport<Request, Violation> {
   shrinkMs: number
 }
 
+/**
+ * Returns what there is to tell of a search: how long it took and, if something broke, the first violation in the
+ * shortest scenario, with the number of that scenario's faults and its history.
+ */
+export function outcomeOf<Violation>({ histories, ms, found }: SearchReport<unknown, Violation>) {
+  return {
+    histories,
+    ms,
+    violation: found?.run.violations[0],
+    faults: found && faults(found.shortest),
+    history: found?.run.history,
+  }
+}
+
 /** The number of scenarios to run between two turns of the event loop, which progress and Ctrl-C need. */
 const batch = 500
 
@@ -104,7 +128,7 @@ const batch = 500
  */
 export async function search<Node extends string, Request, Message, Violation>(
   system: System<Node, Request, Message, Violation>,
-  { seed, scenarios, histories, beginnings = 10 }: SearchSettings<Request>,
+  { seed, scenarios, histories, beginnings = 10, variations = 0 }: SearchSettings<Request>,
   { signal, onProgress }: SearchOptions = {},
 ): Promise<SearchReport<Request, Violation>> {
   const seeds = randomFrom(seed)
@@ -131,7 +155,8 @@ export async function search<Node extends string, Request, Message, Violation>(
         report.ms += performance.now() - begin
         first = { after: report.histories, scenario }
       }
-      const trouble = scenario.requests.length + faults(scenario)
+      // Variations can take a fault away, but hardly find a history of another kind.
+      const trouble = variations > 0 ? messages : scenario.requests.length + faults(scenario)
       // Among equals, take the later one: fast-check has removed something from it.
       if (!shortest || trouble < shortest.trouble || (trouble === shortest.trouble && messages <= shortest.messages))
         shortest = { scenario, trouble, messages }
@@ -150,7 +175,49 @@ export async function search<Node extends string, Request, Message, Violation>(
     } else if (!first) report.ms += performance.now() - begin
   }
   if (!first || !shortest) return { ...report, found: undefined }
-  const { scenario } = shortest
+  const begin = performance.now()
+  let { scenario, messages } = shortest
+  for (let done = 0; done < variations; done++) {
+    if (done % batch === 0) {
+      await new Promise((resolve) => setTimeout(resolve))
+      signal?.throwIfAborted()
+    }
+    const varied = vary(scenario, seeds)
+    const other = simulate(system, varied)
+    shrinkRuns++
+    const isShorter = other.messages < messages || (other.messages === messages && faults(varied) <= faults(scenario))
+    if (other.violations.length > 0 && isShorter) {
+      scenario = varied
+      messages = other.messages
+    }
+  }
+  report.shrinkMs += performance.now() - begin
   const run = simulate(system, scenario, { record: true })
   return { ...report, found: { ...first, shortest: scenario, run, shrinkRuns } }
+}
+
+/** Returns a scenario that differs in one to three things: something is left out, swapped, or some number is another. */
+function vary<Request>(scenario: Scenario<Request>, random: () => number): Scenario<Request> {
+  const below = (limit: number) => Math.floor(limit * random())
+  const varied = structuredClone(scenario)
+  const lists: unknown[][] = [varied.requests, varied.messages, varied.nodes, varied.marks ?? []]
+  for (let changes = 1 + below(3); changes > 0; changes--) {
+    const list = lists[below(lists.length)] ?? []
+    const at = below(list.length)
+    const item = list[at]
+    const kind = random()
+    if (kind < 0.15) varied.jitter = random() < 0.3 ? 0 : below(2 ** 31)
+    else if (kind < 0.2) varied.paces = 0
+    else if (kind < 0.5) list.splice(at, 1)
+    else if (kind < 0.6) list.splice(below(list.length), 0, ...list.splice(at, 1))
+    else if (typeof item === 'object' && item !== null) {
+      const numbers = Object.entries(item).filter(([, value]) => typeof value === 'number' && value > 1)
+      const [name, value] = numbers[below(numbers.length)] ?? []
+      const other = 1 + below(1.3 * Number(value))
+      // There may be no node after this one, and no clock may be meant to be more wrong.
+      const isMost = name === 'node' || ('fate' in item && (item.fate === 'clock' || item.fate === 'drift'))
+      if (name !== undefined) Object.assign(item, { [name]: isMost ? Math.min(other, Number(value)) : other })
+    }
+  }
+  return varied
 }

@@ -54,8 +54,9 @@ export interface Running<Node extends string, Request, Message, Violation> {
    * this call are the node's memory: after a crash, another call creates new ones.
    *
    * @param disk a copy of what the node has saved
+   * @param world whose timers belong to the node's memory: after a crash they do nothing
    */
-  start: (node: Node, disk: ReadonlyMap<string, unknown>) => Receive<Node, Message>
+  start: (node: Node, disk: ReadonlyMap<string, unknown>, world: NodeWorld<Message, Node>) => Receive<Node, Message>
   /**
    * Called when a crash is over and clients can reach the node again. If a second crash strikes a node that is down,
    * the node starts once, and this is still called at the end of each crash at which the node is up.
@@ -86,9 +87,14 @@ export interface World<Node, Message> {
   run: (node: Node, handler: Handler<Node, Message>) => void
   /** Runs a handler on a node after `ms`. The timer survives crashes, and waits while the node is down. */
   later: (node: Node, ms: number, handler: () => Handler<Node, Message> | undefined) => void
+  /** Tells that something of note happens on a node, such as that it now leads: faults of a scenario may follow. */
+  mark: (node: Node) => void
   /** Ends the run. */
   stop: () => void
 }
+
+/** What handlers may use where they also run for real (node.ts). */
+export type NodeWorld<Message, Node = string> = Pick<World<Node, Message>, 'now' | 'random' | 'run' | 'later'>
 
 /** Everything that a run depends on. */
 export interface Scenario<Request> {
@@ -105,6 +111,11 @@ export interface Scenario<Request> {
   messages: { number: number; fate: 'lost' | 'doubled' | 'late'; ms: number }[]
   /** What happens to nodes, by their index. */
   nodes: Strike[]
+  /**
+   * What happens to a node after something of note happened on it: the number of the mark in the run, from 1, and the time
+   * from then on. A fault that must strike whoever leads next would hit by chance only.
+   */
+  marks?: { number: number; fate: (typeof timedFates)[number] | 'pause'; afterMs: number; ms: number }[]
 }
 
 /**
@@ -114,11 +125,13 @@ export interface Scenario<Request> {
  * - `crash`: the node stops and forgets. `power cut`: it also loses what was only in the cache of its disk.
  * - `partition`: it neither sends nor receives. `deaf`: it receives nothing. `mute`: nothing that it sends arrives.
  * - `slow disk`: a save takes 20 ms instead of 1.
+ * - `pause`: its handlers stand still, as while memory is tidied up or a laptop sleeps; its clock does not. What happens
+ *   meanwhile, such as the arrival of a message, is handled afterwards.
  * - `crash after`: it crashes when its handlers have yielded this number of effects since the beginning, before the next
  *   one.
  */
 export type Strike =
-  | { node: number; fate: (typeof timedFates)[number] | 'clock' | 'drift'; atMs: number; ms: number }
+  | { node: number; fate: (typeof timedFates)[number] | 'pause' | 'clock' | 'drift'; atMs: number; ms: number }
   | { node: number; fate: 'crash after'; effects: number; ms: number }
 
 /** The fates of nodes that last for a while. */
@@ -127,6 +140,8 @@ export const timedFates = ['crash', 'power cut', 'partition', 'deaf', 'mute', 's
 /** A message in a history. */
 export interface Sent {
   kind: 'message'
+  /** In the order of sending, from 1: the scenario's faults of messages name it. A doubled one has two lines. */
+  number: number
   from: string
   to: string
   text: string
@@ -176,8 +191,9 @@ const otherSeed = 0x5eed
 interface Place<Node, Message> {
   name: Node
   index: number
-  /** The time until which it is down, receives nothing, sends nothing, or has a slow disk. */
+  /** The time until which it is down, is paused, receives nothing, sends nothing, or has a slow disk. */
   downMs: number
+  pausedMs: number
   deafMs: number
   muteMs: number
   slowDiskMs: number
@@ -190,8 +206,9 @@ interface Place<Node, Message> {
   /** The number of effects so far, and after which ones it crashes. */
   effects: number
   crashes: Extract<Strike, { fate: 'crash after' }>[] | undefined
-  /** Whether it has not started since its crash, and so has no memory. */
+  /** Whether it has not started since its crash, and so has no memory; and how often it has started. */
   isBlank: boolean
+  starts: number
   /** Undefined until something is saved, or is in the cache. */
   disk: Map<string, unknown> | undefined
   cache: Map<string, unknown> | undefined
@@ -236,6 +253,8 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   readonly #paces: Paces | undefined
   readonly #seed: number
   #random: (() => number) | undefined
+  readonly #afterMarks: NonNullable<Scenario<Request>['marks']>
+  #marks = 0
   readonly #fates = new Map<number, Scenario<Request>['messages'][number]>()
   readonly #queue = new EventQueue()
   readonly #places = new Map<Node, Place<Node, Message>>()
@@ -253,6 +272,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     this.#record = record
     this.#jitter = scenario.jitter === 0 ? undefined : randomFrom(scenario.jitter)
     this.#seed = scenario.jitter ^ otherSeed
+    this.#afterMarks = scenario.marks ?? []
     for (const fate of scenario.messages) this.#fates.set(fate.number, fate)
     this.#paces = scenario.paces ? pacesFrom(scenario.paces, system.nodes.length) : undefined
     for (const [index, name] of system.nodes.entries()) {
@@ -260,6 +280,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
         name,
         index,
         downMs: 0,
+        pausedMs: 0,
         deafMs: 0,
         muteMs: 0,
         slowDiskMs: 0,
@@ -270,6 +291,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
         effects: 0,
         crashes: undefined,
         isBlank: true,
+        starts: 0,
         disk: undefined,
         cache: undefined,
         receive: deaf,
@@ -310,16 +332,29 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
 
   run(node: Node, handler: Handler<Node, Message>): void {
     const place = this.#place(node)
-    if (this.#isUp(place)) this.#begin(place, handler)
+    if (!this.#isUp(place)) return
+    if (place.pausedMs > this.now) this.#queue.add(place.pausedMs, () => this.run(node, handler))
+    else this.#begin(place, handler)
   }
 
   later(node: Node, ms: number, handler: () => Handler<Node, Message> | undefined): void {
     const place = this.#place(node)
     this.#queue.add(this.now + ms, () => {
       if (!this.#isUp(place)) return this.later(node, place.downMs - this.now, handler)
+      if (place.pausedMs > this.now) return this.later(node, place.pausedMs - this.now, handler)
       const begins = handler()
       if (begins) this.#begin(place, begins)
     })
+  }
+
+  mark(node: Node): void {
+    const place = this.#place(node)
+    this.#marks++
+    for (const { number, fate, afterMs, ms } of this.#afterMarks) {
+      if (number !== this.#marks) continue
+      const atMs = this.now + afterMs
+      this.#queue.add(atMs, () => this.#strike(place, { node: place.index, fate, atMs, ms }))
+    }
   }
 
   stop(): void {
@@ -341,6 +376,8 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   /** An effect is done: the handler continues, unless it has ended or has already had this answer. */
   #go(task: Task<Node, Message>, effect: number, answer: Message) {
     if (task.waitsFor !== effect) return
+    const { pausedMs } = task.place
+    if (pausedMs > this.now) return this.#queue.add(pausedMs, () => this.#go(task, effect, answer))
     if (task.until) {
       task.until = undefined
       this.#waiting.delete(task)
@@ -412,10 +449,11 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   }
 
   #ask(task: Task<Node, Message>, letter: Letter<Node, Message>, againMs: number) {
-    this.#send(letter)
-    this.#queue.add(this.now + againMs, () => {
-      if (task.waitsFor === letter.question) this.#ask(task, letter, againMs)
-    })
+    if (task.waitsFor !== letter.question) return
+    const { pausedMs } = task.place
+    const isPaused = pausedMs > this.now
+    if (!isPaused) this.#send(letter)
+    this.#queue.add(isPaused ? pausedMs : this.now + againMs, () => this.#ask(task, letter, againMs))
   }
 
   /** Something has happened on the node: tasks whose condition now holds continue. */
@@ -451,7 +489,16 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     let sent: Sent | undefined
     if (this.#record) {
       const text = this.#system.describe(message)
-      sent = { kind: 'message', from: from.name, to: to.name, text, sentMs: now, arrivesMs, ...(lost && { lost }) }
+      sent = {
+        kind: 'message',
+        number: this.#messages,
+        from: from.name,
+        to: to.name,
+        text,
+        sentMs: now,
+        arrivesMs,
+        ...(lost && { lost }),
+      }
       this.#history.push(sent)
     }
     if (!lost) this.#queue.add(arrivesMs, () => this.#arrive(letter, sent))
@@ -461,6 +508,8 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
     const { from, to, message, asker, question, isAnswer } = letter
     if (!this.#isUp(to)) {
       if (sent) sent.lost = `${to.name} is down`
+    } else if (to.pausedMs > this.now) {
+      this.#queue.add(to.pausedMs, () => this.#arrive(letter, sent))
     } else if (isAnswer) {
       if (asker) this.#go(asker, question, message)
     } else {
@@ -477,7 +526,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
 
   #strike(place: Place<Node, Message>, strike: Strike) {
     const { fate, ms } = strike
-    if (this.#record) this.#history.push({ kind: 'node', node: place.name, text: textOf(strike), atMs: this.now })
+    if (this.#record) this.#history.push({ kind: 'node', node: place.name, text: strikeText(strike), atMs: this.now })
     const untilMs = this.now + ms
     switch (fate) {
       case 'clock':
@@ -501,6 +550,9 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
       case 'slow disk':
         place.slowDiskMs = untilMs
         break
+      case 'pause':
+        place.pausedMs = Math.max(place.pausedMs, untilMs)
+        break
       case 'power cut':
         place.cache = undefined
         this.#crash(place, ms)
@@ -512,6 +564,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
 
   #crash(place: Place<Node, Message>, ms: number) {
     place.downMs = this.now + ms
+    place.pausedMs = 0
     place.isBlank = true
     for (const task of this.#tasks) {
       if (task.place !== place) continue
@@ -531,13 +584,29 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
       place.isBlank = false
       const { disk = emptyDisk, cache } = place
       const found = cache ? new Map([...disk, ...cache]) : disk
-      place.receive = this.#running.start(place.name, found === emptyDisk ? emptyDisk : structuredClone(found))
+      const copy = found === emptyDisk ? emptyDisk : new Map([...found].map(([key, value]) => [key, copyOf(value)]))
+      place.receive = this.#running.start(place.name, copy, this.#worldOf(place))
     }
     return true
   }
+
+  /** What a node may use from one start to the next. */
+  #worldOf(place: Place<Node, Message>): NodeWorld<Message, Node> {
+    const start = ++place.starts
+    const world = this
+    return {
+      get now() {
+        return world.now
+      },
+      random: () => this.random(),
+      run: (node, handler) => this.run(node, handler),
+      later: (node, ms, handler) => this.later(node, ms, () => (place.starts === start ? handler() : undefined)),
+    }
+  }
 }
 
-const textOf = (strike: Strike): string => {
+/** Returns what happens to a node, for readers, such as `crashes for 60 ms`. */
+export const strikeText = (strike: Strike): string => {
   const { fate, ms } = strike
   if (fate === 'crash after') return `crashes after effect ${strike.effects} for ${ms} ms`
   const texts: Record<typeof fate, string> = {
@@ -547,6 +616,7 @@ const textOf = (strike: Strike): string => {
     deaf: `receives nothing for ${ms} ms`,
     mute: `sends nothing for ${ms} ms`,
     'slow disk': `disk is slow for ${ms} ms`,
+    pause: `is paused for ${ms} ms`,
     clock: `clock ${ms} ms off`,
     drift: `clock gains ${ms} ms a second`,
   }

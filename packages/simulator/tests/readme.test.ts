@@ -23,7 +23,7 @@ it('shows the tested system, and the history that its search finds', async () =>
 })
 
 it('runs without Node’s own modules', async () => {
-  for (const module of ['simulator', 'search'])
+  for (const module of ['simulator', 'search', 'sequence'])
     expect(await readFile(join(import.meta.dirname, `../src/${module}.ts`), 'utf8')).not.toMatch(
       /'node:|process\.|Buffer/,
     )

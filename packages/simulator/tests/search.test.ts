@@ -71,6 +71,22 @@ describe('the search', () => {
     expect(historyText(second.found?.run.history ?? [], ['server', 'client'])).toMatch(/server {3}crashes for/)
   })
 
+  it('varies the shortest scenario: the history is no longer than without, and still breaks', async () => {
+    const settings = { seed: 7, scenarios: any, histories: 5_000, beginnings: 1 }
+    const without = await search(keeper(true), settings)
+    const varied = await search(keeper(true), { ...settings, variations: 500 })
+    expect(varied.found?.run.violations).toHaveLength(1)
+    expect(varied.found?.run.messages).toBeLessThanOrEqual(without.found?.run.messages ?? 0)
+    expect(varied.found?.shrinkRuns).toBe((without.found?.shrinkRuns ?? 0) + 500)
+    const again = await search(keeper(true), { ...settings, variations: 500 })
+    expect(again.found).toEqual(varied.found)
+  })
+
+  it('counts the faults that follow marks', () => {
+    const marks = [{ number: 1, fate: 'crash' as const, afterMs: 0, ms: 1 }]
+    expect(faults({ requests: [], jitter: 0, messages: [], nodes: [], marks })).toBe(1)
+  })
+
   it('stops when it is told to', async () => {
     const controller = new AbortController()
     const searching = search(

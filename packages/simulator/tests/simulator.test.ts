@@ -257,8 +257,8 @@ describe('a node', () => {
 })
 
 describe('a fault of a node', () => {
-  const strike = (fate: 'deaf' | 'mute' | 'slow disk' | 'drift' | 'power cut', node: number, ms: number, atMs = 0) =>
-    ({ node, fate, atMs, ms }) as const
+  type Fate = 'deaf' | 'mute' | 'slow disk' | 'pause' | 'drift' | 'power cut'
+  const strike = (fate: Fate, node: number, ms: number, atMs = 0) => ({ node, fate, atMs, ms }) as const
 
   it('lets it send and not receive, or receive and not send', () => {
     // The answer to the first message is lost on its way to a; what a sends arrives.
@@ -293,6 +293,43 @@ describe('a fault of a node', () => {
     // At the moment when the time is up, it is as fast as before.
     play(parts, { requests: ['one', 'two'], nodes: [strike('slow disk', 0, 2, 8)] })
     expect(saved).toEqual(['one at 1', 'two at 11'])
+  })
+
+  it('pauses it: what happens meanwhile is handled afterwards, and its clock goes on', () => {
+    const told: string[] = []
+    const parts: Parts = {
+      ...hello,
+      *onRequest(world) {
+        world.later('a', 5, () => void told.push(`timer at ${world.now}`))
+        yield { do: 'ask', to: 'b', message: 'hello', againMs: 40 }
+        told.push(`answer at ${world.now}, ${world.clock('a')} by its clock`)
+        yield { do: 'wait', ms: 10 }
+        told.push(`waited until ${world.now}`)
+      },
+    }
+    // Nor does a paused node ask again.
+    expect(play(parts, { nodes: [strike('pause', 0, 60, 1)] }).text).toEqual([
+      '0 ms a → b hello (at 1 ms)',
+      '1 ms a is paused for 60 ms',
+      '1 ms b → a hi (at 2 ms)',
+    ])
+    expect(told).toEqual(['answer at 61, 61 by its clock', 'timer at 61', 'waited until 71'])
+    expect(play(hello, { nodes: [strike('pause', 1, 50)] }).text).toEqual([
+      '0 ms b is paused for 50 ms',
+      '0 ms a → b hello (at 1 ms)',
+      '40 ms a → b hello (at 41 ms)',
+      '50 ms b → a hi (at 51 ms)',
+      '50 ms b → a hi (at 51 ms)',
+    ])
+    expect(play(hello, { nodes: [strike('pause', 0, 50)] }).text).toEqual([
+      '0 ms a is paused for 50 ms',
+      '50 ms a → b hello (at 51 ms)',
+      '51 ms b → a hi (at 52 ms)',
+    ])
+    // A crash ends the pause.
+    expect(play(hello, { nodes: [strike('pause', 1, 50), crash(1, 5, 10)] }).text).toContain(
+      '41 ms b → a hi (at 42 ms)',
+    )
   })
 
   it('lets its clock gain or lose from then on', () => {
@@ -494,6 +531,26 @@ describe('a handler', () => {
     }
     play(parts, { requests: ['first', 'second'] })
     expect(answers).toEqual(['answer'])
+  })
+
+  it('may mark a moment: faults follow the mark with their number, on whatever node it was', () => {
+    const { text } = play(
+      {
+        onRequest: (world, request) => {
+          world.mark(request === 'b' ? 'b' : 'a')
+          return undefined
+        },
+      },
+      {
+        requests: ['b', 'a', 'b'],
+        marks: [
+          { number: 1, fate: 'crash', afterMs: 3, ms: 7 },
+          { number: 3, fate: 'mute', afterMs: 0, ms: 5 },
+          { number: 4, fate: 'crash', afterMs: 0, ms: 9 },
+        ],
+      },
+    )
+    expect(text).toEqual(['3 ms b crashes for 7 ms', '20 ms b sends nothing for 5 ms'])
   })
 
   it('that is scheduled for later waits for its node, whatever has crashed', () => {
