@@ -1,0 +1,11 @@
+/** What a process that checks solutions tells the one that started it, on file descriptor 3: a line of JSON each. */
+import type { Fault } from './exercise.ts'
+
+/** The variable that all processes of a check have. */
+export const markName = 'EXERCISE_CHECK'
+
+export type Report = { begins: string } | { ends: string; ms: number; fault: Fault | null }
+
+/** The number of bytes that a solution may print. */
+export const mostPrinted = 1_000_000
+export const printsTooMuch = `It prints without end: more than ${mostPrinted / 1_000_000} MB.`
