@@ -16,17 +16,9 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { quantile } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
-import { count, table, yellow } from '@repo/common/output/terminal'
+import { count, duration, table, yellow } from '@repo/common/output/terminal'
 import { installRedis } from '@repo/common/servers/redis'
-import {
-  awaitNothing,
-  callFunctions,
-  drawLadder,
-  duration,
-  measure,
-  type Rung,
-  turnLoop,
-} from '../src/ladder/ladder.ts'
+import { awaitNothing, callFunctions, drawLadder, measure, type Rung, turnLoop } from '../src/ladder/ladder.ts'
 import { answerOf, echo, startPeers } from '../src/ladder/peers.ts'
 import { wakeUp } from '../src/ladder/wake-up.ts'
 
@@ -43,6 +35,7 @@ export default example(import.meta, {
     await using peers = await startPeers(signal)
     const { turn, worker, pipe, near, redis, far } = peers
 
+    // #region rungs
     const rungs: Rung[] = [
       // Within one thread. A single trip is too short for the clock, so each sample is a batch.
       { name: 'function call', batch: 100_000, share: 10, trip: callFunctions },
@@ -58,6 +51,7 @@ export default example(import.meta, {
       // To another continent. These connections only wait, so all of them wait at the same time.
       { name: 'wide-area network (simulated)', share: 50, trip: far.map((socket) => () => echo(socket, socket)) },
     ]
+    // #endregion rungs
     const missing = redis ? [] : [`Redis PING: install a server with ${installRedis}`]
 
     // In turn, so that a disturbance of the machine hits all rungs; the first round warms up.

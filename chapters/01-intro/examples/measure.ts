@@ -32,6 +32,7 @@ import { fitAmdahl, fitUsl } from '../src/measure/fits.ts'
 import { longestRepeatsByChains } from '../src/measure/hash-chains.ts'
 import { longestRepeat, pagesOf } from '../src/measure/pages.ts'
 import {
+  busyNotice,
   drawScaling,
   inWords,
   onProcessors,
@@ -42,9 +43,6 @@ import {
   threadCounts,
   wasBusy,
 } from '../src/measure/scaling.ts'
-
-const busyNotice =
-  'The machine was busy: its ceiling is far below its cores. Do not believe these figures; try again when it is not.'
 
 export default example(import.meta, {
   options: {
@@ -75,6 +73,7 @@ export default example(import.meta, {
     await using _ended = { [Symbol.asyncDispose]: () => pool.destroy() }
     const stopped = aborted(signal)
     const run = (range: Range) => Promise.race([pool.run(range), stopped])
+    // #region run-on
     async function runOn(workers: number) {
       // On one thread the job is one loop over all pages: the best serial version of this algorithm.
       if (workers === 1) return await run({ from: 0, to: pageCount })
@@ -83,6 +82,7 @@ export default example(import.meta, {
       const parts = divide({ from: serialPages, to: pageCount }, workers)
       await Promise.all(parts.map(run))
     }
+    // #endregion run-on
     // The first run starts the threads and compiles their code.
     await runOn(most)
 
@@ -93,6 +93,7 @@ export default example(import.meta, {
     // On a busy machine a run may take many times as long as its work.
     const spin = await spinners.calibrate(Math.min(quick ? 200 : 1_000, performance.now() - begin))
     // And the best program on one thread: the same results by a better algorithm.
+    // #region ways
     const ways: Record<string, () => unknown> = {
       best: () => longestRepeatsByChains(bestPages, { from: 0, to: pageCount }),
     }
@@ -100,6 +101,7 @@ export default example(import.meta, {
       ways[`job on ${p}`] = () => runOn(p)
       ways[`ceiling of ${p}`] = () => spinners.run(p, Math.ceil(spin / p))
     }
+    // #endregion ways
     const rounds = quick ? 7 : 13
     const label = `measuring on 1 to ${most} threads in turn`
     using bar = progress(label, Object.keys(ways).length * (rounds + 1))

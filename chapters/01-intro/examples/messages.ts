@@ -21,6 +21,7 @@ import { breakEven, measureWorks, messagesOf, workPerByte } from '../src/message
 import { copies, measureTrips, type Send, sizeList, startReceivers, type Trips } from '../src/messages/round-trips.ts'
 
 /** Four ways to hand over the same numbers: three to a worker thread, one to a child process. */
+// #region ways
 export const ways = {
   // Both threads see the same memory; the message only says where it is.
   share: ({ shared: data }, { worker }) => worker.postMessage({ data }),
@@ -31,6 +32,7 @@ export const ways = {
   // The receiver gets a copy, and the operating system carries it from one process to the other.
   process: ({ plain: data }, { child }) => child.send({ data }),
 } satisfies Record<string, Send>
+// #endregion ways
 type Way = keyof typeof ways
 
 const names = {

@@ -26,6 +26,7 @@ import { ask } from '@repo/common/process/ask'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { busyNotice, wasBusy } from '../src/measure/scaling.ts'
 import {
   drawLayouts,
   layoutList,
@@ -69,6 +70,7 @@ export default example(import.meta, {
     // Processes × threads: each process gets its share of the chunks in a message and divides it among its threads,
     // which write into memory that they share. It sends the sums back, and this process adds them up in the order of
     // the chunks.
+    // #region together
     async function together(programs: Program<undefined>[]) {
       const shares = divide({ from: 0, to: chunks }, programs.length)
       const asking = programs.map((program, at) => ask<PartSum>(program, { terms, range: shares[at] }, signal))
@@ -77,6 +79,7 @@ export default example(import.meta, {
       const sum = pairwiseSum(Float64Array.from(answers.flatMap(({ sums }) => [...sums])))
       return { bits: bitsOf(sum), inOrderOfWorkers: total('inOrderOfWorkers'), memoryBytes: total('memoryBytes') }
     }
+    // #endregion together
     const program = new URL('../src/mixed/sum.program.ts', import.meta.url)
     const running = []
     for (const { processes, threads } of layouts) {
@@ -127,11 +130,13 @@ export default example(import.meta, {
       return { layout, processes, threads, parts, ...measured, bits, inOrderOfWorkers }
     })
     const { winner, equals } = winnerOf(rows)
+    const cores = coreCount()
+    const workersOf = (row: (typeof rows)[number]) => ({ ...row, workers: row.processes * row.threads })
+    const busy = wasBusy(rows.map(workersOf), cores)
     const cost = costOf(
       msOf('alone'),
       rows.map(({ processes, threads, ms }) => ({ workers: processes * threads, ms })),
     )
-    const cores = coreCount()
     const title = `${count(terms)} numbers added up by processes × threads`
     const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
     const result = {
@@ -143,6 +148,7 @@ export default example(import.meta, {
       aloneMs: msOf('alone'),
       layouts: rows,
       ...cost,
+      busy,
       winner: winner?.layout ?? null,
       equals: equals.map(({ layout }) => layout),
       picture: await picture('mixed.svg', svg),
@@ -157,10 +163,11 @@ export default example(import.meta, {
         : `${winner?.layout} is the fastest by more than 5 %.`,
       describeCost(cost),
       `${winner?.layout} wins: ${bytes(winner?.memoryBytes ?? 0)} of memory, started in ${milliseconds(winner?.startMs ?? 0)}.`,
+      ...(busy ? ['', busyNotice, ''] : []),
       `Picture: ${result.picture}`,
     )
     return result
   },
-  figure: ({ layouts, winner, equals, cost }) =>
-    `the same bits in ${layouts.length} layouts; ${winner} wins${equals.length > 1 ? `, by its memory, of ${equals.length} equally fast` : ''}; COST ${cost}`,
+  figure: ({ layouts, winner, equals, cost, busy }) =>
+    `the same bits in ${layouts.length} layouts; ${winner} wins${equals.length > 1 ? `, by its memory, of ${equals.length} equally fast` : ''}; COST ${cost}${busy ? '; the machine was busy: do not believe it' : ''}`,
 })

@@ -3,28 +3,31 @@
  *
  *     pnpm --filter 01-intro start race
  *     pnpm --filter 01-intro start race --workers 4 --additions 1000000
+ *     pnpm --filter 01-intro start race --apart 8
  *
  * First the race in slow motion: every thread reads the counter, then every thread writes what it read plus one. Then
  * at full speed, in five ways: without protection, with Atomics.add, with a mutex, and with one counter per thread,
- * summed at the end, the counters once side by side and once on cache lines of their own.
+ * summed at the end, the counters once side by side and once --apart bytes away from each other.
  *
  * Look for: how many updates are lost without protection, a different number each time; that the other ways lose none;
- * and that the fastest correct way is not to share at all: not the counter, and not even its cache line.
+ * and that the fastest correct way is not to share at all: not the counter, and not even its cache line. Whether a shared
+ * cache line costs anything depends on the cores: two that share their cache need not send it to and fro.
  */
 import { aborted } from '@repo/common/async/abort'
 import { coreCount } from '@repo/common/cores'
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
-import { wholeNumber } from '@repo/common/example/options'
-import { interleave } from '@repo/common/measure'
+import { oneOf, wholeNumber } from '@repo/common/example/options'
+import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
+import { count, green, milliseconds, red, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
 import { type Counting, type Increment, memoryFor, type Span, total } from '../src/race/counting.ts'
 
 /** How a thread adds 1, in each of the ways. Threads get these functions as source text. */
+// #region increments
 export const increments = {
   // One thread alone cannot lose anything.
   alone: ({ counters }) => counters[0]++,
@@ -40,26 +43,29 @@ export const increments = {
   },
   // A counter for each thread, side by side: correct, but the cores take the shared cache line from each other.
   adjacent: ({ counters }, thread) => counters[thread]++,
-  // A counter for each thread, 32 numbers of 4 bytes apart: each lies on a cache line of its own.
-  padded: ({ counters }, thread) => counters[32 * thread]++,
+  // A counter for each thread, and room between them: with 128 bytes each lies on a cache line of its own.
+  padded: ({ counters, stride }, thread) => counters[stride * thread]++,
 } satisfies Record<string, Increment>
+// #endregion increments
 
 /** The race in slow motion: no thread writes before all have read. */
+// #region in-step
 export const inStep: Increment = ({ counters, barrier }) => {
   const read = counters[0]
   barrier()
   counters[0] = read + 1
 }
+// #endregion in-step
 
-const names = {
+const namesOf = (apart: string) => ({
   alone: 'one thread alone',
   unprotected: 'one counter, unprotected',
   atomic: 'one counter, Atomics.add',
   mutex: 'one counter, mutex',
   adjacent: 'a counter each, side by side',
-  padded: 'a counter each, 128 bytes apart',
-}
-const ways = Object.keys(names) as (keyof typeof names)[]
+  padded: `a counter each, ${apart} bytes apart`,
+})
+const ways = Object.keys(increments) as (keyof typeof increments)[]
 
 export default example(import.meta, {
   options: {
@@ -67,12 +73,16 @@ export default example(import.meta, {
       .default(Math.min(64, Math.max(2, coreCount())))
       .describe('threads that add'),
     additions: wholeNumber(1, 100_000_000).default(20_000_000).describe('additions per thread'),
+    apart: oneOf('4', '8', '16', '32', '64', '128')
+      .default('128')
+      .describe('bytes from one counter to the next in the last row'),
   },
   quick: { additions: 5_000_000, workers: 2 },
 
-  async run({ workers: threads, additions }, { signal, quick, print, picture }) {
+  async run({ workers: threads, additions, apart }, { signal, quick, print, picture }) {
     const expected = threads * additions
     const cores = coreCount()
+    const names = namesOf(apart)
     print(`${threads} threads on ${cores} cores, each adds 1 ${count(additions)} times …`)
     await using pool = new Piscina<Counting, Span>({
       filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,
@@ -84,7 +94,8 @@ export default example(import.meta, {
     const stopped = aborted(signal)
     // Runs one increment on several threads, in fresh memory, and times it from the first addition to the last.
     async function run(increment: Increment, threads: number, additions: number) {
-      const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
+      const stride = Number(apart) / Int32Array.BYTES_PER_ELEMENT
+      const task = { increment: String(increment), memory: memoryFor(threads), stride, threads, additions }
       const running = Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread }))
       const spans = await Promise.race([Promise.all(running), stopped])
       const ms = Math.max(...spans.map(({ to }) => to)) - Math.min(...spans.map(({ from }) => from))
@@ -121,6 +132,10 @@ export default example(import.meta, {
     const wrong = rows.find(({ way, mostLost }) => way !== 'unprotected' && mostLost !== 0)
     if (wrong) throw new Error(`${names[wrong.way]} lost ${wrong.mostLost} of ${expected} additions`)
 
+    // False sharing: how many times as long counters on one cache line take, in each round and in the middle.
+    const { adjacent, padded } = timings
+    const falseSharing = median((adjacent?.samplesMs ?? []).map((ms, round) => ms / (padded?.samplesMs[round] ?? 0)))
+
     // The best plain program on one thread is the one that just adds. Only correct ways can beat it.
     const correct = rows.filter(({ way }) => way !== 'unprotected')
     const cost = costOf(
@@ -148,6 +163,8 @@ export default example(import.meta, {
       inStep: { expected: threads, counted },
       alone,
       rows,
+      apartBytes: Number(apart),
+      falseSharing,
       ...cost,
       picture: await picture('race.svg', svg),
     }
@@ -166,6 +183,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
+      `Side by side, an addition takes ${times(falseSharing)} as long as ${apart} bytes apart.`,
       describeCost(cost, 'threads'),
       `Picture: ${result.picture}`,
     )

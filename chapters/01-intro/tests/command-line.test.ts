@@ -1,4 +1,4 @@
-/** Every example from the command line: its help, what it shows, what it refuses, and Ctrl-C. */
+/** Every example from the command line: its help, what it refuses, and Ctrl-C. */
 import { fileURLToPath } from 'node:url'
 import { abortHere, runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
@@ -15,22 +15,6 @@ const examples = { amdahl, latency, measure, messages, mixed, race }
 
 afterEach(() => {
   vi.restoreAllMocks()
-})
-
-// Each example once as a process: nothing else proves that it ends, and leaves nothing behind.
-it.each<[string, string[], string?]>([
-  ['amdahl', []],
-  ['latency', ['--samples', '200']],
-  ['measure', ['--pages', '20', '--workers', '1', '--serial-fraction', '1'], 'The true serial fraction is 100.0 %.'],
-  ['messages', ['--sizes', '1kB']],
-  ['mixed', ['--terms', '1000000', '--layouts', '1x1,2x1']],
-  ['race', ['--additions', '100000']],
-])('%s shows a reader a table and a picture, and leaves nothing behind', async (name, args, shows = '') => {
-  const shown = await runExample(chapter, name, ['--quick', ...args])
-  expect(shown).toMatchObject({ code: 0, signal: null })
-  expect(shown.stdout).toMatch(new RegExp(`^Picture: .*out.01-intro.${name}\\.svg$`, 'm'))
-  expect(shown.stdout).toContain(shows)
-  expect(await shown.leftBehind()).toEqual([])
 })
 
 describe.each(Object.entries(examples))('%s', (name, example) => {
@@ -55,6 +39,7 @@ describe('what is impossible', () => {
     [measure, '--pages', '1000000', '--pages: received "1000000"; accepts a whole number from 20 to 10000'],
     [race, '--workers', '1', '--workers: received "1"; accepts a whole number from 2 to 64'],
     [race, '--additions', '1e9', '--additions: received "1e9"; accepts a whole number from 1 to 100000000'],
+    [race, '--apart', '6', '--apart: received "6"; accepts one of 4, 8, 16, 32, 64, 128'],
     [messages, '--sizes', '1MB,1kB', '--sizes: received "1MB,1kB"; accepts up to 100 different sizes'],
     [messages, '--sizes', '1TB', '--sizes: received "1TB"; accepts'],
     [mixed, '--layouts', '1x1,1x1', '--layouts: received "1x1,1x1"; accepts up to 10 different layouts'],
@@ -93,14 +78,6 @@ describe('an interrupted example', () => {
     ['race', () => abortHere(race)],
   ])('stops, and leaves nothing open: %s', async (_, abort) => {
     expect(await abort()).toBeInstanceOf(Error)
-  })
-
-  it('ends with 130 at Ctrl-C in the middle of its work, with processes that have threads', async () => {
-    // Enough work for two seconds: then comes the first line of progress.
-    const args = ['--terms', '100000000', '--layouts', '2x2']
-    const stopped = await runExample(chapter, 'mixed', args, { interruptWhen: /adding up, in turn/ })
-    expect(stopped).toMatchObject({ code: 130, stderr: expect.not.stringContaining('rror') })
-    expect(await stopped.leftBehind()).toEqual([])
   })
 
   it('ends with 130 at Ctrl-C at its start', async () => {

@@ -1,32 +1,34 @@
 /** What the examples find out, as a reader sees it. */
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { coreCount } from '@repo/common/cores'
 import { costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import amdahl from '../examples/amdahl.ts'
 import latency from '../examples/latency.ts'
-import measure from '../examples/measure.ts'
-import messages from '../examples/messages.ts'
-import mixed from '../examples/mixed.ts'
-import race from '../examples/race.ts'
 import { amdahlCost, karpFlatt } from '../src/laws/laws.ts'
 import { fitUsl } from '../src/measure/fits.ts'
 import { longestRepeats, pageLength, pagesOf } from '../src/measure/pages.ts'
 import { onThreads, wasBusy } from '../src/measure/scaling.ts'
 import { bitsOf } from '../src/mixed/sum.ts'
 
+const chapter = fileURLToPath(new URL('..', import.meta.url))
+
 afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-type Runnable = Parameters<typeof runHere>[0]
-
-/** The JSON document of a run that worked. */
-async function document<Document extends { picture: string }>(example: Runnable, ...args: string[]): Promise<Document> {
-  const done = await runHere(example, '--json', ...args)
-  expect(done).toMatchObject({ code: 0 })
+/**
+ * The JSON document of a run that worked. Each example is a process here: nothing else proves that it ends, and leaves
+ * nothing behind.
+ */
+async function document<Document extends { picture: string }>(name: string, ...args: string[]): Promise<Document> {
+  const done = await runExample(chapter, name, ['--json', ...args])
+  expect(done, done.stderr).toMatchObject({ code: 0, signal: null })
+  expect(await done.leftBehind()).toEqual([])
   const document = done.json<Document>()
   expect(await readFile(document.picture, 'utf8')).toMatch(/^<svg /)
   return document
@@ -41,7 +43,13 @@ describe('amdahl', () => {
   }
 
   it('reproduces the known figures for 99 %', async () => {
-    const { fraction, rows, limit } = await document<Document>(amdahl, '--fraction', '0.99', '--workers', '10,100,1000')
+    const { fraction, rows, limit } = await document<Document>(
+      'amdahl',
+      '--fraction',
+      '0.99',
+      '--workers',
+      '10,100,1000',
+    )
     expect({ fraction, limit }).toEqual({ fraction: 0.99, limit: 100 })
     const expected = [
       [10, 9.17, 9.91, 0.917],
@@ -64,11 +72,11 @@ describe('amdahl', () => {
   })
 
   it('has no limit without a serial part, and no speedup without a parallel one', async () => {
-    expect(await document<Document>(amdahl, '--fraction', '1', '--workers', '7')).toMatchObject({
+    expect(await amdahl.run({ fraction: 1, workers: [7] })).toMatchObject({
       rows: [{ workers: 7, amdahl: 7, gustafson: 7, efficiency: 1 }],
       limit: null,
     })
-    expect(await document<Document>(amdahl, '--fraction', '0', '--workers', '7')).toMatchObject({
+    expect(await amdahl.run({ fraction: 0, workers: [7] })).toMatchObject({
       rows: [{ workers: 7, amdahl: 1, gustafson: 1 }],
       limit: 1,
     })
@@ -103,7 +111,7 @@ describe('measure', () => {
   it('measures past the cores and fits both laws', async () => {
     const pages = 20
     const args = ['--quick', '--workers', '2', '--serial-fraction', '0.25', '--pages', String(pages)]
-    const result = await document<Document>(measure, ...args)
+    const result = await document<Document>('measure', ...args)
     const { serialFraction, busy, rows, fits, bestSerialMs, costByAmdahl, page, passage } = result
     expect(serialFraction).toBe(0.25)
     expect(rows.map(({ workers }) => workers)).toEqual([1, 2, 3, 4])
@@ -135,9 +143,12 @@ it('race loses nothing in the correct ways, and all but one in step', async () =
     expected: number
     inStep: object
     alone: { ms: number }
+    apartBytes: number
+    falseSharing: number
     rows: { way: string; lost: number[]; ms: number; nsPerAddition: number }[]
-  }>(race, '--quick', '--workers', '3', '--additions', '200000')
-  expect(result).toMatchObject({ expected: 600_000, inStep: { expected: 3, counted: 1 } })
+  }>('race', '--quick', '--workers', '3', '--additions', '200000', '--apart', '8')
+  expect(result).toMatchObject({ expected: 600_000, inStep: { expected: 3, counted: 1 }, apartBytes: 8 })
+  expect(result.falseSharing).toBeGreaterThan(0)
   expect(result.rows.map(({ way }) => way)).toEqual(['unprotected', 'atomic', 'mutex', 'adjacent', 'padded'])
   const correct = result.rows.filter(({ way }) => way !== 'unprotected').map(({ ms }) => ({ workers: 3, ms }))
   expect(result).toMatchObject(costOf(result.alone.ms, correct))
@@ -160,7 +171,7 @@ it('messages has a time and a throughput for each way and size', async () => {
     picture: string
     rows: ({ bytes: number } & Record<string, Trip>)[]
     pays: { work: string; nsPerByte: number; from: Record<string, number | null> }[]
-  }>(messages, '--quick', '--sizes', '1kB,1MB')
+  }>('messages', '--quick', '--sizes', '1kB,1MB')
   expect(result.rows.map(({ bytes }) => bytes)).toEqual([1e3, 1e6])
   for (const row of result.rows) {
     for (const way of ['here', 'share', 'transfer', 'clone', 'process']) {
@@ -192,7 +203,7 @@ it('mixed has one sum, bit for bit, in every layout', async () => {
       memoryBytes: number
       parts: { from: number; to: number; threads: object[] }[]
     }[]
-  }>(mixed, ...args)
+  }>('mixed', ...args)
   expect(result.sum).toBeCloseTo(Math.PI, 12)
   expect(result.bits).toBe(bitsOf(result.sum))
   expect(result.layouts.map(({ layout }) => layout)).toEqual(['3×1', '1×3', '2×2'])
@@ -229,7 +240,7 @@ it('latency has a median and a 99th percentile for every rung', async () => {
     picture: string
     rungs: { name: string; medianNs: number; p99Ns: number; samples: number }[]
     missing: string[]
-  }>(latency, '--samples', '200')
+  }>('latency', '--samples', '200')
   expect(rungs.length + missing.length).toBe(9)
   for (const { medianNs, p99Ns, samples } of rungs) {
     expect(p99Ns).toBeGreaterThanOrEqual(medianNs)

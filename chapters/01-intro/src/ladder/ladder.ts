@@ -4,6 +4,7 @@ import { setImmediate as onNextTurn } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import { coreCount } from '@repo/common/cores'
 import { draw, palette } from '@repo/common/output/plots'
+import { duration } from '@repo/common/output/terminal'
 
 export interface Rung {
   name: string
@@ -30,6 +31,7 @@ export async function measure(
   const each = Math.ceil(Math.ceil(samples / share) / trips.length)
   const times = await Promise.all(
     trips.map(async (trip) => {
+      // #region sample
       const times: number[] = []
       while (times.length < each) {
         if (times.length % breathEvery === 0) await setImmediate(undefined, { signal })
@@ -37,6 +39,7 @@ export async function measure(
         await trip(batch)
         times.push(Number(process.hrtime.bigint() - begin) / batch)
       }
+      // #endregion sample
       return times
     }),
   )
@@ -90,12 +93,4 @@ export function drawLadder(rungs: readonly { name: string; medianNs: number; p99
       }),
     ],
   })
-}
-
-/** A time for a reader: `2.1 ns`, `35 µs`, `100 ms`. */
-export function duration(ns: number): string {
-  const units = ['ns', 'µs', 'ms', 's']
-  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(ns) / 3)))
-  const scaled = ns / 1000 ** at
-  return `${scaled >= 10 ? scaled.toFixed(0) : Number(scaled.toPrecision(2))} ${units[at]}`
 }

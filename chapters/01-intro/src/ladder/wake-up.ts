@@ -6,6 +6,7 @@ export type Turn = Int32Array<SharedArrayBuffer>
 /** An answer takes microseconds; after this time the other thread must have ended. */
 const deadlineMs = 10_000
 
+// #region wake-up
 /** Wakes the other thread and sleeps until that thread has woken this one. Throws when no answer comes. */
 export function wakeUp(turn: Turn): void {
   pass(turn, 1)
@@ -26,3 +27,4 @@ function pass(turn: Turn, to: 0 | 1) {
   Atomics.store(turn, 0, to)
   Atomics.notify(turn, 0, 1)
 }
+// #endregion wake-up

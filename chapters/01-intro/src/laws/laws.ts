@@ -3,6 +3,7 @@
  * 1; `processors` is 1 or more and need not be whole; a speedup is T(1) / T(processors).
  */
 
+// #region amdahl
 /**
  * The speedup of work of a fixed size: 1 / ((1 − f) + f / P).
  * Gene Amdahl, "Validity of the single processor approach to achieving large scale computing capabilities", 1967.
@@ -15,18 +16,22 @@ export function amdahl(parallel: number, processors: number): number {
 export function amdahlLimit(parallel: number): number {
   return 1 / (1 - parallel)
 }
+// #endregion amdahl
 
 /**
  * The COST of a program that Amdahl's law describes: the fewest processors on which it beats another program that is
  * `lead` times as fast as this one on one processor. Infinity if the lead is not below Amdahl's limit.
  * Frank McSherry, Michael Isard and Derek Murray, "Scalability! But at what COST?", HotOS 2015.
  */
+// #region cost
 export function amdahlCost(parallel: number, lead: number): number {
   // What the serial part leaves of the other program's time, as a share of the time on one processor.
   const rest = 1 / lead - (1 - parallel)
   return rest > Number.EPSILON ? Math.floor(parallel / rest) + 1 : Number.POSITIVE_INFINITY
 }
+// #endregion cost
 
+// #region gustafson
 /**
  * The speedup of work that grows with the processors so that the time stays the same: (1 − f) + f · P. Here f is the
  * fraction of the time on all processors.
@@ -35,7 +40,9 @@ export function amdahlCost(parallel: number, lead: number): number {
 export function gustafson(parallel: number, processors: number): number {
   return 1 - parallel + parallel * processors
 }
+// #endregion gustafson
 
+// #region karp-flatt
 /**
  * The serial fraction that a measured speedup implies: (1/S − 1/P) / (1 − 1/P). A fraction that grows with P is not
  * serial work but overhead. It is negative if the speedup is above P, and NaN on one processor.
@@ -44,7 +51,9 @@ export function gustafson(parallel: number, processors: number): number {
 export function karpFlatt(speedup: number, processors: number): number {
   return (1 / speedup - 1 / processors) / (1 - 1 / processors)
 }
+// #endregion karp-flatt
 
+// #region usl
 export interface Usl {
   /** σ: the part of the work that waits its turn. With κ = 0 this is Amdahl's serial fraction. */
   contention: number
@@ -60,6 +69,7 @@ export interface Usl {
 export function usl({ contention, coherency }: Usl, processors: number): number {
   return processors / (1 + contention * (processors - 1) + coherency * processors * (processors - 1))
 }
+// #endregion usl
 
 /** The number of processors at which the USL's speedup is highest, √((1 − σ) / κ), at least 1; Infinity if κ = 0. */
 export function uslPeak({ contention, coherency }: Usl): number {

@@ -18,6 +18,7 @@ export interface Point {
  */
 export function fitAmdahl(points: readonly Point[]): number {
   requireDistinct(points, 1, 'the serial fraction')
+  // #region amdahl
   let ab = 0
   let aa = 0
   // The predicted time is 1/P + s(1 − 1/P). Multiplied by the speedup, and less 1, it is a·s − b.
@@ -28,6 +29,7 @@ export function fitAmdahl(points: readonly Point[]): number {
     aa += a * a
   }
   return ab / aa
+  // #endregion amdahl
 }
 
 /**

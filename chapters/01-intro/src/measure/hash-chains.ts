@@ -26,6 +26,7 @@ function findByChains({ text, lengths, positions }: Pages, page: number, { heads
   const start = page * pageLength
   let [length, first, second] = [3, pageLength, -1]
   heads.fill(-1)
+  // #region chains
   for (let i = 0; i + length <= pageLength; i++) {
     const here = start + i
     const three = text[here] | (text[here + 1] << 8) | (text[here + 2] << 16)
@@ -43,6 +44,7 @@ function findByChains({ text, lengths, positions }: Pages, page: number, { heads
     previous[i] = heads[hash]
     heads[hash] = i
   }
+  // #endregion chains
   lengths[page] = length
   positions[page] = start + second
   return second >= 0

@@ -62,6 +62,7 @@ function findLongestRepeat({ text, lengths, positions }: Pages, page: number, ag
  * would be compiled while it runs, by an engine that does not know yet what follows the loop; that code would be thrown
  * away at the loop's end, page after page.
  */
+// #region row
 function nextRow(text: Uint8Array, start: number, i: number, agreeing: Uint16Array, longest: Repeat): void {
   const character = text[start + i]
   let { length: most } = longest
@@ -76,6 +77,7 @@ function nextRow(text: Uint8Array, start: number, i: number, agreeing: Uint16Arr
     }
   }
 }
+// #endregion row
 
 interface Repeat {
   length: number

@@ -43,12 +43,19 @@ export function scalingOf(timed: readonly { workers: number; ms: number; ceiling
 }
 
 /**
- * Whether the machine gave much less than its cores, so that no figure of the run says much: other programs were busy, or
- * something keeps this one from using them.
+ * Whether no figure of the run says much. The machine gave much less than its cores, because other programs were busy or
+ * something keeps this one from using them; or the work was much faster than independent work on as many threads, so the
+ * two did not meet the same machine.
  */
 export function wasBusy(rows: readonly Measured[], cores: number): boolean {
-  return rows.some(({ workers, ceiling }) => ceiling < 0.75 * Math.min(workers, cores))
+  return rows.some(
+    ({ workers, speedup, ceiling }) => ceiling < 0.75 * Math.min(workers, cores) || speedup > 1.25 * ceiling,
+  )
 }
+
+/** Tells a reader about it. */
+export const busyNotice =
+  'The machine was busy: its ceiling is far below its cores, or below the speedup. Do not believe these figures; try again when it is not.'
 
 /** A ceiling below this is one processor, measured with noise. */
 const secondProcessor = 1.2

@@ -26,11 +26,13 @@ export function messagesOf<Way extends string>(trips: readonly Trips<Way>[], way
  * the other: isoefficiency with the message as the only overhead. At an efficiency of 1/2 two threads are as fast as
  * one.
  */
+// #region work-per-byte
 export function workPerByte({ bytes, ms }: Message, efficiency: number): number {
   // Neither thread works while the message is under way.
   const overhead = () => 2 * ms * 1e6
   return isoefficiency(efficiency, 2, overhead) / (2 * bytes)
 }
+// #endregion work-per-byte
 
 /**
  * The smallest measured size at which sending half of the data to a second thread pays off, for work of `nsPerByte`

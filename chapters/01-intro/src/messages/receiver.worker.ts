@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { type Answer, free, type Request, sumOf } from './payload.ts'
 
+// #region receive
 parentPort?.on('message', ({ data, giveBack = false }: Request) => {
   const answer: Answer = { sum: sumOf(data) }
   if (giveBack) parentPort?.postMessage({ ...answer, data }, [data.buffer as ArrayBuffer])
@@ -10,4 +11,5 @@ parentPort?.on('message', ({ data, giveBack = false }: Request) => {
     parentPort?.postMessage(answer)
   }
 })
+// #endregion receive
 parentPort?.postMessage('ready')

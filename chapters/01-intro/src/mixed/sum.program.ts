@@ -15,6 +15,7 @@ const pool = new Piscina<ThreadPart, number>({
   maxThreads: threads,
 })
 
+// #region add
 async function add({ terms, range }: Part): Promise<PartSum> {
   const sums = new Float64Array(new SharedArrayBuffer(8 * (range.to - range.from)))
   const parts = divide(range, threads).map((part) => pool.run({ terms, range: part, sums, first: range.from }))
@@ -26,6 +27,7 @@ async function add({ terms, range }: Part): Promise<PartSum> {
     memoryBytes: process.memoryUsage.rss(),
   }
 }
+// #endregion add
 
 process.on('message', async (part: Part) => process.send?.(await add(part)))
 // Its owner has gone.

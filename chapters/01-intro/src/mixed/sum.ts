@@ -11,6 +11,7 @@ import type { Range } from '@repo/common/async/ranges'
 export const chunks = 1_024
 
 /** One chunk of the midpoint rule for ∫ 4 / (1 + x²) over [0, 1], which is π; `terms` points in all. */
+// #region chunk-sum
 export function chunkSum(chunk: number, terms: number): number {
   const boundary = (at: number) => Math.floor((terms * at) / chunks)
   const width = 1 / terms
@@ -21,16 +22,19 @@ export function chunkSum(chunk: number, terms: number): number {
   }
   return sum * width
 }
+// #endregion chunk-sum
 
+// #region pairwise
 /**
- * Adds up the first half and the second half, each in the same way, and then both. The rounding error grows only with
- * the logarithm of the length (Nicholas Higham, "The accuracy of floating point summation", 1993).
+ * Adds up the first half and the second half, each in the same way, and then both. The bound of the rounding error grows
+ * only with the logarithm of the length (Nicholas Higham, "The accuracy of floating point summation", 1993).
  */
 export function pairwiseSum(values: Float64Array): number {
   if (values.length <= 2) return values.reduce((sum, value) => sum + value, 0)
   const half = values.length >>> 1
   return pairwiseSum(values.subarray(0, half)) + pairwiseSum(values.subarray(half))
 }
+// #endregion pairwise
 
 /** The 64 bits of a number, as 16 hexadecimal digits. */
 export function bitsOf(value: number): string {

@@ -25,6 +25,8 @@ export function total({ counters }: Memory): number {
 /** What an increment may use. */
 export interface Shared {
   counters: Int32Array<SharedArrayBuffer>
+  /** From a thread's own counter to the next thread's, in elements of `counters`. */
+  stride: number
   mutex: Mutex
   /** Returns when every thread has called it. */
   barrier: () => void
@@ -41,6 +43,8 @@ export interface Counting {
   /** The source text of an `Increment`. */
   increment: string
   memory: Memory
+  /** As in `Shared`. */
+  stride: number
   threads: number
   /** The number of this thread, from 0. */
   thread: number

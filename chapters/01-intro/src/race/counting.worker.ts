@@ -18,10 +18,10 @@ function loopOf(increment: string): Loop {
 // Each thread's performance.now() counts from that thread's own start; this clock is the same for all.
 const now = () => Number(process.hrtime.bigint()) / 1e6
 
-export default ({ increment, memory, threads, thread, additions }: Counting): Span => {
+export default ({ increment, memory, stride, threads, thread, additions }: Counting): Span => {
   const loop = loopOf(increment)
   const barrier = () => meet(memory.barrier, threads)
-  const shared: Shared = { counters: memory.counters, mutex: new Mutex(memory.lock), barrier }
+  const shared: Shared = { counters: memory.counters, stride, mutex: new Mutex(memory.lock), barrier }
   barrier()
   const from = now()
   loop(shared, thread, additions)

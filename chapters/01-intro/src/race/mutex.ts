@@ -20,6 +20,7 @@ export class Mutex {
     this.#at = at
   }
 
+  // #region lock
   /** Waits until this thread has the lock. It is not reentrant: a thread that locks twice waits for itself for ever. */
   lock(): void {
     if (Atomics.compareExchange(this.#state, this.#at, unlocked, locked) === unlocked) return
@@ -34,4 +35,5 @@ export class Mutex {
   unlock(): void {
     if (Atomics.exchange(this.#state, this.#at, unlocked) === contended) Atomics.notify(this.#state, this.#at, 1)
   }
+  // #endregion lock
 }

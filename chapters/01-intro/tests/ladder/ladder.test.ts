@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { awaitNothing, callFunctions, duration, measure, turnLoop } from '../../src/ladder/ladder.ts'
+import { awaitNothing, callFunctions, measure, turnLoop } from '../../src/ladder/ladder.ts'
 
 describe('a rung', () => {
   it.each([
@@ -34,12 +34,4 @@ describe('a rung', () => {
   it('stops when it is cancelled', async () => {
     await expect(measure({ name: 'cancelled', trip: () => {} }, 10, AbortSignal.abort())).rejects.toThrow('abort')
   })
-})
-
-it.each([
-  [2.14, '2.1 ns'],
-  [35_400, '35 µs'],
-  [1e8, '100 ms'],
-])('shows %d ns as %s', (ns, text) => {
-  expect(duration(ns)).toBe(text)
 })

@@ -35,6 +35,9 @@ it('says that the machine was busy if it gave far less than its cores', () => {
   // Where something keeps the program from using eight cores.
   expect(wasBusy(rows(1, 1, 1, 1), 8)).toBe(true)
   expect(wasBusy(rows(1), 1)).toBe(false)
+  // Faster than independent work: other programs were busy while that ran.
+  expect(wasBusy([{ workers: 2, ceiling: 1.6, speedup: 1.9 }], 2)).toBe(false)
+  expect(wasBusy([{ workers: 2, ceiling: 1.6, speedup: 2.1 }], 2)).toBe(true)
 })
 
 it('has the caveat of a busy machine with the figure', () => {

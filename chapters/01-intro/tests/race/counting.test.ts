@@ -13,7 +13,7 @@ const pool = new Piscina<Counting, Span>({
 afterAll(() => pool.destroy())
 
 async function counted(increment: Increment, threads: number, additions: number): Promise<number> {
-  const task = { increment: String(increment), memory: memoryFor(threads), threads, additions }
+  const task = { increment: String(increment), memory: memoryFor(threads), stride: 32, threads, additions }
   await Promise.all(Array.from({ length: threads }, (_, thread) => pool.run({ ...task, thread })))
   return total(task.memory)
 }
