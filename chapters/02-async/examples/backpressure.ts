@@ -26,6 +26,7 @@ import { chunkBytes, consume, type Flow, nodeSink, produce, type Send, webSink }
 
 /** Three ways to send, each without and with waiting for the consumer. */
 export const sends = {
+  // #region node-stream
   async 'Node stream'(flow, waits) {
     const sink = nodeSink(flow)
     for (let sent = 0; sent < flow.chunks; sent++) {
@@ -37,6 +38,8 @@ export const sends = {
     sink.end()
     await once(sink, 'finish')
   },
+  // #endregion node-stream
+  // #region web-stream
   async 'web stream'(flow, waits) {
     const writer = webSink(flow).getWriter()
     for (let sent = 0; sent < flow.chunks; sent++) {
@@ -46,11 +49,13 @@ export const sends = {
     }
     await writer.close()
   },
+  // #endregion web-stream
   async 'async iterator'(flow, waits) {
     for await (const chunk of waits ? generated(flow) : emitted(flow)) await consume(flow, chunk)
   },
 } satisfies Record<string, Send>
 
+// #region iterators
 /** A generator makes the next chunk only when asked for it. */
 async function* generated(flow: Flow) {
   for (let sent = 0; sent < flow.chunks; sent++) yield produce(flow)
@@ -69,6 +74,7 @@ async function* emitted(flow: Flow) {
   })()
   for await (const [chunk] of events) yield chunk
 }
+// #endregion iterators
 
 export default example(import.meta, {
   options: {
@@ -112,7 +118,7 @@ export default example(import.meta, {
       })),
       width: 900,
     })
-    const result = { bytes: size, chunkBytes, runs, picture: await picture('backpressure.svg', svg) }
+    const result = { bytes: size, chunkBytes, consumeMs, runs, picture: await picture('backpressure.svg', svg) }
     print(
       '',
       table(

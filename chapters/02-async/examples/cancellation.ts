@@ -94,17 +94,20 @@ export default example(import.meta, {
       throw new Error('this one fails')
     }
     const stop = new AbortController()
+    // #region all
     const requests = Array.from({ length: tasks }, () => request(stop.signal))
     const settled = Promise.allSettled(requests)
     const allError = await Promise.all([...requests, failing()]).catch((error: Error) => error.message)
     signal.throwIfAborted()
     const openAfterAll = await server.openRequests()
+    // #endregion all
     print(`  Promise.all fails with "${allError}"; the server is still busy with ${openAfterAll} requests.`)
     stop.abort()
     await settled
     await serverHas(0)
 
     // A task group cancels the others, and waits until they have ended.
+    // #region group
     const group = taskGroup(
       async (group) => {
         for (let at = 0; at < tasks; at++) group.run(request)
@@ -112,6 +115,7 @@ export default example(import.meta, {
       },
       { signal },
     )
+    // #endregion group
     const groupError = await group.catch((error: Error) => error.message)
     signal.throwIfAborted()
     // The server hears of a closed connection a moment after this process has closed it.

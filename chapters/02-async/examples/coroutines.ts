@@ -21,6 +21,7 @@ export class NotANumber extends Error {
  * Takes numbers and gives back the mean of all so far. It survives a `NotANumber` that is thrown into it, by leaving
  * the value out; any other error ends it. At the end it calls `onEnd` with the last mean and the number of values.
  */
+// #region mean
 export function* meanSoFar(onEnd: (mean: number, values: number) => void = () => {}): Generator<number, void, number> {
   let sum = 0
   let values = 0
@@ -38,6 +39,7 @@ export function* meanSoFar(onEnd: (mean: number, values: number) => void = () =>
     onEnd(mean(), values)
   }
 }
+// #endregion mean
 
 /** The same, primed: it already waits for its first number. */
 export const runningMean = coroutine(meanSoFar)

@@ -17,6 +17,7 @@ import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, table } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { type Watched, watchLoop } from '../src/event-loop/loop-delay.ts'
+import { predicted } from '../src/event-loop/quiz.ts'
 import { countWordsInSteps, runAtOnce, runInSlices, startWordCounter, type WordCount } from '../src/event-loop/words.ts'
 
 /** The quiz: one callback of every kind. Returns their names in the order in which they ran. */
@@ -27,6 +28,7 @@ export async function observe(): Promise<string[]> {
 
   // In the callback of a file read: in the main program, the order of timers and immediates would be a matter of luck.
   readFile(import.meta.filename, () => {
+    // #region quiz
     setTimeout(() => log('setTimeout 0'), 0)
     setImmediate(() => {
       log('setImmediate')
@@ -51,6 +53,7 @@ export async function observe(): Promise<string[]> {
       await undefined
       log('code after await')
     })()
+    // #endregion quiz
     log('end of the callback')
     // Busy until the timer is due; otherwise it might run in a later turn.
     for (const end = performance.now() + 3; performance.now() < end; );
@@ -58,23 +61,6 @@ export async function observe(): Promise<string[]> {
   await done.promise
   return order
 }
-
-/** The answers, and why. */
-export const predicted = Object.entries({
-  'async function, up to await': 'it is called like any function, and runs at once',
-  'end of the callback': 'nothing interrupts a running function',
-  nextTick: 'before everything else, when the callback has ended',
-  'nextTick of a nextTick': 'this queue is emptied first, including what has just been added',
-  'promise.then': 'then the microtasks, in the order in which they became ready',
-  queueMicrotask: 'the same queue as promises',
-  'code after await': 'the same queue again: await has put it behind the other two',
-  'nextTick of a microtask': 'after the microtasks, the ticks are looked at again',
-  setImmediate: 'the loop moves on from reading (poll) to its next phase, check',
-  'microtask of setImmediate': 'ticks and microtasks come after every single callback',
-  'second setImmediate': 'still in check',
-  'setTimeout 0': 'timers that are due come after check; 0 means 1 ms',
-  'setImmediate of setImmediate': 'in the next turn of the loop, not in this one',
-}).map(([name, why]) => ({ name, why }))
 
 export default example(import.meta, {
   options: {

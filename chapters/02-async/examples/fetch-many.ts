@@ -82,12 +82,14 @@ export default example(import.meta, {
         }
         return pages
       },
+      // #region ways
       'all at once': () => Promise.all(numbers.map(fetchPage)),
       // As many as the server, and this machine, can bear: a page starts when an earlier one has ended.
       [`${limit} at a time`]() {
         const atMost = pLimit(limit)
         return Promise.all(numbers.map((page) => atMost(() => fetchPage(page))))
       },
+      // #endregion ways
     }
 
     const theoryMs = [theory.sumMs, theory.sumMs, theory.maxMs, theory.makespanMs]

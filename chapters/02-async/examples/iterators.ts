@@ -43,6 +43,7 @@ export default example(import.meta, {
     // Building a chain makes nothing. take() asks map(), which asks filter(), which asks for the next number.
     print('', bold(`Lazy: the first ${primes} primes above ${count(above)}, from numbers without end`))
     const made: number[] = []
+    // #region chain
     const chain = naturals(above + 1, (value) => {
       made.push(value)
       if (made.length <= 20) print(`  made ${value}`)
@@ -51,6 +52,7 @@ export default example(import.meta, {
       .filter(isPrime)
       .map((prime) => ({ prime, remainder: prime % 4 }))
       .take(primes)
+    // #endregion chain
     print('  The chain is built; nothing has been made yet.')
     const taken: number[] = []
     for (const { prime } of chain) {
@@ -71,6 +73,7 @@ export default example(import.meta, {
 })
 
 /** Stands for any source that must be closed, such as a file or a connection. */
+// #region closed
 function* withFile(events: string[]): Generator<string, void, void> {
   events.push('opened')
   try {
@@ -83,3 +86,4 @@ function* withFile(events: string[]): Generator<string, void, void> {
     events.push('closed')
   }
 }
+// #endregion closed

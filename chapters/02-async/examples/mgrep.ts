@@ -47,11 +47,13 @@ export default example(import.meta, {
     print(`Looking for ${patterns.length} patterns in ${bytes(size)} …`)
 
     // One pass: the source pushes each line into a broadcast, which hands it to a grep and a count for each pattern.
+    // #region one-pass
     const onePass = (searches: Search[]) => {
       const totals = searches.map((search) => ({ search, occurrences: 0, lines: 0 }))
       cat(files, broadcast(totals.map((total) => grep(total.search, countInto(total)))))
       return totals
     }
+    // #endregion one-pass
     using bar = progress('one pass, and a pass for each', 100)
     const timings = await interleave(
       { onePass: () => onePass(searches), manyPasses: () => searches.flatMap((search) => onePass([search])) },

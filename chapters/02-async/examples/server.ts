@@ -21,6 +21,7 @@ import type { LoadResult } from '../src/line-server/load.ts'
 import { connectionsLimit, mostPorts, startLineServer, startLoad } from '../src/line-server/processes.ts'
 
 /** Three ways to handle requests on one thread. Each look-up takes a while, as if the index lay on a slow disk. */
+// #region handlers
 export const handlers = {
   // A request waits until the one before it has been answered, no matter which client sent it.
   'one at a time': (lookUp, latencyMs) => {
@@ -40,6 +41,7 @@ export const handlers = {
     reply(lookUp(word))
   },
 } satisfies Record<string, MakeHandler>
+// #endregion handlers
 
 export default example(import.meta, {
   options: {

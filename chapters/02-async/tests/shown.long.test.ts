@@ -28,7 +28,7 @@ describe('a reader is shown', () => {
   it('the order of callbacks, and what a computation does to the loop', async () => {
     const shown = await shownBy('event-loop', '--rounds', '1')
     expect(shown.match(/^ +\d+ .* the same {2,}\S/gm)?.length).toBe(13)
-    expect(shown).toContain('Counting 1,794,353 words')
+    expect(shown).toContain('Counting 1,789,020 words')
     for (const way of ['at once', 'in slices of 5 ms', 'on a thread'])
       expect(shown).toMatch(new RegExp(`^ ${way} +`, 'm'))
   })
@@ -45,5 +45,14 @@ describe('a reader is shown', () => {
       else expect(waiting, way).toBeLessThan(1.32e6)
     }
     expect(shown).toMatch(/^Picture: .*backpressure\.svg$/m)
+  })
+
+  it('three servers, and the connections of one', async () => {
+    // A wrong answer would have ended the example.
+    const shown = await shownBy('server', '--seconds', '0.1', '--connections', '500')
+    for (const name of ['one at a time', 'one blocked thread', 'asynchronous']) {
+      expect(shown).toMatch(new RegExp(`^ ${name} +[1-9][\\d,]* +`, 'm'))
+    }
+    expect(shown).toContain('500 connections to one asynchronous server')
   })
 })

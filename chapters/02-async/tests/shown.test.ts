@@ -8,15 +8,6 @@ describe('a reader is shown', () => {
     expect(await shownBy('coroutines')).toMatch(/next\(2\) → 0 {3}\(2 is lost\)/)
   })
 
-  it('three servers, and the connections of one', async () => {
-    // A wrong answer would have ended the example.
-    const shown = await shownBy('server', '--seconds', '0.1', '--connections', '500')
-    for (const name of ['one at a time', 'one blocked thread', 'asynchronous']) {
-      expect(shown).toMatch(new RegExp(`^ ${name} +[1-9][\\d,]* +`, 'm'))
-    }
-    expect(shown).toContain('500 connections to one asynchronous server')
-  })
-
   it('how one signal ends every layer, and that nothing is left running', async () => {
     const shown = await shownBy('cancellation', '--tasks', '7')
     expect(shown.match(/ AbortError/g)?.length).toBe(8)

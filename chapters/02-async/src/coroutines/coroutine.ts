@@ -15,6 +15,7 @@ export type Sink<T> = Generator<void, void, T>
  * })
  * printer().next('printed')
  */
+// #region prime
 export function coroutine<Args extends unknown[], In, Out, Result>(
   body: (...args: Args) => Generator<Out, Result, In>,
 ): (...args: Args) => Generator<Out, Result, In> {
@@ -25,8 +26,10 @@ export function coroutine<Args extends unknown[], In, Out, Result>(
     return primed
   }
 }
+// #endregion prime
 
 /** Hands every value, and the end, to all of `targets`: one pass over the source serves them all. */
+// #region broadcast
 export const broadcast = coroutine(function* <T>(targets: Sink<T>[]): Sink<T> {
   try {
     for (;;) {
@@ -37,3 +40,4 @@ export const broadcast = coroutine(function* <T>(targets: Sink<T>[]): Sink<T> {
     for (const target of targets) target.return()
   }
 }) as <T>(targets: Sink<T>[]) => Sink<T>
+// #endregion broadcast

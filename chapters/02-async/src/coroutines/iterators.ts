@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
  * Counts down from `from` to 1, the long way. An iterable object makes iterators; an iterator is any object with
  * `next()`. Each `for … of` gets an iterator of its own.
  */
+// #region forms
 export class Countdown implements Iterable<number> {
   readonly from: number
 
@@ -24,6 +25,7 @@ export class Countdown implements Iterable<number> {
 export function* countdown(from: number): Generator<number, void, void> {
   for (let left = from; left > 0; left--) yield left
 }
+// #endregion forms
 
 /** The same with a wait of `everyMs` milliseconds before each number. */
 export async function* slowCountdown(from: number, everyMs: number, signal?: AbortSignal): AsyncGenerator<number> {

@@ -1,6 +1,7 @@
 /** A computation that takes a while: counting all words of many texts, and how many different ones there are. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { wordsOf } from '@repo/common/workloads/shingles'
 
 export interface WordCount {
   words: number
@@ -12,7 +13,7 @@ export function* countWordsInSteps(texts: string[]): Generator<undefined, WordCo
   const counts = new Map<string, number>()
   let words = 0
   for (const text of texts) {
-    for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{M}]+/gu)) {
+    for (const word of wordsOf(text)) {
       counts.set(word, (counts.get(word) ?? 0) + 1)
       words++
     }
@@ -29,6 +30,7 @@ export function runAtOnce<Result>(steps: Generator<unknown, Result, void>): Resu
 }
 
 /** Runs steps for about `sliceMs` at a time and lets the event loop turn in between. */
+// #region slices
 export async function runInSlices<Result>(steps: Generator<unknown, Result, void>, sliceMs: number): Promise<Result> {
   let pauseAt = performance.now() + sliceMs
   for (;;) {
@@ -39,6 +41,7 @@ export async function runInSlices<Result>(steps: Generator<unknown, Result, void
     pauseAt = performance.now() + sliceMs
   }
 }
+// #endregion slices
 
 /** Starts a thread that counts the words of the texts whenever it is asked; disposing of it ends it. */
 export async function startWordCounter(texts: string[]) {

@@ -44,6 +44,7 @@ export function inBytes(search: Search, files: string[]): Count {
 /** A function that adds the matches in a block of whole lines to `total`. */
 function blockCounter(search: Search, total: Count): (block: Buffer) => void {
   const { source, flags, literal, ascii, withinLines, pattern, required } = search
+  // #region literal
   if (literal) {
     const bytes = Buffer.from(pattern)
     return (block) => {
@@ -56,6 +57,7 @@ function blockCounter(search: Search, total: Count): (block: Buffer) => void {
       }
     }
   }
+  // #endregion literal
   const textOf = (block: Buffer) => block.toString(ascii ? 'latin1' : 'utf8')
   const matchesIn = lineCounter(search)
   if (required.length >= leastRequired) {

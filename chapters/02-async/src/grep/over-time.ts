@@ -1,4 +1,5 @@
 /** How often words were said over the years. */
+import { wordsOf } from '@repo/common/workloads/shingles'
 
 export interface Period {
   /** The first year. */
@@ -16,12 +17,12 @@ export interface Period {
  */
 export function overTime(words: string[], texts: Iterable<{ year: number; text: string }>, years = 10): Period[] {
   const periods = new Map<number, Period>()
-  const position = new Map(words.map((word, at) => [word.toLowerCase(), at]))
+  const position = new Map(words.map((word, at) => [wordsOf(word)[0], at]))
   for (const { year, text } of texts) {
     const from = year - (year % years)
     const period = periods.get(from) ?? { from, words: 0, occurrences: words.map(() => 0) }
     periods.set(from, period)
-    for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)*/gu)) {
+    for (const word of wordsOf(text)) {
       period.words++
       const at = position.get(word)
       if (at !== undefined) period.occurrences[at] = (period.occurrences[at] ?? 0) + 1

@@ -16,6 +16,7 @@ export async function* piecesOf(file: string): AsyncGenerator<string, void, void
   }
 }
 
+// #region stages
 /** The lines of a text that comes in pieces. */
 export async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string, void, void> {
   const splitter = new LineSplitter()
@@ -31,6 +32,7 @@ export async function* matchesOf(search: Search, lines: AsyncIterable<string>): 
     if (matches !== undefined) yield matches
   }
 }
+// #endregion stages
 
 export async function pullGenerators(search: Search, files: string[]): Promise<Count> {
   const total = { occurrences: 0, lines: 0 }

@@ -26,6 +26,7 @@ export function cat(files: Iterable<string>, target: Sink<string>): void {
   }
 }
 
+// #region stages
 /** Takes lines and pushes the number of matches in each matching line into `target`. */
 export const grep = coroutine(function* (search: Search, target: Sink<number>): Sink<string> {
   const matchesIn = lineCounter(search)
@@ -42,6 +43,7 @@ export const count = coroutine(function* (total: Count): Sink<number> {
     total.lines++
   }
 })
+// #endregion stages
 
 export function pushCoroutines(search: Search, files: string[]): Count {
   const total = { occurrences: 0, lines: 0 }

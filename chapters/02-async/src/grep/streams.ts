@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { chunkBytes, LineSplitter } from './lines.ts'
 import { type Count, lineCounter, type Search } from './pattern.ts'
 
+// #region pipeline
 export async function nodeStreams(search: Search, files: string[]): Promise<Count> {
   const total = { occurrences: 0, lines: 0 }
   for (const file of files) {
@@ -17,6 +18,7 @@ export async function nodeStreams(search: Search, files: string[]): Promise<Coun
   }
   return total
 }
+// #endregion pipeline
 
 function splitIntoLines(): Transform {
   const splitter = new LineSplitter()

@@ -21,12 +21,14 @@ export async function startBlockingFetch(url: string, { signal: _, ...options }:
   const attempts = options.retries + 1
   const mostMs = attempts * options.timeoutMs + options.backOffMs * 2 ** attempts + 10_000
   return {
+    // #region block
     fetchPage(page) {
       Atomics.store(flag, 0, 0)
       port1.postMessage(page)
       if (Atomics.wait(flag, 0, 0, mostMs) === 'timed-out') throw new Error('the fetching thread does not answer')
       return receiveMessageOnPort(port1)?.message as Fetched
     },
+    // #endregion block
     async [Symbol.asyncDispose]() {
       port1.close()
       await worker.terminate()

@@ -37,6 +37,7 @@ export async function retry(
   const startMs = performance.now()
   const failures: string[] = []
   const outcome = (ok: boolean, bytes = 0) => ({ ok, bytes, failures, startMs, endMs: performance.now() })
+  // #region attempts
   for (let count = 1; ; count++) {
     try {
       return outcome(true, await attempt(count, timeLimit(timeoutMs, signal)))
@@ -47,8 +48,10 @@ export async function retry(
     if (count > retries) return outcome(false)
     await sleep(backOff(count, backOffMs), signal)
   }
+  // #endregion attempts
 }
 
+// #region back-off
 /**
  * The pause after failure number `count`: a random time up to a bound that doubles ("full jitter"). Without randomness,
  * all clients that failed together would come back together.
@@ -56,6 +59,7 @@ export async function retry(
 export function backOff(count: number, backOffMs: number, random = Math.random()): number {
   return random * backOffMs * 2 ** (count - 1)
 }
+// #endregion back-off
 
 /**
  * The size of a page that a server has answered with. An answer with an error status arrives like any other, so `fetch`

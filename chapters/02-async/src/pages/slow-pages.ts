@@ -43,12 +43,14 @@ export interface Theory {
 /** How long pages take in theory: nothing goes wrong, and only the server takes time. */
 export function theoryOf(latencies: number[], limit: number): Theory {
   const sumMs = latencies.reduce((sum, ms) => sum + ms, 0)
+  // #region makespan
   // Each place begins with one page.
   const freeAt = latencies.slice(0, limit)
   for (const ms of latencies.slice(freeAt.length)) {
     const first = freeAt.indexOf(smallest(freeAt))
     freeAt[first] = (freeAt[first] ?? 0) + ms
   }
+  // #endregion makespan
   return {
     sumMs,
     maxMs: largest(latencies),

@@ -73,6 +73,7 @@ export const layers: Record<string, Endless> = {
     }
   },
 
+  // #region computation
   computation: async (_, signal, onRunning) => {
     onRunning()
     for (let steps = 0; ; steps++) {
@@ -82,4 +83,5 @@ export const layers: Record<string, Endless> = {
       if (steps % 100_000 === 0) await setImmediate()
     }
   },
+  // #endregion computation
 }

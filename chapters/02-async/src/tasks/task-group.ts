@@ -44,6 +44,7 @@ export async function taskGroup<Result>(
 
   const group: TaskGroup = {
     signal: cancelled,
+    // #region run
     run(task) {
       if (ended) throw new Error('the group has ended')
       const promise = (async () => {
@@ -55,7 +56,9 @@ export async function taskGroup<Result>(
       promise.catch(fail).finally(() => running.delete(promise))
       return promise
     },
+    // #endregion run
   }
+  // #region wait
   let result: Result | undefined
   try {
     result = await body(group)
@@ -65,6 +68,7 @@ export async function taskGroup<Result>(
   // A running task may start others.
   while (running.size > 0) await Promise.allSettled(running)
   ended = true
+  // #endregion wait
 
   if (errors.length > 1) throw new AggregateError(errors, `${errors.length} tasks of the group have failed`)
   if (errors.length === 1) throw errors[0]

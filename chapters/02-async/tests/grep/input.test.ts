@@ -67,7 +67,9 @@ it('accepts text of any characters, wherever the blocks cut them', async () => {
   const file = join(folder.path, 'file')
   for (const character of ['é', '€', '😀']) {
     for (let shift = 0; shift < 4; shift++) {
-      const text = 'a'.repeat(shift) + `${character.repeat(1000)}\n`.repeat(Math.ceil(mebibyte / 1000))
+      // Its end is in the second block of a mebibyte.
+      const line = `${character.repeat(1000)}\n`
+      const text = 'a'.repeat(shift) + line.repeat(Math.ceil((1.1 * mebibyte) / Buffer.byteLength(line)))
       await writeFile(file, text)
       expect(await inspect(file)).toBe(Buffer.byteLength(text))
     }

@@ -134,7 +134,7 @@ describeReal('the real grep', gnuGrep, () => {
         expect(counted.flatMap((matches = 0, at) => new Array(matches).fill(at + 1))).toEqual(grep('-o'))
         expect(counted.flatMap((matches, at) => (matches === undefined ? [] : [at + 1]))).toEqual(grep())
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     )
   })
 })

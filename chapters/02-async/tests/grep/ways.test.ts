@@ -104,7 +104,7 @@ describe.each(names)('%s', (name) => {
         const file = await fileWith(content, 'any')
         expect(await way(searchFor(source, ignoreCase), [file])).toEqual(countIn(content, source, ignoreCase))
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 })
