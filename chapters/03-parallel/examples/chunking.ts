@@ -56,11 +56,13 @@ export default example(import.meta, {
     }
 
     // Cut the range into tasks of equal length, and hand them all in at once.
+    // #region cut-into
     const cutInto = (parts: number) => async () => {
       const ranges = divide({ from: 0, to: limit }, parts)
       const counted = await Promise.race([Promise.all(ranges.map((range) => pool.run(range))), stopped])
       check(counted as number[], `${parts} tasks`)
     }
+    // #endregion cut-into
     const parts = [1, 2, 4, 8, 16, 32, 100, 320, 1_000, 3_200, 10_000, 32_000, 100_000, 320_000, 1_000_000]
     const cuts = [...parts.filter((part) => part < tasks), tasks]
     using bar = progress('counting', 1)

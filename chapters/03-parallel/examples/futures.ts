@@ -37,11 +37,13 @@ export default example(import.meta, {
 
     // Three tasks for two workers: one has to wait. A timeout ends the wait for a result, but not the task.
     say('— pending, running, done: three tasks for two workers')
+    // #region timeout
     const three = [submit(pool, n), submit(pool, n - 1), submit(pool, n - 2)]
     say(`just handed in: ${states(three)}`)
     const [longest] = three as [Future<number>]
     const timedOut = await longest.result(1).catch((error: Error) => error)
     say(`waited 1 ms for fib(${n}): ${String(timedOut)}; it is ${longest.state}`)
+    // #endregion timeout
     const value = await longest.result()
     say(`waited without a limit: fib(${n}) = ${value}; it is ${longest.state}`)
     await allSettled(three)

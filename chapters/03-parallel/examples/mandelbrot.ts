@@ -73,11 +73,13 @@ export default example(import.meta, {
             await setImmediate(undefined, { signal })
           }
         },
+        // #region parallel
         // All tiles go into the pool's queue, and each free worker takes the next one.
         async parallel() {
           const done = Promise.all(tiles.map((tile) => pool.run(tile).then(() => bar.update(++drawn))))
           await Promise.race([done, stopped])
         },
+        // #endregion parallel
       },
       { rounds, signal },
     )

@@ -20,6 +20,7 @@ import { interleave } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
+import { wordsOf } from '@repo/common/workloads/shingles'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { AsyncQueue } from '../src/queues/async-queue.ts'
 import { type ConsumerTask, startConsumers, stop, type TaskResult } from '../src/queues/process-queues.ts'
@@ -53,25 +54,28 @@ export default example(import.meta, {
       const results = new AsyncQueue<TaskResult>()
       await using running = await startConsumers(consumers, { tasks, results, signal })
       const begin = performance.now()
+      // #region stop-markers
       // A consumer cannot know that a task was the last. A stop marker for each, behind all tasks, tells it.
       for (const task of list) tasks.put(task)
       for (let consumer = 0; consumer < consumers; consumer++) tasks.put(stop)
       const taken: TaskResult[] = []
       while (taken.length < list.length) taken.push(await results.take())
       await running.ended
+      // #endregion stop-markers
       return { taken, ms: performance.now() - begin }
     }
     const tasks: ConsumerTask[] = addresses.map((_, address) => ({ address }))
     if (kill) tasks.splice(100, 0, { kill: true })
     const { taken } = await consume(tasks, consumers)
     const words = taken.reduce((sum, { value }) => sum + (typeof value === 'number' ? value : 0), 0)
-    const expected = addresses.reduce((sum, { text }) => sum + (text.match(/[a-z']+/gi)?.length ?? 0), 0)
+    const expected = addresses.reduce((sum, { text }) => sum + wordsOf(text).length, 0)
     if (words !== expected) throw new Error(`the consumers counted ${words} words, this process ${expected}`)
-    const shares = [...Map.groupBy(taken, ({ pid }) => pid).values()].map(({ length }) => length)
+    const counted = taken.filter(({ error }) => error === undefined)
+    const shares = [...Map.groupBy(counted, ({ pid }) => pid).values()].map(({ length }) => length)
     const failed = taken.flatMap(({ error }) => error ?? [])
     print(
-      `${count(words)} words; the processes took ${shares.join(', ')} tasks.`,
-      ...failed.map((error) => `One task failed: ${error}. Another consumer took its place.`),
+      `${count(words)} words; the processes counted ${shares.join(' and ')} addresses.`,
+      ...failed.map((error) => `One more task, which kills, failed: ${error}. Another consumer took its place.`),
       '',
     )
 

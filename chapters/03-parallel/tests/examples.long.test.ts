@@ -33,9 +33,12 @@ it('fib does without Python if it is not installed, and finds the same efficienc
   expect(result.two.efficiency).toBeCloseTo(result.two.speedup / result.two.ceiling, 6)
 })
 
-// A pool whose tasks have the signal.
-it('mandelbrot ends with 130 at Ctrl-C in the middle of its work', async () => {
-  const stopped = await runExample(chapter, 'mandelbrot', [], { interruptWhen: /drawing, .*%/ })
+// A pool whose tasks have the signal; threads that block in a ring, and processes.
+it.each([
+  ['mandelbrot', /drawing, .*%/],
+  ['queues', /Through the ring went/],
+])('%s ends with 130 at Ctrl-C in the middle of its work', async (name, interruptWhen) => {
+  const stopped = await runExample(chapter, name, [], { interruptWhen })
   expect({ code: stopped.code, error: /error.*/.exec(stopped.stderr)?.[0] }).toEqual({ code: 130, error: undefined })
   expect(await stopped.leftBehind()).toEqual([])
 })

@@ -12,17 +12,22 @@ import { runExample } from '@repo/common/testing/testing'
 import { drawing, drawTile, tilesOf } from '@repo/common/workloads/mandelbrot'
 import { decode } from 'fast-png'
 import { describe, expect, it } from 'vitest'
-import futures from '../examples/futures.ts'
-import mandelbrot from '../examples/mandelbrot.ts'
 import pool from '../examples/pool.ts'
 import similarity from '../examples/similarity.ts'
-import sort from '../examples/sort.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 
 /** The document of a quick run that worked. */
 async function quickly<Document>(example: Parameters<typeof runHere>[0], ...args: string[]): Promise<Document> {
   return (await runHere(example, '--quick', '--json', ...args)).json()
+}
+
+/** The document of an example that is a process here: nothing else proves that it ends, and leaves nothing behind. */
+async function documentOf<Document>(name: string, ...args: string[]): Promise<Document> {
+  const run = await runExample(chapter, name, ['--quick', '--json', ...args])
+  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
+  expect(await run.leftBehind()).toEqual([])
+  return run.json()
 }
 
 type Measured = Speedup & Cost & { picture: string }
@@ -52,7 +57,7 @@ it('currency says in one line that the public address cannot be reached', async 
 })
 
 it('futures shows the life of tasks', async () => {
-  const result = await quickly<Record<string, unknown> & { order: string[] }>(futures)
+  const result = await documentOf<Record<string, unknown> & { order: string[] }>('futures')
   expect(result).toMatchObject({
     n: 34,
     value: 5_702_887,
@@ -66,19 +71,17 @@ it('futures shows the life of tasks', async () => {
 
 it('sort sorts doubles as TypedArray.sort does', async () => {
   const args = ['--numbers', '50003', '--type', 'float64', '--workers', '3']
-  const result = await quickly<Measured>(sort, ...args)
+  const result = await documentOf<Measured>('sort', ...args)
   expect(result).toMatchObject({ numbers: 50_003, type: 'float64', sorted: true })
   expectMeasured(result, 3)
 })
 
 describe('similarity', () => {
   it('finds the five most similar pairs of addresses', async () => {
-    const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2', '--growth'])
-    expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
-    expect(await run.leftBehind()).toEqual([])
-    const result = run.json<
-      Measured & Cost & { top: { score: number }[]; phases: { share: number }[]; growth: Grown }
-    >()
+    const result = await documentOf<Measured & Cost & { top: { score: number }[]; phases: { share: number }[] }>(
+      'similarity',
+      ...['--workers', '2'],
+    )
     expectMeasured(result, 2)
     // Computed with Python's sets from the package's text files.
     expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
@@ -100,10 +103,6 @@ describe('similarity', () => {
     const svg = await readFile(result.picture, 'utf8')
     const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
     expect(png).toMatchObject({ width: 233, height: 233 })
-    for (const points of Object.values(result.growth.ways)) {
-      expect(points.map(({ size }) => size)).toEqual([2, 7, 23, 70, 233])
-    }
-    expect(await readFile(result.growth.picture, 'utf8')).toContain(`slope ${result.growth.serialSlope.toFixed(2)}`)
   })
 
   /** A folder with these texts, by their names without `.txt`. */
@@ -131,6 +130,17 @@ describe('similarity', () => {
       code: 2,
       stderr: 'error: --growth: received "3 texts"; accepts 200 texts or more\n',
     })
+  })
+
+  it('measures how the time grows with the number of texts', async () => {
+    const texts = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [at, `text number ${at} of two hundred`]))
+    await using folder = await folderWith(texts)
+    const args = ['--growth', '--texts', folder.path, '--workers', '1']
+    const { growth } = await quickly<{ growth: Grown }>(similarity, ...args)
+    for (const points of Object.values(growth.ways)) {
+      expect(points.map(({ size }) => size)).toEqual([2, 6, 20, 60, 200])
+    }
+    expect(await readFile(growth.picture, 'utf8')).toContain(`slope ${growth.serialSlope.toFixed(2)}`)
   })
 
   it('compares texts in any language, and names those in which it finds no words', async () => {
@@ -166,7 +176,7 @@ describe('similarity', () => {
 it('mandelbrot draws the same pixels with three workers as one thread alone', async () => {
   const size = { width: 160, height: 100, iterations: 500 }
   const args = Object.entries(size).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const result = await quickly<Measured & { sha256: string }>(mandelbrot, ...args, '--workers', '3')
+  const result = await documentOf<Measured & { sha256: string }>('mandelbrot', ...args, '--workers', '3')
   expectMeasured(result, 3)
   expect(result).toMatchObject(costOf(result.serialMs, [{ workers: 3, ms: result.parallelMs }]))
   const alone = drawing({ ...size, centerX: -0.743643, centerY: 0.131825, zoom: 500 })

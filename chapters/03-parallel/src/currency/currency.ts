@@ -12,6 +12,7 @@ async function sequentially(address: string, pairs: Pair[]): Promise<Rate[]> {
 }
 
 /** A thread for each pair. All of them put their rates into one result queue, from which this thread takes them. */
+// #region on-threads
 async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
   const results = new AsyncQueue<Rate>()
   const threads = pairs.map((pair) => {
@@ -27,11 +28,14 @@ async function onThreads(address: string, pairs: Pair[]): Promise<Rate[]> {
     await Promise.all(threads.map((thread) => thread.terminate()))
   }
 }
+// #endregion on-threads
 
 /** All at once on this thread: while one answer is on its way, the event loop handles the others. */
+// #region on-the-event-loop
 export async function onTheEventLoop(address: string, pairs: Pair[], signal?: AbortSignal): Promise<Rate[]> {
   return await Promise.all(pairs.map((pair) => fetchRate(address, pair, signal)))
 }
+// #endregion on-the-event-loop
 
 export const ways = { sequentially, onThreads, onTheEventLoop }
 export type WayName = keyof typeof ways

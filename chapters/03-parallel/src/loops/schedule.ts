@@ -33,6 +33,7 @@ export function arrive({ shared, workers }: Loop): void {
 }
 
 /** The chunks of one worker, each taken when it is asked for. Together the workers get every item exactly once. */
+// #region chunks
 export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, worker: number): Generator<Range> {
   if (schedule === 'static') {
     const share = divide({ from: 0, to: items }, workers)[worker]
@@ -48,6 +49,7 @@ export function* chunksFor({ schedule, items, workers, chunk, shared }: Loop, wo
     if (Atomics.compareExchange(shared, 0, from, to) === from) yield { from, to }
   }
 }
+// #endregion chunks
 
 /** What a worker did for a loop. Times are in ms since the epoch, a clock that all threads share. */
 export interface WorkerLog {

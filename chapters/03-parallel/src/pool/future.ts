@@ -45,18 +45,22 @@ export class Future<T> {
   }
 
   /** Cancels the task, even if it is running. Returns false if it is too late. */
+  // #region cancel
   cancel(): boolean {
     if (this.#state !== 'pending' && this.#state !== 'running') return false
     this.#state = 'cancelled'
     this.#canceller.abort(new DOMException('the task was cancelled', 'AbortError'))
     return true
   }
+  // #endregion cancel
 }
 
 /** Hands a task to a pool. */
+// #region submit
 export function submit<Task, Result>(pool: WorkerPool<Task, Result>, task: Task): Future<Result> {
   return new Future((signal, onStart) => pool.run(task, { signal, onStart }))
 }
+// #endregion submit
 
 const settled = <T>(future: Future<T>) =>
   future.result().then(

@@ -97,6 +97,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   }
 
   /** Gives the first tasks of the queue to idle or new workers until one of the two runs out. */
+  // #region assign
   #assign(): void {
     for (let job = this.#queue.first; job; job = this.#queue.first) {
       const member = job.isSettled ? undefined : this.#memberFor(job)
@@ -105,6 +106,7 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
       if (member) this.#give(member, job)
     }
   }
+  // #endregion assign
 
   /** An idle worker or a new one. Undefined if there is none, or if it cannot be started: then the job has failed. */
   #memberFor(job: Job): Member | undefined {
@@ -157,10 +159,12 @@ export class WorkerPool<Task, Result> implements AsyncDisposable {
   }
 
   /** A job has its result. A worker that still has the job was too late, or the job was cancelled: it must be ended. */
+  // #region settled
   #settled(job: Job): void {
     if (--this.#unsettled === 0) this.#closed?.resolve()
     for (const member of this.#members) if (member.job === job) this.#stop(member)
   }
+  // #endregion settled
 
   #stop(member: Member): void {
     this.#remove(member)

@@ -1,6 +1,7 @@
 /** A consumer process: takes tasks from its owner's queue until it takes a stop marker (process-queues.ts). */
 import { on } from 'node:events'
 import { ready } from '@repo/common/process/ready'
+import { wordsOf } from '@repo/common/workloads/shingles'
 import { type Address, stateOfTheUnion } from '@repo/common/workloads/texts'
 import { type ConsumerMessage, type ConsumerTask, stop } from './process-queues.ts'
 
@@ -10,7 +11,7 @@ function work(task: ConsumerTask): unknown {
   if ('echo' in task) return task.echo
   if ('kill' in task) return process.kill(process.pid, 'SIGKILL')
   addresses ??= stateOfTheUnion()
-  return addresses[task.address]?.text.match(/[a-z']+/gi)?.length ?? 0
+  return wordsOf(addresses[task.address]?.text ?? '').length
 }
 
 const send = (message: ConsumerMessage) => process.send?.(message)

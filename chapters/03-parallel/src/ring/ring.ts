@@ -140,6 +140,7 @@ export class Ring {
     throw new RangeError(`item: received ${item.length} words; accepts ${this.#itemWords}`)
   }
 
+  // #region try-put
   #tryPut(item: Int32Array): 'done' | 'full' | 'closed' {
     const control = this.#control
     const mask = this.#capacity - 1
@@ -159,6 +160,7 @@ export class Ring {
       return 'done'
     }
   }
+  // #endregion try-put
 
   #tryTake(into: Int32Array): 'done' | 'empty' | 'drained' {
     const control = this.#control
@@ -192,6 +194,7 @@ export class Ring {
   }
 
   /** Looks again for a while, then sleeps until it is woken. */
+  // #region sleep
   #sleep(word: number, sleepers: number, mustWait: () => boolean): void {
     for (let look = 0; look < this.#looks; look++) if (!mustWait()) return
     const control = this.#control
@@ -200,6 +203,7 @@ export class Ring {
     if (mustWait()) Atomics.wait(control, word, ticket)
     Atomics.sub(control, sleepers, 1)
   }
+  // #endregion sleep
 
   #wake(word: number): void {
     Atomics.add(this.#control, word, 1)

@@ -29,6 +29,7 @@ export async function compareInParallel(
   let index = newIndex(await contentsOf(texts, workers, run), size, { used: used?.index })
   onPhase('copy the texts')
 
+  // #region phases
   const pieces = piecesOf(index).length
   while ((await onAll<boolean>({ phase: 'count', index }, pieces)).includes(false)) index = withMoreSlots(index)
   onPhase('number the words')
@@ -39,6 +40,7 @@ export async function compareInParallel(
 
   await onAll({ phase: 'index', index }, partitionsOf(index).length)
   onPhase('index them')
+  // #endregion phases
 
   const table = newScoreTable(texts.length, used?.table)
   const top = await onAll<Pair[]>({ phase: 'score', index, table, count }, rowsOf(table).length)

@@ -41,6 +41,8 @@ function compareBands(comparison: Comparison, bands: Band[], taken: Iterable<num
 }
 
 /** Whoever is free takes the next piece: no worker waits for a slower one before the end of a phase. */
+// #region take
 function* take({ next, count }: Pieces) {
   for (let piece = Atomics.add(next, 0, 1); piece < count; piece = Atomics.add(next, 0, 1)) yield piece
 }
+// #endregion take

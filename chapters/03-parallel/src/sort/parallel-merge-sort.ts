@@ -113,6 +113,7 @@ function mergePart(input: Numbers, left: Range, right: Range, output: Numbers, f
  * How many of the first `count` numbers of a merge come from the left range: where the merge path crosses a diagonal.
  * Of equal numbers, those on the left come first.
  */
+// #region merge-path
 export function mergePath(input: Numbers, left: Range, right: Range, count: number): number {
   let low = Math.max(0, count - (right.to - right.from))
   let high = Math.min(count, left.to - left.from)
@@ -124,6 +125,7 @@ export function mergePath(input: Numbers, left: Range, right: Range, count: numb
   }
   return low
 }
+// #endregion merge-path
 
 /** Puts −0 before 0 in numbers that are sorted in every other respect. */
 function orderZeros(sorted: Numbers): void {

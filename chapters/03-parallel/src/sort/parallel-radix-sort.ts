@@ -110,6 +110,7 @@ export async function parallelRadixSort(
 /** Does one task. */
 export function doRadixTask({ numbers, scratch, counts, taken }: RadixMemory, task: RadixTask): void {
   const keysIn = (inScratch: boolean) => (inScratch ? keysOf(scratch, numbers) : keysOf(numbers, scratch))
+  // #region take
   if (task.phase === 'take') {
     for (;;) {
       const bucket = task.buckets[Atomics.add(taken, 0, 1)]
@@ -119,6 +120,7 @@ export function doRadixTask({ numbers, scratch, counts, taken }: RadixMemory, ta
       if (bucket.inScratch) keys.move(bucket)
     }
   }
+  // #endregion take
   const { range, inScratch } = task
   const own = counts[task.worker] as Int32Array
   if (task.phase === 'look') lookAt(inScratch ? scratch : numbers, range, task.first, own)
@@ -135,6 +137,7 @@ function sumOf(counts: readonly Int32Array[], length: number, combine: (a: numbe
 }
 
 /** Replaces each worker's counts by the places of its numbers: of every digit, those of the first worker come first. */
+// #region deal-places
 function dealPlaces(starts: Int32Array, counts: readonly Int32Array[]): void {
   for (const [digit, start] of starts.entries()) {
     let place = start
@@ -145,3 +148,4 @@ function dealPlaces(starts: Int32Array, counts: readonly Int32Array[]): void {
     }
   }
 }
+// #endregion deal-places
