@@ -62,6 +62,7 @@ export default example(import.meta, {
     // A signature is a task with its arguments, not yet sent.
     const squareOf = (n: number, wait = ms) => signature(square, { n, ms: wait })
     const numbers = Array.from({ length: 10 }, (_, at) => ({ n: at + 1, ms: ms / 5 }))
+    // #region shapes
     const shapes: Record<string, Single | Group> = {
       // Side by side; the result is a list.
       group: group([squareOf(1), squareOf(2), squareOf(3), squareOf(4)]),
@@ -82,6 +83,7 @@ export default example(import.meta, {
       link: link(squareOf(5), step(noted, 'value')),
       linkError: linkError(chain(squareOf(13), step(increment, 'n', { ms })), step(noted, 'error')),
     }
+    // #endregion shapes
     // `apply` sends all of a canvas or nothing; `get` waits for its result.
     const ran = []
     for (const [shape, canvas] of Object.entries(shapes)) {

@@ -51,6 +51,7 @@ export default example(import.meta, {
     print(`${count(pairs.length)} rates from ${workerNames.length} worker processes …`)
     using _bar = progress('waiting for the rates')
 
+    // #region send
     // Sends one task for each pair, and one that will fail.
     const begin = performance.now()
     const asked = { latencyMs: latency, seed }
@@ -59,6 +60,7 @@ export default example(import.meta, {
       pairs.map((pair) => ({ ...pair, ...asked })),
     )
     const failing = await client.send(rate, { from: 'usd', to: 'atlantis', ...asked })
+    // #endregion send
     const sentMs = performance.now() - begin
     const serialMs = pairs.reduce((sum, { from }) => sum + latencyOf(from, seed, latency), 0)
     const common = { pairs: pairs.length, workers: workerNames.length, sentMs, serialMs }

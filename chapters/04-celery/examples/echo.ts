@@ -40,11 +40,13 @@ export default example(import.meta, {
     // Sending returns at once, with a handle on the result.
     const story: TaskEvent[] = []
     await using _listening = await listen(client, ['default'], (event) => story.push(event))
+    // #region send-and-get
     const result = await client.send(echo, { text })
     print(`sent:      echo("${text}") as task ${result.id}`)
     const received = await result.get({ timeoutMs: 10_000, signal })
     const state = await result.state()
     print(`received:  "${received}"; the task has ${state}`, '')
+    // #endregion send-and-get
 
     // What happened in between. Events come over another connection, which may be a moment behind.
     const own = () => story.filter(({ id }) => id === result.id)

@@ -115,6 +115,7 @@ export default example(import.meta, {
     `${count(n)} numbers sorted ${steps.length} times, once with a host cut off in the middle; COST ${cost}`,
 })
 
+// #region pull
 /** Cuts the host off as soon as it has a chunk; returns whether it still had it then. */
 async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
   const ended = new AbortController()
@@ -124,3 +125,4 @@ async function pullCable(system: FourHosts, sorting: Promise<unknown>, signal: A
   await system.cut(cutHost)
   return !ended.signal.aborted && (await isBusy())
 }
+// #endregion pull

@@ -86,6 +86,7 @@ export default example(import.meta, {
         for (const [from, to] of steps) worth = await exchange.convert(worth, from, to)
         return worth
       })
+      // #region pipelined
       // The same in one round trip: a call returns a promise at once, and the next call takes that promise as an
       // argument. The worker puts the result in its place. Only the last result is asked for.
       const pipelined = await timed('the same chain, pipelined', async () => {
@@ -95,6 +96,7 @@ export default example(import.meta, {
         for (const [from, to] of steps) worth = results.use(exchange.convert(worth, from, to))
         return await worth
       })
+      // #endregion pipelined
       if (inTurn.join() !== atOnce.join() || stepwise !== pipelined) throw new Error('two ways got different results')
       return pipelined
     }
@@ -125,6 +127,7 @@ export default example(import.meta, {
     print(`Called back by the worker: ${reports} times while it looked up ${pairs.length} rates.`)
 
     // An object as a result stays there: the worker keeps it until we dispose of our reference.
+    // #region purses
     const purses: number[] = []
     {
       using euros = exchange.purse(100, 'eur')
@@ -133,6 +136,7 @@ export default example(import.meta, {
       purses.push(await exchange.openPurses())
     }
     purses.push(await exchange.openPurses())
+    // #endregion purses
     print(`Purses that the worker holds for us: ${purses[0]}; after disposing of their references: ${purses[1]}.`)
 
     // What can go wrong, caused for real.

@@ -94,8 +94,7 @@ export default example(import.meta, {
       )
     }
     async function restartNameServer() {
-      names.process.kill('SIGKILL')
-      await names.exited
+      await names.kill()
       names = stack.use(await startNameServer({ secret, signal }, Number(new URL(address).port)))
       client = await connect<NameServer>(address, { secret, signal })
     }

@@ -66,10 +66,11 @@ export default example(import.meta, {
     const ended = new Map<string, Job>()
     let polls = 0
     let lastEndAt = begin
+    // #region poll
     while (ended.size < ids.length) {
       // The workers may belong to another program, and may have gone.
-      if (performance.now() - lastEndAt > patienceMs)
-        throw new Error(`no job has ended for ${milliseconds(patienceMs)}`)
+      const silentMs = performance.now() - lastEndAt
+      if (silentMs > patienceMs) throw new Error(`no job has ended for ${milliseconds(patienceMs)}`)
       await delay(poll, undefined, { signal })
       polls++
       for (const job of await Promise.all(ids.filter((id) => !ended.has(id)).map((id) => queue.job(id)))) {
@@ -79,6 +80,7 @@ export default example(import.meta, {
       }
       bar.update(ended.size)
     }
+    // #endregion poll
     const ms = performance.now() - begin
 
     // The best plain program for jobs that only wait: the event loop of one thread waits for all of them at once.

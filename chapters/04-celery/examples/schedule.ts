@@ -43,6 +43,7 @@ export default example(import.meta, {
     await using system = await startSystem({ workers: 2, args, alone: true, appendOnly: true, signal })
     const { client, redis, workers } = system
 
+    // #region declare
     // Several programs declare the same schedule.
     await using stack = new AsyncDisposableStack()
     const declaring: Client[] = []
@@ -51,6 +52,7 @@ export default example(import.meta, {
     }
     const declare = async () =>
       await Promise.all(declaring.map((each) => schedule(each, 'clock', { everyMs: every }, signature(tick, {}))))
+    // #endregion declare
 
     // The workers run its tasks; each returns when it ran and for which moment.
     const fired: Fired[] = []
@@ -73,8 +75,7 @@ export default example(import.meta, {
 
     // In the middle a worker and Redis die.
     const faultAt = Date.now()
-    workers[0]?.process.kill('SIGKILL')
-    await workers[0]?.exited
+    await workers[0]?.kill()
     const restarted = redis.server !== undefined
     if (restarted) await redis.restart()
     print(`Killed a worker${restarted ? ' and restarted Redis from its file' : ''}; going on …`, '')

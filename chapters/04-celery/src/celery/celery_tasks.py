@@ -27,12 +27,14 @@ def divide(x, by):
     return x / by
 
 
+# #region flaky
 @app.task(name="flaky", bind=True, max_retries=5)
 def flaky(self, failures):
     """Fails a number of times, and is tried again each time."""
     if self.request.retries < failures:
         raise self.retry(exc=ConnectionError(f"attempt {self.request.retries + 1} failed"), countdown=0.1)
     return f"done at attempt {self.request.retries + 1}"
+# #endregion flaky
 
 
 @app.task(name="report", bind=True)

@@ -5,12 +5,14 @@ import { z } from 'zod'
 import { celeryTask } from './worker.ts'
 
 export const celeryTasks = {
+  // #region served
   rate: celeryTask({
     args: z.tuple([z.string()]),
     kwargs: z.strictObject({ to: z.string() }),
     run: async ([from], { to }) => (await readRate({ from, to })).rate,
   }),
   square: celeryTask({ args: z.tuple([z.number()]), run: ([n]) => n * n }),
+  // #endregion served
   nap: celeryTask({
     args: z.tuple([z.number().min(0).max(60)]),
     run: async ([seconds], _, { signal }) => void (await delay(seconds * 1_000, undefined, { signal })),

@@ -34,6 +34,7 @@ export async function countPrimesInSlices(
   let from = 2
   // This many candidates take far less than a slice: the clock is read often enough, and not too often.
   const step = 500
+  // #region slices
   for (;;) {
     const begin = performance.now()
     while (from < below && performance.now() - begin < sliceMs) {
@@ -45,4 +46,5 @@ export async function countPrimesInSlices(
     // A promise that is already fulfilled would not do: it goes on before anything from outside is handled.
     await setImmediate(undefined, { signal })
   }
+  // #endregion slices
 }

@@ -7,18 +7,12 @@ import { countPrimes, countPrimesInSlices } from './primes.ts'
 const queue = 'cpu-bound'
 const args = z.object({ below: z.int().min(0).max(1_000_000_000), leastMs: z.number().min(0).max(3_600_000) })
 
+// #region two-places
 export const onTheEventLoop = defineTask({
   name: 'primes.on-the-event-loop',
   queue,
   args,
   run: ({ below, leastMs }) => countPrimes(below, leastMs),
-})
-
-export const inSlices = defineTask({
-  name: 'primes.in-slices',
-  queue,
-  args,
-  run: ({ below, leastMs }, { signal }) => countPrimesInSlices(below, { sliceMs: 20, leastMs, signal }),
 })
 
 export const inAThread = defineTask({
@@ -27,10 +21,18 @@ export const inAThread = defineTask({
   args,
   run: inThread<z.infer<typeof args>, number>(new URL('./primes.worker.ts', import.meta.url)),
 })
+// #endregion two-places
 
 /** BullMQ's own worker runs it, with sandbox.ts as its processor. A queue has one processor, so this has its own. */
 export const sandboxed = defineTask<typeof args, number>({
   name: 'primes.sandboxed',
   queue: 'cpu-bound-sandboxed',
   args,
+})
+
+export const inSlices = defineTask({
+  name: 'primes.in-slices',
+  queue,
+  args,
+  run: ({ below, leastMs }, { signal }) => countPrimesInSlices(below, { sliceMs: 20, leastMs, signal }),
 })

@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { startProgram } from '@repo/common/process/child'
 import { StateRecord } from '@repo/common/servers/faults'
 import { startProxy, type Proxy as TcpProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
@@ -23,7 +24,7 @@ import { keyedTaskId } from '../queue/message.ts'
 import { signature } from '../queue/task.ts'
 import { removeKeys } from '../system.ts'
 import type { Fault, FaultSettings } from './faults.ts'
-import { book, drillQueue, ledgerKeys } from './ledger.ts'
+import { book, bookingOf, countBookings, drillQueue, ledgerKeys } from './ledger.ts'
 import { type State, Supervisor } from './supervisor.ts'
 
 export interface DrillSettings extends FaultSettings {
@@ -54,7 +55,6 @@ const batch = 50
 const sentAhead = 200
 /** When nothing was done for this time, the drill ends, and what is missing is lost. */
 const patienceMs = 60_000
-const amountOf = (job: number) => 1 + (job % 97)
 const idOf = (job: number) => keyedTaskId(drillQueue, book.name, String(job))
 
 /**
@@ -125,8 +125,12 @@ class Drill {
       name: `worker ${number}`,
       history: this.#history,
       signal: this.#stop,
-      args: (name) => [prefix, name, String(concurrency), String(lockMs)],
-      env: { REDIS_URL: url.href, LEDGER_URL: ledger === queue ? url.href : ledger.url },
+      launch: (name, options) =>
+        startProgram(new URL('./worker.program.ts', import.meta.url), {
+          ...options,
+          args: [prefix, name, String(concurrency), String(lockMs)],
+          env: { REDIS_URL: url.href, LEDGER_URL: ledger === queue ? url.href : ledger.url },
+        }),
       onFailure: (error) => this.#failed.abort(error),
     })
   }
@@ -184,9 +188,7 @@ class Drill {
       await this.#until(() => from - this.#doneAt.size < sentAhead && from - this.#nextAt < sentAhead)
       const signatures = Array.from({ length: Math.min(batch, settings.jobs - from) }, (_, at) => {
         const job = from + at
-        // Each job always has the same work, of 1 to 20 ms before the booking and after it.
-        const args = { job, amount: amountOf(job), beforeMs: 1 + ((job * 7) % 20), afterMs: 1 + ((job * 13) % 20) }
-        return signature(book, args, { idempotencyKey: String(job) })
+        return signature(book, bookingOf(job), { idempotencyKey: String(job) })
       })
       // While the queue is away this fails, perhaps with half of it sent. With a key, sending again is harmless.
       const results = await this.#persist(() => client.sendAll(signatures))
@@ -329,28 +331,14 @@ class Drill {
       for (const [at, job] of some.entries()) {
         const [error, [returned, times] = []] = (answers[at] ?? []) as [Error | null, (string | null)[]]
         if (error) throw error
-        if (Number(returned) !== amountOf(job)) jobsLost++
+        if (Number(returned) !== bookingOf(job).amount) jobsLost++
         begun += Math.max(1, Number(times))
       }
     }
-    const keys = ledgerKeys(prefix)
-    const [bookings, careless, sum] = await Promise.all([
-      books.hgetall(keys.bookings),
-      books.hgetall(keys.careless),
-      books.get(keys.sum),
-    ])
-    const booked = jobs.reduce((total, job) => total + amountOf(job) * Number(bookings[job] ?? 0), 0)
-    if (booked !== Number(sum)) throw new Error(`the ledger's sum is ${sum}, its bookings are ${booked}`)
-    const doubledIn = (hash: Record<string, string>) => Object.values(hash).filter((times) => Number(times) > 1).length
     return {
       /** Jobs that were never completed. */
       jobsLost,
-      /** Jobs whose amount is not in the ledger. */
-      effectsLost: jobs.filter((job) => !Object.hasOwn(bookings, job)).length,
-      /** Jobs whose amount was booked more than once. */
-      doubled: doubledIn(bookings),
-      /** The same for the write without a key. */
-      doubledWithoutKey: doubledIn(careless),
+      ...(await countBookings(books, ledgerKeys(prefix), jobs.length)),
       /** How often a job was begun again. */
       retries: begun - jobs.length,
     }
@@ -359,8 +347,7 @@ class Drill {
 
 /** Sends SIGKILL, and starts a new process on what the append-only file holds. */
 async function killAndRestart(redis: RedisServer, onKilled?: () => void) {
-  redis.server?.process.kill('SIGKILL')
-  await redis.server?.exited
+  await redis.server?.kill()
   onKilled?.()
   await redis.restart()
 }

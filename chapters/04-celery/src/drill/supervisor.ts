@@ -1,6 +1,6 @@
 /** Starts a killed worker of the drill again, as a process manager would: one name, one process after the other. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Program, startProgram } from '@repo/common/process/child'
+import type { Child, ChildOptions } from '@repo/common/process/child'
 import type { StateRecord } from '@repo/common/servers/faults'
 
 /** A worker or server is up; a worker's host is cut off. */
@@ -9,9 +9,8 @@ export type State = 'up' | 'cut off'
 export interface SupervisorOptions {
   /** Such as `worker 1`. */
   name: string
-  /** Returns the arguments of worker.program.ts, which contain the name under which the queue knows the process. */
-  args: (name: string) => string[]
-  env: NodeJS.ProcessEnv
+  /** Starts a process, which the queue knows by the name that is given. Resolves when it takes jobs. */
+  launch: (workerName: string, options: ChildOptions) => Promise<Child>
   history: StateRecord<State>
   /** Ends a process that is still starting. */
   signal: AbortSignal
@@ -28,7 +27,7 @@ export class Supervisor implements AsyncDisposable {
   workerName = ''
   readonly #options: SupervisorOptions
   #generation = 0
-  #current: Promise<Program<unknown>> | undefined
+  #current: Promise<Child> | undefined
   #ending = false
   #lastLine = ''
 
@@ -49,14 +48,12 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** Tries again and again: while a server is away or the host is cut off, a worker cannot start. */
-  async #launch(): Promise<Program<unknown>> {
-    const { args, env, history, signal, onFailure } = this.#options
+  async #launch(): Promise<Child> {
+    const { launch, history, signal, onFailure } = this.#options
     for (let attempt = 1; ; attempt++) {
       const workerName = `${this.name.replace(' ', '-')}.${++this.#generation}`
       try {
-        const program = await startProgram(new URL('./worker.program.ts', import.meta.url), {
-          args: args(workerName),
-          env,
+        const program = await launch(workerName, {
           readyTimeoutMs: finishMs,
           stopTimeoutMs: finishMs,
           untilReady: signal,
@@ -82,8 +79,7 @@ export class Supervisor implements AsyncDisposable {
   /** Sends SIGKILL; fulfilled with the worker's name when it is dead. It is not started again yet. */
   async kill(): Promise<string> {
     const program = await this.#current
-    program?.process.kill('SIGKILL')
-    await program?.exited
+    await program?.kill()
     return this.workerName
   }
 

@@ -2,36 +2,21 @@
  * A worker of the drill. REDIS_URL is the queue's, LEDGER_URL where it books. Arguments: prefix, name, concurrency,
  * lock in ms.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'
 import { connect, type Redis } from '../queue/connect.ts'
-import { once } from '../worker/idempotency.ts'
 import { startWorker } from '../worker/worker.ts'
-import { book, drillQueue, ledgerKeys } from './ledger.ts'
+import { book, bookIn, drillQueue, ledgerKeys } from './ledger.ts'
 
 const [prefix = '', name = '', concurrency = '1', lockMs = '30000'] = process.argv.slice(2)
 const { REDIS_URL: url = '', LEDGER_URL: ledgerUrl = '' } = process.env
 const keys = ledgerKeys(prefix)
 
-const bookIn = (ledger: Redis): typeof book => ({
-  ...book,
-  async run({ job, amount, beforeMs, afterMs }) {
-    await delay(beforeMs)
-    await ledger.hincrby(keys.careless, String(job), 1)
-    await once(ledger, keys.done(job), [
-      ['INCRBY', keys.sum, amount],
-      // Last, because this value is large.
-      ['HINCRBY', keys.bookings, job, 1],
-    ])
-    await delay(afterMs)
-    return amount
-  },
-})
-
 let ledger: Redis | undefined
 try {
-  ledger = await connect(ledgerUrl)
+  const opened = await connect(ledgerUrl)
+  ledger = opened
+  const task: typeof book = { ...book, run: (booking) => bookIn(opened, keys, booking) }
   const worker = await startWorker({
     url,
     prefix,
@@ -41,7 +26,7 @@ try {
     lockMs: Number(lockMs),
     // Many faults may hit the same task, and it is not the task that kills the workers.
     maxRedeliveries: 1_000,
-    tasks: [bookIn(ledger)],
+    tasks: [task],
   })
   process.on('SIGTERM', () => void worker.close())
   ready({ name })

@@ -53,6 +53,7 @@ export async function makeLab<Host extends string>(hosts: readonly Host[]): Prom
   }
   const onSwitch = (...command: string[]) => ip('-n', nameOf('switch'), ...command)
 
+  // #region cables
   await addNamespace('switch')
   await onSwitch('link', 'add', 'bridge', 'type', 'bridge')
   await onSwitch('link', 'set', 'bridge', 'up')
@@ -64,6 +65,7 @@ export async function makeLab<Host extends string>(hosts: readonly Host[]): Prom
     await ip('-n', nameOf(host), 'address', 'add', `${addressOf(host)}/24`, 'dev', 'eth0')
     await ip('-n', nameOf(host), 'link', 'set', 'eth0', 'up')
   }
+  // #endregion cables
   const owned = stack.move()
   return {
     launcher: (host) => ['ip', 'netns', 'exec', nameOf(host)],

@@ -46,6 +46,7 @@ export function ratesOf(
   }
 }
 
+// #region model
 /** Nanoseconds for each number on several hosts, if it needs `computing` ns on one thread. */
 export function onHosts({ merge, client, worker }: Rates, hosts: number, computing: number): number {
   return client + (worker + computing) / hosts + Math.ceil(Math.log2(hosts)) * merge
@@ -62,6 +63,7 @@ export function withNetwork(rates: Rates, bitsPerSecond: number): Rates {
   const wire = (64 * 1e9) / bitsPerSecond
   return { ...rates, client: Math.max(rates.client, wire), worker: Math.max(rates.worker, wire) }
 }
+// #endregion model
 
 const networks = { 'as measured here': undefined, '10 Gbit/s': 10e9, '1 Gbit/s': 1e9 }
 export const hostCounts = [2, 4, 8, 16]

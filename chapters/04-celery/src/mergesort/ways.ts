@@ -23,6 +23,7 @@ export const inMessages =
     })
   }
 
+// #region by-reference
 /** Puts the bytes of each run under a key; the task gets the key and leaves the sorted run under it. */
 export const byReference =
   (client: Client, store: RunStore, signal?: AbortSignal): Way =>
@@ -33,6 +34,7 @@ export const byReference =
       trace.add(await task.get({ signal }))
       return await trace.during('receive', store.fetch(key))
     })
+// #endregion by-reference
 
 /** If the client is killed, the runs it leaves behind expire after an hour. */
 const keepSeconds = 3_600

@@ -73,6 +73,7 @@ export class Watch implements AsyncDisposable {
     this.#listening = await listen(this.#client, [...this.#ended.keys()], (event) => this.#note(event))
   }
 
+  // #region note
   #note(event: TaskEvent) {
     const { id, queue, type } = event
     const now = event.at.getTime()
@@ -91,6 +92,7 @@ export class Watch implements AsyncDisposable {
       runMs: now - startedAt,
     })
   }
+  // #endregion note
 
   #opened(id: string, task: Open) {
     this.#open.set(id, task)

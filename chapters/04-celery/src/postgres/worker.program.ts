@@ -18,6 +18,7 @@ const owner = {
 }
 
 try {
+  // #region worker
   const worker = new Worker<Message>(
     defaultQueue,
     async (job) => {
@@ -34,6 +35,7 @@ try {
       ...pglitePolling.worker,
     },
   )
+  // #endregion worker
   // BullMQ reconnects by itself.
   worker.on('error', () => {})
   await worker.waitUntilReady()

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { acceptedBy, accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { maskPasswords } from '@repo/common/output/secrets'
+import { shownVariable } from '@repo/common/output/secrets'
 import { z } from 'zod'
 import { mostQueues } from '../queue/options.ts'
 
@@ -54,20 +54,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const text = env[variable] || undefined
     const parsed = schema.safeParse(text)
     if (parsed.success) return [variable, parsed.data]
-    throw new UsageError(variable, text && masked(text), acceptedBy(schema) ?? 'another value')
+    throw new UsageError(variable, text && shownVariable(variable, text), acceptedBy(schema) ?? 'another value')
   })
   const config = Object.fromEntries(entries) as Config
   const { protocol, hostname } = new URL(config.REDIS_URL)
   if (protocol === 'redis:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname)) {
     const how = 'rediss:// to another machine: passwords and tasks must not travel in the clear'
-    throw new UsageError('REDIS_URL', masked(config.REDIS_URL), how)
+    throw new UsageError('REDIS_URL', shownVariable('REDIS_URL', config.REDIS_URL), how)
   }
   return config
-}
-
-/** Also where the scheme is missing: all before the last @ of `secret@host` may be a password. */
-function masked(text: string): string {
-  return text.includes('://') ? maskPasswords(text) : text.replace(/^.*@/s, '***@')
 }
 
 function readPem(path: string): string | undefined {

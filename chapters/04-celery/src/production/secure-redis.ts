@@ -48,6 +48,7 @@ export async function startSecureRedis(
   })
   const passwords = { worker: randomBytes(24).toString('base64url'), admin: randomBytes(24).toString('base64url') }
   const hash = (password: string) => `#${createHash('sha256').update(password).digest('hex')}`
+  // #region settings
   const settings = (port: number) => [
     // It does not listen without TLS. Clients present a password, not a certificate.
     'bind 127.0.0.1',
@@ -71,6 +72,7 @@ export async function startSecureRedis(
     `user admin on ${hash(passwords.admin)} ~* &* +@all`,
     `user ${workerUser} on ${hash(passwords.worker)} ~${prefix}:* &${prefix}:* ${commands}`,
   ]
+  // #endregion settings
   const contents = {
     'server.pem': certificate.cert,
     'server.key': certificate.private,

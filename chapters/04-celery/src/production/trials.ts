@@ -42,8 +42,7 @@ export async function whenKilled(appendOnly: boolean, { signal }: TrialOptions) 
   await using server = await startRedis({ own: true, appendOnly, signal })
   await using client = await openClient({ url: server.url })
   const accepted = (await client.sendMany(add, Array(100).fill({ a: 1, b: 2 }))).length
-  server.server?.process.kill('SIGKILL')
-  await server.server?.exited
+  await server.server?.kill()
   await server.restart()
   await using after = await openClient({ url: server.url })
   const kept = await after.queue(defaultQueue).getJobCountByTypes('waiting')

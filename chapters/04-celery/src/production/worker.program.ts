@@ -37,6 +37,7 @@ async function main() {
     lockMs: config.WORKER_LOCK_SECONDS * 1_000,
     ...(config.WORKER_NAME !== undefined && { name: config.WORKER_NAME }),
   })
+  // #region ends-in-order
   endOnSignals(worker, log, config.WORKER_GRACE_SECONDS * 1_000, () => process.exit(1))
   const check = async () => {
     const answers = Promise.race([client.redis.ping(), delay(answerMs, 'no answer', { ref: false })])
@@ -46,6 +47,7 @@ async function main() {
     return { ok: redis === 'PONG' && !ending, ending, redis, ...worker.stats() }
   }
   await using health = await startHealth(check, { host: config.WORKER_HEALTH_HOST, port: config.WORKER_HEALTH_PORT })
+  // #endregion ends-in-order
 
   log.info({ queues: worker.queues, health: health.port }, `${worker.name} is ready`)
   ready({ name: worker.name, healthPort: health.port })

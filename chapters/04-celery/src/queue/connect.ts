@@ -1,5 +1,5 @@
 /** Connections to Redis: they reconnect when the server is back, and their errors say in one line what is wrong. */
-import { maskPasswords } from '@repo/common/output/secrets'
+import { shownUrl } from '@repo/common/output/secrets'
 import type { Redis, RedisOptions } from 'ioredis'
 
 export { connectRedis as connect } from '@repo/common/servers/connect'
@@ -55,7 +55,7 @@ export const isAborted = (error: Error) => error.message.startsWith('Command abo
  */
 export function explainRedisError(error: unknown, url: string, reason?: Error): unknown {
   if (!(error instanceof Error)) return error
-  const server = `Redis at ${maskPasswords(url)}`
+  const server = `Redis at ${shownUrl(url)}`
   const refusal = refusalOf(error)
   if (refusal !== undefined) return new Error(`${server} ${refusal}`)
   const lost = error.name === 'MaxRetriesPerRequestError' || error.message.startsWith('Connection is closed')

@@ -9,6 +9,7 @@ import type { RetryPolicy } from './task.ts'
  * @param attempt how many tries have failed, from 1
  * @param random returns a number from 0 to below 1
  */
+// #region backoff
 export function backoffMs(
   attempt: number,
   { baseMs = 1_000, maxMs = 600_000, jitter = true }: Omit<RetryPolicy, 'max' | 'when'> = {},
@@ -18,6 +19,7 @@ export function backoffMs(
   const longest = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 1_000))
   return Math.round(jitter ? random() * longest : longest)
 }
+// #endregion backoff
 
 /** Answers BullMQ's question after a failure: milliseconds until the next try, or -1 to give up. */
 export function retryDelayMs(attempt: number, error: Error, policy: RetryPolicy | undefined): number {

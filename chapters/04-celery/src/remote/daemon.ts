@@ -45,6 +45,7 @@ export async function serveObject(
   }
 }
 
+// #region instances
 function opener(create: () => RpcTarget, instances: Instances, stack: AsyncDisposableStack) {
   if (instances === 'session') return create
   if (instances === 'call') {
@@ -55,6 +56,7 @@ function opener(create: () => RpcTarget, instances: Instances, stack: AsyncDispo
   const shared = stack.adopt(new RpcStub(create()), (stub) => stub[Symbol.dispose]())
   return () => shared.dup()
 }
+// #endregion instances
 
 /** Returns a class with the same methods. Each makes an instance, calls its method, and disposes of the instance. */
 function eachCall(create: () => RpcTarget): new () => RpcTarget {

@@ -215,6 +215,7 @@ export async function keepName(
     }
   }
 
+  // #region keep
   async function keep(held: Awaited<ReturnType<typeof register>> | undefined) {
     while (!stop.aborted) {
       try {
@@ -236,6 +237,7 @@ export async function keepName(
     }
     held?.connection[Symbol.dispose]()
   }
+  // #endregion keep
 
   const kept = keep(await register())
   return {

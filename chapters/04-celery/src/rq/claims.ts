@@ -57,6 +57,7 @@ const forgetMs = 86_400_000
 /** By the server's clock, because the workers' clocks need not agree. */
 const now = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
+// #region beat
 const beatScript = `${now}
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
@@ -65,6 +66,7 @@ end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${forgetMs})
 redis.call('PEXPIRE', KEYS[1], ${forgetMs})
 return redis.call('LRANGE', ARGV[3] .. ARGV[1], 0, -1)`
+// #endregion beat
 
 /** Removes one of two equal items. */
 const onceScript = `if #redis.call('LPOS', KEYS[1], ARGV[1], 'COUNT', 0) > 1 then redis.call('LREM', KEYS[1], 1, ARGV[1]) end`

@@ -62,12 +62,14 @@ const scripts = {
     redis.call('HSET', KEYS[1], 'status', 'started', 'startedAt', now, 'worker', ARGV[1])
     local args = redis.call('HSTRLEN', KEYS[1], 'args') <= tonumber(ARGV[2]) and redis.call('HGET', KEYS[1], 'args')
     return {'started', redis.call('HGET', KEYS[1], 'name') or '', args, attempts}`,
+  // #region end
   // Only the worker that still has the job may end it. One that counted as dead and was not comes too late.
   end: `${time} if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     redis.call('HSET', KEYS[2], 'endedAt', now, unpack(ARGV, 3))
     if ARGV[2] == 'failed' then redis.call('LPUSH', KEYS[3], ARGV[1])
     else redis.call('PEXPIRE', KEYS[2], ${resultTtlMs}) end
     return 1`,
+  // #endregion end
   requeue: `if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
     redis.call('HSET', KEYS[2], 'status', 'queued', 'attempts', 0)
     redis.call('HDEL', KEYS[2], 'error', 'stack', 'startedAt', 'endedAt', 'worker')

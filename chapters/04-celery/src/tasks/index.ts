@@ -8,12 +8,14 @@ import { stretch } from '../throughput/stretch.ts'
 import { canvasTasks } from './canvas.ts'
 import { tourTasks } from './tour.ts'
 
+// #region echo
 /** Returns what it is given. */
 export const echo = defineTask({
   name: 'echo',
   args: z.object({ text: z.string() }),
   run: ({ text }) => text,
 })
+// #endregion echo
 
 /** Does nothing, so its time is the cost of the queue. */
 export const empty = defineTask({ name: 'empty', args: z.object({}), run: () => null })
@@ -27,8 +29,10 @@ export const add = defineTask({
 /** The tasks that the workers serve. */
 export const tasks = [echo, empty, add, ...tourTasks, stretch, ...mergesortTasks, ...canvasTasks]
 
+// #region routes
 /** Where they go when the call names no queue. */
 export const routes: Routes = { 'mail.*': 'mail', 'image.*': 'images' }
 
 /** Queues with settings of their own. */
 export const queueSettings: Record<string, QueueSettings> = { urgent: { priorities: true } }
+// #endregion routes

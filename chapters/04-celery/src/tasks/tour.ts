@@ -86,6 +86,7 @@ export const limited = defineTask({
   run: (_, { worker }) => ({ at: Date.now(), worker }),
 })
 
+// #region collect
 /** Collects items until it is asked to stop, and returns what it has: a task that respects its soft limit. */
 export const collect = defineTask({
   name: 'collect',
@@ -101,6 +102,7 @@ export const collect = defineTask({
     return { items, because: (signal.reason as Error).name }
   },
 })
+// #endregion collect
 
 /** Ignores its signal: only the hard limit ends the wait for it. */
 export const deaf = defineTask({

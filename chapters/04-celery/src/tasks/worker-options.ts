@@ -1,5 +1,5 @@
 /** The options of the worker program; here they can be read without starting it. */
-import { accepting, listOf, number, wholeNumber } from '@repo/common/example/options'
+import { accepting, listOf, number, path, wholeNumber } from '@repo/common/example/options'
 import { z } from 'zod'
 import { mostQueues } from '../queue/options.ts'
 
@@ -8,6 +8,9 @@ const name = accepting('up to 100 letters, digits and : @ . _ -', (text) =>
   /^[\w:@.-]{1,100}$/.test(text) ? text : undefined,
 )
 export const options = {
+  tasks: path('the path of a module that exports tasks')
+    .optional()
+    .describe('runs the tasks of your own file instead of those of chapter 4'),
   queues: listOf(z.string().regex(/^[\w-]{1,100}$/), '1 to 100 names of queues, each once, separated by commas', {
     max: mostQueues,
     distinct: true,

@@ -1,9 +1,10 @@
 /**
- * A worker: runs the tasks of index.ts that come to its queues, until SIGTERM or Ctrl-C; running tasks are finished
- * first.
+ * A worker: runs the tasks of index.ts, or of a file of your own, that come to its queues, until SIGTERM or Ctrl-C;
+ * running tasks are finished first.
  *
  *     REDIS_URL=redis://:password@host:6379 pnpm --filter 04-celery worker --queues default,mail --concurrency 16
  *     REDIS_URL=… pnpm --filter 04-celery worker --autoscale 2,32 --name worker-2
+ *     REDIS_URL=… pnpm --filter 04-celery worker --tasks my-tasks.ts
  *
  * A second signal gives running tasks back, for another worker to run from the beginning, and ends at once.
  * LOG_LEVEL=debug also logs each task that succeeded.
@@ -16,7 +17,8 @@ import { startRedis } from '@repo/common/servers/redis'
 import { autoscale } from '../worker/autoscale.ts'
 import { endOnSignals } from '../worker/signals.ts'
 import { startWorker } from '../worker/worker.ts'
-import { queueSettings, routes, tasks } from './index.ts'
+import * as chapter from './index.ts'
+import { loadTasks } from './load-tasks.ts'
 import { options } from './worker-options.ts'
 
 async function run(given: Values<typeof options>) {
@@ -24,6 +26,7 @@ async function run(given: Values<typeof options>) {
     const how = 'the Redis that senders use too, as redis://[user:password@]host[:port]'
     throw new UsageError('REDIS_URL', undefined, how)
   }
+  const { tasks, routes, queueSettings } = given.tasks === undefined ? chapter : await loadTasks(given.tasks)
   const [min, max] = given.autoscale ?? []
   // Checks the server, and says what is wrong with it.
   const redis = await startRedis()
@@ -44,7 +47,8 @@ async function run(given: Values<typeof options>) {
 
   endOnSignals(worker, log, given.grace * 1_000, () => process.exit(1))
   const { concurrency, queues } = worker.stats()
-  log.info({ queues, concurrency, redis: redis.maskedUrl }, `${worker.name} is ready`)
+  const own = given.tasks !== undefined && { tasks: tasks.map(({ name }) => name) }
+  log.info({ queues, concurrency, ...own, redis: redis.maskedUrl }, `${worker.name} is ready`)
   ready({ name: worker.name })
   await worker.closed
   log.info({}, `${worker.name} has ended`)
@@ -52,7 +56,7 @@ async function run(given: Values<typeof options>) {
 
 await program({
   usage: 'REDIS_URL=redis://[user:password@]host:port pnpm --filter 04-celery worker [options]',
-  text: 'worker: runs the tasks of chapter 4 that come to its queues, until SIGTERM or Ctrl-C',
+  text: 'worker: runs the tasks of chapter 4, or your own, that come to its queues, until SIGTERM or Ctrl-C',
   options,
   run,
 })

@@ -8,6 +8,7 @@
  */
 import type { Redis } from 'ioredis'
 
+// #region hold-back
 /** Makes a connection hold back its writes until the end of the turn, also after each reconnect. */
 export function batchWrites(redis: Redis): void {
   const attach = () => {
@@ -29,3 +30,4 @@ export function batchWrites(redis: Redis): void {
   redis.on('connect', attach)
   if (redis.status === 'ready' || redis.status === 'connect') attach()
 }
+// #endregion hold-back

@@ -5,7 +5,8 @@
  * Each task of a limited kind gets the next free moment, one every `perMs / max` ms, and waits for it among the delayed
  * jobs, where it does not delay others: the generic cell rate algorithm, with its moments handed out. A task starts at
  * its moment or later, when a worker comes to it, but never within that interval after the last start: then it gets a
- * new moment, before all tasks that have not had one. The moment of a task that will never start is given back
+ * new moment, before all tasks that have not had one. A start that comes a little late counts as on time, because else
+ * each of them would cost the next task its moment. The moment of a task that will never start is given back
  * (`giveBack` of queue/moments.ts), and the next task gets it. Moments of another interval, from before the limit was
  * changed, are forgotten, and the tasks that wait for them ask anew.
  *
@@ -16,9 +17,15 @@ import { limitedTasks, rateKeys } from '../queue/moments.ts'
 import type { RateLimit } from '../queue/task.ts'
 
 /**
+ * A start is on time up to this many milliseconds after its moment, or a tenth of `perMs` if that is less. A Redis that
+ * has nothing else to do looks ten times a second (`hz`) for workers that have waited long enough.
+ */
+const onTimeMs = 100
+
+/**
  * KEYS: the last moment given to a new task, the last start, the last moment given to a task that had missed its own,
  * and the interval, in one string; the moments by job; the moments given back; the limited tasks. ARGV: the job, ms
- * between two moments, the task. Returns the wait, and the jobs whose moments are forgotten.
+ * between two moments, the task, ms until a start is late. Returns the wait, and the jobs whose moments are forgotten.
  */
 const script = `
 local time = redis.call('TIME')
@@ -52,7 +59,7 @@ else
   moment = tonumber(returned) or math.max(soonest, last + interval)
 end
 last = math.max(last, moment)
-if moment <= now then started = now end
+if moment <= now then started = math.max(started + interval, mine or now, now - tonumber(ARGV[4])) end
 local keep = math.ceil(math.max(last, missed) - now + interval) + 60000
 redis.call('SET', KEYS[1], string.format('%.3f %.3f %.3f %.3f', last, started, missed, interval), 'PX', keep)
 if moment <= now then return { '0', forgotten } end
@@ -73,7 +80,8 @@ export async function admit(
   onForgotten?: (ids: readonly string[]) => void,
 ): Promise<number> {
   const keys = [...rateKeys(prefix, task), limitedTasks(prefix)]
-  const answer = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task)
+  const lateMs = Math.min(onTimeMs, limit.perMs / 10)
+  const answer = await redis.eval(script, keys.length, ...keys, id, limit.perMs / limit.max, task, lateMs)
   const [wait, forgotten] = answer as [wait: string, forgotten: string[]]
   onForgotten?.(forgotten.filter((other) => other !== id))
   return Math.ceil(Number(wait))

@@ -29,6 +29,7 @@ export class Replies {
     this.#report(job.id, [job.id, 'error', nameInStack(stack), error.message, stack])
   }
 
+  // #region report
   #report(id: string, reply: Reply) {
     const client = partsOf(id)?.client
     if (client === undefined) return
@@ -47,6 +48,7 @@ export class Replies {
     }
     this.#pending.clear()
   }
+  // #endregion report
 }
 
 /** Avoids writing a large result as JSON only to measure it. */

@@ -28,6 +28,7 @@ export class Revocations {
     for (const id of known) if (!revoked.has(id)) this.#ids.delete(id)
   }
 
+  // #region includes
   /** Whether this worker has heard that a task was revoked; it may have been dealt with since. */
   mayInclude(id: string): boolean {
     return this.#ids.has(id)
@@ -37,6 +38,7 @@ export class Revocations {
   async includes(id: string): Promise<boolean> {
     return this.mayInclude(id) && (await this.#redis.zscore(this.#key, id)) !== null
   }
+  // #endregion includes
 
   add(ids: readonly string[]): void {
     for (const id of ids) this.#ids.add(id)

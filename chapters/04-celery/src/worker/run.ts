@@ -118,6 +118,7 @@ export class Run implements TaskContext {
   }
 
   /** Does work within the task's limits. Nested calls share the limits of the outermost one. */
+  // #region within
   async within<T>(work: () => PromiseLike<T>): Promise<T> {
     if (this.#stopped) return await work()
     const { definition: task, job } = this
@@ -133,6 +134,7 @@ export class Run implements TaskContext {
       this.#stopped = undefined
     }
   }
+  // #endregion within
 }
 
 const softLimit = (ms: number) => new SoftTimeLimitExceeded(`the task ran longer than its soft limit of ${ms} ms`)

@@ -310,8 +310,7 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     await using victim = await startTypeScriptWorker(options, { leaseMs })
     const sent = await client.send({ task: 'nap', args: [2], queue })
     await until(async () => (await redis.keys(`${workerKeys(queue).active}*`)).length === 1, patient)
-    victim.process.kill('SIGKILL')
-    await victim.exited
+    await victim.kill()
     await using second = await startTypeScriptWorker(options, { leaseMs })
     expect(await sent.get(patient)).toBeNull()
     expect(sent.states.map(({ status }) => status)).toEqual(['SUCCESS'])
@@ -328,8 +327,7 @@ describeReal('a worker in TypeScript', redisNeed, () => {
     const got = slow.get(patient)
     const later = await client.send({ task: 'square', args: [5], queue: 'q', eta: Date.now() + 2_000 })
     await until(async () => (await redisAt(own.url, (redis) => redis.zcard('q:ts:scheduled'))) === 1, patient)
-    own.server?.process.kill('SIGKILL')
-    await own.server?.exited
+    await own.server?.kill()
     await own.restart()
     expect(await got).toBeNull()
     expect(await later.get(patient)).toBe(25)

@@ -1,4 +1,4 @@
-/** The drill once more: with its ledger in the queue's own Redis, and with --quick as a reader runs it and ends it. */
+/** Nothing lost and nothing doubled, whatever strikes; and with --quick as a reader runs it and ends it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -14,9 +14,9 @@ describeReal('a drill', need, () => {
   const env = { REDIS_URL: undefined }
   afterEach(() => void vi.unstubAllEnvs())
 
-  it('loses and doubles nothing', async () => {
+  it.each(['own', 'queue'] as const)('loses and doubles nothing, with the %s ledger', async (ledger) => {
     vi.stubEnv('REDIS_URL', undefined)
-    await strike('queue', 800)
+    await strike(ledger, 800)
   })
 
   it('shows them to a reader, with a picture, and leaves nothing behind', async () => {

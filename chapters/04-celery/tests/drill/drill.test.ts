@@ -1,17 +1,13 @@
-/** Nothing lost and nothing doubled, whatever strikes. */
+/** The faults of a drill and its workers. That nothing is lost and nothing doubled: drill.long.test.ts. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { startProgram } from '@repo/common/process/child'
 import { StateRecord } from '@repo/common/servers/faults'
-import { findRedisServer, installRedis } from '@repo/common/servers/redis'
-import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { faultsOf } from '../../src/drill/faults.ts'
 import { Supervisor } from '../../src/drill/supervisor.ts'
 import { said } from '../fixtures/said.ts'
-import { strike } from '../fixtures/strike.ts'
-
-const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 
 describe('the schedule of faults', () => {
   const settings = fc.record({
@@ -60,9 +56,13 @@ describe('a worker of a drill', () => {
     const interruption = new AbortController()
     const worker = new Supervisor({
       name: 'worker 1',
-      args: (name) => ['prefix', name, '1', '1000'],
+      launch: (name, options) =>
+        startProgram(new URL('../../src/drill/worker.program.ts', import.meta.url), {
+          ...options,
+          args: ['prefix', name, '1', '1000'],
+          env: { REDIS_URL: url, LEDGER_URL: url },
+        }),
       history: new StateRecord(() => 0),
-      env: { REDIS_URL: url, LEDGER_URL: url },
       signal: interruption.signal,
       onFailure: () => {},
     })
@@ -72,15 +72,6 @@ describe('a worker of a drill', () => {
     interruption.abort()
     await worker[Symbol.asyncDispose]()
     socket.destroy()
-  })
-})
-
-describeReal('a drill', need, () => {
-  afterEach(() => void vi.unstubAllEnvs())
-
-  it('loses and doubles nothing', async () => {
-    vi.stubEnv('REDIS_URL', undefined)
-    await strike('own', 800)
   })
 })
 

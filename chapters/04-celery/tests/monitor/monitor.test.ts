@@ -1,12 +1,10 @@
 /** The board in a real browser, and the live view. */
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
-import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
+import { findChromium, installChromium } from '@repo/common/process/chromium'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -24,22 +22,11 @@ import { said } from '../fixtures/said.ts'
 
 const needRedis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
 
-/** The browser that CHROMIUM_PATH names, or the first one on PATH. */
-async function findChromium(): Promise<string | undefined> {
-  const { CHROMIUM_PATH, PATH = '' } = process.env
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  const onPath = names.flatMap((name) => PATH.split(delimiter).map((folder) => join(folder, name)))
-  for (const path of CHROMIUM_PATH ? [CHROMIUM_PATH] : onPath) {
-    if (await promisify(execFile)(path, ['--version']).catch(() => undefined)) return path
-  }
-  return undefined
-}
-
 const executablePath = await findChromium()
 const needBrowser = {
   name: 'Chromium and a Redis server',
   found: executablePath && needRedis.found,
-  install: `sudo apt-get install chromium, or name one in CHROMIUM_PATH; ${installRedis}`,
+  install: `${installChromium}; ${installRedis}`,
 }
 
 describeReal('the board', needBrowser, () => {
@@ -181,17 +168,7 @@ describeReal('monitor', needRedis, () => {
   beforeAll(() => void vi.stubEnv('REDIS_URL', undefined))
   afterAll(() => void vi.unstubAllEnvs())
 
-  // Side by side: they mostly wait, each for servers of its own.
-  it.concurrent('starts what it needs, shows it, and ends by itself', async () => {
-    const result = await monitor.run({ seconds: 2 })
-    expect(result).toMatchObject({ workers: [{ queues: ['default'] }, {}], queues: [{ queue: 'default' }] })
-    expect(result.sent).toBeGreaterThan(0)
-    // One of 25 tasks stumbles, the first one included.
-    expect(result.queues[0]?.failed).toBeGreaterThan(0)
-    await expect(fetch(result.url)).rejects.toThrow('fetch failed')
-  })
-
-  it.concurrent('says in one line that a port is taken', async () => {
+  it('says in one line that a port is taken', async () => {
     await using taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo

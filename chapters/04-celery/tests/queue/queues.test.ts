@@ -140,8 +140,7 @@ describeRedis('a schedule', () => {
     const task = tick(ticks)
     const client = await layer.openClient()
     await schedule(client, 'clock', { everyMs: 50 }, signature(task, {}))
-    layer.redis.server?.process.kill('SIGKILL')
-    await layer.redis.server?.exited
+    await layer.redis.server?.kill()
     await layer.redis.restart()
     await layer.startWorker({ tasks: [task] })
     await until(() => ticks.length >= 3)

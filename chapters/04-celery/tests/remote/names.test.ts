@@ -355,8 +355,7 @@ it('a name server that is killed and started again has its names again, and work
   await using _one = await startWorker({ secret }, { register: { ...register, name: 'one' } })
   await using _two = await keepName(address, 'two', at(2), { secret, leaseMs: register.leaseMs })
   using exchange = await connectByName<Exchange>(address, 'one', { secret })
-  first.process.kill('SIGKILL')
-  await first.exited
+  await first.kill()
   expect(await exchange.remote.calls()).toBe(1)
   await expect(lookUp(address, 'one', { secret })).rejects.toThrow('cannot be reached')
 

@@ -1,4 +1,4 @@
-/** The remote examples by their results, in this process, and as a reader runs them, in three terminals. */
+/** The remote examples as a reader runs them, in three terminals, and remote-currency by its result, in this process. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readHeader } from '@repo/common/example/example'
@@ -19,22 +19,6 @@ const examples = ['remote-names', 'remote-worker', 'remote-currency']
 afterEach(() => void vi.unstubAllEnvs())
 
 describe('remote-names', () => {
-  it('shows what happens to names', async () => {
-    const result = await remoteNames.run({ lease: 2_000 })
-    expect(result.registered.map(({ name }) => name)).toEqual([
-      'rates.hangs',
-      'rates.killed',
-      'rates.removed',
-      'rates.stays',
-    ])
-    expect(new Set(result.registered.map(({ address }) => address)).size).toBe(4)
-    expect(result.events.map(({ left }) => left.join())).toEqual(
-      process.platform === 'win32'
-        ? ['hangs,removed,stays', 'hangs,stays', 'hangs,stays']
-        : ['hangs,removed,stays', 'hangs,stays', 'stays', 'hangs,stays', 'hangs,stays'],
-    )
-  })
-
   it('needs a secret to stay', async () => {
     for (const secret of [undefined, 'too short']) {
       vi.stubEnv('REMOTE_SECRET', secret)
@@ -44,18 +28,6 @@ describe('remote-names', () => {
       expect(message).toMatch(/^REMOTE_SECRET: received "?[\w ]+"?; accepts a secret of at least 16 characters[^\n]*$/)
       if (secret) expect(message).not.toContain(secret)
     }
-  })
-})
-
-describe('remote-worker', () => {
-  it('shows whose calls an instance counts', async () => {
-    expect(await remoteWorker.run()).toMatchObject({
-      kinds: [
-        { instances: 'single', ann: [1, 2, 4], bob: [3], during: 1, after: 1 },
-        { instances: 'session', ann: [1, 2, 3], bob: [1], during: 3, after: 1 },
-        { instances: 'call', ann: [1, 1, 1], bob: [1], during: 1, after: 1 },
-      ],
-    })
   })
 })
 

@@ -1,4 +1,4 @@
-/** Ctrl-C while an example waits for its workers; in rq-examples.test.ts it ends rq-workers --stay. */
+/** rq-workers as a reader runs it, and Ctrl-C while an example waits for its workers. */
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runExample } from '@repo/common/testing/testing'
@@ -13,6 +13,22 @@ const need = {
 }
 
 describeReal('rq-workers', need, () => {
+  it('lets workers finish, kills the one that takes too long, and its job has one result', async () => {
+    const run = await runExample(chapter, 'rq-workers', ['3', '--quick', '--json'])
+    expect(run).toMatchObject({ code: 0 })
+    const result = run.json<{ workers: { code: number | null; signal: string | null }[]; jobs: object[] }>()
+    expect(result.workers).toHaveLength(3)
+    expect(result.workers.filter(({ signal }) => signal === 'SIGKILL')).toHaveLength(1)
+    expect(result.workers.filter(({ code }) => code === 0)).toHaveLength(2)
+    expect(result).toMatchObject({ abandoned: 1 })
+    expect(result.jobs).toEqual([
+      { status: 'finished', attempts: 1, result: 100 },
+      { status: 'finished', attempts: 1, result: 100 },
+      { status: 'finished', attempts: 2, result: 2_500 },
+    ])
+    expect(await run.leftBehind()).toEqual([])
+  })
+
   it('ends with 130 and leaves nothing after Ctrl-C', async () => {
     const run = await runExample(chapter, 'rq-workers', ['--deadline', '300'], { interruptWhen: /workers at/ })
     expect(run).toMatchObject({ code: 130 })

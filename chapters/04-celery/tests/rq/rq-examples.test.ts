@@ -6,9 +6,10 @@ import { costOf } from '@repo/common/cost'
 import { readHeader } from '@repo/common/example/example'
 import { describeError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
+import { processesWith } from '@repo/common/process/marked'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'
-import { processesWith, runExample } from '@repo/common/testing/testing'
+import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -73,24 +74,6 @@ describeReal('rq-currency', need, () => {
     expect(await workers.exited).toMatchObject({ code: 130 })
     await until(async () => (await processesWith('RQ_TEST', mark)).length === 0, { timeoutMs: 60_000 })
     expect(await redis.keys('*')).toEqual([])
-  })
-})
-
-describeReal('rq-workers', need, () => {
-  it('lets workers finish, kills the one that takes too long, and its job has one result', async () => {
-    const run = await runExample(chapter, 'rq-workers', ['3', '--quick', '--json'])
-    expect(run).toMatchObject({ code: 0 })
-    const result = run.json<{ workers: { code: number | null; signal: string | null }[]; jobs: object[] }>()
-    expect(result.workers).toHaveLength(3)
-    expect(result.workers.filter(({ signal }) => signal === 'SIGKILL')).toHaveLength(1)
-    expect(result.workers.filter(({ code }) => code === 0)).toHaveLength(2)
-    expect(result).toMatchObject({ abandoned: 1 })
-    expect(result.jobs).toEqual([
-      { status: 'finished', attempts: 1, result: 100 },
-      { status: 'finished', attempts: 1, result: 100 },
-      { status: 'finished', attempts: 2, result: 2_500 },
-    ])
-    expect(await run.leftBehind()).toEqual([])
   })
 })
 

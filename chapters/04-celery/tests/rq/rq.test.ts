@@ -245,8 +245,7 @@ describeReal('the smallest reliable queue', need, () => {
       await using victim = await startWorker(server.url, test.name, { leaseMs })
       await until(async () => (await test.queue.job(id))?.status === 'started', patient)
       const [name] = await redis.zrange(test.key('workers'), '0', '-1')
-      victim.process.kill('SIGKILL')
-      await victim.exited
+      await victim.kill()
       expect(await redis.lrange(test.key(`active:${name}`), 0, -1)).toEqual([id])
       await using second = await startWorker(server.url, test.name, { leaseMs })
       expect(await test.queue.result(id, patient)).toBe(2_000)
@@ -391,8 +390,7 @@ describeReal('the smallest reliable queue', need, () => {
       await using worker = await startWorker(own.url, 'restarted', { leaseMs })
       const ids = [await queue.enqueue('nap', 2_000), await queue.enqueue('add', 1, 2)]
       await until(async () => (await queue.job(ids[0] as string))?.status === 'started', patient)
-      own.server?.process.kill('SIGKILL')
-      await own.server?.exited
+      await own.server?.kill()
       await own.restart()
       expect(await queue.result(ids[0] as string, patient)).toBe(2_000)
       expect(await queue.result(ids[1] as string, patient)).toBe(3)

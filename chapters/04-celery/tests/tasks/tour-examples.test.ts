@@ -1,18 +1,10 @@
-/**
- * The examples of the tour: echo as a reader runs it, the others by their results, in this process. limits and retries,
- * which show by many tasks what worker/retries-and-limits.test.ts shows by few, are in tour-examples.long.test.ts.
- */
-import { randomUUID } from 'node:crypto'
+/** echo as a reader runs it. The other examples of the tour, which show what functions are tested for, are long. */
 import { readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startProgram } from '@repo/common/process/child'
-import { processesWith, runExample } from '@repo/common/testing/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { runExample } from '@repo/common/testing/testing'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import echo from '../../examples/echo.ts'
-import results from '../../examples/results.ts'
-import revoke from '../../examples/revoke.ts'
-import routing from '../../examples/routing.ts'
-import schedule from '../../examples/schedule.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 import { examples, said } from '../fixtures/said.ts'
 
@@ -56,77 +48,6 @@ describeRedis('echo', () => {
     const { code, stdout, stderr } = await said('echo', ['--times', '0'])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe('error: --times: received "0"; accepts a whole number from 1 to 10000\n')
-  })
-})
-
-// They mostly wait, each for servers of its own.
-describeRedis('a short run', () => {
-  // One mark for all: side by side, a test cannot tell which processes are its own.
-  const mark = randomUUID()
-  beforeAll(() => {
-    vi.stubEnv('REDIS_URL', undefined)
-    vi.stubEnv('TOUR_RUN', mark)
-  })
-  afterAll(async () => {
-    vi.unstubAllEnvs()
-    expect(await processesWith('TOUR_RUN', mark), 'nothing is left').toEqual([])
-  })
-
-  it.concurrent('results: shows each end of a task', async () => {
-    const result = await results.run({ timeout: 300 })
-    expect(result).toMatchObject({ timeout: 300, purged: 100, purgedState: 'unknown' })
-    expect(result.ended).toMatch(/no result of echo .* within 300 ms(; it is waiting)?$/)
-    expect(result.rows.map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed', 'unknown', 'unknown'])
-    expect(result.rows[0]?.outcome).toBe('80')
-    expect(result.rows[1]?.outcome).toBe('error: RangeError: rate: received 0; accepts numbers above 0')
-    expect(result.rows[2]?.outcome).toBe(result.rows[1]?.outcome)
-    expect(result.stack[0]).toBe('RangeError: rate: received 0; accepts numbers above 0')
-    expect(result.stack.slice(1).map((frame) => frame.replace(/\d+/, 'N'))).toEqual([
-      'at checked (tour.ts:N)',
-      'at total (tour.ts:N)',
-      'at Object.run (tour.ts:N)',
-    ])
-  })
-
-  it.concurrent('schedule: fires no moment twice, even when a worker and Redis die', async () => {
-    const result = await schedule.run({ moments: 6 })
-    expect(result).toMatchObject({ schedulers: 3, every: 250, doubled: 0 })
-    expect(result.fired).toBeGreaterThan(1)
-    expect(new Date(result.cron.next ?? Number.NaN).getTime()).toBeGreaterThan(Date.now())
-  })
-
-  it.concurrent('routing: sends each task to its queue, and orders one queue by priority', async () => {
-    const result = await routing.run()
-    expect(result).toEqual({
-      routed: [
-        { task: 'mail.send', queue: 'mail', worker: 'mail-worker' },
-        { task: 'mail.digest', queue: 'mail', worker: 'mail-worker' },
-        { task: 'image.resize', queue: 'images', worker: 'other-worker' },
-        { task: 'report', queue: 'default', worker: 'other-worker' },
-      ],
-      order: [
-        { sent: 3, priority: 1 },
-        { sent: 6, priority: 1 },
-        { sent: 5, priority: 4 },
-        { sent: 1, priority: null },
-        { sent: 4, priority: null },
-        { sent: 2, priority: 9 },
-      ],
-    })
-  })
-
-  it.concurrent('revoke: stops what it is told to stop, and nothing else', async () => {
-    const { tasks } = await revoke.run({ ms: 2_500 })
-    expect(tasks).toEqual([
-      { was: 'running', what: 'revoked, not stopped', is: 'succeeded', outcome: 'ran to its end' },
-      ...['running', 'waiting', 'scheduled'].map((was) => ({
-        was,
-        what: was === 'running' ? 'revoked and stopped' : 'revoked',
-        is: 'revoked',
-        outcome: expect.stringMatching(/^TaskRevoked: /),
-      })),
-      { was: 'waiting', what: 'nothing', is: 'succeeded', outcome: 'ran to its end' },
-    ])
   })
 })
 

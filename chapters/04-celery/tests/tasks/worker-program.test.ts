@@ -36,7 +36,7 @@ describe('the options of the worker program', () => {
       ],
       '; accepts 1 to 100 names of queues, each once',
     ],
-    [['--que', 'a'], 'option: received "--que"; accepts --queues, --concurrency'],
+    [['--que', 'a'], 'option: received "--que"; accepts --tasks, --queues, --concurrency'],
     [['now'], 'operand: received "now"; accepts no operands'],
   ])('refuse %j', (words, line) => {
     expect(() => read(words)).toThrow(UsageError)

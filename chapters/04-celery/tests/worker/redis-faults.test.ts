@@ -62,8 +62,7 @@ describeRedis('a Redis that goes away', () => {
     const later = await client.sendMany(echo, texts(20), { countdownMs: 300 })
     const waiting = gather(later)
     const colds = await Promise.all(Array.from({ length: 4 }, () => layer.openClient()))
-    layer.redis.server?.process.kill('SIGKILL')
-    await layer.redis.server?.exited
+    await layer.redis.server?.kill()
     const error = describeError(await client.send(echo, { text: 'lost?' }).catch((thrown) => thrown))
     expect(error).toMatch(/^error: Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:\d+ does not answer: .*ECONNREFUSED/)
     await expect(later[0]?.get({ timeoutMs: 20 })).rejects.toThrow('within 20 ms')
@@ -104,9 +103,7 @@ describeRedis('a Redis that goes away', () => {
 describeRedis('an example and a worker', () => {
   let fine: RedisServer
   beforeAll(async () => {
-    const { REDIS_URL, ...rest } = process.env
-    process.env = rest
-    fine = await startRedis()
+    fine = await startRedis({ own: true })
   })
   afterAll(async () => await fine[Symbol.asyncDispose]())
 

@@ -372,14 +372,29 @@ describeRedis('rates', () => {
     await client.redis.hset(`${key}:moments`, 'b', past, 'c', past, 'd', past, 'e', Date.now() + 90_000)
     const waits = [await ask('b'), await ask('c'), await ask('d')]
     expect(waits[0]).toBe(0)
-    // The others follow it one by one, before any new task, and the one that is on time is not moved.
+    // The others follow it one by one, before any new task, and the one that is on time is not moved. A start that is
+    // much too late counts from 100 ms ago.
     expect(waits[1]).toBeGreaterThan(59_000)
-    expect(waits[1]).toBeLessThanOrEqual(60_000)
+    expect(waits[1]).toBeLessThanOrEqual(59_900)
     expect(waits[2]).toBeGreaterThan(119_000)
     expect(waits[2]).toBeLessThanOrEqual(120_000)
     expect(await ask('f')).toBeGreaterThan(waits[2] ?? 0)
     expect(await ask('e')).toBeLessThanOrEqual(90_000)
     expect(await client.redis.hexists(`${key}:moments`, 'b')).toBe(0)
+  })
+
+  it('of a task are not lowered by a start that comes a little late', async () => {
+    const client = await layer.openClient()
+    const limit = { max: 5, perMs: 1_000 }
+    const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
+    const key = `${layer.prefix}:rate:t`
+    const now = Date.now()
+    // Their moments are one interval of 200 ms apart, and the first one comes 90 ms late.
+    await client.redis.set(key, `${now + 110} ${now - 290} 0`)
+    await client.redis.hset(`${key}:moments`, 'a', now - 90, 'b', now + 110)
+    expect(await ask('a')).toBe(0)
+    await delay(115)
+    expect(await ask('b')).toBe(0)
   })
 
   it('of a task let it start behind a backlog that is longer than its interval', async () => {

@@ -1,0 +1,28 @@
+// The checker says: a is killed, and nobody gets the lock any more.
+/** Takes the lock in one step, and gives it a lease in the next. */
+import type { Lock, Options, Outcome, Work } from '../check.ts'
+
+export async function underLease(lock: Lock, work: Work, { owner, leaseMs, sleep }: Options): Promise<Outcome> {
+  if (!(await lock.takeIfFree(owner))) return 'busy'
+  await lock.extendIfMine(owner, leaseMs)
+  const lost = new AbortController()
+  const ended = new AbortController()
+  async function renew() {
+    for (;;) {
+      await sleep(leaseMs / 3, { signal: ended.signal })
+      if (!(await lock.extendIfMine(owner, leaseMs))) return lost.abort(new Error('the lock is lost'))
+    }
+  }
+  const renewing = renew().catch(() => {})
+  let isMine = false
+  try {
+    await work(lost.signal)
+  } catch (error) {
+    if (!lost.signal.aborted) throw error
+  } finally {
+    ended.abort()
+    await renewing
+    isMine = await lock.deleteIfMine(owner)
+  }
+  return isMine ? 'done' : 'lost'
+}
