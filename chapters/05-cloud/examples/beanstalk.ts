@@ -27,6 +27,7 @@ import { waitForEnd, waitForHealth } from '../src/beanstalk/platform.ts'
 import { countThroughWebTier, watchVersion } from '../src/beanstalk/web-client.ts'
 import { isAmazon } from '../src/cloud/place.ts'
 import { bill, costOf, needsYes } from '../src/cloud/prices.ts'
+import { addressRange, ownAddress } from '../src/machines/addresses.ts'
 import { makeQueues } from '../src/queues.ts'
 import { awsOption, openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
@@ -39,9 +40,12 @@ export default example(import.meta, {
     moto: flag().describe('use the API of Elastic Beanstalk with moto, which only keeps records of it'),
     aws: awsOption,
     yes: flag().describe('create what costs money'),
+    webFrom: addressRange
+      .optional()
+      .describe('the addresses that may use the web tier in your account; by default your own'),
   },
 
-  async run({ serve, moto, aws, yes }, { signal, print }) {
+  async run({ serve, moto, aws, yes, webFrom }, { signal, print }) {
     if (serve && moto) throw new UsageError('--serve', 'with --moto', 'it alone: with moto no tier runs')
     await using cloud = await openCloud({ aws, machines: moto, signal })
     const { machines: place } = cloud.places
@@ -57,8 +61,10 @@ export default example(import.meta, {
     await using stack = new AsyncDisposableStack()
     const bucket = stack.use(await temporaryBucket(cloud.s3, { signal })).name
     const queueUrl = stack.use(await makeQueues(cloud.sqs, { signal })).urls.jobs
-    const platform = stack.use(await openPlatform({ cloud, bucket, queueUrl, signal }))
+    const from = webFrom ?? (place && isAmazon(place) ? await ownAddress(signal) : undefined)
+    const platform = stack.use(await openPlatform({ cloud, bucket, queueUrl, webFrom: from, signal }))
     print(`Two tiers on ${platform.name} …`)
+    if (place) step('firewall', from ? `the web tier lets in ${from}, without TLS or a login` : 'lets nobody in')
 
     // Deploying means storing the bundle as a version, starting an environment with it, and waiting until that is
     // healthy.

@@ -8,11 +8,11 @@
  *
  * The AWS CDK turns src/stack/stack.ts into a CloudFormation template. That needs no account and creates nothing. The
  * last lines of the output show how to create it, `npx aws-cdk@2 deploy`, and how to remove it, `npx aws-cdk@2
- * destroy`.
+ * destroy`. The web tier has neither TLS nor a login, so it lets in only the addresses that you name when you deploy.
  *
  * Look for: how many resources a few lines become; what cdk-nag finds, and why that can stay.
  */
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
 import { accepting, path, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
@@ -33,7 +33,7 @@ export default example(import.meta, {
       .default('64bit Amazon Linux 2023 v6.6.0 running Node.js 22')
       .describe("Beanstalk's name for its Node.js"),
     out: path('a folder')
-      .default(join(import.meta.dirname, '..', '..', '..', 'out', '05-cloud', 'infrastructure'))
+      .default(fileURLToPath(new URL('../../../out/05-cloud/infrastructure', import.meta.url)))
       .describe('where the template goes'),
   },
 
@@ -73,10 +73,15 @@ export default example(import.meta, {
       const [{ rule, description, resources: [where = ''] = [] } = { rule: '', description: '' }] = findings
       throw new Error(`cdk-nag finds ${findings.length} faults, the first: ${rule} at ${where}: ${description}`)
     }
+    // The web tier lets in whoever the parameter names.
+    const yourAddress = '$(curl -s https://checkip.amazonaws.com)/32'
     print(
       '',
+      settings.email
+        ? `Alarms and notices go to ${settings.email}, once you have confirmed the mail that Amazon sends there.`
+        : 'Alarms and notices reach nobody: --email says who gets them.',
       `${count(resources)} resources in ${assembly}`,
-      `To create them in your account: npx aws-cdk@2 deploy --app ${assembly}`,
+      `To create them in your account: npx aws-cdk@2 deploy --app ${assembly} --parameters WebFrom=${yourAddress}`,
       `To remove them all:             npx aws-cdk@2 destroy --app ${assembly}`,
     )
     return { resources, types, checks: Object.keys(checks), findings, acknowledged, assembly }

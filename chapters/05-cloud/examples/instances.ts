@@ -15,9 +15,8 @@
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { isIPv4 } from 'node:net'
 import { example } from '@repo/common/example/example'
-import { accepting, flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
+import { flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { count as counted } from '@repo/common/output/terminal'
@@ -25,23 +24,13 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { tagKey, tagValue } from '../src/cloud/ownership.ts'
 import { isAmazon, nameOf } from '../src/cloud/place.ts'
 import { bill, costOf, type InstanceType, instanceTypes, mostInstances, needsYes } from '../src/cloud/prices.ts'
+import { describeLeft } from '../src/cloud/removal.ts'
+import { addressRange } from '../src/machines/addresses.ts'
 import { makeQueues } from '../src/queues.ts'
 import { findLeftovers, removeLeftovers } from '../src/session/leftovers.ts'
 import { awsOption, openCloud } from '../src/session/open.ts'
 import { temporaryBucket } from '../src/storage/buckets.ts'
 import { countOn, openCountingFleet } from '../src/wordcount/instance-workers.ts'
-
-/**
- * The addresses that may log in: `203.0.113.7/32`. A single address is a range of one. At most a /16, never everybody.
- */
-export const addressRange = accepting(
-  'IPv4 addresses such as 203.0.113.7 or 203.0.113.0/24, at most a /16: never the whole internet',
-  (text) => {
-    const [address = '', bits = '32', ...rest] = text.split('/')
-    const isRange = isIPv4(address) && /^\d{1,2}$/.test(bits) && rest.length === 0
-    return isRange && Number(bits) >= 16 && Number(bits) <= 32 ? `${address}/${Number(bits)}` : undefined
-  },
-)
 
 const volumeGigabytes = 8
 
@@ -72,10 +61,14 @@ export default example(import.meta, {
     const step = (what: string, result: string) => print(`  ${what.padEnd(18)}${result}`)
     const where = place ? nameOf(place) : 'processes on this machine'
     if (operand === 'clean') {
-      const left = place ? await removeLeftovers(cloud, place, { signal }) : undefined
+      using bar = progress('looking')
+      const onKind = (kind: string) => bar.update(0, `removing ${kind}`)
+      const { removed, left = [] } = place ? await removeLeftovers(cloud, place, { signal, onKind }) : {}
       print(`Removed from ${where}, by the tag ${tagKey}=${tagValue}:`)
-      for (const [kind, names] of Object.entries(left ?? {})) step(kind, names.join(', ') || 'none')
-      return { on: where, removed: left }
+      for (const [kind, names] of Object.entries(removed ?? {})) step(kind, names.join(', ') || 'none')
+      for (const { kind, name = 'could not be asked', why } of left) step('left', `${kind} ${name}: ${why}`)
+      if (left.length > 0) throw new Error(`not everything is removed: ${describeLeft(left)}`)
+      return { on: where, removed }
     }
 
     if (place && isAmazon(place)) {
@@ -120,7 +113,7 @@ export default example(import.meta, {
       for (const { address } of await fleet.list()) step('log in', `ssh -i ${key} ec2-user@${address}`)
       step('kept', `for ${minutes} minutes; to remove the rest: instances clean${aws ? ' --aws' : ''}`)
       stack.move()
-      return { ...result, left: undefined }
+      return { ...result, left: undefined, notAsked: [] }
     }
     // Stop keeps the disks, terminate removes them. Then nothing with the chapter's tag is left.
     await fleet.stop(ids)
@@ -128,9 +121,12 @@ export default example(import.meta, {
     await fleet.terminate(ids)
     step('terminate', ids.join(', '))
     await stack.disposeAsync()
-    const left = place && Object.values(await findLeftovers(cloud, place)).flat()
+    const { found, notAsked = [] } = place ? await findLeftovers(cloud, place) : {}
+    const left = found && Object.values(found).flat()
     step('left', left ? `${left.length} things with the tag ${tagKey}=${tagValue}` : 'nothing')
-    return { ...result, left }
+    // The work is done and all that this run has created is gone, even if another service does not answer.
+    for (const { kind, why } of notAsked) step('left', `nobody knows which ${kind}: ${why}`)
+    return { ...result, left, notAsked }
   },
   // In your account machines take minutes to end.
   cleanUpDeadlineMs: 600_000,

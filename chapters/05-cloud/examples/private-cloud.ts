@@ -110,6 +110,8 @@ export default example(import.meta, {
     )
     return result
   },
+  // A bucket with many objects takes its time, most of all where they are deleted one by one.
+  cleanUpDeadlineMs: 600_000,
   figure: ({ store, features, words, cost }) =>
     `${store}: ${features.filter(({ there }) => there).length} of ${features.length} features; ${count(words)} words counted, COST ${cost}`,
 })

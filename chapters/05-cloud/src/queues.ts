@@ -12,14 +12,16 @@ import {
   DeleteMessageCommand,
   DeleteQueueCommand,
   GetQueueAttributesCommand,
-  ListQueuesCommand,
   type Message,
+  paginateListQueues,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
+import type { CloudError } from './cloud/errors.ts'
 import { isOwnName, ownName, ownPrefix, tagKey, tagValue } from './cloud/ownership.ts'
+import { describeLeft, removeEach, unlessGone } from './cloud/removal.ts'
 
 export interface QueueUrls {
   jobs: string
@@ -43,6 +45,9 @@ export interface QueueOptions {
 /** The longest time that a request may wait for a message. */
 const waitSeconds = 20
 
+/** How long a consumer that leaves still waits for the answer to its last request. */
+const lastAnswerMs = 500
+
 /** Creates the three queues of one run. Disposing of them deletes them. */
 export async function makeQueues(
   sqs: SQSClient,
@@ -51,6 +56,8 @@ export async function makeQueues(
   const name = ownName()
   const made: string[] = []
   const make = async (purpose: string, attributes: Record<string, string>) => {
+    signal?.throwIfAborted()
+    // Without the signal: after an aborted request we would not know whether the queue exists.
     const { QueueUrl = '' } = await sqs.send(
       new CreateQueueCommand({
         QueueName: `${name}-${purpose}`,
@@ -58,22 +65,25 @@ export async function makeQueues(
         Attributes: { MessageRetentionPeriod: '3600', ...attributes },
         tags: { [tagKey]: tagValue },
       }),
-      { abortSignal: signal },
     )
     made.push(QueueUrl)
     return QueueUrl
   }
   const remove = async () => {
-    await Promise.all(made.map((url) => deleteQueue(sqs, url)))
+    const queues = { find: async () => made, remove: (url: string) => deleteQueue(sqs, url) }
+    const { left } = await removeEach({ queues })
+    if (left.length > 0) throw new Error(describeLeft(left))
   }
   try {
-    const dead = await make('dead', {})
+    // Their reader deletes at once what it takes. If the answer to it was lost, it comes again soon.
+    const soon = { VisibilityTimeout: '5' }
+    const dead = await make('dead', soon)
     const redrive = { deadLetterTargetArn: await queueArn(sqs, dead), maxReceiveCount: tries }
     const jobs = await make('jobs', {
       VisibilityTimeout: String(visibilitySeconds),
       RedrivePolicy: JSON.stringify(redrive),
     })
-    const results = await make('results', {})
+    const results = await make('results', soon)
     return { urls: { jobs, results, dead }, [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove()
@@ -87,13 +97,34 @@ export async function queueArn(sqs: SQSClient, url: string): Promise<string> {
   return (await sqs.send(request)).Attributes?.QueueArn ?? ''
 }
 
+/**
+ * What one request may hold: ten messages, and 256 KiB in all. Amazon has allowed 1 MiB since 2025; other queues have not.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+ */
+const mostEntries = 10
+const mostBytes = 262_144
+
+/** Divides messages among requests. One that is too large for any request has its own, and the queue decides. */
+function* batchesOf(bodies: string[]): Generator<string[], void> {
+  let batch: string[] = []
+  let bytes = 0
+  for (const body of bodies) {
+    const size = Buffer.byteLength(body)
+    if (batch.length === mostEntries || (batch.length > 0 && bytes + size > mostBytes)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(body)
+    bytes += size
+  }
+  if (batch.length > 0) yield batch
+}
+
 /** Sends values as JSON, in as few requests as possible. */
 export async function sendAll(sqs: SQSClient, url: string, values: unknown[], signal?: AbortSignal): Promise<void> {
-  const most = 10
-  for (let at = 0; at < values.length; at += most) {
-    let entries = values
-      .slice(at, at + most)
-      .map((value, index) => ({ Id: `${index}`, MessageBody: JSON.stringify(value) }))
+  for (const batch of batchesOf(values.map((value) => JSON.stringify(value)))) {
+    let entries = batch.map((MessageBody, index) => ({ Id: `${index}`, MessageBody }))
     // Some messages of a batch may fail.
     for (let attempt = 1; entries.length > 0; attempt++) {
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: entries }), {
@@ -112,20 +143,48 @@ export async function send(sqs: SQSClient, url: string, value: unknown, signal?:
 
 /**
  * Yields the values that arrive in a queue. Deletes each message before yielding it, so a reader that dies can lose
- * one.
+ * one. Whoever may send to the queue decides what arrives: a message that is no JSON is deleted and skipped, and the
+ * caller looks at what the others hold.
  */
-export async function* receiveAll<Value>(
-  sqs: SQSClient,
-  url: string,
-  signal: AbortSignal,
-): AsyncGenerator<Value, void> {
+export async function* receiveAll(sqs: SQSClient, url: string, signal: AbortSignal): AsyncGenerator<unknown, void> {
   for (;;) {
     const messages = await receive(sqs, url, 10, signal)
     if (messages.length === 0) continue
     const entries = messages.map(({ ReceiptHandle }, index) => ({ Id: `${index}`, ReceiptHandle }))
     await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entries }), { abortSignal: signal })
-    for (const { Body = 'null' } of messages) yield JSON.parse(Body) as Value
+    for (const { Body = '' } of messages) {
+      const value = parsed(Body)
+      if (value !== undefined) yield value
+    }
   }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+/** The attribute of a message that was put back: how often its job had been delivered by then. */
+const earlierTries = 'earlierTries'
+
+/** Delivery number of a message's job, from 1. */
+function triesOf({ Attributes, MessageAttributes }: Message): number {
+  const earlier = Number(MessageAttributes?.[earlierTries]?.StringValue ?? 0)
+  return earlier + Number(Attributes?.ApproximateReceiveCount ?? 1)
+}
+
+/**
+ * Puts a job back into its queue. The queue counts deliveries, and would take a job that was put back three times for one
+ * that has failed three times. So a new message with the same job replaces the old one.
+ */
+async function putBack(sqs: SQSClient, url: string, message: Message): Promise<void> {
+  const MessageAttributes = { [earlierTries]: { DataType: 'Number', StringValue: String(triesOf(message)) } }
+  await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: message.Body, MessageAttributes }))
+  // Not earlier: a worker that dies in between leaves two messages, and not none.
+  await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: message.ReceiptHandle }))
 }
 
 async function receive(sqs: SQSClient, url: string, most: number, signal: AbortSignal): Promise<Message[]> {
@@ -135,6 +194,7 @@ async function receive(sqs: SQSClient, url: string, most: number, signal: AbortS
       MaxNumberOfMessages: most,
       WaitTimeSeconds: waitSeconds,
       MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+      MessageAttributeNames: [earlierTries],
     }),
     { abortSignal: signal },
   )
@@ -163,14 +223,16 @@ export async function consume<Value>(
   { leave, visibilitySeconds, concurrency = 1 }: ConsumeOptions,
   work: (value: Value, delivery: { tries: number; leave: AbortSignal }) => Promise<void>,
 ): Promise<void> {
-  async function handle({ Body = 'null', ReceiptHandle, Attributes }: Message) {
+  // #region handle
+  async function handle(received: Message) {
+    const { Body = 'null', ReceiptHandle } = received
     const message = { QueueUrl: url, ReceiptHandle }
     const hideFor = async (seconds: number) => {
       // The queue refuses when another consumer now has the message. Then deleting it fails too, or the work is done
       // twice.
       await sqs.send(new ChangeMessageVisibilityCommand({ ...message, VisibilityTimeout: seconds })).catch(() => {})
     }
-    const tries = Number(Attributes?.ApproximateReceiveCount ?? 1)
+    const tries = triesOf(received)
     const claim = setInterval(() => void hideFor(visibilitySeconds), (1000 * visibilitySeconds) / 3)
     try {
       await work(JSON.parse(Body) as Value, { tries, leave })
@@ -179,14 +241,17 @@ export async function consume<Value>(
     } catch {
       clearInterval(claim)
       // It goes back at once when we leave, and after a while when the work has failed.
-      await hideFor(leave.aborted ? 0 : Math.min(visibilitySeconds, 2 ** tries - 1))
+      if (leave.aborted) await putBack(sqs, url, received).catch(() => hideFor(0))
+      else await hideFor(Math.min(visibilitySeconds, 2 ** tries - 1))
     }
   }
+  // #endregion handle
+  const hangUp = soonAfter(leave)
   async function take() {
     while (!leave.aborted) {
       let messages: Message[] = []
       try {
-        messages = await receive(sqs, url, 1, leave)
+        messages = await receive(sqs, url, 1, hangUp)
       } catch (error) {
         if (!leave.aborted) throw error
       }
@@ -194,6 +259,29 @@ export async function consume<Value>(
     }
   }
   await Promise.all(Array.from({ length: concurrency }, take))
+}
+
+/**
+ * The signal with which a consumer that leaves ends its last request. A message that the queue has just handed out would
+ * stay hidden for the whole timeout if nobody read the answer.
+ */
+export function soonAfter(leave: AbortSignal): AbortSignal {
+  const hangUp = new AbortController()
+  const hangUpSoon = () => void setTimeout(() => hangUp.abort(leave.reason), lastAnswerMs).unref()
+  leave.addEventListener('abort', hangUpSoon, { once: true })
+  return hangUp.signal
+}
+
+/**
+ * Whether the queue no longer knows a receipt handle: the message was hidden for too short a time, and somebody else has it
+ * or had it. Amazon has three names for this.
+ */
+export function isLostHandle(error: unknown): boolean {
+  const { name, message } = error as CloudError
+  return (
+    ['MessageNotInflight', 'ReceiptHandleIsInvalid'].includes(name) ||
+    (name === 'InvalidParameterValue' && /receipt ?handle/i.test(message))
+  )
 }
 
 /**
@@ -214,13 +302,16 @@ export async function untilHeld(sqs: SQSClient, url: string, messages: number, s
 
 /** The URLs of queues that killed programs of this chapter have left behind. */
 export async function leftQueues(sqs: SQSClient): Promise<string[]> {
-  const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: ownPrefix, MaxResults: 1000 }))
-  return QueueUrls.filter((url) => {
+  const urls: string[] = []
+  const pages = paginateListQueues({ client: sqs, pageSize: 1000 }, { QueueNamePrefix: ownPrefix })
+  for await (const { QueueUrls = [] } of pages) urls.push(...QueueUrls)
+  return urls.filter((url) => {
     const [, name = ''] = /\/([^/]+)-(?:jobs|results|dead)$/.exec(url) ?? []
     return isOwnName(name)
   })
 }
 
+/** Deletes a queue with all its messages. Does nothing when the queue does not exist. */
 export async function deleteQueue(sqs: SQSClient, url: string, signal?: AbortSignal): Promise<void> {
-  await sqs.send(new DeleteQueueCommand({ QueueUrl: url }), { abortSignal: signal })
+  await unlessGone(sqs.send(new DeleteQueueCommand({ QueueUrl: url }), { abortSignal: signal }))
 }

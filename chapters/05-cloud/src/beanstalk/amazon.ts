@@ -17,6 +17,7 @@ import { clientConfig } from '../cloud/clients.ts'
 import { explainErrors } from '../cloud/errors.ts'
 import { isOwnName, tagKey, tagValue } from '../cloud/ownership.ts'
 import type { Place } from '../cloud/place.ts'
+import type { Tier } from './bundle.ts'
 import type { Environment, EnvironmentRequest, Health, Platform, Status } from './platform.ts'
 
 export interface BeanstalkOptions {
@@ -30,6 +31,8 @@ export interface BeanstalkOptions {
   application: string
   /** The instance profile of the environments' instances. */
   instanceProfile: string
+  /** The ids of the firewalls of their instances. */
+  securityGroups: Record<Tier, string>
 }
 
 const tags = [{ Key: tagKey, Value: tagValue }]
@@ -127,7 +130,10 @@ async function newestNodeStack(beanstalk: ElasticBeanstalkClient): Promise<strin
   return newest.name
 }
 
-function optionSettings({ tier, settings }: EnvironmentRequest, { queueUrl, instanceProfile }: BeanstalkOptions) {
+function optionSettings(
+  { tier, settings }: EnvironmentRequest,
+  { queueUrl, instanceProfile, securityGroups }: BeanstalkOptions,
+) {
   const options: [namespace: string, optionName: string, value: string][] = [
     // One instance without a load balancer: a practice system does not need two, and the balancer costs more than an
     // instance.
@@ -135,6 +141,9 @@ function optionSettings({ tier, settings }: EnvironmentRequest, { queueUrl, inst
     ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
     ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', instanceProfile],
     ['aws:autoscaling:launchconfiguration', 'DisableIMDSv1', 'true'],
+    // Beanstalk's own firewall lets in everybody.
+    ['aws:autoscaling:launchconfiguration', 'DisableDefaultEC2SecurityGroup', 'true'],
+    ['aws:autoscaling:launchconfiguration', 'SecurityGroups', securityGroups[tier]],
     ['aws:ec2:instances', 'InstanceTypes', 't3.micro'],
     ...Object.entries(settings).map(([name, value]): [string, string, string] => [
       'aws:elasticbeanstalk:application:environment',
@@ -147,6 +156,9 @@ function optionSettings({ tier, settings }: EnvironmentRequest, { queueUrl, inst
       ['aws:elasticbeanstalk:sqsd', 'WorkerQueueURL', queueUrl],
       ['aws:elasticbeanstalk:sqsd', 'HttpPath', '/'],
       ['aws:elasticbeanstalk:sqsd', 'ErrorVisibilityTimeout', '2'],
+      // As long as the program may take, and longer: else the message would come again while the program works.
+      ['aws:elasticbeanstalk:sqsd', 'InactivityTimeout', '299'],
+      ['aws:elasticbeanstalk:sqsd', 'VisibilityTimeout', '300'],
     )
   }
   return options.map(([Namespace, OptionName, Value]) => ({ Namespace, OptionName, Value }))

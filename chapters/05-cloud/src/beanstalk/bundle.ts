@@ -2,6 +2,7 @@
 import { bundleProgram } from '@repo/common/process/bundle'
 import { strToU8, zipSync } from 'fflate'
 import { oldestNode } from '../machines/user-data.ts'
+import { largestText } from './text-parts.ts'
 
 /** The tiers of the application. Each has its own bundle. */
 export type Tier = 'web' | 'worker'
@@ -24,6 +25,10 @@ export async function bundleTier(tier: Tier, version: string): Promise<Uint8Arra
       Procfile: strToU8('web: node server.mjs\n'),
       'package.json': strToU8(`${JSON.stringify(manifest, undefined, 2)}\n`),
       'server.mjs': program,
+      // The server in front of the program would refuse more than 1 MB.
+      ...(tier === 'web' && {
+        '.platform/nginx/conf.d/texts.conf': strToU8(`client_max_body_size ${largestText};\n`),
+      }),
     },
     // A constant time, so that the same content gives the same checksum.
     { mtime: new Date(2026, 0, 1), level: 6 },

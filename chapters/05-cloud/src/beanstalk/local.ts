@@ -173,7 +173,14 @@ async function giveName(): Promise<Named> {
     port: 0,
     fetch: (request: Request) => {
       const { pathname, search } = new URL(request.url)
-      return proxy(`http://127.0.0.1:${named.port}${pathname}${search}`, request)
+      return proxy(`http://127.0.0.1:${named.port}${pathname}${search}`, {
+        raw: request,
+        // With a connection of its own: the program may be about to close the one that another client's request has left.
+        customFetch: (toProgram) => {
+          toProgram.headers.set('connection', 'close')
+          return fetch(toProgram)
+        },
+      })
     },
   })
   await once(server, 'listening')

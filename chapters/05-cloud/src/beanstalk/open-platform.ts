@@ -4,8 +4,9 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Cloud } from '../cloud/clients.ts'
 import { ownName } from '../cloud/ownership.ts'
 import { placesForWorkers, withoutKeys } from '../cloud/place.ts'
-import { machineClients } from '../machines/resources.ts'
-import { createRole, deleteRole } from '../machines/roles.ts'
+import { createSecurityGroup } from '../machines/ec2.ts'
+import { machineClients, removeRun } from '../machines/resources.ts'
+import { bucketArn, createRole } from '../machines/roles.ts'
 import { queueArn } from '../queues.ts'
 import { beanstalkClient, createBeanstalk } from './amazon.ts'
 import { localPlatform } from './local.ts'
@@ -18,6 +19,8 @@ export interface OpenPlatformOptions {
   bucket: string
   /** The queue between the tiers. */
   queueUrl: string
+  /** The only addresses that may use the web tier, as `203.0.113.7/32`. When undefined, nobody may, except on this machine. */
+  webFrom?: string | undefined
   signal: AbortSignal
   /** Called with every answer of a worker tier on this machine. */
   onDelivery?: DaemonOptions['onDelivery']
@@ -34,7 +37,7 @@ export interface OpenPlatform extends Platform {
 
 /** Opens Elastic Beanstalk where the cloud has machines, or processes here. Disposing of it ends all environments. */
 export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPlatform> {
-  const { cloud, bucket, queueUrl, signal, onDelivery } = options
+  const { cloud, bucket, queueUrl, webFrom, signal, onDelivery } = options
   const { s3, sqs, places } = cloud
   const place = places.machines
   const run = randomBytes(3).toString('hex')
@@ -46,14 +49,28 @@ export async function openPlatform(options: OpenPlatformOptions): Promise<OpenPl
   }
 
   await using stack = new AsyncDisposableStack()
-  const { iam } = stack.use(machineClients(place))
+  const clients = stack.use(machineClients(place))
   const { client: beanstalk } = stack.use(beanstalkClient(place))
-  const resources = { bucket: `arn:aws:s3:::${bucket}`, queue: await queueArn(sqs, queueUrl) }
+  const queue = await queueArn(sqs, queueUrl)
+  const resources = { bucket: bucketArn(bucket, queue), queue }
   const application = ownName()
-  stack.defer(() => deleteRole(iam, application))
-  await createRole(iam, application, [...webPermissions(resources), ...workerPermissions(resources)])
+  stack.defer(() => removeRun(clients, application))
+  await createRole(clients.iam, application, [...webPermissions(resources), ...workerPermissions(resources)])
+  const entrance = webFrom === undefined ? undefined : { port: 80, from: webFrom }
+  const securityGroups = {
+    web: await createSecurityGroup(clients.ec2, application, { purpose: 'web', entrance }),
+    worker: await createSecurityGroup(clients.ec2, application, { purpose: 'worker' }),
+  }
   const platform = stack.use(
-    await createBeanstalk({ beanstalk, s3, bucket, queueUrl, application, instanceProfile: application }),
+    await createBeanstalk({
+      beanstalk,
+      s3,
+      bucket,
+      queueUrl,
+      application,
+      instanceProfile: application,
+      securityGroups,
+    }),
   )
   // Delete the application only after its environments have ended.
   stack.defer(async () => {

@@ -1,6 +1,6 @@
 /** What the two tiers may do at Amazon: exactly what they need, on their own bucket and queue. */
 import { type Permission, takeMessages } from '../machines/roles.ts'
-import { countsKey, partKey } from './text-parts.ts'
+import { countsOf, partsOf } from './text-parts.ts'
 
 export interface Resources {
   /** Amazon resource names. */
@@ -8,8 +8,8 @@ export interface Resources {
   queue: string
 }
 
-const textParts = ({ bucket }: Resources) => `${bucket}/${partKey({ id: '*' })}*`
-const counts = ({ bucket }: Resources) => `${bucket}/${countsKey({ id: '*' })}*`
+const textParts = ({ bucket }: Resources) => `${bucket}/${partsOf('*')}*`
+const counts = ({ bucket }: Resources) => `${bucket}/${countsOf('*')}*`
 
 /** The web tier takes texts, sends jobs, and reads what has been counted. */
 export function webPermissions(resources: Resources): Permission[] {
@@ -20,7 +20,7 @@ export function webPermissions(resources: Resources): Permission[] {
     {
       actions: ['s3:ListBucket'],
       resources: [resources.bucket],
-      conditions: { StringLike: { 's3:prefix': [partKey({ id: '*' }), countsKey({ id: '*' })] } },
+      conditions: { StringLike: { 's3:prefix': [partsOf('*'), countsOf('*')] } },
     },
   ]
 }

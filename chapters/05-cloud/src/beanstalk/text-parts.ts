@@ -15,6 +15,8 @@ export interface TextPart {
   /** The id of the text, a UUID. */
   id: string
   part: number
+  /** How many parts the text has. */
+  parts: number
 }
 
 /** The result for a part. */
@@ -22,11 +24,20 @@ export interface PartCounts {
   counts: [word: string, count: number][]
 }
 
-/** The key of a part; without `part`, the prefix of all parts. */
-export const partKey = ({ id, part }: { id: string; part?: number }) => `texts/${id}/${part ?? ''}`
+/** The prefix of the keys of all parts of a text. */
+export const partsOf = (id: string) => `texts/${id}/`
+
+/** The prefix of the keys of all counts of a text. */
+export const countsOf = (id: string) => `counts/${id}/`
+
+/** The key of a part. It says how many there are: the store deletes old texts part by part, and not all at once. */
+export const partKey = ({ id, part, parts }: TextPart) => `${partsOf(id)}${part}-of-${parts}`
 
 /** The key of a part's counts. It is always the same for a part, so counting twice changes nothing. */
-export const countsKey = ({ id, part }: { id: string; part?: number }) => `counts/${id}/${part ?? ''}`
+export const countsKey = ({ id, part }: TextPart) => `${countsOf(id)}${part}`
+
+/** The most bytes of a text that the web tier takes. */
+export const largestText = 5_000_000
 
 const mostParts = 200
 const smallestPart = 10_000
@@ -79,25 +90,30 @@ const requestsAtOnce = 16
 /** Stores a text, then sends its messages: a worker that gets a message finds the part. */
 export async function submitText({ s3, sqs, bucket, queueUrl }: Shared, text: string): Promise<TextStatus> {
   const id = randomUUID()
-  const parts = splitText(text)
-  await pLimit(requestsAtOnce).map(parts, (Body, part) =>
-    s3.send(new PutObjectCommand({ Bucket: bucket, Key: partKey({ id, part }), Body })),
+  const texts = splitText(text)
+  const parts = texts.length
+  await pLimit(requestsAtOnce).map(texts, (Body, part) =>
+    s3.send(new PutObjectCommand({ Bucket: bucket, Key: partKey({ id, part, parts }), Body })),
   )
-  const messages = parts.map((_, part): TextPart => ({ id, part }))
+  const messages = texts.map((_, part): TextPart => ({ id, part, parts }))
   await sendAll(sqs, queueUrl, messages)
-  return { id, parts: parts.length, counted: 0 }
+  return { id, parts, counted: 0 }
 }
 
-/** The state of a text, with its totals when all parts are counted. Undefined when the text does not exist. */
+/**
+ * The state of a text, with its totals when all parts are counted. Undefined when the text does not exist, or when the
+ * store has begun to delete it because it is old.
+ */
 export async function textStatus(
   { s3, bucket }: Pick<Shared, 's3' | 'bucket'>,
   id: string,
 ): Promise<TextStatus | undefined> {
-  const parts = await keysBelow(partKey({ id }))
-  const counted = await keysBelow(countsKey({ id }))
-  if (parts.length === 0) return undefined
-  const status: TextStatus = { id, parts: parts.length, counted: counted.length }
-  if (counted.length < parts.length) return status
+  const there = await keysBelow(partsOf(id))
+  const counted = await keysBelow(countsOf(id))
+  const parts = Number(/-of-(\d+)$/.exec(there[0] ?? '')?.[1] ?? 0)
+  if (parts === 0 || there.length < parts) return undefined
+  const status: TextStatus = { id, parts, counted: counted.length }
+  if (counted.length < parts) return status
 
   const totals: Counts = new Map()
   await pLimit(requestsAtOnce).map(counted, async (Key) => {

@@ -3,9 +3,8 @@
  * instances give the same answers, and nothing is lost when one dies.
  */
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { html } from 'hono/html'
-import { type Shared, submitText, textStatus } from './text-parts.ts'
+import { largestText, type Shared, submitText, textStatus } from './text-parts.ts'
 
 export interface WebTierOptions extends Shared {
   /** The version that it reports. */
@@ -14,20 +13,15 @@ export interface WebTierOptions extends Shared {
   log: (line: string) => void
 }
 
-const largestText = 5_000_000
-
 /** Returns the application. */
 export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
   const app = new Hono()
   app.get('/', (c) => c.html(page(version)))
   app.get('/version', (c) => c.json({ version }))
 
-  const tooLarge = {
-    maxSize: largestText,
-    onError: () => Response.json({ error: `at most ${largestText} bytes` }, { status: 413 }),
-  }
-  app.post('/texts', bodyLimit(tooLarge), async (c) => {
-    const text = await c.req.text()
+  app.post('/texts', async (c) => {
+    const text = await readText(c.req.raw)
+    if (text === undefined) return c.json({ error: `at most ${largestText} bytes` }, 413)
     if (text.trim() === '') return c.json({ error: 'the body is empty; accepts a text' }, 400)
     const status = await submitText(shared, text)
     return c.json(status, 202, { location: `/texts/${status.id}` })
@@ -41,6 +35,21 @@ export function webTier({ version, log, ...shared }: WebTierOptions): Hono {
     return c.json({ error: 'the text cannot be counted now; try again later' }, 503)
   })
   return app
+}
+
+/**
+ * Returns the body of a request; undefined if it is too large. Reads it to its end in any case: with a rest that nobody has
+ * read, the connection cannot carry another request, and it may carry those of several clients.
+ */
+async function readText({ body }: Request): Promise<string | undefined> {
+  let chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes <= largestText) chunks.push(chunk)
+    else chunks = []
+  }
+  return bytes <= largestText ? Buffer.concat(chunks).toString() : undefined
 }
 
 /** A page for a browser. It sends a text and shows the progress. */

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { countWords } from '../wordcount/word-counter.ts'
 import { countsKey, type PartCounts, partKey } from './text-parts.ts'
 
-const textPart = z.object({ id: z.uuid(), part: z.int().min(0).max(10_000) })
+const textPart = z.object({ id: z.uuid(), part: z.int().min(0).max(10_000), parts: z.int().min(1).max(10_001) })
 
 export interface WorkerTierOptions {
   s3: S3Client
@@ -23,10 +23,11 @@ export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
   // Beanstalk's health check asks for this.
   app.get('/', (c) => c.text('waiting for messages'))
 
+  // #region post
   app.post('/', async (c) => {
     const message = textPart.safeParse(await c.req.json().catch(() => undefined))
     // It will never be valid, however often it comes. After several deliveries the queue moves it to the dead letters.
-    if (!message.success) return c.text('the message is not {"id": …, "part": …}', 400)
+    if (!message.success) return c.text('the message is not {"id": …, "part": …, "parts": …}', 400)
     try {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: partKey(message.data) }))
       const counts = countWords((await Body?.transformToString()) ?? '')
@@ -45,6 +46,7 @@ export function workerTier({ s3, bucket, log }: WorkerTierOptions): Hono {
       throw error
     }
   })
+  // #endregion post
   // The message comes again.
   app.onError((error, c) => {
     log(error.message)

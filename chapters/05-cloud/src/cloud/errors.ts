@@ -3,7 +3,7 @@
  *
  * An error remains the SDK's own object, with its class, name and `$metadata`. Only its message changes.
  */
-import { maskPasswords } from '@repo/common/output/secrets'
+import { shownUrl } from '@repo/common/output/secrets'
 import type { Place } from './place.ts'
 
 /** The properties of an error from the SDK, or from Node's network, that programs look at. */
@@ -23,7 +23,7 @@ const advice: Record<string, string> = {
   EPIPE: 'every attempt lost its connection',
   TimeoutError: 'no answer in time',
   CredentialsProviderError:
-    'no credentials were found: set up an account with `aws configure sso` or `aws configure`, or name a profile in AWS_PROFILE',
+    'no credentials were found, or those of the profile in AWS_PROFILE cannot be used: set up an account with `aws configure sso` or `aws configure`, or name another profile',
   InvalidAccessKeyId:
     'that cloud does not know the access key id: is it the right account, and the right AWS_ENDPOINT_URL?',
   UnrecognizedClientException: 'that cloud does not know the access key id: is it the right account?',
@@ -35,8 +35,13 @@ const advice: Record<string, string> = {
   VcpuLimitExceeded: 'the quota of the account does not allow that many instances',
   InsufficientInstanceCapacity: 'Amazon has no free instance of that type there now: try another --type, or try later',
   RequestLimitExceeded: 'the account sends too many requests: try again later',
+  Throttling: 'the account sends too many requests: try again later',
+  ThrottlingException: 'the account sends too many requests: try again later',
+  RequestThrottled: 'the account sends too many requests: try again later',
   OptInRequired: 'the account is not signed up for that service',
   ExpiredToken: 'the session has ended: sign in again with `aws sso login`',
+  ExpiredTokenException: 'the session has ended: sign in again with `aws sso login`',
+  BatchRequestTooLong: 'a message is larger than the queue takes: divide the work into more jobs',
   RequestTimeTooSkewed: "this machine's clock is wrong by more than 15 minutes",
   AccessDenied: 'these credentials may not do that',
   AccessDeniedException: 'these credentials may not do that',
@@ -83,13 +88,23 @@ interface Stacked {
   }
 }
 
-function explain(error: CloudError, command: string, input: unknown, { url = 'Amazon Web Services' }: Place): string {
+function explain(error: CloudError, command: string, input: unknown, { url }: Place): string {
   const { Bucket, Key, QueueUrl } = input as { Bucket?: string; Key?: string; QueueUrl?: string }
   const target = Bucket ? ` of ${Bucket}${Key ? `/${Key}` : ''}` : QueueUrl ? ` of ${QueueUrl.split('/').at(-1)}` : ''
   // When every address of a host has failed, the error only wraps one error per address.
   const name = error.code ?? (error instanceof AggregateError ? (error.errors[0] as CloudError).code : undefined)
-  const known = advice[name ?? ''] ?? advice[error.name]
+  const known = saysMore(error) ?? advice[name ?? ''] ?? advice[error.name]
   const status = error.$metadata?.httpStatusCode
   const answer = known ? `${name ?? error.name}: ${known}` : `${error.name}: ${error.message || name}`
-  return `${command.replace(/Command$/, '')}${target} at ${maskPasswords(url)} failed: ${answer}${status ? ` (${status})` : ''}`
+  const place = url === undefined ? 'Amazon Web Services' : shownUrl(url)
+  return `${command.replace(/Command$/, '')}${target} at ${place} failed: ${answer}${status ? ` (${status})` : ''}`
+}
+
+/** What an error's own message says better than its name. */
+function saysMore({ name, message }: CloudError): string | undefined {
+  if (/Deserialization error:/.test(message)) {
+    return 'what answers there is no such service; AWS_ENDPOINT_URL says where requests go'
+  }
+  // Such as the command that ends the trouble with an ended session.
+  return name === 'CredentialsProviderError' && /aws sso login/.test(message) ? message : undefined
 }

@@ -4,7 +4,7 @@
  * it to its workers.
  */
 import { UsageError } from '@repo/common/example/usage'
-import { maskPasswords } from '@repo/common/output/secrets'
+import { shownUrl } from '@repo/common/output/secrets'
 
 /** An access key for a server that we started ourselves. */
 export interface Credentials {
@@ -41,7 +41,7 @@ export function keysOf({ credentials }: Place): NodeJS.ProcessEnv {
 export function nameOf({ kind, url = '' }: Place): string {
   if (kind === 'aws') return 'Amazon Web Services'
   if (kind === 'moto') return 'moto on this machine'
-  return kind === 'practice' ? 'the practice cloud on this machine' : `the cloud at ${maskPasswords(url)}`
+  return kind === 'practice' ? 'the practice cloud on this machine' : `the cloud at ${shownUrl(url)}`
 }
 
 /** Whether resources created there cost money. Also true when AWS_ENDPOINT_URL names one of Amazon's addresses. */

@@ -17,8 +17,10 @@ export async function slowLink(place: Place, roundTripMs: number, signal?: Abort
   const url = URL.parse(place.url ?? '')
   if (url?.protocol !== 'http:' || !/^(127\.[\d.]+|localhost)$/.test(url.hostname)) return undefined
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 80), delayMs: roundTripMs / 2, signal })
+  // The rest of the address stays: a store may be below a path.
+  url.host = `${proxy.host}:${proxy.port}`
   return {
-    place: { ...place, url: `http://${proxy.host}:${proxy.port}` },
+    place: { ...place, url: url.href.replace(/\/$/, '') },
     proxy,
     [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   }

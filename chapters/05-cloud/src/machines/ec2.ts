@@ -28,7 +28,6 @@ import {
   TerminateInstancesCommand,
   waitUntilInstanceRunning,
   waitUntilInstanceStopped,
-  waitUntilInstanceTerminated,
   waitUntilVolumeAvailable,
   waitUntilVolumeInUse,
 } from '@aws-sdk/client-ec2'
@@ -36,6 +35,7 @@ import { GetParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { CloudError } from '../cloud/errors.ts'
 import { tagKey, tagValue } from '../cloud/ownership.ts'
 import { mostInstances } from '../cloud/prices.ts'
+import { type Kind, unlessGone } from '../cloud/removal.ts'
 
 /** How long Amazon may take for one step. Instances boot, stop and end within a minute or two. */
 const stepTimeoutS = 300
@@ -64,7 +64,11 @@ function tagged(type: ResourceType, name: string): TagSpecification {
   }
 }
 
-const ours = [{ Name: `tag:${tagKey}`, Values: [tagValue] }]
+/** What carries the chapter's tag, or of that only what has a run's own name. */
+const ours = (name?: string) => [
+  { Name: `tag:${tagKey}`, Values: [tagValue] },
+  ...(name === undefined ? [] : [{ Name: 'tag:Name', Values: [name] }]),
+]
 
 /** Creates a key pair for logging in. Returns its private half, which Amazon does not keep. */
 export async function createKeyPair(ec2: EC2Client, name: string): Promise<string> {
@@ -75,29 +79,47 @@ export async function createKeyPair(ec2: EC2Client, name: string): Promise<strin
   return KeyMaterial
 }
 
+/** Who may come in through a firewall: to one port, from IPv4 addresses such as `203.0.113.7/32`. */
+export interface Entrance {
+  port: number
+  from: string
+}
+
+export interface FirewallOptions {
+  /** By default nothing may come in. */
+  entrance?: Entrance | undefined
+  /** Where a run has several firewalls: distinguishes them. */
+  purpose?: string
+}
+
 /**
  * Creates a firewall for instances in the account's default network. Everything may go out. Nothing may come in, except
- * SSH from the given addresses. Returns its id.
+ * through the entrance. Returns its id.
  *
- * @param sshFrom IPv4 addresses as `203.0.113.7/32`
+ * @param name the run's own name
  */
-export async function createSecurityGroup(ec2: EC2Client, name: string, sshFrom?: string): Promise<string> {
+export async function createSecurityGroup(
+  ec2: EC2Client,
+  name: string,
+  { entrance, purpose }: FirewallOptions = {},
+): Promise<string> {
   const { Vpcs = [] } = await ec2.send(new DescribeVpcsCommand({ Filters: [{ Name: 'is-default', Values: ['true'] }] }))
   const [vpc] = Vpcs
   if (!vpc) throw new Error('the account has no default network in this region: `aws ec2 create-default-vpc` makes one')
   const { GroupId = '' } = await ec2.send(
     new CreateSecurityGroupCommand({
-      GroupName: name,
-      Description: sshFrom ? `SSH from ${sshFrom}` : 'Nothing may come in',
+      GroupName: purpose === undefined ? name : `${name}-${purpose}`,
+      Description: entrance ? `port ${entrance.port} from ${entrance.from}` : 'Nothing may come in',
       VpcId: vpc.VpcId,
       TagSpecifications: [tagged('security-group', name)],
     }),
   )
-  if (sshFrom) {
-    const range = { CidrIp: sshFrom, Description: 'the reader' }
-    const ssh = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [range] }
+  if (entrance) {
+    const { port, from } = entrance
+    const range = { CidrIp: from, Description: 'the reader' }
+    const rule = { IpProtocol: 'tcp', FromPort: port, ToPort: port, IpRanges: [range] }
     try {
-      await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [ssh] }))
+      await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [rule] }))
     } catch (error) {
       await ec2.send(new DeleteSecurityGroupCommand({ GroupId })).catch(() => {})
       throw error
@@ -147,6 +169,7 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
     SecurityGroupIds: [securityGroup],
     ...(instanceProfile && { IamInstanceProfile: { Name: instanceProfile } }),
     UserData: Buffer.from(userData).toString('base64'),
+    // #region launch
     // IMDSv2 only: version 1 gives the role's credentials to any program that can be tricked into fetching a URL.
     MetadataOptions: { HttpEndpoint: 'enabled', HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
     // The script's `shutdown` terminates the instance, even if nobody is left to do it.
@@ -158,6 +181,7 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
       },
     ],
     TagSpecifications: [tagged('instance', name), tagged('volume', name)],
+    // #endregion launch
   })
   for (let attempt = 1; ; attempt++) {
     try {
@@ -172,11 +196,11 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
   }
 }
 
-/** The chapter's instances that have not ended. */
-export async function ourInstances(ec2: EC2Client): Promise<Instance[]> {
+/** The chapter's instances that have not ended; with a run's name, only those of that run. */
+export async function ourInstances(ec2: EC2Client, name?: string): Promise<Instance[]> {
   const states = ['pending', 'running', 'stopping', 'stopped', 'shutting-down']
   const found: Instance[] = []
-  const Filters = [...ours, { Name: 'instance-state-name', Values: states }]
+  const Filters = [...ours(name), { Name: 'instance-state-name', Values: states }]
   for await (const { Reservations = [] } of paginateDescribeInstances({ client: ec2 }, { Filters })) {
     for (const { Instances = [] } of Reservations) found.push(...Instances)
   }
@@ -227,51 +251,56 @@ export async function stopInstances(ec2: EC2Client, ids: string[], { signal }: O
   await waitUntilInstanceStopped(waiting(ec2, signal), { InstanceIds: ids })
 }
 
-/** Ends instances for good, and with them the volumes they booted from. */
+/**
+ * Ends instances for good, and with them the volumes they booted from. Waits until they have ended. An instance that does
+ * not exist has ended.
+ */
 export async function terminateInstances(ec2: EC2Client, ids: string[], { signal }: Options = {}): Promise<void> {
-  if (ids.length === 0) return
-  await ec2.send(new TerminateInstancesCommand({ InstanceIds: ids }))
-  await waitUntilInstanceTerminated(waiting(ec2, signal), { InstanceIds: ids })
-}
-
-/** What this chapter has at EC2, by kind. */
-export interface Left {
-  instances: string[]
-  volumes: string[]
-  securityGroups: string[]
-  keyPairs: string[]
-}
-
-/** Everything at EC2 that carries the chapter's tag. */
-export async function ourResources(ec2: EC2Client): Promise<Left> {
-  const [instances, { Volumes = [] }, { SecurityGroups = [] }, { KeyPairs = [] }] = await Promise.all([
-    ourInstances(ec2),
-    ec2.send(new DescribeVolumesCommand({ Filters: ours })),
-    ec2.send(new DescribeSecurityGroupsCommand({ Filters: ours })),
-    ec2.send(new DescribeKeyPairsCommand({ Filters: ours })),
-  ])
-  return {
-    instances: instances.flatMap(({ InstanceId }) => InstanceId ?? []),
-    volumes: Volumes.flatMap(({ VolumeId }) => VolumeId ?? []),
-    securityGroups: SecurityGroups.flatMap(({ GroupId }) => GroupId ?? []),
-    keyPairs: KeyPairs.flatMap(({ KeyName }) => KeyName ?? []),
-  }
-}
-
-/** Removes everything at EC2 that carries the chapter's tag: first the instances, because they use the rest. */
-export async function removeOurResources(ec2: EC2Client, options: Options = {}): Promise<void> {
-  const left = await ourResources(ec2)
-  await terminateInstances(ec2, left.instances, options)
-  // Instances take their own volumes with them. Other volumes become free within seconds.
+  // One request each: where one instance cannot be ended, a request for all of them would end none.
+  await Promise.all(ids.map((id) => unlessGone(ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] })))))
   const deadline = performance.now() + 1000 * stepTimeoutS
   for (;;) {
-    const { Volumes = [] } = await ec2.send(new DescribeVolumesCommand({ Filters: ours }))
-    const free = Volumes.filter(({ State }) => State === 'available')
-    for (const { VolumeId } of free) await ec2.send(new DeleteVolumeCommand({ VolumeId }))
-    if (free.length === Volumes.length) break
-    if (performance.now() > deadline) throw new Error(`${Volumes.length} volumes are still in use`)
-    await delay(pollS * 1000, undefined, { signal: options.signal })
+    const left = idsOf(await ourInstances(ec2)).filter((id) => ids.includes(id))
+    if (left.length === 0) return
+    if (performance.now() > deadline) throw new Error(`${left.join(', ')} did not end within ${stepTimeoutS} s`)
+    await delay(pollS * 1000, undefined, { signal })
   }
-  for (const GroupId of left.securityGroups) await ec2.send(new DeleteSecurityGroupCommand({ GroupId }))
-  for (const KeyName of left.keyPairs) await ec2.send(new DeleteKeyPairCommand({ KeyName }))
+}
+
+export const idsOf = (instances: readonly Instance[]) => instances.flatMap(({ InstanceId }) => InstanceId ?? [])
+
+/** What this chapter has at EC2, in the order in which it can be removed: instances use the rest. */
+export type Ec2Kind = 'instances' | 'volumes' | 'securityGroups' | 'keyPairs'
+
+/** How to find and remove what carries the chapter's tag at EC2; with a run's name, only what is of that run. */
+export function ec2Kinds(ec2: EC2Client, { name, signal }: Options & { name?: string } = {}): Record<Ec2Kind, Kind> {
+  const Filters = ours(name)
+  return {
+    instances: {
+      find: async () => idsOf(await ourInstances(ec2, name)),
+      remove: (id) => terminateInstances(ec2, [id], { signal }),
+    },
+    volumes: {
+      async find() {
+        const { Volumes = [] } = await ec2.send(new DescribeVolumesCommand({ Filters }))
+        return Volumes.flatMap(({ VolumeId }) => VolumeId ?? [])
+      },
+      // Those of ended instances go with them, within seconds.
+      remove: (VolumeId) => ec2.send(new DeleteVolumeCommand({ VolumeId })),
+    },
+    securityGroups: {
+      async find() {
+        const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters }))
+        return SecurityGroups.flatMap(({ GroupId }) => GroupId ?? [])
+      },
+      remove: (GroupId) => ec2.send(new DeleteSecurityGroupCommand({ GroupId })),
+    },
+    keyPairs: {
+      async find() {
+        const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand({ Filters }))
+        return KeyPairs.flatMap(({ KeyName }) => KeyName ?? [])
+      },
+      remove: (KeyName) => ec2.send(new DeleteKeyPairCommand({ KeyName })),
+    },
+  }
 }

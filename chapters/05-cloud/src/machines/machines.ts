@@ -11,6 +11,7 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import {
   attachVolume,
+  idsOf,
   type LaunchRequest,
   launchInstances,
   ourInstances,
@@ -79,8 +80,9 @@ export function ec2Machines(
     stop: (ids) => stopInstances(ec2, ids, { signal }),
     terminate: (ids) => terminate(ids, { signal }),
     failed: new Promise<never>(() => {}),
-    // Without the signal: an interrupted program must still terminate what it launched.
-    [Symbol.asyncDispose]: () => terminate([...launched]),
+    // Without the signal: an interrupted program must still terminate what it launched. It asks for everything of this run:
+    // a launch whose answer was lost has launched instances, too.
+    [Symbol.asyncDispose]: async () => await terminate(idsOf(await ourInstances(ec2, request.name))),
   }
 }
 

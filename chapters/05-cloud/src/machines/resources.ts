@@ -1,6 +1,6 @@
 /** What instances need before they can be launched: a key pair, a firewall, a role, an image, and their program. */
 import { basename } from 'node:path'
-import { DeleteKeyPairCommand, DeleteSecurityGroupCommand, EC2Client } from '@aws-sdk/client-ec2'
+import { EC2Client } from '@aws-sdk/client-ec2'
 import { IAMClient } from '@aws-sdk/client-iam'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { SSMClient } from '@aws-sdk/client-ssm'
@@ -11,12 +11,14 @@ import { explainErrors } from '../cloud/errors.ts'
 import { ownName } from '../cloud/ownership.ts'
 import type { Place } from '../cloud/place.ts'
 import { type InstanceType, instanceTypes } from '../cloud/prices.ts'
-import { createKeyPair, createSecurityGroup, type LaunchRequest, newestImage } from './ec2.ts'
+import { cleanCommand, describeLeft, removeEach } from '../cloud/removal.ts'
+import { createKeyPair, createSecurityGroup, ec2Kinds, type LaunchRequest, newestImage } from './ec2.ts'
 import { createRole, deleteRole, type Permission } from './roles.ts'
 import { oldestNode, workerUserData } from './user-data.ts'
 
 /** Clients for the services that instances need. Their errors are one clear line. */
 export interface MachineClients extends Disposable {
+  place: Place
   ec2: EC2Client
   iam: IAMClient
   ssm: SSMClient
@@ -29,6 +31,7 @@ export function machineClients(place: Place): MachineClients {
   const iam = explainErrors(new IAMClient(config), place)
   const ssm = explainErrors(new SSMClient(config), place)
   return {
+    place,
     ec2,
     iam,
     ssm,
@@ -55,18 +58,17 @@ export interface InstanceResources extends AsyncDisposable {
 
 /** Creates what instances need, all with one name and the chapter's tag. */
 export async function prepareInstances(
-  { ec2, iam, ssm }: MachineClients,
+  clients: MachineClients,
   { type, sshFrom, permissions }: PrepareOptions,
 ): Promise<InstanceResources> {
+  const { ec2, iam, ssm } = clients
   await using stack = new AsyncDisposableStack()
   const name = ownName()
   const image = await newestImage(ssm, instanceTypes[type].architecture)
+  stack.defer(() => removeRun(clients, name))
   const privateKey = await createKeyPair(ec2, name)
-  stack.defer(async () => void (await ec2.send(new DeleteKeyPairCommand({ KeyName: name }))))
-  const securityGroup = await createSecurityGroup(ec2, name, sshFrom)
-  stack.defer(async () => void (await ec2.send(new DeleteSecurityGroupCommand({ GroupId: securityGroup }))))
-  // Deferred first, because creating a role takes several requests, any of which may fail.
-  stack.defer(() => deleteRole(iam, name))
+  const entrance = sshFrom === undefined ? undefined : { port: 22, from: sshFrom }
+  const securityGroup = await createSecurityGroup(ec2, name, { entrance })
   await createRole(iam, name, permissions)
   const owned = stack.move()
   return {
@@ -74,6 +76,18 @@ export async function prepareInstances(
     privateKey,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/**
+ * Removes everything at EC2 and IAM that has a run's own name. It may be more than the run knows of: a request whose answer
+ * was lost has created something, too.
+ *
+ * @throws an Error that says what is left, and names the command that removes it
+ */
+export async function removeRun({ ec2, iam, place }: MachineClients, name: string): Promise<void> {
+  const role = { find: async () => [name], remove: (name: string) => deleteRole(iam, name) }
+  const { left } = await removeEach({ ...ec2Kinds(ec2, { name }), roles: role })
+  if (left.length > 0) throw new Error(`${describeLeft(left)}; \`${cleanCommand(place)}\` removes it later`)
 }
 
 export interface ProgramOptions {

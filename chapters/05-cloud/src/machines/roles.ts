@@ -9,14 +9,15 @@ import {
   DeleteInstanceProfileCommand,
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
+  GetInstanceProfileCommand,
   type IAMClient,
   ListRoleTagsCommand,
-  NoSuchEntityException,
   PutRolePolicyCommand,
   paginateListRoles,
   RemoveRoleFromInstanceProfileCommand,
 } from '@aws-sdk/client-iam'
 import { ownPrefix, tagKey, tagValue } from '../cloud/ownership.ts'
+import { unlessGone } from '../cloud/removal.ts'
 
 /** Allows these actions on these resources, and nothing else. */
 export interface Permission {
@@ -33,6 +34,14 @@ export function takeMessages(queue: string): Permission {
     actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
     resources: [queue],
   }
+}
+
+/**
+ * A bucket's Amazon resource name, in the partition in which a queue is: `aws`, or that of a government or a country. A
+ * name in another partition allows nothing.
+ */
+export function bucketArn(bucket: string, queueArn: string): string {
+  return `arn:${queueArn.split(':')[1] || 'aws'}:s3:::${bucket}`
 }
 
 const policyName = 'may'
@@ -63,9 +72,12 @@ export async function createRole(iam: IAMClient, name: string, permissions: Perm
 
 /** Deletes what `createRole` made, also when it was interrupted halfway. */
 export async function deleteRole(iam: IAMClient, name: string): Promise<void> {
-  const profile = { InstanceProfileName: name, RoleName: name }
-  await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand(profile)))
-  await unlessGone(iam.send(new DeleteInstanceProfileCommand({ InstanceProfileName: name })))
+  const profile = { InstanceProfileName: name }
+  const { InstanceProfile } = (await unlessGone(iam.send(new GetInstanceProfileCommand(profile)))) ?? {}
+  for (const { RoleName } of InstanceProfile?.Roles ?? []) {
+    await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand({ ...profile, RoleName })))
+  }
+  await unlessGone(iam.send(new DeleteInstanceProfileCommand(profile)))
   await unlessGone(iam.send(new DeleteRolePolicyCommand({ RoleName: name, PolicyName: policyName })))
   await unlessGone(iam.send(new DeleteRoleCommand({ RoleName: name })))
 }
@@ -77,17 +89,13 @@ export async function ourRoles(iam: IAMClient): Promise<string[]> {
     for (const { RoleName = '' } of Roles) {
       // The list has no tags, and asking for the tags of every role in the account would take long.
       if (!RoleName.startsWith(ownPrefix)) continue
-      const { Tags = [] } = await iam.send(new ListRoleTagsCommand({ RoleName }))
-      if (Tags.some(({ Key, Value }) => Key === tagKey && Value === tagValue)) names.push(RoleName)
+      const isOurs = async () => {
+        const { Tags = [] } = await iam.send(new ListRoleTagsCommand({ RoleName }))
+        if (Tags.some(({ Key, Value }) => Key === tagKey && Value === tagValue)) names.push(RoleName)
+      }
+      // Somebody may have deleted it since the list was made.
+      await unlessGone(isOurs())
     }
   }
   return names
-}
-
-async function unlessGone(request: Promise<unknown>): Promise<void> {
-  try {
-    await request
-  } catch (error) {
-    if (!(error instanceof NoSuchEntityException)) throw error
-  }
 }

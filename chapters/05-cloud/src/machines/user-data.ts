@@ -17,6 +17,7 @@ export interface WorkerUserData {
  * privileges. The script holds no key: the instance's role says what the worker may do.
  */
 export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUserData): string {
+  // #region script
   const settings = Object.entries(environment).map(([name, value]) => ` \\\n  --setenv=${quoted(`${name}=${value}`)}`)
   const service = `systemd-run --unit=worker --property=DynamicUser=yes --property=Restart=on-failure${settings.join('')}`
   return [
@@ -29,6 +30,7 @@ export function workerUserData({ code, environment, endsAfterMinutes }: WorkerUs
     `${service} \\\n  node-24 /opt/worker.mjs`,
     '',
   ].join('\n')
+  // #endregion script
 }
 
 /**

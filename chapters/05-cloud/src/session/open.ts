@@ -1,7 +1,7 @@
 /** Opens the cloud that the reader asked for: Amazon's, one behind an endpoint, or one that starts on this machine. */
 import { flag } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { maskPasswords } from '@repo/common/output/secrets'
+import { shownUrl } from '@repo/common/output/secrets'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Cloud, s3Client, sqsClient } from '../cloud/clients.ts'
 import { nameOf, type Place } from '../cloud/place.ts'
@@ -48,8 +48,10 @@ export async function openCloud({
   const places = { storage, queues, machines }
   const s3 = stack.adopt(s3Client(storage), (client) => client.destroy())
   const sqs = stack.adopt(sqsClient(queues), (client) => client.destroy())
-  await s3.config.region().catch(() => {
-    throw new UsageError('AWS_REGION', process.env.AWS_REGION, 'a region such as eu-central-1, also by `aws configure`')
+  await s3.config.region().catch((error: Error) => {
+    // Of a profile, if it is none of the variable.
+    const [, received = process.env.AWS_REGION] = /region="(.*)" is not/.exec(error.message) ?? []
+    throw new UsageError('AWS_REGION', received, 'a region such as eu-central-1, also by `aws configure`')
   })
   const owned = stack.move()
   return { places, s3, sqs, name: nameOf(storage), [Symbol.asyncDispose]: () => owned.disposeAsync() }
@@ -60,13 +62,14 @@ function placeFor(service: 'S3' | 'SQS' | 'EC2', aws: boolean): Place | undefine
   const name = process.env[`AWS_ENDPOINT_URL_${service}`] ? `AWS_ENDPOINT_URL_${service}` : 'AWS_ENDPOINT_URL'
   const url = process.env[name]
   if (aws) {
-    if (url) throw new UsageError('--aws', `with ${name}=${maskPasswords(url)}`, 'one of the two, not both')
+    if (url) throw new UsageError('--aws', `with ${name}=${shownUrl(url)}`, 'one of the two, not both')
     return { kind: 'aws' }
   }
   if (!url) return undefined
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    throw new UsageError(name, maskPasswords(url), 'a URL that begins with http:// or https://')
+    throw new UsageError(name, shownUrl(url), 'a URL that begins with http:// or https://')
   }
-  // A private store seldom cares about the region, but every signature contains one.
-  return { kind: 'endpoint', url, region: process.env.AWS_REGION ?? 'us-east-1' }
+  // A store may be below a path, to which the SDK adds its own. A private store seldom cares about the region, but every
+  // signature contains one.
+  return { kind: 'endpoint', url: url.replace(/\/+$/, ''), region: process.env.AWS_REGION ?? 'us-east-1' }
 }

@@ -2,6 +2,7 @@
  * The promises of the stack, as assertions on its template. Each passes, or throws what it found instead. cdk-nag knows
  * good practice in general. These checks know what this system must never be.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { Match, type Template } from 'aws-cdk-lib/assertions'
 
 const has = Match.objectLike
@@ -37,13 +38,39 @@ export const checks: Record<string, (template: Template) => void> = {
       }),
     })
   },
-  'no firewall lets anybody in': (template) => {
+  'every alarm and every notice of the budget may get to its topic': (template) => {
+    for (const [id, { Properties }] of Object.entries(template.findResources('AWS::CloudWatch::Alarm'))) {
+      const { ActionsEnabled = true, AlarmActions = [] } = Properties as AlarmProperties
+      if (!ActionsEnabled || AlarmActions.length === 0) throw new Error(`${id} tells nobody`)
+      for (const action of AlarmActions) requireAllowed(template, { id, service: 'cloudwatch.amazonaws.com', action })
+    }
+    for (const [id, { Properties }] of Object.entries(template.findResources('AWS::Budgets::Budget'))) {
+      const { NotificationsWithSubscribers: notices = [] } = Properties as BudgetProperties
+      const subscribers = notices.flatMap(({ Subscribers }) => Subscribers)
+      if (subscribers.length === 0) throw new Error(`${id} tells nobody`)
+      for (const { Address } of subscribers)
+        requireAllowed(template, { id, service: 'budgets.amazonaws.com', action: Address })
+    }
+  },
+  // #region firewall
+  'no firewall lets anybody in, except you to the web tier': (template) => {
+    const you = { CidrIp: { Ref: 'WebFrom' }, FromPort: 80, IpProtocol: 'tcp', ToPort: 80 }
     for (const [id, { Properties }] of Object.entries(template.findResources('AWS::EC2::SecurityGroup'))) {
-      const rules = (Properties as { SecurityGroupIngress?: unknown[] }).SecurityGroupIngress ?? []
-      if (rules.length > 0) throw new Error(`${id} lets in ${JSON.stringify(rules)}`)
+      const { SecurityGroupIngress: rules = [] } = Properties as { SecurityGroupIngress?: { Description?: string }[] }
+      for (const { Description: _, ...rule } of rules) {
+        if (!isDeepStrictEqual(rule, you)) throw new Error(`${id} lets in ${JSON.stringify(rule)}`)
+      }
     }
     template.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0)
+    // Whoever deploys says who may come in: at most a /16.
+    template.hasParameter('WebFrom', { Default: Match.absent(), AllowedPattern: Match.stringLikeRegexp('/\\(1\\[6-9') })
+    // Beanstalk's own firewall would let in everybody.
+    const closed = { OptionName: 'DisableDefaultEC2SecurityGroup', Value: 'true' }
+    template.allResourcesProperties('AWS::ElasticBeanstalk::Environment', {
+      OptionSettings: Match.arrayWith([has(closed)]),
+    })
   },
+  // #endregion firewall
   'there are no workers without work, and never more than the ceiling': (template) => {
     for (const { Properties } of Object.values(template.findResources('AWS::AutoScaling::AutoScalingGroup'))) {
       const { MaxSize } = Properties as { MaxSize: string }
@@ -64,6 +91,12 @@ export const checks: Record<string, (template: Template) => void> = {
       }
     }
   },
+  'texts are gone after a week, and their counts not before them': (template) => {
+    const expiry = (prefix: string, days: number) => has({ Prefix: prefix, ExpirationInDays: days, Status: 'Enabled' })
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      LifecycleConfiguration: { Rules: Match.arrayWith([expiry('texts/', 7), expiry('counts/', 8)]) },
+    })
+  },
   'every month has a budget': (template) => {
     template.hasResourceProperties('AWS::Budgets::Budget', { Budget: has({ TimeUnit: 'MONTHLY', BudgetType: 'COST' }) })
   },
@@ -71,5 +104,64 @@ export const checks: Record<string, (template: Template) => void> = {
     template.allResources('AWS::S3::Bucket', { DeletionPolicy: 'Delete' })
     template.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' })
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 1)
+    // The logs of its function too, which nobody may create again.
+    template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Delete' })
+    template.allResourcesProperties('AWS::Lambda::Function', {
+      LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp('.') } },
+    })
+    const roles = JSON.stringify(template.findResources('AWS::IAM::Role'))
+    if (/AWSLambdaBasicExecutionRole|logs:CreateLogGroup/.test(roles)) throw new Error('a role may create log groups')
   },
+}
+
+interface AlarmProperties {
+  ActionsEnabled?: boolean
+  AlarmActions?: unknown[]
+}
+
+interface BudgetProperties {
+  NotificationsWithSubscribers?: { Subscribers: { Address: unknown }[] }[]
+}
+
+interface PolicyStatement {
+  Effect: string
+  Principal: { Service?: string | string[] } | string
+  Action: string | string[]
+  Resource: unknown
+  Condition?: unknown
+}
+
+/** Throws unless a service may carry out what a resource, such as an alarm, tells it to do. */
+function requireAllowed(template: Template, { id, service, action }: { id: string; service: string; action: unknown }) {
+  const refersTo = (type: string) =>
+    Object.keys(template.findResources(type)).some((name) => isDeepStrictEqual(action, { Ref: name }))
+  // CloudWatch needs no permission for the scaling policies of its own account.
+  if (service === 'cloudwatch.amazonaws.com' && refersTo('AWS::AutoScaling::ScalingPolicy')) return
+  if (!refersTo('AWS::SNS::Topic'))
+    throw new Error(`${id} acts on ${JSON.stringify(action)}, which is no topic of ours`)
+  // Amazon's own key for topics lets in no other service.
+  template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.absent() })
+  const statements = Object.values(template.findResources('AWS::SNS::TopicPolicy')).flatMap(({ Properties }) => {
+    const { Topics, PolicyDocument } = Properties as {
+      Topics: unknown[]
+      PolicyDocument: { Statement: PolicyStatement[] }
+    }
+    return Topics.some((topic) => isDeepStrictEqual(topic, action)) ? PolicyDocument.Statement : []
+  })
+  const ofAccount = { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } }
+  const isAllowed = statements.some(
+    ({ Effect, Principal, Action, Resource, Condition }) =>
+      Effect === 'Allow' &&
+      typeof Principal === 'object' &&
+      [Principal.Service].flat().includes(service) &&
+      [Action].flat().includes('sns:Publish') &&
+      isDeepStrictEqual(Resource, action) &&
+      isDeepStrictEqual(Condition, ofAccount),
+  )
+  if (!isAllowed) throw new Error(`${service} may not publish to the topic of ${id}`)
+  const withoutTls = { Bool: { 'aws:SecureTransport': 'false' } }
+  const denied = statements.find(
+    ({ Effect, Condition }) => Effect === 'Deny' && !isDeepStrictEqual(Condition, withoutTls),
+  )
+  if (denied) throw new Error(`the topic of ${id} denies ${JSON.stringify(denied)}`)
 }

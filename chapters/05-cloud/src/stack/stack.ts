@@ -4,7 +4,17 @@
  *
  * The CDK turns these objects into a CloudFormation template. It creates nothing at AWS and needs no account.
  */
-import { CfnOutput, CfnResource, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib'
+import {
+  CfnOutput,
+  CfnParameter,
+  CfnResource,
+  CustomResourceProviderBase,
+  Duration,
+  RemovalPolicy,
+  Stack,
+  Tags,
+  Validations,
+} from 'aws-cdk-lib'
 import { AdjustmentType, AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets'
 import { Alarm, ComparisonOperator, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
@@ -16,6 +26,8 @@ import {
   InstanceType,
   LaunchTemplate,
   MachineImage,
+  Peer,
+  Port,
   SecurityGroup,
   SubnetType,
   UserData,
@@ -23,6 +35,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2'
 import { CfnApplication, CfnApplicationVersion, CfnEnvironment } from 'aws-cdk-lib/aws-elasticbeanstalk'
 import { InstanceProfile, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
 import { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -65,6 +78,7 @@ export class CloudStack extends Stack {
     Tags.of(this).add(tagKey, stackTagValue)
 
     const bucket = this.#bucket()
+    this.#logs()
     const { queue, deadLetters } = this.#queue()
     const vpc = this.#network()
     const workers = this.#workers(settings, vpc, bucket, queue)
@@ -87,7 +101,9 @@ export class CloudStack extends Stack {
       autoDeleteObjects: true,
       lifecycleRules: [
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
-        { id: 'counts', prefix: 'counts/', expiration: Duration.days(7) },
+        { id: 'texts', prefix: 'texts/', expiration: Duration.days(7) },
+        // A day longer than the texts: a text without its counts would look as if nobody had counted it yet.
+        { id: 'counts', prefix: 'counts/', expiration: Duration.days(8) },
       ],
     })
     acknowledge(
@@ -98,18 +114,42 @@ export class CloudStack extends Stack {
     return bucket
   }
 
+  /**
+   * The function that empties the bucket logs to a group of the stack. Otherwise Lambda would create a group by itself, and
+   * `cdk destroy` would leave it. The function's last lines may come late, so it must not be able to create one.
+   */
+  #logs() {
+    const logs = new LogGroup(this, 'EmptyingLogs', {
+      retention: RetentionDays.ONE_WEEK,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const provider = this.node.findChild('Custom::S3AutoDeleteObjectsCustomResourceProvider')
+    const [handler, role] = ['Handler', 'Role'].map((id) => provider.node.findChild(id))
+    if (
+      !(provider instanceof CustomResourceProviderBase && CfnResource.isCfnResource(handler)) ||
+      !CfnResource.isCfnResource(role)
+    )
+      throw new Error('this release of the CDK empties buckets in another way')
+    handler.addPropertyOverride('LoggingConfig', { LogGroup: logs.logGroupName })
+    role.addPropertyDeletionOverride('ManagedPolicyArns')
+    provider.addToRolePolicy({
+      Effect: 'Allow',
+      Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: logs.logGroupArn,
+    })
+  }
+
   #queue() {
     const secured = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, removalPolicy: RemovalPolicy.DESTROY }
     const deadLetters = new Queue(this, 'DeadLetters', { ...secured, retentionPeriod: Duration.days(14) })
     const queue = new Queue(this, 'Jobs', {
       ...secured,
-      visibilityTimeout: Duration.minutes(2),
       deadLetterQueue: { queue: deadLetters, maxReceiveCount: deliveries },
     })
     return { queue, deadLetters }
   }
 
-  /** Public subnets only, because a NAT gateway costs more than all the rest. The security groups let nothing in. */
+  /** Public subnets only, because a NAT gateway costs more than all the rest. Its security groups are the firewalls. */
   #network() {
     const vpc = new Vpc(this, 'Network', {
       maxAzs: 2,
@@ -159,6 +199,7 @@ export class CloudStack extends Stack {
     })
 
     const group = new AutoScalingGroup(this, 'Workers', { vpc, launchTemplate, minCapacity: 0, maxCapacity: max })
+    // #region scale
     // One worker for the first ten jobs, a second from the eleventh job, and so on. None when no job waits or runs.
     const jobs = new MathExpression({
       expression: 'waiting + taken',
@@ -177,6 +218,7 @@ export class CloudStack extends Stack {
         ...Array.from({ length: max }, (_, at) => ({ lower: at * 10 + 1, change: at + 1 })),
       ],
     })
+    // #endregion scale
     acknowledge(group, 'AwsSolutions-AS3', 'Workers come and go all the time; the queue is what to watch.')
     return group
   }
@@ -186,6 +228,15 @@ export class CloudStack extends Stack {
     const role = new Role(this, 'WebRole', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') })
     this.#permit(role, bucket, webPermissions({ bucket: bucket.bucketArn, queue: queue.queueArn }))
     const profile = new InstanceProfile(this, 'WebProfile', { role })
+
+    const from = new CfnParameter(this, 'WebFrom', {
+      description: 'The IPv4 addresses that may use the web tier, which has neither TLS nor a login: 203.0.113.7/32',
+      allowedPattern: String.raw`^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2\d|3[0-2])$`,
+      constraintDescription: 'accepts IPv4 addresses such as 203.0.113.7/32, at most a /16: never the whole internet',
+    })
+    const securityGroup = new SecurityGroup(this, 'WebGroup', { vpc, description: 'HTTP from the reader' })
+    securityGroup.addIngressRule(Peer.ipv4(from.valueAsString), Port.tcp(80), 'the reader')
+    acknowledge(securityGroup, 'AwsSolutions-EC23', 'It cannot look into a parameter, which accepts at most a /16.')
 
     const application = new CfnApplication(this, 'Web', { description: 'Takes texts and shows their word counts' })
     const version = new CfnApplicationVersion(this, 'WebVersion', {
@@ -199,6 +250,9 @@ export class CloudStack extends Stack {
       ['aws:elasticbeanstalk:healthreporting:system', 'SystemType', 'basic'],
       ['aws:autoscaling:launchconfiguration', 'IamInstanceProfile', profile.instanceProfileName],
       ['aws:autoscaling:launchconfiguration', 'DisableIMDSv1', 'true'],
+      // Beanstalk's own security group lets in everybody.
+      ['aws:autoscaling:launchconfiguration', 'DisableDefaultEC2SecurityGroup', 'true'],
+      ['aws:autoscaling:launchconfiguration', 'SecurityGroups', securityGroup.securityGroupId],
       ['aws:ec2:instances', 'InstanceTypes', 't3.micro'],
       ['aws:ec2:vpc', 'VPCId', vpc.vpcId],
       ['aws:ec2:vpc', 'Subnets', vpc.publicSubnets.map((subnet) => subnet.subnetId).join(',')],
@@ -236,7 +290,11 @@ export class CloudStack extends Stack {
   #watch({ budget, email }: StackSettings, queue: Queue, deadLetters: Queue) {
     const topic = new Topic(this, 'Alerts', { enforceSSL: true })
     if (email) topic.addSubscription(new EmailSubscription(email))
-    topic.grantPublish(new ServicePrincipal('budgets.amazonaws.com'))
+    // Any policy of ours replaces the default one, with which the services of the account may publish.
+    const conditions = { StringEquals: { 'aws:SourceAccount': this.account } }
+    for (const service of ['cloudwatch.amazonaws.com', 'budgets.amazonaws.com']) {
+      topic.grantPublish(new ServicePrincipal(service, { conditions }))
+    }
 
     const notify = new SnsAction(topic)
     new Alarm(this, 'PoisonMessages', {

@@ -1,6 +1,7 @@
 /**
  * Creates buckets that the public cannot read and that do not cost money for ever, and removes them with their content.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -22,6 +23,7 @@ import { accepting } from '@repo/common/example/options'
 import pLimit from 'p-limit'
 import type { CloudError } from '../cloud/errors.ts'
 import { isOwnName, ownName, ownPrefix, tagKey, tagValue } from '../cloud/ownership.ts'
+import { unlessGone } from '../cloud/removal.ts'
 
 /** The option with which a reader names a bucket. */
 export const bucketOption = accepting(
@@ -204,7 +206,7 @@ async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal
       send,
     )
     for (const { Key, UploadId } of page.Uploads ?? []) {
-      await s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), send)
+      await unlessGone(s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), send))
     }
     const { NextKeyMarker, NextUploadIdMarker } = page
     more =
@@ -214,11 +216,18 @@ async function abortUploads(s3: S3Client, bucket: string, prefix: string, signal
 
 /** Deletes a bucket with everything in it. Does nothing when the bucket does not exist. */
 export async function removeBucket(s3: S3Client, bucket: string, { signal }: Options = {}): Promise<void> {
-  try {
+  const remove = async () => {
     await deletePrefix(s3, bucket, '', { signal })
     await s3.send(new DeleteBucketCommand({ Bucket: bucket }), { abortSignal: signal })
-  } catch (error) {
-    if ((error as CloudError).name !== 'NoSuchBucket') throw error
+  }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return void (await unlessGone(remove()))
+    } catch (error) {
+      // A store may still carry out a request that was aborted, after it has listed what there is.
+      if ((error as CloudError).name !== 'BucketNotEmpty' || attempt === 5) throw error
+      await delay(100 * 2 ** attempt, undefined, { signal })
+    }
   }
 }
 

@@ -2,6 +2,7 @@
  * Finds out what a store can do by asking it. Every store that calls itself S3-compatible leaves something out, and
  * some answer "done" to a request that they did not understand. So each probe checks the effect, not the answer.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -26,6 +27,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import type { CloudError } from '../cloud/errors.ts'
+import { unlessGone } from '../cloud/removal.ts'
 import { temporaryBucket } from './buckets.ts'
 
 export interface Feature {
@@ -70,12 +72,14 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     },
   },
   {
+    // #region wrong-checksum
     name: 'wrong checksums refused',
     without: 'uploads are checked against the ETag of the answer',
     probe: ({ s3, bucket: Bucket }) =>
       refused(400, () =>
         s3.send(new PutObjectCommand({ Bucket, Key: `${key}-wrong`, Body: body, ChecksumCRC32: 'AAAAAA==' })),
       ),
+    // #endregion wrong-checksum
   },
   {
     name: 'write only if new',
@@ -107,7 +111,8 @@ const probes: { name: string; without: string; probe: Probe }[] = [
       const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
       const { ETag } = await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: body }))
       const Parts = [{ PartNumber: 1, ETag }]
-      await s3.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload: { Parts } }))
+      // If the answer was lost, the upload is no longer known when the SDK asks again.
+      await unlessGone(s3.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload: { Parts } })))
       return (await s3.send(new HeadObjectCommand(upload))).ContentLength === body.length
     },
   },
@@ -123,7 +128,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
         const { Parts = [] } = await s3.send(new ListPartsCommand({ ...upload, UploadId }))
         return Uploads.some((listed) => listed.UploadId === UploadId) && Parts.length === 1
       } finally {
-        await s3.send(new AbortMultipartUploadCommand({ ...upload, UploadId }))
+        await unlessGone(s3.send(new AbortMultipartUploadCommand({ ...upload, UploadId })))
       }
     },
   },
@@ -149,8 +154,8 @@ const probes: { name: string; without: string; probe: Probe }[] = [
     without: 'every reader of an object needs credentials',
     async probe({ s3, bucket: Bucket }) {
       const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: key }), { expiresIn: 60 })
-      const [good, forged] = [await fetch(url), await fetch(url.replace('Expires=60', 'Expires=61'))]
-      return (await good.text()) === body.toString() && forged.status === 403
+      const [good, forged] = [await fetchPatiently(url), await fetchPatiently(url.replace('Expires=60', 'Expires=61'))]
+      return good.text === body.toString() && forged.status === 403
     },
   },
   {
@@ -200,6 +205,7 @@ const probes: { name: string; without: string; probe: Probe }[] = [
   },
 ]
 
+// #region refused
 /** Whether the store refuses a request with this status. Any other refusal has another reason, and is thrown. */
 async function refused(status: number, request: () => Promise<unknown>): Promise<boolean> {
   try {
@@ -210,11 +216,29 @@ async function refused(status: number, request: () => Promise<unknown>): Promise
     return true
   }
 }
+// #endregion refused
+
+/** Fetches a URL, again after a lost connection and when the store is busy, as the SDK does for other requests. */
+async function fetchPatiently(url: string): Promise<{ status: number; text: string }> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const answer = await fetch(url)
+      const text = await answer.text()
+      if (answer.status < 500 || attempt === 5) return { status: answer.status, text }
+    } catch (error) {
+      if (attempt === 5) throw error
+    }
+    await delay(50 * 2 ** attempt * Math.random())
+  }
+}
+
+/** The statuses with which a store that is too busy answers. They say nothing about what it can do. */
+const busy = [429, 503]
 
 /**
  * Probes a store for each feature in turn, in a bucket that it may change at will.
  *
- * @throws when the store cannot be reached
+ * @throws when the store cannot be reached, or is too busy
  */
 export async function findFeatures(
   s3: S3Client,
@@ -231,7 +255,7 @@ export async function findFeatures(
     } catch (error) {
       const { name: code, $metadata } = error as CloudError
       // The store did not answer.
-      if (!$metadata?.httpStatusCode) throw error
+      if (!$metadata?.httpStatusCode || busy.includes($metadata.httpStatusCode)) throw error
       features.push({ name, without, there: false, because: code })
     }
     onProgress?.(features.length, probes.length)

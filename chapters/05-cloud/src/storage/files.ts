@@ -157,6 +157,7 @@ class ChangedError extends Error {
 const modeKey = 'mode'
 const permissions = 0o777
 
+// #region unchanged
 /** The stored parts that the file still has. */
 async function unchanged(
   file: FileHandle,
@@ -174,6 +175,7 @@ async function unchanged(
   }
   return same
 }
+// #endregion unchanged
 
 /** Whether a file consists of these parts. */
 async function hasParts(path: string, size: number, parts: StoredPart[], signal: AbortSignal | undefined) {

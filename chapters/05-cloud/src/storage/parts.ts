@@ -201,6 +201,7 @@ export async function sendParts(
   const stored: StoredPart[] = []
   let bytes = 0
 
+  // #region lanes
   /** Sends one part after another, all from the same buffer. */
   async function lane() {
     const buffer = Buffer.allocUnsafeSlow(partSize)
@@ -218,6 +219,7 @@ export async function sendParts(
   // Waits for all lanes, even after a failure: a part that arrives after the upload was aborted would cost money for
   // ever.
   await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => failed.abort(error))))
+  // #endregion lanes
   stop.throwIfAborted()
   return stored.sort((a, b) => a.number - b.number)
 }

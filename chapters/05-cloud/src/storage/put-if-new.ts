@@ -25,6 +25,7 @@ export async function putIfNew(
 ): Promise<boolean> {
   const object = { Bucket: bucket, Key: key }
   const writer = randomUUID()
+  // #region attempts
   const put = new PutObjectCommand({ ...object, Body: body, IfNoneMatch: '*', Metadata: { [writerKey]: writer } })
   for (let attempt = 1; ; attempt++) {
     try {
@@ -38,6 +39,7 @@ export async function putIfNew(
       await delay(100 * 2 ** attempt * Math.random(), undefined, { signal })
     }
   }
+  // #endregion attempts
   // Perhaps only our answer was lost, and the SDK has repeated the request. Then the object is ours.
   const { Metadata } = await s3.send(new HeadObjectCommand(object), { abortSignal: signal })
   return Metadata?.[writerKey] === writer

@@ -15,6 +15,7 @@ const { storage, queues: place } = placesFromEnvironment()
 const s3 = s3Client(storage)
 const sqs = sqsClient(place)
 
+// #region leave
 const leave = new AbortController()
 process.once('SIGTERM', () => leave.abort(new Error('SIGTERM')))
 if (metadata) {
@@ -24,6 +25,7 @@ if (metadata) {
     () => {},
   )
 }
+// #endregion leave
 ready()
 // Two jobs at once: while one is counted, the other is read or written.
 const options = { leave: leave.signal, visibilitySeconds, concurrency: 2 }

@@ -3,7 +3,7 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { isAmazon, withoutKeys } from '../cloud/place.ts'
 import { instanceMetadataUrl } from '../local/instance-metadata.ts'
 import { type Fleet, type FleetOptions, openFleet } from '../machines/fleet.ts'
-import { type Permission, takeMessages } from '../machines/roles.ts'
+import { bucketArn, type Permission, takeMessages } from '../machines/roles.ts'
 import { type QueueUrls, queueArn } from '../queues.ts'
 import { uploadAddresses } from './addresses.ts'
 import { jobsOf, mapReduce } from './map-reduce.ts'
@@ -28,17 +28,17 @@ export async function openCountingFleet(options: InstanceOptions): Promise<Fleet
     environment: { ...workerEnvironment(withoutKeys(places), work), AWS_REGION: await s3.config.region() },
     role: {
       permissions: permissions(given.bucket, await queueArn(sqs, queues.jobs), await queueArn(sqs, queues.results)),
-      inWords: 'may take jobs, report, read its bucket and write results, and nothing else',
+      inWords: 'may take jobs and put them back, report, read its bucket and write results, and nothing else',
     },
   })
 }
 
-/** What a worker may do: take jobs, report, read the bucket and write results. */
+/** What a worker may do: take jobs and put them back, report, read the bucket and write results. */
 function permissions(bucket: string, jobsArn: string, reportsArn: string): Permission[] {
-  const objects = `arn:aws:s3:::${bucket}`
+  const objects = bucketArn(bucket, jobsArn)
   return [
     takeMessages(jobsArn),
-    { actions: ['sqs:SendMessage'], resources: [reportsArn] },
+    { actions: ['sqs:SendMessage'], resources: [jobsArn, reportsArn] },
     { actions: ['s3:GetObject'], resources: [`${objects}/*`] },
     { actions: ['s3:PutObject'], resources: [`${objects}/results/*`] },
   ]

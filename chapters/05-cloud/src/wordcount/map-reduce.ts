@@ -10,7 +10,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import pLimit from 'p-limit'
+import { z } from 'zod'
 import { type QueueUrls, receiveAll, send, sendAll } from '../queues.ts'
 import { WordCounter } from './word-counter.ts'
 import { addCounts, type Counts } from './words.ts'
@@ -31,31 +31,31 @@ interface Counted {
   counts: [string, number][]
 }
 
-/** What a worker reports when it is finished with a job. */
-export interface Report {
-  job: string
-  worker: string
-  outcome: 'done' | 'failed' | 'put back'
+const reportSchema = z.object({
+  job: z.string(),
+  worker: z.string(),
+  outcome: z.enum(['done', 'failed', 'put back']),
   /** Why it failed. */
-  error?: string
+  error: z.string().optional(),
   /** Delivery number of the job, from 1. */
-  tries: number
+  tries: z.number(),
   /** When the worker began and ended, in milliseconds since 1970. */
-  from: number
-  to: number
-}
+  from: z.number(),
+  to: z.number(),
+})
+
+/** What a worker reports when it is finished with a job. */
+export type Report = z.infer<typeof reportSchema>
+
+/** A message that is among the dead letters may be anything; a job has an id. */
+const letterSchema = z.object({ id: z.string() })
 
 /** Does one job and writes its result. Yields to the event loop now and then. */
 async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
-  const { bucket, keys, output, repeat } = job
+  const { bucket, output, repeat } = job
   const [counter, again] = [new WordCounter(), new WordCounter()]
   const objects: Counted['objects'] = []
-  // Read concurrently, and counted in order.
-  const limit = pLimit(8)
-  const reading = keys.map((key) => limit(() => readObject(s3, bucket, key, signal)))
-  for (const text of reading) text.catch(() => {})
-  for (const [at, key] of keys.entries()) {
-    const text = await reading[at]
+  for await (const { key, text } of readAhead(s3, job, signal)) {
     for (let round = 1; round < repeat; round++) {
       again.add(text)
       if (round % 16 === 0) await setImmediate(undefined, { signal })
@@ -67,6 +67,27 @@ async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): P
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: output, Body: body, ContentType: 'application/json' }), {
     abortSignal: signal,
   })
+}
+
+const readsAtOnce = 8
+
+/** Yields the objects of a job in order. Reads some of them ahead, but no more: a job may be larger than the memory. */
+async function* readAhead(
+  s3: S3Client,
+  { bucket, keys }: CountJob,
+  signal: AbortSignal,
+): AsyncGenerator<{ key: string; text: Buffer }, void> {
+  const reading: Promise<Buffer>[] = []
+  for (const [at, key] of keys.entries()) {
+    for (const next of keys.slice(at + reading.length, at + readsAtOnce)) {
+      const text = readObject(s3, bucket, next, signal)
+      // Reported when its turn comes.
+      text.catch(() => {})
+      reading.push(text)
+    }
+    const text = await reading.shift()
+    if (text) yield { key, text }
+  }
 }
 
 async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<Buffer> {
@@ -156,20 +177,27 @@ export async function mapReduce(
       total.bytes += object.bytes
     }
   }
+  // #region reduce
   async function reduce() {
-    for await (const report of receiveAll<Report>(sqs, results, stop)) {
-      onReport?.(report)
-      if (report.error) reasons.set(report.job, report.error)
-      const job = missing.get(report.job)
+    if (missing.size === 0) return
+    for await (const message of receiveAll(sqs, results, stop)) {
+      const { data } = reportSchema.safeParse(message)
+      // Somebody else's message.
+      if (!data) continue
+      onReport?.(data)
+      if (data.error) reasons.set(data.job, data.error)
+      const job = missing.get(data.job)
       // If the job was done twice, its result has been added already.
-      if (report.outcome !== 'done' || !job) continue
-      missing.delete(report.job)
+      if (data.outcome !== 'done' || !job) continue
+      missing.delete(data.job)
       await add(job)
       if (missing.size === 0) return
     }
   }
+  // #endregion reduce
   async function watchDeadLetters() {
-    for await (const { id } of receiveAll<CountJob>(sqs, dead, stop)) {
+    for await (const message of receiveAll(sqs, dead, stop)) {
+      const { id = '' } = letterSchema.safeParse(message).data ?? {}
       if (!missing.has(id)) continue
       const reason = reasons.get(id) ?? 'it killed its workers'
       throw new Error(`job ${id} failed too often and is among the dead letters: ${reason}`)

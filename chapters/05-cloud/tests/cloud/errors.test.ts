@@ -1,4 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { describe, expect, it, vi } from 'vitest'
 import { s3Client, sqsClient } from '../../src/cloud/clients.ts'
 import { faultyStore, messageOf } from '../fixtures/http-faults.ts'
@@ -37,6 +42,39 @@ describe('one clear line says', () => {
     } finally {
       vi.unstubAllEnvs()
     }
+  })
+
+  it('that the session of a profile has ended, in the words of the SDK, which name the command that helps', async () => {
+    await using folder = await temporaryFolder()
+    const config = join(folder.path, 'config')
+    const session = '[sso-session s]\nsso_region = eu-central-1\nsso_start_url = https://example.awsapps.com/start\n'
+    await writeFile(
+      config,
+      `[profile ended]\nsso_session = s\nsso_account_id = 1\nsso_role_name = x\nregion = eu-central-1\n${session}`,
+    )
+    vi.stubEnv('AWS_CONFIG_FILE', config)
+    vi.stubEnv('AWS_PROFILE', 'ended')
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, undefined)
+    try {
+      expect(await messageOf(s3Client({ kind: 'aws' }, { maxAttempts: 1 }).send(get('x')))).toMatch(
+        /^GetObject of \S+ at Amazon Web Services failed: CredentialsProviderError: .*aws sso login/,
+      )
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
+  it('that what answers is no such service', async () => {
+    const server = createServer((_, answer) => answer.writeHead(200, { 'content-type': 'text/html' }).end('<html>'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { ListQueuesCommand } = await import('@aws-sdk/client-sqs')
+    const message = await messageOf(sqsClient({ ...place, url }, { maxAttempts: 1 }).send(new ListQueuesCommand()))
+    server.closeAllConnections()
+    server.close()
+    expect(message).toMatch(
+      /^ListQueues at \S+ failed: SyntaxError: what answers there is no such service; AWS_ENDPOINT/,
+    )
   })
 
   it('that the access key id is unknown, or the secret wrong, to S3 and to SQS', async () => {

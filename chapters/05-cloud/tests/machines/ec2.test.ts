@@ -11,9 +11,12 @@ import {
   CreateAccessKeyCommand,
   CreateUserCommand,
   GetRolePolicyCommand,
+  ListRolesCommand,
   ListRoleTagsCommand,
+  PutUserPolicyCommand,
 } from '@aws-sdk/client-iam'
 import { until } from '@repo/common/async/until'
+import { originalOf } from '@repo/common/example/usage'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -25,19 +28,20 @@ import { findMoto, installMoto } from '../../src/local/moto.ts'
 import {
   attachVolume,
   createSecurityGroup,
+  ec2Kinds,
   launchInstances,
   ourInstances,
-  ourResources,
   untilRunning,
   userDataOf,
 } from '../../src/machines/ec2.ts'
 import { type MachineClients, machineClients, prepareInstances } from '../../src/machines/resources.ts'
-import { createRole } from '../../src/machines/roles.ts'
+import { bucketArn, createRole } from '../../src/machines/roles.ts'
 import { makeQueues } from '../../src/queues.ts'
 import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { countOn, openCountingFleet } from '../../src/wordcount/instance-workers.ts'
+import { faultyStore } from '../fixtures/http-faults.ts'
 
 const permissions = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }]
 const signal = () => AbortSignal.timeout(90_000)
@@ -127,7 +131,9 @@ describeReal('EC2', moto, () => {
       return SecurityGroups.flatMap(({ IpPermissions = [] }) => IpPermissions)
     }
     expect(await rulesOf(await createSecurityGroup(clients.ec2, ownName()))).toEqual([])
-    const [rule, ...others] = await rulesOf(await createSecurityGroup(clients.ec2, ownName(), '203.0.113.7/32'))
+    const [rule, ...others] = await rulesOf(
+      await createSecurityGroup(clients.ec2, ownName(), { entrance: { port: 22, from: '203.0.113.7/32' } }),
+    )
     expect(others).toEqual([])
     expect(rule).toMatchObject({
       IpProtocol: 'tcp',
@@ -136,11 +142,12 @@ describeReal('EC2', moto, () => {
       IpRanges: [{ CidrIp: '203.0.113.7/32' }],
     })
     expect([rule?.IpRanges?.length, rule?.Ipv6Ranges ?? []]).toEqual([1, []])
-    const groups = (await ourResources(clients.ec2)).securityGroups
-    await expect(createSecurityGroup(clients.ec2, ownName(), 'nowhere')).rejects.toThrow(
-      /AuthorizeSecurityGroupIngress/,
-    )
-    expect((await ourResources(clients.ec2)).securityGroups).toEqual(groups)
+    const { securityGroups } = ec2Kinds(clients.ec2)
+    const groups = await securityGroups.find()
+    await expect(
+      createSecurityGroup(clients.ec2, ownName(), { entrance: { port: 22, from: 'nowhere' } }),
+    ).rejects.toThrow(/AuthorizeSecurityGroupIngress/)
+    expect(await securityGroups.find()).toEqual(groups)
   })
 
   it('refuses more instances than the ceiling, counting those that exist already', async () => {
@@ -169,21 +176,137 @@ describeReal('EC2', moto, () => {
       }),
     )
     const { SecurityGroups: before = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({}))
-    const left = await findLeftovers(cloud, place)
-    expect(left).toMatchObject({
+    const { found } = await findLeftovers(cloud, place)
+    expect(found).toMatchObject({
       instances: ids,
       volumes: { length: 3 },
       keyPairs: { length: 1 },
       roles: [request.name],
     })
-    expect(left).toMatchObject({ queues: { length: 3 }, buckets: { length: 1 } })
+    expect(found).toMatchObject({ queues: { length: 3 }, buckets: { length: 1 } })
 
-    await removeLeftovers(cloud, place)
-    expect(await findLeftovers(cloud, place)).toEqual(noLeftovers)
+    expect(await removeLeftovers(cloud, place)).toMatchObject({ removed: { instances: ids }, left: [] })
+    expect(await findLeftovers(cloud, place)).toEqual({ found: noLeftovers, notAsked: [] })
     const { SecurityGroups: after = [] } = await clients.ec2.send(new DescribeSecurityGroupsCommand({}))
     expect(after.length).toBe(before.length - 1)
     // Its name lacks our prefix.
     expect(await clients.iam.send(new ListRoleTagsCommand({ RoleName: 'a-role-of-somebody-else' }))).toBeDefined()
+  })
+
+  /** Keys of a user who may do everything, except these actions. */
+  async function without(UserName: string, ...actions: string[]): Promise<Place> {
+    await clients.iam.send(new CreateUserCommand({ UserName }))
+    const Statement = [
+      { Effect: 'Allow', Action: '*', Resource: '*' },
+      { Effect: 'Deny', Action: actions, Resource: '*' },
+    ]
+    const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+    await clients.iam.send(new PutUserPolicyCommand({ UserName, PolicyName: 'may', PolicyDocument }))
+    const { AccessKey } = await clients.iam.send(new CreateAccessKeyCommand({ UserName }))
+    const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {}
+    return { ...place, credentials: { accessKeyId, secretAccessKey } }
+  }
+
+  it('removes the rest where a service may not be asked, and where a group may not be removed', async () => {
+    const { request } = await prepare()
+    await launchInstances(clients.ec2, { ...request, count: 1, userData: '' })
+    await makeQueues(cloud.sqs)
+    await temporaryBucket(cloud.s3)
+    const place = await without('cleaner', 'elasticbeanstalk:*', 'ec2:DeleteSecurityGroup')
+    const { notAsked } = await findLeftovers(cloud, place)
+    expect(notAsked).toEqual([{ kind: 'applications', why: expect.stringContaining('may not do that') }])
+
+    const { removed, left } = await removeLeftovers(cloud, place)
+    expect(left).toEqual([
+      { kind: 'applications', why: expect.stringContaining('DescribeApplications') },
+      { kind: 'securityGroups', name: request.securityGroup, why: expect.stringContaining('DeleteSecurityGroup') },
+    ])
+    expect(removed).toMatchObject({ instances: { length: 1 }, keyPairs: { length: 1 }, roles: { length: 1 } })
+    expect(removed).toMatchObject({ queues: { length: 3 }, buckets: { length: 1 } })
+    const { removed: then, left: nothing } = await removeLeftovers(cloud, cloud.places.machines ?? place)
+    expect([then.securityGroups, nothing]).toEqual([[request.securityGroup], []])
+  })
+
+  it('removes everything once, when two clean up at the same time', async () => {
+    for (const _ of [1, 2]) {
+      const { request } = await prepare()
+      await launchInstances(clients.ec2, { ...request, count: 2, userData: '' })
+    }
+    await makeQueues(cloud.sqs)
+    await temporaryBucket(cloud.s3)
+    const both = await Promise.all([removeLeftovers(cloud, place), removeLeftovers(cloud, place)])
+    expect(both.map(({ left }) => left)).toEqual([[], []])
+    expect(await findLeftovers(cloud, place)).toEqual({ found: noLeftovers, notAsked: [] })
+  })
+
+  /** The error that came before those of cleaning up. */
+  async function originalOfFailing(failing: PromiseLike<unknown>): Promise<Error> {
+    try {
+      await failing
+      return new Error('it did not fail')
+    } catch (error) {
+      return originalOf(error) as Error
+    }
+  }
+
+  /** Machines behind a proxy that loses every answer to an action. */
+  async function losing(action: string) {
+    const lost = { times: 0 }
+    const store = await faultyStore(place, (_, body) => {
+      if (!body.includes(`Action=${action}&`)) return undefined
+      lost.times++
+      return { lose: true }
+    })
+    return Object.assign(store, { lost })
+  }
+
+  it.each(['CreateKeyPair', 'CreateSecurityGroup', 'CreateRole', 'CreateInstanceProfile'])(
+    'leaves nothing behind when the answer to %s is lost',
+    async (action) => {
+      await using machines = await losing(action)
+      using far = machineClients(machines.place)
+      const error = await originalOfFailing(prepareInstances(far, { type: 't3.micro', permissions }))
+      expect(error.message).toContain(action)
+      expect(machines.lost.times).toBeGreaterThan(0)
+      expect(await findLeftovers(cloud, place)).toEqual({ found: noLeftovers, notAsked: [] })
+      expect((await clients.iam.send(new ListRolesCommand())).Roles?.map(({ RoleName }) => RoleName)).not.toContain(
+        expect.stringMatching(/^distributed-computing-[0-9a-f]{12}$/),
+      )
+    },
+  )
+
+  it('ends the instances of a launch whose answer was lost', async () => {
+    const bucket = (await temporaryBucket(cloud.s3)).name
+    const { urls: queues } = await makeQueues(cloud.sqs)
+    await using machines = await losing('RunInstances')
+    const far = { ...cloud, places: { ...cloud.places, machines: machines.place } }
+    const launching = async () => {
+      await using fleet = await openCountingFleet({
+        cloud: far,
+        bucket,
+        queues,
+        type: 't3.micro',
+        minutes: 30,
+        signal: signal(),
+      })
+      await fleet.launch(2, fleet.userData).finally(async () => {
+        // Each attempt has launched some: moto does not notice that they are the same request. Amazon does.
+        expect((await ourInstances(clients.ec2)).length).toBeGreaterThanOrEqual(2)
+      })
+    }
+    await expect(launching()).rejects.toThrow(/RunInstances at .*(ECONNRESET|EPIPE)/)
+    const { queues: _, buckets: __, ...rest } = (await findLeftovers(cloud, place)).found
+    expect(Object.values(rest).flat()).toEqual([])
+  })
+
+  it('names the command that removes what a run could not', async () => {
+    using careless = machineClients(await without('careless', 'ec2:DeleteKeyPair'))
+    const resources = await prepareInstances(careless, { type: 't3.micro', permissions })
+    await launchInstances(careless.ec2, { ...resources.request, count: 1, userData: '' })
+    const error = await originalOfFailing(resources[Symbol.asyncDispose]())
+    expect(error.message).toMatch(/^keyPairs distributed-computing-\w+: DeleteKeyPair .*may not do that/)
+    expect(error.message).toContain('`pnpm --filter 05-cloud start instances clean` removes it later')
+    expect((await removeLeftovers(cloud, place)).left).toEqual([])
   })
 
   it('gives a role exactly the requested permissions', async () => {
@@ -220,7 +343,7 @@ describeReal('EC2', moto, () => {
       await fleet.launch(1, fleet.userData.replace('DISTRIBUTED_COMPUTING_WORK', 'ANOTHER_NAME'))
       await expect(fleet.failed).rejects.toThrow(/the worker of i-\w+ has ended, 1/)
     }
-    const { queues: _, buckets: __, ...rest } = await findLeftovers(cloud, place)
+    const { queues: _, buckets: __, ...rest } = (await findLeftovers(cloud, place)).found
     expect(rest).toEqual({ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] })
   })
 
@@ -269,6 +392,16 @@ describeReal('EC2', moto, () => {
     expect(error.message).toMatch(
       /^DescribeInstances at http:\/\/127\.0\.0\.1:\d+ failed: ECONNREFUSED: nothing listens there/,
     )
+  })
+})
+
+describe('a bucket', () => {
+  it.each([
+    ['arn:aws:sqs:eu-central-1:123456789012:q', 'arn:aws:s3:::b'],
+    ['arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q', 'arn:aws-us-gov:s3:::b'],
+    ['', 'arn:aws:s3:::b'],
+  ])('has a name in the partition of %s', (queue, name) => {
+    expect(bucketArn('b', queue)).toBe(name)
   })
 })
 

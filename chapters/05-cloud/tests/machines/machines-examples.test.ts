@@ -1,20 +1,16 @@
-/** instances and beanstalk as a reader runs them, with processes in place of machines. */
+/** instances as a reader runs it, with processes in place of machines, and what it and beanstalk refuse. */
 import { fileURLToPath } from 'node:url'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
-import { mobyDick } from '@repo/common/workloads/texts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import beanstalk from '../../examples/beanstalk.ts'
 import instances from '../../examples/instances.ts'
 import wordcount from '../../examples/wordcount.ts'
 import { mostInstances } from '../../src/cloud/prices.ts'
-import { countWords } from '../../src/wordcount/word-counter.ts'
-import { topWords } from '../../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
-const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
 
-describe.concurrent('instances', () => {
+describe('instances', () => {
   it('goes from launch to clean-up with processes, without an account or moto', async () => {
     const run = await runExample(chapter, 'instances', ['--quick'], { env: { MOTO_PYTHON: '/no/such/python' } })
     expect(run).toMatchObject({ code: 0 })
@@ -22,13 +18,6 @@ describe.concurrent('instances', () => {
     expect(run.stdout).toMatch(/list +local-2 is running: process \d+/)
     expect(run.stdout).toContain('1,789,020 words counted')
     expect(run.stdout).toMatch(/stop +local-1 is stopped/)
-    expect(await run.leftBehind()).toEqual([])
-  })
-
-  it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'instances', [], { interruptWhen: /is running/ })
-    expect(run.code).toBe(130)
-    expect(run.stderr).not.toContain('error')
     expect(await run.leftBehind()).toEqual([])
   })
 
@@ -49,25 +38,7 @@ describe.concurrent('instances', () => {
   })
 })
 
-describe.concurrent('beanstalk', () => {
-  it('counts Moby-Dick through both tiers, and swaps versions without a failed request', async () => {
-    const run = await start('beanstalk', '--quick', '--json')
-    expect(run).toMatchObject({ code: 0 })
-    const text = mobyDick()
-      .map((chapter) => chapter.text)
-      .join('\n')
-    const result = run.json<{ swapped: { requests: number } }>()
-    expect(result).toMatchObject({
-      on: 'processes on this machine',
-      words: 215_528,
-      parts: 121,
-      swapped: { failed: 0 },
-      top: topWords(countWords(text), 10),
-    })
-    expect(result.swapped.requests).toBeGreaterThanOrEqual(200)
-    expect(await run.leftBehind()).toEqual([])
-  })
-
+describe('beanstalk', () => {
   it('refuses --serve with --moto', async () => {
     await expect(beanstalk.run({ serve: true, moto: true })).rejects.toThrow('--serve: received "with --moto"; accepts')
   })

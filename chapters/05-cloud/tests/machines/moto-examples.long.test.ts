@@ -2,16 +2,26 @@
  * instances, beanstalk and `wordcount --on ec2` as a reader runs them with moto. What they call of it is tested in
  * ec2.test.ts and beanstalk.test.ts.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { access, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CreateAccessKeyCommand, CreateUserCommand, PutUserPolicyCommand } from '@aws-sdk/client-iam'
+import { loader } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
 import { runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import instances from '../../examples/instances.ts'
+import { s3Client, sqsClient } from '../../src/cloud/clients.ts'
+import { keysOf } from '../../src/cloud/place.ts'
 import { findMoto, installMoto, type Moto, startMoto } from '../../src/local/moto.ts'
+import { machineClients } from '../../src/machines/resources.ts'
+import { makeQueues } from '../../src/queues.ts'
+import { findLeftovers } from '../../src/session/leftovers.ts'
+import { faultyStore } from '../fixtures/http-faults.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const start = (name: string, ...args: string[]) => runExample(chapter, name, args)
@@ -88,6 +98,79 @@ describeReal('with moto', moto, () => {
         expect(Object.values(await removed()).flat()).toEqual([])
       },
     )
+  })
+
+  // Of its some sixty requests, a few that create or end something.
+  it.each([
+    ['CreateSecurityGroup', 'SIGTERM'],
+    ['RunInstances', 'SIGTERM'],
+    ['RunInstances', 'SIGINT'],
+    ['AttachVolume', 'SIGTERM'],
+    ['TerminateInstances', 'SIGTERM'],
+  ] as const)('instances is interrupted during %s by %s, and leaves nothing behind', async (action, signal) => {
+    await using server = await startMoto()
+    const interruption = Promise.withResolvers<void>()
+    await using store = await faultyStore(server.place, (_, body) => {
+      if (body.includes(`Action=${action}&`)) interruption.resolve()
+      return undefined
+    })
+    const env = { AWS_ENDPOINT_URL: store.place.url, AWS_REGION: 'us-east-1', ...keysOf(server.place) }
+    const program = spawn(process.execPath, [...loader(), 'examples/instances.ts', '--count', '1'], {
+      cwd: chapter,
+      env: { ...process.env, ...env },
+      stdio: 'ignore',
+    })
+    await interruption.promise
+    program.kill(signal)
+    expect(await once(program, 'close')).toEqual([signal === 'SIGINT' ? 130 : 143, null])
+    const [s3, sqs] = [s3Client(server.place), sqsClient(server.place)]
+    const { found, notAsked } = await findLeftovers({ s3, sqs }, server.place)
+    s3.destroy()
+    sqs.destroy()
+    expect([Object.values(found).flat(), notAsked]).toEqual([[], []])
+  })
+
+  describe('where Elastic Beanstalk may not be asked', () => {
+    let server: Moto
+    beforeAll(async () => {
+      server = await startMoto()
+      using clients = machineClients(server.place)
+      const UserName = 'without-beanstalk'
+      const Statement = [
+        { Effect: 'Allow', Action: '*', Resource: '*' },
+        { Effect: 'Deny', Action: 'elasticbeanstalk:*', Resource: '*' },
+      ]
+      const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+      await clients.iam.send(new CreateUserCommand({ UserName }))
+      await clients.iam.send(new PutUserPolicyCommand({ UserName, PolicyName: 'may', PolicyDocument }))
+      const { AccessKey } = await clients.iam.send(new CreateAccessKeyCommand({ UserName }))
+      vi.stubEnv('AWS_ENDPOINT_URL', server.place.url)
+      vi.stubEnv('AWS_REGION', 'us-east-1')
+      vi.stubEnv('AWS_ACCESS_KEY_ID', AccessKey?.AccessKeyId)
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', AccessKey?.SecretAccessKey)
+    })
+    afterAll(async () => {
+      vi.unstubAllEnvs()
+      await server[Symbol.asyncDispose]()
+    })
+
+    it('instances has worked all the same, and says what nobody knows', async () => {
+      const run = await start('instances', '--count', '1')
+      expect(run).toMatchObject({ code: 0 })
+      expect(run.stdout).toMatch(/left +0 things with the tag/)
+      expect(run.stdout).toMatch(/left +nobody knows which applications: DescribeApplications .*AccessDenied/)
+    })
+
+    it('instances clean removes the rest, says what is left, and ends with 1', async () => {
+      const sqs = sqsClient(server.place)
+      await makeQueues(sqs)
+      sqs.destroy()
+      const run = await start('instances', 'clean')
+      expect(run.code).toBe(1)
+      expect(run.stdout).toMatch(/queues +http\S+-dead, http\S+-jobs, http\S+-results/)
+      expect(run.stdout).toMatch(/left +applications could not be asked: DescribeApplications .*AccessDenied/)
+      expect(run.stderr).toMatch(/^error: not everything is removed: applications not asked: [^\n]+\n$/)
+    })
   })
 
   it('instances clean says what it removed', async () => {

@@ -23,7 +23,7 @@ it('infrastructure returns for programs what it shows a reader', async () => {
   await using out = await temporaryFolder()
   const result = await infrastructure.run({ out: out.path })
   expect(result).toMatchObject({
-    resources: 42,
+    resources: 44,
     findings: [],
     checks: Object.keys(checks),
     assembly: join(out.path, 'assembly'),

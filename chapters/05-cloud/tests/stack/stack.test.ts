@@ -42,6 +42,16 @@ describe('the template', () => {
     for (const { reason } of synthesis.acknowledged) expect(reason.length).toBeGreaterThan(20)
   })
 
+  it('asks who may use the web tier, and accepts at most a /16', () => {
+    const { AllowedPattern } = synthesis.template.findParameters('WebFrom').WebFrom as { AllowedPattern: string }
+    const accepts = (text: string) => new RegExp(AllowedPattern).test(text)
+    for (const text of ['203.0.113.7/32', '10.0.0.0/16', '203.0.113.0/24'])
+      expect([text, accepts(text)]).toEqual([text, true])
+    for (const text of ['0.0.0.0/0', '10.0.0.0/15', '203.0.113.7', '::/0', '1.2.3.4/32,0.0.0.0/0', '']) {
+      expect([text, accepts(text)]).toEqual([text, false])
+    }
+  })
+
   it('tags its queues', () => {
     const tags = synthesis.template.findResources('AWS::SQS::Queue')
     for (const { Properties } of Object.values(tags)) {
@@ -92,6 +102,22 @@ describe('the checks', () => {
   const set = (resource: Resource, properties: Record<string, unknown>) => {
     resource.Properties = { ...resource.Properties, ...properties }
   }
+  const spoiltBy = (spoil: (all: Resources) => void) => {
+    const all = resources()
+    spoil(all)
+    return Template.fromJSON({ ...synthesis.template.toJSON(), Resources: all })
+  }
+  /** Lets a service publish under a condition only, or not at all. */
+  function allow(all: Resources, service: string, Condition: object | undefined, Effect = 'Allow') {
+    const policy = first(all, 'AWS::SNS::TopicPolicy')
+    const { PolicyDocument } = policy.Properties as {
+      PolicyDocument: { Statement: { Principal: { Service?: string } }[] }
+    }
+    const { Statement } = PolicyDocument
+    const [its] = Statement.filter(({ Principal }) => Principal.Service === `${service}.amazonaws.com`)
+    const others = Statement.filter((statement) => Effect === 'Deny' || statement !== its)
+    set(policy, { PolicyDocument: { Statement: [...others, ...(Condition ? [{ ...its, Effect, Condition }] : [])] } })
+  }
   const spoilers: Record<string, (all: Resources) => void> = {
     'nobody can read the bucket from outside, or without TLS': (all) =>
       set(first(all, 'AWS::S3::Bucket'), { PublicAccessBlockConfiguration: { BlockPublicAcls: true } }),
@@ -104,7 +130,8 @@ describe('the checks', () => {
       const data = template.Properties?.LaunchTemplateData as object
       set(template, { LaunchTemplateData: { ...data, MetadataOptions: { HttpTokens: 'optional' } } })
     },
-    'no firewall lets anybody in': (all) =>
+    'every alarm and every notice of the budget may get to its topic': (all) => allow(all, 'cloudwatch', undefined),
+    'no firewall lets anybody in, except you to the web tier': (all) =>
       set(first(all, 'AWS::EC2::SecurityGroup'), {
         SecurityGroupIngress: [{ CidrIp: '0.0.0.0/0', IpProtocol: 'tcp', FromPort: 22, ToPort: 22 }],
       }),
@@ -113,6 +140,10 @@ describe('the checks', () => {
     'no role may do everything, or anything to everything': (all) =>
       set(first(all, 'AWS::IAM::Policy'), {
         PolicyDocument: { Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] },
+      }),
+    'texts are gone after a week, and their counts not before them': (all) =>
+      set(first(all, 'AWS::S3::Bucket'), {
+        LifecycleConfiguration: { Rules: [{ Prefix: 'counts/', ExpirationInDays: 7, Status: 'Enabled' }] },
       }),
     'every month has a budget': (all) => {
       for (const [id, { Type }] of Object.entries(all)) if (Type === 'AWS::Budgets::Budget') delete all[id]
@@ -127,9 +158,79 @@ describe('the checks', () => {
   })
 
   it.each(Object.entries(spoilers))('notice when this is broken: %s', (promise, spoil) => {
-    const all = resources()
-    spoil(all)
-    expect(() => checks[promise]?.(Template.fromJSON({ Resources: all }))).toThrow()
+    expect(() => checks[promise]?.(spoiltBy(spoil))).toThrow()
+  })
+
+  const alarms = 'every alarm and every notice of the budget may get to its topic'
+  const firewalls = 'no firewall lets anybody in, except you to the web tier'
+  const end = 'deleting the stack leaves nothing behind'
+  it.each<[what: string, promise: string, spoil: (all: Resources) => void, why: RegExp]>([
+    [
+      'a topic that the budget may not use',
+      alarms,
+      (all) => allow(all, 'budgets', undefined),
+      /budgets\.amazonaws\.com may not publish to the topic of Budget/,
+    ],
+    [
+      'a topic that alarms of every account may use',
+      alarms,
+      (all) => allow(all, 'cloudwatch', {}),
+      /cloudwatch\.amazonaws\.com may not publish/,
+    ],
+    [
+      'a topic that denies more than requests without TLS',
+      alarms,
+      (all) => allow(all, 'budgets', {}, 'Deny'),
+      /denies/,
+    ],
+    [
+      "a topic encrypted with Amazon's key",
+      alarms,
+      (all) => set(first(all, 'AWS::SNS::Topic'), { KmsMasterKeyId: 'alias/aws/sns' }),
+      /AWS::SNS::Topic, but none match/,
+    ],
+    [
+      'an alarm without an action',
+      alarms,
+      (all) => set(first(all, 'AWS::CloudWatch::Alarm'), { AlarmActions: [] }),
+      /tells nobody/,
+    ],
+    [
+      'an alarm that is switched off',
+      alarms,
+      (all) => set(first(all, 'AWS::CloudWatch::Alarm'), { ActionsEnabled: false }),
+      /tells nobody/,
+    ],
+    [
+      'an alarm that acts on something else',
+      alarms,
+      (all) => set(first(all, 'AWS::CloudWatch::Alarm'), { AlarmActions: ['arn:aws:sns:eu-west-1:1:other'] }),
+      /which is no topic of ours/,
+    ],
+    [
+      "Beanstalk's own firewall",
+      firewalls,
+      (all) => {
+        const environment = first(all, 'AWS::ElasticBeanstalk::Environment')
+        const options = environment.Properties?.OptionSettings as { OptionName: string }[]
+        set(environment, { OptionSettings: options.filter(({ OptionName }) => !OptionName.startsWith('Disable')) })
+      },
+      /AWS::ElasticBeanstalk::Environment, but none match/,
+    ],
+    [
+      'logs in a group that Lambda creates',
+      end,
+      (all) => set(first(all, 'AWS::Lambda::Function'), { LoggingConfig: {} }),
+      /AWS::Lambda::Function, but none match/,
+    ],
+    [
+      'a role that may create log groups',
+      end,
+      (all) => set(first(all, 'AWS::IAM::Role'), { ManagedPolicyArns: ['…/AWSLambdaBasicExecutionRole'] }),
+      /may create log groups/,
+    ],
+  ])('notice %s', (_, promise, spoil, why) => {
+    expect(() => checks[promise]?.(spoiltBy(spoil))).toThrow(why)
   })
 
   it('of cdk-nag notice an open firewall, a queue without TLS and an open bucket', () => {
@@ -150,7 +251,8 @@ describe('infrastructure', () => {
     expect(run).toMatchObject({ code: 0 })
     for (const promise of Object.keys(checks)) expect(run.stdout).toContain(`✓ ${promise}`)
     expect(run.stdout).toContain('cdk-nag: 0 findings')
-    expect(run.stdout).toContain(`npx aws-cdk@2 deploy --app ${join(out.path, 'assembly')}`)
+    expect(run.stdout).toContain(`npx aws-cdk@2 deploy --app ${join(out.path, 'assembly')} --parameters WebFrom=`)
+    expect(run.stdout).toContain('Alarms and notices reach nobody: --email says who gets them.')
     await access(join(out.path, 'assembly', 'manifest.json'))
   })
 

@@ -1,4 +1,4 @@
-import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
@@ -11,6 +11,7 @@ import {
   temporaryBucket,
 } from '../../src/storage/buckets.ts'
 import { Verifier } from '../../src/storage/checksums.ts'
+import { findFeatures } from '../../src/storage/features.ts'
 import { forMany } from '../../src/storage/many.ts'
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
@@ -176,10 +177,58 @@ describe('buckets', () => {
     expect(await leftBuckets(s3)).toEqual(before)
   })
 
+  it('are removed although requests that were aborted still write to them', async () => {
+    // The store has listed what there is, and then carries out the last of them.
+    let late = 2
+    await using store = await faultyStore(place, (line) =>
+      /^DELETE \/[^/]+\/$/.test(line) && late-- > 0 ? { answer: 409, code: 'BucketNotEmpty' } : undefined,
+    )
+    const own = await temporaryBucket(s3Client(store.place))
+    await own[Symbol.asyncDispose]()
+    expect(await leftBuckets(s3)).not.toContain(own.name)
+    expect(store.requests.filter((line) => line.includes('list-type=2'))).toHaveLength(3)
+  })
+
+  it('are removed by two at the same time', async () => {
+    const { name } = await temporaryBucket(s3)
+    const keys = Array.from({ length: 20 }, (_, at) => `${at}`)
+    await forMany(keys, { concurrency: 8 }, (Key) => s3.send(new PutObjectCommand({ Bucket: name, Key, Body: 'x' })))
+    await s3.send(new CreateMultipartUploadCommand({ Bucket: name, Key: 'unfinished' }))
+    await Promise.all([removeBucket(s3, name), removeBucket(s3, name)])
+    expect(await leftBuckets(s3)).not.toContain(name)
+  })
+
   it('of a reader do not become ours because of a name prefix', async () => {
     await makeBucket(s3, 'distributed-computing-thesis')
     expect(await leftBuckets(s3)).toEqual([bucket])
     await removeBucket(s3, 'distributed-computing-thesis')
+  })
+})
+
+describe('what a store can do', () => {
+  it.each([
+    ['completing an upload', /^POST .*uploadId=/],
+    ['giving up an upload', /^DELETE .*uploadId=/],
+    ['a presigned URL', /^GET .*X-Amz-Signature=/],
+  ])('does not depend on a lost answer to %s', async (_, request) => {
+    await using own = await temporaryBucket(s3)
+    const lost = new Set<string>()
+    await using store = await faultyStore(place, (line) => {
+      if (!request.test(line) || lost.has(line)) return undefined
+      lost.add(line)
+      return { lose: true }
+    })
+    const expected = await findFeatures(s3, own.name)
+    expect(await findFeatures(s3Client(store.place), own.name)).toEqual(expected)
+    expect(lost.size).toBeGreaterThan(0)
+  })
+
+  it('remains open where the store is too busy', async () => {
+    await using own = await temporaryBucket(s3)
+    await using store = await faultyStore(place, (line) =>
+      line.includes('?tagging') ? { answer: 503, code: 'SlowDown' } : undefined,
+    )
+    await expect(findFeatures(s3Client(store.place, { maxAttempts: 2 }), own.name)).rejects.toThrow(/SlowDown/)
   })
 })
 

@@ -1,53 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { until } from '@repo/common/async/until'
-import { costOf } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
-import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { describe, expect, it, vi } from 'vitest'
 import wordcount from '../../examples/wordcount.ts'
-import { sqsClient } from '../../src/cloud/clients.ts'
-import { keysOf } from '../../src/cloud/place.ts'
-import { startPracticeCloud } from '../../src/local/practice-cloud.ts'
-import { leftQueues, untilHeld } from '../../src/queues.ts'
-import { countAlone } from '../../src/wordcount/addresses.ts'
-import { topWords, wordsIn } from '../../src/wordcount/words.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
-interface Counted {
-  objects: number
-  bytes: number
-  workers: number
-  words: number
-  distinct: number
-  top: { word: string; count: number }[]
-  ms: number
-  bestSerialMs: number
-}
-
 describe('wordcount', () => {
-  it('counts the same as one pass although a worker is killed, and leaves nothing behind', async () => {
-    const args = ['--quick', '--json', '--workers', '2', '--kill', '1', '--repeat', '2']
-    const run = await runExample(chapter, 'wordcount', args)
-    expect(run.stderr).not.toContain('error')
-    expect(run.code).toBe(0)
-    const { counts } = await countAlone()
-    const bytes = stateOfTheUnion().reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
-    expect(run.json<Counted>()).toMatchObject({
-      objects: 233,
-      bytes,
-      workers: 2,
-      words: wordsIn(counts),
-      distinct: counts.size,
-      top: topWords(counts, 10),
-      killed: 1,
-    })
-    const { ms, bestSerialMs } = run.json<Counted>()
-    expect(run.json()).toMatchObject(costOf(bestSerialMs, [{ workers: 2, ms }]))
-    expect(await run.leftBehind()).toEqual([])
-  })
-
   it('leaves no process behind when it is killed itself', async () => {
     const options = { interruptWhen: /bucket distributed/, interruptWith: 'SIGKILL' as const }
     const run = await runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], options)
@@ -92,23 +51,5 @@ describe('wordcount', () => {
     const run = await runHere(wordcount, '--quick').finally(() => vi.unstubAllEnvs())
     expect(run.code).toBe(1)
     expect(run.stderr.trim()).toMatch(/^error: \w+ of \S+ at http:\/\/127.0.0.1:1 failed: ECONNREFUSED[^\n]*$/)
-  })
-
-  it('says in one line that its cloud is gone, in the middle of the work', async () => {
-    await using cloud = await startPracticeCloud()
-    const env = { AWS_ENDPOINT_URL: cloud.place.url, ...keysOf(cloud.place) }
-    const running = runExample(chapter, 'wordcount', ['--repeat', '1000', '--workers', '1'], { env })
-    running.catch(() => {})
-    const sqs = sqsClient(cloud.place)
-    const queue = await until(async () => (await leftQueues(sqs)).find((name) => name.endsWith('-jobs')), {
-      timeoutMs: 60_000,
-    })
-    await untilHeld(sqs, queue, 1, AbortSignal.timeout(60_000))
-    cloud.server.process.kill('SIGKILL')
-    const run = await running
-    expect(run.code).toBe(1)
-    const errors = run.stderr.split('\n').filter((line) => line.includes('rror'))
-    expect(errors).toEqual([expect.stringMatching(/^error: .*(ECONNREFUSED|ECONNRESET|all workers have ended)/)])
-    expect(await run.leftBehind()).toEqual([])
   })
 })

@@ -1,3 +1,5 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { startProxy } from '@repo/common/servers/proxy'
 import { wordsOf } from '@repo/common/workloads/shingles'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
@@ -186,15 +188,11 @@ describe('map and reduce', () => {
   }
 
   it('count the same as one pass, with any number of workers', async () => {
-    for (const [workers, jobs] of [
-      [1, 1],
-      [3, 40],
-    ]) {
-      const { total } = await run({ workers, jobs })
-      expect(total.counts).toEqual((await countAlone({ most })).counts)
-      expect(total.objects).toHaveLength(most)
-      expect(total.words).toBe(wordsIn(total.counts))
-    }
+    // In the other tests there are one and two.
+    const { total } = await run({ workers: 3, jobs: 40 })
+    expect(total.counts).toEqual((await countAlone({ most })).counts)
+    expect(total.objects).toHaveLength(most)
+    expect(total.words).toBe(wordsIn(total.counts))
   })
 
   it('count nothing twice and miss nothing when workers are killed', async () => {
@@ -230,9 +228,54 @@ describe('map and reduce', () => {
     await expect(mapReduce(clients, urls, [poison], { signal: signal(), workersGone: group.gone })).rejects.toThrow(
       /^job 1 failed too often and is among the dead letters: GetObject of .*texts\/none.txt .* NoSuchKey/,
     )
-    const never = mapReduce(clients, urls, [], { signal: signal(), workersGone: group.gone })
-    group.processes[0]?.process.kill('SIGKILL')
+    await group.processes[0]?.kill()
+    const never = mapReduce(clients, urls, [poison], { signal: signal(), workersGone: group.gone })
     await expect(never).rejects.toThrow('all workers have ended, by SIGKILL')
+  })
+})
+
+describe('map and reduce at their edges', () => {
+  it('of no objects have no words, and need no worker', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const total = await mapReduce(cloud, queues.urls, jobsOf([], { bucket, prefix: 'none/', count: 3, repeat: 1 }), {
+      signal: signal(),
+    })
+    expect(total).toEqual({ counts: new Map(), words: 0, bytes: 0, objects: [] })
+  })
+
+  it('count bytes as they are stored: of binary objects, and with a byte order mark', async () => {
+    const objects = [
+      { key: 'edge/bom.txt', body: Buffer.from('\ufeffthe cat, the hat') },
+      { key: 'edge/binary', body: Buffer.from([0xff, 0xfe, 0x00, 0x63, 0x61, 0x74, 0xc3, 0x28, 0x80]) },
+      { key: 'edge/empty', body: Buffer.alloc(0) },
+    ]
+    for (const { key, body } of objects)
+      await cloud.s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }))
+    await using queues = await makeQueues(cloud.sqs)
+    await using _ = await startWorkers(1, cloud.places, { queues: queues.urls, visibilitySeconds: 30 }, undefined)
+    const list = jobsOf(
+      objects.map(({ key, body }) => ({ key, bytes: body.length })),
+      { bucket, prefix: 'edge-results/', count: 2, repeat: 2 },
+    )
+    const total = await mapReduce(cloud, queues.urls, list, { signal: signal() })
+    const sizes = Object.fromEntries(total.objects.map(({ key, bytes }) => [key, bytes]))
+    expect(sizes).toEqual({ 'edge/bom.txt': 19, 'edge/binary': 9, 'edge/empty': 0 })
+    expect(total.bytes).toBe(28)
+    expect(Object.fromEntries(total.counts)).toMatchObject({ the: 2, hat: 1, cat: 2 })
+  })
+
+  it('skip messages that are not theirs, in every queue', async () => {
+    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 1, tries: 1 })
+    const { jobs, results, dead } = queues.urls
+    const strange = ['no JSON', '{"job":', 'null', '5', '[]', '{}', '{"job":1}', '{"id":7}', '"text"']
+    for (const MessageBody of strange)
+      for (const QueueUrl of [jobs, results, dead])
+        await cloud.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }))
+    const { texts } = await uploadAddresses(cloud.s3, bucket, { most: 4 })
+    await using _ = await startWorkers(1, cloud.places, { queues: queues.urls, visibilitySeconds: 1 }, undefined)
+    const list = jobsOf(texts, { bucket, prefix: 'strange/', count: 2, repeat: 1 })
+    const total = await mapReduce(cloud, queues.urls, list, { signal: signal() })
+    expect(total.counts).toEqual((await countAlone({ most: 4 })).counts)
   })
 })
 
