@@ -163,6 +163,7 @@ async function runArray(question: Question, cluster: Cluster, options: ArrayOpti
   const begunAt = begun?.at ?? Date.now()
   const before = { ...cluster.commands }
 
+  // #region plan
   // The array: one job that runs its command once for each task number, with the number in TASK_ID.
   const plan = {
     name: 'array',
@@ -171,6 +172,7 @@ async function runArray(question: Question, cluster: Cluster, options: ArrayOpti
     environment: { TASKS: `${tasks}` },
     requeue: true,
   }
+  // #endregion plan
   const notes = { job: question.job, tasks, begunAt }
   const inputs = async () => ({ ...filesOf(prepare(question)), ...(await bundleFor('study')) })
   const run = begun

@@ -64,6 +64,7 @@ export default example(import.meta, {
       resources: { cores: 1, walltimeSeconds: 60 + Math.ceil(seconds) },
     })
 
+    // #region submit-all
     // For Slurm, PBS and Torque each submission says which jobs have to succeed first. A is held until all others are
     // submitted, because no job can wait for one that has ended and is forgotten.
     async function submitAll() {
@@ -79,6 +80,7 @@ export default example(import.meta, {
       await cluster.release(A)
       return { A, B, C, D }
     }
+    // #endregion submit-all
     // HTCondor has DAGMan for this, which takes the whole graph.
     const dag =
       dialect.name === 'htcondor'

@@ -57,6 +57,7 @@ const whoSends: Record<string, string> = {
  * @param log the last lines of the task's output
  */
 export function explain({ state, exitCode, signal, reason }: TaskRecord, log: string): string {
+  // #region explain
   // When a signal ends the command, the job's script reports 128 plus the signal's number.
   const number = Number(signal ?? (exitCode !== undefined && exitCode > 128 ? exitCode - 128 : 0))
   if (state === 'timed out') return 'it was still running at the end of its walltime'
@@ -72,4 +73,5 @@ export function explain({ state, exitCode, signal, reason }: TaskRecord, log: st
   const lines = log.split('\n').map((line) => line.trim())
   const thrown = lines.find((line) => /^(Uncaught )?\w*(Error|Exception)\b.*:/.test(line))
   return thrown ? `it threw ${thrown}` : `it exited with ${exitCode}: ${lines.findLast(Boolean) ?? 'without a word'}`
+  // #endregion explain
 }

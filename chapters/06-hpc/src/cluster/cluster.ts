@@ -255,6 +255,7 @@ const answerMs = 30_000
 const lostMs = 10_000
 const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
 
+// #region submit-once
 /**
  * Submits a job once, however often this script runs. A folder can be made only once, and the scheduler's answer stays
  * in a file beside it. A client that finds the folder waits briefly for the answer. If none comes, the queue has to
@@ -262,13 +263,25 @@ const lostAnswer = /timed out|timeout|unable to contact|connection|communication
  */
 const submitOnce = [
   // A lost connection must not end the script halfway.
-  'trap "" HUP',
-  'cd "$1" || exit 1',
-  'begun=.$2.submitting done=.$2.submitted; shift 2',
-  `if mkdir "$begun" 2>/dev/null; then if "$@" >"$done.new"; then mv "$done.new" "$done"; else code=$?; cat "$done.new"; [ "$code" != ${noAnswer} ] || code=1; exit "$code"; fi; fi`,
-  `waited=0; until [ -s "$done" ]; do if [ "$waited" -ge 2 ]; then echo "begun before, without an answer, and not in the queue; may be submitted again ten minutes after that" >&2; exit ${noAnswer}; fi; waited=$((waited + 1)); sleep 1; done`,
+  'trap "" HUP; cd "$1" || exit 1;',
+  'begun=.$2.submitting done=.$2.submitted; shift 2;',
+  // Only one client can make the folder. That client submits.
+  'if mkdir "$begun" 2>/dev/null; then',
+  '  if "$@" >"$done.new"; then mv "$done.new" "$done";',
+  `  else code=$?; cat "$done.new"; [ "$code" != ${noAnswer} ] || code=1; exit "$code"; fi;`,
+  'fi;',
+  // Any other waits for its answer.
+  'waited=0;',
+  'until [ -s "$done" ]; do',
+  '  if [ "$waited" -ge 2 ]; then',
+  '    echo "begun before, without an answer, and not in the queue; may be submitted again ten minutes after that" >&2;',
+  `    exit ${noAnswer};`,
+  '  fi;',
+  '  waited=$((waited + 1)); sleep 1;',
+  'done;',
   'cat "$done"',
-].join('; ')
+].join(' ')
+// #endregion submit-once
 const remember = 'cd "$1" && echo "found $3" >".$2.submitted.new" && mv ".$2.submitted.new" ".$2.submitted"'
 const forget = 'cd "$1" && rmdir ".$2.submitting"'
 /** After ten minutes no scheduler will still accept the job. If it has never run, the client that began has died. */

@@ -230,6 +230,7 @@ export class Run {
     await this.#submit(await this.#decide(tasks, changes))
   }
 
+  // #region decide
   /** Writes down which tasks will be submitted, and the name of their job. */
   async #decide(tasks: readonly number[], changes: Partial<Plan>): Promise<Attempt> {
     const { attempts, plan } = this.#manifest
@@ -242,6 +243,7 @@ export class Run {
     await this.#file.save(this.#manifest)
     return attempt
   }
+  // #endregion decide
 
   async #submit(attempt: Attempt): Promise<void> {
     const { plan, attempts, remote } = this.#manifest
@@ -362,8 +364,8 @@ export class Run {
     await this.cancel()
     // A task that is being killed may still write into the folder, so wait a little for its end.
     const isEnded = async () => (await this.poll()).every((record) => isOver(record) || record.state === 'waiting')
-    await until(isEnded, { timeoutMs: 3_000, everyMs: 100 }).catch(() => {})
-    await until(() => this.remove().then(() => true), { timeoutMs: 3_000, everyMs: 100 })
+    await until(isEnded, { timeoutMs: 5_000, everyMs: 100 }).catch(() => {})
+    await until(() => this.remove().then(() => true), { timeoutMs: 10_000, everyMs: 100 })
   }
 
   /** Removes the run's folders, on the cluster and here. */

@@ -148,8 +148,7 @@ export async function startOpenSsh({
     sessions,
     async kill() {
       const pids = await sessions()
-      child.process.kill('SIGKILL')
-      await child.exited
+      await child.kill()
       for (const pid of pids) kill(pid)
     },
     async restart() {

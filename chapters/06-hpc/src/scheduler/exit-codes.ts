@@ -10,6 +10,7 @@ import { type Command, commandLine, quote } from '../ssh/quote.ts'
 import { hasEnded, type JobStatus, jobFiles, type SubmittedJob } from './job.ts'
 import { ParseError } from './scheduler.ts'
 
+// #region with-exit-codes
 /** Returns a command that runs another one and then prints the exit-code files in the jobs' folders. */
 export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], mark: string): Command {
   const folders = [...new Set(jobs.map(({ folder }) => folder))]
@@ -19,6 +20,7 @@ export function withExitCodes(command: Command, jobs: readonly SubmittedJob[], m
   )
   return ['sh', '-c', [commandLine(command), `echo "${mark} $?"`, ...read, 'true'].join('; ')]
 }
+// #endregion with-exit-codes
 
 /**
  * Splits what that command prints into the scheduler's answer, its exit code, and the exit codes by the files' paths.

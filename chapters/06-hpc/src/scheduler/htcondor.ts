@@ -46,10 +46,12 @@ export function htcondor(): Dialect {
 function description(job: JobDescription): string {
   if (job.dependencies?.length) throw new Error('HTCondor: jobs that wait for others are nodes of a DAGMan file')
   const { resources: { cores, memoryMb, nodes = 1, walltimeSeconds, gpus } = {} } = job
+  // #region no-walltime
   const removals: string[] = []
   // HTCondor has no walltime, so a condition removes the job. Later, LastJobStatus tells which of the two removed it.
   if (walltimeSeconds) removals.push(`(JobStatus == 2 && time() - EnteredCurrentStatus > ${walltimeSeconds})`)
   if (job.requeue === false) removals.push('(JobStatus == 1 && NumJobStarts > 0)')
+  // #endregion no-walltime
   const commands: Record<string, string | number | undefined> = {
     universe: nodes > 1 ? 'parallel' : 'vanilla',
     machine_count: nodes > 1 ? nodes : undefined,
@@ -244,12 +246,14 @@ export interface DagNode {
   parents: readonly string[]
 }
 
+// #region dag-file
 /** Writes the file that describes a graph for DAGMan. */
 export function dagFile(nodes: readonly DagNode[]): string {
   const lines = nodes.map(({ name, file }) => `JOB ${name} ${file}`)
   for (const { name, parents } of nodes) if (parents.length > 0) lines.push(`PARENT ${parents.join(' ')} CHILD ${name}`)
   return `${lines.join('\n')}\n`
 }
+// #endregion dag-file
 
 /** Submits DAGMan with its file. The answer is the id of DAGMan's own job. */
 export function submitDag(file: string): Question<string> {

@@ -95,10 +95,12 @@ function indexRange(tasks: readonly number[]): string {
   return `${first}-${last}${by && by > 1 ? `:${by}` : ''}`
 }
 
+// #region task-id
 function taskId({ array }: JobDescription): string {
   if (!array || step(array)) return '$PBS_ARRAY_INDEX'
   return `$(echo ${array.join(' ')} | cut -d ' ' -f "$((PBS_ARRAY_INDEX + 1))")`
 }
+// #endregion task-id
 
 const taskOf = (index: number, array: readonly number[] | undefined) => (!array || step(array) ? index : array[index])
 

@@ -129,6 +129,7 @@ export const shortened = (output: string) => output.trim().replaceAll(/\s+/g, ' 
 const tooMuch =
   /PartitionConfig|can never run|No machines matched|Requested node configuration|resource limits|feasible nodes/i
 
+// #region meanings
 const meanings: [pattern: RegExp, meaning: string][] = [
   [tooMuch, 'it asks for more than any node has, or than the queue allows: it will never begin; ask for less'],
   [/DependencyNeverSatisfied/i, 'its condition can no longer come true: cancel it'],
@@ -141,6 +142,7 @@ const meanings: [pattern: RegExp, meaning: string][] = [
   [/Resources|Insufficient amount|are able to run your job/i, 'what it needs is in use: it begins when other jobs end'],
   [/state Q|reason None/i, 'the scheduler has not looked at it yet, or does not say more'],
 ]
+// #endregion meanings
 
 /** What a scheduler's reason for a waiting job means, and what to do; undefined for unknown words. */
 export function meaningOf(why: string): string | undefined {

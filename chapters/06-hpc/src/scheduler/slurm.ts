@@ -23,6 +23,7 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
   return {
     name: 'slurm',
     title: accounting ? 'Slurm' : 'Slurm, without accounting',
+    // #region dialect
     files: (job) => [{ name: `${job.name}.sh`, text: jobScript(job, script(job)), executable: true }],
     submit: (job) => question(['sbatch', '--parsable', `${job.name}.sh`], readSubmitted),
     poll: accounting ? pollByAccounting : pollByQueue,
@@ -30,6 +31,7 @@ export function slurm({ accounting }: { accounting: boolean }): Dialect {
     cancel: ({ id }, tasks) => ['scancel', ...(tasks ? [`${id}_[${taskRanges(tasks)}]`] : [id])],
     hold: ({ id }) => ['scontrol', 'hold', id],
     release: ({ id }) => ['scontrol', 'release', id],
+    // #endregion dialect
     why: ({ id }) => question(['scontrol', 'show', 'job', id], readReason),
     // %F: the array's id, for a task of an array.
     queue: () => question(['squeue', '--noheader', '--me', '--states=all', '--format=%F|%T|%r|%Z|%j'], readQueued),

@@ -47,7 +47,7 @@ export interface ConnectOptions extends Credentials {
    * s.
    */
   keepAliveMs?: number
-  /** For connecting, with all jump hosts; 20 s. */
+  /** For connecting, with all jump hosts; 60 s, for busy login nodes. */
   connectTimeoutMs?: number
   /** How long to try to reconnect before the operations that wait for it fail; 60 s, 0 for a single attempt. */
   reconnectMs?: number
@@ -124,7 +124,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
   if (!(maxSessions >= 1)) throw new RangeError(`maxSessions: received ${maxSessions}; accepts a number from 1 on`)
   const closing = new AbortController()
   const end = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal
-  const linkOptions = { keepAliveMs: 10_000, connectTimeoutMs: 20_000, ...options, signal: end }
+  const linkOptions = { keepAliveMs: 10_000, connectTimeoutMs: 60_000, ...options, signal: end }
   const begun = performance.now()
   const settings = await chosenSettings(options, linkOptions)
   const name = nameOf(settings)
@@ -176,6 +176,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
     { repeatable = false, signal, progress = () => 0 }: OverOptions & { repeatable?: boolean },
   ): Promise<T> {
     let reached = progress()
+    // #region over
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       const opened = await unlessAborted(connected(), signal)
@@ -190,6 +191,7 @@ export async function connect(to: string | ConnectOptions): Promise<Connection> 
         if (error.outcome === 'unknown' && !repeatable) throw error
       }
     }
+    // #endregion over
   }
 
   async function run(command: Command, { input, repeatable, signal, ...surroundings }: RunOptions = {}) {

@@ -9,6 +9,7 @@ export type Command = readonly [program: string, ...args: string[]]
 /** Characters that mean something to fish or tcsh even inside single quotes. */
 const special = /[\\!\r\n]/
 
+// #region quote
 /**
  * Quotes an argument so that a shell passes it on unchanged. An argument without special characters is returned as is.
  *
@@ -19,6 +20,7 @@ export function quote(argument: string): string {
   if (/^(--?[\w-]+=)?[\w@%+:,./-]+$/.test(argument)) return argument
   return `'${argument.replaceAll("'", `'\\''`)}'`
 }
+// #endregion quote
 
 export interface Surroundings {
   /** The folder to run in; by default the account's home. Relative paths, and `~/…`, begin there. */

@@ -232,6 +232,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       const local = await open(part, sha256 === undefined ? 'w' : 'a+', writable)
       try {
         await setModeLike(part, writable)
+        // #region resume
         const begin = (await local.stat()).size
         if (begin > 0) for await (const data of createReadStream(part)) sum.update(data)
         count.resume(name, begin)
@@ -240,6 +241,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
           sum.update(data)
           count.add(name, data.length)
         }
+        // #endregion resume
         await setModeLike(part, mode)
       } finally {
         await local.close()

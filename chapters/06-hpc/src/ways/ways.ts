@@ -15,6 +15,7 @@ export const each = (times: number, run: (times: number) => Promise<unknown>): W
   }
 }
 
+// #region one-by-one-or-together
 /** One after another. */
 export const oneByOne = (run: (at: number) => Promise<unknown>) => async (times: number) => {
   for (let at = 0; at < times; at++) await run(at)
@@ -24,6 +25,7 @@ export const oneByOne = (run: (at: number) => Promise<unknown>) => async (times:
 export const together = (run: (at: number) => Promise<unknown>) => async (times: number) => {
   await Promise.all(Array.from({ length: times }, (_, at) => run(at)))
 }
+// #endregion one-by-one-or-together
 
 export interface Measured {
   way: string

@@ -28,6 +28,7 @@ let state = saved ?? begin()
 console.log(saved ? `goes on at ${state.next}, from checkpoint ${generation}` : 'begins at 1')
 state.lives.push({ from: state.next, to: state.next, startedAt: Date.now(), endedAt: Date.now() })
 
+// #region until-told
 let savedAt = performance.now()
 while (!isDone(state, below) && !isToldToStop) {
   state = advance(state, below, 20_000)
@@ -46,3 +47,4 @@ if (isDone(state, below)) {
   console.log(`told to stop: saved at ${state.next}`)
   process.exitCode = stopped
 }
+// #endregion until-told

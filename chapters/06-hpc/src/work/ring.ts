@@ -238,6 +238,7 @@ export async function allReduce({ rank, size, send, receive }: Ring, vector: Flo
     return vector.subarray(bounds[at], bounds[at + 1])
   }
   const bytes = (part: Float64Array) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
+  // #region all-reduce
   const passing = new Float64Array(Math.ceil(vector.length / size))
   for (let step = 0; step < size - 1; step++) {
     send(bytes(chunk(rank - step)))
@@ -250,4 +251,5 @@ export async function allReduce({ rank, size, send, receive }: Ring, vector: Flo
     send(bytes(chunk(rank + 1 - step)))
     await receive(bytes(chunk(rank - step)))
   }
+  // #endregion all-reduce
 }

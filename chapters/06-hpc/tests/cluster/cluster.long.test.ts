@@ -1,4 +1,4 @@
-/** The dialect on the practice cluster that the shorter tests leave out: most of it is that of PBS. */
+/** The dialects on the practice cluster of which the shorter tests leave out something; most of Torque is that of PBS. */
 import { behavesAs } from '../fixtures/dialects-on-cluster.ts'
 
-behavesAs('torque')
+behavesAs(['pbs', 'htcondor', 'torque'])

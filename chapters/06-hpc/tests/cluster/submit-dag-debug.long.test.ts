@@ -2,4 +2,4 @@
 import { showDagOn, showJobsOn } from '../fixtures/submit-dag-debug.ts'
 
 showJobsOn('htcondor', 'pbs', 'torque')
-showDagOn('pbs', 'torque')
+showDagOn('htcondor', 'pbs', 'torque')

@@ -1,4 +1,4 @@
-/** submit and debug on the practice cluster by Slurm, DAGs by the two schedulers that differ most, and what a reader does. */
+/** submit, dag and debug on the practice cluster by Slurm, and what a reader does. */
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import submit from '../../examples/submit.ts'
@@ -6,7 +6,7 @@ import { chapter, run, showDagOn, showJobsOn, windows } from '../fixtures/submit
 import { typeInto } from '../typed.ts'
 
 showJobsOn('slurm')
-showDagOn('slurm', 'htcondor')
+showDagOn('slurm')
 
 describe.skipIf(windows).concurrent('submit', () => {
   it('shows each step as the reader would type it', async () => {

@@ -86,8 +86,7 @@ describeReal('a real cluster', need, () => {
         }),
       )
       await eachNode(async (name) => {
-        real.slurm.nodes[name].process.kill('SIGKILL')
-        await real.slurm.nodes[name].exited
+        await real.slurm.nodes[name].kill()
       })
 
       const lost = await Promise.all(runs.map(({ once }) => once.follow({ everyMs: 250, signal: deadline() })))
