@@ -101,7 +101,10 @@ export default example(import.meta, {
         ['what must hold', '', 'the first that broke it'],
         invariantNames.map((name) => {
           const broken = brokenBy[name] ?? []
-          const verdict = broken.length === 0 ? green('holds') : red(`broken ${broken.length} times`)
+          const verdict =
+            broken.length === 0
+              ? green('holds')
+              : red(`broken ${broken.length === 1 ? 'once' : `${broken.length} times`}`)
           return [name, verdict, broken[0]?.detail ?? '']
         }),
       ),

@@ -96,7 +96,7 @@ export default example(import.meta, {
       ),
       '',
       `${count(judgement.concurrent)} pairs are concurrent: neither could have caused the other. Only the vectors say so.`,
-      `A hybrid clock was at most ${inMs(judgement.hybridErrorMs)} from the right time.`,
+      `A hybrid clock was at most ${inMs(judgement.hybridErrorMs)} from the right time, a wall clock ${inMs(judgement.wallErrorMs)}.`,
       `Picture: ${file}`,
     )
     return { ...given, ...judgement, exchanges: exchanges.length, withinBound, estimates, picture: file }

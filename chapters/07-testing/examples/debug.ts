@@ -17,6 +17,7 @@ import { accepting, flag, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { count, milliseconds } from '@repo/common/output/terminal'
 import { breakAt, lineWith, stopText } from '../src/inspect/breakpoint.ts'
+import { ConditionError } from '../src/inspect/condition.ts'
 import { inspect, inspectable, isClosed, openForEditor } from '../src/inspect/inspector.ts'
 import { keepPlacing, ordersOf, placeOrders, plenty } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
@@ -67,18 +68,23 @@ export default example(import.meta, {
     const { hostname, port: opened } = new URL(inspector.url)
     print(`The inspector of ${worker} listens on ${hostname}:${opened}.`)
     const found = await (async () => {
+      const ended = new AbortController()
+      using _end = { [Symbol.dispose]: () => ended.abort() }
+      const untilEnd = AbortSignal.any([signal, ended.signal])
       await using _ = inspector
+      // #region stop
       // The worker stops at this line when the condition holds for its order.
-      const { reached, remove } = await breakAt(inspector, { file: source, line, condition }).catch((error) => {
-        throw new UsageError('--condition', condition, `a JavaScript expression; ${(error as Error).message}`)
-      })
-      const placing = placeOrders({ url, orders: ordersOf(1, wanted), signal })
-      const allDone = placing.then(() => pipeline.drained({ signal }))
+      const { reached, remove } = await breakAt(inspector, { file: source, line, condition })
+      // #endregion stop
+      const placing = placeOrders({ url, orders: ordersOf(1, wanted), signal: untilEnd })
+      const allDone = placing.then(() => pipeline.drained({ signal: untilEnd }))
+      allDone.catch(() => {})
       const stopped = await Promise.race([reached, allDone.then(() => undefined)])
       if (!stopped) return undefined
       // Everything that an editor shows can be read: stack, variables, the value of an expression.
       const stoppedAt = performance.now()
       const doneBefore = await store.historyLength()
+      // #region read
       const order = await stopped.evaluate<{ id: string; item: string; quantity: number }>('order')
       const memory = await stopped.evaluate<number>('process.memoryUsage().heapUsed')
       print('', ...stopText(stopped), `  ${Math.round(memory / 1e6)} MB of heap in use`)
@@ -87,12 +93,16 @@ export default example(import.meta, {
       // Remove the breakpoint first, or the worker stops at the next such order.
       await remove()
       await stopped.resume()
+      // #endregion read
       const heldMs = performance.now() - stoppedAt
       print(`Held for ${milliseconds(heldMs)}; the other processes went on: ${count(meanwhile)} effects meanwhile.`)
       await allDone
       const at = { function: stopped.stack[0]?.name, line: stopped.stack[0]?.line }
       return { order, at, variables: stopped.variables, heldMs, meanwhile, memory }
-    })()
+    })().catch((error) => {
+      if (!(error instanceof ConditionError)) throw error
+      throw new UsageError('--condition', condition, `a JavaScript expression that only looks; ${error.message}`)
+    })
     const closed = await isClosed(hostname, Number(opened))
     if (!found) {
       print(`The condition ${condition} held for no order at ${worker}.`)

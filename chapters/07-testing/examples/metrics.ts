@@ -16,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { example } from '@repo/common/example/example'
 import { number, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
+import { largest, smallest } from '@repo/common/extremes'
 import { progress } from '@repo/common/output/progress'
 import { bold, count, milliseconds, red, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -81,13 +82,14 @@ export default example(import.meta, {
     // Each golden signal is a query over the whole run.
     const { curves, alerts } = await recorder.stop()
     const ms = Date.now() - startMs
-    const mostIn = (points: Drawn['points'], from: number, to: number) =>
-      Math.max(0, ...points.filter(({ ms }) => ms >= from && ms <= to).map(({ value }) => value))
+    const valuesIn = (points: Drawn['points'], from: number, to: number) =>
+      points.filter(({ ms }) => ms >= from && ms <= to).map(({ value }) => value)
     const rows = curves.map(({ panel, name, points }) => ({
       panel,
       name,
-      before: mostIn(points, 0, killedMs),
-      during: mostIn(points, killedMs, startedMs),
+      before: largest([0, ...valuesIn(points, 0, killedMs)]),
+      during: largest([0, ...valuesIn(points, killedMs, startedMs)]),
+      leastDuring: smallest(valuesIn(points, killedMs, startedMs)),
       after: points.at(-1)?.value ?? 0,
     }))
     const shown = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 2 })

@@ -57,7 +57,7 @@ export default example(import.meta, {
       metrics: watch.includes('metrics') ? folder.path : undefined,
       traces: watch.includes('traces') ? share : undefined,
     }
-    const watched = observed(what, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint })
+    const watched = observed(what, collector.env)
     await using bare = await startPipeline(shape)
     await using full = await startPipeline({ ...shape, ...watched })
 
@@ -95,6 +95,7 @@ export default example(import.meta, {
     for (let round = 0; round < warmUps; round++) for (const pipeline of [bare, full]) await run(pipeline)
     // The pipelines take turns, and each goes first in every other pair: if the machine slows down, it does so for
     // both.
+    // #region pairs
     const timings = await interleave(
       {
         bare: () => run(bare),
@@ -105,6 +106,7 @@ export default example(import.meta, {
       },
       { rounds, signal },
     )
+    // #endregion pairs
     const bareMs = [...timings.bare.samplesMs, ...timings.bareAgain.samplesMs]
     const fullMs = [...timings.full.samplesMs, ...timings.fullAgain.samplesMs]
 

@@ -6,7 +6,7 @@
  *
  * Ten workers are asked about their Node and packages, environment, user and permissions, time zone and clock, memory,
  * disk, cores and limits, and whether they can reach Redis. They are real processes on this machine. Eight are made
- * different on purpose, each in one respect, and the table says how. With --strict the exit code is 1 when something
+ * different on purpose, each in one or two respects, and a list says in which. With --strict the exit code is 1 when something
  * would break.
  *
  * Look for: ≠ where a worker differs from most, ✗ where the work would fail; and that no secret is shown, although the
@@ -23,7 +23,16 @@ import { startProxy } from '@repo/common/servers/proxy'
 import { startRedis } from '@repo/common/servers/redis'
 import pLimit from 'p-limit'
 import { fleet, workerNames } from '../src/preflight/fleet.ts'
-import { ask, checkNames, findings, installed, type Needs, newKey, values } from '../src/preflight/preflight.ts'
+import {
+  ask,
+  checkNames,
+  findings,
+  installed,
+  type Needs,
+  newKey,
+  unanswered,
+  values,
+} from '../src/preflight/preflight.ts'
 
 /** The packages that the order pipeline needs. */
 const packages = ['bullmq', 'ioredis', 'pino', 'zod']
@@ -69,7 +78,7 @@ export default example(import.meta, {
         // If a worker cannot be asked, that is an answer too.
         const answer = await ask(candidate, { packages, key, signal }).catch((error) => {
           signal.throwIfAborted()
-          unreachable.push({ worker: candidate.name, why: describeError(error) })
+          unreachable.push({ worker: candidate.name, why: describeError(error).replace(/^error: /, '') })
         })
         bar.update(++done)
         return answer ?? []
@@ -78,7 +87,7 @@ export default example(import.meta, {
     const answers = (await Promise.all(asking)).flat()
 
     // What most workers have counts as normal; what the work needs counts as necessary.
-    const found = findings(answers, needs)
+    const found = [...unreachable.map(({ worker, why }) => unanswered(worker, why)), ...findings(answers, needs)]
     const mark = (name: string, row: string) => {
       // A finding about a variable is named after the variable; they share a row.
       const rowOf = (check: string) => (checkNames.includes(check) ? check : 'environment')
@@ -102,7 +111,6 @@ export default example(import.meta, {
           `${String(at + 1).padStart(2)} ${name}${different ? dim(` (on purpose: ${different})`) : ''}`,
       ),
       ...missing.map((what) => `Not asked: ${what}.`),
-      ...unreachable.map(({ worker, why }) => red(`${worker} cannot be asked: ${why}`)),
       '',
       found.length === 0
         ? 'Nothing differs.'
@@ -113,7 +121,7 @@ export default example(import.meta, {
             }),
           ),
     )
-    const broken = new Set([...unreachable, ...found.filter(({ breaks }) => breaks)].map(({ worker }) => worker))
+    const broken = new Set(found.filter(({ breaks }) => breaks).map(({ worker }) => worker))
     print('', `The work would fail on ${broken.size} of ${candidates.length} workers.`)
     if (strict && broken.size > 0) throw new Error(`the work would fail on ${[...broken].join(', ')}`)
     const asked = answers.map(({ name, different, clock }) => ({ name, different, clock }))

@@ -6,8 +6,8 @@
  *     pnpm --filter 07-testing start profile --pid 12345
  *
  * Three faults are planted in the shipping workers (src/inspect/planted.ts). While a worker runs, its inspector is
- * opened on loopback, and closed again afterwards. A CPU profile names the hot function. Two heap snapshots name the
- * class that only grows, and what keeps its objects alive. A stack from the middle of a stall names what blocks the
+ * opened on loopback, and closed again afterwards. A CPU profile names the hot function. Heap snapshots name the class
+ * that only grows, and what keeps its objects alive. A stack from the middle of a stall names what blocks the
  * event loop. With --pid, the example takes a CPU profile of your own Node process.
  *
  * Look for: the names, with file and line in the TypeScript source. Drop the .cpuprofile onto
@@ -16,14 +16,17 @@
 import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'
 import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/output/terminal'
-import { drawFlames, flames, hotFunctions, takeCpuProfile } from '../src/inspect/cpu-profile.ts'
+import { drawFlames, flames, hotFunctions, takeCpuProfiles } from '../src/inspect/cpu-profile.ts'
 import { findLeak } from '../src/inspect/heap.ts'
-import { attach, type Inspector, inspect, inspectable, isClosed, isOwn, placeText } from '../src/inspect/inspector.ts'
+import { attach, type Inspector, inspect, inspectable, isClosed } from '../src/inspect/inspector.ts'
+import { isOwn, placeText } from '../src/inspect/session.ts'
 import { watchStalls, worstOf } from '../src/inspect/stalls.ts'
 import { plenty, startPlacing } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 
 const planted = new URL('../src/inspect/planted.ts', import.meta.url)
+/** Longer than the slow function takes for one order: once it was paused, V8 no longer optimises it. */
+const longerThanMs = 250
 
 export default example(import.meta, {
   options: {
@@ -37,7 +40,7 @@ export default example(import.meta, {
     pid: wholeNumber(1, 2 ** 31 - 1)
       .optional()
       .describe('a Node process of your own instead'),
-    port: wholeNumber(1, 65_535).default(9229).describe('the port of its inspector'),
+    port: wholeNumber(1, 65_535).optional().describe('where its inspector listens, if it is open already'),
   },
   quick: { seconds: 1 },
 
@@ -45,22 +48,30 @@ export default example(import.meta, {
     const ms = seconds * 1000
     /** The profiler samples the stack again and again: the function most often at the top takes the most time. */
     async function findHotFunction(inspector: Inspector, of: string) {
-      const profile = await takeCpuProfile(inspector, ms, signal)
-      const { functions, busy } = hotFunctions(profile, inspector.sourceOf.bind(inspector))
+      const profiles = await takeCpuProfiles(inspector, ms, signal)
+      const threads = profiles.map((each) => ({ ...each, ...hotFunctions(each.profile, each.placeOf) }))
+      const [busiest = threads[0]] = threads.toSorted((a, b) => b.busy - a.busy)
+      if (!busiest) throw new Error('a process has a main thread')
+      const { functions, busy, profile, thread } = busiest
       const hot = functions.find(({ place }) => isOwn(place))
+      const isAlone = threads.length === 1
       const rows = functions
         .slice(0, 5)
         .map(({ name, self, total, place }) => [name, percent(self), percent(total), placeText(place)])
       const svg = drawFlames(flames(profile), hot?.name, `${of}, ${milliseconds(ms)} of load`)
       const file = await picture('profile.cpuprofile', JSON.stringify(profile))
       print(
-        bold(`CPU of ${of}: busy for ${percent(busy)} of ${milliseconds(ms)}`),
+        bold(`CPU of ${of}${isAlone ? '' : `, ${thread}`}: busy for ${percent(busy)} of ${milliseconds(ms)}`),
+        ...threads
+          .filter((each) => each !== busiest)
+          .map((each) => `The ${each.thread} was busy for ${percent(each.busy)} of it.`),
         table(['function', 'in itself', 'with what it calls', 'where'], rows),
         '',
         `Flame graph: ${await picture('profile.svg', svg)}`,
         `Profile: ${file}`,
       )
-      return { hot: hot && { ...hot, where: placeText(hot.place) }, busy, file }
+      const busyShares = Object.fromEntries(threads.map((each) => [each.thread, each.busy]))
+      return { hot: hot && { ...hot, where: placeText(hot.place) }, busy, threads: busyShares, file }
     }
     if (pid !== undefined) {
       await using inspector = await attach(pid, port)
@@ -89,7 +100,7 @@ export default example(import.meta, {
       await using inspector = await inspect(worker, lines)
       const cpu = await findHotFunction(inspector, name)
 
-      // One snapshot of the heap shows what is there, two show what grows.
+      // One snapshot of the heap shows what is there, several show what grows.
       const { bytes: size, grown, leak } = await findLeak(inspector, ms, signal)
       print(
         '',
@@ -98,18 +109,20 @@ export default example(import.meta, {
           ['class', 'more objects', 'their own bytes'],
           grown.slice(0, 4).map((kind) => [kind.name, count(kind.count), bytes(kind.bytes)]),
         ),
-        leak ? `A ${leak.name} is kept by ${leak.kept.join(' → ')}` : 'No class of its own has grown.',
+        leak ? `A ${leak.name} is kept by ${leak.kept.join(' → ')}` : 'Nothing of its own goes on growing.',
         '',
       )
 
       // While the worker does not answer, it is paused in the middle of its work, and its stack is read.
       const mustFind = name.startsWith('shipping')
-      const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs: 100, mustFind, signal })
+      const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs, mustFind, signal })
       const { times, frames } = worstOf(stalls)
       const [culprit] = frames
       const most = culprit ? `, ${times} of them in ${culprit.name}` : ''
       print(
-        bold(`Event loop: ${stalls.length} stall${stalls.length === 1 ? '' : 's'} of more than 100 ms${most}`),
+        bold(
+          `Event loop: ${stalls.length} stall${stalls.length === 1 ? '' : 's'} of more than ${longerThanMs} ms${most}`,
+        ),
         ...frames.slice(0, 8).map(({ name, place }) => `  at ${name} (${placeText(place)})`),
         '',
       )

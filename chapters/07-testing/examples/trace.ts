@@ -16,11 +16,12 @@ import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { bold, count, dim, milliseconds, percent, red, table } from '@repo/common/output/terminal'
+import { shownUrl } from '@repo/common/output/secrets'
+import { bold, count, milliseconds, percent, red, table } from '@repo/common/output/terminal'
 import { ordersOf, placeOrders, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
-import { type Span, startCollector } from '../src/traces/collector.ts'
-import { bar, busyMs, drawWaterfall, extent, waterfall } from '../src/traces/waterfall.ts'
+import { startCollector, upstreamOf } from '../src/traces/collector.ts'
+import { busyMs, drawWaterfall, extent, waterfall, waterfallText } from '../src/traces/waterfall.ts'
 import { observed } from '../src/watch/observe.ts'
 
 const width = 44
@@ -35,11 +36,7 @@ export default example(import.meta, {
 
   async run({ orders: wanted, order: drawn, seed }, { signal, print, picture }) {
     if (drawn > wanted) throw new UsageError('--order', drawn, `a whole number up to --orders, ${wanted}`)
-    const { OTEL_EXPORTER_OTLP_ENDPOINT: forwardTo } = process.env
-    if (forwardTo && !/^https?:$/.test(URL.parse(forwardTo)?.protocol ?? '')) {
-      const accepted = 'an http or https URL, such as http://localhost:4318'
-      throw new UsageError('OTEL_EXPORTER_OTLP_ENDPOINT', forwardTo, accepted)
-    }
+    const forwardTo = upstreamOf(process.env)
     print(`${count(wanted)} orders, each traced …`)
     const orders = ordersOf(seed, wanted)
     const chosen = orders[drawn - 1]
@@ -47,19 +44,22 @@ export default example(import.meta, {
 
     // All processes send their spans to this collector, including this one, the client.
     await using collector = await startCollector({ forwardTo })
-    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
-    Object.assign(process.env, env)
     // OpenTelemetry takes a while to load.
     const { startTracing } = await import('../src/watch/traces.ts')
-    const tracing = startTracing('client', 1)
+    const tracing = startTracing('client', 1, collector.endpoint)
     const tracer = trace.getTracer('client')
     const traceOf = new Map<string, string>()
     {
       // Tracing is switched on for every order.
-      await using pipeline = await startPipeline({ stock: stockFor(orders), ...observed({ traces: 1 }, env), signal })
+      await using pipeline = await startPipeline({
+        stock: stockFor(orders),
+        ...observed({ traces: 1 }, collector.env),
+        signal,
+      })
       for (const order of orders) {
         // Each order begins a trace. Its id and that of the client's span travel with the request, in the traceparent
         // header.
+        // #region trace
         await tracer.startActiveSpan('place order', { kind: SpanKind.CLIENT }, async (span) => {
           traceOf.set(order.id, span.spanContext().traceId)
           const headers: Record<string, string> = {}
@@ -67,6 +67,7 @@ export default example(import.meta, {
           await placeOrders({ url: pipeline.url, orders: [order], signal, headersOf: () => headers })
           span.end()
         })
+        // #endregion trace
       }
       await pipeline.drained({ signal })
     }
@@ -83,14 +84,7 @@ export default example(import.meta, {
     print(
       '',
       bold(`${chosen.id}: ${rows.length} spans, ${milliseconds(lasted)}`),
-      ...rows.map(({ span, depth }) =>
-        [
-          `${'  '.repeat(depth)}${nameOf(span)}`.padEnd(36).slice(0, 36),
-          dim(span.process.padEnd(11)),
-          milliseconds(span.endMs - span.startMs).padStart(8),
-          span.failed ? red(bar(span, whole, width)) : bar(span, whole, width),
-        ].join(' '),
-      ),
+      waterfallText(rows, width).join('\n'),
       '',
     )
     const busy = busyMs(own(chosen.id).filter(({ process }) => process !== 'client'))
@@ -105,10 +99,14 @@ export default example(import.meta, {
     const svg = drawWaterfall(rows, `${chosen.id}, ${rows.length} spans of ${busy.size + 1} processes`)
     print(`Picture: ${await picture('trace.svg', svg)}`)
     await collector[Symbol.asyncDispose]()
-    const { problem } = collector
-    if (forwardTo)
-      print(problem ? red(`${forwardTo} did not take the spans: ${problem}`) : `Handed on to ${forwardTo}.`)
+    const { problem, refused } = collector
+    if (forwardTo) {
+      const place = shownUrl(forwardTo.url.href)
+      print(problem ? red(`${place} did not take the spans: ${problem}`) : `Handed on to ${place}.`)
+    }
+    if (refused > 0) print(red(`${count(refused)} requests with spans were refused.`))
     return {
+      orders: wanted,
       order: chosen.id,
       traceId: traceOf.get(chosen.id),
       ms: lasted,
@@ -117,8 +115,9 @@ export default example(import.meta, {
       processes: [...new Set(own(chosen.id).map(({ process }) => process))].sort(),
       // The spans of an order form one tree, rooted in the client's span.
       complete: orders.filter(({ id }) => waterfall(own(id)).filter(({ depth }) => depth === 0).length === 1).length,
-      waterfall: rows.map(({ span: { name, kind, process, startMs, endMs }, depth }) => {
-        return { depth, name, kind, process, ms: endMs - startMs }
+      refused,
+      waterfall: rows.map(({ span: { name, kind, process, failed, startMs, endMs }, depth }) => {
+        return { depth, name, kind, process, failed, ms: endMs - startMs }
       }),
       exported: forwardTo === undefined ? null : problem === undefined,
     }
@@ -126,7 +125,3 @@ export default example(import.meta, {
 
   figure: ({ spans, processes, ms }) => `${spans} spans of ${processes.length} processes, ${milliseconds(ms)}`,
 })
-
-function nameOf({ name, attributes }: Span): string {
-  return attributes['db.system.name'] === 'redis' ? `Redis ${name}` : name
-}

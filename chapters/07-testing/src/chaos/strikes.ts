@@ -72,6 +72,7 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
   const { pipeline, record, signal } = field
   const process = pipeline.processes.get(target)?.process
   const middle = await middleOf(pipeline, target)
+  // #region kill
   const isBusyWhenStopped = async () => {
     let isBusy = false
     process?.kill('SIGSTOP')
@@ -85,6 +86,7 @@ async function kill(field: Field, { target }: Fault): Promise<Blow> {
   }
   await fedUntil(field, isBusyWhenStopped)
   await pipeline.kill(target)
+  // #endregion kill
   record.end(target, 'up')
   const held = await middle()
   return { held, over: pipeline.start(target).then(() => record.begin(target, 'up')) }
@@ -152,8 +154,7 @@ async function middleOf(pipeline: Pipeline, worker: string): Promise<() => Promi
 const isRefused = (answer: Answer) => answer === 'unavailable' || answer === 'given up'
 
 async function restartRedis({ pipeline: { redis }, record }: Field) {
-  redis.server?.process.kill('SIGKILL')
-  await redis.server?.exited
+  await redis.server?.kill()
   record.end('redis', 'up')
   await redis.restart()
   record.begin('redis', 'up')

@@ -44,6 +44,7 @@ export async function runCheckpointed<State>(computation: Checkpointed<State>): 
     onSaved?.(state, savedAt - start, why)
   }
 
+  // #region loop
   while (!isDone(state)) {
     state = step(state)
     onStep?.(state)
@@ -55,5 +56,6 @@ export async function runCheckpointed<State>(computation: Checkpointed<State>): 
     else if (performance.now() - savedAt >= everyMs) await save('time')
     if (stop) signal?.throwIfAborted()
   }
+  // #endregion loop
   return state
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 
+// #region state
 /** Everything that is needed to resume. All numbers below `next` are done. */
 export const primesState = z.object({
   next: z.int().nonnegative(),
@@ -17,6 +18,7 @@ export const primesState = z.object({
   /** The largest prime below `next`; 0 if there is none yet. */
   last: z.int().nonnegative(),
 })
+// #endregion state
 export type PrimesState = z.infer<typeof primesState>
 
 export const noPrimes: PrimesState = { next: 0, primes: 0, twins: 0, gap: 0, gapAfter: 0, last: 0 }

@@ -25,7 +25,8 @@ export interface Judgement {
   verdicts: Verdict[]
   /** The ids of the messages that were received before they were sent, by the wall clocks. */
   impossible: Set<string>
-  /** The most by which a hybrid clock was wrong. */
+  /** The most by which a wall clock and a hybrid clock were wrong. A hybrid clock says whole milliseconds, rounded down. */
+  wallErrorMs: number
   hybridErrorMs: number
 }
 
@@ -83,6 +84,7 @@ export async function judge(
     impossible: new Set(
       messages.flatMap(([sending, { wall }]) => (sending.wall > wall ? [sending.message ?? ''] : [])),
     ),
+    wallErrorMs: largest(events.map(({ wall, trueMs }) => Math.abs(wall - trueMs))),
     hybridErrorMs: largest(events.map(({ hybrid, trueMs }) => Math.abs(hybrid.ms - trueMs))),
   }
 }

@@ -3,6 +3,7 @@
  * which carries the clock's reading, and each message that it receives, with the sender's reading.
  */
 
+// #region lamport
 /** Lamport 1978: an effect has a larger number than its cause, but a larger number does not make an event an effect. */
 export class LamportClock {
   #time = 0
@@ -17,6 +18,7 @@ export class LamportClock {
     return this.tick()
   }
 }
+// #endregion lamport
 
 /**
  * Mattern and Fidge 1988: for each process, the number of its events that this one may have heard of. It shows what is
@@ -43,6 +45,7 @@ export class VectorClock {
   }
 }
 
+// #region happened-before
 /**
  * Returns whether the event with reading `a` could have caused the one with reading `b`. Two events are concurrent when
  * neither could have caused the other.
@@ -50,6 +53,7 @@ export class VectorClock {
 export function happenedBefore(a: readonly number[], b: readonly number[]): boolean {
   return a.every((count, at) => count <= (b[at] ?? 0)) && a.some((count, at) => count < (b[at] ?? 0))
 }
+// #endregion happened-before
 
 /** A wall-clock time in whole ms, and a counter for events with the same time. */
 export interface HybridTime {
@@ -59,7 +63,8 @@ export interface HybridTime {
 
 /**
  * Kulkarni et al. 2014: the latest wall-clock time that the process has heard of, and a counter for when it stands
- * still. It puts causes before effects as Lamport's clock does, and is never more wrong than the wall clocks are.
+ * still. It puts causes before effects as Lamport's clock does, and is wrong by at most 1 ms more than
+ * the worst wall clock, because it rounds down to whole ms.
  */
 export class HybridClock {
   readonly #wall: () => number
@@ -74,6 +79,7 @@ export class HybridClock {
     return this.receive({ ms: 0, count: -1 })
   }
 
+  // #region hybrid
   receive(sent: HybridTime): HybridTime {
     const ms = Math.max(this.#last.ms, sent.ms, Math.floor(this.#wall()))
     const counts = [this.#last, sent].filter((time) => time.ms === ms).map(({ count }) => count)
@@ -81,6 +87,7 @@ export class HybridClock {
     this.#last = { ms, count: counts.length === 0 ? 0 : 1 + Math.max(...counts) }
     return this.#last
   }
+  // #endregion hybrid
 }
 
 export const compareHybrid = (a: HybridTime, b: HybridTime): number => a.ms - b.ms || a.count - b.count

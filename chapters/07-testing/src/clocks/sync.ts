@@ -14,6 +14,7 @@ export interface Offset {
   bound: number
 }
 
+// #region estimates
 /** Cristian 1989: assumes that the reply was under way for half the round trip. */
 export function cristian({ sent, sentThere, received }: Exchange): Offset {
   const roundTrip = received - sent
@@ -25,6 +26,7 @@ export function ntp({ sent, receivedThere, sentThere, received }: Exchange): Off
   const roundTrip = received - sent - (sentThere - receivedThere)
   return { offset: (receivedThere - sent + sentThere - received) / 2, bound: roundTrip / 2 }
 }
+// #endregion estimates
 
 /** Returns the estimate with the smallest bound: a fast exchange had little time to be asymmetric. */
 export function best(offsets: readonly Offset[]): Offset {

@@ -1,7 +1,8 @@
 /** A CPU profile of a running process: taken, read, and drawn as a flame graph. */
 import { largest } from '@repo/common/extremes'
 import { draw, palette } from '@repo/common/output/plots'
-import type { Inspector, Place } from './inspector.ts'
+import type { Inspector } from './inspector.ts'
+import type { Place, Session } from './session.ts'
 
 /** V8's format. Saved as `.cpuprofile`, it can be opened by speedscope, Chrome and VS Code. */
 export interface CpuProfile {
@@ -19,18 +20,56 @@ interface ProfileNode {
   children?: number[]
 }
 
-/** Samples the stack of the process ten thousand times a second for some time. The process keeps working. */
-export async function takeCpuProfile(inspector: Inspector, ms: number, signal?: AbortSignal): Promise<CpuProfile> {
-  // Needed for the source maps.
-  await inspector.send('Debugger.enable')
-  await inspector.send('Profiler.enable')
-  await inspector.send('Profiler.setSamplingInterval', { interval: 100 })
-  await inspector.send('Profiler.start')
+/** The profile of one thread. */
+export interface ThreadProfile {
+  /** `main thread`, or the number and the file of a worker thread. */
+  thread: string
+  profile: CpuProfile
+  placeOf: Session['sourceOf']
+}
+
+/**
+ * Samples the stack of each thread ten thousand times a second for some time. The process keeps working. A thread that
+ * ends meanwhile is left out.
+ *
+ * @returns the main thread's profile first
+ */
+export async function takeCpuProfiles(
+  inspector: Inspector,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<[ThreadProfile, ...ThreadProfile[]]> {
+  const started: Promise<{ thread: string; session: Session }>[] = []
+  const main = await startProfile(inspector, 'main thread')
+  await using _threads = await inspector.threads((session, thread) => {
+    const starting = startProfile(session, thread)
+    starting.catch(() => {})
+    started.push(starting)
+  })
   await inspector.wait(ms, signal)
-  const { profile } = await inspector.send<{ profile: CpuProfile }>('Profiler.stop')
-  await inspector.send('Profiler.disable')
-  await inspector.send('Debugger.disable')
-  return profile
+  const mainProfile = await stopProfile(main)
+  const others = await Promise.allSettled(started.map(async (starting) => await stopProfile(await starting)))
+  return [mainProfile, ...others.flatMap((other) => (other.status === 'fulfilled' ? [other.value] : []))]
+}
+
+async function startProfile(session: Session, thread: string) {
+  // Needed for the source maps.
+  await session.send('Debugger.enable')
+  await session.send('Profiler.enable')
+  await session.send('Profiler.setSamplingInterval', { interval: 100 })
+  await session.send('Profiler.start')
+  // Code that V8 has optimised before does not know which functions it has inlined: their time would be their caller's.
+  // Coverage makes V8 throw that code away, and optimise anew.
+  await session.send('Profiler.startPreciseCoverage', { callCount: false, detailed: false })
+  await session.send('Profiler.stopPreciseCoverage')
+  return { thread, session }
+}
+
+async function stopProfile({ thread, session }: { thread: string; session: Session }): Promise<ThreadProfile> {
+  const { profile } = await session.send<{ profile: CpuProfile }>('Profiler.stop')
+  await session.send('Profiler.disable')
+  await session.send('Debugger.disable')
+  return { thread, profile, placeOf: session.sourceOf }
 }
 
 export interface HotFunction {
@@ -48,7 +87,7 @@ const noFunction = /^\((idle|program|root|garbage collector)\)$/
 /** Returns the functions by self time, the hottest first, and the share of the time in which the process was busy. */
 export function hotFunctions(
   { nodes, samples, timeDeltas }: CpuProfile,
-  placeOf: Inspector['sourceOf'],
+  placeOf: Session['sourceOf'],
 ): { functions: HotFunction[]; busy: number } {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])))

@@ -1,16 +1,17 @@
 /**
  * The inspector of a running Node process, by the Chrome DevTools Protocol, which an editor's debugger speaks too. It
- * is opened in a process that was started without it, on loopback only, and closed afterwards.
+ * is opened in a process that was started without it, on loopback only, and closed afterwards. One that was open before
+ * stays open: somebody uses it.
  */
 import { execFile } from 'node:child_process'
-import { SourceMap, type SourceMapPayload } from 'node:module'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { aborted } from '@repo/common/async/abort'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
 import type { Program } from '@repo/common/process/child'
+import { listeningPorts } from './ports.ts'
+import { Session } from './session.ts'
 
 /** The environment for a process whose inspector is to take a free port when it is opened. This does not open it. */
 export const inspectable = { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' }
@@ -18,55 +19,33 @@ export const inspectable = { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' }
 /** Node writes this line when the inspector is opened, with the address of its WebSocket. */
 const listening = /Debugger listening on (ws:\/\/\S+)/
 
-interface Script {
-  id: string
-  url: string
-  endLine: number
-  sourceMap: SourceMap | undefined
-}
+/**
+ * How many of us use an inspector that one of us has opened, in the process itself: the last one closes it. Where there
+ * is no such number, somebody else has opened it.
+ */
+const users = "globalThis[Symbol.for('opened inspector, users')]"
+const enter = `${users} = 1`
+const join = `${users} &&= ${users} + 1`
+/** Closes a moment later, because the answer must leave before the connection is closed. */
+const leave = `(() => {
+  if (!${users} || --${users} > 0) return false
+  delete ${users}
+  setTimeout(() => process.getBuiltinModule('inspector').close(), 10)
+  return true
+})()`
+/** A process that is busy, or does not answer at all, is left after this time. */
+const leaveWithinMs = 10_000
 
-/** A place in a source file. Lines begin at 1, as in an editor. */
-export interface Place {
-  file: string
-  line: number
-}
-
-/** Returns whether it is the program's own code, not Node's or a package's. */
-export const isOwn = (place: Place | undefined): place is Place =>
-  place?.file.startsWith('file:') === true && !place.file.includes('/node_modules/')
-
-/** Returns the place as readers see it: `src/inspect/planted.ts:31`. */
-export function placeText(place: Place | undefined): string {
-  if (!place) return ''
-  const path = place.file.split('?', 1)[0]?.split('/') ?? []
-  const source = path.lastIndexOf('src')
-  return `${path.slice(source < 0 ? -2 : source).join('/')}:${place.line}`
-}
-
-type Parameters = Record<string, unknown>
-
-export class Inspector implements AsyncDisposable {
+export class Inspector extends Session implements AsyncDisposable {
   readonly url: string
   readonly #socket: WebSocket
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
-  readonly #listeners = new Map<string, Set<(parameters: never) => void>>()
-  readonly #scripts = new Map<string, Script>()
-  readonly #closing = new AbortController()
-  #last = 0
 
   private constructor(url: string, socket: WebSocket) {
+    super((text) => socket.send(text))
     this.url = url
     this.#socket = socket
-    socket.addEventListener('message', ({ data }) => this.#receive(String(data)))
-    socket.addEventListener('close', () => {
-      this.#closing.abort(new Error('the process has ended, or its inspector was closed'))
-      for (const { reject } of this.#waiting.values()) reject(this.#closing.signal.reason)
-      this.#waiting.clear()
-    })
-    type Parsed = { scriptId: string; url: string; endLine: number; sourceMapURL?: string }
-    this.on('Debugger.scriptParsed', ({ scriptId, url, endLine, sourceMapURL }: Parsed) => {
-      this.#scripts.set(scriptId, { id: scriptId, url, endLine, sourceMap: readSourceMap(sourceMapURL) })
-    })
+    socket.addEventListener('message', ({ data }) => this.receive(String(data)))
+    socket.addEventListener('close', () => this.end(new Error('the process has ended, or its inspector was closed')))
   }
 
   /** @throws an Error when nobody listens there */
@@ -79,102 +58,42 @@ export class Inspector implements AsyncDisposable {
     return new Inspector(url, socket)
   }
 
-  /** Sends a command and returns its result. The protocol's documentation says what each command takes and returns. */
-  async send<Result = unknown>(method: string, parameters: Parameters = {}): Promise<Result> {
-    this.#closing.signal.throwIfAborted()
-    const id = ++this.#last
-    const answer = Promise.withResolvers<unknown>()
-    this.#waiting.set(id, answer)
-    this.#socket.send(JSON.stringify({ id, method, params: parameters }))
-    return (await answer.promise) as Result
-  }
-
-  /** Calls the listener with each event of this name, until the result is disposed of. */
-  on<Event>(method: string, listener: (parameters: Event) => void): Disposable {
-    const listeners = this.#listeners.get(method) ?? new Set()
-    this.#listeners.set(method, listeners.add(listener))
-    return { [Symbol.dispose]: () => void listeners.delete(listener) }
-  }
-
-  /** Returns the next event of this name; rejected when the process ends before. */
-  async once<Event>(method: string): Promise<Event> {
-    const { promise, resolve } = Promise.withResolvers<Event>()
-    using _listener = this.on(method, resolve)
-    return await Promise.race([promise, aborted(this.#closing.signal)])
-  }
-
-  /** Waits while the process keeps running; rejected when it ends. */
-  async wait(ms: number, signal?: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
-    // The signal's own reason says more than the error from delay.
-    await delay(ms, undefined, { signal: stop }).catch(() => stop.throwIfAborted())
-  }
-
-  #receive(text: string) {
-    const message = JSON.parse(text) as {
-      id?: number
-      result?: unknown
-      error?: { message: string }
-      method?: string
-      params?: never
-    }
-    if (message.id !== undefined) {
-      const answer = this.#waiting.get(message.id)
-      this.#waiting.delete(message.id)
-      if (message.error) answer?.reject(new Error(message.error.message))
-      else answer?.resolve(message.result)
-    } else for (const listener of this.#listeners.get(message.method ?? '') ?? []) listener(message.params as never)
-  }
-
-  /** Returns the value of an expression in the process, as far as JSON can represent it. */
-  async evaluate<Value>(expression: string): Promise<Value> {
-    type Answer = {
-      result: { value: Value }
-      exceptionDetails?: { exception?: { description?: string }; text: string }
-    }
-    const { result, exceptionDetails } = await this.send<Answer>('Runtime.evaluate', {
-      expression,
-      returnByValue: true,
-      awaitPromise: true,
-    })
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
-    return result.value
+  /** Says that we have opened it, or that it was open. */
+  async use(how: 'opened' | 'was open'): Promise<void> {
+    await this.evaluate(how === 'opened' ? enter : join)
   }
 
   /**
-   * Returns the line of the TypeScript file from which a place in the running code comes. Call Debugger.enable first.
+   * Calls a function for each worker thread of the process, those that run and those that start, until the result is
+   * disposed of.
    */
-  sourceOf(scriptId: string, line: number, column: number): Place | undefined {
-    const script = this.#scripts.get(scriptId)
-    if (!script?.url) return undefined
-    const entry = script.sourceMap?.findEntry(line, column)
-    const original = entry && 'originalLine' in entry ? entry.originalLine : line
-    return { file: script.url, line: original + 1 }
-  }
-
-  /**
-   * Returns the place in the running code that comes from a line of a source file, for a breakpoint; undefined if no
-   * code comes from it.
-   */
-  generatedFrom(
-    file: string,
-    line: number,
-  ): { scriptId: string; lineNumber: number; columnNumber: number } | undefined {
-    const script = [...this.#scripts.values()].find(({ url }) => url.split('?')[0] === file)
-    if (!script) return undefined
-    if (!script.sourceMap) return { scriptId: script.id, lineNumber: line - 1, columnNumber: 0 }
-    // A source map leads from the code to its source; the reverse needs a search. Compiled code is often one long line.
-    for (let lineNumber = 0; lineNumber <= script.endLine; lineNumber++) {
-      const last = script.sourceMap.findEntry(lineNumber, Number.MAX_SAFE_INTEGER)
-      if (!('generatedColumn' in last) || last.generatedLine !== lineNumber) continue
-      for (let column = 0; column <= last.generatedColumn; column++) {
-        const entry = script.sourceMap.findEntry(lineNumber, column)
-        if ('originalLine' in entry && entry.originalLine === line - 1 && entry.generatedLine === lineNumber) {
-          return { scriptId: script.id, lineNumber, columnNumber: entry.generatedColumn }
-        }
-      }
+  async threads(found: (thread: Session, name: string) => void): Promise<AsyncDisposable> {
+    const sessions = new Map<string, Session>()
+    type Attached = { sessionId: string; workerInfo: { workerId: string; title: string; url: string } }
+    const listeners = [
+      this.on('NodeWorker.attachedToWorker', ({ sessionId, workerInfo: { workerId, url } }: Attached) => {
+        const post = (message: string) =>
+          void this.send('NodeWorker.sendMessageToWorker', { sessionId, message }).catch(() => {})
+        const thread = new Session(post)
+        sessions.set(sessionId, thread)
+        found(thread, `thread ${workerId} (${url.split('/').at(-1)?.split('?', 1)[0] ?? url})`)
+      }),
+      this.on(
+        'NodeWorker.receivedMessageFromWorker',
+        ({ sessionId, message }: { sessionId: string; message: string }) => sessions.get(sessionId)?.receive(message),
+      ),
+      this.on('NodeWorker.detachedFromWorker', ({ sessionId }: { sessionId: string }) =>
+        sessions.get(sessionId)?.end(new Error('the thread has ended')),
+      ),
+    ]
+    await this.send('NodeWorker.enable', { waitForDebuggerOnStart: false })
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await this.send('NodeWorker.disable').catch(() => {})
+        for (const listener of listeners) listener[Symbol.dispose]()
+        for (const session of sessions.values()) session.end(new Error('the threads are left alone'))
+      },
     }
-    return undefined
   }
 
   /** Disconnects, but leaves the inspector open. */
@@ -182,17 +101,21 @@ export class Inspector implements AsyncDisposable {
     this.#socket.close()
   }
 
-  /** Closes the inspector and disconnects. The process resumes if it was stopped. */
+  /** Disconnects, and closes the inspector if it was opened for this. The process resumes if it was stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#closing.signal.aborted) {
-      // A moment later, because the answer must leave before the connection is closed.
-      await this.evaluate("setTimeout(() => process.getBuiltinModule('inspector').close(), 10) && 0").catch(() => {})
+    let isLast = this.closing.aborted
+    if (!this.closing.aborted) {
+      // A process that stays stopped would close nothing.
+      await this.send('Debugger.resume').catch(() => {})
+      await this.send('Debugger.disable').catch(() => {})
+      const leaving = this.evaluate<boolean>(leave).catch(() => false)
+      isLast = await Promise.race([leaving, delay(leaveWithinMs, false, { ref: false })])
       // The process closes the connection. If both sides closed it at the same time, it could wait for ever for the other.
-      await until(() => this.#closing.signal.aborted, { what: 'the process closes the connection' }).catch(() => {})
+      if (isLast) await until(() => this.closing.aborted, { what: 'the process closes the connection' }).catch(() => {})
     }
     this.detach()
     const { hostname, port } = new URL(this.url)
-    await until(() => isClosed(hostname, Number(port)), { what: 'the inspector is closed' }).catch(() => {})
+    if (isLast) await until(() => isClosed(hostname, Number(port)), { what: 'the inspector is closed' }).catch(() => {})
   }
 }
 
@@ -228,7 +151,9 @@ export async function inspect(
   await until(() => hasEnded() || address(), { timeoutMs: 20_000, what: 'the inspector is open' })
   const url = address()
   if (url === undefined) throw new Error('the process has ended: there is nothing to inspect')
-  return await Inspector.connect(url)
+  const inspector = await Inspector.connect(url)
+  await inspector.use('opened')
+  return inspector
 }
 
 /**
@@ -248,14 +173,55 @@ export async function openForEditor(
   if (!listening.test(line)) throw new Error(line)
 }
 
+const usualPort = 9229
+const openWithinMs = 10_000
+
 /**
- * Opens the inspector of a process that this program did not start, and connects to it.
+ * Connects to the inspector of a process that this program did not start, and opens it unless it is open.
  *
- * @param port where it will listen: 9229, unless the process was started with a different --inspect-port
+ * @param port where it listens if it is open already, 9229 by default. Where it will listen when it is opened is up to
+ *   the process
  * @throws UsageError when there is no such process, when it is not Node (the signal would kill another program), or
- *   when another process listens there
+ *   when its inspector is not at the given port: then it is as it was before
  */
-export async function attach(pid: number, port: number): Promise<Inspector> {
+export async function attach(pid: number, port?: number): Promise<Inspector> {
+  await requireNode(pid)
+  const before = await listeningPorts(pid)
+  const open = await connectAt(port ?? usualPort)
+  const found = await open?.evaluate<number>('process.pid')
+  if (open && found === pid) {
+    await open.use('was open')
+    return open
+  }
+  // It belongs to another process.
+  open?.detach()
+  const accepts = `the port of the inspector of process ${pid}`
+  if (found !== undefined && port !== undefined)
+    throw new UsageError('--port', port, `${accepts}; process ${found} listens there`)
+
+  openInspector(pid)
+  const opened = async () => {
+    const now = await listeningPorts(pid)
+    // Where ports are not known, it is looked for where it usually is.
+    const ports = now && before ? [...now].filter((each) => !before.has(each)) : [port ?? usualPort]
+    for (const each of ports) {
+      const inspector = await connectAt(each)
+      if ((await inspector?.evaluate<number>('process.pid')) === pid) return inspector
+      inspector?.detach()
+    }
+    return undefined
+  }
+  const inspector = await until(opened, { timeoutMs: openWithinMs, what: 'the inspector is open' }).catch(() => {
+    throw new UsageError('--port', port, `${accepts}, which is open already, or could not listen at its port`)
+  })
+  await inspector.use('opened')
+  const its = Number(new URL(inspector.url).port)
+  if (port === undefined || port === its) return inspector
+  await inspector[Symbol.asyncDispose]()
+  throw new UsageError('--port', port, `${accepts}, which is ${its}`)
+}
+
+async function requireNode(pid: number): Promise<void> {
   const accepts = 'the id of a Node process that runs and is yours'
   if (process.platform !== 'win32') {
     const command = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]).then(
@@ -267,24 +233,21 @@ export async function attach(pid: number, port: number): Promise<Inspector> {
       throw new UsageError('--pid', pid, `${accepts}; this one is ${command}`)
   }
   try {
-    openInspector(pid)
+    process.kill(pid, 0)
   } catch (error) {
     throw new UsageError('--pid', pid, `${accepts}; ${(error as NodeJS.ErrnoException).code}`)
   }
-  const list = async () => {
-    const response = await fetch(`http://127.0.0.1:${port}/json/list`)
-    const [target] = (await response.json()) as { webSocketDebuggerUrl: string }[]
-    return target?.webSocketDebuggerUrl
+}
+
+/** Connects to the inspector at a port of loopback; undefined if there is none. */
+async function connectAt(port: number): Promise<Inspector | undefined> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(2_000) })
+    const [target] = (await response.json()) as { webSocketDebuggerUrl?: string }[]
+    return target?.webSocketDebuggerUrl ? await Inspector.connect(target.webSocketDebuggerUrl) : undefined
+  } catch {
+    return undefined
   }
-  const url = await until(list, { timeoutMs: 20_000, what: `process ${pid} listens on port ${port}` })
-  const inspector = await Inspector.connect(url)
-  const found = await inspector.evaluate<number>('process.pid')
-  if (found !== pid) {
-    // It belongs to another process, and was already open.
-    inspector.detach()
-    throw new UsageError('--port', port, `the port of the inspector of process ${pid}; process ${found} listens there`)
-  }
-  return inspector
 }
 
 /** Asks a Node process to open its inspector. The signal would kill any other program. */
@@ -292,11 +255,4 @@ function openInspector(pid: number): void {
   // Windows has no such signal; Node uses shared memory there.
   if (process.platform === 'win32') (process as unknown as { _debugProcess: (pid: number) => void })._debugProcess(pid)
   else process.kill(pid, 'SIGUSR1')
-}
-
-function readSourceMap(url: string | undefined): SourceMap | undefined {
-  const [, json] = /^data:application\/json;(?:charset=[^;]+;)?base64,(.*)$/s.exec(url ?? '') ?? []
-  return json === undefined
-    ? undefined
-    : new SourceMap(JSON.parse(Buffer.from(json, 'base64').toString()) as SourceMapPayload)
 }

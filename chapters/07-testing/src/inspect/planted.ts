@@ -41,8 +41,8 @@ function printReceipts(): number {
   return letters
 }
 
-const stallMs = 200
-const stallEvery = 100
+const stallMs = 400
+const stallEvery = 130
 let shipped = 0
 
 const plant: Instrument = ({ kind }) =>

@@ -1,5 +1,5 @@
 /** The log files of a folder: read as they are, or followed while they grow. */
-import { open, readdir, readFile, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '@repo/common/output/errors'
@@ -53,35 +53,25 @@ export async function* followLogs(
   signal: AbortSignal,
   patienceMs = 1_000,
 ): AsyncGenerator<LogLine | Unreadable> {
-  const readTo = new Map<string, Place>()
+  /** By inode: a file that is renamed stays the same. */
+  await using files = new OpenFiles()
   const sent = new Set<string>()
   /** The files that have been reported. */
   const unreadable = new Set<string>()
   /** The lines of each process: all others queue behind a line that waits. */
   const waiting = new Map<string, { line: LogLine | Unreadable; since: number }[]>()
+  const queueOf = (file: string) => {
+    const queue = waiting.get(file) ?? []
+    waiting.set(file, queue)
+    return queue
+  }
   for (;;) {
-    for (const file of await logFiles(folder)) {
-      const queue = waiting.get(file) ?? []
-      waiting.set(file, queue)
-      const read = await readOn(file, readTo.get(file)).catch((error: unknown) => {
-        if (!unreadable.has(file)) queue.push({ line: unreadableFile(file, error), since: performance.now() })
-        unreadable.add(file)
-      })
-      if (!read) continue
-      const { state, chunk } = read
-      readTo.set(file, state)
-      state.bytes += chunk.length
-      let text = Buffer.concat([state.rest, chunk])
-      // Split as bytes: a read may cut a character in two.
-      for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10)) {
-        const line = text.subarray(0, end).toString()
-        text = text.subarray(end + 1)
-        state.lines++
-        const where = `${basename(file)}:${state.lines}`
-        if (!isEmpty(line)) queue.push({ line: parseLine(line, where), since: performance.now() })
-      }
-      state.rest = text
+    const problems = await files.look(await logFiles(folder))
+    for (const { file, line } of problems) {
+      if (!unreadable.has(file)) queueOf(file).push({ line, since: performance.now() })
+      unreadable.add(file)
     }
+    for (const { file, line } of await files.lines()) queueOf(file).push({ line, since: performance.now() })
     // Repeat: a line of one file may have been waiting for a line of another.
     for (let moved = true; moved; ) {
       moved = false
@@ -102,35 +92,83 @@ export async function* followLogs(
   }
 }
 
-/** How far a file has been read. */
-interface Place {
-  /** Tells the file from another one of the same name. */
-  inode: number
+/** A file that is followed. */
+interface Followed {
+  handle: FileHandle
+  /** Its first name. */
+  file: string
   bytes: number
   lines: number
   /** The beginning of a line. */
   rest: Buffer
+  /** When it was first missed in the folder, and nothing has come since. */
+  goneSince: number | undefined
 }
 
+/** A program may write to a file for some time after logrotate has renamed it, until it opens the new one. */
+const goneMs = 5_000
+
 /**
- * Reads what has been added to a file. One that is shorter than before, or another file by now, was begun again by
- * logrotate or by its program: it is read from its beginning.
+ * The files of a folder, each held open. logrotate renames a file and begins another one of its name: what was written
+ * to the first one until then is still read.
  */
-async function readOn(file: string, before: Place | undefined): Promise<{ state: Place; chunk: Buffer }> {
-  const none = { inode: 0, bytes: 0, lines: 0, rest: Buffer.alloc(0) }
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    // It was renamed since the folder was listed.
-    if (error.code !== 'ENOENT') throw error
-  })
-  if (!handle) return { state: before ?? none, chunk: none.rest }
-  try {
-    const { size, ino: inode } = await handle.stat()
-    const isSame = before !== undefined && before.inode === inode && before.bytes <= size
-    const state = isSame ? before : { ...none, inode }
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - state.bytes), { position: state.bytes })
-    return { state, chunk: buffer.subarray(0, bytesRead) }
-  } finally {
-    await handle.close()
+class OpenFiles implements AsyncDisposable {
+  readonly #files = new Map<bigint, Followed>()
+
+  /** Opens what is new in the folder, and closes what has been gone for long. Returns what cannot be opened. */
+  async look(names: readonly string[]): Promise<{ file: string; line: Unreadable }[]> {
+    const problems: { file: string; line: Unreadable }[] = []
+    const there = new Set<bigint>()
+    for (const file of names) {
+      try {
+        const inode = (await stat(file, { bigint: true })).ino
+        there.add(inode)
+        if (this.#files.has(inode)) continue
+        const none = { bytes: 0, lines: 0, rest: Buffer.alloc(0), goneSince: undefined }
+        this.#files.set(inode, { handle: await open(file, 'r'), file, ...none })
+      } catch (error) {
+        // It may have been renamed since the folder was listed.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+          problems.push({ file, line: unreadableFile(file, error) })
+      }
+    }
+    const now = performance.now()
+    for (const [inode, followed] of this.#files) {
+      if (there.has(inode)) followed.goneSince = undefined
+      else followed.goneSince ??= now
+      if (now - (followed.goneSince ?? now) < goneMs) continue
+      this.#files.delete(inode)
+      await followed.handle.close()
+    }
+    return problems
+  }
+
+  /** Returns the whole lines that have come since the last time. */
+  async lines(): Promise<{ file: string; line: LogLine | Unreadable }[]> {
+    const lines: { file: string; line: LogLine | Unreadable }[] = []
+    for (const followed of this.#files.values()) {
+      const { file, handle } = followed
+      const { size } = await handle.stat()
+      // A program, or logrotate with `copytruncate`, has begun it again.
+      if (size < followed.bytes) Object.assign(followed, { bytes: 0, lines: 0, rest: Buffer.alloc(0) })
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - followed.bytes), { position: followed.bytes })
+      if (bytesRead > 0) followed.goneSince = undefined
+      followed.bytes += bytesRead
+      let text = Buffer.concat([followed.rest, buffer.subarray(0, bytesRead)])
+      // Split as bytes: a read may cut a character in two.
+      for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10)) {
+        const line = text.subarray(0, end).toString()
+        text = text.subarray(end + 1)
+        followed.lines++
+        if (!isEmpty(line)) lines.push({ file, line: parseLine(line, `${basename(file)}:${followed.lines}`) })
+      }
+      followed.rest = text
+    }
+    return lines
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { handle } of this.#files.values()) await handle.close()
   }
 }
 

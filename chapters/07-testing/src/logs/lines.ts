@@ -159,6 +159,7 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
   const at = logs.map(() => 0)
   const merged: LogLine[] = []
   const total = logs.reduce((sum, log) => sum + log.length, 0)
+  // #region merge
   while (merged.length < total) {
     let best: { log: number; line: LogLine; time: number; waits: boolean } | undefined
     for (const [log, lines] of logs.entries()) {
@@ -167,14 +168,16 @@ export function mergeLogs(logs: readonly (readonly LogLine[])[]): LogLine[] {
       const time = line.time + (shifts.get(line.process) ?? 0)
       const waits = line.receives !== undefined && unsent.has(line.receives)
       // All lines wait only when a log contradicts itself. Then time decides.
-      if (!best || (best.waits && !waits) || (best.waits === waits && time < best.time))
+      if (!best || (best.waits && !waits) || (best.waits === waits && time < best.time)) {
         best = { log, line, time, waits }
+      }
     }
     if (!best) break
     at[best.log] = (at[best.log] ?? 0) + 1
     if (best.line.sends !== undefined) unsent.delete(best.line.sends)
     merged.push(best.line)
   }
+  // #endregion merge
   return merged
 }
 

@@ -10,7 +10,8 @@ interface Curve {
   panel: 'latency' | 'traffic' | 'errors' | 'saturation'
   name: string
   promql: string
-  own: (before: Scrape, after: Scrape) => number
+  /** From all scrapes so far. */
+  own: (scrapes: readonly Scrape[]) => number
 }
 
 const job = { kind: 'job' }
@@ -22,51 +23,51 @@ export const curves = [
     panel: 'latency',
     name: 'jobs, median',
     promql: jobQuantile(0.5),
-    own: (before, after) => histogramQuantile(0.5, before, after, 'pipeline_step_seconds', job),
+    own: (scrapes) => histogramQuantile(0.5, scrapes, 'pipeline_step_seconds', job),
   },
   {
     panel: 'latency',
     name: 'jobs, 95 %',
     promql: 'pipeline:job_seconds:p95',
-    own: (before, after) => histogramQuantile(0.95, before, after, 'pipeline_step_seconds', job),
+    own: (scrapes) => histogramQuantile(0.95, scrapes, 'pipeline_step_seconds', job),
   },
   {
     panel: 'traffic',
     name: 'orders taken',
     promql: 'pipeline:orders:rate',
-    own: (before, after) => rate(before, after, 'pipeline_step_seconds_count', { kind: 'request' }),
+    own: (scrapes) => rate(scrapes, 'pipeline_step_seconds_count', { kind: 'request' }),
   },
   {
     panel: 'traffic',
     name: 'payments',
     promql: 'sum(rate(pipeline_step_seconds_count{kind="job",step="payment"}[3s]))',
-    own: (before, after) => rate(before, after, 'pipeline_step_seconds_count', { ...job, step: 'payment' }),
+    own: (scrapes) => rate(scrapes, 'pipeline_step_seconds_count', { ...job, step: 'payment' }),
   },
   {
     panel: 'errors',
     name: 'jobs that failed',
     promql: 'sum(rate(pipeline_step_failures_total{kind="job"}[3s])) or vector(0)',
-    own: (before, after) => rate(before, after, 'pipeline_step_failures_total', job),
+    own: (scrapes) => rate(scrapes, 'pipeline_step_failures_total', job) || 0,
   },
   {
     panel: 'saturation',
     name: 'waiting orders',
-    promql: 'sum(pipeline_queue_depth)',
-    own: (_, after) =>
-      largest(after, 'pipeline_queue_depth', { queue: 'payment' }) +
-      largest(after, 'pipeline_queue_depth', { queue: 'shipping' }),
+    promql: 'sum(max by (queue) (pipeline_queue_depth))',
+    own: (scrapes) =>
+      largest(scrapes.at(-1), 'pipeline_queue_depth', { queue: 'payment' }) +
+      largest(scrapes.at(-1), 'pipeline_queue_depth', { queue: 'shipping' }),
   },
   {
     panel: 'saturation',
     name: 'age of the oldest, ms',
     promql: '1000 * max(pipeline_queue_oldest_seconds)',
-    own: (_, after) => 1000 * largest(after, 'pipeline_queue_oldest_seconds'),
+    own: (scrapes) => 1000 * largest(scrapes.at(-1), 'pipeline_queue_oldest_seconds'),
   },
   {
     panel: 'saturation',
     name: 'event loops late, ms',
     promql: '1000 * max(nodejs_eventloop_lag_p99_seconds)',
-    own: (_, after) => 1000 * largest(after, 'nodejs_eventloop_lag_p99_seconds'),
+    own: (scrapes) => 1000 * largest(scrapes.at(-1), 'nodejs_eventloop_lag_p99_seconds'),
   },
 ] as const satisfies Curve[]
 
@@ -76,18 +77,14 @@ export interface Drawn {
   points: { ms: number; value: number }[]
 }
 
-/** As in `rate(…[3s])`. */
-const windowMs = 3_000
-
 /** Computes each curve from our own scrapes. */
 export function ownCurves(scrapes: readonly Scrape[]): Drawn[] {
   return curves.map(({ panel, name, own }) => ({
     panel,
     name,
-    points: scrapes.flatMap((after, at) => {
-      const before = scrapes.slice(0, at).find(({ ms }) => ms >= after.ms - windowMs)
-      const value = before ? own(before, after) : Number.NaN
-      return Number.isFinite(value) ? [{ ms: after.ms, value }] : []
+    points: scrapes.flatMap(({ ms }, at) => {
+      const value = own(scrapes.slice(0, at + 1))
+      return Number.isFinite(value) ? [{ ms, value }] : []
     }),
   }))
 }

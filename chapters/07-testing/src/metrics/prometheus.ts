@@ -8,11 +8,12 @@ import { until } from '@repo/common/async/until'
 import { progress } from '@repo/common/output/progress'
 import { type Child, startServer } from '@repo/common/process/child'
 import { freePort, onFreePorts } from '@repo/common/process/ports'
+import { scrapeEveryMs } from './scraper.ts'
 
 export const installPrometheus = 'sudo apt-get install prometheus (Debian, Ubuntu), brew install prometheus (macOS)'
 
 export const rulesFile = fileURLToPath(new URL('./rules.yml', import.meta.url))
-const rulesTestFile = fileURLToPath(new URL('./rules.test.yml', import.meta.url))
+export const rulesTestFile = fileURLToPath(new URL('./rules.test.yml', import.meta.url))
 
 /** Returns its version, such as `2.42.0`; undefined when it or promtool is not on PATH. */
 export async function findPrometheus(): Promise<string | undefined> {
@@ -54,8 +55,6 @@ export interface Prometheus extends AsyncDisposable {
   firing: () => Promise<{ name: string; summary: string }[]>
 }
 
-export const scrapeEveryMs = 500
-
 /**
  * Starts a Prometheus that scrapes every target in the JSON files of a folder, and waits until it has found them all.
  */
@@ -80,7 +79,12 @@ export async function startPrometheus({
       },
       rule_files: [rulesFile],
       scrape_configs: [
-        { job_name: 'pipeline', file_sd_configs: [{ files: [join(targets, '*.json')], refresh_interval: '1s' }] },
+        {
+          job_name: 'pipeline',
+          file_sd_configs: [{ files: [join(targets, '*.json')], refresh_interval: '1s' }],
+          // By default the port, which is another one when a process has been started again: its series would end.
+          relabel_configs: [{ source_labels: ['process'], target_label: 'instance' }],
+        },
       ],
     }),
   )

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { curves, type Drawn, ownCurves } from './golden-signals.ts'
-import { scrapeEveryMs, startPrometheus } from './prometheus.ts'
-import { type Scrape, scrape } from './scraper.ts'
+import { startPrometheus } from './prometheus.ts'
+import { type Scrape, scrape, scrapeEveryMs } from './scraper.ts'
 
 export interface Recorded {
   curves: Drawn[]

@@ -42,6 +42,7 @@ export class MemoryStore {
   readonly history: Entry[] = []
   readonly stock: Map<string, number>
   readonly #orders = new Map<string, { state: State; version: number }>()
+  readonly #contents = new Map<string, string>()
   readonly #accounts = new Map<string, number>()
   readonly #charges = new Set<string>()
   readonly #tries = new Map<string, number>()
@@ -74,10 +75,14 @@ export class MemoryStore {
 
   #answer(effect: StoreEffect): Answer {
     switch (effect.do) {
-      case 'create':
+      case 'create': {
+        const known = this.#contents.get(effect.order)
+        if (known !== undefined && known !== effect.content) return 'conflict'
         if (this.#orders.has(effect.order)) return 'known'
+        this.#contents.set(effect.order, effect.content)
         this.#enter(effect.order, 'placed', effect.version)
         return 'created'
+      }
       case 'charge': {
         if (this.#charges.has(effect.key)) return 'charged'
         const tries = 1 + (this.#tries.get(effect.order) ?? 0)

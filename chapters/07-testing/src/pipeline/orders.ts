@@ -47,8 +47,8 @@ export const bugNames = Object.keys(bugs) as Bug[]
 
 /** What a handler asks for. Each is one atomic step where it is performed. */
 export type Effect =
-  /** Answers `created` or `known`. */
-  | { do: 'create'; order: string; version: number }
+  /** Answers `created`, `known`, or `conflict` when the id is known with other content. */
+  | { do: 'create'; order: string; content: string; version: number }
   /** Once for each key. Answers `charged`, `unavailable`, or `given up` after `mostTries` tries. */
   | { do: 'charge'; key: string; order: string; cents: number; card: Order['card']; mostTries: number }
   /** Once for each order. Answers `refunded`. */
@@ -88,9 +88,16 @@ const backoffMs = (delivery: number) => 20 * 2 ** Math.min(delivery - 1, 5)
 /** Of two states of an order, the one with the larger version wins. */
 const versionOf = (state: State, { bug, now }: Context) => (bug === 'clock-order' ? now() : states[state])
 
+/** What was ordered, as text. A repeat of the same order may have another correlation id. */
+const contentOf = ({ item, quantity, cents, card }: Order) => JSON.stringify({ item, quantity, cents, card })
+
 /** The front's part. Once it has ended, the order is accepted, and the client may be told. */
 export function* accept(order: Order, context: Context): Handler {
-  yield { do: 'create', order: order.id, version: versionOf('placed', context) }
+  const version = versionOf('placed', context)
+  const answer = yield { do: 'create', order: order.id, content: contentOf(order), version }
+  // The first order with this id counts.
+  if (answer === 'conflict') return done
+  // A known order is sent, too: a front may have ended between these two steps.
   yield { do: 'send', to: 'payment', order }
   return done
 }
@@ -114,6 +121,7 @@ export function* pay(order: Order, context: Context): Handler {
   return done
 }
 
+// #region ship
 export function* ship(order: Order, context: Context): Handler {
   const { id, item, quantity } = order
   if (context.bug === 'early-ack') yield { do: 'acknowledge' }
@@ -124,6 +132,7 @@ export function* ship(order: Order, context: Context): Handler {
   yield { do: 'advance', order: id, state, version: versionOf(state, context) }
   return done
 }
+// #endregion ship
 
 function* takeCarelessly({ id, item, quantity }: Order): Generator<Effect, Answer, Answer> {
   const left = Number(yield { do: 'read stock', order: id, item }) - quantity
@@ -132,9 +141,11 @@ function* takeCarelessly({ id, item, quantity }: Order): Generator<Effect, Answe
 
 export const handlers: Record<Stage, (order: Order, context: Context) => Handler> = { payment: pay, shipping: ship }
 
+// #region run
 /** Runs a handler to its end, with `perform` performing its effects. */
 export async function run(handler: Handler, perform: (effect: Effect) => Answer | Promise<Answer>): Promise<Outcome> {
   let step = handler.next()
   while (!step.done) step = handler.next(await perform(step.value))
   return step.value
 }
+// #endregion run

@@ -2,7 +2,7 @@
  * The order pipeline with real processes: a Redis, a front that takes orders over HTTP, and two kinds of workers.
  *
  *     await using pipeline = await startPipeline({ stock: { book: 10 }, workers: { payment: 2, shipping: 2 } })
- *     await fetch(`${pipeline.url}/orders`, { method: 'POST', body: JSON.stringify(order) })
+ *     await placeOrders({ url: pipeline.url, orders: [order] })
  *     await pipeline.drained()
  *     await pipeline.store.stateOf(order.id)
  *
@@ -17,7 +17,7 @@ import { type RedisServer, startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Queue } from 'bullmq'
 import { type Bug, type Order, type Stage, stages } from './orders.ts'
-import { openQueues } from './queues.ts'
+import { openQueues, unsentOrders } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
 import { type ProcessSettings, type SetClock, workerNames } from './settings.ts'
 
@@ -70,15 +70,15 @@ export interface Pipeline extends AsyncDisposable {
   links: ReadonlyMap<string, Link>
   /** SIGKILL; fulfilled when the process is dead. */
   kill: (name: string) => Promise<void>
-  /** Starts a worker that was killed; fulfilled when it takes jobs again. */
+  /** Starts a process that was killed or stopped; fulfilled when it works again. */
   start: (name: string) => Promise<void>
   /** Sets the clock of a process wrong. It stays wrong when the process is restarted. */
   setClock: (name: string, offsetMs: number) => void
   /** Returns the number of jobs that are waiting, running, or delayed until their next try. */
   pending: () => Promise<number>
   /**
-   * Fulfilled when nothing is pending and nothing has happened for a moment; rejected after `timeoutMs`, a minute by
-   * default.
+   * Fulfilled when nothing is pending, every placed order has its job, and nothing has happened for a moment; rejected
+   * after `timeoutMs`, a minute by default.
    */
   drained: (options?: { timeoutMs?: number; signal?: AbortSignal }) => Promise<void>
 }
@@ -198,8 +198,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     async kill(name) {
       const program = processes.get(name)
       processes.delete(name)
-      program?.process.kill('SIGKILL')
-      await program?.exited
+      await program?.kill()
     },
     async drained({ timeoutMs = 60_000, signal } = {}) {
       let seen = -1
@@ -207,7 +206,10 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
         const happened = await store.historyLength()
         const before = seen
         seen = happened
-        return (await pending()) === 0 && happened === before
+        if ((await pending()) > 0 || happened !== before) return false
+        const unsent = await unsentOrders(store, queues)
+        if (unsent.length > 0) throw new Error(`${unsent.length} orders are placed and have no job`)
+        return true
       }
       await until(isQuiet, { everyMs: quietMs, timeoutMs, signal, what: 'all jobs are done' })
     },

@@ -1,6 +1,7 @@
 /** The queues, for the front and the workers: what is put in, and what is taken out. */
 import { type Job, Queue, type Telemetry, UnrecoverableError } from 'bullmq'
 import { type Order, orderSchema, type Stage, stages } from './orders.ts'
+import type { RedisStore } from './redis-store.ts'
 
 /** A lost connection is soon re-established, and commands wait for it. */
 export const connectionTo = (url: string) => ({
@@ -23,6 +24,16 @@ export function orderIn({ data }: Pick<Job<unknown>, 'data'>): Order {
   if (order) return order
   const [issue] = error.issues
   throw new UnrecoverableError(`no order: ${issue?.path.join('.') || 'order'}: ${issue?.message}`)
+}
+
+/**
+ * Returns the orders that are placed and have no job: their front ended between the two, and nobody works on them. Their
+ * client has no answer, and may never ask again.
+ */
+export async function unsentOrders(store: RedisStore, queues: Record<Stage, Queue<Order>>): Promise<Order[]> {
+  const placed = await store.placed()
+  const jobs = await Promise.all(placed.map(({ id }) => queues.payment.getJob(id)))
+  return placed.filter((_, at) => !jobs[at])
 }
 
 interface Settings {

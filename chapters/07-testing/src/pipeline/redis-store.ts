@@ -4,14 +4,14 @@
  */
 import { Redis } from 'ioredis'
 import { type Books, type Entry, type StoreEffect, till } from './memory-store.ts'
-import type { Answer, State } from './orders.ts'
+import { type Answer, type Order, orderSchema, type State } from './orders.ts'
 
 /**
  * KEYS: see `names`. ARGV: the entry for the history as JSON, then the effect's name, its order, and its own values. The
  * rules are those of memory-store.ts; a test compares the two.
  */
 const script = `
-local states, versions, stock, accounts, charges, tries, taken, history = unpack(KEYS)
+local states, versions, contents, stock, accounts, charges, tries, taken, history = unpack(KEYS)
 local entry, name, order, a, b, c, d = unpack(ARGV)
 local booked = false
 local function enter(state, version)
@@ -30,7 +30,10 @@ local function leave(item, left)
 end
 local function answerTo()
   if name == 'create' then
+    local known = redis.call('HGET', contents, order)
+    if known and known ~= b then return 'conflict' end
     if redis.call('HEXISTS', states, order) == 1 then return 'known' end
+    redis.call('HSET', contents, order, b)
     enter('placed', a)
     return 'created'
   elseif name == 'charge' then
@@ -73,13 +76,13 @@ local stamp = string.format('{"storeMs":%.3f,"answer":%s,"booked":%s,', time[1] 
 redis.call('RPUSH', history, stamp .. string.sub(entry, 2))
 return answer`
 
-const names = ['states', 'versions', 'stock', 'accounts', 'charges', 'tries', 'taken', 'history'] as const
+const names = ['states', 'versions', 'contents', 'stock', 'accounts', 'charges', 'tries', 'taken', 'history'] as const
 
 /** The effect's own values, in the order in which the script takes them. */
 function valuesOf(effect: StoreEffect): (string | number)[] {
   switch (effect.do) {
     case 'create':
-      return [effect.version]
+      return [effect.version, effect.content]
     case 'charge':
       return [effect.key, effect.card, effect.mostTries, effect.cents]
     case 'take':
@@ -162,6 +165,18 @@ export class RedisStore implements AsyncDisposable {
 
   async stock(): Promise<Record<string, number>> {
     return counted(await this.redis.hgetall(this.#key('stock')))
+  }
+
+  /** The orders that are placed and neither paid nor failed, without their correlation ids. */
+  async placed(): Promise<Order[]> {
+    const states = await this.redis.hgetall(this.#key('states'))
+    const ids = Object.keys(states).filter((id) => states[id] === 'placed')
+    if (ids.length === 0) return []
+    const contents = await this.redis.hmget(this.#key('contents'), ...ids)
+    return ids.flatMap((id, at) => {
+      const content = contents[at]
+      return content ? [orderSchema.parse({ id, ...JSON.parse(content) })] : []
+    })
   }
 
   /** Undefined for an unknown order. */

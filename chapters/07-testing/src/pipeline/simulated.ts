@@ -82,6 +82,7 @@ interface Logged {
 
 /** Scenarios of at most `mostOrders` orders. */
 export function orderScenarios(mostOrders: number, leastOrders = 1): fc.Arbitrary<Scenario<Wanted>> {
+  // #region scenario
   const wanted = fc.record({
     item: fc.constantFrom(...Object.keys(stock)),
     quantity: fc.integer({ min: 1, max: 3 }),
@@ -91,6 +92,7 @@ export function orderScenarios(mostOrders: number, leastOrders = 1): fc.Arbitrar
   const requests = fc.array(wanted, { minLength: leastOrders, maxLength: mostOrders })
   const range: Range<Wanted> = { requests, nodes: nodes.length, messages: 30 * mostOrders, withinMs: 80 }
   return scenarios(range)
+  // #endregion scenario
 }
 
 /** The pipeline, with one bug or none. */
@@ -159,6 +161,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   }
 
   /** Works on a job. When the handler has ended, the queue is told. */
+  // #region work
   *#work(node: Node, delivery: Delivery, has: Set<Delivery>): Task {
     has.add(delivery)
     const { stage, order } = delivery.job
@@ -168,6 +171,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
     yield ask({ do: 'end', outcome: step.value }, delivery)
     has.delete(delivery)
   }
+  // #endregion work
 
   #contextOn(node: Node, delivery: number) {
     return { bug: this.#parts.bug, delivery, now: this.#clockOf(node) }

@@ -1,4 +1,4 @@
-/** Workers that are different on purpose, each in one respect. All are real processes on this machine. */
+/** Workers that are different on purpose, each in one or two respects. All are real processes on this machine. */
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'

@@ -1,6 +1,7 @@
 /** Asks workers about themselves before the work, and finds what differs between them and what would break. */
 import { randomBytes } from 'node:crypto'
-import { bytes, milliseconds } from '@repo/common/output/terminal'
+import { timeLimit } from '@repo/common/async/timer'
+import { bytes, milliseconds, visible } from '@repo/common/output/terminal'
 import { ask as exchange } from '@repo/common/process/ask'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { best, cristian, type Offset } from '../clocks/sync.ts'
@@ -52,11 +53,14 @@ export interface Finding {
 
 const program = new URL('./probe.program.ts', import.meta.url)
 const clockRounds = 10
+/** How long a worker may take to start, and to answer a question. It asks Redis for up to ten seconds. */
+const startTimeoutMs = 30_000
+const answerTimeoutMs = 20_000
 /** A clock that is wrong by no more than this counts as right: NTP adjusts running clocks by as much. */
 const rightMs = 10
 
 /** Variables that change what a program does, and whose values are not secret. */
-const visible = [
+const harmless = [
   'TZ',
   'LANG',
   'LC_ALL',
@@ -74,21 +78,49 @@ const visible = [
 /** These come from the way the worker was started, not from its environment. */
 const uninteresting = /^(_|PWD|OLDPWD|SHLVL|INIT_CWD|NODE_CHANNEL.*|PNPM_.*|npm_.*|PREFLIGHT_.*|PATH)$/
 
-/** Starts a worker, asks it, and ends it. */
+/**
+ * Starts a worker, asks it, and ends it.
+ *
+ * @throws an Error of one line when it does not start, or leaves a question unanswered for too long
+ */
 export async function ask(
   { name, different, env, folder, work, launcher, node }: Candidate,
-  { packages, key, signal }: { packages: string[]; key: string; signal?: AbortSignal },
+  {
+    packages,
+    key,
+    signal,
+    withinMs = answerTimeoutMs,
+  }: { packages: string[]; key: string; signal?: AbortSignal; withinMs?: number },
 ): Promise<Answer> {
   await using worker = await startProgram(program, {
     env: { ...env },
     ...(launcher && { launcher }),
     ...(node && { node }),
     ...(signal && { signal }),
+    readyTimeoutMs: startTimeoutMs,
   })
-  const clock = await clockOffset(worker, signal)
-  const question: Question = { packages, folder, work, visible, key }
-  const { report } = await exchange<{ report: Report }>(worker, { kind: 'report', ...question }, signal)
-  return { name, different, report, clock }
+  const question: Question = { packages, folder, work, visible: harmless, key }
+  const limit = timeLimit(withinMs, signal)
+  try {
+    const clock = await clockOffset(worker, limit)
+    const { report } = await exchange<{ report: Report }>(worker, { kind: 'report', ...question }, limit)
+    return { name, different, report, clock }
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (limit.aborted) throw new Error(`no answer within ${milliseconds(withinMs)}`)
+    throw error
+  }
+}
+
+/** What a worker that cannot be asked has instead of answers. */
+export const unanswered = (worker: string, why: string): Finding => {
+  return {
+    worker: visible(worker),
+    check: 'answer',
+    value: visible(why),
+    others: 'answers',
+    breaks: 'it cannot be asked',
+  }
 }
 
 /** Returns the versions of packages as resolved from a folder here: what every worker must have. */
@@ -129,6 +161,8 @@ const wrongPackages = ({ report }: Answer, { packages }: Needs) =>
     .filter(([name, version]) => report.packages[name] !== version)
     .map(([name]) => `${name} ${report.packages[name] ?? 'missing'}`)
 
+const known = <T>(value: T | undefined, show: (value: T) => string) => (value === undefined ? 'unknown' : show(value))
+
 const checks: Check[] = [
   {
     name: 'Node',
@@ -161,9 +195,9 @@ const checks: Check[] = [
   { name: 'cores', show: ({ report }) => String(report.cores) },
   {
     name: 'free memory',
-    show: ({ report }) => bytes(report.freeMemory),
+    show: ({ report }) => known(report.freeMemory, bytes),
     same: undefined,
-    breaks: ({ report }, { memory }) => report.freeMemory < memory && `needs ${bytes(memory)}`,
+    breaks: ({ report: { freeMemory = Infinity } }, { memory }) => freeMemory < memory && `needs ${bytes(memory)}`,
   },
   {
     name: 'heap limit',
@@ -172,21 +206,23 @@ const checks: Check[] = [
   },
   {
     name: 'free disk',
-    show: ({ report }) => bytes(report.freeDisk),
+    show: ({ report }) => known(report.freeDisk, bytes),
     same: undefined,
-    breaks: ({ report }, { disk }) => report.freeDisk < disk && `needs ${bytes(disk)}`,
+    breaks: ({ report: { freeDisk = Infinity } }, { disk }) => freeDisk < disk && `needs ${bytes(disk)}`,
   },
+  // #region checks
   {
     name: 'open files',
-    show: ({ report }) => String(report.openFiles ?? 'unlimited'),
+    show: ({ report }) => known(report.openFiles, (limit) => String(limit ?? 'unlimited')),
     breaks: ({ report: { openFiles } }, needs) =>
-      openFiles !== null && openFiles < needs.openFiles && `needs ${needs.openFiles}: ulimit -n`,
+      (openFiles ?? Infinity) < needs.openFiles && `needs ${needs.openFiles}: ulimit -n`,
   },
   {
     name: 'work folder',
     show: ({ report }) => report.folder ?? 'can be written',
     breaks: ({ report }) => report.folder && 'no results',
   },
+  // #endregion checks
   {
     name: 'temporary',
     show: ({ report }) => report.temporary ?? 'can be written',
@@ -205,7 +241,7 @@ export const checkNames = [...checks.map(({ name }) => name), 'environment'] as 
 /** Returns a worker's value for each check, as readers see it, in the order of `checkNames`. */
 export function values(answer: Answer): string[] {
   const names = Object.keys(answer.report.variables).filter((name) => !uninteresting.test(name))
-  return [...checks.map(({ show }) => show(answer)), `${names.length} variables`]
+  return [...checks.map(({ show }) => visible(show(answer))), `${names.length} variables`]
 }
 
 /** Returns what differs between the workers and what would break, in the order of the checks. */
@@ -220,7 +256,13 @@ export function findings(answers: readonly Answer[], needs: Needs): Finding[] {
       const why = breaks?.(answer, needs) || undefined
       if (!why && (same === undefined || same(answer) === usual)) continue
       const others = same && typical && typical !== answer ? show(typical) : ''
-      found.push({ worker: answer.name, check: check.name, value: show(answer), others, breaks: why })
+      found.push({
+        worker: visible(answer.name),
+        check: check.name,
+        value: visible(show(answer)),
+        others: visible(others),
+        breaks: why && visible(why),
+      })
     }
   }
   return [...found, ...environments(answers)]
@@ -242,10 +284,10 @@ function environments(answers: readonly Answer[]): Finding[] {
     return answers
       .filter((answer) => of(answer) !== usual)
       .map((answer) => ({
-        worker: answer.name,
-        check: name,
-        value: show(of(answer)),
-        others: typical,
+        worker: visible(answer.name),
+        check: visible(name),
+        value: visible(show(of(answer))),
+        others: visible(typical),
         breaks: undefined,
       }))
   })

@@ -8,7 +8,7 @@ import { availableParallelism, release, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import { messageOf } from '@repo/common/output/errors'
-import { maskPasswords } from '@repo/common/output/secrets'
+import { maskPasswords, shownUrl, shownVariable } from '@repo/common/output/secrets'
 import { ready } from '@repo/common/process/ready'
 import { installedVersion } from './installed.ts'
 
@@ -31,12 +31,15 @@ export interface Report {
   timeZone: string
   locale: string
   cores: number
-  /** The memory and the heap that this process may use, and the free space of its folder, in bytes. */
-  freeMemory: number
+  /**
+   * The memory and the heap that this process may use, and the free space of its folder, in bytes; undefined for what the
+   * system does not tell.
+   */
+  freeMemory: number | undefined
   heapLimit: number
-  freeDisk: number
+  freeDisk: number | undefined
   /** null when there is no limit. */
-  openFiles: number | null
+  openFiles: number | null | undefined
   /** The version of each package; undefined for one that is not installed. */
   packages: Record<string, string | undefined>
   /** Why the folder, and the one for temporary files, cannot be written; undefined when they can. */
@@ -68,7 +71,7 @@ Object.assign(process.report, { excludeNetwork: true })
 async function report({ packages, folder, work, visible, key }: Question): Promise<Report> {
   const { env } = process
   const { timeZone, locale } = Intl.DateTimeFormat().resolvedOptions()
-  const { bavail, bsize } = await statfs(work).catch(() => ({ bavail: 0, bsize: 0 }))
+  const disk = await statfs(work).catch(() => undefined)
   return {
     node: process.versions.node,
     system: `${process.platform} ${process.arch} ${release()}`,
@@ -77,8 +80,9 @@ async function report({ packages, folder, work, visible, key }: Question): Promi
     timeZone,
     locale,
     cores: availableParallelism(),
-    freeMemory: process.availableMemory(),
-    freeDisk: bavail * bsize,
+    // Without /proc it is 0, of which no process could ask.
+    freeMemory: process.availableMemory() || undefined,
+    freeDisk: disk && disk.bavail * disk.bsize,
     heapLimit: getHeapStatistics().heap_size_limit,
     openFiles: openFileLimit(),
     packages: Object.fromEntries(
@@ -91,7 +95,7 @@ async function report({ packages, folder, work, visible, key }: Question): Promi
         [
           name,
           visible.includes(name)
-            ? { value: maskPasswords(value) }
+            ? { value: shownVariable(name, value) }
             : { hash: createHmac('sha256', key).update(value).digest('hex') },
         ],
       ]),
@@ -110,12 +114,12 @@ function userName(): string {
   }
 }
 
-/** Returns the limit of this process, which may differ from that of a shell. */
-function openFileLimit(): number | null {
+/** Returns the limit of this process, which may differ from that of a shell; undefined if the system does not tell. */
+function openFileLimit(): number | null | undefined {
   const limits = (process.report.getReport() as { userLimits?: { open_files?: { soft: number | 'unlimited' } } })
     .userLimits
   const soft = limits?.open_files?.soft
-  return typeof soft === 'number' ? soft : null
+  return soft === 'unlimited' ? null : soft
 }
 
 /** Tries it: permission bits say nothing about a full disk, a read-only mount, or root. */
@@ -135,6 +139,9 @@ async function cannotWrite(folder: string): Promise<string | undefined> {
 
 async function askRedis(url: string | undefined): Promise<number | string> {
   if (!url) return 'REDIS_URL is not set'
+  const { protocol = '', hostname = '' } = URL.parse(url) ?? {}
+  // ioredis would take it for a path, and say it in its error.
+  if (!/^rediss?:$/.test(protocol) || hostname === '') return `REDIS_URL is no Redis URL: ${shownUrl(url)}`
   // As a worker would. If ioredis is not installed, another line of the report says so.
   const { connectRedis } = await import('@repo/common/servers/connect')
   const timeouts = { connectTimeout: redisTimeoutMs, commandTimeout: redisTimeoutMs }

@@ -3,10 +3,13 @@
  * them to another collector if there is one. Real collectors store them; the protocol is the same.
  */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
+import { UsageError } from '@repo/common/example/usage'
 import { messageOf } from '@repo/common/output/errors'
+import { maskPasswords, shownUrl } from '@repo/common/output/secrets'
+import { endServer, readBody } from '../pipeline/http.ts'
 
 export interface Span {
   traceId: string
@@ -26,42 +29,83 @@ export interface Span {
 export interface Collector extends AsyncDisposable {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   endpoint: string
+  /** The environment of processes that are to send their spans here, whatever the reader has set for others. */
+  env: NodeJS.ProcessEnv
+  /** Each once, however often it was delivered. */
   spans: Span[]
+  /** How many requests were refused. */
+  readonly refused: number
   /** Why spans could not be forwarded; undefined when all were. */
-  problem: string | undefined
+  readonly problem: string | undefined
 }
 
 const mostBytes = 64 << 20
+/** How long a request may take to arrive, and how long one in progress may take when the collector ends. */
+const requestTimeout = 10_000
+const graceMs = 6_000
+const forwardTimeoutMs = 5_000
 /** How to unpack a body, by its Content-Encoding. Most exporters compress. */
 const unpack = { gzip: promisify(gunzip), deflate: promisify(inflate) }
 const isKnownEncoding = (encoding: string): encoding is keyof typeof unpack => Object.hasOwn(unpack, encoding)
 const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 
-/** Starts a collector on a free port. `forwardTo` is the endpoint of another one, without /v1/traces. */
-export async function startCollector({ forwardTo }: { forwardTo?: string | undefined } = {}): Promise<Collector> {
+/** Another collector. */
+export interface Upstream {
+  /** Where traces are posted. It may have a user and a password. */
+  url: URL
+  headers: Record<string, string>
+}
+
+/**
+ * Returns the collector that the reader's environment names, as the OpenTelemetry specification says: what is set for
+ * traces counts first, and is the whole URL.
+ *
+ * @throws the name of the variable whose value is no http or https URL, and the value, as a UsageError
+ */
+export function upstreamOf(env: NodeJS.ProcessEnv): Upstream | undefined {
+  const name = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
+    ? 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
+    : 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  const text = env[name]
+  if (!text) return undefined
+  const url = URL.parse(text)
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new UsageError(name, shownUrl(text), 'an http or https URL, such as http://localhost:4318')
+  if (name === 'OTEL_EXPORTER_OTLP_ENDPOINT') url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/traces`
+  return { url, headers: headersOf(env.OTEL_EXPORTER_OTLP_TRACES_HEADERS ?? env.OTEL_EXPORTER_OTLP_HEADERS) }
+}
+
+/** Starts a collector on a free port. What it accepts it forwards, and passes on what the other one answers. */
+export async function startCollector({ forwardTo }: { forwardTo?: Upstream | undefined } = {}): Promise<Collector> {
   const spans: Span[] = []
-  const forwarding = new Set<Promise<void>>()
+  /** A sender that got no answer sends the same spans again. */
+  const known = new Set<string>()
+  let refused = 0
   let problem: string | undefined
-  async function forward(body: Buffer) {
+  /** Returns the other collector's answer. */
+  async function forward(body: Buffer, { url, headers }: Upstream): Promise<Response | undefined> {
     try {
-      const url = `${forwardTo?.replace(/\/$/, '')}/v1/traces`
-      const headers = { 'content-type': 'application/json', ...headersOf(process.env.OTEL_EXPORTER_OTLP_HEADERS) }
-      const response = await fetch(url, {
+      const response = await fetch(withoutUser(url), {
         method: 'POST',
-        headers,
+        headers: { 'content-type': 'application/json', ...basicAuthorization(url), ...headers },
         body: new Uint8Array(body),
-        signal: AbortSignal.timeout(5_000),
+        signal: AbortSignal.timeout(forwardTimeoutMs),
       })
-      if (!response.ok) problem ??= `it answers ${response.status}`
       await response.body?.cancel()
+      // A sender that is told to try again later does.
+      if (!response.ok && !isForLater(response.status)) problem ??= `it answers ${response.status}`
+      return response
     } catch (error) {
-      problem ??= String((error as Error).cause ?? error)
+      problem ??= maskPasswords(messageOf((error as Error).cause ?? error))
+      return undefined
     }
   }
 
-  const server = createServer(async (request, response) => {
-    const end = (status: number, body: object) =>
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  const server = createServer({ requestTimeout, connectionsCheckingInterval: 1_000 }, async (request, response) => {
+    const end = (status: number, body: object, headers: Record<string, string> = {}) => {
+      if (status >= 400) refused++
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+    }
     try {
       if (request.method !== 'POST' || request.url !== '/v1/traces') return end(404, { message: 'POST /v1/traces' })
       // Neither header distinguishes upper and lower case.
@@ -70,15 +114,20 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
       const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity'
       if (encoding !== 'identity' && !isKnownEncoding(encoding))
         return end(415, { message: 'gzip, deflate or identity' })
-      const body = await readBody(request, encoding === 'identity' ? undefined : unpack[encoding])
+      const sent = await readBody(request, mostBytes)
+      const body = sent && (encoding === 'identity' ? sent : await unpacked(sent, unpack[encoding]))
       if (!body) return end(413, { message: `at most ${mostBytes} bytes` })
-      // One by one: the arguments of a call have to fit on the stack.
-      for (const span of readSpans(JSON.parse(body.toString(), withoutNulls))) spans.push(span)
-      if (forwardTo) {
-        const sending = forward(body).finally(() => forwarding.delete(sending))
-        forwarding.add(sending)
+      for (const span of readSpans(JSON.parse(body.toString(), withoutNulls))) {
+        const id = `${span.traceId} ${span.spanId}`
+        if (known.has(id)) continue
+        known.add(id)
+        spans.push(span)
       }
-      return end(200, { partialSuccess: {} })
+      const answer = forwardTo && (await forward(body, forwardTo))
+      if (!answer || answer.ok) return end(200, { partialSuccess: {} })
+      const retryAfter = answer.headers.get('retry-after')
+      const headers: Record<string, string> = retryAfter === null ? {} : { 'retry-after': retryAfter }
+      return end(answer.status, { message: `the next collector answers ${answer.status}` }, headers)
     } catch (error) {
       return end(400, { message: messageOf(error) })
     }
@@ -86,37 +135,49 @@ export async function startCollector({ forwardTo }: { forwardTo?: string | undef
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
+  const endpoint = `http://127.0.0.1:${address.port}`
   return {
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint,
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      // It would count first.
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: undefined,
+    },
     spans,
+    get refused() {
+      return refused
+    },
     get problem() {
       return problem
     },
-    async [Symbol.asyncDispose]() {
-      if (!server.listening) return
-      server.close()
-      server.closeIdleConnections()
-      await once(server, 'close')
-      await Promise.all(forwarding)
-    },
+    [Symbol.asyncDispose]: () => endServer(server, graceMs),
   }
 }
 
-/** Returns a body, unpacked; undefined if it is too large, or would be. */
-async function readBody(
-  request: IncomingMessage,
-  unpacked?: (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
+/** Answers after which a sender tries again, by the OTLP specification. */
+const isForLater = (status: number) => [429, 502, 503, 504].includes(status)
+
+/** fetch refuses a URL with a user and a password, and says both in its error. */
+function withoutUser(url: URL): URL {
+  const plain = new URL(url)
+  plain.username = ''
+  plain.password = ''
+  return plain
+}
+
+function basicAuthorization({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {}
+  const both = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { authorization: `Basic ${Buffer.from(both).toString('base64')}` }
+}
+
+/** Returns an unpacked body; undefined if it would be too large. */
+async function unpacked(
+  body: Buffer,
+  unpack: (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
 ): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length
-    if (bytes > mostBytes) return undefined
-    chunks.push(chunk as Buffer)
-  }
-  const body = Buffer.concat(chunks)
   try {
-    return unpacked ? await unpacked(body, { maxOutputLength: mostBytes }) : body
+    return await unpack(body, { maxOutputLength: mostBytes })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined
     throw error

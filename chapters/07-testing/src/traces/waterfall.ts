@@ -1,5 +1,6 @@
 /** A trace as a waterfall: each span is a bar as long as it took, below the span that caused it. */
 import { largest, smallest } from '@repo/common/extremes'
+import { dim, milliseconds, red } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import type { Span } from './collector.ts'
 
@@ -7,31 +8,55 @@ export interface Row {
   span: Span
   /** 0 for the first span. */
   depth: number
+  /** The span is its own parent, or that of one of its parents: only a faulty sender writes that. */
+  inCircle: boolean
 }
 
 /**
  * Returns the spans of a trace, each once and below its parent, in order of their starts. A span whose parent is missing
- * has depth 0; so has the first of spans that are each other's parents, which only a faulty sender writes.
+ * has depth 0; so has the first of spans that are each other's parents.
  */
 export function waterfall(spans: readonly Span[]): Row[] {
-  const known = new Set(spans.map(({ spanId }) => spanId))
+  const byId = new Map(spans.map((span) => [span.spanId, span]))
   const sorted = spans.toSorted((a, b) => a.startMs - b.startMs)
   const children = Map.groupBy(sorted, ({ parentId }) =>
-    parentId !== undefined && known.has(parentId) ? parentId : undefined,
+    parentId !== undefined && byId.has(parentId) ? parentId : undefined,
   )
-  const depths = new Map<Span, number>()
-  // The spans in a circle are below no root.
-  for (const first of [...(children.get(undefined) ?? []), ...sorted]) {
+  const circles = circlesOf(byId)
+  const rows = new Map<Span, Row>()
+  // What is in a circle, or below one, is below no root.
+  const roots = children.get(undefined) ?? []
+  for (const first of [...roots, ...sorted]) {
     // Not a recursion, because a trace may be deeper than the stack.
-    const stack: Row[] = [{ span: first, depth: 0 }]
-    for (let row = stack.pop(); row; row = stack.pop()) {
-      const { span, depth } = row
-      if (depths.has(span)) continue
-      depths.set(span, depth)
+    const stack = [{ span: first, depth: 0 }]
+    for (let next = stack.pop(); next; next = stack.pop()) {
+      const { span, depth } = next
+      if (rows.has(span)) continue
+      rows.set(span, { span, depth, inCircle: circles.has(span.spanId) })
       for (const child of children.get(span.spanId)?.toReversed() ?? []) stack.push({ span: child, depth: depth + 1 })
     }
   }
-  return Array.from(depths, ([span, depth]) => ({ span, depth }))
+  return [...rows.values()]
+}
+
+/** Returns the ids of the spans that are among their own ancestors. */
+function circlesOf(byId: ReadonlyMap<string, Span>): Set<string> {
+  const circles = new Set<string>()
+  const seen = new Set<string>()
+  for (const first of byId.keys()) {
+    const way = new Set<string>()
+    let at: string | undefined = first
+    while (at !== undefined && byId.has(at) && !seen.has(at)) {
+      seen.add(at)
+      way.add(at)
+      at = byId.get(at)?.parentId
+    }
+    // It has come back to its own way: from there on it goes round.
+    if (at === undefined || !way.has(at)) continue
+    const steps = [...way]
+    for (const id of steps.slice(steps.indexOf(at))) circles.add(id)
+  }
+  return circles
 }
 
 /** Returns the first start and the last end, in ms. */
@@ -68,17 +93,44 @@ export function bar({ startMs, endMs }: Span, whole: { startMs: number; endMs: n
   return ' '.repeat(from) + (length === 1 ? '▏' : '█'.repeat(length)).padEnd(width - from)
 }
 
-/** Draws a line for each span, in the colour of its process. Returns SVG text. */
-export function drawWaterfall(rows: readonly Row[], subtitle: string): string {
+/** Deeper spans are not indented further: their depth is a number. */
+const deepestIndent = 12
+
+/** Returns the name of a row's span, indented, and with what is wrong about it. */
+function titleOf({ span: { name, attributes }, depth, inCircle }: Row, indent: string): string {
+  const shown = attributes['db.system.name'] === 'redis' ? `Redis ${name}` : name
+  const beyond = depth > deepestIndent ? `${depth}: ` : ''
+  return indent.repeat(Math.min(depth, deepestIndent)) + beyond + (inCircle ? '↻ ' : '') + shown
+}
+
+/** Returns a line for each span: its name below its parent's, its process, how long it took, and when. ✗ has failed. */
+export function waterfallText(rows: readonly Row[], width: number): string[] {
+  const whole = extent(rows.map(({ span }) => span))
+  return rows.map((row) => {
+    const { span } = row
+    const title = titleOf(row, '  ').padEnd(36).slice(0, 36)
+    const took = milliseconds(span.endMs - span.startMs).padStart(8)
+    const drawn = bar(span, whole, width)
+    return [title, dim(span.process.padEnd(11)), took, span.failed ? red(`${drawn.trimEnd()} ✗`) : drawn].join(' ')
+  })
+}
+
+/** More spans than these are no picture. */
+const mostDrawn = 500
+
+/** Draws a line for each of the first spans, in the colour of its process. Returns SVG text. */
+export function drawWaterfall(all: readonly Row[], about: string): string {
+  const rows = all.slice(0, mostDrawn)
+  const subtitle = all.length > mostDrawn ? `${about}; the first ${mostDrawn}` : about
   const { startMs } = extent(rows.map(({ span }) => span))
   return timeline({
     title: 'One order, one trace',
     subtitle,
     rowHeight: 16,
     kinds: Object.fromEntries(rows.map(({ span }) => [span.process, {}])),
-    rows: rows.map(({ span, depth }) => ({
-      name: `${'\u00a0\u00a0'.repeat(depth)}${span.name}`,
-      spans: [{ kind: span.process, from: span.startMs - startMs, to: span.endMs - startMs }],
+    rows: rows.map((row) => ({
+      name: titleOf(row, '\u00a0\u00a0'),
+      spans: [{ kind: row.span.process, from: row.span.startMs - startMs, to: row.span.endMs - startMs }],
     })),
   })
 }

@@ -20,6 +20,7 @@ export function watchLogs({ name, now }: Identity, folder: string): Instruments 
   // Written in batches, so that the process does not wait for the disk. A process that is killed loses its last tenth
   // of a second. Not through pino's own destination: for each line, sonic-boom 4.2 measures everything in its buffer
   // again.
+  // #region buffer
   const file = createWriteStream(logFile(folder, name), { flags: 'a' })
   const lines: string[] = []
   const write = () => {
@@ -27,6 +28,7 @@ export function watchLogs({ name, now }: Identity, folder: string): Instruments 
   }
   const writing = setInterval(write, writeEveryMs).unref()
   const log = logger(name, { write: (line) => void lines.push(line) }, now)
+  // #endregion buffer
   return {
     log,
     ...(log.isLevelEnabled('debug') && {

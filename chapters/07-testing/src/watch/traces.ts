@@ -40,8 +40,9 @@ const exportEveryMs = 500
  * decision travels with the trace.
  *
  * @param share of the traces that begin here, 0 to 1
+ * @param endpoint of the collector; by default the one that the environment names
  */
-export function startTracing(name: string, share: number): { close: () => Promise<void> } {
+export function startTracing(name: string, share: number, endpoint?: string): { close: () => Promise<void> } {
   const some = new TraceIdRatioBasedSampler(share)
   const root: Sampler = {
     // Otherwise a worker waiting for its next job would start one trace after another.
@@ -54,7 +55,7 @@ export function startTracing(name: string, share: number): { close: () => Promis
     sampler: new ParentBasedSampler({ root }),
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: new OTLPTraceExporter(),
+        exporter: new OTLPTraceExporter(endpoint === undefined ? {} : { url: `${endpoint}/v1/traces` }),
         scheduledDelayMillis: exportEveryMs,
         maxQueueSize: 20_000,
         maxExportBatchSize: 1_000,
@@ -91,16 +92,20 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
       if (begins ? Math.random() >= share : !isTraced(parent)) return run()
       const attributes = { 'order.id': step.order ?? '', 'correlation.id': step.correlation ?? '' }
       if (step.kind === 'job') {
-        // BullMQ has begun a span for the job, as a child of the span that sent it.
-        trace.getActiveSpan()?.setAttributes({ ...attributes, 'messaging.delivery': step.delivery ?? 1 })
-        return run()
+        // BullMQ has begun a span for the job, as a child of the span that sent it, and does not say when it fails.
+        const span = trace.getActiveSpan()
+        span?.setAttributes({ ...attributes, 'messaging.delivery': step.delivery ?? 1 })
+        return run().catch((error) => {
+          span?.setStatus(failure(error))
+          throw error
+        })
       }
       const kind = step.kind === 'request' ? SpanKind.SERVER : SpanKind.INTERNAL
       return tracer.startActiveSpan(step.name, { kind, attributes }, parent, async (span) => {
         try {
           return await run()
         } catch (error) {
-          span.setStatus({ code: SpanStatusCode.ERROR, message: maskPasswords(messageOf(error)) })
+          span.setStatus(failure(error))
           throw error
         } finally {
           span.end()
@@ -114,6 +119,8 @@ export function watchTraces({ name }: Identity, share: number): Instruments {
     },
   }
 }
+
+const failure = (error: unknown) => ({ code: SpanStatusCode.ERROR, message: maskPasswords(messageOf(error)) })
 
 /** True even if the span is in another process: the mark comes with the request or the job. */
 const isTraced = (active: Context) =>

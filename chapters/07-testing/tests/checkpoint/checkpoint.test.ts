@@ -95,33 +95,6 @@ describe('a checkpointed computation', () => {
 })
 
 describe('the example', () => {
-  it('survives kills and damaged files with the right result', async () => {
-    // Long enough that no life finishes before its death, and saved so often that the lives are short.
-    const args = ['--quick', '--limit', '300000000', '--every', '5', '--json']
-    const done = await run(args, { timeoutMs: 200_000 })
-    expect(done.stderr).not.toMatch(/error/)
-    const { lives, ...rest } = done.json<{ lives: { ended: string; damaged: string[] }[] }>()
-    expect(rest).toMatchObject({
-      // As in the tables of pi(x).
-      limit: 3e8,
-      primes: 16_252_325,
-      same: true,
-      savedOnSignal: process.platform !== 'win32',
-    })
-    expect(lives.map(({ ended }) => ended).slice(0, 5)).toEqual([
-      'SIGTERM: saved, left',
-      ...['half written', 'written', 'synced', 'renamed'].map((at) => `SIGKILL in a save: ${at}`),
-    ])
-    // A file is damaged only if its life ended before the work did.
-    for (const damage of ['truncated', 'flipped']) {
-      const at = lives.findIndex(({ ended }) => ended.endsWith(damage))
-      // A life that saved nothing leaves the truncated file, and then the bit is flipped in that one.
-      if (at >= 0)
-        expect(lives[at + 1]?.damaged[0]).toMatch(damage === 'truncated' ? /truncated/ : /checksum|truncated/)
-    }
-    expect(await done.leftBehind()).toEqual([])
-  }, 240_000)
-
   it('saves on Ctrl-C and resumes when it is run again', async () => {
     // The only save is the one that Ctrl-C causes.
     const file = ['--file', join(folder.path, 'mine'), '--limit', '500000000', '--every', '3600000']

@@ -1,7 +1,8 @@
-/** A computation whose process is killed at every moment of a save, without the example around it. */
+/** A computation whose process is killed at every moment of a save, without the example around it, and in it. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
+import { runExample } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
 import { deathsOf, live } from '../../src/checkpoint/lives.ts'
 import { publishedPrimes } from '../../src/checkpoint/primes.ts'
@@ -18,3 +19,29 @@ it('a checkpointed computation gets it right whenever its process is killed', as
   expect((await readdir(folder.path)).filter((file) => file.endsWith('.tmp'))).toEqual([])
   for (const [at, life] of lives.entries()) expect(life.resumedAt).toBeLessThanOrEqual(lives[at - 1]?.reached ?? 0)
 })
+
+it('the example survives kills and damaged files with the right result', async () => {
+  // Long enough that no life finishes before its death, and saved so often that the lives are short.
+  const args = ['--quick', '--limit', '300000000', '--every', '5', '--json']
+  const done = await runExample(join(import.meta.dirname, '../..'), 'checkpoint', args, { timeoutMs: 200_000 })
+  expect(done.stderr).not.toMatch(/error/)
+  const { lives, ...rest } = done.json<{ lives: { ended: string; damaged: string[] }[] }>()
+  expect(rest).toMatchObject({
+    // As in the tables of pi(x).
+    limit: 3e8,
+    primes: 16_252_325,
+    same: true,
+    savedOnSignal: process.platform !== 'win32',
+  })
+  expect(lives.map(({ ended }) => ended).slice(0, 5)).toEqual([
+    'SIGTERM: saved, left',
+    ...['half written', 'written', 'synced', 'renamed'].map((at) => `SIGKILL in a save: ${at}`),
+  ])
+  // A file is damaged only if its life ended before the work did.
+  for (const damage of ['truncated', 'flipped']) {
+    const at = lives.findIndex(({ ended }) => ended.endsWith(damage))
+    // A life that saved nothing leaves the truncated file, and then the bit is flipped in that one.
+    if (at >= 0) expect(lives[at + 1]?.damaged[0]).toMatch(damage === 'truncated' ? /truncated/ : /checksum|truncated/)
+  }
+  expect(await done.leftBehind()).toEqual([])
+}, 240_000)

@@ -13,7 +13,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import debugExample from '../../examples/debug.ts'
 import profileExample from '../../examples/profile.ts'
 import { type CpuProfile, flames, hotFunctions } from '../../src/inspect/cpu-profile.ts'
-import { openForEditor } from '../../src/inspect/inspector.ts'
+import { attach, Inspector, isClosed, openForEditor } from '../../src/inspect/inspector.ts'
+import { listeningPorts } from '../../src/inspect/ports.ts'
+import { startTarget } from './target.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 
@@ -63,7 +65,7 @@ describeReal(
   { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
   () => {
     it('shows its hot function, its leak and its stall, and its inspector is closed afterwards', async () => {
-      const args = ['--quick', '--rate', '80', '--json']
+      const args = ['--quick', '--rate', '40', '--json']
       const done = await runExample(chapter, 'profile', args, { timeoutMs: 200_000 })
       const result = done.json<{ file: string; leak: { count: number; kept: string[] } }>()
       expect(result).toMatchObject({
@@ -85,7 +87,7 @@ describeReal(
 
     it('stops where a condition holds, is read, and continues', async () => {
       // Enough orders that shipping 1 gets one that it must stop for, however busy the machine is.
-      const done = await runExample(chapter, 'debug', ['--quick', '--orders', '300', '--json'])
+      const done = await runExample(chapter, 'debug', ['--quick', '--orders', '100', '--json'])
       const result = done.json()
       expect(result).toMatchObject({
         stopped: true,
@@ -167,6 +169,40 @@ describe("a user's process", () => {
       stderr: `error: --port: received "${other.port}"; accepts the port of the inspector of process ${one.child.pid}; process ${other.child.pid} listens there\n`,
     })
     expect((await fetch(`http://127.0.0.1:${other.port}/json/list`)).ok).toBe(true)
+  })
+
+  it('that somebody else debugs stays debugged', async () => {
+    const { child, port } = await inspected()
+    const [target] = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as {
+      webSocketDebuggerUrl: string
+    }[]
+    const other = await Inspector.connect(target?.webSocketDebuggerUrl ?? '')
+    const args = ['--pid', String(child.pid), '--port', port, '--quick', '--json']
+    expect((await runHere(profileExample, ...args)).code).toBe(0)
+    expect(await other.evaluate('40 + 2')).toBe(42)
+    other.detach()
+    expect((await fetch(`http://127.0.0.1:${port}/json/list`)).ok).toBe(true)
+  })
+
+  it('that two of us debug is closed by the last one', async () => {
+    await using target = await startTarget({ 'target.mjs': '' })
+    const first = await attach(target.pid)
+    const port = Number(new URL(first.url).port)
+    const second = await attach(target.pid, port)
+    await first[Symbol.asyncDispose]()
+    expect(await second.evaluate('40 + 2')).toBe(42)
+    await second[Symbol.asyncDispose]()
+    expect(await isClosed('127.0.0.1', port)).toBe(true)
+  })
+
+  it('is left as it was when its port is another one', async () => {
+    await using target = await startTarget({ 'target.mjs': '' })
+    const before = await listeningPorts(target.pid)
+    await expect(attach(target.pid, await freePort())).rejects.toThrow(
+      /accepts the port of the inspector of process \d+, which is \d+$/,
+    )
+    expect(await listeningPorts(target.pid)).toEqual(before)
+    expect(await attach(target.pid).then((inspector) => inspector[Symbol.asyncDispose]())).toBe(undefined)
   })
 
   it('is opened for an editor on loopback, or it is said that its port is in use', async () => {

@@ -35,7 +35,7 @@ const lives: fc.Arbitrary<Life> = fc.record({
  */
 function live(bought: Order, { kills, clocks }: Life) {
   const store = new MemoryStore({ book: 3, lamp: 3 })
-  store.perform({ do: 'create', order: bought.id, version: 0 }, 'front', 0)
+  store.perform({ do: 'create', order: bought.id, content: '', version: 0 }, 'front', 0)
   let deaths = 0
   let now = 0
   const queue: Stage[] = ['payment']
@@ -61,6 +61,7 @@ function live(bought: Order, { kills, clocks }: Life) {
   return { state: store.stateOf(bought.id), violations: check(seen) }
 }
 
+// #region property
 it('keeps all promises, whenever a worker dies and whatever the clocks say', () => {
   fc.assert(
     fc.property(orders, lives, (bought, life) => {
@@ -70,6 +71,7 @@ it('keeps all promises, whenever a worker dies and whatever the clocks say', () 
     }),
   )
 })
+// #endregion property
 
 it('ends in the same state, however often it is interrupted', () => {
   fc.assert(

@@ -16,7 +16,12 @@ const id = fc.constantFrom('order-1', 'order-2', 'order-3')
 const item = fc.constantFrom('book', 'lamp', 'chair')
 const small = fc.integer({ min: 1, max: 3 })
 const effects: fc.Arbitrary<StoreEffect> = fc.oneof(
-  fc.record({ do: fc.constant('create' as const), order: id, version: small }),
+  fc.record({
+    do: fc.constant('create' as const),
+    order: id,
+    content: fc.constantFrom('a book', 'a lamp'),
+    version: small,
+  }),
   fc.record({
     do: fc.constant('charge' as const),
     key: id,

@@ -1,14 +1,17 @@
 /** What each level of tests catches, found by running them. */
 import { fileURLToPath } from 'node:url'
-import { runExample } from '@repo/common/testing/testing'
+import { runProgram } from '@repo/common/testing/testing'
 import { expect, it } from 'vitest'
 import levels from '../../examples/levels.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
+// By the chapter's `start`, whose exit code is the example's own unless something else has set one: Vitest does.
+const start = fileURLToPath(import.meta.resolve('@repo/common/example/start.program'))
 
 // Two levels and one bug: this file's neighbours are run anyway, and levels.long.test.ts plants all bugs.
 it('runs levels with a bug: one catches it, a contract does not, and without the bug both pass', async () => {
-  const run = await runExample(chapter, 'levels', ['--levels', 'races,contract', '--bug', 'lost-update', '--json'])
+  const args = ['levels', '--levels', 'races,contract', '--bug', 'lost-update', '--json']
+  const run = await runProgram(start, args, { cwd: chapter })
   expect(run, run.stderr).toMatchObject({ code: 0 })
   expect(run.json()).toMatchObject({
     levels: [

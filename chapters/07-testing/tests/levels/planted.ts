@@ -15,7 +15,7 @@ export const order = (id: number, about: Partial<Order> = {}): Order => ({
 
 /** What precedes shipping, in a store: the order is placed, and paid. */
 export const stepsToPaid = ({ id, cents, card }: Order): StoreEffect[] => [
-  { do: 'create', order: id, version: 0 },
+  { do: 'create', order: id, content: '', version: 0 },
   { do: 'charge', key: id, order: id, cents, card, mostTries: 5 },
   { do: 'advance', order: id, state: 'paid', version: 0.5 },
 ]

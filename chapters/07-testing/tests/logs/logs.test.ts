@@ -1,10 +1,7 @@
 import { appendFile, mkdir, rename, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TemporaryFolder, temporaryFolder } from '@repo/common/process/temporary'
-import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'
-import { runExample } from '@repo/common/testing/testing'
-import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import logs from '../../examples/logs.ts'
@@ -21,8 +18,6 @@ import {
 } from '../../src/logs/lines.ts'
 import { lineText, storyText } from '../../src/logs/text.ts'
 
-const chapter = join(import.meta.dirname, '../..')
-const run = (args: string[]) => runExample(chapter, 'logs', args)
 const line = (process: string, time: number, more: Partial<LogLine> = {}): LogLine => ({
   process,
   time,
@@ -189,35 +184,35 @@ describe('following', () => {
     expect((await lines.next()).done).toBe(true)
   })
 
+  it('shows each line once when files are rotated while they are written', async () => {
+    const file = join(folder.path, 'a.log')
+    await writeFile(file, json('a', 1))
+    const controller = new AbortController()
+    const lines = followLogs(folder.path, controller.signal)
+    const next = async () => {
+      const { value } = await lines.next()
+      return value && 'time' in value ? value.time : value
+    }
+    expect(await next()).toBe(1)
+    // Not yet read when the file is renamed; and the program writes on until it opens the new file.
+    await appendFile(file, json('a', 2))
+    await rename(file, `${file}.1`)
+    await appendFile(`${file}.1`, json('a', 3))
+    expect([await next(), await next()]).toEqual([2, 3])
+    await writeFile(file, json('a', 4))
+    expect(await next()).toBe(4)
+    // The new name is followed, too: it is the same file.
+    await rename(file, join(folder.path, 'a-old.log'))
+    await writeFile(file, json('a', 5))
+    expect(await next()).toBe(5)
+    controller.abort()
+    expect((await lines.next()).done).toBe(true)
+  })
+
   it('does not wait for ever for a send that was never logged', async () => {
     await writeFile(join(folder.path, 'b.log'), json('b', 1, { receives: 'm' }))
     const stop = new AbortController()
     for await (const _ of followLogs(folder.path, stop.signal, 10)) stop.abort()
-  })
-})
-
-describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('merges five logs in a possible order, with one correlation id and no secret', async () => {
-    const done = await run(['--quick', '--json'])
-    const result = done.json<{
-      story: { process: string; message: string; correlation: string }[]
-      shifts: object
-      byMessage: Record<string, number>
-    }>()
-    expect(result).toMatchObject({
-      secretsFound: 0,
-      impossibleMerged: 0,
-      shown: 0,
-      processes: ['front', 'payment 1', 'payment 2', 'shipping 1', 'shipping 2'],
-      unreadable: [expect.stringMatching(/^payment-1\.log:\d+ cannot be read: .* is not JSON$/)],
-    })
-    // A request without a reply is sent again.
-    for (const message of ['request', 'order received', 'sends to payment', 'order accepted'])
-      expect(result.byMessage[message], message).toBeGreaterThanOrEqual(10)
-    expect(new Set(result.story.map(({ correlation }) => correlation)).size).toBe(1)
-    const messages = result.story.map(({ message }) => message)
-    expect(messages).toEqual(['sends to payment', 'sends to shipping', 'shipping done'])
-    expect(await done.leftBehind()).toEqual([])
   })
 })
 

@@ -1,21 +1,18 @@
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { drawFrom } from '@repo/common/async/random'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'
-import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it, vi } from 'vitest'
 import metrics from '../../examples/metrics.ts'
 import overhead from '../../examples/overhead.ts'
 import { checkRules, findPrometheus, installPrometheus, rulesFile } from '../../src/metrics/prometheus.ts'
 import { histogramQuantile, largest, parseMetrics, rate, type Scrape, scrape } from '../../src/metrics/scraper.ts'
+import { checkChanged } from './changed-rules.ts'
 
-const chapter = join(import.meta.dirname, '../..')
-const run = (args: string[], options?: RunOptions) => runExample(chapter, 'metrics', args, options)
-const redis = await findRedisServer()
 const prometheus = await findPrometheus()
 const parsed = (ms: number, text: string): Scrape => ({ ms, samples: parseMetrics(text) })
 
@@ -30,22 +27,27 @@ describe('our own scraper', () => {
     ])
   })
 
-  it('computes rates, even across restarts of processes', () => {
-    const before = parsed(0, 'n{process="a",kind="job"} 10\nn{process="b",kind="job"} 100')
-    const after = parsed(2_000, 'n{process="a",kind="job"} 30\nn{process="b",kind="job"} 4\nn{process="c",kind="x"} 7')
-    expect(rate(before, after, 'n', { kind: 'job' })).toBe((20 + 4) / 2)
-    expect(rate(before, after, 'n', { process: 'c' })).toBe(3.5)
-    expect(largest(after, 'n')).toBe(30)
-    expect(largest(after, 'nothing')).toBe(0)
+  it('computes rates, even across restarts of processes; what is new has no rate yet', () => {
+    const scrapes = [
+      parsed(0, 'n{process="a",kind="job"} 10\nn{process="b",kind="job"} 100'),
+      parsed(2_000, 'n{process="a",kind="job"} 30\nn{process="b",kind="job"} 4\nn{process="c",kind="x"} 7'),
+    ]
+    // Two seconds are seen of three. The series reach no further back than where they were 0.
+    expect(rate(scrapes, 'n', { process: 'a' })).toBeCloseTo(20 / 2)
+    expect(rate(scrapes, 'n', { process: 'b' })).toBeCloseTo((4 * (3 / 2)) / 3)
+    expect(rate(scrapes, 'n', { process: 'c' })).toBeNaN()
+    expect(largest(scrapes[1], 'n')).toBe(30)
+    expect(largest(scrapes[1], 'nothing')).toBe(0)
   })
 
   it('computes quantiles as histogram_quantile does', () => {
-    const none = parsed(0, '')
+    const none = parsed(0, 'h_bucket{le="0.1"} 0\nh_bucket{le="0.2"} 0\nh_bucket{le="+Inf"} 0')
     const some = parsed(1_000, 'h_bucket{le="0.1"} 50\nh_bucket{le="0.2"} 90\nh_bucket{le="+Inf"} 100')
-    expect(histogramQuantile(0.5, none, some, 'h', {})).toBeCloseTo(0.1)
-    expect(histogramQuantile(0.7, none, some, 'h', {})).toBeCloseTo(0.15)
-    expect(histogramQuantile(0.99, none, some, 'h', {})).toBeCloseTo(0.2)
-    expect(histogramQuantile(0.5, some, { ...some, ms: 2_000 }, 'h', {})).toBeNaN()
+    expect(histogramQuantile(0.5, [none, some], 'h', {})).toBeCloseTo(0.1)
+    expect(histogramQuantile(0.7, [none, some], 'h', {})).toBeCloseTo(0.15)
+    expect(histogramQuantile(0.99, [none, some], 'h', {})).toBeCloseTo(0.2)
+    expect(histogramQuantile(0.5, [some, { ...some, ms: 2_000 }], 'h', {})).toBeNaN()
+    expect(histogramQuantile(0.5, [], 'h', {})).toBeNaN()
   })
 
   it('finds its targets as Prometheus does, and says which are down', async () => {
@@ -74,66 +76,62 @@ describe('our own scraper', () => {
 
 describeReal('promtool', { name: 'Prometheus', found: prometheus, install: installPrometheus }, () => {
   it('accepts the rules, and their tests pass', async () => {
-    expect(await checkRules()).toBe('7 rules checked, their tests passed')
+    expect(await checkRules()).toBe('12 rules checked, their tests passed')
+  })
+
+  it('computes the same rates as our scraper: with missed scrapes, restarts, and series that are born and die', async () => {
+    const { whole, share } = drawFrom(7)
+    const missed = undefined
+    const written: (number | undefined)[][] = [
+      [0, 5, 10, 15, 20, 25, 30, 35, 40],
+      [1_000, 1_005, missed, missed, 1_020, 1_025, 1_030, 1_035, 1_040],
+      [missed, missed, missed, missed, missed, 5_000, 5_005, 5_010, 5_015],
+      [missed, missed, missed, missed, missed, missed, missed, missed, 5_000],
+      [900, 910, 920, 930, 3, 13, 23, 33, 43],
+      [900, 910, 920, 930, 940, missed, missed, missed, missed],
+    ]
+    while (written.length < 40) {
+      let value = whole(0, 1_000)
+      const step = () => {
+        value = share() < 0.1 ? whole(0, 5) : value + whole(0, 50)
+        return share() < 0.3 ? missed : value
+      }
+      written.push(Array.from({ length: 9 }, step))
+    }
+    const scrapes = Array.from({ length: 9 }, (_, at) => ({
+      ms: 500 * at,
+      samples: written.flatMap((values, series) => {
+        const value = values[at]
+        return value === undefined ? [] : [{ name: 'n', labels: { series: String(series) }, value }]
+      }),
+    }))
+    const expected = written.map((_, series) => rate(scrapes, 'n', { series: String(series) }, 2_900))
+    await using folder = await temporaryFolder()
+    const tests = join(folder.path, 'rates.test.yml')
+    // JSON is YAML.
+    const test = {
+      interval: '500ms',
+      input_series: written.map((values, series) => ({
+        series: `n{series="${series}"}`,
+        values: values.map((value) => value ?? '_').join(' '),
+      })),
+      promql_expr_test: expected.map((value, series) => ({
+        expr: `abs(rate(n{series="${series}"}[2900ms]) - ${value}) < bool 1e-9`,
+        eval_time: '4s',
+        exp_samples: Number.isNaN(value) ? [] : [{ labels: `{series="${series}"}`, value: 1 }],
+      })),
+    }
+    await writeFile(tests, JSON.stringify({ rule_files: [rulesFile], evaluation_interval: '500ms', tests: [test] }))
+    expect(await checkRules(rulesFile, tests)).toMatch(/their tests passed$/)
+    expect(expected.filter(Number.isNaN).length).toBeGreaterThan(0)
   })
 
   it('finds a rule that no longer fires, and one that cannot be parsed', async () => {
-    await using folder = await temporaryFolder()
-    const rules = await readFile(rulesFile, 'utf8')
-    const tests = await readFile(join(chapter, 'src/metrics/rules.test.yml'), 'utf8')
-    const broken = [join(folder.path, 'rules.yml'), join(folder.path, 'rules.test.yml')] as const
-    await writeFile(broken[1], tests)
     for (const [from, to] of [
-      ['up == 0', 'up == 2'],
-      ['> 0.3', '> 0.9'],
       ['> 1\n', '> 10\n'],
-      ['> 0.2', '> 2'],
       ['sum by (le)', 'sum by le)'],
-    ] as const) {
-      expect(rules).toContain(from)
-      await writeFile(broken[0], rules.replace(from, to))
-      await expect(checkRules(...broken), `${from} → ${to}`).rejects.toThrow(/^promtool (check|test) rules/)
-    }
-  })
-})
-
-describeReal('the example', { name: 'a Redis server', found: redis, install: installRedis }, () => {
-  interface Result {
-    scraper: string
-    orders: number
-    points: number
-    signals: { panel: string; name: string; before: number; during: number; after: number }[]
-    alerts: { name: string }[]
-  }
-  const signal = ({ signals }: Result, name: string) => signals.find((each) => each.name === name)
-
-  it('shows what a missing worker does, without Prometheus', async () => {
-    // Only what is needed is on PATH: the example goes on without Prometheus.
-    const env = { PATH: '/nowhere', REDIS_SERVER: redis?.path }
-    const done = await run(['--quick', '--json'], { env })
-    const result = done.json<Result>()
-    expect(result).toMatchObject({ scraper: 'own', orders: 480, alerts: [] })
-    expect(new Set(result.signals.map(({ panel }) => panel))).toEqual(
-      new Set(['latency', 'traffic', 'errors', 'saturation']),
-    )
-    expect(signal(result, 'waiting orders')?.during).toBeGreaterThan(0)
-    expect(signal(result, 'waiting orders')?.after).toBe(0)
-    expect(signal(result, 'event loops late, ms')?.during).toBeGreaterThan(0)
-    expect(await done.leftBehind()).toEqual([])
-  })
-
-  describeReal('with Prometheus', { name: 'Prometheus', found: prometheus, install: installPrometheus }, () => {
-    it('lets it fetch and record the metrics of every process, and alert', async () => {
-      const done = await run(['--seconds', '9', '--json'])
-      const result = done.json<Result>()
-      expect(result.scraper).toBe('prometheus')
-      expect(signal(result, 'orders taken')?.during).toBeGreaterThan(0)
-      expect(signal(result, 'jobs, 95 %')?.during).toBeGreaterThan(0.02)
-      expect(signal(result, 'jobs that failed')?.during).toBeGreaterThan(0)
-      expect(signal(result, 'waiting orders')?.during).toBeGreaterThan(0)
-      expect(result.alerts.map(({ name }) => name)).toContain('ProcessDown')
-      expect(await done.leftBehind()).toEqual([])
-    })
+    ] as const)
+      await expect(checkChanged(from, to), `${from} → ${to}`).rejects.toThrow(/^promtool (check|test) rules/)
   })
 })
 

@@ -13,7 +13,7 @@ const entry = (effect: StoreEffect, answer: Answer, booked: boolean): Entry => {
   clock++
   return { effect, answer, booked, by: 'test', atMs: clock, storeMs: clock }
 }
-const create = (order = id) => entry({ do: 'create', order, version: 1 }, 'created', true)
+const create = (order = id) => entry({ do: 'create', order, content: '', version: 1 }, 'created', true)
 const advance = (state: State) => entry({ do: 'advance', order: id, state, version: 2 }, 'advanced', true)
 const charge = (answer = 'charged', { cents = 100, booked = answer === 'charged', key = id } = {}) =>
   entry({ do: 'charge', key, order: id, cents, card: 'good', mostTries: 5 }, answer, booked)

@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { abortHere, runHere } from '@repo/common/testing/run-here'
@@ -7,7 +9,16 @@ import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import preflight from '../../examples/preflight.ts'
 import { workerNames } from '../../src/preflight/fleet.ts'
-import { type Answer, ask, type Finding, findings, type Needs, newKey } from '../../src/preflight/preflight.ts'
+import {
+  type Answer,
+  ask,
+  type Finding,
+  findings,
+  type Needs,
+  newKey,
+  unanswered,
+  values,
+} from '../../src/preflight/preflight.ts'
 import type { Report } from '../../src/preflight/probe.program.ts'
 
 const chapter = join(import.meta.dirname, '../..')
@@ -72,6 +83,23 @@ describe('findings', () => {
     expect(found(odd)).toEqual([expect.objectContaining({ worker: 'odd', ...finding })])
   })
 
+  it('say that something is unknown, not that it is 0', () => {
+    const nothing = { freeMemory: undefined, freeDisk: undefined, openFiles: undefined }
+    const odd = worker('odd', nothing)
+    expect(found(odd)).toEqual([expect.objectContaining({ check: 'open files', value: 'unknown', breaks: undefined })])
+    expect(values(odd).filter((value) => value === 'unknown')).toHaveLength(3)
+    expect(values(worker('free', { openFiles: null }))).toContain('unlimited')
+  })
+
+  it('escape what would disturb a terminal', () => {
+    const variables = { 'A\u001b[2J': { value: 'a\u009b2Jb' } }
+    const odd = worker('odd\u0007', { variables, user: 'ann\r\n(1)' })
+    expect(found(odd).map(({ worker, check, value }) => [worker, check, value])).toEqual([
+      ['odd\\x07', 'user', 'ann\\r\\n(1)'],
+      ['odd\\x07', 'A\\x1b[2J', '"a\\x9b2Jb"'],
+    ])
+  })
+
   it('name a variable that differs, and show the value only if it is known to be harmless', () => {
     const odd = worker('odd', { variables: { TZ: { value: 'UTC' }, DB_PASS: { hash: 'abc' } } })
     expect(found(odd).map(({ check, value, others }) => [check, value, others])).toEqual([
@@ -107,6 +135,35 @@ describe('a worker', () => {
       expect(Math.abs(answer?.clock.offsetMs ?? Number.NaN)).toBeLessThan(10 + (answer?.clock.errorMs ?? 0))
     }
     expect(first?.report.variables.API_TOKEN).not.toEqual(second?.report.variables.API_TOKEN)
+  })
+
+  it('shows no secret in a URL that is none, nor in a variable that is harmless', async () => {
+    await using folder = await temporaryFolder()
+    for (const url of ['redis//ann:sesame@127.0.0.1:1', 'redis:/ann:sesame@host', 'ann:sesame@127.0.0.1:1']) {
+      const env = { REDIS_URL: url, LOG_LEVEL: 'token=sesame', TMPDIR: `${folder.path}/token=sesame` }
+      const candidate = { name: 'one', folder: chapter, work: folder.path, env }
+      const answer = await ask(candidate, { packages: [], key: newKey() })
+      expect(answer.report.redis).toBe('REDIS_URL is no Redis URL: ***')
+      expect(JSON.stringify(answer)).not.toMatch(/sesame/)
+    }
+  })
+
+  it('that does not answer has a deadline, and is ended', async () => {
+    await using folder = await temporaryFolder()
+    // It runs the probe, and stops it for ever once that is ready.
+    const stopper = join(folder.path, 'stopper.mjs')
+    const code =
+      "const { send } = process\nprocess.send = (...given) => send.call(process, ...given.slice(0, -1), () => process.kill(process.pid, 'SIGSTOP'))\n"
+    await writeFile(stopper, code)
+    const env = { NODE_OPTIONS: `--import ${pathToFileURL(stopper).href}` }
+    const candidate = { name: 'mute', folder: chapter, work: folder.path, env }
+    await expect(ask(candidate, { packages: [], key: newKey(), withinMs: 500 })).rejects.toThrow(
+      /^no answer within 500 ms$/,
+    )
+    expect(unanswered('mute', 'no answer within 500 ms')).toMatchObject({
+      worker: 'mute',
+      breaks: 'it cannot be asked',
+    })
   })
 })
 

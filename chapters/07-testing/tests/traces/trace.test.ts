@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
@@ -6,8 +9,8 @@ import { type RunOptions, runExample } from '@repo/common/testing/testing'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it, vi } from 'vitest'
 import trace from '../../examples/trace.ts'
-import { type Span, startCollector } from '../../src/traces/collector.ts'
-import { bar, busyMs, extent, waterfall } from '../../src/traces/waterfall.ts'
+import { type Span, startCollector, upstreamOf } from '../../src/traces/collector.ts'
+import { bar, busyMs, drawWaterfall, extent, waterfall, waterfallText } from '../../src/traces/waterfall.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'trace', args, options)
@@ -50,6 +53,33 @@ describe('a waterfall', () => {
     expect(waterfall(chain).map(({ depth }) => depth)).toEqual(chain.map((_, at) => at))
     const odd = [span('b', 'a', 1, 2), span('a', 'b', 0, 1), span('own', 'own', 2, 3), span('', undefined, 3, 4)]
     expect(waterfall(odd).map(({ span, depth }) => `${depth} ${span.name}`)).toEqual(['0 ', '0 a', '1 b', '0 own'])
+    const below = [...odd, span('leaf', 'b', 4, 5)]
+    expect(waterfall(below).flatMap(({ span, inCircle }) => (inCircle ? span.name : []))).toEqual(['a', 'b', 'own'])
+    const text = waterfallText(waterfall(below), 10)
+    expect(text.map((line) => line.slice(0, 10).trimEnd())).toEqual(['', '↻ a', '  ↻ b', '    leaf', '↻ own'])
+  })
+
+  it('is shown whatever it is: deep, long, circular', () => {
+    const chain = Array.from({ length: 10_000 }, (_, at) =>
+      span(String(at), at ? String(at - 1) : undefined, at, at + 1),
+    )
+    const ring = chain.map((each, at) => (at === 0 ? { ...each, parentId: '9999' } : each))
+    const many = Array.from({ length: 200_000 }, (_, at) => span(String(at), at ? '0' : undefined, at, at + 1))
+    for (const [spans, last] of [
+      [chain, '                        9999: 9999'],
+      [ring, '                        9999: ↻ 9999'],
+      [many, '  199999'],
+    ] as const) {
+      const rows = waterfall(spans)
+      const text = waterfallText(rows, 10)
+      expect([text.length, text.at(-1)?.slice(0, 36).trimEnd()]).toEqual([spans.length, last])
+      expect(drawWaterfall(rows, 'all').length).toBeLessThan(1e6)
+      expect(busyMs(spans).get('a')).toBe(spans.length)
+    }
+  })
+
+  it('says of a span that it has failed, also without colours', () => {
+    expect(waterfallText(waterfall([{ ...span('x', undefined, 0, 4), failed: true }]), 10)[0]).toMatch(/█{10} ✗/)
   })
 
   it('counts a process’s overlapping time once', () => {
@@ -97,7 +127,7 @@ describe('the collector', () => {
     expect(await post('{}')).toBe(200)
   })
 
-  const oneSpan = (attributes: object[] = []) => ({
+  const oneSpan = (attributes: object[] = [], spanId = 's') => ({
     resourceSpans: [
       {
         resource: {
@@ -113,7 +143,7 @@ describe('the collector', () => {
             spans: [
               {
                 traceId: 't',
-                spanId: 's',
+                spanId,
                 name: 'n',
                 kind: 1,
                 startTimeUnixNano: '0',
@@ -135,10 +165,14 @@ describe('the collector', () => {
 
   it('unpacks what is compressed, up to its bound', async () => {
     await using collector = await startCollector()
-    const text = JSON.stringify(oneSpan())
+    const textOf = (spanId: string) => JSON.stringify(oneSpan([], spanId))
+    const text = textOf('s')
     const pack = { gzip: gzipSync, deflate: deflateSync, identity: (plain: string) => Buffer.from(plain) }
     for (const [encoding, packed] of Object.entries(pack))
-      expect((await post(collector.endpoint, new Uint8Array(packed(text)), encoding)).status, encoding).toBe(200)
+      expect(
+        (await post(collector.endpoint, new Uint8Array(packed(textOf(encoding))), encoding)).status,
+        encoding,
+      ).toBe(200)
     expect(collector.spans).toHaveLength(3)
     // 65 MiB of blanks.
     const bomb = new Uint8Array(gzipSync(Buffer.alloc(65 << 20, ' ')))
@@ -180,14 +214,16 @@ describe('the collector', () => {
     }
     const one = { traceId: 't', spanId: 's', name: 'n' }
     const attributes = [null, { key: 'k', value: { intValue: null, stringValue: 'text' } }]
-    const spans = [null, { ...one, attributes: null, parentSpanId: null }, { ...one, attributes }]
+    const spans = [null, { ...one, attributes: null, parentSpanId: null }, { ...one, spanId: 'u', attributes }]
     expect(await send(null)).toBe(200)
     expect(await send([null, { resource: null, scopeSpans: [null, { spans }, { spans: null }] }])).toBe(200)
     expect(collector.spans).toEqual([
       { ...span('s', undefined, 0, 0, 'unknown'), name: 'n' },
-      { ...span('s', undefined, 0, 0, 'unknown'), name: 'n', attributes: { k: 'text' } },
+      { ...span('u', undefined, 0, 0, 'unknown'), name: 'n', attributes: { k: 'text' } },
     ])
-    const many = [{ scopeSpans: [{ spans: Array(130_000).fill(one) }] }]
+    const many = [
+      { scopeSpans: [{ spans: Array.from({ length: 130_000 }, (_, at) => ({ ...one, spanId: String(at) })) }] },
+    ]
     expect(await send(many, 'Application/JSON; charset=utf-8', 'GZIP')).toBe(200)
     expect(collector.spans).toHaveLength(130_002)
     expect(await send([{ scopeSpans: [{ spans: [{ ...one, startTimeUnixNano: 'noon' }] }] }])).toBe(400)
@@ -196,7 +232,9 @@ describe('the collector', () => {
   it('forwards what it accepts, and says why if it cannot', async () => {
     await using far = await startCollector()
     {
-      await using near = await startCollector({ forwardTo: `${far.endpoint}/` })
+      await using near = await startCollector({
+        forwardTo: upstreamOf({ OTEL_EXPORTER_OTLP_ENDPOINT: `${far.endpoint}/` }),
+      })
       const body = JSON.stringify({
         resourceSpans: [{ scopeSpans: [{ spans: [{ traceId: 'aa', spanId: 'bb', name: 'x', kind: 1 }] }] }],
       })
@@ -210,7 +248,9 @@ describe('the collector', () => {
     }
     expect(far.spans).toMatchObject([{ traceId: 'aa', process: 'unknown' }])
     {
-      await using near = await startCollector({ forwardTo: 'http://127.0.0.1:1' })
+      await using near = await startCollector({
+        forwardTo: upstreamOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }),
+      })
       await post(near.endpoint, JSON.stringify(oneSpan()), 'identity')
       await near[Symbol.asyncDispose]()
       expect(near.problem).toMatch(/./)
@@ -219,10 +259,84 @@ describe('the collector', () => {
   })
 })
 
+describe('a collector in the middle', () => {
+  const body = (spanId: string) => {
+    const span = { traceId: 't', spanId, name: 'x', startTimeUnixNano: '0', endTimeUnixNano: '1' }
+    return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] })
+  }
+  const post = (endpoint: string, text: string) =>
+    fetch(`${endpoint}/v1/traces`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: text })
+
+  it('knows a span by its id, however often it is delivered', async () => {
+    await using collector = await startCollector()
+    for (let times = 0; times < 3; times++)
+      for (const id of ['a', 'b']) expect((await post(collector.endpoint, body(id))).status).toBe(200)
+    expect(collector.spans.map(({ spanId }) => spanId)).toEqual(['a', 'b'])
+  })
+
+  it('passes on that the next one is busy, so that the sender tries again, and its user and password', async () => {
+    const seen: (string | undefined)[] = []
+    const busy = createServer((request, response) => {
+      seen.push(request.headers.authorization)
+      if (seen.length === 1) response.writeHead(503, { 'retry-after': '7' }).end()
+      else response.writeHead(seen.length === 2 ? 200 : 400).end()
+    }).listen(0, '127.0.0.1')
+    await once(busy, 'listening')
+    const { port } = busy.address() as AddressInfo
+    const forwardTo = upstreamOf({
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://ann:ses%20ame@127.0.0.1:${port}/traces`,
+    })
+    await using collector = await startCollector({ forwardTo })
+    const first = await post(collector.endpoint, body('a'))
+    expect([first.status, first.headers.get('retry-after'), collector.problem]).toEqual([503, '7', undefined])
+    expect((await post(collector.endpoint, body('a'))).status).toBe(200)
+    expect([collector.refused, collector.spans.length]).toEqual([1, 1])
+    expect((await post(collector.endpoint, body('b'))).status).toBe(400)
+    expect([collector.refused, collector.problem]).toEqual([2, 'it answers 400'])
+    busy.close()
+    const basic = `Basic ${Buffer.from('ann:ses ame').toString('base64')}`
+    expect(seen).toEqual([basic, basic, basic])
+  })
+
+  it('ends although a request was sent by half', async () => {
+    const collector = await startCollector()
+    const half = connect(Number(new URL(collector.endpoint).port), '127.0.0.1')
+    half.on('error', () => {})
+    half.write('POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{')
+    await once(half, 'connect')
+    await collector[Symbol.asyncDispose]()
+    half.destroy()
+  })
+
+  it('is the one that the environment names, for traces first', () => {
+    const url = (env: NodeJS.ProcessEnv) => upstreamOf(env)?.url.href
+    const [all, traces] = [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:1/x/' },
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://b:2/y' },
+    ]
+    expect([url({}), url(all), url(traces), url({ ...all, ...traces })]).toEqual([
+      undefined,
+      'http://a:1/x/v1/traces',
+      'http://b:2/y',
+      'http://b:2/y',
+    ])
+    const headers = { OTEL_EXPORTER_OTLP_HEADERS: 'a=1', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'b=2,c=%20x' }
+    expect(upstreamOf({ ...all, ...headers })?.headers).toEqual({ b: '2', c: 'x' })
+    expect(() => upstreamOf({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http//ann:sesame@b' })).toThrow(
+      /^OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: received "\*\*\*"; accepts an http or https URL/,
+    )
+  })
+})
+
 describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
   it('shows one order as one trace through HTTP, both queues and Redis, and forwards it to the given endpoint', async () => {
     await using receiver = await startCollector()
-    const done = await run(['--quick', '--json'], { env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint } })
+    // What is set for traces counts first, here and in the processes.
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.endpoint}/v1/traces`,
+    }
+    const done = await run(['--quick', '--json'], { env })
     const result = done.json<{
       traceId: string
       waterfall: { name: string; kind: string; process: string; depth: number }[]
@@ -249,6 +363,8 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(receiver.spans.length).toBe(result.spansInAll)
     expect(receiver.spans.filter(({ traceId }) => traceId === result.traceId).length).toBe(result.waterfall.length)
     expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(10)
+    // One card in fifty is refused, five times: these deliveries have failed.
+    expect(receiver.spans.filter(({ failed, kind }) => failed && kind === 'consumer')).toHaveLength(5)
     // The Redis commands are there, but their values are not.
     expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)
     expect(await done.leftBehind()).toEqual([])

@@ -42,7 +42,10 @@ describeReal('an example that watches', { name: 'a Redis server', found: redis, 
   it('says in one line that the endpoint does not accept its spans, and shows them anyway', async () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }
     const done = await runExample(chapter, 'trace', ['--orders', '2'], { env })
-    expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/127\.0\.0\.1:1 did not take the spans: /) })
+    expect(done).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/127\.0\.0\.1:1\/v1\/traces did not take the spans: /),
+    })
     expect(done.stdout).toMatch(/process shipping/)
   })
 })

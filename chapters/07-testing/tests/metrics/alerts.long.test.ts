@@ -1,0 +1,136 @@
+/** Each alert, caused once in the running pipeline: it fires, and no other does that the cause does not explain. */
+import { until } from '@repo/common/async/until'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { findRedisServer, installRedis } from '@repo/common/servers/redis'
+import { describeReal } from '@repo/common/testing/vitest'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { findPrometheus, installPrometheus, type Prometheus, startPrometheus } from '../../src/metrics/prometheus.ts'
+import { plenty, startPlacing } from '../../src/pipeline/load.ts'
+import { type Pipeline, startPipeline } from '../../src/pipeline/pipeline.ts'
+import { observed } from '../../src/watch/observe.ts'
+import type { Trouble } from './trouble.ts'
+
+const redis = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
+const prometheusNeed = { name: 'Prometheus', found: await findPrometheus(), install: installPrometheus }
+
+describeReal('the alerts', redis, () => {
+  describeReal('on the pipeline', prometheusNeed, () => {
+    const stack = new AsyncDisposableStack()
+    let pipeline: Pipeline
+    let prometheus: Prometheus
+    beforeAll(async () => {
+      const targets = stack.use(await temporaryFolder())
+      const folder = stack.use(await temporaryFolder())
+      const watched = observed({ metrics: targets.path })
+      pipeline = await startPipeline({
+        stock: plenty,
+        lockMs: 3_000,
+        ...watched,
+        instruments: new URL('./trouble.ts', import.meta.url),
+      })
+      stack.use(pipeline)
+      stack.use(startPlacing({ url: pipeline.url, rate: 20, signal: new AbortController().signal }))
+      prometheus = stack.use(await startPrometheus({ targets: targets.path, folder: folder.path }))
+    })
+    afterAll(() => stack.disposeAsync())
+
+    const names = async () => new Set((await prometheus.firing()).map(({ name }) => name))
+    const tell = (trouble: Trouble, ...processes: string[]) => {
+      for (const name of processes) pipeline.processes.get(name)?.process.send(trouble)
+    }
+    /** Waits until all of these fire, and watches for some time that nothing else does but what may. */
+    async function fires(wanted: string[], may: string[] = [], forMs = 4_000) {
+      const allowed = new Set([...wanted, ...may])
+      const seen = new Set<string>()
+      const look = async () => {
+        const firing = await names()
+        for (const name of firing) seen.add(name)
+        return firing
+      }
+      const all = async () => {
+        const firing = await look()
+        return wanted.every((name) => firing.has(name))
+      }
+      await until(all, { everyMs: 200, timeoutMs: 40_000, what: `${wanted} fire; seen: ${[...seen]}` })
+      const end = performance.now() + forMs
+      while (performance.now() < end) {
+        const firing = await look()
+        for (const name of wanted) expect([...firing], `${name} goes on`).toContain(name)
+        await new Promise((resolve) => setTimeout(resolve, 250))
+      }
+      expect([...seen].filter((name) => !allowed.has(name))).toEqual([])
+    }
+    const quiet = () =>
+      until(async () => (await names()).size === 0, { everyMs: 200, timeoutMs: 90_000, what: 'no alert fires' })
+
+    it('do not fire on a healthy pipeline', async () => {
+      await quiet()
+      await fires([], [], 10_000)
+    })
+
+    it.each([
+      [300, 400],
+      [1_200, 1_500],
+      [2_000, 2_100],
+    ] as const)('say that an event loop is blocked for %s of %s ms', async (ms, everyMs) => {
+      tell({ block: [ms, everyMs] }, 'shipping 1')
+      await fires(['EventLoopBlocked'], ['OrdersWaitTooLong', 'RedisDoesNotAnswer', 'StepHangs'])
+      tell({}, 'shipping 1')
+      await quiet()
+    })
+
+    it('say that a job hangs', async () => {
+      tell({ hang: true }, 'shipping 1')
+      await fires(['StepHangs'], ['OrdersWaitTooLong'])
+      tell({}, 'shipping 1')
+      await quiet()
+    })
+
+    it('say that the first jobs of new processes fail', async () => {
+      tell({ fail: true }, 'payment 1', 'payment 2')
+      await fires(['JobsFail'], ['OrdersWaitTooLong'])
+      tell({}, 'payment 1', 'payment 2')
+      await quiet()
+    })
+
+    it('say that Redis does not answer, and blame no process', async () => {
+      pipeline.redis.server?.process.kill('SIGSTOP')
+      try {
+        await fires(['RedisDoesNotAnswer'], ['StepHangs'], 6_000)
+      } finally {
+        pipeline.redis.server?.process.kill('SIGCONT')
+      }
+      await quiet()
+    })
+
+    it('go on saying that orders wait when the front has died', async () => {
+      tell({ hang: true }, 'payment 1', 'payment 2')
+      await fires(['OrdersWaitTooLong', 'StepHangs'])
+      await pipeline.kill('front')
+      await fires(['OrdersWaitTooLong', 'StepHangs', 'ProcessDown', 'NobodyWorks'])
+      tell({}, 'payment 1', 'payment 2')
+      await pipeline.start('front')
+      await quiet()
+    })
+
+    it('say that all workers of a kind are gone', async () => {
+      for (const name of ['payment 1', 'payment 2']) await pipeline.kill(name)
+      await fires(['ProcessDown', 'NobodyWorks', 'OrdersWaitTooLong'])
+      for (const name of ['payment 1', 'payment 2']) await pipeline.start(name)
+      await quiet()
+    })
+
+    it('say that a process has vanished, and that nobody is left', async () => {
+      await pipeline.processes.get('shipping 2')?.stop()
+      // Prometheus takes some seconds to notice that a target is gone.
+      await fires(['ProcessVanished'], ['ProcessDown'])
+      await pipeline.start('shipping 2')
+      await quiet()
+      await pipeline.processes.get('front')?.stop()
+      await fires(['ProcessVanished', 'NobodyThere'], ['ProcessDown', 'NobodyWorks'])
+      await pipeline.start('front')
+      await quiet()
+    })
+  })
+})
