@@ -1,0 +1,118 @@
+/** One workload for every system: clients that read, write, and compare and set, while faults strike its nodes. */
+import { randomFor, randomFrom } from '@repo/common/async/random'
+import { sleep } from '@repo/common/async/timer'
+import { StateRecord } from '@repo/common/servers/faults'
+import type { Action, Operation } from '../linear/history.ts'
+import { type Client, clientOf, type System, type Trouble } from '../systems/system.ts'
+import { type Fault, strike } from './faults.ts'
+
+export interface RunOptions {
+  clients: number
+  /** The number of registers that all clients share. */
+  keys: number
+  /** Of the clients' requests. */
+  seed: number
+  faults: readonly Fault[]
+  /** How long a client waits for an answer; a second by default. */
+  patienceMs?: number
+  signal?: AbortSignal | undefined
+  onFault?: (done: number) => void
+}
+
+export interface Recorded {
+  history: Operation[]
+  /** When which node was in trouble, by the history's clock. */
+  troubles: ReturnType<StateRecord<Trouble>['rows']>
+}
+
+/** A client rests this long between two requests, on average. */
+const restMs = 8
+/** After the last fault, the system may take this long until it answers all reads again. */
+const recoveryMs = 30_000
+
+/**
+ * Runs the workload and returns its history. Every third client only reads: it stays where it gets answers. Some writes go to
+ * keys that are written once only. At the end, when all nodes are up and connected again, every key is read: such a write
+ * that was acknowledged must be there.
+ *
+ * @throws an Error of one line if a node ends by itself, or the system does not recover
+ */
+export async function record(
+  system: System,
+  { clients, keys, seed, faults, patienceMs, signal, onFault }: RunOptions,
+): Promise<Recorded> {
+  const begin = performance.now()
+  const now = () => performance.now() - begin
+  const history: Operation[] = []
+  const states = new StateRecord<Trouble>(now)
+  let isOver = false
+
+  /** Asks, and adds to the history what may have taken place. */
+  async function ask(client: Client, name: string, key: string, does: Action) {
+    const operation: Operation = { client: name, key, does, beginMs: now() }
+    const outcome = await client.ask(key, does)
+    if (typeof outcome === 'object') operation.ended = { atMs: now(), ...outcome }
+    // A read that got no answer says nothing.
+    if (operation.ended || (outcome === 'no answer' && !('read' in does))) history.push(operation)
+    return outcome
+  }
+
+  async function work(number: number) {
+    using client = clientOf(system, number, { patienceMs, signal })
+    const random = randomFrom(Math.floor(2 ** 31 * randomFor(seed, number)))
+    /** What this client has last seen of each key. */
+    const seen = new Map<string, string | null>()
+    let lives = 1
+    for (let at = 1; !isOver; at++) {
+      await sleep(2 * restMs * random(), signal)
+      const value = `${number + 1}-${at}`
+      const kind = number % 3 < 2 ? random() : 1
+      const key = kind < 0.2 ? `once-${value}` : `k${1 + Math.floor(keys * random())}`
+      let does: Action = { read: true }
+      if (kind < 0.4) does = { write: value }
+      else if (kind < 0.65) does = { from: seen.get(key) ?? null, to: value }
+      const outcome = await ask(client, `c${number + 1}${lives > 1 ? `.${lives}` : ''}`, key, does)
+      if (outcome === 'no answer') {
+        // Its last request may still be under way: it goes on as somebody else.
+        lives++
+      } else if (outcome !== 'did not happen') {
+        if ('read' in outcome) seen.set(key, outcome.read)
+        else if (outcome.isDone) seen.set(key, value)
+        else seen.delete(key)
+      }
+    }
+  }
+
+  const working = Array.from({ length: clients }, (_, number) => work(number))
+  const failed = Promise.race([
+    Promise.all(working),
+    system.failed?.then((error) => Promise.reject(error)) ?? Promise.all(working),
+  ])
+  try {
+    for (const [at, fault] of faults.entries()) {
+      await Promise.race([strike(system, fault, states, signal), failed])
+      onFault?.(at + 1)
+    }
+    await sleep(500, signal)
+  } finally {
+    isOver = true
+    await Promise.allSettled(working)
+  }
+  await failed
+
+  const unread = [...new Set(history.map(({ key }) => key))]
+  await Promise.all(
+    Array.from({ length: clients }, async (_, number) => {
+      using client = clientOf(system, number, { patienceMs, signal })
+      const deadline = now() + recoveryMs
+      for (let key = unread.pop(); key !== undefined; ) {
+        const outcome = await ask(client, `last${number + 1}`, key, { read: true })
+        signal?.throwIfAborted()
+        if (typeof outcome === 'object') key = unread.pop()
+        else if (now() > deadline) throw new Error(`does not answer ${recoveryMs / 1000} s after the last fault`)
+        else await sleep(50, signal)
+      }
+    }),
+  )
+  return { history: history.sort((a, b) => a.beginMs - b.beginMs), troubles: states.rows() }
+}

@@ -1,0 +1,93 @@
+/** A group of members in the simulator, of which some fail while messages are lost: who is called dead, and when. */
+import { randomFrom } from '@repo/common/async/random'
+import { type Scenario, type System, simulate } from '@repo/simulator/simulator'
+import { createMember, type Message } from './swim.ts'
+
+export interface TrialOptions {
+  members: number
+  /** How many of them fail, one after the other. */
+  crashes: number
+  periods: number
+  /** The share of messages that are lost. */
+  loss: number
+  /** How many periods a suspect may contradict; 0 for none. */
+  suspicion: number
+  /** How many others are asked to ping for a member. */
+  helpers: number
+  seed: number
+}
+
+export interface Trial {
+  /** For each crash, how many periods went by until the first found it, and until all had heard. */
+  crashes: { found: number; known: number }[]
+  /** How often a member that was up was called dead. */
+  falseAlarms: number
+  /** In a period, by one member. */
+  messages: number
+}
+
+const periodMs = 1_000
+
+/**
+ * Runs a trial. The same options give the same result. A crash that nobody found has Infinity: without suspicion, the
+ * member may have been called dead before it crashed.
+ */
+export function trial({ members, crashes, periods, loss, suspicion, helpers, seed }: TrialOptions): Trial {
+  const names = Array.from({ length: members }, (_, at) => `m${at}`)
+  const random = randomFrom(seed)
+  // In the second half, and soon enough for the last one to be found.
+  const crashMs = Array.from({ length: crashes }, (_, at) => periodMs * periods * (0.4 + (0.4 * at) / crashes))
+  const found = crashMs.map(() => Number.POSITIVE_INFINITY)
+  const heard = crashMs.map(() => new Map<string, number>())
+  /** By member and incarnation: with suspicion, several members may end their waiting for the same mistake. */
+  const falseAlarms = new Set<string>()
+  const mostMs = periods * periodMs
+  const mostMessages = 8 * members * periods
+  const system: System<string, never, Message, never> = {
+    nodes: names,
+    requestEveryMs: 1,
+    mostMs,
+    mostMessages,
+    describe: ({ kind }) => kind,
+    begin: (world) => ({
+      request: () => {},
+      start(name, _disk, own) {
+        const { receive, start } = createMember(own, {
+          name,
+          members: names,
+          periodMs,
+          answerMs: 0.3 * periodMs,
+          helpers,
+          suspicionMs: suspicion * periodMs,
+          onDead({ member, incarnation }, byItself) {
+            const at = names.indexOf(member)
+            const since = crashMs[at]
+            if (since !== undefined && world.now >= since) {
+              found[at] = Math.min(found[at] ?? 0, world.now - since)
+              heard[at]?.set(name, world.now - since)
+            } else if (byItself) falseAlarms.add(`${member} ${incarnation}`)
+          },
+        })
+        start()
+        return receive
+      },
+      check: () => [],
+    }),
+  }
+  const lost: Scenario<never>['messages'] = []
+  for (let number = 1; number <= mostMessages; number++) if (random() < loss) lost.push({ number, fate: 'lost', ms: 1 })
+  const { messages } = simulate(system, {
+    requests: [],
+    jitter: 1 + Math.floor(random() * 2 ** 30),
+    messages: lost,
+    nodes: crashMs.map((atMs, node) => ({ node, fate: 'crash', atMs, ms: 2 * mostMs })),
+  })
+  return {
+    crashes: found.map((first, at) => {
+      const times = names.slice(crashes).map((name) => heard[at]?.get(name) ?? Number.POSITIVE_INFINITY)
+      return { found: first / periodMs, known: Math.max(...times) / periodMs }
+    }),
+    falseAlarms: falseAlarms.size,
+    messages: messages / members / periods,
+  }
+}

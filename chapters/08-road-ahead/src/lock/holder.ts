@@ -1,0 +1,51 @@
+/** A client that adds an item to the document while it holds the lock: it reads the whole, and writes the whole. */
+import { ask, type Steps } from '../lease/lease.ts'
+
+/** What can be wrong with a lock: each can be switched on, and each breaks something. */
+export const mistakes = {
+  'trusts its lease': 'A holder writes when it is ready, however long that took. There is no token.',
+  'checks its clock': 'A holder writes if its lease should still run by its own clock. There is no token.',
+  'no token on reads': 'The store learns of a token only when something is written with it.',
+  'forgets its tokens': 'The server of the lock does not save its tokens.',
+  'frees any lock': 'A holder frees the lock without comparing whether it is still its own.',
+} as const
+export type Mistake = keyof typeof mistakes
+
+export interface HolderOptions {
+  /** Its name for this one time, which is also the item that it adds. */
+  by: string
+  leaseMs: number
+  /** The time until it asks again for a lock that another one has. */
+  retryMs: number
+  /** Its own clock, in ms. */
+  clock: () => number
+  mistake?: Mistake | undefined
+  /** Called when it has been given the lock, and when it is about to free it. */
+  onHold?: (holds: boolean) => void
+}
+
+/** It was `too late` by its own clock, or `refused` by the store. */
+export type Outcome = 'written' | 'refused' | 'too late'
+
+export function* addItem({ by, leaseMs, retryMs, clock, mistake, onHold }: HolderOptions): Steps<Outcome> {
+  let sentMs = clock()
+  let { token } = yield* ask('lock', { do: 'take', by, ms: leaseMs })
+  while (token === undefined) {
+    yield { do: 'wait', ms: retryMs }
+    sentMs = clock()
+    token = (yield* ask('lock', { do: 'take', by, ms: leaseMs })).token
+  }
+  onHold?.(true)
+  if (mistake === 'trusts its lease' || mistake === 'checks its clock') token = undefined
+  const readToken = mistake === 'no token on reads' ? undefined : token
+  const read = yield* ask('store', { do: 'read', token: readToken })
+  let outcome: Outcome = 'refused'
+  if (clock() >= sentMs + leaseMs && mistake !== 'trusts its lease') outcome = 'too late'
+  else if (read.isDone) {
+    const written = yield* ask('store', { do: 'write', value: `${read.value} ${by}`.trim(), token })
+    if (written.isDone) outcome = 'written'
+  }
+  onHold?.(false)
+  yield* ask('lock', { do: 'release', by, compares: mistake !== 'frees any lock' })
+  return outcome
+}

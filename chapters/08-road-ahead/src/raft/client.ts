@@ -1,0 +1,72 @@
+/** A client of a Raft group: it asks one server after the other until its command was carried out. */
+import type { Handler, NodeWorld } from '@repo/simulator/simulator'
+import type { Action, Answer, Operation } from '../linear/history.ts'
+import type { Command, Message } from './messages.ts'
+
+export interface ClientOptions {
+  name: string
+  /** It begins with the first one. */
+  servers: readonly string[]
+  /** Gets its requests as operations. */
+  history: Operation[]
+  /** After this time without an answer it asks the next server; 120 ms by default. */
+  patienceMs?: number
+}
+
+/** While there is no leader, it waits this long before it asks again. */
+const pauseMs = 90
+
+/** Starts a client. Its requests are carried out one after the other. */
+export function startClient(
+  world: Pick<NodeWorld<Message>, 'now' | 'run'>,
+  { name, servers, history, patienceMs = 120 }: ClientOptions,
+) {
+  const waiting: { key: string; does: Action; onAnswer: (answer: Answer) => void }[] = []
+  let number = 0
+  let isBusy = false
+  let server = servers[0] as string
+  let answer: (Message & { kind: 'result' | 'not leader' }) | undefined
+
+  // A function, because the compiler believes that nobody has changed the variable in the meantime.
+  const answered = () => answer
+
+  function* work(): Handler<string, Message> {
+    isBusy = true
+    for (let request = waiting.shift(); request; request = waiting.shift()) {
+      const { key, does, onAnswer } = request
+      const command: Command = { client: name, number: ++number, key, does }
+      const operation: Operation = { client: name, key, does, beginMs: world.now }
+      history.push(operation)
+      while (operation.ended === undefined) {
+        answer = undefined
+        yield { do: 'send', to: server, message: { kind: 'command', command } }
+        yield { do: 'wait', ms: patienceMs, until: () => answer !== undefined }
+        const got = answered()
+        if (got?.kind === 'result') {
+          operation.ended = { atMs: world.now, ...got.result }
+          onAnswer(got.result)
+        } else {
+          const next = servers[(servers.indexOf(server) + 1) % servers.length] as string
+          server = got?.leader ?? next
+          if (got && got.leader === undefined) yield { do: 'wait', ms: pauseMs }
+        }
+      }
+    }
+    isBusy = false
+  }
+
+  return {
+    request(key: string, does: Action, onAnswer: (answer: Answer) => void): void {
+      waiting.push({ key, does, onAnswer })
+      if (!isBusy) world.run(name, work())
+    },
+    receive(message: Message): undefined {
+      // What belongs to an earlier request comes too late.
+      if ((message.kind === 'result' || message.kind === 'not leader') && message.number === number) answer = message
+    },
+    /** Whether all its requests were answered. */
+    get isDone() {
+      return !isBusy && waiting.length === 0
+    },
+  }
+}

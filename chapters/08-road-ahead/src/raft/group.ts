@@ -1,0 +1,179 @@
+/** A Raft group with its clients, as a system for the simulator, and what must hold of it. */
+import { scenarios } from '@repo/simulator/search'
+import { type Scenario, type System, timedFates } from '@repo/simulator/simulator'
+import fc from 'fast-check'
+import { checkHistory } from '../linear/check.ts'
+import { type Operation, operationText } from '../linear/history.ts'
+import { shorten } from '../linear/shorten.ts'
+import { startClient } from './client.ts'
+import { type Command, describe, type Entry, type Message } from './messages.ts'
+import type { Mistake } from './mistakes.ts'
+import { startServer } from './server.ts'
+
+/** A request of a client, by its index. */
+export interface Request {
+  client: number
+  key: string
+  does: 'read' | 'write' | 'cas'
+}
+
+/** What broke. */
+export interface Violation {
+  /** What does not hold, in the words of the paper where it has some. */
+  rule: 'election safety' | 'state machine safety' | 'leader completeness' | 'linearizability' | 'liveness'
+  detail: string
+}
+
+const servers = ['a', 'b', 'c', 'd', 'e']
+const clients = ['p', 'q', 'r']
+
+export interface GroupOptions {
+  mistake?: Mistake | undefined
+  /** 3 or 5; 3 by default. */
+  size?: 3 | 5
+}
+
+/** With few heartbeats and patient clients, a history is easier to read. */
+const heartbeatMs = 100
+const patienceMs = 180
+
+/** A run ends when nobody has asked for anything for this time: what went wrong may show only under another leader. */
+const quietMs = 500
+/** Within this time after the last fault every request must be answered. */
+const mostMs = 5_000
+
+/** The group for the simulator. */
+export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<string, Request, Message, Violation> {
+  const group = servers.slice(0, size)
+  return {
+    nodes: [...group, ...clients],
+    requestEveryMs: 15,
+    mostMs,
+    mostMessages: 3_000,
+    describe,
+    begin(world) {
+      const history: Operation[] = []
+      const violations: Violation[] = []
+      const leaders = new Map<number, string>()
+      /** What was carried out at each index, by whoever did so first, and in which term. */
+      const carriedOut: { entry: Entry; by: string; inTerm: number }[] = []
+      const customers = clients.map((name) => startClient(world, { name, servers: group, history, patienceMs }))
+      let writes = 0
+      let busyMs = 0
+
+      function watch() {
+        if (customers.some(({ isDone }) => !isDone)) busyMs = world.now
+        if (world.now - busyMs > quietMs) world.stop()
+        else world.later('p', 100, () => void watch())
+      }
+      watch()
+      const report = (rule: Violation['rule'], detail: string) => {
+        if (violations.length === 0) violations.push({ rule, detail })
+        world.stop()
+      }
+      function judge() {
+        if (violations.length > 0 || checkHistory(history, { budget: 100_000 }).verdict !== 'not linearizable') return
+        const part = shorten(history)
+        report(
+          'linearizability',
+          part.map((operation) => `${operation.client}: ${operationText(operation)}`).join('; '),
+        )
+      }
+
+      return {
+        request({ client, key, does }) {
+          const value = `${++writes}`
+          const ask = {
+            read: { read: true },
+            write: { write: value },
+            cas: { from: writes > 1 ? `${writes - 1}` : null, to: value },
+          } as const
+          customers[client]?.request(key, ask[does], judge)
+        },
+        start(name, disk, own) {
+          const customer = customers[clients.indexOf(name)]
+          if (customer) return customer.receive
+          return startServer(own, disk, {
+            name,
+            servers: group,
+            mistake,
+            heartbeatMs,
+            mostEntries: 1,
+            // The first election takes no time: what follows is what matters.
+            ...(name === 'a' && world.now === 0 && { firstMs: 1 }),
+            onLeader(term, log) {
+              const other = leaders.get(term)
+              if (other !== undefined && other !== name)
+                report('election safety', `${other} and ${name} both lead term ${term}`)
+              leaders.set(term, name)
+              world.mark(name)
+              // Who is elected late, when a newer term has begun, need not have what was committed in that.
+              const lost = carriedOut.findIndex(({ entry, inTerm }, at) => inTerm < term && !same(entry, log[at]))
+              const { entry, by } = carriedOut[lost] ?? {}
+              if (entry)
+                report(
+                  'leader completeness',
+                  `${by} carried out entry ${lost + 1} of term ${entry.term}; ${name}, the leader of term ${term}, does not have it`,
+                )
+            },
+            onApply(index, entry, inTerm) {
+              const first = carriedOut[index - 1]
+              if (first === undefined) carriedOut[index - 1] = { entry, by: name, inTerm }
+              else if (!same(first.entry, entry))
+                report('state machine safety', `${first.by} and ${name} carried out different entries ${index}`)
+            },
+          })
+        },
+        check() {
+          judge()
+          const open = customers.filter(({ isDone }) => !isDone).length
+          // A mistake may also stop everything, but the search is for what is worse.
+          if (violations.length === 0 && open > 0 && mistake === undefined)
+            report('liveness', `${open} clients got no answer within ${mostMs} ms`)
+          return violations
+        },
+      }
+    },
+  }
+}
+
+const same = (a: Entry, b: Entry | undefined) =>
+  b !== undefined && a.term === b.term && nameOf(a.command) === nameOf(b.command)
+const nameOf = (command: Command | undefined) => (command === undefined ? '' : `${command.client} ${command.number}`)
+
+export interface RangeOptions {
+  size?: 3 | 5
+  /** The most requests of a history; 10 by default. */
+  requests?: number
+}
+
+/** Scenarios for a group: requests on two keys, and above all crashes and silence: those are what elections are for. */
+export function raftScenarios({ size = 3, requests = 10 }: RangeOptions = {}): fc.Arbitrary<Scenario<Request>> {
+  const request = fc.record({
+    client: fc.nat(clients.length - 1),
+    key: fc.constantFrom('x', 'y'),
+    does: fc.constantFrom('write', 'read', 'cas'),
+  })
+  const withinMs = 500
+  // The first leader is struck more often than others.
+  const node = fc.oneof(fc.constant(0), fc.nat(size - 1))
+  const atMs = fc.nat(withinMs)
+  // A short absence is about as long as an election takes.
+  const ms = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 20, max: 300 }))
+  const strikes = fc.oneof(
+    fc.record({ node, fate: fc.constantFrom(...timedFates), atMs, ms }),
+    fc.record({ node, fate: fc.constant('crash after'), effects: fc.integer({ min: 1, max: 60 }), ms }),
+    fc.record({ node, fate: fc.constantFrom('crash', 'mute'), atMs, ms }),
+  )
+  // Figure 8 of the paper needs three leaders in a row that fall silent or crash: one fault for each in turn.
+  const afterElection = fc.record({
+    fate: fc.constantFrom('crash', 'mute'),
+    afterMs: fc.nat(40),
+    ms: fc.integer({ min: 50, max: 400 }),
+  })
+  const marks = fc
+    .array(fc.option(afterElection), { minLength: 3, maxLength: 5 })
+    .map((list) => list.flatMap((strike, at) => (strike === null ? [] : [{ number: at + 1, ...strike }])))
+  const wanted = fc.array(request, { maxLength: requests })
+  return scenarios({ requests: wanted, nodes: size, messages: 60, withinMs, strikes, marks })
+}
