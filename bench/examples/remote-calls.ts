@@ -45,6 +45,7 @@ export default example(import.meta, {
     using bar = progress('calling', 1)
     const timed = await interleave(
       {
+        // #region ways
         // The same object in this process.
         async here() {
           for (let call = 0; call < calls; call++) await local.rate(pair)
@@ -57,6 +58,7 @@ export default example(import.meta, {
             await Promise.all(Array.from({ length: atOnce }, () => exchange.rate(pair)))
           }
         },
+        // #endregion ways
         async pyro() {
           if (pyro) inPython.push(await pyro.measure(calls))
         },

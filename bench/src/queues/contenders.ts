@@ -319,6 +319,7 @@ async function killOne(workers: Child[], send: (file: string) => Promise<unknown
   const [first = ''] = await until(async () => ((await begun()).length > 0 ? begun() : undefined), {
     what: 'the task to be killed to begin',
   })
+  // #region kill
   // The task's process and its parent: RQ starts a process for each task, Celery keeps some ready.
   const pids = first.split(' ').map(Number)
   const victim = workers.find(({ pid }) => pids.includes(pid))
@@ -330,6 +331,7 @@ async function killOne(workers: Child[], send: (file: string) => Promise<unknown
       // It died with its group.
     }
   }
+  // #endregion kill
   const nothing = new AbortController()
   const ending = await Promise.race([
     ended,

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { remote } from '04-celery/rq/rq'
 import { z } from 'zod'
 
+// #region tasks
 export const tasks = {
   /** Takes next to no time, so what is measured is the queue's own. */
   add: remote(z.tuple([z.number(), z.number()]), (a, b) => a + b),
@@ -19,6 +20,7 @@ export const tasks = {
     return ms
   }),
 }
+// #endregion tasks
 export type TaskName = keyof typeof tasks
 
 /** Runs a task with arguments that came out of a message. */

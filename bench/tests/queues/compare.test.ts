@@ -53,8 +53,7 @@ describeReal('bee-queue', { name: 'a Redis server', found: redis, install: insta
     const nap = before.call('nap', [[4_000]])
     const client = stack.adopt(new Redis(server.url), (client) => client.disconnect())
     await until(async () => (await client.llen('bq:q:active')) === 1, { timeoutMs: 60_000 })
-    server.server?.process.kill('SIGKILL')
-    await server.server?.exited
+    await server.server?.kill()
     await server.restart()
     expect(await nap).toEqual([4_000])
     // It loaded its scripts into the Redis that ran when it started.

@@ -1,0 +1,50 @@
+import { claims } from '@repo/common/example/claims'
+import { median } from '@repo/common/measure'
+import { duration, times } from '@repo/common/output/terminal'
+import suites from '../examples/suites.ts'
+
+type Result = Awaited<ReturnType<typeof suites.run>>
+
+const rowsOf = ({ suites }: Result, suite: string) =>
+  (suites[suite]?.rows ?? []).filter(({ failed }) => failed === undefined)
+const price = (result: Result, id: string, metric = 'togetherNs') =>
+  median(rowsOf(result, 'ladder').find((row) => row.id === id)?.samples[metric] ?? [])
+
+const ladder = ['ladder', '--quick', '--only', 'call,message,batch,child,spawn,array']
+const killed = ['engines', '--quick', '--only', 'layer,bullmq,bee']
+const figures = (result: Result, name: string) =>
+  rowsOf(result, 'engines').map(({ label, figures }) => `${label} ${figures[name]}`)
+
+export default claims(suites, {
+  'seven-decades': {
+    says: 'From a call to a batch job, the price of handing over one task grows by more than seven decades.',
+    holds: (result) => price(result, 'array', 'aloneNs') > 1e7 * price(result, 'call', 'aloneNs'),
+    values: (result) =>
+      `${duration(price(result, 'call', 'aloneNs'))} to ${duration(price(result, 'array', 'aloneNs'))}`,
+    args: ladder,
+  },
+  'batches-share-the-price': {
+    says: 'A thousand tasks in a message cost each of them less than a third of a message of its own.',
+    holds: (result) => 3 * price(result, 'batch') < price(result, 'message'),
+    values: (result) => times(price(result, 'message') / price(result, 'batch')),
+    args: ladder,
+  },
+  'a-process-is-dear': {
+    says: 'A new process for each task costs more than a hundred messages to a process that is there.',
+    holds: (result) => price(result, 'spawn') > 100 * price(result, 'child'),
+    values: (result) => `${duration(price(result, 'spawn'))} and ${duration(price(result, 'child'))}`,
+    args: ladder,
+  },
+  'a-killed-worker-loses-nothing': {
+    says: 'When a worker is killed, none of these three loses a job, and none doubles an effect.',
+    holds: (result) => {
+      const rows = rowsOf(result, 'engines')
+      const none = ['lost', 'held', 'doubled'].every((what) =>
+        rows.every(({ figures }) => figures[`worker killed: ${what}`] === 0),
+      )
+      return rows.length === 3 && none
+    },
+    values: (result) => figures(result, 'worker killed: lost').join(', '),
+    args: killed,
+  },
+})

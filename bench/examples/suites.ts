@@ -1,0 +1,104 @@
+/**
+ * suites: the same work by what the book builds, by others, and by the bare machine, in one run that keeps every sample
+ *
+ *     npm run bench
+ *     npm run bench -- engines --only layer,bullmq,nats
+ *     npm run bench -- ladder --against bench/results/2026-11-30-3f9a1c-2-linux.json
+ *
+ * The suites, all of them by default:
+ *
+ *     ladder     one small task by a call, a message, a thread, a process, a queue, a batch job: what handing over costs
+ *     engines    the drill of chapter 4 on other queues: speed, and what is lost or doubled when machines die
+ *
+ * In each round the contenders take turns, so that a disturbance of the machine meets all of them; what counts is the
+ * ratio to the first one in the same round. Every sample is in <date>-<machine>.json in the folder of the results, with
+ * the tables and pictures beside it. A contender that is missing or fails is a row that says why.
+ *
+ * Look for: the ratios, not the times, which are those of one machine; and for what a fast queue does not do.
+ */
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { example } from '@repo/common/example/example'
+import { listOf, path } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
+import { progress } from '@repo/common/output/progress'
+import { bold, table, yellow } from '@repo/common/output/terminal'
+import { z } from 'zod'
+import { against, markdown, takingPart } from '../src/harness/report.ts'
+import { newResults, placeFor, readResults, writeResults } from '../src/harness/results.ts'
+import type { Suite, Table } from '../src/harness/suite.ts'
+import { suites } from '../src/suites.ts'
+
+const names = Object.keys(suites)
+const here = fileURLToPath(new URL('..', import.meta.url))
+
+export default example(import.meta, {
+  options: {
+    only: listOf(z.string(), 'names of contenders, such as layer,bullmq', { distinct: true })
+      .optional()
+      .describe('only these contenders, besides the reference'),
+    against: path('a file of results').optional().describe('says which ratios differ from those of an earlier run'),
+    results: path('a folder').default(join(here, 'results')).describe('where the results go'),
+  },
+  operands: '[SUITE…]',
+
+  async run({ only, against: earlierFile, results: folder }, { signal, quick, operands, print }) {
+    // Everything that can be wrong is found before the first minute of measuring.
+    const chosen = operands.length > 0 ? operands : names
+    const unknown = chosen.find((name) => !Object.hasOwn(suites, name))
+    if (unknown !== undefined) throw new UsageError('suite', unknown, names.join(', '))
+    const loaded: [string, Suite][] = []
+    for (const name of new Set(chosen)) loaded.push([name, await (suites[name] as (typeof suites)[string]).load()])
+    const contenders = loaded.flatMap(([, { contenders }]) => contenders)
+    const stranger = only?.find((id) => !contenders.includes(id))
+    if (stranger !== undefined) throw new UsageError('--only', stranger, contenders.join(', '))
+    const earlier = earlierFile === undefined ? undefined : await readResults('--against', earlierFile, quick)
+    const results = newResults(quick)
+    const place = await placeFor(results, folder)
+    const fromHere = relative(process.env.INIT_CWD ?? '.', place)
+    const shown = fromHere.startsWith('..') ? place : fromHere
+    const { machine } = results
+    print(
+      `${chosen.join(', ')}: a ${quick ? 'quick' : 'full'} run on ${machine.cores} cores, ${machine.platform}, Node ${machine.node}; results in ${shown}.json …`,
+    )
+
+    const written: Parameters<typeof markdown>[1][number][] = []
+    for (const [name, suite] of loaded) {
+      // The reference always takes part.
+      const takes = suite.contenders.filter((id, at) => at === 0 || !only || only.includes(id))
+      using bar = progress(name, 1)
+      const onProgress = (what: string, share: number) => bar.update(share, `${name}: ${what}`)
+      const rows = await suite.measure({ quick, only: takes, signal, onProgress })
+      bar[Symbol.dispose]()
+
+      // Shown first: the figures are worth more than their file.
+      results.suites[name] = { rows }
+      const tables = [...suite.tables(rows), ...takingPart(rows)]
+      const before = earlier?.suites[name]
+      if (earlier && before) tables.push(against(suite, before.rows, rows, earlier.at.slice(0, 10)))
+      for (const each of tables) print('', ...shownTable(each))
+      if (earlier && !before) print('', yellow(`The earlier run has no suite ${name}.`))
+
+      // Written after each suite, so that a later one cannot lose it.
+      await writeResults(`${place}.json`, results)
+      const pictures: string[] = []
+      for (const [picture, svg] of Object.entries(suite.pictures(rows))) {
+        await writeResults(`${place}-${picture}.svg`, svg)
+        pictures.push(relative(dirname(place), `${place}-${picture}.svg`))
+      }
+      written.push({ name, tables, pictures })
+      await writeResults(`${place}.md`, markdown(results, written))
+    }
+    print('', `Results: ${shown}.json`)
+    return { ...results, file: `${place}.json` }
+  },
+  figure: ({ suites }) => {
+    const rows = Object.values(suites).flatMap(({ rows }) => rows)
+    const failed = rows.filter((row) => row.failed !== undefined).length
+    return `${Object.keys(suites).join(', ')}: ${rows.length} contenders, ${failed} of them missing or failed`
+  },
+})
+
+function shownTable({ title, head, rows, notes = [] }: Table): string[] {
+  return [bold(title), ...(rows.length > 0 ? [table(head, rows)] : []), ...notes]
+}

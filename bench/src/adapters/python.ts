@@ -1,0 +1,108 @@
+/** Engines in Python, with clients and workers of their own: Celery and RQ (peers.py), and Temporal (temporal.py). */
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { startServer } from '@repo/common/process/child'
+import { guard } from '@repo/common/process/guard'
+import { findPython, type PythonModule } from '04-celery/celery/python'
+import type { Reach } from '../brokers/broker.ts'
+import { enginesPython } from '../brokers/programs.ts'
+import { redisUrl } from '../brokers/redis.ts'
+import type { Adapter } from './adapter.ts'
+
+const cwd = fileURLToPath(new URL('.', import.meta.url))
+
+interface InPython {
+  /** Returns the interpreter. */
+  python: () => Promise<string>
+  /** Where the broker is. In the environment, because any user may read a command line. */
+  place: (reach: Reach) => NodeJS.ProcessEnv
+  client: string[]
+  worker: (concurrency: number) => string[]
+}
+
+function inPython({ python, place, client, worker }: InPython): Adapter {
+  const environment = (reach: Reach, queue: string) => ({
+    ...place(reach),
+    QUEUE: queue,
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONWARNINGS: 'ignore',
+  })
+  return {
+    async open(reach, queue) {
+      const child = spawn(await python(), client, {
+        cwd,
+        env: { ...process.env, ...environment(reach, queue) },
+        stdio: ['pipe', 'pipe', 'ignore'],
+        detached: true,
+      })
+      const release = guard(child.pid ?? 0)
+      const waiting: PromiseWithResolvers<number>[] = []
+      const ended = new Promise<void>((resolve) => child.once('close', resolve))
+      void ended.then(() => {
+        for (const each of waiting.splice(0)) each.reject(new Error(`${client.join(' ')} has ended`))
+      })
+      child.on('error', () => {})
+      child.stdin.on('error', () => {})
+      // One answer for each question, in order.
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const answer = JSON.parse(line) as { error?: string; value?: number }
+        const asked = waiting.shift()
+        if (answer.error === undefined) asked?.resolve(answer.value ?? 0)
+        else asked?.reject(new Error(answer.error))
+      })
+      function ask(question: object): Promise<number> {
+        if (child.exitCode !== null) return Promise.reject(new Error(`${client.join(' ')} has ended`))
+        const answer = Promise.withResolvers<number>()
+        waiting.push(answer)
+        child.stdin.write(`${JSON.stringify(question)}\n`)
+        return answer.promise
+      }
+      return {
+        send: (jobs) => ask({ send: jobs }),
+        left: () => ask({ left: true }),
+        async close() {
+          child.kill('SIGKILL')
+          await ended
+          await release()
+        },
+      }
+    },
+    async launch({ reach, queue, ledgerUrl, concurrency, leaseMs }, { untilReady, ...options }) {
+      return await startServer({
+        ...options,
+        command: await python(),
+        args: worker(concurrency),
+        cwd,
+        env: { ...environment(reach, queue), LEDGER_URL: ledgerUrl, LEASE_MS: String(leaseMs) },
+        ready: /^ready$/,
+        signal: untilReady,
+      })
+    },
+  }
+}
+
+/** Those whose broker is Redis. */
+const onRedis = (module: PythonModule, worker: InPython['worker']) =>
+  inPython({
+    async python() {
+      const found = await findPython(module)
+      if (!found) throw new Error(`no Python has ${module}`)
+      return found.command
+    },
+    place: (reach) => ({ REDIS_URL: redisUrl(reach) }),
+    client: ['peers.py', 'client', module],
+    worker,
+  })
+
+export const celery = onRedis('celery', (concurrency) => [
+  ...['-m', 'celery', '-A', 'peers', 'worker', '--loglevel', 'CRITICAL', '--without-gossip', '--without-mingle'],
+  ...['--concurrency', String(concurrency), '--hostname', `${process.hrtime.bigint()}@bench`],
+])
+export const rq = onRedis('rq', (concurrency) => ['peers.py', 'work', 'rq', String(concurrency)])
+export const temporal = inPython({
+  python: async () => enginesPython,
+  place: ({ endpoints: [endpoint] }) => ({ TEMPORAL: `${endpoint?.host}:${endpoint?.port}` }),
+  client: ['temporal.py', 'client'],
+  worker: (concurrency) => ['temporal.py', 'work', String(concurrency)],
+})

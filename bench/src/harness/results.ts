@@ -1,0 +1,110 @@
+/** The file that keeps every sample of a run. */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { coreCount } from '@repo/common/cores'
+import { UsageError } from '@repo/common/example/usage'
+import { writeWhole } from '@repo/common/output/whole-file'
+import { z } from 'zod'
+import { rowSchema } from './suite.ts'
+
+const form = 'bench 1'
+
+const resultsSchema = z.object({
+  /** Of this file: another form has another number. */
+  form: z.literal(form),
+  /** When the run began, in ISO 8601. */
+  at: z.string(),
+  quick: z.boolean(),
+  machine: z.object({
+    /** Says which machine without naming it. */
+    name: z.string(),
+    cores: z.number(),
+    processor: z.string(),
+    memoryBytes: z.number(),
+    platform: z.string(),
+    node: z.string(),
+  }),
+  /** By the names of the suites. */
+  suites: z.record(z.string(), z.object({ rows: z.array(rowSchema) })),
+})
+export type Results = z.output<typeof resultsSchema>
+
+/** Returns the results of a run that begins now. */
+export function newResults(quick: boolean): Results {
+  const cores = coreCount()
+  const processor = cpus()[0]?.model ?? 'unknown'
+  const { platform, arch } = process
+  // To the gigabyte: a virtual machine does not always see the same number of bytes.
+  const gigabytes = Math.round(totalmem() / 2 ** 30)
+  const hash = createHash('sha256').update([platform, arch, processor, cores, gigabytes].join('\n')).digest('hex')
+  return {
+    form,
+    at: new Date().toISOString(),
+    quick,
+    machine: {
+      name: `${hash.slice(0, 6)}-${cores}-${platform}`,
+      cores,
+      processor,
+      memoryBytes: totalmem(),
+      platform: `${platform} ${arch}`,
+      node: process.versions.node,
+    },
+    suites: {},
+  }
+}
+
+/**
+ * Returns the path for the files of a run without their endings, which none has yet: `<date>-<machine>`, or with `-2` and so
+ * on. Makes the folder.
+ *
+ * @throws an Error of one line if nothing can be written there, before anything is measured
+ */
+export async function placeFor({ at, machine }: Results, folder: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true })
+    const taken = new Set(await readdir(folder))
+    const name = `${at.slice(0, 10)}-${machine.name}`
+    const names = (function* () {
+      yield name
+      for (let more = 2; ; more++) yield `${name}-${more}`
+    })()
+    for (const each of names) {
+      if (taken.has(`${each}.json`)) continue
+      const trial = join(folder, `.${each}`)
+      await writeFile(trial, form)
+      await rm(trial)
+      return join(folder, each)
+    }
+  } catch (cause) {
+    throw unwritable(folder, cause)
+  }
+  throw new Error('unreachable')
+}
+
+/** @throws an Error of one line if it cannot be written; then what was there before is still there */
+export async function writeResults(file: string, content: string | Results): Promise<void> {
+  try {
+    await writeWhole(file, typeof content === 'string' ? content : `${JSON.stringify(content, undefined, 1)}\n`)
+  } catch (cause) {
+    throw unwritable(file, cause)
+  }
+}
+
+const unwritable = (place: string, cause: unknown) => new Error(`${place}: results cannot be written`, { cause })
+
+/** @throws a UsageError if there is no such file, or it has another form, or it is not a run of this kind */
+export async function readResults(option: string, file: string, quick: boolean): Promise<Results> {
+  const accepts = `a file that \`npm run bench${quick ? ' -- --quick' : ''}\` has written`
+  let results: Results
+  try {
+    results = resultsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch {
+    throw new UsageError(option, file, `${accepts}, of the form "${form}"`)
+  }
+  if (results.quick !== quick) {
+    throw new UsageError(option, `${file} of a ${quick ? 'full' : 'quick'} run`, `${accepts}: both have other sizes`)
+  }
+  return results
+}

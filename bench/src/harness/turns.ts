@@ -1,0 +1,118 @@
+/** Contenders take turns, round by round. One that fails becomes a row that says why, and the others go on. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { aborted } from '@repo/common/async/abort'
+import { after } from '@repo/common/async/timer'
+import { messageOf } from '@repo/common/output/errors'
+import type { z } from 'zod'
+import type { Row } from './suite.ts'
+
+/** What a comparison says about an error: of a program's output, the last line that names one, or the last line. */
+export function reasonOf(error: unknown): string {
+  const lines = messageOf(error).trim().split('\n')
+  return (lines.findLast((line) => /^[\w.]*(Error|Exception)\b.*: /.test(line)) ?? lines.at(-1) ?? '').slice(0, 200)
+}
+
+/**
+ * Does something for a contender that has not failed before. Returns undefined if it has, or fails now, or takes longer
+ * than `limitMs`; then its row says so. The signal that the action gets is aborted at its end.
+ *
+ * @throws the signal's reason, if it is aborted
+ */
+export async function attempt<T>(
+  row: Row,
+  { limitMs, signal }: { limitMs: number; signal: AbortSignal },
+  action: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  signal.throwIfAborted()
+  if (row.failed !== undefined) return undefined
+  const late = new AbortController()
+  const tooLong = `not done within ${limitMs / 1_000} s`
+  using _timer = after(limitMs, () => late.abort(new Error(tooLong)))
+  const stop = AbortSignal.any([signal, late.signal])
+  try {
+    return await Promise.race([action(stop), aborted(stop)])
+  } catch (error) {
+    signal.throwIfAborted()
+    row.failed = late.signal.aborted ? tooLong : reasonOf(error)
+    return undefined
+  } finally {
+    late.abort()
+  }
+}
+
+export interface Participant {
+  row: Row
+  /** Does the work of one round and returns a value above 0 for each metric. */
+  round: (signal: AbortSignal) => Promise<Record<string, number>>
+}
+
+export interface Turns {
+  metrics: readonly string[]
+  /** Those that count, after a warm-up. */
+  rounds: number
+  /** How long one round of one contender may take. */
+  limitMs: number
+  signal: AbortSignal
+  /** Gets the share that is done. */
+  onProgress?: (share: number) => void
+}
+
+/**
+ * Measures in turn (A B A B …): each value stands beside that of the reference, the first participant, in the same round.
+ * Adds to the rows what was measured.
+ */
+export async function takeTurns(participants: readonly Participant[], options: Turns): Promise<void> {
+  const { metrics, rounds, onProgress } = options
+  for (let round = 0; round <= rounds; round++) {
+    let reference: Record<string, number> | undefined
+    for (const [at, { row, round: measure }] of participants.entries()) {
+      const values = await attempt(row, options, async (stop) => checked(await measure(stop), metrics))
+      if (at === 0) reference = values
+      onProgress?.((round * participants.length + at + 1) / ((rounds + 1) * participants.length))
+      // The first round warms up.
+      if (round === 0 || values === undefined) continue
+      for (const metric of metrics) {
+        row.samples[metric] = [...(row.samples[metric] ?? []), values[metric] ?? Number.NaN]
+        if (reference) row.beside[metric] = [...(row.beside[metric] ?? []), reference[metric] ?? Number.NaN]
+      }
+    }
+  }
+}
+
+function checked(values: Record<string, number>, metrics: readonly string[]) {
+  for (const metric of metrics) {
+    const value: unknown = values[metric]
+    if (typeof value === 'number' && value > 0 && value < Infinity) continue
+    throw new Error(`${metric}: received ${JSON.stringify(value)}; accepts a number above 0`)
+  }
+  return values
+}
+
+/**
+ * Runs a program that measures something and prints it as JSON on its last line.
+ *
+ * @throws an Error of one line if it fails, or prints something else
+ */
+export async function askProgram<T>(
+  [command, ...args]: [string, ...string[]],
+  schema: z.ZodType<T>,
+  { env, cwd, signal }: { env?: NodeJS.ProcessEnv; cwd?: string; signal: AbortSignal },
+): Promise<T> {
+  const options = { env: { ...process.env, ...env }, cwd, signal, killSignal: 'SIGKILL', maxBuffer: 64 << 20 } as const
+  const { stdout } = await promisify(execFile)(command, args, options)
+  const line = stdout.trim().split('\n').at(-1) ?? ''
+  try {
+    return schema.parse(JSON.parse(line))
+  } catch {
+    throw new Error(`it printed ${JSON.stringify(line.slice(0, 80))}, which is not what was asked for`)
+  }
+}
+
+/** Returns each value of a metric divided by that of the reference in the same round. */
+export function ratiosOf({ samples, beside }: Row, metric: string): number[] {
+  const others = beside[metric] ?? []
+  const own = samples[metric] ?? []
+  // Without a reference in some rounds, nobody knows which belong together.
+  return own.length === others.length ? own.map((value, at) => value / (others[at] ?? Number.NaN)) : []
+}
