@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { compareOutput } from '../../src/texts/outputs.ts'
+
+const root = new URL('../../../', import.meta.url)
+
+/** Every recorded output of the book. */
+const outputs = [...readdirSync(new URL('chapters', root)).map((name) => `chapters/${name}`), 'bench'].flatMap(
+  (folder) =>
+    readFileSync(new URL(`${folder}/README.md`, root), 'utf8')
+      .matchAll(/```\w*\n(pnpm --filter \S+ start.*)\n```\s+```\w*\n([\s\S]*?)\n?```/g)
+      .map(([, command = '', output = '']) => ({ command, output }))
+      .toArray(),
+)
+
+const recorded = `
+Drawing 2,400 × 1,500 points in 228 tiles, process 4711 …
+
+ way                       threads    time  speedup  memory  result  COST
+ one tile after the other        1  905 ms            38 MB  done    2
+ tiles on the pool               2  467 ms    1.94×   97 MB  failed  not up to 2
+
+ 0.000084 ms  begun by vm-2041
+ 1.20 s  done: 0 lost, 7 names, 3.141592653589796
+Redis 7.0.15 at redis://:***@127.0.0.1:42255, key pair book-5ca2dd847bed of 2026-09-29; a lock lasts 2.00 s.
+sha256: 8a470d8bf9e52d3f0de96e5fb03dce6f2cff09298b28237142c7026f71c360d1
+All done in 4.79 s: 5 to poll; efficiency 70 %.
+COST in threads: 2; the best plain program on one thread takes 633 ms.
+span ████████
+Picture: out/03-parallel/mandelbrot.png`.trim()
+
+/** The differences after a change of the recorded output. */
+function after(from: string | RegExp, to: string) {
+  const fresh = recorded.replace(from, to)
+  expect(fresh).not.toBe(recorded)
+  return compareOutput(recorded, fresh)
+}
+
+describe('is as recorded', () => {
+  it.each([
+    ['another time, in another unit', '905 ms', '1.21 s'],
+    ['a column that is wider', /time(?= )|(?<= )\d+ ms(?= {2})/g, '         $&'],
+    ['a time that is shorter by far', '0.000084 ms', '0.00014 ms'],
+    ['another speedup', '1.94×', '1.51×'],
+    ['more memory', ' 97 MB', '112 MB'],
+    ['another COST', /not up to 2$/m, '2'],
+    [
+      'no COST up to what was tried',
+      '2; the best plain program on one thread takes 633 ms',
+      'not up to 2; the best plain program on one thread takes 581 ms, and none was faster',
+    ],
+    ['another process', 'process 4711', 'process 99'.padEnd(12, '1')],
+    ['another worker', 'vm-2041', 'vm-31999'],
+    ['another port', '42255', '39585'],
+    ['another id', '5ca2dd847bed', 'cfdf819b5ff7'],
+    ['another date', '2026-09-29', '2027-01-31'],
+    ['another version of a server', '7.0.15', '8.2.1'],
+    ['another number of polls', '5 to poll', '9 to poll'],
+    ['another efficiency', '70 %', '101 %'],
+    ['a longer bar', '████████', '███████████▌'],
+  ])('%s', (_, from, to) => {
+    expect(after(from, to)).toEqual([])
+  })
+})
+
+describe('is a difference:', () => {
+  it.each([
+    ['a word', 'one tile', 'each tile'],
+    ['a name', '/mandelbrot.png', '/julia.png'],
+    ['a count', '228 tiles', '229 tiles'],
+    ['a large count', '2,400', '2,401'],
+    ['one where there was none', '0 lost', '1 lost'],
+    ['a state', 'failed', 'done  '],
+    ['the last digit of what is computed', '3589796', '3589797'],
+    ['a hash', '8a470d8b', '8a470d8c'],
+    ['a time that became a rate', '905 ms', '905 /s'],
+    ['a time that became a size', '0.000084 ms', '0.000084 MB'],
+    ['a ratio that became a share', '1.94×', '194 %'],
+    ['an implausible time', '467 ms', '467 minutes'],
+    ['an implausible size', '97 MB', '97 GB'],
+    ['a time that was given', 'lasts 2.00 s', 'lasts 3.00 s'],
+    ['what was tried for the COST', 'not up to 2', 'not up to 4'],
+    ['a COST that nothing beat, and yet was beaten', '633 ms.', '633 ms, and none was faster.'],
+    ['a date that does not exist', '2026-09-29', '2026-19-29'],
+    ['a line too few', /^sha256.*\n/m, ''],
+    ['a line too many', /^sha256.*\n/m, '$&again\n'],
+    ['an empty line too few', /^\n/m, ''],
+    ['a column too few', / {2}(result|done|failed)(?= )/g, ''],
+    ['a cell in another column', '38 MB  done    2', '38 MB  2           '],
+    ['an order', / (0\.0.*)\n (1\.20 s.*)\n/, ' $2\n $1\n'],
+    ['the indentation of words', /^Picture/m, '  Picture'],
+  ])('%s', (_, from, to) => {
+    expect(after(from, to)).not.toEqual([])
+  })
+
+  it('at the line where it is, with what is there now', () => {
+    expect(after('sha256', 'sha1')).toEqual([
+      { at: 9, recorded: [expect.stringMatching(/^sha256/)], fresh: [expect.stringMatching(/^sha1/)] },
+    ])
+    expect(after('COST in', '1 more\nCOST in')).toEqual([{ at: 11, recorded: [], fresh: ['1 more'] }])
+    expect(after(/\nPicture.*/, '')).toEqual([{ at: 13, recorded: [expect.stringMatching(/^Picture/)], fresh: [] }])
+  })
+})
+
+describe('of tables', () => {
+  it('whose rows are a set, the order does not matter', () => {
+    const [head, one, other] = [' worker  ended by  after', '  23082  itself    235 ms', '  23083  SIGKILL   2.02 s']
+    expect(compareOutput([head, one, other].join('\n'), [head, other, one].join('\n'))).toEqual([])
+    expect(compareOutput([head, one, other].join('\n'), [head, one, one].join('\n'))).not.toEqual([])
+  })
+
+  it('that have as many rows as it took, the number of rows does not matter, and their form does', () => {
+    const [head, one, other] = [
+      ' life  job  from   to  took',
+      '    1    1     1  900  3.9 s',
+      '    2    3   900  990  1.7 s',
+    ]
+    expect(compareOutput([head, one].join('\n'), [head, one, other].join('\n'))).toEqual([])
+    expect(compareOutput([head, one].join('\n'), [head, one, other.replace('s', 'B')].join('\n'))).not.toEqual([])
+    expect(compareOutput([head, one].join('\n'), head)).not.toEqual([])
+  })
+})
+
+describe('of all recorded outputs', () => {
+  it('each is as recorded', () => {
+    expect(outputs.length).toBeGreaterThan(90)
+    expect(outputs.filter(({ output }) => compareOutput(output, output).length > 0)).toEqual([])
+  })
+
+  /** The share of changes that are found, of every seventh text that matches. */
+  function found(pattern: RegExp, change: (text: string) => string) {
+    const changed = outputs.flatMap(({ output }) =>
+      [...output.matchAll(pattern)]
+        .filter((_, at) => at % 7 === 0)
+        .map(({ 0: text, index }) => {
+          const fresh = output.slice(0, index) + change(text) + output.slice(index + text.length)
+          return compareOutput(output, fresh).length > 0
+        }),
+    )
+    return changed.filter(Boolean).length / changed.length
+  }
+
+  it.each([
+    ['words', /\p{L}{2,}/gu, (word: string) => `${word.slice(0, -1)}${word.endsWith('x') ? 'z' : 'x'}`, 0.95],
+    ['lines', /^.+\n/gm, () => '', 0.95],
+    // Those that no rule takes; a tenth and more of all are rates, or depend on the load.
+    [
+      'counts',
+      /(?<![\w.,:#-])\d[\d,]*(?![\w.]|,\d|×| (?:%|[nµm]?s|[kMG]?B|\/s)(?!\w))/g,
+      (count: string) => `1${count}`,
+      0.8,
+    ],
+    ['kinds', /(?<=\d )([nµm]?s|[kMG]?B)(?!\w)/g, (unit: string) => (unit.endsWith('s') ? 'MB' : 'ms'), 0.95],
+    ['ranges', /(?<=\d )(ms|kB)(?!\w)/g, (unit: string) => (unit === 'ms' ? 'minutes' : 'GB'), 0.95],
+  ])('finds nearly every change of the %s', (_, pattern, change, least) => {
+    expect(found(pattern, change)).toBeGreaterThan(least)
+  })
+})
