@@ -5,9 +5,9 @@ export default {
   forbidden: [
     {
       name: 'no-circle',
-      comment: 'Files that import each other can only be read, and moved, together.',
+      comment: 'Files that import each other can only be read, and moved, together: an exercise and its checker are.',
       severity: 'error',
-      from: {},
+      from: { pathNot: '^chapters/[^/]+/exercises/' },
       to: { circular: true },
     },
     {
@@ -23,21 +23,30 @@ export default {
       comment: 'What two chapters need moves to a package.',
       severity: 'error',
       from: { path: '^chapters/([^/]+)/' },
-      to: { path: '^(chapters/[^/]+|bench)/', pathNot: '^chapters/$1/' },
+      to: { path: '^(chapters/[^/]+|bench|book)/', pathNot: '^chapters/$1/' },
     },
     {
       name: 'no-package-imports-a-chapter',
       comment: 'Packages serve the chapters and know none of them.',
       severity: 'error',
       from: { path: '^packages/' },
-      to: { path: '^(chapters|bench)/' },
+      to: { path: '^(chapters|bench|book)/' },
+    },
+    {
+      name: 'book-by-exports',
+      comment: 'The book runs what a chapter offers in the exports of its package.json.',
+      severity: 'error',
+      from: { path: '^book/' },
+      to: { path: '^(chapters/[^/]+|bench)/', dependencyTypes: ['local'] },
     },
     {
       name: 'examples-then-src',
-      comment: 'An example is a program: src knows neither examples nor tests.',
+      comment: 'An example is a program: src knows neither examples nor tests. The book shows them.',
       severity: 'error',
-      from: { path: '/src/' },
-      to: { path: '/(examples|exercises|tests)/' },
+      from: { path: '/src/', pathNot: '^book/' },
+      to: {
+        path: ['^chapters/[^/]+/(examples|exercises|tests)/', '^packages/[^/]+/tests/', '^bench/(examples|tests)/'],
+      },
     },
     {
       name: 'common-by-subpath',

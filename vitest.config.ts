@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename } from 'node:path'
 import { configDefaults, defineConfig } from 'vitest/config'
 import type { Reporter } from 'vitest/node'
 
@@ -12,12 +11,6 @@ const uncaught: Reporter = {
   },
 }
 
-/**
- * Packages whose test files have a process each. Those of all others run in the same processes, one after another, because
- * starting a process takes longer than many of them; they leave the environment, mocks and handles as they were.
- */
-const isolated = ['04-celery', '07-testing', 'bench']
-
 /** One configuration for every package: `vitest run --config ../../vitest.config.ts --root .` */
 export default defineConfig({
   test: {
@@ -26,7 +19,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...(process.env.LONG_TESTS ? [] : ['tests/**/*.long.test.ts'])],
     // The tests start threads and processes; beside one another, in one process, they would disturb one another.
     pool: 'forks',
-    isolate: isolated.includes(basename(process.cwd())),
+    // The files of a package share these processes, because starting one and loading the package takes longer than many of
+    // them: each leaves the environment, mocks and handles as they were.
+    isolate: false,
     // Vitest's own default leaves one core to itself.
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,

@@ -9,13 +9,16 @@ const bin = join(root, 'node_modules', '.bin')
 const pinnedNode = join(bin, 'node')
 const isPinnedHere = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const serves = major > 22 || (major === 22 && minor >= 18)
+
+/** The oldest Node that `npm start` accepts on this system, and whether this one is not older. */
+export const oldestNode = isPinnedHere ? '18' : '22.18'
+export const isNewEnough = serves || (isPinnedHere && major >= 18)
+
 /** Installs what is missing and returns the Node to run the programs with. */
 export async function install() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  const serves = major > 22 || (major === 22 && minor >= 18)
-  if (major < 18 || !(isPinnedHere || serves)) {
-    fail(`Node ${process.versions.node} is too old: this needs Node ${isPinnedHere ? '18' : '22.18'} or newer`)
-  }
+  if (!isNewEnough) fail(`Node ${process.versions.node} is too old: this needs Node ${oldestNode} or newer`)
   // First of all, so that the searches below, and every program started later, find the workspace's commands first.
   process.env.PATH = [bin, process.env.PATH].join(delimiter)
   await installPackages()
@@ -30,10 +33,16 @@ export async function install() {
   return isPinned ? pinnedNode : process.execPath
 }
 
+const stamp = join(root, 'node_modules', '.installed')
+
+/** Whether the packages are those that the package.json files and the lock file name. */
+export function arePackagesInstalled(wanted = fingerprint()) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
+}
+
 async function installPackages() {
-  const stamp = join(root, 'node_modules', '.installed')
   const wanted = fingerprint()
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  if (arePackagesInstalled(wanted)) return
 
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devEngines.packageManager
   const pnpm = [

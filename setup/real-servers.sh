@@ -28,6 +28,11 @@ packages=(
   zsh
   rsync
   prometheus
+  libfaketime
+  epubcheck
+  golang-go
+  postgresql
+  rabbitmq-server
 )
 
 missing=()
@@ -56,6 +61,9 @@ else
   install
 fi
 
-# From PyPI, into Python environments of the project's own: moto, and the Celery and RQ of today beside the system's.
+# From PyPI, into Python environments of the project's own: moto, the Celery and RQ of today beside the system's, and the
+# servers of etcd, NATS and Temporal.
 node "$(dirname "$0")/moto.mjs"
 node "$(dirname "$0")/peers.mjs"
+node "$(dirname "$0")/stores.mjs"
+node "$(dirname "$0")/engines.mjs"

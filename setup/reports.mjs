@@ -1,6 +1,7 @@
 /** Counts what the test runner reported: every package's `reports/tests.json`, vitest's JSON, and `uncaught.json`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { causeOf } from './needs.mjs'
 
 const notRun = ['skipped', 'pending', 'todo', 'disabled']
 
@@ -39,4 +40,27 @@ export function readReport(file, exitCode) {
   }
   if (exitCode !== 0 && count.failed.length === 0) count.failed.push(`the run ended with exit code ${exitCode}`)
   return count
+}
+
+/**
+ * Why tests were skipped, a line for each cause and the largest first, such as
+ * `96 in 06-hpc: OpenSSH and Slurm: setup/real-servers.sh`.
+ *
+ * @param {{ name: string, skipped: string[] }[]} counts the packages with the names of their skipped tests
+ * @returns {string[]}
+ */
+export function skippedByCause(counts) {
+  const causes = new Map()
+  for (const { name, skipped } of counts) {
+    for (const test of skipped) {
+      const { cause, install } = causeOf(test)
+      const why = [cause, install].filter(Boolean).join(': ')
+      const tests = causes.get(why) ?? new Map()
+      causes.set(why, tests.set(name, (tests.get(name) ?? 0) + 1))
+    }
+  }
+  const sum = (tests) => [...tests.values()].reduce((total, each) => total + each, 0)
+  return [...causes]
+    .sort(([, a], [, b]) => sum(b) - sum(a))
+    .map(([why, tests]) => `${[...tests].map(([name, each]) => `${each} in ${name}`).join(', ')}: ${why}`)
 }

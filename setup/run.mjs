@@ -51,6 +51,13 @@ export function say(line) {
   process.stderr.write(`${line}\n`)
 }
 
+/** Ends with the help if the command line asks for it. */
+export function offerHelp(help) {
+  if (!process.argv.slice(2).some((word) => word === '--help' || word === '-h')) return
+  process.stdout.write(help)
+  process.exit(0)
+}
+
 /** Ends with one line for the reader. */
 export function fail(line, code = 1) {
   say(`error: ${line}`)
@@ -59,9 +66,9 @@ export function fail(line, code = 1) {
 
 /**
  * Runs a command in the root, or in `cwd`, one at a time, without standard input, and returns its exit code and, with
- * `capture`, its output. Otherwise its output goes to standard error or, with `stdout: true`, where it belongs. Returns
- * code 127 if the command cannot be started, and 137 if it takes longer than `timeoutMs`. Does not return if the reader
- * interrupts it: this process then ends once the command has.
+ * `capture`, its output: all of it, and what it printed on standard output. Otherwise its output goes to standard error
+ * or, with `stdout: true`, where it belongs. Returns code 127 if the command cannot be started, and 137 if it takes
+ * longer than `timeoutMs`. Does not return if the reader interrupts it: this process then ends once the command has.
  */
 export function run(command, args, options = {}) {
   const { cwd = root, env = {}, capture = false, stdout = false, ipc = false, timeoutMs } = options
@@ -76,8 +83,10 @@ export function run(command, args, options = {}) {
       shell: isWindows && command === 'npx',
     })
     let output = ''
-    child.stdout?.on('data', (data) => {
+    let printed = ''
+    child.stdout?.setEncoding('utf8').on('data', (data) => {
       output += data
+      printed += data
     })
     child.stderr?.on('data', (data) => {
       output += data
@@ -87,7 +96,7 @@ export function run(command, args, options = {}) {
       clearTimeout(timer)
       child = undefined
       if (exitCode !== undefined) process.exit(exitCode)
-      resolve({ code, output: reason })
+      resolve({ code, output: reason, printed })
     }
     child.on('error', (error) => done(127, error.message))
     child.on('close', (code, signal) => done(code ?? 128 + constants.signals[signal]))

@@ -13,6 +13,8 @@ const help = `npm start [-- chapter…]: installs what is needed and shows the b
   npm start            what every chapter shows first
   npm start -- 03      all of chapter 3; also as 3 or 03-parallel
 
+The results stay in out/index.html, a page with the figures, the pictures, and the claims of the texts that held.
+
 Chapters: ${chapters.join(', ')}
 `
 

@@ -1,12 +1,9 @@
 /** `npm test`: installs what is needed, then runs every package's tests and counts them. */
-import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { install } from './install.mjs'
-import { findMoto } from './moto.mjs'
-import { peersPython } from './peers.mjs'
-import { findRedis } from './redis.mjs'
-import { readReport } from './reports.mjs'
+import { lookFor, needs } from './needs.mjs'
+import { readReport, skippedByCause } from './reports.mjs'
 import { root, run, say } from './run.mjs'
 
 const help = `npm test [-- options of "turbo run"]: installs what is needed and runs the tests of all packages
@@ -50,7 +47,7 @@ async function test(node, options) {
       env: {
         // Thousands of processes load the same files.
         NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
-        REAL_SERVERS: versions(),
+        REAL_SERVERS: await versions(),
         TURBO_TELEMETRY_DISABLED: '1',
         TURBO_NO_UPDATE_NOTIFIER: '1',
         // turbo makes its tasks write colours wherever they go.
@@ -73,12 +70,12 @@ function count(tasks) {
   }))
   const lines = (state) => counts.flatMap((each) => each[state].map((test) => `  ${each.name}: ${test}`))
   const failed = lines('failed')
-  const skipped = lines('skipped')
+  const skipped = counts.reduce((sum, each) => sum + each.skipped.length, 0)
   const passed = counts.reduce((sum, each) => sum + each.passed, 0)
   const long = ran.reduce((sum, { directory }) => sum + longTests(join(root, directory, 'tests')), 0)
   const cached = ran.filter(({ cache }) => cache?.status === 'HIT')
 
-  if (skipped.length > 0) say(['Skipped:', ...skipped].join('\n'))
+  if (skipped > 0) say(['Skipped (npm run doctor says more):', ...skippedByCause(counts)].join('\n  '))
   if (failed.length > 0) say(['Failed:', ...failed].join('\n'))
   if (cached.length > 0) {
     say(
@@ -97,7 +94,7 @@ function count(tasks) {
         : 'What to try next: npm start, or one chapter: npm test -- --filter=03-parallel',
     )
   }
-  process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped\n`)
+  process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped} skipped\n`)
 }
 
 function longTests(folder) {
@@ -111,46 +108,8 @@ function packages() {
   return [...below, join(root, 'bench')]
 }
 
-/** The real servers that the tests find here, with their versions: part of the cache's key. */
-function versions() {
-  const redis = findRedis()
-  const redisVersion =
-    redis && redis !== 'REDIS_URL' ? execFileSync(redis, ['--version'], { encoding: 'utf8' }).trim() : undefined
-  const programs = [sees('slurmd', '-V'), sees('mpirun', '--version'), sees('ssh', '-V')]
-  return [
-    redisVersion,
-    ...['python3', '/usr/bin/python3', peersPython].map(pythonPeers),
-    findMoto(),
-    ...programs,
-    sshd(),
-  ]
-    .filter(Boolean)
-    .join('\n')
-}
-
-/** The first line of what a program prints about its version; undefined if there is no such program. */
-function sees(program, option) {
-  // Servers are not on everybody's PATH. Some programs print their version on standard error.
-  const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin` }
-  const { error, stdout, stderr } = spawnSync(program, [option], { encoding: 'utf8', env })
-  return error ? undefined : `${stdout}${stderr}`.split('\n', 1)[0]
-}
-
-/** Whether there is an SSH server; its version is that of ssh. */
-function sshd() {
-  return existsSync('/usr/sbin/sshd') ? 'sshd' : undefined
-}
-
-/**
- * The versions of Celery, RQ, Pyro, Swift and mpi4py that an interpreter has; undefined without such an interpreter.
- */
-function pythonPeers(interpreter) {
-  const script = `from importlib import metadata
-for name in ('celery', 'rq', 'Pyro4', 'swift', 'mpi4py'):
-    print(name, *(found.version for found in metadata.distributions(name=name)))`
-  try {
-    return execFileSync(interpreter, ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-  } catch {
-    return undefined
-  }
+/** What the tests find here, with versions: part of the cache's key. */
+async function versions() {
+  const looked = await Promise.all(needs.map(lookFor))
+  return needs.map(({ id }, at) => `${id} ${looked[at].found ?? 'missing'}`).join('\n')
 }
