@@ -59,6 +59,7 @@ function within(factor: number, apart = 0) {
 
 const isShort = (time: string) => numbers(time).some(({ value }) => Math.abs(value) < 0.01)
 const isZero = (text: string) => numbers(text).map(({ value }) => value === 0)
+const isAll = (text: string) => new Set(numbers(text).map(({ value }) => value)).size === 1
 
 // So far is one machine from another, and from itself when it has other work; to less than 10 ms one pause adds more.
 const timeRange = (recorded: string, fresh: string) =>
@@ -71,6 +72,16 @@ const loadRange = within(30, 20)
 /** As loadRange, but none is a state and stays none. */
 const someRange = (recorded: string, fresh: string) =>
   loadRange(recorded, fresh) && isZero(recorded).join() === isZero(fresh).join()
+/** As loadRange, but where all did it, all do. */
+const allRange = (recorded: string, fresh: string) => loadRange(recorded, fresh) && isAll(recorded) === isAll(fresh)
+/** What is begun twice depends on the load; whether any is lost, held or doubled does not. */
+const fateRange = (recorded: string, fresh: string) =>
+  loadRange(recorded, fresh) && isZero(recorded).slice(1).join() === isZero(fresh).slice(1).join()
+/** As timeRange, but what lasts less than a tenth of a second may not be seen at all. */
+const glimpseRange = (recorded: string, fresh: string) => {
+  const [before, after] = [recorded, fresh].map((text) => text.replace('–', '0 ms'))
+  return within(30, 0.1)(before, after)
+}
 
 /** COST is a number of workers, or `not up to` the same greatest number. */
 function costRange(recorded: string, fresh: string): boolean {
@@ -88,8 +99,11 @@ export const isOptional = (shape: string) => shape.startsWith(optional)
 /** The headings of tables of as many rows as it took. */
 export const ofAnyLength = /^life \| job \| from \| to /
 
-/** The headings of tables whose rows are a set: which of the workers was idle when both were to end. */
-export const inAnyOrder = /^worker \| ended by /
+/** The headings of tables whose rows are a set: which of the workers was idle when both were to end, who heard first. */
+export const inAnyOrder = /^(worker \| ended by|process \| knows that \w+ is dead after) /
+
+/** The shape of lines of which there may be any number. */
+export const anyNumber = '‹operations›'
 
 /** Returns what finds one of these sentences as a whole line. */
 function wholeLine(...texts: string[]): RegExp {
@@ -104,6 +118,7 @@ function cells(column: string, row = '.*', headings = ''): RegExp {
 /** A line is read by the rules in this order; what none of them takes must be the same. */
 export const rules: Rule[] = [
   // What is new in every run.
+  { kind: 'run', pattern: /(?<=\bresults\/)\d{4}-\d\d-\d\d-[\da-f]{6}-\d+-[a-z\d]+(-\d+)?(?=[-.])/g, plausible: any },
   {
     kind: 'date',
     pattern: /\b\d{4}-\d\d-\d\d(T[\d:.]+Z)?(?!\w)/g,
@@ -118,8 +133,13 @@ export const rules: Rule[] = [
   { kind: 'process', pattern: /^\d{3,7}$/g, where: cells('worker'), plausible: any },
 
   // What the machine is, and what is installed on it.
-  { kind: 'version', pattern: /(?<=\b(?:Redis|Python|Celery|RQ|Pyro|Prometheus) )\d+(\.\d+)+/g, plausible: any },
-  { kind: 'version', pattern: /^\d+\.\d+\.\d+$/g, where: cells('worker 1 has|has|most have'), plausible: any },
+  {
+    kind: 'version',
+    pattern: /(?<=\b(?:Redis|PostgreSQL|RabbitMQ|NATS|Node|Python|Celery|RQ|Pyro|Prometheus) )\d+(\.\d+)+/g,
+    plausible: any,
+  },
+  { kind: 'version', pattern: /^\d+\.\d+\.\d+$/g, where: cells('version|worker 1 has|has|most have'), plausible: any },
+  { kind: 'machine', pattern: /(?<= run on )\d+ cores, \w+ \w+(?=, Node )/g, plausible: any },
   {
     kind: 'machine',
     pattern: /.+/g,
@@ -132,10 +152,31 @@ export const rules: Rule[] = [
   { kind: 'machine', pattern: size, where: cells('has|most have'), plausible: sizeRange },
   { kind: 'machine', pattern: alone, where: cells('most have'), plausible: any },
 
+  // Which operations of a store's history cannot be explained depends on the load, and so does how many they are.
+  {
+    kind: 'operations',
+    pattern:
+      /^ +(?:c\d+|last\d+)(?:\.\d+)? \d+ to (?:\d+ ms|…) (?:write \S+ \d+-\d+|cas \S+ (?:nothing|\d+-\d+) → \d+-\d+(?:: refused)?|read \S+: (?:nothing|\d+-\d+))(?:: no answer)?$/g,
+    plausible: any,
+  },
+  { kind: 'exact', pattern: /^ +c\d+ \d+ to .+/g, plausible: equal },
+
   // What is given or computed, although it looks measured.
   { kind: 'exact', pattern: /.+/g, where: cells('.*', '.*', '.* Gustafson'), plausible: equal },
   { kind: 'exact', pattern: /.+/g, where: cells('curve'), plausible: equal },
-  { kind: 'exact', pattern: /^.*\(at \d+ ms\)$|^\d+ ms .*crashes after.*/g, plausible: equal },
+  // Of what is simulated, a seed decides everything.
+  {
+    kind: 'exact',
+    pattern: /^\d+ ms .+ → .+ \(.+\)$|^\d+ ms .*(crashes after|is paused for|clock) .*/g,
+    plausible: equal,
+  },
+  {
+    kind: 'exact',
+    pattern: /.+/g,
+    where: cells('(?!ns a key).*', '.*', '(placed by move|N W R|N \\d, W \\d|lost suspicion|way broken in history) '),
+    plausible: equal,
+  },
+  { kind: 'exact', pattern: /.+/g, where: cells('lease|asked every'), plausible: equal },
   { kind: 'time', pattern: phrases('failure every #', 'saves every #'), plausible: timeRange },
   // A scheduler's queue: nobody can say how long it is.
   { kind: 'time', pattern: phrases('waited # in all'), plausible: within(1000) },
@@ -221,10 +262,36 @@ export const rules: Rule[] = [
     plausible: any,
   },
 
+  // What clients, candidates and processes did while something was broken.
+  {
+    kind: 'load',
+    pattern: alone,
+    where: cells('answered|no answer|own writes', '.*', 'system version'),
+    plausible: loadRange,
+  },
+  { kind: 'load', pattern: /^[\d,]+ of [\d,]+(?= requests were answered)/g, plausible: allRange },
+  { kind: 'load', pattern: /(?<= requests were answered, )[\d,]+(?= while )/g, plausible: loadRange },
+  { kind: 'who', pattern: /^[a-e](?= was killed with SIGKILL)|(?<= while )[a-e](?= was down)/g, plausible: any },
+  { kind: 'who', pattern: /^waited for it$|^was told$/g, where: cells('how', '.*', 'process knows'), plausible: any },
+  {
+    kind: 'load',
+    pattern: /^\d+( · \d+){3}$/g,
+    where: cells('worker killed|broker killed|partition|machine lost'),
+    plausible: fateRange,
+  },
+  // What a reader sees in between, if it looks in time.
+  { kind: 'load', pattern: /^(90|100)$/g, where: cells('least', '.*', 'way killed after'), plausible: any },
+  {
+    kind: 'time',
+    pattern: /^–$|^[\d.]+ m?s$/g,
+    where: cells('short for', '.*', 'way killed after'),
+    plausible: glimpseRange,
+  },
+
   // What is measured, by its unit or its column.
   { kind: 'time', pattern: time, where: cells('all done after'), plausible: within(100) },
   { kind: 'time', pattern: time, plausible: timeRange },
-  { kind: 'time', pattern: alone, where: cells('ns per .*'), plausible: timeRange },
+  { kind: 'time', pattern: alone, where: cells('ns (per|a) .*'), plausible: timeRange },
   { kind: 'time', pattern: alone, where: cells('.*', '.*B', 'microseconds'), plausible: timeRange },
   { kind: 'time', pattern: alone, where: cells('.*', 'latency', 'signal curve'), plausible: timeRange },
   { kind: 'time', pattern: /(?<![\d:.=])\d+:\d\d(:\d\d)?(?![\d:.])/g, plausible: any },
@@ -232,10 +299,12 @@ export const rules: Rule[] = [
   {
     kind: 'rate',
     pattern: alone,
-    where: cells('[^|]*(/s|per second.*|(slowest|fastest) round)'),
+    where: cells('[^|]*(/s|per second.*|jobs a second|(slowest|fastest) round)'),
     plausible: rateRange,
   },
   { kind: 'rate', pattern: alone, where: cells('.*', '.*B', 'GB/s'), plausible: rateRange },
+  { kind: 'rate', pattern: alone, where: cells('median', '.*', 'calls per second'), plausible: rateRange },
+  { kind: 'rate', pattern: /^[\d,]+(?= histories of \d+ messages a minute )/g, plausible: rateRange },
   {
     kind: 'rate',
     pattern: phrases('# histories per second', '# tasks a second', 'started at # per second'),
@@ -254,7 +323,7 @@ export const rules: Rule[] = [
     kind: 'size',
     pattern: size,
     where:
-      /^[^|]*(memory|heap|process grew by|waiting at once|a thread costs|bundle of)|^(more|of which for the work|at its peak|their own bytes) \|/i,
+      /^[^|]*(memory|heap|process grew by|waiting at once|a thread costs|bundle of)|^(more|of which for the work|at its peak|their own bytes|broker|a worker|disk) \|/i,
     plausible: sizeRange,
   },
   { kind: 'bar', pattern: /[▏▎▍▌▋▊▉█░]+/g, plausible: any },

@@ -4,7 +4,7 @@
  * which those are.
  */
 import { diffArrays } from 'diff'
-import { inAnyOrder, isOptional, isTime, ofAnyLength, optional, type Rule, rules } from './outputs-rules.ts'
+import { anyNumber, inAnyOrder, isOptional, isTime, ofAnyLength, optional, type Rule, rules } from './outputs-rules.ts'
 
 /** Where a fresh output differs from the recorded one. */
 export interface Difference {
@@ -67,9 +67,10 @@ function read(output: string): Line[] {
     lines.push(...(isSet ? shaped.toSorted((one, other) => (one.shape < other.shape ? -1 : 1)) : shaped))
   }
   // Around a line that is missing there may be an empty one more.
+  const isRepeatable = (shape: string) => shape === '' || shape === anyNumber
   return lines
     .filter(({ shape }) => !isOptional(shape))
-    .filter(({ shape }, at, kept) => shape !== '' || kept[at - 1]?.shape !== '')
+    .filter(({ shape }, at, kept) => !isRepeatable(shape) || kept[at - 1]?.shape !== shape)
 }
 
 /** Returns the shapes of lines that stand together: those of a table, or of what is indented, or a single one. */
