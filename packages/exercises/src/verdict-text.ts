@@ -1,13 +1,13 @@
 /** A verdict as a reader sees it: at most a screen. */
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
+import { withoutControlCharacters } from '@repo/common/output/control-characters'
 import { bold, dim, green, milliseconds, red, yellow } from '@repo/common/output/terminal'
 import { longestHistory, type Step } from './exercise.ts'
 import type { Verdict } from './judge.ts'
 
-const control = /[\p{Cc}--[\n]]/gv
-const clean = (text: string) => stripVTControlCharacters(text).replaceAll(control, ' ')
+/** A tab has a width of its own. */
+const clean = (text: string) => withoutControlCharacters(text.replaceAll(/[\t\r]/g, ' '))
 const clip = (text: string, width: number) => (text.length > width ? `${text.slice(0, width - 1)}…` : text)
 
 /** Returns the lines of a verdict. */
@@ -27,7 +27,7 @@ export function verdictText({ exercise, file, passed, ms, fault, printed }: Verd
   return lines.join('\n')
 }
 
-/** A column for each who took part; time runs downwards. */
+/** A column for each participant; time runs downwards. */
 function diagram(history: readonly Step[], columns: number): string[] {
   const names = [...new Set(history.flatMap(({ who, to }) => (to === undefined ? [who] : [who, to])))]
   const text = ({ what, to }: Step) => clean(to === undefined ? what : `${what} ──▶ ${to}`)

@@ -1,7 +1,8 @@
 /** Asks workers about themselves before the work, and finds what differs between them and what would break. */
 import { randomBytes } from 'node:crypto'
 import { timeLimit } from '@repo/common/async/timer'
-import { bytes, milliseconds, visible } from '@repo/common/output/terminal'
+import { visible } from '@repo/common/output/control-characters'
+import { bytes, milliseconds } from '@repo/common/output/terminal'
 import { ask as exchange } from '@repo/common/process/ask'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { best, cristian, type Offset } from '../clocks/sync.ts'

@@ -1,5 +1,5 @@
 /** The messages for a program that cannot do what the reader asked for. */
-import { stripVTControlCharacters } from 'node:util'
+import { withoutControlCharacters } from '../output/control-characters.ts'
 import { messageOf } from '../output/errors.ts'
 import { maskPasswords } from '../output/secrets.ts'
 
@@ -15,7 +15,7 @@ export class UsageError extends Error {
 
 function quoted(value: unknown): string {
   if (value === undefined) return 'nothing'
-  const text = stripVTControlCharacters(String(value)).replaceAll(/\s+/g, ' ')
+  const text = withoutControlCharacters(String(value)).replaceAll(/\s+/g, ' ')
   return `"${text.length > 200 ? `${text.slice(0, 200)}…` : text}"`
 }
 
@@ -41,13 +41,9 @@ export function describeError(error: unknown): string {
     parts.add(messageOf(error))
   }
   const line = `error: ${shortened([...parts].join(': ').replaceAll(/\s*\n\s*/g, ' '))}`
-  // What comes from elsewhere must not move the cursor or write over other lines.
-  return stripVTControlCharacters(
-    maskPasswords(stack === undefined ? line : `${line}\n${shortened(String(stack))}`),
-  ).replaceAll(control, '')
+  return withoutControlCharacters(maskPasswords(stack === undefined ? line : `${line}\n${shortened(String(stack))}`))
 }
 
-const control = /[\p{Cc}--[\n\t]]/gv
 const longestMessage = 10_000
 const shortened = (text: string) => (text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text)
 

@@ -48,18 +48,6 @@ export function table(head: string[], rows: Cell[][]): string {
   return grid.toString()
 }
 
-/**
- * Escapes what would move the cursor, change colours or write over other lines: `\\x1b[2J`, `\\n`. For names and texts
- * that others have chosen.
- */
-export function visible(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0
-    const known = { 9: '\\t', 10: '\\n', 13: '\\r' }[code]
-    return known ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`)
-  })
-}
-
 /** Formats a time: `0.42 ms`, `138 ms`, `12.3 s`. */
 export function milliseconds(ms: number): string {
   if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`
