@@ -1,7 +1,7 @@
 /** Ports for servers that need to know their port before they start. */
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { requireMs } from '../async/timer.ts'
 
@@ -23,6 +23,19 @@ export async function freePort(): Promise<number> {
     server.close()
     await once(server, 'close')
     return port
+  }
+}
+
+/** Returns whether something listens on a port of the loopback interface. */
+export async function isListening(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
   }
 }
 

@@ -5,12 +5,10 @@
  * Our own server is the program that REDIS_SERVER names, or redis-server or valkey-server on PATH, or the one that
  * redis-memory-server has built below node_modules/.cache.
  */
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { RedisOptions as ClientOptions } from 'ioredis'
 import { UsageError } from '../example/usage.ts'
@@ -19,6 +17,7 @@ import { maskPasswords, shownUrl } from '../output/secrets.ts'
 import { type Child, startServer } from '../process/child.ts'
 import { freePort, onFreePorts, onOldPort } from '../process/ports.ts'
 import { temporaryFolder } from '../process/temporary.ts'
+import { firstInstalled, type InstalledProgram } from '../process/version.ts'
 import { connectRedis } from './connect.ts'
 
 /**
@@ -47,6 +46,8 @@ export interface RedisServer extends AsyncDisposable {
   version: string
   /** The server's process, for signals; undefined if REDIS_URL names the server. */
   readonly server: Child | undefined
+  /** Where our own server keeps its data; undefined if REDIS_URL names the server. */
+  folder: string | undefined
   /**
    * Restarts our own server with the same port and folder. With `appendOnly` it keeps its data. Throws if the server is
    * not ours.
@@ -117,6 +118,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     username: undefined,
     password,
     version: found.version,
+    folder,
     get server() {
       return server
     },
@@ -184,6 +186,7 @@ async function useRedis(url: string): Promise<RedisServer> {
     port: Number(parsed.port || 6379),
     version,
     server: undefined,
+    folder: undefined,
     username,
     password,
     restart: async () => {
@@ -216,22 +219,18 @@ function requireVersion(server: string, version: string) {
 
 const isAtLeast = (version: string, minimum: string) => version.localeCompare(minimum, 'en', { numeric: true }) >= 0
 
-export interface InstalledRedis {
-  /** The server program's path. */
-  path: string
-  /** What `--version` says, such as `7.0.15`. */
-  version: string
-}
+/** In what `--version` prints. */
+const itsVersion = /(?<=^\w+ server v=)\d+\.\d+\.\d+/
 
 /**
  * Finds a Redis or Valkey server on this machine without starting it: the first one that is new enough, else the first.
  *
  * @throws a UsageError if REDIS_SERVER is set and is not such a server
  */
-export async function findRedisServer(): Promise<InstalledRedis | undefined> {
+export async function findRedisServer(): Promise<InstalledProgram | undefined> {
   const { REDIS_SERVER, PATH = '' } = process.env
   if (REDIS_SERVER) {
-    const server = await askVersion(REDIS_SERVER)
+    const server = await firstInstalled([REDIS_SERVER], itsVersion)
     if (!server) throw new UsageError('REDIS_SERVER', REDIS_SERVER, 'the path of a redis-server or valkey-server')
     return server
   }
@@ -240,9 +239,9 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
   const onPath = ['redis-server', 'valkey-server'].flatMap((name) =>
     folders.map((folder) => join(folder, name + ending)),
   )
-  let first: InstalledRedis | undefined
+  let first: InstalledProgram | undefined
   for (const path of [...onPath, builtRedis()]) {
-    const server = await askVersion(path)
+    const server = await firstInstalled([path], itsVersion)
     if (server && isAtLeast(server.version, minimumVersion)) return server
     first ??= server
   }
@@ -256,14 +255,4 @@ export async function findRedisServer(): Promise<InstalledRedis | undefined> {
 function builtRedis(): string {
   const folder = fileURLToPath(new URL('../../../../node_modules/.cache/redis-binaries', import.meta.url))
   return join(process.env.REDISMS_DOWNLOAD_DIR || folder, 'stable', 'redis-server')
-}
-
-async function askVersion(path: string): Promise<InstalledRedis | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)(path, ['--version'])
-    const version = /^\w+ server v=(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
-    return version === undefined ? undefined : { path, version }
-  } catch {
-    return undefined
-  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
-import { freePort, onFreePorts, onOldPort } from '../../src/process/ports.ts'
+import { freePort, isListening, onFreePorts, onOldPort } from '../../src/process/ports.ts'
 
 // Lets a test choose the ports that freePort tries first. Another file may have loaded it in this process.
 const tried = vi.hoisted((): number[] => {
@@ -24,7 +24,9 @@ it('finds a port that can be listened on, below the ports of outgoing connection
   const port = await freePort()
   expect(port).toBeGreaterThanOrEqual(20_000)
   expect(port).toBeLessThan(32_000)
+  expect(await isListening(port)).toBe(false)
   using _server = await listenOn(port)
+  expect(await isListening(port)).toBe(true)
 })
 
 it('tries another port when one is taken, and has closed the one that it returns', async () => {

@@ -1,6 +1,6 @@
 /** Our own PostgreSQL: it answers on loopback, and nothing of it outlives its owner. */
 import { once } from 'node:events'
-import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -37,6 +37,23 @@ describeReal('PostgreSQL', { name: 'PostgreSQL', found: await findPostgres(), in
       expect(await answer(portOf(url))).toBe('N')
     }
     expect(await answer(portOf(url))).toBeUndefined()
+  })
+
+  it('has its data again after a crash, and is a new one on a new disk', async () => {
+    await using server = await startPostgres()
+    const url = server.url('postgres')
+    // Each initdb gives it another one.
+    const identifier = async () => (await readFile(join(server.folder, 'global', 'pg_control'))).readBigUInt64LE()
+    const first = await identifier()
+    await server.server.kill()
+    await server.restart()
+    expect(await identifier()).toBe(first)
+    expect(await answer(portOf(url))).toBe('N')
+    await server.server.kill()
+    await server.restart({ withoutData: true })
+    expect(await identifier()).not.toBe(first)
+    expect(await answer(portOf(url))).toBe('N')
+    expect(server.url('postgres')).toBe(url)
   })
 
   it('does not start once it is aborted', async () => {
