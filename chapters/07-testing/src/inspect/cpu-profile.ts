@@ -39,13 +39,14 @@ export async function takeCpuProfiles(
   ms: number,
   signal?: AbortSignal,
 ): Promise<[ThreadProfile, ...ThreadProfile[]]> {
-  const started: Promise<{ thread: string; session: Session }>[] = []
+  const started: ReturnType<typeof startProfile>[] = []
   const main = await startProfile(inspector, 'main thread')
   await using _threads = await inspector.threads((session, thread) => {
     const starting = startProfile(session, thread)
     starting.catch(() => {})
     started.push(starting)
   })
+  await Promise.allSettled(started)
   await inspector.wait(ms, signal)
   const mainProfile = await stopProfile(main)
   const others = await Promise.allSettled(started.map(async (starting) => await stopProfile(await starting)))
@@ -62,14 +63,28 @@ async function startProfile(session: Session, thread: string) {
   // Coverage makes V8 throw that code away, and optimise anew.
   await session.send('Profiler.startPreciseCoverage', { callCount: false, detailed: false })
   await session.send('Profiler.stopPreciseCoverage')
-  return { thread, session }
+  // V8 takes its times from the same clock, in microseconds.
+  return { thread, session, anewUs: Number(process.hrtime.bigint() / 1000n) }
 }
 
-async function stopProfile({ thread, session }: { thread: string; session: Session }): Promise<ThreadProfile> {
+async function stopProfile({
+  thread,
+  session,
+  anewUs,
+}: Awaited<ReturnType<typeof startProfile>>): Promise<ThreadProfile> {
   const { profile } = await session.send<{ profile: CpuProfile }>('Profiler.stop')
   await session.send('Profiler.disable')
   await session.send('Debugger.disable')
-  return { thread, profile, placeOf: session.sourceOf }
+  // On a busy machine many samples come from the old code.
+  return { thread, profile: since(anewUs, profile), placeOf: session.sourceOf }
+}
+
+/** Leaves out the samples before a moment. */
+function since(us: number, { samples, timeDeltas, startTime, ...profile }: CpuProfile): CpuProfile {
+  let atUs = startTime
+  let first = 0
+  for (; first < samples.length && atUs < us; first++) atUs += timeDeltas[first] ?? 0
+  return { ...profile, samples: samples.slice(first), timeDeltas: timeDeltas.slice(first), startTime: atUs }
 }
 
 export interface HotFunction {
