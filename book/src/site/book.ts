@@ -1,7 +1,8 @@
 /** All pages of the book. */
 import { posix } from 'node:path'
+import type { Root } from 'hast'
 import { figuresOf } from './figures.ts'
-import { examplesText, exercisesText } from './indexes.ts'
+import { examplesText, exercisesText, readTimes } from './indexes.ts'
 import { glossaryText, sourcesText } from './references.ts'
 import { chapters, exists, isFolder, list, read } from './repository.ts'
 import { makePage, type Page, readText, type Text } from './text.ts'
@@ -18,6 +19,8 @@ export interface Source {
   path: string
   /** The names in a folder, or the text of a file. */
   content: string[] | string
+  /** What the README.md of a folder says, unless that is a page of its own. */
+  readme?: Root
 }
 
 /**
@@ -45,7 +48,7 @@ export async function makeBook(base = process.env.BOOK_SOURCE ?? repositoryAddre
     own('index', read('book/pages/index.md')),
     ...readmes,
     own('which-tool', figuresOf(read('book/pages/which-tool.md'))),
-    own('examples', await examplesText(readmes)),
+    own('examples', await examplesText(readmes, readTimes())),
     own('exercises', exercisesText()),
     own('glossary', glossaryText(readmes)),
     own('sources', sourcesText(readmes)),
@@ -60,6 +63,13 @@ export async function makeBook(base = process.env.BOOK_SOURCE ?? repositoryAddre
     problem: (text: string) => void problems.push(text),
   }
   const pages = texts.map((text) => makePage(text, surroundings))
+  // It may link further files and folders.
+  for (const source of sources.values()) {
+    const file = `${source.path}/README.md`
+    if (!Array.isArray(source.content) || !source.content.includes('README.md') || surroundings.texts.has(file))
+      continue
+    source.readme = makePage(readText(source.id, file, read(file)), surroundings).body
+  }
   if (problems.length > 0) throw new Error(problems.join('\n'))
   return { pages, sources }
 }

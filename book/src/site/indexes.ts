@@ -4,7 +4,7 @@ import { readHeader } from '@repo/common/example/example'
 import { visit } from 'unist-util-visit'
 import { needs, users } from '../../../setup/needs.mjs'
 import { linkTo } from './references.ts'
-import { chapters, exists, foldersOfExamples, list, read, root } from './repository.ts'
+import { chapters, foldersOfExamples, list, read, root } from './repository.ts'
 import type { Text } from './text.ts'
 
 /** A timed run of all examples in their quick form: `book/times.json`, written by `times.program.ts`. */
@@ -22,6 +22,8 @@ export interface Timed {
   draws: string[]
 }
 
+export const readTimes = () => JSON.parse(read('book/times.json')) as Times
+
 /** Which examples need a part of the system, and which only use it where it is there. */
 function needed(name: string, use: ReturnType<typeof users>): string {
   const parts = needs.flatMap(({ id, name: part }) => {
@@ -31,10 +33,10 @@ function needed(name: string, use: ReturnType<typeof users>): string {
   return parts.join(', ') || '–'
 }
 
-/** The index of all examples. */
-export async function examplesText(texts: Text[]): Promise<string> {
-  const times = JSON.parse(read('book/times.json')) as Times
+/** The index of all examples, with how long they take if that was measured. */
+export async function examplesText(texts: Text[], times: Times): Promise<string> {
   const use = users()
+  const isTimed = Object.keys(times.examples).length > 0
   const sections = await Promise.all(
     foldersOfExamples.map(async (folder) => {
       const chapter = posix.basename(folder)
@@ -51,11 +53,14 @@ export async function examplesText(texts: Text[]): Promise<string> {
           `[\`${name}\`](${linkTo(text, anchor)})`,
           `${summary} ([source](../../${folder}/examples/${name}.ts))`,
           needed(`${chapter}/${name}`, use),
-          timed ? seconds(timed.seconds) : 'not timed yet',
+          ...(isTimed ? [timed ? seconds(timed.seconds) : 'not timed'] : []),
           draws.join('; ') || '–',
         ]
       })
-      return [`## ${text.title}`, table(['example', 'what it shows', 'needs', 'takes', 'draws'], rows)]
+      return [
+        `## ${text.title}`,
+        table(['example', 'what it shows', 'needs', ...(isTimed ? ['takes'] : []), 'draws'], rows),
+      ]
     }),
   )
   const count =
@@ -65,7 +70,9 @@ export async function examplesText(texts: Text[]): Promise<string> {
       .match(/^\| \[`/gm)?.length ?? 0
   return [
     '# All examples',
-    `${count} programs to run. "Takes" is the time of the quick form (\`--quick\`) from start to end, on ${times.machine}; without it, most take several times as long.`,
+    isTimed
+      ? `${count} programs to run. "Takes" is the time of the quick form (\`--quick\`) from start to end, on ${times.machine}; without it, most take several times as long.`
+      : `${count} programs to run.`,
     ...sections.flat(),
   ].join('\n\n')
 }
@@ -96,22 +103,23 @@ const cell = (text: string) => text.replaceAll('|', '\\|')
 
 /** The index of the exercises: a folder each, whose README.md begins with the exercise's title. */
 export function exercisesText(): string {
-  const sections = chapters.flatMap((chapter) => {
-    const exercises = list(`${chapter}/exercises`).filter((name) => name.endsWith('/'))
-    if (exercises.length === 0) return []
-    const items = exercises.map((name) => {
-      const folder = `${chapter}/exercises/${name.slice(0, -1)}`
-      const title = exists(`${folder}/README.md`) ? /^# (.+)$/m.exec(read(`${folder}/README.md`))?.[1] : undefined
-      return `- [${title ?? name.slice(0, -1)}](../../${folder})`
+  const sections = chapters.map((chapter) => {
+    const text = read(`${chapter}/README.md`)
+    const names = list(`${chapter}/exercises`).filter((name) => name.endsWith('/'))
+    const rows = names.map((folder) => {
+      const name = folder.slice(0, -1)
+      const task = read(`${chapter}/exercises/${name}/README.md`)
+      const [, builds = '–'] =
+        new RegExp(`^\\| \\[.*\\]\\(exercises/${name}\\b.*?\\) +\\| (.*?) +\\|$`, 'm').exec(text) ?? []
+      return [`[\`${name}\`](../../${chapter}/exercises/${name}): ${titleOf(task)}`, builds]
     })
-    const chapterTitle = /^# (.+)$/m.exec(read(`${chapter}/README.md`))?.[1] ?? chapter
-    return [`## ${chapterTitle}`, items.join('\n')]
+    return [`## ${titleOf(text)}`, table(['exercise', 'what you build'], rows)]
   })
   return [
     '# Exercises',
-    sections.length > 0
-      ? 'Each exercise has a task, hints, a checker that says whether your answer is right, and a solution.'
-      : 'There are no exercises yet. Until then, every section of a chapter ends with a **Change**: something to try in the program that you have just run.',
-    ...sections,
+    'Each exercise has a task, hints, a checker that says whether your answer is right, and a solution. [Exercises](../../README.md#exercises) has the commands.',
+    ...sections.flat(),
   ].join('\n\n')
 }
+
+const titleOf = (text: string) => /^# (.+)$/m.exec(text)?.[1] ?? ''

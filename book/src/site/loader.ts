@@ -52,7 +52,7 @@ async function load({ store, parseData, logger }: LoaderContext): Promise<void> 
 }
 
 /** A page that shows a file of the repository, or what is in a folder. */
-function sourcePage({ path, content }: Source): Root {
+function sourcePage({ path, content, readme }: Source): Root {
   if (typeof content === 'string') {
     const language = languages[posix.extname(path)] ?? (content.startsWith('#!') ? 'sh' : 'text')
     return { type: 'root', children: [colour(content, language)] }
@@ -70,7 +70,10 @@ function sourcePage({ path, content }: Source): Root {
       },
     ],
   }))
-  return { type: 'root', children: [{ type: 'element', tagName: 'ul', properties: {}, children: items }] }
+  return {
+    type: 'root',
+    children: [...(readme?.children ?? []), { type: 'element', tagName: 'ul', properties: {}, children: items }],
+  }
 }
 
 const languages: Record<string, string> = {

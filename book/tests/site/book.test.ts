@@ -4,7 +4,9 @@ import { toString as plain } from 'hast-util-to-string'
 import { describe, expect, it } from 'vitest'
 import { makeBook } from '../../src/site/book.ts'
 import { makeEpub } from '../../src/site/epub.ts'
-import { chapters, exists, foldersOfExamples, list } from '../../src/site/repository.ts'
+import { examplesText } from '../../src/site/indexes.ts'
+import { chapters, foldersOfExamples, list, read } from '../../src/site/repository.ts'
+import { readText } from '../../src/site/text.ts'
 
 const { pages, sources } = await makeBook('')
 const page = (id: string) => {
@@ -40,14 +42,36 @@ describe('the book', () => {
 
   it('says what an example needs and what it draws', () => {
     const row = selectAll('tbody tr', page('examples').body).find((each) => plain(each).startsWith('\ncanvas'))
-    const [, , needs, , draws] = selectAll('td', row ?? page('examples').body).map(plain)
+    const cells = selectAll('td', row ?? page('examples').body).map(plain)
+    const [needs, draws] = [cells[2], cells.at(-1)]
     expect(needs).toBe('Redis')
     expect(draws).toMatch(/^Each task of each shape as a bar/)
   })
 
-  it('has a page of exercises, from the folders', () => {
-    const has = chapters.some((chapter) => exists(`${chapter}/exercises`))
-    expect(/There are no exercises yet/.test(plain(page('exercises').body))).toBe(!has)
+  it('says how long examples take if that was measured', async () => {
+    const readmes = foldersOfExamples.map((folder) =>
+      readText(folder, `${folder}/README.md`, read(`${folder}/README.md`)),
+    )
+    const times = { machine: '2 cores', date: '2026-11-30', examples: {} }
+    expect(await examplesText(readmes, times)).not.toMatch(/takes \|/)
+    const examples = { '03-parallel/fib': { seconds: 4.2, draws: [] } }
+    const text = await examplesText(readmes, { ...times, examples })
+    expect(text).toMatch(/start to end, on 2 cores;/)
+    expect(text).toMatch(/\| \[`fib`\].* \| 4\.2 s \|/)
+    expect(text).toMatch(/\| \[`pool`\].* \| not timed \|/)
+  })
+
+  it('lists every exercise with its task and what is to be built', () => {
+    const folders = chapters.flatMap((chapter) =>
+      list(`${chapter}/exercises`).map((name) => `${chapter}/exercises/${name.slice(0, -1)}`),
+    )
+    const rows = selectAll('tbody tr', page('exercises').body)
+    expect(rows.map((row) => String(selectAll('a', row)[0]?.properties.href))).toEqual(
+      folders.map((folder) => `/source/${folder}.html`),
+    )
+    for (const row of rows) expect(selectAll('td', row).map(plain).at(-1)).not.toBe('–')
+    for (const folder of folders)
+      expect(plain(sources.get(folder)?.readme ?? page('exercises').body)).toContain('Predict')
   })
 
   it('takes links to sources into the web when there is an address', async () => {
