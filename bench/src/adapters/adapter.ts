@@ -32,7 +32,7 @@ export interface WorkerSettings extends WorkOptions {
 }
 
 export interface Adapter {
-  /** Creates what has to exist before the first client or worker: also on a machine that took a lost one's place. */
+  /** Creates what has to exist before the first client or worker: also on a machine that replaces a lost one. */
   prepare?: (reach: Reach, queue: string, options: WorkOptions) => Promise<void>
   open: (reach: Reach, queue: string) => Promise<EngineClient>
   /**

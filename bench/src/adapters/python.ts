@@ -6,8 +6,8 @@ import { startServer } from '@repo/common/process/child'
 import { guard } from '@repo/common/process/guard'
 import { findPython, type PythonModule } from '04-celery/celery/python'
 import type { Reach } from '../brokers/broker.ts'
-import { enginesPython } from '../brokers/programs.ts'
 import { redisUrl } from '../brokers/redis.ts'
+import { enginesPython } from '../brokers/temporal.ts'
 import type { Adapter } from './adapter.ts'
 
 const cwd = fileURLToPath(new URL('.', import.meta.url))

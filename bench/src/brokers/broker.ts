@@ -35,3 +35,19 @@ export interface BrokerKind {
   missing: () => Promise<string | undefined>
   start: (signal: AbortSignal) => Promise<Broker>
 }
+
+/** Returns a kind of broker that needs a program. `start` gets what `find` has found. */
+export function needing<Found>(
+  { name, install, find }: { name: string; install: string; find: () => Promise<Found | undefined> },
+  start: (found: Found, signal: AbortSignal) => Promise<Broker>,
+): BrokerKind {
+  const needs = `needs ${name}: ${install}`
+  return {
+    missing: async () => ((await find()) === undefined ? needs : undefined),
+    async start(signal) {
+      const found = await find()
+      if (found === undefined) throw new Error(needs)
+      return await start(found, signal)
+    },
+  }
+}

@@ -164,7 +164,7 @@ export class OpenEngine {
     this.look()
   }
 
-  /** Looks again at the conditions that somebody waits for. */
+  /** Checks the conditions of `until` again. */
   look(): void {
     const fulfilled = this.#waiting.filter(({ isFulfilled }) => isFulfilled())
     if (fulfilled.length === 0) return
@@ -188,7 +188,7 @@ export class OpenEngine {
     })
   }
 
-  /** Why something that was tried again and again has failed the last time. */
+  /** Why the last attempt of `persist` has failed. */
   lastError: unknown
 
   /** Tries until it succeeds: while a broker is away everything fails, or takes for ever. */

@@ -1,8 +1,8 @@
 /**
  * A worker of one engine. SETTINGS is a WorkerSettings as JSON, LEDGER_URL the Redis where the jobs book.
  *
- * Whoever watches it reads its lines: `begun LEDGER JOB` and `done LEDGER JOB`, the same for all engines. A job without a
- * ledger does nothing and is only `done`. What is written to a pipe arrives even if the process is killed.
+ * It prints `begun LEDGER JOB` and `done LEDGER JOB`, the same for all engines. A job without a ledger does nothing and is
+ * only `done`. What has been written to a pipe arrives even if the process is then killed.
  */
 import { describeError } from '@repo/common/example/usage'
 import { ready } from '@repo/common/process/ready'

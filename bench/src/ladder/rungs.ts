@@ -26,7 +26,7 @@ import { add, type Task } from './add.ts'
 
 type Do = (count: number) => unknown
 
-export interface Running extends AsyncDisposable {
+export interface Running {
   version?: string
   durability?: string
   /** One task after the other. */
@@ -41,7 +41,16 @@ export interface Rung {
   many: number
   /** It does not leave the thread, so it is never faster than a call. */
   isOnThread?: true
-  start: (signal: AbortSignal) => Promise<Running>
+  /** What it starts belongs to the stack. */
+  start: (stack: AsyncDisposableStack, signal: AbortSignal) => Promise<Running>
+}
+
+/** Starts a rung. Disposing of it ends what it has started. */
+export async function startRung({ start }: Rung, signal: AbortSignal): Promise<Running & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const running = await start(stack, signal)
+  const owned = stack.move()
+  return { ...running, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** As chapter 6 polls a scheduler. */
@@ -80,52 +89,48 @@ function byMessages(post: (message: unknown) => void) {
 /** V8 would otherwise put the task into the loop and do nothing at all. */
 const call: (a: number, b: number) => number = add
 
-async function startThread(file: string, workerData?: unknown): Promise<Worker> {
-  const worker = new Worker(new URL(file, import.meta.url), { workerData, execArgv: loader() })
+async function startThread(stack: AsyncDisposableStack, file: string, workerData?: unknown): Promise<Worker> {
+  const worker = stack.adopt(
+    new Worker(new URL(file, import.meta.url), { workerData, execArgv: loader() }),
+    async (worker) => void (await worker.terminate()),
+  )
   await once(worker, 'online')
   return worker
 }
 
-/** Starts a thread that does the tasks of messages. */
-async function startTaskThread() {
-  const worker = await startThread('./tasks.worker.ts')
+/** Starts a thread that does the tasks of messages, and returns what asks it. */
+async function startTaskThread(stack: AsyncDisposableStack) {
+  const worker = await startThread(stack, './tasks.worker.ts')
   const { ask, answer } = byMessages((message) => worker.postMessage(message))
   worker.on('message', answer)
-  return { ask, [Symbol.asyncDispose]: async () => void (await worker.terminate()) }
-}
-
-async function startQueue(name: string, signal: AbortSignal): Promise<Running> {
-  const engine = engines[name]
-  if (!engine) throw new Error(`no engine ${name}`)
-  await using stack = new AsyncDisposableStack()
-  const ledger = stack.use(await startRedis({ own: true, signal }))
-  const open = stack.use(await openEngine(name, engine, { ledgerUrl: ledger.url, signal }))
-  await open.startWorkers()
-  const owned = stack.move()
-  return {
-    version: [await engine.version(), open.broker.version].filter(Boolean).join(', '),
-    durability: open.broker.durability,
-    async alone(count) {
-      for (let at = 0; at < count; at++) {
-        await open.hand(1)
-        await open.untilSmallDone(signal)
-      }
-    },
-    async together(count) {
-      await open.hand(count)
-      await open.untilSmallDone(signal)
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
+  return ask
 }
 
 const queue = (label: string, name: string, many: number): Rung => ({
   label,
   many,
-  start: (signal) => startQueue(name, signal),
+  async start(stack, signal) {
+    const engine = engines[name]
+    if (!engine) throw new Error(`no engine ${name}`)
+    const ledger = stack.use(await startRedis({ own: true, signal }))
+    const open = stack.use(await openEngine(name, engine, { ledgerUrl: ledger.url, signal }))
+    await open.startWorkers()
+    return {
+      version: [await engine.version(), open.broker.version].filter(Boolean).join(', '),
+      durability: open.broker.durability,
+      async alone(count) {
+        for (let at = 0; at < count; at++) {
+          await open.hand(1)
+          await open.untilSmallDone(signal)
+        }
+      },
+      async together(count) {
+        await open.hand(count)
+        await open.untilSmallDone(signal)
+      },
+    }
+  },
 })
-
-const nothing = { [Symbol.asyncDispose]: async () => {} }
 
 export const rungs: Record<string, Rung> = {
   call: {
@@ -136,22 +141,23 @@ export const rungs: Record<string, Rung> = {
       function run(count: number) {
         for (let at = 0; at < count; at++) check(at, call(at, 1))
       }
-      return { ...nothing, alone: run, together: run }
+      return { alone: run, together: run }
     },
   },
   microtask: {
     label: 'a microtask',
     many: 10_000,
     isOnThread: true,
-    start: async () => ({ ...nothing, ...by(async (task) => call(...task)) }),
+    start: async () => by(async (task) => call(...task)),
   },
   ring: {
     label: 'a ring in shared memory',
     many: 10_000,
-    async start() {
+    async start(stack) {
       const [tasks, results] = [ringMemory(1_024, 8), ringMemory(1_024, 4)]
-      const worker = await startThread('./ring.worker.ts', { tasks, results })
+      await startThread(stack, './ring.worker.ts', { tasks, results })
       const [to, from] = [new Ring(tasks), new Ring(results)]
+      stack.defer(async () => to.close())
       const [task, result] = [new Int32Array(2), new Int32Array(1)]
       const put = (at: number) => {
         task.set([at, 1])
@@ -176,26 +182,19 @@ export const rungs: Record<string, Rung> = {
             if (at >= ahead) take(at - ahead)
           }
         },
-        async [Symbol.asyncDispose]() {
-          to.close()
-          await worker.terminate()
-        },
       }
     },
   },
   message: {
     label: 'a message to a thread',
     many: 1_000,
-    async start() {
-      const { ask, ...thread } = await startTaskThread()
-      return { ...by(ask), ...thread }
-    },
+    start: async (stack) => by(await startTaskThread(stack)),
   },
   batch: {
     label: '1,000 tasks in a message',
     many: 10_000,
-    async start() {
-      const { ask, ...thread } = await startTaskThread()
+    async start(stack) {
+      const ask = await startTaskThread(stack)
       const most = 1_000
       async function together(count: number) {
         const sending: Promise<unknown>[] = []
@@ -211,33 +210,34 @@ export const rungs: Record<string, Rung> = {
         async alone(count) {
           for (let at = 0; at < count; at++) await together(most)
         },
-        ...thread,
       }
     },
   },
   pool: {
     label: 'a pool of threads (Piscina)',
     many: 1_000,
-    async start() {
-      const pool = new Piscina({ filename: new URL('./pool.worker.ts', import.meta.url).href, execArgv: loader() })
-      return { ...by((task) => pool.run(task)), [Symbol.asyncDispose]: () => pool.destroy() }
+    async start(stack) {
+      const filename = new URL('./pool.worker.ts', import.meta.url).href
+      const pool = stack.adopt(new Piscina({ filename, execArgv: loader() }), (pool) => pool.destroy())
+      return by((task) => pool.run(task))
     },
   },
   child: {
     label: 'a message to a process',
     many: 1_000,
-    async start(signal) {
-      const child = await startProgram(new URL('./tasks.program.ts', import.meta.url), { untilReady: signal })
+    async start(stack, signal) {
+      const child = stack.use(
+        await startProgram(new URL('./tasks.program.ts', import.meta.url), { untilReady: signal }),
+      )
       const { ask, answer } = byMessages((message) => child.process.send(message as Task))
       child.process.on('message', answer)
-      return { ...by(ask), [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() }
+      return by(ask)
     },
   },
   remote: {
     label: 'a remote object',
     many: 1_000,
-    async start(signal) {
-      await using stack = new AsyncDisposableStack()
+    async start(stack, signal) {
       const secret = newSecret()
       const worker = stack.use(await startWorker({ secret, signal }, {}))
       const connection = stack.use(await connect<Exchange>(worker.info.address, { secret, signal }))
@@ -245,8 +245,7 @@ export const rungs: Record<string, Rung> = {
       const pair = { from: 'usd', to: 'eur' }
       const { rate: expected } = await connection.remote.rate(pair)
       const look = async ([at]: Task) => ((await connection.remote.rate(pair)).rate === expected ? at + 1 : undefined)
-      const owned = stack.move()
-      return { ...by(look), [Symbol.asyncDispose]: () => owned.disposeAsync() }
+      return by(look)
     },
   },
   bullmq: queue('BullMQ on Redis', 'bullmq', 500),
@@ -255,7 +254,7 @@ export const rungs: Record<string, Rung> = {
   spawn: {
     label: 'a new process',
     many: 4,
-    async start(signal) {
+    async start(_, signal) {
       const run = async ([a, b]: Task) => {
         const child = spawn(process.execPath, ['-p', `${a} + ${b}`], { stdio: ['ignore', 'pipe', 'ignore'], signal })
         let output = ''
@@ -265,26 +264,23 @@ export const rungs: Record<string, Rung> = {
         await once(child, 'close')
         return Number(output)
       }
-      return { ...nothing, ...by(run), version: `Node ${process.versions.node}` }
+      return { ...by(run), version: `Node ${process.versions.node}` }
     },
   },
   ssh: {
     label: 'a job by SSH',
     many: 20,
-    async start(signal) {
-      await using stack = new AsyncDisposableStack()
+    async start(stack, signal) {
       const host = stack.use(await openLoginNode({ rttMs: 0, signal }))
       const connection = stack.use(await connectBySsh({ ...host.near.options, signal }))
       const run = async ([a, b]: Task) => Number(await connection.output(['expr', String(a), '+', String(b)]))
-      const owned = stack.move()
-      return { ...by(run), version: host.name, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+      return { ...by(run), version: host.name }
     },
   },
   array: {
     label: 'a batch job',
     many: 10,
-    async start(signal) {
-      await using stack = new AsyncDisposableStack()
+    async start(stack, signal) {
       // Slurm, where it is installed; else the practice cluster, whose queue has no other users and waits for nothing.
       const real = (await findRealCluster()) ? stack.use(await startRealCluster({ signal })) : undefined
       const host = real && { host: real.host, configFile: real.configFile }
@@ -304,14 +300,12 @@ export const rungs: Record<string, Rung> = {
         const results = await cluster.connection.output(['cat', ...outputs], { cwd: folder })
         for (const [at, result] of results.trim().split('\n').entries()) check(at, Number(result))
       }
-      const owned = stack.move()
       return {
         version: real ? cluster.dialect.title : `${cluster.dialect.title} of the practice cluster`,
         together: run,
         async alone(count) {
           for (let at = 0; at < count; at++) await run(1)
         },
-        [Symbol.asyncDispose]: () => owned.disposeAsync(),
       }
     },
   },

@@ -2,14 +2,8 @@
 import { interleave, quantile } from '@repo/common/measure'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { count } from '@repo/common/output/terminal'
-import {
-  type Contender,
-  type ContenderName,
-  type FailedContender,
-  isTypeScript,
-  reasonOf,
-  type Survival,
-} from './contenders.ts'
+import { reasonOf } from '../harness/turns.ts'
+import { type Contender, type ContenderName, type FailedContender, isTypeScript, type Survival } from './contenders.ts'
 
 export interface Work {
   /** Small tasks for each contender, in all rounds together. */

@@ -11,13 +11,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { aborted } from '@repo/common/async/abort'
 import { until } from '@repo/common/async/until'
-import { messageOf } from '@repo/common/output/errors'
 import { type Child, startProgram, startServer } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { findPython, type PythonModule } from '04-celery/celery/python'
 import { connect } from '04-celery/queue/connect'
+import { reasonOf } from '../harness/turns.ts'
 import { type EngineClient, type EngineName, engines, type Servers } from './engines.ts'
 import type { TaskName } from './tasks.ts'
 
@@ -110,12 +110,6 @@ export async function startContender(
   }
 }
 
-/** What a comparison says about an error: of a program's output, the last line that names one, or the last line. */
-export function reasonOf(error: unknown): string {
-  const lines = messageOf(error).trim().split('\n')
-  return (lines.findLast((line) => /^[\w.]*(Error|Exception)\b.*: /.test(line)) ?? lines.at(-1) ?? '').slice(0, 200)
-}
-
 /** Aborted when one of the workers ends: nobody need wait for results any more. */
 function whenLost(workers: Child[], label: string): AbortSignal {
   const lost = new AbortController()
@@ -142,7 +136,7 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
   const address = workers[0]?.info.address
   const untilLost = AbortSignal.any([signal, whenLost(workers, labels[name])])
   // Each measurement opens a client of its own, as in Python: one that waits for its turn would cost the others time.
-  async function using<T>(use: (client: EngineClient) => Promise<T>, stop?: AbortSignal): Promise<T> {
+  async function withClient<T>(use: (client: EngineClient) => Promise<T>, stop?: AbortSignal): Promise<T> {
     const late = new AbortController()
     const opening = engines[name].open(servers, queue, address ?? '', late.signal)
     try {
@@ -166,7 +160,7 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
       await Promise.all(workers.map((worker) => worker.stop()))
       await client.clear?.()
     }
-    await using(clear, AbortSignal.timeout(longestCleanUpMs)).catch(() => {})
+    await withClient(clear, AbortSignal.timeout(longestCleanUpMs)).catch(() => {})
   })
 
   async function timed(client: EngineClient, task: TaskName, argsLists: unknown[][], expected: unknown[]) {
@@ -185,14 +179,14 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
     workers: workers.length,
     address,
     many: (count) =>
-      using(async (client) => {
+      withClient(async (client) => {
         await timed(client, 'add', [[0, 0]], [0])
         const argsLists = Array.from({ length: count }, (_, at) => [at, 1])
         const sums = Array.from({ length: count }, (_, at) => at + 1)
         return await timed(client, 'add', argsLists, sums)
       }, untilLost),
     one: (budgetMs) =>
-      using(async (client) => {
+      withClient(async (client) => {
         const samples: number[] = []
         await timed(client, 'add', [[0, 0]], [0])
         const end = performance.now() + budgetMs
@@ -205,12 +199,12 @@ async function startEngine(name: EngineName, servers: Servers, signal: AbortSign
         return samples
       }, untilLost),
     naps: (count, ms) =>
-      using(async (client) => {
+      withClient(async (client) => {
         await timed(client, 'nap', Array(count).fill([1]), Array(count).fill(1))
         return await timed(client, 'nap', Array(count).fill([ms]), Array(count).fill(ms))
       }, untilLost),
     kill: (limitMs) =>
-      using((client) => killOne(workers, (file) => client.call('slow', [[file, slowMs]]), limitMs), signal),
+      withClient((client) => killOne(workers, (file) => client.call('slow', [[file, slowMs]]), limitMs), signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -306,7 +300,7 @@ async function removeKeys(redisUrl: string, queue: string) {
   redis.disconnect()
 }
 
-/** Sends a task that writes into a file who begins it, kills that worker with all its processes, and waits. */
+/** Sends a task that notes in a file which process runs it, kills its worker with all processes, and waits for an outcome. */
 async function killOne(workers: Child[], send: (file: string) => Promise<unknown>, limitMs: number): Promise<Survival> {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'begun')

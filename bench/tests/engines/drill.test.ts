@@ -1,4 +1,4 @@
-/** The drill on an engine: what it counts is what happened. All engines: engines.long.test.ts. */
+/** The drill on an engine: what it counts is what happened. All engines: on-….long.test.ts and with-brokers.long.test.ts. */
 import { connectRedis } from '@repo/common/servers/connect'
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { describeReal, leavesNothingRunning } from '@repo/common/testing/vitest'

@@ -10,12 +10,11 @@ import { findEtcd, installStores } from './stores.ts'
 
 export interface EtcdCluster extends AsyncDisposable {
   version: string
-  nodes: readonly string[]
   children: Children
   links: Links
   /** Where clients reach a node. */
   url: (node: string) => string
-  /** Of the user root, without whom nothing can be done. */
+  /** The password of the user root, who may do everything. Nobody else may do anything. */
   password: string
 }
 
@@ -80,7 +79,6 @@ export async function startEtcd(nodes: readonly string[], options: EtcdOptions =
     const owned = stack.move()
     return {
       version: program.version,
-      nodes,
       children,
       links,
       url,
