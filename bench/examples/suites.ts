@@ -12,7 +12,8 @@
  *
  * In each round the contenders take turns, so that a disturbance of the machine meets all of them; what counts is the
  * ratio to the first one in the same round. Every sample is in <date>-<machine>.json in the folder of the results, with
- * the tables and pictures beside it. A contender that is missing or fails is a row that says why.
+ * the tables and pictures beside it; after Ctrl-C what was measured until then. A contender that is missing or fails is a
+ * row that says why.
  *
  * Look for: the ratios, not the times, which are those of one machine; and for what a fast queue does not do.
  */
@@ -26,7 +27,7 @@ import { bold, table, yellow } from '@repo/common/output/terminal'
 import { z } from 'zod'
 import { against, markdown, takingPart } from '../src/harness/report.ts'
 import { newResults, placeFor, readResults, writeResults } from '../src/harness/results.ts'
-import type { Suite, Table } from '../src/harness/suite.ts'
+import { newRow, type Row, type Suite, type Table } from '../src/harness/suite.ts'
 import { suites } from '../src/suites.ts'
 
 const names = Object.keys(suites)
@@ -48,8 +49,8 @@ export default example(import.meta, {
     const unknown = chosen.find((name) => !Object.hasOwn(suites, name))
     if (unknown !== undefined) throw new UsageError('suite', unknown, names.join(', '))
     const loaded: [string, Suite][] = []
-    for (const name of new Set(chosen)) loaded.push([name, await (suites[name] as (typeof suites)[string]).load()])
-    const contenders = loaded.flatMap(([, { contenders }]) => contenders)
+    for (const name of new Set(chosen)) loaded.push([name, await (suites[name] as (typeof suites)[string])()])
+    const contenders = loaded.flatMap(([, { contenders }]) => Object.keys(contenders))
     const stranger = only?.find((id) => !contenders.includes(id))
     if (stranger !== undefined) throw new UsageError('--only', stranger, contenders.join(', '))
     const earlier = earlierFile === undefined ? undefined : await readResults('--against', earlierFile, quick)
@@ -63,23 +64,9 @@ export default example(import.meta, {
     )
 
     const written: Parameters<typeof markdown>[1][number][] = []
-    for (const [name, suite] of loaded) {
-      // The reference always takes part.
-      const takes = suite.contenders.filter((id, at) => at === 0 || !only || only.includes(id))
-      using bar = progress(name, 1)
-      const onProgress = (what: string, share: number) => bar.update(share, `${name}: ${what}`)
-      const rows = await suite.measure({ quick, only: takes, signal, onProgress })
-      bar[Symbol.dispose]()
-
-      // Shown first: the figures are worth more than their file.
+    /** Writes the results after each suite, so that a later one cannot lose them. */
+    async function keep(name: string, suite: Suite, rows: Row[], tables: Table[]) {
       results.suites[name] = { rows }
-      const tables = [...suite.tables(rows), ...takingPart(rows)]
-      const before = earlier?.suites[name]
-      if (earlier && before) tables.push(against(suite, before.rows, rows, earlier.at.slice(0, 10)))
-      for (const each of tables) print('', ...shownTable(each))
-      if (earlier && !before) print('', yellow(`The earlier run has no suite ${name}.`))
-
-      // Written after each suite, so that a later one cannot lose it.
       await writeResults(`${place}.json`, results)
       const pictures: string[] = []
       for (const [picture, svg] of Object.entries(suite.pictures(rows))) {
@@ -88,6 +75,32 @@ export default example(import.meta, {
       }
       written.push({ name, tables, pictures })
       await writeResults(`${place}.md`, markdown(results, written))
+    }
+    const tablesOf = (suite: Suite, rows: Row[]) => [...suite.tables(rows), ...takingPart(rows)]
+
+    for (const [name, suite] of loaded) {
+      // The reference always takes part.
+      const taking = Object.entries(suite.contenders).filter(([id], at) => at === 0 || !only || only.includes(id))
+      const rows = taking.map(([id, { label }]) => newRow(id, label))
+      using bar = progress(name, 1)
+      const onProgress = (what: string, share: number) => bar.update(share, `${name}: ${what}`)
+      try {
+        await suite.measure(rows, { quick, signal, onProgress })
+      } catch (error) {
+        const measured = rows.filter(({ samples }) => Object.keys(samples).length > 0)
+        if (measured.length > 0) await keep(name, suite, measured, tablesOf(suite, measured))
+        if (written.length > 0) print(`Results so far: ${shown}.json`)
+        throw error
+      }
+      bar[Symbol.dispose]()
+
+      // Shown first: the figures are worth more than their file.
+      const tables = tablesOf(suite, rows)
+      const before = earlier?.suites[name]
+      if (earlier && before) tables.push(against(suite, before.rows, rows, earlier.at.slice(0, 10)))
+      for (const each of tables) print('', ...shownTable(each))
+      if (earlier && !before) print('', yellow(`The earlier run has no suite ${name}.`))
+      await keep(name, suite, rows, tables)
     }
     const drawn = written.flatMap(({ pictures }) => pictures.map((name) => `Picture: ${join(dirname(shown), name)}`))
     print('', `Results: ${shown}.json`, ...drawn)

@@ -59,26 +59,25 @@ const of = (kind: FaultKind, what: 'jobs' | 'lost' | 'held' | 'doubled' | 'begun
 
 export const engines: Suite = {
   metrics,
-  contenders: Object.keys(known),
+  contenders: known,
 
-  async measure({ quick, only, signal, onProgress }) {
+  async measure(rows, { quick, signal, onProgress }) {
     const { rounds, handMs, oneMs, waiting, jobs, patienceMs, limitMs } = quick ? sizes.quick : sizes.full
-    const rows = only.map((id) => newRow(id, known[id]?.label ?? id))
-    // Whatever the engine, the jobs book in a Redis.
+    // With every engine, the jobs book in the same Redis.
     if (!(await findRedisServer())) {
       for (const row of rows) row.failed = `needs Redis for the ledger: ${installRedis}`
-      return rows
+      return
     }
     await using ledgerServer = await startRedis({ appendOnly: true, own: true, signal })
     const ledgerUrl = ledgerServer.url
     const ledger = await connectRedis(ledgerUrl)
     using _ledger = { [Symbol.dispose]: () => ledger.disconnect() }
     const [referenceRow] = rows
-    if (!referenceRow) return []
+    if (!referenceRow) return
     let at = 0
     const progressOf = (what: string, share: number) => onProgress(what, (at + share) / rows.length)
 
-    /** Starts an engine, and measures what jobs that wait need. */
+    /** Starts an engine, and measures what waiting jobs need. */
     async function start(row: Row, stop: AbortSignal) {
       const engine = known[row.id]
       if (!engine) throw new Error(`no engine ${row.id}`)
@@ -152,7 +151,6 @@ export const engines: Suite = {
     } finally {
       await reference?.[Symbol.asyncDispose]()
     }
-    return rows
   },
 
   tables: (rows) => [speed(measured(rows)), faults(measured(rows))].filter(({ rows }) => rows.length > 0),

@@ -26,7 +26,7 @@ export function takingPart(rows: readonly Row[]): Table[] {
 
 /** Says which ratios to the reference differ from those of an earlier run by more than noise. */
 export function against(suite: Suite, earlier: readonly Row[], rows: readonly Row[], when: string): Table {
-  const [reference = ''] = suite.contenders
+  const [reference = ''] = Object.keys(suite.contenders)
   const pairs = rows.flatMap((row) => {
     const before = earlier.find(({ id }) => id === row.id)
     if (!before || row.id === reference) return []

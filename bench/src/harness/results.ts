@@ -1,6 +1,6 @@
 /** The file that keeps every sample of a run. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { coreCount } from '@repo/common/cores'
@@ -56,31 +56,25 @@ export function newResults(quick: boolean): Results {
 }
 
 /**
- * Returns the path for the files of a run without their endings, which none has yet: `<date>-<machine>`, or with `-2` and so
- * on. Makes the folder.
+ * Makes the folder of the results, and returns a path in it for the files of a run, without an ending: `<date>-<machine>`,
+ * with `-2` and so on where there is one already.
  *
  * @throws an Error of one line if nothing can be written there, before anything is measured
  */
 export async function placeFor({ at, machine }: Results, folder: string): Promise<string> {
+  const name = `${at.slice(0, 10)}-${machine.name}`
+  let free = name
   try {
     await mkdir(folder, { recursive: true })
-    const taken = new Set(await readdir(folder))
-    const name = `${at.slice(0, 10)}-${machine.name}`
-    const names = (function* () {
-      yield name
-      for (let more = 2; ; more++) yield `${name}-${more}`
-    })()
-    for (const each of names) {
-      if (taken.has(`${each}.json`)) continue
-      const trial = join(folder, `.${each}`)
-      await writeFile(trial, form)
-      await rm(trial)
-      return join(folder, each)
-    }
+    const taken = await readdir(folder)
+    for (let more = 2; taken.includes(`${free}.json`); more++) free = `${name}-${more}`
+    const trial = join(folder, `.${free}`)
+    await writeWhole(trial, form)
+    await rm(trial)
   } catch (cause) {
     throw unwritable(folder, cause)
   }
-  throw new Error('unreachable')
+  return join(folder, free)
 }
 
 /** @throws an Error of one line if it cannot be written; then what was there before is still there */

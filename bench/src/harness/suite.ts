@@ -41,8 +41,6 @@ export interface Table {
 
 export interface SuiteOptions {
   quick: boolean
-  /** The ids of those that take part. */
-  only: readonly string[]
   signal: AbortSignal
   /** Called with what is going on and how much of it is done, from 0 to 1. */
   onProgress: (what: string, share: number) => void
@@ -51,10 +49,13 @@ export interface SuiteOptions {
 export interface Suite {
   /** By the names of the samples. */
   metrics: Record<string, Metric>
-  /** The ids that may be chosen, in the order of the table. The first is the reference for all ratios. */
-  contenders: readonly string[]
-  /** Returns a row for each that takes part. Throws only when the suite as a whole is impossible, or interrupted. */
-  measure: (options: SuiteOptions) => Promise<Row[]>
+  /** By the ids that may be chosen, in the order of the table. The first is the reference for all ratios. */
+  contenders: Readonly<Record<string, { label: string }>>
+  /**
+   * Measures the contenders of these rows, the reference first. The rows have at each moment what has been measured so far.
+   * Throws only when the suite as a whole is impossible, or interrupted.
+   */
+  measure: (rows: readonly Row[], options: SuiteOptions) => Promise<void>
   tables: (rows: readonly Row[]) => Table[]
   /** SVG texts by name. */
   pictures: (rows: readonly Row[]) => Record<string, string>

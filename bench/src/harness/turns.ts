@@ -1,17 +1,18 @@
 /** Contenders take turns, round by round. One that fails becomes a row that says why, and the others go on. */
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { aborted } from '@repo/common/async/abort'
 import { after } from '@repo/common/async/timer'
+import { within } from '@repo/common/async/until'
 import { messageOf } from '@repo/common/output/errors'
-import type { z } from 'zod'
 import type { Row } from './suite.ts'
 
-/** What a comparison says about an error: of a program's output, the last line that names one, or the last line. */
+/** Returns an error in one line, for a table: of a program's output, the last line that names an error, or else the last. */
 export function reasonOf(error: unknown): string {
   const lines = messageOf(error).trim().split('\n')
   return (lines.findLast((line) => /^[\w.]*(Error|Exception)\b.*: /.test(line)) ?? lines.at(-1) ?? '').slice(0, 200)
 }
+
+/** How long an action may go on after its end was asked for. It may have servers to stop, which would disturb the next one. */
+const cleanUpMs = 8_000
 
 /**
  * Does something for a contender that has not failed before. Returns undefined if it has, or fails now, or takes longer
@@ -30,11 +31,13 @@ export async function attempt<T>(
   const tooLong = `not done within ${limitMs / 1_000} s`
   using _timer = after(limitMs, () => late.abort(new Error(tooLong)))
   const stop = AbortSignal.any([signal, late.signal])
+  const acting = action(stop)
   try {
-    return await Promise.race([action(stop), aborted(stop)])
+    return await Promise.race([acting, aborted(stop)])
   } catch (error) {
+    row.failed = signal.aborted ? 'interrupted' : late.signal.aborted ? tooLong : reasonOf(error)
+    await within(cleanUpMs, () => acting.catch(() => {}))
     signal.throwIfAborted()
-    row.failed = late.signal.aborted ? tooLong : reasonOf(error)
     return undefined
   } finally {
     late.abort()
@@ -87,26 +90,6 @@ function checked(values: Record<string, number>, metrics: readonly string[]) {
     throw new Error(`${metric}: received ${JSON.stringify(value)}; accepts a number above 0`)
   }
   return values
-}
-
-/**
- * Runs a program that measures something and prints it as JSON on its last line.
- *
- * @throws an Error of one line if it fails, or prints something else
- */
-export async function askProgram<T>(
-  [command, ...args]: [string, ...string[]],
-  schema: z.ZodType<T>,
-  { env, cwd, signal }: { env?: NodeJS.ProcessEnv; cwd?: string; signal: AbortSignal },
-): Promise<T> {
-  const options = { env: { ...process.env, ...env }, cwd, signal, killSignal: 'SIGKILL', maxBuffer: 64 << 20 } as const
-  const { stdout } = await promisify(execFile)(command, args, options)
-  const line = stdout.trim().split('\n').at(-1) ?? ''
-  try {
-    return schema.parse(JSON.parse(line))
-  } catch {
-    throw new Error(`it printed ${JSON.stringify(line.slice(0, 80))}, which is not what was asked for`)
-  }
 }
 
 /** Returns each value of a metric divided by that of the reference in the same round. */

@@ -4,9 +4,9 @@ import { median } from '@repo/common/measure'
 import { draw, palette } from '@repo/common/output/plots'
 import { count, duration, times } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { newRow, type Row, type Suite, type Table } from '../harness/suite.ts'
+import type { Row, Suite, Table } from '../harness/suite.ts'
 import { attempt, type Participant, ratiosOf, takeTurns } from '../harness/turns.ts'
-import { type Running, rungs } from './rungs.ts'
+import { type Running, rungs, startRung } from './rungs.ts'
 
 const metrics = {
   togetherNs: { label: 'a task among many', better: 'less' },
@@ -38,19 +38,18 @@ const nsOf = async (work: () => unknown, count: number) => {
 
 export const ladder: Suite = {
   metrics,
-  contenders: Object.keys(rungs),
+  contenders: rungs,
 
-  async measure({ quick, only, signal, onProgress }) {
+  async measure(rows, { quick, signal, onProgress }) {
     const { rounds, aloneMs, share } = quick ? sizes.quick : sizes.full
     await using stack = new AsyncDisposableStack()
     const participants: Participant[] = []
-    for (const [at, id] of only.entries()) {
-      const rung = rungs[id]
-      if (!rung) throw new Error(`no rung ${id}`)
-      const row = newRow(id, rung.label)
-      onProgress(`starting ${rung.label}`, (0.3 * at) / only.length)
+    for (const [at, row] of rows.entries()) {
+      const rung = rungs[row.id]
+      if (!rung) throw new Error(`no rung ${row.id}`)
+      onProgress(`starting ${row.label}`, (0.3 * at) / rows.length)
       const started = await attempt(row, { limitMs, signal }, async () => {
-        const running = stack.use(await rung.start(signal))
+        const running = stack.use(await startRung(rung, signal))
         return { running, count: await countFor(running, aloneMs) }
       })
       if (started?.running.version) row.version = started.running.version
@@ -75,11 +74,10 @@ export const ladder: Suite = {
       signal,
       onProgress: (share) => onProgress('climbing', 0.3 + 0.7 * share),
     })
-    for (const { row } of participants) {
+    for (const row of rows) {
       const from = rungs[row.id]?.isOnThread ? undefined : paysFrom(overhead(row, 'togetherNs'))
       row.figures.paysFromNs = from === undefined || Number.isNaN(from) ? null : from
     }
-    return participants.map(({ row }) => row)
   },
 
   tables: (rows) => [table(measured(rows))].filter(({ rows }) => rows.length > 0),
@@ -128,8 +126,8 @@ function drawLadder(rows: readonly Row[]): string {
   }))
   return draw({
     title: 'What handing over one task costs',
-    subtitle: `each line from a task among many to a task alone; tasks shorter than that are better done by a call; ${coreCount()} cores`,
-    x: { label: 'time', type: 'log', domain: [1, 1e10], ticks: 10, tickFormat: (ns) => duration(Number(ns)) },
+    subtitle: `from a task among many, with its figure, to a task alone; shorter tasks are better done by a call; ${coreCount()} cores`,
+    x: { label: 'time', type: 'log', domain: [0.1, 1e10], ticks: 11, tickFormat: (ns) => duration(Number(ns)) },
     y: { label: '', type: 'band', domain: shown.map(({ name }) => name) },
     height: 120 + 30 * shown.length,
     marginLeft: 200,

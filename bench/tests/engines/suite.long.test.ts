@@ -3,6 +3,7 @@ import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal, leavesNothingRunning } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
 import { engines } from '../../src/engines/suite.ts'
+import { newRow } from '../../src/harness/suite.ts'
 import { ratiosOf } from '../../src/harness/turns.ts'
 
 describeReal('the suite', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
@@ -10,10 +11,10 @@ describeReal('the suite', { name: 'a Redis server', found: await findRedisServer
 
   it('measures bee-queue beside the layer, and says who is left out', { timeout: 180_000 }, async () => {
     const { signal } = new AbortController()
-    const only = ['layer', 'bee', 'rq']
+    const rows = ['layer', 'bee', 'rq'].map((id) => newRow(id, engines.contenders[id]?.label ?? ''))
     const shares: number[] = []
     const onProgress = (_: string, share: number) => shares.push(share)
-    const rows = await engines.measure({ quick: true, only, signal, onProgress })
+    await engines.measure(rows, { quick: true, signal, onProgress })
     const [layer, bee, rq] = rows
     expect(rq?.failed).toBe('left out by --quick: it takes long to start')
     for (const row of [layer, bee]) {

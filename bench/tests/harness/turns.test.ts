@@ -1,13 +1,9 @@
 /** Contenders take turns; one that crashes, hangs or prints nonsense becomes its row, and the others go on. */
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { temporaryFolder } from '@repo/common/process/temporary'
-import { leavesNothingRunning } from '@repo/common/testing/vitest'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { z } from 'zod'
 import { against } from '../../src/harness/report.ts'
 import { newRow, type Suite } from '../../src/harness/suite.ts'
-import { askProgram, attempt, type Participant, ratiosOf, takeTurns } from '../../src/harness/turns.ts'
+import { attempt, type Participant, ratiosOf, takeTurns } from '../../src/harness/turns.ts'
 
 const { signal } = new AbortController()
 const turns = { metrics: ['ms'], rounds: 3, limitMs: 10_000, signal }
@@ -75,45 +71,35 @@ describe('taking turns', () => {
       return 1
     })
     await expect(takeTurns([participant], { ...turns, signal: stop.signal })).rejects.toThrow('Ctrl-C')
-    expect(participant.row.failed).toBeUndefined()
+    expect(participant.row.failed).toBe('interrupted')
   })
 })
 
-// Windows does not run a shell script as a program.
-describe.skipIf(process.platform === 'win32')('a peer that', () => {
-  leavesNothingRunning()
-
-  const ask = async (script: string, limitMs: number) => {
-    await using folder = await temporaryFolder()
-    const program = join(folder.path, 'peer')
-    await writeFile(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+describe('an attempt', () => {
+  const trying = async (action: (stop: AbortSignal) => Promise<unknown>, limitMs = 60_000) => {
     const row = newRow('peer', 'peer')
-    const answer = await attempt(row, { limitMs, signal }, (stop) =>
-      askProgram([program], z.object({ ms: z.number() }), { signal: stop }),
-    )
-    return { answer, failed: row.failed }
+    return { answer: await attempt(row, { limitMs, signal }, action), row }
   }
+  const untilAborted = (stop: AbortSignal) => delay(600_000, undefined, { signal: stop })
 
-  it.each([
-    ['answers', 'echo warming up; echo \'{"ms": 12}\'', { answer: { ms: 12 }, failed: undefined }],
-    ['crashes', 'echo "ImportError: no module" >&2; exit 3', { failed: 'ImportError: no module' }],
-    ['is killed', 'kill -9 $$', { failed: expect.stringMatching(/^Command failed: /) }],
-    ['prints nonsense', 'echo 12 ms', { failed: 'it printed "12 ms", which is not what was asked for' }],
-    ['answers something else', 'echo \'{"ms": "12"}\'', { failed: expect.stringMatching(/^it printed "{/) }],
-    ['prints nothing', 'exit 0', { failed: 'it printed "", which is not what was asked for' }],
-  ])('%s', async (_, script, expected) => {
-    expect(await ask(script, 60_000)).toMatchObject(expected)
-  })
-
-  it('hangs is ended', async () => {
-    expect(await ask('exec sleep 600', 300)).toEqual({ answer: undefined, failed: 'not done within 0.3 s' })
-  })
-
-  it('is not there', async () => {
-    const row = newRow('peer', 'peer')
-    await attempt(row, { limitMs: 60_000, signal }, (stop) => askProgram(['./no-such-peer'], z.any(), { signal: stop }))
-    expect(row.failed).toMatch(/no-such-peer ENOENT/)
+  it('returns what was done, and of what fails the line that says why', async () => {
+    expect(await trying(async () => 12)).toMatchObject({ answer: 12, row: { id: 'peer' } })
+    const { answer, row } = await trying(async () => {
+      throw new Error('Command failed: peer\nTraceback\nImportError: no module\n')
+    })
+    expect([answer, row.failed]).toEqual([undefined, 'ImportError: no module'])
     expect(await attempt(row, { limitMs: 1, signal }, async () => 'asked again')).toBeUndefined()
+  })
+
+  it('ends what takes too long, and waits until that has cleaned up', async () => {
+    let isClean = false
+    const { row } = await trying(async (stop) => {
+      await untilAborted(stop).catch(() => {})
+      await delay(50)
+      isClean = true
+    }, 20)
+    expect(row.failed).toBe('not done within 0.02 s')
+    expect(isClean).toBe(true)
   })
 })
 
@@ -136,8 +122,8 @@ it('reports a copy that was slowed down on purpose as slower', async () => {
   }
   const suite: Suite = {
     metrics: { ms: { label: 'time', better: 'less' } },
-    contenders: ['original', 'copy'],
-    measure: async () => [],
+    contenders: { original: { label: 'original' }, copy: { label: 'copy' } },
+    measure: async () => {},
     tables: () => [],
     pictures: () => ({}),
   }

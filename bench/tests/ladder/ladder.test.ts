@@ -1,25 +1,32 @@
 /** The rungs of the ladder do the task that they are timed with. */
 import { describe, expect, it } from 'vitest'
 import { takingPart } from '../../src/harness/report.ts'
-import { rungs } from '../../src/ladder/rungs.ts'
+import { newRow } from '../../src/harness/suite.ts'
+import { type Rung, rungs, startRung } from '../../src/ladder/rungs.ts'
 import { ladder } from '../../src/ladder/suite.ts'
 
 const { signal } = new AbortController()
+
+async function measured(ids: string[]) {
+  const rows = ids.map((id) => newRow(id, rungs[id]?.label ?? ''))
+  await ladder.measure(rows, { quick: true, signal, onProgress: () => {} })
+  return rows
+}
 
 describe('each rung without a server', () => {
   it.each(['call', 'microtask', 'ring', 'message', 'batch', 'pool', 'child', 'remote', 'spawn'])(
     '%s gives the right results, one by one and together',
     async (id) => {
-      await using rung = await rungs[id]?.start(signal)
-      await rung?.alone(3)
-      await rung?.together(id === 'spawn' ? 3 : 2_500)
+      await using rung = await startRung(rungs[id] as Rung, signal)
+      await rung.alone(3)
+      await rung.together(id === 'spawn' ? 3 : 2_500)
     },
   )
 })
 
 it('measures rungs beside a call, and says from which length of a task each pays', async () => {
   const only = ['call', 'message', 'batch']
-  const rows = await ladder.measure({ quick: true, only, signal, onProgress: () => {} })
+  const rows = await measured(only)
   expect(rows.map(({ id, failed }) => [id, failed])).toEqual(only.map((id) => [id, undefined]))
   for (const { samples, figures } of rows) {
     expect(samples.togetherNs).toHaveLength(5)
@@ -40,7 +47,7 @@ it('is a row that says why where a rung cannot be had', async () => {
         throw new Error('no threads left')
       },
     })
-    const rows = await ladder.measure({ quick: true, only: ['call', 'pool'], signal, onProgress: () => {} })
+    const rows = await measured(['call', 'pool'])
     expect(rows.map(({ id, failed }) => [id, failed])).toEqual([
       ['call', undefined],
       ['pool', 'no threads left'],
