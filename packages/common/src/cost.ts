@@ -22,8 +22,8 @@ export function costOf(bestSerialMs: number, runs: readonly { workers: number; m
 }
 
 /**
- * Returns the first of several measurements, in order of size, from which on all have a COST; undefined if the last one has
- * none.
+ * Returns the first measurement after the last one without a COST, of several in order of size: from there on parallel work
+ * pays. Undefined if it does not pay at the largest size.
  */
 export function paysFrom<Measured extends Pick<Cost, 'cost'>>(sizes: readonly Measured[]): Measured | undefined {
   return sizes[sizes.findLastIndex(({ cost }) => typeof cost === 'string') + 1]

@@ -110,7 +110,7 @@ async function* judgeInProcess(
   const exited = once(child, 'exit')
   // Awaited later, if at all.
   exited.catch(() => {})
-  // Only who knows the word can report.
+  // Reports begin with this word, which a solution does not know.
   stdin.on('error', () => {}).end(word)
   const release = child.pid === undefined ? undefined : guard(child.pid)
   const kill = () => {

@@ -1,4 +1,4 @@
-/** What a process that checks solutions tells the one that started it, on file descriptor 3: a line of JSON each. */
+/** What a process that checks solutions reports to the one that started it: lines of JSON on file descriptor 3. */
 import type { Fault } from './exercise.ts'
 
 /** The variable that all processes of a check have. */

@@ -68,7 +68,6 @@ export interface Submission {
 export interface Job extends Submission {
   id: number
   tasks: Task[]
-  submittedAt: number
 }
 
 export type Outcome =
@@ -154,7 +153,7 @@ export class BatchQueue extends EventEmitter<{ change: [Task] }> implements Asyn
     const open = [...this.jobs.values()].filter(({ tasks }) => tasks.some(({ state }) => state !== 'ended'))
     if (open.length >= this.#mostJobs) throw new RefusedError('too many jobs')
 
-    const job: Job = { ...submission, id: this.#nextId++, tasks: [], submittedAt: Date.now() }
+    const job: Job = { ...submission, id: this.#nextId++, tasks: [] }
     const indices: (number | undefined)[] = submission.indices ?? [undefined]
     for (const index of indices) {
       const task: Task = {

@@ -45,7 +45,7 @@ export async function openJournal(path: string): Promise<Journal> {
   }
 
   let saved: Promise<void> = Promise.resolve()
-  /** What waits for the disk. One write serves all who wait: on a slow disk they would wait longer and longer. */
+  /** Records that wait for the disk. One write serves all of them: one by one, on a slow disk they would wait ever longer. */
   let waiting: Records | undefined
   return {
     values,

@@ -56,7 +56,7 @@ export async function startNode<Message>(options: NodeOptions<Message>): Promise
     return timer
   }
 
-  /** Something has happened: who waits for it continues. */
+  /** Something has happened: handlers whose condition now holds continue. */
   const wake = () => {
     for (const each of waiting) if (each.until()) each.go()
   }

@@ -26,7 +26,7 @@ export interface Processes extends AsyncDisposable {
   children: Children<Program<{ port: number }>>
   /** The ports of all nodes by name, for others to send to. */
   ports: ReadonlyMap<string, number>
-  /** Tells all nodes where somebody new is, such as a client in this process. */
+  /** Tells all nodes the port of a newcomer, such as a client in this process. */
   introduce: (name: string, port: number) => void
   /** Cuts a node off from the others, in both directions, until `heal`. Those who were introduced still reach it. */
   cut: (name: string) => void
@@ -114,7 +114,7 @@ export async function startProcesses<Settings, Report = never>({
 /**
  * Runs a node in a program that `startProcesses` has started. It begins when it knows where all others are.
  *
- * @param begin gets `report`, which tells the process that has started this one
+ * @param begin gets `report`, which sends something to the process that has started this one
  * @throws the first error of a handler: a node that cannot save must not say that it has saved
  */
 export async function runNode<Message, Settings, Report = never>(
