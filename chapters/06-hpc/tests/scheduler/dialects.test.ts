@@ -1,10 +1,15 @@
 /** The dialects as functions: what they write, what they run, and how they read what the commands have printed. */
+import { execFile } from 'node:child_process'
+import { symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { temporaryFolder } from '@repo/common/process/temporary'
 import { describe, expect, it } from 'vitest'
 import { settle } from '../../src/scheduler/exit-codes.ts'
 import { dagFile, htcondor, pollDag } from '../../src/scheduler/htcondor.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../../src/scheduler/job.ts'
-import { pbs } from '../../src/scheduler/pbs.ts'
-import { dialectOf, readProbe } from '../../src/scheduler/probe.ts'
+import { nodeState, pbs } from '../../src/scheduler/pbs.ts'
+import { dialectOf, probe, readProbe } from '../../src/scheduler/probe.ts'
 import { type Dialect, meaningOf } from '../../src/scheduler/scheduler.ts'
 import { slurm } from '../../src/scheduler/slurm.ts'
 import { torque } from '../../src/scheduler/torque.ts'
@@ -102,7 +107,7 @@ describe('what is written for', () => {
     const withoutName = command.slice(3).join(' ')
     expect(withoutName).toBe(`${words.slice(1).join(' ')} -o study.%a.log study.sh`)
     expect(imitation.submit({ ...job, ...everything, folder: '/elsewhere' }).command[2]).not.toBe(command[2])
-    expect(imitation.submit(job).command[2]).toBe('study')
+    expect(imitation.submit(job).command.join(' ')).toBe('qsub -N study -l nodes=1:ppn=1 -j oe -o study.log study.sh')
   })
 
   it('HTCondor, whose script has no header, and DAGMan, with a DAG', () => {
@@ -284,6 +289,7 @@ describe('a job that asks for little', () => {
     [torque({ onSlurm: false }), ['#PBS -N study', '#PBS -l nodes=1:ppn=1', '#PBS -j oe', '#PBS -o study.log']],
   ])('has a short header: %#', (dialect, lines) => {
     expect(headerOf(dialect, {})).toEqual(lines)
+    expect(headerOf(dialect, { dependencies: [] })).toEqual(lines)
     expect(scriptOf(dialect)).not.toContain('TASK_ID')
     expect(scriptOf(dialect, { array: [1] })).toMatch(
       /^TASK_ID=\$(SLURM_ARRAY_TASK_ID|PBS_ARRAY_INDEX|PBS_ARRAYID); export TASK_ID$/m,
@@ -292,11 +298,35 @@ describe('a job that asks for little', () => {
     expect(headerOf(dialect, { requeue: false })?.join()).toContain(not)
   })
 
+  it('has a short description for HTCondor, with a condition for each reason to remove it', () => {
+    const lines = (more: Partial<JobDescription>) =>
+      htcondor()
+        .files({ ...job, ...more })[0]
+        ?.text.split('\n')
+    expect(lines({ inputs: [] })).toEqual([
+      'universe = vanilla',
+      'executable = study.sh',
+      'batch_name = study',
+      'log = study.log',
+      'should_transfer_files = IF_NEEDED',
+      'when_to_transfer_output = ON_EXIT',
+      'queue',
+      '',
+    ])
+    const removed = 'periodic_remove = (JobStatus == 1 && NumJobStarts > 0)'
+    expect(lines({ requeue: false })).toContain(removed)
+    expect(lines({ requeue: false, resources: { walltimeSeconds: 60 } })).toContain(
+      'periodic_remove = (JobStatus == 2 && time() - EnteredCurrentStatus > 60) || (JobStatus == 1 && NumJobStarts > 0)',
+    )
+    expect(lines({ queue: 'long' })).toContain('requirements = Pool == "long"')
+  })
+
   it('of Slurm shares the cores of a node among its ranks, and is warned by Slurm itself', () => {
     const dialect = slurm({ accounting: true })
     const share = (resources: JobDescription['resources']) =>
       headerOf(dialect, { ...(resources && { resources }) })?.filter((line) => /tasks|cpus/.test(line))
     expect(share({ cores: 1, ranksPerNode: 2 })).toEqual(['#SBATCH --ntasks-per-node=2', '#SBATCH --cpus-per-task=1'])
+    expect(share({ cores: 5, ranksPerNode: 2 })).toEqual(['#SBATCH --ntasks-per-node=2', '#SBATCH --cpus-per-task=2'])
     expect(share({ cores: 5, nodes: 1 })).toEqual(['#SBATCH --ntasks-per-node=1', '#SBATCH --cpus-per-task=5'])
     expect(share({ cores: 5 })).toEqual(['#SBATCH --cpus-per-task=5'])
     const warned = { resources: { walltimeSeconds: 60 }, warnSeconds: 10 }
@@ -313,6 +343,7 @@ describe("a job's id", () => {
     ['slurm with a number before it', slurm({ accounting: true }), '42\n123\n', '123'],
     ['pbs with a number before it', pbs(), '42\n123.host\n', '123'],
     ['pbs with a number after it', pbs(), '42\n1584224.host\n42\n', '1584224'],
+    ['pbs with a version before it', pbs(), '2.1\n1584224.host\n', '1584224'],
     ['pbs', pbs(), '1584224.host.domain\n', '1584224'],
     ['pbs, an array', pbs(), '1584224[].host.domain\n', '1584224[]'],
     ['torque', torque({ onSlurm: false }), '12[].host\n', '12[]'],
@@ -356,7 +387,10 @@ describe('Slurm without accounting', () => {
       queueLine('1_0', 'COMPLETED', '0', 'n1'),
       queueLine('1_2', 'FAILED', '512', 'n2', 'NonZeroExitCode'),
       queueLine('9', 'FAILED', '9', 'n1', 'RaisedSignal:9(Killed)'),
+      // With a core dump.
+      queueLine('10', 'FAILED', '139', 'n1', 'RaisedSignal:11(Segmentation_fault)'),
       queueLine('7', 'PENDING', '0', '', 'JobHeldUser'),
+      queueLine('11', 'PENDING', '0', '', 'launch_failed_requeued_held'),
       queueLine('1_4', 'PENDING', '0', '', 'Resources'),
       queueLine('1_7', 'RUNNING', '0', 'n[1-2]'),
     ].join('')
@@ -365,7 +399,9 @@ describe('Slurm without accounting', () => {
       { id: '1', task: 0, state: 'completed', exitCode: 0, node: 'n1' },
       { id: '1', task: 2, state: 'failed', exitCode: 2, node: 'n2', reason: 'NonZeroExitCode' },
       { id: '9', state: 'failed', signal: '9', node: 'n1', reason: 'RaisedSignal:9(Killed)' },
+      { id: '10', state: 'failed', signal: '11', node: 'n1', reason: 'RaisedSignal:11(Segmentation_fault)' },
       { id: '7', state: 'held', reason: 'JobHeldUser' },
+      { id: '11', state: 'held', reason: 'launch_failed_requeued_held' },
       { id: '1', task: 4, state: 'queued', reason: 'Resources' },
       { id: '1', task: 7, state: 'running', node: 'n[1-2]' },
     ])
@@ -399,6 +435,8 @@ describe('Slurm without accounting', () => {
     ['STAGE_OUT', 'running'],
     ['STOPPED', 'running'],
     ['REVOKED', 'cancelled'],
+    // Cut off by a narrow column.
+    ['COMPLETED+', 'completed'],
     ['NEVER_HEARD_OF', 'unknown'],
   ])('takes %s for %s', (word, state) => {
     expect(read(queueLine('1', word, '0'))).toMatchObject([{ state }])
@@ -439,11 +477,14 @@ describe('Slurm without accounting', () => {
     expect(dialect.why(submitted('8')).parse(shown.replace('afterok:7(unfulfilled)', '(null)'))).toBe(
       'PENDING, reason Dependency',
     )
+    // In a name, which readers choose.
+    expect(dialect.why(submitted('8')).parse(shown.replace('=dep', '=aJobState=DONE'))).toMatch(/^PENDING, /)
+    expect(dialect.why(submitted('8')).parse('JobState=PENDING')).toBe('PENDING, reason not given')
     expect(
       dialect
         .nodes()
         .parse(
-          'n1|idle|0/2/0/2|12052|none\nn1|idle|0/2/0/2|12052|none\nn2|down*|0/0/2/2|12052|Not responding\nn3|mixed|1/1/0/2|500|none\n',
+          'n1|idle|0/2/0/2|12052|none\nn1|idle|0/2/0/2|12052|none\nn2|down*|0/0/2/2|12052|Not responding\nn3|mixed|1/1/0/2|500|\n',
         ),
     ).toEqual([
       { name: 'n1', state: 'free', cores: 2, coresInUse: 0, memoryMb: 12052, detail: 'idle' },
@@ -473,6 +514,11 @@ describe('Slurm with accounting', () => {
       { id: '1', state: 'cancelled', node: 'n1', reason: 'CANCELLED by 1000' },
       { id: '3', task: 0, state: 'queued', reason: 'PENDING', otherwise: 'failed' },
       { id: '3', task: 1, state: 'queued', reason: 'PENDING', otherwise: 'failed' },
+    ])
+    // Task by task.
+    expect(read(queueLine('3_1', 'RUNNING', '0'), '3_0|COMPLETED|0:0|n1\n3_1|PENDING|0:0|\n')).toMatchObject([
+      { task: 1, state: 'running' },
+      { task: 0, state: 'completed' },
     ])
   })
 
@@ -535,6 +581,8 @@ describe('Slurm with accounting', () => {
     expect(end(read(queueLine('7', 'PREEMPTED', '15'), preempted))).toEqual(['queued', 'queued', 'queued'])
     const silent = 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n'
     expect(end(read(silent, preempted))).toEqual(['queued', 'queued', 'queued'])
+    const partly = `${queueLine('8', 'RUNNING', '0')}squeue: error: Unable to contact slurm controller\n`
+    expect(end(read(partly, preempted))).toEqual(['queued', 'queued', 'queued'])
   })
 
   it('takes the first part of a job of several kinds of nodes for the job', () => {
@@ -554,7 +602,11 @@ describe('Slurm with accounting', () => {
   })
 
   it('has the answer of accounting where the queue prints only words', () => {
-    for (const words of ['Maintenance on Sunday\n', 'Hello\nslurm_load_jobs error: Invalid job id specified\n']) {
+    for (const words of [
+      'Maintenance on Sunday\n',
+      'Maintenance --\n',
+      'Hello\nslurm_load_jobs error: Invalid job id specified\n',
+    ]) {
       expect(read(words, '1|COMPLETED|0:0|n1\n')).toMatchObject([{ id: '1', state: 'completed' }])
     }
     const forgotten = 'Hello\nslurm_load_jobs error: Invalid job id specified\n'
@@ -564,7 +616,7 @@ describe('Slurm with accounting', () => {
   })
 
   it('refuses half an answer', () => {
-    for (const rubbish of ['', '1|RUNNING|0:0|n1\n', '--\n1|RUNNING', '--\n<html>|RUNNING|0:0|n1\n']) {
+    for (const rubbish of ['', '1|RUNNING|0:0|n1\n', '--\n1|RUNNING', '--\n<html>|RUNNING|0:0|n1\n', '--\n\n--\n']) {
       expect(() => dialect.poll([submitted('1')]).parse(rubbish)).toThrow('expected')
     }
   })
@@ -599,7 +651,22 @@ describe('PBS', () => {
   })
 
   it.each([
-    [{ job_state: 'F', Exit_status: -29 }, { state: 'timed out' }],
+    [
+      { job_state: 'F', Exit_status: -29, comment: 'Job ended' },
+      { state: 'timed out', reason: 'Job ended, exit status -29' },
+    ],
+    [
+      { job_state: 'F', Exit_status: -1 },
+      { state: 'failed', reason: 'exit status -1' },
+    ],
+    [
+      { job_state: 'F', Exit_status: 256 },
+      { state: 'failed', exitCode: 256 },
+    ],
+    [
+      { job_state: 'F', Exit_status: 257 },
+      { state: 'failed', signal: '1' },
+    ],
     [{ job_state: 'F', Exit_status: -27 }, { state: 'out of memory' }],
     [{ job_state: 'F', Exit_status: -4 }, { state: 'node failed' }],
     [
@@ -616,6 +683,7 @@ describe('PBS', () => {
     [{ job_state: 'E', Exit_status: 0 }, { state: 'running' }],
     [{ job_state: 'H', Hold_Types: 'u' }, { state: 'held' }],
     [{ job_state: 'H', Hold_Types: 's', depend: 'afterok:1' }, { state: 'queued' }],
+    [{ job_state: 'H', Hold_Types: 'us', depend: 'afterok:1' }, { state: 'held' }],
     [{ job_state: 'M' }, { state: 'unknown' }],
     [{ job_state: 'constructor' }, { state: 'unknown', unread: 'job_state constructor' }],
     [{ job_state: '__proto__' }, { state: 'unknown', unread: 'job_state __proto__' }],
@@ -627,17 +695,21 @@ describe('PBS', () => {
 
   it('turns an array that is not a range into one, and finds its tasks again', () => {
     expect(headerOf(pbs(), { array: [13, 57] })).toContain('#PBS -J 13-57:44')
+    expect(headerOf(pbs(), { array: [1, 3, 5] })).toContain('#PBS -J 1-5:2')
     expect(headerOf(pbs(), { array: [13, 20, 57] })).toContain('#PBS -J 0-2')
     expect(headerOf(pbs(), { array: [13] })).toContain('#PBS -J 13-14:2')
     expect(scriptOf(pbs(), { array: [13, 20, 57] })).toContain(
       `TASK_ID=$(echo 13 20 57 | cut -d ' ' -f "$((PBS_ARRAY_INDEX + 1))")`,
     )
     expect(pbs().cancel(submitted('1[]', [13, 20, 57]), [13, 20])).toEqual(['qdel', '1[0-1]'])
-    expect(pbs().cancel(submitted('1[]', [0, 1, 2, 3]), [0, 1, 3])).toEqual(['qdel', '1[0-1]', '1[3]'])
+    expect(pbs().cancel(submitted('1[]', [1, 2, 3, 4]), [1, 2, 4])).toEqual(['qdel', '1[1-2]', '1[4]'])
+    // The numbers of a range are its own.
+    const { parse } = pbs().poll([submitted('1[]', [2, 3, 4])])
+    expect(parse(pbsDocument({ '1[2].host': { job_state: 'R' } }))).toMatchObject([{ task: 2 }])
   })
 
   const variables = (text: string) => `{"pbs_version":"19.1.1","Jobs":{
-    "53.host":{"Job_Name":"theirs","Job_Owner":"she@login","job_state":"R","Variable_List":{${text}}},
+    "53.host":{"Job_Name":"theirs","Job_Owner":"she@login","job_state":"F","Exit_status":3,"Variable_List":{${text}}},
     "54.host":{"Job_Name":"study","Job_Owner":"you@login","job_state":"F","Exit_status":7,"Variable_List":{
       "PBS_O_WORKDIR":"/home/you/run"}}}}\n`
   it.each([
@@ -645,10 +717,11 @@ describe('PBS', () => {
     '"RANK":005,"HEX":0x1F,"NOT":nan,"PLUS":+1',
     '"F":"() {\n\techo 1\n}"',
     String.raw`"F":"() { echo "hello" \"","C":"C:\"`,
+    String.raw`"F":"() { echo "hello" \"","job_state":"Q"`,
   ])('reads the jobs beside one with the variables %s', (text) => {
     const { parse } = dialect.poll([submitted('53'), submitted('54')])
     expect(parse(variables(text))).toEqual([
-      { id: '53', state: 'running' },
+      { id: '53', state: 'failed', exitCode: 3 },
       { id: '54', state: 'failed', exitCode: 7 },
     ])
     const listed = { id: '54', name: 'study', state: 'failed', folder: '/home/you/run' }
@@ -683,6 +756,8 @@ describe('PBS', () => {
       { id: '54', state: 'queued' },
     ])
     expect(dialect.queue('you').parse(text)).toEqual([])
+    const noId = pbsDocument({ what: { Job_Owner: 'you@login', job_state: 'R' } })
+    expect(dialect.queue('you').parse(noId)).toEqual([])
     const nodes = '{"pbs_version":"19.1.1","nodes":{"n1":null,"n2":{"state":"free"}}}'
     expect(dialect.nodes().parse(nodes)).toMatchObject([{ state: 'unknown' }, { state: 'free' }])
   })
@@ -716,7 +791,11 @@ describe('PBS', () => {
       { Resource_List: { mem: '1mb', cput: '60' }, resources_used: { mem: '2000kb', cput: '00:00:59' } },
       'out of memory',
     ],
+    [{ Resource_List: { cput: '60' }, resources_used: { cput: '00:01:00' } }, 'timed out'],
     [{ 'Resource_List.vmem': '1gb', 'resources_used.vmem': '1048577kb' }, 'out of memory'],
+    [{ Resource_List: { pmem: '1mb' }, resources_used: { pmem: '1025kb' } }, 'out of memory'],
+    [{ Resource_List: { pvmem: '1mb' }, resources_used: { pvmem: '1025kb' } }, 'out of memory'],
+    [{ Resource_List: { mem: '1mb' }, resources_used: { mem: '1010kb' } }, 'cancelled'],
     [{ Resource_List: { mem: '2000kb' }, resources_used: { mem: '2000kb' } }, 'cancelled'],
     [{ Resource_List: { mem: '1mb' }, resources_used: { mem: '2000kb' }, substate: 91 }, 'cancelled'],
     [{ comment: 'job killed: mem 2000kb exceeded limit 1000kb' }, 'out of memory'],
@@ -740,6 +819,9 @@ describe('PBS', () => {
     expect(dialect.why(submitted('1')).parse(waiting)).toBe(
       'state Q, Can Never Run: Insufficient amount of resource: ncpus (R: 100 A: 4 T: 4)',
     )
+    expect(dialect.why(submitted('1')).parse(pbsDocument({ '1.host': { job_state: 'H', Hold_Types: 'n' } }))).toBe(
+      'state H',
+    )
     const nodes = {
       n1: { state: 'job-busy', resources_available: { ncpus: 2, mem: '4194304kb' }, resources_assigned: { ncpus: 2 } },
       n2: { state: 'state-unknown,down' },
@@ -748,6 +830,8 @@ describe('PBS', () => {
       { name: 'n1', state: 'busy', cores: 2, coresInUse: 2, memoryMb: 4096, detail: 'job-busy' },
       { name: 'n2', state: 'down', cores: 0, coresInUse: 0, detail: 'state-unknown,down' },
     ])
+    const states = { stale: 'down', provisioning: 'down', busy: 'busy', 'resv-exclusive': 'busy', sleep: 'unknown' }
+    expect(Object.keys(states).map(nodeState)).toEqual(Object.values(states))
   })
 })
 
@@ -758,7 +842,8 @@ describe('Torque', () => {
       'Job Id: 12[1].host.domain\n    Job_Name = study-1\n    job_state = C\n    exec_host = n1/0+n1/1\n    exit_status = 271\n\n',
       'Job Id: 12[2].host.domain\n    Job_Name = study-2\n    job_state = C\n    exit_status = -11\n\n',
       'Job Id: 12[3].host.domain\n    job_state = R\n    exec_host = n2/0\n\n',
-      'Job Id: 13.host.domain\n    job_state = C\n    exit_status = -10\n\n',
+      'Job Id: 13.host.domain\n    job_state = C \n    exit_status = -10\n\n',
+      'Job Id: 14.host.domain\n    job_state = C\n    exit_status = -4\n\n',
     ].join('')
     expect(
       torque({ onSlurm: false })
@@ -769,8 +854,19 @@ describe('Torque', () => {
       { id: '12[]', task: 2, state: 'timed out', reason: 'exit status -11' },
       { id: '12[]', task: 3, state: 'running', node: 'n2' },
       { id: '13', state: 'out of memory', reason: 'exit status -10' },
+      { id: '14', state: 'node failed', reason: 'exit status -4' },
     ])
-    expect(() => torque({ onSlurm: false }).poll([]).parse('<html>')).toThrow('qstat printed')
+    const { parse, nothing } = torque({ onSlurm: false }).poll([submitted('13')])
+    expect(() => parse('<html>')).toThrow('qstat printed')
+    expect(parse('\n')).toEqual([])
+    expect(nothing?.(failing('qstat: Unknown Job Id 13.host'))).toBe(true)
+    expect(nothing?.(failing('qstat: cannot connect to server'))).toBe(false)
+  })
+
+  it('says why a job waits', () => {
+    const { parse } = torque({ onSlurm: false }).why(submitted('13'))
+    expect(parse('Job Id: 13.host\n    job_state = H\n    Hold_Types = u\n')).toBe('state H, hold types u')
+    expect(() => parse('')).toThrow('qstat printed nothing; expected one job')
   })
 
   it('waits for other jobs, and tells the task its number in its own words', () => {
@@ -791,8 +887,8 @@ describe('Torque', () => {
       { id: '1', state: 'unknown', unread: '1.host Job_Name = a' },
       { id: '2', state: 'running' },
     ])
-    const nodes = 'n1\n     state = free\n     np = 2\n     note = down\nfor cleaning\n'
-    expect(torque({ onSlurm: false }).nodes().parse(nodes)).toMatchObject([{ name: 'n1', cores: 2 }])
+    const nodes = 'n1\n     state = free\n     np = 2\n     note = down\nfor cleaning\nn2\n     state = free\n'
+    expect(torque({ onSlurm: false }).nodes().parse(nodes)).toMatchObject([{ name: 'n1', cores: 2 }, { name: 'n2' }])
   })
 
   /** Recorded from slurm-wlm-torque 22.05.8, shortened. The tasks of an array have numbers of their own. */
@@ -811,6 +907,8 @@ describe('Torque', () => {
     expect(
       parse(
         recorded(3, 'study', 'R') +
+          // Of an earlier run in the same folder.
+          recorded(11, own, 'R') +
           recorded(13, own, 'C') +
           recorded(14, 'study-0badf00d', 'R') +
           recorded(12, own, 'Q') +
@@ -825,18 +923,22 @@ describe('Torque', () => {
       { id: '21', state: 'unknown' },
     ])
     expect(parse('')).toEqual([])
+    expect(parse(recorded(12, own, 'R'))).toMatchObject([{ id: '12', state: 'running' }])
+    expect(parse(recorded(13, own, 'C') + recorded(12, own, 'Q'))).toMatchObject([{ id: '12', state: 'queued' }])
     // As printed where Perl does not know the locale.
     expect(nothing?.(failing('perl: warning: Setting locale failed.\n', 153))).toBe(true)
     expect(nothing?.(failing('', 1))).toBe(false)
+    expect(nothing?.({ ...failing('', 153), stdout: recorded(13, own, 'C') })).toBe(false)
   })
 
   it('reads the nodes of both', () => {
     // The first recorded from slurm-wlm-torque, the second as in Torque's manual.
     const text =
-      'n1\n    state = free\n    np = 2\n    ntype = cluster\n    status = rectime=1795392224,state=free,ncpus=2\n\nn2\n     state = job-exclusive\n     np = 4\n     jobs = 0-1/12.host,2/13.host, 3/14.host\n'
+      'n1\n    state = free\n    np = 2\n    ntype = cluster\n    status = rectime=1795392224,state=free,ncpus=2\n\nn2\n     state = job-exclusive\n     np = 4\n     jobs = 0-1/12.host,2/13.host, 3/14.host\n\nn3\n     state = free\n     status = ncpus=8\n'
     expect(torque({ onSlurm: true }).nodes().parse(text)).toEqual([
       { name: 'n1', state: 'free', cores: 2, coresInUse: 0, detail: 'free' },
       { name: 'n2', state: 'busy', cores: 4, coresInUse: 4, detail: 'job-exclusive' },
+      { name: 'n3', state: 'free', cores: 8, coresInUse: 0, detail: 'free' },
     ])
   })
 })
@@ -856,7 +958,18 @@ describe('HTCondor', () => {
       { JobStatus: 2, RemoteHost: 'slot1_2@n1' },
       { state: 'running', node: 'n1' },
     ],
+    [
+      { JobStatus: 2, RemoteHost: 'slot1@n1', LastRemoteHost: 'slot1@n2' },
+      { state: 'running', node: 'n1' },
+    ],
     [{ JobStatus: 6 }, { state: 'running' }],
+    [
+      { JobStatus: 7, RemoteHost: '', LastRemoteHost: 'slot1@n2' },
+      { state: 'running', node: 'n2' },
+    ],
+    // It had to leave a node, and has not ended.
+    [{ JobStatus: 1, ExitBySignal: true, ExitSignal: 9 }, { state: 'queued' }],
+    [{ JobStatus: 1, ExitCode: 0 }, { state: 'queued' }],
     [
       { JobStatus: 4, ExitBySignal: false, ExitCode: 0, LastRemoteHost: 'slot1@n2' },
       { state: 'completed', exitCode: 0, node: 'n2' },
@@ -874,6 +987,8 @@ describe('HTCondor', () => {
       { state: 'held', reason: 'via condor_hold' },
     ],
     [{ JobStatus: 5, HoldReasonCode: 34, HoldReason: 'memory' }, { state: 'out of memory' }],
+    [{ JobStatus: 5, HoldReasonCode: 46 }, { state: 'timed out' }],
+    [{ JobStatus: 5, HoldReasonCode: 47 }, { state: 'timed out' }],
     [{ JobStatus: 3, RemoveReason: 'via condor_rm (by user you)' }, { state: 'cancelled' }],
     [
       {
@@ -900,7 +1015,14 @@ describe('HTCondor', () => {
 
   it('prints nothing where there is nothing, and takes garbage for an error', () => {
     expect(read([])).toEqual([])
-    for (const rubbish of ['', '[]', '[]\n--\n<html>', '{}\n--\n']) {
+    for (const rubbish of [
+      '',
+      '[]',
+      '[]\n--\n<html>',
+      '{}\n--\n',
+      '{"a":{"ClusterId":5},"b":1}\n--\n',
+      '\n--\n\n--\n',
+    ]) {
       expect(() =>
         htcondor()
           .poll([submitted('5')])
@@ -911,7 +1033,7 @@ describe('HTCondor', () => {
 
   it('reads the jobs beside one that it cannot read', () => {
     const text =
-      '[\n{\n  "ClusterId": 5,\n  "TaskId": 1,\n  "HoldReason": "a "b" c"\n}\n,\n{\n  "ClusterId": 6,\n  "JobStatus": 2\n}\n]\n--\n'
+      '[\n{\n  "HoldReason": "of "nobody""\n}\n,\n{\n  "ClusterId": 5,\n  "TaskId": 1,\n  "HoldReason": "a "b" c"\n}\n,\n{\n  "ClusterId": 6,\n  "JobStatus": 2\n}\n]\n--\n'
     expect(
       htcondor()
         .poll([submitted('5')])
@@ -956,6 +1078,11 @@ describe('HTCondor', () => {
     expect(htcondor().nodes().parse(JSON.stringify(slots))).toMatchObject([
       { name: 'n1', state: 'free', cores: 4, coresInUse: 3 },
     ])
+    expect(
+      htcondor()
+        .nodes()
+        .parse(JSON.stringify(slots.slice(1))),
+    ).toMatchObject([{ state: 'busy', coresInUse: 4 }])
   })
 })
 
@@ -986,11 +1113,12 @@ describe("the user's jobs", () => {
   }))
   it('of Slurm may have line breaks in their names, and its nodes in their notes', () => {
     const dialect = slurm({ accounting: true })
-    const text = '4|RUNNING|None|/home/you/run|two\nlines\n9|PENDING|Resources|/home/you/run|study\n'
+    const text = '4|RUNNING|None|/home/you/run|two\nlines\n9|FAILED|NonZeroExitCode|/home/you/run|study\n'
     expect(dialect.queue('you').parse(text)).toMatchObject([
       { id: '4', name: 'two\nlines' },
-      { id: '9', name: 'study' },
+      { id: '9', name: 'study', state: 'failed' },
     ])
+    expect(dialect.queue('you').parse('\n')).toEqual([])
     const nodes = 'n1|drained|0/0/2/2|100|broken:\nfan\nn2|idle|0/2/0/2|100|none\n'
     expect(dialect.nodes().parse(nodes)).toMatchObject([
       { name: 'n1', state: 'down' },
@@ -1033,6 +1161,27 @@ describe('what a reason means', () => {
 })
 
 describe('which scheduler there is', () => {
+  /** What the probe prints on a host that has these programs. */
+  async function probed(programs: Record<string, string>): Promise<string> {
+    await using folder = await temporaryFolder()
+    await symlink('/usr/bin/head', join(folder.path, 'head'))
+    for (const [name, script] of Object.entries(programs)) {
+      await writeFile(join(folder.path, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    }
+    const [, ...args] = probe
+    return (await promisify(execFile)('/bin/sh', args, { env: { PATH: folder.path } })).stdout
+  }
+
+  it.skipIf(process.platform === 'win32')('is told by its programs', async () => {
+    expect(await probed({})).toBe('')
+    expect(await probed({ sbatch: '', sacct: 'echo disabled >&2; exit 1' })).toBe('program sbatch\nsacct 1\n')
+    expect(await probed({ sbatch: '', sacct: '', condor_submit: '' })).toBe(
+      'program sbatch\nprogram condor_submit\nsacct 0\n',
+    )
+    const usage = 'printf "Unknown option: version\\nUsage:\\n  qstat\\nmore\\n" >&2; exit 2'
+    expect(await probed({ qsub: '', qstat: usage })).toBe('program qsub\nqstat Unknown option: version Usage: qstat\n')
+  })
+
   it.each([
     ['program sbatch\nsacct 0\n', 'Slurm'],
     ['program sbatch\nsacct 1\n', 'Slurm, without accounting'],
@@ -1049,6 +1198,7 @@ describe('which scheduler there is', () => {
     const found = readProbe('program sbatch\nprogram qsub\nsacct 1\nqstat Unknown option\n')
     expect(dialectOf(found, 'torque')?.title).toBe("Slurm's imitation of Torque")
     expect(dialectOf(found, 'pbs')).toBeUndefined()
+    expect(dialectOf(readProbe('program qsub\nqstat pbs_version = 19.1.1\n'), 'torque')).toBeUndefined()
     expect(dialectOf(found, 'htcondor')).toBeUndefined()
   })
 })
