@@ -1,22 +1,25 @@
 /** mergesort and Ctrl-C; and beside Celery, whose workers throughput.test.ts starts in the same way. */
 import { fileURLToPath } from 'node:url'
 import { runExample } from '@repo/common/testing/testing'
+import { describeReal } from '@repo/common/testing/vitest'
 import { expect, it } from 'vitest'
-import { findPython } from '../../src/celery/python.ts'
+import { findPython, installPython } from '../../src/celery/python.ts'
 import { describeRedis } from '../fixtures/layer.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
+const celery = { name: 'Celery', found: await findPython('celery'), install: installPython.celery }
 
 describeRedis('the example', () => {
-  it('shows Celery beside it where there is one', async (context) => {
-    if (!(await findPython('celery'))) context.skip('no Celery: sudo apt-get install python3-celery python3-redis')
-    const args = ['--quick', '--json', '--n', '20000', '--ways', 'bytes', '--workers', '2', '--celery']
-    const run = await runExample(chapter, 'mergesort', args)
-    expect(run).toMatchObject({ code: 0 })
-    const { celery, sorted } = run.json<{ sorted: boolean; celery?: object }>()
-    const took = { ms: expect.any(Number) }
-    expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
-    expect(await run.leftBehind()).toEqual([])
+  describeReal('with Celery', celery, () => {
+    it('shows how long Celery takes for the same', async () => {
+      const args = ['--quick', '--json', '--n', '20000', '--ways', 'bytes', '--workers', '2', '--celery']
+      const run = await runExample(chapter, 'mergesort', args)
+      expect(run).toMatchObject({ code: 0 })
+      const { celery, sorted } = run.json<{ sorted: boolean; celery?: object }>()
+      const took = { ms: expect.any(Number) }
+      expect({ sorted, celery }).toMatchObject({ sorted: true, celery: { book: took, plain: took } })
+      expect(await run.leftBehind()).toEqual([])
+    })
   })
 
   it('stops at Ctrl-C and leaves nothing behind', async () => {

@@ -3,6 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { temporaryFolder } from '@repo/common/process/temporary'
+import { describeReal } from '@repo/common/testing/vitest'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { commandLine, fromHome, quote } from '../../src/ssh/quote.ts'
@@ -49,10 +50,10 @@ describe('quote', () => {
   })
 })
 
-describe('a command line', () => {
-  for (const [at, shell] of shells.entries()) {
-    const need = here[at] ? '' : ` (needs ${shell}: sudo apt-get install ${shell})`
-    it.skipIf(!here[at])(`passes every argument on unchanged, through ${shell}${need}`, async () => {
+for (const [at, shell] of shells.entries()) {
+  const need = { name: shell, found: here[at], install: `sudo apt-get install ${shell}` }
+  describeReal(`a command line through ${shell}`, need, () => {
+    it('passes every argument on unchanged', async () => {
       await using folder = await temporaryFolder()
       const program = join(folder.path, 'arguments')
       await writeFile(program, printArguments)
@@ -72,5 +73,5 @@ describe('a command line', () => {
         { numRuns: 5 },
       )
     })
-  }
-})
+  })
+}

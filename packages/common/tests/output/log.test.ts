@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { logger } from '../../src/output/log.ts'
 import { loader } from '../../src/process/child.ts'
 import { runProgram } from '../../src/testing/testing.ts'
+import { describeReal } from '../../src/testing/vitest.ts'
 
 const cwd = fileURLToPath(new URL('..', import.meta.url))
 const run = (args: string[] = []) => runProgram('fixtures/log.ts', args, { cwd, env: { LOG_LEVEL: undefined } })
@@ -45,12 +46,20 @@ describe('the log of a program', () => {
     expect(stderr).toContain('"line":499')
     expect(stderr).toContain('Error: crashed')
   })
+})
 
-  const script = '/usr/bin/script'
-  it.skipIf(process.platform !== 'linux' || !existsSync(script)).each([
+const script = '/usr/bin/script'
+const terminal = {
+  name: 'script on Linux',
+  found: process.platform === 'linux' && existsSync(script),
+  install: 'sudo apt-get install bsdutils',
+}
+
+describeReal('the log of a program on a terminal', terminal, () => {
+  it.each([
     { noColor: undefined, colours: true },
     { noColor: '1', colours: false },
-  ])('is readable on a terminal, NO_COLOR=$noColor', async ({ noColor, colours }) => {
+  ])('is readable, NO_COLOR=$noColor', async ({ noColor, colours }) => {
     const program = `exec '${process.execPath}' ${loader().join(' ')} fixtures/log.ts`
     const env = { ...process.env, TERM: 'xterm-256color', CI: undefined, FORCE_COLOR: undefined, NO_COLOR: noColor }
     const { stdout } = await promisify(execFile)(script, ['-qec', program, '/dev/null'], { cwd, env })

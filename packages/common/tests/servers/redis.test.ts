@@ -110,7 +110,7 @@ describeReal('a Redis of our own', { name: 'a Redis server', found: installed, i
   const elsewhere = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .filter(({ internal, scopeid }) => !internal && !scopeid)
-  it.skipIf(elsewhere.length === 0)("does not listen on the machine's other addresses", async () => {
+  it("does not listen on the machine's other addresses", async () => {
     await using redis = await startRedis()
     for (const { address } of [...elsewhere, { address: '::1' }]) {
       const socket = connect(redis.port, address)
