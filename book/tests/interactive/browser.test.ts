@@ -1,6 +1,5 @@
 /** The interactive elements in a real browser: what they compute, by keyboard, in both themes and on a phone. */
 import { createHash } from 'node:crypto'
-import { AxeBuilder } from '@axe-core/playwright'
 import { findChromium, installChromium } from '@repo/common/process/chromium'
 import { describeReal } from '@repo/common/testing/vitest'
 import { drawing, drawTile } from '@repo/common/workloads/mandelbrot'
@@ -15,6 +14,7 @@ import { elements } from '../../src/interactive/elements.ts'
 import { tell } from '../../src/interactive/history.ts'
 import { shortest } from '../../src/interactive/shortest.ts'
 import { times } from '../../src/interactive/speedup.ts'
+import { violationsOf } from '../axe.ts'
 import { type Pages, servePages } from './serve.ts'
 
 const executablePath = await findChromium()
@@ -75,7 +75,7 @@ describeReal('in a browser', { name: 'Chromium', found: executablePath, install:
     ] as const)('is accessible and fits into its page: %s, %j', async (theme, viewport) => {
       await using opened = await open(name, { theme, viewport })
       const { page } = opened
-      const { violations } = await new AxeBuilder({ page }).analyze()
+      const violations = await violationsOf(page)
       expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width)
     })
