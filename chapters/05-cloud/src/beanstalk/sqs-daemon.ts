@@ -50,10 +50,11 @@ const visibilityMarginS = 10
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { sqs, queueUrl, inactivityTimeoutMs = usualInactivityTimeoutMs, signal } = options
-  const hangUp = soonAfter(signal)
+  const failed = new AbortController()
+  const stop = AbortSignal.any([signal, failed.signal])
+  const hangUp = soonAfter(stop)
   const underWay = new Set<Promise<void>>()
-  let failure: unknown
-  while (!signal.aborted && failure === undefined) {
+  while (!stop.aborted) {
     const received = await sqs
       .send(
         new ReceiveMessageCommand({
@@ -67,20 +68,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         { abortSignal: hangUp },
       )
       .catch((error) => {
-        if (!signal.aborted) failure = error
+        if (!stop.aborted) failed.abort(error)
       })
     for (const message of received?.Messages ?? []) {
       const delivery = deliver(message, options)
-        .catch((error) => {
-          failure = error
-        })
+        .catch((error) => failed.abort(error))
         .finally(() => underWay.delete(delivery))
       underWay.add(delivery)
     }
     if (underWay.size >= connections) await Promise.race(underWay)
   }
   await Promise.all(underWay)
-  if (failure !== undefined) throw failure
+  failed.signal.throwIfAborted()
 }
 
 async function deliver(message: Message, options: DaemonOptions) {

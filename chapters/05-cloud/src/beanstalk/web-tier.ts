@@ -77,8 +77,8 @@ function page(version: string) {
       text = await (await fetch('/texts/' + text.id)).json()
     }
     bar.hidden = true
-    status.textContent = text.error ?? text.words + ' words, ' + text.distinct + ' distinct\n' +
-      text.top.map(({ word, count }) => String(count).padStart(8) + '  ' + word).join('\n')
+    status.textContent = text.error ?? text.words + ' words, ' + text.distinct + ' distinct\\n' +
+      text.top.map(({ word, count }) => String(count).padStart(8) + '  ' + word).join('\\n')
   }
 </script>`
 }

@@ -3,6 +3,7 @@
  */
 import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { runInNewContext } from 'node:vm'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { serve } from '@hono/node-server'
@@ -202,13 +203,69 @@ describe('the web tier', () => {
 
   it('refuses an empty text, one that is too large, and a text it does not know', async () => {
     expect((await ask('/texts', { method: 'POST', body: ' \n' })).status).toBe(400)
-    expect((await ask('/texts', { method: 'POST', body: 'a '.repeat(2_600_000) })).status).toBe(413)
+    // It takes this one, and fails later; it refuses one byte more.
+    const largest = 'w '.repeat(2_500_000)
+    const app = webTier({ ...cloud, bucket: 'no-such-bucket', queueUrl: '', version: '7', log })
+    expect((await app.request('/texts', { method: 'POST', body: largest })).status).toBe(503)
+    expect((await app.request('/texts', { method: 'POST', body: `${largest}w` })).status).toBe(413)
     expect((await ask('/texts/00000000-0000-4000-8000-000000000000')).status).toBe(404)
-    expect((await ask('/texts/..%2F')).status).toBe(404)
+  })
+
+  it('writes why it failed into its log, and not into the response', async () => {
+    const lines: string[] = []
+    const app = webTier({
+      ...cloud,
+      bucket: 'no-such-bucket',
+      queueUrl: '',
+      version: '7',
+      log: (line) => lines.push(line),
+    })
+    const response = await app.request('/texts', { method: 'POST', body: 'a' })
+    expect([response.status, await response.text()]).toEqual([503, expect.not.stringContaining('no-such-bucket')])
+    // What is no id it does not look for.
+    expect((await app.request('/texts/..%2F')).status).toBe(404)
+    expect(lines).toEqual([expect.stringMatching(/PutObject of no-such-bucket/)])
+  })
+
+  it('has a page that sends a text, shows how much is counted, and then the words, or why there are none', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const app = webTier({ ...cloud, bucket, queueUrl: queues.urls.jobs, version: '7', log })
+    const worker = workerTier({ s3: cloud.s3, bucket, log })
+    const [, script = ''] = /<script>(.*)<\/script>/s.exec(await (await app.request('/')).text()) ?? []
+    const form = { text: { value: '' }, onsubmit: async (_: object) => {} }
+    const page = { form, progress: { hidden: true, value: 0 }, pre: { textContent: '' } }
+    const seen: unknown[] = []
+    const parts = receiveAll(cloud.sqs, queues.urls.jobs, signal())
+    runInNewContext(script, {
+      document: { querySelector: (name: keyof typeof page) => page[name] },
+      fetch: (path: string, init: RequestInit) => app.request(path, init),
+      // While the page waits, a worker counts a part.
+      setTimeout: async (resolve: () => void) => {
+        seen.push({ ...page.progress, text: page.pre.textContent })
+        const { value } = await parts.next()
+        await worker.request('/', { method: 'POST', body: JSON.stringify(value) })
+        resolve()
+      },
+    })
+    const submit = async (text: string) => {
+      form.text.value = text
+      await form.onsubmit({ preventDefault: () => {} })
+      return page.pre.textContent
+    }
+    expect(await submit(`${'a '.repeat(9_000)}b`)).toBe('9001 words, 2 distinct\n    9000  a\n       1  b')
+    expect(seen).toEqual([
+      { hidden: false, value: 0, text: '0 of 2 parts counted' },
+      { hidden: false, value: 0.5, text: '1 of 2 parts counted' },
+    ])
+    expect(page.progress.hidden).toBe(true)
+    expect(await submit(' ')).toBe('the body is empty; accepts a text')
   })
 })
 
 describe('the daemon', () => {
+  /** In place of a status: a 200 whose body breaks off. */
+  const brokenOff = -200
+
   /** A server that records every request and answers with the status from `answer`, with 200 to a GET. */
   async function server(answer: (body: string, deliveries: number) => number | Promise<number>) {
     const requests: { body: string; headers: Record<string, unknown>; status: number }[] = []
@@ -219,7 +276,9 @@ describe('the daemon', () => {
       requests.push(given)
       const deliveries = requests.filter((each) => each.body === body).length
       given.status = request.method === 'GET' ? 200 : await answer(body, deliveries)
-      response.writeHead(given.status, given.status < 400 ? { location: '/elsewhere' } : {}).end()
+      if (given.status !== brokenOff) {
+        response.writeHead(given.status, given.status < 400 ? { location: '/elsewhere' } : {}).end()
+      } else response.writeHead(200, { 'content-length': 10 }).write('half', () => response.destroy())
     }).listen(0, '127.0.0.1')
     await new Promise((resolve) => listener.once('listening', resolve))
     const url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/`
@@ -247,6 +306,20 @@ describe('the daemon', () => {
     return { running, [Symbol.asyncDispose]: dispose }
   }
 
+  /** A client of the queue that shows each of its requests before it is sent. */
+  function shown(show: (input: Record<string, unknown>, command: string) => void) {
+    const client = stack.adopt(sqsClient(cloud.places.queues), (client) => client.destroy())
+    client.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          show(args.input as Record<string, unknown>, commandName)
+          return await next(args)
+        },
+      { step: 'initialize' },
+    )
+    return client
+  }
+
   async function isEmpty(QueueUrl: string) {
     const counts = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const
     const ask = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...counts] })
@@ -266,6 +339,7 @@ describe('the daemon', () => {
       'content-type': 'application/json',
       'user-agent': expect.stringContaining('aws-sqsd'),
       'x-aws-sqsd-msgid': expect.any(String),
+      'x-aws-sqsd-queue': queues.urls.jobs.split('/').at(-1),
       'x-aws-sqsd-receive-count': '1',
       'x-aws-sqsd-first-received-at': expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
     })
@@ -309,7 +383,7 @@ describe('the daemon', () => {
     expect((await receiveAll(cloud.sqs, other.urls.dead, signal()).next()).value).toBe(1)
   })
 
-  it.each([302, 307])('follows no redirect: after %i a message comes again', async (status) => {
+  it.each([204, 302, 307, brokenOff])('takes %i for no success, and follows no redirect', async (status) => {
     await using queues = await makeQueues(cloud.sqs, { tries: 2 })
     await using application = await server(() => status)
     await send(cloud.sqs, queues.urls.jobs, 'undone')
@@ -333,6 +407,46 @@ describe('the daemon', () => {
     await until(() => isEmpty(queues.urls.jobs))
     expect(application.requests.map(({ body }) => body).sort()).toEqual(['"long"', ...others.map(String)].sort())
     expect(await isEmpty(queues.urls.dead)).toBe(true)
+  })
+
+  it('hides a message for ten seconds longer than the application may take', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const asked: unknown[] = []
+    const sqs = shown(({ VisibilityTimeout }) => asked.push(VisibilityTimeout))
+    for (const [at, options] of [{}, { inactivityTimeoutMs: 1_500 }].entries()) {
+      await using _ = await daemon(queues.urls.jobs, 'http://127.0.0.1:1/', { sqs, ...options })
+      await until(() => asked.length > at)
+    }
+    expect(asked).toEqual([309, 12])
+  })
+
+  it('takes no more messages than the application gets at once', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const { jobs } = queues.urls
+    const [first, others] = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
+    let asked = 0
+    await using application = await server(() => (asked++ === 0 ? first.promise : others.promise))
+    for (let at = 0; at < 25; at++) await send(cloud.sqs, jobs, at)
+    await using _ = await daemon(jobs, application.url)
+    await until(() => asked === 10)
+    first.resolve(200)
+    await until(() => asked > 10)
+    const hidden = { QueueUrl: jobs, AttributeNames: ['ApproximateNumberOfMessagesNotVisible' as const] }
+    const { Attributes } = await cloud.sqs.send(new GetQueueAttributesCommand(hidden))
+    expect(Attributes).toEqual({ ApproximateNumberOfMessagesNotVisible: '10' })
+    others.resolve(200)
+    await until(() => isEmpty(jobs))
+  })
+
+  it('fails when the queue refuses to delete a message', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    await using application = await server(() => 200)
+    const sqs = shown((_, command) => {
+      if (command === 'DeleteMessageCommand') throw new Error('not allowed')
+    })
+    await send(cloud.sqs, queues.urls.jobs, 1)
+    const { running } = await daemon(queues.urls.jobs, application.url, { sqs })
+    await expect(running).rejects.toThrow('not allowed')
   })
 
   it.each([200, 500])('goes on when a message is no longer its own at an answer of %i', async (status) => {
@@ -361,14 +475,15 @@ describe('the daemon', () => {
     await using application = await server(() => 200)
     const text = (StringValue: string) => ({ DataType: 'String', StringValue })
     const attributes = {
+      binary: { DataType: 'Binary', BinaryValue: Uint8Array.of(1, 2) },
       plain: text('100% of it: "a=b"'),
       latin: text('naïve'),
       beyond: text('語 😀'),
       lines: text('one\r\nx-injected: two'),
       padded: text(' blank at both ends '),
       half: text('\ud800'),
+      signs: text("é!'(*)"),
       number: { DataType: 'Number', StringValue: '7' },
-      binary: { DataType: 'Binary', BinaryValue: Uint8Array.of(1, 2) },
     }
     const message = { QueueUrl: queues.urls.jobs, MessageBody: '1', MessageAttributes: attributes }
     await cloud.sqs.send(new SendMessageCommand(message))
@@ -377,8 +492,9 @@ describe('the daemon', () => {
     const { headers } = application.requests[0] ?? { headers: {} }
     const names = Object.keys(headers).filter((name) => /attr|injected/.test(name))
     const given = names.map((name) => [name.replace('x-aws-sqsd-attr-', ''), String(headers[name])] as const)
+    // The characters that RFC 8187 allows unencoded.
     const decoded = (name: string, value: string) =>
-      name.endsWith('*') ? decodeURIComponent(value.replace(/^UTF-8''/, '')) : value
+      name.endsWith('*') ? decodeURIComponent(/^UTF-8''([\w!#$&+.^`|~%-]*)$/.exec(value)?.[1] ?? 'not encoded') : value
     expect(Object.fromEntries(given.map(([name, value]) => [name, decoded(name, value)]))).toEqual({
       plain: '100% of it: "a=b"',
       'latin*': 'naïve',
@@ -386,6 +502,7 @@ describe('the daemon', () => {
       'lines*': 'one\r\nx-injected: two',
       'padded*': ' blank at both ends ',
       'half*': '\ufffd',
+      'signs*': "é!'(*)",
       number: '7',
     })
   })
