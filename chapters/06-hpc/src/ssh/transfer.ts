@@ -156,7 +156,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
         await sftp.write(file, rest, { begin, onWritten: (bytes) => count.add(item.name, bytes) })
       })
       count.file()
-      return { mode, hasOtherMode: before !== undefined || mode !== writable }
+      return { mode, hasOtherMode: mode !== writable }
     } catch (error) {
       throw await sftp.writingFailed(part, posix.join(posix.dirname(part), posix.basename(item.name)), error)
     }

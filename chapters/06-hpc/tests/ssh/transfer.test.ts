@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, readlink, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,8 +17,8 @@ import ssh2 from 'ssh2'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findOpenSsh, installOpenSsh, type OpenSsh, startOpenSsh } from '../../src/real/open-ssh.ts'
 import { type Connection, connect } from '../../src/ssh/connection.ts'
-import type { RemoteFileError } from '../../src/ssh/sftp.ts'
-import type { TransferProgress } from '../../src/ssh/transfer.ts'
+import type { RemoteFileError, Sftp } from '../../src/ssh/sftp.ts'
+import { type TransferOptions, type TransferProgress, type Transfers, transfers } from '../../src/ssh/transfer.ts'
 
 /** All files below a folder with their contents. */
 async function contents(folder: string): Promise<Record<string, string>> {
@@ -238,6 +238,31 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     await chmod(join(there, 'text'), 0o600)
     expect(await connection.download(there, back)).toMatchObject({ files: 0 })
     expect(await modesIn(back)).toEqual({ ...modes, text: 0o600 })
+    // No more than new files get here.
+    await chmod(join(there, 'text'), 0o666)
+    await connection.download(there, join(folder, 'new'), { only: ['text'] })
+    expect(await modesIn(join(folder, 'new'))).toEqual({ text: 0o666 & ~process.umask() })
+  })
+
+  it('a part that everybody may read is closed before more of a secret is added', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    const [content, half] = [randomBytes(3 << 20), 1 << 20]
+    await write(from, { secret: content })
+    await chmod(join(from, 'secret'), 0o600)
+    const part = `.secret.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
+    for (const [path, copy] of [
+      [there, (options: TransferOptions) => connection.upload(from, there, options)],
+      [back, (options: TransferOptions) => connection.download(from, back, options)],
+    ] as const) {
+      await write(path, { [part]: content.subarray(0, half) })
+      await chmod(join(path, part), 0o644)
+      const modes = new Set<number | undefined>()
+      const onProgress = ({ bytes, files }: TransferProgress) => {
+        if (bytes > half && files === 0) modes.add(statSync(join(path, part)).mode & 0o777)
+      }
+      expect(await copy({ onProgress })).toMatchObject({ resumedBytes: half })
+      expect([...modes, (await stat(join(path, 'secret'))).mode & 0o777]).toEqual([0o600, 0o600])
+    }
   })
 
   it.each([0o444, 0o555, 0o000])('a file of mode %o can be gone on with, and has it in the end', async (mode) => {
@@ -261,18 +286,22 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect([...begun]).toEqual([0o600])
   })
 
-  it('a connection that is cut again and again brings a large file over, as long as each one brings some of it', async () => {
+  it.each([
+    ['a large file', { large: 2 << 20 }, 384 << 10],
+    ['small files', Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`small ${at}`, 100_000])), 384 << 10],
+    ['a file that is not worth a question at first', { small: 250_000 }, 128 << 10],
+  ])('a connection that is cut again and again brings %s over, as long as each one brings some', async (...given) => {
+    const [, sizes, cutAfter] = given
     await using proxy = await startProxy({ port: server.port })
     let direction: 'up' | 'down' = 'up'
-    const onChange = (change: string) => void (change === 'lost' && proxy.cutAfter(384 << 10, direction))
+    const onChange = (change: string) => void (change === 'lost' && proxy.cutAfter(cutAfter, direction))
     await using own = await connect({ ...server.options, port: proxy.port, onChange })
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
-    const small = Array.from({ length: 8 }, (_, at) => [`small ${at}`, randomBytes(100_000)] as const)
-    await write(from, { large: randomBytes(2 << 20), ...Object.fromEntries(small) })
-    proxy.cutAfter(384 << 10, direction)
+    await write(from, Object.fromEntries(Object.entries(sizes).map(([name, bytes]) => [name, randomBytes(bytes)])))
+    proxy.cutAfter(cutAfter, direction)
     await own.upload(from, there)
     direction = 'down'
-    proxy.cutAfter(384 << 10, direction)
+    proxy.cutAfter(cutAfter, direction)
     await own.download(there, back)
     expect(await contents(back)).toEqual(await contents(from))
   })
@@ -301,10 +330,11 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     const from = join(folder, 'from')
     await write(from, { small: 'x', large: randomBytes(500_000) })
     for (const transfer of [
-      (options: { onProgress: (progress: TransferProgress) => void }) =>
-        connection.upload(from, join(folder, 'there'), options),
-      (options: { onProgress: (progress: TransferProgress) => void }) =>
-        connection.download(from, join(folder, 'back'), options),
+      (options: TransferOptions) => connection.upload(from, join(folder, 'there'), options),
+      (options: TransferOptions) => connection.download(from, join(folder, 'back'), options),
+      // Whose sizes become known along the way.
+      (options: TransferOptions) =>
+        connection.download(from, join(folder, 'only'), { ...options, only: ['small', 'large'] }),
     ]) {
       const seen: TransferProgress[] = []
       await transfer({ onProgress: (progress) => seen.push(progress) })
@@ -343,10 +373,14 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       // Its checksum will be wrong, so it is sent again as a whole.
       [randomBytes(half), 2 * content.length - half],
       [randomBytes(content.length + 1), content.length],
+      [content, 0],
     ] as const) {
       await connection.remove(there)
       await write(there, { [part]: begun })
-      expect(await connection.upload(from, there)).toMatchObject({ files: 1, bytes })
+      const seen: TransferProgress[] = []
+      const onProgress = (progress: TransferProgress) => seen.push(progress)
+      expect(await connection.upload(from, there, { onProgress })).toMatchObject({ files: 1, bytes })
+      expect(seen.at(-1)).toMatchObject({ bytes: content.length, totalBytes: content.length })
       expect(await contents(there)).toEqual(await contents(from))
     }
     for (const [begun, bytes] of [
@@ -360,11 +394,33 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
   })
 
+  it('a limit on the size of files here is reported like a full disk, and leaves no unfinished file', async () => {
+    const [from, back] = [join(folder, 'from'), join(folder, 'back')]
+    await write(from, { large: randomBytes(3 << 20) })
+    const program = join(import.meta.dirname, '../fixtures/download.program.ts')
+    const node = [process.execPath, ...loader(), program, JSON.stringify(server.options), from, back]
+    const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -f 2048 && exec "$@"', 'sh', ...node])
+    expect(JSON.parse(stdout)).toEqual({
+      error: `${join(back, 'large')} cannot be written: the disk or your quota is full`,
+      left: [],
+    })
+  })
+
+  it.skipIf(process.platform !== 'linux')('closes the files that it has received', async () => {
+    const [from, back] = [join(folder, 'from'), join(folder, 'back')]
+    await write(from, { a: '1', b: '2' })
+    await connection.download(from, back)
+    const open = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+    expect((await Promise.all(open)).filter((file) => file.startsWith(back))).toEqual([])
+  })
+
   it('stops when asked to, and resumes later', async () => {
     const from = join(folder, 'from')
     await write(from, { large: randomBytes(8 << 20) })
     const controller = new AbortController()
+    let late = 0
     const onProgress = ({ bytes }: TransferProgress) => {
+      if (controller.signal.aborted) late++
       if (bytes > 2 << 20) controller.abort(new Error('enough'))
     }
     const there = join(folder, 'there')
@@ -372,6 +428,8 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await readdir(there)).toEqual([expect.stringMatching(/^\.large\..*\.part$/)])
     const { resumedBytes } = await connection.upload(from, there)
     expect(resumedBytes).toBeGreaterThan(1 << 20)
+    // Nothing went on behind the back of whoever stopped it.
+    expect(late).toBe(0)
     expect(await contents(there)).toEqual(await contents(from))
   })
 
@@ -407,6 +465,18 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       }
     })
 
+    it('a host whose checksums are never right is blamed, and keeps nothing', async () => {
+      const [from, there] = [join(folder, 'from'), join(folder, 'there')]
+      await write(from, { a: 'a' })
+      const [sums = '', sed = ''] = (await connection.output(['which', 'sha256sum', 'sed'])).split('\n')
+      await using own = await withPrograms({ sha256sum: `#!/bin/sh\n${sums} "$@" | ${sed} 's/^..../0000/'\n` })
+      await using client = await connect(own.options)
+      await expect(client.upload(from, there)).rejects.toThrow(
+        `${join(there, 'a')} arrived with another checksum twice`,
+      )
+      expect(await readdir(there)).toEqual([])
+    })
+
     it('with a host without checksums everything is copied again, and the result says so', async () => {
       const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
       await write(from, { 'a/b': randomBytes(400_000), c: '' })
@@ -417,6 +487,70 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
         expect(await client.download(there, back)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
       }
       expect(await contents(back)).toEqual(await contents(from))
+    })
+  })
+})
+
+/** An SFTP session of which each test says what it does; the files are in a local folder. */
+async function withSession(
+  session: Partial<Record<keyof Sftp, (...args: never[]) => unknown>>,
+  use: (transfer: Transfers, folders: { from: string; there: string }) => Promise<void>,
+) {
+  await using folder = await temporaryFolder()
+  const [from, there] = [join(folder.path, 'from'), join(folder.path, 'there')]
+  const sftp = {
+    makeFolders: (path: string) => mkdir(path, { recursive: true }),
+    withFile: async (path: string, _: object, use: (file: { path: string }) => Promise<unknown>) => await use({ path }),
+    write: ({ path }: { path: string }, chunks: AsyncIterable<Buffer>) => writeFile(path, chunks),
+    writingFailed: async (_part: string, _path: string, error: unknown) => error,
+    stat,
+    rename,
+    ...session,
+  }
+  const noChecksums = async () => ({ code: 127, stdout: '', stderr: '' })
+  const transfer = transfers('host', noChecksums, (use) => use(sftp as unknown as Sftp))
+  await use(transfer, { from, there })
+}
+
+describe('a file that has arrived', () => {
+  const lost = new Error('the connection was lost')
+
+  it('has its name, even if the answer to the last request was lost', async () => {
+    const renamed = async (part: string, target: string) => {
+      await rename(part, target)
+      throw lost
+    }
+    await withSession({ rename: renamed }, async ({ upload }, { from, there }) => {
+      await write(from, { a: 'new' })
+      expect(await upload(from, there)).toMatchObject({ files: 1 })
+      expect(await contents(there)).toEqual(await contents(from))
+    })
+  })
+
+  it.each([
+    ['is not there yet', {}],
+    ['is there in an older version', { a: 'old' }],
+  ])('has not arrived if it cannot be renamed and %s', async (_, before) => {
+    await withSession({ rename: () => Promise.reject(lost) }, async ({ upload }, { from, there }) => {
+      await write(from, { a: 'new' })
+      await write(there, before)
+      await expect(upload(from, there)).rejects.toBe(lost)
+    })
+  })
+
+  it('is waited for, although another one has failed', async () => {
+    const other = Promise.withResolvers<void>()
+    let ended = false
+    const sent = async ({ path }: { path: string }) => {
+      if (path.includes('fails')) throw lost
+      await other.promise
+      ended = true
+    }
+    await withSession({ write: sent, rename: async () => {} }, async ({ upload }, { from, there }) => {
+      await write(from, { fails: '1', other: '2' })
+      const failed = upload(from, there).catch((error) => error)
+      setImmediate(() => other.resolve())
+      expect([await failed, ended]).toEqual([lost, true])
     })
   })
 })
