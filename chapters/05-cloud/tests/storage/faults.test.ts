@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { loader } from '@repo/common/process/child'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
+import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
@@ -16,7 +19,7 @@ import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/st
 import { journalOf } from '../../src/storage/journal.ts'
 import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
-import { alteredClient, type Fault, messageOf, throughFaults } from '../fixtures/http-faults.ts'
+import { alteredClient, type Fault, faultyStore, messageOf, throughFaults } from '../fixtures/http-faults.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
 
 const mib = 1 << 20
@@ -75,6 +78,22 @@ describe('throttling and broken connections', () => {
     expect(result).toMatchObject({ bytes: 8 * mib, parts: 2 })
     expect(requests.filter((line) => /POST .*uploadId=/.test(line))).toHaveLength(2)
     expect(requests.at(-1)).toMatch(/^HEAD/)
+  })
+
+  it('at the end of an upload do not fail it if only its ETag proves it complete', async () => {
+    await using store = await faultyStore(place, first(1, /POST .*uploadId=/, { lose: true }))
+    const client = alteredClient(store.place, (_, output) => Object.assign(output, { ChecksumCRC32: undefined }))
+    const stored = await uploadStream(client, { bucket, key: 'without CRC' }, stream(8 * mib))
+    expect(stored).toMatchObject({ bytes: 8 * mib, parts: 2 })
+  })
+
+  it('do not make an older object the new one', async () => {
+    await s3.send(put('older'))
+    const gone = first(1, /POST .*uploadId=/, { answer: 404, code: 'NoSuchUpload' })
+    const { result } = await through(gone, (client) =>
+      messageOf(uploadStream(client, { bucket, key: 'older' }, stream(8 * mib))),
+    )
+    expect(result).toMatch(/^CompleteMultipartUpload of .*NoSuchUpload/)
   })
 
   it('that persist end an upload, whose parts are then removed', async () => {
@@ -147,11 +166,65 @@ describe('throttling and broken connections', () => {
     },
   )
 
+  it('that damage data are noticed when the parts become an object', async () => {
+    const client = alteredClient(place, (name, output) => {
+      if (name === 'CompleteMultipartUpload') output.ChecksumCRC32 = 'AAAAAA==-2'
+    })
+    expect(await messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(8 * mib)))).toContain(
+      `${bucket}/damaged was damaged on the way`,
+    )
+  })
+
+  it.each<[string, string[], string]>([
+    ['ends too early', ['hel', 'lo'], 'bytes=0-4 bytes=3-4 hello'],
+    ['goes on too long', ['hello, world'], `bytes=0-4 ${bucket}/any: the store sent more than the bytes=0-4 it was`],
+  ])('in the middle of an answer that %s are noticed', async (_, answers, expected) => {
+    const seen: unknown[] = []
+    const server = createServer(({ headers: { range } }, response) => {
+      seen.push(range)
+      response.writeHead(206).end(answers.shift())
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const client = s3Client({ ...place, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const info = { bytes: 5, etag: '"any"', crc32: undefined, partSize, metadata: {} }
+    try {
+      for await (const part of downloadParts(client, { bucket, key: 'any' }, info)) seen.push(part.toString())
+    } catch (error) {
+      seen.push((error as Error).message)
+    }
+    expect(seen.join(' ')).toContain(expected)
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it.each([
+    [undefined, undefined],
+    ['FULL_OBJECT', 'AAAAAA=='],
+  ])('are not looked for with the CRC-32 of nobody knows what, of the type %s', async (ChecksumType, crc32) => {
+    await uploadStream(s3, { bucket, key: 'typed' }, stream(8 * mib))
+    const client = alteredClient(place, (_, output) =>
+      Object.assign(output, { ChecksumCRC32: 'AAAAAA==', ChecksumType }),
+    )
+    expect((await headObject(client, { bucket, key: 'typed' })).crc32).toBe(crc32)
+  })
+
   async function checksumOf(bytes: number, { ETag }: { ETag?: string }) {
     const data = Buffer.concat([...pseudoRandom(bytes)]).subarray(0, partSize)
     return ETag ? md5Of(data) : crc32Of(data)
   }
 })
+
+/** Moves an object in the process that a script starts as "$@". Returns what both print. */
+async function movedBy(script: string, transfer: object, launcher: string[] = []): Promise<string> {
+  const program = new URL('../fixtures/transfer.program.ts', import.meta.url).pathname
+  const [command = '', ...args] = [...launcher, 'sh', '-c', script, 'sh', process.execPath, ...loader(), program]
+  const child = spawn(command, args, {
+    env: { ...process.env, TRANSFER: JSON.stringify({ place, ...transfer }) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [output] = await Promise.all([Array.fromAsync(child.stdout.setEncoding('utf8')), once(child, 'close')])
+  return output.join('')
+}
 
 describe('a full disk', () => {
   it.runIf(existsSync('/dev/full'))('ends a download with one line, and leaves nothing on the disk', async () => {
@@ -167,16 +240,7 @@ describe('a full disk', () => {
   })
 
   /** Moves an object in a process that may write files of at most `blocks` blocks, of 512 or 1,024 bytes each. */
-  async function limited(blocks: number, transfer: object): Promise<string> {
-    const program = new URL('../fixtures/transfer.program.ts', import.meta.url).pathname
-    const command = [process.execPath, ...loader(), program]
-    const child = spawn('sh', ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', ...command], {
-      env: { ...process.env, TRANSFER: JSON.stringify({ place, ...transfer }) },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [output] = await Promise.all([Array.fromAsync(child.stdout.setEncoding('utf8')), once(child, 'close')])
-    return output.join('')
-  }
+  const limited = (blocks: number, transfer: object) => movedBy(`ulimit -f ${blocks} && exec "$@"`, transfer)
 
   it.skipIf(process.platform === 'win32')('is the same as a limit on the size of files', async () => {
     await using folder = await temporaryFolder()
@@ -214,6 +278,45 @@ describe('a full disk', () => {
     expect(await messageOf(downloadFile(client, target, path))).toMatch(/copy needs .* and its disk has .* left$/)
   })
 })
+
+describeReal(
+  'a disk that is nearly full',
+  // The only small disk that needs no preparation: a mount in the process's own namespace.
+  {
+    name: 'Linux and root',
+    found: process.platform === 'linux' && process.getuid?.() === 0,
+    install: 'run the tests as root',
+  },
+  () => {
+    const disk = '/mnt'
+    const path = join(disk, 'copy')
+    /** Downloads to a disk of `size` MiB, on which `prepare` puts something first. Lists what the disk has in the end. */
+    const ontoDisk = (size: number, prepare: string, transfer: object) =>
+      movedBy(
+        `mount -t tmpfs -o size=${size}m none ${disk} && ${prepare} && "$@" && ls -A ${disk}`,
+        { way: 'down', path, ...transfer },
+        ['unshare', '--mount'],
+      )
+
+    it('takes the rest of an interrupted download, even if the whole object would not fit', async () => {
+      await using folder = await temporaryFolder()
+      const target = { bucket, key: 'large' }
+      const { etag } = await uploadStream(s3, target, stream(3 * partSize))
+      const begun = join(folder.path, 'begun')
+      await writeFile(begun, pseudoRandom(2 * partSize))
+      expect(await ontoDisk(16, `cp ${begun} ${partialOf(path, etag)}`, { target })).toBe('done\ncopy\n')
+    })
+
+    it('and takes only some of the data fails the download', async () => {
+      const target = { bucket, key: 'one part' }
+      await uploadStream(s3, target, stream(4 * mib))
+      const fill = { path: join(disk, 'of-another'), bytes: 4 * mib }
+      expect(await ontoDisk(6, 'true', { target, fill })).toBe(
+        `error: ${path} cannot be written: the disk is full (ENOSPC)\nof-another\n`,
+      )
+    })
+  },
+)
 
 describe('a store', () => {
   it('that refuses a probe for another reason lacks the feature', async () => {

@@ -14,11 +14,11 @@ import {
 } from '../../src/storage/journal.ts'
 import type { StoredPart } from '../../src/storage/parts.ts'
 
-// Every disk that can be had without root has links; exFAT has none. Another file may have loaded the journal in this
-// process.
+// Every disk that can be had without root has links, and space; exFAT has no links. Another file may have loaded the
+// journal in this process.
 const disk = vi.hoisted(() => {
   vi.resetModules()
-  return { hasLinks: true }
+  return { hasLinks: true, isFullFor: '' }
 })
 vi.mock(import('node:fs/promises'), async (original) => {
   const fs = await original()
@@ -26,7 +26,14 @@ vi.mock(import('node:fs/promises'), async (original) => {
     if (!disk.hasLinks) throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
     await fs.link(from, to)
   }
-  return { ...fs, link }
+  const full = () => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+  const open: typeof fs.open = async (...given) => {
+    if (disk.isFullFor === 'the file') throw full()
+    const file = await fs.open(...given)
+    if (disk.isFullFor === 'its content') file.appendFile = () => Promise.reject(full())
+    return file
+  }
+  return { ...fs, link, open }
 })
 
 const head = { bucket: 'b', key: 'ключ\n', id: 'u', partSize: 5, size: 11, mtimeMs: 1.5, metadata: { mode: '644' } }
@@ -155,13 +162,43 @@ describe('a journal', () => {
     await expect(readJournal(path)).rejects.toThrow('ELOOP')
   })
 
+  /** The open files of this process below a folder. */
+  async function openFiles(folder: string) {
+    const open = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+    return (await Promise.all(open)).filter((file) => file.startsWith(folder))
+  }
+
   it.skipIf(process.platform !== 'linux')('whose name is taken is closed', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'data')
     await writeFile(journalOf(path), 'mine')
     await expect(beginJournal(path, head)).rejects.toThrow('EEXIST')
-    const open = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
-    expect((await Promise.all(open)).filter((file) => file.startsWith(folder.path))).toEqual([])
+    expect(await openFiles(folder.path)).toEqual([])
+  })
+
+  it.skipIf(process.platform !== 'linux').each(['the file', 'its content'])(
+    'is neither left nor open where the disk has no space for %s',
+    async (what) => {
+      await using folder = await temporaryFolder()
+      const path = join(folder.path, 'data')
+      disk.isFullFor = what
+      try {
+        await expect(beginJournal(path, head)).rejects.toThrow(
+          `${journalOf(path)} cannot be written: the disk is full (ENOSPC)`,
+        )
+      } finally {
+        disk.isFullFor = ''
+      }
+      expect([await readdir(folder.path), await openFiles(folder.path)]).toEqual([[], []])
+    },
+  )
+
+  it('of an earlier version, which says less, can be read', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'data')
+    const [{ metadata: _, ...oldHead }, { keepsCrc32: __, ...oldPart }] = [head, partOf(1)]
+    await writeFile(journalOf(path), `${JSON.stringify(oldHead)}\n${JSON.stringify(oldPart)}\n`)
+    expect(await readJournal(path)).toEqual({ head: { ...oldHead, metadata: {} }, parts: [partOf(1)] })
   })
 
   it('is never taken for somebody’s own folder', async () => {

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -13,7 +15,16 @@ import {
 import { Verifier } from '../../src/storage/checksums.ts'
 import { findFeatures } from '../../src/storage/features.ts'
 import { forMany } from '../../src/storage/many.ts'
-import { downloadParts, headObject, partSize, uploadStream } from '../../src/storage/parts.ts'
+import {
+  beginUpload,
+  downloadParts,
+  headObject,
+  partSize,
+  type SendOptions,
+  type StoredPart,
+  sendParts,
+  uploadStream,
+} from '../../src/storage/parts.ts'
 import { pseudoRandom } from '../../src/storage/stream.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
 import { usePracticeBucket } from '../fixtures/practice-bucket.ts'
@@ -59,8 +70,11 @@ describe('objects in parts', () => {
   ])('stores a stream of %i bytes in %i parts and reads it back', async (length, parts) => {
     const target = { bucket, key: `stream-${length}` }
     const data = content.subarray(0, length)
-    const stored = await uploadStream(s3, target, inChunks(data, [1000, 70_000, 1_234_567]))
+    const seen: number[] = []
+    const onProgress = (done: number) => seen.push(done)
+    const stored = await uploadStream(s3, target, inChunks(data, [1000, 70_000, 1_234_567]), { onProgress })
     expect(stored).toMatchObject({ bytes: length, parts })
+    expect(seen.at(-1)).toBe(length)
     const back = await readAll(target)
     expect(back.data.equals(data)).toBe(true)
     expect(back.verified).toBe('CRC-32')
@@ -110,12 +124,100 @@ describe('objects in parts', () => {
   it('leaves nothing in the store when it is aborted', async () => {
     await using own = await temporaryBucket(s3)
     const stop = new AbortController()
+    let isClosed = false
     async function* endless() {
-      for (;;) yield content
+      try {
+        for (;;) yield content
+      } finally {
+        isClosed = true
+      }
     }
     const options = { signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }
     await expect(uploadStream(s3, { bucket: own.name, key: 'x' }, endless(), options)).rejects.toThrow('enough')
     expect(await unfinished(own.name)).toEqual([])
+    expect(isClosed).toBe(true)
+  })
+
+  /** Sends parts of one byte with these numbers. */
+  async function sendNumbered(numbers: number[], onPart?: SendOptions['onPart']) {
+    const upload = await beginUpload(s3, { bucket, key: 'numbered' })
+    const left = [...numbers]
+    const next = async () => {
+      const number = left.shift()
+      return number === undefined ? undefined : { number, bytes: 1 }
+    }
+    const sent = await sendParts(s3, upload, next, { concurrency: 2, ...(onPart && { onPart }) })
+    return sent.map(({ number }) => number)
+  }
+
+  it('has at most 10,000 parts', async () => {
+    expect(await sendNumbered([10_000])).toEqual([10_000])
+    await expect(sendNumbered([10_001])).rejects.toThrow('would have more than 10000 parts of 5242880 bytes')
+  })
+
+  it('has its parts in order, in whatever order they arrive', async () => {
+    const second = Promise.withResolvers<void>()
+    const onPart = ({ number }: StoredPart) => (number === 1 ? second.promise : second.resolve())
+    expect(await sendNumbered([1, 2], onPart)).toEqual([1, 2])
+  })
+
+  it('is not given up before all parts in flight have ended, even if one of them could not be recorded', async () => {
+    const [arrived, recorded] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let hasEnded = false
+    const onPart = async ({ number }: StoredPart) => {
+      if (number === 1) {
+        arrived.resolve()
+        await recorded.promise
+        hasEnded = true
+      } else {
+        await arrived.promise
+        setImmediate(() => recorded.resolve())
+        throw new Error('cannot be recorded')
+      }
+    }
+    await expect(sendNumbered([1, 2], onPart)).rejects.toThrow('cannot be recorded')
+    expect(hasEnded).toBe(true)
+  })
+
+  it.each([
+    [partSize - 1, undefined],
+    [partSize, partSize],
+    [6 * mib, 6 * mib],
+    [64 * mib, 64 * mib],
+    [64 * mib + 1, undefined],
+    [5.5e6 + 0.5, undefined],
+  ])('is read in the parts that its metadata names, if they are of %d bytes: %s', async (size, expected) => {
+    const target = { bucket, key: 'sized' }
+    const object = { Bucket: bucket, Key: target.key, Metadata: { 'part-size': String(size) } }
+    await s3.send(new PutObjectCommand({ ...object, Body: content }))
+    expect((await headObject(s3, target)).partSize).toBe(expected)
+    const back = await readAll(target)
+    expect([back.data.equals(content), back.parts]).toEqual([true, Math.ceil(content.length / (expected ?? partSize))])
+  })
+
+  it('is read no further when nobody wants more', async () => {
+    // It sends the first part and no other.
+    const server = createServer(({ headers: { range = '' } }, response) => {
+      if (range.startsWith('bytes=0-')) response.writeHead(206).end(content.subarray(0, partSize))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const client = s3Client({ ...place, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    let underWay = 0
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        underWay++
+        return await next(args).finally(() => underWay--)
+      },
+      { step: 'initialize' },
+    )
+    const info = { bytes: 3 * partSize, etag: '"any"', crc32: undefined, partSize, metadata: {} }
+    for await (const part of downloadParts(client, { bucket, key: 'any' }, info)) {
+      expect(part.equals(content.subarray(0, partSize))).toBe(true)
+      break
+    }
+    expect(underWay).toBe(0)
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
   })
 
   it('notices an object that is replaced while it is read', async () => {
@@ -174,6 +276,16 @@ describe('buckets', () => {
     )
     const before = await leftBuckets(s3)
     await expect(temporaryBucket(s3Client(store.place))).rejects.toThrow('AccessDenied')
+    expect(await leftBuckets(s3)).toEqual(before)
+  })
+
+  it('are not left behind when every answer to their creation is lost', async () => {
+    await using store = await faultyStore(place, (line) =>
+      /^PUT \/distributed-computing-\w+\/?$/.test(line) ? { lose: true } : undefined,
+    )
+    const before = await leftBuckets(s3)
+    const far = s3Client(store.place, { maxAttempts: 1 })
+    await expect(temporaryBucket(far)).rejects.toThrow(/^CreateBucket of .*ECONNRESET/)
     expect(await leftBuckets(s3)).toEqual(before)
   })
 
