@@ -330,6 +330,18 @@ describeRedis('autoscaling', () => {
     await gather(sent)
     await until(() => worker.concurrency === 1)
   })
+
+  it('sees that tasks with a priority wait too', async () => {
+    const { task, seen, open } = waiter()
+    const queueSettings = { default: { priorities: true } }
+    const client = await layer.openClient({ queueSettings })
+    const worker = await layer.startWorker({ tasks: [task], queueSettings, concurrency: 1 })
+    const sent = await client.sendMany(task, [{}, {}, {}])
+    await until(() => seen.begun === 1)
+    expect(await worker.backlog()).toBe(2)
+    open()
+    await gather(sent)
+  })
 })
 
 describeRedis('events', () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { link } from '../../src/canvas/canvas.ts'
+import type { Client } from '../../src/queue/client.ts'
 import { InvalidArguments, PayloadTooLarge, ResultTimeout, TaskFailed, TaskGone } from '../../src/queue/errors.ts'
 import { replyChannel } from '../../src/queue/message.ts'
 import { gather } from '../../src/queue/results.ts'
@@ -251,6 +252,32 @@ describeRedis('what is kept', () => {
     const bad = await client.send(fail, { message: 'x' }, { ignoreResult: true })
     await until(() => worker.stats().succeeded === 1 && worker.stats().failed === 1)
     expect([await good.state(), await bad.state()]).toEqual(['unknown', 'failed'])
+  })
+
+  it.each([
+    ['a success for a day', 'completed', 24, (client: Client) => client.send(add, { a: 1, b: 2 })],
+    ['a failure for two weeks', 'failed', 14 * 24, (client: Client) => client.send(fail, { message: 'x' })],
+  ] as const)('is %s', async (_, set, hours, begin) => {
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks })
+    const send = async () => {
+      const sent = await begin(client)
+      await sent.settled()
+      return sent
+    }
+    const [young, old] = [await send(), await send()]
+    // It ended an hour sooner or later than that, as far as Redis knows.
+    for (const [{ id }, age] of [
+      [young, hours - 1],
+      [old, hours + 1],
+    ] as const) {
+      await client.redis.zadd(`${layer.prefix}:default:${set}`, 'XX', Date.now() - age * 3_600_000, id)
+    }
+    await send()
+    expect([await client.result(old.id).state(), await client.result(young.id).state()]).toEqual([
+      'unknown',
+      set === 'failed' ? 'failed' : 'succeeded',
+    ])
   })
 })
 

@@ -10,11 +10,13 @@ import { type RedisServer, startRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'
 import { runProgram } from '@repo/common/testing/testing'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { z } from 'zod'
 import echoExample from '../../examples/echo.ts'
 import type { Client } from '../../src/queue/client.ts'
 import { ping } from '../../src/queue/control.ts'
 import { gather } from '../../src/queue/results.ts'
 import { revoke } from '../../src/queue/revoke.ts'
+import { defineTask } from '../../src/queue/task.ts'
 import { echo } from '../../src/tasks/index.ts'
 import type { Log } from '../../src/worker/call.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
@@ -30,6 +32,9 @@ function record(): Log & { lines: string[] } {
 }
 
 const texts = (count: number) => Array.from({ length: count }, (_, at) => ({ text: String(at) }))
+
+/** A task with a connection for its own data, which is lost as well. */
+const uses = defineTask({ name: 'uses', args: z.object({}), run: async (_, { redis }) => await redis.ping() })
 
 describeRedis('a Redis that is full', () => {
   it('takes no more tasks, says so to the sender, loses none, and continues when there is room', async () => {
@@ -58,7 +63,8 @@ describeRedis('a Redis that goes away', () => {
   it('makes senders fail at once in one line, and workers log one line; all tasks are done when it is back', async () => {
     const client = await layer.openClient()
     const log = record()
-    await layer.startWorker({ tasks: [echo], log })
+    await layer.startWorker({ tasks: [echo, uses], log })
+    await (await client.send(uses, {})).get()
     const later = await client.sendMany(echo, texts(20), { countdownMs: 300 })
     const waiting = gather(later)
     const colds = await Promise.all(Array.from({ length: 4 }, () => layer.openClient()))

@@ -12,6 +12,7 @@ import { gather, type TaskResult } from '../../src/queue/results.ts'
 import { backoffMs } from '../../src/queue/retry.ts'
 import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask, type Task, type TaskContext } from '../../src/queue/task.ts'
+import type { Middleware } from '../../src/worker/call.ts'
 import { admit } from '../../src/worker/rate-limit.ts'
 import { Run, type RunOwner } from '../../src/worker/run.ts'
 import { inThread } from '../../src/worker/threads.ts'
@@ -72,10 +73,16 @@ describeRedis('retries', () => {
   it('end at their maximum number, and the last error is the result', async () => {
     const { task, tries } = flaky(10, { max: 2 })
     const client = await layer.openClient()
-    await layer.startWorker({ tasks: [task] })
+    const last: boolean[] = []
+    const middleware: Middleware = async (call, next) => {
+      last.push(call.isLastTry)
+      return await next()
+    }
+    await layer.startWorker({ tasks: [task], middleware: [middleware] })
     await expect((await client.send(task, {})).get()).rejects.toThrow('RangeError: try 3')
     await expect((await client.send(task, {}, { maxRetries: 0 })).get()).rejects.toThrow('try 1')
     expect(tries).toEqual([1, 2, 3, 1])
+    expect(last).toEqual([false, false, true, true])
   })
 
   it('are not made for errors that are not worth one, nor without a policy', async () => {
@@ -289,6 +296,23 @@ describeRedis('rates', () => {
     expect([await ask('c', 1_000), forgotten]).toEqual([expect.toSatisfy((ms: number) => ms <= 1_000), ['b']])
     expect(await ask('b', 1_000)).toBeLessThanOrEqual(2_000)
     expect([(await ask('d', 3_600_000)) > 3_590_000, forgotten.toSorted()]).toEqual([true, ['b', 'b', 'c']])
+  })
+
+  it('of a task that are raised let the tasks begin that wait for their old moments', async () => {
+    const limited = defineTask({
+      name: 'limited',
+      args: z.object({}),
+      rateLimit: { max: 1, perMs: 3_600_000 },
+      run: () => 'ran',
+    })
+    const client = await layer.openClient()
+    const old = await layer.startWorker({ tasks: [limited] })
+    const sent = await client.sendMany(limited, [{}, {}, {}])
+    await until(async () => (await client.queue('default').getDelayedCount()) === 2)
+    await old.close()
+    await layer.startWorker({ tasks: [{ ...limited, rateLimit: { max: 1, perMs: 1 } }] })
+    // With the first task that asks, the worker knows.
+    expect(await gather([...sent, await client.send(limited, {})])).toEqual(['ran', 'ran', 'ran', 'ran'])
   })
 
   it('of a task are kept after a time in which slots passed unused', async () => {

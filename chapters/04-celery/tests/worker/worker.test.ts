@@ -252,6 +252,27 @@ describeRedis('a worker', () => {
     runs[0]?.resolve('lost')
   })
 
+  it('closes its connections in the end, even if it could not start', async () => {
+    const client = await layer.openClient()
+    const connections = async () => String(await client.redis.client('LIST')).match(/(?<=^id=)\d+/gm) ?? []
+    const note = defineTask({ name: 'note', args: z.object({}), run: async (_, { redis }) => await redis.ping() })
+    await layer.startWorker({ tasks: [note] })
+    // Afterwards the client has opened all that it needs.
+    await (await client.send(note, {})).get()
+    const before = new Set(await connections())
+    const noneLeft = () => until(async () => (await connections()).every((id) => before.has(id)))
+
+    const worker = await layer.startWorker({ tasks: [note], queues: ['other'] })
+    await (await client.send(note, {}, { queue: 'other' })).get()
+    await worker.close()
+    await noneLeft()
+
+    await client.redis.call('ACL', 'SETUSER', 'deaf', 'on', '>secret', '~*', '&*', '+@all', '-subscribe')
+    const url = Object.assign(new URL(layer.redis.url), { username: 'deaf', password: 'secret' }).href
+    await expect(layer.startWorker({ url, tasks: [note] })).rejects.toThrow('NOPERM')
+    await noneLeft()
+  })
+
   it('refuses tasks that it cannot run', async () => {
     await expect(layer.startWorker({ tasks: [add, add] })).rejects.toThrow('two tasks are called "add"')
     const { run: _run, ...declared } = add
