@@ -8,6 +8,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { serve } from '@hono/node-server'
 import { until } from '@repo/common/async/until'
+import { startProxy } from '@repo/common/servers/proxy'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack, DisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
@@ -433,8 +434,8 @@ describe('the daemon', () => {
     await until(() => asked > 10)
     const hidden = { QueueUrl: jobs, AttributeNames: ['ApproximateNumberOfMessagesNotVisible' as const] }
     const { Attributes } = await cloud.sqs.send(new GetQueueAttributesCommand(hidden))
-    expect(Attributes).toEqual({ ApproximateNumberOfMessagesNotVisible: '10' })
     others.resolve(200)
+    expect(Attributes).toEqual({ ApproximateNumberOfMessagesNotVisible: '10' })
     await until(() => isEmpty(jobs))
   })
 
@@ -532,6 +533,16 @@ describe('the daemon', () => {
     await running[Symbol.asyncDispose]()
     expect(application.requests.map(({ status }) => status)).toEqual([200])
     expect(await isEmpty(jobs)).toBe(true)
+  })
+
+  it('ends although the queue does not answer any more', async () => {
+    await using silent = await startProxy({ port: Number(new URL(cloud.places.queues.url ?? '').port) })
+    silent.block()
+    const place = { ...cloud.places.queues, url: `http://${silent.host}:${silent.port}` }
+    const sqs = stack.adopt(sqsClient(place), (client) => client.destroy())
+    const running = await daemon(`${place.url}/000000000000/any`, 'http://127.0.0.1:1/', { sqs })
+    await until(() => silent.connections > 0)
+    await running[Symbol.asyncDispose]()
   })
 
   it('fails when the queue does', async () => {
