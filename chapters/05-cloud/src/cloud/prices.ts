@@ -19,7 +19,7 @@ const gp3PerGigabyteMonth = 0.08
 const publicAddressPerHour = 0.005
 const hoursPerMonth = 730
 
-/** How many instances of this chapter an account may have at once, no matter which program started them. */
+/** How many instances of this chapter may exist in a region before a launch is refused, whatever program started them. */
 export const mostInstances = 8
 
 /** One line of a bill. */

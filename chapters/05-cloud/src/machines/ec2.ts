@@ -152,7 +152,8 @@ export interface LaunchRequest extends Options {
 /**
  * Starts instances and returns their ids. They are not running yet.
  *
- * @throws an Error when this chapter would then have more than `mostInstances` instances
+ * @throws an Error when this chapter would then have more than `mostInstances` instances in the region. It counts them
+ *   before the launch, and once more after it, because another program may have launched some in between.
  */
 export async function launchInstances(ec2: EC2Client, request: LaunchRequest): Promise<string[]> {
   const { name, count, image, instanceType, userData, keyName, securityGroup, instanceProfile, signal } = request
@@ -183,10 +184,23 @@ export async function launchInstances(ec2: EC2Client, request: LaunchRequest): P
     TagSpecifications: [tagged('instance', name), tagged('volume', name)],
     // #endregion launch
   })
+  const ids = await run(ec2, command, { signal })
+  // Of two programs that did not see each other before, at least the one that launched last now sees both.
+  const others = idsOf(await ourInstances(ec2)).filter((id) => !ids.includes(id))
+  if (others.length + ids.length > mostInstances) {
+    await terminateInstances(ec2, ids, { signal })
+    throw new Error(
+      `another program launched instances at the same time: with these there were ${others.length + ids.length}, and the ceiling is ${mostInstances}`,
+    )
+  }
+  return ids
+}
+
+async function run(ec2: EC2Client, command: RunInstancesCommand, { signal }: Options): Promise<string[]> {
   for (let attempt = 1; ; attempt++) {
     try {
       const { Instances = [] } = await ec2.send(command)
-      return Instances.flatMap(({ InstanceId }) => InstanceId ?? [])
+      return idsOf(Instances)
     } catch (error) {
       // EC2 needs some seconds to learn of a new role.
       const { name: code, message } = error as CloudError

@@ -15,7 +15,6 @@ import {
   ListRoleTagsCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam'
-import { until } from '@repo/common/async/until'
 import { originalOf } from '@repo/common/example/usage'
 import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -29,18 +28,19 @@ import {
   attachVolume,
   createSecurityGroup,
   ec2Kinds,
+  idsOf,
   launchInstances,
   ourInstances,
   untilRunning,
   userDataOf,
 } from '../../src/machines/ec2.ts'
+import { ec2Machines } from '../../src/machines/machines.ts'
 import { type MachineClients, machineClients, prepareInstances } from '../../src/machines/resources.ts'
 import { bucketArn, createRole } from '../../src/machines/roles.ts'
 import { makeQueues } from '../../src/queues.ts'
 import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { countOn, openCountingFleet } from '../../src/wordcount/instance-workers.ts'
 import { faultyStore } from '../fixtures/http-faults.ts'
 
 const permissions = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }]
@@ -156,6 +156,34 @@ describeReal('EC2', moto, () => {
     const ids = await launch(mostInstances - 1)
     await expect(launch(2)).rejects.toThrow(`2 more instances would make ${mostInstances + 1}, and the ceiling is`)
     expect((await ourInstances(clients.ec2)).length).toBe(ids.length)
+  })
+
+  it('ends the instances of a launch that finds too many, because another launched between its count and its launch', async () => {
+    await using first = await prepare()
+    await using second = await prepare()
+    const counted = Promise.withResolvers<void>()
+    const launched = Promise.withResolvers<void>()
+    using late = machineClients(place)
+    late.ec2.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          if (commandName === 'RunInstancesCommand') {
+            counted.resolve()
+            await launched.promise
+          }
+          return await next(args)
+        },
+      { step: 'initialize' },
+    )
+    const half = { count: mostInstances / 2 + 1, userData: '' }
+    const refused = expect(launchInstances(late.ec2, { ...second.request, ...half })).rejects.toThrow(
+      `another program launched instances at the same time: with these there were ${2 * half.count}, and the ceiling is`,
+    )
+    await counted.promise
+    const ids = await launchInstances(clients.ec2, { ...first.request, ...half })
+    launched.resolve()
+    await refused
+    expect(idsOf(await ourInstances(clients.ec2)).sort()).toEqual(ids.sort())
   })
 
   it('removes everything that a killed program has left behind, and nothing else', async () => {
@@ -275,29 +303,24 @@ describeReal('EC2', moto, () => {
     },
   )
 
-  it('ends the instances of a launch whose answer was lost', async () => {
-    const bucket = (await temporaryBucket(cloud.s3)).name
-    const { urls: queues } = await makeQueues(cloud.sqs)
-    await using machines = await losing('RunInstances')
-    const far = { ...cloud, places: { ...cloud.places, machines: machines.place } }
-    const launching = async () => {
-      await using fleet = await openCountingFleet({
-        cloud: far,
-        bucket,
-        queues,
-        type: 't3.micro',
-        minutes: 30,
-        signal: signal(),
-      })
-      await fleet.launch(2, fleet.userData).finally(async () => {
-        // Each attempt has launched some: moto does not notice that they are the same request. Amazon does.
-        expect((await ourInstances(clients.ec2)).length).toBeGreaterThanOrEqual(2)
-      })
-    }
-    await expect(launching()).rejects.toThrow(/RunInstances at .*(ECONNRESET|EPIPE)/)
-    const { queues: _, buckets: __, ...rest } = (await findLeftovers(cloud, place)).found
-    expect(Object.values(rest).flat()).toEqual([])
-  })
+  it.each(['RunInstances', 'CreateVolume', 'AttachVolume'])(
+    'ends the instances of a run that lost every answer to %s',
+    async (action) => {
+      await using machines = await losing(action)
+      using far = machineClients(machines.place)
+      const running = async () => {
+        await using resources = await prepareInstances(far, { type: 't3.micro', permissions })
+        await using instances = ec2Machines(far.ec2, resources.request, signal())
+        const [id = ''] = await instances.launch(2, '').finally(async () => {
+          // Each attempt has launched some: moto does not notice that they are the same request. Amazon does.
+          expect((await ourInstances(clients.ec2)).length).toBeGreaterThanOrEqual(2)
+        })
+        await instances.attachVolume(id, 8)
+      }
+      expect((await originalOfFailing(running())).message).toContain(action)
+      expect(await findLeftovers(cloud, place)).toEqual({ found: noLeftovers, notAsked: [] })
+    },
+  )
 
   it('names the command that removes what a run could not', async () => {
     using careless = machineClients(await without('careless', 'ec2:DeleteKeyPair'))
@@ -319,32 +342,6 @@ describeReal('EC2', moto, () => {
       Version: '2012-10-17',
       Statement: [{ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::b/*'] }],
     })
-  })
-
-  it('lets instances count as their user data says, reports a failed worker, and removes all it created', async () => {
-    const bucket = (await temporaryBucket(cloud.s3)).name
-    const { urls: queues } = await makeQueues(cloud.sqs)
-    {
-      await using fleet = await openCountingFleet({
-        cloud,
-        bucket,
-        queues,
-        type: 't3.micro',
-        minutes: 30,
-        signal: signal(),
-      })
-      expect(fleet.userData).not.toContain(place.credentials?.secretAccessKey)
-      expect(fleet.userData).toContain('shutdown -h +30')
-      const ids = await fleet.launch(2, fleet.userData)
-      expect(await countOn(fleet, { cloud, bucket, queues, signal: signal() })).toBe(1_789_020)
-      await fleet.stop(ids)
-      expect((await fleet.list()).map(({ state }) => state)).toEqual(['stopped', 'stopped'])
-
-      await fleet.launch(1, fleet.userData.replace('DISTRIBUTED_COMPUTING_WORK', 'ANOTHER_NAME'))
-      await expect(fleet.failed).rejects.toThrow(/the worker of i-\w+ has ended, 1/)
-    }
-    const { queues: _, buckets: __, ...rest } = (await findLeftovers(cloud, place)).found
-    expect(rest).toEqual({ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] })
   })
 
   describe('with wrong keys', () => {
@@ -375,23 +372,6 @@ describeReal('EC2', moto, () => {
       using guest = withKeys({ accessKeyId, secretAccessKey })
       await expect(createSecurityGroup(guest.ec2, ownName())).rejects.toThrow(/these credentials may not do that/)
     })
-  })
-
-  it('fails with one line, after the retries, when its server is killed', async () => {
-    await using other = await openCloud({ machines: true })
-    const gone = other.places.machines ?? place
-    using clients = machineClients(gone)
-    expect(await ourInstances(clients.ec2)).toEqual([])
-    await other[Symbol.asyncDispose]()
-    const error = await until(() =>
-      ourInstances(clients.ec2).then(
-        () => undefined,
-        (reason: Error) => reason,
-      ),
-    )
-    expect(error.message).toMatch(
-      /^DescribeInstances at http:\/\/127\.0\.0\.1:\d+ failed: ECONNREFUSED: nothing listens there/,
-    )
   })
 })
 
