@@ -48,6 +48,7 @@ const policyName = 'may'
 
 /** Creates a role for instances, and the instance profile of the same name that hands it to them. */
 export async function createRole(iam: IAMClient, name: string, permissions: Permission[]): Promise<void> {
+  // The service has this name in every partition, also where addresses end in .amazonaws.com.cn.
   const trust = {
     Version: '2012-10-17',
     Statement: [{ Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' }],

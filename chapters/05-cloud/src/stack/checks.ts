@@ -3,7 +3,7 @@
  * good practice in general. These checks know what this system must never be.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { Match, type Template } from 'aws-cdk-lib/assertions'
+import { Capture, Match, type Template } from 'aws-cdk-lib/assertions'
 
 const has = Match.objectLike
 
@@ -21,11 +21,23 @@ export const checks: Record<string, (template: Template) => void> = {
     template.hasResourceProperties('AWS::S3::BucketPolicy', {
       PolicyDocument: { Statement: Match.arrayWith([denied]) },
     })
+    for (const [id, { Properties }] of Object.entries(template.findResources('AWS::S3::BucketPolicy'))) {
+      const { PolicyDocument } = Properties as { PolicyDocument: { Statement: PolicyStatement[] } }
+      for (const { Effect, Principal } of PolicyDocument.Statement) {
+        // Blocking the public does not block another account. A role of the stack is a reference.
+        const { AWS = '' } = Principal as { AWS?: object | string }
+        const isOurs = isDeepStrictEqual(Object.keys(AWS), ['Fn::GetAtt'])
+        if (Effect === 'Allow' && !isOurs) throw new Error(`${id} lets in ${JSON.stringify(Principal)}`)
+      }
+    }
   },
   'a job that fails five times goes to the dead letters, and sets off an alarm': (template) => {
-    template.hasResourceProperties('AWS::SQS::Queue', { RedrivePolicy: has({ maxReceiveCount: 5 }) })
+    const letters = new Capture()
+    const redrive = { maxReceiveCount: 5, deadLetterTargetArn: { 'Fn::GetAtt': [letters, 'Arn'] } }
+    template.hasResourceProperties('AWS::SQS::Queue', { RedrivePolicy: redrive })
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [letters.asString(), 'QueueName'] } }],
       Threshold: 0,
       AlarmActions: Match.anyValue(),
     })
@@ -81,12 +93,17 @@ export const checks: Record<string, (template: Template) => void> = {
     }
   },
   'no role may do everything, or anything to everything': (template) => {
-    for (const [id, { Properties }] of Object.entries(template.findResources('AWS::IAM::Policy'))) {
-      const { Statement } = (Properties as { PolicyDocument: { Statement: { Action: unknown; Resource: unknown }[] } })
-        .PolicyDocument
-      for (const { Action, Resource } of Statement) {
-        const tooMuch =
-          [Action].flat().some((action) => String(action).endsWith('*')) || [Resource].flat().includes('*')
+    for (const [id, { Type, Properties }] of Object.entries(resourcesOf(template))) {
+      if (!Type.startsWith('AWS::IAM::')) continue
+      const { PolicyDocument, Policies = [], ManagedPolicyArns = [] } = Properties as IamProperties
+      // Amazon decides what those allow.
+      if (ManagedPolicyArns.length > 0) throw new Error(`${id} has ${JSON.stringify(ManagedPolicyArns)}`)
+      const documents = [PolicyDocument, ...Policies.map((policy) => policy.PolicyDocument)]
+      for (const { Action, Resource } of documents.flatMap((document) => document?.Statement ?? [])) {
+        // Names of our own resources are references, not strings. Without an action or a resource, it names exceptions.
+        const tooMuch = [Action, Resource].some((names) =>
+          [names].flat().some((name) => name === undefined || (typeof name === 'string' && name.includes('*'))),
+        )
         if (tooMuch) throw new Error(`${id} allows ${JSON.stringify(Action)} on ${JSON.stringify(Resource)}`)
       }
     }
@@ -101,17 +118,37 @@ export const checks: Record<string, (template: Template) => void> = {
     template.hasResourceProperties('AWS::Budgets::Budget', { Budget: has({ TimeUnit: 'MONTHLY', BudgetType: 'COST' }) })
   },
   'deleting the stack leaves nothing behind': (template) => {
-    template.allResources('AWS::S3::Bucket', { DeletionPolicy: 'Delete' })
-    template.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' })
+    for (const [id, { DeletionPolicy = 'Delete' }] of Object.entries(resourcesOf(template))) {
+      if (DeletionPolicy !== 'Delete') throw new Error(`${id} stays: ${DeletionPolicy}`)
+    }
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 1)
-    // The logs of its function too, which nobody may create again.
-    template.allResources('AWS::Logs::LogGroup', { DeletionPolicy: 'Delete' })
+    // The logs of its function are in the group of the stack, and nobody may create another.
     template.allResourcesProperties('AWS::Lambda::Function', {
       LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp('.') } },
     })
     const roles = JSON.stringify(template.findResources('AWS::IAM::Role'))
     if (/AWSLambdaBasicExecutionRole|logs:CreateLogGroup/.test(roles)) throw new Error('a role may create log groups')
   },
+}
+
+interface Resource {
+  Type: string
+  Properties: object
+  DeletionPolicy?: string
+}
+
+const resourcesOf = (template: Template) => template.toJSON().Resources as Record<string, Resource>
+
+interface PolicyDocument {
+  Statement: { Action?: unknown; Resource?: unknown }[]
+}
+
+interface IamProperties {
+  PolicyDocument?: PolicyDocument
+  /** Those within a role. */
+  Policies?: { PolicyDocument: PolicyDocument }[]
+  /** Those of Amazon. */
+  ManagedPolicyArns?: unknown[]
 }
 
 interface AlarmProperties {

@@ -6,6 +6,7 @@ import { runHere } from '@repo/common/testing/run-here'
 import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -49,6 +50,20 @@ describe('the template', () => {
       expect([text, accepts(text)]).toEqual([text, true])
     for (const text of ['0.0.0.0/0', '10.0.0.0/15', '203.0.113.7', '::/0', '1.2.3.4/32,0.0.0.0/0', '']) {
       expect([text, accepts(text)]).toEqual([text, false])
+    }
+  })
+
+  it('names services as they are called in every partition, also in China', () => {
+    const names = JSON.stringify(resources()).match(/[\w-]+\.amazonaws\.com[.\w]*/g)
+    expect(new Set(names)).toEqual(
+      new Set(['ec2', 'lambda', 'cloudwatch', 'budgets'].map((service) => `${service}.amazonaws.com`)),
+    )
+    // The CDK had a table of other names, and found that they are no longer needed.
+    const china = new Stack(new App(), 'China', { env: { region: 'cn-north-1' } })
+    for (const name of names ?? []) {
+      expect(china.resolve(new ServicePrincipal(`${name}.cn`).policyFragment.principalJson)).toEqual({
+        Service: [name],
+      })
     }
   })
 
@@ -164,6 +179,11 @@ describe('the checks', () => {
   const alarms = 'every alarm and every notice of the budget may get to its topic'
   const firewalls = 'no firewall lets anybody in, except you to the web tier'
   const end = 'deleting the stack leaves nothing behind'
+  const bucketClosed = 'nobody can read the bucket from outside, or without TLS'
+  const letters = 'a job that fails five times goes to the dead letters, and sets off an alarm'
+  const roles = 'no role may do everything, or anything to everything'
+  const mayRead = { Effect: 'Allow', Action: 's3:GetObject', Resource: 'r' }
+  const denyWithoutTls = { Effect: 'Deny', Principal: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }
   it.each<[what: string, promise: string, spoil: (all: Resources) => void, why: RegExp]>([
     [
       'a topic that the budget may not use',
@@ -228,6 +248,72 @@ describe('the checks', () => {
       end,
       (all) => set(first(all, 'AWS::IAM::Role'), { ManagedPolicyArns: ['…/AWSLambdaBasicExecutionRole'] }),
       /may create log groups/,
+    ],
+    [
+      'a bucket that another account may read',
+      bucketClosed,
+      (all) =>
+        set(first(all, 'AWS::S3::BucketPolicy'), {
+          PolicyDocument: { Statement: [{ ...mayRead, Principal: { AWS: '999999999999' } }, denyWithoutTls] },
+        }),
+      /lets in .*999999999999/,
+    ],
+    [
+      'an alarm that watches another queue than that of the dead letters',
+      letters,
+      (all) => {
+        const [queue] =
+          Object.entries(all).find(
+            ([, { Type, Properties }]) => Type === 'AWS::SQS::Queue' && Properties?.RedrivePolicy,
+          ) ?? []
+        for (const alarm of Object.values(all)) {
+          if (alarm.Type !== 'AWS::CloudWatch::Alarm') continue
+          set(alarm, { Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [queue, 'QueueName'] } }] })
+        }
+      },
+      /AWS::CloudWatch::Alarm, but none match/,
+    ],
+    [
+      'a statement within a role',
+      roles,
+      (all) =>
+        set(first(all, 'AWS::IAM::Role'), {
+          Policies: [{ PolicyDocument: { Statement: [{ ...mayRead, Action: '*' }] } }],
+        }),
+      /allows "\*" on/,
+    ],
+    [
+      'a role with a policy of Amazon',
+      roles,
+      (all) =>
+        set(first(all, 'AWS::IAM::Role'), { ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess'] }),
+      /has .*AdministratorAccess/,
+    ],
+    [
+      'a role that may do everything but one thing',
+      roles,
+      (all) =>
+        set(first(all, 'AWS::IAM::Policy'), {
+          PolicyDocument: { Statement: [{ Effect: 'Allow', NotAction: 's3:PutObject', Resource: 'r' }] },
+        }),
+      /allows undefined on "r"/,
+    ],
+    [
+      'a role that may read every bucket',
+      roles,
+      (all) =>
+        set(first(all, 'AWS::IAM::Policy'), {
+          PolicyDocument: { Statement: [{ ...mayRead, Resource: 'arn:aws:s3:::*/*' }] },
+        }),
+      /on "arn:aws:s3:::\*\/\*"/,
+    ],
+    [
+      'something that stays',
+      end,
+      (all) => {
+        first(all, 'AWS::Logs::LogGroup').DeletionPolicy = 'Retain'
+      },
+      /EmptyingLogs\w+ stays: Retain/,
     ],
   ])('notice %s', (_, promise, spoil, why) => {
     expect(() => checks[promise]?.(spoiltBy(spoil))).toThrow(why)
