@@ -83,7 +83,8 @@ export default example(import.meta, {
     const expected = threads * additions
     const cores = coreCount()
     const names = namesOf(apart)
-    print(`${threads} threads on ${cores} cores, each adds 1 ${count(additions)} times …`)
+    print(`${threads} threads on ${cores} cores, each makes ${count(additions)} additions …`)
+
     await using pool = new Piscina<Counting, Span>({
       filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,
       minThreads: threads,
