@@ -16,7 +16,6 @@ export const probe: Command = [
     'if command -v sbatch >/dev/null 2>&1; then sacct --noheader --allocations --jobs=1 >/dev/null 2>&1; echo "sacct $?"; fi',
     // PBS Pro: `pbs_version = 19.1.1`. Torque: `Version: 6.1.3`. Slurm's imitation: its usage.
     'if command -v qsub >/dev/null 2>&1; then echo "qstat" $(qstat --version 2>&1 | head -n 3); fi',
-    'true',
   ].join('; '),
 ]
 
