@@ -5,7 +5,7 @@
  *     pnpm --filter 03-parallel start mandelbrot --workers 2 --width 800 --height 600
  *     pnpm --filter 03-parallel start mandelbrot --center -0.75,0 --zoom 1 --iterations 500
  *
- * A tile inside the set costs hundreds of times as much as one far outside. There are many small tiles, and each free
+ * One tile costs more than twenty times as much as another. There are many small tiles, and each free
  * worker takes the next one: so all workers are busy to the end.
  *
  * Look for: the efficiency, and the sha256 of the pixels, which is the same for every number of workers.
