@@ -12,6 +12,7 @@ import {
   DeleteMessageCommand,
   DeleteQueueCommand,
   GetQueueAttributesCommand,
+  GetQueueUrlCommand,
   type Message,
   paginateListQueues,
   ReceiveMessageCommand,
@@ -57,17 +58,24 @@ export async function makeQueues(
   const made: string[] = []
   const make = async (purpose: string, attributes: Record<string, string>) => {
     signal?.throwIfAborted()
+    const QueueName = `${name}-${purpose}`
     // Without the signal: after an aborted request we would not know whether the queue exists.
-    const { QueueUrl = '' } = await sqs.send(
-      new CreateQueueCommand({
-        QueueName: `${name}-${purpose}`,
-        // What a killed program leaves in it expires after an hour. An empty queue costs nothing.
-        Attributes: { MessageRetentionPeriod: '3600', ...attributes },
-        tags: { [tagKey]: tagValue },
-      }),
-    )
-    made.push(QueueUrl)
-    return QueueUrl
+    const request = new CreateQueueCommand({
+      QueueName,
+      // What a killed program leaves in it expires after an hour. An empty queue costs nothing.
+      Attributes: { MessageRetentionPeriod: '3600', ...attributes },
+      tags: { [tagKey]: tagValue },
+    })
+    try {
+      const { QueueUrl = '' } = await sqs.send(request)
+      made.push(QueueUrl)
+      return QueueUrl
+    } catch (error) {
+      // Perhaps only its answer was lost.
+      const found = await sqs.send(new GetQueueUrlCommand({ QueueName })).catch(() => undefined)
+      if (found?.QueueUrl) made.push(found.QueueUrl)
+      throw error
+    }
   }
   const remove = async () => {
     const queues = { find: async () => made, remove: (url: string) => deleteQueue(sqs, url) }
@@ -153,13 +161,14 @@ export async function* receiveAll(sqs: SQSClient, url: string, signal: AbortSign
     const entries = messages.map(({ ReceiptHandle }, index) => ({ Id: `${index}`, ReceiptHandle }))
     await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: entries }), { abortSignal: signal })
     for (const { Body = '' } of messages) {
-      const value = parsed(Body)
+      const value = parseJson(Body)
       if (value !== undefined) yield value
     }
   }
 }
 
-function parsed(json: string): unknown {
+/** The value of a text in JSON; undefined if it is none. */
+export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json)
   } catch {

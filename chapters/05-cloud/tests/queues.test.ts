@@ -7,6 +7,7 @@ import { sqsClient } from '../src/cloud/clients.ts'
 import { slowLink } from '../src/local/slow-link.ts'
 import { consume, deleteQueue, leftQueues, makeQueues, receiveAll, send, sendAll, untilHeld } from '../src/queues.ts'
 import { type OpenCloud, openCloud } from '../src/session/open.ts'
+import { faultyStore } from './fixtures/http-faults.ts'
 
 let stack: AsyncDisposableStack
 let cloud: OpenCloud
@@ -49,6 +50,13 @@ describe('a queue', () => {
     await using queues = await makeQueues(cloud.sqs)
     const sending = sendAll(cloud.sqs, queues.urls.results, ['a', 'b'.repeat(1_100_000)])
     await expect(sending).rejects.toThrow(/BatchRequestTooLong|Message must be shorter/)
+  })
+
+  it('delivers every character that SQS allows', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    const value = '\t\r\n é 語 😀 \ufffd'
+    await send(cloud.sqs, queues.urls.results, value)
+    expect((await receiveAll(cloud.sqs, queues.urls.results, signal()).next()).value).toBe(value)
   })
 
   it('skips what is no JSON', async () => {
@@ -180,6 +188,16 @@ describe('a queue', () => {
     await consuming
     const next = receiveAll(cloud.sqs, jobs, AbortSignal.timeout(10_000))
     expect((await next.next()).value).toBe('on its way')
+  })
+
+  it('is removed when every answer to its creation is lost', async () => {
+    const before = await leftQueues(cloud.sqs)
+    await using store = await faultyStore(cloud.places.queues, (_, body) =>
+      body.includes('RedrivePolicy') ? { lose: true } : undefined,
+    )
+    const far = stack.adopt(sqsClient(store.place, { maxAttempts: 2 }), (client) => client.destroy())
+    await expect(makeQueues(far)).rejects.toThrow(/^CreateQueue at .*ECONNRESET/)
+    expect(await leftQueues(cloud.sqs)).toEqual(before)
   })
 
   it('is found and deleted after its program was killed', async () => {

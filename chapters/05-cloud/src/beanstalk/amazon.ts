@@ -50,8 +50,14 @@ export function beanstalkClient(place: Place): Disposable & { client: ElasticBea
 export async function createBeanstalk(options: BeanstalkOptions): Promise<Platform> {
   const { beanstalk, s3, bucket, application } = options
   const solutionStack = await newestNodeStack(beanstalk)
-  await beanstalk.send(new CreateApplicationCommand({ ApplicationName: application, Tags: tags }))
   const inApplication = { ApplicationName: application }
+  try {
+    await beanstalk.send(new CreateApplicationCommand({ ...inApplication, Tags: tags }))
+  } catch (error) {
+    // Perhaps only its answer was lost.
+    await deleteApplication(beanstalk, application).catch(() => {})
+    throw error
+  }
 
   return {
     name: `Elastic Beanstalk (${solutionStack})`,

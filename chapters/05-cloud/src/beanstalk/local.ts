@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { serve } from '@hono/node-server'
 import { startServer } from '@repo/common/process/child'
@@ -24,6 +25,9 @@ export interface LocalPlatformOptions {
   /** Ends everything when aborted. */
   signal: AbortSignal
 }
+
+/** How long a program that is to end may still work on the messages that it has. */
+const mostAnswerMs = 2_000
 
 interface Running extends AsyncDisposable {
   environment: Environment
@@ -139,10 +143,13 @@ async function start(
     daemon.catch((error: Error) => {
       Object.assign(environment, { health: 'Red', reason: error.message })
     })
-    // The daemon ends before the program that it calls.
+    const ended = daemon.catch(() => {})
+    // The daemon ends before the program that it calls, unless that hangs: then the messages that it holds come again.
     stack.defer(async () => {
       stopping.abort()
-      await daemon.catch(() => {})
+      await Promise.race([ended, delay(mostAnswerMs, undefined, { ref: false })])
+      await server.stop()
+      await ended
     })
   }
   Object.assign(environment, { status: 'Ready', health: 'Green' })

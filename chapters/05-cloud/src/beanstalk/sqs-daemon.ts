@@ -95,7 +95,8 @@ async function deliver(message: Message, options: DaemonOptions) {
       redirect: 'manual',
       signal: AbortSignal.timeout(inactivityTimeoutMs ?? usualInactivityTimeoutMs),
     })
-    await response.arrayBuffer()
+    // To its end, so that its connection can carry the next message, and without keeping it.
+    for await (const _ of response.body ?? []);
     answer = response.status
   } catch (error) {
     answer = error as Error

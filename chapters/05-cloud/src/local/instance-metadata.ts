@@ -10,13 +10,16 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+
+const noticeSchema = z.object({
+  action: z.enum(['terminate', 'stop', 'hibernate']),
+  /** In UTC: `2026-11-22T10:00:00Z`. */
+  time: z.string(),
+})
 
 /** A notice in the service's own words. */
-export interface SpotNotice {
-  action: 'terminate' | 'stop' | 'hibernate'
-  /** In UTC: `2026-11-22T10:00:00Z`. */
-  time: string
-}
+export type SpotNotice = z.infer<typeof noticeSchema>
 
 const tokenPath = '/latest/api/token'
 const noticePath = '/latest/meta-data/spot/instance-action'
@@ -35,16 +38,18 @@ export async function spotNotice(url: string, signal: AbortSignal, everyMs = 5_0
   const ask = (path: string, init: RequestInit) =>
     fetch(`${url}${path}`, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) })
   let token = ''
+  const askForNotice = () => ask(noticePath, { headers: { [tokenHeader]: token } })
   while (!signal.aborted) {
     try {
-      const answer = await ask(noticePath, { headers: { [tokenHeader]: token } })
-      if (answer.ok) return (await answer.json()) as SpotNotice
-      await answer.body?.cancel()
+      let answer = await askForNotice()
       if (answer.status === 401) {
+        await answer.body?.cancel()
         const made = await ask(tokenPath, { method: 'PUT', headers: { [secondsHeader]: '21600' } })
-        if (made.ok) token = await made.text()
-        if (made.ok) continue
+        token = await made.text()
+        answer = await askForNotice()
       }
+      const { data } = noticeSchema.safeParse(answer.ok ? await answer.json() : await answer.body?.cancel())
+      if (data) return data
     } catch {
       // The next request may get an answer.
     }

@@ -16,6 +16,7 @@ import { S3Error } from '../../node_modules/fauxqs/dist/common/errors.js'
 import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js'
 import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js'
 import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js'
+import { INVALID_MESSAGE_BODY_CHAR } from '../../node_modules/fauxqs/dist/sqs/sqsTypes.js'
 
 /** What we need of Fastify's request. */
 interface Request {
@@ -116,6 +117,8 @@ export function practiceApp(): ReturnType<typeof buildApp> {
     logger: false,
     stores: { s3Store: store, sqsStore: new SqsStore(), snsStore: new SnsStore() },
   })
+  // fauxqs takes half of an emoji for a character that SQS does not allow.
+  INVALID_MESSAGE_BODY_CHAR.test = (body) => /[^\t\n\r -\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u.test(body)
   // An object may be larger than fauxqs allows, and may have any type.
   for (const type of ['*', 'application/x-www-form-urlencoded', 'application/x-amz-json-1.0']) {
     app.removeContentTypeParser(type)

@@ -80,7 +80,11 @@ async function createBucket(
     await s3.send(new CreateBucketCommand({ Bucket: bucket, ...location }))
   } catch (error) {
     // Our own first request created it: its answer was lost, and the SDK has repeated the request.
-    if ((error as CloudError).name !== 'BucketAlreadyOwnedByYou') throw error
+    if ((error as CloudError).name !== 'BucketAlreadyOwnedByYou') {
+      // Perhaps every answer was lost. No other bucket has a name of a run.
+      if (temporary) await removeBucket(s3, bucket).catch(() => {})
+      throw error
+    }
   }
   try {
     await configure(s3, bucket, { signal, temporary })

@@ -11,7 +11,7 @@ import { setImmediate } from 'node:timers/promises'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
-import { type QueueUrls, receiveAll, send, sendAll } from '../queues.ts'
+import { parseJson, type QueueUrls, receiveAll, send, sendAll } from '../queues.ts'
 import { WordCounter } from './word-counter.ts'
 import { addCounts, type Counts } from './words.ts'
 
@@ -168,8 +168,11 @@ export async function mapReduce(
   const reasons = new Map<string, string>()
   const total: Total = { counts: new Map(), words: 0, bytes: 0, objects: [] }
 
-  async function add({ bucket, output }: CountJob) {
-    const { objects, counts } = JSON.parse(String(await readObject(s3, bucket, output, stop))) as Counted
+  async function add({ id, bucket, output }: CountJob) {
+    const result = parseJson(String(await readObject(s3, bucket, output, stop))) as Partial<Counted> | null | undefined
+    const { objects, counts } = result ?? {}
+    if (!Array.isArray(objects) || !Array.isArray(counts))
+      throw new Error(`the result of job ${id} is not in ${output}: somebody else has written there`)
     addCounts(total.counts, counts)
     for (const object of objects) {
       total.objects.push(object)

@@ -1,24 +1,21 @@
 /**
- * The two tiers, the daemon between them, and both platforms: processes here, and Beanstalk's API as moto answers it.
+ * The two tiers, the daemon between them, and processes as a platform. amazon.long.test.ts has the other platform.
  */
 import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { runInNewContext } from 'node:vm'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
-import { GetQueueAttributesCommand, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
+import { GetQueueAttributesCommand, type Message, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { serve } from '@hono/node-server'
 import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
-import { describeReal } from '@repo/common/testing/vitest'
 import { AsyncDisposableStack, DisposableStack } from '@whatwg-node/disposablestack'
 import fc from 'fast-check'
 import { strToU8, unzipSync, zipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { beanstalkClient, createBeanstalk } from '../../src/beanstalk/amazon.ts'
 import { bundleTier } from '../../src/beanstalk/bundle.ts'
 import { localPlatform } from '../../src/beanstalk/local.ts'
-import { openPlatform } from '../../src/beanstalk/open-platform.ts'
-import { waitForEnd, waitForHealth } from '../../src/beanstalk/platform.ts'
+import { waitForHealth } from '../../src/beanstalk/platform.ts'
 import { runDaemon } from '../../src/beanstalk/sqs-daemon.ts'
 import {
   countsKey,
@@ -32,13 +29,10 @@ import { watchVersion } from '../../src/beanstalk/web-client.ts'
 import { webTier } from '../../src/beanstalk/web-tier.ts'
 import { workerTier } from '../../src/beanstalk/worker-tier.ts'
 import { type Cloud, sqsClient } from '../../src/cloud/clients.ts'
-import { ownName } from '../../src/cloud/ownership.ts'
-import type { Place } from '../../src/cloud/place.ts'
-import { findMoto, installMoto } from '../../src/local/moto.ts'
+import { placesForWorkers } from '../../src/cloud/place.ts'
 import { slowLink } from '../../src/local/slow-link.ts'
 import { makeQueues, type QueueUrls, receiveAll, send, untilHeld } from '../../src/queues.ts'
-import { findLeftovers, removeLeftovers } from '../../src/session/leftovers.ts'
-import { type OpenCloud, openCloud } from '../../src/session/open.ts'
+import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { countWords } from '../../src/wordcount/word-counter.ts'
 import { addCounts, topWords, wordsIn } from '../../src/wordcount/words.ts'
@@ -482,6 +476,7 @@ describe('the daemon', () => {
       beyond: text('語 😀'),
       lines: text('one\r\nx-injected: two'),
       padded: text(' blank at both ends '),
+      open: text('blank at its end '),
       half: text('\ud800'),
       signs: text("é!'(*)"),
       number: { DataType: 'Number', StringValue: '7' },
@@ -502,22 +497,46 @@ describe('the daemon', () => {
       'beyond*': '語 😀',
       'lines*': 'one\r\nx-injected: two',
       'padded*': ' blank at both ends ',
+      'open*': 'blank at its end ',
       'half*': '\ufffd',
       'signs*': "é!'(*)",
       number: '7',
     })
   })
 
-  it('delivers a message with more attributes than a server takes as headers', async () => {
+  it.each([
+    ['values', 'large', 4_000, 1],
+    ['names', 'n'.repeat(200), 600, 7],
+  ])('delivers a message with more attributes than a server takes as headers, for their %s', async (...given) => {
+    const [, name, length, most] = given
     await using queues = await makeQueues(cloud.sqs)
     await using application = await server(() => 200)
-    const large = { DataType: 'String', StringValue: 'x'.repeat(4_000) }
-    const MessageAttributes = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`large${at}`, large]))
+    const large = { DataType: 'String', StringValue: 'x'.repeat(length) }
+    const MessageAttributes = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`${name}${at}`, large]))
     await cloud.sqs.send(new SendMessageCommand({ QueueUrl: queues.urls.jobs, MessageBody: '1', MessageAttributes }))
     await using _ = await daemon(queues.urls.jobs, application.url)
     await until(() => isEmpty(queues.urls.jobs))
     expect(application.requests.map(({ status }) => status)).toEqual([200])
-    expect(application.requests[0]?.headers).toHaveProperty('x-aws-sqsd-attr-large0')
+    const headers = Object.keys(application.requests[0]?.headers ?? {})
+    expect(headers.filter((header) => header.startsWith(`x-aws-sqsd-attr-${name}`))).toHaveLength(most)
+  })
+
+  it('delivers a message of which the queue says no more than its text', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    await using application = await server(() => 200)
+    await send(cloud.sqs, queues.urls.jobs, 'text')
+    const sqs = shown(() => {})
+    sqs.middlewareStack.add(
+      (next) => async (args) => {
+        const answer = await next(args)
+        for (const message of (answer.output as { Messages?: Message[] }).Messages ?? []) delete message.Attributes
+        return answer
+      },
+      { step: 'initialize' },
+    )
+    await using _ = await daemon(queues.urls.jobs, application.url, { sqs })
+    await until(() => isEmpty(queues.urls.jobs))
+    expect(application.requests.map(({ body }) => body)).toEqual(['"text"'])
   })
 
   it('delivers what was on its way when it is told to stop', async () => {
@@ -552,26 +571,17 @@ describe('the daemon', () => {
 })
 
 describe('a bundle', () => {
-  it('has a Procfile, a program and no dependencies, and the same bytes each time', async () => {
-    const bundle = await bundleTier('worker', '1')
-    expect(Buffer.from(await bundleTier('worker', '1')).equals(bundle)).toBe(true)
-    const files = unzipSync(bundle)
-    expect(Object.keys(files).sort()).toEqual(['Procfile', 'package.json', 'server.mjs'])
-    expect(Buffer.from(files.Procfile ?? []).toString()).toBe('web: node server.mjs\n')
-    expect(JSON.parse(Buffer.from(files['package.json'] ?? []).toString())).not.toHaveProperty('dependencies')
-  })
-})
-
-describe('the bundle of the web tier', () => {
-  it("lets Beanstalk's nginx take as large a text as the program does", async () => {
-    const files = unzipSync(await bundleTier('web', '1'))
-    const settings = Buffer.from(files['.platform/nginx/conf.d/texts.conf'] ?? []).toString()
-    expect(settings).toBe('client_max_body_size 5000000;\n')
-    const largest = 'w '.repeat(2_500_000)
-    const app = webTier({ ...cloud, bucket: 'no-such-bucket', queueUrl: '', version: '7', log })
-    // It takes this one, and fails later; it refuses one byte more.
-    expect((await app.request('/texts', { method: 'POST', body: largest })).status).toBe(503)
-    expect((await app.request('/texts', { method: 'POST', body: `${largest}w` })).status).toBe(413)
+  it("has a Procfile, a program, no dependencies, and Beanstalk's nginx take what the program takes", async () => {
+    const bundle = await bundleTier('web', '1')
+    // The same content has the same bytes.
+    expect(Buffer.from(await bundleTier('web', '1')).equals(bundle)).toBe(true)
+    const files = Object.entries(unzipSync(bundle)).map(([name, data]) => [name, Buffer.from(data).toString()])
+    expect(Object.fromEntries(files)).toEqual({
+      Procfile: 'web: node server.mjs\n',
+      'package.json': expect.not.stringContaining('dependencies'),
+      'server.mjs': expect.stringContaining('createServer'),
+      '.platform/nginx/conf.d/texts.conf': 'client_max_body_size 5000000;\n',
+    })
   })
 })
 
@@ -652,6 +662,48 @@ describe('processes as a platform', () => {
     }
   })
 
+  it('does not let a client that breaks off disturb another', async () => {
+    await using queues = await makeQueues(cloud.sqs)
+    await using platform = await localPlatform({ sqs: cloud.sqs, queueUrl: queues.urls.jobs, signal: signal() })
+    await platform.createVersion('1', await bundleTier('web', '1'))
+    const settings = { BUCKET: bucket, QUEUE_URL: queues.urls.jobs, ...placesForWorkers(cloud.places) }
+    await platform.createEnvironment({ name: 'web', tier: 'web', version: '1', settings })
+    const [{ cname = '' } = {}] = await waitForHealth(platform, ['web'], { everyMs: 20, signal: signal() })
+    const url = new URL('/texts', cname)
+    const breakOff = async (headers: Record<string, number>) => {
+      const sending = request(url, { method: 'POST', headers }).on('error', () => {})
+      await new Promise((resolve) => sending.write(Buffer.alloc(300_000, 'word '), resolve))
+      sending.destroy()
+    }
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([breakOff({ 'content-length': 4_000_000 }), breakOff({})])
+      const others = [1, 2, 3, 4].map(async () => (await fetch(url, { method: 'POST', body: 'x' })).status)
+      expect(await Promise.all(others)).toEqual([202, 202, 202, 202])
+    }
+  })
+
+  it('ends a program that hangs, and lets its messages come again', async () => {
+    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 3600 })
+    const { jobs } = queues.urls
+    // As many as it gets at once: then no request for more is under way, which would take what comes again.
+    const held = Array.from({ length: 10 }, (_, at) => at)
+    {
+      await using platform = await localPlatform({ sqs: cloud.sqs, queueUrl: jobs, signal: signal() })
+      const program = `import { createServer } from 'node:http'
+        createServer(({ method }, response) => method === 'GET' && response.end()).listen(process.env.PORT, '127.0.0.1')`
+      await platform.createVersion('hangs', zipSync({ Procfile: procfile, 'server.mjs': strToU8(program) }))
+      await platform.createEnvironment({ name: 'hangs', tier: 'worker', version: 'hangs', settings: {} })
+      await waitForHealth(platform, ['hangs'], { everyMs: 20, signal: signal() })
+      for (const value of held) await send(cloud.sqs, jobs, value)
+      await untilHeld(cloud.sqs, jobs, held.length, signal())
+    }
+    const back = new Set<unknown>()
+    for await (const value of receiveAll(cloud.sqs, jobs, signal())) {
+      if (back.add(value).size === held.length) break
+    }
+    expect(back).toEqual(new Set(held))
+  })
+
   it('turns red when its program dies', async () => {
     const given = { sqs: cloud.sqs, queueUrl: 'http://127.0.0.1:1/none', signal: signal() }
     await using platform = await localPlatform(given)
@@ -663,78 +715,5 @@ describe('processes as a platform', () => {
     const [environment] = await waitForHealth(platform, ['mortal'], { everyMs: 20, signal: signal() })
     await fetch(`${environment?.cname}/die`).catch(() => {})
     await until(async () => (await platform.environments())[0]?.health === 'Red')
-  })
-})
-
-describeReal('Elastic Beanstalk', { name: 'moto', found: await findMoto(), install: installMoto }, () => {
-  let cloud: OpenCloud
-  let place: Place
-  beforeAll(async () => {
-    cloud = await openCloud({ machines: true })
-    place = cloud.places.machines ?? cloud.places.storage
-  })
-  afterAll(async () => await cloud?.[Symbol.asyncDispose]())
-
-  it('takes bundles, versions and environments, and leaves nothing behind', async () => {
-    const bucket = (await temporaryBucket(cloud.s3)).name
-    const { urls } = await makeQueues(cloud.sqs)
-    const wait = { signal: signal(), everyMs: 20 }
-    {
-      await using platform = await openPlatform({ cloud, bucket, queueUrl: urls.jobs, signal: signal() })
-      expect(platform.name).toMatch(/^Elastic Beanstalk \(64bit Amazon Linux 2023 v[\d.]+ running Node\.js 2\d\)$/)
-      expect(JSON.stringify(platform.settings)).not.toContain(place.credentials?.secretAccessKey)
-      const create = async (purpose: string, tier: 'web' | 'worker', version: string) => {
-        await platform.createVersion(version, zipSync({ Procfile: strToU8(version) }))
-        await platform.createEnvironment({
-          name: platform.nameFor(purpose),
-          tier,
-          version,
-          settings: platform.settings,
-        })
-      }
-      await expect(create('blue', 'web', 'web-1').then(() => create('again', 'web', 'web-1'))).rejects.toThrow(
-        /already exists/,
-      )
-      await create('worker', 'worker', 'worker-1')
-      const seen: string[] = []
-      const onChange = (found: { status: string; health: string }[]) => {
-        seen.push(...found.map(({ status, health }) => `${status} ${health}`))
-      }
-      const names = [platform.nameFor('blue'), platform.nameFor('worker')]
-      const [blue, worker] = await waitForHealth(platform, names, { ...wait, onChange })
-      expect(seen).toContain('Launching Grey')
-      expect(worker).toMatchObject({ tier: 'worker', version: 'worker-1', cname: undefined })
-      await create('green', 'web', 'web-2')
-      await expect(platform.swap(platform.nameFor('blue'), platform.nameFor('green'))).rejects.toThrow(/Must be Ready/)
-      await waitForHealth(platform, [platform.nameFor('green')], wait)
-      await platform.swap(platform.nameFor('blue'), platform.nameFor('green'))
-      const green = (await platform.environments()).find(({ version }) => version === 'web-2')
-      expect(green?.cname).toBe(blue?.cname)
-      await platform.terminate(platform.nameFor('blue'))
-      await waitForEnd(platform, [platform.nameFor('blue')], wait)
-      expect((await platform.environments()).map(({ version }) => version).sort()).toEqual(['web-2', 'worker-1'])
-    }
-    const { queues: _, buckets: __, ...rest } = (await findLeftovers(cloud, place)).found
-    expect(rest).toEqual({ instances: [], volumes: [], securityGroups: [], keyPairs: [], roles: [], applications: [] })
-  })
-
-  it('refuses a version without its bundle, and is cleaned up after a killed program', async () => {
-    using beanstalk = beanstalkClient(place)
-    const application = ownName()
-    const given = {
-      beanstalk: beanstalk.client,
-      s3: cloud.s3,
-      bucket: 'b',
-      queueUrl: '',
-      application,
-      instanceProfile: '',
-      securityGroups: { web: '', worker: '' },
-    }
-    const platform = await createBeanstalk(given)
-    await expect(platform.createVersion('1', new Uint8Array(3))).rejects.toThrow(/NoSuchBucket/)
-    const request = { name: 'words-x', tier: 'web' as const, version: '1', settings: {} }
-    await expect(platform.createEnvironment(request)).rejects.toThrow(/No Application Version named '1'/)
-    expect((await removeLeftovers(cloud, place)).removed.applications).toEqual([application])
-    expect((await findLeftovers(cloud, place)).found.applications).toEqual([])
   })
 })

@@ -1,5 +1,9 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
+import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
 import { wordsOf } from '@repo/common/workloads/shingles'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
@@ -8,7 +12,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cloud } from '../../src/cloud/clients.ts'
 import { simulateInstanceMetadata, spotNotice } from '../../src/local/instance-metadata.ts'
-import { makeQueues, sendAll, untilHeld } from '../../src/queues.ts'
+import { makeQueues, send, sendAll, untilHeld } from '../../src/queues.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
 import { addressKey, countAlone, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
@@ -279,7 +283,58 @@ describe('map and reduce at their edges', () => {
   })
 })
 
+describe('a result', () => {
+  it.each(['no JSON', 'null', '{}', '{"objects":{},"counts":[]}'])('that is %s fails with one line', async (Body) => {
+    await using queues = await makeQueues(cloud.sqs)
+    const output = 'spoilt/1.json'
+    await cloud.s3.send(new PutObjectCommand({ Bucket: bucket, Key: output, Body }))
+    await send(cloud.sqs, queues.urls.results, { job: '1', worker: '1', outcome: 'done', tries: 1, from: 1, to: 2 })
+    const job = { id: '1', bucket, keys: [], output, repeat: 1 }
+    await expect(mapReduce(cloud, queues.urls, [job], { signal: signal() })).rejects.toThrow(
+      'the result of job 1 is not in spoilt/1.json: somebody else has written there',
+    )
+  })
+})
+
 describe('the notice of a spot instance', () => {
+  /** A service that answers in its own way; it records the methods of the requests. */
+  async function odd(answer: (response: ServerResponse) => unknown) {
+    const methods: (string | undefined)[] = []
+    const server = createServer(({ method }, response) => {
+      methods.push(method)
+      if (method === 'PUT') response.end('a token')
+      else answer(response)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const dispose = async () => {
+      server.closeAllConnections()
+      server.close()
+    }
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      methods,
+      [Symbol.asyncDispose]: dispose,
+    }
+  }
+
+  it('is no other answer than a notice', async () => {
+    const notice = { action: 'stop' as const, time: '2026-11-22T10:00:00Z' }
+    const answers = ['<html>', '{}', '{"action":"stay","time":"2026-11-22T10:00:00Z"}', JSON.stringify(notice)]
+    await using service = await odd((response) => response.end(answers.shift()))
+    expect(await spotNotice(service.url, signal(), 1)).toEqual(notice)
+    expect(answers).toEqual([])
+  })
+
+  it('is asked for once a round, even if the service accepts no token', async () => {
+    await using service = await odd((response) => response.writeHead(401).end())
+    const leave = new AbortController()
+    const never = spotNotice(service.url, leave.signal, 1)
+    await until(() => service.methods.length >= 6)
+    leave.abort()
+    expect(await never).toBeUndefined()
+    expect(service.methods.slice(0, 6)).toEqual(['GET', 'PUT', 'GET', 'GET', 'PUT', 'GET'])
+  })
+
   it('is requested with a token, and returned when it appears', async () => {
     await using metadata = await simulateInstanceMetadata()
     expect((await fetch(`${metadata.url}/latest/meta-data/spot/instance-action`)).status).toBe(401)
