@@ -69,7 +69,7 @@ function withPlainWords(text: string): string {
     while (from > done && !ends.includes(text[from - 1])) from--
     end.lastIndex = at
     const to = (end.exec(text)?.index ?? text.length - 1) + 1
-    parts.push(text.slice(done, from), ...foreignWords(text.slice(from, to)))
+    parts.push(text.slice(done, from), foreignWords(text.slice(from, to)).join(' '))
     done = to
   }
   parts.push(text.slice(done))

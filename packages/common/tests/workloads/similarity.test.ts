@@ -60,6 +60,11 @@ describe('the words of a text', () => {
     expect(wordsOf(text)).toEqual(words)
   })
 
+  it('may be many between two spaces', () => {
+    // More than a call can have arguments.
+    expect(wordsOf('云，'.repeat(200_000))).toHaveLength(200_000)
+  })
+
   it.each(['我们在北京学习计算机', 'ภาษาไทยไม่มีช่องว่าง', '私たちは東京で働いています'])(
     'are found in a script without spaces: %s',
     (text) => {
