@@ -19,7 +19,8 @@ import { listOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table } from '@repo/common/output/terminal'
-import { startMembers } from '../src/gossip/processes.ts'
+import { startProcesses } from '@repo/simulator/processes'
+import type { Report, Settings } from '../src/gossip/member.program.ts'
 import { spread, type Way, ways } from '../src/gossip/spread.ts'
 import { trial } from '../src/gossip/trial.ts'
 
@@ -138,16 +139,23 @@ export default example(import.meta, {
     const names = Array.from({ length: processes }, (_, at) => `p${at + 1}`)
     const [victim = ''] = names
     const settings = { members: names, periodMs, answerMs: periodMs / 3, helpers, suspicionMs: 4 * periodMs }
-    await using group = await startMembers(settings, { signal })
+    const told: (Report & { by: string; atMs: number })[] = []
+    await using group = await startProcesses<Settings, Report>({
+      program: new URL('../src/gossip/member.program.ts', import.meta.url),
+      names,
+      settings,
+      onReport: (by, report) => told.push({ by, ...report, atMs: performance.now() }),
+      signal,
+    })
     const killedMs = performance.now()
     await group.children.get(victim).kill()
-    const killed = () => group.reports.filter(({ member, atMs }) => member === victim && atMs >= killedMs)
+    const killed = () => told.filter(({ member, atMs }) => member === victim && atMs >= killedMs)
     const haveHeard = () => new Set(killed().map(({ by }) => by)).size === processes - 1
     await until(haveHeard, { signal, what: `all members know that ${victim} has failed` })
     const reports = killed().map(({ by, atMs, found }) => ({ by, found, afterMs: atMs - killedMs }))
     const [first] = reports
     const last = reports.at(-1)
-    const wrong = group.reports.filter(({ member, found }) => found && member !== victim).length
+    const wrong = told.filter(({ member, found }) => found && member !== victim).length
     const file = await picture('gossip.svg', drawRounds(rows))
     print(
       `${processes} processes ping each other over UDP every ${periodMs} ms; ${victim} is killed with SIGKILL.`,

@@ -34,11 +34,11 @@ export type Handler<Node, Message, Result = void> = Generator<Effect<Node, Messa
 /** The system under test. */
 export interface System<Node extends string, Request, Message, Violation> {
   nodes: readonly Node[]
-  /** The time between two requests. */
-  requestEveryMs: number
-  /** A run that does not end by itself is stopped at this time, or after this number of messages. */
-  mostMs: number
-  mostMessages: number
+  /** The time between two requests; 1 ms by default. */
+  requestEveryMs?: number
+  /** A run that does not end by itself is stopped at this time, or after this number of messages; never by default. */
+  mostMs?: number
+  mostMessages?: number
   /** Makes the system for one run. */
   begin: (world: World<Node, Message>) => Running<Node, Request, Message, Violation>
   /** Returns what a message says, for the history. Nodes share messages: do not change one after it was sent. */
@@ -48,7 +48,7 @@ export interface System<Node extends string, Request, Message, Violation> {
 /** The system in one run. */
 export interface Running<Node extends string, Request, Message, Violation> {
   /** A client asks for something. */
-  request: (request: Request) => void
+  request?: (request: Request) => void
   /**
    * Starts a node, at the beginning and after each crash, and returns the handler of its messages. The variables of
    * this call are the node's memory: after a crash, another call creates new ones.
@@ -63,7 +63,7 @@ export interface Running<Node extends string, Request, Message, Violation> {
    */
   back?: (node: Node) => void
   /** Returns the violations: what should hold, but does not. */
-  check: () => Violation[]
+  check?: () => Violation[]
 }
 
 /**
@@ -117,6 +117,9 @@ export interface Scenario<Request> {
    */
   marks?: { number: number; fate: (typeof timedFates)[number] | 'pause'; afterMs: number; ms: number }[]
 }
+
+/** Nothing happens: no request, no fault, and each message takes 1 ms. */
+export const calm: Scenario<never> = { requests: [], jitter: 0, messages: [], nodes: [] }
 
 /**
  * What happens to a node, and when. `ms` is how long it lasts; for `clock`, how wrong the clock is from then on, and for
@@ -305,17 +308,17 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
       else place.crashes = [...(place.crashes ?? []), strike]
     }
     for (const [at, request] of scenario.requests.entries())
-      this.#queue.add(at * system.requestEveryMs, () => this.#running.request(request))
+      this.#queue.add(at * (system.requestEveryMs ?? 1), () => this.#running.request?.(request))
   }
 
   simulate(): Run<Violation> {
-    const { mostMs, mostMessages } = this.#system
+    const { mostMs = Number.POSITIVE_INFINITY, mostMessages = Number.POSITIVE_INFINITY } = this.#system
     for (let next = this.#queue.take(); next && !this.#isStopped; next = this.#queue.take()) {
       if (next.atMs > mostMs || this.#messages > mostMessages) break
       this.now = next.atMs
       next.run()
     }
-    return { violations: this.#running.check(), messages: this.#messages, history: this.#history }
+    return { violations: this.#running.check?.() ?? [], messages: this.#messages, history: this.#history }
   }
 
   // What the system can do

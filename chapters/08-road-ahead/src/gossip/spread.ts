@@ -2,7 +2,7 @@
  * Spreads a rumour: once in each round, every node calls another one at random, and one of the two tells the other.
  * Source: Demers et al., "Epidemic algorithms for replicated database maintenance" (1987), anti-entropy.
  */
-import { type Handler, type NodeWorld, type Receive, type System, simulate } from '@repo/simulator/simulator'
+import { calm, type Handler, type System, simulate } from '@repo/simulator/simulator'
 
 /** Who tells in a call: the caller, the one who is called, or whichever of them knows. */
 export const ways = ['push', 'pull', 'push–pull'] as const
@@ -14,47 +14,6 @@ export interface Message {
   knows: boolean
 }
 
-export interface SpreaderOptions {
-  name: string
-  nodes: readonly string[]
-  way: Way
-  /** Whether it knows the rumour from the beginning. */
-  knows: boolean
-  /** Called when the node hears the rumour, and no second time. */
-  onNews: () => void
-}
-
-const roundMs = 1_000
-
-/** Starts a node. Its rounds begin at a random time: nobody's clocks agree. */
-function startSpreader(
-  world: Pick<NodeWorld<Message>, 'random' | 'run'>,
-  { name, nodes, way, knows, onNews }: SpreaderOptions,
-): Receive<string, Message> {
-  // #region rounds
-  function* rounds(): Handler<string, Message> {
-    const own = nodes.indexOf(name)
-    yield { do: 'wait', ms: world.random() * roundMs }
-    for (;;) {
-      const others = 1 + Math.floor((nodes.length - 1) * world.random())
-      const to = nodes[(own + others) % nodes.length] as string
-      if (way === 'push–pull' || knows === (way === 'push')) yield { do: 'send', to, message: { kind: 'call', knows } }
-      yield { do: 'wait', ms: roundMs }
-    }
-  }
-  function* answer(to: string): Handler<string, Message> {
-    yield { do: 'send', to, message: { kind: 'answer', knows } }
-  }
-  // #endregion rounds
-  world.run(name, rounds())
-  return (message, from) => {
-    const isAsked = message.kind === 'call' && !message.knows && knows
-    if (message.knows && !knows) onNews()
-    knows ||= message.knows
-    return isAsked ? answer(from) : undefined
-  }
-}
-
 /** What it took until every node knew. */
 export interface Spread {
   /** The time, in rounds. */
@@ -63,6 +22,8 @@ export interface Spread {
   messages: number
   carrying: number
 }
+
+const roundMs = 1_000
 
 /**
  * Simulates a rumour that one of the nodes knows at the beginning.
@@ -77,33 +38,42 @@ export function spread({ nodes: size, way, seed }: { nodes: number; way: Way; se
   let endMs = 0
   const system: System<string, never, Message, never> = {
     nodes,
-    requestEveryMs: 1,
-    mostMs: Number.POSITIVE_INFINITY,
-    mostMessages: Number.POSITIVE_INFINITY,
     describe: ({ kind }) => kind,
     begin: (world) => ({
-      request: () => {},
       start(name) {
-        const receive = startSpreader(world, {
-          name,
-          nodes,
-          way,
-          knows: name === 'n0',
-          onNews() {
-            if (++known < size) return
+        let knows = name === 'n0'
+        // #region rounds
+        function* rounds(): Handler<string, Message> {
+          const own = nodes.indexOf(name)
+          // Nobody's clocks agree.
+          yield { do: 'wait', ms: world.random() * roundMs }
+          for (;;) {
+            const others = 1 + Math.floor((nodes.length - 1) * world.random())
+            const to = nodes[(own + others) % nodes.length]
+            const isCalling = way === 'push–pull' || knows === (way === 'push')
+            if (isCalling) yield { do: 'send', to, message: { kind: 'call', knows } }
+            yield { do: 'wait', ms: roundMs }
+          }
+        }
+        function* answer(to: string): Handler<string, Message> {
+          yield { do: 'send', to, message: { kind: 'answer', knows } }
+        }
+        // #endregion rounds
+        world.run(name, rounds())
+        return (message, from) => {
+          const isAsked = message.kind === 'call' && !message.knows && knows
+          if (message.knows) carrying++
+          if (message.knows && !knows && ++known === size) {
             endMs = world.now
             world.stop()
-          },
-        })
-        return (message, from) => {
-          if (message.knows) carrying++
-          return receive(message, from)
+          }
+          knows ||= message.knows
+          return isAsked ? answer(from) : undefined
         }
       },
-      check: () => [],
     }),
   }
   // A jitter of 0 would make all messages take the same time.
-  const { messages } = simulate(system, { requests: [], jitter: seed + 1, messages: [], nodes: [] })
+  const { messages } = simulate(system, { ...calm, jitter: seed + 1 })
   return { rounds: endMs / roundMs, messages, carrying }
 }

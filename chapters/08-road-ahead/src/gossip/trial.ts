@@ -35,22 +35,22 @@ const periodMs = 1_000
 export function trial({ members, crashes, periods, loss, suspicion, helpers, seed }: TrialOptions): Trial {
   const names = Array.from({ length: members }, (_, at) => `m${at}`)
   const random = randomFrom(seed)
-  // In the second half, and soon enough for the last one to be found.
-  const crashMs = Array.from({ length: crashes }, (_, at) => periodMs * periods * (0.4 + (0.4 * at) / crashes))
-  const found = crashMs.map(() => Number.POSITIVE_INFINITY)
-  const heard = crashMs.map(() => new Map<string, number>())
+  const seen = Array.from({ length: crashes }, (_, at) => ({
+    // In the second half, and soon enough for the last one to be found.
+    crashMs: periodMs * periods * (0.4 + (0.4 * at) / crashes),
+    foundMs: Number.POSITIVE_INFINITY,
+    heardMs: new Map<string, number>(),
+  }))
   /** By member and incarnation: with suspicion, several members may end their waiting for the same mistake. */
   const falseAlarms = new Set<string>()
   const mostMs = periods * periodMs
   const mostMessages = 8 * members * periods
   const system: System<string, never, Message, never> = {
     nodes: names,
-    requestEveryMs: 1,
     mostMs,
     mostMessages,
     describe: ({ kind }) => kind,
     begin: (world) => ({
-      request: () => {},
       start(name, _disk, own) {
         const { receive, start } = createMember(own, {
           name,
@@ -60,18 +60,17 @@ export function trial({ members, crashes, periods, loss, suspicion, helpers, see
           helpers,
           suspicionMs: suspicion * periodMs,
           onDead({ member, incarnation }, byItself) {
-            const at = names.indexOf(member)
-            const since = crashMs[at]
-            if (since !== undefined && world.now >= since) {
-              found[at] = Math.min(found[at] ?? 0, world.now - since)
-              heard[at]?.set(name, world.now - since)
+            const crash = seen[names.indexOf(member)]
+            const sinceMs = world.now - (crash?.crashMs ?? Number.POSITIVE_INFINITY)
+            if (sinceMs >= 0) {
+              crash.foundMs = Math.min(crash.foundMs, sinceMs)
+              crash.heardMs.set(name, sinceMs)
             } else if (byItself) falseAlarms.add(`${member} ${incarnation}`)
           },
         })
         start()
         return receive
       },
-      check: () => [],
     }),
   }
   const lost: Scenario<never>['messages'] = []
@@ -80,12 +79,12 @@ export function trial({ members, crashes, periods, loss, suspicion, helpers, see
     requests: [],
     jitter: 1 + Math.floor(random() * 2 ** 30),
     messages: lost,
-    nodes: crashMs.map((atMs, node) => ({ node, fate: 'crash', atMs, ms: 2 * mostMs })),
+    nodes: seen.map(({ crashMs }, node) => ({ node, fate: 'crash', atMs: crashMs, ms: 2 * mostMs })),
   })
   return {
-    crashes: found.map((first, at) => {
-      const times = names.slice(crashes).map((name) => heard[at]?.get(name) ?? Number.POSITIVE_INFINITY)
-      return { found: first / periodMs, known: Math.max(...times) / periodMs }
+    crashes: seen.map(({ foundMs, heardMs }) => {
+      const times = names.slice(crashes).map((name) => heardMs.get(name) ?? Number.POSITIVE_INFINITY)
+      return { found: foundMs / periodMs, known: Math.max(...times) / periodMs }
     }),
     falseAlarms: falseAlarms.size,
     messages: messages / members / periods,

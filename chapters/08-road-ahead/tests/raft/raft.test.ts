@@ -1,7 +1,7 @@
 /** Raft in the simulator: no alarm without a mistake, each mistake found, and the paper's own examples. */
 import { createHash } from 'node:crypto'
 import { faults, search } from '@repo/simulator/search'
-import { historyText, type Scenario, type System, simulate } from '@repo/simulator/simulator'
+import { calm, historyText, type Scenario, type System, simulate } from '@repo/simulator/simulator'
 import { describe, expect, it } from 'vitest'
 import { type Request, raftGroup, raftScenarios } from '../../src/raft/group.ts'
 import type { Entry, Message } from '../../src/raft/messages.ts'
@@ -85,12 +85,9 @@ describe('the paper', () => {
     const leaders: string[] = []
     const system: System<string, never, Message, never> = {
       nodes: servers,
-      requestEveryMs: 1,
       mostMs: 600,
-      mostMessages: 2_000,
       describe: ({ kind }) => kind,
       begin: (world) => ({
-        request() {},
         start(name) {
           const log = figure7[name as keyof typeof figure7].map((term): Entry => ({ term, command: undefined }))
           const disk = new Map([['1', JSON.stringify({ term: 7, from: 0, entries: log })]])
@@ -104,10 +101,9 @@ describe('the paper', () => {
             onApply: (_, { term }) => done.get(name)?.push(term),
           })
         },
-        check: () => [],
       }),
     }
-    simulate(system, { requests: [], jitter: 0, messages: [], nodes: [] })
+    simulate(system, calm)
     expect(leaders).toEqual(['leader'])
     for (const [name, terms] of done) expect(terms, name).toEqual([...figure7.leader, 8])
   })
