@@ -18,9 +18,8 @@ export interface CheckOptions {
 
 /** Judges a history. One key that is not linearizable decides; otherwise one that is unknown does. */
 export function checkHistory(history: readonly Operation[], { budget = 1_000_000 }: CheckOptions = {}): Verdict {
-  const keys = Map.groupBy(history, ({ key }) => key)
   let unknown: Verdict | undefined
-  for (const [key, operations] of keys) {
+  for (const [key, operations] of Map.groupBy(history, ({ key }) => key)) {
     const order = findOrder(operations, budget)
     if (order === 'none') return { verdict: 'not linearizable', key }
     if (order === 'unknown') unknown ??= { verdict: 'unknown', key }
@@ -28,15 +27,20 @@ export function checkHistory(history: readonly Operation[], { budget = 1_000_000
   return unknown ?? { verdict: 'linearizable' }
 }
 
-/** A beginning or an end of an operation, in a doubly linked list by time. */
-interface Event {
-  /** The position of the operation in the history. */
+/** An operation, by its position in the history. */
+interface Item {
   at: number
-  ms: number
-  /** The end that belongs to a beginning. */
-  end: Event | undefined
-  before: Event | undefined
-  after: Event | undefined
+  operation: Operation
+  isDone: boolean
+}
+
+/** A moment of the search: what may be next, and what was taken for it. */
+interface Moment {
+  value: string | null
+  /** All operations with an answer that began before this one of them are done. */
+  first: number
+  choices: Item[]
+  chosen?: Item
 }
 
 /**
@@ -47,61 +51,75 @@ interface Event {
  * no answer; and of the writes without an answer whose values nobody saw, the first one does as well as another.
  */
 export function findOrder(operations: readonly Operation[], budget = 1_000_000): number[] | 'none' | 'unknown' {
-  const head = listOf(operations)
   const seen = seenValues(operations)
-  /** Writes without an answer whose values nobody saw: by position, and which of them began first. */
-  const unseen = new Map(
-    [...operations.entries()]
-      .filter(([, { does, ended }]) => 'write' in does && ended === undefined && !seen.has(does.write))
-      .sort(([, a], [, b]) => a.beginMs - b.beginMs)
-      .map(([at], rank) => [at, rank]),
-  )
+  const items = operations.map((operation, at): Item => ({ at, operation, isDone: false }))
+  items.sort((a, b) => a.operation.beginMs - b.operation.beginMs)
+  const {
+    answered = [],
+    open = [],
+    unseen = [],
+  } = Object.groupBy(items, ({ operation: { does, ended } }) => {
+    if (ended) return 'answered'
+    return 'write' in does && !seen.has(does.write) ? 'unseen' : 'open'
+  })
+  let left = answered.length
   let unseenDone = 0
-  const done = new Uint32Array(Math.ceil(operations.length / 32))
+  const done = new Uint32Array(Math.ceil(items.length / 32))
   /** The fewest writes of unseen values with which the same operations and value have been tried. */
   const tried = new Map<string, number>()
-  const order: { event: Event; value: string | null }[] = []
-  let answered = operations.filter(({ ended }) => ended !== undefined).length
-  let value: string | null = null
-  let event = head.after
+
   /** Notes that an operation is done, or that it is not. */
-  function note(at: number, change: 1 | -1) {
-    if (operations[at]?.ended !== undefined) answered -= change
-    if (unseen.has(at)) unseenDone += change
-    else done[at >> 5] = (done[at >> 5] ?? 0) ^ (1 << (at & 31))
+  function note(item: Item, change: 1 | -1) {
+    item.isDone = change === 1
+    if (item.operation.ended) left -= change
+    if (unseen.includes(item)) unseenDone += change
+    else done[item.at >> 5] = (done[item.at >> 5] ?? 0) ^ (1 << (item.at & 31))
   }
-  for (let steps = 0; answered > 0; steps++) {
+
+  /** An operation may be next if all that ended before it began are done. If the times are the same, it may be either way. */
+  function momentOf(value: string | null, from: number): Moment {
+    let first = from
+    while (answered[first]?.isDone) first++
+    const choices: Item[] = []
+    let endMs = Number.POSITIVE_INFINITY
+    for (let next = first; next < answered.length; next++) {
+      const item = answered[next] as Item
+      if (item.operation.beginMs > endMs) break
+      if (item.isDone) continue
+      choices.push(item)
+      endMs = Math.min(endMs, item.operation.ended?.atMs ?? endMs)
+    }
+    for (const item of [...open, ...unseen.slice(unseenDone, unseenDone + 1)])
+      if (!item.isDone && item.operation.beginMs <= endMs) choices.push(item)
+    return { value, first, choices }
+  }
+
+  const moments = [momentOf(null, 0)]
+  for (let steps = 0; left > 0; steps++) {
     if (steps > budget) return 'unknown'
-    if (event?.end) {
-      const operation = operations[event.at] as Operation
-      const next = apply(operation, value)
-      const isUseful = operation.ended !== undefined || next !== value
-      if (next !== undefined && isUseful && (unseen.get(event.at) ?? unseenDone) === unseenDone) {
-        note(event.at, 1)
-        // A value that nobody sees is as good as any other one.
-        const key = `${done.join(' ')} ${seen.has(next) ? JSON.stringify(next) : ''}`
-        if (unseenDone < (tried.get(key) ?? Number.POSITIVE_INFINITY)) {
-          tried.set(key, unseenDone)
-          order.push({ event, value })
-          value = next
-          lift(event)
-          event = head.after
-          continue
-        }
-        note(event.at, -1)
-      }
-      event = event.after
+    const moment = moments.at(-1)
+    if (moment === undefined) return 'none'
+    const item = moment.choices.shift()
+    if (item === undefined) {
+      // What was chosen before was wrong.
+      moments.pop()
+      const chosen = moments.at(-1)?.chosen
+      if (chosen) note(chosen, -1)
       continue
     }
-    // An operation that has ended must come before all that follow: what was chosen before was wrong.
-    const last = order.pop()
-    if (last === undefined) return 'none'
-    note(last.event.at, -1)
-    unlift(last.event)
-    value = last.value
-    event = changesNothing(operations[last.event.at] as Operation) ? undefined : last.event.after
+    const next = apply(item.operation, moment.value)
+    if (next === undefined || (item.operation.ended === undefined && next === moment.value)) continue
+    if (changesNothing(item.operation)) moment.choices = []
+    note(item, 1)
+    // A value that nobody sees is as good as any other one.
+    const key = `${done.join(' ')} ${seen.has(next) ? JSON.stringify(next) : ''}`
+    if (unseenDone < (tried.get(key) ?? Number.POSITIVE_INFINITY)) {
+      tried.set(key, unseenDone)
+      moment.chosen = item
+      moments.push(momentOf(next, moment.first))
+    } else note(item, -1)
   }
-  return order.map(({ event }) => event.at)
+  return moments.flatMap(({ chosen }) => chosen?.at ?? [])
 }
 
 /** Returns the values that some answer tells, or some compare and set expects. */
@@ -123,38 +141,3 @@ function apply({ does, ended }: Operation, before: string | null): string | null
   return 'isDone' in ended && ended.isDone === answer.isDone ? value : undefined
 }
 // #endregion model
-
-/** Returns the head of the list of all events. */
-function listOf(operations: readonly Operation[]): Event {
-  const event = (at: number, ms: number, end?: Event): Event => ({ at, ms, end, before: undefined, after: undefined })
-  const events = operations.flatMap(({ beginMs, ended }, at) => {
-    const end = event(at, ended?.atMs ?? Number.POSITIVE_INFINITY)
-    return [event(at, beginMs, end), end]
-  })
-  // At the same time beginnings come first: whether they overlap cannot be told, so they may.
-  events.sort((a, b) => a.ms - b.ms || Number(b.end !== undefined) - Number(a.end !== undefined))
-  const head = event(-1, Number.NEGATIVE_INFINITY)
-  let last = head
-  for (const each of events) {
-    last.after = each
-    each.before = last
-    last = each
-  }
-  return head
-}
-
-/** Takes both events of an operation out of the list. */
-function lift(begin: Event) {
-  for (const event of [begin, begin.end as Event]) {
-    if (event.before) event.before.after = event.after
-    if (event.after) event.after.before = event.before
-  }
-}
-
-/** Puts them back. */
-function unlift(begin: Event) {
-  for (const event of [begin.end as Event, begin]) {
-    if (event.before) event.before.after = event
-    if (event.after) event.after.before = event
-  }
-}

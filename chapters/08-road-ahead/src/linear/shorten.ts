@@ -16,18 +16,18 @@ export function shorten(history: readonly Operation[], budget = 1_000_000): Oper
   const judged = checkHistory(history, { budget })
   if (judged.verdict !== 'not linearizable')
     throw new Error('the history is linearizable, or its budget is too small to tell')
-  const operations = history.filter(({ key }) => key === judged.key)
+  const operations = history.filter(({ key }) => key === judged.key).sort((a, b) => a.beginMs - b.beginMs)
   const isWrong = (part: readonly Operation[]) => findOrder(part, budget) === 'none'
   // A longer beginning of a wrong one is wrong as well: halve.
-  const moments = [...new Set(operations.flatMap(({ ended }) => (ended ? [ended.atMs] : [])))].sort((a, b) => a - b)
+  const moments = operations.flatMap(({ ended }) => ended?.atMs ?? []).sort((a, b) => a - b)
   let from = 0
   let to = moments.length - 1
   while (from < to) {
     const middle = (from + to) >> 1
-    if (isWrong(until(operations, moments[middle] as number))) to = middle
+    if (isWrong(until(operations, moments[middle]))) to = middle
     else from = middle + 1
   }
-  let part = until(operations, moments[to] as number).sort((a, b) => a.beginMs - b.beginMs)
+  let part = until(operations, moments[to])
   // Large pieces first, then smaller ones, then single operations until none can be left out.
   for (let size = part.length >> 1; size > 0; ) {
     const { length } = part
@@ -64,8 +64,8 @@ function isNeeded(operation: Operation, rest: readonly Operation[]): boolean {
   if ('read' in does || changesNothing(operation)) return false
   const value = 'write' in does ? does.write : does.to
   return rest.some((other) => {
-    if ('read' in other.does) return other.ended !== undefined && 'read' in other.ended && other.ended.read === value
     if ('write' in other.does) return false
+    if ('read' in other.does) return other.ended && 'read' in other.ended && other.ended.read === value
     // One that was refused saw something else than it expected: perhaps this value.
     return changesNothing(other) || other.does.from === value
   })
