@@ -75,7 +75,7 @@ export default example(import.meta, {
       using bar = progress(name, wanted)
       try {
         // #region judged
-        await using system = await kind.start({ signal })
+        await using system = await kind.start(signal)
         const { version, durability, untried } = system
         const onFault = (done: number) => bar.update(done)
         const faults = faultsOf(seed, wanted, kind.pace)

@@ -145,7 +145,7 @@ async function killLeader(
 ) {
   print(`${names.length} servers and ${clients.length} clients over UDP; the leader is killed …`)
   // #region live
-  await using system = await raftWith({ servers: names, mistake }).start({ signal })
+  await using system = await raftWith({ servers: names, mistake }).start(signal)
   const faults = [{ kind: 'killed', target: 'leader', afterMs: 500, lastsMs: 1_000 } as const]
   const given = { clients: clients.length, keys: 2, seed, faults, patienceMs: 30_000, signal }
   const { history, troubles } = await record(system, given)

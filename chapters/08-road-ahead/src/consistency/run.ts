@@ -3,7 +3,7 @@ import { randomFor, randomFrom } from '@repo/common/async/random'
 import { sleep } from '@repo/common/async/timer'
 import { StateRecord } from '@repo/common/servers/faults'
 import type { Action, Operation } from '../linear/history.ts'
-import { type Client, clientOf, type System, type Trouble } from '../systems/system.ts'
+import { clientOf, type System, type Trouble } from '../systems/system.ts'
 import { type Fault, strike } from './faults.ts'
 
 export interface RunOptions {
@@ -48,7 +48,7 @@ export async function record(
   let isOver = false
 
   /** Asks, and adds to the history what may have taken place. */
-  async function ask(client: Client, name: string, key: string, does: Action) {
+  async function ask(client: ReturnType<typeof clientOf>, name: string, key: string, does: Action) {
     const operation: Operation = { client: name, key, does, beginMs: now() }
     const outcome = await client.ask(key, does)
     if (typeof outcome === 'object') operation.ended = { atMs: now(), ...outcome }

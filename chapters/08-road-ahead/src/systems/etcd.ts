@@ -1,68 +1,56 @@
-/** Three nodes of etcd. */
+/** Three nodes of etcd, as it is configured by default, with a password. */
 import { call, decode, type EtcdAnswer, encode, startEtcd } from '@repo/common/servers/etcd'
 import type { Action, Answer } from '../linear/history.ts'
-import { goClock, type Kind, type System, unsynced } from './system.ts'
+import { goClock, kindOf, unsynced } from './system.ts'
 
 const nodes = ['a', 'b', 'c']
 
-/** etcd as it is configured by default, with a password. */
-export const etcd: Kind = {
-  async start({ signal }): Promise<System> {
-    const cluster = await startEtcd(nodes, { signal })
-    const { version, children, links, url, password } = cluster
-    return {
-      version,
-      durability: 'a majority has it on disk (fsync)',
-      nodes,
-      children,
-      network: links,
-      untried: [goClock, unsynced],
-      async connect(attempt) {
-        const to = url(nodes[attempt % nodes.length] as string)
-        const { token } = await call(to, 'auth/authenticate', { name: 'root', password })
-        return {
-          async ask(key, does) {
-            try {
-              return await perform(to, token, key, does)
-            } catch (error) {
-              // A node that was restarted has forgotten the tokens; or nobody listens.
-              if (/invalid auth token/.test(String(error))) return 'did not happen'
-              if ((error as { cause?: NodeJS.ErrnoException }).cause?.code === 'ECONNREFUSED') return 'did not happen'
-              throw error
-            }
-          },
-        }
-      },
-      async leader() {
-        const statuses = await Promise.all(
-          nodes.map(async (node) => {
-            const { header, leader, raftTerm }: EtcdAnswer = await call(url(node), 'maintenance/status', {}).catch(
-              () => ({}),
-            )
-            return { node, isLeader: leader !== undefined && leader === header?.member_id, term: Number(raftTerm ?? 0) }
-          }),
-        )
-        return statuses.filter(({ isLeader }) => isLeader).sort((a, b) => b.term - a.term)[0]?.node
-      },
-      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
-    }
-  },
-}
+export const etcd = kindOf(async (stack, signal) => {
+  const cluster = stack.use(await startEtcd(nodes, { signal }))
+  const { links, url, password } = cluster
+  return {
+    ...cluster,
+    nodes,
+    durability: 'a majority has it on disk (fsync)',
+    network: links,
+    untried: [goClock, unsynced],
+    async connect(attempt) {
+      const to = url(nodes[attempt % nodes.length] as string)
+      const { token } = await call(to, 'auth/authenticate', { name: 'root', password })
+      return { ask: (key, does) => perform((path, body) => call(to, `kv/${path}`, body, token), encode(key), does) }
+    },
+    // A node that was restarted has forgotten the tokens; or nobody listens.
+    refusals: /invalid auth token|ECONNREFUSED/,
+    async leader() {
+      const asked = nodes.map(async (node) => {
+        const { header, leader, raftTerm } = await call(url(node), 'maintenance/status', {})
+        return leader !== undefined && leader === header?.member_id ? [{ node, term: Number(raftTerm) }] : []
+      })
+      const leaders = (await Promise.allSettled(asked)).flatMap((each) =>
+        each.status === 'fulfilled' ? each.value : [],
+      )
+      return leaders.sort((a, b) => b.term - a.term)[0]?.node
+    },
+  }
+})
 
-async function perform(to: string, token: string | undefined, key: string, does: Action): Promise<Answer> {
-  const place = { key: encode(key) }
+async function perform(
+  send: (path: string, body: object) => Promise<EtcdAnswer>,
+  key: string,
+  does: Action,
+): Promise<Answer> {
   if ('read' in does) {
-    const value = (await call(to, 'kv/range', place, token)).kvs?.[0]?.value
+    const value = (await send('range', { key })).kvs?.[0]?.value
     return { read: value === undefined ? null : decode(value) }
   }
   if ('write' in does) {
-    await call(to, 'kv/put', { ...place, value: encode(does.write) }, token)
+    await send('put', { key, value: encode(does.write) })
     return { isDone: true }
   }
   // A key that does not exist has version 0.
   const expected =
     does.from === null ? { target: 'VERSION', version: '0' } : { target: 'VALUE', value: encode(does.from) }
-  const success = [{ requestPut: { ...place, value: encode(does.to) } }]
-  const { succeeded = false } = await call(to, 'kv/txn', { compare: [{ ...place, ...expected }], success }, token)
+  const success = [{ requestPut: { key, value: encode(does.to) } }]
+  const { succeeded = false } = await send('txn', { compare: [{ key, ...expected }], success })
   return { isDone: succeeded }
 }

@@ -7,71 +7,55 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { until } from '@repo/common/async/until'
 import { startNats } from '@repo/common/servers/nats'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Action, Answer } from '../linear/history.ts'
-import { goClock, type Kind, patienceMs, type System, type SystemOptions } from './system.ts'
+import { goClock, kindOf, patienceMs } from './system.ts'
 
 const nodes = ['a', 'b', 'c']
 const bucket = 'registers'
 
+const bucketOf = ({ isDirect }: { isDirect: boolean }) =>
+  kindOf(async (stack, signal) => {
+    const cluster = stack.use(await startNats(nodes, { signal }))
+    const connectTo = (node: string) =>
+      connect({ ...cluster.connectionTo(node), reconnect: false, timeout: patienceMs, ignoreClusterUpdates: true })
+    /** What the nodes know of the bucket's stream. Whoever answers: one of them may hang. */
+    const streamInfo = () =>
+      Promise.any(
+        nodes.map(async (node) => {
+          const connection = await connectTo(node)
+          try {
+            const manager = await jetstreamManager(connection, { timeout: patienceMs, checkAPI: false })
+            return (await manager.streams.info(`KV_${bucket}`)).cluster
+          } finally {
+            void connection.close().catch(() => {})
+          }
+        }),
+      )
+    const setUp = await connectTo('a')
+    // The nodes elect a leader for all of JetStream first, and then one for the bucket.
+    const buckets = new Kvm(jetstream(setUp, { timeout: patienceMs }))
+    const what = 'JetStream has a bucket on three nodes'
+    await until(() => buckets.create(bucket, { replicas: 3, allow_direct: isDirect }), { signal, what })
+    await until(async () => (await streamInfo())?.replicas?.every(({ current }) => current), { signal, what })
+    await setUp.close()
+    return {
+      ...cluster,
+      nodes,
+      durability: `a majority has written it (fsync every 2 min: when all are killed, its last second is lost)${isDirect ? '; any node answers reads' : ''}`,
+      network: cluster.links,
+      untried: [goClock],
+      async connect(attempt) {
+        const connection = await connectTo(nodes[attempt % nodes.length] as string)
+        const store = await new Kvm(jetstream(connection, { timeout: patienceMs })).open(bucket)
+        return { ask: (key, does) => perform(store, key, does), close: () => connection.close().catch(() => {}) }
+      },
+      leader: async () => (await streamInfo().catch(() => undefined))?.leader,
+    }
+  })
 /** JetStream as it is configured by default: any node that has the stream answers reads. */
-export const nats: Kind = { start: (options) => startBucket(true, options) }
+export const nats = bucketOf({ isDirect: true })
 /** Only the leader of the stream answers reads. */
-export const natsLeader: Kind = { start: (options) => startBucket(false, options) }
-
-async function startBucket(isDirect: boolean, { signal }: SystemOptions): Promise<System> {
-  await using stack = new AsyncDisposableStack()
-  const cluster = stack.use(await startNats(nodes, { signal }))
-  const connectTo = (node: string) =>
-    connect({
-      ...cluster.connectionTo(node),
-      reconnect: false,
-      timeout: patienceMs,
-      ignoreClusterUpdates: true,
-    })
-  /** What the nodes know of the bucket's stream. Whoever answers: one of them may hang. */
-  async function streamInfo() {
-    return await Promise.any(
-      nodes.map(async (node) => {
-        const connection = await connectTo(node)
-        try {
-          const manager = await jetstreamManager(connection, { timeout: patienceMs, checkAPI: false })
-          return (await manager.streams.info(`KV_${bucket}`)).cluster
-        } finally {
-          void connection.close().catch(() => {})
-        }
-      }),
-    )
-  }
-  const setUp = await connectTo('a')
-  // The nodes elect a leader for all of JetStream first, and then one for the bucket.
-  const buckets = new Kvm(jetstream(setUp, { timeout: patienceMs }))
-  const what = 'JetStream has a bucket on three nodes'
-  await until(() => buckets.create(bucket, { replicas: 3, allow_direct: isDirect }), { signal, what })
-  await until(async () => (await streamInfo())?.replicas?.every(({ current }) => current), { signal, what })
-  await setUp.close()
-
-  const owned = stack.move()
-  return {
-    version: cluster.version,
-    durability: `a majority has written it (fsync every 2 min: when all are killed, its last second is lost)${isDirect ? '; any node answers reads' : ''}`,
-    nodes,
-    children: cluster.children,
-    network: cluster.links,
-    keepDisks: cluster.keepDisks,
-    untried: [goClock],
-    async connect(attempt) {
-      const connection = await connectTo(nodes[attempt % nodes.length] as string)
-      const store = await new Kvm(jetstream(connection, { timeout: patienceMs })).open(bucket)
-      return {
-        ask: (key, does) => perform(store, key, does),
-        close: () => connection.close().catch(() => {}),
-      }
-    },
-    leader: async () => (await streamInfo().catch(() => undefined))?.leader,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
+export const natsLeader = bucketOf({ isDirect: false })
 
 /** The server's code for an update of another revision than the last one. */
 const wrongRevision = 10_071

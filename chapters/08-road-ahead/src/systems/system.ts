@@ -1,6 +1,7 @@
 /** What a replicated store must offer to be judged: clients, and everything that can happen to its nodes. */
 import { within } from '@repo/common/async/until'
 import type { Children } from '@repo/common/process/children'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Action, Answer } from '../linear/history.ts'
 
 /**
@@ -12,7 +13,7 @@ export type Outcome = Answer | 'did not happen' | 'no answer'
 /** A connection to a store. */
 export interface Session {
   /** May fail or take for ever, which is no answer. */
-  ask: (key: string, does: Action) => Promise<Outcome>
+  ask: (key: string, does: Action) => Promise<Answer>
   close?: () => unknown
 }
 
@@ -43,20 +44,34 @@ export interface System extends AsyncDisposable {
   failed?: Promise<Error>
   /** Connects. The first attempt of each client goes to another node if the system lets it choose. */
   connect: (attempt: number) => Promise<Session>
+  /** The errors of a session which say that nothing has happened. */
+  refusals?: RegExp
   /** The node that leads at the moment, if anybody knows. */
   leader: () => Promise<string | undefined>
 }
 
-export interface SystemOptions {
-  signal?: AbortSignal | undefined
-}
-
 /** How a kind of system is started. */
 export interface Kind {
-  /** How long faults last compared with those of other systems, 1 by default: long enough for an election. */
-  pace?: number
+  /** How long faults last compared with those of other systems: long enough for an election. */
+  pace: number
   /** @throws an Error of one line if its server is not installed, which says what installs it */
-  start: (options: SystemOptions) => Promise<System>
+  start: (signal?: AbortSignal) => Promise<System>
+}
+
+/** Returns a kind of system. What `start` puts on the stack is the system's. */
+export function kindOf(
+  start: (stack: AsyncDisposableStack, signal?: AbortSignal) => Promise<Omit<System, typeof Symbol.asyncDispose>>,
+  pace = 1,
+): Kind {
+  return {
+    pace,
+    async start(signal) {
+      await using stack = new AsyncDisposableStack()
+      const system = await start(stack, signal)
+      const owned = stack.move()
+      return { ...system, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+    },
+  }
 }
 
 /** Why some systems have no wrong clock. */
@@ -67,23 +82,17 @@ export const unsynced = 'the loss of what is not synced: SIGKILL leaves it in th
 /** How long a client waits for an answer, if it is not told otherwise. */
 export const patienceMs = 1_000
 
-export interface Client extends Disposable {
-  /** Never throws. */
-  ask: (key: string, does: Action) => Promise<Outcome>
-}
-
-export interface ClientOptions {
-  patienceMs?: number | undefined
-  /** Ends the waiting. */
-  signal?: AbortSignal | undefined
-}
-
 /**
- * Returns a client, which connects when it is asked, and after every failure to the next node.
+ * Returns a client, which connects when it is asked, and after every failure to the next node. It never throws.
  *
  * @param number counts the clients from 0
+ * @param options.signal ends the waiting
  */
-export function clientOf({ connect }: Pick<System, 'connect'>, number: number, options: ClientOptions = {}): Client {
+export function clientOf(
+  { connect, refusals }: Pick<System, 'connect' | 'refusals'>,
+  number: number,
+  options: { patienceMs?: number | undefined; signal?: AbortSignal | undefined } = {},
+) {
   let attempt = number
   let session: Session | undefined
   function drop() {
@@ -92,21 +101,19 @@ export function clientOf({ connect }: Pick<System, 'connect'>, number: number, o
     session = undefined
   }
   return {
-    async ask(key, does) {
+    async ask(key: string, does: Action): Promise<Outcome> {
       let outcome: Outcome = 'did not happen'
       try {
         session ??= await connect(attempt)
         const { ask } = session
         outcome = 'no answer'
         const answer = await within(options.patienceMs ?? patienceMs, () => ask(key, does), options.signal)
-        outcome = answer?.value ?? outcome
-      } catch {
-        // What is known stands in the outcome.
+        if (answer) return answer.value
+      } catch (error) {
+        if (refusals?.test(`${error} ${(error as Error).cause}`)) outcome = 'did not happen'
       }
-      if (typeof outcome === 'string') {
-        attempt++
-        drop()
-      }
+      attempt++
+      drop()
       return outcome
     },
     [Symbol.dispose]: drop,

@@ -8,17 +8,17 @@ import { etcd } from '../../src/systems/etcd.ts'
 import { nats, natsLeader } from '../../src/systems/nats.ts'
 import { raft } from '../../src/systems/raft.ts'
 import { redis, redisWait } from '../../src/systems/redis.ts'
-import { type Client, clientOf, type Kind } from '../../src/systems/system.ts'
+import { clientOf, type Kind } from '../../src/systems/system.ts'
 
 leavesNothingRunning()
 
 function answersAsARegister(kind: Kind) {
   it('reads, writes, compares and sets, and goes on after every fault', async () => {
-    await using system = await kind.start({})
+    await using system = await kind.start()
     using client = clientOf(system, 0)
     expect(system.version).not.toBe('')
     /** The first answer, however many nodes have to be tried. */
-    const ask: Client['ask'] = (key, does) =>
+    const ask: typeof client.ask = (key, does) =>
       until(async () => {
         const outcome = await client.ask(key, does)
         return typeof outcome === 'object' ? outcome : undefined
