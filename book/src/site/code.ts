@@ -10,12 +10,12 @@ const lowlight = createLowlight(common)
  * @param language such as `ts` or `sh`
  */
 export function colour(code: string, language: string): Element {
-  const isTerminal = language === 'sh'
+  const names = language === 'sh' ? ['terminal', ...(code.trim().includes('\n') ? [] : ['prompt'])] : []
   return {
     type: 'element',
     tagName: 'pre',
     // A right-to-left reader has code from left to right.
-    properties: { dir: 'ltr', ...(isTerminal && { className: ['terminal'] }) },
+    properties: { dir: 'ltr', ...(names.length > 0 && { className: names }) },
     children: [
       {
         type: 'element',

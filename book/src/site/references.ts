@@ -1,5 +1,4 @@
 /** Pages made of what the chapters define and cite. */
-import { posix } from 'node:path'
 import { toString as plain } from 'mdast-util-to-string'
 import { visit } from 'unist-util-visit'
 import type { Text } from './text.ts'
@@ -34,11 +33,7 @@ export function sourcesText(texts: Text[]): string {
     })
     if (cited.size === 0) return []
     const items = [...cited].map(([url, name]) => (name === url ? `- <${url}>` : `- [${name}](${url}): <${url}>`))
-    return [
-      `## ${text.title}`,
-      `Cited in [${posix.basename(posix.dirname(text.file)) || 'the project'}](${linkTo(text)}):`,
-      items.join('\n'),
-    ]
+    return [`## [${text.title}](${linkTo(text)})`, items.join('\n')]
   })
   return [
     '# Sources',

@@ -85,7 +85,7 @@ function sentenceAt(text: string, at: number): string {
   const ends = Array.from(text.matchAll(/[.!?](?=\s|$)/g), ({ index }) => index + 1)
   const start = ends.findLast((each) => each <= at) ?? 0
   const end = ends.find((each) => each > at)
-  return text.slice(start, end).replaceAll(/\s+/g, ' ').trim()
+  return text.slice(start, end).replaceAll(/\s+/g, ' ').trim().replace(/:$/, '.')
 }
 
 /** What a marker says: `<!-- term: queue -->` gives `['term', 'queue']`; undefined for any other node. */
@@ -126,10 +126,16 @@ export function makePage(text: Text, surroundings: Surroundings): Page {
   let title = 0
 
   const transformed = { ...tree, children: steps(tree.children.flatMap(block)) }
-  visit(transformed, (node) => {
+  visit(transformed, (node, at, parent) => {
     if (node.type === 'heading') node.data = { hProperties: { id: text.headings[title++]?.slug } }
     else if (node.type === 'link' || node.type === 'definition') node.url = resolve(node.url, node)
-    else if (node.type === 'image') picture(node)
+    else if (node.type === 'image' && parent && at !== undefined) {
+      picture(node)
+      // A phone shows it too small to read: there it opens on its own.
+      if (parent.type !== 'link') parent.children[at] = { type: 'link', url: node.url, children: [node] }
+      return SKIP
+    }
+    return undefined
   })
   visit(transformed, 'html', (node, at, parent) => {
     const places = [...node.value.matchAll(termMark)].map(([, name = '']) =>
@@ -281,11 +287,13 @@ function diagram({ value }: Code): RootContent {
   if (!exists(path)) return text
   const kind = kinds.find(([pattern]) => pattern.test(value.trim()))?.[1] ?? 'Diagram'
   return element('figure', { className: ['diagram'] }, [
-    element(
-      'img',
-      { src: `/pictures/${path}`, alt: `${kind}: its text follows`, ...sizeOf(path), loading: 'lazy' },
-      [],
-    ),
+    element('a', { href: `/pictures/${path}` }, [
+      element(
+        'img',
+        { src: `/pictures/${path}`, alt: `${kind}: its text follows`, ...sizeOf(path), loading: 'lazy' },
+        [],
+      ),
+    ]),
     element('details', {}, [element('summary', {}, [{ type: 'text', value: `${kind} as text` }]), text]),
   ])
 }
@@ -299,7 +307,13 @@ function sizeOf(path: string): { width?: number; height?: number } {
   return width && height ? { width: Math.ceil(Number(width)), height: Math.ceil(Number(height)) } : {}
 }
 
-/** Wide tables scroll on their own, also with the keyboard. Columns are aligned by style, as HTML has it today. */
+/** From so many characters on, a text in one of three columns is hard to read on a phone. */
+const mostInColumn = 40
+
+/**
+ * Wide tables scroll on their own, also with the keyboard. Those of texts can also be shown as a list, in which each cell
+ * says what it is. Columns are aligned by style, as HTML has it today.
+ */
 function widenTables(body: Html): void {
   visit(body, 'element', (node) => {
     const { align, ...others } = node.properties
@@ -307,6 +321,13 @@ function widenTables(body: Html): void {
   })
   visit(body, 'element', (node, at, parent) => {
     if (node.tagName !== 'table' || !parent || at === undefined) return
+    const rows = elementsOf(node).flatMap(elementsOf).map(elementsOf)
+    const [heads = [], ...others] = rows.map((cells) => cells.map(plainHtml))
+    if (heads.length > 2 && others.flat().some(({ length }) => length > mostInColumn)) {
+      node.properties.className = ['texts']
+      for (const cells of rows.slice(1))
+        for (const [column, cell] of cells.entries()) cell.properties.dataLabel = heads[column]
+    }
     parent.children[at] = {
       type: 'element',
       tagName: 'div',
@@ -316,6 +337,8 @@ function widenTables(body: Html): void {
     return SKIP
   })
 }
+
+const elementsOf = ({ children }: Element) => children.filter((child) => child.type === 'element')
 
 const unlinked = new Set(['a', 'code', 'pre', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'summary'])
 

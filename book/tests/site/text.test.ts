@@ -154,14 +154,34 @@ it('code is coloured, a command is shown as in a terminal, and an output stays a
   colourCode(body)
   const [code, command, output] = selectAll('pre', body)
   expect(selectAll('.hljs-keyword', code).map(plain)).toEqual(['const'])
-  expect(command?.properties.className).toEqual(['terminal'])
+  expect(command?.properties.className).toEqual(['terminal', 'prompt'])
   expect(toHtml(output ?? [])).toBe('<pre dir="ltr"><code>fib &#x3C;1></code></pre>')
+})
+
+it('several commands have no prompt, which would stand before the first of them only', () => {
+  const { body } = page('```sh\nnpm start\nnpm test\n```')
+  colourCode(body)
+  expect(select('pre', body)?.properties.className).toEqual(['terminal'])
+})
+
+it('a picture opens on its own', () => {
+  const { body } = page('![Fib](pictures/fib.svg) and [![Fib](pictures/fib.svg)](src/fib)')
+  const to = selectAll('a:has(> img)', body).map(({ properties }) => properties.href)
+  expect(to).toEqual(['/pictures/chapters/03-parallel/pictures/fib.svg', expect.stringMatching(/src\/fib/)])
 })
 
 it('a table scrolls on its own, and its columns keep their alignment', () => {
   const { body } = page('| a | b |\n| --- | --: |\n| 1 | 2 |')
   expect(select('div.table[tabindex="0"] > table', body)).toBeDefined()
   expect(selectAll('td', body).map(({ properties }) => properties)).toEqual([{}, { style: 'text-align: right' }])
+})
+
+it('a table of texts says in each cell what it is, for phones', () => {
+  const { body } = page(
+    `| a | b | |\n| --- | --- | --- |\n| 1 | ${'long '.repeat(10)} | 3 |\n\n| a | b | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |`,
+  )
+  expect(selectAll('td', body).map(({ properties }) => properties.dataLabel)).toEqual(['a', 'b', '', ...Array(3)])
+  expect(selectAll('table.texts', body)).toHaveLength(1)
 })
 
 describe('quotations', () => {
