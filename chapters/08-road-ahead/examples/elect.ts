@@ -27,13 +27,13 @@ import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import { outcomeOf, search } from '@repo/simulator/search'
 import { historyText } from '@repo/simulator/simulator'
-import { type Mistake, mistakes } from '../src/elect/candidate.ts'
-import { electGroup, electScenarios, nodes } from '../src/elect/group.ts'
-import { lasted } from '../src/elect/leaders.ts'
-import { type Election, type Fault, type Outcome, runFault } from '../src/elect/live.ts'
+import { mistakes } from '../src/lease/candidate.ts'
+import { type Election, type Fault, type Outcome, runFaults } from '../src/lease/elections.ts'
+import { electScenarios, leaseGroup, nodes } from '../src/lease/group.ts'
+import { lasted } from '../src/lease/leaders.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
 
-const names = Object.keys(mistakes) as Mistake[]
+const names = Object.keys(mistakes) as (keyof typeof mistakes)[]
 /** What befalls the leader. Its clock may run at half the pace, and it may allow for that. */
 const faults: readonly Fault[] = [
   { name: 'killed', strike: 'killed', pace: 1, drift: 0.05 },
@@ -77,11 +77,12 @@ export default example(import.meta, {
     for (const mistake of [undefined, ...names]) {
       using bar = progress(mistake ?? 'none', histories)
       const report = await search(
-        electGroup(mistake),
+        leaseGroup('stand', mistake),
         { seed, scenarios: electScenarios, histories, beginnings: 20 },
         { signal, onProgress: (done) => bar.update(done) },
       )
-      versions.push({ mistake, ...outcomeOf(report) })
+      const { violation, ...outcome } = outcomeOf(report)
+      versions.push({ mistake, violation: violation?.detail, ...outcome })
     }
     print(
       '',
@@ -106,9 +107,7 @@ export default example(import.meta, {
     // Elections of all kinds at the same time: the same three processes stand in each.
     const elections = leases.flatMap((leaseMs) =>
       renewals.flatMap((renewal) =>
-        Array.from({ length: copies }, (_, copy): Election => {
-          return { id: `${leaseMs}-${renewal}-${copy}`, leaseMs, everyMs: leaseMs / renewal }
-        }),
+        Array.from({ length: copies }, (): Election => ({ leaseMs, everyMs: leaseMs / renewal })),
       ),
     )
     const runs = []
@@ -116,16 +115,13 @@ export default example(import.meta, {
     for (const store of stores) {
       using bar = progress(store, faults.length)
       try {
-        const seen: Seen[] = []
-        await using running = await kinds[store].start({ signal })
-        for (const fault of faults) {
-          bar.update(seen.length, `${store}: ${fault.name}`)
-          const own = elections.map((election) => ({ ...election, id: `${fault.name} ${election.id}` }))
-          const place = { store, address: running.address }
-          seen.push({ fault, outcomes: await runFault(place, fault, { elections: own, pauseMs: pause, signal }) })
-        }
+        await using running = await kinds[store].start(signal)
+        const { version, place } = running
+        const onFault = (name: string, at: number) => bar.update(at, `${store}: ${name}`)
+        const outcomes = await runFaults(place, faults, { elections, pauseMs: pause, signal, onFault })
+        const seen = faults.map((fault, at): Seen => ({ fault, outcomes: outcomes[at] ?? [] }))
         drawn ??= { store, seen }
-        runs.push({ store, version: running.version, rows: rowsOf(seen) })
+        runs.push({ store, version, rows: rowsOf(seen) })
       } catch (error) {
         signal.throwIfAborted()
         runs.push({ store, why: messageOf(error) })

@@ -22,12 +22,12 @@ import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { outcomeOf, search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
+import { leaseGroup, lockScenarios, nodes } from '../src/lease/group.ts'
+import { mistakes } from '../src/lease/holder.ts'
+import { runRounds } from '../src/lease/rounds.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
-import { lockGroup, lockScenarios, nodes } from '../src/lock/group.ts'
-import { type Mistake, mistakes } from '../src/lock/holder.ts'
-import { runLive } from '../src/lock/live.ts'
 
-const names = Object.keys(mistakes) as Mistake[]
+const names = Object.keys(mistakes) as (keyof typeof mistakes)[]
 /** What processes try. The servers are those of others: they do not forget their tokens on demand. */
 const tried = ['checks its clock', 'no token on reads', 'frees any lock', undefined] as const
 
@@ -52,7 +52,7 @@ export default example(import.meta, {
     for (const mistake of [undefined, ...names]) {
       using bar = progress(mistake ?? 'without a mistake', histories)
       const report = await search(
-        lockGroup(mistake),
+        leaseGroup('add', mistake),
         { seed, scenarios: lockScenarios, histories, beginnings: 20 },
         { signal, onProgress: (done) => bar.update(done) },
       )
@@ -83,13 +83,13 @@ export default example(import.meta, {
     for (const store of stores) {
       using bar = progress(store, rounds)
       try {
-        await using running = await kinds[store].start({ signal })
-        const { version, address } = running
+        await using running = await kinds[store].start(signal)
+        const { version, place } = running
         const settled = await Promise.allSettled(
           tried.map(async (mistake) => {
             const onRound = (done: number) => bar.update(done)
-            const options = { store, address, rounds, leaseMs: 1_000 * lease, mistake, signal, onRound }
-            return { mistake, ...(await runLive(options)) }
+            const options = { rounds, leaseMs: 1_000 * lease, mistake, signal, onRound }
+            return { mistake, ...(await runRounds(place, options)) }
           }),
         )
         const tallies = settled.map((each) => {

@@ -3,64 +3,62 @@
  * of the store at which the lock's key was created. One node is enough to see what a lease does.
  */
 import { call, decode, encode, startEtcd } from '@repo/common/servers/etcd'
-import type { Address, Answer, Connection, LeaseStore } from './lease.ts'
+import type { Answer } from './lease.ts'
+import type { LeaseStore } from './stores.ts'
 
 export const etcd: LeaseStore = {
-  async start({ signal }) {
+  async start(signal) {
     // No lease is shorter than one and a half of these. Leases are whole seconds.
     const node = await startEtcd(['a'], { settings: { 'election-timeout': '500' }, signal })
-    const address = { port: node.links.clientPort('a'), password: node.password }
-    return { version: node.version, address, [Symbol.asyncDispose]: node[Symbol.asyncDispose] }
+    const place = { store: 'etcd', port: node.links.clientPort('a'), password: node.password } as const
+    return { version: node.version, place, [Symbol.asyncDispose]: node[Symbol.asyncDispose] }
   },
-  connect,
-}
 
-const urlOf = (port: number) => `http://127.0.0.1:${port}`
+  async connect({ port, password }) {
+    const url = `http://127.0.0.1:${port}`
+    const { token: login } = await call(url, 'auth/authenticate', { name: 'root', password })
+    const send = (path: string, body: object) => call(url, path, body, login)
+    const find = async (key: string) => (await send('kv/range', { key })).kvs?.[0]
 
-async function connect({ port, password }: Address): Promise<Connection> {
-  const { token: login } = await call(urlOf(port), 'auth/authenticate', { name: 'root', password })
-  const send = (path: string, body: object) => call(urlOf(port), path, body, login)
-
-  async function take(key: string, by: string, ms: number): Promise<Answer> {
-    const [found] = (await send('kv/range', { key })).kvs ?? []
-    if (found && decode(found.value) !== by) return { isDone: false }
-    if (found) {
-      const { result } = await send('lease/keepalive', { ID: found.lease })
-      if (Number(result?.TTL ?? 0) > 0) return { isDone: true, token: Number(found.create_revision) }
+    async function take(key: string, by: string, ms: number): Promise<Answer> {
+      const found = await find(key)
+      if (found && decode(found.value) !== by) return { isDone: false }
+      if (found) {
+        const { result } = await send('lease/keepalive', { ID: found.lease })
+        if (Number(result?.TTL ?? 0) > 0) return { isDone: true, token: Number(found.create_revision) }
+      }
+      const { ID: lease } = await send('lease/grant', { TTL: ms / 1_000 })
+      const isMissing = { key, target: 'CREATE', createRevision: '0' }
+      const success = [{ requestPut: { key, value: encode(by), lease } }]
+      const { succeeded = false, header } = await send('kv/txn', { compare: [isMissing], success })
+      if (succeeded) return { isDone: true, token: Number(header?.revision) }
+      await send('lease/revoke', { ID: lease })
+      return { isDone: false }
     }
-    const { ID: lease } = await send('lease/grant', { TTL: ms / 1_000 })
-    const isMissing = { key, target: 'CREATE', createRevision: '0' }
-    const success = [{ requestPut: { key, value: encode(by), lease } }]
-    const { succeeded = false, header } = await send('kv/txn', { compare: [isMissing], success })
-    if (succeeded) return { isDone: true, token: Number(header?.revision) }
-    await send('lease/revoke', { ID: lease })
-    return { isDone: false }
-  }
 
-  async function release(key: string, by: string, compares: boolean): Promise<Answer> {
-    if (!compares) return { isDone: (await send('kv/deleterange', { key })).deleted !== undefined }
-    const [found] = (await send('kv/range', { key })).kvs ?? []
-    if (!found || decode(found.value) !== by) return { isDone: false }
-    // With the lease its key is gone, and nobody else's.
-    await send('lease/revoke', { ID: found.lease })
-    return { isDone: true }
-  }
-
-  return {
-    async ask(name, question) {
-      const lock = encode(`${name}/lock`)
-      const key = encode(`${name}/document`)
-      if (question.do === 'take') return await take(lock, question.by, question.ms)
-      if (question.do === 'release') return await release(lock, question.by, question.compares)
-      const { token } = question
-      // The document is in the same store as the lock, so a transaction can ask whether this grant still holds.
-      const compare = token === undefined ? [] : [{ key: lock, target: 'CREATE', createRevision: String(token) }]
-      const writes = question.do === 'write' ? [{ requestPut: { key, value: encode(question.value) } }] : []
-      const success = [...writes, { requestRange: { key } }]
-      const { succeeded = false, responses = [] } = await send('kv/txn', { compare, success })
-      const value = responses.at(-1)?.response_range?.kvs?.[0]?.value
-      return { isDone: succeeded, value: value === undefined ? '' : decode(value) }
-    },
-    async [Symbol.asyncDispose]() {},
-  }
+    return {
+      async ask(name, question) {
+        const lock = encode(`${name}/lock`)
+        if (question.do === 'take') return await take(lock, question.by, question.ms)
+        if (question.do === 'release') {
+          if (!question.compares) return { isDone: (await send('kv/deleterange', { key: lock })).deleted !== undefined }
+          const found = await find(lock)
+          if (!found || decode(found.value) !== question.by) return { isDone: false }
+          // With the lease its key is gone, and nobody else's.
+          await send('lease/revoke', { ID: found.lease })
+          return { isDone: true }
+        }
+        const { token } = question
+        const key = encode(`${name}/document`)
+        // The document is in the same store as the lock, so a transaction can ask whether this grant still holds.
+        const compare = token === undefined ? [] : [{ key: lock, target: 'CREATE', createRevision: String(token) }]
+        const writes = question.do === 'write' ? [{ requestPut: { key, value: encode(question.value) } }] : []
+        const success = [...writes, { requestRange: { key } }]
+        const { succeeded = false, responses = [] } = await send('kv/txn', { compare, success })
+        const value = responses.at(-1)?.response_range?.kvs?.[0]?.value
+        return { isDone: succeeded, value: value === undefined ? '' : decode(value) }
+      },
+      async [Symbol.asyncDispose]() {},
+    }
+  },
 }

@@ -3,6 +3,8 @@
  * same in the simulator, on Redis and on etcd.
  */
 import type { Handler } from '@repo/simulator/simulator'
+import type { mistakes as ofCandidates } from './candidate.ts'
+import type { mistakes as ofHolders } from './holder.ts'
 
 export type Question =
   /**
@@ -33,6 +35,23 @@ export function* ask(to: string, message: Question): Steps<Answer> {
   return (yield { do: 'ask', to, message, againMs: 100 }) as Answer
 }
 
+/** What is wrong with a client. */
+export type Mistake = keyof typeof ofHolders | keyof typeof ofCandidates
+
+/** What every client is told. */
+export interface ClientOptions {
+  /** Its name, by which the lock is given to it. */
+  by: string
+  leaseMs: number
+  /** The time until it asks again: for a lock that another one has, or for more time. */
+  againMs: number
+  /** Its own clock, in ms. */
+  clock: () => number
+  mistake?: Mistake | undefined
+  /** Called with the time, by its clock, until which it believes that it has the lease. It is in the past if it does not. */
+  onHold: (untilMs: number) => void
+}
+
 /** Returns what a message says, for histories. */
 export function describe(message: Message): string {
   const parts = 'do' in message ? [message.do] : [message.isDone ? (message.token ? 'granted,' : 'done') : 'refused']
@@ -41,32 +60,3 @@ export function describe(message: Message): string {
   if ('token' in message && message.token !== undefined) parts.push(`token ${message.token}`)
   return parts.join(' ')
 }
-
-/** Where a real store is reached, for the processes that use it. */
-export interface Address {
-  port: number
-  password: string
-}
-
-export interface Connection extends AsyncDisposable {
-  /**
-   * @param lock each has a document of its own
-   * @throws an Error if there is no answer
-   */
-  ask: (lock: string, question: Question) => Promise<Answer>
-}
-
-export interface LeaseStore {
-  /**
-   * Starts a server of our own. Disposing of it stops it and removes its data.
-   *
-   * @throws an Error of one line that says what installs it, if it is missing
-   */
-  start: (options: {
-    signal?: AbortSignal | undefined
-  }) => Promise<{ version: string; address: Address } & AsyncDisposable>
-  connect: (address: Address) => Promise<Connection>
-}
-
-/** Returns the time in ms by the machine's clock that nobody can set. All processes have the same one. */
-export const machineMs = (): number => Number(process.hrtime.bigint()) / 1e6

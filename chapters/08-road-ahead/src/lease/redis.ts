@@ -1,7 +1,7 @@
 /** Leases on Redis: a key that expires, whose value says who holds the lock. Each script is carried out as one step. */
 import { connectRedis } from '@repo/common/servers/connect'
 import { startRedis } from '@repo/common/servers/redis'
-import type { Answer, LeaseStore, Question } from './lease.ts'
+import type { LeaseStore } from './stores.ts'
 
 // #region take
 /** KEYS: the lock and the last token. ARGV: who asks, and for how many ms. */
@@ -16,43 +16,42 @@ const releaseOwn = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`
 
-/** KEYS: the document and the highest token seen. ARGV: the token, and perhaps a value to write. */
-const fenced = `
-if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[2]) or 0) then return false end
-redis.call('SET', KEYS[2], ARGV[1])
+/** KEYS: the document and the highest token seen. ARGV: the token or nothing, and perhaps a value to write. */
+const readOrWrite = `
+local seen = tonumber(redis.call('GET', KEYS[2]) or 0)
+local token = tonumber(ARGV[1]) or seen
+if token < seen then return false end
+redis.call('SET', KEYS[2], token)
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2]) end
 return redis.call('GET', KEYS[1]) or ''`
 
 export const redis: LeaseStore = {
-  async start({ signal }) {
+  async start(signal) {
     const server = await startRedis({ own: true, signal })
-    const { version, port, password = '' } = server
-    return { version, address: { port, password }, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+    const place = { store: 'redis', port: server.port, password: server.password ?? '' } as const
+    return { version: server.version, place, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
   },
 
   async connect({ port, password }) {
     const connection = await connectRedis(`redis://:${password}@127.0.0.1:${port}`, { maxRetriesPerRequest: 1 })
-
-    async function ask(name: string, question: Question): Promise<Answer> {
-      const lock = `${name}:lock`
-      const document = `${name}:document`
-      if (question.do === 'take') {
-        const token = Number(await connection.eval(take, 2, lock, `${name}:tokens`, question.by, question.ms))
-        return token === 0 ? { isDone: false } : { isDone: true, token }
-      }
-      if (question.do === 'release') {
-        const { by, compares } = question
-        const freed = compares ? await connection.eval(releaseOwn, 1, lock, by) : await connection.del(lock)
-        return { isDone: freed === 1 }
-      }
-      const written = question.do === 'write' ? [question.value] : []
-      if (question.token !== undefined) {
-        const value = await connection.eval(fenced, 2, document, `${name}:seen`, question.token, ...written)
+    return {
+      async ask(name, question) {
+        const lock = `${name}:lock`
+        if (question.do === 'take') {
+          const token = Number(await connection.eval(take, 2, lock, `${name}:tokens`, question.by, question.ms))
+          return token === 0 ? { isDone: false } : { isDone: true, token }
+        }
+        if (question.do === 'release') {
+          const { by, compares } = question
+          const freed = compares ? await connection.eval(releaseOwn, 1, lock, by) : await connection.del(lock)
+          return { isDone: freed === 1 }
+        }
+        const written = question.do === 'write' ? [question.value] : []
+        const args = [`${name}:document`, `${name}:seen`, question.token ?? '', ...written]
+        const value = await connection.eval(readOrWrite, 2, ...args)
         return value === null ? { isDone: false } : { isDone: true, value: String(value) }
-      }
-      for (const value of written) await connection.set(document, value)
-      return { isDone: true, value: (await connection.get(document)) ?? '' }
+      },
+      [Symbol.asyncDispose]: async () => connection.disconnect(),
     }
-    return { ask, [Symbol.asyncDispose]: async () => connection.disconnect() }
   },
 }

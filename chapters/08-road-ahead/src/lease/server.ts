@@ -1,45 +1,62 @@
-/** A server that gives leases, as handlers. Its decisions are on its disk before it tells anybody. */
+/**
+ * A server that gives leases and keeps a document, as handlers. Its decisions are on its disk before it tells anybody. Of a
+ * document's store, leases are not asked; of a lock's server, no document.
+ */
 import type { Receive } from '@repo/simulator/simulator'
 import type { Answer, Message, Steps } from './lease.ts'
 
-/** Who holds the lock, until when by the server's clock, and with which token. */
-interface Lease {
-  by: string
-  untilMs: number
-  token: number
-}
-
-export interface LeaseServerOptions {
+export interface ServerOptions {
   clock: () => number
   /** A mistake: the tokens are not saved, and count from 1 again after a restart. */
   forgetsTokens?: boolean
+  /** Called with what is on the disk. */
+  onSaved: (value: string) => void
   /** Called when somebody frees the lock of another whose lease is running. */
-  onTheft?: (by: string, from: string) => void
+  onTheft: (by: string, from: string) => void
 }
 
 /** Starts the server, with what it saved before. */
-export function startLeaseServer(
+export function startServer(
   disk: ReadonlyMap<string, unknown>,
-  { clock, forgetsTokens = false, onTheft }: LeaseServerOptions,
+  { clock, forgetsTokens = false, onSaved, onTheft }: ServerOptions,
 ): Receive<string, Message> {
-  let lease = (disk.get('lease') ?? { by: '', untilMs: Number.NEGATIVE_INFINITY, token: 0 }) as Lease
+  const nobody = { by: '', untilMs: Number.NEGATIVE_INFINITY, token: 0 }
+  /** Who holds the lock, until when by the server's clock, and with which token. */
+  let lease = (disk.get('lease') ?? nobody) as typeof nobody
+  /** The document, and the highest token that came with a request for it. */
+  let { value, seen } = (disk.get('document') ?? { value: '', seen: 0 }) as { value: string; seen: number }
 
-  function* keep(next: Lease): Steps<Answer> {
+  function* keepLease(next: typeof nobody): Steps<Answer> {
     lease = next
     yield { do: 'save', key: 'lease', value: forgetsTokens ? { ...next, token: 0 } : next }
     return next.by === '' ? { isDone: true } : { isDone: true, token: next.token }
   }
+  function* keepDocument(): Steps<Answer> {
+    const kept = value
+    yield { do: 'save', key: 'document', value: { value, seen } }
+    onSaved(kept)
+    return { isDone: true, value: kept }
+  }
 
   return (message) => {
-    if (!('by' in message)) return undefined
+    if (!('do' in message)) return undefined
+    if (message.do === 'read' || message.do === 'write') {
+      // #region fence
+      const { token = seen } = message
+      if (token < seen) return { isDone: false }
+      seen = token
+      if (message.do === 'write') value = message.value
+      // #endregion fence
+      return keepDocument()
+    }
     const { by } = message
     const isFree = clock() >= lease.untilMs
     if (message.do === 'take') {
       if (!isFree && lease.by !== by) return { isDone: false }
-      return keep({ by, untilMs: clock() + message.ms, token: isFree ? lease.token + 1 : lease.token })
+      return keepLease({ by, untilMs: clock() + message.ms, token: isFree ? lease.token + 1 : lease.token })
     }
     if (message.compares && lease.by !== by) return { isDone: false }
-    if (!isFree && lease.by !== by) onTheft?.(by, lease.by)
-    return keep({ by: '', untilMs: Number.NEGATIVE_INFINITY, token: lease.token })
+    if (!isFree && lease.by !== by) onTheft(by, lease.by)
+    return keepLease({ ...nobody, token: lease.token })
   }
 }

@@ -1,7 +1,7 @@
 /** What every store must do that gives leases. */
 import { until } from '@repo/common/async/until'
 import { expect, it } from 'vitest'
-import type { Connection, LeaseStore } from '../../src/lease/lease.ts'
+import { type StoreName, stores } from '../../src/lease/stores.ts'
 
 const leaseMs = 1_000
 const take = (by: string) => ({ do: 'take', by, ms: leaseMs }) as const
@@ -10,10 +10,12 @@ const read = (token?: number) => ({ do: 'read', token }) as const
 const write = (value: string, token?: number) => ({ do: 'write', value, token }) as const
 
 /** Declares the tests. */
-export function givesLeases(store: LeaseStore) {
+export function givesLeases(name: StoreName) {
+  const store = stores[name]
+
   it('gives a lock to one at a time, with tokens that grow, and takes it back when the lease has run out', async () => {
-    await using running = await store.start({})
-    await using connection: Connection = await store.connect(running.address)
+    await using running = await store.start()
+    await using connection = await store.connect(running.place)
     const ask = connection.ask.bind(connection, 'x')
     expect(running.version).toMatch(/^\d+\.\d+/)
 
@@ -48,8 +50,8 @@ export function givesLeases(store: LeaseStore) {
   })
 
   it('keeps a document, and refuses the token of an earlier grant', async () => {
-    await using running = await store.start({})
-    await using connection: Connection = await store.connect(running.address)
+    await using running = await store.start()
+    await using connection = await store.connect(running.place)
     const ask = connection.ask.bind(connection, 'x')
     const { token: old } = await ask(take('p'))
     expect(await ask(read(old))).toEqual({ isDone: true, value: '' })

@@ -1,4 +1,4 @@
-/** The example as a reader runs it. */
+/** The example `elect` as a reader runs it. */
 import { fileURLToPath } from 'node:url'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'

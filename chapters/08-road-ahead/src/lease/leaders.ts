@@ -16,11 +16,10 @@ export interface Trouble {
 /** Returns when, within a time, nobody led, and when two or more did. */
 export function findTroubles(terms: readonly Term[], fromMs: number, toMs: number): Trouble[] {
   const inside = (ms: number) => Math.min(toMs, Math.max(fromMs, ms))
-  const moments = [fromMs, toMs, ...terms.flatMap((term) => [inside(term.fromMs), inside(term.toMs)])].sort(
-    (a, b) => a - b,
-  )
+  const moments = [fromMs, toMs, ...terms.flatMap((term) => [inside(term.fromMs), inside(term.toMs)])]
+  moments.sort((a, b) => a - b)
   return moments.slice(1).flatMap((end, at): Trouble[] => {
-    const begin = moments[at] ?? end
+    const begin = moments[at]
     const leading = terms.filter((term) => term.fromMs <= begin && term.toMs >= end).length
     if (begin === end || leading === 1) return []
     return [{ kind: leading === 0 ? 'nobody leads' : 'two lead', fromMs: begin, toMs: end }]
@@ -28,11 +27,9 @@ export function findTroubles(terms: readonly Term[], fromMs: number, toMs: numbe
 }
 
 /** Returns how long a kind of trouble lasted in all, in ms, without what was before `sinceMs`. */
-export function lasted(
-  troubles: readonly Trouble[],
-  kind: Trouble['kind'],
-  sinceMs = Number.NEGATIVE_INFINITY,
-): number {
-  const own = troubles.filter((trouble) => trouble.kind === kind && trouble.toMs > sinceMs)
-  return own.reduce((sum, { fromMs, toMs }) => sum + toMs - Math.max(fromMs, sinceMs), 0)
+export function lasted(troubles: readonly Trouble[], kind: Trouble['kind'], sinceMs = Number.NEGATIVE_INFINITY) {
+  const parts = troubles.map((trouble) =>
+    trouble.kind === kind ? trouble.toMs - Math.max(trouble.fromMs, sinceMs) : 0,
+  )
+  return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0)
 }

@@ -1,18 +1,17 @@
 /** What must come out when processes use the lock on a real store. */
 import { expect } from 'vitest'
+import { runRounds } from '../../src/lease/rounds.ts'
 import { type StoreName, stores } from '../../src/lease/stores.ts'
-import { runLive } from '../../src/lock/live.ts'
 
 /** Runs two rounds and expects what a paused holder does to each version. */
 export async function expectRounds(store: StoreName, leaseMs: number) {
   const rounds = 2
   const mistakes = ['checks its clock', 'no token on reads', 'frees any lock', undefined] as const
-  await using running = await stores[store].start({})
-  const { address } = running
+  await using running = await stores[store].start()
   const done: number[] = []
   const tallies = await Promise.all(
     mistakes.map((mistake) =>
-      runLive({ store, address, rounds, leaseMs, mistake, onRound: (round) => done.push(round) }),
+      runRounds(running.place, { rounds, leaseMs, mistake, onRound: (round) => done.push(round) }),
     ),
   )
   expect(done.toSorted()).toEqual([1, 1, 1, 1, 2, 2, 2, 2])

@@ -1,5 +1,5 @@
 /** A client that adds an item to the document while it holds the lock: it reads the whole, and writes the whole. */
-import { ask, type Steps } from '../lease/lease.ts'
+import { ask, type ClientOptions, type Steps } from './lease.ts'
 
 /** What can be wrong with a lock: each can be switched on, and each breaks something. */
 export const mistakes = {
@@ -9,33 +9,20 @@ export const mistakes = {
   'forgets its tokens': 'The server of the lock does not save its tokens.',
   'frees any lock': 'A holder frees the lock without comparing whether it is still its own.',
 } as const
-export type Mistake = keyof typeof mistakes
-
-export interface HolderOptions {
-  /** Its name for this one time, which is also the item that it adds. */
-  by: string
-  leaseMs: number
-  /** The time until it asks again for a lock that another one has. */
-  retryMs: number
-  /** Its own clock, in ms. */
-  clock: () => number
-  mistake?: Mistake | undefined
-  /** Called when it has been given the lock, and when it is about to free it. */
-  onHold?: (holds: boolean) => void
-}
-
 /** It was `too late` by its own clock, or `refused` by the store. */
 export type Outcome = 'written' | 'refused' | 'too late'
 
-export function* addItem({ by, leaseMs, retryMs, clock, mistake, onHold }: HolderOptions): Steps<Outcome> {
+/** Adds an item, whose name is that of the client for this one time. */
+export function* addItem({ by, leaseMs, againMs, clock, mistake, onHold }: ClientOptions): Steps<Outcome> {
   let sentMs = clock()
   let { token } = yield* ask('lock', { do: 'take', by, ms: leaseMs })
   while (token === undefined) {
-    yield { do: 'wait', ms: retryMs }
+    yield { do: 'wait', ms: againMs }
     sentMs = clock()
     token = (yield* ask('lock', { do: 'take', by, ms: leaseMs })).token
   }
-  onHold?.(true)
+  // Nothing but its own work tells it that its time is over.
+  onHold(Number.POSITIVE_INFINITY)
   if (mistake === 'trusts its lease' || mistake === 'checks its clock') token = undefined
   const readToken = mistake === 'no token on reads' ? undefined : token
   const read = yield* ask('store', { do: 'read', token: readToken })
@@ -45,7 +32,7 @@ export function* addItem({ by, leaseMs, retryMs, clock, mistake, onHold }: Holde
     const written = yield* ask('store', { do: 'write', value: `${read.value} ${by}`.trim(), token })
     if (written.isDone) outcome = 'written'
   }
-  onHold?.(false)
+  onHold(Number.NEGATIVE_INFINITY)
   yield* ask('lock', { do: 'release', by, compares: mistake !== 'frees any lock' })
   return outcome
 }
