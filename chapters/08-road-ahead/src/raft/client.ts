@@ -1,7 +1,7 @@
 /** A client of a Raft group: it asks one server after the other until its command was carried out. */
 import type { Handler, NodeWorld } from '@repo/simulator/simulator'
 import type { Action, Answer, Operation } from '../linear/history.ts'
-import type { Command, Message } from './messages.ts'
+import type { Message } from './messages.ts'
 
 export interface ClientOptions {
   name: string
@@ -24,31 +24,27 @@ export function startClient(
   const waiting: { key: string; does: Action; onAnswer: (answer: Answer) => void }[] = []
   let number = 0
   let isBusy = false
-  let server = servers[0] as string
-  let answer: (Message & { kind: 'result' | 'not leader' }) | undefined
-
-  // A function, because the compiler believes that nobody has changed the variable in the meantime.
-  const answered = () => answer
+  let server = servers[0]
+  let answers: (Message & { kind: 'result' | 'not leader' })[] = []
 
   function* work(): Handler<string, Message> {
     isBusy = true
     for (let request = waiting.shift(); request; request = waiting.shift()) {
       const { key, does, onAnswer } = request
-      const command: Command = { client: name, number: ++number, key, does }
+      const command = { client: name, number: ++number, key, does }
       const operation: Operation = { client: name, key, does, beginMs: world.now }
       history.push(operation)
       while (operation.ended === undefined) {
-        answer = undefined
+        answers = []
         yield { do: 'send', to: server, message: { kind: 'command', command } }
-        yield { do: 'wait', ms: patienceMs, until: () => answer !== undefined }
-        const got = answered()
-        if (got?.kind === 'result') {
-          operation.ended = { atMs: world.now, ...got.result }
-          onAnswer(got.result)
+        yield { do: 'wait', ms: patienceMs, until: () => answers.length > 0 }
+        const answer = answers.at(-1)
+        if (answer?.kind === 'result') {
+          operation.ended = { atMs: world.now, ...answer.result }
+          onAnswer(answer.result)
         } else {
-          const next = servers[(servers.indexOf(server) + 1) % servers.length] as string
-          server = got?.leader ?? next
-          if (got && got.leader === undefined) yield { do: 'wait', ms: pauseMs }
+          server = answer?.leader ?? servers[(servers.indexOf(server) + 1) % servers.length]
+          if (answer && answer.leader === undefined) yield { do: 'wait', ms: pauseMs }
         }
       }
     }
@@ -62,7 +58,8 @@ export function startClient(
     },
     receive(message: Message): undefined {
       // What belongs to an earlier request comes too late.
-      if ((message.kind === 'result' || message.kind === 'not leader') && message.number === number) answer = message
+      if ((message.kind === 'result' || message.kind === 'not leader') && message.number === number)
+        answers.push(message)
     },
     /** Whether all its requests were answered. */
     get isDone() {

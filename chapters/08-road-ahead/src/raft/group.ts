@@ -6,7 +6,7 @@ import { checkHistory } from '../linear/check.ts'
 import { type Operation, operationText } from '../linear/history.ts'
 import { shorten } from '../linear/shorten.ts'
 import { startClient } from './client.ts'
-import { type Command, describe, type Entry, type Message } from './messages.ts'
+import { describe, type Entry, type Message } from './messages.ts'
 import type { Mistake } from './mistakes.ts'
 import { startServer } from './server.ts'
 
@@ -27,23 +27,22 @@ export interface Violation {
 const servers = ['a', 'b', 'c', 'd', 'e']
 const clients = ['p', 'q', 'r']
 
-export interface GroupOptions {
-  mistake?: Mistake | undefined
-  /** 3 or 5; 3 by default. */
-  size?: 3 | 5
-}
-
 /** With few heartbeats and patient clients, a history is easier to read. */
 const heartbeatMs = 100
 const patienceMs = 180
-
 /** A run ends when nobody has asked for anything for this time: what went wrong may show only under another leader. */
 const quietMs = 500
-/** Within this time after the last fault every request must be answered. */
+/** Within this time every request must be answered: the last fault is over long before. */
 const mostMs = 5_000
 
-/** The group for the simulator. */
-export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<string, Request, Message, Violation> {
+/** The group for the simulator, of 3 servers or 5. */
+export function raftGroup({
+  mistake,
+  size = 3,
+}: {
+  mistake?: Mistake | undefined
+  size?: 3 | 5
+} = {}): System<string, Request, Message, Violation> {
   const group = servers.slice(0, size)
   return {
     nodes: [...group, ...clients],
@@ -67,17 +66,14 @@ export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<stri
         else world.later('p', 100, () => void watch())
       }
       watch()
-      const report = (rule: Violation['rule'], detail: string) => {
+      function report(rule: Violation['rule'], detail: string) {
         if (violations.length === 0) violations.push({ rule, detail })
         world.stop()
       }
       function judge() {
         if (violations.length > 0 || checkHistory(history, { budget: 100_000 }).verdict !== 'not linearizable') return
-        const part = shorten(history)
-        report(
-          'linearizability',
-          part.map((operation) => `${operation.client}: ${operationText(operation)}`).join('; '),
-        )
+        const part = shorten(history).map((operation) => `${operation.client}: ${operationText(operation)}`)
+        report('linearizability', part.join('; '))
       }
 
       return {
@@ -102,24 +98,23 @@ export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<stri
             // The first election takes no time: what follows is what matters.
             ...(name === 'a' && world.now === 0 && { firstMs: 1 }),
             onLeader(term, log) {
-              const other = leaders.get(term)
-              if (other !== undefined && other !== name)
-                report('election safety', `${other} and ${name} both lead term ${term}`)
+              const other = leaders.get(term) ?? name
+              if (other !== name) report('election safety', `${other} and ${name} both lead term ${term}`)
               leaders.set(term, name)
               world.mark(name)
               // Who is elected late, when a newer term has begun, need not have what was committed in that.
-              const lost = carriedOut.findIndex(({ entry, inTerm }, at) => inTerm < term && !same(entry, log[at]))
-              const { entry, by } = carriedOut[lost] ?? {}
-              if (entry)
-                report(
-                  'leader completeness',
-                  `${by} carried out entry ${lost + 1} of term ${entry.term}; ${name}, the leader of term ${term}, does not have it`,
-                )
+              const lost = carriedOut.findIndex(({ entry, inTerm }, at) => inTerm < term && !isSame(entry, log[at]))
+              if (lost < 0) return
+              const { entry, by } = carriedOut[lost]
+              report(
+                'leader completeness',
+                `${by} carried out entry ${lost + 1} of term ${entry.term}; ${name}, the leader of term ${term}, does not have it`,
+              )
             },
             onApply(index, entry, inTerm) {
+              carriedOut[index - 1] ??= { entry, by: name, inTerm }
               const first = carriedOut[index - 1]
-              if (first === undefined) carriedOut[index - 1] = { entry, by: name, inTerm }
-              else if (!same(first.entry, entry))
+              if (!isSame(first.entry, entry))
                 report('state machine safety', `${first.by} and ${name} carried out different entries ${index}`)
             },
           })
@@ -128,8 +123,7 @@ export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<stri
           judge()
           const open = customers.filter(({ isDone }) => !isDone).length
           // A mistake may also stop everything, but the search is for what is worse.
-          if (violations.length === 0 && open > 0 && mistake === undefined)
-            report('liveness', `${open} clients got no answer within ${mostMs} ms`)
+          if (open > 0 && mistake === undefined) report('liveness', `${open} clients got no answer within ${mostMs} ms`)
           return violations
         },
       }
@@ -137,18 +131,15 @@ export function raftGroup({ mistake, size = 3 }: GroupOptions = {}): System<stri
   }
 }
 
-const same = (a: Entry, b: Entry | undefined) =>
-  b !== undefined && a.term === b.term && nameOf(a.command) === nameOf(b.command)
-const nameOf = (command: Command | undefined) => (command === undefined ? '' : `${command.client} ${command.number}`)
+const isSame = (a: Entry, b: Entry | undefined) =>
+  a.term === b?.term && a.command?.client === b.command?.client && a.command?.number === b.command?.number
 
-export interface RangeOptions {
-  size?: 3 | 5
-  /** The most requests of a history; 10 by default. */
-  requests?: number
-}
-
-/** Scenarios for a group: requests on two keys, and above all crashes and silence: those are what elections are for. */
-export function raftScenarios({ size = 3, requests = 10 }: RangeOptions = {}): fc.Arbitrary<Scenario<Request>> {
+/**
+ * Scenarios for a group: requests on two keys, and above all crashes and silence, which elections are for.
+ *
+ * @param options.requests the most in a history
+ */
+export function raftScenarios({ size = 3, requests = 10 } = {}): fc.Arbitrary<Scenario<Request>> {
   const request = fc.record({
     client: fc.nat(clients.length - 1),
     key: fc.constantFrom('x', 'y'),

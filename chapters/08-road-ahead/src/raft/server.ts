@@ -23,9 +23,9 @@ export interface ServerOptions extends ServerSettings {
   name: string
   /** When it first stands for election if it hears of no leader; a random time by default. */
   firstMs?: number
-  /** How often a leader sends heartbeats; every 60 ms by default. Must be less than the 110 ms that others wait for them. */
+  /** How often a leader sends heartbeats. Must be less than the 110 ms that others wait for them. */
   heartbeatMs?: number
-  /** The number of entries in one message; 20 by default. */
+  /** The number of entries in one message. */
   mostEntries?: number
   /** For those who watch: called when this server becomes leader, and for each entry that it carries out, with its term then. */
   onLeader?: (term: number, log: readonly Entry[]) => void
@@ -248,22 +248,17 @@ export function startServer(
     const index = matches[majority - 1] ?? 0
     if (index <= commitIndex || (termAt(index) !== term && mistake !== 'counts old terms')) return
     // #endregion commit
-    const from = commitIndex
     commitIndex = index
-    const results = apply()
-    for (const [at, result] of results.entries()) {
-      const { command } = log[from + at] as Entry
-      if (command) yield send(command.client, { kind: 'result', number: command.number, result })
-    }
+    for (const { client, number, result } of apply()) yield send(client, { kind: 'result', number, result })
   }
 
   /** Carries out what is committed, and returns the results of what had not been carried out before. */
-  function apply(): Answer[] {
-    const results: Answer[] = []
+  function apply() {
+    const results: { client: string; number: number; result: Answer }[] = []
     while (applied < commitIndex && applied < log.length) {
-      const entry = log[applied++] as Entry
+      const entry = log[applied++]
       onApply?.(applied, entry, term)
-      results.push(entry.command === undefined ? { isDone: true } : execute(entry.command))
+      if (entry.command) results.push({ ...entry.command, result: execute(entry.command) })
     }
     return results
   }
@@ -280,22 +275,18 @@ export function startServer(
 
   // Clients
 
-  /** What is in the log already is answered when it is committed: to append it again would help nobody who is slow. */
-  const isSame = (a: Command | undefined, b: Command) => a?.client === b.client && a.number === b.number
-
   function* command(from: string, { command: asked }: Message & { kind: 'command' }): Steps {
-    if (role !== 'leader') {
-      yield send(from, { kind: 'not leader', number: asked.number, leader })
-      return
-    }
-    const last = sessions.get(asked.client)
-    if (last?.number === asked.number && mistake !== 'carries out twice')
-      yield send(from, { kind: 'result', number: asked.number, result: last.result })
-    else if (mistake === 'reads alone' && 'read' in asked.does) {
-      yield send(from, { kind: 'result', number: asked.number, result: { read: registers.get(asked.key) ?? null } })
-    } else if (mistake === 'carries out twice' || !log.slice(applied).some(({ command }) => isSame(command, asked))) {
-      yield* append(asked)
-    }
+    const { client, number, key, does } = asked
+    const last = sessions.get(client)
+    // What is in the log already is answered when it is committed: to append it again would help nobody who is slow.
+    const isInLog = () =>
+      log.slice(applied).some((each) => each.command?.client === client && each.command.number === number)
+    if (role !== 'leader') yield send(from, { kind: 'not leader', number, leader })
+    else if (last?.number === number && mistake !== 'carries out twice')
+      yield send(from, { kind: 'result', number, result: last.result })
+    else if (mistake === 'reads alone' && 'read' in does)
+      yield send(from, { kind: 'result', number, result: { read: registers.get(key) ?? null } })
+    else if (mistake === 'carries out twice' || !isInLog()) yield* append(asked)
   }
 
   waitForLeader(firstMs)
