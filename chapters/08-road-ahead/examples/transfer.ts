@@ -26,20 +26,9 @@ import { search } from '@repo/simulator/search'
 import { historyText } from '@repo/simulator/simulator'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Change, type Extremes, longest, opening, spansOf } from '../src/transfer/reader.ts'
-import { type Kill, killAtEachEffect } from '../src/transfer/real.ts'
-import { type Crash, crashAtEachEffect, isPoll, transferScenarios, transferSystem } from '../src/transfer/simulated.ts'
-import { isNaive, nodes, type Role, rolesOf, type Way, wayNames } from '../src/transfer/ways.ts'
-
-/** What each process does during a transfer that goes well, effect by effect. */
-const effects: Record<Way, Partial<Record<Role, string[]>>> = {
-  'commit-then-send': { service: ['debit', 'send'], receiver: ['credit'] },
-  'send-then-commit': { service: ['send', 'debit'], receiver: ['credit'] },
-  '2pc': {
-    service: ['log the start', 'prepare A', 'prepare B', 'log the decision', 'commit A', 'commit B', 'log the end'],
-  },
-  saga: { service: ['log the start', 'debit', 'credit', 'log the end'] },
-  outbox: { service: ['debit'], relay: ['find', 'send', 'mark as sent'], receiver: ['credit'] },
-}
+import { type Kill, killAfter } from '../src/transfer/real.ts'
+import { type Crash, crashAfterEach, isPoll, transferScenarios, transferSystem } from '../src/transfer/simulated.ts'
+import { effectsOf, isNaive, nodes, rolesOf, type Way, wayNames } from '../src/transfer/ways.ts'
 
 export default example(import.meta, {
   options: {
@@ -62,7 +51,7 @@ export default example(import.meta, {
         { seed, scenarios: transferScenarios(way), histories },
         { signal, onProgress: (done) => bar.update(done) },
       )
-      simulated.push({ way, report, ...crashAtEachEffect(way, down) })
+      simulated.push({ way, report, ...crashAfterEach(way, down) })
     }
     print(
       `Simulated: up to ${count(histories)} histories of 1 to 4 transfers, and a crash for ${count(down)} ms after each effect.`,
@@ -108,10 +97,16 @@ export default example(import.meta, {
       if (!postgres) real.push({ way, why: `needs PostgreSQL: ${installPostgres}` })
       else if (hasMessages && !redis) real.push({ way, why: `needs Redis: ${installRedis}` })
       else {
-        using bar = progress(`${way} for real`, rolesOf(way).flatMap((role) => effects[way][role] ?? []).length)
-        const onKill = (kills: number) => bar.update(kills)
-        const options = { postgres, redis: hasMessages ? redis : undefined, downMs: down, signal, onKill }
-        real.push({ way, kills: await killAtEachEffect(way, options) })
+        const options = { postgres, redis, downMs: down, signal }
+        const kills: Kill[] = []
+        using bar = progress(`${way} for real`, Object.values(effectsOf[way]).flat().length)
+        for (const role of rolesOf(way)) {
+          for (const at of (effectsOf[way][role] ?? []).keys()) {
+            kills.push(await killAfter(way, role, at + 1, options))
+            bar.update(kills.length)
+          }
+        }
+        real.push({ way, kills })
       }
     }
     const killed = real.flatMap((row) => ('kills' in row ? row.kills.map((kill) => ({ way: row.way, kill })) : []))
@@ -124,7 +119,7 @@ export default example(import.meta, {
           ['way', 'killed after', ...columns, 'a writer waited'],
           killed.map(({ way, kill }) => [
             way,
-            `${kill.node}: ${effects[way][kill.node]?.[kill.effects - 1]}`,
+            `${kill.node}: ${effectsOf[way][kill.node]?.[kill.effects - 1]}`,
             ...cells([kill]),
             milliseconds(kill.waitedMs),
           ]),
@@ -137,7 +132,7 @@ export default example(import.meta, {
     if (inDoubt) {
       print(
         '',
-        `In pg_prepared_xacts, while the coordinator was dead after "${effects['2pc'].service?.[inDoubt.effects - 1]}":`,
+        `In pg_prepared_xacts, while the coordinator was dead after "${effectsOf['2pc'].service?.[inDoubt.effects - 1]}":`,
         '',
         table(
           ['gid', 'database', 'others that wait for it'],
@@ -225,7 +220,7 @@ function drawWorst(simulated: readonly { way: Way; crashes: readonly Crash[] }[]
         spansOf(changes, holds).map(({ from, to }) => ({ kind, from, to: Math.min(to, endMs) }))
       return {
         // Others ask for messages all the time: the number of an effect says little.
-        name: `${way}, after ${node === 'service' ? effects[way].service?.[after - 1] : `an effect of the ${node}`}`,
+        name: `${way}, after ${node === 'service' ? effectsOf[way].service?.[after - 1] : `an effect of the ${node}`}`,
         spans: [
           ...spans('sum too small' as const, ({ sum }) => sum < opening),
           ...spans('sum too large' as const, ({ sum }) => sum > opening),

@@ -1,53 +1,38 @@
-/**
- * The service, the relay or the receiver as a process: `SETTINGS` says which. It kills itself with SIGKILL after as many
- * effects as it is told.
- */
-import { join } from 'node:path'
+/** The service, the relay or the receiver as a process: `SETTINGS` says which, and after which effect it kills itself. */
 import { sleep } from '@repo/common/async/timer'
 import { ready } from '@repo/common/process/ready'
 import { openJournal } from '@repo/simulator/journal'
 import { perform } from '@repo/simulator/perform'
-import type { Handler } from '@repo/simulator/simulator'
 import { openStore } from './postgres.ts'
-import type { Settings, Told } from './real.ts'
-import { type Message, type Node, relay, startService } from './ways.ts'
+import type { Settings } from './real.ts'
+import { carriers, type Message, startService, type Task, tell } from './ways.ts'
 
-const { role, way, urls, folder, queue: named } = JSON.parse(process.env.SETTINGS ?? '') as Settings
+const { role, way, urls, log, queue: named, killAfter } = JSON.parse(process.env.SETTINGS ?? '') as Settings
 const stores = { A: openStore(urls.A), B: openStore(urls.B) }
-const journal = await openJournal(join(folder, 'journal'))
+const journal = await openJournal(log)
 /** BullMQ takes a while to load. */
 const bullmq = named && (await import('bullmq'))
 const connection = { url: named?.url ?? '' }
 const queue = bullmq && role !== 'receiver' ? new bullmq.Queue(named.name, { connection }) : undefined
-let effectsLeft = Number.POSITIVE_INFINITY
-let pending = 0
+let effects = 0
 
-async function ask(message: Message, to: string): Promise<Message> {
-  let answer: Message = 'done'
-  pending++
-  try {
-    if (to === 'A' || to === 'B') answer = await stores[to].ask(message)
-    else if (typeof message === 'object' && message.do === 'add') await queue?.add('booking', message.booking)
-  } finally {
-    pending--
-  }
-  // A question for messages where there are none does not count.
-  if (answer !== 'nothing') countDown()
+/** Others can see an effect from now on. That there was no message is none. */
+function seen<Answer>(answer: Answer): Answer {
+  if (answer !== 'nothing' && ++effects === killAfter) process.kill(process.pid, 'SIGKILL')
   return answer
 }
-async function save(key: string, value: unknown) {
-  await journal.save(key, value)
-  countDown()
+async function ask(message: Message, to: string): Promise<Message> {
+  if (to === 'A' || to === 'B') return seen(await stores[to].ask(message))
+  if (typeof message === 'object') await queue?.add('booking', message.booking)
+  return seen('done')
 }
-function countDown() {
-  if (--effectsLeft === 0) process.kill(process.pid, 'SIGKILL')
-}
-const run = <Result>(handler: Handler<Node, Message, Result>) => perform(handler, { ask, sleep, save })
+const save = async (key: string, value: unknown) => seen(await journal.save(key, value))
+const run = (task: Task<unknown>) => perform(task, { ask, sleep, save })
 
-if (role === 'relay') void run(relay())
-if (role === 'receiver' && bullmq) {
+if (role === 'relay') for (const task of carriers.relay()) void run(task)
+else if (role === 'receiver' && bullmq) {
   // #region receiver
-  const worker = new bullmq.Worker(named.name, async ({ data }) => void (await ask(data, data.at)), {
+  const worker = new bullmq.Worker(named.name, ({ data }) => run(tell('book', data)), {
     connection,
     removeOnComplete: { count: 0 },
     // When its worker was killed, a job is delivered again after these times.
@@ -58,23 +43,8 @@ if (role === 'receiver' && bullmq) {
   // #endregion receiver
   worker.on('error', () => {})
   await worker.waitUntilReady()
+} else {
+  const order = startService(way, journal.values, run, (answer) => process.send?.(answer))
+  process.on('message', order)
 }
-if (role === 'service') {
-  const receive = startService({ run: (_, handler) => void run(handler) }, journal.values, way)
-  process.on('message', async (told: Told) => {
-    if (!('transfer' in told)) return
-    const received = receive({ do: 'transfer', transfer: told.transfer }, 'client')
-    const isHandler = typeof received === 'object' && 'next' in received
-    const answer = isHandler ? await run(received as Handler<Node, Message, Message>) : received
-    // Whoever asks for what is being carried out will ask again.
-    if (answer) process.send?.(answer)
-  })
-}
-process.on('message', async (told: Told) => {
-  if (!('killAfter' in told)) return
-  // What others can see already may not have come back as an answer yet. It counts.
-  while (pending > 0) await sleep(1)
-  effectsLeft = told.killAfter
-  process.send?.({})
-})
 ready()

@@ -11,42 +11,26 @@ export interface Change {
   locked: number
 }
 
-export interface Extremes {
-  least: number
-  most: number
-  /** The longest time in ms that the sum was short; Infinity if it stayed so. */
-  shortMs: number
-  /** The longest time in ms that an account was locked. */
-  lockedMs: number
-}
+type Condition = (change: Change) => boolean
 
-export function extremesOf(changes: readonly Change[]): Extremes {
-  const sums = changes.map(({ sum }) => sum)
-  return {
-    least: Math.min(...sums),
-    most: Math.max(...sums),
-    shortMs: longest(changes, ({ sum }) => sum < opening),
-    lockedMs: longest(changes, ({ locked }) => locked > 0),
-  }
-}
+/** The smallest and the largest sum, and for how long, in ms, the sum was short and an account locked, at the most. */
+export const extremesOf = (changes: readonly Change[]) => ({
+  least: Math.min(...changes.map(({ sum }) => sum)),
+  most: Math.max(...changes.map(({ sum }) => sum)),
+  shortMs: longest(changes, ({ sum }) => sum < opening),
+  lockedMs: longest(changes, ({ locked }) => locked > 0),
+})
+export type Extremes = ReturnType<typeof extremesOf>
 
 /** Returns the longest time in ms that something held without a break; Infinity if it held at the end. */
-export const longest = (changes: readonly Change[], holds: (change: Change) => boolean): number =>
+export const longest = (changes: readonly Change[], holds: Condition): number =>
   Math.max(0, ...spansOf(changes, holds).map(({ from, to }) => to - from))
 
 /** Returns the times in ms during which something held; to Infinity, if it held at the end. */
-export function spansOf(
-  changes: readonly Change[],
-  holds: (change: Change) => boolean,
-): { from: number; to: number }[] {
-  const spans: { from: number; to: number }[] = []
-  let from: number | undefined
-  for (const change of changes) {
-    if (holds(change)) from ??= change.atMs
-    else if (from !== undefined) {
-      spans.push({ from, to: change.atMs })
-      from = undefined
-    }
-  }
-  return from === undefined ? spans : [...spans, { from, to: Number.POSITIVE_INFINITY }]
+export function spansOf(changes: readonly Change[], holds: Condition): { from: number; to: number }[] {
+  return changes.flatMap((change, at) => {
+    if (!holds(change) || (at > 0 && holds(changes[at - 1]))) return []
+    const end = changes.slice(at).find((later) => !holds(later))
+    return [{ from: change.atMs, to: end?.atMs ?? Number.POSITIVE_INFINITY }]
+  })
 }

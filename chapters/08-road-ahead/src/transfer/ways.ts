@@ -2,10 +2,10 @@
  * Ways to move money between two stores that share no transaction, as handlers that yield effects. The same source runs
  * in the simulator (simulated.ts) and as processes on PostgreSQL and BullMQ (node.program.ts).
  */
-import type { Effect, Handler, Receive, World } from '@repo/simulator/simulator'
+import type { Effect, Handler } from '@repo/simulator/simulator'
 
-/** The two stores, the service that moves money between them, and what carries messages. */
-export const nodes = ['service', 'relay', 'receiver', 'queue', 'A', 'B', 'client'] as const
+/** The service moves money between the stores A and B. A relay, a queue and a receiver carry messages. */
+export const nodes = ['service', 'relay', 'receiver', 'queue', 'A', 'B'] as const
 export type Node = (typeof nodes)[number]
 
 /** Moves money from an account in A to one in B. */
@@ -18,7 +18,6 @@ export interface Transfer {
 
 /** A change of one account, in a local transaction of its store. What would leave less than nothing is refused. */
 export interface Booking {
-  do: 'book'
   at: 'A' | 'B'
   transfer: string
   account: string
@@ -34,17 +33,12 @@ export interface Booking {
 export type Answer = 'done' | 'refused'
 export type Message =
   | Answer
+  /** Asks for the first message of an outbox or a queue. There may be none. */
+  | 'first'
   | 'nothing'
-  | Booking
-  | { do: 'transfer'; transfer: Transfer }
-  | { do: 'prepare' | 'add'; booking: Booking }
-  | { do: 'commit' | 'abort'; key: string }
-  /** Asks for the first message of an outbox or a queue, is told it, and removes it. */
-  | { do: 'first' }
-  | { do: 'message'; number: number; booking: Booking }
-  | { do: 'remove'; number: number }
+  | { do: 'book' | 'prepare' | 'commit' | 'abort' | 'add' | 'message' | 'remove'; booking: Booking }
 
-type Task<Result = void> = Handler<Node, Message, Result>
+export type Task<Result = void> = Handler<Node, Message, Result>
 
 /** What the service's log has of a transfer. */
 interface Logged {
@@ -53,18 +47,21 @@ interface Logged {
   answer?: Answer
 }
 
-const ask = (to: Node, message: Message, againMs = 60): Effect<Node, Message> => ({ do: 'ask', to, message, againMs })
-/** In ms: never asked again. */
-const once = 1e9
+const ask = (to: Node, message: Message): Effect<Node, Message> => ({ do: 'ask', to, message, againMs: 60 })
+const send = (booking: Booking) => ask('queue', { do: 'add', booking })
 const log = (logged: Logged): Effect<Node, Message> => ({ do: 'save', key: logged.transfer.id, value: logged })
+
+/** Tells a store what to do with a booking, until it answers. */
+export function* tell(what: 'book' | 'prepare' | 'commit' | 'abort', booking: Booking): Task<Answer> {
+  return (yield ask(booking.at, { do: what, booking })) as Answer
+}
 
 /** The bookings of a transfer: the money leaves A, arrives in B, or comes back to A. */
 function bookingsOf({ id, from, to, amount }: Transfer) {
-  const booking = { do: 'book', transfer: id } as const
   return {
-    debit: { ...booking, at: 'A', key: `${id} debit`, account: from, amount: -amount },
-    credit: { ...booking, at: 'B', key: `${id} credit`, account: to, amount },
-    back: { ...booking, at: 'A', key: `${id} back`, account: from, amount },
+    debit: { at: 'A', transfer: id, key: `${id} debit`, account: from, amount: -amount },
+    credit: { at: 'B', transfer: id, key: `${id} credit`, account: to, amount },
+    back: { at: 'A', transfer: id, key: `${id} back`, account: from, amount },
   } satisfies Record<string, Booking>
 }
 
@@ -75,33 +72,31 @@ export const ways = {
   // #region naive
   *'commit-then-send'(transfer: Transfer): Task<Answer> {
     const { debit, credit } = bookingsOf(transfer)
-    const answer = yield ask('A', withoutKey(debit), once)
-    if (answer === 'done') yield ask('queue', { do: 'add', booking: withoutKey(credit) }, once)
-    return answer as Answer
+    const answer = yield* tell('book', withoutKey(debit))
+    if (answer === 'done') yield send(withoutKey(credit))
+    return answer
   },
 
   *'send-then-commit'(transfer: Transfer): Task<Answer> {
     const { debit, credit } = bookingsOf(transfer)
-    yield ask('queue', { do: 'add', booking: withoutKey(credit) }, once)
-    return (yield ask('A', withoutKey(debit), once)) as Answer
+    yield send(withoutKey(credit))
+    return yield* tell('book', withoutKey(debit))
   },
   // #endregion naive
 
   // #region two-phase
   *'2pc'(transfer: Transfer, logged?: Logged): Task<Answer> {
     const { debit, credit } = bookingsOf(transfer)
-    // Whoever finds no decision in the log was cut off before there was one, and aborts.
+    // A log without a decision was cut off before there was one.
     let decision: 'commit' | 'abort' | undefined = logged && (logged.decision ?? 'abort')
     if (!decision) {
       yield log({ transfer })
-      const isReady =
-        (yield ask('A', { do: 'prepare', booking: debit })) === 'done' &&
-        (yield ask('B', { do: 'prepare', booking: credit })) === 'done'
+      const isReady = (yield* tell('prepare', debit)) === 'done' && (yield* tell('prepare', credit)) === 'done'
       decision = isReady ? 'commit' : 'abort'
       if (decision === 'commit') yield log({ transfer, decision })
     }
-    yield ask('A', { do: decision, key: debit.key })
-    yield ask('B', { do: decision, key: credit.key })
+    yield* tell(decision, debit)
+    yield* tell(decision, credit)
     const answer = decision === 'commit' ? 'done' : 'refused'
     yield log({ transfer, answer })
     return answer
@@ -112,10 +107,10 @@ export const ways = {
   *saga(transfer: Transfer): Task<Answer> {
     const { debit, credit, back } = bookingsOf(transfer)
     yield log({ transfer })
-    let answer = (yield ask('A', debit)) as Answer
+    let answer = yield* tell('book', debit)
     if (answer === 'done') {
-      answer = (yield ask('B', credit)) as Answer
-      if (answer === 'refused') yield ask('A', back)
+      answer = yield* tell('book', credit)
+      if (answer === 'refused') yield* tell('book', back)
     }
     yield log({ transfer, answer })
     return answer
@@ -125,7 +120,7 @@ export const ways = {
   // #region outbox
   *outbox(transfer: Transfer): Task<Answer> {
     const { debit, credit, back } = bookingsOf(transfer)
-    return (yield ask('A', { ...debit, onDone: { ...credit, onRefused: back } })) as Answer
+    return yield* tell('book', { ...debit, onDone: { ...credit, onRefused: back } })
   },
   // #endregion outbox
 }
@@ -138,67 +133,66 @@ export const isNaive = (way: Way): boolean => way === 'commit-then-send' || way 
 
 export type Role = 'service' | 'relay' | 'receiver'
 
-/** Which processes take part in a way. */
-export function rolesOf(way: Way): Role[] {
-  if (isNaive(way)) return ['service', 'receiver']
-  return way === 'outbox' ? ['service', 'relay', 'receiver'] : ['service']
+/** What each process does during a transfer that goes well, effect by effect. */
+export const effectsOf: Record<Way, Partial<Record<Role, string[]>>> = {
+  'commit-then-send': { service: ['debit', 'send'], receiver: ['credit'] },
+  'send-then-commit': { service: ['send', 'debit'], receiver: ['credit'] },
+  '2pc': {
+    service: ['log the start', 'prepare A', 'prepare B', 'log the decision', 'commit A', 'commit B', 'log the end'],
+  },
+  saga: { service: ['log the start', 'debit', 'credit', 'log the end'] },
+  outbox: { service: ['debit'], relay: ['find', 'send', 'mark as sent'], receiver: ['credit'] },
 }
+export const rolesOf = (way: Way) => Object.keys(effectsOf[way]) as Role[]
 
-/** Starts the service with its log, in which it may find transfers to carry on with. */
+/** Starts the service with its log, in which it may find transfers to carry on with. Returns what takes orders. */
 export function startService(
-  world: Pick<World<Node, Message>, 'run'>,
-  disk: ReadonlyMap<string, unknown>,
   way: Way,
-): Receive<Node, Message> {
+  disk: ReadonlyMap<string, unknown>,
+  run: (task: Task) => void,
+  onAnswer: (answer: Answer, transfer: Transfer) => void,
+): (transfer: Transfer) => void {
   /** The answers, or undefined while a transfer is being carried out. */
   const answers = new Map<string, Answer | undefined>()
-  function* carryOut(transfer: Transfer, logged?: Logged): Task<Answer> {
+  function* carryOut(transfer: Transfer, logged?: Logged): Task {
     answers.set(transfer.id, undefined)
-    const answer = yield* ways[way](transfer, logged)
+    const answer = logged?.answer ?? (yield* ways[way](transfer, logged))
     answers.set(transfer.id, answer)
-    return answer
+    onAnswer(answer, transfer)
   }
-  function* carryOn(logged: Logged): Task {
-    yield* carryOut(logged.transfer, logged)
-  }
-  for (const logged of disk.values() as Iterable<Logged>) {
-    if (logged.answer) answers.set(logged.transfer.id, logged.answer)
-    else world.run('service', carryOn(logged))
-  }
-  return (message) => {
-    if (typeof message === 'string' || message.do !== 'transfer') return undefined
-    const { transfer } = message
-    return answers.has(transfer.id) ? answers.get(transfer.id) : carryOut(transfer)
+  for (const logged of disk.values() as Iterable<Logged>) run(carryOut(logged.transfer, logged))
+  return (transfer) => {
+    const answer = answers.get(transfer.id)
+    if (answer) onAnswer(answer, transfer)
+    else if (!answers.has(transfer.id)) run(carryOut(transfer))
   }
 }
 
 // #region pass-on
-/** Takes messages out of outboxes or a queue. A message is passed on again if this dies before it is removed. */
-function* passOn(sources: Node[], onward: (booking: Booking) => Effect<Node, Message>): Task {
+/** Takes messages out of an outbox or a queue. A message is passed on again if this dies before it is removed. */
+function* passOn(source: Node, onward: (booking: Booking) => Effect<Node, Message>): Task {
   for (;;) {
-    let isIdle = true
-    for (const source of sources) {
-      const message = yield ask(source, { do: 'first' })
-      if (typeof message === 'string' || message.do !== 'message') continue
+    const message = yield ask(source, 'first')
+    if (typeof message === 'object' && message.do === 'message') {
       yield onward(message.booking)
-      yield ask(source, { do: 'remove', number: message.number })
-      isIdle = false
-    }
-    if (isIdle) yield { do: 'wait', ms: 20 }
+      yield ask(source, { ...message, do: 'remove' })
+    } else yield { do: 'wait', ms: 20 }
   }
 }
 
-export const relay = (): Task => passOn(['A', 'B'], (booking) => ask('queue', { do: 'add', booking }))
-export const receiver = (): Task => passOn(['queue'], (booking) => ask(booking.at, booking))
+/** What runs on the nodes that carry messages. */
+export const carriers = {
+  relay: () => [passOn('A', send), passOn('B', send)],
+  receiver: () => [passOn('queue', (booking) => ask(booking.at, { do: 'book', booking }))],
+}
 // #endregion pass-on
 
-/**
- * Judges a transfer when everything has been repaired.
- *
- * @param debited how often its amount has left A and not come back
- * @param credited how often it has arrived in B
- */
-export function fateOf(debited: number, credited: number): 'lost' | 'doubled' | undefined {
-  if (debited > credited) return 'lost'
-  return credited > debited || credited > 1 ? 'doubled' : undefined
+/** Judges a transfer by what A and B have booked, when everything has been repaired. */
+export function fateOf({ id, amount }: Transfer, A: Booked[], B: Booked[]) {
+  const times = (bookings: Booked[]) =>
+    bookings.reduce((sum, each) => (each.transfer === id ? sum + each.amount : sum), 0) / amount
+  const [debited, credited] = [-times(A), times(B)]
+  const isDoubled = credited > debited || credited > 1
+  return { debited, credited, fate: debited > credited ? 'lost' : isDoubled ? 'doubled' : undefined } as const
 }
+type Booked = Pick<Booking, 'transfer' | 'amount'>

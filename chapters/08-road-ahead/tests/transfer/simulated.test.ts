@@ -3,7 +3,7 @@ import { faults, search } from '@repo/simulator/search'
 import { type Effect, type Scenario, simulate } from '@repo/simulator/simulator'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { extremesOf, spansOf } from '../../src/transfer/reader.ts'
-import { crashAtEachEffect, transferScenarios, transferSystem, type Wanted } from '../../src/transfer/simulated.ts'
+import { crashAfterEach, transferScenarios, transferSystem, type Wanted } from '../../src/transfer/simulated.ts'
 import {
   type Booking,
   fateOf,
@@ -78,6 +78,11 @@ function tamper(way: 'saga' | 'outbox' | '2pc', change: (effect: Effect<Node, Me
   })
 }
 const withoutKey = ({ key: _, ...booking }: Booking): Booking => booking
+/** Changes the booking in a question to a store. */
+const withBooking = (effect: Effect<Node, Message>, change: (booking: Booking) => Booking): typeof effect =>
+  effect.do === 'ask' && typeof effect.message === 'object'
+    ? { ...effect, message: { ...effect.message, booking: change(effect.message.booking) } }
+    : effect
 
 describe('a mistake', () => {
   afterEach(() => void vi.restoreAllMocks())
@@ -87,17 +92,13 @@ describe('a mistake', () => {
   }
 
   it('is found: a saga whose credit has no key', async () => {
-    tamper('saga', (effect) =>
-      effect.do === 'ask' && effect.to === 'B' ? { ...effect, message: withoutKey(effect.message as Booking) } : effect,
-    )
+    tamper('saga', (effect) => (effect.do === 'ask' && effect.to === 'B' ? withBooking(effect, withoutKey) : effect))
     expect(await broken('saga')).toBe('doubled')
   })
 
   it('is found: an outbox whose credit has no key', async () => {
     tamper('outbox', (effect) => {
-      if (effect.do !== 'ask') return effect
-      const debit = effect.message as Booking
-      return { ...effect, message: { ...debit, ...(debit.onDone && { onDone: withoutKey(debit.onDone) }) } }
+      return withBooking(effect, (debit) => ({ ...debit, ...(debit.onDone && { onDone: withoutKey(debit.onDone) }) }))
     })
     expect(await broken('outbox')).toBe('doubled')
   })
@@ -112,19 +113,19 @@ describe('a mistake', () => {
 
 describe('a crash after each effect', () => {
   it.each(right)('leaves nothing broken by %s', (way) => {
-    const { crashes } = crashAtEachEffect(way, 300)
+    const { crashes } = crashAfterEach(way, 300)
     expect(crashes.length).toBeGreaterThan(5)
     expect(crashes.filter(({ what }) => what)).toEqual([])
     for (const { changes } of crashes) expect(changes.at(-1)).toMatchObject({ sum: 100, locked: 0 })
   })
 
   it.each(naive)('breaks %s', (way) => {
-    expect(crashAtEachEffect(way, 300).crashes.some(({ what }) => what)).toBe(true)
+    expect(crashAfterEach(way, 300).crashes.some(({ what }) => what)).toBe(true)
   })
 
   it('keeps accounts locked by two-phase commit as long as the coordinator is away, and by nothing else', () => {
     const lockedMs = (way: (typeof wayNames)[number]) =>
-      Math.max(...crashAtEachEffect(way, 300).crashes.map((crash) => crash.lockedMs))
+      Math.max(...crashAfterEach(way, 300).crashes.map((crash) => crash.lockedMs))
     expect(lockedMs('2pc')).toBeGreaterThanOrEqual(300)
     expect(lockedMs('2pc')).toBeLessThan(400)
     for (const way of wayNames) if (way !== '2pc') expect(lockedMs(way)).toBe(0)
@@ -132,7 +133,7 @@ describe('a crash after each effect', () => {
 
   it('shows a reader too little money as long as the process is away, whatever the way', () => {
     for (const way of right) {
-      const worst = crashAtEachEffect(way, 300).crashes.toSorted((a, b) => b.shortMs - a.shortMs)[0]
+      const worst = crashAfterEach(way, 300).crashes.toSorted((a, b) => b.shortMs - a.shortMs)[0]
       expect(worst, way).toMatchObject({ least: 90, most: 100 })
       expect(worst?.shortMs, way).toBeGreaterThanOrEqual(290)
       expect(worst?.shortMs, way).toBeLessThan(500)
@@ -150,7 +151,11 @@ describe('a transfer', () => {
     [1, 2, 'doubled'],
     [2, 2, 'doubled'],
   ] as const)('that was debited %i times and credited %i times is %s', (debited, credited, fate) => {
-    expect(fateOf(debited, credited)).toBe(fate)
+    const transfer = { id: 't', from: 'anna', to: 'ben', amount: 10 }
+    const others = [{ transfer: 'u', amount: 10 }]
+    const times = (count: number, amount: number) => Array.from({ length: count }, () => ({ transfer: 't', amount }))
+    const judged = fateOf(transfer, [...others, ...times(debited, -10)], [...others, ...times(credited, 10)])
+    expect(judged.fate).toBe(fate)
   })
 })
 
