@@ -17,7 +17,7 @@ export interface Request {
 /** An operation, and once it has ended the version that was read or written; null if there was none. */
 export type Done = Operation & { entry?: Entry | null }
 
-/** A run so far: what clients know, and what each copy has on its disk. */
+/** A run so far: what clients know, and what each copy has. */
 export interface Seen {
   history: Done[]
   copies: ReadonlyMap<string, ReadonlyMap<string, Entry>>
@@ -28,47 +28,48 @@ export const requestEveryMs = 10
 
 interface SystemOptions<Result> {
   mostMs: number
-  /** Returns what is to be said about a run at its end. */
+  /** Returns what is to be said about a run, at its end. */
   check: (seen: Seen) => Result[]
-  /** Returns whether the run may end after an answer. */
-  isOver?: (seen: Seen) => boolean
+  /** Whether a run ends as soon as something is to be said. */
+  stops?: boolean
 }
 
 /** The system: its copies come first, then the clients, then the keeper. */
 export function quorumSystem<Result>(
   setting: Setting,
-  { mostMs, check, isOver = () => false }: SystemOptions<Result>,
+  { mostMs, check, stops = false }: SystemOptions<Result>,
 ): System<string, Request, Message, Result> {
   return {
     nodes: [...setting.copies, ...clients, setting.keeper],
     requestEveryMs,
     mostMs,
-    mostMessages: Number.POSITIVE_INFINITY,
     describe,
     begin(world) {
       const history: Done[] = []
       const copies = new Map<string, ReadonlyMap<string, Entry>>()
       const customers = clients.map((name) => createClient(world, name, setting))
+
+      function* carryOut(at: number, operation: Done) {
+        const { key, does } = operation
+        const isWrite = 'write' in does
+        const entry = yield* isWrite ? customers[at].write(key, does.write) : customers[at].read(key)
+        if (entry === undefined) return
+        operation.entry = entry
+        operation.ended = { atMs: world.now, ...(isWrite ? { isDone: true } : { read: entry?.value ?? null }) }
+        if (stops && check({ history, copies }).length > 0) world.stop()
+      }
+
       return {
         request({ client, key, does }) {
           // A search varies numbers.
           const at = client % clients.length
-          const value = `${history.length + 1}`
-          const operation: Done = { client: clients[at], key, does: { read: true }, beginMs: world.now }
-          if (does === 'write') operation.does = { write: value }
+          const action = does === 'read' ? { read: true as const } : { write: `${history.length + 1}` }
+          const operation: Done = { client: clients[at], key, does: action, beginMs: world.now }
           history.push(operation)
-          const onEnd = (entry: Entry | null | undefined) => {
-            if (entry === undefined) return
-            const answer = does === 'read' ? { read: entry?.value ?? null } : { isDone: true }
-            Object.assign(operation, { entry, ended: { atMs: world.now, ...answer } })
-            if (isOver({ history, copies })) world.stop()
-          }
-          const { read, write } = customers[at]
-          world.run(clients[at], does === 'read' ? read(key, onEnd) : write(key, value, onEnd))
+          world.run(clients[at], carryOut(at, operation))
         },
         start(name, disk) {
-          const at = clients.indexOf(name)
-          if (at >= 0) return customers[at].receive
+          if (clients.includes(name)) return () => undefined
           const { receive, entries } = startCopy(world, name, disk)
           copies.set(name, entries)
           return receive
@@ -85,11 +86,11 @@ export function searched(setting: Setting): System<string, Request, Message, str
     if (checkHistory(history, { budget: 100_000 }).verdict !== 'not linearizable') return []
     return [
       shorten(history)
-        .map((operation) => `${operation.client}: ${operationText(operation)}`)
+        .map((each) => `${each.client}: ${operationText(each)}`)
         .join('; '),
     ]
   }
-  return quorumSystem(setting, { mostMs: 2_000, check, isOver: (seen) => check(seen).length > 0 })
+  return quorumSystem(setting, { mostMs: 2_000, check, stops: true })
 }
 
 /** Scenarios for a search: requests for one key, and faults of messages, of the copies and of the first client. */

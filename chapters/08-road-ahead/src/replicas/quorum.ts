@@ -6,7 +6,7 @@
  * robustly in message-passing systems" (1995), for several writers as in Lynch and Shvartsman (1997). Read repair, hinted
  * hand-off and sloppy quorums are those of DeCandia et al., "Dynamo: Amazon's highly available key-value store" (2007).
  */
-import type { Effect, Receive, World } from '@repo/simulator/simulator'
+import type { Handler, Receive, World } from '@repo/simulator/simulator'
 
 /** A version of a value. The higher `at` is newer; among equals, the higher `by`. */
 export interface Entry {
@@ -15,15 +15,10 @@ export interface Entry {
   by: string
 }
 
-/** What is asked about a key, or answered. With a `home` it is about a hint, which a keeper holds for that copy. */
-export type Message = { number: number; home?: string | undefined } & (
-  | { kind: 'get'; key: string }
-  | { kind: 'put'; key: string; entry: Entry }
-  | { kind: 'have'; entry: Entry | undefined }
-  | { kind: 'kept'; key: string; entry: Entry }
-)
-
-type Steps<Result = void> = Generator<Effect<string, Message>, Result, Message>
+/** A hint is a put that a keeper holds for a copy, its `home`. */
+type Question = { kind: 'get' | 'put' | 'hint'; key: string; entry?: Entry; home?: string }
+export type Message = Question | { kind: 'have' | 'kept'; entry?: Entry }
+type Steps<Result = void> = Handler<string, Message, Result>
 
 export interface Setting {
   copies: readonly string[]
@@ -40,7 +35,7 @@ export interface Setting {
   handOff: 'none' | 'hints' | 'sloppy'
 }
 
-/** After this time who has not answered is asked again, and others get a hint for it. */
+/** After this time a node that has not answered is asked again, and the keeper gets a hint for it. */
 const againMs = 40
 /** After this time a client gives up. */
 export const patienceMs = 250
@@ -50,92 +45,70 @@ const handOffMs = 500
 export const isNewer = (a: Entry, b: Entry | undefined): boolean =>
   b === undefined || a.at > b.at || (a.at === b.at && a.by > b.by)
 
-/** Starts a copy, or a keeper of hints. `entries` are those on its disk. */
+/** Starts a copy, or a keeper of hints, with what is on its disk. */
 export function startCopy(
   world: Pick<World<string, Message>, 'run'>,
   name: string,
   disk: ReadonlyMap<string, unknown>,
 ): { receive: Receive<string, Message>; entries: ReadonlyMap<string, Entry> } {
-  const entries = new Map([...disk].filter(([, entry]) => entry !== undefined) as [string, Entry][])
-  /** What is on the disk, or on its way there. A hint stands beside the entries. */
-  const newest = new Map(entries)
-  const hintFor = (key: string, home: string) => `${key} for ${home}`
+  /** A hint stands beside the entries. */
+  const entries = new Map([...disk].filter(([, entry]) => entry) as [string, Entry][])
 
-  function* get(from: string, { number, key }: Message & { kind: 'get' }): Steps {
-    yield { do: 'send', to: from, message: { kind: 'have', number, entry: entries.get(key) } }
-  }
-
-  function* put(from: string, { number, key, entry, home }: Message & { kind: 'put' }): Steps {
-    const place = home === undefined ? key : hintFor(key, home)
-    const known = newest.get(place)
-    if (isNewer(entry, known)) newest.set(place, entry)
-    if (home !== undefined && known === undefined) world.run(name, handOff(place))
-    // Also if it has a newer one: that may not be on the disk yet.
-    const kept = newest.get(place) ?? entry
-    yield { do: 'save', key: place, value: kept }
-    entries.set(place, kept)
-    yield { do: 'send', to: from, message: { kind: 'kept', number, key, entry: kept, home } }
+  /** What it tells anybody is on its disk. */
+  function* answer({ kind, key, entry, home }: Question): Steps<Message> {
+    const place = home === undefined ? key : `${key} for ${home}`
+    const known = entries.get(place)
+    if (entry && isNewer(entry, known)) entries.set(place, entry)
+    if (kind === 'hint' && !known) world.run(name, handOver(place))
+    const newest = entries.get(place)
+    yield { do: 'save', key: place, value: newest }
+    return kind === 'get' ? { kind: 'have', entry: newest } : { kind: 'kept' }
   }
 
   /** Tells a copy what it lacks until it has it. */
-  function* handOff(place: string): Steps {
-    const [key = '', home = ''] = place.split(' for ')
-    for (let entry = newest.get(place); entry; entry = newest.get(place)) {
-      yield { do: 'send', to: home, message: { kind: 'put', number: 0, key, entry } }
-      yield { do: 'wait', ms: handOffMs, until: () => newest.get(place) !== entry }
+  function* handOver(place: string): Steps {
+    const [key, to] = place.split(' for ')
+    for (let entry = entries.get(place); entry; entry = entries.get(place)) {
+      yield { do: 'ask', to, message: { kind: 'put', key, entry }, againMs: handOffMs }
+      if (entries.get(place) === entry) entries.delete(place)
     }
     yield { do: 'save', key: place, value: undefined }
   }
 
-  for (const place of entries.keys()) if (place.includes(' for ')) world.run(name, handOff(place))
-  return {
-    entries,
-    receive(message, from) {
-      if (message.kind === 'put') return put(from, message)
-      if (message.kind === 'get') return get(from, message)
-      if (message.kind === 'have') return undefined
-      const place = hintFor(message.key, from)
-      const hint = newest.get(place)
-      if (hint && !isNewer(hint, message.entry)) newest.delete(place)
-      return undefined
-    },
-  }
+  for (const place of entries.keys()) if (place.includes(' for ')) world.run(name, handOver(place))
+  return { entries, receive: (message) => ('key' in message ? answer(message) : undefined) }
 }
 
-/** Gets the version that was read or written; null if there is none, undefined if too few have answered. */
-type OnEnd = (entry: Entry | null | undefined) => void
-
-/** Makes a client. Its `read` and `write` are handlers, which go on repairing after they have called `onEnd`. */
+/** Makes a client. Its `read` and `write` return a version, null if there is none, and undefined if too few have answered. */
 export function createClient(
-  world: Pick<World<string, Message>, 'now' | 'clock' | 'later'>,
+  world: Pick<World<string, Message>, 'now' | 'clock' | 'run'>,
   name: string,
   { copies, keeper, w, r, order, repair, handOff }: Setting,
 ) {
-  type Answers = Map<string, Entry | undefined>
-  const all = copies.map((to) => ({ to }))
-  /** The answers to each question, by copy. */
-  const questions = new Map<number, Answers>()
-  let number = 0
+  type Answers = ReadonlyMap<string, Entry | undefined>
   /** No version is used twice, not even one that nobody has kept. */
   let last = Number.NEGATIVE_INFINITY
 
   /** Asks nodes until `enough` have answered, or it has taken too long. Later answers are added to those returned. */
-  function* ask(
-    question: { kind: 'get'; key: string } | { kind: 'put'; key: string; entry: Entry },
-    targets: readonly { to: string; home?: string }[],
-    { enough, ms = patienceMs }: { enough: number; ms?: number },
-  ): Steps<Answers> {
-    const own = ++number
-    const answers: Answers = new Map()
-    questions.set(own, answers)
-    world.later(name, 2 * patienceMs, () => void questions.delete(own))
+  function* ask(question: Question, targets: readonly string[], enough: number, ms = patienceMs): Steps<Answers> {
+    const answers = new Map<string, Entry | undefined>()
+    function* askOnce(target: string): Steps {
+      const [to, home] = question.kind === 'hint' ? [keeper, target] : [target]
+      const { entry } = yield { do: 'ask', to, message: { ...question, home }, againMs: Number.POSITIVE_INFINITY }
+      answers.set(target, entry)
+    }
     for (const endMs = world.now + ms; answers.size < enough && world.now < endMs; ) {
-      for (const { to, home } of targets) {
-        if (!answers.has(home ?? to)) yield { do: 'send', to, message: { ...question, number: own, home } }
-      }
+      for (const target of targets) if (!answers.has(target)) world.run(name, askOnce(target))
       yield { do: 'wait', ms: Math.min(againMs, endMs - world.now), until: () => answers.size >= enough }
     }
     return answers
+  }
+
+  /** Waits a little for all copies to answer, and then tells, or leaves hints for, those that lack something. */
+  function* tellLater(question: Question, answers: Answers, isLacking: (copy: string) => boolean): Steps {
+    yield { do: 'wait', ms: againMs, until: () => answers.size === copies.length }
+    const lacking = copies.filter(isLacking)
+    yield* ask(question, lacking, lacking.length)
   }
 
   const newestOf = (answers: Answers) =>
@@ -143,61 +116,54 @@ export function createClient(
 
   return {
     // #region read
-    *read(key: string, onEnd: OnEnd): Steps {
-      const answers = yield* ask({ kind: 'get', key }, all, { enough: r })
-      if (answers.size < r) return onEnd(undefined)
+    *read(key: string): Steps<Entry | null | undefined> {
+      const answers = yield* ask({ kind: 'get', key }, copies, r)
+      if (answers.size < r) return undefined
       const entry = newestOf(answers)
-      if (entry === undefined) return onEnd(null)
+      if (entry === undefined) return null
       const put = { kind: 'put', key, entry } as const
+      const isStale = (copy: string) => isNewer(entry, answers.get(copy))
       if (repair === 'before') {
-        const lacking = all.filter(({ to }) => isNewer(entry, answers.get(to)))
-        const enough = w - (copies.length - lacking.length)
-        const told = yield* ask(put, lacking, { enough })
-        if (told.size < enough) return onEnd(undefined)
+        const stale = copies.filter(isStale)
+        const enough = w - (copies.length - stale.length)
+        const told = yield* ask(put, stale, enough)
+        if (told.size < enough) return undefined
       }
-      onEnd(entry)
-      if (repair !== 'after') return
       // A copy that answers late may be the one that was away.
-      yield { do: 'wait', ms: againMs, until: () => answers.size === copies.length }
-      const stale = all.filter(({ to }) => answers.has(to) && isNewer(entry, answers.get(to)))
-      yield* ask(put, stale, { enough: stale.length })
+      if (repair === 'after')
+        world.run(
+          name,
+          tellLater(put, answers, (copy) => answers.has(copy) && isStale(copy)),
+        )
+      return entry
     },
     // #endregion read
 
-    *write(key: string, value: string, onEnd: OnEnd): Steps {
+    *write(key: string, value: string): Steps<Entry | undefined> {
       let before = world.clock(name)
       if (order === 'counter') {
-        const answers = yield* ask({ kind: 'get', key }, all, { enough: r })
-        if (answers.size < r) return onEnd(undefined)
+        const answers = yield* ask({ kind: 'get', key }, copies, r)
+        if (answers.size < r) return undefined
         before = newestOf(answers)?.at ?? 0
       }
       last = Math.max(last, before) + 1
       const entry = { value, at: last, by: name }
-      const put = { kind: 'put', key, entry } as const
-      const kept = yield* ask(put, all, { enough: w, ms: handOff === 'sloppy' ? againMs : patienceMs })
-      const hints = () => copies.filter((home) => !kept.has(home)).map((home) => ({ to: keeper, home }))
-      let lacking = w - kept.size
-      if (handOff === 'sloppy' && lacking > 0) lacking -= (yield* ask(put, hints(), { enough: lacking })).size
-      onEnd(lacking <= 0 ? entry : undefined)
-      if (handOff === 'none') return
-      yield { do: 'wait', ms: againMs, until: () => kept.size === copies.length }
-      const missing = hints()
-      yield* ask(put, missing, { enough: missing.length })
-    },
-
-    receive(message: Message, from: string): undefined {
-      const { number, home = from } = message
-      questions.get(number)?.set(home, message.kind === 'have' ? message.entry : undefined)
+      const hint = { kind: 'hint', key, entry } as const
+      const kept = yield* ask({ ...hint, kind: 'put' }, copies, w, handOff === 'sloppy' ? againMs : patienceMs)
+      const isLacking = (copy: string) => !kept.has(copy)
+      let count = kept.size
+      if (handOff === 'sloppy' && count < w) count += (yield* ask(hint, copies.filter(isLacking), w - count)).size
+      if (handOff !== 'none') world.run(name, tellLater(hint, kept, isLacking))
+      return count >= w ? entry : undefined
     },
   }
 }
 
 /** Returns what a message says, for a history. `1 (2p)` is the value 1 in the version 2 by p. */
 export function describe(message: Message): string {
-  if (message.kind === 'get') return `${message.key}?`
-  if (message.kind === 'kept') return 'kept'
-  const { entry } = message
+  const { kind, entry } = message
   const version = entry ? `${entry.value} (${entry.at}${entry.by})` : 'nothing'
-  if (message.kind === 'have') return version
+  if (!('key' in message)) return kind === 'kept' ? kind : version
+  if (kind === 'get') return `${message.key}?`
   return `${message.key} = ${version}${message.home === undefined ? '' : `, for ${message.home}`}`
 }

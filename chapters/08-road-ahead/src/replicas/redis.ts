@@ -13,6 +13,9 @@ export interface ReplicaOptions {
   delayMs: number
   /** Whether a write counts only when the replica has it, too: WAIT 1. */
   waits: boolean
+  /** How often the replica is read. */
+  rounds: number
+  seed: number
   signal?: AbortSignal
 }
 
@@ -24,17 +27,21 @@ const pauseMs = 20
 const writesMs = 500
 const lists = Array.from({ length: 8 }, (_, at) => `list ${at}`)
 
-/** Starts a primary and a replica that follows it. */
-async function startPair({ delayMs, signal }: ReplicaOptions) {
+export type ReplicaTrial = Awaited<ReturnType<typeof tryReplica>>
+
+/**
+ * Reads at the replica for some rounds. Then clients write at the same time, the primary is killed with SIGKILL, and the replica
+ * becomes the primary at once.
+ */
+export async function tryReplica({ delayMs, waits, rounds, seed, signal }: ReplicaOptions) {
   await using stack = new AsyncDisposableStack()
   const primary = stack.use(await startRedis({ own: true, signal }))
   const replica = stack.use(await startRedis({ own: true, signal }))
   const link = stack.use(await startProxy({ port: primary.port, signal }))
-  const connections = stack.use(new AsyncDisposableStack())
-  const connect = async ({ url }: { url: string }) => {
+  async function connect({ url }: { url: string }) {
     // Nothing is sent twice: it would be a second write.
     const connection = await connectRedis(url, { retryStrategy: () => null, maxRetriesPerRequest: 0 })
-    connections.defer(() => connection.disconnect())
+    stack.defer(async () => connection.disconnect())
     return connection
   }
   const atPrimary = await connect(primary)
@@ -47,31 +54,7 @@ async function startPair({ delayMs, signal }: ReplicaOptions) {
   const follows = async () => (await atPrimary.set('x', 0)) && (await atPrimary.wait(1, 100)) === 1
   await until(follows, { signal, what: 'the replica follows its primary' })
   link.delayMs = delayMs
-  const owned = stack.move()
-  return { primary, connect, atPrimary, atReplica, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-}
 
-export interface ReplicaTrial {
-  /** Reads at the replica, each soon after a write at the primary had been acknowledged, and how many of them missed it. */
-  reads: number
-  stale: number
-  /** How long a write took, in the median. */
-  writeMs: number
-  /** The number of writes that had been acknowledged when the replica took over, and of those that it does not have. */
-  acknowledged: number
-  lost: number
-  /** The number of writes that a reader had seen at the old primary, acknowledged or not, and that are gone. */
-  gone: number
-}
-
-/**
- * Reads at the replica for some rounds. Then clients write at the same time, the primary is killed with SIGKILL, and the replica
- * becomes the primary at once.
- */
-export async function tryReplica(options: ReplicaOptions & { rounds: number; seed: number }): Promise<ReplicaTrial> {
-  const { delayMs, waits, rounds, seed, signal } = options
-  await using pair = await startPair(options)
-  const { atPrimary, atReplica, primary, connect } = pair
   const draw = drawFrom(seed)
   const times: number[] = []
   let stale = 0
@@ -89,13 +72,12 @@ export async function tryReplica(options: ReplicaOptions & { rounds: number; see
   const writers = await Promise.all(lists.map(() => connect(primary)))
   /** Appends to a list until the connection breaks, and returns how many were acknowledged. */
   async function append(list: string, at: number): Promise<number> {
-    const writer = writers[at] as typeof atPrimary
     // Not in step.
     await sleep(2 * delayMs * draw.share())
     for (let acknowledged = 0; ; acknowledged++) {
       try {
-        await writer.rpush(list, acknowledged)
-        if (waits && (await writer.wait(1, waitMs)) === 0) return acknowledged
+        await writers[at].rpush(list, acknowledged)
+        if (waits && (await writers[at].wait(1, waitMs)) === 0) return acknowledged
       } catch {
         return acknowledged
       }
@@ -109,13 +91,17 @@ export async function tryReplica(options: ReplicaOptions & { rounds: number; see
   await atReplica.replicaof('NO', 'ONE')
   const acknowledged = await appending
   const kept = await lengths(atReplica)
-  const missing = (counts: number[]) => sum(counts.map((each, at) => Math.max(0, each - (kept[at] ?? 0))))
+  const missing = (counts: number[]) => sum(counts.map((each, at) => Math.max(0, each - kept[at])))
   return {
+    /** Reads at the replica, each soon after a write at the primary had been acknowledged, and how many of them missed it. */
     reads: rounds,
     stale,
+    /** How long a write took, in the median. */
     writeMs: median(times),
+    /** The number of writes that had been acknowledged when the replica took over, and of those that it does not have. */
     acknowledged: sum(acknowledged),
     lost: missing(acknowledged),
+    /** The number of writes that a reader had seen at the old primary, acknowledged or not, and that are gone. */
     gone: missing(seen),
   }
 }

@@ -1,7 +1,7 @@
 /** Trials of a setting in the simulator, which count what its clients saw. The same options give the same result. */
 import { drawFrom } from '@repo/common/async/random'
-import { type Scenario, simulate } from '@repo/simulator/simulator'
-import { clients, type Done, quorumSystem, type Request, requestEveryMs } from './group.ts'
+import { type Scenario, type Strike, simulate } from '@repo/simulator/simulator'
+import { clients, type Done, quorumSystem, type Request, requestEveryMs, type Seen } from './group.ts'
 import { isNewer, patienceMs, type Setting } from './quorum.ts'
 
 export interface TrialOptions {
@@ -14,40 +14,13 @@ export interface TrialOptions {
   seed: number
 }
 
-export interface Trial {
-  /** The number of answered reads, and of those that missed a write which had been acknowledged before they began. */
-  reads: number
-  stale: number
-  /** The number of reads with an older version than a read that had ended before they began. */
-  backwards: number
-  /** The number of acknowledged writes, and of those with an older version than a write that had ended before they began. */
-  writes: number
-  lost: number
-  /** In the mean, while no copy is away. */
-  readMs: number
-  writeMs: number
-  /** The share of operations that are answered while one copy is away, and while two are. */
-  oneAway: number
-  twoAway: number
-}
-
-/** In each period, one copy is cut off for a while, and later two are. */
-const periodMs = 4_000
-const absences = [
-  { copies: 1, fromMs: 800, toMs: 1_600 },
-  { copies: 2, fromMs: 2_400, toMs: 3_200 },
-]
-
-/** How many copies are away while an operation that begins now is waited for; undefined if that changes. */
-function awayAt(ms: number): number | undefined {
-  const inPeriodMs = ms % periodMs
-  const absence = absences.find(({ fromMs, toMs }) => inPeriodMs >= fromMs && inPeriodMs < toMs)
-  if (absence === undefined) return 0
-  return inPeriodMs + patienceMs <= absence.toMs ? absence.copies : undefined
-}
+/** How many copies are cut off, in periods that follow each other again and again. */
+const away = [0, 1, 0, 2, 0]
+const periodMs = 800
+const awayAt = (ms: number) => away[Math.floor(ms / periodMs) % away.length]
 
 export function trial(setting: Setting, { operations, loss, behindMs, seed }: TrialOptions): Trial {
-  const { length: n } = setting.copies
+  const n = setting.copies.length
   const draw = drawFrom(seed)
   const requests = Array.from({ length: operations }, (): Request => {
     return { client: draw.whole(0, 3), key: `k${draw.whole(1, 5)}`, does: draw.oneOf(['read', 'write']) }
@@ -59,48 +32,50 @@ export function trial(setting: Setting, { operations, loss, behindMs, seed }: Tr
     else if (kind < 2 * loss) messages.push({ number, fate: 'late', ms: draw.whole(1, 100) })
   }
   const mostMs = operations * requestEveryMs
-  const nodes: Scenario<Request>['nodes'] = [{ node: n, fate: 'clock', atMs: 0, ms: -behindMs }]
-  for (let beginMs = 0; beginMs < mostMs; beginMs += periodMs) {
-    for (const { copies, fromMs, toMs } of absences) {
-      for (let node = n - copies; node < n; node++)
-        nodes.push({ node, fate: 'partition', atMs: beginMs + fromMs, ms: toMs - fromMs })
-    }
-  }
-  const system = quorumSystem(setting, { mostMs: mostMs + 1_000, check: ({ history }) => [measure(history)] })
-  return simulate(system, { requests, jitter: seed + 1, messages, nodes }).violations[0]
+  const nodes: Strike[] = [{ node: n, fate: 'clock', atMs: 0, ms: -behindMs }]
+  for (let atMs = 0; atMs < mostMs; atMs += periodMs)
+    for (let node = n - awayAt(atMs); node < n; node++) nodes.push({ node, fate: 'partition', atMs, ms: periodMs })
+  return measure(run(setting, mostMs + 1_000, { requests, jitter: seed + 1, messages, nodes }).history)
 }
 
-function measure(history: readonly Done[]): Trial {
-  const answered = history.flatMap(({ ended, ...asked }) => (ended ? [{ ...asked, ended }] : []))
+export type Trial = ReturnType<typeof measure>
+type Answered = Required<Done>
+
+function measure(history: readonly Done[]) {
+  const answered = history.filter((one): one is Answered => one.ended !== undefined)
   const [reads, writes] = ['read', 'write'].map((kind) => answered.filter(({ does }) => kind in does))
-  const [readsOf, writesOf] = [reads, writes].map((list) => Map.groupBy(list, ({ key }) => key))
-  /** By time and not by version: whether a whole write lies between the end of the one that was read and this beginning. */
-  const isStale = ({ key, beginMs, entry }: Done) => {
-    const own = writesOf.get(key) ?? []
-    const source = own.find((write) => write.entry?.value === entry?.value)
-    const afterMs = entry === null ? -1 : (source?.ended.atMs ?? Number.POSITIVE_INFINITY)
-    return own.some((write) => write.beginMs > afterMs && write.ended.atMs < beginMs)
+  /** Counts those that miss something which had ended before they began. */
+  const count = (list: Answered[], others: Answered[], misses: (one: Answered, other: Answered) => boolean) => {
+    const ofKey = Map.groupBy(others, ({ key }) => key)
+    const isWrong = (one: Answered) =>
+      ofKey.get(one.key)?.some((other) => other.ended.atMs < one.beginMs && misses(one, other))
+    return list.filter(isWrong).length
   }
-  const isOlderThan = (others: typeof readsOf) => (one: Done) =>
-    others
-      .get(one.key)
-      ?.some(({ entry, ended }) => ended.atMs < one.beginMs && entry && isNewer(entry, one.entry ?? undefined))
-  const meanMs = (list: typeof answered) => {
-    const times = list.filter(({ beginMs }) => awayAt(beginMs) === 0).map(({ beginMs, ended }) => ended.atMs - beginMs)
-    return times.reduce((sum, ms) => sum + ms, 0) / times.length
+  const isOlder = (one: Answered, { entry }: Answered) => entry !== null && isNewer(entry, one.entry ?? undefined)
+  /** By time and not by version: the write that was read had ended before this one began. */
+  const isStale = ({ entry }: Answered, { beginMs }: Answered) =>
+    entry === null || (history[Number(entry.value) - 1].ended?.atMs ?? Number.POSITIVE_INFINITY) < beginMs
+  const meanMs = (list: Answered[]) => {
+    const undisturbed = list.filter(({ beginMs }) => awayAt(beginMs) === 0)
+    return undisturbed.reduce((sum, { beginMs, ended }) => sum + ended.atMs - beginMs, 0) / undisturbed.length
   }
-  const shareWhile = (away: number) => {
-    const begun = ({ beginMs }: Done) => awayAt(beginMs) === away
-    return answered.filter(begun).length / history.filter(begun).length
+  const shareWhile = (copies: number) => {
+    const isWhole = ({ beginMs }: Done) => awayAt(beginMs) === copies && awayAt(beginMs + patienceMs) === copies
+    return answered.filter(isWhole).length / history.filter(isWhole).length
   }
   return {
+    // Answered reads. A stale one missed a write that had been acknowledged before it began.
     reads: reads.length,
-    stale: reads.filter(isStale).length,
-    backwards: reads.filter(isOlderThan(readsOf)).length,
+    stale: count(reads, writes, isStale),
+    /** Reads with an older version than a read that had ended before they began. */
+    backwards: count(reads, reads, isOlder),
+    /** Acknowledged writes, and those of them with an older version than a write that had ended before they began. */
     writes: writes.length,
-    lost: writes.filter(isOlderThan(writesOf)).length,
+    lost: count(writes, writes, isOlder),
+    /** In the mean, while no copy is away. */
     readMs: meanMs(reads),
     writeMs: meanMs(writes),
+    /** The share of operations that are answered while one copy is away, and while two are. */
     oneAway: shareWhile(1),
     twoAway: shareWhile(2),
   }
@@ -127,20 +102,18 @@ export function staleAfterReturn(setting: Setting, { keys, reads, keeperDoes, se
     return { client: at, key, does: at < 2 * keys ? 'write' : 'read' }
   })
   const [awayMs, backMs] = [keys * requestEveryMs, before * requestEveryMs]
-  const nodes: Scenario<Request>['nodes'] = [
-    { node: copies.length - 1, fate: 'partition', atMs: awayMs, ms: backMs - awayMs },
-  ]
+  const nodes: Strike[] = [{ node: copies.length - 1, fate: 'partition', atMs: awayMs, ms: backMs - awayMs }]
   const lastsMs = { stay: 0, restart: 500, die: Number.POSITIVE_INFINITY }[keeperDoes]
   if (lastsMs > 0) nodes.push({ node: copies.length + clients.length, fate: 'crash', atMs: backMs, ms: lastsMs })
-  const system = quorumSystem(setting, {
-    mostMs: requests.length * requestEveryMs,
-    check({ history, copies: all }) {
-      const last = all.get(copies[copies.length - 1])
-      const newest = new Map(
-        history.flatMap(({ key, entry, does }) => ('write' in does && entry ? [[key, entry]] : [])),
-      )
-      return [[...newest].filter(([key, entry]) => isNewer(entry, last?.get(key))).length]
-    },
-  })
-  return simulate(system, { requests, jitter: seed + 1, messages: [], nodes }).violations[0]
+  const mostMs = requests.length * requestEveryMs
+  const seen = run(setting, mostMs, { requests, jitter: seed + 1, messages: [], nodes })
+  const newest = new Map(
+    seen.history.flatMap(({ key, entry, does }) => ('write' in does && entry ? [[key, entry]] : [])),
+  )
+  const last = seen.copies.get(copies[copies.length - 1])
+  return [...newest].filter(([key, entry]) => isNewer(entry, last?.get(key))).length
 }
+
+/** Returns what is to be seen when a scenario has ended. */
+const run = (setting: Setting, mostMs: number, scenario: Scenario<Request>): Seen =>
+  simulate(quorumSystem(setting, { mostMs, check: (seen) => [seen] }), scenario).violations[0]

@@ -20,53 +20,50 @@ const find = (setting: Setting, seed: number, histories: number) =>
   search(searched(setting), { seed, scenarios: searchedScenarios(setting), histories, beginnings: 1 })
 
 describe('a copy', () => {
-  /** Lets a copy handle a message, and returns what it does. */
+  /** Returns what handles a message. Its result is the answer. */
   function handle(copy: ReturnType<typeof startCopy>, message: Message) {
     const handler = copy.receive(message, 'p')
-    const effects = []
-    if (handler === undefined || !('next' in handler)) return []
-    for (let step = handler.next(message); !step.done; step = handler.next(message)) effects.push(step.value)
-    return effects
+    if (handler === undefined || !('next' in handler)) throw new Error('no handler')
+    return handler
   }
   const start = (disk: ReadonlyMap<string, unknown> = new Map()) => startCopy({ run() {} }, 'a', disk)
-  const put = (number: number, at: number, by = 'p'): Message => {
-    return { kind: 'put', number, key: 'x', entry: { value: `${at}${by}`, at, by } }
-  }
+  const get: Message = { kind: 'get', key: 'x' }
+  const put = (at: number, by = 'p'): Message => ({ kind: 'put', key: 'x', entry: { value: `${at}${by}`, at, by } })
 
   it('has a version on its disk before it says so, and before it shows it', () => {
     const copy = start()
-    const handler = copy.receive(put(1, 4), 'p')
-    if (handler === undefined || !('next' in handler)) throw new Error('no handler')
-    expect(handler.next().value).toMatchObject({ do: 'save', key: 'x', value: { value: '4p' } })
-    expect(copy.entries.size).toBe(0)
-    expect(handler.next().value).toMatchObject({ do: 'send', to: 'p', message: { kind: 'kept', number: 1 } })
-    expect(copy.entries.get('x')?.value).toBe('4p')
+    const [putting, getting] = [handle(copy, put(4)), handle(copy, get)]
+    for (const handler of [putting, getting])
+      expect(handler.next().value).toMatchObject({ do: 'save', key: 'x', value: { value: '4p' } })
+    expect(putting.next()).toEqual({ done: true, value: { kind: 'kept' } })
+    expect(getting.next()).toMatchObject({ done: true, value: { kind: 'have', entry: { value: '4p' } } })
   })
 
   it('keeps the newest version, whatever arrives later', () => {
     const copy = start()
-    for (const message of [put(1, 4), put(2, 3), put(3, 4, 'o')]) handle(copy, message)
-    expect(copy.entries.get('x')?.value).toBe('4p')
-    handle(copy, put(4, 4, 'q'))
-    expect(copy.entries.get('x')?.value).toBe('4q')
+    /** What is saved, and so on the disk in the end. */
+    const saved = (message: Message) => handle(copy, message).next().value
+    for (const message of [put(4), put(3), put(4, 'o')])
+      expect(saved(message)).toMatchObject({ value: { value: '4p' } })
+    expect(saved(put(4, 'q'))).toMatchObject({ value: { value: '4q' } })
   })
 
   it('starts again with what it saved', () => {
-    const copy = start(new Map([['x', { value: '7p', at: 7, by: 'p' }]]))
-    const [sent] = handle(copy, { kind: 'get', number: 9, key: 'x' })
-    expect(sent).toMatchObject({ message: { kind: 'have', number: 9, entry: { value: '7p' } } })
+    const getting = handle(start(new Map([['x', { value: '7p', at: 7, by: 'p' }]])), get)
+    getting.next()
+    expect(getting.next().value).toMatchObject({ kind: 'have', entry: { value: '7p' } })
   })
 })
 
 describe('a message', () => {
   const entry = { value: '7', at: 3, by: 'p' }
   it.each<[Message, string]>([
-    [{ kind: 'get', number: 1, key: 'x' }, 'x?'],
-    [{ kind: 'have', number: 1, entry: undefined }, 'nothing'],
-    [{ kind: 'have', number: 1, entry }, '7 (3p)'],
-    [{ kind: 'put', number: 1, key: 'x', entry }, 'x = 7 (3p)'],
-    [{ kind: 'put', number: 1, key: 'x', entry, home: 'c' }, 'x = 7 (3p), for c'],
-    [{ kind: 'kept', number: 1, key: 'x', entry }, 'kept'],
+    [{ kind: 'get', key: 'x' }, 'x?'],
+    [{ kind: 'have' }, 'nothing'],
+    [{ kind: 'have', entry }, '7 (3p)'],
+    [{ kind: 'put', key: 'x', entry }, 'x = 7 (3p)'],
+    [{ kind: 'hint', key: 'x', entry, home: 'c' }, 'x = 7 (3p), for c'],
+    [{ kind: 'kept' }, 'kept'],
   ])('%j is described', (message, text) => {
     expect(describeMessage(message)).toBe(text)
   })
