@@ -139,7 +139,7 @@ function readAds(text: string, command: Command): Ad[] {
     if (isObject(ad)) return [ad]
     const number = (name: string) => new RegExp(`"${name}":\\s*(\\d+)`).exec(each)?.[1]
     const [ClusterId, TaskId] = ['ClusterId', 'TaskId'].map(number)
-    return ClusterId === undefined ? [] : [{ ClusterId, ...(TaskId && { TaskId }), unread: shortened(each) }]
+    return ClusterId === undefined ? [] : [{ ClusterId, TaskId, unread: shortened(each) }]
   })
 }
 

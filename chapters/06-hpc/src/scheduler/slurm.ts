@@ -192,8 +192,8 @@ interface Row {
  */
 function toStatuses({ id = '', state = '', exit = '', node = '', reason }: Row): JobStatus[] | undefined {
   // The parts of a job that a site has split by kinds of nodes. The first one, `61+0`, runs the script.
-  if (/^\d+\+0*[1-9]\d*$/.test(id)) return []
-  const [, job, task, range] = /^(\d+)(?:\+0+|_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
+  if (/^\d+\+[1-9]/.test(id)) return []
+  const [, job, task, range] = /^(\d+)(?:\+0|_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
   if (job === undefined) return undefined
   const status: JobStatus = { id: job, state: stateOf(state, reason) }
   const [, code, signal] = /^(\d+):(\d+)$/.exec(exit) ?? []

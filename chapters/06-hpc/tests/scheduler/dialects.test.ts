@@ -741,11 +741,21 @@ describe('PBS', () => {
   })
 
   it('keeps a job of which nothing can be read as unknown, with the text', () => {
-    const text = '{"pbs_version":"19.1.1","Jobs":{"53.host":{"Job_Name":"a"b"},"54.host":{"job_state":"Q"}}}'
+    const whole =
+      '"54.host":{"job_state":"F","Exit_status":271,"Resource_List":{"cput":"60"},"resources_used":{"cput":"60"}}'
+    const text = `{"pbs_version":"19.1.1","Jobs":{"53.host":{"Job_Name":"a"b"},${whole}}}`
     expect(dialect.poll([submitted('53')]).parse(text)).toMatchObject([
       { id: '53', state: 'unknown', unread: expect.stringContaining('"Job_Name":"a"b"') },
-      { id: '54', state: 'queued' },
+      { id: '54', state: 'timed out' },
     ])
+  })
+
+  it('lists a job, with its folder, of which not all can be read', () => {
+    const job = '"Job_Owner":"you@login","job_state":"R","Job_Name":"study"'
+    const variables = String.raw`"PBS_O_WORKDIR":"/home/you/run","F":"() { echo "hello" \"","C":"C:\"`
+    const text = `{"pbs_version":"19.1.1","Jobs":{"53.host":{${job},"Variable_List":{${variables}}}}}`
+    const listed = { id: '53', name: 'study', state: 'running', folder: '/home/you/run' }
+    expect(dialect.queue('you').parse(text)).toEqual([listed])
   })
 
   it('reads the jobs and nodes beside one that is no object', () => {
