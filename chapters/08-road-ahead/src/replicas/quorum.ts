@@ -130,11 +130,8 @@ export function createClient(
         if (told.size < enough) return undefined
       }
       // A copy that answers late may be the one that was away.
-      if (repair === 'after')
-        world.run(
-          name,
-          tellLater(put, answers, (copy) => answers.has(copy) && isStale(copy)),
-        )
+      const hasStale = (copy: string) => answers.has(copy) && isStale(copy)
+      if (repair === 'after') world.run(name, tellLater(put, answers, hasStale))
       return entry
     },
     // #endregion read
