@@ -17,9 +17,10 @@ const chapters = readdirSync(join(root, 'chapters'))
   .filter((name) => existsSync(join(root, 'chapters', name, 'exercises')))
   .map((chapter) => {
     const folder = join(root, 'chapters', chapter, 'exercises')
-    const names = readdirSync(folder, { withFileTypes: true }).filter((each) => each.isDirectory())
-    const done = doneIn(join(folder, '.progress.json'))
-    return { chapter, exercises: names.map(({ name }) => ({ name, passedAt: done[name]?.passedAt })) }
+    const exercises = readdirSync(folder, { withFileTypes: true })
+      .filter((each) => each.isDirectory())
+      .map(({ name }) => ({ name, passedAt: passedAt(join(folder, name, '.progress.json')) }))
+    return { chapter, exercises }
   })
 
 if (options.includes('--json')) process.stdout.write(`${JSON.stringify(chapters, null, 2)}\n`)
@@ -43,10 +44,10 @@ function nextChapter() {
 }
 
 /** A file that is damaged says nothing; the exercises themselves put it aside. */
-function doneIn(file) {
+function passedAt(file) {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    return JSON.parse(readFileSync(file, 'utf8'))?.passedAt
   } catch {
-    return {}
+    return undefined
   }
 }

@@ -11,7 +11,7 @@ import { describeError, UsageError } from '@repo/common/example/usage'
 import { bold, dim, green } from '@repo/common/output/terminal'
 import { writeWhole } from '@repo/common/output/whole-file'
 import { judge } from './judge.ts'
-import { changeProgress, type Listed, listExercises } from './progress.ts'
+import { changeProgress, type Listed, listExercises, type Progress } from './progress.ts'
 import { typeError } from './type-errors.ts'
 import { verdictText } from './verdict-text.ts'
 
@@ -106,13 +106,21 @@ async function check(folder: string, asJson: boolean, signal: AbortSignal): Prom
   // What ended its process early, or never ends, matters more than what the compiler thinks of it.
   const isStopped = /^It (ends its process|does not end|does not load|prints|sends)/.test(ran.fault?.says ?? '')
   const verdict = fault && !isStopped ? { ...ran, passed: false, fault } : ran
-  if (verdict.passed) await changeProgress(chapter, name, { passedAt: new Date().toISOString() })
   if (asJson) print(JSON.stringify(verdict, null, 2))
   else {
     print(verdictText(verdict, Math.min(process.stdout.columns || 110, 140)))
     print(dim(verdict.passed ? `\n  One solution: ${pnpm} ${name} --solution` : `\n  A hint: ${pnpm} ${name} --hint`))
   }
-  return verdict.passed ? 0 : 1
+  if (!verdict.passed) return 1
+  await note(folder, { passedAt: new Date().toISOString() })
+  return 0
+}
+
+/** What the reader has done holds even where it cannot be noted. */
+async function note(folder: string, change: Partial<Progress>): Promise<void> {
+  await changeProgress(folder, change).catch((error: Error) => {
+    process.stderr.write(`notice: what you have done cannot be noted: ${error.message}\n`)
+  })
 }
 
 async function checkOnSave(folder: string, signal: AbortSignal): Promise<number> {
@@ -143,7 +151,7 @@ async function hint(folder: string, { name, hints }: Listed): Promise<number> {
   const shown = all.slice(0, hints + 1)
   if (hints >= all.length) print(`There are no more hints. One solution: ${pnpm} ${name} --solution\n`)
   print(shown.map((text, at) => `${bold(`Hint ${at + 1} of ${all.length}`)}\n\n${text}\n`).join('\n'))
-  await changeProgress(chapter, name, { hints: Math.min(all.length, hints + 1) })
+  await note(folder, { hints: Math.min(all.length, hints + 1) })
   return 0
 }
 

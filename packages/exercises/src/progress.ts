@@ -1,14 +1,14 @@
-/** What a reader has done, in a file of their own clone that git ignores: `exercises/.progress.json` of each chapter. */
+/**
+ * What a reader has done, in files of their own clone that git ignores: `.progress.json` in the folder of each exercise.
+ * With one file for all of them, two checks at the same time could lose an update.
+ */
 import { existsSync, readdirSync } from 'node:fs'
 import { readFile, rename } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeWhole } from '@repo/common/output/whole-file'
 import { z } from 'zod'
 
-const schema = z.record(
-  z.string(),
-  z.object({ passedAt: z.iso.datetime().optional(), hints: z.number().int().min(0).default(0) }),
-)
+const schema = z.object({ passedAt: z.iso.datetime().optional(), hints: z.number().int().min(0).default(0) })
 export type Progress = z.infer<typeof schema>
 
 /** An exercise of a chapter, without loading its checker. */
@@ -20,25 +20,24 @@ export interface Listed {
   hints: number
 }
 
-const fileOf = (chapter: string) => join(chapter, 'exercises', '.progress.json')
+const fileOf = (folder: string) => join(folder, '.progress.json')
 
-/** Reads what was done. A file that is damaged is kept under another name, and nothing was done. */
-export async function readProgress(chapter: string): Promise<Progress> {
-  const file = fileOf(chapter)
-  if (!existsSync(file)) return {}
+/** Reads what was done of an exercise. A file that is damaged is kept under another name, and nothing was done. */
+export async function readProgress(folder: string): Promise<Progress> {
+  const file = fileOf(folder)
   try {
-    return schema.parse(JSON.parse(await readFile(file, 'utf8')))
+    if (existsSync(file)) return schema.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch {
-    await rename(file, `${file}.damaged`)
-    return {}
+    // Where nothing may be written, it stays.
+    await rename(file, `${file}.damaged`).catch(() => {})
   }
+  return { hints: 0 }
 }
 
-/** Changes what is known of one exercise. */
-export async function changeProgress(chapter: string, name: string, change: Partial<Progress[string]>): Promise<void> {
-  const progress = await readProgress(chapter)
-  progress[name] = { ...(progress[name] ?? { hints: 0 }), ...change }
-  await writeWhole(fileOf(chapter), `${JSON.stringify(progress, null, 2)}\n`)
+/** Changes what is known of an exercise. */
+export async function changeProgress(folder: string, change: Partial<Progress>): Promise<void> {
+  const progress = { ...(await readProgress(folder)), ...change }
+  await writeWhole(fileOf(folder), `${JSON.stringify(progress, null, 2)}\n`)
 }
 
 /** Returns the folders of a chapter's exercises in the order of their names; none if it has no exercises. */
@@ -53,13 +52,13 @@ export function exerciseFolders(chapter: string): string[] {
 
 /** Returns the exercises of a chapter in the order of their names, with what was done. */
 export async function listExercises(chapter: string): Promise<Listed[]> {
-  const progress = await readProgress(chapter)
   return await Promise.all(
     exerciseFolders(chapter).map(async (folder) => {
       const name = basename(folder)
       const readme = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
       const title = /^# (.+)$/m.exec(readme)?.[1] ?? name
-      return { name, title, passedAt: progress[name]?.passedAt, hints: progress[name]?.hints ?? 0 }
+      const { passedAt, hints } = await readProgress(folder)
+      return { name, title, passedAt, hints }
     }),
   )
 }

@@ -109,10 +109,24 @@ describe('the program', () => {
 
   it('goes on after a progress file that is damaged', async () => {
     await using chapter = await chapterWith({ one: { 'exercise.ts': 'export const run = () => 1' } })
-    await writeFile(chapter.file('.progress.json'), '{')
+    await writeFile(chapter.file('one', '.progress.json'), '{')
     expect((await exercise(chapter, ['one'])).code).toBe(0)
-    expect(existsSync(chapter.file('.progress.json.damaged'))).toBe(true)
+    expect(existsSync(chapter.file('one', '.progress.json.damaged'))).toBe(true)
     expect((await exercise(chapter, [])).stdout).toContain('1 of 1 done')
+  })
+
+  it('shows the verdict and the hint also where they cannot be noted', async () => {
+    await using chapter = await chapterWith({ one: { 'exercise.ts': 'export const run = () => 1' } })
+    // Folders in place of files: root may write everywhere.
+    for (const name of ['.progress.json', '.progress.json.damaged'])
+      await mkdir(chapter.file('one', name, 'not-empty'), { recursive: true })
+    const notice = /^notice: what you have done cannot be noted: .*\n$/
+    const run = await exercise(chapter, ['one'])
+    expect(run).toMatchObject({ code: 0, stderr: expect.stringMatching(notice) })
+    expect(run.stdout).toContain('✓ one holds')
+    const hint = await exercise(chapter, ['one', '--hint'])
+    expect(hint).toMatchObject({ code: 0, stderr: expect.stringMatching(notice) })
+    expect(hint.stdout).toContain('It is small.')
   })
 
   it('says in one line what it cannot read', async () => {
@@ -142,7 +156,7 @@ describe('a solution that ends the program', () => {
     expect(run.code).toBe(code)
     expect(run.stdout).not.toContain('holds')
     expect(await run.leftBehind()).toEqual([])
-    expect(existsSync(chapter.file('.progress.json'))).toBe(false)
+    expect(existsSync(chapter.file('one', '.progress.json'))).toBe(false)
   })
 })
 

@@ -10,26 +10,33 @@ it('is remembered for each exercise', async () => {
     { name: 'one', title: 'A number', passedAt: undefined, hints: 0 },
     { name: 'two', title: 'The second', passedAt: undefined, hints: 0 },
   ])
-  await changeProgress(chapter.path, 'two', { hints: 1 })
-  await changeProgress(chapter.path, 'two', { passedAt: '2026-01-02T03:04:05.678Z' })
+  await changeProgress(chapter.file('two'), { hints: 1 })
+  await changeProgress(chapter.file('two'), { passedAt: '2026-01-02T03:04:05.678Z' })
   expect((await listExercises(chapter.path))[1]).toMatchObject({ hints: 1, passedAt: '2026-01-02T03:04:05.678Z' })
-  expect(await readdir(chapter.file())).toEqual(['.progress.json', 'one', 'two'])
+  expect(await readdir(chapter.file())).toEqual(['one', 'two'])
+})
+
+it('is not lost when several exercises end at the same time', async () => {
+  const names = Array.from({ length: 20 }, (_, at) => `exercise-${at}`)
+  await using chapter = await chapterWith(Object.fromEntries(names.map((name) => [name, {}])))
+  await Promise.all(names.map((name) => changeProgress(chapter.file(name), { passedAt: '2026-01-02T03:04:05.678Z' })))
+  expect((await listExercises(chapter.path)).filter(({ passedAt }) => passedAt === undefined)).toEqual([])
 })
 
 it.each([
-  ['cut off', '{ "one": '],
+  ['cut off', '{ "passedAt": '],
   ['empty', ''],
-  ['of another kind', '{ "one": { "passedAt": "yesterday" } }'],
+  ['of another kind', '{ "passedAt": "yesterday" }'],
   ['a list', '[]'],
 ])('begins anew when its file is %s, and keeps that file', async (_, text) => {
   await using chapter = await chapterWith({ one: {} })
-  const file = chapter.file('.progress.json')
+  const [folder, file] = [chapter.file('one'), chapter.file('one', '.progress.json')]
   await writeFile(file, text)
-  expect(await readProgress(chapter.path)).toEqual({})
+  expect(await readProgress(folder)).toEqual({ hints: 0 })
   expect(existsSync(file)).toBe(false)
   expect(await readFile(`${file}.damaged`, 'utf8')).toBe(text)
-  await changeProgress(chapter.path, 'one', { hints: 2 })
-  expect(await readProgress(chapter.path)).toEqual({ one: { hints: 2 } })
+  await changeProgress(folder, { hints: 2 })
+  expect(await readProgress(folder)).toEqual({ hints: 2 })
 })
 
 it('knows no exercises where there are none, and lists one without a README', async () => {
