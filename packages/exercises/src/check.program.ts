@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Exercise, Fault } from './exercise.ts'
-import { callingLine, lineOf, watchLines } from './line.ts'
+import { callingLine, declaredAt, lineOf, watchLines } from './line.ts'
 import { markName, mostPrinted, printsTooMuch, type Report } from './report.ts'
 
 const [checkFile = '', ...rest] = process.argv.slice(2)
@@ -100,7 +100,7 @@ async function check(file: string): Promise<Fault | undefined> {
   }
   try {
     const fault = await exercise.check(solution, { signal: new AbortController().signal })
-    if (fault) return fault
+    if (fault) return withLine(fault, Object.keys(gap))
   } catch (error) {
     const line = lineOf(error)
     if (line === undefined && isOurs(error)) {
@@ -119,6 +119,13 @@ async function check(file: string): Promise<Fault | undefined> {
   // One that leads a group of its own would not end with this process.
   for (const child of children.keys()) child.kill('SIGKILL')
   return { says: `It is done, but leaves a process running: ${name}`, line }
+}
+
+/** Where no step has a line and there is but one thing to write, its declaration is the line. */
+function withLine(fault: Fault, [name, ...others]: readonly string[]): Fault {
+  const hasLine = fault.line !== undefined || fault.history?.some(({ line }) => line !== undefined)
+  if (hasLine || name === undefined || others.length > 0) return fault
+  return { ...fault, line: declaredAt(name) }
 }
 
 function kindOf(value: unknown): 'function' | 'class' | undefined {

@@ -38,7 +38,7 @@ export interface ThreadsOptions extends ExploreOptions {
   words: number
   /** What the history calls the words of the memory; `[3]` and the like by default. */
   labels?: readonly string[]
-  /** Threads may ask again and again instead of sleeping. */
+  /** Threads may ask again and again instead of sleeping until they are woken. */
   maySpin?: boolean
   /** Returns what broke. */
   check: (ended: Ended) => Fault | undefined
@@ -54,8 +54,8 @@ const mostRepeats = 4
 const longestPeriod = 6
 
 /**
- * Runs the threads under many schedules, those with the fewest preemptions first. A thread that spins, throws or never
- * ends is a fault in any case.
+ * Runs the threads under many schedules, those with the fewest preemptions first. A thread that spins, throws, never
+ * ends or is woken only by its time-out is a fault in any case.
  *
  * @returns what broke, with the shortest history
  */
@@ -196,11 +196,18 @@ class Interleaving {
 
   #step(thread: number): Fault | undefined {
     const line = this.#get(thread, 'line') || undefined
+    // Time passes only where nobody can do anything else.
+    const isTimedOut = this.#isIn(thread, 'waiting') && this.#get(thread, 'woken') === 0
     if (this.#isIn(thread, 'parked') && this.#get(thread, 'isNotify') === 1) this.#wake(thread)
     const loops = this.#tell(thread, turn.go)
     if (loops) return loops
     const what = readText(this.#shared, thread)
     this.#history.push({ who: this.#name(thread), what, line })
+    if (isTimedOut && !this.#options.maySpin) {
+      const says = `${this.#name(thread)} is woken by nobody: it sleeps until its time-out.`
+      const why = 'A thread that looks again now and then polls: it is late, and costs time.'
+      return { ...this.#shortened(says), line, why }
+    }
 
     const own = this.#own[thread] ?? []
     // Something changed: the others may get another answer.

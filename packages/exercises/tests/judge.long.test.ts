@@ -31,6 +31,11 @@ describe('a solution', () => {
     })
   })
 
+  it('is named by the line of its declaration where no step has a line', async () => {
+    expect((await judged('// mine\nexport const run = () => 2')).fault?.line).toBe(2)
+    expect((await judged('// mine\nexport const other = 0\nexport const run = () => 2')).fault?.line).toBe(3)
+  })
+
   it('is in an endless loop: the verdict names its line', async () => {
     const { passed, fault } = await judged('export function run() {\n  let at = 0\n  for (;;) {\n    at += 1\n  }\n}\n')
     expect(passed).toBe(false)

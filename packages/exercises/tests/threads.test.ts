@@ -86,10 +86,11 @@ describe('correct programs', () => {
        Atomics.notify(memory, 1, 1)`,
     ],
     [
-      'a lock that sleeps for a while',
+      'a lock that sleeps for a while at most',
       `while (Atomics.compareExchange(memory, 1, 0, 1) !== 0) Atomics.wait(memory, 1, 1, 10)
        Atomics.store(memory, 0, Atomics.load(memory, 0) + 1)
-       Atomics.store(memory, 1, 0)`,
+       Atomics.store(memory, 1, 0)
+       Atomics.notify(memory, 1, 1)`,
     ],
     [
       'an optimistic loop',
@@ -102,6 +103,20 @@ describe('correct programs', () => {
     const { passed, fault } = await judged(`export function add(memory: Int32Array) {\n${body}\n}`)
     expect(fault).toBeUndefined()
     expect(passed).toBe(true)
+  })
+
+  it('may look again after a time-out if the exercise allows it', async () => {
+    const source = `export function add(memory: Int32Array) {
+      while (Atomics.compareExchange(memory, 1, 0, 1) !== 0)
+        Atomics.wait(memory, 1, 1, 10)
+      Atomics.store(memory, 0, Atomics.load(memory, 0) + 1)
+      Atomics.store(memory, 1, 0)
+    }`
+    expect((await judged(source)).fault).toMatchObject({
+      says: expect.stringMatching(/^[ab] is woken by nobody: it sleeps until its time-out\.$/),
+      line: 3,
+    })
+    expect((await judged(source, 'maySpin: true,')).passed).toBe(true)
   })
 
   it('may spin if the exercise allows it', async () => {
