@@ -80,7 +80,7 @@ function check({ lengthFor, add, total }: Solution, input: Input, lines: boolean
   const most = threads * (perThread * elementBytes + 2 * lineBytes)
   if (bytes > most) {
     return {
-      says: 'A thread takes more than two lines beside its counters.',
+      says: 'A thread takes more than two lines besides its counters.',
       expected: `at most ${most} bytes`,
       received: `${bytes} bytes (${layout})`,
       line: declaredAt('lengthFor'),
@@ -103,7 +103,7 @@ function check({ lengthFor, add, total }: Solution, input: Input, lines: boolean
           { who: `thread ${thread}`, what: `adds to counter ${counter} ✕ ${error.message}`, line: lineIn(error.stack) },
         ]
         return {
-          says: 'A counter lies behind the end of the array.',
+          says: 'A counter lies beyond the end of the array.',
           expected: 'room for every counter',
           received: `a length of ${length} (${layout})`,
           history,

@@ -1,4 +1,4 @@
-// The checker says: A thread takes more than two lines beside its counters.
+// The checker says: A thread takes more than two lines besides its counters.
 /** Takes the size of a line in bytes for one in elements. */
 import type { Counters, Shape } from '../check.ts'
 

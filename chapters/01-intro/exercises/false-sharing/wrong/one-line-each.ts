@@ -1,4 +1,4 @@
-// The checker says: A counter lies behind the end of the array.
+// The checker says: A counter lies beyond the end of the array.
 /** Gives each thread one line, however many counters it has. */
 import type { Counters, Shape } from '../check.ts'
 

@@ -1,4 +1,4 @@
-// The checker says: b sleeps for ever: nobody wakes it.
+// The checker says: a sleeps for ever: nobody wakes it.
 /** Frees the mutex, and leaves the other thread asleep. */
 
 type Memory = Int32Array<SharedArrayBuffer>
