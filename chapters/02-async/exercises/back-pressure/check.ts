@@ -41,6 +41,15 @@ const smallAttempts: readonly Attempt[] = [false, true].flatMap((withFailure) =>
 const patience = 10
 /** A producer may take this many chunks before it writes them. */
 const mostAhead = 2
+/** A producer may look this often whether a stream is full, between two chunks. */
+const mostLooks = 10
+/** A stream so slow that a producer which polls looks more often. */
+const slowAttempt: Attempt = { chunks: 2, sinks: [{ room: 1, turns: 3 * mostLooks }], fails: undefined }
+
+const polls: Fault = {
+  says: 'It polls, or waits for a time, instead of waiting for an event.',
+  why: 'A producer that looks again and again takes time from those that it waits for.',
+}
 
 /** A stream, and what it was asked. */
 interface Sink {
@@ -117,9 +126,19 @@ class Sending {
     })
     const sink: Sink = { name, stream, written: 0, ended: false, wasFull: false }
     const { write, end } = stream
+    let looks = 0
+    for (const name of ['writableNeedDrain', 'writableLength'] as const) {
+      Object.defineProperty(stream, name, {
+        get: () => {
+          if (++looks > mostLooks) this.#breaks({ ...polls, line: this.#line() })
+          return Reflect.get(Writable.prototype, name, stream)
+        },
+      })
+    }
     stream.write = (...values: unknown[]) => {
       const line = this.#line()
       const wasFull = stream.writableNeedDrain
+      looks = 0
       sink.written++
       const step: Step = { who: 'sendToAll', to: name, what: `write ${values[0]}`, line }
       this.#note(step)
@@ -210,7 +229,7 @@ function stuck({ failure, sinks }: Sending): Fault {
       why: 'A stream that has failed never drains, and never finishes.',
     }
   if (process.getActiveResourcesInfo().includes('Timeout')) {
-    return { says: 'It polls, or waits for a time, instead of waiting for an event.' }
+    return polls
   }
   // One of the listeners is ours.
   const awaited = sinks.find(({ stream }) => stream.listenerCount('drain') > 1)
@@ -269,6 +288,6 @@ export default exercise<Solution>({
     await counterexample(
       attempts,
       async (attempt) => (await send(sendToAll, attempt, false)) && (await send(sendToAll, attempt, true)),
-      { runs: 200, examples: smallAttempts },
+      { runs: 200, examples: [...smallAttempts, slowAttempt] },
     ),
 })

@@ -200,6 +200,13 @@ export default exercise<Solution>({
         history,
       }
     }
+    const early = history.findIndex(({ what }, at) => {
+      return what.startsWith('next "') && history[at - 1]?.what !== what.replace('next', 'write')
+    })
+    if (early >= 0) {
+      const why = 'If writing fails, the target must not have a value that is missing from the log.'
+      return { says: 'The target gets a value before the log.', history: history.slice(0, early + 1), why }
+    }
     for (const scenario of scenarios) {
       const fault = inspect(new Run(record, scenario), scenario)
       if (fault) return fault

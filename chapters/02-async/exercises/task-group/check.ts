@@ -39,6 +39,7 @@ type Body = keyof typeof bodies
 
 /** The tasks a, b and c of each play, those with the fewest first. */
 const plays: readonly Body[][] = [
+  [],
   ['waits'],
   ['fails'],
   ['waits', 'waits'],
@@ -63,6 +64,7 @@ function play(together: Solution['together'], kinds: readonly Body[], stage: Sta
   const names = ['a', 'b', 'c'].slice(0, kinds.length)
   const started = new Set<string>()
   const running = new Set<string>()
+  const signals = new Set<AbortSignal>()
   /** Those that failed, in this order; those that were cancelled did not. */
   const failures: { who: string; error: unknown }[] = []
   const cancelled: { who: string; error: unknown }[] = []
@@ -81,6 +83,7 @@ function play(together: Solution['together'], kinds: readonly Body[], stage: Sta
     return (signal) => {
       started.add(who)
       running.add(who)
+      signals.add(signal)
       stage.note(who, 'starts')
       const run = () => {
         try {
@@ -125,12 +128,13 @@ function play(together: Solution['together'], kinds: readonly Body[], stage: Sta
     const left = names.find((who) => running.has(who))
     const missing = names.find((who) => !started.has(who))
     const [first] = failures
-    if (started.size === 0) return { says: `It ${how}, and no task has been started.` }
+    if (started.size === 0 && names.length > 0) return { says: `It ${how}, and no task has been started.` }
     if (left !== undefined) return { says: `It ${how} while ${left} is still running.`, why: why.stillRunning }
     if (first && how === 'returns') return { says: `${first.who} has failed, and it returns.` }
     if (first) return what === first.error ? undefined : otherError(what, first.error)
     if (how === 'throws') throw what
     if (missing !== undefined) return { says: `It returns, and ${missing} has not been started.` }
+    if (signals.size > 1) return { says: 'Each task gets a signal of its own: they are not a group.' }
     const expected = JSON.stringify(names.map((who) => `result of ${who}`))
     const received = JSON.stringify(what)
     return received === expected
@@ -167,7 +171,11 @@ function play(together: Solution['together'], kinds: readonly Body[], stage: Sta
         const { fault, last } = found
         return { ...fault, history: history.slice(0, history.findLastIndex(({ who }) => who === last) + 1) }
       }
-      return stuck.length > 0 ? { says: 'It waits for ever, although all tasks have ended.' } : undefined
+      if (stuck.length === 0) return undefined
+      return {
+        says:
+          names.length > 0 ? 'It waits for ever, although all tasks have ended.' : 'A group without tasks never ends.',
+      }
     },
   }
 }
