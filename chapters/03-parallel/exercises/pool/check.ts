@@ -28,7 +28,9 @@ export interface Pool {
 type Solution = typeof import('./exercise.ts')
 
 const size = 2
-const tasks = ['t1', 't2', 't3', 't4']
+const tasks = ['t1', 't2', 't3', 't4', 't5']
+/** As many are handed in at once; the others when these are settled. */
+const first = 3
 const resultOf = (task: string) => `${task}, done`
 
 export default exercise<Solution>({
@@ -78,8 +80,8 @@ class Workers {
       actors: {
         caller: async () => {
           const pool = makePool((events) => this.#start(events), size)
-          await Promise.all(tasks.slice(0, -1).map((task) => this.#ask(pool, task)))
-          await this.#ask(pool, tasks.at(-1) ?? '')
+          for (const some of [tasks.slice(0, first), tasks.slice(first)])
+            await Promise.all(some.map((task) => this.#ask(pool, task)))
         },
         ...Object.fromEntries(this.#workers.map((worker) => [worker.name, () => this.#live(worker)])),
       },
