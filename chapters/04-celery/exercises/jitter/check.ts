@@ -1,4 +1,5 @@
 /** Calls that fail some times, with random numbers and waits that the checker decides. */
+import { setImmediate } from 'node:timers/promises'
 import { counterexample } from '@repo/exercises/counterexample'
 import { exercise, type Fault, longestHistory, type Step } from '@repo/exercises/exercise'
 import { merged } from '@repo/exercises/history'
@@ -94,7 +95,11 @@ async function checkRetry({ retry }: Solution, input: Input): Promise<Fault | un
       })
     else if (attempt > tries)
       breaks({ says: 'It tries more often than it may.', expected: `at most ${tries}`, received: `try ${attempt}` })
-    else if (!waited) breaks({ says: 'It tries again without having slept.' })
+    else if (!waited) {
+      const sleep = history.at(-2)
+      if (!sleep?.what.startsWith('sleeps')) breaks({ says: 'It tries again without having slept.' })
+      else breaks({ says: 'It tries again before its sleep has ended: an await is missing.', line: sleep.line })
+    }
     waited = false
     drawn = []
     // What goes on after a fault must end.
@@ -104,7 +109,6 @@ async function checkRetry({ retry }: Solution, input: Input): Promise<Fault | un
 
   async function sleep(ms: number): Promise<void> {
     history.push({ who: 'task', what: `sleeps ${ms} ms`, line: callingLine() })
-    waited = true
     const part = drawn.at(-1)
     const longest = Math.min(capMs, baseMs * 2 ** (attempt - 1))
     if (!last) return breaks({ says: 'It sleeps although no try has failed.' })
@@ -122,7 +126,12 @@ async function checkRetry({ retry }: Solution, input: Input): Promise<Fault | un
       const why = 'Tasks that fail together wait equally long, and come back together.'
       return breaks({ says: 'It sleeps without a random part.', why })
     }
-    if (Math.abs(ms - part * longest) <= 1) return
+    if (Math.abs(ms - part * longest) <= 1) {
+      // Only for somebody who awaits it.
+      await setImmediate()
+      waited = true
+      return
+    }
     const expected = `${part} · min(${capMs}, ${baseMs} · 2^${attempt - 1}) = ${part * longest} ms`
     const received = `${ms} ms`
     if (ms === capMs) {

@@ -90,8 +90,9 @@ function newLock(stage: Stage, watch: Watch) {
     if (held && held.untilMs <= stage.now) held = undefined
     return held
   }
-  /** The lock as one program sees it. */
+  /** The lock as one program sees it, in one call of its function. */
   function lockOf(who: string): Lock {
+    let refusals = 0
     function call<Result>(what: (result: Result) => string, act: () => Result): Promise<Result> {
       const text = (result: Result) => `${what(result)} (at ${stage.now} ms)`
       return watch.during(stage, who, stage.now, () => stage.step(text, act))
@@ -102,12 +103,25 @@ function newLock(stage: Stage, watch: Watch) {
       const why = 'It was slow, and its lease has run out. Whose lock it is must be part of the same step.'
       watch.breaks(who, did, { says: `${who} ${did} a lock that ${other.who} has by now.`, why })
     }
+    /** A lease that ends in a moment would end before a renewal that is a little late. */
+    function renews(lease: { untilMs: number }, ms: number) {
+      const leftMs = lease.untilMs - stage.now
+      if (leftMs < leaseMs / 4 && !watch.isSlow(stage)) {
+        const says = `${who} renews its lease only when ${leftMs} of ${leaseMs} ms are left.`
+        watch.breaks(who, 'extends', { says, why: 'A renewal that is a little late would come too late.' })
+      }
+      lease.untilMs = stage.now + ms
+    }
     return {
       takeIfFree: (owner, ms = Number.POSITIVE_INFINITY) =>
         call(
           (taken: boolean) => (taken ? 'takes the lock' : 'finds it taken'),
           () => {
-            if (holder()) return false
+            if (holder()) {
+              const says = `${who} finds the lock taken, and asks again instead of returning busy.`
+              if (refusals++ > 0) watch.breaks(who, 'finds it taken', { says })
+              return false
+            }
             held = { owner, who, untilMs: stage.now + ms }
             for (const each of watch.inside) watch.overtaken.add(each)
             return true
@@ -124,7 +138,7 @@ function newLock(stage: Stage, watch: Watch) {
           () => {
             touches('extends')
             const found = holder()
-            if (found) found.untilMs = stage.now + ms
+            if (found) renews(found, ms)
             else watch.refused.add(who)
             return found !== undefined
           },
@@ -139,7 +153,7 @@ function newLock(stage: Stage, watch: Watch) {
               return false
             }
             touches('extends')
-            found.untilMs = stage.now + ms
+            renews(found, ms)
             return true
           },
         ),
@@ -163,7 +177,11 @@ function newLock(stage: Stage, watch: Watch) {
         ),
     }
   }
-  return { lockOf, holder }
+  /** The lease runs out, and somebody else takes the lock. */
+  function goesTo(who: string) {
+    held = { owner: `program ${who}`, who, untilMs: Number.POSITIVE_INFINITY }
+  }
+  return { lockOf, holder, goesTo }
 }
 
 const twoPrograms = async ({ underLease }: Solution, signal: AbortSignal) =>
@@ -273,6 +291,32 @@ const failing = async ({ underLease }: Solution) =>
     { mostDeviations: 0 },
   )
 
+/** A program that sleeps at the end of its work for longer than its lease, and is not told. */
+const asleep = async ({ underLease }: Solution) =>
+  await underEverySchedule(
+    (stage) => {
+      const { lockOf, holder, goesTo } = newLock(stage, new Watch())
+      async function work() {
+        await stage.step('has done its work, and is paused', () => {})
+        goesTo('b')
+        stage.note('b', 'takes the lock, which has run out')
+      }
+      const options: Options = { owner: 'program a', leaseMs, sleep: (ms, each) => stage.sleep(ms, each) }
+      return {
+        actors: { a: async () => await underLease(lockOf('a'), work, options) },
+        check({ returned }) {
+          if (holder()?.who !== 'b') return { says: 'a deletes a lock that b has by now.' }
+          const outcome = returned.get('a')
+          if (outcome === 'lost') return undefined
+          const why = 'Nobody has refused a renewal. That the lock is no longer its own shows when it is given back.'
+          return { says: `a says ${outcome}, although b had the lock before a had ended.`, why }
+        },
+      }
+    },
+    { mostDeviations: 0 },
+  )
+
 export default exercise<Solution>({
-  check: async (solution, { signal }) => (await twoPrograms(solution, signal)) ?? (await failing(solution)),
+  check: async (solution, { signal }) =>
+    (await twoPrograms(solution, signal)) ?? (await failing(solution)) ?? (await asleep(solution)),
 })
