@@ -25,15 +25,24 @@ type Solution = typeof import('./exercise.ts')
 const owner = 'course'
 const all: readonly Resource[] = [
   { name: 'archive', createdBy: 'somebody else' },
+  { name: 'course-alarm', createdBy: owner },
   { name: 'course-bucket', createdBy: owner },
   { name: 'course-group', createdBy: owner },
   { name: 'course-machine', createdBy: owner },
   { name: 'course-notes', createdBy: 'somebody else' },
   { name: 'course-vault', createdBy: owner },
+  { name: 'course-watch', createdBy: owner },
 ]
-/** The machine uses the group. */
-const usedBy = new Map([['course-group', 'course-machine']])
+/** What uses each: no order of names is right, and the vault keeps the bucket for ever. */
+const usedBy = new Map([
+  ['course-group', 'course-machine'],
+  ['course-machine', 'course-watch'],
+  ['course-watch', 'course-alarm'],
+  ['course-bucket', 'course-vault'],
+])
 const locked = 'course-vault'
+/** What cannot be removed. */
+const kept = ['course-bucket', locked]
 const pageSize = 2
 
 export default exercise<Solution>({
@@ -113,7 +122,7 @@ class Account {
       }
     }
     const staying = all
-      .filter(({ name, createdBy }) => createdBy === owner && name !== locked && this.#resources.has(name))
+      .filter(({ name, createdBy }) => createdBy === owner && !kept.includes(name) && this.#resources.has(name))
       .map(({ name }) => name)
     for (const error of threw.values()) {
       if (!(error instanceof Error) || !('code' in error)) throw error
@@ -125,17 +134,21 @@ class Account {
     const [first] = staying
     if (first !== undefined) {
       const why = usedBy.has(first) ? 'It was in use, and no longer is: it has to be tried again.' : undefined
-      const fault = { says: `${first} stays, although nothing is in its way.`, history: storyOf(history, first) }
+      const story = storyOf(history, first)
+      const says = `${first} stays, although nothing is in its way.`
+      const fault = { says, ...(story.length > 0 ? { history: story } : shortened) }
       return why === undefined ? fault : { ...fault, why }
     }
     for (const left of returned.values() as Iterable<unknown>) {
       const names = Array.isArray(left) ? left.map(String) : []
-      const gone = names.find((name) => name !== locked)
+      const gone = names.find((name) => !kept.includes(name))
       if (gone !== undefined) {
         const why = 'NotFound means that somebody else was faster: the resource is gone, and that is no failure.'
         return { says: `It reports ${gone} as left, but it is gone.`, history: storyOf(history, gone), why }
       }
-      if (names.length !== 1) return { says: `It does not report ${locked}, which is left.`, ...shortened }
+      const missing = kept.find((name) => !names.includes(name))
+      if (missing !== undefined) return { says: `It does not report ${missing}, which is left.`, ...shortened }
+      if (names.length > kept.length) return { says: 'It reports a resource twice.', ...shortened }
     }
     return undefined
   }

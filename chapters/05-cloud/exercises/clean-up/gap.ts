@@ -1,4 +1,4 @@
-// The checker says: course-bucket stays, although nothing is in its way.
+// The checker says: course-alarm stays, although nothing is in its way.
 /** A clean-up that can be run at any time, and as often as you like. */
 import type { Cloud } from './check.ts'
 

@@ -1,6 +1,7 @@
 /** Two workers and a driver under every schedule; a job is delivered twice, and a worker may be killed. */
 import { type Ended, type Play, type Stage, underEverySchedule } from '@repo/exercises/actors'
 import { exercise, type Fault, longestHistory, type Step } from '@repo/exercises/exercise'
+import { declaredAt } from '@repo/exercises/line'
 
 export interface Job {
   id: string
@@ -31,12 +32,13 @@ export interface Driver {
 type Solution = typeof import('./exercise.ts')
 
 const jobs: readonly Job[] = [
-  { id: '1', text: 'tick tick' },
-  { id: '2', text: 'tock' },
+  { id: '1', text: 'tick tick clock' },
+  { id: '2', text: 'tock clock' },
 ]
 const expected: Counts = new Map([
   ['tick', 2],
   ['tock', 1],
+  ['clock', 2],
 ])
 
 export default exercise<Solution>({
@@ -185,7 +187,11 @@ class Cluster {
         why,
       }
     }
-    return undefined
+    const received = countsText(counts as Counts)
+    if (received === countsText(expected)) return undefined
+    const says = 'A word that occurs in two texts is not counted in both.'
+    const fault = { says, expected: countsText(expected), received, line: declaredAt('reduce') }
+    return { ...fault, history: storyOf(history) }
   }
 }
 

@@ -1,4 +1,4 @@
-// The checker says: It gives up with InUse: course-group, and course-machine stays.
+// The checker says: It gives up with InUse: course-bucket, and course-group stays.
 /** The first resource that cannot be removed ends it. */
 import type { Cloud } from '../check.ts'
 

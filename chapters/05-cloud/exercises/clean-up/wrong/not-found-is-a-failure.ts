@@ -1,4 +1,4 @@
-// The checker says: It reports course-bucket as left, but it is gone.
+// The checker says: It reports course-alarm as left, but it is gone.
 /** Counts every error as a failure, also that somebody else has removed the resource first. */
 import type { Cloud } from '../check.ts'
 
