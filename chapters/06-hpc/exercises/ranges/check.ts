@@ -1,4 +1,5 @@
 /** Lists that are written by the checker and read by the solution, and lists that nobody writes. */
+import { isDeepStrictEqual } from 'node:util'
 import { counterexample } from '@repo/exercises/counterexample'
 import { exercise, type Fault } from '@repo/exercises/exercise'
 import { declaredAt } from '@repo/exercises/line'
@@ -82,8 +83,9 @@ const short = (value: unknown) => {
 
 function checkTasks({ readTasks }: Solution, text: string, job: string, tasks: readonly number[]): Fault | undefined {
   const read = readTasks(text)
-  const [expected, received] = [short({ job, tasks }), short(read && { job: read.job, tasks: read.tasks })]
-  if (expected === received) return undefined
+  const [wanted, given] = [{ job, tasks }, read && { job: read.job, tasks: read.tasks }]
+  if (isDeepStrictEqual(given, wanted)) return undefined
+  const [expected, received] = [short(wanted), short(given)]
   const history = [{ who: 'readTasks', what: text, line: declaredAt('readTasks') }]
   return {
     says: read === undefined ? refuses : 'It reads other tasks than the row names.',
@@ -93,16 +95,20 @@ function checkTasks({ readTasks }: Solution, text: string, job: string, tasks: r
   }
 }
 
-function checkHosts({ readHosts }: Solution, groups: readonly HostGroup[]): Fault | undefined {
+function checkGroups(solution: Solution, groups: readonly HostGroup[]): Fault | undefined {
   const lists = groups.map(({ name, digits, spans }) => ({ name, ...written(spans, digits) }))
   // A single number is written without brackets.
   const text = lists
     .map(({ name, text: list, numbers }) => `${name}${numbers.length === 1 ? list : `[${list}]`}`)
     .join(',')
   const hosts = lists.flatMap(({ name, numbers }) => numbers.map((number) => name + number))
+  return checkHosts(solution, text, hosts)
+}
+
+function checkHosts({ readHosts }: Solution, text: string, hosts: readonly string[]): Fault | undefined {
   const read = readHosts(text)
+  if (isDeepStrictEqual(read, hosts)) return undefined
   const [expected, received] = [short(hosts), short(read)]
-  if (expected === received) return undefined
   const history = [{ who: 'readHosts', what: text, line: declaredAt('readHosts') }]
   if (read === undefined) return { says: refuses, expected, received, history }
   const bare = (names: readonly string[]) => short(names.map((name) => String(name).replace(/0+(?=\d+$)/, '')))
@@ -206,12 +212,27 @@ export default exercise<Solution>({
     const known =
       checkTasks(solution, '123_[0-3,7%2]', '123', [0, 1, 2, 3, 7]) ??
       checkTasks(solution, '123_4', '123', [4]) ??
-      checkTasks(solution, '123', '123', [])
+      checkTasks(solution, '123', '123', []) ??
+      // A large number is one task, and so many tasks are still few enough.
+      checkTasks(solution, '123_[4000000]', '123', [4_000_000]) ??
+      checkTasks(
+        solution,
+        '123_[1-100000]',
+        '123',
+        Array.from({ length: 100_000 }, (_, at) => at + 1),
+      ) ??
+      checkTasks(
+        solution,
+        '123_[0-299997:3]',
+        '123',
+        Array.from({ length: 100_000 }, (_, at) => 3 * at),
+      ) ??
+      checkHosts(solution, 'login,n[08-10,12]', ['login', 'n08', 'n09', 'n10', 'n12'])
     if (known) return known
     const tasks = await counterexample(taskLists, ({ job, spans: list, atOnce }) => {
       const { text, numbers } = written(list)
       return checkTasks(solution, `${job}_[${text}${atOnce ? `%${atOnce}` : ''}]`, String(job), numbers.map(Number))
     })
-    return tasks ?? (await counterexample(hostLists, (groups) => checkHosts(solution, groups))) ?? checkBad(solution)
+    return tasks ?? (await counterexample(hostLists, (groups) => checkGroups(solution, groups))) ?? checkBad(solution)
   },
 })

@@ -26,7 +26,7 @@ export interface Clock {
 const jobName = 'study-1'
 const appearsWithinMs = 1_000
 /** A job of this cluster takes this long to be listed. */
-const appearsAfterMs = 600
+const appearsAfterMs = 900
 
 interface Job {
   id: string
@@ -40,14 +40,15 @@ interface Job {
 
 function newCluster(stage: Stage) {
   const jobs: Job[] = []
-  /** Resolved at the first sbatch, and at the first squeue after a client was killed. */
+  /** Resolved at the first sbatch, and after a client was killed at the first squeue and at the first one that is late. */
   const moments = {
     start: Promise.withResolvers<void>(),
     sbatch: Promise.withResolvers<void>(),
     'squeue of another client': Promise.withResolvers<void>(),
+    'late squeue of another client': Promise.withResolvers<void>(),
   }
   moments.start.resolve()
-  let killed = false
+  let killedMs: number | undefined
   /** How often the connection was lost. */
   let breaks = 0
   let looks = 0
@@ -72,7 +73,10 @@ function newCluster(stage: Stage) {
       )
     },
     async squeue(name) {
-      if (killed) moments['squeue of another client'].resolve()
+      if (killedMs !== undefined) moments['squeue of another client'].resolve()
+      if (killedMs !== undefined && stage.now >= killedMs + appearsWithinMs) {
+        moments['late squeue of another client'].resolve()
+      }
       const before = breaks
       return await stage.step(
         (answer: Answer<string | undefined>) =>
@@ -95,7 +99,7 @@ function newCluster(stage: Stage) {
     cluster,
     moments,
     clientIsKilled() {
-      killed = true
+      killedMs = stage.now
     },
     break: () =>
       stage.step('breaks', () => {
@@ -137,7 +141,7 @@ const oneClient = async ({ submitOnce }: Solution, from: Moment, signal: AbortSi
 
 export default exercise<Solution>({
   async check(solution, { signal }) {
-    for (const from of ['sbatch', 'start', 'squeue of another client'] as const) {
+    for (const from of ['sbatch', 'start', 'squeue of another client', 'late squeue of another client'] as const) {
       const fault = await oneClient(solution, from, signal)
       if (fault) return fault
     }

@@ -75,7 +75,17 @@ export default exercise<Solution>({
         }
         async function second() {
           await ended.promise
-          return await run({ ...begin(stage, disk, watch, { isFirst: false }), warned: new AbortController().signal })
+          const late = new AbortController()
+          const job = begin(stage, disk, watch, { isFirst: false })
+          async function compute(done: number) {
+            // A warning in the last piece leaves nothing to be done.
+            if (done === total - 1) {
+              stage.note('slurm', 'warns life 2')
+              late.abort(new Error('SIGTERM'))
+            }
+            return await job.compute(done)
+          }
+          return await run({ ...job, compute, warned: late.signal })
         }
         return {
           actors: { 'life 1': first, 'life 2': second, slurm },
@@ -227,6 +237,7 @@ function faultOf(
       expected: 'done',
       received: String(returned.get('life 2')),
       history: told(history),
+      why: 'A life that is warned in its last piece finishes that, and nothing is left to be done.',
     }
   if (last !== String(total))
     return {
