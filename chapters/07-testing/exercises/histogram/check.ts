@@ -127,19 +127,27 @@ function recordedWrong(
 
 /** No sum of different buckets is right. */
 function acceptsAnything(add: Solution['add']): Fault | undefined {
-  const [a, b]: [Histogram, Histogram] = [
+  const [a, b, longer]: [Histogram, Histogram, Histogram] = [
     { limits: [1, 2], counts: [1, 0, 0] },
     { limits: [1, 5], counts: [0, 1, 0] },
+    { limits: [1, 2, 5], counts: [0, 1, 0, 0] },
   ]
-  let received: string
-  try {
-    received = text(add(a, b))
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    received = String(error)
+  for (const both of [
+    [a, b],
+    [a, longer],
+    [longer, a],
+  ] as const) {
+    const expected = `a RangeError for ${both.map(text).join(' and ')}`
+    let received: string
+    try {
+      received = text(add(...both))
+    } catch (error) {
+      if (error instanceof RangeError) continue
+      received = String(error)
+    }
+    return { says: 'add accepts histograms with different limits.', expected, received, line: declaredAt('add') }
   }
-  const says = 'add accepts histograms with different limits.'
-  return { says, expected: `a RangeError for ${text(a)} and ${text(b)}`, received, line: declaredAt('add') }
+  return undefined
 }
 
 export default exercise<Solution>({

@@ -1,5 +1,5 @@
 /** Users come and go, the garbage is collected, and weak references tell who is still there. */
-import { EventEmitter } from 'node:events'
+import { EventEmitter, getEventListeners } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { getHeapSnapshot, setFlagsFromString } from 'node:v8'
@@ -32,6 +32,9 @@ function open({ Desk }: Solution): Place {
   const news = new EventEmitter().setMaxListeners(0)
   return { desk: new Desk(news), news, closing: new AbortController() }
 }
+
+const listenersOf = ({ news, closing }: Place) =>
+  news.listenerCount('news') + getEventListeners(closing.signal, 'abort').length
 
 /** What users do before they go. */
 const visits: Record<string, { method: string; says: string; visit: (user: User, place: Place) => unknown }> = {
@@ -156,16 +159,24 @@ export default exercise<Solution>({
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc') as () => void
     const leaks: { name: string; left: number; place: Place }[] = []
-    for (const [name, { visit }] of Object.entries(visits)) {
+    let listening: Fault | undefined
+    for (const [name, { visit, method }] of Object.entries(visits)) {
       const place = open(solution)
       const left = await collect(await comeAndGo(visit, place), gc)
       // A real leak keeps them all.
       if (left > visitors / 2) leaks.push({ name, left, place })
+      const listeners = listenersOf(place)
+      if (listeners > 0) {
+        const says = 'The users are gone, but each has left a listener behind: the process still grows.'
+        listening ??= { says, expected: 'no listener', received: String(listeners), line: declaredAt(method) }
+      }
     }
     const [first] = leaks
-    if (first === undefined) return undefined
+    if (first === undefined) return listening
     const { says, method } = visits[first.name] as (typeof visits)[string]
     const isEverywhere = leaks.length === Object.keys(visits).length
+    // The heap has only this one, so that its path and the line are about the same place.
+    leaks.splice(1)
     return {
       says: isEverywhere ? 'Users stay in memory after they have left, in all three places.' : says,
       expected: `none of ${visitors} users after the garbage collection`,

@@ -203,6 +203,7 @@ const headers: [header: unknown, says: SpanContext | undefined][] = [
   [undefined, undefined],
   [`00-${traceId}-${spanId}-03`, { traceId, spanId, sampled: true }],
   [`00-${traceId}-${spanId}-02`, { traceId, spanId, sampled: false }],
+  [`00-${traceId}-${spanId}-ff`, { traceId, spanId, sampled: true }],
   [`00-${traceId}-${spanId}`, undefined],
   ['00-x-y-01', undefined],
   ['', undefined],
@@ -214,6 +215,8 @@ const headers: [header: unknown, says: SpanContext | undefined][] = [
   [`00-${'0'.repeat(32)}-${spanId}-01`, undefined],
   [`00-${traceId}-${'0'.repeat(16)}-01`, undefined],
   [`00-${traceId}-${spanId}-zz`, undefined],
+  [`00-${traceId}-${spanId}-01-00`, undefined],
+  [`00-${traceId}-${spanId}-010`, undefined],
   [` 00-${traceId}-${spanId}-01`, undefined],
   [`ff-${traceId}-${spanId}-01`, undefined],
 ]
