@@ -104,6 +104,12 @@ function judge(wanted: readonly Wanted[], { add, remove, merge, values }: Soluti
         history,
         line: declaredAt('merge'),
       }
+    const [once, twice] = [copy, sent(merge(copy, copy))].map((each) => JSON.stringify(each).length)
+    if (twice > once) {
+      const why = 'Devices merge again and again: what grows each time fills the memory.'
+      const sizes = { expected: `${once} bytes as JSON`, received: `${twice} bytes` }
+      return { says: 'A copy that is merged with itself grows.', ...sizes, history, line: declaredAt('merge'), why }
+    }
   }
   return undefined
 }

@@ -39,23 +39,36 @@ const textOf = ({ version: { count, writer }, value }: Copy) => `${value} (${cou
 class Register {
   readonly #stage: Stage
   readonly #away: number | undefined
-  readonly #kept: Copy[] = Array.from({ length: number }, () => before)
+  readonly #kept: Copy[]
   #calls = 0
   /** The newest version of a write that has ended. */
   newest = before
 
-  constructor(stage: Stage, away?: number) {
+  constructor(
+    stage: Stage,
+    { away, kept = Array.from({ length: number }, () => before) }: { away?: number; kept?: readonly Copy[] } = {},
+  ) {
     this.#stage = stage
     this.#away = away
+    this.#kept = [...kept]
   }
 
   /** The copies for one client; with `skip`, its first call begins at another copy. */
   for(who: string, skip = 0): Copies {
     this.#calls += skip
+    return this.#copies(who, () => this.#calls++)
+  }
+
+  /** The copies for a client that has the shortest way to this one, always. */
+  near(at: number, who: string): Copies {
+    return this.#copies(who, () => at)
+  }
+
+  #copies(who: string, firstOf: () => number): Copies {
     return {
       number,
       read: async (answers) =>
-        (await this.#firstOf(answers, (at, isLate) =>
+        (await this.#firstOf(firstOf(), answers, (at, isLate) =>
           this.#stage.step(
             // What comes too late changes nothing, and is left out of the history.
             (copy: Copy) => (isLate() ? late : `copy ${at + 1} has ${textOf(copy)}`),
@@ -65,13 +78,14 @@ class Register {
         )) as [Copy, ...Copy[]],
       write: async ({ version, value }, answers) => {
         const copy: Copy = { version: { ...version }, value }
-        await this.#firstOf(answers, (at) =>
+        await this.#firstOf(firstOf(), answers, (at) =>
           this.#stage.step(
-            (isTaken: boolean) => `copy ${at + 1} ${isTaken ? 'takes' : 'has a newer one than'} ${textOf(copy)}`,
+            (does: string) => `copy ${at + 1} ${does} ${textOf(copy)}`,
             () => {
-              const isTaken = isNewer(copy, this.#kept[at] as Copy)
-              if (isTaken) this.#kept[at] = copy
-              return isTaken
+              const kept = this.#kept[at] as Copy
+              if (isNewer(copy, kept)) this.#kept[at] = copy
+              else return isNewer(kept, copy) ? 'has a newer one than' : 'has already'
+              return 'takes'
             },
             { who },
           ),
@@ -82,16 +96,16 @@ class Register {
   }
 
   /**
-   * Calls one copy after the other, and returns the first answers while the others are still to come. Each time another
-   * copy has the shortest way: that is enough for every set of copies to come about.
+   * Calls one copy after the other, and returns the first answers while the others are still to come. Where each time
+   * another copy comes first, every set of copies comes about.
    */
   async #firstOf<Answer>(
+    first: number,
     wanted: number,
     call: (at: number, isLate: () => boolean) => Promise<Answer>,
   ): Promise<Answer[]> {
     const enough = Promise.withResolvers<void>()
     const answers: Answer[] = []
-    const first = this.#calls++
     const goOn = async () => {
       for (let count = 0; count < number; count++) {
         const at = (first + count) % number
@@ -127,7 +141,7 @@ async function look({ read }: Solution, stage: Stage, who: string, copies: Copie
 const oneAway =
   (away: number): Scene =>
   (solution, stage) => {
-    const register = new Register(stage, away)
+    const register = new Register(stage, { away })
     let doing = 'write'
     return {
       actors: {
@@ -191,15 +205,15 @@ const inTurn =
 
 /** One client writes, and two others read meanwhile, one after the other. */
 const meanwhile =
-  (skip: number): Scene =>
+  (copiesOf: (register: Register, who: 'w' | 'r' | 's') => Copies): Scene =>
   (solution, stage) => {
     const register = new Register(stage)
     const found: string[] = []
     return {
       actors: {
-        w: async () => await solution.write('new', 'w', register.for('w')),
+        w: async () => await solution.write('new', 'w', copiesOf(register, 'w')),
         async readers() {
-          for (const who of ['r', 's']) found.push(await look(solution, stage, who, register.for(who, skip)))
+          for (const who of ['r', 's'] as const) found.push(await look(solution, stage, who, copiesOf(register, who)))
         },
       },
       check({ history }) {
@@ -245,12 +259,41 @@ const bothWrite: Scene = (solution, stage) => {
   }
 }
 
+/** Two clients have written at the same time, with the same count; now two others read. */
+const afterBoth =
+  (nearest: readonly [r: number, s: number]): Scene =>
+  (solution, stage) => {
+    const [p, q] = ['p', 'q'].map((writer): Copy => ({ version: { count: 8, writer }, value: `of ${writer}` }))
+    const register = new Register(stage, { kept: [p, q, q] as Copy[] })
+    const found: string[] = []
+    return {
+      actors: {
+        async readers() {
+          stage.note('p', 'has written of p (8p), at the same time as q')
+          stage.note('q', 'has written of q (8q)')
+          for (const [at, who] of (['r', 's'] as const).entries())
+            found.push(await look(solution, stage, who, register.near(nearest[at] as number, who)))
+        },
+      },
+      check({ history }) {
+        if (found.every((value) => value === 'of q')) return undefined
+        const why = 'Of two versions with the same count, the one of the larger writer is newer.'
+        const says = 'Of two versions with the same count, a read returns the older one.'
+        return { says, expected: 'of q', received: found.join(', then '), history: shown(history), why }
+      },
+    }
+  }
+
 export default exercise<Solution>({
   async check(solution, { signal }): Promise<Fault | undefined> {
     const scenes = [
       ...[0, 1, 2].flatMap((skip) => [oneAway(skip), inTurn(skip)]),
-      ...[0, 1, 2].map(meanwhile),
+      ...[0, 1, 2].map((skip) => meanwhile((register, who) => register.for(who, who === 'w' ? 0 : skip))),
+      // The second reader reaches the copies that the first one did not ask.
+      meanwhile((register, who) => register.near(who === 's' ? 1 : 0, who)),
       bothWrite,
+      afterBoth([0, 1]),
+      afterBoth([2, 0]),
     ]
     for (const scene of scenes) {
       const options = { mostDeviations: 2, mostRuns: 200, signal }
