@@ -78,7 +78,7 @@ export default example(import.meta, {
       using bar = progress(mistake ?? 'none', histories)
       const report = await search(
         leaseGroup('stand', mistake),
-        { seed, scenarios: electScenarios, histories, beginnings: 20 },
+        { seed, scenarios: electScenarios, histories, beginnings: 10, variations: 2_000 },
         { signal, onProgress: (done) => bar.update(done) },
       )
       const { violation, ...outcome } = outcomeOf(report)

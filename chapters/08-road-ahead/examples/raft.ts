@@ -70,7 +70,7 @@ export default example(import.meta, {
           seed,
           scenarios,
           histories,
-          ...(quick ? { beginnings: 2, variations: 500 } : { beginnings: 4, variations: 3_000 }),
+          ...(quick ? { beginnings: 2, variations: 500 } : { beginnings: 4, variations: 4_000 }),
         },
         { signal, onProgress },
       )

@@ -65,9 +65,9 @@ export interface SearchSettings<Request> {
   /** How many scenarios that break something are shortened; 10 by default. More may lead to a shorter one. */
   beginnings?: number
   /**
-   * How many variations of the shortest scenario are tried, for a history with fewer messages; none by default. Shrinking
+   * How many variations of the shortened scenarios are tried, for a history with fewer messages; none by default. Shrinking
    * changes one thing at a time and stops where that makes a scenario longer. With variations, the shortest scenario is
-   * the one with the fewest messages, whatever its requests and faults are.
+   * the one with the fewest messages and faults, whatever its requests are.
    */
   variations?: number
 }
@@ -115,14 +115,20 @@ export function outcomeOf<Violation>({ histories, ms, found }: SearchReport<unkn
   }
 }
 
+/** A scenario that breaks something, and the number of its messages. */
+interface Shortened<Request> {
+  scenario: Scenario<Request>
+  messages: number
+}
+
 /** The number of scenarios to run between two turns of the event loop, which progress and Ctrl-C need. */
 const batch = 500
 
 /**
  * Runs scenarios until ten have broken something, or enough have been run. Each of the ten is shortened: fast-check
  * stops when no single step makes a scenario shorter, and from another start it may find a shorter one. The result is
- * the one with the fewest requests and faults, and among equals the one with the fewest messages. The same settings
- * give the same result.
+ * the one with the fewest requests and faults, and among equals the one with the fewest messages; with variations, see
+ * there. The same settings give the same result.
  *
  * @throws what the system throws
  */
@@ -131,17 +137,25 @@ export async function search<Node extends string, Request, Message, Violation>(
   { seed, scenarios, histories, beginnings = 10, variations = 0 }: SearchSettings<Request>,
   { signal, onProgress }: SearchOptions = {},
 ): Promise<SearchReport<Request, Violation>> {
+  /** Negative if the first one is shorter. */
+  const compare = (a: Shortened<Request>, b: Shortened<Request>) =>
+    variations > 0
+      ? a.messages + faults(a.scenario) - b.messages - faults(b.scenario)
+      : a.scenario.requests.length + faults(a.scenario) - b.scenario.requests.length - faults(b.scenario) ||
+        a.messages - b.messages
   const seeds = randomFrom(seed)
   const report = { histories: 0, messages: 0, ms: 0, shrinkMs: 0 }
   let first: { after: number; scenario: Scenario<Request> } | undefined
-  let shortest: { scenario: Scenario<Request>; trouble: number; messages: number } | undefined
+  /** The shortest scenario of each beginning. */
+  const shortened: Shortened<Request>[] = []
   let shrinkRuns = 0
-  for (let done = 0, failures = 0; done < histories && failures < beginnings; ) {
+  for (let done = 0; done < histories && shortened.length < beginnings; ) {
     await new Promise((resolve) => setTimeout(resolve))
     signal?.throwIfAborted()
     const begin = performance.now()
     let runs = 0
     let failedAt = 0
+    let shortest: Shortened<Request> | undefined
     const property = fc.property(scenarios, (scenario) => {
       const { violations, messages } = simulate(system, scenario)
       runs++
@@ -155,11 +169,9 @@ export async function search<Node extends string, Request, Message, Violation>(
         report.ms += performance.now() - begin
         first = { after: report.histories, scenario }
       }
-      // Variations can take a fault away, but hardly find a history of another kind.
-      const trouble = variations > 0 ? messages : scenario.requests.length + faults(scenario)
       // Among equals, take the later one: fast-check has removed something from it.
-      if (!shortest || trouble < shortest.trouble || (trouble === shortest.trouble && messages <= shortest.messages))
-        shortest = { scenario, trouble, messages }
+      const other = { scenario, messages }
+      if (!shortest || compare(other, shortest) <= 0) shortest = other
       return false
     })
     const settings = { seed: Math.floor(seeds() * 2 ** 31), numRuns: Math.min(batch, histories - done) }
@@ -168,55 +180,80 @@ export async function search<Node extends string, Request, Message, Violation>(
     if (failed && failedAt === 0) throw errorInstance
     done += failedAt || runs
     onProgress?.(done)
-    if (failed) {
-      failures++
+    if (shortest) {
+      shortened.push(shortest)
       shrinkRuns += runs - failedAt
       report.shrinkMs += performance.now() - begin
     } else if (!first) report.ms += performance.now() - begin
   }
-  if (!first || !shortest) return { ...report, found: undefined }
+  if (!first) return { ...report, found: undefined }
   const begin = performance.now()
-  let { scenario, messages } = shortest
-  for (let done = 0; done < variations; done++) {
-    if (done % batch === 0) {
+
+  /** Returns the shortest that a number of variations lead to, by simulated annealing. */
+  function anneal(from: Shortened<Request>, tries: number): Shortened<Request> {
+    let current = from
+    let best = from
+    for (let done = 0; done < tries; done++) {
+      const scenario = vary(current, seeds)
+      const { violations, messages } = simulate(system, scenario)
+      if (violations.length === 0) continue
+      // At first, one that is a little longer is taken as well: it may lead to one that is shorter.
+      const heat = hottest * (1 - done / tries)
+      if (seeds() < Math.exp(-compare({ scenario, messages }, current) / heat)) current = { scenario, messages }
+      if (compare(current, best) <= 0) best = current
+    }
+    shrinkRuns += tries
+    return best
+  }
+
+  // Which beginning leads to the shortest history shows only on the way: again and again, the worse half is given up.
+  const rounds = variations === 0 ? 0 : 1 + Math.floor(Math.log2(shortened.length))
+  for (let round = 0; round < rounds; round++) {
+    if (round > 0) shortened.sort(compare).length = Math.ceil(shortened.length / 2)
+    for (const [at, each] of shortened.entries()) {
       await new Promise((resolve) => setTimeout(resolve))
       signal?.throwIfAborted()
-    }
-    const varied = vary(scenario, seeds)
-    const other = simulate(system, varied)
-    shrinkRuns++
-    const isShorter = other.messages < messages || (other.messages === messages && faults(varied) <= faults(scenario))
-    if (other.violations.length > 0 && isShorter) {
-      scenario = varied
-      messages = other.messages
+      shortened[at] = anneal(each, Math.floor(variations / rounds / shortened.length))
     }
   }
+  const shortest = shortened.reduce((best, each) => (compare(each, best) <= 0 ? each : best)).scenario
   report.shrinkMs += performance.now() - begin
-  const run = simulate(system, scenario, { record: true })
-  return { ...report, found: { ...first, shortest: scenario, run, shrinkRuns } }
+  const run = simulate(system, shortest, { record: true })
+  return { ...report, found: { ...first, shortest, run, shrinkRuns } }
 }
 
-/** Returns a scenario that differs in one to three things: something is left out, swapped, or some number is another. */
-function vary<Request>(scenario: Scenario<Request>, random: () => number): Scenario<Request> {
+/** A variation that is longer by this number of messages and faults is taken with a probability of 1 / e at first. */
+const hottest = 0.7
+
+/**
+ * Returns a scenario that differs in one to three things: something is left out or swapped, one more message is lost or late,
+ * or some number is another.
+ */
+function vary<Request>({ scenario, messages }: Shortened<Request>, random: () => number): Scenario<Request> {
   const below = (limit: number) => Math.floor(limit * random())
   const varied = structuredClone(scenario)
-  const lists: unknown[][] = [varied.requests, varied.messages, varied.nodes, varied.marks ?? []]
   for (let changes = 1 + below(3); changes > 0; changes--) {
-    const list = lists[below(lists.length)] ?? []
+    const lists: unknown[][] = [varied.requests, varied.messages, varied.nodes, varied.marks ?? []]
+    const filled = lists.filter(({ length }) => length > 0)
+    const list = filled[below(filled.length)] ?? []
     const at = below(list.length)
     const item = list[at]
     const kind = random()
-    if (kind < 0.15) varied.jitter = random() < 0.3 ? 0 : below(2 ** 31)
-    else if (kind < 0.2) varied.paces = 0
-    else if (kind < 0.5) list.splice(at, 1)
-    else if (kind < 0.6) list.splice(below(list.length), 0, ...list.splice(at, 1))
+    if (kind < 0.12) varied.jitter = random() < 0.3 ? 0 : below(2 ** 31)
+    else if (kind < 0.16) varied.paces = random() < 0.5 ? 0 : below(2 ** 31)
+    else if (kind < 0.36) list.splice(at, 1)
+    else if (kind < 0.42) list.splice(below(list.length), 0, ...list.splice(at, 1))
+    else if (kind < 0.52)
+      varied.messages.push({ number: 1 + below(messages), fate: random() < 0.3 ? 'late' : 'lost', ms: 1 + below(200) })
     else if (typeof item === 'object' && item !== null) {
-      const numbers = Object.entries(item).filter(([, value]) => typeof value === 'number' && value > 1)
+      const numbers = Object.entries(item).filter(([, value]) => typeof value === 'number' && value >= 0)
       const [name, value] = numbers[below(numbers.length)] ?? []
-      const other = 1 + below(1.3 * Number(value))
+      if (name === undefined) continue
+      const near = below(2) === 0 ? value + 1 + below(8) : value - 1 - below(8)
+      const other = Math.max(name === 'ms' ? 1 : 0, random() < 0.4 ? below(1.3 * value + 1) : near)
       // There may be no node after this one, and no clock may be meant to be more wrong.
       const isMost = name === 'node' || ('fate' in item && (item.fate === 'clock' || item.fate === 'drift'))
-      if (name !== undefined) Object.assign(item, { [name]: isMost ? Math.min(other, Number(value)) : other })
+      Object.assign(item, { [name]: isMost ? Math.min(other, value) : other })
     }
   }
   return varied
