@@ -27,10 +27,10 @@ import { count, milliseconds, table } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import { outcomeOf, search } from '@repo/simulator/search'
 import { historyText } from '@repo/simulator/simulator'
-import { mistakes } from '../src/lease/candidate.ts'
 import { type Election, type Fault, type Outcome, runFaults } from '../src/lease/elections.ts'
 import { electScenarios, leaseGroup, nodes } from '../src/lease/group.ts'
 import { lasted } from '../src/lease/leaders.ts'
+import { candidateMistakes as mistakes } from '../src/lease/mistakes.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
 
 const names = Object.keys(mistakes) as (keyof typeof mistakes)[]

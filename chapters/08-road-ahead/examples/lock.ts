@@ -23,7 +23,7 @@ import { outcomeOf, search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
 import { leaseGroup, lockScenarios, nodes } from '../src/lease/group.ts'
-import { mistakes } from '../src/lease/holder.ts'
+import { lockMistakes as mistakes } from '../src/lease/mistakes.ts'
 import { runRounds } from '../src/lease/rounds.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
 

@@ -1,12 +1,6 @@
 /** A candidate: whoever has the lease leads, for as long as its own clock says that the lease runs. */
 import { ask, type ClientOptions, type Steps } from './lease.ts'
 
-/** What is wrong with a candidate: each can be switched on, and leads to two leaders. */
-export const mistakes = {
-  'waits to be told': 'A leader leads until the store says that it has lost the lease.',
-  'counts from the answer': 'A leader counts the lease from the moment at which the answer came.',
-  'allows for no drift': 'A leader takes its own clock for as fast as the store’s.',
-} as const
 /** It also knows by which share of a time its clock and the server’s may differ, at most. */
 export type CandidateOptions = ClientOptions & { drift: number }
 

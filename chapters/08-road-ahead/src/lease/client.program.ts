@@ -8,7 +8,8 @@ import type { Report, Stand } from './elections.ts'
 import { addItem } from './holder.ts'
 import type { Message, Question } from './lease.ts'
 import type { Add, Held } from './rounds.ts'
-import { machineMs, type Place, stores } from './stores.ts'
+import type { Place } from './store.ts'
+import { machineMs, stores } from './stores.ts'
 
 const place: Place = JSON.parse(process.env.PLACE ?? '')
 const connection = await stores[place.store].connect(place)

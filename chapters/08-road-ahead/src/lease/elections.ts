@@ -4,7 +4,8 @@ import { until } from '@repo/common/async/until'
 import { startChildren } from '@repo/common/process/children'
 import { startProxy } from '@repo/common/servers/proxy'
 import { findTroubles, type Term, type Trouble } from './leaders.ts'
-import { machineMs, type Place, startClient } from './stores.ts'
+import type { Place } from './store.ts'
+import { machineMs, startClient } from './stores.ts'
 
 /** An election: how long its lease lasts, and how often candidates ask for it. */
 export interface Election {

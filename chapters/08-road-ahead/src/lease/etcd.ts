@@ -4,7 +4,7 @@
  */
 import { call, decode, encode, startEtcd } from '@repo/common/servers/etcd'
 import type { Answer } from './lease.ts'
-import type { LeaseStore } from './stores.ts'
+import type { LeaseStore } from './store.ts'
 
 export const etcd: LeaseStore = {
   async start(signal) {

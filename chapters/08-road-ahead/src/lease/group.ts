@@ -4,7 +4,8 @@ import { type System, timedFates } from '@repo/simulator/simulator'
 import fc from 'fast-check'
 import { stand } from './candidate.ts'
 import { addItem } from './holder.ts'
-import { describe, type Message, type Mistake } from './lease.ts'
+import { describe, type Message } from './lease.ts'
+import type { Mistake } from './mistakes.ts'
 import { startServer } from './server.ts'
 
 const clients = ['p', 'q', 'r']

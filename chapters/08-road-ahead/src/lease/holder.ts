@@ -1,14 +1,6 @@
 /** A client that adds an item to the document while it holds the lock: it reads the whole, and writes the whole. */
 import { ask, type ClientOptions, type Steps } from './lease.ts'
 
-/** What can be wrong with a lock: each can be switched on, and each breaks something. */
-export const mistakes = {
-  'trusts its lease': 'A holder writes when it is ready, however long that took. There is no token.',
-  'checks its clock': 'A holder writes if its lease should still run by its own clock. There is no token.',
-  'no token on reads': 'The store learns of a token only when something is written with it.',
-  'forgets its tokens': 'The server of the lock does not save its tokens.',
-  'frees any lock': 'A holder frees the lock without comparing whether it is still its own.',
-} as const
 /** It was `too late` by its own clock, or `refused` by the store. */
 export type Outcome = 'written' | 'refused' | 'too late'
 

@@ -3,8 +3,7 @@
  * same in the simulator, on Redis and on etcd.
  */
 import type { Handler } from '@repo/simulator/simulator'
-import type { mistakes as ofCandidates } from './candidate.ts'
-import type { mistakes as ofHolders } from './holder.ts'
+import type { Mistake } from './mistakes.ts'
 
 export type Question =
   /**
@@ -34,9 +33,6 @@ export type Steps<Result = void> = Handler<string, Message, Result>
 export function* ask(to: string, message: Question): Steps<Answer> {
   return (yield { do: 'ask', to, message, againMs: 100 }) as Answer
 }
-
-/** What is wrong with a client. */
-export type Mistake = keyof typeof ofHolders | keyof typeof ofCandidates
 
 /** What every client is told. */
 export interface ClientOptions {

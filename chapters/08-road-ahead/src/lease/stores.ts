@@ -1,35 +1,9 @@
 /** The real stores, by name, and clients of them as processes. */
 import { type Program, startProgram } from '@repo/common/process/child'
 import { etcd } from './etcd.ts'
-import type { Answer, Question } from './lease.ts'
 import { redis } from './redis.ts'
+import type { LeaseStore, Place, StoreName } from './store.ts'
 
-/** Where a running store is. */
-export interface Place {
-  store: StoreName
-  port: number
-  password: string
-}
-
-export interface Connection extends AsyncDisposable {
-  /**
-   * @param lock each has a document of its own
-   * @throws an Error if there is no answer
-   */
-  ask: (lock: string, question: Question) => Promise<Answer>
-}
-
-export interface LeaseStore {
-  /**
-   * Starts a server of our own. Disposing of it stops it and removes its data.
-   *
-   * @throws an Error of one line that says what installs it, if it is missing
-   */
-  start: (signal?: AbortSignal) => Promise<{ version: string; place: Place } & AsyncDisposable>
-  connect: (place: Place) => Promise<Connection>
-}
-
-export type StoreName = 'redis' | 'etcd'
 export const stores: Record<StoreName, LeaseStore> = { redis, etcd }
 export const storeNames = Object.keys(stores) as StoreName[]
 

@@ -1,7 +1,8 @@
 /** What every store must do that gives leases. */
 import { until } from '@repo/common/async/until'
 import { expect, it } from 'vitest'
-import { type StoreName, stores } from '../../src/lease/stores.ts'
+import type { StoreName } from '../../src/lease/store.ts'
+import { stores } from '../../src/lease/stores.ts'
 
 const leaseMs = 1_000
 const take = (by: string) => ({ do: 'take', by, ms: leaseMs }) as const

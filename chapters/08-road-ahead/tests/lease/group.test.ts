@@ -2,14 +2,8 @@
 import { search } from '@repo/simulator/search'
 import { historyText, type Scenario, simulate } from '@repo/simulator/simulator'
 import { describe, expect, it } from 'vitest'
-import {
-  electScenarios,
-  leaseGroup,
-  lockScenarios,
-  nodes,
-  type Violation,
-} from '../../src/lease/group.ts'
-import type { Mistake } from '../../src/lease/lease.ts'
+import { electScenarios, leaseGroup, lockScenarios, nodes, type Violation } from '../../src/lease/group.ts'
+import type { Mistake } from '../../src/lease/mistakes.ts'
 
 const broken: Record<Mistake, Violation['rule']> = {
   'trusts its lease': 'no write is lost',

@@ -1,7 +1,8 @@
 /** What must come out when processes use the lock on a real store. */
 import { expect } from 'vitest'
 import { runRounds } from '../../src/lease/rounds.ts'
-import { type StoreName, stores } from '../../src/lease/stores.ts'
+import type { StoreName } from '../../src/lease/store.ts'
+import { stores } from '../../src/lease/stores.ts'
 
 /** Runs two rounds and expects what a paused holder does to each version. */
 export async function expectRounds(store: StoreName, leaseMs: number) {
