@@ -1,6 +1,6 @@
 /** The part of a history that shows why it is not linearizable. */
 import { checkHistory, findOrder } from './check.ts'
-import { changesNothing, type Operation } from './history.ts'
+import { changesNothing, type Operation, operationText } from './history.ts'
 
 /**
  * Returns operations on one register that are not linearizable, and from which nothing more can be left out. The history
@@ -40,6 +40,17 @@ export function shorten(history: readonly Operation[], budget = 1_000_000): Oper
     else if (part.length === length) break
   }
   return part
+}
+
+/**
+ * Returns in one line the part that shows why a history is not linearizable; undefined if it is, or if nobody can tell
+ * within the budget.
+ */
+export function contradictionIn(history: readonly Operation[], budget = 100_000): string | undefined {
+  if (checkHistory(history, { budget }).verdict !== 'not linearizable') return undefined
+  return shorten(history)
+    .map((operation) => `${operation.client}: ${operationText(operation)}`)
+    .join('; ')
 }
 
 /** Returns the part without those operations of a piece that the rest does not need. */

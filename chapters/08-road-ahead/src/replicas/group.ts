@@ -2,9 +2,8 @@
 import { scenarios } from '@repo/simulator/search'
 import type { Scenario, System } from '@repo/simulator/simulator'
 import fc from 'fast-check'
-import { checkHistory } from '../linear/check.ts'
-import { type Operation, operationText } from '../linear/history.ts'
-import { shorten } from '../linear/shorten.ts'
+import type { Operation } from '../linear/history.ts'
+import { contradictionIn } from '../linear/shorten.ts'
 import { createClient, describe, type Entry, type Message, type Setting, startCopy } from './quorum.ts'
 
 /** A request of a client, by its index. Each write has another value. */
@@ -83,12 +82,8 @@ export function quorumSystem<Result>(
 /** The system for a search. Its violations are the operations that no order explains. */
 export function searched(setting: Setting): System<string, Request, Message, string> {
   const check = ({ history }: Seen) => {
-    if (checkHistory(history, { budget: 100_000 }).verdict !== 'not linearizable') return []
-    return [
-      shorten(history)
-        .map((each) => `${each.client}: ${operationText(each)}`)
-        .join('; '),
-    ]
+    const contradiction = contradictionIn(history)
+    return contradiction === undefined ? [] : [contradiction]
   }
   return quorumSystem(setting, { mostMs: 2_000, check, stops: true })
 }
