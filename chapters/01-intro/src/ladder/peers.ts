@@ -59,7 +59,7 @@ export async function startPeers(signal?: AbortSignal): Promise<Peers> {
   const open = async (port: number) => {
     const socket = stack.adopt(connect({ port, host: '127.0.0.1', noDelay: true }), (socket) => void socket.destroy())
     await once(socket, 'connect', { signal })
-    // Whoever waits for an answer hears of the end by 'close'. While all peers end, nobody does.
+    // A caller that waits for an answer learns of the end from 'close'. While all peers end, nobody waits.
     return socket.on('error', () => {})
   }
   const near = await open(tcp.info.port)

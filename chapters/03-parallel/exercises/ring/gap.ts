@@ -15,7 +15,7 @@ export function put(_memory: Memory, _item: number): void {
   // Your code: two producers must never claim the same place.
 }
 
-/** Takes the first item and returns it. While there is none, the calling thread sleeps. Only one thread takes items. */
+/** Takes the first item and returns it. If there is none, the calling thread sleeps until there is. Only one thread takes items. */
 export function take(_memory: Memory): number {
   // Your code.
   return 0

@@ -27,7 +27,7 @@ export function put(memory: Memory, item: number): void {
   }
 }
 
-/** Takes the first item and returns it. While there is none, the calling thread sleeps. Only one thread takes items. */
+/** Takes the first item and returns it. If there is none, the calling thread sleeps until there is. Only one thread takes items. */
 export function take(memory: Memory): number {
   const taken = Atomics.load(memory, head)
   const slot = slots + (taken % (memory.length - slots))

@@ -20,7 +20,7 @@ export interface ProducerOptions {
 
 export interface WorkerOptions {
   queue: {
-    /** Takes the first item. Waits while there is none. */
+    /** Takes the first item. If there is none, waits until there is. */
     take: () => Promise<Item>
     put: (item: Item) => Promise<void>
   }
