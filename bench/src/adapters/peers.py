@@ -98,7 +98,9 @@ class RQPeer:
         self.queue.enqueue_many([prepare(each) for each in jobs])
 
     def left(self):
-        return self.queue.count + self.queue.started_job_registry.get_job_count(cleanup=False)
+        # A worker moves a job into a list of its own kind before it notes that it has begun it.
+        taken = self.redis.llen(self.queue.intermediate_queue_key)
+        return self.queue.count + taken + self.queue.started_job_registry.get_job_count(cleanup=False)
 
     def work(self):
         options = {"job_monitoring_interval": 1, "maintenance_interval": 2}

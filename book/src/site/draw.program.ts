@@ -8,10 +8,8 @@ import { basename } from 'node:path'
 import { describeError } from '@repo/common/example/usage'
 import { findChromium } from '@repo/common/process/chromium'
 import { chromium } from 'playwright-core'
-import { visit } from 'unist-util-visit'
-import { parse } from '../texts/text.ts'
+import { diagramFile, diagramsOf, parse } from '../texts/text.ts'
 import { chapters, list, read } from './repository.ts'
-import { diagramName } from './text.ts'
 
 /** The theme has shades of grey only, so they may be turned round. */
 const dark = '@media (prefers-color-scheme: dark) { :root { filter: invert(1) } }'
@@ -20,14 +18,12 @@ try {
   const diagrams = new Map<string, string>()
   const packages = list('packages').map((name) => `packages/${name.slice(0, -1)}`)
   for (const folder of [...chapters, ...packages, 'bench', '.']) {
-    visit(parse(read(`${folder}/README.md`)), 'code', ({ lang, value }) => {
-      if (lang === 'mermaid') diagrams.set(diagramName(value), value)
-    })
+    for (const { value } of diagramsOf(parse(read(`${folder}/README.md`)))) diagrams.set(diagramFile(value), value)
   }
   await mkdir('diagrams', { recursive: true })
-  const drawn = list('book/diagrams').map((file) => basename(file, '.svg'))
-  for (const name of drawn) if (!diagrams.has(name)) await rm(`diagrams/${name}.svg`)
-  const missing = [...diagrams].filter(([name]) => !drawn.includes(name))
+  const drawn = list('book/diagrams').map((name) => `book/diagrams/${name}`)
+  for (const file of drawn) if (!diagrams.has(file)) await rm(`../${file}`)
+  const missing = [...diagrams].filter(([file]) => !drawn.includes(file))
   if (missing.length > 0) await draw(missing)
   process.stderr.write(`${diagrams.size} diagrams, ${missing.length} of them drawn now\n`)
 } catch (error) {
@@ -35,16 +31,16 @@ try {
   process.exitCode = 1
 }
 
-async function draw(diagrams: [name: string, text: string][]): Promise<void> {
+async function draw(diagrams: [file: string, text: string][]): Promise<void> {
   const executablePath = await findChromium()
   if (executablePath === undefined) throw new Error('there is no Chromium: install it, or name it in CHROMIUM_PATH')
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   try {
     const page = await browser.newPage()
     await page.addScriptTag({ path: createRequire(import.meta.url).resolve('mermaid/dist/mermaid.min.js') })
-    for (const [name, text] of diagrams) {
-      const svg = await page.evaluate(render, { id: `diagram-${name}`, text })
-      await writeFile(`diagrams/${name}.svg`, `${rounded(svg).replace('</style>', `${dark}</style>`)}\n`)
+    for (const [file, text] of diagrams) {
+      const svg = await page.evaluate(render, { id: `diagram-${basename(file, '.svg')}`, text })
+      await writeFile(`../${file}`, `${rounded(svg).replace('</style>', `${dark}</style>`)}\n`)
     }
   } finally {
     await browser.close()

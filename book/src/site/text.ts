@@ -1,5 +1,4 @@
 /** Turns a text of the repository, such as a chapter's README.md, into a page of the book. */
-import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import GithubSlugger from 'github-slugger'
 import type { Element, ElementContent, Root as Html } from 'hast'
@@ -9,7 +8,7 @@ import { toHast } from 'mdast-util-to-hast'
 import { toString as plain } from 'mdast-util-to-string'
 import { EXIT, SKIP, visit } from 'unist-util-visit'
 import { elements } from '../interactive/elements.ts'
-import { type Text as Marked, readText as readMarkers } from '../texts/text.ts'
+import { diagramFile, type Text as Marked, readText as readMarkers } from '../texts/text.ts'
 import { colour } from './code.ts'
 import { exists, readBytes } from './repository.ts'
 
@@ -276,12 +275,9 @@ const kinds: [RegExp, string][] = [
   [/^gantt\b/, 'Time line'],
 ]
 
-/** The name of a diagram's picture, from its text: `diagrams/<name>.svg`. */
-export const diagramName = (mermaid: string) => createHash('sha256').update(mermaid.trim()).digest('hex').slice(0, 16)
-
 /** The picture of a diagram, which `draw` has drawn, and its text for those who cannot see it. */
 function diagram({ value }: Code): RootContent {
-  const path = `book/diagrams/${diagramName(value)}.svg`
+  const path = diagramFile(value)
   const text: Code = { type: 'code', value, lang: 'mermaid' }
   // A new diagram before `draw` has run.
   if (!exists(path)) return text

@@ -8,7 +8,7 @@ import { loadPackage, nameFaults, type Repository } from './names.ts'
 import { numberFaults } from './numbers.ts'
 import { placeMarkers } from './place.ts'
 import { termFaults } from './terms.ts'
-import { type Fault, markerFaults, readText, type Text } from './text.ts'
+import { diagramFile, diagramsOf, type Fault, markerFaults, rangeOf, readText, type Text } from './text.ts'
 
 const made = ['node_modules', 'dist', 'out', 'reports']
 
@@ -57,6 +57,11 @@ export async function checkTexts(root: string, chosen?: string[]): Promise<Fault
     // What follows a misplaced marker is no sentence for Markdown.
     if (misplaced.length === 0) faults.push(...termFaults(text))
     faults.push(...(await nameFaults(text, repository)))
+    for (const diagram of diagramsOf(text.tree)) {
+      if (existsSync(join(root, diagramFile(diagram.value)))) continue
+      const message = 'diagram: there is no picture of it; npm run book:draw draws one'
+      faults.push({ file: text.file, line: rangeOf(diagram).line, message })
+    }
     if (!isChapter(text)) continue
     const { declared, faults: unusable } = await loadClaims(root, folder)
     faults.push(...unusable, ...claimFaults(text, declared), ...numberFaults(text))

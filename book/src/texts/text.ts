@@ -1,5 +1,6 @@
 /** A text, as the checks read it: a README.md with its Markdown tree and its markers. */
-import type { Nodes, Root } from 'mdast'
+import { createHash } from 'node:crypto'
+import type { Code, Nodes, Root } from 'mdast'
 import { fromMarkdown } from 'mdast-util-from-markdown'
 import { gfmFromMarkdown } from 'mdast-util-gfm'
 import { toString as plain } from 'mdast-util-to-string'
@@ -64,6 +65,20 @@ export function markerFaults({ file, markers }: Text): Fault[] {
       line,
       message: `marker: received "${name}: ${value}"; accepts ${accepted}`,
     }))
+}
+
+/** The diagrams of a text, as Mermaid. */
+export function diagramsOf(tree: Root): Code[] {
+  const diagrams: Code[] = []
+  visit(tree, 'code', (node) => {
+    if (node.lang === 'mermaid') diagrams.push(node)
+  })
+  return diagrams
+}
+
+/** A diagram's picture, relative to the repository's root. It is named after its text. */
+export function diagramFile(mermaid: string): string {
+  return `book/diagrams/${createHash('sha256').update(mermaid.trim()).digest('hex').slice(0, 16)}.svg`
 }
 
 export function parse(source: string): Root {

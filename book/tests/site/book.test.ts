@@ -22,13 +22,6 @@ describe('the book', () => {
     expect(ids.filter((id) => /^\d\d-/.test(id)).map((id) => `chapters/${id}`)).toEqual(chapters)
   })
 
-  it('has a picture of every diagram: npm run book:draw', () => {
-    for (const { id, body } of pages) {
-      const texts = selectAll('code.language-mermaid', body)
-      expect(selectAll('figure.diagram code.language-mermaid', body), id).toHaveLength(texts.length)
-    }
-  })
-
   it('lists every example with a link into its chapter and one to its source', () => {
     const examples = foldersOfExamples.flatMap((folder) =>
       list(`${folder}/examples`).map((file) => `${folder}/examples/${file}`),

@@ -258,6 +258,13 @@ const faults: [what: string, file: string, from: string, to: string, ...found: s
     `${readme}:5: path: received "src/count"; accepts a file or folder of this project`,
     `${readme}:5: example: received "src/count"; accepts an example of 01-count: count`,
   ],
+  [
+    'a diagram without a picture',
+    readme,
+    '## Counting\n',
+    '## Counting\n\n```mermaid\nflowchart LR\n  a --> b\n```\n',
+    `${readme}:9: diagram: there is no picture of it; npm run book:draw draws one`,
+  ],
 ]
 
 it.each(faults)('finds %s', async (_what, file, from, to, ...found) => {

@@ -14,6 +14,9 @@ export interface CeleryOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Alone on a machine it ends after 2.6 s, and only then has it taken its names out of the broker. */
+const celeryStopMs = 30_000
+
 const celeryTasks = new URL('./celery_tasks.py', import.meta.url)
 const celeryClient = new URL('./celery_client.py', import.meta.url)
 
@@ -45,6 +48,7 @@ export async function startCeleryWorker(
   const worker = await startPython(python, file, options, {
     args: [...app, ...scale, ...alone],
     ready: /ready\.$/,
+    stopTimeoutMs: celeryStopMs,
     onLine,
   })
   const lost = new AbortController()
