@@ -17,7 +17,7 @@ import { coreCount } from '@repo/common/cores'
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
-import { interleave } from '@repo/common/measure'
+import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
@@ -35,6 +35,8 @@ const file = (name: string) => new URL(`../src/${name}`, import.meta.url)
 
 interface Row {
   workers: number
+  /** The same trial division without a pool, on the main thread, in turn with the workers. */
+  aloneMs: number
   computeMs: number
   waitMs: number
   /** The memory of each thread. */
@@ -61,7 +63,7 @@ export default example(import.meta, {
     // Enough pieces to share them out evenly among any number of workers.
     const ranges = divide({ from: 0, to: limit }, 32 * cores)
 
-    // For each number of workers two pools, whose turns alternate: one computes, one waits.
+    // For each number of workers two pools, whose turns alternate with those of this thread: one computes, one waits.
     using bar = progress('computing and waiting', 1)
     const rounds = quick ? 1 : 3
     const rows: Row[] = []
@@ -72,8 +74,9 @@ export default example(import.meta, {
         threads(file('currency/rate.worker.ts')),
         workers,
       )
-      const { compute, wait } = await interleave(
+      const { alone, compute, wait } = await interleave(
         {
+          alone: () => countPrimesHere(limit, signal).then(() => {}),
           async compute() {
             const found = await Promise.all(ranges.map((range) => computing.run(range, { signal })))
             const sum = found.reduce((sum, primes) => sum + primes, 0)
@@ -86,13 +89,11 @@ export default example(import.meta, {
         { rounds, signal, onProgress: (done, of) => bar.update((at + done / of) / sizes.length) },
       )
       const threadBytes = Math.max(0, process.memoryUsage.rss() - before) / (2 * workers)
-      rows.push({ workers, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
+      rows.push({ workers, aloneMs: alone.ms, computeMs: compute.ms, waitMs: wait.ms, threadBytes })
     }
-    // No pool at all, and the best that one thread can do: a sieve instead of trial division, and one event loop that
-    // sends all requests at once. Trial division on this thread is what the speedups of computing refer to.
-    const { alone, sieve, loop } = await interleave(
+    // The best that one thread can do: a sieve instead of trial division, and one event loop that sends all requests at once.
+    const { sieve, loop } = await interleave(
       {
-        alone: () => countPrimesHere(limit, signal).then(() => {}),
         sieve: () => {
           const found = sievePrimes(0, limit)
           if (found !== primes) throw new Error(`the sieve counted ${found} primes, trial division ${primes}`)
@@ -112,7 +113,11 @@ export default example(import.meta, {
       ),
     }
 
-    const serial = { computeMs: alone.ms, waitMs: rows[0]?.waitMs ?? Number.NaN }
+    const serial = { computeMs: median(rows.map(({ aloneMs }) => aloneMs)), waitMs: rows[0]?.waitMs ?? Number.NaN }
+    const speedups = ({ aloneMs, computeMs, waitMs }: Row) => ({
+      computing: aloneMs / computeMs,
+      waiting: serial.waitMs / waitMs,
+    })
     const over = (speedup: (row: Row) => number) => rows.map((row) => ({ x: row.workers, y: speedup(row) }))
     const svg = linePlot({
       title: `More workers than the ${cores} cores`,
@@ -120,13 +125,12 @@ export default example(import.meta, {
       x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
       y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
       series: [
-        { name: 'waiting', points: over((row) => serial.waitMs / row.waitMs) },
-        { name: 'computing', points: over((row) => serial.computeMs / row.computeMs) },
+        { name: 'waiting', points: over((row) => speedups(row).waiting) },
+        { name: 'computing', points: over((row) => speedups(row).computing) },
         { name: 'as many times as workers', style: 'dashed', points: over(({ workers }) => workers) },
       ],
     })
     const path = await picture('oversubscribe.svg', svg)
-    const cells = (row: Row, of: 'computeMs' | 'waitMs') => [milliseconds(row[of]), times(serial[of] / row[of])]
     print(
       '',
       table(
@@ -134,15 +138,17 @@ export default example(import.meta, {
         [
           ...rows.map((row) => [
             row.workers,
-            ...cells(row, 'computeMs'),
-            ...cells(row, 'waitMs'),
+            milliseconds(row.computeMs),
+            times(speedups(row).computing),
+            milliseconds(row.waitMs),
+            times(speedups(row).waiting),
             bytes(row.threadBytes),
           ]),
-          ['one thread', milliseconds(alone.ms), times(1), '', '', ''],
+          ['no pool', milliseconds(serial.computeMs), times(1), '', '', ''],
           [
             'its best',
             milliseconds(sieve.ms),
-            times(alone.ms / sieve.ms),
+            times(serial.computeMs / sieve.ms),
             milliseconds(loop.ms),
             times(serial.waitMs / loop.ms),
             '',
@@ -157,7 +163,7 @@ export default example(import.meta, {
     return { cores, primes, requests, latencyMs: latency, rows, serial, costs, picture: path }
   },
   figure: ({ rows, cores, serial, costs }) => {
-    const last = (of: 'computeMs' | 'waitMs') => times(serial[of] / (rows.at(-1)?.[of] ?? Number.NaN))
-    return `${8 * cores} threads on ${cores} cores: computing ${last('computeMs')}, waiting ${last('waitMs')}; COST ${costs.computing.cost} and ${costs.waiting.cost}`
+    const { workers, aloneMs, computeMs, waitMs } = rows.at(-1) as Row
+    return `${workers} threads on ${cores} cores: computing ${times(aloneMs / computeMs)}, waiting ${times(serial.waitMs / waitMs)}; COST ${costs.computing.cost} and ${costs.waiting.cost}`
   },
 })
