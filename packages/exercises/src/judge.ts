@@ -163,6 +163,10 @@ async function* judgeInProcess(
         watch()
         continue
       }
+      if ('computes' in report) {
+        watch()
+        continue
+      }
       const { ms } = report
       let { fault } = report
       if (--expected === 0 && fault === null && (await others()).length > 0)

@@ -4,7 +4,11 @@ import type { Fault } from './exercise.ts'
 /** The variable that all processes of a check have. */
 export const markName = 'EXERCISE_CHECK'
 
-export type Report = { begins: string } | { ends: string; ms: number; fault: Fault | null }
+export type Report =
+  | { begins: string }
+  // It has been computing since the last report: on a busy machine that takes longer.
+  | { computes: string }
+  | { ends: string; ms: number; fault: Fault | null }
 
 /** The number of bytes that a solution may print. */
 export const mostPrinted = 1_000_000
