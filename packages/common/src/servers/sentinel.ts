@@ -30,13 +30,13 @@ export interface RedisPair extends AsyncDisposable {
 }
 
 export interface RedisPairOptions {
-  /** Sentinels take a primary for lost after this time; 1 s by default. */
-  downAfterMs?: number
   /** Added to the environment of a node, such as a clock that is wrong (faketime.ts). */
   env?: (node: string) => NodeJS.ProcessEnv | undefined
   signal?: AbortSignal | undefined
 }
 
+/** Sentinels take a primary for lost after this time. */
+const downAfterMs = 1_000
 /** Once, and not again: a command that may have been carried out must not become two. */
 const once = { retryStrategy: () => null, maxRetriesPerRequest: 0 }
 
@@ -53,7 +53,7 @@ export async function startRedisPair(options: RedisPairOptions = {}): Promise<Re
 
 async function start(
   program: { path: string; version: string },
-  { downAfterMs = 1_000, env, signal }: RedisPairOptions,
+  { env, signal }: RedisPairOptions,
 ): Promise<RedisPair> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
