@@ -205,6 +205,20 @@ export const needs = [
     },
   },
   {
+    id: 'htcondor',
+    isSmall: true,
+    name: "HTCondor's parsers",
+    uses: /\bfindHtcondorJudge\(/,
+    named: /\bHTCondor\b/,
+    optional: true,
+    command: 'npm run htcondor',
+    look: async () => {
+      const versions = ['htcondor', 'htcondor-24'].map((name) => pythonPackages(environment(name).python))
+      const [today, older] = (await Promise.all(versions)).map(({ htcondor }) => htcondor)
+      return today && older && `${today}, ${older}`
+    },
+  },
+  {
     id: 'mpi',
     name: 'Open MPI, mpi4py',
     uses: /\bopenmpi-bin\b/,
@@ -558,7 +572,7 @@ const asked = new Map()
 function pythonPackages(interpreter) {
   const script = `import json
 from importlib import metadata
-names = ('celery', 'redis', 'rq', 'Pyro4', 'swift', 'mpi4py', 'moto')
+names = ('celery', 'redis', 'rq', 'Pyro4', 'swift', 'mpi4py', 'moto', 'htcondor')
 print(json.dumps({name: found.version for name in names for found in metadata.distributions(name=name)}))`
   if (!asked.has(interpreter)) {
     asked.set(

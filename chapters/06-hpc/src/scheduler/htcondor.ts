@@ -130,18 +130,21 @@ type Ad = Record<string, unknown>
 function readAds(text: string, command: Command): Ad[] {
   if (text.trim() === '') return []
   const list = parsed(text.replace(/^(?!\s*\[)[\s\S]*?\n(?=\[)/, ''))
-  if (Array.isArray(list)) return list.filter(isObject)
+  if (Array.isArray(list)) return list.filter(isObject).map(defined)
   // Most versions print an ad in several lines, whose texts may hold braces.
   const ads = text.match(/^\{$[\s\S]*?^\}$/gm) ?? text.match(/\{\s*"\w+"\s*:[\s\S]*?\}(?=\s*[,\]])/g) ?? []
   if (list || ads.length === 0) throw new ParseError(command, text, 'a JSON list')
   return ads.flatMap((each) => {
     const ad = parsed(each)
-    if (isObject(ad)) return [ad]
+    if (isObject(ad)) return [defined(ad)]
     const number = (name: string) => new RegExp(`"${name}":\\s*(\\d+)`).exec(each)?.[1]
     const [ClusterId, TaskId] = ['ClusterId', 'TaskId'].map(number)
     return ClusterId === undefined ? [] : [{ ClusterId, TaskId, unread: shortened(each) }]
   })
 }
+
+/** An attribute whose value is undefined is listed as null. */
+const defined = (ad: Ad): Ad => Object.fromEntries(Object.entries(ad).filter(([, value]) => value !== null))
 
 function parsed(text: string): Ad | unknown[] | undefined {
   try {
@@ -246,9 +249,14 @@ export interface DagNode {
   parents: readonly string[]
 }
 
+/** DAGMan uses points and plus signs in the names that it makes of splices, and these words itself. */
+const noNodeName = /[.+]|^(parent|child|all_nodes)$/i
+
 // #region dag-file
 /** Writes the file that describes a graph for DAGMan. */
 export function dagFile(nodes: readonly DagNode[]): string {
+  for (const { name } of nodes)
+    if (noNodeName.test(name)) throw new Error(`HTCondor: DAGMan takes no job called ${name}`)
   const lines = nodes.map(({ name, file }) => `JOB ${name} ${file}`)
   for (const { name, parents } of nodes) if (parents.length > 0) lines.push(`PARENT ${parents.join(' ')} CHILD ${name}`)
   return `${lines.join('\n')}\n`

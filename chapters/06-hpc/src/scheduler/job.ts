@@ -124,7 +124,7 @@ export function checkJob(job: JobDescription): void {
   const oneLine = 'an absolute path without control characters'
   check('folder', job.folder, job.folder.startsWith('/') && !hasControl(job.folder), oneLine)
   for (const input of job.inputs ?? [])
-    check('input', input, /^[\w.@+-]+$/.test(input), "a file's name: letters, digits and . _ @ + -")
+    check('input', input, /^(?!\.\.?$)[\w.@+-]+$/.test(input), "a file's name: letters, digits and . _ @ + -")
   if (job.queue !== undefined) check('queue', job.queue, /^[A-Za-z][\w.@-]*$/.test(job.queue), 'the name of a queue')
   for (const [name, value] of Object.entries(job.environment ?? {})) {
     check('environment', name, /^[A-Za-z_]\w*$/.test(name), 'names of letters, digits and _')

@@ -154,6 +154,8 @@ describe('what is written for', () => {
     ['folder', { folder: '/home/a\nb' }],
     ['folder', { folder: 'relative' }],
     ['queue', { queue: 'long; rm -rf /' }],
+    // HTCondor would copy the folder with all that is in it.
+    ['input', { inputs: ['..'] }],
     ['environment', { environment: { 'A B': '1' } }],
     ['command', { command: [] }],
     ['array', { array: [1, 1] }],

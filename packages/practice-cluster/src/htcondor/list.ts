@@ -12,7 +12,7 @@ import {
 } from '../commands.ts'
 import { coresInUse, type Moment, type Task } from '../queue.ts'
 import { submitDag } from './dag.ts'
-import { removeReason, signalOf, submit, twoMinuses } from './submit.ts'
+import { holdOf, removeReason, signalOf, submit, twoMinuses } from './submit.ts'
 
 export const htcondorCommands: Record<string, CommandProgram> = {
   condor_submit: submit,
@@ -55,18 +55,13 @@ function adOf(task: Task, moment: Moment): Ad {
   const host = nodes.length > 0 ? `slot1@${nodes[0]}` : undefined
   if (host && state === 'running') ad.RemoteHost = host
   else if (host) ad.LastRemoteHost = host
-  if (state === 'held') Object.assign(ad, { HoldReason: 'via condor_hold (by user practice)', HoldReasonCode: 1 })
+  if (state === 'held') Object.assign(ad, holdOf(moment))
   if (state !== 'ended') return ad
   ad.LastJobStatus = outcome?.how === 'node' ? 1 : task.startedAt === undefined ? 1 : 2
   if (outcome?.how === 'exit') Object.assign(ad, { ExitBySignal: false, ExitCode: outcome.code })
   if (outcome?.how === 'signal') Object.assign(ad, { ExitBySignal: true, ExitSignal: signalOf(outcome) })
   // A job that used too much memory is put on hold and stays in the queue.
-  if (outcome?.how === 'memory')
-    Object.assign(ad, {
-      JobStatus: 5,
-      HoldReasonCode: 34,
-      HoldReason: 'Error from slot1: Job has gone over memory limit',
-    })
+  if (outcome?.how === 'memory') Object.assign(ad, { JobStatus: 5 }, holdOf(moment))
   else if (!byItself) Object.assign(ad, { JobStatus: 3, RemoveReason: removeReason(task) })
   return ad
 }

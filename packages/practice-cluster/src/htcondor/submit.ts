@@ -120,42 +120,65 @@ function readEnvironment(text: string): Record<string, string> {
   )
 }
 
-/** Writes a task's change of state into the job's event log. */
+/** Writes a task's change of state into the job's event log, in the form that HTCondor's own readers expect. */
 function writeEvent(file: string, task: Task) {
-  const { job, index = 0, state, outcome } = task
+  const { job, index = 0 } = task
   const pad = (value: number, width: number) => String(value).padStart(width, '0')
-  const [date = '', time = ''] = new Date().toISOString().split(/[T.]/)
-  const event = (code: string, what: string) =>
-    `${code} (${pad(job.id, 4)}.${pad(index, 3)}.000) ${date} ${time} ${what}\n...\n`
-  const ends = {
-    exit: () =>
-      event(
-        '005',
-        `Job terminated.\n\t(1) Normal termination (return value ${outcome?.how === 'exit' ? outcome.code : ''})`,
-      ),
-    signal: () => event('005', `Job terminated.\n\t(0) Abnormal termination (signal ${signalOf(outcome)})`),
-  }
-  const text =
-    state === 'running'
-      ? event('001', `Job executing on host: <${task.nodes[0]}>`)
-      : state === 'held'
-        ? event('012', 'Job was held.')
-        : state === 'ended'
-          ? outcome?.how === 'exit' || outcome?.how === 'signal'
-            ? ends[outcome.how]()
-            : event('009', `Job was aborted.\n\t${removeReason(task)}`)
-          : task.history.length <= 1
-            ? event('000', 'Job submitted from host: <login>')
-            : task.restarts > 0 && task.reason === 'none'
-              ? event('004', 'Job was evicted.')
-              : ''
-  if (text === '') return
+  const now = new Date()
+  // As on the machine's clock, without a time zone.
+  const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
+  const [date = '', time = ''] = local.toISOString().split(/[T.]/)
+  const head = `(${pad(job.id, 4)}.${pad(index, 3)}.000) ${date} ${time}`
+  const text = eventsOf(task).map(([code, what]) => `${code} ${head} ${what}\n...\n`)
+  if (text.length === 0) return
   try {
-    appendFileSync(file, text)
+    appendFileSync(file, text.join(''))
   } catch {
     // The job's folder has gone.
   }
 }
+
+/** The numbers and texts of the events that a task's last change of state is in HTCondor. */
+function eventsOf(task: Task): [code: string, what: string][] {
+  const { state, outcome, history, nodes } = task
+  const before = history.at(-2)?.state
+  const events: [code: string, what: string][] = before ? [] : [['000', 'Job submitted from host: <login>']]
+  const { HoldReason, HoldReasonCode } = holdOf(task)
+  const held: [code: string, what: string] = [
+    '012',
+    `Job was held.\n\t${HoldReason}\n\tCode ${HoldReasonCode} Subcode 0`,
+  ]
+  if (state === 'running') events.push(['001', `Job executing on host: <${nodes[0]}>`])
+  else if (state === 'held') events.push(held)
+  else if (state === 'pending' && before === 'held')
+    events.push(['013', 'Job was released.\n\tvia condor_release (by user practice)'])
+  else if (state === 'pending' && before === 'running')
+    events.push(['004', `Job was evicted.\n\t(0) Job was not checkpointed.\n${used('Run')}\n${sent('Run')}`])
+  else if (state === 'ended') {
+    const how =
+      outcome?.how === 'exit'
+        ? `(1) Normal termination (return value ${outcome.code})`
+        : outcome?.how === 'signal'
+          ? `(0) Abnormal termination (signal ${signalOf(outcome)})\n\t(0) No core file`
+          : undefined
+    const totals = [used('Run'), used('Total'), sent('Run'), sent('Total')].join('\n')
+    if (how) events.push(['005', `Job terminated.\n\t${how}\n${totals}`])
+    else if (outcome?.how === 'memory') events.push(held)
+    else events.push(['009', `Job was aborted.\n\t${removeReason(task)}`])
+  }
+  return events
+}
+
+// Nothing is measured, but HTCondor cannot read an event without these lines.
+const used = (what: string) =>
+  ['Remote', 'Local'].map((where) => `\t\tUsr 0 00:00:00, Sys 0 00:00:00  -  ${what} ${where} Usage`).join('\n')
+const sent = (what: string) => ['Sent', 'Received'].map((way) => `\t0  -  ${what} Bytes ${way} By Job`).join('\n')
+
+/** Why a task is held: by its user, or for the memory that it has used. */
+export const holdOf = ({ outcome }: Moment) =>
+  outcome?.how === 'memory'
+    ? { HoldReasonCode: 34, HoldReason: 'Error from slot1: Job has gone over memory limit' }
+    : { HoldReasonCode: 1, HoldReason: 'via condor_hold (by user practice)' }
 
 export const signalOf = (outcome: Moment['outcome']) =>
   outcome?.how === 'signal' ? constants.signals[outcome.signal] : 0
