@@ -55,7 +55,7 @@ export default example(import.meta, {
     const what = {
       logs: watch.includes('logs') ? folder.path : undefined,
       metrics: watch.includes('metrics') ? folder.path : undefined,
-      traces: watch.includes('traces') ? share : undefined,
+      traces: watch.includes('traces') ? { share } : undefined,
     }
     const watched = observed(what, collector.env)
     await using bare = await startPipeline(shape)

@@ -97,9 +97,9 @@ app.post('/orders', async (context) => {
   }
   const order: Order = parsed.data
   const about = { order: order.id, correlation }
-  const traceparent = context.req.header('traceparent')
+  const [traceparent, baggage] = [context.req.header('traceparent'), context.req.header('baggage')]
   let created: Answer = 'known'
-  await around({ kind: 'request', name: 'POST /orders', ...about, traceparent }, async () => {
+  await around({ kind: 'request', name: 'POST /orders', ...about, traceparent, baggage }, async () => {
     log.debug(about, 'order received')
     await run(accept(order, { bug, now, delivery: 1 }), (effect) =>
       around({ kind: 'effect', name: effect.do, ...about }, async () => {

@@ -17,8 +17,9 @@ export interface Step {
   correlation?: string | undefined
   /** For a job: the number of this delivery, from 1. */
   delivery?: number
-  /** For a request: the client's trace, from the W3C header of this name. */
+  /** For a request: the client's trace, and what it says about it, from the W3C headers of these names. */
   traceparent?: string | undefined
+  baggage?: string | undefined
 }
 
 /** The part of a pino logger that the pipeline uses. */

@@ -15,6 +15,8 @@ export interface Span {
   traceId: string
   spanId: string
   parentId: string | undefined
+  /** Spans that have caused this one without being its parent; most are of other traces. */
+  links: { traceId: string; spanId: string }[]
   name: string
   kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer'
   /** The sender's service.name. */
@@ -207,6 +209,7 @@ interface OtlpSpan {
   traceId: string
   spanId: string
   parentSpanId?: string
+  links?: { traceId: string; spanId: string }[]
   name: string
   kind?: number
   startTimeUnixNano?: string | number
@@ -238,6 +241,7 @@ function readSpans({ resourceSpans = [] }: Otlp): Span[] {
         traceId: span.traceId,
         spanId: span.spanId,
         parentId: span.parentSpanId || undefined,
+        links: (span.links ?? []).flatMap(({ traceId, spanId }) => [{ traceId, spanId }]),
         name: span.name,
         kind: kinds[span.kind ?? 0] ?? 'internal',
         process,

@@ -1,4 +1,7 @@
-/** A trace as a waterfall: each span is a bar as long as it took, below the span that caused it. */
+/**
+ * Traces as a waterfall: each span is a bar as long as it took, below the span that caused it. A trace that is linked to
+ * a span of another one says so.
+ */
 import { largest, smallest } from '@repo/common/extremes'
 import { dim, milliseconds, red } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
@@ -12,8 +15,20 @@ export interface Row {
   inCircle: boolean
 }
 
+/** Returns the spans of a trace, and of all traces that links connect with it, in either direction. */
+export function linkedSpans(spans: readonly Span[], traceId: string): Span[] {
+  const pairs = spans.flatMap((span) =>
+    span.links.flatMap((link) => [[span.traceId, link.traceId] as const, [link.traceId, span.traceId] as const]),
+  )
+  const neighbours = Map.groupBy(pairs, ([from]) => from)
+  const known = new Set([traceId])
+  // A set's loop also reaches what is added during the loop.
+  for (const id of known) for (const [, to] of neighbours.get(id) ?? []) known.add(to)
+  return spans.filter((span) => known.has(span.traceId))
+}
+
 /**
- * Returns the spans of a trace, each once and below its parent, in order of their starts. A span whose parent is missing
+ * Returns the spans of traces, each once and below its parent, in order of their starts. A span whose parent is missing
  * has depth 0; so has the first of spans that are each other's parents.
  */
 export function waterfall(spans: readonly Span[]): Row[] {
@@ -37,6 +52,21 @@ export function waterfall(spans: readonly Span[]): Row[] {
     }
   }
   return [...rows.values()]
+}
+
+/** Returns how many traces and links there are, and how many of them are not whole. */
+export function wholeness(spans: readonly Span[]) {
+  const known = new Set(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`))
+  const traces = [...Map.groupBy(spans, ({ traceId }) => traceId).values()]
+  const links = spans.flatMap(({ links }) => links)
+  return {
+    traces: traces.length,
+    /** Traces whose spans are not one tree. */
+    halves: traces.filter((own) => waterfall(own).filter(({ depth }) => depth === 0).length !== 1).length,
+    links: links.length,
+    /** Links to spans that are not there. */
+    loose: links.filter(({ traceId, spanId }) => !known.has(`${traceId} ${spanId}`)).length,
+  }
 }
 
 /** Returns the ids of the spans that are among their own ancestors. */
@@ -103,34 +133,68 @@ function titleOf({ span: { name, attributes }, depth, inCircle }: Row, indent: s
   return indent.repeat(Math.min(depth, deepestIndent)) + beyond + (inCircle ? '↻ ' : '') + shown
 }
 
-/** Returns a line for each span: its name below its parent's, its process, how long it took, and when. ✗ has failed. */
+/** Returns a trace's id as short as people write it. */
+const shortId = (traceId: string) => traceId.slice(0, 8)
+
+/** Returns the links to other traces, each with the span at its other end; undefined if that was not recorded. */
+function linksOf(rows: readonly Row[]): { row: number; span: Span; traceId: string; to: number | undefined }[] {
+  const links = rows.flatMap(({ span }, row) =>
+    span.links.flatMap((link) => (link.traceId === span.traceId ? [] : [{ row, span, ...link }])),
+  )
+  const wanted = new Set(links.map(({ spanId }) => spanId))
+  const found = new Map(rows.flatMap(({ span: { spanId } }, row) => (wanted.has(spanId) ? [[spanId, row]] : [])))
+  return links.map(({ row, span, traceId, spanId }) => ({ row, span, traceId, to: found.get(spanId) }))
+}
+
+/**
+ * Returns a line for each span: its name below its parent's, its process, how long it took, and when. ✗ has failed. Above
+ * a span that is linked to another trace, ⇠ names both.
+ */
 export function waterfallText(rows: readonly Row[], width: number): string[] {
   const whole = extent(rows.map(({ span }) => span))
-  return rows.map((row) => {
+  const links = Map.groupBy(linksOf(rows), ({ row }) => row)
+  return rows.flatMap((row, at) => {
     const { span } = row
     const title = titleOf(row, '  ').padEnd(36).slice(0, 36)
     const took = milliseconds(span.endMs - span.startMs).padStart(8)
     const drawn = bar(span, whole, width)
-    return [title, dim(span.process.padEnd(11)), took, span.failed ? red(`${drawn.trimEnd()} ✗`) : drawn].join(' ')
+    const line = [title, dim(span.process.padEnd(11)), took, span.failed ? red(`${drawn.trimEnd()} ✗`) : drawn]
+    const above = (links.get(at) ?? []).map(({ traceId, to }) => {
+      const name = to === undefined ? 'a span that was not recorded' : rows[to]?.span.name
+      return dim(`⇠ trace ${shortId(span.traceId)}, linked to ${name} of trace ${shortId(traceId)}`)
+    })
+    return [...above, line.join(' ')]
   })
 }
 
 /** More spans than these are no picture. */
 const mostDrawn = 500
 
-/** Draws a line for each of the first spans, in the colour of its process. Returns SVG text. */
+/**
+ * Draws a line for each of the first spans, in the colour of its process, and a dashed arrow for each link to another
+ * trace. Returns SVG text.
+ */
 export function drawWaterfall(all: readonly Row[], about: string): string {
   const rows = all.slice(0, mostDrawn)
   const subtitle = all.length > mostDrawn ? `${about}; the first ${mostDrawn}` : about
   const { startMs } = extent(rows.map(({ span }) => span))
+  const traces = new Set(all.map(({ span }) => span.traceId)).size
   return timeline({
-    title: 'One order, one trace',
+    title: traces === 1 ? 'One order, one trace' : `One order, ${traces} linked traces`,
     subtitle,
     rowHeight: 16,
     kinds: Object.fromEntries(rows.map(({ span }) => [span.process, {}])),
     rows: rows.map((row) => ({
       name: titleOf(row, '\u00a0\u00a0'),
       spans: [{ kind: row.span.process, from: row.span.startMs - startMs, to: row.span.endMs - startMs }],
+      ...(traces > 1 && row.depth === 0 && { note: `trace ${shortId(row.span.traceId)}` }),
     })),
+    arrows: linksOf(rows).flatMap(({ row, span, to }) => {
+      const cause = to === undefined ? undefined : rows[to]?.span
+      if (to === undefined || !cause) return []
+      // A worker may have the job before its sender learns that it is in the queue.
+      const sentMs = Math.min(cause.endMs, span.startMs)
+      return { from: { row: to, at: sentMs - startMs }, to: { row, at: span.startMs - startMs } }
+    }),
   })
 }

@@ -3,14 +3,15 @@
  * each process as `instruments`. The environment variable OBSERVE says which are wanted.
  */
 import type { Instrument, Instruments } from '../pipeline/instruments.ts'
+import type { Tracing } from './messaging.ts'
 
 export interface Watched {
   /** The folder for the log file of each process. */
   logs?: string | undefined
   /** The folder where each process writes the address of its metrics, for Prometheus (file_sd). */
   metrics?: string | undefined
-  /** The share of orders to trace, 0 to 1. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
-  traces?: number | undefined
+  /** Which orders to trace, and how. Traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
+  traces?: Tracing | undefined
 }
 
 /** Returns the options of `startPipeline` that switch watching on. */

@@ -10,7 +10,16 @@ import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it, vi } from 'vitest'
 import trace from '../../examples/trace.ts'
 import { type Span, startCollector, upstreamOf } from '../../src/traces/collector.ts'
-import { bar, busyMs, drawWaterfall, extent, waterfall, waterfallText } from '../../src/traces/waterfall.ts'
+import {
+  bar,
+  busyMs,
+  drawWaterfall,
+  extent,
+  linkedSpans,
+  waterfall,
+  waterfallText,
+  wholeness,
+} from '../../src/traces/waterfall.ts'
 
 const chapter = join(import.meta.dirname, '../..')
 const run = (args: string[], options?: RunOptions) => runExample(chapter, 'trace', args, options)
@@ -18,6 +27,7 @@ const span = (spanId: string, parentId: string | undefined, startMs: number, end
   traceId: 't',
   spanId,
   parentId,
+  links: [],
   name: spanId,
   kind: 'internal',
   process,
@@ -101,6 +111,49 @@ describe('a waterfall', () => {
   })
 })
 
+describe('linked traces', () => {
+  const linked = (traceId: string, spanId: string, startMs: number, links: Span['links'] = []): Span => ({
+    ...span(spanId, undefined, startMs, startMs + 4),
+    traceId,
+    links,
+  })
+  const spans = [
+    linked('aaaaaaaaaa', 'send', 0),
+    linked('bbbbbbbbbb', 'first try', 2, [{ traceId: 'aaaaaaaaaa', spanId: 'send' }]),
+    linked('cccccccccc', 'second try', 6, [{ traceId: 'aaaaaaaaaa', spanId: 'send' }]),
+    linked('dddddddddd', 'stranger', 1),
+  ]
+
+  it('are found from any of them, and drawn below each other with what they are linked to', () => {
+    for (const traceId of ['aaaaaaaaaa', 'cccccccccc'])
+      expect(linkedSpans(spans, traceId).map(({ spanId }) => spanId)).toEqual(['send', 'first try', 'second try'])
+    expect(linkedSpans(spans, 'eeee')).toEqual([])
+    const rows = waterfall(linkedSpans(spans, 'bbbbbbbbbb'))
+    expect(waterfallText(rows, 10).map((line) => line.replace(/ {2}.*/, ''))).toEqual([
+      'send',
+      '⇠ trace bbbbbbbb, linked to send of trace aaaaaaaa',
+      'first try',
+      '⇠ trace cccccccc, linked to send of trace aaaaaaaa',
+      'second try',
+    ])
+    const svg = drawWaterfall(rows, 'all')
+    expect(svg).toMatch(/3 linked traces/)
+    const [, arrows] = /<g [^>]*aria-label="arrow"[^>]*>(.*?)<\/g>/s.exec(svg) ?? []
+    expect(arrows?.match(/<path/g)).toHaveLength(2)
+    expect(drawWaterfall(waterfall([span('x', undefined, 0, 4)]), 'one')).not.toMatch(/arrow/)
+  })
+
+  it('say what is missing', () => {
+    expect(wholeness(spans)).toEqual({ traces: 4, halves: 0, links: 2, loose: 0 })
+    const rest = spans.slice(1)
+    expect(wholeness(rest)).toEqual({ traces: 3, halves: 0, links: 2, loose: 2 })
+    expect(waterfallText(waterfall(rest), 10).join()).toMatch(
+      /linked to a span that was not recorded of trace aaaaaaaa/,
+    )
+    expect(wholeness([span('a', undefined, 0, 1), span('b', 'lost', 0, 1)])).toMatchObject({ traces: 1, halves: 1 })
+  })
+})
+
 describe('the collector', () => {
   it('accepts OTLP as JSON, and says what it does not accept', async () => {
     await using collector = await startCollector()
@@ -114,12 +167,20 @@ describe('the collector', () => {
       kind: 3,
       startTimeUnixNano: '1000000',
       endTimeUnixNano: '3500000',
+      links: [{ traceId: 'cc', spanId: 'dd', attributes: [] }],
       attributes,
     }
     const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'front' } }] }
     expect(await post(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: [sent] }] }] }))).toBe(200)
     expect(collector.spans).toEqual([
-      { ...span('bb', undefined, 1, 3.5, 'front'), traceId: 'aa', name: 'work', kind: 'client', attributes: { n: 7 } },
+      {
+        ...span('bb', undefined, 1, 3.5, 'front'),
+        traceId: 'aa',
+        links: [{ traceId: 'cc', spanId: 'dd' }],
+        name: 'work',
+        kind: 'client',
+        attributes: { n: 7 },
+      },
     ])
     expect(await post('{')).toBe(400)
     expect(await post('x', 'application/x-protobuf')).toBe(415)
@@ -329,7 +390,7 @@ describe('a collector in the middle', () => {
 })
 
 describeReal('the example', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
-  it('shows one order as one trace through HTTP, both queues and Redis, and forwards it to the given endpoint', async () => {
+  it('shows one order through HTTP, both queues and Redis as linked traces, and forwards them to the given endpoint', async () => {
     await using receiver = await startCollector()
     // What is set for traces counts first, here and in the processes.
     const env = {
@@ -342,28 +403,74 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
       waterfall: { name: string; kind: string; process: string; depth: number }[]
       processes: string[]
       spansInAll: number
+      inRedis: string
     }>()
-    expect(result).toMatchObject({ order: 'order-1', complete: 10, exported: true })
+    expect(result).toMatchObject({ order: 'order-1', traces: 3, complete: 10, exported: true })
     expect(result.processes.map((name) => name.split(' ')[0])).toEqual(['client', 'front', 'payment', 'shipping'])
     const names = result.waterfall.map(({ name, kind, depth }) => `${depth} ${kind} ${name}`)
     expect(names).toEqual(
       expect.arrayContaining([
         '0 client place order',
         '1 server POST /orders',
-        '3 producer add payment.payment',
-        '4 consumer process payment',
-        '5 internal charge',
-        '6 client evalsha',
-        '6 producer add shipping.shipping',
-        '7 consumer process shipping',
-        '8 internal take',
-        '9 client evalsha',
+        '3 producer add payment',
+        '0 consumer process payment',
+        '1 internal charge',
+        '2 client evalsha',
+        '2 producer add shipping',
+        '1 client complete payment',
+        '0 consumer process shipping',
+        '1 internal take',
+        '2 client evalsha',
+        '1 client complete shipping',
       ]),
     )
     expect(receiver.spans.length).toBe(result.spansInAll)
-    expect(receiver.spans.filter(({ traceId }) => traceId === result.traceId).length).toBe(result.waterfall.length)
-    expect(new Set(receiver.spans.map(({ traceId }) => traceId)).size).toBe(10)
-    // One card in fifty is refused, five times: these deliveries have failed.
+    expect(linkedSpans(receiver.spans, result.traceId).length).toBe(result.waterfall.length)
+    expect(JSON.parse(result.inRedis)).toEqual({
+      traceparent: expect.stringContaining(result.traceId),
+      baggage: 'customer.tier=gold',
+    })
+
+    // The convention's table of operations: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+    const kindOf = { send: 'producer', process: 'consumer', settle: 'client' } as Record<string, string>
+    const messaging = receiver.spans.filter(({ attributes }) => 'messaging.system' in attributes)
+    expect(new Set(messaging.map(({ attributes }) => attributes['messaging.operation.name']))).toEqual(
+      new Set(['add', 'process', 'complete', 'delay']),
+    )
+    for (const { name, kind, attributes, failed } of messaging) {
+      const operation = attributes['messaging.operation.name']
+      const destination = attributes['messaging.destination.name']
+      expect(name).toBe(`${operation} ${destination}`)
+      expect(kind).toBe(kindOf[String(attributes['messaging.operation.type'])])
+      expect(attributes).toMatchObject({
+        'messaging.system': 'bullmq',
+        'messaging.destination.name': expect.stringMatching(/^(payment|shipping)$/),
+        'messaging.message.id': expect.stringMatching(/^order-\d+$/),
+        'server.address': expect.any(String),
+        'server.port': expect.any(Number),
+      })
+      expect(attributes['error.type']).toBe(failed ? 'TryAgain' : undefined)
+      if (kind === 'consumer') {
+        expect(attributes['messaging.message.conversation_id']).toMatch(/^[\da-f-]{36}$/)
+        expect(attributes['messaging.client.id']).toMatch(/^(payment|shipping) [12]$/)
+      }
+    }
+
+    // One card is refused, five times: these deliveries have failed. All six are linked to the one that sent the job.
+    const deliveries = messaging
+      .filter(({ name, attributes }) => name === 'process payment' && attributes['order.id'] === 'order-4')
+      .sort((a, b) => a.startMs - b.startMs)
+    expect(deliveries.map(({ failed }) => failed)).toEqual([true, true, true, true, true, false])
+    expect(deliveries.map(({ attributes }) => attributes['messaging.bullmq.delivery'])).toEqual([1, 2, 3, 4, 5, 6])
+    const sender = messaging.find(
+      ({ name, attributes }) => name === 'add payment' && attributes['messaging.message.id'] === 'order-4',
+    )
+    for (const { links, parentId, attributes } of deliveries) {
+      expect(links).toEqual([{ traceId: sender?.traceId, spanId: sender?.spanId }])
+      expect(parentId).toBe(undefined)
+      expect(attributes['customer.tier']).toBe('standard')
+    }
+    expect(new Set(deliveries.map(({ traceId }) => traceId)).size).toBe(6)
     expect(receiver.spans.filter(({ failed, kind }) => failed && kind === 'consumer')).toHaveLength(5)
     // The Redis commands are there, but their values are not.
     expect(JSON.stringify(receiver.spans)).not.toMatch(/"cents|refused"/)

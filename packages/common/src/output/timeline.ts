@@ -43,6 +43,12 @@ export interface Row<Name extends string = string> {
   note?: string
 }
 
+/** A moment in a row. */
+interface Point {
+  row: number
+  at: number
+}
+
 export interface Timeline<Name extends string> {
   title: string
   subtitle?: string
@@ -50,6 +56,8 @@ export interface Timeline<Name extends string> {
   kinds: Readonly<Record<Name, Kind>>
   /** From the top. */
   rows: readonly Row<Name>[]
+  /** Dashed lines with a head, from a moment in one row to a moment in another. Rows count from 0. */
+  arrows?: readonly { from: Point; to: Point }[]
   /** In pixels; 26 by default. */
   rowHeight?: number
 }
@@ -95,6 +103,10 @@ export function timeline<Name extends string>(given: Timeline<Name>): string {
     .filter(({ boxes, marks }) => boxes.length + marks.length > 0)
   for (const layer of layers) if (layer.look === 'density') layer.cells = density(layer.marks, end)
 
+  const arrows = (given.arrows ?? []).map(({ from, to }) => {
+    const [x1, x2] = [from.at / unit.ms, to.at / unit.ms]
+    return { x1, y1: from.row + 0.5, x2, y2: to.row + 0.5 }
+  })
   const notes = rows.map(({ note, spans }, row) => ({ note, x: latest(spans.map(endOf)), y: row + 0.5 }))
   return draw({
     title,
@@ -114,6 +126,10 @@ export function timeline<Name extends string>(given: Timeline<Name>): string {
     legend: layers.map((layer) => legendOf(layer, endMs / cellCount)),
     marks: (plot) => [
       ...layers.flatMap((layer) => marksOf(plot, layer)),
+      // Plot would draw an empty group.
+      ...(arrows.length > 0
+        ? [plot.arrow(arrows, { x1: 'x1', y1: 'y1', x2: 'x2', y2: 'y2', strokeDasharray: '4 3', headLength: 7 })]
+        : []),
       plot.text(notes, { x: 'x', y: 'y', text: 'note', textAnchor: 'start', dx: 6, fill: 'currentColor' }),
     ],
   })
