@@ -127,6 +127,8 @@ export const rules: Rule[] = [
   { kind: 'id', pattern: /\b[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\b/g, plausible: any },
   // Hexadecimal digits after a name; a hash has more, or stands alone.
   { kind: 'id', pattern: /(?<=[a-z][-.])[\da-f]{6,17}(?!\w)/g, plausible: any },
+  // A trace's, shortened, and a span's in a traceparent.
+  { kind: 'id', pattern: /(?<=\btrace )[\da-f]{8}\b|(?<="00-)[\da-f]{32}-[\da-f]{16}(?=-)/g, plausible: any },
   { kind: 'port', pattern: /(?<=(?:127\.0\.0\.1|localhost):)\d{4,5}/g, plausible: any },
   { kind: 'process', pattern: /(?<=\bprocess |\bvm-)\d{3,7}\b/g, plausible: any },
   { kind: 'process', pattern: /(?<=[:,] )\d{3,7}\b/g, where: /^\d+ workers at /, plausible: any },
