@@ -19,6 +19,11 @@ packages=(
   munge
   slurm-wlm
   slurm-wlm-torque
+  slurmdbd
+  slurmrestd
+  slurm-wlm-jwt-plugin
+  mariadb-server-core
+  mariadb-client-core
   openssh-client
   openssh-server
   openmpi-bin
@@ -33,6 +38,7 @@ packages=(
   golang-go
   postgresql
   rabbitmq-server
+  ripgrep
 )
 
 missing=()

@@ -8,7 +8,10 @@
  * The suites, all of them by default:
  *
  *     ladder     one small task by a call, a message, a thread, a process, a queue, a batch job: what handing over costs
+ *     compute    chapter 3's whole jobs on all cores by other pools and in Python, beside what the machine gives
+ *     text       chapter 2's text pipeline beside grep, ripgrep and Python, on files of up to 200 MB
  *     engines    the drill of chapter 4 on other queues: speed, and what is lost or doubled when machines die
+ *     starting   each chapter's first line
  *
  * In each round the contenders take turns, so that a disturbance of the machine meets all of them; what counts is the
  * ratio to the first one in the same round. Every sample is in <date>-<machine>.json in the folder of the results, with

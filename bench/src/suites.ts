@@ -3,5 +3,8 @@ import type { Suite } from './harness/suite.ts'
 
 export const suites: Record<string, () => Promise<Suite>> = {
   ladder: async () => (await import('./ladder/suite.ts')).ladder,
+  compute: async () => (await import('./compute/suite.ts')).compute,
+  text: async () => (await import('./text/suite.ts')).text,
   engines: async () => (await import('./engines/suite.ts')).engines,
+  starting: async () => (await import('./starting/suite.ts')).starting,
 }

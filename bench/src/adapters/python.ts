@@ -1,13 +1,11 @@
 /** Engines in Python, with clients and workers of their own: Celery and RQ (peers.py), and Temporal (temporal.py). */
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { startServer } from '@repo/common/process/child'
-import { guard } from '@repo/common/process/guard'
 import { findPython, type PythonModule } from '04-celery/celery/python'
 import type { Reach } from '../brokers/broker.ts'
 import { redisUrl } from '../brokers/redis.ts'
 import { enginesPython } from '../brokers/temporal.ts'
+import { startAsked } from '../harness/asked.ts'
 import type { Adapter } from './adapter.ts'
 
 const cwd = fileURLToPath(new URL('.', import.meta.url))
@@ -30,42 +28,12 @@ function inPython({ python, place, client, worker }: InPython): Adapter {
   })
   return {
     async open(reach, queue) {
-      const child = spawn(await python(), client, {
-        cwd,
-        env: { ...process.env, ...environment(reach, queue) },
-        stdio: ['pipe', 'pipe', 'ignore'],
-        detached: true,
-      })
-      const release = guard(child.pid ?? 0)
-      const waiting: PromiseWithResolvers<number>[] = []
-      const ended = new Promise<void>((resolve) => child.once('close', resolve))
-      void ended.then(() => {
-        for (const each of waiting.splice(0)) each.reject(new Error(`${client.join(' ')} has ended`))
-      })
-      child.on('error', () => {})
-      child.stdin.on('error', () => {})
-      // One answer for each question, in order.
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        const answer = JSON.parse(line) as { error?: string; value?: number }
-        const asked = waiting.shift()
-        if (answer.error === undefined) asked?.resolve(answer.value ?? 0)
-        else asked?.reject(new Error(answer.error))
-      })
-      function ask(question: object): Promise<number> {
-        if (child.exitCode !== null) return Promise.reject(new Error(`${client.join(' ')} has ended`))
-        const answer = Promise.withResolvers<number>()
-        waiting.push(answer)
-        child.stdin.write(`${JSON.stringify(question)}\n`)
-        return answer.promise
-      }
+      const program = startAsked(await python(), client, { cwd, env: environment(reach, queue) })
+      const ask = async (question: object) => (await program.ask<{ value?: number }>(question)).value ?? 0
       return {
         send: (jobs) => ask({ send: jobs }),
         left: () => ask({ left: true }),
-        async close() {
-          child.kill('SIGKILL')
-          await ended
-          await release()
-        },
+        close: async () => void (await program[Symbol.asyncDispose]()),
       }
     },
     async launch({ reach, queue, ledgerUrl, concurrency, leaseMs }, { untilReady, ...options }) {

@@ -10,6 +10,7 @@ import { rabbitmq } from '../brokers/rabbitmq.ts'
 import { redis } from '../brokers/redis.ts'
 import { sqs } from '../brokers/sqs.ts'
 import { temporal } from '../brokers/temporal.ts'
+import { versionOfLibrary } from '../harness/library.ts'
 
 export interface Engine {
   label: string
@@ -25,11 +26,7 @@ export interface Engine {
 }
 
 /** A library's name for readers, and its version as it is installed. */
-const library = (title: string, name: string) => async () => {
-  const manifest = new URL(`../../node_modules/${name}/package.json`, import.meta.url)
-  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string }
-  return `${title} ${version}`
-}
+const library = (title: string, name: string) => async () => `${title} ${await versionOfLibrary(name)}`
 
 const python = (label: string, module: PythonModule): Engine => ({
   label,

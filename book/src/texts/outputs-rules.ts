@@ -320,6 +320,7 @@ export const rules: Rule[] = [
   { kind: 'share', pattern: phrases('# points off'), plausible: shareRange },
   { kind: 'slope', pattern: /(?<=power of |\), )[\d.]+(?= \()/g, plausible: within(3, 1) },
   { kind: 'slope', pattern: alone, where: cells('.*', 'slope'), plausible: within(3, 1) },
+  { kind: 'slope', pattern: alone, where: cells('slope'), plausible: within(3, 1) },
   // The size of data is given; that of memory, and of what is built, is measured.
   {
     kind: 'size',

@@ -1,0 +1,103 @@
+/** Whole jobs of chapter 3 on all cores: how close each way comes to what the machine gives, and how its time grows. */
+import { join } from 'node:path'
+import { coreCount } from '@repo/common/cores'
+import { median } from '@repo/common/measure'
+import { drawGrowth } from '@repo/common/output/costs'
+import { count, milliseconds, percent } from '@repo/common/output/terminal'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { growthOf, measureSizes, shownSlope } from '../harness/growth.ts'
+import type { Row, Suite, Table } from '../harness/suite.ts'
+import { attempt, ratiosOf } from '../harness/turns.ts'
+import { type Contender, contenders as known, type Running } from './contenders.ts'
+import { digestOf, type JobName, jobs } from './jobs.ts'
+
+const rounds = { quick: 3, full: 7 }
+const limitMs = 60_000
+
+/** Returns the suite of some jobs with some contenders: in tests, with those that crash or print nonsense. */
+export const computeWith = (contenders: Readonly<Record<string, Contender>>, jobNames: readonly JobName[]): Suite => ({
+  metrics: Object.fromEntries(jobNames.map((name) => [name, { label: name, better: 'less' }])),
+  contenders,
+
+  async measure(rows, { quick, signal, onProgress }) {
+    const scale = quick ? 'quick' : 'full'
+    const workers = coreCount()
+    await using stack = new AsyncDisposableStack()
+    const folder = stack.use(await temporaryFolder()).path
+    const started = new Map<Row, Running>()
+    for (const [at, row] of rows.entries()) {
+      onProgress(`starting ${row.label}`, (0.1 * at) / rows.length)
+      const running = await attempt(row, { limitMs, signal }, async () => {
+        const { start } = contenders[row.id] as Contender
+        return stack.use(await start({ workers, folder, signal }))
+      })
+      if (!running) continue
+      started.set(row, running)
+      row.version = running.version
+    }
+    for (const [at, name] of jobNames.entries()) {
+      const { sizes, prepare } = jobs[name]
+      const options = {
+        metric: name,
+        sizes: sizes[scale],
+        rounds: rounds[scale],
+        limitMs,
+        signal,
+        onProgress: (share: number) => onProgress(name, 0.1 + (0.9 * (at + share)) / jobNames.length),
+      }
+      await measureSizes(rows, options, async (size) => {
+        const job = prepare(size, workers)
+        const file = join(folder, `${name}-${size}`)
+        await job.write(file)
+        await job.alone()
+        const expected = digestOf(job.result())
+        return async (row) => {
+          const done = await started.get(row)?.run({ name, size, job, file })
+          if (done?.digest !== expected) throw new Error(`${name}: another result than that of one thread`)
+          return done.ms
+        }
+      })
+    }
+  },
+
+  tables: (rows) => [table(measured(rows), jobNames)].filter(({ rows }) => rows.length > 0),
+  pictures: (rows) =>
+    Object.fromEntries(
+      jobNames.map((name) => {
+        const ways = measured(rows).map((row) => [row.label, growthOf(row, name)] as const)
+        return [name, drawGrowth(`${titles[name]} on ${coreCount()} cores`, jobs[name].what, Object.fromEntries(ways))]
+      }),
+    ),
+})
+
+export const compute = computeWith(known, Object.keys(jobs) as JobName[])
+
+const titles = { similarity: 'Comparing all pairs of texts', mandelbrot: 'Drawing', sort: 'Sorting' }
+
+const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)
+
+function table(rows: readonly Row[], jobNames: readonly JobName[]): Table {
+  const limit = rows.find(({ id }) => id === 'limit')
+  const cells = (row: Row, name: string) => {
+    const ms = median(row.samples[name] ?? [])
+    // Both stand beside the reference of the same round.
+    const share = limit && median(ratiosOf(limit, name)) / median(ratiosOf(row, name))
+    return [
+      Number.isNaN(ms) ? '–' : milliseconds(ms),
+      share === undefined || Number.isNaN(share) ? '–' : percent(share),
+      shownSlope(growthOf(row, name)),
+    ]
+  }
+  const largest = jobNames.map(
+    (name) => `${name} of ${count(growthOf(rows[0] as Row, name).at(-1)?.size ?? Number.NaN)} ${jobs[name].what}`,
+  )
+  return {
+    title: `Whole jobs on ${coreCount()} cores`,
+    head: ['', ...jobNames.flatMap((name) => [name, 'of the limit', 'slope'])],
+    rows: rows.map((row) => [row.label, ...jobNames.flatMap((name) => cells(row, name))]),
+    notes: [
+      `${largest.join(', ')}. The limit: the best program on one thread, as often as there are cores, all at once; the time until all are done, divided by their number. Slope: of time against size on logarithmic axes, over four sizes.`,
+    ],
+  }
+}
