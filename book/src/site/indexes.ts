@@ -1,6 +1,6 @@
 /** Pages made of what is in the folders: the examples and the exercises. */
 import { posix } from 'node:path'
-import { readHeader } from '@repo/common/example/example'
+import { readHeader } from '@repo/common/example/header'
 import { visit } from 'unist-util-visit'
 import { needs, users } from '../../../setup/needs.mjs'
 import { linkTo } from './references.ts'

@@ -1,7 +1,7 @@
 /** The remote examples as a reader runs them, in three terminals, and remote-currency by its result, in this process. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readHeader } from '@repo/common/example/example'
+import { readHeader } from '@repo/common/example/header'
 import { UsageError } from '@repo/common/example/usage'
 import { loader, startServer } from '@repo/common/process/child'
 import { runHere } from '@repo/common/testing/run-here'

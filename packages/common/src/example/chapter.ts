@@ -2,7 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Example, readHeader } from './example.ts'
+import type { Example } from './example.ts'
+import { readHeader } from './header.ts'
 
 export interface Chapter {
   /** The package's name, such as `03-parallel`. */

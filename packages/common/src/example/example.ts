@@ -5,13 +5,13 @@
  * above the options. `run` prints for readers, and returns the JSON document of `--json`.
  */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../output/errors.ts'
 import { writeWhole } from '../output/whole-file.ts'
 import { exampleSwitches, helpText, parseCommandLine, parseOptions, type Shape, type Values } from './command-line.ts'
+import { readHeader } from './header.ts'
 import { listenForSignals } from './interruption.ts'
 import { cleanUpErrorOf, describeError, originalOf, UsageError } from './usage.ts'
 
@@ -149,19 +149,6 @@ export function example<S extends Shape, Result>(
     })
   }
   return self
-}
-
-/**
- * Reads the header comment of an example: its name and summary from the first line, `name: summary`, and all its text.
- */
-export async function readHeader(file: string): Promise<{ name: string; summary: string; text: string }> {
-  const source = await readFile(file, 'utf8')
-  const comment = /^\s*\/\*\*(.*?)\*\//s.exec(source)?.[1] ?? ''
-  const text = comment.replaceAll(/^[ \t]*\* ?/gm, '').trim()
-  const name = file.slice(dirname(file).length + 1, -extname(file).length)
-  const firstLine = text.split('\n', 1)[0] ?? ''
-  if (!firstLine.startsWith(`${name}: `)) throw new Error(`${file} must open with a comment "${name}: <summary>"`)
-  return { name, summary: firstLine.slice(name.length + 2), text }
 }
 
 async function writePicture(file: string, name: string, content: string | Uint8Array): Promise<string> {

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
-import { readHeader } from '../../src/example/example.ts'
+import { readHeader } from '../../src/example/header.ts'
 import { runHere } from '../../src/testing/run-here.ts'
 import { runProgram } from '../../src/testing/testing.ts'
 import declared from '../fixtures/declared.ts'
