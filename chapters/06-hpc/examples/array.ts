@@ -25,7 +25,7 @@ import { progress } from '@repo/common/output/progress'
 import { count, milliseconds, table, times } from '@repo/common/output/terminal'
 import { board, completed, summary } from '../src/cluster/board.ts'
 import type { Cluster } from '../src/cluster/cluster.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { clusterOptions, nodeOption, openChosenCluster, viaOption } from '../src/cluster/options.ts'
 import { attachRun, createRun, findRunToAttach, type Run, type TaskRecord } from '../src/cluster/run.ts'
 import {
   answerAlone,
@@ -45,6 +45,7 @@ import { filesOf } from '../src/work/study.ts'
 export default example(import.meta, {
   options: {
     ...clusterOptions,
+    via: viaOption,
     job: oneOf(...jobNames)
       .default('similarity')
       .describe('what is computed'),

@@ -19,7 +19,7 @@ import { flag, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
 import { count, table } from '@repo/common/output/terminal'
 import { board, completed, explain, summary } from '../src/cluster/board.ts'
-import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
+import { clusterOptions, nodeOption, openChosenCluster, viaOption } from '../src/cluster/options.ts'
 import { createRun } from '../src/cluster/run.ts'
 import { bundleFor } from '../src/work/bundles.ts'
 
@@ -30,6 +30,7 @@ const faults = { 13: 'throws', 42: 'exits', 66: 'hangs', 77: 'killed' }
 export default example(import.meta, {
   options: {
     ...clusterOptions,
+    via: viaOption,
     retry: flag().describe('submits the failed tasks again, and nothing else'),
     walltime: wholeNumber(1, 86_400).default(8).describe('seconds for each task; Slurm rounds them up to minutes'),
     node: nodeOption,

@@ -17,7 +17,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bold, dim, milliseconds } from '@repo/common/output/terminal'
 import { askUntil } from '../src/cluster/ask-until.ts'
-import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
+import { clusterOptions, openChosenCluster, viaOption } from '../src/cluster/options.ts'
 import { workFolder } from '../src/cluster/work-folder.ts'
 import {
   acceptedJobName,
@@ -37,6 +37,7 @@ awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++) sum += 1 / (i * i); print "pi is
 export default example(import.meta, {
   options: {
     ...clusterOptions,
+    via: viaOption,
     name: accepting(acceptedJobName, (text) => (jobName.test(text) ? text : undefined))
       .default('hello')
       .describe('of the job and its files'),

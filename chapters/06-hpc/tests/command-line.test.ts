@@ -38,6 +38,12 @@ it.each<[keyof typeof examples, args: string[], message: string]>([
   ],
   ['array', ['--host', '-x'], `--host: received "-x"; accepts ${aHost}`],
   ['array', ['--scheduler', 'lsf'], '--scheduler: received "lsf"; accepts one of slurm, pbs, torque, htcondor'],
+  ['submit', ['--via', 'ftp'], '--via: received "ftp"; accepts commands, rest, unix:/PATH or HOST:PORT'],
+  [
+    'failures',
+    ['--via', 'rest'],
+    '--via: received "rest"; accepts commands: the practice cluster has no slurmrestd; --host names a Slurm that has one',
+  ],
   ['checkpoint', ['--walltime', '5', '--warn', '5'], '--warn: received "5"; accepts less than the walltime, 5 s'],
   ['ssh', ['--host', 'a b'], `--host: received "a b"; accepts ${aHost}`],
 ])('%s refuses %j, and says what it accepts', async (name, args, message) => {

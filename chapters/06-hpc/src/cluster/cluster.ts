@@ -14,6 +14,7 @@ import { readExitCodes, settle, withExitCodes } from '../scheduler/exit-codes.ts
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../scheduler/job.ts'
 import { dialectOf, probe, readProbe } from '../scheduler/probe.ts'
 import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question } from '../scheduler/scheduler.ts'
+import { acceptedAddress, readAddress, restSite, slurmRest } from '../scheduler/slurm-rest.ts'
 import { type Connection, type ConnectOptions, connect, type RunOptions } from '../ssh/connection.ts'
 import { CommandError } from '../ssh/errors.ts'
 import type { Command } from '../ssh/quote.ts'
@@ -23,6 +24,11 @@ export interface ClusterOptions extends Omit<ConnectOptions, 'host'> {
   host?: string | undefined
   /** Detected by default. */
   scheduler?: SchedulerName | undefined
+  /**
+   * How to talk to the scheduler: by its commands, the default, or by Slurm's REST interface. That is where the login
+   * node says in SLURMRESTD_LISTEN, or at a given address.
+   */
+  via?: string | undefined
   /** For the practice cluster. */
   practice?: PracticeOptions
   /** How long a job may be missing from the queue without an exit code before it counts as lost; 60 s. */
@@ -78,8 +84,15 @@ export interface Cluster extends AsyncDisposable {
  * @throws a UsageError if the cluster does not have the wanted scheduler, a ConnectError, or the signal's reason
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { host, scheduler, signal, patienceMs = 60_000 } = options
+  const { host, scheduler, via = 'commands', signal, patienceMs = 60_000 } = options
   requireMs(patienceMs, 'patienceMs')
+  if (via !== 'commands' && host === undefined) {
+    throw new UsageError(
+      '--via',
+      via,
+      'commands: the practice cluster has no slurmrestd; --host names a Slurm that has one',
+    )
+  }
   await using stack = new AsyncDisposableStack()
   let practice: PracticeCluster | undefined
   if (host === undefined) {
@@ -108,11 +121,21 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   }
   const found = readProbe(await output(probe))
   if (practice) found.programs = found.programs.filter((program) => practice.programs.includes(program))
-  const dialect = dialectOf(found, scheduler)
+  let dialect = dialectOf(found, scheduler)
   if (!dialect) {
     const there = `on ${name} there is ${found.programs.join(', ') || 'no sbatch, qsub or condor_submit'}`
     if (scheduler) throw new UsageError('--scheduler', scheduler, `what the host has: ${there}`)
     throw new UsageError('--host', host ?? name, `a login node with a scheduler, but no scheduler found: ${there}`)
+  }
+  if (via !== 'commands') {
+    if (dialect.name !== 'slurm') throw new UsageError('--via', via, `commands: ${dialect.title} has no REST interface`)
+    const site = restSite.parse(await output(restSite.command))
+    const address = via === 'rest' ? site.address : via
+    if (!readAddress(address)) {
+      const there = `on ${name} SLURMRESTD_LISTEN is ${JSON.stringify(site.address)}`
+      throw new UsageError('--via', via, `the address of slurmrestd, ${acceptedAddress}: ${there}`)
+    }
+    dialect = slurmRest({ ...site, address, accounting: found.accounting })
   }
   // The home folder that the account names, which need not be where its sessions begin.
   const account = ['sh', '-c', 'echo "$LOGNAME"; cd "$HOME" && pwd'] as const
@@ -184,7 +207,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
             connection.writeFile(posix.join(job.folder, file), text, { mode: executable ? 0o755 : 0o644, signal }),
           ),
       )
-      const { command, parse } = dialect.submit(job)
+      const { command, parse, words } = dialect.submit(job)
       commands.submit++
       const submitted = (id: string) => ({
         id,
@@ -206,9 +229,9 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
         }
         // The scheduler may have accepted the job and its answer been lost. The job was refused only if the queue lacks
         // it.
-        const refusal = new CommandError(name, command, result)
+        const refusal = new CommandError(name, command, { ...result, stderr: words?.(result) ?? result.stderr })
         const look = () => lookFor(job)
-        const mayAppear = lostAnswer.test(result.stderr)
+        const mayAppear = lostAnswer.test(refusal.stderr)
         const looked = mayAppear ? until(look, { timeoutMs: lostMs, everyMs: 1_000, signal }).catch(look) : look()
         let id: string | undefined
         try {
@@ -253,7 +276,8 @@ const noAnswer = 75
 const answerMs = 30_000
 /** A scheduler that did not answer in time may still accept the job later: the queue is watched for this long. */
 const lostMs = 10_000
-const lostAnswer = /timed out|timeout|unable to contact|connection|communication|zero bytes|end of file|transport/i
+const lostAnswer =
+  /timed out|timeout|unable to contact|connection|communication|zero bytes|empty reply|end of file|transport/i
 
 // #region submit-once
 /**

@@ -2,6 +2,7 @@
 import { accepting, oneOf, path } from '@repo/common/example/options'
 import type { PracticeOptions } from '@repo/practice-cluster/cluster'
 import { type SchedulerName, schedulerNames } from '@repo/practice-cluster/notation'
+import { acceptedAddress, readAddress } from '../scheduler/slurm-rest.ts'
 import { parseTarget } from '../ssh/config.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 
@@ -22,6 +23,13 @@ export const clusterOptions = {
     .describe('adds a new host that presents this key to known_hosts'),
 }
 
+/** For examples that can also talk to Slurm by REST. */
+export const viaOption = accepting(`commands, rest, ${acceptedAddress}`, (text) =>
+  text === 'commands' || text === 'rest' || readAddress(text) ? text : undefined,
+)
+  .default('commands')
+  .describe("how to talk to the scheduler: rest is Slurm's REST interface, where the login node says or at an address")
+
 /** For examples whose jobs run Node. */
 export const nodeOption = accepting('a program', (text) => text || undefined)
   .default('node')
@@ -32,13 +40,14 @@ export interface ClusterChoice {
   scheduler?: SchedulerName | undefined
   sshConfig?: string | undefined
   acceptHost?: string | undefined
+  via?: string | undefined
 }
 
 /** Opens the cluster that the reader chose. `practice` is for a practice cluster. */
 export async function openChosenCluster(
-  { host, scheduler, sshConfig, acceptHost }: ClusterChoice,
+  { host, scheduler, sshConfig, acceptHost, via }: ClusterChoice,
   practice: PracticeOptions = {},
 ): Promise<Cluster> {
   const connection = { ...(sshConfig && { configFile: sshConfig }), ...(acceptHost && { acceptNewHost: acceptHost }) }
-  return await openCluster({ host, scheduler, practice, ...connection })
+  return await openCluster({ host, scheduler, via, practice, ...connection })
 }

@@ -5,7 +5,9 @@
 import { program } from '@repo/common/example/command-line'
 import { wholeNumber } from '@repo/common/example/options'
 import { ready } from '@repo/common/process/ready'
+import { findAccounting } from './accounting.ts'
 import { findRealCluster, installRealCluster, startRealCluster } from './cluster.ts'
+import { findRest } from './rest.ts'
 
 await program({
   usage: 'pnpm --filter 06-hpc cluster [options]',
@@ -18,8 +20,13 @@ await program({
     const stopped = new Promise<number>((resolve) => {
       process.once('SIGINT', () => resolve(130)).once('SIGTERM', () => resolve(143))
     })
-    await using cluster = await startRealCluster({ cores })
-    process.stdout.write(`Slurm with two nodes of ${cluster.slurm.cores} cores each, behind OpenSSH on port ${cluster.ssh.port}. In a second terminal:
+    const more = { accounting: await findAccounting(), rest: await findRest() }
+    await using cluster = await startRealCluster({ cores, ...more })
+    const { slurm, ssh } = cluster
+    const accounting = `${more.accounting ? 'with' : 'without'} accounting`
+    const rest = slurm.rest ? `with REST on ${slurm.rest.socket} and ${slurm.rest.port}` : 'without REST'
+    process.stdout.write(`Slurm with two nodes of ${slurm.cores} cores each, behind OpenSSH on port ${ssh.port}, ${accounting},
+${rest}. In a second terminal:
 
   pnpm --filter 06-hpc start array --host ${cluster.host} --ssh-config ${cluster.configFile}
   ssh -F ${cluster.configFile} ${cluster.host}

@@ -7,6 +7,9 @@ import { findSlurm, type SlurmCluster, type SlurmOptions, startSlurmCluster } fr
 
 /** The command that installs it, for messages. */
 export const installRealCluster = 'sudo apt-get install slurm-wlm slurm-wlm-torque munge openssh-server'
+/** The same for accounting and REST. */
+export const installAccountingAndRest =
+  'sudo apt-get install slurmdbd mariadb-server-core mariadb-client-core slurmrestd slurm-wlm-jwt-plugin curl'
 
 export interface RealCluster extends AsyncDisposable {
   slurm: SlurmCluster

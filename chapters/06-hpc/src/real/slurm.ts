@@ -1,7 +1,7 @@
 /**
  * A real Slurm of two nodes on this machine: munged, slurmctld and a slurmd for each node, on free ports of the
  * loopback interface, as the current user, with all their files in a temporary folder. The system's own configuration
- * is neither read nor changed.
+ * is neither read nor changed. On request it also has accounting and a REST interface.
  *
  * Where the system allows it, each node is a PID namespace: everything that a job starts, even a process that it
  * detaches, ends with the node. Killing a node's slurmd is then like pulling a machine's plug.
@@ -9,24 +9,29 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { availableParallelism, hostname, totalmem, userInfo } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process/child'
-import { freePort, onFreePorts, onOldPort } from '@repo/common/process/ports'
+import { freePort, isListening, onFreePorts, onOldPort } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { findProgram, pathOfServers } from './server-programs.ts'
+import { accountingSettings, startAccounting } from './accounting.ts'
+import { type Rest, startRest, tokenSettings } from './rest.ts'
+import { findProgram, pathOfServers, type Restartable, type Start } from './server-programs.ts'
 
 const nodeNames = ['n1', 'n2'] as const
 export type NodeName = (typeof nodeNames)[number]
 
 export interface SlurmCluster extends AsyncDisposable {
   /** The variables by which sbatch, squeue and the others find this cluster. */
-  environment: { SLURM_CONF: string; PATH: string }
+  environment: { SLURM_CONF: string; PATH: string; SLURMRESTD_LISTEN?: string }
   /** slurmctld, which accepts jobs. */
   controller: Child
+  /** slurmdbd; undefined if accounting was not requested. */
+  accounting: Restartable | undefined
+  /** Undefined if it was not requested. */
+  rest: Rest | undefined
   /** The slurmd of each node. Tests kill it, and `startNode` brings it back. */
   nodes: Record<NodeName, Child>
   startNode: (name: NodeName) => Promise<void>
@@ -45,6 +50,10 @@ export interface SlurmOptions {
    * machine it would give up on healthy nodes too.
    */
   impatient?: boolean | undefined
+  /** Whether it has accounting (sacct). The database needs some seconds to start. See findAccounting. */
+  accounting?: boolean | undefined
+  /** Whether it has a REST interface. See findRest. */
+  rest?: boolean | undefined
 }
 
 /** Whether this machine has Slurm's and munge's programs. */
@@ -66,29 +75,39 @@ async function tryToStart({
   signal,
   cores = availableParallelism(),
   impatient = false,
+  accounting: withAccounting = false,
+  rest: withRest = false,
 }: SlurmOptions): Promise<SlurmCluster> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path
+  const own = <Server extends AsyncDisposable>(server: Server) => stack.use(server)
   const isolation = await namespaces()
   const ports = { controller: await freePort(), n1: await freePort(), n2: await freePort() }
+  const accountingPort = withAccounting ? await freePort() : undefined
 
   const key = join(folder, 'munge.key')
   const socket = join(folder, 'munge.socket')
   const configuration = join(folder, 'slurm.conf')
   await writeFile(key, randomBytes(128), { mode: 0o400 })
+  // A job that has lost its node restarts once its credential has expired.
+  const authentication = [
+    'AuthType=auth/munge',
+    `AuthInfo=socket=${socket},cred_expire=${impatient ? 5 : 60}`,
+    ...(withRest ? await tokenSettings(folder) : []),
+  ]
+  await writeFile(configuration, settings({ folder, socket, authentication, ports, accountingPort, cores, impatient }))
   for (const name of ['state', 'home', ...nodeNames]) await mkdir(join(folder, name))
-  await writeFile(configuration, settings({ folder, socket, ports, cores, impatient }))
-  const environment = {
+  const environment: SlurmCluster['environment'] = {
     SLURM_CONF: configuration,
     // Jobs run with the Node that runs this program.
     PATH: [dirname(process.execPath), pathOfServers].join(delimiter),
   }
 
-  const start = async (command: string, args: string[], ready: () => Promise<boolean>, launcher: string[] = []) => {
+  const start: Start = async (command, args, ready, { launcher = [], env = {} } = {}) => {
     const [first = command, ...rest] = [...launcher, command, ...args]
     // unshare ignores SIGTERM, so there is nothing to wait for.
     const stopTimeoutMs = launcher.length > 0 ? 0 : 3_000
-    const server = { command: first, args: rest, env: environment, cwd: folder, signal }
+    const server = { command: first, args: rest, env: { ...environment, ...env }, cwd: folder, signal }
     return await startServer({ ...server, ready, readyTimeoutMs: 30_000, stopTimeoutMs })
   }
   const says = async (pattern: RegExp, program: string, ...args: string[]) => {
@@ -106,6 +125,9 @@ async function tryToStart({
       () => false,
     )
   stack.use(await start('munged', ['--foreground', '--force', `--key-file=${key}`, ...files], mungeIsThere))
+  // Without its database, slurmctld would not start for the first time.
+  const accounting =
+    accountingPort && (await startAccounting({ folder, port: accountingPort, authentication, start, own }))
   const controller = stack.use(await start('slurmctld', ['-D', '-i'], () => says(/UP/, 'scontrol', 'ping')))
 
   const startNode = (name: NodeName) =>
@@ -114,9 +136,9 @@ async function tryToStart({
       'slurmd',
       ['-D', '-N', name],
       async () =>
-        (await accepts(ports[name])) &&
+        (await isListening(ports[name])) &&
         (await says(/^(idle|mixed|allocated|completing)/i, 'sinfo', '-h', '-n', name, '-o', '%T')),
-      isolation,
+      { launcher: isolation },
     )
   // Each is put on the stack at once, because the other one may fail.
   const nodes = {} as Record<NodeName, Child>
@@ -127,10 +149,15 @@ async function tryToStart({
   const [failed] = (await Promise.allSettled(nodeNames.map(firstStart))).filter(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
 
+  const rest = withRest ? await startRest({ folder, accounting: withAccounting, start, own }) : undefined
+  if (rest) environment.SLURMRESTD_LISTEN = rest.socket
+
   const owned = stack.move()
   return {
     environment,
     controller,
+    accounting: accounting || undefined,
+    rest,
     nodes,
     cores,
     folder: join(folder, 'home'),
@@ -145,16 +172,17 @@ async function tryToStart({
 interface Settings {
   folder: string
   socket: string
+  /** How the servers and the commands trust each other. */
+  authentication: string[]
+  accountingPort: number | undefined
   ports: Record<NodeName | 'controller', number>
   cores: number
   impatient: boolean
 }
 
 /** Writes slurm.conf (see its manual page). The scheduler checks its queue constantly, because nobody shares it. */
-function settings({ folder, socket, ports, cores, impatient }: Settings): string {
-  const seconds = impatient
-    ? { credential: 5, node: 10, answer: 5, end: 1 }
-    : { credential: 60, node: 60, answer: 30, end: 5 }
+function settings({ folder, socket, authentication, accountingPort, ports, cores, impatient }: Settings): string {
+  const seconds = impatient ? { node: 10, answer: 5, end: 1 } : { node: 60, answer: 30, end: 5 }
   const { username } = userInfo()
   const memoryMb = Math.floor(totalmem() / 2 ** 20 / nodeNames.length)
   const nodes = nodeNames.map(
@@ -167,9 +195,7 @@ SlurmctldHost=${hostname()}(127.0.0.1)
 SlurmctldPort=${ports.controller}
 SlurmUser=${username}
 SlurmdUser=${username}
-AuthType=auth/munge
-# A job that has lost its node restarts once its credential has expired.
-AuthInfo=socket=${socket},cred_expire=${seconds.credential}
+${authentication.join('\n')}
 StateSaveLocation=${join(folder, 'state')}
 SlurmdSpoolDir=${join(folder, '%n')}
 SlurmctldPidFile=${join(folder, 'slurmctld.pid')}
@@ -180,7 +206,7 @@ SlurmdLogFile=${join(folder, '%n.log')}
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+${accountingPort === undefined ? 'AccountingStorageType=accounting_storage/none' : accountingSettings({ port: accountingPort, socket })}
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -214,13 +240,4 @@ async function namespaces(): Promise<string[]> {
     if (works) return [command, ...args, 'sh', '-c', '"$@" & wait', 'sh']
   }
   return []
-}
-
-/** Whether a server listens on a port. */
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

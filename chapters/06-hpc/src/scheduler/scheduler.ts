@@ -42,6 +42,8 @@ export interface Question<Answer> {
   nothing?: (result: Failure) => boolean
   /** What to ask instead, where a failed command means that this host does not know the command in this form. */
   instead?: (result: Failure) => Question<Answer> | undefined
+  /** The scheduler's words for why it refused, where they are not on the command's standard error. */
+  words?: (result: Failure) => string | undefined
 }
 
 interface Failure {

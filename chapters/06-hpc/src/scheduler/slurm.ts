@@ -98,11 +98,11 @@ const queueCommand = (jobs: readonly SubmittedJob[]): Command => [
     .join(',')}`,
 ]
 
-const allForgotten = /Invalid job id specified/
+const allForgotten = 'Invalid job id specified'
 
 const pollByQueue: Dialect['poll'] = (jobs) => ({
   ...question(queueCommand(jobs), readQueue),
-  nothing: ({ stderr }) => allForgotten.test(stderr),
+  nothing: ({ stderr }) => stderr.includes(allForgotten),
 })
 
 /**
@@ -121,10 +121,11 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
   ]
   // By default sacct cuts a list of task numbers after 64 bytes.
   const whole = commandLine(sacct, { environment: { SLURM_BITSTR_LEN: '0' } })
-  // squeue fails once it has forgotten all of the jobs.
-  const script = `${commandLine(queueCommand(jobs))} 2>&1; echo "${between}"; ${whole}`
+  // squeue fails once it has forgotten all of the jobs. As long as it answers, sacct may fail.
+  const script = `${commandLine(queueCommand(jobs))} 2>&1; code=$?; echo "${between}"; ${whole} || exit "$code"`
   return {
     command: ['sh', '-c', script],
+    nothing: ({ stdout }) => stdout.includes(allForgotten),
     parse(stdout) {
       const [queue, accounting, ...more] = `\n${stdout}`.split(`\n${between}\n`)
       if (queue === undefined || accounting === undefined || more.length > 0) {
@@ -133,25 +134,36 @@ const pollByAccounting: Dialect['poll'] = (jobs) => {
       const lines = linesOf(queue)
       // What is left out is an error, or a site's own words: accounting has the jobs as well.
       const listed = lines.flatMap((line) => readQueueRow(line) ?? [])
-      const forgotten = lines.filter((line) => allForgotten.test(line))
+      const forgotten = lines.filter((line) => line.includes(allForgotten))
       const errors = lines.filter((line) => /^\w+( error)?: /.test(line))
       const isList = lines.length === 0 || listed.length > 0 || forgotten.length > 0
-      const hasAnswered = isList && errors.length === forgotten.length
-      const key = ({ id, task }: JobStatus) => `${id}_${task}`
-      const known = new Set(listed.map(key))
-      const older = readRows(accounting, sacct, accountingFields.length, ([id, state, exit, node]) => {
-        const statuses = toStatuses({ id, state, exit, node })
-        if (!hasAnswered) return statuses
-        // Where only accounting shows an open job, it is back in the queue in a moment, or it was preempted for good, or
-        // nobody told accounting about its end.
-        const otherwise: JobState = state === 'PREEMPTED' ? 'cancelled' : 'failed'
-        return statuses?.map((status) =>
-          status.state === 'unknown' || hasEnded(status.state) ? status : { ...status, reason: state, otherwise },
-        )
-      })
-      return [...listed, ...older.filter((status) => !known.has(key(status)))]
+      const isKnown = isList && errors.length === forgotten.length
+      const older = readRows(accounting, sacct, accountingFields.length, ([id, state, exit, node]) =>
+        accountedStatuses({ id, state, exit, node }, isKnown),
+      )
+      return merged(listed, older)
     },
   }
+}
+
+/**
+ * Reads a row of accounting. `isKnown` says whether the queue's list is known. Where only accounting shows an open job,
+ * it is back in the queue in a moment, or it was preempted for good, or nobody told accounting about its end.
+ */
+export function accountedStatuses(row: Row, isKnown: boolean): JobStatus[] | undefined {
+  const statuses = toStatuses(row)
+  if (!isKnown) return statuses
+  const otherwise: JobState = row.state === 'PREEMPTED' ? 'cancelled' : 'failed'
+  return statuses?.map((status) =>
+    status.state === 'unknown' || hasEnded(status.state) ? status : { ...status, reason: row.state, otherwise },
+  )
+}
+
+/** What the queue says, and what only accounting says. */
+export function merged(listed: readonly JobStatus[], older: readonly JobStatus[]): JobStatus[] {
+  const key = ({ id, task }: JobStatus) => `${id}_${task}`
+  const known = new Set(listed.map(key))
+  return [...listed, ...older.filter((status) => !known.has(key(status)))]
 }
 
 function readQueueRow(line: string): JobStatus[] | undefined {
@@ -161,10 +173,12 @@ function readQueueRow(line: string): JobStatus[] | undefined {
     return line.slice(at - width, at).trim()
   })
   const node = line.slice(at - queueFields.NodeList).trim()
-  // The status as wait() gives it: the exit code in the upper byte, a signal in the lower one.
-  const exit = code?.replace(/^\d+$/, (status) => `${Number(status) >> 8}:${Number(status) & 127}`)
+  const exit = code?.replace(/^\d+$/, (status) => exitOf(Number(status)))
   return toStatuses({ id, state, exit, node, reason })
 }
+
+/** A status as wait() gives it, with the exit code in the upper byte and a signal in the lower one, as sacct writes it. */
+export const exitOf = (status: number) => `${status >> 8}:${status & 127}`
 
 function readQueue(stdout: string, command: Command): JobStatus[] {
   const expected = `lines of ${Object.keys(queueFields).join(', ')}`
@@ -181,6 +195,7 @@ const mostTasks = 100_000
 interface Row {
   id?: string | undefined
   state?: string | undefined
+  /** `0:9` for exit code 0 and signal 9; undefined where it was not asked for. */
   exit?: string | undefined
   node?: string | undefined
   reason?: string | undefined
@@ -190,18 +205,19 @@ interface Row {
  * One row may stand for many waiting tasks: `123_[0-3,7%2]`, or `123_[0,2,...]` where the list was cut. Undefined for a
  * row without a job's id.
  */
-function toStatuses({ id = '', state = '', exit = '', node = '', reason }: Row): JobStatus[] | undefined {
+export function toStatuses({ id = '', state = '', exit, node = '', reason }: Row): JobStatus[] | undefined {
   // The parts of a job that a site has split by kinds of nodes. The first one, `61+0`, runs the script.
   if (/^\d+\+[1-9]/.test(id)) return []
   const [, job, task, range] = /^(\d+)(?:\+0|_(\d+)|_\[([^\]]*)\]?)?$/.exec(id) ?? []
   if (job === undefined) return undefined
   const status: JobStatus = { id: job, state: stateOf(state, reason) }
-  const [, code, signal] = /^(\d+):(\d+)$/.exec(exit) ?? []
-  if (status.state === 'unknown' || code === undefined) {
-    Object.assign(status, { state: 'unknown', unread: shortened([id, state, exit, reason ?? ''].join(' ')) })
-  } else if (status.state === 'completed' || status.state === 'failed') {
+  const [, code, signal] = /^(\d+):(\d+)$/.exec(exit ?? '') ?? []
+  if (status.state === 'unknown' || (code === undefined && exit !== undefined)) {
+    Object.assign(status, { state: 'unknown', unread: shortened([id, state, exit, reason].filter(Boolean).join(' ')) })
+  } else if (code !== undefined && (status.state === 'completed' || status.state === 'failed')) {
     if (signal !== '0') status.signal = signal
-    else status.exitCode = Number(code)
+    // FAILED with 0 means that the exit code is not known: its node never said it, or slurmdbd was down at that moment.
+    else if (status.state === 'completed' || code !== '0') status.exitCode = Number(code)
   }
   if (node && node !== 'None assigned') status.node = node
   // For example `CANCELLED by 1000`.
@@ -256,13 +272,25 @@ function readQueued(stdout: string, command: Command): ListedJob[] {
   if (rows.length === 0 && head.trim() !== '') {
     throw new ParseError(command, stdout, 'id, state, reason, folder and name of jobs')
   }
-  const jobs = readRows(rows, command, 5, ([id = '', word = '', reason, folder, name = '']) =>
-    // A job that sbatch refused because no node has what it asks for stays in the list for some minutes.
-    word === 'FAILED' && reason === 'BadConstraints' ? [] : [{ id, name, state: stateOf(word, reason), folder }],
+  const jobs = readRows(rows, command, 5, ([id = '', state = '', reason = '', folder = '', name = '']) =>
+    listedJob({ id, state, reason, folder, name }),
   )
-  // An array appears once for each of its running tasks.
-  return [...new Map(jobs.map((job) => [job.id, job])).values()]
+  return onceEach(jobs)
 }
+
+/** The job of a row, unless it was refused because no node has what it asks for: it stays in the list for some minutes. */
+export function listedJob({
+  id,
+  state,
+  reason,
+  folder,
+  name,
+}: Record<'id' | 'state' | 'reason' | 'folder' | 'name', string>): ListedJob[] {
+  return state === 'FAILED' && reason === 'BadConstraints' ? [] : [{ id, name, state: stateOf(state, reason), folder }]
+}
+
+/** An array appears once for each of its running tasks. */
+export const onceEach = (jobs: readonly ListedJob[]) => [...new Map(jobs.map((job) => [job.id, job])).values()]
 
 function readReason(stdout: string, command: Command): string {
   const field = (name: string) => new RegExp(String.raw`(?:^|\s)${name}=(\S+)`).exec(stdout)?.[1]
@@ -293,7 +321,7 @@ function readNodes(stdout: string, command: Command): NodeStatus[] {
   return [...new Map(nodes.map((node) => [node.name, node])).values()]
 }
 
-const nodeStates: Record<string, NodeStatus['state']> = {
+export const nodeStates: Record<string, NodeStatus['state']> = {
   idle: 'free',
   mixed: 'free',
   allocated: 'busy',

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
@@ -14,9 +14,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, openCluster } from '../../src/cluster/cluster.ts'
 import { attachRun, createRun, findRun, type Plan, type Run } from '../../src/cluster/run.ts'
 import { findRealCluster, installRealCluster, type RealCluster, startRealCluster } from '../../src/real/cluster.ts'
-import { startOpenSsh } from '../../src/real/open-ssh.ts'
 import type { NodeName } from '../../src/real/slurm.ts'
 import { isFollowedByAnotherClient } from '../fixtures/killed-client.ts'
+import { anotherLoginNode } from '../fixtures/real-cluster.ts'
 
 const need = { name: 'Slurm and OpenSSH', found: await findRealCluster(), install: installRealCluster }
 
@@ -56,20 +56,7 @@ describeReal('a real cluster', need, () => {
   }
   const deadline = () => AbortSignal.timeout(90_000)
 
-  /** Another login node of the same cluster, where these programs precede the scheduler's on PATH. */
-  async function loginNode(programs: Record<string, string>) {
-    await using stack = new AsyncDisposableStack()
-    const { path: folder } = stack.use(await temporaryFolder())
-    const { environment } = real.slurm
-    for (const [name, script] of Object.entries(programs)) {
-      const text = `#!/bin/sh\nfolder='${folder}' PATH='${environment.PATH}'\n${script}\n`
-      await writeFile(join(folder, name), text, { mode: 0o755 })
-    }
-    const PATH = [folder, environment.PATH].join(delimiter)
-    const ssh = stack.use(await startOpenSsh({ environment: { ...environment, PATH } }))
-    const owned = stack.move()
-    return { folder, ssh, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-  }
+  const loginNode = (programs: Record<string, string>) => anotherLoginNode(real, programs)
 
   describe('a node that dies', () => {
     it('has its job restarted or reported, as the job asked', async () => {

@@ -1,4 +1,5 @@
 /** What takes its time on a real Slurm: jobs that run into a limit, and how a real cluster starts and ends. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,17 +7,17 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { longestBelowMillion } from '../fixtures/on-each-scheduler.ts'
-import { need, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
+import { need, needRest, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
 import { slowNode } from '../fixtures/slow-node.ts'
 
-describeReal('on a real cluster a long example', need, () => {
-  const { start, documentOf, asAdministrator } = useRealCluster()
+describeReal('on a real cluster a long example', needRest, () => {
+  const { start, documentOf, asAdministrator } = useRealCluster({ accounting: true, rest: true })
   /**
-   * Does something to each running job with this name that was submitted by this scheduler's commands, once and until
-   * it says that it has, while the work goes on.
+   * Does something to each running job with this name that was submitted in this way, once and until it says that it
+   * has, while the work goes on.
    */
   async function toEach<T>(
-    { name, scheduler }: { name: string; scheduler: string },
+    { name, by }: { name: string; by: string },
     act: (id: string, folder: string) => Promise<boolean>,
     work: Promise<T>,
   ) {
@@ -26,9 +27,10 @@ describeReal('on a real cluster a long example', need, () => {
       for (const line of list.split('\n')) {
         const [id = '', called = '', folder = ''] = line.split(' ')
         if (!called.startsWith(name)) continue
-        // The other scheduler's run goes on at the same time, with jobs of the same name; their scripts differ.
-        const isOwn =
-          (await readFile(join(folder, `${name}.sh`), 'utf8')).includes('#SBATCH') === (scheduler === 'slurm')
+        // The other runs go on at the same time, with jobs of the same name; their files differ.
+        const script = await readFile(join(folder, `${name}.sh`), 'utf8')
+        const own = script.includes('#SBATCH') ? 'slurm' : existsSync(join(folder, `${name}.json`)) ? 'rest' : 'torque'
+        const isOwn = own === by
         if (isOwn && !done.has(id) && (await act(id, folder))) done.add(id)
       }
     }
@@ -52,22 +54,25 @@ describeReal('on a real cluster a long example', need, () => {
     })
 
     // Torque's commands, as Slurm has them, do not say why a task has ended: its exit code must do.
+    const timedOut = { state: 'timed out', why: 'it was still running at the end of its walltime' }
     it.each([
-      { scheduler: 'slurm', hung: { state: 'timed out', why: 'it was still running at the end of its walltime' } },
+      { by: 'slurm', args: ['--scheduler', 'slurm'], hung: timedOut },
+      { by: 'rest', args: ['--via', 'rest'], hung: timedOut },
       {
-        scheduler: 'torque',
+        by: 'torque',
+        args: ['--scheduler', 'torque'],
         hung: { state: 'failed', why: expect.stringContaining('SIGTERM: by somebody, or at the') },
       },
-    ])('failures, by $scheduler, finds four of a hundred, says why, and reruns only those', async (way) => {
-      const { scheduler, hung } = way
+    ])('failures, by $by, finds four of a hundred, says why, and reruns only those', async (way) => {
+      const { by, args, hung } = way
       const document = await toEach(
-        { name: 'failures-1', scheduler },
+        { name: 'failures-1', by },
         async (id) => {
           // Slurm's walltimes are whole minutes: an administrator shortens the one of the task that hangs.
           if (id.endsWith('_66')) await asAdministrator('scontrol', 'update', `JobId=${id}`, 'EndTime=now+3')
           return true
         },
-        documentOf<{ failures: object[] }>(start('failures', '--retry', '--scheduler', scheduler)),
+        documentOf<{ failures: object[] }>(start('failures', '--retry', ...args)),
       )
       expect(document).toMatchObject({ tasks: 100, completed: 100, resubmitted: 4, submitCommands: 2, primes: 78_498 })
       expect(document.failures).toMatchObject([
@@ -83,7 +88,7 @@ describeReal('on a real cluster a long example', need, () => {
       const node = await slowNode(folder.path)
       const limits = ['--below', '1000000', '--walltime', '3600', '--warn', '60', '--node', node]
       const document = await toEach(
-        { name: 'limited-1', scheduler },
+        { name: 'limited-1', by: scheduler },
         async (id, folder) => {
           // Until the program is there to receive it.
           if (!/begins/.test(await readFile(join(folder, 'limited-1.out'), 'utf8'))) return false

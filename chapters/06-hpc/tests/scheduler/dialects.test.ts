@@ -212,8 +212,8 @@ describe('what people would type', () => {
     expect(slurm({ accounting: true }).poll([one, submitted('13')]).command).toEqual([
       'sh',
       '-c',
-      'squeue --noheader --array --states=all --jobs=12,13 --Format=JobArrayID:30,State:20,exit_code:10,Reason:40,NodeList:40 2>&1; ' +
-        `echo "--"; env 'SLURM_BITSTR_LEN=0' sacct -X --noheader --parsable2 --jobs=12,13 --format=JobID,State,ExitCode,NodeList`,
+      'squeue --noheader --array --states=all --jobs=12,13 --Format=JobArrayID:30,State:20,exit_code:10,Reason:40,NodeList:40 2>&1; code=$?; ' +
+        `echo "--"; env 'SLURM_BITSTR_LEN=0' sacct -X --noheader --parsable2 --jobs=12,13 --format=JobID,State,ExitCode,NodeList || exit "$code"`,
     ])
   })
 
