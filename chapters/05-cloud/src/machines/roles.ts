@@ -9,8 +9,11 @@ import {
   DeleteInstanceProfileCommand,
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
-  GetInstanceProfileCommand,
+  DetachRolePolicyCommand,
   type IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListInstanceProfilesForRoleCommand,
+  ListRolePoliciesCommand,
   ListRoleTagsCommand,
   PutRolePolicyCommand,
   paginateListRoles,
@@ -71,16 +74,24 @@ export async function createRole(iam: IAMClient, name: string, permissions: Perm
   await iam.send(new AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName: name }))
 }
 
-/** Deletes what `createRole` made, also when it was interrupted halfway. */
+/**
+ * Deletes what `createRole` made, also when it was interrupted halfway. What others have added since, such as a policy that
+ * an organisation attaches to every role, would keep the role alive: it is taken off, and lives on where it is not the role's.
+ */
 export async function deleteRole(iam: IAMClient, name: string): Promise<void> {
-  const profile = { InstanceProfileName: name }
-  const { InstanceProfile } = (await unlessGone(iam.send(new GetInstanceProfileCommand(profile)))) ?? {}
-  for (const { RoleName } of InstanceProfile?.Roles ?? []) {
-    await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand({ ...profile, RoleName })))
+  const role = { RoleName: name }
+  const { InstanceProfiles = [] } = (await unlessGone(iam.send(new ListInstanceProfilesForRoleCommand(role)))) ?? {}
+  for (const { InstanceProfileName } of InstanceProfiles) {
+    await unlessGone(iam.send(new RemoveRoleFromInstanceProfileCommand({ ...role, InstanceProfileName })))
   }
-  await unlessGone(iam.send(new DeleteInstanceProfileCommand(profile)))
-  await unlessGone(iam.send(new DeleteRolePolicyCommand({ RoleName: name, PolicyName: policyName })))
-  await unlessGone(iam.send(new DeleteRoleCommand({ RoleName: name })))
+  await unlessGone(iam.send(new DeleteInstanceProfileCommand({ InstanceProfileName: name })))
+  const { AttachedPolicies = [] } = (await unlessGone(iam.send(new ListAttachedRolePoliciesCommand(role)))) ?? {}
+  for (const { PolicyArn } of AttachedPolicies) {
+    await unlessGone(iam.send(new DetachRolePolicyCommand({ ...role, PolicyArn })))
+  }
+  const { PolicyNames = [] } = (await unlessGone(iam.send(new ListRolePoliciesCommand(role)))) ?? {}
+  for (const PolicyName of PolicyNames) await unlessGone(iam.send(new DeleteRolePolicyCommand({ ...role, PolicyName })))
+  await unlessGone(iam.send(new DeleteRoleCommand(role)))
 }
 
 /** The names of the account's roles that carry the chapter's tag. */

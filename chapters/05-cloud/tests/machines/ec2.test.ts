@@ -8,11 +8,18 @@ import {
   DescribeVolumesCommand,
 } from '@aws-sdk/client-ec2'
 import {
+  AddRoleToInstanceProfileCommand,
+  AttachRolePolicyCommand,
   CreateAccessKeyCommand,
+  CreateInstanceProfileCommand,
+  CreatePolicyCommand,
   CreateUserCommand,
+  GetInstanceProfileCommand,
+  GetPolicyCommand,
   GetRolePolicyCommand,
   ListRolesCommand,
   ListRoleTagsCommand,
+  PutRolePolicyCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam'
 import { originalOf } from '@repo/common/example/usage'
@@ -195,6 +202,18 @@ describeReal('EC2', moto, () => {
     await temporaryBucket(cloud.s3)
     await makeQueues(cloud.sqs)
     await createRole(clients.iam, 'a-role-of-somebody-else', permissions)
+    // As by an administrator or an organisation's rules.
+    const RoleName = request.name
+    const Statement = [{ Effect: 'Allow', Action: 'ssm:*', Resource: '*' }]
+    const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+    const { Policy: { Arn: PolicyArn } = {} } = await clients.iam.send(
+      new CreatePolicyCommand({ PolicyName: 'of-the-organisation', PolicyDocument }),
+    )
+    await clients.iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn }))
+    await clients.iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'added', PolicyDocument }))
+    const InstanceProfileName = 'a-profile-of-somebody-else'
+    await clients.iam.send(new CreateInstanceProfileCommand({ InstanceProfileName }))
+    await clients.iam.send(new AddRoleToInstanceProfileCommand({ RoleName, InstanceProfileName }))
     // CloudFormation creates such groups for the stack of `infrastructure`.
     await clients.ec2.send(
       new CreateSecurityGroupCommand({
@@ -219,6 +238,11 @@ describeReal('EC2', moto, () => {
     expect(after.length).toBe(before.length - 1)
     // Its name lacks our prefix.
     expect(await clients.iam.send(new ListRoleTagsCommand({ RoleName: 'a-role-of-somebody-else' }))).toBeDefined()
+    const { InstanceProfile } = await clients.iam.send(new GetInstanceProfileCommand({ InstanceProfileName }))
+    expect(InstanceProfile?.Roles).toEqual([])
+    expect(await clients.iam.send(new GetPolicyCommand({ PolicyArn }))).toMatchObject({
+      Policy: { AttachmentCount: 0 },
+    })
   })
 
   /** Keys of a user who may do everything, except these actions. */
