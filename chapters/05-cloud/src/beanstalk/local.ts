@@ -185,7 +185,8 @@ async function giveName(): Promise<Named> {
         // With a connection of its own: the program may be about to close the one that another client's request has left.
         customFetch: (toProgram) => {
           toProgram.headers.set('connection', 'close')
-          return fetch(toProgram)
+          // As Beanstalk's proxy answers when the program has died.
+          return fetch(toProgram).catch(() => new Response('Bad Gateway\n', { status: 502 }))
         },
       })
     },

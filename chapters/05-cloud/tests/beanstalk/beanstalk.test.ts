@@ -704,7 +704,7 @@ describe('processes as a platform', () => {
     expect(back).toEqual(new Set(held))
   })
 
-  it('turns red when its program dies', async () => {
+  it('turns red when its program dies, and then answers 502', async () => {
     const given = { sqs: cloud.sqs, queueUrl: 'http://127.0.0.1:1/none', signal: signal() }
     await using platform = await localPlatform(given)
     const program = `import { createServer } from 'node:http'
@@ -715,5 +715,6 @@ describe('processes as a platform', () => {
     const [environment] = await waitForHealth(platform, ['mortal'], { everyMs: 20, signal: signal() })
     await fetch(`${environment?.cname}/die`).catch(() => {})
     await until(async () => (await platform.environments())[0]?.health === 'Red')
+    expect((await fetch(`${environment?.cname}/`)).status).toBe(502)
   })
 })
