@@ -34,7 +34,7 @@ export default example(import.meta, {
     share: number(0, 1).default(0.25).describe('of the traces that is recorded'),
     seed: seedNumber().default(1).describe('for the orders'),
   },
-  quick: { orders: 60 },
+  quick: { orders: 120 },
 
   async run({ orders: wanted, share, seed }, { signal, print }) {
     print(`${count(wanted)} orders, three times, ${percent(share)} of the traces recorded …`)
