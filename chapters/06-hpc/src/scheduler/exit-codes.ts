@@ -76,7 +76,11 @@ export function settle(
         missingSince.delete(at)
         if (status.state !== 'failed' && status.state !== 'completed') return status
         // Without an exit code, all the scheduler knows is that the job has gone.
-        if (status.exitCode !== undefined) return { ...status, ...byExitCode(status.exitCode) }
+        if (status.exitCode !== undefined) {
+          // Slurm's sacct takes 128 off: it says 9 of a command that a signal ended with 137.
+          const isCut = exitCode === status.exitCode + 128
+          return { ...status, ...byExitCode(isCut ? exitCode : status.exitCode) }
+        }
         if (status.signal !== undefined) return status
       }
       if (exitCode !== undefined) {

@@ -80,7 +80,6 @@ export function slurmRest({ address, environment, accounting }: RestSite): Diale
   return {
     ...commands,
     title: commands.title.replace('Slurm', 'Slurm over REST'),
-    // #region requests
     files: (job) => [
       { name: `${job.name}.json`, text: `${JSON.stringify(submission(job, environment), null, 2)}\n` },
       { name: `${job.name}.sh`, text: jobScript(job, { header: [], taskId }), executable: true },
@@ -90,7 +89,6 @@ export function slurmRest({ address, environment, accounting }: RestSite): Diale
       parse: readSubmitted,
       words: ({ stdout }) => wordsOf(stdout),
     }),
-    // #endregion requests
     // #region poll
     poll(jobs) {
       const about = (source: string) => jobs.map(({ id }) => `${source}/job/${id}`)
@@ -212,7 +210,6 @@ const listedSchema = jobSchema.extend({
   current_working_directory: z.string(),
 })
 
-// #region accounting
 /**
  * A job in the database. Of its exit code only a signal is to be believed: Slurm 22.05 says SUCCESS and 0 of a job that
  * ended with 3.
@@ -224,7 +221,6 @@ const accountedSchema = z.object({
   exit_code: z.object({ signal: z.object({ signal_id: z.number() }).optional() }),
   nodes: z.string(),
 })
-// #endregion accounting
 
 const unexpected = (output: string) => new ParseError(['slurmrestd'], output, "Slurm's answer in JSON")
 

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
+import rest from '../../examples/rest.ts'
 import { longestBelowMillion } from '../fixtures/on-each-scheduler.ts'
 import { need, needRest, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
 import { slowNode } from '../fixtures/slow-node.ts'
@@ -103,6 +104,14 @@ describeReal('on a real cluster a long example', needRest, () => {
       expect(document.lives[1]?.from).toBe(document.lives[0]?.to)
       expect(document.lives[0]?.to).toBeLessThan(1_000_000)
     })
+  })
+})
+
+describeReal('rest', needRest, () => {
+  it('starts a Slurm of its own, and shows that all ways say the same', async () => {
+    const document = await rest.run({})
+    expect(document).toMatchObject({ same: true, ways: Array(3).fill({ submissions: 1 }) })
+    expect(document.ways[0]?.answers).toEqual(['completed, 0', 'failed, 3', 'failed, 137', 'failed, 127', 'cancelled'])
   })
 })
 

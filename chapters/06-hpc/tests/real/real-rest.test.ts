@@ -96,6 +96,8 @@ exec curl "$@"`,
         await until(isKnown, { timeoutMs: 60_000, everyMs: 200 })
         const states = (await cluster.poll(lost)).map(({ task, state }) => ({ task, state }))
         expect(states).toEqual(lost.flatMap(() => expected.map(({ task, state }) => ({ task, state }))))
+        // Accounting alone would say 9 of 137, or 0.
+        expect((await cluster.poll(jobs)).map(answerOf)).toEqual(jobs.flatMap(() => expected))
       }
     })
   })

@@ -502,7 +502,7 @@ describe('Slurm without accounting', () => {
 })
 
 describe('Slurm with accounting', () => {
-  // The form of sacct --parsable2 as its manual gives it: no accounting could be recorded here.
+  // The form of sacct --parsable2 as its manual gives it, where it does not say that it is recorded.
   const dialect = slurm({ accounting: true })
   const read = (queue: string, accounting: string) => dialect.poll([submitted('1')]).parse(`${queue}--\n${accounting}`)
 
@@ -522,6 +522,28 @@ describe('Slurm with accounting', () => {
       { task: 1, state: 'running' },
       { task: 0, state: 'completed' },
     ])
+  })
+
+  it('reads what 22.05.8 has printed', () => {
+    const recorded = `1_0|COMPLETED|0:0|n1
+1_1|FAILED|3:0|n2
+1_3|FAILED|0:9|n2
+5_0|CANCELLED by 0|0:0|n1
+5_2|RUNNING|0:0|n2
+5_[4-5]|PENDING|0:0|None assigned
+`
+    const open = { otherwise: 'failed' }
+    expect(read('', recorded)).toEqual([
+      { id: '1', task: 0, state: 'completed', exitCode: 0, node: 'n1' },
+      { id: '1', task: 1, state: 'failed', exitCode: 3, node: 'n2' },
+      { id: '1', task: 3, state: 'failed', signal: '9', node: 'n2' },
+      { id: '5', task: 0, state: 'cancelled', node: 'n1', reason: 'CANCELLED by 0' },
+      { id: '5', task: 2, state: 'running', node: 'n2', reason: 'RUNNING', ...open },
+      { id: '5', task: 4, state: 'queued', reason: 'PENDING', ...open },
+      { id: '5', task: 5, state: 'queued', reason: 'PENDING', ...open },
+    ])
+    // Recorded, too: it had exited with 4 while slurmdbd was down.
+    expect(read('', '2|FAILED|0:0|n1\n')).toEqual([{ id: '2', state: 'failed', node: 'n1' }])
   })
 
   it('tells exit codes from signals', () => {

@@ -66,6 +66,10 @@ describe('the state of a job', () => {
     })
     const killed = { id: '1', state: 'failed', exitCode: 129, signal: '1' }
     expect(settleOne([{ id: '1', state: 'failed', exitCode: 129 }], file)).toEqual(killed)
+    // What sacct makes of 137.
+    const cut: JobStatus = { id: '1', state: 'failed', exitCode: 9 }
+    expect(settleOne([cut], [['/f/job.exit', 137]])).toEqual({ ...cut, exitCode: 137, signal: '9' })
+    expect(settleOne([cut], [['/f/job.exit', 0]])).toEqual(cut)
     const signal = { id: '1', state: 'failed', signal: '9' } as const
     expect(settleOne([signal], file)).toEqual(signal)
     // A row with neither: the file decides, and until it is there, the row.
