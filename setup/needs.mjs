@@ -78,12 +78,21 @@ export const needs = [
   {
     id: 'pyro',
     name: 'Pyro 4',
-    uses: /\bfindPythons?\('Pyro4'/,
-    named: /\bPyro\b/,
+    uses: /\b(findPythons?|startPyro)\('Pyro4'/,
+    named: /\bPyro\b(?! 5)/,
     optional: true,
     apt: 'python3-pyro4',
     otherwise: 'in a Python environment: pip install Pyro4',
     look: async () => python('Pyro4'),
+  },
+  {
+    id: 'pyro5',
+    name: 'Pyro 5',
+    uses: /\b(findPythons?|startPyro)\('Pyro5'/,
+    named: /\bPyro 5\b/,
+    optional: true,
+    command: 'npm run peers',
+    look: async () => python('Pyro5'),
   },
   {
     id: 'moto',
@@ -572,7 +581,7 @@ const asked = new Map()
 function pythonPackages(interpreter) {
   const script = `import json
 from importlib import metadata
-names = ('celery', 'redis', 'rq', 'Pyro4', 'swift', 'mpi4py', 'moto', 'htcondor')
+names = ('celery', 'redis', 'rq', 'Pyro4', 'Pyro5', 'swift', 'mpi4py', 'moto', 'htcondor')
 print(json.dumps({name: found.version for name in names for found in metadata.distributions(name=name)}))`
   if (!asked.has(interpreter)) {
     asked.set(

@@ -4,8 +4,9 @@
  *     pnpm --filter bench start remote-calls
  *     pnpm --filter bench start remote-calls --calls 100000
  *
- * Pyro 4, in Python, takes part where it is installed: sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a
- * Python environment pip install Pyro4. Both serve the same object over the loopback interface, and take turns.
+ * Pyro, in Python, takes part where it is installed: version 5 by npm run peers, version 4 by sudo apt-get install
+ * python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install Pyro4. All serve the same object over the
+ * loopback interface, and take turns.
  *
  * Look for: what a call costs when many are made at once, because calls of one turn of the event loop are written in
  * one piece; and the COST, against calls within this process.
@@ -32,16 +33,18 @@ export default example(import.meta, {
   quick: { calls: 1_000 },
 
   async run({ calls }, { signal, quick, print }) {
-    // The same object twice: in a TypeScript worker, and in a Pyro daemon.
+    // The same object in a TypeScript worker, and in a daemon of each Pyro.
     const secret = newSecret()
     await using worker = await startWorker({ secret, signal }, {})
     using connection = await connect<Exchange>(worker.info.address, { secret, signal })
     const exchange = connection.remote
-    await using pyro = await startPyro(signal)
+    await using pyro4 = await startPyro('Pyro4', signal)
+    await using pyro5 = await startPyro('Pyro5', signal)
+    const pyros = [pyro5, pyro4].filter((pyro) => pyro !== undefined)
 
     const local = new Exchange()
     const pair = { from: 'usd', to: 'eur' }
-    const inPython: PyroRates[] = []
+    const inPython = pyros.map((): PyroRates[] => [])
     using bar = progress('calling', 1)
     const timed = await interleave(
       {
@@ -60,7 +63,7 @@ export default example(import.meta, {
         },
         // #endregion ways
         async pyro() {
-          if (pyro) inPython.push(await pyro.measure(calls))
+          for (const [at, pyro] of pyros.entries()) inPython[at]?.push(await pyro.measure(calls))
         },
       },
       { rounds: quick ? 1 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
@@ -78,29 +81,33 @@ export default example(import.meta, {
       sequential: (1_000 * calls) / timed.sequential.ms,
       concurrent: (1_000 * Math.ceil(calls / atOnce) * atOnce) / timed.concurrent.ms,
       // The first round was a warm-up.
-      pyro: pyro && {
-        version: pyro.version,
-        sequential: median(inPython.slice(1).map(({ sequentialPerSecond }) => sequentialPerSecond)),
-        batch: median(inPython.slice(1).map(({ batchPerSecond }) => batchPerSecond)),
-      },
+      pyro: pyros.map(({ version }, at) => {
+        const rounds = inPython[at]?.slice(1) ?? []
+        return {
+          version,
+          sequential: median(rounds.map(({ sequentialPerSecond }) => sequentialPerSecond)),
+          batch: median(rounds.map(({ batchPerSecond }) => batchPerSecond)),
+        }
+      }),
     }
     const rows: [string, number][] = [
       ['in this process, no worker', perSecond.here],
       ['one after the other', perSecond.sequential],
       ['1,000 at once', perSecond.concurrent],
     ]
-    if (perSecond.pyro) {
-      rows.push([`Pyro ${perSecond.pyro.version}, one after the other`, perSecond.pyro.sequential])
-      rows.push([`Pyro ${perSecond.pyro.version}, 1,000 in a batch`, perSecond.pyro.batch])
+    for (const { version, sequential, batch } of perSecond.pyro) {
+      rows.push([`Pyro ${version}, one after the other`, sequential], [`Pyro ${version}, 1,000 in a batch`, batch])
     }
-    const against = (rate: number) => (perSecond.pyro ? times(rate / perSecond.pyro.sequential) : 'not installed')
+    const [newest] = perSecond.pyro
+    const against = (rate: number) => (newest ? times(rate / newest.sequential) : 'not installed')
+    const missing = [...(pyro5 ? [] : (['Pyro5'] as const)), ...(pyro4 ? [] : (['Pyro4'] as const))]
     print(
       table(
-        ['calls per second over loopback', 'median', 'against Pyro, one by one'],
+        ['calls per second over loopback', 'median', `against Pyro${newest ? ` ${newest.version}` : ''}, one by one`],
         rows.map(([who, rate]) => [who, count(Math.round(rate)), against(rate)]),
       ),
       describeCost(cost),
-      ...(perSecond.pyro ? [] : [`Pyro 4 is not installed: ${installPython.Pyro4}`]),
+      ...missing.map((generation) => `${generation} is not installed: ${installPython[generation]}`),
     )
     return { calls, perSecond, ...cost }
   },

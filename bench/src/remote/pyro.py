@@ -1,7 +1,8 @@
-"""The Exchange of chapter 4 on Pyro 4, to compare with.
+"""The Exchange of chapter 4 on Pyro 4 or 5, to compare with.
 
-    pyro.py serve FOLDER       serves it on a free loopback port, and prints the object's URI
-    pyro.py call URI COUNT     asks for COUNT rates one after the other, then in batches, and prints both rates of calls
+    pyro.py Pyro4|Pyro5 serve FOLDER       serves it on a free loopback port, and prints the object's URI
+    pyro.py Pyro4|Pyro5 call URI COUNT     asks for COUNT rates one after the other, then in batches, and prints both
+                                           rates of calls
 """
 
 import json
@@ -9,13 +10,20 @@ import sys
 import time
 from pathlib import Path
 
-import Pyro4
+if sys.argv[1] == "Pyro4":
+    import Pyro4 as pyro
+
+    new_batch = pyro.batch
+else:
+    import Pyro5.api as pyro
+
+    new_batch = pyro.BatchProxy
 
 BATCH = 1000
 
 
-@Pyro4.expose
-@Pyro4.behavior(instance_mode="single")
+@pyro.expose
+@pyro.behavior(instance_mode="single")
 class Exchange:
     folder = Path()
     days = {}
@@ -29,13 +37,13 @@ class Exchange:
 
 def serve(folder):
     Exchange.folder = Path(folder)
-    daemon = Pyro4.Daemon(host="127.0.0.1", port=0)
+    daemon = pyro.Daemon(host="127.0.0.1", port=0)
     print(daemon.register(Exchange), flush=True)
     daemon.requestLoop()
 
 
 def call(uri, count):
-    with Pyro4.Proxy(uri) as exchange:
+    with pyro.Proxy(uri) as exchange:
         for _ in range(200):
             rate = exchange.rate("usd", "eur")
         start = time.perf_counter()
@@ -44,7 +52,7 @@ def call(uri, count):
         sequential = time.perf_counter() - start
         start = time.perf_counter()
         for _ in range(count // BATCH):
-            batch = Pyro4.batch(exchange)
+            batch = new_batch(exchange)
             for _ in range(BATCH):
                 batch.rate("usd", "eur")
             for _ in batch():
@@ -54,7 +62,7 @@ def call(uri, count):
     print(json.dumps({"rate": rate, "sequentialPerSecond": count / sequential, "batchPerSecond": calls / batched}))
 
 
-if sys.argv[1] == "serve":
-    serve(sys.argv[2])
+if sys.argv[2] == "serve":
+    serve(sys.argv[3])
 else:
-    call(sys.argv[2], int(sys.argv[3]))
+    call(sys.argv[3], int(sys.argv[4]))

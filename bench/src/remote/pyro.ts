@@ -1,4 +1,4 @@
-/** The exchange of chapter 4's remote objects on Pyro 4, in Python. */
+/** The exchange of chapter 4's remote objects on Pyro, in Python: version 4, and 5 of today. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -21,15 +21,15 @@ export interface Pyro extends AsyncDisposable {
   measure: (count: number) => Promise<PyroRates>
 }
 
-/** Starts a Pyro daemon on a free loopback port; undefined if no Python has Pyro 4. */
-export async function startPyro(signal?: AbortSignal): Promise<Pyro | undefined> {
-  const python = await findPython('Pyro4', signal)
+/** Starts a daemon of one version on a free loopback port; undefined if no Python has that version. */
+export async function startPyro(generation: 'Pyro4' | 'Pyro5', signal?: AbortSignal): Promise<Pyro | undefined> {
+  const python = await findPython(generation, signal)
   if (!python) return undefined
   const script = fileURLToPath(new URL('./pyro.py', import.meta.url))
   let uri = ''
   const server = await startServer({
     command: python.command,
-    args: [script, 'serve', ratesFolder()],
+    args: [script, generation, 'serve', ratesFolder()],
     ready: /^PYRO:/,
     signal,
     onLine: (line) => {
@@ -39,7 +39,9 @@ export async function startPyro(signal?: AbortSignal): Promise<Pyro | undefined>
   return {
     version: python.version,
     async measure(count) {
-      const { stdout } = await promisify(execFile)(python.command, [script, 'call', uri, String(count)], { signal })
+      const { stdout } = await promisify(execFile)(python.command, [script, generation, 'call', uri, String(count)], {
+        signal,
+      })
       return JSON.parse(stdout) as PyroRates
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),

@@ -11,7 +11,7 @@ import example from '../../examples/remote-calls.ts'
 import { startPyro } from '../../src/remote/pyro.ts'
 
 const bench = fileURLToPath(new URL('../..', import.meta.url))
-const python = await findPython('Pyro4')
+const pythons = { Pyro5: await findPython('Pyro5'), Pyro4: await findPython('Pyro4') }
 
 describe('remote-calls', () => {
   it('counts calls in both ways, beside Pyro where there is one, and leaves nothing behind', async () => {
@@ -21,8 +21,9 @@ describe('remote-calls', () => {
     expect(cost).toMatchObject({ bestSerialMs: expect.any(Number), cost: 'not up to 1' })
     expect(perSecond.sequential).toBeGreaterThan(0)
     expect(perSecond.concurrent).toBeGreaterThan(0)
-    const rates = { version: python?.version, sequential: expect.any(Number), batch: expect.any(Number) }
-    expect(perSecond).toMatchObject(python ? { pyro: rates } : {})
+    const versions = Object.values(pythons).flatMap((python) => python?.version ?? [])
+    const pyro = versions.map((version) => ({ version, sequential: expect.any(Number), batch: expect.any(Number) }))
+    expect(perSecond).toMatchObject({ pyro })
     expect(await run.leftBehind()).toEqual([])
   })
 
@@ -33,15 +34,20 @@ describe('remote-calls', () => {
   })
 })
 
-describeReal('Pyro', { name: 'Pyro 4 for Python', found: python, install: installPython.Pyro4 }, () => {
-  it('serves the same rate, and is gone afterwards', async () => {
-    const server = await startPyro()
-    const measured = await server?.measure(1_000)
-    expect(server?.version).toBe(python?.version)
-    expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
-    expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
-    expect(measured?.batchPerSecond).toBeGreaterThan(0)
-    await server?.[Symbol.asyncDispose]()
-    await expect(server?.measure(1_000)).rejects.toThrow()
+for (const generation of ['Pyro4', 'Pyro5'] as const) {
+  const python = pythons[generation]
+  const name = `${generation.replace('Pyro', 'Pyro ')} for Python`
+  describeReal(generation, { name, found: python, install: installPython[generation] }, () => {
+    it('serves the same rate, and is gone afterwards', async () => {
+      const server = await startPyro(generation)
+      const measured = await server?.measure(1_000)
+      expect(server?.version).toBe(python?.version)
+      expect(server?.version).toMatch(generation === 'Pyro4' ? /^4\./ : /^5\./)
+      expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
+      expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
+      expect(measured?.batchPerSecond).toBeGreaterThan(0)
+      await server?.[Symbol.asyncDispose]()
+      await expect(server?.measure(1_000)).rejects.toThrow()
+    })
   })
-})
+}

@@ -59,6 +59,10 @@ def note(file):
     return "forgotten"
 
 
+# The same, but a task whose process was killed has failed.
+app.task(name="note_once", reject_on_worker_lost=False)(note.run)
+
+
 @app.task(name="count_words")
 def count_words(text, at_least=1):
     counts = {}

@@ -12,6 +12,8 @@ export interface CeleryOptions {
   /** Processes that run tasks; 2 by default. */
   concurrency?: number
   signal?: AbortSignal | undefined
+  /** Gets every line that the worker prints. */
+  onLine?: (line: string) => void
 }
 
 /** Alone on a machine it ends after 2.6 s, and only then has it taken its names out of the broker. */
@@ -44,6 +46,7 @@ export async function startCeleryWorker(
   const said: string[] = []
   const onLine = (line: string) => {
     if (said.push(line) > keptLines) said.shift()
+    options.onLine?.(line)
   }
   const worker = await startPython(python, file, options, {
     args: [...app, ...scale, ...alone],

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-export type PythonModule = 'celery' | 'rq' | 'Pyro4'
+export type PythonModule = 'celery' | 'rq' | 'Pyro4' | 'Pyro5'
 
 export interface Python {
   /** The interpreter's command or path. */
@@ -14,7 +14,7 @@ export interface Python {
   ofToday: boolean
 }
 
-/** The command that installs the Celery and RQ of today, for messages. */
+/** The command that installs the Celery, RQ and Pyro of today, for messages. */
 export const installPeers = 'npm run peers'
 
 /** How to install each module, for messages. */
@@ -22,6 +22,7 @@ export const installPython: Record<PythonModule, string> = {
   celery: `${installPeers}, or an older one with sudo apt-get install python3-celery python3-redis (Debian, Ubuntu)`,
   rq: `${installPeers}, or an older one with sudo apt-get install python3-rq (Debian, Ubuntu)`,
   Pyro4: 'sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install Pyro4',
+  Pyro5: installPeers,
 }
 
 const environment = fileURLToPath(new URL('../../../../node_modules/.cache/peers', import.meta.url))
