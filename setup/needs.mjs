@@ -214,6 +214,18 @@ export const needs = [
     },
   },
   {
+    id: 'slurm-rest',
+    name: 'slurmdbd, MariaDB, slurmrestd',
+    uses: /\b(findAccounting|findRest)\(/,
+    named: /\bslurmrestd\b/,
+    apt: 'slurmdbd mariadb-server-core mariadb-client-core slurmrestd slurm-wlm-jwt-plugin curl',
+    otherwise: "runs on Linux: install slurmdbd, MariaDB's server and client, slurmrestd, Slurm's plugin for JWT, and curl",
+    look: async () => {
+      const has = isLinux && ['slurmdbd', 'mariadbd', 'mariadb-install-db', 'curl'].every(found)
+      return has ? await output(found('slurmrestd'), '-V') : undefined
+    },
+  },
+  {
     id: 'htcondor',
     isSmall: true,
     name: "HTCondor's parsers",
