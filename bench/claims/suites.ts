@@ -2,6 +2,7 @@ import { claims } from '@repo/common/example/claims'
 import { median } from '@repo/common/measure'
 import { duration, times } from '@repo/common/output/terminal'
 import suites from '../examples/suites.ts'
+import type { Row } from '../src/harness/suite.ts'
 
 type Result = Awaited<ReturnType<typeof suites.run>>
 
@@ -14,6 +15,14 @@ const ladder = ['ladder', '--quick', '--only', 'call,message,batch,child,spawn,a
 const killed = ['engines', '--quick', '--only', 'layer,bullmq,bee']
 const figures = (result: Result, name: string) =>
   rowsOf(result, 'engines').map(({ label, figures }) => `${label} ${figures[name]}`)
+
+/** How many times as much as ours a contender takes, in a metric of a suite. */
+const toOurs = (result: Result, suite: string, id: string, metric: string) => {
+  const ms = (row?: Row) => median(row?.samples[metric] ?? [])
+  const rows = rowsOf(result, suite)
+  return ms(rows.find((row) => row.id === id)) / ms(rows[0])
+}
+const took = (suite: string, id: string) => (result: Result) => rowsOf(result, suite).some((row) => row.id === id)
 
 export default claims(suites, {
   'seven-decades': {
@@ -34,6 +43,20 @@ export default claims(suites, {
     holds: (result) => price(result, 'spawn') > 100 * price(result, 'child'),
     values: (result) => `${duration(price(result, 'spawn'))} and ${duration(price(result, 'child'))}`,
     args: ladder,
+  },
+  'threads-draw-faster': {
+    says: "Threads draw more than twice as fast as Python's processes.",
+    holds: (result) => toOurs(result, 'compute', 'futures', 'mandelbrot') > 2,
+    values: (result) => times(toOurs(result, 'compute', 'futures', 'mandelbrot')),
+    applies: took('compute', 'futures'),
+    args: ['compute', '--quick', '--only', 'futures'],
+  },
+  'bytes-beat-grep': {
+    says: 'The bytes take less time than grep.',
+    holds: (result) => toOurs(result, 'text', 'grep', 'ms') > 1,
+    values: (result) => times(toOurs(result, 'text', 'grep', 'ms')),
+    applies: took('text', 'grep'),
+    args: ['text', '--quick', '--only', 'grep'],
   },
   'a-killed-worker-loses-nothing': {
     says: 'When a worker is killed, none of these three loses a job, and none doubles an effect.',

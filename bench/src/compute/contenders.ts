@@ -1,4 +1,4 @@
-/** Who does the jobs: threads of four pools, processes of two Python libraries, and the bare machine. */
+/** Who does the jobs: threads of four pools, processes of Python, and the bare machine. */
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { ask } from '@repo/common/process/ask'
@@ -81,6 +81,7 @@ const copies = (label: string, countOf: (workers: number) => number): Contender 
     const owned = stack.move()
     return {
       version: `Node ${process.versions.node}`,
+      // #region copies
       async run({ name, size }) {
         const question: Question = { name, size }
         const done = await Promise.all(programs.map((program) => ask<Done>(program, question, signal)))
@@ -88,6 +89,7 @@ const copies = (label: string, countOf: (workers: number) => number): Contender 
         if (done.some((each) => each.digest !== digest)) throw new Error('copies of one program disagree')
         return { ms: Math.max(...done.map(({ ms }) => ms)) / count, digest }
       },
+      // #endregion copies
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     }
   },
@@ -172,6 +174,7 @@ export const contenders: Record<string, Contender> = {
       },
     }
   }),
+  numpy: python('one process (Python)', 'alone', ['numpy']),
   futures: python('concurrent.futures (Python)', 'futures', ['numpy']),
   dask: python('Dask distributed (Python)', 'dask', ['distributed', 'numpy']),
   alone: copies('one thread', () => 1),

@@ -1,8 +1,8 @@
 """The jobs of jobs.ts on Python's processes, with NumPy where it does a loop of theirs.
 
-    jobs.py futures|dask WORKERS     starts the processes, and answers each job, a line of JSON, with a line of JSON
+    jobs.py alone|futures|dask WORKERS     starts processes, and answers each job, a line of JSON, with a line of JSON
 
-Processes share no memory: what a task needs and what it returns is copied.
+Processes share no memory: what a task needs and what it returns is copied. `alone` is this process and no other.
 """
 
 import hashlib
@@ -118,9 +118,11 @@ def count_common(count, partition):
     return common
 
 
+# #region sort
 def sort(numbers, on_all, workers):
     """Sorts a run in each process, and merges them here: a stable sort of NumPy finds runs and merges them."""
     return np.sort(np.concatenate(on_all(np.sort, np.array_split(numbers, workers))), kind="stable")
+# #endregion sort
 
 
 def load(job):
@@ -150,6 +152,9 @@ def answer(lines, on_all, workers):
 
 def main():
     workers = int(sys.argv[2])
+    if sys.argv[1] == "alone":
+        answer(sys.stdin, lambda do, items: list(map(do, items)), 1)
+        return
     if sys.argv[1] == "futures":
         with ProcessPoolExecutor(workers) as pool:
             answer(sys.stdin, lambda do, items: list(pool.map(do, items)), workers)

@@ -45,31 +45,6 @@ const shingle = 3
 const count = 5
 
 export const jobs = {
-  similarity: {
-    what: 'texts',
-    sizes: { quick: [15, 29, 58, 117], full: [29, 58, 117, 233] },
-    prepare(size) {
-      const all = stateOfTheUnion()
-      // What is a word in a text beyond ASCII is decided beforehand: other languages would have it otherwise.
-      const texts = Array.from({ length: size }, (_, at) =>
-        Buffer.from(contentOf(all[Math.floor((at * all.length) / size)]?.text ?? '')).toString(),
-      )
-      let used: Compared | undefined
-      const by = (compare: () => Promise<Compared>) =>
-        timed(async () => {
-          used = await compare()
-        })
-      return {
-        alone: () => by(() => compareAlone(texts, shingle, { count, ...(used && { used }) })),
-        onPool(run, workers) {
-          const on = { workers, run: (task: object) => run({ job: 'similarity', task } as Task) }
-          return by(() => compareInParallel(texts, shingle, { count, ...(used && { used }), ...on }))
-        },
-        result: () => bytesOf(used?.table.cells ?? new Uint8Array()),
-        write: (file) => writeFile(file, JSON.stringify({ texts, size: shingle })),
-      }
-    },
-  },
   mandelbrot: {
     what: 'points',
     sizes: { quick: [1_500, 6_000, 24_000, 96_000], full: [24_000, 96_000, 384_000, 1_536_000] },
@@ -113,6 +88,31 @@ export const jobs = {
           by(() => parallelRadixSort(memory, workers, (task) => run({ job: 'sort', memory, task }))),
         result: () => bytesOf(memory.numbers),
         write: (file) => writeFile(file, original),
+      }
+    },
+  },
+  similarity: {
+    what: 'texts',
+    sizes: { quick: [15, 29, 58, 117], full: [29, 58, 117, 233] },
+    prepare(size) {
+      const all = stateOfTheUnion()
+      // What is a word in a text beyond ASCII is decided beforehand: other languages would have it otherwise.
+      const texts = Array.from({ length: size }, (_, at) =>
+        Buffer.from(contentOf(all[Math.floor((at * all.length) / size)]?.text ?? '')).toString(),
+      )
+      let used: Compared | undefined
+      const by = (compare: () => Promise<Compared>) =>
+        timed(async () => {
+          used = await compare()
+        })
+      return {
+        alone: () => by(() => compareAlone(texts, shingle, { count, ...(used && { used }) })),
+        onPool(run, workers) {
+          const on = { workers, run: (task: object) => run({ job: 'similarity', task } as Task) }
+          return by(() => compareInParallel(texts, shingle, { count, ...(used && { used }), ...on }))
+        },
+        result: () => bytesOf(used?.table.cells ?? new Uint8Array()),
+        write: (file) => writeFile(file, JSON.stringify({ texts, size: shingle })),
       }
     },
   },

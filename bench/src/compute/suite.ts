@@ -98,6 +98,11 @@ function table(rows: readonly Row[], jobNames: readonly JobName[]): Table {
     rows: rows.map((row) => [row.label, ...jobNames.flatMap((name) => cells(row, name))]),
     notes: [
       `${largest.join(', ')}. The limit: the best program on one thread, as often as there are cores, all at once; the time until all are done, divided by their number. Slope: of time against size on logarithmic axes, over four sizes.`,
+      ...(median(rows.flatMap((row) => (row.id === 'numpy' ? ratiosOf(row, 'sort') : []))) < 1
+        ? [
+            'One process of NumPy sorts faster than all threads: with vector instructions, which JavaScript does not have.',
+          ]
+        : []),
     ],
   }
 }

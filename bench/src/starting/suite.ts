@@ -43,6 +43,7 @@ async function commandsOf(chapter: string): Promise<Commands> {
   return { cwd, help: [...start, '--help'], headline: [...start, '--quick'] }
 }
 
+// #region round
 async function round({ cwd, help, headline }: Commands, signal: AbortSignal) {
   const begin = performance.now()
   await promisify(execFile)(process.execPath, help, { cwd, signal })
@@ -51,6 +52,7 @@ async function round({ cwd, help, headline }: Commands, signal: AbortSignal) {
   await using _running = await startServer({ command: process.execPath, args: headline, cwd, ready: /./, signal })
   return { helpMs, firstLineMs: performance.now() - started }
 }
+// #endregion round
 
 export const starting: Suite = {
   metrics,

@@ -5,6 +5,7 @@ import sys
 import time
 
 
+# #region pipeline
 def lines_of(path):
     with open(path, encoding="utf-8", newline="\n") as file:
         yield from file
@@ -16,6 +17,7 @@ def matches_in(word, lines):
         found = line.count(word)
         if found:
             yield found
+# #endregion pipeline
 
 
 for request in sys.stdin:

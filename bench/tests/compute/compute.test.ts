@@ -50,7 +50,7 @@ const python = {
   install: 'npm run engines',
 }
 describeReal('the same results in Python', python, () => {
-  it.each(['futures', 'dask'])('by %s', doesAllJobs)
+  it.each(['numpy', 'futures', 'dask'])('by %s', doesAllJobs)
 })
 
 /** A contender that does each job as ours does, and then something else. */
