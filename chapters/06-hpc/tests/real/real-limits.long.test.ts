@@ -7,8 +7,9 @@ import { temporaryFolder } from '@repo/common/process/temporary'
 import { describeReal } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import rest from '../../examples/rest.ts'
+import { needRest } from '../fixtures/need-rest.ts'
 import { longestBelowMillion } from '../fixtures/on-each-scheduler.ts'
-import { need, needRest, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
+import { need, patience, theProgramLeavesNothing, useRealCluster } from '../fixtures/real-cluster.ts'
 import { slowNode } from '../fixtures/slow-node.ts'
 
 describeReal('on a real cluster a long example', needRest, () => {

@@ -9,7 +9,8 @@ import submit from '../../examples/submit.ts'
 import { type Cluster, openCluster } from '../../src/cluster/cluster.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from '../../src/scheduler/job.ts'
 import { hasEnded } from '../../src/scheduler/job.ts'
-import { anotherLoginNode, needRest, useRealCluster } from '../fixtures/real-cluster.ts'
+import { needRest } from '../fixtures/need-rest.ts'
+import { anotherLoginNode, useRealCluster } from '../fixtures/real-cluster.ts'
 
 const ways = ['commands', 'socket', 'token'] as const
 type Way = (typeof ways)[number]
