@@ -104,17 +104,6 @@ export const needs = [
     look: async () => (await pythonPackages(process.env.MOTO_PYTHON || environment('moto').python)).moto,
   },
   {
-    id: 'lambda',
-    isSmall: true,
-    name: "Lambda's emulator",
-    uses: /\bfindEmulator\(/,
-    named: /\bRuntime Interface Emulator\b/,
-    optional: true,
-    command: 'npm run lambda',
-    otherwise: 'runs on Linux; needs Go 1.26 or newer',
-    look: async () => (existsSync(join(root, 'node_modules/.cache/lambda/aws-lambda-rie')) ? 'installed' : undefined),
-  },
-  {
     id: 'stores',
     name: 'etcd, NATS',
     uses: /\b(findEtcd|findNats)\(/,
@@ -169,24 +158,12 @@ export const needs = [
   {
     id: 'temporal',
     isSmall: true,
-    name: 'Temporal, Dask',
-    uses: /\bfindTemporal\b|'distributed'/,
-    named: /\b(Temporal|Dask)\b/,
+    name: 'Temporal',
+    uses: /\bfindTemporal\b/,
+    named: /\bTemporal\b/,
     optional: true,
     command: 'npm run engines',
     look: () => output(join(environment('engines').folder, 'bin', 'temporal'), '--version'),
-  },
-  {
-    id: 'ripgrep',
-    isSmall: true,
-    name: 'ripgrep',
-    uses: /\bfound\(\['rg'\]/,
-    named: /\bripgrep\b/,
-    optional: true,
-    apt: 'ripgrep',
-    brew: 'ripgrep',
-    otherwise: 'install ripgrep',
-    look: () => output(findCommand('rg'), '--version'),
   },
   {
     id: 'go',
@@ -242,7 +219,7 @@ export const needs = [
     uses: /\b(findAccounting|findRest)\(/,
     named: /\bslurmrestd\b/,
     apt: 'slurmdbd mariadb-server-core mariadb-client-core slurmrestd slurm-wlm-jwt-plugin curl',
-    otherwise: "runs on Linux: install slurmdbd, MariaDB's server and client, slurmrestd, Slurm's plugin for JWT, and curl",
+    otherwise: 'runs on Linux: install slurmdbd, MariaDB, slurmrestd with its plugin for JWT, and curl',
     look: async () => {
       const has = isLinux && ['slurmdbd', 'mariadbd', 'mariadb-install-db', 'curl'].every(found)
       return has ? await output(found('slurmrestd'), '-V') : undefined
