@@ -125,10 +125,10 @@ export const rules: Rule[] = [
     plausible: (_, fresh) => !Number.isNaN(Date.parse(fresh)),
   },
   { kind: 'id', pattern: /\b[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\b/g, plausible: any },
-  // Hexadecimal digits after a name; a hash has more, or stands alone.
-  { kind: 'id', pattern: /(?<=[a-z][-.])[\da-f]{6,17}(?!\w)/g, plausible: any },
   // A trace's, shortened, and a span's in a traceparent.
   { kind: 'id', pattern: /(?<=\btrace )[\da-f]{8}\b|(?<="00-)[\da-f]{32}-[\da-f]{16}(?=-)/g, plausible: any },
+  // Hexadecimal digits after a name; a hash has more, or stands alone.
+  { kind: 'id', pattern: /(?<=[a-z][-.])[\da-f]{6,17}(?!\w)/g, plausible: any },
   { kind: 'port', pattern: /(?<=(?:127\.0\.0\.1|localhost):)\d{4,5}/g, plausible: any },
   { kind: 'process', pattern: /(?<=\bprocess |\bvm-)\d{3,7}\b/g, plausible: any },
   { kind: 'process', pattern: /(?<=[:,] )\d{3,7}\b/g, where: /^\d+ workers at /, plausible: any },
@@ -305,11 +305,17 @@ export const rules: Rule[] = [
     plausible: rateRange,
   },
   { kind: 'rate', pattern: alone, where: cells('.*', '.*B', 'GB/s'), plausible: rateRange },
+  {
+    kind: 'rate',
+    pattern: alone,
+    where: cells('tasks a second|model|workers that keep one broker busy'),
+    plausible: rateRange,
+  },
   { kind: 'rate', pattern: alone, where: cells('median', '.*', 'calls per second'), plausible: rateRange },
   { kind: 'rate', pattern: /^[\d,]+(?= histories of \d+ messages a minute )/g, plausible: rateRange },
   {
     kind: 'rate',
-    pattern: phrases('# histories per second', '# tasks a second', 'started at # per second'),
+    pattern: phrases('# histories per second', '# tasks a second', '# if each has to wake', 'started at # per second'),
     plausible: rateRange,
   },
   { kind: 'ratio', pattern: new RegExp(`${digits}×(?!\\w)`, 'g'), plausible: ratioRange },
@@ -338,6 +344,13 @@ export const rules: Rule[] = [
     where: cells(
       'calls|in vain|most by one task|fired|running there|succeeded|accepted|lost|order made up|began at|save|reached|saves|debug|info|warn|error|more objects',
     ),
+    plausible: someRange,
+  },
+  // Which traces are recorded is chance.
+  {
+    kind: 'load',
+    pattern: alone,
+    where: cells('placed|paid|shipped|end to end|traces|links|to nothing', '(one trace of|links, ).*'),
     plausible: someRange,
   },
   // The lives of a job with a walltime: how many it needs depends on how fast it computes.
