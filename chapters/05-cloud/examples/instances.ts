@@ -61,11 +61,15 @@ export default example(import.meta, {
     const step = (what: string, result: string) => print(`  ${what.padEnd(18)}${result}`)
     const where = place ? nameOf(place) : 'processes on this machine'
     if (operand === 'clean') {
+      if (!place) {
+        print('Nothing to remove: without --aws or AWS_ENDPOINT_URL, instances are processes, which have ended.')
+        return { on: where }
+      }
       using bar = progress('looking')
       const onKind = (kind: string) => bar.update(0, `removing ${kind}`)
-      const { removed, left = [] } = place ? await removeLeftovers(cloud, place, { signal, onKind }) : {}
+      const { removed, left } = await removeLeftovers(cloud, place, { signal, onKind })
       print(`Removed from ${where}, by the tag ${tagKey}=${tagValue}:`)
-      for (const [kind, names] of Object.entries(removed ?? {})) step(kind, names.join(', ') || 'none')
+      for (const [kind, names] of Object.entries(removed)) step(kind, names.join(', ') || 'none')
       for (const { kind, name = 'could not be asked', why } of left) step('left', `${kind} ${name}: ${why}`)
       if (left.length > 0) throw new Error(`not everything is removed: ${describeLeft(left)}`)
       return { on: where, removed }
