@@ -346,6 +346,15 @@ export const rules: Rule[] = [
     ),
     plausible: someRange,
   },
+  // A process that is slow to start gets fewer batches, and some twice; how many jobs are under way at a kill is chance.
+  { kind: 'load', pattern: alone, where: cells('invocations', 'cold|warm', 'start invocations'), plausible: loadRange },
+  { kind: 'load', pattern: alone, where: cells('jobs', '.*', 'jobs in the second life'), plausible: loadRange },
+  { kind: 'load', pattern: phrases('# times the counts were there already'), plausible: loadRange },
+  {
+    kind: 'program',
+    pattern: /(?<=^Runtime API: )(a small server of ours|Amazon's Runtime Interface Emulator)/g,
+    plausible: any,
+  },
   // Which traces are recorded is chance.
   {
     kind: 'load',

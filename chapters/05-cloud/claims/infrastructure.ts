@@ -2,9 +2,9 @@ import { claims } from '@repo/common/example/claims'
 import infrastructure from '../examples/infrastructure.ts'
 
 export default claims(infrastructure, {
-  'forty-four-resources': {
-    says: 'It takes 44 resources.',
-    holds: ({ resources }) => resources === 44,
+  'fifty-four-resources': {
+    says: 'It takes 54 resources.',
+    holds: ({ resources }) => resources === 54,
     values: ({ resources }) => `${resources} resources`,
   },
 })

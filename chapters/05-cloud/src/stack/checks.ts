@@ -3,7 +3,7 @@
  * good practice in general. These checks know what this system must never be.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { Capture, Match, type Template } from 'aws-cdk-lib/assertions'
+import { Match, type Template } from 'aws-cdk-lib/assertions'
 
 const has = Match.objectLike
 
@@ -31,16 +31,35 @@ export const checks: Record<string, (template: Template) => void> = {
       }
     }
   },
-  'a job that fails five times goes to the dead letters, and sets off an alarm': (template) => {
-    const letters = new Capture()
-    const redrive = { maxReceiveCount: 5, deadLetterTargetArn: { 'Fn::GetAtt': [letters, 'Arn'] } }
-    template.hasResourceProperties('AWS::SQS::Queue', { RedrivePolicy: redrive })
-    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
-      MetricName: 'ApproximateNumberOfMessagesVisible',
-      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [letters.asString(), 'QueueName'] } }],
-      Threshold: 0,
-      AlarmActions: Match.anyValue(),
-    })
+  'what fails five times goes to the dead letters, and sets off an alarm': (template) => {
+    const queues = Object.values(template.findResources('AWS::SQS::Queue'))
+    const redrives = queues.flatMap(({ Properties }) => (Properties as QueueProperties).RedrivePolicy ?? [])
+    // Of each pair, the second queue has no dead letters of its own.
+    if (redrives.length === 0 || 2 * redrives.length !== queues.length) throw new Error('a queue has no dead letters')
+    for (const { maxReceiveCount, deadLetterTargetArn } of redrives) {
+      const [letters] = deadLetterTargetArn?.['Fn::GetAtt'] ?? []
+      if (maxReceiveCount !== 5) throw new Error(`${letters} gets what failed ${maxReceiveCount} times`)
+      template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+        MetricName: 'ApproximateNumberOfMessagesVisible',
+        Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [letters, 'QueueName'] } }],
+        Threshold: 0,
+        AlarmActions: Match.anyValue(),
+      })
+    }
+  },
+  'of a batch only what failed comes again, and at most ten batches run at once': (template) => {
+    const mappings = Object.entries(template.findResources('AWS::Lambda::EventSourceMapping'))
+    if (mappings.length === 0) throw new Error('nothing invokes a function')
+    for (const [id, { Properties }] of mappings) {
+      const mapping = Properties as MappingProperties
+      const [queue = ''] = mapping.EventSourceArn['Fn::GetAtt']
+      const timeout = propertiesOf(template, mapping.FunctionName.Ref).Timeout as number
+      const visibility = propertiesOf(template, queue).VisibilityTimeout as number
+      if (!mapping.FunctionResponseTypes?.includes('ReportBatchItemFailures')) throw new Error(`${id} repeats batches`)
+      if (!(visibility >= 6 * timeout)) throw new Error(`${queue} hides messages for ${visibility} s only`)
+      const { MaximumConcurrency = Infinity } = mapping.ScalingConfig ?? {}
+      if (MaximumConcurrency > 10) throw new Error(`${id} runs ${MaximumConcurrency} batches at once`)
+    }
   },
   'workers use IMDSv2 only, and encrypted disks': (template) => {
     template.allResourcesProperties('AWS::EC2::LaunchTemplate', {
@@ -136,6 +155,20 @@ interface Resource {
   Properties: object
   DeletionPolicy?: string
 }
+
+interface QueueProperties {
+  RedrivePolicy?: { maxReceiveCount?: number; deadLetterTargetArn?: { 'Fn::GetAtt': string[] } }
+}
+
+interface MappingProperties {
+  EventSourceArn: { 'Fn::GetAtt': string[] }
+  FunctionName: { Ref: string }
+  FunctionResponseTypes?: string[]
+  ScalingConfig?: { MaximumConcurrency?: number }
+}
+
+const propertiesOf = (template: Template, id: string) =>
+  (resourcesOf(template)[id]?.Properties ?? {}) as Record<string, unknown>
 
 const resourcesOf = (template: Template) => template.toJSON().Resources as Record<string, Resource>
 

@@ -35,16 +35,19 @@ import {
 } from 'aws-cdk-lib/aws-ec2'
 import { CfnApplication, CfnApplicationVersion, CfnEnvironment } from 'aws-cdk-lib/aws-elasticbeanstalk'
 import { InstanceProfile, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
 import { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { webPermissions, workerPermissions } from '../beanstalk/permissions.ts'
 import { stackTagValue, tagKey } from '../cloud/ownership.ts'
 import { placesForWorkers } from '../cloud/place.ts'
+import { functionPermissions } from '../lambda/permissions.ts'
 import type { Permission } from '../machines/roles.ts'
 import { workerUserData } from '../machines/user-data.ts'
 
@@ -59,6 +62,8 @@ export interface StackSettings {
   workerFile: string
   /** The web tier as a zip, from `bundleTier`. */
   webBundle: string
+  /** A folder with the function that counts the texts of a batch, `index.mjs`. */
+  functionFolder: string
   /** Beanstalk's name for Node.js on Amazon Linux. It changes with every release of the platform. */
   solutionStack: string
 }
@@ -72,21 +77,29 @@ const atAmazon = placesForWorkers({ storage: aws, queues: aws, machines: aws })
 /** How many deliveries a message gets before it goes to the dead letters. */
 const deliveries = 5
 
+/** How long the function may take for a batch. */
+const functionTimeout = Duration.seconds(30)
+
 export class CloudStack extends Stack {
   constructor(scope: Construct, id: string, settings: StackSettings) {
     super(scope, id, { description: 'Counts words: chapter 5 of Distributed Computing with TypeScript' })
     Tags.of(this).add(tagKey, stackTagValue)
 
     const bucket = this.#bucket()
-    this.#logs()
-    const { queue, deadLetters } = this.#queue()
+    this.#emptyingLogs()
+    const { queue, deadLetters } = this.#queues('Jobs', 'DeadLetters')
+    // A message of a batch is hidden for as long as all attempts to invoke the function may take: Lambda asks for six times.
+    const visibilityTimeout = Duration.seconds(6 * functionTimeout.toSeconds())
+    const texts = this.#queues('TextsToCount', 'TextsNotCounted', { visibilityTimeout })
+    this.#function(settings, bucket, texts.queue)
     const vpc = this.#network()
     const workers = this.#workers(settings, vpc, bucket, queue)
     const web = this.#web(settings, vpc, bucket, queue)
-    this.#watch(settings, queue, deadLetters)
+    this.#watch(settings, queue, [deadLetters, texts.deadLetters])
 
     new CfnOutput(this, 'BucketName', { value: bucket.bucketName })
     new CfnOutput(this, 'QueueUrl', { value: queue.queueUrl })
+    new CfnOutput(this, 'TextsToCountUrl', { value: texts.queue.queueUrl })
     new CfnOutput(this, 'WorkerGroupName', { value: workers.autoScalingGroupName })
     new CfnOutput(this, 'WebUrl', { value: `http://${web.attrEndpointUrl}` })
   }
@@ -118,11 +131,8 @@ export class CloudStack extends Stack {
    * The function that empties the bucket logs to a group of the stack. Otherwise Lambda would create a group by itself, and
    * `cdk destroy` would leave it. The function's last lines may come late, so it must not be able to create one.
    */
-  #logs() {
-    const logs = new LogGroup(this, 'EmptyingLogs', {
-      retention: RetentionDays.ONE_WEEK,
-      removalPolicy: RemovalPolicy.DESTROY,
-    })
+  #emptyingLogs() {
+    const logs = this.#logs('EmptyingLogs')
     const provider = this.node.findChild('Custom::S3AutoDeleteObjectsCustomResourceProvider')
     const [handler, role] = ['Handler', 'Role'].map((id) => provider.node.findChild(id))
     if (
@@ -139,14 +149,40 @@ export class CloudStack extends Stack {
     })
   }
 
-  #queue() {
+  #logs(id: string) {
+    return new LogGroup(this, id, { retention: RetentionDays.ONE_WEEK, removalPolicy: RemovalPolicy.DESTROY })
+  }
+
+  #queues(id: string, deadId: string, options: QueueProps = {}) {
     const secured = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, removalPolicy: RemovalPolicy.DESTROY }
-    const deadLetters = new Queue(this, 'DeadLetters', { ...secured, retentionPeriod: Duration.days(14) })
-    const queue = new Queue(this, 'Jobs', {
+    const deadLetters = new Queue(this, deadId, { ...secured, retentionPeriod: Duration.days(14) })
+    const queue = new Queue(this, id, {
       ...secured,
+      ...options,
       deadLetterQueue: { queue: deadLetters, maxReceiveCount: deliveries },
     })
     return { queue, deadLetters }
+  }
+
+  /** The map step as a function behind a queue. It has no server that could wait, and costs nothing without messages. */
+  #function({ functionFolder }: StackSettings, bucket: Bucket, queue: Queue) {
+    const role = new Role(this, 'CounterRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    this.#permit(role, bucket, functionPermissions(bucket.bucketArn))
+    const logGroup = this.#logs('CounterLogs')
+    logGroup.grantWrite(role)
+    const counter = new LambdaFunction(this, 'Counter', {
+      runtime: Runtime.NODEJS_24_X,
+      code: Code.fromAsset(functionFolder),
+      handler: 'index.handler',
+      // A function gets a share of a core with its memory.
+      memorySize: 512,
+      timeout: functionTimeout,
+      role,
+      logGroup,
+      environment: { ...atAmazon, BUCKET: bucket.bucketName },
+    })
+    const reportBatchItemFailures = true
+    counter.addEventSource(new SqsEventSource(queue, { batchSize: 10, maxConcurrency: 10, reportBatchItemFailures }))
   }
 
   /** Public subnets only, because a NAT gateway costs more than all the rest. Its security groups are the firewalls. */
@@ -287,7 +323,7 @@ export class CloudStack extends Stack {
     }
   }
 
-  #watch({ budget, email }: StackSettings, queue: Queue, deadLetters: Queue) {
+  #watch({ budget, email }: StackSettings, queue: Queue, [jobs, texts]: [Queue, Queue]) {
     const topic = new Topic(this, 'Alerts', { enforceSSL: true })
     if (email) topic.addSubscription(new EmailSubscription(email))
     // Any policy of ours replaces the default one, with which the services of the account may publish.
@@ -297,14 +333,16 @@ export class CloudStack extends Stack {
     }
 
     const notify = new SnsAction(topic)
-    new Alarm(this, 'PoisonMessages', {
-      alarmDescription: `A job failed ${deliveries} times and was set aside`,
-      metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum' }),
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      threshold: 0,
-      evaluationPeriods: 1,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    }).addAlarmAction(notify)
+    for (const [id, deadLetters] of Object.entries({ PoisonMessages: jobs, PoisonTexts: texts })) {
+      new Alarm(this, id, {
+        alarmDescription: `A message failed ${deliveries} times and was set aside`,
+        metric: deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum' }),
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        threshold: 0,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      }).addAlarmAction(notify)
+    }
     new Alarm(this, 'JobsWaitLong', {
       alarmDescription: 'A job has waited for a quarter of an hour: are there workers?',
       metric: queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum' }),

@@ -44,23 +44,31 @@ const nagRule = 'Annotation::AwsSolutions-'
  * @param folder is created if needed, and may hold the files of an earlier synthesis
  */
 export async function synthesise(
-  settings: Omit<StackSettings, 'workerFile' | 'webBundle'>,
+  settings: Omit<StackSettings, 'workerFile' | 'webBundle' | 'functionFolder'>,
   folder: string,
 ): Promise<Synthesis> {
-  await mkdir(folder, { recursive: true })
+  const functionFolder = join(folder, 'counter')
+  await mkdir(functionFolder, { recursive: true })
   const workerFile = join(folder, 'worker.mjs')
   const webBundle = join(folder, 'web.zip')
   await writeFile(
     workerFile,
     await bundleProgram(new URL('./instance-worker.program.ts', import.meta.url), { target: oldestNode }),
   )
+  const mapStep = await bundleProgram(new URL('../lambda/map-step.program.ts', import.meta.url), { target: oldestNode })
+  await writeFile(join(functionFolder, 'index.mjs'), mapStep)
   await writeFile(webBundle, await bundleTier('web', 'deployed by the CDK'))
 
   // The CDK uses a property that it has deprecated itself. A reader cannot change that.
   process.env.JSII_DEPRECATED = 'quiet'
   const assembly = join(folder, 'assembly')
   const app = new App({ outdir: assembly, analyticsReporting: false, treeMetadata: false })
-  const stack = new CloudStack(app, 'DistributedComputing', { ...settings, workerFile, webBundle })
+  const stack = new CloudStack(app, 'DistributedComputing', {
+    ...settings,
+    workerFile,
+    webBundle,
+    functionFolder,
+  })
   app.synth()
   const template = Template.fromJSON(
     JSON.parse(await readFile(join(assembly, `${stack.artifactId}.template.json`), 'utf8')) as object,

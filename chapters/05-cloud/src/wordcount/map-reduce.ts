@@ -50,9 +50,9 @@ export type Report = z.infer<typeof reportSchema>
 /** A message that is among the dead letters may be anything; a job has an id. */
 const letterSchema = z.object({ id: z.string() })
 
-/** Does one job and writes its result. Yields to the event loop now and then. */
-async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<void> {
-  const { bucket, output, repeat } = job
+/** Does one job. Yields to the event loop now and then. Returns the content of its result object. */
+export async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): Promise<string> {
+  const { repeat } = job
   const [counter, again] = [new WordCounter(), new WordCounter()]
   const objects: Counted['objects'] = []
   for await (const { key, text } of readAhead(s3, job, signal)) {
@@ -63,10 +63,7 @@ async function countObjects(s3: S3Client, job: CountJob, signal: AbortSignal): P
     objects.push({ key, bytes: text.length, words: counter.add(text) })
     await setImmediate(undefined, { signal })
   }
-  const body = JSON.stringify({ objects, counts: [...counter.counts()] } satisfies Counted)
-  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: output, Body: body, ContentType: 'application/json' }), {
-    abortSignal: signal,
-  })
+  return JSON.stringify({ objects, counts: [...counter.counts()] } satisfies Counted)
 }
 
 const readsAtOnce = 8
@@ -90,7 +87,7 @@ async function* readAhead(
   }
 }
 
-async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<Buffer> {
+export async function readObject(s3: S3Client, bucket: string, key: string, signal: AbortSignal): Promise<Buffer> {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
   return Buffer.from((await Body?.transformToByteArray()) ?? [])
 }
@@ -110,7 +107,9 @@ export function counter(s3: S3Client, sqs: SQSClient, results: string, worker: s
         ...(error instanceof Error && { error: error.message }),
       } satisfies Report)
     try {
-      await countObjects(s3, job, leave)
+      const Body = await countObjects(s3, job, leave)
+      const result = { Bucket: job.bucket, Key: job.output, Body, ContentType: 'application/json' }
+      await s3.send(new PutObjectCommand(result), { abortSignal: leave })
     } catch (error) {
       await (leave.aborted ? report('put back') : report('failed', error))
       throw error
@@ -134,6 +133,29 @@ export function jobsOf(
   return shares
     .sort((a, b) => b.bytes - a.bytes)
     .map(({ keys }, at) => ({ id: String(at + 1), bucket, keys, output: `${prefix}${at + 1}.json`, repeat }))
+}
+
+/**
+ * Adds the result of a job to a total.
+ *
+ * @throws an Error when the object is no result
+ */
+export async function addResult(
+  s3: S3Client,
+  { id, bucket, output }: Pick<CountJob, 'id' | 'bucket' | 'output'>,
+  total: Total,
+  signal: AbortSignal,
+): Promise<void> {
+  const result = parseJson(String(await readObject(s3, bucket, output, signal))) as Partial<Counted> | null | undefined
+  const { objects, counts } = result ?? {}
+  if (!Array.isArray(objects) || !Array.isArray(counts))
+    throw new Error(`the result of job ${id} is not in ${output}: somebody else has written there`)
+  addCounts(total.counts, counts)
+  for (const object of objects) {
+    total.objects.push(object)
+    total.words += object.words
+    total.bytes += object.bytes
+  }
 }
 
 export interface MapReduceOptions {
@@ -168,18 +190,6 @@ export async function mapReduce(
   const reasons = new Map<string, string>()
   const total: Total = { counts: new Map(), words: 0, bytes: 0, objects: [] }
 
-  async function add({ id, bucket, output }: CountJob) {
-    const result = parseJson(String(await readObject(s3, bucket, output, stop))) as Partial<Counted> | null | undefined
-    const { objects, counts } = result ?? {}
-    if (!Array.isArray(objects) || !Array.isArray(counts))
-      throw new Error(`the result of job ${id} is not in ${output}: somebody else has written there`)
-    addCounts(total.counts, counts)
-    for (const object of objects) {
-      total.objects.push(object)
-      total.words += object.words
-      total.bytes += object.bytes
-    }
-  }
   // #region reduce
   async function reduce() {
     if (missing.size === 0) return
@@ -193,7 +203,7 @@ export async function mapReduce(
       // If the job was done twice, its result has been added already.
       if (data.outcome !== 'done' || !job) continue
       missing.delete(data.job)
-      await add(job)
+      await addResult(s3, job, total, stop)
       if (missing.size === 0) return
     }
   }

@@ -33,6 +33,10 @@ interface Resource {
 }
 type Resources = Record<string, Resource>
 
+interface PolicyProperties {
+  PolicyDocument: { Statement: { Action: string | string[] }[] }
+}
+
 const resources = () => structuredClone(synthesis.template.toJSON().Resources) as Resources
 
 describe('the template', () => {
@@ -72,6 +76,20 @@ describe('the template', () => {
     for (const { Properties } of Object.values(tags)) {
       expect(Properties).toMatchObject({ Tags: expect.arrayContaining([{ Key: tagKey, Value: stackTagValue }]) })
     }
+  })
+
+  it('lets the function take messages, read texts, write counts and logs, and nothing else', () => {
+    const policies = Object.entries(synthesis.template.findResources('AWS::IAM::Policy'))
+    const statements = policies
+      .filter(([id]) => id.startsWith('CounterRole'))
+      .flatMap(([, { Properties }]) => (Properties as PolicyProperties).PolicyDocument.Statement)
+    expect(new Set(statements.flatMap(({ Action }) => Action))).toEqual(
+      new Set([
+        ...['s3:GetObject', 's3:PutObject', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+        ...['sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueUrl', 'sqs:DeleteMessage'],
+        'sqs:GetQueueAttributes',
+      ]),
+    )
   })
 
   it('adds a worker for every ten jobs, up to the ceiling', () => {
@@ -136,10 +154,12 @@ describe('the checks', () => {
   const spoilers: Record<string, (all: Resources) => void> = {
     'nobody can read the bucket from outside, or without TLS': (all) =>
       set(first(all, 'AWS::S3::Bucket'), { PublicAccessBlockConfiguration: { BlockPublicAcls: true } }),
-    'a job that fails five times goes to the dead letters, and sets off an alarm': (all) => {
+    'what fails five times goes to the dead letters, and sets off an alarm': (all) => {
       for (const resource of Object.values(all))
         if (resource.Type === 'AWS::SQS::Queue') set(resource, { RedrivePolicy: {} })
     },
+    'of a batch only what failed comes again, and at most ten batches run at once': (all) =>
+      set(first(all, 'AWS::Lambda::EventSourceMapping'), { FunctionResponseTypes: [] }),
     'workers use IMDSv2 only, and encrypted disks': (all) => {
       const template = first(all, 'AWS::EC2::LaunchTemplate')
       const data = template.Properties?.LaunchTemplateData as object
@@ -180,7 +200,8 @@ describe('the checks', () => {
   const firewalls = 'no firewall lets anybody in, except you to the web tier'
   const end = 'deleting the stack leaves nothing behind'
   const bucketClosed = 'nobody can read the bucket from outside, or without TLS'
-  const letters = 'a job that fails five times goes to the dead letters, and sets off an alarm'
+  const letters = 'what fails five times goes to the dead letters, and sets off an alarm'
+  const batches = 'of a batch only what failed comes again, and at most ten batches run at once'
   const roles = 'no role may do everything, or anything to everything'
   const mayRead = { Effect: 'Allow', Action: 's3:GetObject', Resource: 'r' }
   const denyWithoutTls = { Effect: 'Deny', Principal: '*', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }
@@ -241,7 +262,7 @@ describe('the checks', () => {
       'logs in a group that Lambda creates',
       end,
       (all) => set(first(all, 'AWS::Lambda::Function'), { LoggingConfig: {} }),
-      /AWS::Lambda::Function, but none match/,
+      /AWS::Lambda::Function, but only 1 match/,
     ],
     [
       'a role that may create log groups',
@@ -272,6 +293,29 @@ describe('the checks', () => {
         }
       },
       /AWS::CloudWatch::Alarm, but none match/,
+    ],
+    [
+      'a queue without dead letters',
+      letters,
+      (all) => {
+        all.More = { Type: 'AWS::SQS::Queue', Properties: {} }
+      },
+      /a queue has no dead letters/,
+    ],
+    [
+      'a batch that comes again while the function still has it',
+      batches,
+      (all) => {
+        for (const { Type, Properties } of Object.values(all))
+          if (Type === 'AWS::SQS::Queue') delete Properties?.VisibilityTimeout
+      },
+      /hides messages for undefined s only/,
+    ],
+    [
+      'a function that runs as often as the account allows',
+      batches,
+      (all) => set(first(all, 'AWS::Lambda::EventSourceMapping'), { ScalingConfig: undefined }),
+      /runs Infinity batches at once/,
     ],
     [
       'a statement within a role',

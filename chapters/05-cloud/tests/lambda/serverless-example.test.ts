@@ -1,0 +1,44 @@
+/** serverless as a reader runs it. */
+import { fileURLToPath } from 'node:url'
+import { runHere } from '@repo/common/testing/run-here'
+import { runExample } from '@repo/common/testing/testing'
+import { describe, expect, it } from 'vitest'
+import serverless from '../../examples/serverless.ts'
+
+const chapter = fileURLToPath(new URL('../..', import.meta.url))
+
+describe('serverless', () => {
+  it('counts the words that one thread counts, in both ways', async () => {
+    const result = await serverless.run({ texts: 12, twice: 3, jobs: 4, visibility: 2, runtime: 'host' })
+    expect(result).toMatchObject({ texts: 12, objects: 12, runtime: 'host', deadLetters: 1, failures: 3 })
+    expect(result.durable).toMatchObject({ jobs: 4, lives: 2, words: result.words })
+    expect(result.durable.replayed).toBeGreaterThanOrEqual(2)
+    expect(result.countedAlready).toBeGreaterThanOrEqual(3)
+    expect(result.mostAtOnce).toBeLessThanOrEqual(2)
+    expect(result.starts.cold.invocations).toBeGreaterThan(0)
+    expect(result.durable.replayed + result.durable.begun).toBe(4)
+  })
+
+  it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
+    const run = await runExample(chapter, 'serverless', [], { interruptWhen: /counting/ })
+    expect(run.code).toBe(130)
+    expect(await run.leftBehind()).toEqual([])
+  })
+
+  it('explains itself, and refuses an impossible option in one line', async () => {
+    const help = await runHere(serverless, '--help')
+    expect(help).toMatchObject({ code: 0 })
+    expect(help.stdout).toContain('Usage: serverless [options]')
+    const run = await runHere(serverless, '--texts', '5', '--twice', '6')
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toBe('error: --twice: received "6"; accepts at most the 5 of --texts\n')
+  })
+
+  it.each([
+    [{ concurrency: 1 }, '--concurrency: received "1"; accepts a whole number from 2 to 64'],
+    [{ batch: 11 }, '--batch: received "11"; accepts a whole number from 1 to 10'],
+    [{ texts: 20, jobs: 24, twice: 0 }, '--jobs: received "24"; accepts at most the 20 of --texts'],
+  ])('refuses %j', async (options, message) => {
+    await expect(serverless.run(options)).rejects.toThrow(message)
+  })
+})
