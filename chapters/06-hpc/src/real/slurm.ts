@@ -127,7 +127,9 @@ async function tryToStart({
   stack.use(await start('munged', ['--foreground', '--force', `--key-file=${key}`, ...files], mungeIsThere))
   // Without its database, slurmctld would not start for the first time.
   const accounting =
-    accountingPort && (await startAccounting({ folder, port: accountingPort, authentication, start, own }))
+    accountingPort === undefined
+      ? undefined
+      : await startAccounting({ folder, port: accountingPort, authentication, start, own })
   const controller = stack.use(await start('slurmctld', ['-D', '-i'], () => says(/UP/, 'scontrol', 'ping')))
 
   const startNode = (name: NodeName) =>
@@ -156,7 +158,7 @@ async function tryToStart({
   return {
     environment,
     controller,
-    accounting: accounting || undefined,
+    accounting,
     rest,
     nodes,
     cores,
