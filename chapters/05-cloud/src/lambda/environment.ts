@@ -30,6 +30,7 @@ export interface EnvironmentOptions {
   env: NodeJS.ProcessEnv
   /** Gets what the function writes to its outputs, line by line: its log. */
   onLine?: (line: string) => void
+  /** Ends the function's process when aborted. */
   signal?: AbortSignal | undefined
 }
 
@@ -81,7 +82,9 @@ async function startEmulator({ file, env, onLine, signal }: EnvironmentOptions):
     return resultOf(await Promise.race([answered, ended(emulator)]))
   }
   const kill = async () => void (pid && endGroup(pid))
+  signal?.addEventListener('abort', kill)
   async function dispose() {
+    signal?.removeEventListener('abort', kill)
     await emulator[Symbol.asyncDispose]()
     await kill()
     await release()

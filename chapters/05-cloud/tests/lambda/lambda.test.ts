@@ -200,6 +200,18 @@ describe.each(runtimes)('in environments of the %s', (runtime) => {
     expect(faulty.invocations).toEqual([])
   })
 
+  it('a function that is interrupted in the middle ends', async () => {
+    const file = join(folder.path, 'endless.mjs')
+    await writeFile(
+      file,
+      'export async function handler() { console.log("begun"); await new Promise(() => setInterval(() => {}, 1000)) }',
+    )
+    const interruption = new AbortController()
+    const onLine = (line: string) => line === 'begun' && interruption.abort()
+    await using endless = await startEnvironment(runtime, { file, env: {}, signal: interruption.signal, onLine })
+    await expect(endless.invoke(null)).rejects.toThrow(/ended by SIGTERM|signal: killed/)
+  })
+
   it('a durable function that is killed goes on where its checkpoints end', async () => {
     const { bucket } = await texts(6)
     const lives: string[][] = []
