@@ -76,8 +76,9 @@ export default example(import.meta, {
       rows.push({ way, ...steps, ...wholeness(spans) })
     }
     print(
+      '',
       table(
-        ['', 'placed', 'paid', 'shipped', 'end to end', 'traces', 'in parts', 'links', 'to nothing'],
+        ['an order is', 'placed', 'paid', 'shipped', 'end to end', 'traces', 'in parts', 'links', 'to nothing'],
         rows.map(({ way, placed, paid, shipped, endToEnd, traces, halves, links, loose }) => [
           way,
           ...[placed, paid, shipped, endToEnd, traces, halves, links, loose].map(count),

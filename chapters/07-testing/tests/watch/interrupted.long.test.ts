@@ -14,6 +14,8 @@ describeReal('an example that watches', { name: 'a Redis server', found: redis, 
   it.each([
     ['logs', ['--orders', '5000', '--follow'], /order received/],
     ['trace', [], /each traced/],
+    ['endless', [], /each of which sends/],
+    ['sampling', [], /traces recorded/],
     ['metrics', ['--scraper', 'own'], /per second/],
   ])('leaves nothing behind after Ctrl-C: %s', async (name, args, interruptWhen) => {
     const stopped = await runExample(chapter, name, args, { interruptWhen })
