@@ -114,7 +114,7 @@ export default example(import.meta, {
       picture: await picture(drawn.name, drawn.content),
     }
     print(
-      `All done in ${milliseconds(result.ms)}: ${count(result.submitCommands)} command to submit, ${count(result.pollCommands)} to poll, ${result.resubmitted} tasks submitted again.`,
+      `All done in ${milliseconds(result.ms)}: ${count(result.submitCommands)} command${result.submitCommands === 1 ? '' : 's'} to submit, ${count(result.pollCommands)} to poll, ${result.resubmitted} tasks submitted again.`,
       `${describeCost(cost, 'cores of the cluster')} The answer is the same.`,
     )
     if (grown) {

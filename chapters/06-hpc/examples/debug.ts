@@ -109,7 +109,7 @@ export default example(import.meta, {
     const { scheduler, onlyLogin, onlyJob } = await compareEnvironments(cluster, folder, signal)
     // The practice cluster's home has a long name.
     const short = (text: string) => text.replaceAll(cluster.home, '~')
-    print(`${scheduler.length} variables come from the scheduler:`)
+    print(`${scheduler.length === 1 ? '1 variable comes' : `${scheduler.length} variables come`} from the scheduler:`)
     print(...scheduler.map(([name, value]) => `  ${name}=${short(value)}`))
     print(`Only the login shell has: ${onlyLogin.join(' ') || 'nothing'}`)
     print(`Only the job has, besides those: ${onlyJob.join(' ') || 'nothing'}`)
