@@ -165,7 +165,8 @@ def main():
     from distributed import Client, LocalCluster
 
     config.set({"distributed.nanny.pre-spawn-environ.PYTHONHASHSEED": os.environ["PYTHONHASHSEED"]})
-    local = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    # It knows no password, and listens on the loopback interface only, on free ports.
+    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     with LocalCluster(n_workers=workers, threads_per_worker=1, **local) as cluster, Client(cluster) as client:
 
         def on_all(do, items):
