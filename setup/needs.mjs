@@ -87,6 +87,7 @@ export const needs = [
   },
   {
     id: 'pyro5',
+    isSmall: true,
     name: 'Pyro 5',
     uses: /\b(findPythons?|startPyro)\('Pyro5'/,
     named: /\bPyro 5\b/,
@@ -238,7 +239,8 @@ export const needs = [
   },
   {
     id: 'slurm-rest',
-    name: 'slurmdbd, MariaDB, slurmrestd',
+    isSmall: true,
+    name: "Slurm's accounting and REST",
     uses: /\b(findAccounting|findRest)\(/,
     named: /\bslurmrestd\b/,
     apt: 'slurmdbd mariadb-server-core mariadb-client-core slurmrestd slurm-wlm-jwt-plugin curl',
