@@ -247,7 +247,7 @@ describe('the web tier', () => {
       await form.onsubmit({ preventDefault: () => {} })
       return page.pre.textContent
     }
-    expect(await submit(`${'a '.repeat(9_000)}b`)).toBe('9001 words, 2 distinct\n    9000  a\n       1  b')
+    expect(await submit(`${'a '.repeat(9_000)}é`)).toBe('9001 words, 2 distinct\n    9000  a\n       1  é')
     expect(seen).toEqual([
       { hidden: false, value: 0, text: '0 of 2 parts counted' },
       { hidden: false, value: 0.5, text: '1 of 2 parts counted' },

@@ -151,6 +151,14 @@ describe('an interrupted upload', () => {
     })
   })
 
+  it('has its turn after one that fails', async () => {
+    await withFile(async (path) => {
+      const uploads = ['no-such-bucket', bucket].map((bucket) => uploadFile(s3, { ...target, bucket }, path))
+      const outcomes = await Promise.allSettled(uploads)
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+    })
+  })
+
   it('begins after all transfers of its file that were asked for before', async () => {
     await using folder = await temporaryFolder()
     const [path, other] = [join(folder.path, 'file'), join(folder.path, 'other')]
@@ -283,7 +291,8 @@ describe('a download', () => {
       const client = alteredClient(place, (command, output) => {
         if (command === 'HeadObject') Object.assign(output, { Metadata: {}, ChecksumCRC32: undefined })
       })
-      await writeFile(partialOf(back, (await headObject(s3, target)).etag), Buffer.alloc(2 * partSize, '#'))
+      // Longer than the object: nothing of it may be left at the end.
+      await writeFile(partialOf(back, (await headObject(s3, target)).etag), Buffer.alloc(bytes + 5, '#'))
       expect(await downloadFile(client, target, back)).toEqual({ bytes, resumed: 0, verified: undefined })
       expect((await readFile(back)).equals(await readFile(path))).toBe(true)
     })
@@ -292,13 +301,19 @@ describe('a download', () => {
   it('that is damaged twice is not kept', async () => {
     await withFile(async (path, folder) => {
       await uploadFile(s3, target, path)
+      let received = 0
       const client = alteredClient(place, (command, output) => {
         if (command === 'HeadObject') output.ChecksumCRC32 = 'AAAAAA==-3'
+        if (command === 'GetObject') received++
       })
       const back = join(folder, 'back')
       await writeFile(partialOf(back, (await headObject(s3, target)).etag), Buffer.alloc(2 * partSize))
-      await expect(downloadFile(client, target, back)).rejects.toThrow('was damaged on the way')
-      expect(await readdir(folder)).toEqual(['original'])
+      // The missing part, and then all three. When nothing was left, all three have come once already.
+      for (const parts of [4, 3]) {
+        received = 0
+        await expect(downloadFile(client, target, back)).rejects.toThrow('was damaged on the way')
+        expect([received, await readdir(folder)]).toEqual([parts, ['original']])
+      }
     })
   })
 

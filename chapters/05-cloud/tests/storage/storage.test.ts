@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -138,6 +139,13 @@ describe('objects in parts', () => {
     expect(isClosed).toBe(true)
   })
 
+  it('is not stored when it is aborted, even if it is small', async () => {
+    const target = { bucket, key: 'aborted' }
+    const uploading = uploadStream(s3, target, inChunks(content.subarray(0, 10), [10]), { signal: AbortSignal.abort() })
+    await expect(uploading).rejects.toThrow()
+    await expect(headObject(s3, target)).rejects.toThrow('NotFound')
+  })
+
   /** Sends parts of one byte with these numbers. */
   async function sendNumbered(numbers: number[], onPart?: SendOptions['onPart']) {
     const upload = await beginUpload(s3, { bucket, key: 'numbered' })
@@ -218,6 +226,26 @@ describe('objects in parts', () => {
     expect(underWay).toBe(0)
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('is read on only when the reader is done with a part, whose buffer is used again', async () => {
+    const target = { bucket, key: 'slow' }
+    await uploadStream(s3, target, inChunks(content, [mib]))
+    const asked: unknown[] = []
+    const client = s3Client(place)
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        asked.push((args.input as { Range?: string }).Range)
+        return await next(args)
+      },
+      { step: 'initialize' },
+    )
+    const reading = downloadParts(client, target, await headObject(s3, target), { concurrency: 1 })
+    await reading.next()
+    await nextTurn()
+    expect(asked).toEqual([`bytes=0-${partSize - 1}`])
+    await Array.fromAsync(reading)
+    expect(asked).toHaveLength(3)
   })
 
   it('notices an object that is replaced while it is read', async () => {
