@@ -87,6 +87,12 @@ describeRedis('revoking', () => {
     for (const worker of workers) await worker.load()
     await workers[0].fulfilled('a')
     expect(await Promise.all(['a', 'b'].map((id) => workers[1].includes(id)))).toEqual([false, true])
+    expect(workers[1].mayInclude('a')).toBe(true)
+    // It forgets when it reads them again, except for what it hears meanwhile.
+    const reading = workers[1].load()
+    workers[1].add(['c'])
+    await reading
+    expect(['a', 'b', 'c'].map((id) => workers[1].mayInclude(id))).toEqual([false, true, true])
   })
 
   /** Does something while a worker asks whether a rate allows a start now. */
@@ -319,7 +325,13 @@ describeRedis('autoscaling', () => {
     const { task, seen, open } = waiter()
     const client = await layer.openClient()
     const worker = await layer.startWorker({ tasks: [task], concurrency: 1 })
-    layer.use(autoscale(worker, { min: 1, max: 8, everyMs: 10, keepMs: 20 }))
+    const fewer: number[] = []
+    const info = (about: object) => {
+      const { from, to } = about as { from: number; to: number }
+      if (to < from) fewer.push(Date.now())
+    }
+    const log = { debug: () => {}, info, warn: () => {}, error: () => {} }
+    layer.use(autoscale(worker, { min: 1, max: 8, everyMs: 5, keepMs: 100, log }))
     const sent = await client.sendMany(
       task,
       Array.from({ length: 20 }, () => ({})),
@@ -329,6 +341,10 @@ describeRedis('autoscaling', () => {
     open()
     await gather(sent)
     await until(() => worker.concurrency === 1)
+    // Each step waits anew: a moment without work must not cost all places.
+    const waitsMs = fewer.slice(1).map((at, index) => at - (fewer[index] ?? at))
+    expect(waitsMs.length).toBeGreaterThan(1)
+    expect(Math.min(...waitsMs)).toBeGreaterThanOrEqual(100)
   })
 
   it('sees that tasks with a priority wait too', async () => {

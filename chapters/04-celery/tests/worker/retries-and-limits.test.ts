@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { RetryLater } from '../../src/queue/errors.ts'
 import type { Message } from '../../src/queue/message.ts'
-import { giveBack } from '../../src/queue/moments.ts'
+import { giveBack, rateKeys } from '../../src/queue/moments.ts'
 import { gather, type TaskResult } from '../../src/queue/results.ts'
 import { backoffMs } from '../../src/queue/retry.ts'
 import { revoke } from '../../src/queue/revoke.ts'
@@ -260,6 +260,9 @@ describe('a run', () => {
     const run = runOf(never, { hardLimitMs: 20 })
     const deep = run.within(() => run.within(never))
     await expect(deep).rejects.toThrow('the task ran longer than its hard limit of 20 ms')
+    const again = runOf(never, { hardLimitMs: 20 })
+    await again.within(async () => {})
+    await expect(again.within(never)).rejects.toThrow('hard limit of 20 ms')
     const after = runOf(never, { hardLimitMs: 1, softLimitMs: 1 })
     expect(await after.within(async () => 'at once')).toBe('at once')
     await delay(5)
@@ -283,6 +286,20 @@ describeRedis('rates', () => {
     // A job that comes too early keeps its moment.
     expect(await ask('e')).toBeLessThanOrEqual(waits[4] ?? 0)
     expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
+  })
+
+  it('of a task are remembered as long as a moment lies ahead, and never asked for before it', async () => {
+    const { redis } = await layer.openClient()
+    // An interval of 1,200,000 and a third milliseconds, so that moments lie between two of them.
+    const limit = { max: 3, perMs: 3_600_001 }
+    const [state = '', moments = ''] = rateKeys(layer.prefix, 't')
+    for (const id of 'abcdefghijklmnopqrst') {
+      const waitMs = await admit(redis, { prefix: layer.prefix, task: 't', id, limit })
+      const asked = Date.now()
+      expect(asked + waitMs).toBeGreaterThanOrEqual(Number(await redis.hget(moments, id)))
+      expect(await redis.pttl(state)).toBeGreaterThan(waitMs)
+      if (id !== 'a') expect(await redis.pttl(moments)).toBeGreaterThan(waitMs)
+    }
   })
 
   it('of a task that are changed count at once, for waiting tasks too', async () => {
@@ -419,6 +436,19 @@ describeRedis('rates', () => {
     expect(await ask('a')).toBe(0)
     await delay(115)
     expect(await ask('b')).toBe(0)
+  })
+
+  it('of a task with a short time count a start from a tenth of it ago at most', async () => {
+    const { redis } = await layer.openClient()
+    const ask = (id: string) => admit(redis, { prefix: layer.prefix, task: 't', id, limit: { max: 1, perMs: 200 } })
+    const key = `${layer.prefix}:rate:t`
+    const now = Date.now()
+    await redis.set(key, `${now} ${now - 290} 0`)
+    await redis.hset(`${key}:moments`, 'a', now - 90, 'b', now)
+    const started = Date.now()
+    expect(await ask('a')).toBe(0)
+    const waitMs = await ask('b')
+    expect(Date.now() + waitMs).toBeGreaterThanOrEqual(started - 20 + 200)
   })
 
   it('of a task let it start behind a backlog that is longer than its interval', async () => {
