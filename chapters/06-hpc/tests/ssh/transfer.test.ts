@@ -495,6 +495,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
 async function withSession(
   session: Partial<Record<keyof Sftp, (...args: never[]) => unknown>>,
   use: (transfer: Transfers, folders: { from: string; there: string }) => Promise<void>,
+  attempt = async <T>(work: () => Promise<T>, _progress?: () => number): Promise<T> => await work(),
 ) {
   await using folder = await temporaryFolder()
   const [from, there] = [join(folder.path, 'from'), join(folder.path, 'there')]
@@ -508,7 +509,9 @@ async function withSession(
     ...session,
   }
   const noChecksums = async () => ({ code: 127, stdout: '', stderr: '' })
-  const transfer = transfers('host', noChecksums, (use) => use(sftp as unknown as Sftp))
+  const transfer = transfers('host', noChecksums, (work, options) =>
+    attempt(() => work(sftp as unknown as Sftp), options?.progress),
+  )
   await use(transfer, { from, there })
 }
 
@@ -552,6 +555,33 @@ describe('a file that has arrived', () => {
       setImmediate(() => other.resolve())
       expect([await failed, ended]).toEqual([lost, true])
     })
+  })
+})
+
+describe('a file that arrives in pieces', () => {
+  it('comes nearer only by what an attempt adds to the last one', async () => {
+    const content = randomBytes(300_000)
+    const part = `.a.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
+    const lost = new Error('the connection was lost')
+    const brokenOff = async ({ path }: { path: string }) => {
+      await writeFile(path, '1000 bytes'.repeat(100), { flag: 'a' })
+      throw lost
+    }
+    const reached: number[] = []
+    const thrice = async <T>(work: () => Promise<T>, progress?: () => number): Promise<T> => {
+      for (let left = 2; progress && left > 0; left--) {
+        await expect(work()).rejects.toBe(lost)
+        reached.push(progress())
+      }
+      return await work()
+    }
+    const use = async ({ upload }: Transfers, { from, there }: { from: string; there: string }) => {
+      await write(from, { a: content })
+      await write(there, { [part]: content.subarray(0, 100_000) })
+      await expect(upload(from, there)).rejects.toBe(lost)
+    }
+    await withSession({ write: brokenOff }, use, thrice)
+    expect(reached).toEqual([100_000, 101_000])
   })
 })
 
