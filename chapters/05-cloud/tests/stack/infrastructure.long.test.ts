@@ -23,10 +23,10 @@ it('infrastructure returns for programs what it shows a reader', async () => {
   await using out = await temporaryFolder()
   const result = await infrastructure.run({ out: out.path })
   expect(result).toMatchObject({
-    resources: 44,
+    resources: 54,
     findings: [],
     checks: Object.keys(checks),
     assembly: join(out.path, 'assembly'),
-    types: { 'AWS::S3::Bucket': 1, 'AWS::SQS::Queue': 2, 'AWS::Budgets::Budget': 1, 'AWS::CloudWatch::Alarm': 4 },
+    types: { 'AWS::S3::Bucket': 1, 'AWS::SQS::Queue': 4, 'AWS::Budgets::Budget': 1, 'AWS::CloudWatch::Alarm': 5 },
   })
 })

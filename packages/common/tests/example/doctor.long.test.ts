@@ -14,6 +14,9 @@ const { examples = [], optional = [] } = users().get('redis') ?? {}
 /** They look for something else first. */
 const needMore = [...users()].flatMap(([id, each]) => (id === 'redis' ? [] : each.examples))
 
+/** The bench's suites take minutes, and differ without Redis in this only. */
+const argsOf = (example: string) => (example === 'bench/suites' ? ['ladder', '--only', 'message,bullmq'] : [])
+
 /** Runs an example as on a machine without a Redis server. The practice cluster's jobs need a shell. */
 const run = async (example: string) => {
   await using empty = await temporaryFolder()
@@ -21,7 +24,7 @@ const run = async (example: string) => {
   const env = { REDIS_URL: undefined, REDIS_SERVER: undefined, REDISMS_DOWNLOAD_DIR: empty.path, PATH: empty.path }
   const [chapter = '', name = ''] = [dirname(example), example.slice(dirname(example).length + 1)]
   const folder = join(fileURLToPath(setup), '..', chapter === 'bench' ? '' : 'chapters', chapter)
-  return await runExample(folder, name, ['--quick', '--json'], { env })
+  return await runExample(folder, name, [...argsOf(example), '--quick', '--json'], { env })
 }
 
 describe.concurrent('without Redis', () => {
