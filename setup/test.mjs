@@ -38,8 +38,8 @@ async function test(node, options) {
       '--ui=stream',
       '--output-logs=new-only',
       // Vitest runs a process per core. While one package's files wait for what they have started, or its last file is
-      // under way, the other package's have the cores.
-      '--concurrency=2',
+      // under way, those of the others have the cores.
+      '--concurrency=3',
       ...options,
     ],
     {

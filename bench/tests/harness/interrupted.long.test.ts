@@ -23,11 +23,8 @@ async function naming(folder: string): Promise<string[]> {
 describeReal('the bench', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
   it.each([
     // Elsewhere than on a terminal, progress is a line every two seconds: not every rung has one.
-    ['ladder', 'SIGINT', 'rungs start', /ladder: starting/, []],
     ['ladder', 'SIGTERM', 'servers start', /ladder: starting (BullMQ|SQS|a new|a job|a batch)/, []],
     ['ladder', 'SIGINT', 'rounds are measured', /ladder: climbing \S+ [4-9]\d %/, ['ladder']],
-    ['engines', 'SIGTERM', 'the first one starts', /engines: starting/, []],
-    ['engines', 'SIGINT', 'jobs run', /engines: (?!chapter|starting).*: jobs/, ['engines']],
     ['engines', 'SIGTERM', 'a worker is killed', /engines: (?!chapter|starting).*: worker killed/, ['engines']],
     ['ladder and engines', 'SIGINT', 'the second one has begun', /engines: .*: jobs/, ['ladder']],
   ] as const)('%s: ends at %s when %s', { timeout: 600_000 }, async (named, signal, _, moment, kept) => {

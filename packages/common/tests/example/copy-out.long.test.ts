@@ -21,9 +21,9 @@ const env = {
   NO_COLOR: '1',
 }
 
-// A chapter; rooms that reach other rooms, common and a server; and the chapter that readers copy to build upon, of which the
-// tests of its own project will do: all of them take minutes.
-it.each([['01-intro'], ['04-celery/rq'], ['03-parallel/pool'], ['04-celery', 'tests/own-project']])(
+// Rooms by themselves, and such that reach other rooms, common and a server; and the chapter that readers copy to build upon, of
+// which the tests of its own project will do: all of them take minutes.
+it.each([['02-async/flow'], ['04-celery/rq'], ['03-parallel/pool'], ['04-celery', 'tests/own-project']])(
   '%s is a project of its own',
   { timeout },
   async (what, ...only) => {
