@@ -234,7 +234,8 @@ describeReal('in a browser', { name: 'Chromium', found: executablePath, install:
       await page.getByRole('button', { name: 'Draw and measure' }).click()
       await page.getByRole('button', { name: 'Stop' }).click()
       await page.getByText('stopped.').waitFor()
-      expect(page.workers()).toEqual([])
+      // The browser tells of a worker's end a moment later.
+      await expect.poll(() => page.workers()).toEqual([])
       await page.getByRole('button', { name: 'Draw and measure' }).click()
       await page.getByText('Done.').waitFor()
     })
