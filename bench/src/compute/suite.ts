@@ -7,9 +7,9 @@ import { count, milliseconds, percent } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { growthOf, measureSizes, shownSlope } from '../harness/growth.ts'
-import type { Row, Suite, Table } from '../harness/suite.ts'
-import { attempt, ratiosOf } from '../harness/turns.ts'
-import { type Contender, contenders as known, type Running } from './contenders.ts'
+import { measured, type Row, type Suite, type Table } from '../harness/suite.ts'
+import { ratiosOf, startEach } from '../harness/turns.ts'
+import { type Contender, contenders as known } from './contenders.ts'
 import { digestOf, type JobName, jobs } from './jobs.ts'
 
 const rounds = { quick: 3, full: 7 }
@@ -25,17 +25,15 @@ export const computeWith = (contenders: Readonly<Record<string, Contender>>, job
     const workers = coreCount()
     await using stack = new AsyncDisposableStack()
     const folder = stack.use(await temporaryFolder()).path
-    const started = new Map<Row, Running>()
-    for (const [at, row] of rows.entries()) {
-      onProgress(`starting ${row.label}`, (0.1 * at) / rows.length)
-      const running = await attempt(row, { limitMs, signal }, async () => {
-        const { start } = contenders[row.id] as Contender
-        return stack.use(await start({ workers, folder, signal }))
-      })
-      if (!running) continue
-      started.set(row, running)
-      row.version = running.version
+    const starting = {
+      stack,
+      limitMs,
+      signal,
+      onProgress: (what: string, share: number) => onProgress(what, 0.1 * share),
     }
+    const started = await startEach(rows, starting, ({ id }) =>
+      (contenders[id] as Contender).start({ workers, folder, signal }),
+    )
     for (const [at, name] of jobNames.entries()) {
       const { sizes, prepare } = jobs[name]
       const options = {
@@ -78,8 +76,6 @@ export const compute = computeWith(known, Object.keys(jobs) as JobName[])
 const drawn = ['ours', 'numpy', 'futures', 'dask', 'alone', 'limit']
 
 const titles = { similarity: 'Comparing all pairs of texts', mandelbrot: 'Drawing', sort: 'Sorting' }
-
-const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)
 
 function table(rows: readonly Row[], jobNames: readonly JobName[]): Table {
   const limit = rows.find(({ id }) => id === 'limit')

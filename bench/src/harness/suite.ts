@@ -24,6 +24,9 @@ export type Row = z.output<typeof rowSchema>
 
 export const newRow = (id: string, label: string): Row => ({ id, label, samples: {}, beside: {}, figures: {} })
 
+/** Returns the rows of those of whom anything was measured. */
+export const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)
+
 export interface Metric {
   /** For readers, with the unit. */
   label: string

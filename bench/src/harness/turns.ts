@@ -3,7 +3,8 @@ import { aborted } from '@repo/common/async/abort'
 import { after } from '@repo/common/async/timer'
 import { within } from '@repo/common/async/until'
 import { messageOf } from '@repo/common/output/errors'
-import type { Row } from './suite.ts'
+import type { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import type { Row, SuiteOptions } from './suite.ts'
 
 /** Returns an error in one line, for a table: of a program's output, the last line that names an error, or else the last. */
 export function reasonOf(error: unknown): string {
@@ -42,6 +43,33 @@ export async function attempt<T>(
   } finally {
     late.abort()
   }
+}
+
+/**
+ * Starts contenders one after the other. Returns those that are ready, which the stack then ends; the rows of the others say
+ * why they are not.
+ *
+ * @throws the signal's reason, if it is aborted
+ */
+export async function startEach<Running extends AsyncDisposable & { version: string }>(
+  rows: readonly Row[],
+  options: {
+    stack: AsyncDisposableStack
+    limitMs: number
+    signal: AbortSignal
+    onProgress: SuiteOptions['onProgress']
+  },
+  start: (row: Row) => Promise<Running>,
+): Promise<Map<Row, Running>> {
+  const started = new Map<Row, Running>()
+  for (const [at, row] of rows.entries()) {
+    options.onProgress(`starting ${row.label}`, at / rows.length)
+    const running = await attempt(row, options, async () => options.stack.use(await start(row)))
+    if (!running) continue
+    started.set(row, running)
+    row.version = running.version
+  }
+  return started
 }
 
 export interface Participant {

@@ -4,7 +4,7 @@ import { median } from '@repo/common/measure'
 import { draw, palette } from '@repo/common/output/plots'
 import { count, duration, times } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import type { Row, Suite, Table } from '../harness/suite.ts'
+import { measured, type Row, type Suite, type Table } from '../harness/suite.ts'
 import { attempt, type Participant, ratiosOf, takeTurns } from '../harness/turns.ts'
 import { type Running, rungs, startRung } from './rungs.ts'
 
@@ -92,7 +92,6 @@ function paysFrom(overheadNs: number, cores = coreCount()): number | undefined {
   return cores > 1 ? overheadNs / (cores - 1) : undefined
 }
 
-const measured = (rows: readonly Row[]) => rows.filter((row) => (row.samples.togetherNs ?? []).length > 0)
 const overhead = (row: Row, metric: keyof typeof metrics) => median(row.samples[metric] ?? [])
 
 function table(rows: readonly Row[]): Table {

@@ -1,10 +1,10 @@
 /** Measures a real task queue: what one task costs, and what some workers get done. */
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomFrom } from '@repo/common/async/random'
 import { until } from '@repo/common/async/until'
 import { median, quantile } from '@repo/common/measure'
-import { type Program, startProgram } from '@repo/common/process/child'
+import { ask } from '@repo/common/process/ask'
+import { startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { connectRedis } from '@repo/common/servers/connect'
 import type { RedisServer } from '@repo/common/servers/redis'
@@ -54,11 +54,6 @@ export async function startBench(redis: RedisServer, most: number, signal: Abort
     )
     return 1_000 * (user + system)
   }
-  async function ask<Answer>({ process: child }: Program<undefined>, order: Order): Promise<Answer> {
-    const answer = once(child, 'message', { signal })
-    child.send(order)
-    return ((await answer) as [Answer])[0]
-  }
 
   let queues = 0
   async function run(
@@ -76,7 +71,7 @@ export async function startBench(redis: RedisServer, most: number, signal: Abort
       const fleet = programs.slice(0, workers)
       let cpu = 0
       await send(queue, async () => {
-        await Promise.all(fleet.map((program) => ask(program, { take: queue.name })))
+        await Promise.all(fleet.map((program) => ask(program, { take: queue.name } satisfies Order, signal)))
         cpu = await brokerCpuMs()
       })
       const left = async () => {
@@ -90,7 +85,9 @@ export async function startBench(redis: RedisServer, most: number, signal: Abort
         what: 'all tasks are done',
       })
       const used = (await brokerCpuMs()) - cpu
-      const reports = await Promise.all(fleet.map((program) => ask<Report>(program, { report: true })))
+      const reports = await Promise.all(
+        fleet.map((program) => ask<Report>(program, { report: true } satisfies Order, signal)),
+      )
       const doneMs = reports.flatMap(({ doneMs }) => doneMs).sort((a, b) => a - b)
       if (doneMs.length !== tasks) throw new Error(`${doneMs.length} of ${tasks} tasks were done`)
       const latencies = reports.flatMap(({ latencyMs }) => latencyMs.slice(Math.floor(latencyMs.length / 5)))

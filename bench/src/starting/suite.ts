@@ -9,7 +9,7 @@ import { median } from '@repo/common/measure'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { milliseconds, times } from '@repo/common/output/terminal'
 import { startServer } from '@repo/common/process/child'
-import type { Row, Suite } from '../harness/suite.ts'
+import { measured, type Suite } from '../harness/suite.ts'
 import { type Participant, ratiosOf, takeTurns } from '../harness/turns.ts'
 
 const metrics = {
@@ -106,5 +106,3 @@ export const starting: Suite = {
     }),
   }),
 }
-
-const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)

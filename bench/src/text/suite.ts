@@ -8,9 +8,9 @@ import { inBytes } from '02-async/grep/bytes'
 import { searchFor } from '02-async/grep/pattern'
 import { repeated, sourceOf } from '02-async/grep/requests'
 import { growthOf, measureSizes, shownSlope } from '../harness/growth.ts'
-import type { Row, Suite, Table } from '../harness/suite.ts'
-import { attempt, ratiosOf } from '../harness/turns.ts'
-import { type Contender, contenders as known, type Running, word } from './contenders.ts'
+import { measured, type Row, type Suite, type Table } from '../harness/suite.ts'
+import { ratiosOf, startEach } from '../harness/turns.ts'
+import { type Contender, contenders as known, word } from './contenders.ts'
 
 const metric = 'ms'
 
@@ -30,17 +30,13 @@ export const textWith = (contenders: Readonly<Record<string, Contender>>): Suite
     const folder = stack.use(await temporaryFolder()).path
     const place = { input: process.stdin, folder, signal }
     const addresses = await sourceOf([], place)
-    const started = new Map<Row, Running>()
-    for (const row of rows) {
-      onProgress(`starting ${row.label}`, 0)
-      const running = await attempt(row, { limitMs, signal }, async () => {
-        const { start } = contenders[row.id] as Contender
-        return stack.use(await start(signal))
-      })
-      if (!running) continue
-      started.set(row, running)
-      row.version = running.version
+    const starting = {
+      stack,
+      limitMs,
+      signal,
+      onProgress: (what: string, share: number) => onProgress(what, 0.1 * share),
     }
+    const started = await startEach(rows, starting, ({ id }) => (contenders[id] as Contender).start(signal))
     const options = { metric, sizes: sizes[scale], rounds: rounds[scale], limitMs, signal }
     await measureSizes(
       rows,
@@ -69,8 +65,6 @@ export const textWith = (contenders: Readonly<Record<string, Contender>>): Suite
 })
 
 export const text = textWith(known)
-
-const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)
 
 function table(rows: readonly Row[]): Table {
   const size = growthOf(rows[0] as Row, metric).at(-1)?.size ?? Number.NaN

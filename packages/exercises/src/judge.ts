@@ -157,13 +157,11 @@ async function* judgeInProcess(
       // A solution may have written there as well.
       if (!line.startsWith(word)) continue
       const report = JSON.parse(line.slice(word.length)) as Report
-      if ('begins' in report) {
-        current = report.begins
-        began = performance.now()
-        watch()
-        continue
-      }
-      if ('computes' in report) {
+      if (!('ends' in report)) {
+        if ('begins' in report) {
+          current = report.begins
+          began = performance.now()
+        }
         watch()
         continue
       }

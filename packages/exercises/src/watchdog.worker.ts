@@ -17,12 +17,17 @@ let isSecondLook = false
 
 parentPort?.on('message', (url: string) => {
   subject = url
-  begunWith = process.cpuUsage()
-  usedMs = 0
   isSecondLook = false
   clearTimeout(timer)
-  timer = setTimeout(look, patienceMs)
+  wait()
 })
+
+/** Looks when the check has computed for as long as it may from now on. */
+function wait() {
+  begunWith = process.cpuUsage()
+  usedMs = 0
+  timer = setTimeout(look, patienceMs)
+}
 
 /** Stops the main thread for a moment, as a debugger does. */
 function look() {
@@ -37,9 +42,7 @@ function look() {
   // A loop that fills the memory will end by the memory's limit, which says more; on a busy machine that takes longer.
   if (!isSecondLook && process.memoryUsage.rss() > 300e6) {
     isSecondLook = true
-    begunWith = process.cpuUsage()
-    usedMs = 0
-    timer = setTimeout(look, patienceMs)
+    wait()
     return
   }
   const session = new Session()

@@ -2,18 +2,17 @@
  * Elastic Beanstalk on this machine. An environment is an unpacked bundle with the process that its Procfile names.
  * Beside a worker tier's process runs the daemon that hands it messages.
  */
-import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SQSClient } from '@aws-sdk/client-sqs'
-import { serve } from '@hono/node-server'
 import { startServer } from '@repo/common/process/child'
 import { freePort, onFreePorts } from '@repo/common/process/ports'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { unzipSync } from 'fflate'
 import { proxy } from 'hono/proxy'
+import { listen } from '../local/loopback.ts'
 import type { Environment, EnvironmentRequest, Platform } from './platform.ts'
 import { type DaemonOptions, runDaemon } from './sqs-daemon.ts'
 
@@ -175,31 +174,19 @@ function webProcess(procfile: string): string[] {
 
 async function giveName(): Promise<Named> {
   const named = { port: 0, url: '', [Symbol.asyncDispose]: async () => {} }
-  const server = serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    fetch: (request: Request) => {
-      const { pathname, search } = new URL(request.url)
-      return proxy(`http://127.0.0.1:${named.port}${pathname}${search}`, {
-        raw: request,
-        // With a connection of its own: the program may be about to close the one that another client's request has left.
-        customFetch: (toProgram) => {
-          toProgram.headers.set('connection', 'close')
-          // As Beanstalk's proxy answers when the program has died.
-          return fetch(toProgram).catch(() => new Response('Bad Gateway\n', { status: 502 }))
-        },
-      })
-    },
+  const listening = await listen((request) => {
+    const { pathname, search } = new URL(request.url)
+    return proxy(`http://127.0.0.1:${named.port}${pathname}${search}`, {
+      raw: request,
+      // With a connection of its own: the program may be about to close the one that another client's request has left.
+      customFetch: (toProgram) => {
+        toProgram.headers.set('connection', 'close')
+        // As Beanstalk's proxy answers when the program has died.
+        return fetch(toProgram).catch(() => new Response('Bad Gateway\n', { status: 502 }))
+      },
+    })
   })
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error(`no port in ${address}`)
-  named.url = `http://127.0.0.1:${address.port}`
-  named[Symbol.asyncDispose] = async () => {
-    const closed = once(server, 'close')
-    server.close()
-    if ('closeAllConnections' in server) server.closeAllConnections()
-    await closed
-  }
+  named.url = `http://${listening.address}`
+  named[Symbol.asyncDispose] = async () => await listening[Symbol.asyncDispose]()
   return named
 }

@@ -14,8 +14,8 @@ import type {
   DurableLambdaHandler,
 } from '@aws/durable-execution-sdk-js'
 import { Hono } from 'hono'
+import { listenInSecret } from '../local/loopback.ts'
 import type { Environment } from './environment.ts'
-import { listen } from './loopback.ts'
 
 export interface DurableOptions {
   /**
@@ -75,7 +75,7 @@ export async function runDurable<Result>(
     const state = { DurableExecutionArn: c.req.param('arn'), CheckpointToken, Marker }
     return c.body(inSeconds(await checkpoints().getExecutionState(state)), 200, { 'content-type': 'application/json' })
   })
-  await using server = await listen(api)
+  await using server = await listenInSecret(api)
   const env = { AWS_ENDPOINT_URL_LAMBDA: `http://${server.address}` }
 
   async function invokeOnce(input: DurableExecutionInvocationInput) {

@@ -11,7 +11,7 @@ import { guard } from '@repo/common/process/guard'
 import { freePort, isListening, onFreePorts } from '@repo/common/process/ports'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Hono } from 'hono'
-import { listen } from './loopback.ts'
+import { listenInSecret } from '../local/loopback.ts'
 
 export interface Environment extends AsyncDisposable {
   /**
@@ -108,7 +108,7 @@ async function startHost({ file, env, ...options }: EnvironmentOptions): Promise
     return c.json({ status: 'OK' }, 202)
   })
   await using stack = new AsyncDisposableStack()
-  const { address } = stack.use(await listen(api))
+  const { address } = stack.use(await listenInSecret(api))
   const environment = { ...env, AWS_LAMBDA_RUNTIME_API: address }
   const program = stack.use(await startProgram(bootstrap, { args: [file], env: environment, ...options }))
   async function invoke(event: unknown) {

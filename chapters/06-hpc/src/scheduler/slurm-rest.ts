@@ -234,8 +234,8 @@ function readAnswer(stdout: string): Answer | undefined {
 }
 
 /** What an answer complains about; undefined if it does not. */
-function wordsOf(stdout: string): string | undefined {
-  const { errors } = readAnswer(stdout) ?? { errors: [{ error: stdout.trim(), description: '' }] }
+function wordsOf(stdout: string, answer = readAnswer(stdout)): string | undefined {
+  const { errors } = answer ?? { errors: [{ error: stdout.trim(), description: '' }] }
   // It says so when it cannot ask Slurm at all.
   const meaning = (error: string) => error.replace('Unspecified error', 'is Slurm down, or the token wrong?')
   const words = errors.map(({ error, description }) => [description, meaning(error)].filter(Boolean).join(': '))
@@ -252,8 +252,9 @@ function readList<Found>(
   stdout: string,
   read: (item: unknown) => Found[] | undefined,
 ): Found[] {
-  const words = wordsOf(stdout)
-  const list = readAnswer(stdout)?.[name]
+  const answer = readAnswer(stdout)
+  const words = wordsOf(stdout, answer)
+  const list = answer?.[name]
   if (words !== undefined || !list) throw unexpected(words ?? stdout)
   return readEach(list, read, { command: ['slurmrestd'], stdout: JSON.stringify(list), expected: `${name} in JSON` })
 }
