@@ -3,7 +3,6 @@ import { aborted } from '@repo/common/async/abort'
 import { after } from '@repo/common/async/timer'
 import { within } from '@repo/common/async/until'
 import { messageOf } from '@repo/common/output/errors'
-import type { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Row, SuiteOptions } from './suite.ts'
 
 /** Returns an error in one line, for a table: of a program's output, the last line that names an error, or else the last. */
@@ -54,7 +53,7 @@ export async function attempt<T>(
 export async function startEach<Running extends AsyncDisposable & { version: string }>(
   rows: readonly Row[],
   options: {
-    stack: AsyncDisposableStack
+    stack: { defer: (dispose: () => Promise<void>) => void }
     limitMs: number
     signal: AbortSignal
     onProgress: SuiteOptions['onProgress']
@@ -64,7 +63,11 @@ export async function startEach<Running extends AsyncDisposable & { version: str
   const started = new Map<Row, Running>()
   for (const [at, row] of rows.entries()) {
     options.onProgress(`starting ${row.label}`, at / rows.length)
-    const running = await attempt(row, options, async () => options.stack.use(await start(row)))
+    const running = await attempt(row, options, async () => {
+      const running = await start(row)
+      options.stack.defer(async () => await running[Symbol.asyncDispose]())
+      return running
+    })
     if (!running) continue
     started.set(row, running)
     row.version = running.version
