@@ -24,6 +24,8 @@ export default defineConfig({
     isolate: false,
     // Vitest's own default leaves one core to itself.
     maxWorkers: availableParallelism(),
+    // Hundreds of faults are caused beside each other on two cores there. What passes only now is listed, with its message.
+    retry: process.env.LONG_TESTS ? { count: 1, delay: 5_000 } : 0,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ['default', ['json', { outputFile: 'reports/tests.json' }], uncaught],

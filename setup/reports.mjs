@@ -6,7 +6,8 @@ import { causeOf } from './needs.mjs'
 const notRun = ['skipped', 'pending', 'todo', 'disabled']
 
 /**
- * The tests of one package's run: how many passed, and the names of those that failed or did not run.
+ * The tests of one package's run: how many passed, and the names of those that did not run, that failed, and that passed
+ * only when they were tried again, the last two with the messages.
  *
  * A run that ended badly counts as at least one failure, even if it left no report or a report of passed tests only: it
  * crashed, or something outside the tests failed. So does a file whose tests could not be collected. Errors that no test
@@ -14,24 +15,28 @@ const notRun = ['skipped', 'pending', 'todo', 'disabled']
  *
  * @param {string} file path of the report
  * @param {number} exitCode of the run
- * @returns {{ passed: number, failed: string[], skipped: string[] }}
+ * @returns {{ passed: number, failed: string[], retried: string[], skipped: string[] }}
  */
 export function readReport(file, exitCode) {
   let files
   try {
     files = JSON.parse(readFileSync(file, 'utf8')).testResults
   } catch {
-    return { passed: 0, failed: ['the run left no report'], skipped: [] }
+    return { passed: 0, failed: ['the run left no report'], retried: [], skipped: [] }
   }
-  const count = { passed: 0, failed: [], skipped: [] }
+  const count = { passed: 0, failed: [], retried: [], skipped: [] }
   for (const { name, status, message, assertionResults } of files) {
     const failedBefore = count.failed.length
     for (const test of assertionResults) {
-      if (test.status === 'passed') count.passed++
-      else (notRun.includes(test.status) ? count.skipped : count.failed).push(test.fullName)
+      const { status, fullName, failureMessages = [] } = test
+      const told = [fullName, ...failureMessages.map(firstLine)].join('\n      ')
+      if (status === 'passed') count.passed++
+      if (status === 'passed' && failureMessages.length > 0) count.retried.push(told)
+      else if (notRun.includes(status)) count.skipped.push(fullName)
+      else if (status !== 'passed') count.failed.push(told)
     }
     if (status === 'failed' && count.failed.length === failedBefore) {
-      count.failed.push(`${name.replace(/^.*[\\/]/, '')}: ${message.split('\n', 1)[0]}`)
+      count.failed.push(`${name.replace(/^.*[\\/]/, '')}: ${firstLine(message)}`)
     }
   }
   const uncaught = join(dirname(file), 'uncaught.json')
@@ -41,6 +46,8 @@ export function readReport(file, exitCode) {
   if (exitCode !== 0 && count.failed.length === 0) count.failed.push(`the run ended with exit code ${exitCode}`)
   return count
 }
+
+const firstLine = (text) => text.split('\n', 1)[0]
 
 /**
  * Why tests were skipped, a line for each cause and the largest first, such as

@@ -70,12 +70,14 @@ function count(tasks) {
   }))
   const lines = (state) => counts.flatMap((each) => each[state].map((test) => `  ${each.name}: ${test}`))
   const failed = lines('failed')
+  const retried = lines('retried')
   const skipped = counts.reduce((sum, each) => sum + each.skipped.length, 0)
   const passed = counts.reduce((sum, each) => sum + each.passed, 0)
   const long = ran.reduce((sum, { directory }) => sum + longTests(join(root, directory, 'tests')), 0)
   const cached = ran.filter(({ cache }) => cache?.status === 'HIT')
 
   if (skipped > 0) say(['Skipped (npm run doctor says more):', ...skippedByCause(counts)].join('\n  '))
+  if (retried.length > 0) say(['Passed only when they were tried again:', ...retried].join('\n'))
   if (failed.length > 0) say(['Failed:', ...failed].join('\n'))
   if (cached.length > 0) {
     say(

@@ -36,8 +36,22 @@ describeReal('the alerts', redis, () => {
     afterAll(() => stack.disposeAsync())
 
     const names = async () => new Set((await prometheus.firing()).map(({ name }) => name))
-    const tell = (trouble: Trouble, ...processes: string[]) => {
+    const tell = (trouble: Trouble, processes: string[]) => {
       for (const name of processes) pipeline.processes.get(name)?.process.send(trouble)
+    }
+    // Each lasts until it is disposed of: the next test finds a healthy pipeline even if this one fails.
+    const trouble = (trouble: Trouble, ...processes: string[]): Disposable => {
+      tell(trouble, processes)
+      return { [Symbol.dispose]: () => tell({}, processes) }
+    }
+    const startedAgain = (name: string): AsyncDisposable => ({ [Symbol.asyncDispose]: () => pipeline.start(name) })
+    async function killed(name: string) {
+      await pipeline.kill(name)
+      return startedAgain(name)
+    }
+    async function stopped(name: string) {
+      await pipeline.processes.get(name)?.stop()
+      return startedAgain(name)
     }
     /** Waits until all of these fire, and watches for some time that nothing else does but what may. */
     async function fires(wanted: string[], may: string[] = [], forMs = 4_000) {
@@ -72,25 +86,29 @@ describeReal('the alerts', redis, () => {
     it.each([
       [300, 400],
       [1_200, 1_500],
-      [2_000, 2_100],
+      [1_700, 2_000],
     ] as const)('say that an event loop is blocked for %s of %s ms', async (ms, everyMs) => {
-      tell({ block: [ms, everyMs] }, 'shipping 1')
-      await fires(['EventLoopBlocked'], ['OrdersWaitTooLong', 'RedisDoesNotAnswer', 'StepHangs'])
-      tell({}, 'shipping 1')
+      {
+        using _blocked = trouble({ block: [ms, everyMs] }, 'shipping 1')
+        // On a busy machine, what remains of the loop's time may not do for an answer to Prometheus.
+        await fires(['EventLoopBlocked'], ['OrdersWaitTooLong', 'RedisDoesNotAnswer', 'StepHangs', 'ProcessDown'])
+      }
       await quiet()
     })
 
     it('say that a job hangs', async () => {
-      tell({ hang: true }, 'shipping 1')
-      await fires(['StepHangs'], ['OrdersWaitTooLong'])
-      tell({}, 'shipping 1')
+      {
+        using _hanging = trouble({ hang: true }, 'shipping 1')
+        await fires(['StepHangs'], ['OrdersWaitTooLong'])
+      }
       await quiet()
     })
 
     it('say that the first jobs of new processes fail', async () => {
-      tell({ fail: true }, 'payment 1', 'payment 2')
-      await fires(['JobsFail'], ['OrdersWaitTooLong'])
-      tell({}, 'payment 1', 'payment 2')
+      {
+        using _failing = trouble({ fail: true }, 'payment 1', 'payment 2')
+        await fires(['JobsFail'], ['OrdersWaitTooLong'])
+      }
       await quiet()
     })
 
@@ -105,31 +123,35 @@ describeReal('the alerts', redis, () => {
     })
 
     it('go on saying that orders wait when the front has died', async () => {
-      tell({ hang: true }, 'payment 1', 'payment 2')
-      await fires(['OrdersWaitTooLong', 'StepHangs'])
-      await pipeline.kill('front')
-      await fires(['OrdersWaitTooLong', 'StepHangs', 'ProcessDown', 'NobodyWorks'])
-      tell({}, 'payment 1', 'payment 2')
-      await pipeline.start('front')
+      {
+        using _hanging = trouble({ hang: true }, 'payment 1', 'payment 2')
+        await fires(['OrdersWaitTooLong', 'StepHangs'])
+        await using _front = await killed('front')
+        await fires(['OrdersWaitTooLong', 'StepHangs', 'ProcessDown', 'NobodyWorks'])
+      }
       await quiet()
     })
 
     it('say that all workers of a kind are gone', async () => {
-      for (const name of ['payment 1', 'payment 2']) await pipeline.kill(name)
-      await fires(['ProcessDown', 'NobodyWorks', 'OrdersWaitTooLong'])
-      for (const name of ['payment 1', 'payment 2']) await pipeline.start(name)
+      {
+        await using _one = await killed('payment 1')
+        await using _two = await killed('payment 2')
+        await fires(['ProcessDown', 'NobodyWorks', 'OrdersWaitTooLong'])
+      }
       await quiet()
     })
 
     it('say that a process has vanished, and that nobody is left', async () => {
-      await pipeline.processes.get('shipping 2')?.stop()
-      // Prometheus takes some seconds to notice that a target is gone.
-      await fires(['ProcessVanished'], ['ProcessDown'])
-      await pipeline.start('shipping 2')
+      {
+        await using _shipping = await stopped('shipping 2')
+        // Prometheus takes some seconds to notice that a target is gone.
+        await fires(['ProcessVanished'], ['ProcessDown'])
+      }
       await quiet()
-      await pipeline.processes.get('front')?.stop()
-      await fires(['ProcessVanished', 'NobodyThere'], ['ProcessDown', 'NobodyWorks'])
-      await pipeline.start('front')
+      {
+        await using _front = await stopped('front')
+        await fires(['ProcessVanished', 'NobodyThere'], ['ProcessDown', 'NobodyWorks'])
+      }
       await quiet()
     })
   })

@@ -25,6 +25,8 @@ const waitMs = 2_000
 const pauseMs = 20
 /** How long clients write before the primary is killed. */
 const writesMs = 500
+/** Without a delay, there may never be anything under way. */
+const mostLooks = 20
 const lists = Array.from({ length: 8 }, (_, at) => `list ${at}`)
 
 export type ReplicaTrial = Awaited<ReturnType<typeof tryReplica>>
@@ -86,12 +88,18 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
   const appending = Promise.all(lists.map(append))
   await sleep(writesMs, signal)
   const lengths = (at: typeof atPrimary) => Promise.all(lists.map((list) => at.llen(list)))
-  const seen = await lengths(atPrimary)
+  let seen: number[]
+  for (let look = 1; ; look++) {
+    seen = await lengths(atPrimary)
+    // With WAIT, there is not always something on its way.
+    if (missing(seen, await lengths(atReplica)) > 0 || look === mostLooks) break
+    await sleep(delayMs / 4, signal)
+  }
+  link.block()
   primary.server?.process.kill('SIGKILL')
   await atReplica.replicaof('NO', 'ONE')
   const acknowledged = await appending
   const kept = await lengths(atReplica)
-  const missing = (counts: number[]) => sum(counts.map((each, at) => Math.max(0, each - kept[at])))
   return {
     /** Reads at the replica, each soon after a write at the primary had been acknowledged, and how many of them missed it. */
     reads: rounds,
@@ -100,10 +108,11 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
     writeMs: median(times),
     /** The number of writes that had been acknowledged when the replica took over, and of those that it does not have. */
     acknowledged: sum(acknowledged),
-    lost: missing(acknowledged),
+    lost: missing(acknowledged, kept),
     /** The number of writes that a reader had seen at the old primary, acknowledged or not, and that are gone. */
-    gone: missing(seen),
+    gone: missing(seen, kept),
   }
 }
 
+const missing = (counts: number[], kept: number[]) => sum(counts.map((each, at) => Math.max(0, each - kept[at])))
 const sum = (numbers: number[]) => numbers.reduce((total, each) => total + each, 0)

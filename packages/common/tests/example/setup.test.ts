@@ -11,6 +11,7 @@ import { runProgram } from '../../src/testing/testing.ts'
 interface Count {
   passed: number
   failed: string[]
+  retried: string[]
   skipped: string[]
 }
 const setup = new URL('../../../../setup/', import.meta.url)
@@ -30,6 +31,7 @@ describe('the count of a run', () => {
         "b.test.ts: Cannot find module './not-there.ts' imported from /home/reader/chapters/01-intro/tests/b.test.ts",
         'c.test.ts: no server',
       ],
+      retried: [],
       skipped: ['sums need a server', 'sums are to come', 'works'],
     })
   })
@@ -43,7 +45,25 @@ describe('the count of a run', () => {
     const file = join(folder.path, 'tests.json')
     const works = { assertionResults: [{ fullName: 'works', status: 'passed' }], status: 'passed', message: '' }
     await writeFile(file, JSON.stringify({ testResults: [works] }))
-    expect(readReport(file, exitCode)).toEqual({ passed: 1, failed, skipped: [] })
+    expect(readReport(file, exitCode)).toEqual({ passed: 1, failed, retried: [], skipped: [] })
+  })
+
+  it('names what passed only when it was tried again, and says why it had failed', async () => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'tests.json')
+    const failureMessages = ['AssertionError: expected 1 to be 2\n    at a.test.ts:4:40']
+    const assertionResults = [
+      { fullName: 'works', status: 'passed', failureMessages: [] },
+      { fullName: 'works late', status: 'passed', failureMessages },
+      { fullName: 'is wrong', status: 'failed', failureMessages },
+    ]
+    await writeFile(file, JSON.stringify({ testResults: [{ assertionResults, status: 'failed', message: '' }] }))
+    expect(readReport(file, 1)).toEqual({
+      passed: 2,
+      failed: ['is wrong\n      AssertionError: expected 1 to be 2'],
+      retried: ['works late\n      AssertionError: expected 1 to be 2'],
+      skipped: [],
+    })
   })
 
   it('names the errors that no test caught', async () => {
@@ -52,7 +72,7 @@ describe('the count of a run', () => {
     await writeFile(file, JSON.stringify({ testResults: [] }))
     await writeFile(join(folder.path, 'uncaught.json'), JSON.stringify(['Error: nobody waits']))
     const failed = ['outside of the tests: Error: nobody waits']
-    expect(readReport(file, 1)).toEqual({ passed: 0, failed, skipped: [] })
+    expect(readReport(file, 1)).toEqual({ passed: 0, failed, retried: [], skipped: [] })
   })
 
   it.each([undefined, '', '{"testResults":[{"assert'])('is a failure when the report is %j', async (content) => {
@@ -60,7 +80,12 @@ describe('the count of a run', () => {
     const file = join(folder.path, 'tests.json')
     if (content !== undefined) await writeFile(file, content)
     for (const exitCode of [0, 1]) {
-      expect(readReport(file, exitCode)).toEqual({ passed: 0, failed: ['the run left no report'], skipped: [] })
+      expect(readReport(file, exitCode)).toEqual({
+        passed: 0,
+        failed: ['the run left no report'],
+        retried: [],
+        skipped: [],
+      })
     }
   })
 })
