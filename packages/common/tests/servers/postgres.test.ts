@@ -1,5 +1,4 @@
 /** Our own PostgreSQL: it answers on loopback, and nothing of it outlives its owner. */
-import { once } from 'node:events'
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -15,8 +14,9 @@ async function answer(port: number): Promise<string | undefined> {
   const socket = connect({ host: '127.0.0.1', port })
   try {
     socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]))
-    const [bytes] = await once(socket, 'data')
-    return String(bytes)
+    // A server that is stopping may close the connection without a word.
+    for await (const bytes of socket) return String(bytes)
+    return undefined
   } catch {
     return undefined
   } finally {
