@@ -9,7 +9,6 @@
  * does.
  */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { userInfo } from 'node:os'
@@ -196,8 +195,9 @@ export async function makeKey(path: string, { passphrase = '', type = 'ed25519' 
 async function listens(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port })
   try {
-    const [words] = await once(socket, 'data')
-    return String(words).startsWith('SSH-')
+    // A busy server may close the connection without a word.
+    for await (const words of socket) return String(words).startsWith('SSH-')
+    return false
   } catch {
     return false
   } finally {
