@@ -12,6 +12,7 @@ import workerpool from 'workerpool'
 import { enginesPython } from '../brokers/temporal.ts'
 import { startAsked } from '../harness/asked.ts'
 import { versionOfLibrary } from '../harness/library.ts'
+import type { ContenderOf } from '../harness/suite.ts'
 import type { Question } from './alone.program.ts'
 import { digestOf, type Job, type JobName, type Run } from './jobs.ts'
 
@@ -36,16 +37,7 @@ export interface Place {
   signal: AbortSignal
 }
 
-/** A contender that is ready. Disposing of it ends what it has started. */
-export interface Running extends AsyncDisposable {
-  version: string
-  run: (request: Request) => Promise<Done>
-}
-
-export interface Contender {
-  label: string
-  start: (place: Place) => Promise<Running>
-}
+export type Contender = ContenderOf<Place, { run: (request: Request) => Promise<Done> }>
 
 const here = (file: string) => new URL(file, import.meta.url)
 const tasks = here('./tasks.worker.ts')

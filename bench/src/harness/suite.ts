@@ -27,6 +27,15 @@ export const newRow = (id: string, label: string): Row => ({ id, label, samples:
 /** Returns the rows of those of whom anything was measured. */
 export const measured = (rows: readonly Row[]) => rows.filter(({ samples }) => Object.keys(samples).length > 0)
 
+/** A contender that is ready. Disposing of it ends what it has started. */
+export type Running<Work> = Work & AsyncDisposable & { version: string }
+
+/** A contender that a suite starts in a place, to give it work. Where it is missing, `start` throws an error that says so. */
+export interface ContenderOf<Place, Work> {
+  label: string
+  start: (place: Place) => Promise<Running<Work>>
+}
+
 export interface Metric {
   /** For readers, with the unit. */
   label: string

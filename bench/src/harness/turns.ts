@@ -3,7 +3,7 @@ import { aborted } from '@repo/common/async/abort'
 import { after } from '@repo/common/async/timer'
 import { within } from '@repo/common/async/until'
 import { messageOf } from '@repo/common/output/errors'
-import type { Row, SuiteOptions } from './suite.ts'
+import type { Row, Running, SuiteOptions } from './suite.ts'
 
 /** Returns an error in one line, for a table: of a program's output, the last line that names an error, or else the last. */
 export function reasonOf(error: unknown): string {
@@ -50,7 +50,7 @@ export async function attempt<T>(
  *
  * @throws the signal's reason, if it is aborted
  */
-export async function startEach<Running extends AsyncDisposable & { version: string }>(
+export async function startEach<Work>(
   rows: readonly Row[],
   options: {
     stack: { defer: (dispose: () => Promise<void>) => void }
@@ -58,9 +58,9 @@ export async function startEach<Running extends AsyncDisposable & { version: str
     signal: AbortSignal
     onProgress: SuiteOptions['onProgress']
   },
-  start: (row: Row) => Promise<Running>,
-): Promise<Map<Row, Running>> {
-  const started = new Map<Row, Running>()
+  start: (row: Row) => Promise<Running<Work>>,
+): Promise<Map<Row, Running<Work>>> {
+  const started = new Map<Row, Running<Work>>()
   for (const [at, row] of rows.entries()) {
     options.onProgress(`starting ${row.label}`, at / rows.length)
     const running = await attempt(row, options, async () => {

@@ -8,6 +8,7 @@ import { grepCommand, searchFor } from '02-async/grep/pattern'
 import { grepAndCount, startWay } from '02-async/grep/processes'
 import type { WayName } from '02-async/grep/ways'
 import { startAsked } from '../harness/asked.ts'
+import type { ContenderOf } from '../harness/suite.ts'
 
 export interface Counted {
   ms: number
@@ -15,16 +16,7 @@ export interface Counted {
   occurrences?: number
 }
 
-/** A contender that is ready. Disposing of it ends what it has started. */
-export interface Running extends AsyncDisposable {
-  version: string
-  count: (file: string, signal: AbortSignal) => Promise<Counted>
-}
-
-export interface Contender {
-  label: string
-  start: (signal: AbortSignal) => Promise<Running>
-}
+export type Contender = ContenderOf<AbortSignal, { count: (file: string, signal: AbortSignal) => Promise<Counted> }>
 
 /** A program that is started for each file leaves nothing behind. */
 const nothing = { async [Symbol.asyncDispose]() {} }
