@@ -7,17 +7,17 @@
  * `--check --part 2/3` every third one of all, from the second on.
  *
  * A recorded command is a block of one line, `pnpm --filter <chapter> start …`. The block after it is its output; the
- * first picture after that, before the next command, is the one it drew.
+ * pictures after that, before the next command, are those it drew (pictures.mjs).
  */
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { install } from './install.mjs'
+import { picturesToReplace } from './pictures.mjs'
 import { fail, offerHelp, root, run, say } from './run.mjs'
 
 const recorded = /```\w*\n(pnpm --filter \S+ start.*)\n```\s+```\w*\n([\s\S]*?)\n?```/dg
-const picture = /!\[[^\]]*\]\((pictures\/[^)]+)\)/
 const timeoutMs = 15 * 60_000
 
 offerHelp(`npm run record -- chapter [example…]: runs the commands of a text again, and writes their outputs and pictures into it
@@ -116,7 +116,7 @@ async function record() {
   }
 }
 
-/** Replaces the recorded output, and the picture shown below it with the one that the output names. */
+/** Replaces the recorded output, and the pictures shown below it with those that the output names. */
 function put(folder, at, output) {
   const file = join(root, folder, 'README.md')
   const [block, next] = blocks(folder).slice(at, at + 2)
@@ -124,9 +124,9 @@ function put(folder, at, output) {
   const [start, end] = indices[2]
   writeFileSync(file, input.slice(0, start) + output + input.slice(end))
 
-  const drawn = [...output.matchAll(/^Picture: (.+)$/gm)].at(-1)?.[1]
-  const shown = picture.exec(input.slice(end, next?.index))?.[1]
-  if (drawn && shown) copyFileSync(join(root, drawn), join(root, folder, shown))
+  for (const [drawn, shown] of picturesToReplace(output, input.slice(end, next?.index))) {
+    copyFileSync(join(root, drawn), join(root, folder, shown))
+  }
 }
 
 /** Prints where fresh outputs differ from the recorded ones, and returns the exit code. */

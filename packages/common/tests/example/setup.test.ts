@@ -19,6 +19,9 @@ const { readReport, skippedByCause } = (await import(new URL('reports.mjs', setu
   readReport: (file: string, exitCode: number) => Count
   skippedByCause: (counts: { name: string; skipped: string[] }[]) => string[]
 }
+const { picturesToReplace } = (await import(new URL('pictures.mjs', setup).href)) as {
+  picturesToReplace: (output: string, text: string) => [drawn: string, shown: string][]
+}
 /** Written by vitest, without what is not read. */
 const recorded = fileURLToPath(new URL('../fixtures/report.json', import.meta.url))
 
@@ -107,6 +110,26 @@ describe('the table of skipped tests', () => {
   })
 
   it('is empty when nothing was skipped', () => expect(skippedByCause([{ name: 'a', skipped: [] }])).toEqual([]))
+})
+
+it.each([
+  ['the one that was drawn', ['out/a.svg'], ['a.svg'], ['out/a.svg']],
+  ['its namesake, wherever it stands', ['out/growth.svg', 'out/a.svg'], ['growth.svg'], ['out/growth.svg']],
+  ['each its own', ['out/b.svg', 'out/more-a.svg', 'out/a.svg'], ['a.svg', 'b.svg'], ['out/a.svg', 'out/b.svg']],
+  [
+    'one whose name begins with a date',
+    ['results/2026-a.svg', 'results/2026-b.svg'],
+    ['a.svg'],
+    ['results/2026-a.svg'],
+  ],
+  ['the last one, if it has another name', ['out/a.png', 'out/b.png'], ['failures.png'], ['out/b.png']],
+  ['none, if the last one has its place', ['out/a.svg'], ['a.svg', 'by-hand.svg'], ['out/a.svg', undefined]],
+  ['none, if none was drawn', [], ['a.svg'], [undefined]],
+])('a recorded picture is replaced by %s', (_, drawn, shown, from) => {
+  const pairs = shown.flatMap((name, at) => (from[at] ? [[from[at], `pictures/${name}`]] : []))
+  const text = shown.map((name) => `It shows:\n\n![What it shows](pictures/${name})\n`).join('\n')
+  expect(picturesToReplace(drawn.map((path) => `Picture: ${path}`).join('\n'), text)).toEqual(pairs)
+  expect(picturesToReplace(`Done.\nPictures: ${drawn.join(', ')}`, text)).toEqual(pairs)
 })
 
 describe.each(['start.mjs', 'record.mjs'])('%s', (program) => {
