@@ -9,14 +9,14 @@ import { parseArgs } from 'node:util'
 import { install } from './install.mjs'
 import { fail, root, run, say } from './run.mjs'
 
-const help = `npm run book: the book as a site, in book/dist, and as an EPUB beside it
+const help = `npm run book: builds the book as a site, in book/dist, with an EPUB beside it, and serves it
 
   npm run book                             builds it, if anything has changed, and serves it
   npm run book -- --port 8080              there; 4321 by default, 0 for any free port
-  npm run book:build                       builds it only
-  npm run book:build -- --source URL       links to sources lead below URL, such as https://…/blob/main
-  npm run book:draw                        draws diagrams that are new, in Chromium
-  npm run book:times -- 03-parallel/fib    measures how long examples take; all by default
+  npm run book:build                       only builds it
+  npm run book:build -- --source URL       links to source files begin with URL, such as https://…/blob/main
+  npm run book:draw                        draws new diagrams, in Chromium
+  npm run book:times -- 03-parallel/fib    measures how long an example takes; all of them by default
 `
 
 const options = { port: { type: 'string' }, source: { type: 'string' }, help: { type: 'boolean', short: 'h' } }

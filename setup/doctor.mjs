@@ -26,7 +26,7 @@ if (unknown !== undefined) fail(`option: received "${unknown.slice(0, 80)}"; acc
 
 async function examine(json) {
   const print = (line) => void (json || process.stdout.write(`${line}\n`))
-  print(dim(line(' ', 'what', 'here; or without it → what installs it')))
+  print(dim(line(' ', 'what', 'its version; or what fails without it → how to install it')))
   // All looked for at once; printed in order, each as soon as it is known.
   const basics = [node(), packages(), git()]
   const looked = needs.map(lookFor)

@@ -8,12 +8,12 @@ const chapters = readdirSync(join(root, 'chapters'))
   .filter((name) => existsSync(join(root, 'chapters', name, 'package.json')))
   .sort()
 
-const help = `npm start [-- chapter…]: installs what is needed and shows the book's programs in their quick form
+const help = `npm start [-- chapter…]: installs what is needed and runs the book's examples in their quick form
 
-  npm start            what every chapter shows first
+  npm start            the tour: one or two examples of every chapter
   npm start -- 03      all of chapter 3; also as 3 or 03-parallel
 
-The results stay in out/index.html, a page with the figures, the pictures, and the claims of the texts that held.
+The results stay in out/index.html: the figures, the pictures, and which claims of the text held.
 
 Chapters: ${chapters.join(', ')}
 `
