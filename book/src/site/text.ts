@@ -340,6 +340,13 @@ const unlinked = new Set(['a', 'code', 'pre', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6'
 
 /** Links the first use of each term to the glossary. */
 function linkTerms(body: Html, terms: Term[]): void {
+  // Most terms are not on most pages: looking for them here spares a walk through the tree for each.
+  const texts: string[] = []
+  visit(body, (node) => {
+    if (node.type === 'element' && unlinked.has(node.tagName)) return SKIP
+    if (node.type === 'text') texts.push(node.value)
+  })
+  const all = texts.join('\0')
   // "task queue" before "queue".
   for (const { name, definition } of terms.toSorted((a, b) => b.name.length - a.name.length)) {
     const words = new RegExp(
@@ -347,6 +354,7 @@ function linkTerms(body: Html, terms: Term[]): void {
       // COST is no cost.
       name === name.toUpperCase() ? '' : 'i',
     )
+    if (!words.test(all)) continue
     visit(body, (node, at, parent) => {
       if (node.type === 'element' && unlinked.has(node.tagName)) return SKIP
       const found = node.type === 'text' ? words.exec(node.value) : null
