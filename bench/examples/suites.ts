@@ -11,12 +11,11 @@
  *     compute    chapter 3's whole jobs on all cores by other pools and in Python, beside what the machine gives
  *     text       chapter 2's text pipeline beside grep, ripgrep and Python, on files of up to 200 MB
  *     engines    the drill of chapter 4 on other queues: speed, and what is lost or doubled when machines die
- *     starting   each chapter's first line
+ *     starting   how long a reader waits for each chapter's first line
  *
- * In each round the contenders take turns, so that a disturbance of the machine meets all of them; what counts is the
- * ratio to the first one in the same round. Every sample is in <date>-<machine>.json in the folder of the results, with
- * the tables and pictures beside it; after Ctrl-C what was measured until then. A contender that is missing or fails is a
- * row that says why.
+ * In each round the contenders take turns, so that whatever disturbs the machine affects all of them; what counts is the
+ * ratio to the first one in the same round. Every sample goes to <date>-<machine>.json in the folder of the results, with
+ * the tables and pictures beside it, even after Ctrl-C. A contender that is missing or fails becomes a row that says why.
  *
  * Look for: the ratios, not the times, which are those of one machine; and for what a fast queue does not do.
  */
