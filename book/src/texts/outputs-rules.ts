@@ -21,10 +21,11 @@ const withUnit = (units: string) => new RegExp(String.raw`${digits} ?(?:${units}
 const time = withUnit('ns|µs|ms|s|minutes')
 const size = withUnit('B|kB|MB|GB')
 const alone = new RegExp(`^${digits}$`, 'g')
+const system = '(?:darwin|linux|win32)'
 
 /** Returns what finds one of these phrases; a # in one stands for a figure with or without a unit. */
 function phrases(...texts: string[]): RegExp {
-  const figure = String.raw`${digits}(?:×| (?:ns|µs|ms|s|B|kB|MB|GB|%)(?!\w))?`
+  const figure = String.raw`${digits}(?:×| (?:ns|µs|ms|s|minutes|B|kB|MB|GB|%)(?!\w))?`
   return new RegExp(
     texts.map((text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('#', figure)).join('|'),
     'g',
@@ -118,7 +119,11 @@ function cells(column: string, row = '.*', headings = ''): RegExp {
 /** A line is read by the rules in this order; what none of them takes must be the same. */
 export const rules: Rule[] = [
   // What is new in every run.
-  { kind: 'run', pattern: /(?<=\bresults\/)\d{4}-\d\d-\d\d-[\da-f]{6}-\d+-[a-z\d]+(-\d+)?(?=[-.])/g, plausible: any },
+  {
+    kind: 'run',
+    pattern: new RegExp(`(?<=\\bresults/)\\d{4}-\\d\\d-\\d\\d-[\\da-f]{6}-\\d+-${system}(-\\d+)?(?=[-.])`, 'g'),
+    plausible: any,
+  },
   {
     kind: 'date',
     pattern: /\b\d{4}-\d\d-\d\d(T[\d:.]+Z)?(?!\w)/g,
@@ -137,18 +142,22 @@ export const rules: Rule[] = [
   // What the machine is, and what is installed on it.
   {
     kind: 'version',
-    pattern: /(?<=\b(?:Redis|PostgreSQL|RabbitMQ|NATS|Node|Python|Celery|RQ|Pyro|Prometheus) )\d+(\.\d+)+/g,
+    pattern:
+      /(?<=\b(?:Redis|PostgreSQL|RabbitMQ|NATS|Node|Python|Celery|RQ|Pyro|Prometheus|grep|ripgrep|cat) )\d+(\.\d+)+/g,
     plausible: any,
   },
   { kind: 'version', pattern: /^\d+\.\d+\.\d+$/g, where: cells('version|worker 1 has|has|most have'), plausible: any },
-  { kind: 'machine', pattern: /(?<= run on )\d+ cores, \w+ \w+(?=, Node )/g, plausible: any },
   {
     kind: 'machine',
-    pattern: /.+/g,
-    where: cells(
-      'worker 1 has',
-      'system|user|umask|time zone|locale|cores|(free|heap) .*|free disk|open files|environment',
-    ),
+    pattern: new RegExp(`(?<= run on )\\d+ cores?, ${system} (arm64|x64)(?=, Node )`, 'g'),
+    plausible: any,
+  },
+  { kind: 'machine', pattern: /.+/g, where: cells('worker 1 has', 'system|user|time zone|locale'), plausible: any },
+  { kind: 'machine', pattern: size, where: cells('worker 1 has', '(free|heap) .*'), plausible: any },
+  {
+    kind: 'machine',
+    pattern: /^unlimited$|^\d+(?= variables$|$)/g,
+    where: cells('worker 1 has', 'umask|cores|open files|environment'),
     plausible: any,
   },
   { kind: 'machine', pattern: size, where: cells('has|most have'), plausible: sizeRange },
@@ -166,6 +175,14 @@ export const rules: Rule[] = [
   // What is given or computed, although it looks measured.
   { kind: 'exact', pattern: /.+/g, where: cells('.*', '.*', '.* Gustafson'), plausible: equal },
   { kind: 'exact', pattern: /.+/g, where: cells('curve'), plausible: equal },
+  { kind: 'exact', pattern: time, where: cells('a task takes'), plausible: equal },
+  // A program that begins says what it is about to do.
+  {
+    kind: 'exact',
+    pattern: new RegExp(`${time.source}|${digits} %`, 'g'),
+    where: /^(?!Undisturbed: ).* …$/,
+    plausible: equal,
+  },
   // Of what is simulated, a seed decides everything.
   {
     kind: 'exact',
@@ -195,6 +212,31 @@ export const rules: Rule[] = [
       'efficiency of #',
       'walltime of #',
       'never passes #',
+      'more than #',
+      'came back after #',
+      'taken for dead after #',
+      'loses its jobs after #',
+      'ends by itself after #',
+      'crash for #',
+      'new start # later',
+      'Each job waited #',
+      'The task takes #',
+      'the work takes #',
+      'of the # it wanted',
+      'told to stop # before',
+      '# at a time, ',
+      '# between two',
+      '# fast (simulated)',
+      'mean gives #',
+      'median of #).',
+      'request_memory = #',
+      '# of the messages are lost',
+      'share if # move',
+      // What a row is about.
+      '# to the replica',
+      'no answer for #',
+      'in slices of #',
+      ') in #',
     ),
     plausible: equal,
   },

@@ -121,6 +121,58 @@ describe('of tables', () => {
   })
 })
 
+describe('of what is given, and of the machine', () => {
+  const transfer = 'Redis 7.0.15: SIGKILL after each effect, and a new start 500 ms later.'
+  const retries = '60 tasks call a service that serves 6 calls in 100 ms …'
+  const revoke = 'The running task had ended 8.1 ms after it was revoked, of the 10 minutes it wanted.'
+  const beyond = [
+    ' a task takes  workers that keep one broker busy',
+    '      10.0 ms                                 86',
+  ].join('\n')
+  const replicas = [' apart                median write', ' 5 ms to the replica       0.27 ms'].join('\n')
+  const suite =
+    'ladder: a full run on 2 cores, linux x64, Node 24.21.0; results in bench/results/2026-11-30-db79f0-2-linux-3.json …'
+  const versions = [' by          version  durability', ' grep -o -F  grep 3.8  –'].join('\n')
+  const preflight = [
+    ' what         1  worker 1 has',
+    ' free memory  ·  24.5 GB',
+    ' open files   ·  20000',
+    ' environment  ·  39 variables',
+  ].join('\n')
+
+  it.each([
+    ['another time after it', revoke, '8.1', '3.4'],
+    ['another rate', beyond, '86', '79'],
+    ['another latency', replicas, '0.27', '0.19'],
+    ['another machine', suite, '2 cores, linux x64', '8 cores, darwin arm64'],
+    ['another file', suite, '2026-11-30-db79f0-2-linux-3', '2027-01-02-00c0ff-8-darwin'],
+    ['another version of a program', versions, '3.8', '3.11'],
+    ['another environment', preflight, '39', '8'],
+    ['no limit', preflight, '20000', 'unlimited'],
+  ])('may be: %s', (_, recorded, from, to) => {
+    expect(recorded.replace(from, to)).not.toBe(recorded)
+    expect(compareOutput(recorded, recorded.replace(from, to))).toEqual([])
+  })
+
+  it.each([
+    ['how long it was down', transfer, '500', '700'],
+    ['what a service can do', retries, '100', '200'],
+    ['what a task wanted', revoke, '10 ', '11 '],
+    ['how long tasks are', beyond, '10.0', '20.0'],
+    ['what a row is about', replicas, '5 ms', '6 ms'],
+    ['how much is run', suite, 'full', 'quick'],
+    ['a system that does not exist', suite, 'linux x64', 'linus x64'],
+    ['the folder of the results', suite, 'results/', 'tables/'],
+    ['another program', versions, ' grep 3.8', ' sed 4.9 '],
+    ['what is counted', preflight, 'variables', 'variable'],
+    ['the unit of memory', preflight, 'GB', 'Gb'],
+    ['a limit', preflight, '20000', 'twenty'],
+  ])('may not be: %s', (_, recorded, from, to) => {
+    expect(recorded.replace(from, to)).not.toBe(recorded)
+    expect(compareOutput(recorded, recorded.replace(from, to))).not.toEqual([])
+  })
+})
+
 describe('of what was done while something was broken', () => {
   const history = [
     'redis: no order explains these operations.',
