@@ -78,7 +78,7 @@ export const needs = [
   {
     id: 'pyro',
     name: 'Pyro 4',
-    uses: /\b(findPythons?|startPyro)\('Pyro4'/,
+    uses: /\b(findPythons?|inPython)\('Pyro4'/,
     named: /\bPyro\b(?! 5)/,
     optional: true,
     apt: 'python3-pyro4',
@@ -89,11 +89,21 @@ export const needs = [
     id: 'pyro5',
     isSmall: true,
     name: 'Pyro 5',
-    uses: /\b(findPythons?|startPyro)\('Pyro5'/,
+    uses: /\b(findPythons?|inPython)\('Pyro5'/,
     named: /\bPyro 5\b/,
     optional: true,
     command: 'npm run peers',
     look: async () => python('Pyro5'),
+  },
+  {
+    id: 'paramiko',
+    isSmall: true,
+    name: 'Paramiko',
+    uses: /\bfindPython\('paramiko'/,
+    named: /\bParamiko\b/,
+    optional: true,
+    command: 'npm run peers',
+    look: async () => python('paramiko'),
   },
   {
     id: 'moto',
@@ -122,16 +132,7 @@ export const needs = [
     named: /\b(etcd|NATS)\b/,
     optional: true,
     command: 'npm run stores',
-    look: async () => {
-      const [etcd, nats] = await Promise.all(
-        ['etcd', 'nats-server'].map(
-          async (name) =>
-            (await output(join(environment('stores').folder, 'bin', name), '--version')) ??
-            (await output(findCommand(name), '--version')),
-        ),
-      )
-      return etcd && nats && `${etcd}, ${nats}`
-    },
+    look: () => programs('stores', 'etcd', 'nats-server'),
   },
   {
     id: 'postgres',
@@ -176,6 +177,16 @@ export const needs = [
     optional: true,
     command: 'npm run engines',
     look: () => output(join(environment('engines').folder, 'bin', 'temporal'), '--version'),
+  },
+  {
+    id: 'transfers',
+    isSmall: true,
+    name: 'rclone, AWS command line',
+    uses: /\bplacesOf\(/,
+    named: /\b(rclone|AWS command line)\b/,
+    optional: true,
+    command: 'npm run transfers',
+    look: () => programs('transfers', 'rclone', 'aws'),
   },
   {
     id: 'ripgrep',
@@ -571,6 +582,18 @@ export function output(program, ...args) {
   })
 }
 
+/** The versions of programs in an environment of the project's own or on PATH; undefined if one is missing. */
+async function programs(place, ...names) {
+  const versions = await Promise.all(
+    names.map(
+      async (name) =>
+        (await output(join(environment(place).folder, 'bin', name), '--version')) ??
+        (await output(findCommand(name), '--version')),
+    ),
+  )
+  return versions.every(Boolean) ? versions.join(', ') : undefined
+}
+
 async function redis() {
   const redis = findRedis()
   if (redis !== 'REDIS_URL') {
@@ -618,7 +641,7 @@ const asked = new Map()
 function pythonPackages(interpreter) {
   const script = `import json
 from importlib import metadata
-names = ('celery', 'redis', 'rq', 'Pyro4', 'Pyro5', 'swift', 'mpi4py', 'moto', 'htcondor')
+names = ('celery', 'redis', 'rq', 'Pyro4', 'Pyro5', 'paramiko', 'swift', 'mpi4py', 'moto', 'htcondor')
 print(json.dumps({name: found.version for name in names for found in metadata.distributions(name=name)}))`
   if (!asked.has(interpreter)) {
     asked.set(

@@ -14,100 +14,90 @@
 import { costOf } from '@repo/common/cost'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
-import { interleave, median } from '@repo/common/measure'
+import { interleave } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
 import { count, table, times } from '@repo/common/output/terminal'
-import { installPython } from '04-celery/celery/python'
-import { Exchange } from '04-celery/remote/exchange'
-import { newSecret, startWorker } from '04-celery/remote/processes'
-import { connect } from '04-celery/remote/remote'
-import { type PyroRates, startPyro } from '../src/remote/pyro.ts'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
+import { newRow } from '../src/harness/suite.ts'
+import { startEach } from '../src/harness/turns.ts'
+import { ours, pyro4, pyro5 } from '../src/remote/contenders.ts'
+import { Texts } from '../src/remote/texts.ts'
 
-const atOnce = 1_000
+const text = 'x'.repeat(10)
+const most = 1_000
+const limitMs = 60_000
 
 export default example(import.meta, {
   options: {
-    calls: wholeNumber(atOnce, 1_000_000).default(10_000).describe('calls in each round and way'),
+    calls: wholeNumber(most, 1_000_000).default(10_000).describe('calls in each round and way'),
   },
   quick: { calls: 1_000 },
 
   async run({ calls }, { signal, quick, print }) {
-    // The same object in a TypeScript worker, and in a daemon of each Pyro.
-    const secret = newSecret()
-    await using worker = await startWorker({ secret, signal }, {})
-    using connection = await connect<Exchange>(worker.info.address, { secret, signal })
-    const exchange = connection.remote
-    await using pyro4 = await startPyro('Pyro4', signal)
-    await using pyro5 = await startPyro('Pyro5', signal)
-    const pyros = [pyro5, pyro4].filter((pyro) => pyro !== undefined)
-
-    const local = new Exchange()
-    const pair = { from: 'usd', to: 'eur' }
-    const inPython = pyros.map((): PyroRates[] => [])
-    using bar = progress('calling', 1)
-    const timed = await interleave(
-      {
-        // #region ways
-        // The same object in this process.
-        async here() {
-          for (let call = 0; call < calls; call++) await local.rate(pair)
-        },
-        async sequential() {
-          for (let call = 0; call < calls; call++) await exchange.rate(pair)
-        },
-        async concurrent() {
-          for (let call = 0; call < calls; call += atOnce) {
-            await Promise.all(Array.from({ length: atOnce }, () => exchange.rate(pair)))
-          }
-        },
-        // #endregion ways
-        async pyro() {
-          for (const [at, pyro] of pyros.entries()) inPython[at]?.push(await pyro.measure(calls))
-        },
-      },
-      { rounds: quick ? 1 : 5, signal, onProgress: (done, total) => bar.update(done / total) },
+    // The same object in a TypeScript worker, and in a daemon of each Pyro that is installed.
+    await using stack = new AsyncDisposableStack()
+    const remote = stack.use(await ours.start(signal))
+    const rows = Object.entries({ pyro5, pyro4 }).map(([id, { label }]) => newRow(id, label))
+    const pyros = await startEach(rows, { stack, limitMs, signal, onProgress: () => {} }, ({ id }) =>
+      (id === 'pyro5' ? pyro5 : pyro4).start(signal),
     )
 
-    // Calls at once are made in full thousands, perhaps more than `calls`: scale their time down to the same work.
-    const fewer = calls / (Math.ceil(calls / atOnce) * atOnce)
-    const remote = [timed.sequential.ms, timed.concurrent.ms * fewer]
+    const local = new Texts()
+    // #region ways
+    const ways: Record<string, () => Promise<unknown>> = {
+      // The same object in this process.
+      async here() {
+        for (let call = 0; call < calls; call++) await local.length(text)
+      },
+      sequential: async () => (await remote.call({ text, calls, atOnce: 1 }, signal)).ms,
+      concurrent: async () => (await remote.call({ text, calls, atOnce: most }, signal)).ms,
+    }
+    // #endregion ways
+    for (const [{ id }, { call }] of pyros) {
+      ways[`${id} sequential`] = async () => (await call({ text, calls, atOnce: 1 }, signal)).ms
+      ways[`${id} batch`] = async () => (await call({ text, calls, atOnce: most }, signal)).ms
+    }
+    using bar = progress('calling', 1)
+    const timed = await interleave(ways, {
+      rounds: quick ? 1 : 5,
+      signal,
+      onProgress: (done, total) => bar.update(done / total),
+    })
+
+    const msOf = (way: string) => timed[way]?.ms ?? Number.NaN
+    const rateOf = (way: string) => (1_000 * calls) / msOf(way)
     const cost = costOf(
-      timed.here.ms,
-      remote.map((ms) => ({ workers: 1, ms })),
+      msOf('here'),
+      ['sequential', 'concurrent'].map((way) => ({ workers: 1, ms: msOf(way) })),
     )
     const perSecond = {
-      here: (1_000 * calls) / timed.here.ms,
-      sequential: (1_000 * calls) / timed.sequential.ms,
-      concurrent: (1_000 * Math.ceil(calls / atOnce) * atOnce) / timed.concurrent.ms,
-      // The first round was a warm-up.
-      pyro: pyros.map(({ version }, at) => {
-        const rounds = inPython[at]?.slice(1) ?? []
-        return {
-          version,
-          sequential: median(rounds.map(({ sequentialPerSecond }) => sequentialPerSecond)),
-          batch: median(rounds.map(({ batchPerSecond }) => batchPerSecond)),
-        }
-      }),
+      here: rateOf('here'),
+      sequential: rateOf('sequential'),
+      concurrent: rateOf('concurrent'),
+      pyro: [...pyros].map(([{ id }, { version }]) => ({
+        version,
+        sequential: rateOf(`${id} sequential`),
+        batch: rateOf(`${id} batch`),
+      })),
     }
-    const rows: [string, number][] = [
+    const rates: [string, number][] = [
       ['in this process, no worker', perSecond.here],
       ['one after the other', perSecond.sequential],
       ['1,000 at once', perSecond.concurrent],
     ]
     for (const { version, sequential, batch } of perSecond.pyro) {
-      rows.push([`Pyro ${version}, one after the other`, sequential], [`Pyro ${version}, 1,000 in a batch`, batch])
+      rates.push([`Pyro ${version}, one after the other`, sequential], [`Pyro ${version}, 1,000 in a batch`, batch])
     }
     const [newest] = perSecond.pyro
     const against = (rate: number) => (newest ? times(rate / newest.sequential) : 'not installed')
-    const missing = [...(pyro5 ? [] : (['Pyro5'] as const)), ...(pyro4 ? [] : (['Pyro4'] as const))]
     print(
       table(
         ['calls per second over loopback', 'median', `against Pyro${newest ? ` ${newest.version}` : ''}, one by one`],
-        rows.map(([who, rate]) => [who, count(Math.round(rate)), against(rate)]),
+        rates.map(([who, rate]) => [who, count(Math.round(rate)), against(rate)]),
       ),
       describeCost(cost),
-      ...missing.map((generation) => `${generation} is not installed: ${installPython[generation]}`),
+      ...rows.flatMap(({ label, failed }) => (failed === undefined ? [] : [`${label}: ${failed}`])),
     )
     return { calls, perSecond, ...cost }
   },

@@ -10,6 +10,7 @@ import { fillNumbers } from '03-parallel/sort/input'
 import { sortMemory } from '03-parallel/sort/numbers'
 import { parallelRadixSort, radixMemory } from '03-parallel/sort/parallel-radix-sort'
 import { radixSort } from '03-parallel/sort/radix-sort'
+import { timed } from '../harness/turns.ts'
 import type { Task } from './tasks.worker.ts'
 
 /** Has a worker of a pool do a task, and returns its result. */
@@ -31,12 +32,6 @@ export interface JobKind {
   sizes: Record<'quick' | 'full', [number, number, number, number]>
   /** @param workers the most that will take part */
   prepare: (size: number, workers: number) => Job
-}
-
-async function timed(work: () => unknown): Promise<number> {
-  const begin = performance.now()
-  await work()
-  return performance.now() - begin
 }
 
 /** Words in a shingle. */
@@ -93,7 +88,7 @@ export const jobs = {
   },
   similarity: {
     what: 'texts',
-    sizes: { quick: [15, 29, 58, 117], full: [29, 58, 117, 233] },
+    sizes: { quick: [8, 15, 29, 58], full: [29, 58, 117, 233] },
     prepare(size) {
       const all = stateOfTheUnion()
       // What is a word in a text beyond ASCII is decided beforehand: other languages would have it otherwise.

@@ -85,6 +85,8 @@ export interface Turns {
   metrics: readonly string[]
   /** Those that count, after a warm-up. */
   rounds: number
+  /** No warm-up is needed. */
+  isWarm?: boolean
   /** How long one round of one contender may take. */
   limitMs: number
   signal: AbortSignal
@@ -97,15 +99,15 @@ export interface Turns {
  * Adds to the rows what was measured.
  */
 export async function takeTurns(participants: readonly Participant[], options: Turns): Promise<void> {
-  const { metrics, rounds, onProgress } = options
-  for (let round = 0; round <= rounds; round++) {
+  const { metrics, rounds, isWarm = false, onProgress } = options
+  const all = rounds + (isWarm ? 0 : 1)
+  for (let round = 0; round < all; round++) {
     let reference: Record<string, number> | undefined
     for (const [at, { row, round: measure }] of participants.entries()) {
       const values = await attempt(row, options, async (stop) => checked(await measure(stop), metrics))
       if (at === 0) reference = values
-      onProgress?.((round * participants.length + at + 1) / ((rounds + 1) * participants.length))
-      // The first round warms up.
-      if (round === 0 || values === undefined) continue
+      onProgress?.((round * participants.length + at + 1) / (all * participants.length))
+      if (values === undefined || (round === 0 && !isWarm)) continue
       for (const metric of metrics) {
         row.samples[metric] = [...(row.samples[metric] ?? []), values[metric] ?? Number.NaN]
         if (reference) row.beside[metric] = [...(row.beside[metric] ?? []), reference[metric] ?? Number.NaN]
@@ -129,4 +131,11 @@ export function ratiosOf({ samples, beside }: Row, metric: string): number[] {
   const own = samples[metric] ?? []
   // Without a reference in some rounds, nobody knows which belong together.
   return own.length === others.length ? own.map((value, at) => value / (others[at] ?? Number.NaN)) : []
+}
+
+/** Returns the milliseconds that some work takes. */
+export async function timed(work: () => unknown): Promise<number> {
+  const begin = performance.now()
+  await work()
+  return performance.now() - begin
 }

@@ -3,11 +3,11 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { firstInstalled } from '@repo/common/process/version'
 import { grepCommand, searchFor } from '02-async/grep/pattern'
 import { grepAndCount, startWay } from '02-async/grep/processes'
 import type { WayName } from '02-async/grep/ways'
 import { startAsked } from '../harness/asked.ts'
+import { found, nothing } from '../harness/library.ts'
 import type { ContenderOf } from '../harness/suite.ts'
 
 export interface Counted {
@@ -18,18 +18,9 @@ export interface Counted {
 
 export type Contender = ContenderOf<AbortSignal, { count: (file: string, signal: AbortSignal) => Promise<Counted> }>
 
-/** A program that is started for each file leaves nothing behind. */
-const nothing = { async [Symbol.asyncDispose]() {} }
-
 /** Occurs in all eras. */
 export const word = 'freedom'
 const search = searchFor(word)
-
-async function found(names: string[], install: string) {
-  const program = await firstInstalled(names)
-  if (!program) throw new Error(`needs ${names[0]}: ${install}`)
-  return program
-}
 
 const way = (label: string, name: WayName): Contender => ({
   label,

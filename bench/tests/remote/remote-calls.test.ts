@@ -3,12 +3,9 @@ import { fileURLToPath } from 'node:url'
 import type { Cost } from '@repo/common/cost'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
-import { describeReal } from '@repo/common/testing/vitest'
-import { readRate } from '@repo/common/workloads/rates'
-import { findPython, installPython } from '04-celery/celery/python'
+import { findPython } from '04-celery/celery/python'
 import { describe, expect, it } from 'vitest'
 import example from '../../examples/remote-calls.ts'
-import { startPyro } from '../../src/remote/pyro.ts'
 
 const bench = fileURLToPath(new URL('../..', import.meta.url))
 const pythons = { Pyro5: await findPython('Pyro5'), Pyro4: await findPython('Pyro4') }
@@ -33,21 +30,3 @@ describe('remote-calls', () => {
     expect(stderr).toBe('error: --calls: received "1"; accepts a whole number from 1000 to 1000000\n')
   })
 })
-
-for (const generation of ['Pyro4', 'Pyro5'] as const) {
-  const python = pythons[generation]
-  const name = `${generation.replace('Pyro', 'Pyro ')} for Python`
-  describeReal(generation, { name, found: python, install: installPython[generation] }, () => {
-    it('serves the same rate, and is gone afterwards', async () => {
-      const server = await startPyro(generation)
-      const measured = await server?.measure(1_000)
-      expect(server?.version).toBe(python?.version)
-      expect(server?.version).toMatch(generation === 'Pyro4' ? /^4\./ : /^5\./)
-      expect(measured?.rate).toEqual(await readRate({ from: 'usd', to: 'eur' }))
-      expect(measured?.sequentialPerSecond).toBeGreaterThan(0)
-      expect(measured?.batchPerSecond).toBeGreaterThan(0)
-      await server?.[Symbol.asyncDispose]()
-      await expect(server?.measure(1_000)).rejects.toThrow()
-    })
-  })
-}

@@ -1,0 +1,120 @@
+/** All carry the same bytes, and one that loses some or fails becomes its row. */
+import { randomBytes } from 'node:crypto'
+import { readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { temporaryFolder } from '@repo/common/process/temporary'
+import { firstInstalled } from '@repo/common/process/version'
+import { describeReal, leavesNothingRunning } from '@repo/common/testing/vitest'
+import { s3Client } from '05-cloud/cloud/clients'
+import { type PracticeCloud, startPracticeCloud } from '05-cloud/local/practice-cloud'
+import { temporaryBucket } from '05-cloud/storage/buckets'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { growthOf } from '../../src/harness/growth.ts'
+import { newRow } from '../../src/harness/suite.ts'
+import { type Contender, contenders, placesOf } from '../../src/storage/contenders.ts'
+import { storageWith } from '../../src/storage/suite.ts'
+
+leavesNothingRunning()
+
+const { signal } = new AbortController()
+
+let server: PracticeCloud
+beforeAll(async () => {
+  server = await startPracticeCloud()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+async function carriesTheSame(id: string) {
+  await using folder = await temporaryFolder()
+  const s3 = s3Client(server.place)
+  await using bucket = await temporaryBucket(s3)
+  await using running = await (contenders[id] as Contender).start({ cloud: server.place, s3, bucket: bucket.name })
+  const [sent, received] = ['sent', 'received'].map((name) => join(folder.path, name)) as [string, string]
+  // More than one part, for those who send parts.
+  const bytes = randomBytes(9_000_000)
+  await writeFile(sent, bytes)
+  expect(await running.up(sent, 'key', signal)).toBeGreaterThan(0)
+  expect(await running.down('key', received, signal)).toBeGreaterThan(0)
+  expect(bytes.equals(await readFile(received))).toBe(true)
+  await expect(running.down('missing', received, signal)).rejects.toThrow()
+}
+
+it.each(['parts', 'limit'])('%s carries all bytes up and down, and fails without the object', carriesTheSame)
+
+for (const [id, title] of [
+  ['rclone', 'rclone'],
+  ['aws', 'the AWS command line'],
+] as const) {
+  const found = await firstInstalled(placesOf(id))
+  describeReal(title, { name: title, found, install: 'npm run transfers' }, () => {
+    it('carries all bytes up and down, and fails without the object', () => carriesTheSame(id))
+  })
+}
+
+it('measures four sizes in turns, and makes rows of those that are missing, fail, or lose something', async () => {
+  const { parts, limit } = contenders as Record<string, Contender>
+  const suite = storageWith({
+    parts: parts as Contender,
+    missing: {
+      label: 'missing',
+      start: async () => {
+        throw new Error('needs more: npm run more')
+      },
+    },
+    failing: {
+      label: 'failing',
+      start: async (place) => ({
+        ...(await (limit as Contender).start(place)),
+        up: async () => {
+          throw new Error('ERROR: no space\nAttempt 3/3 failed: no space')
+        },
+      }),
+    },
+    other: {
+      label: 'other',
+      async start(place) {
+        const running = await (limit as Contender).start(place)
+        // All objects get the bytes of the first file.
+        let first: string | undefined
+        return {
+          ...running,
+          up(file, key, stop) {
+            first ??= file
+            return running.up(first, key, stop)
+          },
+        }
+      },
+    },
+    losing: {
+      label: 'losing',
+      async start(place) {
+        const running = await (limit as Contender).start(place)
+        return {
+          ...running,
+          async down(key, file, stop) {
+            const ms = await running.down(key, file, stop)
+            await truncate(file, 1)
+            return ms
+          },
+        }
+      },
+    },
+    limit: limit as Contender,
+  })
+  const rows = Object.entries(suite.contenders).map(([id, { label }]) => newRow(id, label))
+  await suite.measure(rows, { quick: true, signal, onProgress: () => {} })
+  expect(rows.map(({ id, failed }) => [id, failed])).toEqual([
+    ['parts', undefined],
+    ['missing', 'needs more: npm run more'],
+    ['failing', 'Attempt 3/3 failed: no space'],
+    ['other', 'up: received other bytes than were sent'],
+    ['losing', 'down: received other bytes than were sent'],
+    ['limit', undefined],
+  ])
+  for (const row of [rows[0], rows.at(-1)]) {
+    for (const direction of ['up', 'down']) expect(growthOf(row ?? newRow('', ''), direction)).toHaveLength(4)
+  }
+  expect(suite.tables(rows)).toHaveLength(2)
+  expect(suite.tables(rows)[0]?.rows.map(([label]) => label)).toEqual([parts?.label, 'other', 'losing', limit?.label])
+  expect(suite.pictures(rows)['storage-down']).toContain(`${limit?.label} (slope `)
+})
