@@ -1,15 +1,14 @@
 /** The text pipeline of chapter 2 beside programs made for it: how often a word occurs in files of up to 200 MB. */
-import { median } from '@repo/common/measure'
 import { drawGrowth } from '@repo/common/output/costs'
-import { count, milliseconds, times } from '@repo/common/output/terminal'
+import { count } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { inBytes } from '02-async/grep/bytes'
 import { searchFor } from '02-async/grep/pattern'
 import { repeated, sourceOf } from '02-async/grep/requests'
-import { growthOf, measureSizes, shownSlope } from '../harness/growth.ts'
-import { measured, type Row, type Suite, type Table } from '../harness/suite.ts'
-import { ratiosOf, startEach } from '../harness/turns.ts'
+import { growthOf, growthTables, measureSizes } from '../harness/growth.ts'
+import { measured, type Suite } from '../harness/suite.ts'
+import { startEach } from '../harness/turns.ts'
 import { type Contender, contenders as known, word } from './contenders.ts'
 
 const metric = 'ms'
@@ -57,7 +56,14 @@ export const textWith = (contenders: Readonly<Record<string, Contender>>): Suite
     )
   },
 
-  tables: (rows) => [table(measured(rows))].filter(({ rows }) => rows.length > 0),
+  tables: (rows) =>
+    growthTables(rows, metric, {
+      title: (size) => `How often "${word}" occurs in ${count(size)} MB`,
+      unit: 'MB',
+      notes: [
+        'Chapter 2 and Python search in a process that is there; grep, ripgrep and cat are started for each file, as a shell does. Slope: of time against size on logarithmic axes, over four sizes. The file lies in memory: the system has kept it.',
+      ],
+    }),
   pictures: (rows) => {
     const ways = measured(rows).map((row) => [row.label, growthOf(row, metric)])
     return { text: drawGrowth(`Counting a word in a file`, 'MB', Object.fromEntries(ways)) }
@@ -65,25 +71,3 @@ export const textWith = (contenders: Readonly<Record<string, Contender>>): Suite
 })
 
 export const text = textWith(known)
-
-function table(rows: readonly Row[]): Table {
-  const size = growthOf(rows[0] as Row, metric).at(-1)?.size ?? Number.NaN
-  return {
-    title: `How often "${word}" occurs in ${count(size)} MB`,
-    head: ['', 'time', 'to ours', 'MB/s', 'slope'],
-    rows: rows.map((row) => {
-      const ms = median(row.samples[metric] ?? [])
-      const ratio = median(ratiosOf(row, metric))
-      return [
-        row.label,
-        Number.isNaN(ms) ? '–' : milliseconds(ms),
-        Number.isNaN(ratio) ? '–' : times(ratio),
-        Number.isNaN(ms) ? '–' : count(Math.round((1_000 * size) / ms)),
-        shownSlope(growthOf(row, metric)),
-      ]
-    }),
-    notes: [
-      'Chapter 2 and Python search in a process that is there; grep, ripgrep and cat are started for each file, as a shell does. Slope: of time against size on logarithmic axes, over four sizes. The file lies in memory: the system has kept it.',
-    ],
-  }
-}

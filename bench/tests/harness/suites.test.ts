@@ -42,7 +42,7 @@ describe('the bench', () => {
   })
 
   it.each([
-    [['lader'], 'suite: received "lader"; accepts ladder, compute, text, engines, starting'],
+    [['lader'], 'suite: received "lader"; accepts ladder, compute, text, storage, remote, hpc, engines, starting'],
     [['ladder', '--only', 'call,cal'], '--only: received "cal"; accepts call, microtask, '],
     [['ladder', '--only', ''], '--only: received ""; accepts '],
     [['ladder', '--against', 'package.json'], '--against: received '],

@@ -1,9 +1,9 @@
-/** Finds a Python that has Celery, RQ or Pyro: this chapter's programs talk to them and are compared with them. */
+/** Finds a Python that has Celery, RQ or Pyro: this chapter's programs talk to them and are compared with them; the bench also asks for Paramiko. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-export type PythonModule = 'celery' | 'rq' | 'Pyro4' | 'Pyro5'
+export type PythonModule = 'celery' | 'rq' | 'Pyro4' | 'Pyro5' | 'paramiko'
 
 export interface Python {
   /** The interpreter's command or path. */
@@ -14,7 +14,7 @@ export interface Python {
   ofToday: boolean
 }
 
-/** The command that installs the Celery, RQ and Pyro of today, for messages. */
+/** The command that installs those of today, for messages. */
 export const installPeers = 'npm run peers'
 
 /** How to install each module, for messages. */
@@ -23,6 +23,7 @@ export const installPython: Record<PythonModule, string> = {
   rq: `${installPeers}, or an older one with sudo apt-get install python3-rq (Debian, Ubuntu)`,
   Pyro4: 'sudo apt-get install python3-pyro4 (Debian, Ubuntu), or in a Python environment pip install Pyro4',
   Pyro5: installPeers,
+  paramiko: `${installPeers}, or an older one with sudo apt-get install python3-paramiko (Debian, Ubuntu)`,
 }
 
 const environment = fileURLToPath(new URL('../../../../node_modules/.cache/peers', import.meta.url))
