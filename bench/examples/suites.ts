@@ -10,6 +10,9 @@
  *     ladder     one small task by a call, a message, a thread, a process, a queue, a batch job: what handing over costs
  *     compute    chapter 3's whole jobs on all cores by other pools and in Python, beside what the machine gives
  *     text       chapter 2's text pipeline beside grep, ripgrep and Python, on files of up to 200 MB
+ *     storage    chapter 5's transfers beside rclone and the AWS command line, to one object store
+ *     remote     chapter 4's remote objects beside Pyro, gRPC and bare messages, at four sizes of the argument
+ *     hpc        small tasks on a host by chapter 6, by ssh and by Paramiko, up to a thousand of them
  *     engines    the drill of chapter 4 on other queues: speed, and what is lost or doubled when machines die
  *     starting   how long a reader waits for each chapter's first line
  *
@@ -17,19 +20,19 @@
  * ratio to the first one in the same round. Every sample goes to <date>-<machine>.json in the folder of the results, with
  * the tables and pictures beside it, even after Ctrl-C. A contender that is missing or fails becomes a row that says why.
  *
- * Look for: the ratios, not the times, which are those of one machine; and for what a fast queue does not do.
+ * Look for: the ratios, not the times, which are those of one machine; and what a fast queue does not do.
  */
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
 import { listOf, path } from '@repo/common/example/options'
-import { UsageError } from '@repo/common/example/usage'
+import { describeError, UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bold, table, yellow } from '@repo/common/output/terminal'
 import { z } from 'zod'
 import { against, markdown, takingPart } from '../src/harness/report.ts'
-import { newResults, placeFor, readResults, writeResults } from '../src/harness/results.ts'
-import { newRow, type Row, type Suite, type Table } from '../src/harness/suite.ts'
+import { newResults, placeFor, readResults, writeBeside, writeResults } from '../src/harness/results.ts'
+import { measured, newRow, type Row, type Suite, type Table } from '../src/harness/suite.ts'
 import { suites } from '../src/suites.ts'
 
 const names = Object.keys(suites)
@@ -69,14 +72,21 @@ export default example(import.meta, {
     /** Writes the results after each suite, so that a later one cannot lose them. */
     async function keep(name: string, suite: Suite, rows: Row[], tables: Table[]) {
       results.suites[name] = { rows }
-      await writeResults(`${place}.json`, results)
+      const file = `${place}.json`
       const pictures: string[] = []
-      for (const [picture, svg] of Object.entries(suite.pictures(rows))) {
-        await writeResults(`${place}-${picture}.svg`, svg)
-        pictures.push(relative(dirname(place), `${place}-${picture}.svg`))
+      try {
+        await writeResults(file, results)
+        for (const [picture, svg] of Object.entries(suite.pictures(rows))) {
+          await writeBeside(file, `${place}-${picture}.svg`, svg)
+          pictures.push(relative(dirname(place), `${place}-${picture}.svg`))
+        }
+        written.push({ name, tables, pictures })
+        await writeBeside(file, `${place}.md`, markdown(results, written))
+      } catch (error) {
+        // An interrupted run ends without a message, but not without this one.
+        if (signal.aborted) process.stderr.write(`${describeError(error)}\n`)
+        throw error
       }
-      written.push({ name, tables, pictures })
-      await writeResults(`${place}.md`, markdown(results, written))
     }
     const tablesOf = (suite: Suite, rows: Row[]) => [...suite.tables(rows), ...takingPart(rows)]
 
@@ -89,8 +99,8 @@ export default example(import.meta, {
       try {
         await suite.measure(rows, { quick, signal, onProgress })
       } catch (error) {
-        const measured = rows.filter(({ samples }) => Object.keys(samples).length > 0)
-        if (measured.length > 0) await keep(name, suite, measured, tablesOf(suite, measured))
+        const some = measured(rows)
+        if (some.length > 0) await keep(name, suite, some, tablesOf(suite, some))
         if (written.length > 0) print(`Results so far: ${shown}.json`)
         throw error
       }

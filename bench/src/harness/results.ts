@@ -1,8 +1,8 @@
 /** The file that keeps every sample of a run. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { cpus, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { basename, join } from 'node:path'
 import { coreCount } from '@repo/common/cores'
 import { UsageError } from '@repo/common/example/usage'
 import { writeWhole } from '@repo/common/output/whole-file'
@@ -77,16 +77,42 @@ export async function placeFor({ at, machine }: Results, folder: string): Promis
   return join(folder, free)
 }
 
-/** @throws an Error of one line if it cannot be written; then what was there before is still there */
-export async function writeResults(file: string, content: string | Results): Promise<void> {
+/**
+ * Writes the samples. Where that fails, because the disk is full or the folder is gone, it tries the system's temporary folder:
+ * the measuring may have taken half an hour.
+ *
+ * @throws an Error of one line if they cannot be written to their place, which says where they are instead; what was there
+ *   before is still there
+ */
+export async function writeResults(file: string, results: Results): Promise<void> {
+  const text = `${JSON.stringify(results, undefined, 1)}\n`
   try {
-    await writeWhole(file, typeof content === 'string' ? content : `${JSON.stringify(content, undefined, 1)}\n`)
+    await writeWhole(file, text)
   } catch (cause) {
-    throw unwritable(file, cause)
+    const instead = await writeElsewhere(basename(file), text).catch(() => undefined)
+    throw unwritable(file, cause, instead)
   }
 }
 
-const unwritable = (place: string, cause: unknown) => new Error(`${place}: results cannot be written`, { cause })
+async function writeElsewhere(name: string, text: string): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), 'bench-')), name)
+  await writeWhole(file, text)
+  return file
+}
+
+/** Writes a table or a picture beside a file of samples. @throws an Error of one line if it cannot be written */
+export async function writeBeside(samples: string, file: string, text: string): Promise<void> {
+  try {
+    await writeWhole(file, text)
+  } catch (cause) {
+    throw unwritable(file, cause, samples)
+  }
+}
+
+const unwritable = (place: string, cause: unknown, instead?: string) =>
+  new Error(`${place}: results cannot be written${instead === undefined ? '' : `; the samples are in ${instead}`}`, {
+    cause,
+  })
 
 /** @throws a UsageError if there is no such file, or it has another form, or it is not a run of this kind */
 export async function readResults(option: string, file: string, quick: boolean): Promise<Results> {

@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { expect, it } from 'vitest'
-import { newResults, placeFor, readResults, writeResults } from '../../src/harness/results.ts'
+import { expect, it, vi } from 'vitest'
+import { newResults, placeFor, readResults, writeBeside, writeResults } from '../../src/harness/results.ts'
 import { newRow } from '../../src/harness/suite.ts'
 
 it('is named after the day and the machine, without its host name, and replaces none', async () => {
@@ -53,10 +53,25 @@ it('cannot be written below a file, nor over a folder: one line, and what was th
   await expect(placeFor(newResults(false), join(file, 'results'))).rejects.toThrow(
     /file.results: results cannot be written$/,
   )
-  await mkdir(join(folder.path, 'taken.json'))
-  await expect(writeResults(join(folder.path, 'taken.json'), 'new')).rejects.toThrow(
-    /taken\.json: results cannot be written$/,
+  await mkdir(join(folder.path, 'taken.svg'))
+  await expect(writeBeside('samples.json', join(folder.path, 'taken.svg'), 'new')).rejects.toThrow(
+    /taken\.svg: results cannot be written; the samples are in samples\.json$/,
   )
   expect(await readFile(file, 'utf8')).toBe('mine')
-  expect((await readdir(folder.path)).sort()).toEqual(['file', 'taken.json'])
+  expect((await readdir(folder.path)).sort()).toEqual(['file', 'taken.svg'])
+})
+
+it('is in the temporary folder where its own place takes nothing more, if there is room', async () => {
+  await using folder = await temporaryFolder()
+  const taken = join(folder.path, 'taken.json')
+  await mkdir(taken)
+  const results = newResults(true)
+  const write = () => writeResults(taken, results).then(String, (error: Error) => error.message)
+  vi.stubEnv('TMPDIR', folder.path)
+  const [, instead] =
+    /taken\.json: results cannot be written; the samples are in (.*taken\.json)$/.exec(await write()) ?? []
+  expect(await readResults('--against', instead ?? '', true)).toEqual(results)
+  vi.stubEnv('TMPDIR', join(folder.path, 'missing'))
+  expect(await write()).toMatch(/taken\.json: results cannot be written$/)
+  vi.unstubAllEnvs()
 })
