@@ -13,6 +13,7 @@ import { type Contender, contenders as known } from './contenders.ts'
 import { digestOf, type JobName, jobs } from './jobs.ts'
 
 const rounds = { quick: 3, full: 7 }
+const smallerRounds = { quick: 1, full: 3 }
 const limitMs = 60_000
 
 /** Returns the suite of some jobs with some contenders: in tests, with those that crash or print nonsense. */
@@ -40,6 +41,7 @@ export const computeWith = (contenders: Readonly<Record<string, Contender>>, job
         metric: name,
         sizes: sizes[scale],
         rounds: rounds[scale],
+        smallerRounds: smallerRounds[scale],
         limitMs,
         signal,
         onProgress: (share: number) => onProgress(name, 0.1 + (0.9 * (at + share)) / jobNames.length),

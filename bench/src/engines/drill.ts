@@ -12,9 +12,9 @@ import { keyOf, type OpenEngine, signal, workOptions } from './open-engine.ts'
 
 /** What is broken, and how often in one drill. A worker's host is cut off silently, as by a pulled cable. */
 export const faultKinds = {
-  'worker killed': 3,
+  'worker killed': 2,
   'broker killed': 2,
-  partition: 2,
+  partition: 1,
   // Last: an engine of one machine does not get its jobs back.
   'machine lost': 1,
 } as const

@@ -72,6 +72,7 @@ export const starting: Suite = {
     await takeTurns(participants, {
       metrics: Object.keys(metrics),
       rounds: rounds[quick ? 'quick' : 'full'],
+      isWarm: quick,
       limitMs,
       signal,
       onProgress: (share) => onProgress('starting', share),

@@ -16,12 +16,12 @@ describeReal('the suite', { name: 'a Redis server', found: await findRedisServer
     const onProgress = (_: string, share: number) => shares.push(share)
     await engines.measure(rows, { quick: true, signal, onProgress })
     const [layer, bee, rq] = rows
-    expect(rq?.failed).toBe('left out by --quick: it takes long to start')
+    expect(rq?.failed).toBe('left out by --quick')
     for (const row of [layer, bee]) {
       expect(row?.failed).toBeUndefined()
       expect(row?.version).toMatch(/Redis \d/)
       expect(row?.durability).toMatch(/appendfsync always/)
-      for (const metric of ['perSecond', 'p50Ms', 'p99Ms']) expect(row?.samples[metric]).toHaveLength(5)
+      for (const metric of ['perSecond', 'p50Ms', 'p99Ms']) expect(row?.samples[metric]).toHaveLength(3)
       expect(row?.figures).toMatchObject({
         'worker killed: lost': 0,
         'worker killed: held': 0,
@@ -31,7 +31,7 @@ describeReal('the suite', { name: 'a Redis server', found: await findRedisServer
       if (process.platform === 'linux') expect(row?.figures.brokerMemory).toBeGreaterThan(1e6)
     }
     // The reference is measured again beside each: no ratio is that of an engine to itself.
-    expect(ratiosOf(layer as NonNullable<typeof layer>, 'perSecond')).toEqual([1, 1, 1, 1, 1])
+    expect(ratiosOf(layer as NonNullable<typeof layer>, 'perSecond')).toEqual([1, 1, 1])
     expect(ratiosOf(bee as NonNullable<typeof bee>, 'perSecond')).not.toContain(1)
     expect(shares.every((share) => share >= 0 && share <= 1)).toBe(true)
 
