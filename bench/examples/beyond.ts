@@ -17,7 +17,7 @@ import { seedNumber, wholeNumber } from '@repo/common/example/options'
 import { median } from '@repo/common/measure'
 import { linePlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { count, duration, milliseconds, percent, table } from '@repo/common/output/terminal'
+import { count, duration, howMany, milliseconds, percent, table } from '@repo/common/output/terminal'
 import { startRedis } from '@repo/common/servers/redis'
 import { type Measured, startBench } from '../src/model/measure.ts'
 import { type Costs, simulate } from '../src/model/model.ts'
@@ -41,7 +41,7 @@ export default example(import.meta, {
   async run({ ms, seconds, rounds, seed }, { signal, print, picture }) {
     const cores = coreCount()
     print(
-      `Tasks of ${milliseconds(ms)} for ${fleets.join(', ')} workers on ${cores} cores, ${count(rounds)} times in turn …`,
+      `Tasks of ${milliseconds(ms)} for ${fleets.join(', ')} workers on ${howMany(cores, 'core')}, ${count(rounds)} times in turn …`,
     )
     // Its CPU is measured, so nobody else may use it.
     await using redis = await startRedis({ own: true, signal })
@@ -199,7 +199,7 @@ export default example(import.meta, {
       rows.map((row) => ({ x: row.workers, y: y(row) }))
     const svg = linePlot({
       title: 'A task queue with one broker',
-      subtitle: `tasks of ${milliseconds(ms)}; lines: the model, with a core for each worker; dots: measured on ${cores} cores`,
+      subtitle: `tasks of ${milliseconds(ms)}; lines: the model, with a core for each worker; dots: measured on ${howMany(cores, 'core')}`,
       x: { label: 'workers', type: 'log' },
       y: { label: 'tasks a second; ms', type: 'log' },
       series: [

@@ -1,5 +1,5 @@
 /** Results as tables: for the terminal and for a Markdown file. */
-import { count, percent, times } from '@repo/common/output/terminal'
+import { count, howMany, percent, times } from '@repo/common/output/terminal'
 import type { Results } from './results.ts'
 import { differences, least } from './statistics.ts'
 import type { Row, Suite, Table } from './suite.ts'
@@ -67,7 +67,7 @@ export function markdown(
   const lines = [
     `# Bench, ${at.slice(0, 10)}`,
     '',
-    `A ${quick ? 'quick' : 'full'} run on ${cores} cores of ${processor}, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}, Node ${node}.`,
+    `A ${quick ? 'quick' : 'full'} run on ${howMany(cores, 'core')} of ${processor}, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}, Node ${node}.`,
   ]
   for (const { name, tables, pictures } of suites) {
     lines.push('', `## ${name}`)

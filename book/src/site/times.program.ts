@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { readChapter } from '@repo/common/example/chapter'
 import { describeError, UsageError } from '@repo/common/example/usage'
+import { howMany } from '@repo/common/output/terminal'
 import { runExample } from '@repo/common/testing/testing'
 import type { Times } from './indexes.ts'
 import { foldersOfExamples, root } from './repository.ts'
@@ -25,7 +26,7 @@ try {
   }
   const before = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Partial<Times>
   const times: Times = {
-    machine: `${availableParallelism()} cores, ${process.platform}, Node ${process.versions.node}`,
+    machine: `${howMany(availableParallelism(), 'core')}, ${process.platform}, Node ${process.versions.node}`,
     date: new Date().toISOString().slice(0, 10),
     // Examples that are gone go away.
     examples: Object.fromEntries(all.flatMap(({ id }) => (before.examples?.[id] ? [[id, before.examples[id]]] : []))),

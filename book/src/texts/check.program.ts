@@ -4,6 +4,7 @@
  */
 import { endWith, watchOutput } from '@repo/common/example/interruption'
 import { describeError, UsageError } from '@repo/common/example/usage'
+import { howMany } from '@repo/common/output/terminal'
 import { checkTexts } from './check.ts'
 import { chapterFolders, chapterNamed } from './folders.ts'
 
@@ -18,8 +19,7 @@ try {
   const found = await checkTexts(process.cwd(), chosen.length > 0 ? chosen : undefined)
   const faults = found.filter(({ message }) => !onlyNumbers || message.startsWith('number:'))
   for (const { file, line, message } of faults) process.stdout.write(`${file}:${line}: ${message}\n`)
-  if (faults.length > 0)
-    process.stderr.write(`error: ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in the texts\n`)
+  if (faults.length > 0) process.stderr.write(`error: ${howMany(faults.length, 'fault')} in the texts\n`)
   process.exitCode = faults.length > 0 ? 1 : 0
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)

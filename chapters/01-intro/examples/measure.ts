@@ -24,7 +24,7 @@ import { number, wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, times } from '@repo/common/output/terminal'
+import { count, howMany, times } from '@repo/common/output/terminal'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { Piscina } from 'piscina'
 import { amdahlCost, uslPeak } from '../src/laws/laws.ts'
@@ -128,7 +128,7 @@ export default example(import.meta, {
     const cores = coreCount()
     const svg = drawScaling(
       { trueFraction, rows, fits },
-      `${count(pageCount)} pages of text on ${cores} cores, median of ${rounds} rounds`,
+      `${count(pageCount)} pages of text on ${howMany(cores, 'core')}, median of ${rounds} rounds`,
     )
     const busy = wasBusy(rows, cores)
     const { page, passage } = longestRepeat(pages)
@@ -159,7 +159,7 @@ export default example(import.meta, {
       '',
       describeCost(cost, 'threads'),
       `That program is ${times(lead)} as fast as this job on one thread. By Amdahl's law, not measured: ${
-        Number.isFinite(costByAmdahl) ? `${count(costByAmdahl)} threads on as many cores` : 'no number of threads'
+        Number.isFinite(costByAmdahl) ? `${howMany(costByAmdahl, 'thread')} on as many cores` : 'no number of threads'
       } would beat it.`,
       '',
       ...(busy ? [busyNotice, ''] : []),

@@ -21,7 +21,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { interleave, startSpinners } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { bytes, count, milliseconds } from '@repo/common/output/terminal'
+import { bytes, count, howMany, milliseconds } from '@repo/common/output/terminal'
 import { ask } from '@repo/common/process/ask'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
@@ -138,7 +138,7 @@ export default example(import.meta, {
       rows.map(({ processes, threads, ms }) => ({ workers: processes * threads, ms })),
     )
     const title = `${count(terms)} numbers added up by processes × threads`
-    const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${cores} cores`)
+    const svg = drawLayouts(rows, msOf('alone'), title, `median of ${rounds} rounds on ${howMany(cores, 'core')}`)
     const result = {
       cores,
       terms,

@@ -22,7 +22,7 @@ import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { barPlot, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { count, green, milliseconds, red, table, times } from '@repo/common/output/terminal'
+import { count, green, howMany, milliseconds, red, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
 import { type Counting, type Increment, memoryFor, type Span, total } from '../src/race/counting.ts'
 
@@ -83,7 +83,7 @@ export default example(import.meta, {
     const expected = threads * additions
     const cores = coreCount()
     const names = namesOf(apart)
-    print(`${threads} threads on ${cores} cores, each makes ${count(additions)} additions …`)
+    print(`${howMany(threads, 'thread')} on ${howMany(cores, 'core')}, each makes ${count(additions)} additions …`)
 
     await using pool = new Piscina<Counting, Span>({
       filename: new URL('../src/race/counting.worker.ts', import.meta.url).href,
@@ -145,8 +145,8 @@ export default example(import.meta, {
     )
 
     const svg = barPlot({
-      title: `${threads} threads add to a counter: the price of one addition`,
-      subtitle: `${count(expected)} additions, median of ${rounds} rounds on ${cores} cores; red loses updates`,
+      title: `${howMany(threads, 'thread')} add to a counter: the price of one addition`,
+      subtitle: `${count(expected)} additions, median of ${rounds} rounds on ${howMany(cores, 'core')}; red loses updates`,
       x: { label: 'nanoseconds per addition, wall-clock time by all additions' },
       bars: [alone, ...rows].map(({ way, nsPerAddition: value }) => ({
         name: names[way],

@@ -24,7 +24,7 @@ import { interleave, startSpinners } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import { sievePrimes } from '@repo/common/workloads/primes'
 import { Piscina } from 'piscina'
@@ -42,7 +42,9 @@ export default example(import.meta, {
   quick: { limit: 1_500_000, tasks: 10_000 },
 
   async run({ limit, tasks, chunk, workers }, { signal, quick, print, picture }) {
-    print(`Counting the primes below ${count(limit)}, in 1 to ${count(tasks)} tasks on ${workers} threads …`)
+    print(
+      `Counting the primes below ${count(limit)}, in 1 to ${howMany(tasks, 'task')} on ${howMany(workers, 'thread')} …`,
+    )
     await using pool = new Piscina<PrimesTask, WorkerLog | number>({
       filename: new URL('../src/loops/primes.worker.ts', import.meta.url).href,
       minThreads: workers,
@@ -136,10 +138,10 @@ export default example(import.meta, {
     }
 
     const level = (ms: number) => sizes.map(({ tasks }) => ({ x: tasks, y: ms }))
-    const bestCut = `${count(best.tasks)} tasks of ${count(Math.round(best.chunk))} numbers`
+    const bestCut = `${howMany(best.tasks, 'task')} of ${count(Math.round(best.chunk))} numbers`
     const valley = linePlot({
       title: `${count(primes)} primes below ${count(limit)}, counted in more and more tasks`,
-      subtitle: `${workers} threads; best: ${bestCut}`,
+      subtitle: `${howMany(workers, 'thread')}; best: ${bestCut}`,
       x: {
         label: 'tasks',
         type: 'log',
@@ -187,7 +189,7 @@ export default example(import.meta, {
       `That program is the sieve of Eratosthenes. Trial division takes ${times(serialMs / cost.bestSerialMs)} as long on one thread.`,
       '',
       table(
-        ['the sieve, up to', 'one thread', `${workers} threads`, 'speedup', 'COST'],
+        ['the sieve, up to', 'one thread', howMany(workers, 'thread'), 'speedup', 'COST'],
         sieve.map(({ limit, bestSerialMs, ms, cost }) => {
           return [count(limit), milliseconds(bestSerialMs), milliseconds(ms), times(bestSerialMs / ms), cost]
         }),
@@ -199,5 +201,5 @@ export default example(import.meta, {
     return { limit, primes, workers, ...found, picture: pictures }
   },
   figure: ({ best, serialMs, ceiling, cost }) =>
-    `best cut: ${count(best.tasks)} tasks, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}; COST ${cost}: a sieve is faster`,
+    `best cut: ${howMany(best.tasks, 'task')}, ${times(serialMs / best.ms)}, ceiling ${times(ceiling)}; COST ${cost}: a sieve is faster`,
 })

@@ -25,7 +25,7 @@ import { compareWithSerial, interleave } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
 import { fib, fibByLoop } from '../src/fib/fib.ts'
 import { python } from '../src/fib/python.ts'
@@ -45,7 +45,7 @@ export default example(import.meta, {
     const cores = coreCount()
     const counts = countsUpTo(2 * cores)
     const most = counts.at(-1) as number
-    print(`fib(${n}) 1 to ${most} times at once on ${cores} cores …`)
+    print(`fib(${n}) 1 to ${most} times at once on ${howMany(cores, 'core')} …`)
 
     // The chapter's pool with a thread for each computation; a package's pool with a thread for each core; the
     // chapter's pool with a process for each computation. All their workers start before the clock does.
@@ -146,7 +146,7 @@ export default example(import.meta, {
     const slowest = Math.max(...series.flatMap(({ points }) => points.map(({ y }) => y)))
     const svg = linePlot({
       title: 'The same computation k times at once',
-      subtitle: `time as a multiple of one computation; ${cores} cores`,
+      subtitle: `time as a multiple of one computation; ${howMany(cores, 'core')}`,
       width: 900,
       x: { label: 'computations', ticks: counts, tickFormat: 'd' },
       y: { label: 'time / time of one', domain: [0, slowest] },
@@ -172,7 +172,7 @@ export default example(import.meta, {
       `${workers} worker_threads: ${times(two.speedup)} as fast as one thread, ceiling ${times(two.ceiling)}: efficiency ${percent(two.efficiency)}.`,
       '',
       table(
-        [`${workers} times fib(n)`, `slowly, on ${workers} threads`, 'by a loop, on one thread', 'COST'],
+        [`${workers} times fib(n)`, `slowly, on ${howMany(workers, 'thread')}`, 'by a loop, on one thread', 'COST'],
         sizes.map(({ n, ms, bestSerialMs, cost }) => [`n = ${n}`, milliseconds(ms), milliseconds(bestSerialMs), cost]),
       ),
       '',
@@ -182,7 +182,7 @@ export default example(import.meta, {
     return { n, cores, rows, two, ...cost, sizes, pythonN, python: inPython ?? null, startMs, picture: path }
   },
   figure: ({ two, cores, cost }) =>
-    `${times(two.speedup)} as fast on ${two.workers} threads, ceiling ${times(two.ceiling)} (${cores} cores); COST ${cost}: a loop is faster`,
+    `${times(two.speedup)} as fast on ${howMany(two.workers, 'thread')}, ceiling ${times(two.ceiling)} (${howMany(cores, 'core')}); COST ${cost}: a loop is faster`,
 })
 
 function atOnce(k: number, run: () => Promise<number>): Promise<number[]> {

@@ -19,7 +19,7 @@ import { listOf, number, wholeNumber, workerCount } from '@repo/common/example/o
 import { compareWithSerial } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { drawing, drawTile, type Tile, tilesOf } from '@repo/common/workloads/mandelbrot'
 import { encode } from 'fast-png'
 import { Piscina } from 'piscina'
@@ -104,7 +104,7 @@ export default example(import.meta, {
         ],
       ),
       '',
-      `Efficiency ${percent(efficiency)} of the ceiling on ${cores} cores.`,
+      `Efficiency ${percent(efficiency)} of the ceiling on ${howMany(cores, 'core')}.`,
       describeCost(cost, 'threads'),
       `sha256 of the pixels: ${sha256}`,
       `Picture: ${drawnTo}`,
@@ -112,5 +112,5 @@ export default example(import.meta, {
     return { width, height, iterations, ...measured, ...cost, sha256, picture: drawnTo }
   },
   figure: ({ width, height, speedup, workers, ceiling, cost }) =>
-    `${width} × ${height} points ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}; COST ${cost}`,
+    `${width} × ${height} points ${times(speedup)} as fast on ${howMany(workers, 'thread')}, ceiling ${times(ceiling)}; COST ${cost}`,
 })

@@ -21,7 +21,7 @@ import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { linePlot } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { bytes, count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { bytes, count, howMany, milliseconds, table, times } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
 import { sievePrimes } from '@repo/common/workloads/primes'
 import { mostPairs, type Pair, pairsOf } from '@repo/common/workloads/rates'
@@ -54,7 +54,7 @@ export default example(import.meta, {
   async run({ limit, requests, latency }, { signal, quick, print, picture }) {
     const cores = coreCount()
     const sizes = [...new Set([1, cores / 2, cores, 2 * cores, 4 * cores, 8 * cores])].filter((size) => size >= 1)
-    print(`1 to ${8 * cores} threads on ${cores} cores …`)
+    print(`1 to ${8 * cores} threads on ${howMany(cores, 'core')} …`)
     const forServer = { args: [String(latency), '1'], signal }
     await using server = await startProgram<{ address: string }>(file('currency/rate-server.program.ts'), forServer)
     const { address } = server.info
@@ -116,7 +116,7 @@ export default example(import.meta, {
     const serial = { computeMs: median(rows.map(({ aloneMs }) => aloneMs)), waitMs: rows[0]?.waitMs ?? Number.NaN }
     const over = (speedup: (row: Row) => number) => rows.map((row) => ({ x: row.workers, y: speedup(row) }))
     const svg = linePlot({
-      title: `More workers than the ${cores} cores`,
+      title: `More workers than the ${howMany(cores, 'core')}`,
       subtitle: `${count(primes)} primes counted; ${requests} requests to a server that takes ${latency} ms on average`,
       x: { label: 'worker threads', type: 'log', ticks: sizes, tickFormat: String },
       y: { label: 'speedup', type: 'log', ticks: sizes, tickFormat: String },
@@ -160,6 +160,6 @@ export default example(import.meta, {
   },
   figure: ({ rows, cores, serial, costs }) => {
     const { workers, computeMs, waitMs } = rows.at(-1) as Row
-    return `${workers} threads on ${cores} cores: computing ${times(serial.computeMs / computeMs)}, waiting ${times(serial.waitMs / waitMs)}; COST ${costs.computing.cost} and ${costs.waiting.cost}`
+    return `${howMany(workers, 'thread')} on ${howMany(cores, 'core')}: computing ${times(serial.computeMs / computeMs)}, waiting ${times(serial.waitMs / waitMs)}; COST ${costs.computing.cost} and ${costs.waiting.cost}`
   },
 })

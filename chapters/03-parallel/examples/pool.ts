@@ -18,7 +18,7 @@ import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median, quantile } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, percent, table } from '@repo/common/output/terminal'
 import { describe, faultNames, faultsOf } from '../src/peers/faults.ts'
 import { emptyTasks, type PoolName, poolNames, pools, tasksModule } from '../src/peers/pools.ts'
 import work, { type Task } from '../src/peers/tasks.worker.ts'
@@ -37,7 +37,7 @@ export default example(import.meta, {
   quick: { tasks: 5_000, calls: 1_000 },
 
   async run({ tasks, calls, timeout, workers }, { signal, quick, print }) {
-    print(`One good task and four bad ones for a pool of ${workers} threads …`)
+    print(`One good task and four bad ones for a pool of ${howMany(workers, 'thread')} …`)
     // Each worker is a thread that does tasks with the default export of one module. Its memory has a limit.
     await using ours = new WorkerPool<Task, unknown>(threads(tasksModule, { heapMb }), workers)
 
@@ -62,7 +62,7 @@ export default example(import.meta, {
     )
 
     // The same pool goes on, next to three packages: empty tasks one after the other, then all at once.
-    print(`${count(tasks)} empty tasks on ${workers} threads, by four pools in turn …`)
+    print(`${howMany(tasks, 'empty task')} on ${howMany(workers, 'thread')}, by four pools in turn …`)
     await using piscina = pools.piscina({ workers, heapMb })
     await using tinypool = pools.tinypool({ workers, heapMb })
     await using workerpool = pools.workerpool({ workers, heapMb })
@@ -127,7 +127,7 @@ export default example(import.meta, {
     const { bestSerialMs, cost } = lengths[0] as (typeof lengths)[number]
     print(
       table(
-        ['a task', 'it takes', 'tasks', 'plain calls, one thread', `our pool, ${workers} threads`, 'COST'],
+        ['a task', 'it takes', 'tasks', 'plain calls, one thread', `our pool, ${howMany(workers, 'thread')}`, 'COST'],
         lengths.map(({ task, calls, ms, ...plain }) => {
           const us = (1000 * plain.bestSerialMs) / calls
           const takes = `${us < 10 ? us.toPrecision(2) : count(Math.round(us))} µs`

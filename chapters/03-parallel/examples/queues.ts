@@ -19,7 +19,7 @@ import { accepting, flag, wholeNumber, workerCount } from '@repo/common/example/
 import { interleave } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, table, times } from '@repo/common/output/terminal'
+import { count, howMany, table, times } from '@repo/common/output/terminal'
 import { wordsOf } from '@repo/common/workloads/shingles'
 import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { AsyncQueue } from '../src/queues/async-queue.ts'
@@ -45,7 +45,7 @@ export default example(import.meta, {
 
   async run({ consumers, producers, items, capacity, kill }, { signal, quick, print }) {
     const addresses = stateOfTheUnion()
-    print(`${count(addresses.length)} addresses, ${consumers} consumer processes …`)
+    print(`${count(addresses.length)} addresses, ${howMany(consumers, 'consumer process')} …`)
     using bar = progress('passing items', 1)
 
     // Both queues lie in this process. Its consumers are processes that ask it for tasks and send it results.

@@ -20,7 +20,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave, type Rounds } from '@repo/common/measure'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { type Compared, mostCells, phaseNames } from '@repo/common/workloads/all-pairs'
 import { drawPairs, identityOf, mostDocuments, readDocuments, titleOf } from '@repo/common/workloads/documents'
 import { shingleSets } from '@repo/common/workloads/shingles'
@@ -141,7 +141,7 @@ export default example(import.meta, {
         ],
       ),
       '',
-      `${times(measured.speedup)} as fast on ${workers} threads; this machine's ceiling is ${times(measured.ceiling)} (${measured.cores} cores): efficiency ${percent(measured.efficiency)}.`,
+      `${times(measured.speedup)} as fast on ${howMany(workers, 'thread')}; this machine's ceiling is ${times(measured.ceiling)} (${howMany(measured.cores, 'core')}): efficiency ${percent(measured.efficiency)}.`,
       describeCost(cost),
       ...(old
         ? [
@@ -182,7 +182,7 @@ export default example(import.meta, {
     }
   },
   figure: ({ pairs, speedup, workers, ceiling, cost }) =>
-    `${count(pairs)} pairs ${times(speedup)} as fast on ${workers} threads, ceiling ${times(ceiling)}, COST ${cost}`,
+    `${count(pairs)} pairs ${times(speedup)} as fast on ${howMany(workers, 'thread')}, ceiling ${times(ceiling)}, COST ${cost}`,
 })
 
 /** Times what this example did before: texts cut on one thread, and only then all pairs compared on the pool, band by band. */

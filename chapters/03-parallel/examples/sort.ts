@@ -22,7 +22,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave } from '@repo/common/measure'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { bytes, count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { bytes, count, howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { Piscina } from 'piscina'
 import { fillNumbers, inputKinds } from '../src/sort/input.ts'
 import { arrays, type Numbers, numberTypes, sortMemory } from '../src/sort/numbers.ts'
@@ -135,7 +135,7 @@ export default example(import.meta, {
       ),
       '',
       describeCost(cost),
-      `Efficiency ${percent(efficiency)} of the ceiling on ${cores} cores.`,
+      `Efficiency ${percent(efficiency)} of the ceiling on ${howMany(cores, 'core')}.`,
       'All results are equal, number by number.',
     )
 
@@ -149,7 +149,7 @@ export default example(import.meta, {
     return { numbers, type, input, ...measured, ...ms, best, ...cost, runs, growth: grown, sorted: true }
   },
   figure: ({ numbers, speedup, workers, ceiling, best, cost }) =>
-    `${count(numbers)} numbers ${times(speedup)} as fast as the ${best} on ${workers} threads, ceiling ${times(ceiling)}; COST ${cost}`,
+    `${count(numbers)} numbers ${times(speedup)} as fast as the ${best} on ${howMany(workers, 'thread')}, ceiling ${times(ceiling)}; COST ${cost}`,
 })
 
 type Ways = Record<'array' | 'radix' | 'merge' | 'parallelRadix', () => Promise<number>>

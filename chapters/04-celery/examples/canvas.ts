@@ -15,7 +15,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { milliseconds, table } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import {
   chain,
@@ -56,7 +56,7 @@ export default example(import.meta, {
     // Two places in each worker, so that tasks can run side by side.
     await using system = await startSystem({ workers, args: ['--concurrency', '2'], signal })
     const { client, workerNames } = system
-    print(`The shapes of canvas, on ${workerNames.length} worker processes …`)
+    print(`The shapes of canvas, on ${howMany(workerNames.length, 'worker process')} …`)
     using bar = progress('running the shapes')
 
     // A signature is a task with its arguments, not yet sent.

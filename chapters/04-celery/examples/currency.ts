@@ -20,7 +20,7 @@ import { flag, seedNumber, wholeNumber, workerCount } from '@repo/common/example
 import { describeError } from '@repo/common/example/usage'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table, times } from '@repo/common/output/terminal'
 import { latencyOf, mostPairs, pairsOf, readDistantRate } from '@repo/common/workloads/rates'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
@@ -48,7 +48,7 @@ export default example(import.meta, {
     })
     const { client, workerNames } = system
     const pairs = pairsOf(pairCount)
-    print(`${count(pairs.length)} rates from ${workerNames.length} worker processes …`)
+    print(`${count(pairs.length)} rates from ${howMany(workerNames.length, 'worker process')} …`)
     using _bar = progress('waiting for the rates')
 
     // #region send
@@ -110,5 +110,5 @@ export default example(import.meta, {
   figure: ({ pairs, workers, ms, serialMs, cost }) =>
     ms === null
       ? `${pairs} rates asked for, no worker`
-      : `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${times(serialMs / ms)} as fast as one by one; COST ${cost}`,
+      : `${pairs} rates from ${howMany(workers, 'worker')} in ${milliseconds(ms)}, ${times(serialMs / ms)} as fast as one by one; COST ${cost}`,
 })

@@ -20,7 +20,7 @@ import { largestSeed, oneOf, seedNumber, wholeNumber } from '@repo/common/exampl
 import { median } from '@repo/common/measure'
 import { palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { timeline } from '@repo/common/output/timeline'
 import { type DrillSettings, startDrill } from '../src/drill/drill.ts'
 import { faultsOf } from '../src/drill/faults.ts'
@@ -50,7 +50,7 @@ export default example(import.meta, {
     const { jobs, kills, partitions, workers } = settings
     const schedule = faultsOf(settings)
     print(
-      `${count(jobs)} jobs on ${workers} workers, ${schedule.length} faults; --seed ${seed} strikes the same way again …`,
+      `${howMany(jobs, 'job')} on ${howMany(workers, 'worker')}, ${howMany(schedule.length, 'fault')}; --seed ${seed} strikes the same way again …`,
       ...(restarts < given.restarts ? ['REDIS_URL names a Redis that is not ours: it is not restarted.'] : []),
     )
     using bar = progress('running', jobs)
@@ -75,7 +75,7 @@ export default example(import.meta, {
     const { jobsLost, effectsLost, doubled, doubledWithoutKey, retries } = await drill.count()
     const recoveryMs = faults.map((fault) => Math.round(fault.recoveryMs))
     const svg = timeline({
-      title: `${count(jobs)} jobs and ${faults.length} faults`,
+      title: `${howMany(jobs, 'job')} and ${howMany(faults.length, 'fault')}`,
       subtitle: 'A gap in a row: dead. The last row is darker where more jobs were done.',
       rowHeight: 34,
       kinds: {
@@ -107,7 +107,7 @@ export default example(import.meta, {
         ]),
       ),
       '',
-      `${count(jobs)} jobs in ${milliseconds(ms)}: ${jobsLost} jobs lost, ${effectsLost} effects lost, ${doubled} effects doubled.`,
+      `${howMany(jobs, 'job')} in ${milliseconds(ms)}: ${howMany(jobsLost, 'job')} lost, ${effectsLost} effects lost, ${doubled} effects doubled.`,
       `${count(retries)} times a job was begun again; without its key ${count(doubledWithoutKey)} amounts would have been booked more than once.`,
       `Median recovery ${milliseconds(median(recoveryMs))}, longest ${milliseconds(Math.max(0, ...recoveryMs))}; a lock lasts ${milliseconds(lockMs)}.`,
       `Picture: ${path}`,
@@ -136,5 +136,5 @@ export default example(import.meta, {
     }
   },
   figure: ({ jobs, lost, doubled, kills, restarts, partitions }) =>
-    `${count(jobs)} jobs, ${kills + restarts + partitions} faults: ${lost} lost, ${doubled} doubled`,
+    `${howMany(jobs, 'job')}, ${kills + restarts + partitions} faults: ${lost} lost, ${doubled} doubled`,
 })

@@ -20,7 +20,7 @@ import { number, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { type FourHosts, hosts, type Sorted, startFourHosts } from '../src/hosts/hosts.ts'
 import { labProblem } from '../src/hosts/namespaces.ts'
 
@@ -102,7 +102,7 @@ export default example(import.meta, {
       ),
       '',
       describeCost(cost, 'worker hosts'),
-      `${count(n)} numbers in ${chunks} chunks, sorted each time. A lock lasts ${lock} s.`,
+      `${count(n)} numbers in ${howMany(chunks, 'chunk')}, sorted each time. A lock lasts ${lock} s.`,
       held
         ? `${cutHost} had a chunk when its cable was pulled; host3a got it when the lock had run out.`
         : `${cutHost} had no chunk when its cable was pulled: nothing had to be done again.`,

@@ -13,7 +13,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { milliseconds, table } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { ask } from '../src/queue/control.ts'
 import { TaskFailed } from '../src/queue/errors.ts'
 import { gather, type TaskResult } from '../src/queue/results.ts'
@@ -44,7 +44,7 @@ export default example(import.meta, {
     const rate = { limit: limited.rateLimit?.max ?? 0, tasks, byWorker, spanMs, perSecond }
     print(
       `Rate: at most ${rate.limit} of "${limited.name}" per second, across both workers.`,
-      `  ${tasks} tasks, ${byWorker.join(' and ')} on each worker, started at ${perSecond.toFixed(1)} per second.`,
+      `  ${howMany(tasks, 'task')}, ${byWorker.join(' and ')} on each worker, started at ${perSecond.toFixed(1)} per second.`,
       '',
     )
 
@@ -65,7 +65,7 @@ export default example(import.meta, {
       concurrency.map(({ places, ms }) => ({ workers: places, ms })),
     )
     print(
-      `Concurrency: ${tasks} tasks that wait ${napMs} ms, on 2 workers.`,
+      `Concurrency: ${howMany(tasks, 'task')} that wait ${napMs} ms, on 2 workers.`,
       table(
         ['places', 'time', 'at least'],
         concurrency.map(({ places, ms }) => {
@@ -102,5 +102,5 @@ export default example(import.meta, {
     return { rate, concurrency, ...cost, time }
   },
   figure: ({ rate, time, cost }) =>
-    `${rate.perSecond.toFixed(1)} starts per second of ${rate.limit} allowed; ${time.length} tasks stopped in time; COST ${cost} places`,
+    `${rate.perSecond.toFixed(1)} starts per second of ${rate.limit} allowed; ${howMany(time.length, 'task')} stopped in time; COST ${cost} places`,
 })

@@ -21,7 +21,7 @@ import { flag, listOf, oneOf, seedNumber, wholeNumber, workerCount } from '@repo
 import { interleave, median } from '@repo/common/measure'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { type CeleryResult, sortWithCelery } from '../src/mergesort/celery.ts'
 import { breakEvens, ratesOf } from '../src/mergesort/model.ts'
@@ -55,7 +55,9 @@ export default example(import.meta, {
     const workers = system.workerNames.length
     await using store = new RunStore(client)
     const send = { json: inMessages(client, signal), bytes: byReference(client, store, signal) }
-    print(`${count(n)} integers in ${chunks} chunks, ${workers} worker processes, Redis ${redis.version} …`)
+    print(
+      `${count(n)} integers in ${howMany(chunks, 'chunk')}, ${howMany(workers, 'worker process')}, Redis ${redis.version} …`,
+    )
 
     // Cut the numbers into chunks, send each to a worker, and merge the sorted chunks as they come back.
     async function sort(numbers: Numbers, name: report.WayName) {
@@ -153,7 +155,7 @@ export default example(import.meta, {
       grown = report.grownOf(sizes)
       const path = await picture(
         'mergesort-growth.svg',
-        drawGrowth(`Sorting on ${workers} workers and on one thread`, 'integers', grown.ways),
+        drawGrowth(`Sorting on ${howMany(workers, 'worker')} and on one thread`, 'integers', grown.ways),
       )
       print('', ...report.describeGrowth(grown, workers), `Picture: ${path}`)
     }
@@ -175,5 +177,5 @@ export default example(import.meta, {
     }
   },
   figure: ({ n, workers, ways, bestSerialMs, cost }) =>
-    `${count(n)} integers on ${workers} workers: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; one thread ${milliseconds(bestSerialMs)}, COST ${cost}`,
+    `${count(n)} integers on ${howMany(workers, 'worker')}: ${ways.map(({ name, ms }) => `${milliseconds(ms)} as ${name}`).join(', ')}; one thread ${milliseconds(bestSerialMs)}, COST ${cost}`,
 })

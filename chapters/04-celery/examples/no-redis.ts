@@ -15,7 +15,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { startProgram } from '@repo/common/process/child'
 import { startAll } from '@repo/common/process/start-all'
 import { findRedisServer } from '@repo/common/servers/redis'
@@ -57,7 +57,7 @@ export default example(import.meta, {
     queue.on('error', () => {}).setMaxListeners(0)
     events.on('error', () => {}).setMaxListeners(0)
     await events.waitUntilReady()
-    print(`PostgreSQL ${version} in this process, ${workerCount} worker processes …`, '')
+    print(`PostgreSQL ${version} in this process, ${howMany(workerCount, 'worker process')} …`, '')
     using bar = progress('running tasks', tasks)
 
     // A job has the task's name, its arguments and its version, as on Redis. An event says that it has ended.
@@ -121,7 +121,7 @@ export default example(import.meta, {
       `${victim?.info.name} was killed with a task; ${finisher} did it, ${milliseconds(recoveryMs)} after it was sent; the work takes ${milliseconds(workMs)}, a lock lasts ${milliseconds(lock)}.`,
       '',
       table(
-        [`${count(tasks)} tasks`, 'time', 'tasks/s'],
+        [howMany(tasks, 'task'), 'time', 'tasks/s'],
         [
           ['PostgreSQL in this process', milliseconds(postgresMs), count(rate(postgresMs))],
           ...(redisMs === undefined ? [] : [['Redis', milliseconds(redisMs), count(rate(redisMs))]]),

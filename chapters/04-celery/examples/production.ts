@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { bytes, count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { hiddenFolders, serviceUnit } from '../src/production/systemd.ts'
 import { memoryPerTask, shutDown, whenFull, whenKilled, whenSecured } from '../src/production/trials.ts'
 
@@ -80,8 +80,8 @@ export default example(import.meta, {
     // SIGTERM in the middle of work.
     const ended = await trial('a worker that gets SIGTERM', shutDown({ tasks, concurrency, napMs: nap }, options))
     print(
-      `SIGTERM with ${ended.running} of ${tasks} tasks running: /ready went from ${ended.readyBefore} to ${ended.readyAfter};`,
-      `the worker ended after ${milliseconds(ended.ms)} with code ${ended.code}, ${ended.doneThen} tasks done.`,
+      `SIGTERM with ${ended.running} of ${howMany(tasks, 'task')} running: /ready went from ${ended.readyBefore} to ${ended.readyAfter};`,
+      `the worker ended after ${milliseconds(ended.ms)} with code ${ended.code}, ${howMany(ended.doneThen, 'task')} done.`,
       `Another worker did the rest: ${ended.done} of ${tasks} done, ${ended.begunTwice} begun twice.`,
       '',
     )
@@ -113,7 +113,7 @@ export default example(import.meta, {
     }
   },
   figure: ({ full, ended }) =>
-    `full: ${full['allkeys-lru'].lost} tasks lost when evicting, ${full.noeviction.lost} when not; SIGTERM: ${ended.done} of ${ended.tasks} tasks done`,
+    `full: ${full['allkeys-lru'].lost} tasks lost when evicting, ${full.noeviction.lost} when not; SIGTERM: ${ended.done} of ${howMany(ended.tasks, 'task')} done`,
 })
 
 const shortened = (text: string) => (text.length > 70 ? `${text.slice(0, 69)}…` : text)

@@ -19,7 +19,7 @@ import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { milliseconds, table } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { NameServer } from '../src/remote/names.ts'
@@ -111,5 +111,5 @@ export default example(import.meta, {
     return { address, leaseMs, registered, events }
   },
   figure: ({ events }) =>
-    `${events.length} faults; a killed worker's name is gone after ${milliseconds(events[0]?.ms ?? 0)}`,
+    `${howMany(events.length, 'fault')}; a killed worker's name is gone after ${milliseconds(events[0]?.ms ?? 0)}`,
 })

@@ -15,7 +15,7 @@ import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { describeError } from '@repo/common/example/usage'
-import { milliseconds, table } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { TaskFailed } from '../src/queue/errors.ts'
 import type { Outcome, TaskResult } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
@@ -48,7 +48,7 @@ export default example(import.meta, {
     // Purging removes the waiting tasks, and ends the waits for them.
     const purged = await client.purge('default')
     const purgedState = await first.state()
-    print(`  purged ${purged} tasks; the first one is now ${purgedState}`)
+    print(`  purged ${howMany(purged, 'task')}; the first one is now ${purgedState}`)
     const gone = await outcomeOf(first)
     print(`  waiting for it: ${gone}`, '')
 
@@ -87,7 +87,7 @@ export default example(import.meta, {
     return { timeout, waitedMs, ended, purged, purgedState, gone, rows, stack }
   },
   figure: ({ waitedMs, purged }) =>
-    `a wait without a worker ended after ${milliseconds(waitedMs)}; ${purged} tasks purged`,
+    `a wait without a worker ended after ${milliseconds(waitedMs)}; ${howMany(purged, 'task')} purged`,
 })
 
 /** The stack of a failed task, with only the frames in the task's own file. */

@@ -13,7 +13,7 @@
  */
 import { until } from '@repo/common/async/until'
 import { example } from '@repo/common/example/example'
-import { table } from '@repo/common/output/terminal'
+import { howMany, table } from '@repo/common/output/terminal'
 import { listen } from '../src/queue/events.ts'
 import { gather } from '../src/queue/results.ts'
 import { signature } from '../src/queue/task.ts'
@@ -76,5 +76,5 @@ export default example(import.meta, {
     return { routed, order }
   },
   figure: ({ routed, order }) =>
-    `${routed.length} tasks to ${new Set(routed.map(({ queue }) => queue)).size} queues; priorities in the order ${order.map(({ priority }) => priority ?? '–').join(' ')}`,
+    `${howMany(routed.length, 'task')} to ${new Set(routed.map(({ queue }) => queue)).size} queues; priorities in the order ${order.map(({ priority }) => priority ?? '–').join(' ')}`,
 })

@@ -20,7 +20,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber } from '@repo/common/example/options'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
 import { mostPairs, pairsOf, type Rate, readDistantRate } from '@repo/common/workloads/rates'
@@ -126,5 +126,5 @@ export default example(import.meta, {
     }
   },
   figure: ({ pairs, workers, ms, polls, cost }) =>
-    `${pairs} rates from ${workers} workers in ${milliseconds(ms)}, ${polls} polls; COST ${cost}`,
+    `${pairs} rates from ${howMany(workers, 'worker')} in ${milliseconds(ms)}, ${polls} polls; COST ${cost}`,
 })

@@ -20,7 +20,7 @@ import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
-import { milliseconds, table } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { startAll } from '@repo/common/process/start-all'
 import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -57,7 +57,7 @@ export default example(import.meta, {
     const options = { leaseMs: lease, stopTimeoutMs: deadline }
     const start = () => startWorker(redis.url, name, { ...options, signal })
     const workers = await startAll(stack, Array.from({ length: parsed.data }, start))
-    print(`${workers.length} workers at ${redis.maskedUrl}: ${workers.map(({ pid }) => pid).join(', ')}`)
+    print(`${howMany(workers.length, 'worker')} at ${redis.maskedUrl}: ${workers.map(({ pid }) => pid).join(', ')}`)
     if (stay) {
       print(`They serve the queue "${name}". Ctrl-C stops them: SIGTERM, and SIGKILL after ${milliseconds(deadline)}.`)
       if (!signal.aborted) await once(signal, 'abort')
@@ -106,5 +106,5 @@ export default example(import.meta, {
     return { workers: ends, abandoned, jobs }
   },
   figure: ({ workers, abandoned }) =>
-    `${workers.length} workers stopped, ${workers.filter(({ signal }) => signal).length} killed, ${abandoned} job run again`,
+    `${howMany(workers.length, 'worker')} stopped, ${workers.filter(({ signal }) => signal).length} killed, ${abandoned} job run again`,
 })

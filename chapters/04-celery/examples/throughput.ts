@@ -21,7 +21,7 @@ import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, percent, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, percent, table, times } from '@repo/common/output/terminal'
 import { findPython, installPython } from '../src/celery/python.ts'
 import { gather } from '../src/queue/results.ts'
 import { startSystem } from '../src/system.ts'
@@ -58,7 +58,9 @@ export default example(import.meta, {
     const args = ['--concurrency', String(concurrency)]
     await using system = await startSystem({ workers, args, alone: true, signal })
     const { client, redis } = system
-    print(`${count(tasks)} empty tasks at a time, ${workers} worker processes of each, Redis ${redis.version} …`)
+    print(
+      `${howMany(tasks, 'empty task')} at a time, ${howMany(workers, 'worker process')} of each, Redis ${redis.version} …`,
+    )
     const place = { url: redis.url, workers, signal }
     // Below the client's prefix, so that it is removed with the rest.
     await using bare = await startBare({ ...place, prefix: `${client.prefix}:bare`, concurrency })
@@ -146,7 +148,7 @@ export default example(import.meta, {
     print(
       '',
       table(
-        ['a task takes', 'tasks', 'plain calls, one thread', `the layer, ${workers} workers`, 'COST'],
+        ['a task takes', 'tasks', 'plain calls, one thread', `the layer, ${howMany(workers, 'worker')}`, 'COST'],
         lengths.map((each) => [
           milliseconds(each.taskMs),
           count(each.tasks),

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { example } from '@repo/common/example/example'
 import { accepting, path, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { count, green, table } from '@repo/common/output/terminal'
+import { count, green, howMany, table } from '@repo/common/output/terminal'
 
 const email = accepting('an e-mail address', (text) => (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text) ? text : undefined))
 
@@ -71,7 +71,9 @@ export default example(import.meta, {
     )
     if (findings.length > 0) {
       const [{ rule, description, resources: [where = ''] = [] } = { rule: '', description: '' }] = findings
-      throw new Error(`cdk-nag finds ${findings.length} faults, the first: ${rule} at ${where}: ${description}`)
+      throw new Error(
+        `cdk-nag finds ${howMany(findings.length, 'fault')}, the first: ${rule} at ${where}: ${description}`,
+      )
     }
     // The web tier lets in whoever the parameter names.
     const yourAddress = '$(curl -s https://checkip.amazonaws.com)/32'

@@ -19,7 +19,7 @@ import { example } from '@repo/common/example/example'
 import { flag, oneOf, path, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
-import { count as counted } from '@repo/common/output/terminal'
+import { count as counted, howMany } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { tagKey, tagValue } from '../src/cloud/ownership.ts'
 import { isAmazon, nameOf } from '../src/cloud/place.ts'
@@ -83,7 +83,7 @@ export default example(import.meta, {
       throw new UsageError('--key', key, 'a file together with --ssh-from, and with --aws or AWS_ENDPOINT_URL')
     }
     if (key && existsSync(key)) throw new UsageError('--key', key, 'a file that does not exist yet')
-    print(`${count} instances: ${where} …`)
+    print(`${howMany(count, 'instance')}: ${where} …`)
 
     // What instances need: code in a bucket, queues for their work, a key pair, a firewall, a role, an image.
     await using stack = new AsyncDisposableStack()
@@ -134,5 +134,6 @@ export default example(import.meta, {
   },
   // In your account machines take minutes to end.
   cleanUpDeadlineMs: 600_000,
-  figure: (result) => ('instances' in result ? `${result.instances.length} instances from launch to end` : 'cleaned'),
+  figure: (result) =>
+    'instances' in result ? `${howMany(result.instances.length, 'instance')} from launch to end` : 'cleaned',
 })

@@ -16,7 +16,7 @@ import { example } from '@repo/common/example/example'
 import { wholeNumber, workerCount } from '@repo/common/example/options'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { s3Client } from '../src/cloud/clients.ts'
 import { nameOf } from '../src/cloud/place.ts'
@@ -105,7 +105,7 @@ export default example(import.meta, {
       ...costOf(alone.ms, [{ workers, ms }]),
     }
     print(
-      `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${workers} workers in ${milliseconds(ms)}, as many as by a plain program.`,
+      `${count(result.objects)} addresses uploaded in ${milliseconds(uploadMs)}; ${count(result.words)} words counted by ${howMany(workers, 'worker')} in ${milliseconds(ms)}, as many as by a plain program.`,
       describeCost(result),
     )
     return result

@@ -22,7 +22,7 @@ import { oneOf, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { median } from '@repo/common/measure'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { bundleProgram } from '@repo/common/process/bundle'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -226,7 +226,7 @@ export default example(import.meta, {
       '',
       `${count(total.words)} words, ${count(total.counts.size)} of them distinct, in ${texts.length} texts; a plain program finds the same.`,
       '',
-      `The whole job as a durable function: SIGKILL after ${killAfter} of ${jobs} jobs, then resumed in a new process.`,
+      `The whole job as a durable function: SIGKILL after ${killAfter} of ${howMany(jobs, 'job')}, then resumed in a new process.`,
       table(
         ['jobs', 'in the second life'],
         [

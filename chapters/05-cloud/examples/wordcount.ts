@@ -23,7 +23,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { compareWithSerial, interleave, median } from '@repo/common/measure'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { isAmazon } from '../src/cloud/place.ts'
 import { bill, mostInstances, needsYes, costOf as priceOf } from '../src/cloud/prices.ts'
@@ -186,14 +186,14 @@ export default example(import.meta, {
     print(describeCost(cost))
     if (growth) {
       const points = (time: 'ms' | 'bestSerialMs') => sizes.map((size) => ({ size: size.repeat, ms: size[time] }))
-      const ways = { [`${workers} workers`]: points('ms'), 'one thread alone': points('bestSerialMs') }
+      const ways = { [howMany(workers, 'worker')]: points('ms'), 'one thread alone': points('bestSerialMs') }
       const rows = sizes.map((size) => [
         size.repeat,
         milliseconds(size.bestSerialMs),
         milliseconds(size.ms),
-        typeof size.cost === 'number' ? `${size.cost} workers` : size.cost,
+        typeof size.cost === 'number' ? howMany(size.cost, 'worker') : size.cost,
       ])
-      print('', table(['each text counted', 'one thread alone', `${workers} workers`, 'COST'], rows))
+      print('', table(['each text counted', 'one thread alone', howMany(workers, 'worker'), 'COST'], rows))
       const title = 'Counting the words of 233 texts'
       print(
         `Picture: ${await picture('wordcount-growth.svg', drawGrowth(title, 'times that each text is counted', ways))}`,
@@ -206,5 +206,5 @@ export default example(import.meta, {
   // In your account machines take minutes to end.
   cleanUpDeadlineMs: 600_000,
   figure: ({ words, workers, ms, cost }) =>
-    `${count(words)} words counted by ${workers} workers in ${milliseconds(ms)}; COST ${cost}`,
+    `${count(words)} words counted by ${howMany(workers, 'worker')} in ${milliseconds(ms)}; COST ${cost}`,
 })

@@ -22,7 +22,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { interleave } from '@repo/common/measure'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table, times } from '@repo/common/output/terminal'
 import { board, completed, summary } from '../src/cluster/board.ts'
 import type { Cluster } from '../src/cluster/cluster.ts'
 import { clusterOptions, nodeOption, openChosenCluster, viaOption } from '../src/cluster/options.ts'
@@ -72,7 +72,7 @@ export default example(import.meta, {
       begun: attach === undefined ? undefined : { folder: attach, at: Number(begun?.notes.begunAt) },
       signal,
       onRun({ folder }) {
-        print(`${count(notes.tasks)} tasks on ${cluster.name} by ${cluster.dialect.title}.`)
+        print(`${howMany(notes.tasks, 'task')} on ${cluster.name} by ${cluster.dialect.title}.`)
         const config = choice.sshConfig ? ` --ssh-config ${choice.sshConfig}` : ''
         if (cluster.host) print(`If this program dies, go on with: --attach ${folder}${config}`)
       },
@@ -114,7 +114,7 @@ export default example(import.meta, {
       picture: await picture(drawn.name, drawn.content),
     }
     print(
-      `All done in ${milliseconds(result.ms)}: ${count(result.submitCommands)} command${result.submitCommands === 1 ? '' : 's'} to submit, ${count(result.pollCommands)} to poll, ${result.resubmitted} tasks submitted again.`,
+      `All done in ${milliseconds(result.ms)}: ${howMany(result.submitCommands, 'command')} to submit, ${count(result.pollCommands)} to poll, ${howMany(result.resubmitted, 'task')} submitted again.`,
       `${describeCost(cost, 'cores of the cluster')} The answer is the same.`,
     )
     if (grown) {
@@ -145,7 +145,7 @@ export default example(import.meta, {
     return result
   },
   figure: ({ tasks, scheduler, pollCommands, ms, bestSerialMs, cost }) =>
-    `${count(tasks)} tasks on ${scheduler}, ${count(pollCommands)} polls, ${milliseconds(ms)}; one thread ${milliseconds(bestSerialMs)}: COST ${cost}`,
+    `${howMany(tasks, 'task')} on ${scheduler}, ${howMany(pollCommands, 'poll')}, ${milliseconds(ms)}; one thread ${milliseconds(bestSerialMs)}: COST ${cost}`,
 })
 
 interface ArrayOptions {

@@ -19,7 +19,7 @@ import { example } from '@repo/common/example/example'
 import { number, oneOf, wholeNumber } from '@repo/common/example/options'
 import { interleave } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { dependentJobs, drawDag, followDag, graphLine, submitToDagman } from '../src/cluster/dag.ts'
 import { clusterOptions, openChosenCluster } from '../src/cluster/options.ts'
 import { workFolder } from '../src/cluster/work-folder.ts'
@@ -138,7 +138,7 @@ export default example(import.meta, {
     return result
   },
   figure: ({ scheduler, jobs, ms, cost }) =>
-    `${jobs.filter(({ state }) => state === 'completed').length} of ${jobs.length} jobs of a diamond by ${scheduler} in ${milliseconds(ms)}${cost ? `; COST ${cost}` : ''}`,
+    `${jobs.filter(({ state }) => state === 'completed').length} of ${howMany(jobs.length, 'job')} of a diamond by ${scheduler} in ${milliseconds(ms)}${cost ? `; COST ${cost}` : ''}`,
 })
 
 /** What the four jobs compute together, number by number: a formula would know the data in advance. */

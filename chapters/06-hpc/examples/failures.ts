@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { count, table } from '@repo/common/output/terminal'
+import { count, howMany, table } from '@repo/common/output/terminal'
 import { board, completed, explain, summary } from '../src/cluster/board.ts'
 import { clusterOptions, nodeOption, openChosenCluster, viaOption } from '../src/cluster/options.ts'
 import { createRun } from '../src/cluster/run.ts'
@@ -47,7 +47,9 @@ export default example(import.meta, {
       resources: { cores: 1, walltimeSeconds: walltime },
     }
     const run = await createRun(cluster, plan, { inputs: await bundleFor('faulty') })
-    print(`${tasks} tasks on ${cluster.name} by ${cluster.dialect.title}, each with a walltime of ${walltime} s.`)
+    print(
+      `${howMany(tasks, 'task')} on ${cluster.name} by ${cluster.dialect.title}, each with a walltime of ${walltime} s.`,
+    )
 
     using bar = progress('submitting', tasks)
     const follow = () =>
@@ -86,7 +88,7 @@ export default example(import.meta, {
       const rest = tasks - finished.length
       print(
         retry ? `Submitted again: ${failed.map(({ task }) => task).join(', ')}, as job ${run.ids.at(-1)}.` : '',
-        `${finished.length} tasks completed, ${rest} did not. They count ${count(primes)} primes below ${count(tasks * numbersPerTask)}${rest > 0 ? ', those of the failed tasks missing' : ', which is all of them'}.`,
+        `${howMany(finished.length, 'task')} completed, ${rest} did not. They count ${count(primes)} primes below ${count(tasks * numbersPerTask)}${rest > 0 ? ', those of the failed tasks missing' : ', which is all of them'}.`,
       )
       return {
         scheduler: cluster.dialect.name,
@@ -105,5 +107,5 @@ export default example(import.meta, {
     }
   },
   figure: ({ failures, completed, resubmitted }) =>
-    `${failures.length} failures explained, ${resubmitted} tasks done again, ${completed} completed`,
+    `${failures.length} failures explained, ${howMany(resubmitted, 'task')} done again, ${completed} completed`,
 })

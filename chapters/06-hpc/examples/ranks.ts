@@ -25,7 +25,7 @@ import { example } from '@repo/common/example/example'
 import { flag, wholeNumber } from '@repo/common/example/options'
 import { describeCost, drawGrowth } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { bytes, count, milliseconds, table } from '@repo/common/output/terminal'
+import { bytes, count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { summary } from '../src/cluster/board.ts'
 import { clusterOptions, nodeOption, openChosenCluster } from '../src/cluster/options.ts'
 import { createRun, type Plan } from '../src/cluster/run.ts'
@@ -73,7 +73,7 @@ export default example(import.meta, {
     const source = (name: string) => readFile(new URL(`../src/work/${name}`, import.meta.url))
     const scripts = { 'ranks.sh': await source('ranks.sh'), 'ranks.py': await source('ranks.py') }
     const run = await createRun(cluster, plan, { inputs: { ...(await bundleFor('ranks')), ...scripts } })
-    print(`${ranks} ranks on ${cluster.name} by ${cluster.dialect.title} …`)
+    print(`${howMany(ranks, 'rank')} on ${cluster.name} by ${cluster.dialect.title} …`)
     using bar = progress('waiting for the job')
     try {
       await run.start(signal)
@@ -102,14 +102,9 @@ export default example(import.meta, {
       print(
         '',
         table(
-          ['work for each number', 'one thread', `${ranks} ranks`, 'COST'],
+          ['work for each number', 'one thread', howMany(ranks, 'rank'), 'COST'],
           jobs.map(({ steps, bestSerialMs, ms, cost }) => {
-            return [
-              `${count(steps)} ${steps === 1 ? 'step' : 'steps'}`,
-              milliseconds(bestSerialMs),
-              milliseconds(ms),
-              cost,
-            ]
+            return [howMany(steps, 'step'), milliseconds(bestSerialMs), milliseconds(ms), cost]
           }),
         ),
         '',
@@ -122,7 +117,7 @@ export default example(import.meta, {
               'ranks-growth.svg',
               drawGrowth('Vectors computed and added up', 'steps for each number', {
                 'one thread': jobs.map(({ steps, bestSerialMs }) => ({ size: steps, ms: bestSerialMs })),
-                [`${ranks} ranks`]: jobs.map(({ steps, ms }) => ({ size: steps, ms })),
+                [howMany(ranks, 'rank')]: jobs.map(({ steps, ms }) => ({ size: steps, ms })),
               }),
             )
           : undefined
@@ -149,5 +144,5 @@ export default example(import.meta, {
     }
   },
   figure: ({ ranks, ours, openMpi, cost }) =>
-    `${ranks} ranks, ${ours?.hopUs.toFixed(0)} µs a hop${openMpi ? `, Open MPI ${openMpi.hopUs.toFixed(0)} µs` : ''}; COST ${cost}`,
+    `${howMany(ranks, 'rank')}, ${ours?.hopUs.toFixed(0)} µs a hop${openMpi ? `, Open MPI ${openMpi.hopUs.toFixed(0)} µs` : ''}; COST ${cost}`,
 })

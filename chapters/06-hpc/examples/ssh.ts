@@ -20,7 +20,7 @@ import { wholeNumber } from '@repo/common/example/options'
 import { smallest } from '@repo/common/extremes'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table, times } from '@repo/common/output/terminal'
+import { howMany, milliseconds, table, times } from '@repo/common/output/terminal'
 import { clusterOptions } from '../src/cluster/options.ts'
 import { connect } from '../src/ssh/connection.ts'
 import { openLoginNode, resultName, uploadResults } from '../src/ways/login-node.ts'
@@ -48,7 +48,7 @@ export default example(import.meta, {
     // One connection to the host, and one through a longer link.
     await using connection = await connect({ ...near.options, signal })
     await using slow = await connect({ ...far.options, signal })
-    print(`${node.name}: commands, then ${count(results)} small files …`)
+    print(`${node.name}: commands, then ${howMany(results, 'small file')} …`)
     const some = quick ? 5 : 20
     const [all, few] = [posix.join(node.remote, 'all'), posix.join(node.remote, 'few')]
     await using _ = { [Symbol.asyncDispose]: () => connection.remove(node.remote).catch(() => {}) }

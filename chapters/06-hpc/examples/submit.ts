@@ -15,7 +15,7 @@ import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
-import { bold, dim, milliseconds } from '@repo/common/output/terminal'
+import { bold, dim, howMany, milliseconds } from '@repo/common/output/terminal'
 import { askUntil } from '../src/cluster/ask-until.ts'
 import { clusterOptions, openChosenCluster, viaOption } from '../src/cluster/options.ts'
 import { workFolder } from '../src/cluster/work-folder.ts'
@@ -73,7 +73,7 @@ export default example(import.meta, {
     type(submit)
     const submitted = await cluster.submit(job).catch((error) => {
       if (!(error instanceof CommandError)) throw error
-      const asked = `${cores} cores, ${memory} MB, ${walltime} s${queue ? `, queue ${queue}` : ''}`
+      const asked = `${howMany(cores, 'core')}, ${memory} MB, ${walltime} s${queue ? `, queue ${queue}` : ''}`
       throw new UsageError('the job', asked, `what the scheduler accepts, but ${error.message}`)
     })
     folder.cancelAtTheEnd(submitted)

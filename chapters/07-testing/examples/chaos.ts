@@ -27,7 +27,7 @@ import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
 import { largestSeed, listOf, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { count, green, milliseconds, red, table } from '@repo/common/output/terminal'
+import { count, green, howMany, milliseconds, red, table } from '@repo/common/output/terminal'
 import { type Struck, startChaos } from '../src/chaos/chaos.ts'
 import { type FaultKind, faultsOf, kindNames } from '../src/chaos/faults.ts'
 import { drawChaos } from '../src/chaos/picture.ts'
@@ -59,7 +59,7 @@ export default example(import.meta, {
     const settings = { seed, orders, kinds, workers, lockMs, rate, bug, port }
     const faults = faultsOf(settings)
     print(
-      `${count(orders)} orders, 2 × ${options.workers} workers, ${faults.length} faults${bug ? `, and a bug: ${bugs[bug]}` : ''}.`,
+      `${howMany(orders, 'order')}, 2 × ${howMany(options.workers, 'worker')}, ${howMany(faults.length, 'fault')}${bug ? `, and a bug: ${bugs[bug]}` : ''}.`,
       `--seed ${seed} strikes the same way again …`,
     )
     using bar = progress('orders sent', orders)
@@ -78,11 +78,11 @@ export default example(import.meta, {
     const violations = check(outcome)
 
     const { endedMs, repeated, ms } = outcome
-    const title = `${count(orders)} orders and ${faults.length} faults${bug ? `, with the bug ${bug}` : ''}`
+    const title = `${howMany(orders, 'order')} and ${howMany(faults.length, 'fault')}${bug ? `, with the bug ${bug}` : ''}`
     const svg = drawChaos(outcome, { struck, violations, title })
     const file = await picture(`chaos${bug ? `-${bug}` : ''}.svg`, svg)
     const about: Record<FaultKind, (fault: Struck) => string> = {
-      kill: ({ held }) => `SIGKILL with ${held} order${held === 1 ? '' : 's'} in progress`,
+      kill: ({ held }) => `SIGKILL with ${howMany(held, 'order')} in progress`,
       restart: () => 'SIGKILL and restart',
       cut: () => 'connections reset',
       delay: ({ ms, addedMs }) => `line ${addedMs} ms slower for ${milliseconds(ms)}`,
@@ -120,5 +120,5 @@ export default example(import.meta, {
     return { seed, orders, bug, ...counts, violations, ms, struck: faults, picture: file }
   },
   figure: ({ orders, faults, violations, bug }) =>
-    `${count(orders)} orders, ${faults} faults${bug ? `, ${bug}` : ''}: ${violations.length} violations`,
+    `${howMany(orders, 'order')}, ${howMany(faults, 'fault')}${bug ? `, ${bug}` : ''}: ${violations.length} violations`,
 })

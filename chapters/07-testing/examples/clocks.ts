@@ -21,7 +21,7 @@ import { randomInt } from 'node:crypto'
 import { example } from '@repo/common/example/example'
 import { largestSeed, number, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { count, table } from '@repo/common/output/terminal'
+import { count, howMany, table } from '@repo/common/output/terminal'
 import { startClocks } from '../src/clocks/clocks.ts'
 import { drawSpaceTime, judge } from '../src/clocks/judge.ts'
 import { best, cristian, ntp } from '../src/clocks/sync.ts'
@@ -43,7 +43,9 @@ export default example(import.meta, {
   async run({ processes, messages, rounds, skew, drift, delay, seed = randomInt(largestSeed) }, context) {
     const { signal, print, picture } = context
     const given = { seed, skewMs: skew, driftPpm: drift, delayMs: delay }
-    print(`${processes} processes whose clocks are wrong by up to ${skew} ms; --seed ${seed} sets them wrong alike …`)
+    print(
+      `${howMany(processes, 'process')} whose clocks are wrong by up to ${skew} ms; --seed ${seed} sets them wrong alike …`,
+    )
     using bar = progress('messages sent', 1)
     await using clocks = await startClocks({ processes, ...given, signal })
 
@@ -69,7 +71,7 @@ export default example(import.meta, {
     const { impossible, ...judgement } = await judge(events, corrections, { signal, onProgress })
 
     const sizes = `${count(judgement.messages)} messages, ${count(judgement.pairs)} pairs`
-    const svg = drawSpaceTime(events, impossible, `${processes} processes whose clocks are wrong`)
+    const svg = drawSpaceTime(events, impossible, `${howMany(processes, 'process')} whose clocks are wrong`)
     const file = await picture('clocks.svg', svg)
     print(
       '',

@@ -15,7 +15,7 @@
 import { example } from '@repo/common/example/example'
 import { accepting, flag, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { count, milliseconds } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds } from '@repo/common/output/terminal'
 import { breakAt, lineWith, stopText } from '../src/inspect/breakpoint.ts'
 import { ConditionError } from '../src/inspect/condition.ts'
 import { inspect, inspectable, isClosed, openForEditor } from '../src/inspect/inspector.ts'
@@ -39,7 +39,7 @@ export default example(import.meta, {
 
   async run({ condition, orders: wanted, pause, port, wait }, { signal, print }) {
     const lines: string[] = []
-    print(`${count(wanted)} orders; ${worker} is to stop where ${condition} …`)
+    print(`${howMany(wanted, 'order')}; ${worker} is to stop where ${condition} …`)
     await using pipeline = await startPipeline({
       stock: plenty,
       env: wait ? { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` } : inspectable,

@@ -19,7 +19,7 @@ import { join } from 'node:path'
 import { example } from '@repo/common/example/example'
 import { accepting, flag, oneOf, path, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
-import { count, dim, milliseconds, red, table, yellow } from '@repo/common/output/terminal'
+import { count, dim, howMany, milliseconds, red, table, yellow } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { followLogs, readLogs } from '../src/logs/files.ts'
 import { clockShifts, type Filter, impossible, matches, mergeLogs, tally } from '../src/logs/lines.ts'
@@ -72,7 +72,7 @@ export default example(import.meta, {
     const logs = folder ?? temporary.path
     const token = randomUUID()
     if (folder === undefined) {
-      print(`${count(wanted)} orders through five processes with wrong clocks …`)
+      print(`${howMany(wanted, 'order')} through five processes with wrong clocks …`)
       const ended = new AbortController()
       const following = follow ? printFollowed(logs, AbortSignal.any([signal, ended.signal])) : undefined
       const orders = ordersOf(seed, wanted)

@@ -18,7 +18,7 @@ import { number, oneOf, seedNumber, wholeNumber } from '@repo/common/example/opt
 import { UsageError } from '@repo/common/example/usage'
 import { largest, smallest } from '@repo/common/extremes'
 import { progress } from '@repo/common/output/progress'
-import { bold, count, milliseconds, red, table } from '@repo/common/output/terminal'
+import { bold, howMany, milliseconds, red, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { type Drawn, drawSignals } from '../src/metrics/golden-signals.ts'
 import { checkRules, findPrometheus, installPrometheus } from '../src/metrics/prometheus.ts'
@@ -52,7 +52,7 @@ export default example(import.meta, {
     const thirdMs = (1000 * wanted) / rate / 3
     const third = milliseconds((seconds * 1000) / 3)
     print(
-      `${count(wanted)} orders, ${rate} per second; payment 1 is killed after ${third} and started again ${third} later …`,
+      `${howMany(wanted, 'order')}, ${rate} per second; payment 1 is killed after ${third} and started again ${third} later …`,
     )
     // Metrics are switched on: each process serves them on its own port, and writes the port to a file in this folder.
     await using targets = await temporaryFolder()

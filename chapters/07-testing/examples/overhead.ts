@@ -18,7 +18,7 @@ import { listOf, number, oneOf, wholeNumber } from '@repo/common/example/options
 import { interleave, median } from '@repo/common/measure'
 import { describeCost } from '@repo/common/output/costs'
 import { progress } from '@repo/common/output/progress'
-import { count, table } from '@repo/common/output/terminal'
+import { count, howMany, table } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { scrape } from '../src/metrics/scraper.ts'
 import { shipAlone } from '../src/pipeline/alone.ts'
@@ -46,7 +46,7 @@ export default example(import.meta, {
   quick: { orders: 200, rounds: 3 },
 
   async run({ orders: wanted, rounds, watch, share }, { signal, print }) {
-    print(`${count(wanted)} orders at a time, ${2 * rounds} times through each of two pipelines …`)
+    print(`${howMany(wanted, 'order')} at a time, ${2 * rounds} times through each of two pipelines …`)
     await using folder = await temporaryFolder()
     await using collector = await startCollector()
     // Two pipelines: one that is not watched, and one with everything that was asked for. The bank and the packers

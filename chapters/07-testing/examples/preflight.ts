@@ -17,7 +17,7 @@ import { example } from '@repo/common/example/example'
 import { flag, listOf, number, oneOf, wholeNumber } from '@repo/common/example/options'
 import { describeError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
-import { dim, green, red, table, yellow } from '@repo/common/output/terminal'
+import { dim, green, howMany, red, table, yellow } from '@repo/common/output/terminal'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { startProxy } from '@repo/common/servers/proxy'
 import { startRedis } from '@repo/common/servers/redis'
@@ -122,13 +122,13 @@ export default example(import.meta, {
           ),
     )
     const broken = new Set(found.filter(({ breaks }) => breaks).map(({ worker }) => worker))
-    print('', `The work would fail on ${broken.size} of ${candidates.length} workers.`)
+    print('', `The work would fail on ${broken.size} of ${howMany(candidates.length, 'worker')}.`)
     if (strict && broken.size > 0) throw new Error(`the work would fail on ${[...broken].join(', ')}`)
     const asked = answers.map(({ name, different, clock }) => ({ name, different, clock }))
     return { workers: asked, findings: found, missing, unreachable, broken: [...broken] }
   },
 
-  figure: ({ workers, broken }) => `${broken.length} of ${workers.length} workers would fail`,
+  figure: ({ workers, broken }) => `${broken.length} of ${howMany(workers.length, 'worker')} would fail`,
 })
 
 const short = (text: string) => (text.length > 34 ? `${text.slice(0, 33)}…` : text)

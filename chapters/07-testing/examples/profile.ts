@@ -15,7 +15,7 @@
  */
 import { example } from '@repo/common/example/example'
 import { accepting, wholeNumber } from '@repo/common/example/options'
-import { bold, bytes, count, milliseconds, percent, table } from '@repo/common/output/terminal'
+import { bold, bytes, count, howMany, milliseconds, percent, table } from '@repo/common/output/terminal'
 import { drawFlames, flames, hotFunctions, takeCpuProfiles } from '../src/inspect/cpu-profile.ts'
 import { findLeak } from '../src/inspect/heap.ts'
 import { attach, type Inspector, inspect, inspectable, isClosed } from '../src/inspect/inspector.ts'
@@ -120,9 +120,7 @@ export default example(import.meta, {
       const [culprit] = frames
       const most = culprit ? `, ${times} of them in ${culprit.name}` : ''
       print(
-        bold(
-          `Event loop: ${stalls.length} stall${stalls.length === 1 ? '' : 's'} of more than ${longerThanMs} ms${most}`,
-        ),
+        bold(`Event loop: ${howMany(stalls.length, 'stall')} of more than ${longerThanMs} ms${most}`),
         ...frames.slice(0, 8).map(({ name, place }) => `  at ${name} (${placeText(place)})`),
         '',
       )

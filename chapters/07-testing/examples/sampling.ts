@@ -14,7 +14,7 @@
 import { example } from '@repo/common/example/example'
 import { number, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { progress } from '@repo/common/output/progress'
-import { count, percent, table } from '@repo/common/output/terminal'
+import { count, howMany, percent, table } from '@repo/common/output/terminal'
 import pLimit from 'p-limit'
 import { ordersOf, plenty } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
@@ -37,7 +37,7 @@ export default example(import.meta, {
   quick: { orders: 120 },
 
   async run({ orders: wanted, share, seed }, { signal, print }) {
-    print(`${count(wanted)} orders, three times, ${percent(share)} of the traces recorded …`)
+    print(`${howMany(wanted, 'order')}, three times, ${percent(share)} of the traces recorded …`)
     // No refused cards: each order is one request, one payment and one shipment.
     const orders = ordersOf(seed, wanted).map((order) => ({ ...order, card: 'good' as const }))
     // OpenTelemetry takes a while to load.

@@ -17,7 +17,7 @@ import { example } from '@repo/common/example/example'
 import { flag, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
 import { shownUrl } from '@repo/common/output/secrets'
-import { bold, count, milliseconds, percent, red, table } from '@repo/common/output/terminal'
+import { bold, count, howMany, milliseconds, percent, red, table } from '@repo/common/output/terminal'
 import { ordersOf, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
 import { startCollector, upstreamOf } from '../src/traces/collector.ts'
@@ -46,7 +46,7 @@ export default example(import.meta, {
   async run({ orders: wanted, order: drawn, seed, parent }, { signal, print, picture }) {
     if (drawn > wanted) throw new UsageError('--order', drawn, `a whole number up to --orders, ${wanted}`)
     const forwardTo = upstreamOf(process.env)
-    print(`${count(wanted)} orders, each traced …`)
+    print(`${howMany(wanted, 'order')}, each traced …`)
     const orders = ordersOf(seed, wanted)
     const chosen = orders[drawn - 1]
     if (!chosen) throw new Error(`there is no order ${drawn}`)
@@ -138,5 +138,5 @@ export default example(import.meta, {
   },
 
   figure: ({ spans, traces, processes, ms }) =>
-    `${spans} spans of ${processes.length} processes in ${traces} traces, ${milliseconds(ms)}`,
+    `${spans} spans of ${howMany(processes.length, 'process')} in ${traces} traces, ${milliseconds(ms)}`,
 })

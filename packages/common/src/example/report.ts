@@ -2,7 +2,7 @@
  * The tour's report: one page of HTML without scripts that opens from the file system, in `out/` beside the pictures that
  * it shows.
  */
-import { milliseconds } from '../output/terminal.ts'
+import { howMany, milliseconds } from '../output/terminal.ts'
 import type { Evaluation } from './claims.ts'
 
 /** A claim of a chapter's text about an example, evaluated on the result of this run. */
@@ -80,7 +80,7 @@ function sentence(stops: Stop[]): string {
   const claims = stops.flatMap((stop) => stop.claims)
   const of = (outcome: Evaluation['outcome']) => claims.filter((claim) => claim.outcome === outcome).length
   const ran = stops.length - failed
-  const examples = `${ran} ${ran === 1 ? 'example' : 'examples'} ran${failed > 0 ? ` and ${failed} failed` : ''}`
+  const examples = `${howMany(ran, 'example')} ran${failed > 0 ? ` and ${failed} failed` : ''}`
   if (claims.length === 0) return `${examples}.`
   const [wrong, without] = [of('does not hold here'), of('not applicable')]
   const holds = `${of('holds')} of ${claims.length} claims of the text held`

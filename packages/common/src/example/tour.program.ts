@@ -10,7 +10,7 @@ import { isAbsolute, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { coreCount } from '../cores.ts'
 import { messageOf } from '../output/errors.ts'
-import { bold, milliseconds, red, table } from '../output/terminal.ts'
+import { bold, howMany, milliseconds, red, table } from '../output/terminal.ts'
 import { writeWhole } from '../output/whole-file.ts'
 import { type Chapter, loadExample, readChapter } from './chapter.ts'
 import { argsOf, type Claims, evaluate } from './claims.ts'
@@ -167,7 +167,7 @@ function report(stops: Stop[]): string {
 async function writePage(tour: Omit<Tour, 'chapters' | 'machine'>): Promise<string | undefined> {
   const page = join('out', 'index.html')
   const cores = coreCount()
-  const machine = `${cores} ${cores === 1 ? 'core' : 'cores'}, ${process.platform} ${process.arch}, Node ${process.versions.node}`
+  const machine = `${howMany(cores, 'core')}, ${process.platform} ${process.arch}, Node ${process.versions.node}`
   try {
     await writeWhole(page, reportPage({ ...tour, chapters: await chapterTitles(), machine }))
     return page

@@ -68,6 +68,12 @@ export function count(value: number): string {
   return value.toLocaleString('en')
 }
 
+/** Formats a count of things, named in the singular: `1 core`, `2 cores`, `1,000 worker processes`, `0 retries`. */
+export function howMany(value: number, thing: string): string {
+  const things = /(?:s|x|ch)$/.test(thing) ? `${thing}es` : `${thing}s`.replace(/(?<=[^aeiou])ys$/, 'ies')
+  return `${count(value)} ${value === 1 ? thing : things}`
+}
+
 /** Formats a size in decimal units: `512 B`, `1.5 kB`, `10.8 MB`. */
 export function bytes(value: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

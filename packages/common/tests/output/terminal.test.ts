@@ -1,7 +1,17 @@
 import { WriteStream } from 'node:tty'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { bold, bytes, count, duration, milliseconds, percent, table, times } from '../../src/output/terminal.ts'
+import {
+  bold,
+  bytes,
+  count,
+  duration,
+  howMany,
+  milliseconds,
+  percent,
+  table,
+  times,
+} from '../../src/output/terminal.ts'
 
 describe('numbers for a reader', () => {
   it.each([
@@ -24,6 +34,16 @@ describe('numbers for a reader', () => {
     [7e15, '7000 TB'],
   ])('%d bytes are %s', (value, text) => {
     expect(bytes(value)).toBe(text)
+  })
+
+  it.each([
+    [0, 'retry', '0 retries'],
+    [1, 'core', '1 core'],
+    [2, 'day', '2 days'],
+    [2, 'batch', '2 batches'],
+    [1_000, 'worker process', '1,000 worker processes'],
+  ])('%d of %s is %s', (value, thing, text) => {
+    expect(howMany(value, thing)).toBe(text)
   })
 
   it('are also counts, ratios and shares', () => {
