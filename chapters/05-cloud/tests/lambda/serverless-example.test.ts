@@ -20,7 +20,7 @@ describe('serverless', () => {
   })
 
   it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'serverless', [], { interruptWhen: /counting/ })
+    const run = await runExample(chapter, 'serverless', ['--quick'], { interruptWhen: /counting/ })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])
   })

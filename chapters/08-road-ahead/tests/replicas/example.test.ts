@@ -28,13 +28,15 @@ describe('replicas', () => {
   })
 
   it('ends on Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'replicas', [...fast, '--delays', '500'], { interruptWhen: /at once/ })
+    // Soon at what is real: all before it is simulated, and the other test has it.
+    const args = [...fast, '--n', '3', '--w', '2', '--r', '2', '--histories', '1', '--delays', '500']
+    const run = await runExample(chapter, 'replicas', args, { interruptWhen: /at once/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('Pictures') })
     expect(await run.leftBehind()).toEqual([])
   })
 
   it('asks for one setting', async () => {
-    const one = ['--n', '5', '--w', '4', '--r', '2', '--histories', '1', '--delays', '0']
+    const one = ['--n', '5', '--w', '4', '--r', '2', '--operations', '100', '--histories', '1', '--delays', '0']
     const { settings } = (await runHere(replicas, ...fast, ...one, '--json')).json<{ settings: object[] }>()
     expect(settings).toEqual([expect.objectContaining({ n: 5, w: 4, r: 2, stale: 0 })])
   })
