@@ -300,12 +300,15 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
         receive: deaf,
       })
     }
+    const strikes = scenario.nodes.map((strike) => [this.#place(system.nodes[strike.node] as Node), strike] as const)
+    // Known before the nodes start: their first effects may already be the ones to crash after.
+    for (const [place, strike] of strikes) {
+      if (strike.fate === 'crash after') place.crashes = [...(place.crashes ?? []), strike]
+    }
     this.#running = system.begin(this)
     for (const place of this.#places.values()) this.#isUp(place)
-    for (const strike of scenario.nodes) {
-      const place = this.#place(system.nodes[strike.node] as Node)
+    for (const [place, strike] of strikes) {
       if (strike.fate !== 'crash after') this.#queue.add(strike.atMs, () => this.#strike(place, strike))
-      else place.crashes = [...(place.crashes ?? []), strike]
     }
     for (const [at, request] of scenario.requests.entries())
       this.#queue.add(at * (system.requestEveryMs ?? 1), () => this.#running.request?.(request))

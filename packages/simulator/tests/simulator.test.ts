@@ -396,6 +396,25 @@ describe('a fault of a node', () => {
     expect(text).toContain(`${effects === 4 ? 2 : 0} ms a crashes after effect ${effects} for 10 ms`)
     expect(text[0]).toBe('0 ms a → b one (at 1 ms)')
   })
+
+  it('crashes it after an effect with which it starts, and then starts it once more', () => {
+    const steps: string[] = []
+    function* beginning(): Task {
+      steps.push('begins')
+      yield { do: 'send', to: 'b', message: 'one' }
+      steps.push('has sent')
+    }
+    const onStart: Parts['onStart'] = (world, node) => {
+      if (node === 'a') world.run('a', beginning())
+    }
+    const { text } = play({ onStart }, { requests: [], nodes: [{ node: 0, fate: 'crash after', effects: 1, ms: 10 }] })
+    expect(steps).toEqual(['begins', 'begins', 'has sent'])
+    expect(text).toEqual([
+      '0 ms a → b one (at 1 ms)',
+      '0 ms a crashes after effect 1 for 10 ms',
+      '10 ms a → b one (at 11 ms)',
+    ])
+  })
 })
 
 describe('paces', () => {
