@@ -1,4 +1,4 @@
-/** The dialects on the practice cluster of which the shorter tests leave out something; most of Torque is that of PBS. */
+/** The dialects on the practice cluster that the shorter tests leave out. */
 import { behavesAs } from '../fixtures/dialects-on-cluster.ts'
 
 behavesAs(['pbs', 'htcondor', 'torque'])

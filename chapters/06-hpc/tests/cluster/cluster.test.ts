@@ -1,4 +1,4 @@
-/** Three dialects on the practice cluster, and what else such a cluster may have. */
+/** Slurm on the practice cluster, and what else such a cluster may have. cluster.long.test.ts has the other dialects. */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +9,6 @@ import type { TransferProgress } from '../../src/ssh/transfer.ts'
 import { behavesAs, open, windows } from '../fixtures/dialects-on-cluster.ts'
 
 behavesAs(['slurm'])
-behavesAs(['pbs', 'htcondor'], { faults: false })
 
 describe.skipIf(windows)('a practice cluster', () => {
   it('polls a thousand tasks with one command', async () => {
