@@ -1,4 +1,4 @@
-/** Who calls an object in another process: chapter 4's remote objects, Pyro, gRPC, bare WebSocket messages, and bare TCP. */
+/** Who calls an object in another process: chapter 4's remote objects, Pyro, gRPC, capnweb alone, bare messages, bare TCP. */
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -47,6 +47,8 @@ const inNode = (
 ): Contender => ({
   label,
   async start(signal) {
+    const node = `Node ${process.versions.node}`
+    const version = library === undefined ? node : `${library} ${await versionOfLibrary(library)}, ${node}`
     await using stack = new AsyncDisposableStack()
     const secret = newSecret()
     const program = new URL('./server.program.ts', import.meta.url)
@@ -55,9 +57,8 @@ const inNode = (
     const { length, close } = await open(server.info.address, secret)
     stack.defer(async () => close())
     const owned = stack.move()
-    const node = `Node ${process.versions.node}`
     return {
-      version: library === undefined ? node : `${library} ${await versionOfLibrary(library)}, ${node}`,
+      version,
       // #region calls
       async call({ text, calls, atOnce }, stop) {
         const lengths: number[] = []

@@ -1,6 +1,7 @@
 /** Who carries a file to a bucket and back: chapter 5's parts, rclone, the AWS command line, and bare HTTP. */
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
+import { devNull } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
@@ -49,7 +50,9 @@ const program = (label: string, { name, copy, object, env }: Commands): Contende
   label,
   async start({ cloud, bucket }) {
     const { path, version } = await found(placesOf(name), 'npm run transfers')
-    const settings = { ...process.env, ...env(cloud), NO_PROXY: '127.0.0.1' }
+    const own = /^(AWS|RCLONE)_|_proxy$/i
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !own.test(variable)))
+    const settings = { ...inherited, ...env(cloud) }
     const run = (from: string, to: string, signal: AbortSignal) =>
       timed(() => promisify(execFile)(path, [...copy, from, to], { env: settings, signal }))
     return {
@@ -84,8 +87,8 @@ export const contenders: Record<string, Contender> = {
       RCLONE_CONFIG_PRACTICE_PROVIDER: 'Other',
       RCLONE_CONFIG_PRACTICE_ENDPOINT: cloud.url,
       RCLONE_CONFIG_PRACTICE_REGION: cloud.region,
-      RCLONE_CONFIG_PRACTICE_ENV_AUTH: 'true',
-      ...keysOf(cloud),
+      RCLONE_CONFIG_PRACTICE_ACCESS_KEY_ID: cloud.credentials?.accessKeyId,
+      RCLONE_CONFIG_PRACTICE_SECRET_ACCESS_KEY: cloud.credentials?.secretAccessKey,
     }),
   }),
   aws: program('aws s3 cp', {
@@ -93,8 +96,8 @@ export const contenders: Record<string, Contender> = {
     copy: ['s3', 'cp', '--only-show-errors'],
     object: (bucket, key) => `s3://${bucket}/${key}`,
     env: (cloud) => ({
-      AWS_CONFIG_FILE: '/dev/null',
-      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+      AWS_CONFIG_FILE: devNull,
+      AWS_SHARED_CREDENTIALS_FILE: devNull,
       AWS_ENDPOINT_URL: cloud.url,
       AWS_DEFAULT_REGION: cloud.region,
       ...keysOf(cloud),

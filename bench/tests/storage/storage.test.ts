@@ -8,8 +8,9 @@ import { describeReal, leavesNothingRunning } from '@repo/common/testing/vitest'
 import { s3Client } from '05-cloud/cloud/clients'
 import { type PracticeCloud, startPracticeCloud } from '05-cloud/local/practice-cloud'
 import { temporaryBucket } from '05-cloud/storage/buckets'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { growthOf } from '../../src/harness/growth.ts'
+import { found } from '../../src/harness/library.ts'
 import { newRow } from '../../src/harness/suite.ts'
 import { type Contender, contenders, placesOf } from '../../src/storage/contenders.ts'
 import { storageWith } from '../../src/storage/suite.ts'
@@ -17,6 +18,10 @@ import { storageWith } from '../../src/storage/suite.ts'
 leavesNothingRunning()
 
 const { signal } = new AbortController()
+
+it('says how to install what is missing', async () => {
+  await expect(found(['/nowhere/rclone'], 'npm run transfers')).rejects.toThrow('needs rclone: npm run transfers')
+})
 
 let server: PracticeCloud
 beforeAll(async () => {
@@ -45,9 +50,14 @@ for (const [id, title] of [
   ['rclone', 'rclone'],
   ['aws', 'the AWS command line'],
 ] as const) {
-  const found = await firstInstalled(placesOf(id))
-  describeReal(title, { name: title, found, install: 'npm run transfers' }, () => {
-    it('carries all bytes up and down, and fails without the object', () => carriesTheSame(id))
+  const here = await firstInstalled(placesOf(id))
+  describeReal(title, { name: title, found: here, install: 'npm run transfers' }, () => {
+    it('carries all bytes up and down without the settings of the reader, and fails without the object', async () => {
+      vi.stubEnv('AWS_PROFILE', 'nobody')
+      vi.stubEnv('RCLONE_DRY_RUN', 'true')
+      vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:9')
+      await carriesTheSame(id)
+    })
   })
 }
 
