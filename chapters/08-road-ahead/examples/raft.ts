@@ -65,7 +65,7 @@ export default example(import.meta, {
       const scenarios = raftScenarios({ ...group, requests })
       const onProgress = (done: number) => bar.update(done)
       const report = await search(
-        raftGroup({ ...group, mistake }),
+        raftGroup(group.size, mistake),
         {
           seed,
           scenarios,

@@ -22,7 +22,7 @@ import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
-import { clients, searched, searchedScenarios } from '../src/replicas/group.ts'
+import { clients, quorumSystem, searchedScenarios } from '../src/replicas/group.ts'
 import type { Setting } from '../src/replicas/quorum.ts'
 import { type ReplicaTrial, tryReplica } from '../src/replicas/redis.ts'
 import { staleAfterReturn, type Trial, trial } from '../src/replicas/trial.ts'
@@ -130,7 +130,7 @@ export default example(import.meta, {
       const scenarios = searchedScenarios(setting)
       const settings = { seed, scenarios, histories, beginnings: quick ? 3 : 10 }
       const onProgress = (done: number) => bar.update(done)
-      const report = await search(searched(setting), settings, { signal, onProgress })
+      const report = await search(quorumSystem(setting), settings, { signal, onProgress })
       const { run, shortest } = report.found ?? {}
       searches.push({
         variant,

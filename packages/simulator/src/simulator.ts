@@ -40,7 +40,7 @@ export interface System<Node extends string, Request, Message, Violation> {
   mostMs?: number
   mostMessages?: number
   /** Makes the system for one run. */
-  begin: (world: World<Node, Message>) => Running<Node, Request, Message, Violation>
+  begin: (world: World<Node, Message, Violation>) => Running<Node, Request, Message, Violation>
   /** Returns what a message says, for the history. Nodes share messages: do not change one after it was sent. */
   describe: (message: Message) => string
 }
@@ -62,7 +62,7 @@ export interface Running<Node extends string, Request, Message, Violation> {
    * the node starts once, and this is still called at the end of each crash at which the node is up.
    */
   back?: (node: Node) => void
-  /** Returns the violations: what should hold, but does not. */
+  /** Returns the violations at the end of a run in which none was reported: what should hold, but does not. */
   check?: () => Violation[]
 }
 
@@ -76,7 +76,7 @@ export type Receive<Node, Message> = (
 ) => Message | Handler<Node, Message, Message> | Handler<Node, Message> | undefined
 
 /** What the system can do besides yielding effects. */
-export interface World<Node, Message> {
+export interface World<Node, Message, Violation = never> {
   /** The true virtual time in ms, for clients and checks. Nodes only have `clock`. */
   readonly now: number
   /** Returns the time in ms by a node's wall clock. */
@@ -89,6 +89,8 @@ export interface World<Node, Message> {
   later: (node: Node, ms: number, handler: () => Handler<Node, Message> | undefined) => void
   /** Tells that something of note happens on a node, such as that it now leads: faults of a scenario may follow. */
   mark: (node: Node) => void
+  /** Reports what should hold, but does not. The first violation is the one of the run, which ends. */
+  report: (violation: Violation) => void
   /** Ends the run. */
   stop: () => void
 }
@@ -248,7 +250,7 @@ const isHandler = <Node, Message>(
 ): received is AnyHandler<Node, Message> =>
   typeof received === 'object' && received !== null && 'next' in received && typeof received.next === 'function'
 
-class Simulation<Node extends string, Request, Message, Violation> implements World<Node, Message> {
+class Simulation<Node extends string, Request, Message, Violation> implements World<Node, Message, Violation> {
   now = 0
   readonly #system: System<Node, Request, Message, Violation>
   readonly #record: boolean
@@ -265,6 +267,7 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
   readonly #tasks = new Set<Task<Node, Message>>()
   readonly #waiting = new Set<Task<Node, Message>>()
   readonly #history: Happening[] = []
+  readonly #reported: Violation[] = []
   readonly #running: Running<Node, Request, Message, Violation>
   #messages = 0
   #effects = 0
@@ -321,7 +324,8 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
       this.now = next.atMs
       next.run()
     }
-    return { violations: this.#running.check?.() ?? [], messages: this.#messages, history: this.#history }
+    const violations = this.#reported.length > 0 ? this.#reported : (this.#running.check?.() ?? [])
+    return { violations, messages: this.#messages, history: this.#history }
   }
 
   // What the system can do
@@ -361,6 +365,11 @@ class Simulation<Node extends string, Request, Message, Violation> implements Wo
       const atMs = this.now + afterMs
       this.#queue.add(atMs, () => this.#strike(place, { node: place.index, fate, atMs, ms }))
     }
+  }
+
+  report(violation: Violation): void {
+    if (this.#reported.length === 0) this.#reported.push(violation)
+    this.stop()
   }
 
   stop(): void {

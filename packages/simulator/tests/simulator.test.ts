@@ -623,6 +623,30 @@ describe('a run', () => {
     expect(play(stopped).text).toEqual(['0 ms a → b hello (at 1 ms)', '1 ms b → a hi (at 2 ms)'])
   })
 
+  it('ends with the first violation that is reported, and is not checked then', () => {
+    const checks: string[] = []
+    const system = (reports: boolean): System<Node, string, string, string> => ({
+      nodes,
+      describe: (message) => message,
+      begin: (world) => ({
+        request(request) {
+          world.run('a', asking())
+          if (reports) for (const each of ['first', 'second']) world.report(`${each} of ${request}`)
+        },
+        start: () => answering,
+        check() {
+          checks.push('checked')
+          return ['at the end']
+        },
+      }),
+    })
+    const scenario = { requests: ['one', 'two'], jitter: 0, messages: [], nodes: [] }
+    expect(simulate(system(true), scenario)).toMatchObject({ violations: ['first of one'], messages: 1 })
+    expect(checks).toEqual([])
+    expect(simulate(system(false), scenario)).toMatchObject({ violations: ['at the end'], messages: 4 })
+    expect(checks).toEqual(['checked'])
+  })
+
   it('names the nodes when a message is addressed to none of them', () => {
     const lost: Parts = {
       *onRequest() {

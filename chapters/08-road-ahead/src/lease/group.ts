@@ -35,7 +35,6 @@ export function leaseGroup(does: keyof typeof times, mistake?: Mistake): System<
     mostMessages: 1_000,
     describe,
     begin(world) {
-      const violations: Violation[] = []
       const written: string[] = []
       /** Until when each client believes that it has the lease, by its own clock. */
       const until = new Map<string, number>()
@@ -43,10 +42,7 @@ export function leaseGroup(does: keyof typeof times, mistake?: Mistake): System<
       let haveTwoHeld = false
       let requests = 0
       let onDisk = ''
-      function report(rule: Violation['rule'], detail: string) {
-        violations.push({ rule, detail })
-        world.stop()
-      }
+      const report = (rule: Violation['rule'], detail: string) => world.report({ rule, detail })
 
       return {
         request() {
@@ -74,7 +70,7 @@ export function leaseGroup(does: keyof typeof times, mistake?: Mistake): System<
           if (clients.includes(name)) return () => undefined
           return startServer(disk, {
             clock: () => world.clock(name),
-            forgetsTokens: mistake === 'forgets its tokens',
+            mistake,
             onSaved(value) {
               onDisk = value
             },
@@ -85,11 +81,8 @@ export function leaseGroup(does: keyof typeof times, mistake?: Mistake): System<
         check() {
           const lost = written.find((item) => !onDisk.split(' ').includes(item))
           // A message that comes twice may also lose a write, but the search is for two holders.
-          if (lost === undefined || (mistake && !haveTwoHeld)) return violations
-          return [
-            ...violations,
-            { rule: 'no write is lost', detail: `the store has acknowledged ${lost}, and has only "${onDisk}"` },
-          ]
+          if (lost === undefined || (mistake && !haveTwoHeld)) return []
+          return [{ rule: 'no write is lost', detail: `the store has acknowledged ${lost}, and has only "${onDisk}"` }]
         },
       }
     },

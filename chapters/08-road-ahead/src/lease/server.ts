@@ -4,11 +4,11 @@
  */
 import type { Receive } from '@repo/simulator/simulator'
 import type { Answer, Message, Steps } from './lease.ts'
+import type { Mistake } from './mistakes.ts'
 
 export interface ServerOptions {
   clock: () => number
-  /** A mistake: the tokens are not saved, and count from 1 again after a restart. */
-  forgetsTokens?: boolean
+  mistake?: Mistake | undefined
   /** Called with what is on the disk. */
   onSaved: (value: string) => void
   /** Called when somebody frees the lock of another whose lease is running. */
@@ -18,7 +18,7 @@ export interface ServerOptions {
 /** Starts the server, with what it saved before. */
 export function startServer(
   disk: ReadonlyMap<string, unknown>,
-  { clock, forgetsTokens = false, onSaved, onTheft }: ServerOptions,
+  { clock, mistake, onSaved, onTheft }: ServerOptions,
 ): Receive<string, Message> {
   const nobody = { by: '', untilMs: Number.NEGATIVE_INFINITY, token: 0 }
   /** Who holds the lock, until when by the server's clock, and with which token. */
@@ -28,7 +28,8 @@ export function startServer(
 
   function* keepLease(next: typeof nobody): Steps<Answer> {
     lease = next
-    yield { do: 'save', key: 'lease', value: forgetsTokens ? { ...next, token: 0 } : next }
+    // The mistake: after a restart the tokens count from 1 again.
+    yield { do: 'save', key: 'lease', value: mistake === 'forgets its tokens' ? { ...next, token: 0 } : next }
     return next.by === '' ? { isDone: true } : { isDone: true, token: next.token }
   }
   function* keepDocument(): Steps<Answer> {

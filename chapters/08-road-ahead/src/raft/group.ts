@@ -35,13 +35,7 @@ const quietMs = 500
 const mostMs = 5_000
 
 /** The group for the simulator, of 3 servers or 5. */
-export function raftGroup({
-  mistake,
-  size = 3,
-}: {
-  mistake?: Mistake | undefined
-  size?: 3 | 5
-} = {}): System<string, Request, Message, Violation> {
+export function raftGroup(size: 3 | 5 = 3, mistake?: Mistake): System<string, Request, Message, Violation> {
   const group = servers.slice(0, size)
   return {
     nodes: [...group, ...clients],
@@ -51,7 +45,6 @@ export function raftGroup({
     describe,
     begin(world) {
       const history: Operation[] = []
-      const violations: Violation[] = []
       const leaders = new Map<number, string>()
       /** What was carried out at each index, by whoever did so first, and in which term. */
       const carriedOut: { entry: Entry; by: string; inTerm: number }[] = []
@@ -65,12 +58,9 @@ export function raftGroup({
         else world.later('p', 100, () => void watch())
       }
       watch()
-      function report(rule: Violation['rule'], detail: string) {
-        if (violations.length === 0) violations.push({ rule, detail })
-        world.stop()
-      }
+      const report = (rule: Violation['rule'], detail: string) => world.report({ rule, detail })
       function judge() {
-        const contradiction = violations.length === 0 && contradictionIn(history)
+        const contradiction = contradictionIn(history)
         if (contradiction) report('linearizability', contradiction)
       }
 
@@ -118,11 +108,10 @@ export function raftGroup({
           })
         },
         check() {
-          judge()
           const open = customers.filter(({ isDone }) => !isDone).length
           // A mistake may also stop everything, but the search is for what is worse.
-          if (open > 0 && mistake === undefined) report('liveness', `${open} clients got no answer within ${mostMs} ms`)
-          return violations
+          if (open === 0 || mistake !== undefined) return []
+          return [{ rule: 'liveness', detail: `${open} clients got no answer within ${mostMs} ms` }]
         },
       }
     },

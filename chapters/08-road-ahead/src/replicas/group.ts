@@ -19,33 +19,27 @@ export type Done = Operation & { entry?: Entry | null }
 /** A run so far: what clients know, and what each copy has. */
 export interface Seen {
   history: Done[]
-  copies: ReadonlyMap<string, ReadonlyMap<string, Entry>>
+  copies: Map<string, ReadonlyMap<string, Entry>>
 }
+export const nothingSeen = (): Seen => ({ history: [], copies: new Map() })
 
 export const clients = ['p', 'q', 'r', 's']
 export const requestEveryMs = 10
 
-interface SystemOptions<Result> {
-  mostMs: number
-  /** Returns what is to be said about a run, at its end. */
-  check: (seen: Seen) => Result[]
-  /** Whether a run ends as soon as something is to be said. */
-  stops?: boolean
-}
-
-/** The system: its copies come first, then the clients, then the keeper. */
-export function quorumSystem<Result>(
-  setting: Setting,
-  { mostMs, check, stops = false }: SystemOptions<Result>,
-): System<string, Request, Message, Result> {
+/**
+ * The system: its copies come first, then the clients, then the keeper. Its violations are the operations that no order
+ * explains.
+ *
+ * @param seen empty at first, gets what is to be seen of a single run; then nothing is a violation
+ */
+export function quorumSystem(setting: Setting, mostMs = 2_000, seen?: Seen): System<string, Request, Message, string> {
   return {
     nodes: [...setting.copies, ...clients, setting.keeper],
     requestEveryMs,
     mostMs,
     describe,
     begin(world) {
-      const history: Done[] = []
-      const copies = new Map<string, ReadonlyMap<string, Entry>>()
+      const { history, copies } = seen ?? nothingSeen()
       const customers = clients.map((name) => createClient(world, name, setting))
 
       function* carryOut(at: number, operation: Done) {
@@ -55,7 +49,8 @@ export function quorumSystem<Result>(
         if (entry === undefined) return
         operation.entry = entry
         operation.ended = { atMs: world.now, ...(isWrite ? { isDone: true } : { read: entry?.value ?? null }) }
-        if (stops && check({ history, copies }).length > 0) world.stop()
+        const contradiction = seen ? undefined : contradictionIn(history)
+        if (contradiction) world.report(contradiction)
       }
 
       return {
@@ -73,19 +68,9 @@ export function quorumSystem<Result>(
           copies.set(name, entries)
           return receive
         },
-        check: () => check({ history, copies }),
       }
     },
   }
-}
-
-/** The system for a search. Its violations are the operations that no order explains. */
-export function searched(setting: Setting): System<string, Request, Message, string> {
-  const check = ({ history }: Seen) => {
-    const contradiction = contradictionIn(history)
-    return contradiction === undefined ? [] : [contradiction]
-  }
-  return quorumSystem(setting, { mostMs: 2_000, check, stops: true })
 }
 
 /** Scenarios for a search: requests for one key, and faults of messages, of the copies and of the first client. */

@@ -22,7 +22,7 @@ const broken: Record<Mistake, readonly Violation['rule'][]> = {
 /** Expects a mistake to be found within 10,000 histories, by a rule that it breaks. */
 export async function expectFound(mistake: Mistake, seed: number, size: 3 | 5 = 3) {
   const settings = { seed, scenarios: raftScenarios({ size }), histories: 10_000, beginnings: 1 }
-  const { found } = await search(raftGroup({ mistake, size }), settings)
+  const { found } = await search(raftGroup(size, mistake), settings)
   const [violation] = found?.run.violations ?? []
   expect(violation, `${mistake}, seed ${seed}`).toBeDefined()
   expect(broken[mistake]).toContain(violation?.rule)

@@ -20,7 +20,7 @@ it.each([3, 5] as const)(
   },
   async (size) => {
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const { found } = await search(raftGroup({ size }), { seed, scenarios: raftScenarios({ size }), histories: 20_000 })
+    const { found } = await search(raftGroup(size), { seed, scenarios: raftScenarios({ size }), histories: 20_000 })
     expect(found?.run.violations, `seed ${seed}`).toBeUndefined()
   },
 )

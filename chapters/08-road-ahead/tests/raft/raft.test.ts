@@ -27,7 +27,7 @@ const silent: Scenario<Request> = {
 describe('without a mistake', () => {
   it.each([3, 5] as const)('%i servers break nothing in 200 histories, with any seed', async (size) => {
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const { found } = await search(raftGroup({ size }), { seed, scenarios: raftScenarios({ size }), histories: 200 })
+    const { found } = await search(raftGroup(size), { seed, scenarios: raftScenarios({ size }), histories: 200 })
     expect(found?.run.violations, `seed ${seed}`).toBeUndefined()
   })
 })
@@ -42,7 +42,7 @@ describe('a history', () => {
   })
 
   it('is the one that Node 22, 24 and 26 had when this was written', () => {
-    const text = historyText(simulate(raftGroup({ size: 5 }), silent, { record: true }).history, nodes)
+    const text = historyText(simulate(raftGroup(5), silent, { record: true }).history, nodes)
     expect(createHash('sha256').update(text).digest('hex')).toBe(
       '902243a8379a16990c8600b08edcb44cd20b505de73dff666cf91164e373ce6c',
     )
@@ -59,7 +59,7 @@ describe('a mistake', () => {
 
   it('is nothing that the correct version does in the same scenario', async () => {
     const settings = { seed: 3, scenarios: raftScenarios(), histories: 10_000, beginnings: 1 }
-    const { found } = await search(raftGroup({ mistake: 'half is enough' }), settings)
+    const { found } = await search(raftGroup(3, 'half is enough'), settings)
     expect(found).toBeDefined()
     if (!found) return
     expect(faults(found.shortest)).toBeGreaterThan(0)

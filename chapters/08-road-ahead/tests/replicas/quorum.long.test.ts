@@ -1,7 +1,7 @@
 /** Repair before the answer, in many histories. */
 import { search } from '@repo/simulator/search'
 import { expect, it } from 'vitest'
-import { searched, searchedScenarios } from '../../src/replicas/group.ts'
+import { quorumSystem, searchedScenarios } from '../../src/replicas/group.ts'
 import type { Setting } from '../../src/replicas/quorum.ts'
 
 it.each([
@@ -13,6 +13,10 @@ it.each([
   const copies = ['a', 'b', 'c', 'd', 'e'].slice(0, n)
   const setting: Setting = { copies, keeper: 'k', w, r, order: 'counter', repair: 'before', handOff: 'none' }
   const seed = Math.floor(Math.random() * 2 ** 31)
-  const { found } = await search(searched(setting), { seed, scenarios: searchedScenarios(setting), histories: 20_000 })
+  const { found } = await search(quorumSystem(setting), {
+    seed,
+    scenarios: searchedScenarios(setting),
+    histories: 20_000,
+  })
   expect(found?.run.violations, `seed ${seed}`).toBeUndefined()
 })

@@ -2,7 +2,7 @@
 import { search } from '@repo/simulator/search'
 import { simulate } from '@repo/simulator/simulator'
 import { describe, expect, it } from 'vitest'
-import { searched, searchedScenarios } from '../../src/replicas/group.ts'
+import { quorumSystem, searchedScenarios } from '../../src/replicas/group.ts'
 import { describe as describeMessage, type Message, type Setting, startCopy } from '../../src/replicas/quorum.ts'
 import { staleAfterReturn, trial } from '../../src/replicas/trial.ts'
 
@@ -17,7 +17,7 @@ const three: Setting = {
 }
 const five: Setting = { ...three, copies: ['a', 'b', 'c', 'd', 'e'], w: 3, r: 3 }
 const find = (setting: Setting, seed: number, histories: number) =>
-  search(searched(setting), { seed, scenarios: searchedScenarios(setting), histories, beginnings: 1 })
+  search(quorumSystem(setting), { seed, scenarios: searchedScenarios(setting), histories, beginnings: 1 })
 
 describe('a copy', () => {
   /** Returns what handles a message. Its result is the answer. */
@@ -76,7 +76,7 @@ describe('R + W > N', () => {
     expect(found?.run.violations).toEqual([expect.stringMatching(/write x .*; .*: read x: \d+; .*: read x: /)])
     if (!found) return
     // It is the repair before the answer that mends it, and nothing else.
-    expect(simulate(searched({ ...setting, repair: 'before' }), found.shortest).violations).toEqual([])
+    expect(simulate(quorumSystem({ ...setting, repair: 'before' }), found.shortest).violations).toEqual([])
   })
 
   it.each([
@@ -95,7 +95,7 @@ describe('R + W > N', () => {
     const { found } = await find(setting, 1, 5_000)
     expect(found?.shortest.nodes).toEqual([expect.objectContaining({ fate: 'clock' })])
     if (!found) return
-    expect(simulate(searched({ ...setting, order: 'counter' }), found.shortest).violations).toEqual([])
+    expect(simulate(quorumSystem({ ...setting, order: 'counter' }), found.shortest).violations).toEqual([])
   })
 })
 
