@@ -40,10 +40,9 @@ export default example(import.meta, {
     if (more !== undefined) throw new UsageError('FILE', operands.join(' '), 'one at most')
     if (file !== undefined) {
       const history = await readHistory(file)
-      const verdict = checkHistory(history, { budget })
+      const verdict = checkHistory(history, budget)
       print(`${file}: ${count(history.length)} operations: ${verdict.verdict}`)
-      const part =
-        verdict.verdict === 'not linearizable' ? shorten(history.filter(({ key }) => key === verdict.key)) : []
+      const part = shorten(history, budget)
       print(...partLines(part))
       return { ...verdict, operations: history.length, part }
     }
@@ -57,10 +56,10 @@ export default example(import.meta, {
     for (let at = 0; at < histories; at++) {
       const isChanged = at % 3 === 0
       const history = makeHistory({ seed: seed + at, operations: 1 + (at % operations), clients, keys: 2, isChanged })
-      const verdict = checkHistory(history, { budget })
+      const verdict = checkHistory(history, budget)
       byKind[isChanged ? 'changed' : 'honest'][verdict.verdict]++
       if (verdict.verdict === 'not linearizable' && shown.length < 3) {
-        const part = shorten(history.filter(({ key }) => key === verdict.key))
+        const part = shorten(history, budget)
         if (part.length > shown.length) shown = part
       }
       if (at % 100 === 99) {
@@ -74,7 +73,7 @@ export default example(import.meta, {
     // One that is as large as a real test makes it.
     const large = makeHistory({ seed, operations: 1_000, clients: 10, keys: 10 })
     const largeBegin = performance.now()
-    const largeVerdict = checkHistory(large, { budget })
+    const largeVerdict = checkHistory(large, budget)
     const largeMs = performance.now() - largeBegin
 
     print(

@@ -3,28 +3,15 @@ import { findOrder } from '../linear/check.ts'
 import type { Operation } from '../linear/history.ts'
 import { shorten } from '../linear/shorten.ts'
 
-export interface Judgement {
-  verdict: 'linearizable' | 'not linearizable' | 'unknown'
-  /** The number of keys of each verdict. */
-  keys: { linearizable: number; wrong: number; unknown: number }
-  answered: number
-  unanswered: number
-  /** Writes to keys that are written once: how many were acknowledged, and how many of them the last reads miss. */
-  acknowledged: number
-  lost: number
-  /** The shortest part that cannot be explained, of a key that all clients share if there is one. */
-  part: Operation[]
-  /** The shortest part that shows a lost write. */
-  lostPart: Operation[]
-}
-
 /** The most wrong keys of a kind that are shortened. */
 const mostShortened = 3
 
 /** Judges a history, key by key. */
-export function judge(history: readonly Operation[], budget: number): Judgement {
+export function judge(history: readonly Operation[], budget: number) {
+  /** The number of keys of each verdict. */
   const keys = { linearizable: 0, wrong: 0, unknown: 0 }
   const wrong = { shared: [] as Operation[][], once: [] as Operation[][] }
+  /** Writes to keys that are written once: how many were acknowledged, and how many of them the last reads miss. */
   let acknowledged = 0
   let lost = 0
   for (const [key, operations] of Map.groupBy(history, ({ key }) => key)) {
@@ -44,14 +31,17 @@ export function judge(history: readonly Operation[], budget: number): Judgement 
       .sort((a, b) => a.length - b.length)[0] ?? []
   const lostPart = shortest(wrong.once)
   const answered = history.filter(({ ended }) => ended !== undefined).length
+  const verdict = keys.wrong > 0 ? 'not linearizable' : keys.unknown > 0 ? 'unknown' : 'linearizable'
   return {
-    verdict: keys.wrong > 0 ? 'not linearizable' : keys.unknown > 0 ? 'unknown' : 'linearizable',
+    verdict,
     keys,
     answered,
     unanswered: history.length - answered,
     acknowledged,
     lost,
+    /** The shortest part that cannot be explained, of a key that all clients share if there is one. */
     part: wrong.shared.length > 0 ? shortest(wrong.shared) : lostPart,
+    /** The shortest part that shows a lost write. */
     lostPart,
   }
 }

@@ -1,6 +1,7 @@
 /** One workload for every system: clients that read, write, and compare and set, while faults strike its nodes. */
 import { randomFor, randomFrom } from '@repo/common/async/random'
 import { sleep } from '@repo/common/async/timer'
+import { until } from '@repo/common/async/until'
 import { StateRecord } from '@repo/common/servers/faults'
 import type { Action, Operation } from '../linear/history.ts'
 import { clientOf, type System, type Trouble } from '../systems/system.ts'
@@ -19,15 +20,11 @@ export interface RunOptions {
   onFault?: (done: number) => void
 }
 
-export interface Recorded {
-  history: Operation[]
-  /** When which node was in trouble, by the history's clock. */
-  troubles: ReturnType<StateRecord<Trouble>['rows']>
-}
+export type Recorded = Awaited<ReturnType<typeof record>>
 
 /** A client rests this long between two requests, on average. */
 const restMs = 8
-/** After the last fault, the system may take this long until it answers all reads again. */
+/** After the last fault, the system may take this long until it answers a read again. */
 const recoveryMs = 30_000
 
 /**
@@ -37,10 +34,7 @@ const recoveryMs = 30_000
  *
  * @throws an Error of one line if a node ends by itself, or the system does not recover
  */
-export async function record(
-  system: System,
-  { clients, keys, seed, faults, patienceMs, signal, onFault }: RunOptions,
-): Promise<Recorded> {
+export async function record(system: System, { clients, keys, seed, faults, patienceMs, signal, onFault }: RunOptions) {
   const begin = performance.now()
   const now = () => performance.now() - begin
   const history: Operation[] = []
@@ -100,19 +94,19 @@ export async function record(
   }
   await failed
 
-  const unread = [...new Set(history.map(({ key }) => key))]
+  // Each client takes the next one.
+  const unread = new Set(history.map(({ key }) => key)).values()
   await Promise.all(
     Array.from({ length: clients }, async (_, number) => {
       using client = clientOf(system, number, { patienceMs, signal })
-      const deadline = now() + recoveryMs
-      for (let key = unread.pop(); key !== undefined; ) {
-        const outcome = await ask(client, `last${number + 1}`, key, { read: true })
-        signal?.throwIfAborted()
-        if (typeof outcome === 'object') key = unread.pop()
-        else if (now() > deadline) throw new Error(`does not answer ${recoveryMs / 1000} s after the last fault`)
-        else await sleep(50, signal)
+      for (const key of unread) {
+        const isAnswered = async () => typeof (await ask(client, `last${number + 1}`, key, { read: true })) === 'object'
+        await until(isAnswered, { signal, timeoutMs: recoveryMs, everyMs: 50, what: 'a read after the last fault' })
       }
     }),
   )
-  return { history: history.sort((a, b) => a.beginMs - b.beginMs), troubles: states.rows() }
+  history.sort((a, b) => a.beginMs - b.beginMs)
+  /** When which node was in trouble, by the history's clock. */
+  const troubles = states.rows()
+  return { history, troubles }
 }

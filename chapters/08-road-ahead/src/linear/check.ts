@@ -11,13 +11,12 @@ import { carryOut, changesNothing, type Operation } from './history.ts'
 /** `unknown`: the budget was used up before an order was found, or all were tried. It is no verdict. */
 export type Verdict = { verdict: 'linearizable' } | { verdict: 'unknown' | 'not linearizable'; key: string }
 
-export interface CheckOptions {
-  /** The number of steps to take for each key, about a microsecond each; a million by default. */
-  budget?: number
-}
-
-/** Judges a history. One key that is not linearizable decides; otherwise one that is unknown does. */
-export function checkHistory(history: readonly Operation[], { budget = 1_000_000 }: CheckOptions = {}): Verdict {
+/**
+ * Judges a history. One key that is not linearizable decides; otherwise one that is unknown does.
+ *
+ * @param budget the number of steps to take for each key, about a microsecond each
+ */
+export function checkHistory(history: readonly Operation[], budget = 1_000_000): Verdict {
   let unknown: Verdict | undefined
   for (const [key, operations] of Map.groupBy(history, ({ key }) => key)) {
     const order = findOrder(operations, budget)

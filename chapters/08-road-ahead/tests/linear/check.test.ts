@@ -124,7 +124,7 @@ describe('laws', () => {
           ...(operation.ended && { ended: { ...operation.ended, atMs: operation.ended.atMs + ms } }),
         }))
         // If all are at the same time, the budget may not suffice.
-        return checkHistory(longer, { budget: 10_000 }).verdict !== 'not linearizable'
+        return checkHistory(longer, 10_000).verdict !== 'not linearizable'
       }),
     )
   })
@@ -230,7 +230,7 @@ describe('a shortened part', () => {
   })
 
   it('of a linearizable history does not exist', () => {
-    expect(() => shorten(parse('p 0-1 w 1'))).toThrow('the history is linearizable')
+    expect(shorten(parse('p 0-1 w 1'))).toEqual([])
   })
 })
 
@@ -243,8 +243,8 @@ describe('the budget', () => {
   )
 
   it('that is used up makes a history unknown, and never linearizable', () => {
-    expect(checkHistory(hard, { budget: 1_000 })).toEqual({ verdict: 'unknown', key: 'x' })
-    expect(() => shorten(hard, 1_000)).toThrow('budget')
+    expect(checkHistory(hard, 1_000)).toEqual({ verdict: 'unknown', key: 'x' })
+    expect(shorten(hard, 1_000)).toEqual([])
   })
 
   it('that suffices decides', () => {
@@ -253,11 +253,11 @@ describe('the budget', () => {
 
   it('of one key is not used up by another one: a wrong key decides', () => {
     const both = [...hard, ...parse('p 0-1 w 1 @y', 'p 2-3 r 2 @y')]
-    expect(checkHistory(both, { budget: 1_000 })).toEqual({ verdict: 'not linearizable', key: 'y' })
+    expect(checkHistory(both, 1_000)).toEqual({ verdict: 'not linearizable', key: 'y' })
   })
 
   it('suffices for 1,000 operations by 10 clients on 10 keys', () => {
     const history = makeHistory({ seed: 1, operations: 1_000, clients: 10, keys: 10 })
-    expect(checkHistory(history, { budget: 10_000 }).verdict).toBe('linearizable')
+    expect(checkHistory(history, 10_000).verdict).toBe('linearizable')
   })
 })
