@@ -22,7 +22,6 @@ import { bytes, count, table } from '@repo/common/output/terminal'
 import { mobyDick } from '@repo/common/workloads/texts'
 import * as Y from 'yjs'
 import { add, type Counter, mergeCounters, total } from '../src/crdt/counter.ts'
-import { jsonBytes } from '../src/crdt/lattice.ts'
 import { mergeRegisters, type Register, write } from '../src/crdt/register.ts'
 import { addTo, mergeSets, type ObservedSet, removeFrom, valuesOf } from '../src/crdt/set.ts'
 import { addCompact, emptyCompactSet, removeCompact } from '../src/crdt/set-without-tombstones.ts'
@@ -310,4 +309,9 @@ function drawMerge(sentence: Text, deltas: Record<(typeof replicas)[number], Tex
       ),
     ],
   })
+}
+
+/** Returns the size of a state in bytes, as JSON without spaces. */
+function jsonBytes(state: unknown): number {
+  return Buffer.byteLength(JSON.stringify(state, (_, value) => (value instanceof Map ? [...value] : value)))
 }

@@ -39,8 +39,3 @@ export function nextTime(ids: Iterable<Id>): number {
 export function compareIds(a: Id, b: Id): number {
   return timeOf(a) - timeOf(b) || (a === b ? 0 : a > b ? 1 : -1)
 }
-
-/** Returns the size of a state in bytes, as JSON without spaces. */
-export function jsonBytes(state: unknown): number {
-  return Buffer.byteLength(JSON.stringify(state, (_, value) => (value instanceof Map ? [...value] : value)))
-}

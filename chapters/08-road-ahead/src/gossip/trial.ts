@@ -17,22 +17,13 @@ export interface TrialOptions {
   seed: number
 }
 
-export interface Trial {
-  /** For each crash, how many periods went by until the first found it, and until all had heard. */
-  crashes: { found: number; known: number }[]
-  /** How often a member that was up was called dead. */
-  falseAlarms: number
-  /** In a period, by one member. */
-  messages: number
-}
-
 const periodMs = 1_000
 
 /**
  * Runs a trial. The same options give the same result. A crash that nobody found has Infinity: without suspicion, the
  * member may have been called dead before it crashed.
  */
-export function trial({ members, crashes, periods, loss, suspicion, helpers, seed }: TrialOptions): Trial {
+export function trial({ members, crashes, periods, loss, suspicion, helpers, seed }: TrialOptions) {
   const names = Array.from({ length: members }, (_, at) => `m${at}`)
   const random = randomFrom(seed)
   const seen = Array.from({ length: crashes }, (_, at) => ({
@@ -82,11 +73,14 @@ export function trial({ members, crashes, periods, loss, suspicion, helpers, see
     nodes: seen.map(({ crashMs }, node) => ({ node, fate: 'crash', atMs: crashMs, ms: 2 * mostMs })),
   })
   return {
+    /** For each crash, how many periods went by until the first found it, and until all had heard. */
     crashes: seen.map(({ foundMs, heardMs }) => {
       const times = names.slice(crashes).map((name) => heardMs.get(name) ?? Number.POSITIVE_INFINITY)
       return { found: foundMs / periodMs, known: Math.max(...times) / periodMs }
     }),
+    /** How often a member that was up was called dead. */
     falseAlarms: falseAlarms.size,
+    /** In a period, by one member. */
     messages: messages / members / periods,
   }
 }
