@@ -5,7 +5,7 @@
 import { type Program, startProgram } from '@repo/common/process/child'
 import { type Children, startChildren } from '@repo/common/process/children'
 import { ready } from '@repo/common/process/ready'
-import { startNode } from './node.ts'
+import { type Node, type NodeOptions, startNode } from './node.ts'
 import type { NodeWorld, Receive } from './simulator.ts'
 
 export interface ProcessesOptions<Settings, Report> {
@@ -24,11 +24,9 @@ export interface ProcessesOptions<Settings, Report> {
 /** Running nodes, which know each other's ports, also after a restart. Disposing of them stops them. */
 export interface Processes extends AsyncDisposable {
   children: Children<Program<{ port: number }>>
-  /** The ports of all nodes by name, for others to send to. */
-  ports: ReadonlyMap<string, number>
-  /** Tells all nodes the port of a newcomer, such as a client in this process. */
-  introduce: (name: string, port: number) => void
-  /** Cuts a node off from the others, in both directions, until `heal`. Those who were introduced still reach it. */
+  /** Starts another node, such as a client, in this process. It and the others know each other. */
+  join: <Message>(name: string, begin: NodeOptions<Message>['begin']) => Promise<Node>
+  /** Cuts a node off from the others, in both directions, until `heal`. Those who have joined still reach it. */
   cut: (name: string) => void
   heal: () => void
   /** Makes a node's timers run faster: with 2 they fire in half the time. */
@@ -95,8 +93,7 @@ export async function startProcesses<Settings, Report = never>({
   })
   return {
     children,
-    ports,
-    introduce,
+    join: (name, begin) => startNode({ name, ports, onPort: (port) => introduce(name, port), begin }),
     cut(name) {
       const others = names.filter((other) => other !== name)
       for (const other of others) tell(other, { ports: [[name, null]] })

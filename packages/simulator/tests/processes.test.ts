@@ -6,7 +6,6 @@ import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { leavesNothingRunning } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
-import { startNode } from '../src/node.ts'
 import { startProcesses } from '../src/processes.ts'
 import type { Ping, Report } from './pinger.program.ts'
 
@@ -53,22 +52,17 @@ describe('nodes as processes', () => {
     await using folder = await temporaryFolder()
     await using pingers = await startPingers(folder.path)
     const { processes, count, more } = pingers
-    await using _client = await startNode<Ping>({
-      name: 'client',
-      ports: processes.ports,
-      onPort: (port) => processes.introduce('client', port),
-      begin(world) {
-        world.run(
-          'client',
-          (function* () {
-            for (;;) {
-              yield { do: 'send', to: 'a', message: { ping: 1 } } as const
-              yield { do: 'wait', ms: 5 } as const
-            }
-          })(),
-        )
-        return () => undefined
-      },
+    await using _client = await processes.join<Ping>('client', (world) => {
+      world.run(
+        'client',
+        (function* () {
+          for (;;) {
+            yield { do: 'send', to: 'a', message: { ping: 1 } } as const
+            yield { do: 'wait', ms: 5 } as const
+          }
+        })(),
+      )
+      return () => undefined
     })
     await more('a b', 'b a', 'client a')
     processes.cut('a')

@@ -6,9 +6,8 @@ import { perform } from '@repo/simulator/perform'
 import { stand } from './candidate.ts'
 import type { Report, Stand } from './elections.ts'
 import { addItem } from './holder.ts'
-import type { Message, Question } from './lease.ts'
+import type { Message, Place, Question } from './lease.ts'
 import type { Add, Held } from './rounds.ts'
-import type { Place } from './store.ts'
 import { machineMs, stores } from './stores.ts'
 
 const place: Place = JSON.parse(process.env.PLACE ?? '')

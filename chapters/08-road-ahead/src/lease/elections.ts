@@ -3,8 +3,8 @@ import { sleep } from '@repo/common/async/timer'
 import { until } from '@repo/common/async/until'
 import { startChildren } from '@repo/common/process/children'
 import { startProxy } from '@repo/common/servers/proxy'
-import { findTroubles, type Term, type Trouble } from './leaders.ts'
-import type { Place } from './store.ts'
+import { findTroubles, type Term } from './leaders.ts'
+import type { Place } from './lease.ts'
 import { machineMs, startClient } from './stores.ts'
 
 /** An election: how long its lease lasts, and how often candidates ask for it. */
@@ -35,13 +35,7 @@ export interface Report {
 }
 
 /** What was seen of an election until there was one leader again. Times are from the strike. */
-export interface Outcome {
-  election: Election
-  terms: Term[]
-  troubles: Trouble[]
-  /** When the process that was struck went on; 0 if it was not paused. */
-  awakeMs: number
-}
+export type Outcome = Awaited<ReturnType<typeof runFaults>>[number][number]
 
 export interface FaultsOptions {
   elections: readonly Election[]
@@ -61,7 +55,7 @@ export async function runFaults(
   place: Place,
   faults: readonly Fault[],
   { elections, pauseMs, signal, onFault }: FaultsOptions,
-): Promise<Outcome[][]> {
+) {
   let terms: (Term & { lock: string })[] = []
   const leadersOf = (lock: string) =>
     terms.filter((term) => term.lock === lock && term.toMs === Number.POSITIVE_INFINITY)
@@ -79,7 +73,7 @@ export async function runFaults(
   const longest = (time: keyof Election) => Math.max(...elections.map((election) => election[time]))
   const timeoutMs = 30_000 + 4 * longest('leaseMs')
 
-  async function run({ name: fault, strike, pace, drift }: Fault): Promise<Outcome[]> {
+  async function run({ name: fault, strike, pace, drift }: Fault) {
     const own = elections.map((election, at) => ({ ...election, lock: `${fault} ${at}` }))
     terms = []
     const stand = (name: string, clock: Pick<Fault, 'pace' | 'drift'>) =>
@@ -101,6 +95,7 @@ export async function runFaults(
       await sleep(pauseMs, signal).finally(() => a.process.kill('SIGCONT'))
     } else if (strike === 'cut off') line.block()
     else await sleep(longest('leaseMs'), signal)
+    /** When the process that was struck went on; 0 if it was not paused. */
     const awakeMs = strike === 'paused' ? machineMs() - strikeMs : 0
     // What was sent has arrived after this time.
     await sleep(100, signal)

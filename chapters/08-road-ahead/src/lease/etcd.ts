@@ -2,9 +2,8 @@
  * Leases on etcd: a lease is a thing of its own, and a key that belongs to one is gone when it ends. The token is the revision
  * of the store at which the lock's key was created. One node is enough to see what a lease does.
  */
-import { call, decode, encode, startEtcd } from '@repo/common/servers/etcd'
-import type { Answer } from './lease.ts'
-import type { LeaseStore } from './store.ts'
+import { decode, encode, logIn, startEtcd } from '@repo/common/servers/etcd'
+import type { Answer, LeaseStore } from './lease.ts'
 
 export const etcd: LeaseStore = {
   async start(signal) {
@@ -15,9 +14,7 @@ export const etcd: LeaseStore = {
   },
 
   async connect({ port, password }) {
-    const url = `http://127.0.0.1:${port}`
-    const { token: login } = await call(url, 'auth/authenticate', { name: 'root', password })
-    const send = (path: string, body: object) => call(url, path, body, login)
+    const send = await logIn(`http://127.0.0.1:${port}`, password)
     const find = async (key: string) => (await send('kv/range', { key })).kvs?.[0]
 
     async function take(key: string, by: string, ms: number): Promise<Answer> {
@@ -56,7 +53,7 @@ export const etcd: LeaseStore = {
         const success = [...writes, { requestRange: { key } }]
         const { succeeded = false, responses = [] } = await send('kv/txn', { compare, success })
         const value = responses.at(-1)?.response_range?.kvs?.[0]?.value
-        return { isDone: succeeded, value: value === undefined ? '' : decode(value) }
+        return { isDone: succeeded, value: decode(value ?? '') }
       },
       async [Symbol.asyncDispose]() {},
     }

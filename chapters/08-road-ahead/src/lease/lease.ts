@@ -56,3 +56,31 @@ export function describe(message: Message): string {
   if ('token' in message && message.token !== undefined) parts.push(`token ${message.token}`)
   return parts.join(' ')
 }
+
+/** A real store. */
+export type StoreName = 'redis' | 'etcd'
+
+/** Where a running store is. */
+export interface Place {
+  store: StoreName
+  port: number
+  password: string
+}
+
+export interface Connection extends AsyncDisposable {
+  /**
+   * @param lock each has a document of its own
+   * @throws an Error if there is no answer
+   */
+  ask: (lock: string, question: Question) => Promise<Answer>
+}
+
+export interface LeaseStore {
+  /**
+   * Starts a server of our own. Disposing of it stops it and removes its data.
+   *
+   * @throws an Error of one line that says what installs it, if it is missing
+   */
+  start: (signal?: AbortSignal) => Promise<{ version: string; place: Place } & AsyncDisposable>
+  connect: (place: Place) => Promise<Connection>
+}

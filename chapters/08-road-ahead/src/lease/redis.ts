@@ -1,7 +1,7 @@
 /** Leases on Redis: a key that expires, whose value says who holds the lock. Each script is carried out as one step. */
 import { connectRedis } from '@repo/common/servers/connect'
 import { startRedis } from '@repo/common/servers/redis'
-import type { LeaseStore } from './store.ts'
+import type { LeaseStore } from './lease.ts'
 
 // #region take
 /** KEYS: the lock and the last token. ARGV: who asks, and for how many ms. */

@@ -3,8 +3,8 @@ import { within } from '@repo/common/async/until'
 import { ask } from '@repo/common/process/ask'
 import { startChildren } from '@repo/common/process/children'
 import type { Outcome } from './holder.ts'
+import type { Place } from './lease.ts'
 import type { Mistake } from './mistakes.ts'
-import type { Place } from './store.ts'
 import { machineMs, startClient, stores } from './stores.ts'
 
 /** Tells a client to add an item under a lock, whose document has the same name. */

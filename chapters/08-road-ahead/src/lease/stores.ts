@@ -1,8 +1,8 @@
 /** The real stores, by name, and clients of them as processes. */
 import { type Program, startProgram } from '@repo/common/process/child'
 import { etcd } from './etcd.ts'
+import type { LeaseStore, Place, StoreName } from './lease.ts'
 import { redis } from './redis.ts'
-import type { LeaseStore, Place, StoreName } from './store.ts'
 
 export const stores: Record<StoreName, LeaseStore> = { redis, etcd }
 export const storeNames = Object.keys(stores) as StoreName[]

@@ -3,7 +3,7 @@ import { drawFrom } from '@repo/common/async/random'
 import { sleep } from '@repo/common/async/timer'
 import { until } from '@repo/common/async/until'
 import { median } from '@repo/common/measure'
-import { connectRedis } from '@repo/common/servers/connect'
+import { connectRedis, once } from '@repo/common/servers/connect'
 import { startProxy } from '@repo/common/servers/proxy'
 import { startRedis } from '@repo/common/servers/redis'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
@@ -41,8 +41,7 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
   const replica = stack.use(await startRedis({ own: true, signal }))
   const link = stack.use(await startProxy({ port: primary.port, signal }))
   async function connect({ url }: { url: string }) {
-    // Nothing is sent twice: it would be a second write.
-    const connection = await connectRedis(url, { retryStrategy: () => null, maxRetriesPerRequest: 0 })
+    const connection = await connectRedis(url, once)
     stack.defer(async () => connection.disconnect())
     return connection
   }

@@ -7,14 +7,16 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { until } from '@repo/common/async/until'
 import { startNats } from '@repo/common/servers/nats'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Action, Answer } from '../linear/history.ts'
-import { goClock, kindOf, patienceMs } from './system.ts'
+import { goClock, type Kind, patienceMs } from './system.ts'
 
 const nodes = ['a', 'b', 'c']
 const bucket = 'registers'
 
-const bucketOf = ({ isDirect }: { isDirect: boolean }) =>
-  kindOf(async (stack, signal) => {
+const bucketOf = ({ isDirect }: { isDirect: boolean }): Kind => ({
+  async start(signal) {
+    await using stack = new AsyncDisposableStack()
     const cluster = stack.use(await startNats(nodes, { signal }))
     const connectTo = (node: string) =>
       connect({ ...cluster.connectionTo(node), reconnect: false, timeout: patienceMs, ignoreClusterUpdates: true })
@@ -38,6 +40,8 @@ const bucketOf = ({ isDirect }: { isDirect: boolean }) =>
     await until(() => buckets.create(bucket, { replicas: 3, allow_direct: isDirect }), { signal, what })
     await until(async () => (await streamInfo())?.replicas?.every(({ current }) => current), { signal, what })
     await setUp.close()
+    // From now on, whoever has the system disposes of the cluster.
+    stack.move()
     return {
       ...cluster,
       nodes,
@@ -51,7 +55,8 @@ const bucketOf = ({ isDirect }: { isDirect: boolean }) =>
       },
       leader: async () => (await streamInfo().catch(() => undefined))?.leader,
     }
-  })
+  },
+})
 /** JetStream as it is configured by default: any node that has the stream answers reads. */
 export const nats = bucketOf({ isDirect: true })
 /** Only the leader of the stream answers reads. */

@@ -1,18 +1,20 @@
 /** This chapter's own Raft, as processes that talk over UDP and have a disk. */
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { startNode } from '@repo/simulator/node'
 import { startProcesses } from '@repo/simulator/processes'
+import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { startClient } from '../raft/client.ts'
 import type { Message } from '../raft/messages.ts'
 import type { ServerSettings } from '../raft/server.ts'
-import { kindOf, type Session } from './system.ts'
+import type { Kind, Session } from './system.ts'
 
 /** How much faster the timers of a wrong clock run. */
 const wrongPace = 4
 
 /** Returns a group. Without a mistake, its history is linearizable. A leader that falls silent is replaced in a quarter of a second. */
-export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerSettings> = {}) =>
-  kindOf(async (stack, signal) => {
+export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerSettings> = {}): Kind => ({
+  pace: 0.25,
+  async start(signal) {
+    await using stack = new AsyncDisposableStack()
     const folder = stack.use(await temporaryFolder()).path
     const program = new URL('../raft/server.program.ts', import.meta.url)
     const settings = { servers, mistake }
@@ -26,17 +28,12 @@ export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerS
       const first = attempt % servers.length
       const inTurn = [...servers.slice(first), ...servers.slice(0, first)]
       let client!: ReturnType<typeof startClient>
-      const node = await startNode<Message>({
-        name,
-        ports: processes.ports,
-        onPort: (port) => processes.introduce(name, port),
-        begin(world) {
-          client = startClient(world, { name, servers: inTurn, history: [] })
-          return (message, from) => {
-            if (message.kind === 'result') leader = from
-            return client.receive(message)
-          }
-        },
+      const node = await processes.join<Message>(name, (world) => {
+        client = startClient(world, { name, servers: inTurn, history: [] })
+        return (message, from) => {
+          if (message.kind === 'result') leader = from
+          return client.receive(message)
+        }
       })
       return {
         ask: (key, does) => new Promise((resolve) => client.request(key, does, resolve)),
@@ -44,6 +41,7 @@ export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerS
       }
     }
 
+    const owned = stack.move()
     return {
       ...processes,
       version: 'of this chapter',
@@ -55,8 +53,10 @@ export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerS
       untried: [],
       connect,
       leader: async () => leader,
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
     }
-  }, 0.25)
+  },
+})
 export const raft = raftWith()
 /** A leader answers reads without asking whether it still leads. */
 export const raftReadsAlone = raftWith({ mistake: 'reads alone' })

@@ -1,43 +1,33 @@
 /** Redis with a replica and Sentinels. Clients ask a Sentinel who is the primary, and stay with it until it fails them. */
-import { temporaryFolder } from '@repo/common/process/temporary'
-import { connectRedis } from '@repo/common/servers/connect'
-import { findFaketime, installFaketime, type WrongClock, wrongClock } from '@repo/common/servers/faketime'
+import { connectRedis, once } from '@repo/common/servers/connect'
+import { installFaketime } from '@repo/common/servers/faketime'
 import { startRedisPair } from '@repo/common/servers/sentinel'
 import type { Action, Answer } from '../linear/history.ts'
-import { kindOf, patienceMs, unsynced } from './system.ts'
-
-/** Nothing is repeated that may have been carried out: it would be a second operation. */
-const plain = {
-  retryStrategy: () => null,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  connectTimeout: patienceMs,
-}
+import { type Kind, patienceMs, unsynced } from './system.ts'
 
 /** In seconds. */
 const anHour = 3_600
 
-const pairOf = (waits: boolean) =>
-  kindOf(async (stack, signal) => {
-    const folder = stack.use(await temporaryFolder())
-    const library = await findFaketime()
-    const clocks = new Map<string, WrongClock>()
-    if (library) for (const node of ['a', 'b']) clocks.set(node, await wrongClock(library, `${folder.path}/${node}`))
-    const pair = stack.use(await startRedisPair({ env: (node) => clocks.get(node)?.env, signal }))
+const pairOf = (waits: boolean): Kind => ({
+  async start(signal) {
+    const pair = await startRedisPair(signal)
+    const { setClock } = pair
     return {
       ...pair,
       durability: `the primary has it on disk (fsync)${waits ? ', and the replica has it (WAIT 1)' : ''}`,
       network: pair,
-      ...(library && { setClock: async (node, isWrong) => await clocks.get(node)?.set(isWrong ? anHour : 0) }),
-      untried: [unsynced, ...(library ? [] : [`a wrong clock: needs libfaketime: ${installFaketime}`])],
+      setClock: setClock && ((node, isWrong) => setClock(node, isWrong ? anHour : 0)),
+      untried: [unsynced, ...(setClock ? [] : [`a wrong clock: needs libfaketime: ${installFaketime}`])],
       async connect() {
-        const connection = await connectRedis(pair.url((await pair.primary()) ?? ''), plain)
+        const url = pair.url((await pair.primary()) ?? '')
+        const connection = await connectRedis(url, { ...once, connectTimeout: patienceMs })
         return { ask: (key, does) => perform(connection, key, does, waits), close: () => connection.disconnect() }
       },
       refusals: /READONLY|LOADING|MASTERDOWN/,
       leader: pair.primary,
     }
-  })
+  },
+})
 export const redis = pairOf(false)
 /** A client takes a write for done when the replica has it, too: WAIT 1. */
 export const redisWait = pairOf(true)

@@ -1,7 +1,6 @@
 /** What a replicated store must offer to be judged: clients, and everything that can happen to its nodes. */
 import { within } from '@repo/common/async/until'
 import type { Children } from '@repo/common/process/children'
-import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Action, Answer } from '../linear/history.ts'
 
 /**
@@ -37,7 +36,7 @@ export interface System extends AsyncDisposable {
   /** Remembers what the disks hold, and returns what sets them back to it while no node is running: a loss of power. */
   keepDisks?: () => Promise<() => Promise<void>>
   /** Makes the clock of a node wrong, or right again. */
-  setClock?: (node: string, isWrong: boolean) => Promise<void>
+  setClock?: ((node: string, isWrong: boolean) => Promise<void>) | undefined
   /** What cannot be tried with it here, and why. */
   untried: readonly string[]
   /** Resolves when a node has ended by itself, for ever. */
@@ -52,26 +51,10 @@ export interface System extends AsyncDisposable {
 
 /** How a kind of system is started. */
 export interface Kind {
-  /** How long faults last compared with those of other systems: long enough for an election. */
-  pace: number
+  /** How long faults last compared with those of other systems, 1 by default: long enough for an election. */
+  pace?: number
   /** @throws an Error of one line if its server is not installed, which says what installs it */
   start: (signal?: AbortSignal) => Promise<System>
-}
-
-/** Returns a kind of system. What `start` puts on the stack is the system's. */
-export function kindOf(
-  start: (stack: AsyncDisposableStack, signal?: AbortSignal) => Promise<Omit<System, typeof Symbol.asyncDispose>>,
-  pace = 1,
-): Kind {
-  return {
-    pace,
-    async start(signal) {
-      await using stack = new AsyncDisposableStack()
-      const system = await start(stack, signal)
-      const owned = stack.move()
-      return { ...system, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-    },
-  }
 }
 
 /** Why some systems have no wrong clock. */

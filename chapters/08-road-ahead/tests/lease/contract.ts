@@ -1,7 +1,7 @@
 /** What every store must do that gives leases. */
 import { until } from '@repo/common/async/until'
 import { expect, it } from 'vitest'
-import type { StoreName } from '../../src/lease/store.ts'
+import type { StoreName } from '../../src/lease/lease.ts'
 import { stores } from '../../src/lease/stores.ts'
 
 const leaseMs = 1_000

@@ -1,7 +1,7 @@
 /** What must come out when processes stand for election on a real store. */
 import { expect } from 'vitest'
 import { type Fault, runFaults } from '../../src/lease/elections.ts'
-import type { StoreName } from '../../src/lease/store.ts'
+import type { StoreName } from '../../src/lease/lease.ts'
 import { stores } from '../../src/lease/stores.ts'
 
 const faults: readonly Fault[] = [

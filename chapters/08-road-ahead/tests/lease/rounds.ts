@@ -1,7 +1,7 @@
 /** What must come out when processes use the lock on a real store. */
 import { expect } from 'vitest'
+import type { StoreName } from '../../src/lease/lease.ts'
 import { runRounds } from '../../src/lease/rounds.ts'
-import type { StoreName } from '../../src/lease/store.ts'
 import { stores } from '../../src/lease/stores.ts'
 
 /** Runs two rounds and expects what a paused holder does to each version. */

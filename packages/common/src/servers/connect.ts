@@ -2,6 +2,13 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { shownUrl } from '../output/secrets.ts'
 
+/** For clients that send nothing twice: what may have been carried out must not become two. */
+export const once: RedisOptions = {
+  retryStrategy: () => null,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+}
+
 /**
  * Connects. A connection that is lost later is restored, and commands wait for it unless `options` says otherwise.
  *

@@ -16,6 +16,8 @@ export interface EtcdCluster extends AsyncDisposable {
   url: (node: string) => string
   /** The password of the user root, who may do everything. Nobody else may do anything. */
   password: string
+  /** Returns the node that leads, if one of them says so of itself. */
+  leader: () => Promise<string | undefined>
 }
 
 export interface EtcdOptions {
@@ -83,6 +85,16 @@ export async function startEtcd(nodes: readonly string[], options: EtcdOptions =
       links,
       url,
       password,
+      async leader() {
+        const asked = nodes.map(async (node) => {
+          const { header, leader, raftTerm } = await call(url(node), 'maintenance/status', {})
+          return leader !== undefined && leader === header?.member_id ? [{ node, term: Number(raftTerm) }] : []
+        })
+        const leaders = (await Promise.allSettled(asked)).flatMap((each) =>
+          each.status === 'fulfilled' ? each.value : [],
+        )
+        return leaders.sort((a, b) => b.term - a.term)[0]?.node
+      },
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     }
   })
@@ -95,7 +107,7 @@ const isUp = (url: string) =>
   )
 
 /** The parts of etcd's answers that are used. */
-export interface EtcdAnswer {
+interface EtcdAnswer {
   token?: string
   succeeded?: boolean
   kvs?: KeyValue[]
@@ -122,7 +134,7 @@ interface KeyValue {
  *
  * @throws an Error with what etcd says
  */
-export async function call(url: string, path: string, body: object, token?: string): Promise<EtcdAnswer> {
+async function call(url: string, path: string, body: object, token?: string): Promise<EtcdAnswer> {
   const response = await fetch(`${url}/v3/${path}`, {
     method: 'POST',
     body: JSON.stringify(body),
@@ -132,6 +144,12 @@ export async function call(url: string, path: string, body: object, token?: stri
   const answer = (await response.json()) as EtcdAnswer
   if (!response.ok) throw new Error(answer.error ?? response.statusText)
   return answer
+}
+
+/** Logs in at a node as root, and returns what calls its API from then on. */
+export async function logIn(url: string, password: string) {
+  const { token } = await call(url, 'auth/authenticate', { name: 'root', password })
+  return (path: string, body: object) => call(url, path, body, token)
 }
 
 /** Keys and values are in base64. */

@@ -11,7 +11,8 @@ import { type Children, startChildren } from '../process/children.ts'
 import { freePort, onFreePorts } from '../process/ports.ts'
 import { startAll } from '../process/start-all.ts'
 import { temporaryFolder } from '../process/temporary.ts'
-import { connectRedis } from './connect.ts'
+import { connectRedis, once } from './connect.ts'
+import { findFaketime, type WrongClock, wrongClock } from './faketime.ts'
 import { startProxy, type Proxy as TcpProxy } from './proxy.ts'
 import { findRedisServer, installRedis, type RedisServer, startRedis } from './redis.ts'
 
@@ -27,38 +28,32 @@ export interface RedisPair extends AsyncDisposable {
   /** Cuts a node off from the other one and from the Sentinels, but not from clients, until `heal`. */
   cut: (node: string) => void
   heal: () => void
-}
-
-export interface RedisPairOptions {
-  /** Added to the environment of a node, such as a clock that is wrong (faketime.ts). */
-  env?: (node: string) => NodeJS.ProcessEnv | undefined
-  signal?: AbortSignal | undefined
+  /** Sets a node's clock wrong by this number of seconds. Without libfaketime, nobody can. */
+  setClock: ((node: string, seconds: number) => Promise<void>) | undefined
 }
 
 /** Sentinels take a primary for lost after this time. */
 const downAfterMs = 1_000
-/** Once, and not again: a command that may have been carried out must not become two. */
-const once = { retryStrategy: () => null, maxRetriesPerRequest: 0 }
 
 /**
  * Starts them on free loopback ports. Each server has what it answers on its disk (fsync).
  *
  * @throws an Error of one line if Redis is not installed
  */
-export async function startRedisPair(options: RedisPairOptions = {}): Promise<RedisPair> {
+export async function startRedisPair(signal?: AbortSignal): Promise<RedisPair> {
   const program = await findRedisServer()
   if (!program) throw new Error(`needs Redis: ${installRedis}`)
-  return await onFreePorts(() => start(program, options))
+  return await onFreePorts(() => start(program, signal))
 }
 
-async function start(
-  program: { path: string; version: string },
-  { env, signal }: RedisPairOptions,
-): Promise<RedisPair> {
+async function start(program: { path: string; version: string }, signal?: AbortSignal): Promise<RedisPair> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder())
   const password = randomBytes(24).toString('hex')
   const nodes = ['a', 'b'] as const
+  const library = await findFaketime()
+  const clocks = new Map<string, WrongClock>()
+  if (library) for (const node of nodes) clocks.set(node, await wrongClock(library, `${folder.path}/${node}.clock`))
   const servers = new Map<string, RedisServer>()
   /** Where the other server and the Sentinels reach a server. */
   const doors = new Map<string, TcpProxy>()
@@ -69,7 +64,8 @@ async function start(
       const known = servers.get(node)
       if (known) await known.restart()
       else {
-        const server = stack.use(await startRedis({ own: true, appendOnly: true, env: env?.(node), signal }))
+        const { env } = clocks.get(node) ?? {}
+        const server = stack.use(await startRedis({ own: true, appendOnly: true, env, signal }))
         servers.set(node, server)
         doors.set(node, stack.use(await startProxy({ port: server.port })))
       }
@@ -161,6 +157,7 @@ sentinel failover-timeout pair ${downAfterMs}
     heal() {
       for (const each of doors.values()) each.heal()
     },
+    setClock: library === undefined ? undefined : async (node, seconds) => void (await clocks.get(node)?.set(seconds)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
