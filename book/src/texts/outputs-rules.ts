@@ -175,7 +175,7 @@ export const rules: Rule[] = [
   // What is given or computed, although it looks measured.
   { kind: 'exact', pattern: /.+/g, where: cells('.*', '.*', '.* Gustafson'), plausible: equal },
   { kind: 'exact', pattern: /.+/g, where: cells('curve'), plausible: equal },
-  { kind: 'exact', pattern: time, where: cells('a task takes'), plausible: equal },
+  { kind: 'exact', pattern: time, where: cells('a task takes', '.*', 'a task takes workers '), plausible: equal },
   // A program that begins says what it is about to do.
   {
     kind: 'exact',
@@ -195,7 +195,12 @@ export const rules: Rule[] = [
     where: cells('(?!ns a key).*', '.*', '(placed by move|N W R|N \\d, W \\d|lost suspicion|way broken in history) '),
     plausible: equal,
   },
-  { kind: 'exact', pattern: /.+/g, where: cells('lease|asked every'), plausible: equal },
+  {
+    kind: 'exact',
+    pattern: /.+/g,
+    where: cells('lease|asked every', 'redis|etcd', 'store version '),
+    plausible: equal,
+  },
   { kind: 'time', pattern: phrases('failure every #', 'saves every #'), plausible: timeRange },
   // A scheduler's queue: nobody can say how long it is.
   { kind: 'time', pattern: phrases('waited # in all'), plausible: within(1000) },
@@ -276,7 +281,7 @@ export const rules: Rule[] = [
     plausible: any,
   },
   { kind: 'verdict', pattern: phrases('Best: # tasks of # numbers', 'Best: # task of # numbers'), plausible: any },
-  { kind: 'COST', pattern: /^(not up to )?\d+( workers)?$/g, where: cells('COST'), plausible: costRange },
+  { kind: 'COST', pattern: /^(not up to )?\d+( workers?)?$/g, where: cells('COST'), plausible: costRange },
   {
     kind: 'COST',
     pattern: new RegExp(
