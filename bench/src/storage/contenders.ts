@@ -21,6 +21,8 @@ export interface Place {
 
 /** Both return the milliseconds from one end to the other. */
 interface Transfers {
+  /** Where a downloaded file is when it has its name. */
+  durability: string
   /** From a file to an object. */
   up: (file: string, key: string, signal: AbortSignal) => Promise<number>
   /** From an object to a file. */
@@ -34,6 +36,8 @@ export const placesOf = (name: string): [string, string] => [
   fileURLToPath(new URL(`../../../node_modules/.cache/transfers/bin/${name}`, import.meta.url)),
   name,
 ]
+
+const inMemory = 'in memory, until the system writes it to the disk'
 
 interface Commands {
   name: string
@@ -58,6 +62,7 @@ const program = (label: string, { name, copy, object, env }: Commands): Contende
     return {
       ...nothing,
       version: `${name} ${version}`,
+      durability: inMemory,
       up: (file, key, signal) => run(file, object(bucket, key), signal),
       down: (key, file, signal) => run(object(bucket, key), file, signal),
     }
@@ -72,6 +77,7 @@ export const contenders: Record<string, Contender> = {
       return {
         ...nothing,
         version: `Node ${process.versions.node}, AWS SDK ${await versionOfLibrary('@aws-sdk/client-s3')}`,
+        durability: 'a downloaded file is on the disk (fsync)',
         up: (file, key, signal) => timed(() => uploadFile(s3, { bucket, key }, file, { signal })),
         down: (key, file, signal) => timed(() => downloadFile(s3, { bucket, key }, file, { signal })),
       }
@@ -110,6 +116,7 @@ export const contenders: Record<string, Contender> = {
       const s3 = s3Client(cloud, { requestChecksumCalculation: 'WHEN_REQUIRED' })
       return {
         version: `Node ${process.versions.node}`,
+        durability: inMemory,
         async up(file, key, signal) {
           const url = await getSignedUrl(s3, new PutObjectCommand({ Bucket: bucket, Key: key }))
           return await timed(async () => {

@@ -44,6 +44,8 @@ export const storageWith = (contenders: Readonly<Record<string, Contender>>): Su
       (contenders[id] as Contender).start({ cloud, s3, bucket }),
     )
 
+    for (const [row, { durability }] of started) row.durability = durability
+
     async function readObject(key: string) {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
       return Body as Readable

@@ -124,6 +124,7 @@ it('measures four sizes in turns, and makes rows of those that are missing, fail
   for (const row of [rows[0], rows.at(-1)]) {
     for (const direction of ['up', 'down']) expect(growthOf(row ?? newRow('', ''), direction)).toHaveLength(4)
   }
+  expect(rows[0]?.durability).toContain('fsync')
   expect(suite.tables(rows)).toHaveLength(2)
   expect(suite.tables(rows)[0]?.rows.map(([label]) => label)).toEqual([parts?.label, 'other', 'losing', limit?.label])
   expect(suite.pictures(rows)['storage-down']).toContain(`${limit?.label} (slope `)
