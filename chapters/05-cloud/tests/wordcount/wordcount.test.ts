@@ -15,7 +15,7 @@ import { simulateInstanceMetadata, spotNotice } from '../../src/local/instance-m
 import { makeQueues, send, sendAll, untilHeld } from '../../src/queues.ts'
 import { openCloud } from '../../src/session/open.ts'
 import { temporaryBucket } from '../../src/storage/buckets.ts'
-import { addressKey, countAlone, decadeOf, uploadAddresses } from '../../src/wordcount/addresses.ts'
+import { addressKey, countAlone, decadeOf, type StoredText, uploadAddresses } from '../../src/wordcount/addresses.ts'
 import { interruptionOf } from '../../src/wordcount/interruption.ts'
 import { jobsOf, mapReduce, type Report } from '../../src/wordcount/map-reduce.ts'
 import { wordsByDecade } from '../../src/wordcount/report.ts'
@@ -155,11 +155,17 @@ describe('the addresses', () => {
 })
 
 describe('map and reduce', () => {
-  const most = 40
+  const most = 20
+  let alone: Awaited<ReturnType<typeof countAlone>>
+  let texts: StoredText[]
+
+  beforeAll(async () => {
+    alone = await countAlone({ most })
+    texts = (await uploadAddresses(cloud.s3, bucket, { most })).texts
+  })
 
   async function run({ workers = 2, jobs = 10, kill = 0, notice = false, twice = false, visibilitySeconds = 2 }) {
     await using team = new AsyncDisposableStack()
-    const { texts } = await uploadAddresses(cloud.s3, bucket, { most })
     const { urls } = team.use(await makeQueues(cloud.sqs, { visibilitySeconds, tries: 5 }))
     const work = { queues: urls, visibilitySeconds }
     const list = jobsOf(texts, { bucket, prefix: `results/${urls.jobs.split('/').at(-1)}/`, count: jobs, repeat: 1 })
@@ -193,15 +199,15 @@ describe('map and reduce', () => {
 
   it('count the same as one pass, with any number of workers', async () => {
     // In the other tests there are one and two.
-    const { total } = await run({ workers: 3, jobs: 40 })
-    expect(total.counts).toEqual((await countAlone({ most })).counts)
+    const { total } = await run({ workers: 3, jobs: most })
+    expect(total.counts).toEqual(alone.counts)
     expect(total.objects).toHaveLength(most)
     expect(total.words).toBe(wordsIn(total.counts))
   })
 
   it('count nothing twice and miss nothing when workers are killed', async () => {
     const { total, reports } = await run({ workers: 1, jobs: 12, kill: 2 })
-    expect(total.counts).toEqual((await countAlone({ most })).counts)
+    expect(total.counts).toEqual(alone.counts)
     expect(total.objects).toHaveLength(most)
     // The jobs of the victims have come back.
     expect(reports.filter(({ tries }) => tries > 1).length).toBeGreaterThanOrEqual(4)
@@ -210,7 +216,7 @@ describe('map and reduce', () => {
   it('count nothing twice when a worker puts its jobs back at the notice, from where they come at once', async () => {
     // Jobs that it did not put back would come back too late for this test.
     const { total, reports } = await run({ workers: 1, jobs: 12, notice: true, visibilitySeconds: 3600 })
-    expect(total.counts).toEqual((await countAlone({ most })).counts)
+    expect(total.counts).toEqual(alone.counts)
     const putBack = reports.filter(({ outcome }) => outcome === 'put back')
     expect(putBack.map(({ worker, tries }) => [worker, tries])).toEqual(Array(2).fill(['spot', 1]))
     const again = reports.filter(({ outcome, tries }) => outcome === 'done' && tries === 2)
@@ -219,7 +225,7 @@ describe('map and reduce', () => {
 
   it('count nothing twice when every message is delivered twice', async () => {
     const { total } = await run({ jobs: 10, twice: true })
-    expect(total.counts).toEqual((await countAlone({ most })).counts)
+    expect(total.counts).toEqual(alone.counts)
     expect(total.objects).toHaveLength(most)
   })
 
