@@ -95,8 +95,14 @@ export async function writeResults(file: string, results: Results): Promise<void
 }
 
 async function writeElsewhere(name: string, text: string): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), 'bench-')), name)
-  await writeWhole(file, text)
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'))
+  const file = join(folder, name)
+  try {
+    await writeWhole(file, text)
+  } catch (error) {
+    await rm(folder, { recursive: true })
+    throw error
+  }
   return file
 }
 

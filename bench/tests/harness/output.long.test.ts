@@ -62,7 +62,7 @@ it.skipIf(process.platform === 'win32')(
   async () => {
     await using folder = await temporaryFolder()
     // No file may have more than one or two kilobytes, depending on the shell: there is room for the trial only.
-    const { code, stdout, stderr } = await runIn('ulimit -f 2 && exec "$@"', folder.path)
+    const { code, stdout, stderr } = await runIn(`ulimit -f 2 && TMPDIR='${folder.path}' exec "$@"`, folder.path)
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: expect.stringMatching(/^error: \S+\.json: results cannot be written: EFBIG: .*\n$/),
