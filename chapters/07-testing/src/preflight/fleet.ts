@@ -1,9 +1,8 @@
 /** Workers that are different on purpose, each in one or two respects. All are real processes on this machine. */
-import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { versionOf } from '@repo/common/process/version'
 import type { Proxy as Link } from '@repo/common/servers/proxy'
 import type { Candidate } from './preflight.ts'
 
@@ -97,10 +96,7 @@ async function anotherNode(): Promise<string | undefined> {
   const found = new Map<string, string>()
   for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
     const path = join(folder, process.platform === 'win32' ? 'node.exe' : 'node')
-    const version = await promisify(execFile)(path, ['--version']).then(
-      ({ stdout }) => stdout.trim().slice(1),
-      () => undefined,
-    )
+    const version = await versionOf([path])
     // tsx runs the probe, and needs Node 18.
     if (version && version !== process.versions.node && Number.parseInt(version, 10) >= 18) found.set(version, path)
   }

@@ -1,5 +1,7 @@
 /** Which programs are installed, and in which version. */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { promisify } from 'node:util'
 
 export interface InstalledProgram {
@@ -19,6 +21,8 @@ export async function versionOf(
   [program, ...args]: readonly [string, ...string[]],
   pattern = /\d+(\.\d+)+/,
 ): Promise<string | undefined> {
+  // To start what does not exist, the system copies this process's page tables all the same; PATH has many such places.
+  if (isAbsolute(program) && !existsSync(program)) return undefined
   try {
     const { stdout } = await promisify(execFile)(program, [...args, '--version'])
     return pattern.exec(stdout)?.[0]
