@@ -343,8 +343,8 @@ function linkTerms(body: Html, terms: Term[]): void {
   // Most terms are not on most pages: looking for them here spares a walk through the tree for each.
   const texts: string[] = []
   visit(body, (node) => {
-    if (node.type === 'element' && unlinked.has(node.tagName)) return SKIP
     if (node.type === 'text') texts.push(node.value)
+    return node.type === 'element' && unlinked.has(node.tagName) ? SKIP : undefined
   })
   const all = texts.join('\0')
   // "task queue" before "queue".
