@@ -382,6 +382,7 @@ export const rules: Rule[] = [
       /^[^|]*(memory|heap|process grew by|waiting at once|a thread costs|bundle of)|^(more|of which for the work|at its peak|their own bytes|broker|a worker|disk) \|/i,
     plausible: sizeRange,
   },
+  { kind: 'size', pattern: phrases('poll of all tasks returns #, #, #'), plausible: sizeRange },
   { kind: 'bar', pattern: /[▏▎▍▌▋▊▉█░]+/g, plausible: any },
 
   // How often something happened or was tried depends on the load.
