@@ -15,6 +15,7 @@ import { taskErrorSchema } from '../../src/queue/message.ts'
 import type { TaskResult } from '../../src/queue/results.ts'
 import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask, signature } from '../../src/queue/task.ts'
+import { waitsAgain } from '../../src/worker/canvas.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -244,13 +245,37 @@ describeRedis('a chord', () => {
     const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
     await until(() => got.length)
     expect(got).toEqual([[null, null, null]])
+    // It was removed before, so that nobody begins it meanwhile.
+    expect(await result.tasks[2]?.state()).toBe('unknown')
     expect(worker.active().map((each) => each.task)).toContain('gate')
     // It asks again and again whether that one still runs.
     await until(() => asked.mock.calls.length >= 3)
     open.resolve(1)
     await result.get()
     expect(await result.tasks[0]?.get()).toBe(1)
-    expect(await result.tasks[2]?.state()).toBe('unknown')
+  })
+
+  it('ends although a task below it has lost its worker, and that one is not run again', async () => {
+    const client = await layer.openClient()
+    let begun = 0
+    const gate = defineTask({
+      name: 'gate',
+      args: z.object({}),
+      run: () => {
+        begun++
+        return new Promise<never>(() => {})
+      },
+    })
+    const { got, task, tasks } = recorder()
+    const leaving = await layer.startWorker({ tasks: [gate], queues: ['gates'] })
+    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
+    const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
+    await until(() => begun === 1)
+    await layer.startWorker({ tasks })
+    await until(() => got.length)
+    await leaving.close({ graceMs: 1 })
+    await result.get()
+    expect([begun, await result.tasks[0]?.state()]).toEqual([1, 'unknown'])
   })
 
   it('is given back, and has not failed, when its worker ends while others below it run', async () => {
@@ -263,6 +288,13 @@ describeRedis('a chord', () => {
     await until(() => got.length)
     await worker.close({ graceMs: 1 })
     expect(await result.roots[0]?.state()).toBe('waiting')
+  })
+
+  it('that a worker no longer holds does not blame its header', async () => {
+    const client = await layer.openClient()
+    const result = await apply(client, chord(group([signature(double, { n: 1 })]), step(sum, 'numbers')))
+    const body = await client.queue('default').getJob(result.roots[0]?.id ?? '')
+    await expect(body && waitsAgain(body, 'of that worker')).rejects.toThrow('Missing lock for job')
   })
 
   it('fails when a task of its header was revoked', async () => {

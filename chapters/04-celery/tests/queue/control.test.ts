@@ -13,6 +13,7 @@ import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask } from '../../src/queue/task.ts'
 import { autoscale, scaled } from '../../src/worker/autoscale.ts'
 import { Revocations } from '../../src/worker/revocations.ts'
+import type { TaskWorker } from '../../src/worker/worker.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -345,6 +346,44 @@ describeRedis('autoscaling', () => {
     const waitsMs = fewer.slice(1).map((at, index) => at - (fewer[index] ?? at))
     expect(waitsMs.length).toBeGreaterThan(1)
     expect(Math.min(...waitsMs)).toBeGreaterThanOrEqual(100)
+  })
+
+  /** Lets an interval of 1 ms pass several times: timers of one length fire in the order in which they were set. */
+  async function someTurns() {
+    for (let turn = 0; turn < 5; turn++) await delay(1)
+  }
+
+  it('keeps free places while tasks wait: behind short tasks, some are free at most moments', async () => {
+    const worker = await layer.startWorker({ tasks: [waiter().task], concurrency: 8 })
+    using _asked = vi.spyOn(worker, 'backlog').mockResolvedValue(1)
+    let now = Date.now()
+    using _clock = vi.spyOn(Date, 'now').mockImplementation(() => (now += 600))
+    layer.use(autoscale(worker, { min: 1, max: 8, everyMs: 1, keepMs: 1_000 }))
+    await someTurns()
+    expect(worker.concurrency).toBe(8)
+  })
+
+  const ends: [how: string, end: (worker: TaskWorker, scaling: Disposable) => Promise<void> | void][] = [
+    ['its worker is closed', (worker) => worker.close()],
+    ['it is disposed of', (_, scaling) => scaling[Symbol.dispose]()],
+  ]
+  it.each(ends)('looks once at a time, goes on after a look that failed, and ends when %s', async (_, end) => {
+    const worker = await layer.startWorker({ tasks: [waiter().task] })
+    const looks: PromiseWithResolvers<number>[] = []
+    using _asked = vi.spyOn(worker, 'backlog').mockImplementation(() => {
+      const look = Promise.withResolvers<number>()
+      looks.push(look)
+      return look.promise
+    })
+    const scaling = autoscale(worker, { min: 1, max: 64, everyMs: 1 })
+    await someTurns()
+    expect(looks).toHaveLength(1)
+    looks[0]?.reject(new Error('Redis is unreachable'))
+    await until(() => looks.length === 2)
+    await end(worker, scaling)
+    looks[1]?.resolve(0)
+    await someTurns()
+    expect(looks).toHaveLength(2)
   })
 
   it('sees that tasks with a priority wait too', async () => {

@@ -1,7 +1,8 @@
 /** Writes that are held back: fewer of them, with the same commands in the same order, even over a lost connection. */
 import { once } from 'node:events'
+import { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
-import { connect, type Redis } from '../../src/queue/connect.ts'
+import { connect } from '../../src/queue/connect.ts'
 import { batchWrites } from '../../src/worker/batch-writes.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
@@ -41,6 +42,17 @@ describeRedis('a connection whose writes are held back', () => {
       redis.disconnect(true)
       await again
     }
+  })
+
+  it('may be one that is not ready yet', async () => {
+    const redis = new Redis(layer.redis.url)
+    layer.use({ [Symbol.dispose]: () => redis.disconnect() })
+    await once(redis, 'connect')
+    batchWrites(redis)
+    await once(redis, 'ready')
+    const writes = countWrites(redis)
+    await Promise.all([redis.echo('1'), redis.echo('2')])
+    expect(writes()).toBe(1)
   })
 
   it('loses no command when the connection dies', async () => {

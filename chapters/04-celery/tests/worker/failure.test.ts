@@ -186,6 +186,8 @@ describeRedis('a failure', () => {
     const stack = Object.assign(new Error('x'.repeat(10_000)), { stack: 'without frames' })
     expect(textsOf(stack)).toEqual({ name: 'Error', message: stack.message, stack: `Error: ${stack.message}` })
     expect(textsOf(new Error('x'.repeat(10_001))).message).toBe(`${'x'.repeat(10_000)}… (of 10001 characters)`)
+    const deep = Object.assign(new Error('x'), { stack: `Error: x\n${'    at f (file.ts:1:1)\n'.repeat(10_000)}` })
+    expect(textsOf(deep).stack.length).toBeLessThan(20_100)
     // What is no error was not thrown where an error is made of it.
     expect(textsOf('text')).toEqual({ name: 'Error', message: 'text', stack: 'Error: text' })
     const named = (name: string) => textsOf(Object.assign(new Error('x'), { name })).name
