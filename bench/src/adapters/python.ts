@@ -45,6 +45,7 @@ function inPython({ python, place, client, worker }: InPython): Adapter {
         env: { ...environment(reach, queue), LEDGER_URL: ledgerUrl, LEASE_MS: String(leaseMs) },
         ready: /^ready$/,
         signal: untilReady,
+        ownTemporaryFolder: true,
       })
     },
   }

@@ -247,6 +247,7 @@ async function startPeer(name: ContenderName, redisUrl: string, signal: AbortSig
       cwd,
       env,
       signal,
+      ownTemporaryFolder: true,
       ready: /^(ready|PYRO:.*)$/,
       onLine: (line) => {
         if (line.startsWith('PYRO:')) env.PYRO_URI = line

@@ -97,7 +97,9 @@ function startPython(
 ): Promise<Child> {
   // The URL contains a password, and any user may read a command line.
   const env = { REDIS_URL: url, QUEUE: queue, PYTHONDONTWRITEBYTECODE: '1' }
-  return startServer({ command, cwd: dirname(fileURLToPath(file)), env, signal, ...options })
+  const cwd = dirname(fileURLToPath(file))
+  // Celery's processes share memory in a file, whose folder is left when they are killed.
+  return startServer({ command, cwd, env, signal, ownTemporaryFolder: true, ...options })
 }
 
 const reply = z.object({

@@ -26,6 +26,9 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => folder[Symbol.asyncDispose]())
 
+/** An App without a folder would leave one behind. */
+const appIn = (name: string) => new App({ outdir: join(folder.path, name) })
+
 interface Resource {
   Type: string
   Properties?: Record<string, unknown>
@@ -63,7 +66,7 @@ describe('the template', () => {
       new Set(['ec2', 'lambda', 'cloudwatch', 'budgets'].map((service) => `${service}.amazonaws.com`)),
     )
     // The CDK had a table of other names, and found that they are no longer needed.
-    const china = new Stack(new App(), 'China', { env: { region: 'cn-north-1' } })
+    const china = new Stack(appIn('china'), 'China', { env: { region: 'cn-north-1' } })
     for (const name of names ?? []) {
       expect(china.resolve(new ServicePrincipal(`${name}.cn`).policyFragment.principalJson)).toEqual({
         Service: [name],
@@ -364,7 +367,7 @@ describe('the checks', () => {
   })
 
   it('of cdk-nag notice an open firewall, a queue without TLS and an open bucket', () => {
-    const stack = new Stack(new App(), 'Careless')
+    const stack = new Stack(appIn('careless'), 'Careless')
     const firewall = new SecurityGroup(stack, 'Firewall', { vpc: new Vpc(stack, 'Vpc') })
     firewall.addIngressRule(Peer.anyIpv4(), Port.tcp(22))
     new Queue(stack, 'Queue')

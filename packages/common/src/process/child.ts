@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { after, requireMs, sleep } from '../async/timer.ts'
 import { guard } from './guard.ts'
 import type { ReadyMessage } from './ready.ts'
+import { temporaryFolder } from './temporary.ts'
 
 /** How a process ended: with an exit code or by a signal. */
 export interface Exit {
@@ -71,6 +72,8 @@ export interface ServerOptions extends ChildOptions {
   command: string
   /** Matches the line of output that says it is ready; or a check that is repeated until it returns true. */
   ready: RegExp | ((pid: number) => Promise<boolean>)
+  /** Gives it a folder of its own for temporary files, which is removed after its end: a killed server leaves them. */
+  ownTemporaryFolder?: boolean
 }
 
 // Resolved only when needed: a bundle of this module runs where tsx is not installed.
@@ -130,7 +133,8 @@ const isReadyMessage = (message: unknown): message is ReadyMessage =>
  *
  * @throws an Error with the server's last lines of output, if it ends before that, takes too long, or cannot be started
  */
-export async function startServer(options: ServerOptions): Promise<Child> {
+export async function startServer({ ownTemporaryFolder = false, ...options }: ServerOptions): Promise<Child> {
+  if (ownTemporaryFolder) return await startWithFolder(options)
   const { command, args = [], ready } = options
   const said = Promise.withResolvers<void>()
   const onLine = (line: string) => {
@@ -143,6 +147,27 @@ export async function startServer(options: ServerOptions): Promise<Child> {
     if (ready instanceof RegExp) return await said.promise
     while (!(await ready(pid))) await sleep(checkEveryMs, waiting)
   })
+}
+
+async function startWithFolder(options: ServerOptions): Promise<Child> {
+  const folder = await temporaryFolder()
+  const remove = () => folder[Symbol.asyncDispose]()
+  try {
+    const child = await startServer({ ...options, env: { ...options.env, TMPDIR: folder.path } })
+    const exited = child.exited.finally(remove)
+    const stop = async () => {
+      await child.stop()
+      return await exited
+    }
+    const kill = async () => {
+      await child.kill()
+      return await exited
+    }
+    return { ...child, exited, stop, kill, [Symbol.asyncDispose]: async () => void (await stop()) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
 }
 
 async function launch(

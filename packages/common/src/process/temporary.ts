@@ -16,7 +16,8 @@ export interface TemporaryFolder extends AsyncDisposable {
  * @throws an Error of one line, if the system's folder for temporary files does not exist or is full
  */
 export async function temporaryFolder(): Promise<TemporaryFolder> {
-  const path = join(tmpdir(), `distributed-computing-${randomUUID()}`)
+  // Short, because the path of a socket in it may have no more than 107 bytes.
+  const path = join(tmpdir(), `distributed-computing-${randomUUID().slice(0, 13)}`)
   // Guarded before it exists, so that there is no moment at which it could be left behind.
   const release = guard(path)
   try {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { getEventListeners } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -119,6 +121,32 @@ describe('a server', () => {
   })
 
   const node = (source: string) => ({ command: process.execPath, args: ['-e', source] })
+
+  it.each(['stop', 'kill'] as const)('has its own folder for temporary files, which is gone after %s', async (end) => {
+    const lines: string[] = []
+    const source = `
+      const { writeFileSync } = require('node:fs')
+      const { join } = require('node:path')
+      const folder = require('node:os').tmpdir()
+      writeFileSync(join(folder, 'left behind'), '')
+      console.log(folder)
+      setInterval(() => {}, 1_000)`
+    const onLine = (line: string) => lines.push(line)
+    await using server = await startServer({ ...node(source), ownTemporaryFolder: true, ready: /./, onLine })
+    const [folder = ''] = lines
+    expect(await readdir(folder)).toEqual(['left behind'])
+    expect(await server[end]()).toEqual({ code: null, signal: end === 'stop' ? 'SIGTERM' : 'SIGKILL' })
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  it('leaves no folder when it does not become ready', async () => {
+    const lines: string[] = []
+    const onLine = (line: string) => lines.push(line)
+    const ends = node("console.log(require('node:os').tmpdir())")
+    await expect(startServer({ ...ends, ownTemporaryFolder: true, ready: /ready/, onLine })).rejects.toThrow('code 0')
+    expect(lines[0]).not.toBe(tmpdir())
+    expect(existsSync(lines[0] ?? '')).toBe(false)
+  })
 
   it('is ready when a line says so, and passes on every line until its end', async () => {
     const lines: string[] = []
