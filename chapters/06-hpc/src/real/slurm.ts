@@ -9,7 +9,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism, hostname, totalmem, userInfo } from 'node:os'
+import { availableParallelism, hostname, tmpdir, totalmem, userInfo } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Child, startServer } from '@repo/common/process/child'
@@ -56,6 +56,9 @@ export interface SlurmOptions {
   rest?: boolean | undefined
 }
 
+/** A socket's path has 107 bytes at most, and below the folder a job's steps have some of up to 26: `/n1/n1_12345.4294967291`. */
+const longestFolder = 107 - 26
+
 /** Whether this machine has Slurm's and munge's programs. */
 export async function findSlurm(): Promise<boolean> {
   const found = await Promise.all(['munged', 'slurmctld', 'slurmd', 'sbatch', 'qsub'].map(findProgram))
@@ -65,7 +68,7 @@ export async function findSlurm(): Promise<boolean> {
 /**
  * Starts Slurm and waits until both nodes are idle. Disposing of it ends it with its jobs.
  *
- * @throws an Error with the output of a server that does not start
+ * @throws an Error with the output of a server that does not start, or of one line if TMPDIR is too long
  */
 export async function startSlurmCluster(options: SlurmOptions = {}): Promise<SlurmCluster> {
   return await onFreePorts(() => tryToStart(options))
@@ -80,6 +83,9 @@ async function tryToStart({
 }: SlurmOptions): Promise<SlurmCluster> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(await temporaryFolder()).path
+  if (Buffer.byteLength(folder) > longestFolder) {
+    throw new Error(`${tmpdir()} is too long for Slurm's sockets below it; TMPDIR may name a shorter folder`)
+  }
   const own = <Server extends AsyncDisposable>(server: Server) => stack.use(server)
   const isolation = await namespaces()
   const ports = { controller: await freePort(), n1: await freePort(), n2: await freePort() }
