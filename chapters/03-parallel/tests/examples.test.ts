@@ -166,7 +166,7 @@ describe('similarity', () => {
       ['zh-1.txt', 'zh-2.txt', '100.0'],
     ])
     expect(stdout).toMatch(/^ 78 pairs +share +1 thread +1 on the pool +speedup $/m)
-    expect(stdout).toMatch(/on 1 threads; this machine's ceiling is \d+\.\d\d×/)
+    expect(stdout).toMatch(/on 1 thread; this machine's ceiling is \d+\.\d\d×/)
     expect(stdout).toMatch(/^Picture: .*similarity\.svg$/m)
     const shortest = [0, 1, 2, 3, 4].map((at) => `zz-${at}.txt`).join(', ')
     expect(stdout).toContain(`Of fewer than 3 words, so that their score is always 0: ${shortest} and 1 more.`)

@@ -88,8 +88,10 @@ export default example(import.meta, {
 
     // Start one more worker if a job is left, and wait for all results.
     const abandoned = before.filter(({ status }) => status === 'started').length
-    bar.update(0, 'a new worker waits until the killed one counts as dead')
-    if (abandoned > 0) stack.use(await start())
+    if (abandoned > 0) {
+      bar.update(0, 'a new worker waits until the killed one counts as dead')
+      stack.use(await start())
+    }
     for (const id of ids) await queue.result(id, { timeoutMs: lease * 3 + longNapMs + 60_000, signal })
     const after = await jobsNow()
     if (stay) return { workers: ends, abandoned, jobs: [] }

@@ -33,7 +33,7 @@ const isTask = (value: unknown): value is Task => taskSchema.safeParse(value).su
  */
 export async function loadTasks(file: string): Promise<TasksFile> {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw new UsageError('--tasks', file, 'the path of a file, which this is not')
+    throw new UsageError('--tasks', file, 'the path of an existing file')
   }
   let module: Record<string, unknown>
   try {

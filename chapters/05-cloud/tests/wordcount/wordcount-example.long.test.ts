@@ -102,6 +102,6 @@ describe('wordcount', () => {
   it('runs for another program', async () => {
     const result = await wordcount.run({ workers: 1, jobs: 4, visibility: 5 })
     expect(result.objects).toBe(233)
-    expect(wordcount.figure(result)).toMatch(/^1,789,020 words counted by 1 workers in .*; COST /)
+    expect(wordcount.figure(result)).toMatch(/^1,789,020 words counted by 1 worker in .*; COST /)
   })
 })
