@@ -10,7 +10,7 @@ import { UsageError } from '@repo/common/example/usage'
 import { type PracticeCluster, type PracticeOptions, startPracticeCluster } from '@repo/practice-cluster/cluster'
 import type { SchedulerName } from '@repo/practice-cluster/notation'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
-import { readExitCodes, settle, withExitCodes } from '../scheduler/exit-codes.ts'
+import { keyOf, readExitCodes, settle, withExitCodes } from '../scheduler/exit-codes.ts'
 import { checkJob, type JobDescription, type JobStatus, type SubmittedJob } from '../scheduler/job.ts'
 import { dialectOf, probe, readProbe } from '../scheduler/probe.ts'
 import { type Dialect, type ListedJob, type NodeStatus, ParseError, type Question } from '../scheduler/scheduler.ts'
@@ -172,6 +172,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 
   const commands = { submit: 0, poll: 0 }
   const missingSince = new Map<string, number>()
+  const cancelled = new Set<string>()
   const poll = async (jobs: readonly SubmittedJob[]): Promise<JobStatus[]> => {
     if (jobs.length === 0) return []
     commands.poll++
@@ -184,7 +185,8 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     const isEmpty = code !== 0 && nothing?.(result)
     if (code !== 0 && !isEmpty) throw new CommandError(name, command, result)
     const listed = isEmpty && answer.trim() === '' ? [] : named(() => parse(answer))
-    return settle(jobs, listed, exitCodes, missingSince, { now: Date.now(), patienceMs, scheduler: dialect.title })
+    const options = { now: Date.now(), patienceMs, scheduler: dialect.title, cancelled }
+    return settle(jobs, listed, exitCodes, missingSince, options)
   }
 
   const owned = stack.move()
@@ -249,8 +251,13 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     },
 
     poll,
-    cancel: async (job, tasks) =>
-      void (await connection.output(dialect.cancel(job, tasks), { repeatable: true, signal })),
+    async cancel(job, tasks) {
+      await connection.output(dialect.cancel(job, tasks), { repeatable: true, signal })
+      for (const task of tasks ?? job.array ?? [undefined]) {
+        // What was missing before has ended in another way.
+        if (!missingSince.has(keyOf(job.id, task))) cancelled.add(keyOf(job.id, task))
+      }
+    },
     hold: async (job) => void (await connection.output(dialect.hold(job), { repeatable: true, signal })),
     release: async (job) => void (await connection.output(dialect.release(job), { repeatable: true, signal })),
     why: (job) => ask(dialect.why(job)),

@@ -49,7 +49,12 @@ export interface SettleOptions {
   patienceMs: number
   /** The scheduler's name, for messages. */
   scheduler: string
+  /** The keys (keyOf) of what this client has cancelled. */
+  cancelled?: ReadonlySet<string>
 }
+
+/** Returns the name of a job, or of one task of it, in sets and maps. */
+export const keyOf = (id: string, task?: number) => `${id}/${task ?? ''}`
 
 /**
  * Combines the scheduler's answer and the exit-code files: returns one status for each job, and for each task of an
@@ -62,15 +67,14 @@ export function settle(
   listed: readonly JobStatus[],
   exitCodes: ReadonlyMap<string, number>,
   missingSince: Map<string, number>,
-  { now, patienceMs, scheduler }: SettleOptions,
+  { now, patienceMs, scheduler, cancelled }: SettleOptions,
 ): JobStatus[] {
-  const key = (id: string, task?: number) => `${id}/${task ?? ''}`
-  const statuses = new Map(listed.map((status) => [key(status.id, status.task), status]))
+  const statuses = new Map(listed.map((status) => [keyOf(status.id, status.task), status]))
   return jobs.flatMap(({ id, name, folder, array }) =>
     (array ?? [undefined]).map((task) => {
       const own: JobStatus = { id, state: 'unknown', ...(task === undefined ? {} : { task }) }
-      const { unread, otherwise, ...status } = statuses.get(key(id, task)) ?? { state: undefined }
-      const at = key(id, task)
+      const { unread, otherwise, ...status } = statuses.get(keyOf(id, task)) ?? { state: undefined }
+      const at = keyOf(id, task)
       const exitCode = exitCodes.get(`${folder}/${jobFiles(name, task).exit}`)
       if (status.state && status.state !== 'unknown' && !otherwise) {
         missingSince.delete(at)
@@ -89,7 +93,7 @@ export function settle(
       }
       if (status.state && hasEnded(status.state)) return status
       // Some schedulers list an array as a whole.
-      const { unread: unreadArray, otherwise: _, ...whole } = (task !== undefined && statuses.get(key(id))) || own
+      const { unread: unreadArray, otherwise: _, ...whole } = (task !== undefined && statuses.get(keyOf(id))) || own
       if (whole.state !== 'unknown' && !hasEnded(whole.state)) return { ...whole, ...own, state: whole.state }
       const text = unread ?? unreadArray
       if (text !== undefined) {
@@ -97,6 +101,8 @@ export function settle(
         missingSince.delete(at)
         return { ...own, ...status, state: 'unknown', reason: `${scheduler} says: ${text}` }
       }
+      // A waiting task of an array leaves Slurm's queue when it is cancelled, and accounting goes on calling it PENDING.
+      if ((!status.state || otherwise) && cancelled?.has(at)) return { ...own, state: 'cancelled' }
       const since = missingSince.get(at) ?? now
       missingSince.set(at, since)
       const isPatient = now - since < patienceMs

@@ -58,6 +58,14 @@ describeReal('a real cluster', need, () => {
 
   const loginNode = (programs: Record<string, string>) => anotherLoginNode(real, programs)
 
+  it('tasks that are cancelled before they start are cancelled, although Slurm no longer lists them', async () => {
+    const folder = join(real.slurm.folder, 'cancelled')
+    const job = await cluster.submit({ name: 'job', command: ['true'], folder, hold: true, array: [0, 1, 2] })
+    await cluster.cancel(job, [1])
+    expect((await cluster.poll([job])).map(({ state }) => state)).toEqual(['held', 'cancelled', 'held'])
+    await cluster.cancel(job)
+  })
+
   describe('a node that dies', () => {
     it('has its job restarted or reported, as the job asked', async () => {
       await using folder = await temporaryFolder()

@@ -103,6 +103,16 @@ exec curl "$@"`,
     })
   })
 
+  it('tasks that are cancelled before they start are cancelled, although accounting goes on calling them PENDING', async () => {
+    await eachWay(async (cluster) => {
+      const job = await submitBy(cluster, { hold: true, array: [0, 1, 2] })
+      await cluster.cancel(job, [1])
+      expect((await cluster.poll([job])).map(({ state }) => state)).toEqual(['held', 'cancelled', 'held'])
+      await cluster.cancel(job)
+      expect((await cluster.poll([job])).map(({ state }) => state)).toEqual(['cancelled', 'cancelled', 'cancelled'])
+    })
+  })
+
   it('a description means the same to both', async () => {
     const resources = { nodes: 2, ranksPerNode: 2, cores: 4, memoryMb: 200, walltimeSeconds: 90 }
     const asked = await eachWay(async (cluster) => {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readExitCodes, settle, withExitCodes } from '../../src/scheduler/exit-codes.ts'
+import { keyOf, readExitCodes, settle, withExitCodes } from '../../src/scheduler/exit-codes.ts'
 import type { JobStatus, SubmittedJob } from '../../src/scheduler/job.ts'
 
 const single: SubmittedJob = { id: '1', name: 'job', folder: '/f' }
@@ -113,6 +113,18 @@ describe('the state of a job', () => {
       state: 'unknown',
       reason: 'Slurm says: what',
     })
+  })
+
+  it('is cancelled at once when it is missing and this client has cancelled it, unless it has ended before', () => {
+    const cancelled = new Set([keyOf('2', 1)])
+    const states = (listed: JobStatus[], codes: [string, number][] = []) =>
+      settle([array], listed, new Map(codes), new Map(), { ...options, cancelled }).map(({ state }) => state)
+    expect(states([{ id: '2', task: 0, state: 'queued' }])).toEqual(['queued', 'cancelled'])
+    expect(states([])).toEqual(['unknown', 'cancelled'])
+    expect(states([{ id: '2', task: 1, state: 'queued', otherwise: 'failed' }])).toEqual(['unknown', 'cancelled'])
+    // It is being killed, or had ended when the scheduler heard of it.
+    expect(states([{ id: '2', task: 1, state: 'running' }])).toEqual(['unknown', 'running'])
+    expect(states([], [['/f/all.1.exit', 0]])).toEqual(['unknown', 'completed'])
   })
 
   it('gets the full grace period again after it was back in the queue, or had its exit code', () => {
