@@ -1,10 +1,14 @@
 /** Examples once more, in another way than the shorter tests. */
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { costOf } from '@repo/common/cost'
+import { type Cost, costOf } from '@repo/common/cost'
+import type { Speedup } from '@repo/common/measure'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
+import { decode } from 'fast-png'
 import { afterEach, expect, it, vi } from 'vitest'
 import fib from '../examples/fib.ts'
+import { mostSimilar } from './fixtures/most-similar.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 
@@ -31,6 +35,23 @@ it('fib does without Python if it is not installed, and finds the same efficienc
   expect(result.sizes.map(({ n }) => n)).toEqual([10, 15, 20, 30])
   for (const { ms, ...size } of result.sizes) expect(size).toMatchObject(costOf(size.bestSerialMs, [{ workers, ms }]))
   expect(result.two.efficiency).toBeCloseTo(result.two.speedup / result.two.ceiling, 6)
+})
+
+it('similarity finds the five most similar pairs of addresses, says what each phase takes, and draws them all', async () => {
+  const run = await runExample(chapter, 'similarity', ['--quick', '--json', '--workers', '2'])
+  expect(run, run.stderr).toMatchObject({ code: 0, signal: null })
+  expect(await run.leftBehind()).toEqual([])
+  const result = run.json<Speedup & Cost & { top: { score: number }[]; phases: { share: number }[]; picture: string }>()
+  expect(result.speedup).toBeCloseTo(result.serialMs / result.parallelMs, 6)
+  expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [], top: mostSimilar })
+  expect(result.bestSerialMs).toBe(result.serialMs)
+  expect([1, 2, 'not up to 2']).toContain(result.cost)
+  expect(result.phases).toHaveLength(5)
+  const shares = result.phases.map(({ share }) => share)
+  expect(shares.every((share) => share > 0 && share < 1)).toBe(true)
+  const svg = await readFile(result.picture, 'utf8')
+  const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
+  expect(png).toMatchObject({ width: 233, height: 233 })
 })
 
 // A pool whose tasks have the signal; threads that block in a ring, and processes.

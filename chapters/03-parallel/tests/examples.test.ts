@@ -9,11 +9,13 @@ import type { Speedup } from '@repo/common/measure'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
+import { compareAlone } from '@repo/common/workloads/all-pairs'
 import { drawing, drawTile, tilesOf } from '@repo/common/workloads/mandelbrot'
-import { decode } from 'fast-png'
+import { stateOfTheUnion } from '@repo/common/workloads/texts'
 import { describe, expect, it } from 'vitest'
 import pool from '../examples/pool.ts'
 import similarity from '../examples/similarity.ts'
+import { mostSimilar } from './fixtures/most-similar.ts'
 
 const chapter = fileURLToPath(new URL('..', import.meta.url))
 
@@ -77,32 +79,16 @@ it('sort sorts doubles as TypedArray.sort does', async () => {
 })
 
 describe('similarity', () => {
+  // Once more by the whole example, with its measurements, in examples.long.test.ts.
   it('finds the five most similar pairs of addresses', async () => {
-    const result = await documentOf<Measured & Cost & { top: { score: number }[]; phases: { share: number }[] }>(
-      'similarity',
-      ...['--workers', '2'],
+    const addresses = stateOfTheUnion()
+    const { top } = await compareAlone(
+      addresses.map(({ text }) => text),
+      3,
+      { count: 5 },
     )
-    expectMeasured(result, 2)
-    // Computed with Python's sets from the package's text files.
-    expect(result).toMatchObject({ documents: 233, pairs: 27_028, size: 3, tooShort: [] })
-    expect(result.bestSerialMs).toBe(result.serialMs)
-    expect([1, 2, 'not up to 2']).toContain(result.cost)
-    expect(result.phases).toHaveLength(5)
-    const shares = result.phases.map(({ share }) => share)
-    expect(shares.every((share) => share > 0 && share < 1)).toBe(true)
-    expect(result.top).toMatchObject([
-      { a: { year: 1867, name: 'Andrew Johnson' }, b: { year: 1868, name: 'Andrew Johnson' } },
-      { a: { year: 1878, name: 'Rutherford B Hayes' }, b: { year: 1879, name: 'Rutherford B Hayes' } },
-      { a: { year: 1875, name: 'Ulysses S Grant' }, b: { year: 1897, name: 'William Mc Kinley' } },
-      { a: { year: 1906, name: 'Theodore Roosevelt' }, b: { year: 1907, name: 'Theodore Roosevelt' } },
-      { a: { year: 1905, name: 'Theodore Roosevelt' }, b: { year: 1907, name: 'Theodore Roosevelt' } },
-    ])
-    expect(result.top.map(({ score }) => score)).toEqual([
-      0.11301636788776305, 0.06374984850321173, 0.06137012369172217, 0.060388193407603076, 0.05925393904026575,
-    ])
-    const svg = await readFile(result.picture, 'utf8')
-    const png = decode(Buffer.from(/base64,([^"]+)/.exec(svg)?.[1] ?? '', 'base64'))
-    expect(png).toMatchObject({ width: 233, height: 233 })
+    const found = top.map(({ a, b, score }) => ({ a: addresses[a], b: addresses[b], score }))
+    expect(found).toMatchObject(mostSimilar)
   })
 
   /** A folder with these texts, by their names without `.txt`. */
@@ -116,8 +102,9 @@ describe('similarity', () => {
     const texts = { a: 'We the people of the United States', b: 'we the People of the world', empty: '' }
     await using folder = await folderWith(texts)
     const args = ['--texts', folder.path, '--size', '2', '--workers', '4']
-    const result = await quickly<Measured & { top: unknown[]; tooShort: unknown[] }>(similarity, ...args)
+    const result = await documentOf<Measured & { top: unknown[]; tooShort: unknown[] }>('similarity', ...args)
     expectMeasured(result, 4)
+    expect(await readFile(result.picture, 'utf8')).toMatch(/^<svg /)
     // 4 of 7: we the, the people, people of, of the | the united, united states | the world.
     expect(result).toMatchObject({ documents: 3, pairs: 3, tooShort: [{ file: 'empty.txt' }] })
     expect(result.top).toEqual([
