@@ -95,7 +95,7 @@ export const storageWith = (contenders: Readonly<Record<string, Contender>>): Su
           direction === 'up'
             ? []
             : [
-                'The store is the practice cloud, a process of its own. rclone and aws are started for each file, as a shell does; the others are there. Slope: of time against size on logarithmic axes, over four sizes. The limit sends the whole file in one request and compares nothing.',
+                'The store is the practice cloud, a process of its own. rclone, aws and curl are started for each file, as a shell does; ours is there. Slope: of time against size on logarithmic axes, over four sizes. curl carries the whole file in one request and compares nothing.',
               ],
       }),
     ),
