@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { checkpointFile } from '@repo/common/async/checkpoint'
 import { until } from '@repo/common/async/until'
 import { UsageError } from '@repo/common/example/usage'
+import { howMany } from '@repo/common/output/terminal'
 import { schedulerNames } from '@repo/practice-cluster/notation'
 import { z } from 'zod'
 import {
@@ -303,7 +304,7 @@ export class Run {
       if (!first) return
       if (attempt === attempts) {
         const log = (await this.lastLines([first])).get(first.task)
-        const share = `${failed.length} of ${this.tasks.length} tasks failed ${attempts} times`
+        const share = `${failed.length} of ${howMany(this.tasks.length, 'task')} failed ${howMany(attempts, 'time')}`
         throw new Error(`${share}; task ${first.task}: ${first.state} ${log}`)
       }
       await this.resubmit(failed.map(({ task }) => task))

@@ -11,6 +11,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { until } from '@repo/common/async/until'
+import { howMany } from '@repo/common/output/terminal'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { type Proxy as Link, startProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
@@ -208,7 +209,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
         seen = happened
         if ((await pending()) > 0 || happened !== before) return false
         const unsent = await unsentOrders(store, queues)
-        if (unsent.length > 0) throw new Error(`${unsent.length} orders are placed and have no job`)
+        if (unsent.length > 0) throw new Error(`placed and without a job: ${howMany(unsent.length, 'order')}`)
         return true
       }
       await until(isQuiet, { everyMs: quietMs, timeoutMs, signal, what: 'all jobs are done' })
