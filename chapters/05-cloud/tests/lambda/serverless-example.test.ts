@@ -1,11 +1,7 @@
-/** serverless as a reader runs it. */
-import { fileURLToPath } from 'node:url'
+/** serverless by its result; serverless-example.long.test.ts interrupts it. */
 import { runHere } from '@repo/common/testing/run-here'
-import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import serverless from '../../examples/serverless.ts'
-
-const chapter = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('serverless', () => {
   it('counts the words that one thread counts, in both ways', async () => {
@@ -17,12 +13,6 @@ describe('serverless', () => {
     expect(result.mostAtOnce).toBeLessThanOrEqual(2)
     expect(result.starts.cold.invocations).toBeGreaterThan(0)
     expect(result.durable.replayed + result.durable.begun).toBe(4)
-  })
-
-  it('stops on Ctrl-C with 130, and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'serverless', ['--quick'], { interruptWhen: /counting/ })
-    expect(run.code).toBe(130)
-    expect(await run.leftBehind()).toEqual([])
   })
 
   it('explains itself, and refuses an impossible option in one line', async () => {
