@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { until } from '@repo/common/async/until'
 import { startProgram } from '@repo/common/process/child'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import type { Client } from '../../src/queue/client.ts'
 import type { Message } from '../../src/queue/message.ts'
@@ -88,6 +88,9 @@ describeRedis('a message', () => {
     await expect(result.get()).rejects.toThrow(
       'UnknownTask: no task of this worker is called "echo"; it has add; update the workers of the queue "default" and retry it',
     )
+    // The time does not count for a retry, not even for one that counts its tries anew.
+    const fields = await client.redis.hkeys(`${layer.prefix}:default:${result.id}`)
+    expect(fields.filter((field) => field.startsWith('left'))).toEqual([])
     await old.close()
     await layer.startWorker({ tasks: [add, echo], leaveToOthers })
     expect(await retried(client, result)).toBe('hello')
@@ -96,13 +99,19 @@ describeRedis('a message', () => {
   it('is left to others for a time, however many workers look at it meanwhile', async () => {
     const client = await layer.openClient()
     const leaveToOthers = { times: 600_000, forMs: 1 }
-    const old = await Promise.all(['a', 'b'].map((name) => layer.startWorker({ tasks: [add], name, leaveToOthers })))
+    const said: string[] = []
+    const silent = () => {}
+    const log = { debug: silent, info: silent, error: silent, warn: (_: object, text: string) => void said.push(text) }
+    const settings = { tasks: [add], leaveToOthers, log }
+    const old = await Promise.all(['a', 'b'].map((name) => layer.startWorker({ ...settings, name })))
     const result = await client.send(echo, { text: 'hello' })
     const job = async () => await client.queue('default').getJob(result.id)
     await until(async () => ((await job())?.attemptsStarted ?? 0) > 30)
     await layer.startWorker({ tasks: [add, echo], name: 'new' })
     expect(await result.get()).toBe('hello')
     expect(old.map((worker) => worker.stats().failed)).toEqual([0, 0])
+    // Not with each look.
+    expect(said).toEqual([expect.stringMatching(/^no task of this worker is called "echo"; .*; left to others$/)])
   })
 
   it('for a newer version of a task is not run by an older one', async () => {
@@ -250,6 +259,17 @@ describeRedis('a worker', () => {
     await expect(result.get()).rejects.toThrow('job stalled more than allowable limit')
     expect(runs).toHaveLength(1)
     runs[0]?.resolve('lost')
+  })
+
+  it('does not wait for the end of its grace time', async () => {
+    const worker = await layer.startWorker({ tasks: [add] })
+    using begun = vi.spyOn(globalThis, 'setTimeout')
+    using ended = vi.spyOn(globalThis, 'clearTimeout')
+    await worker.close({ graceMs: 3_600_000 })
+    const timer = begun.mock.results[begun.mock.calls.findIndex(([, ms]) => ms === 3_600_000)]?.value
+    expect(timer).toBeDefined()
+    // It would keep the process running.
+    expect(ended.mock.calls.flat()).toContain(timer)
   })
 
   it('closes its connections in the end, even if it could not start', async () => {
