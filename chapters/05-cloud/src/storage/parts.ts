@@ -369,7 +369,7 @@ export async function* downloadParts(
         // A link that breaks again and again may still carry the part, piece by piece.
         if (filled > before) attempt = 0
         // The SDK has already retried errors with a status. It does not retry when the body breaks off later.
-        if (stop.aborted || error instanceof DamagedError || status !== undefined || attempt === attempts) throw error
+        if (error instanceof DamagedError || status !== undefined || attempt === attempts) throw error
         await delay(100 * 2 ** attempt * Math.random(), undefined, { signal: stop })
       }
     }

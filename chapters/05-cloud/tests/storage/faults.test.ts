@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, truncateSync } from 'node:fs'
 import { readdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -183,6 +183,22 @@ describe('throttling and broken connections', () => {
     expect(existsSync(journalOf(path))).toBe(false)
   })
 
+  it('do not hide that a file has changed', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'changed')
+    await writeFile(path, pseudoRandom(2 * partSize))
+    const fault = (line: string) =>
+      /^DELETE .*uploadId=/.test(line) ? { answer: 403, code: 'AccessDenied' } : undefined
+    const onProgress = () => truncateSync(path, partSize)
+    await through(fault, async (client) => {
+      await expect(uploadFile(client, { bucket, key: 'changed' }, path, { onProgress })).rejects.toMatchObject({
+        message: `${path} was changed while it was uploaded: upload it again`,
+        cause: { message: expect.stringContaining('AccessDenied') },
+      })
+    })
+    expect(await discardUpload(s3, path)).toBe(true)
+  })
+
   it('that damage data are noticed on the way up', async () => {
     const { result } = await through(
       (line) => (/partNumber=2/.test(line) ? { damage: true } : undefined),
@@ -217,6 +233,13 @@ describe('throttling and broken connections', () => {
     expect(await messageOf(uploadStream(client, { bucket, key: 'damaged' }, stream(8 * mib)))).toContain(
       `${bucket}/damaged was damaged on the way`,
     )
+  })
+
+  it('that damage data are not looked for with a checksum of the whole, which the parts do not have', async () => {
+    const client = alteredClient(place, (name, output) => {
+      if (name === 'CompleteMultipartUpload') output.ChecksumCRC32 = 'AAAAAA=='
+    })
+    expect(await uploadStream(client, { bucket, key: 'whole' }, stream(8 * mib))).toMatchObject({ parts: 2 })
   })
 
   it.each<[string, string[], string]>([

@@ -119,6 +119,7 @@ describe('a journal', () => {
     '{"bucket":"b","key":"k"}\n',
     '{"bucket":"b" torn, and more\n',
     `${JSON.stringify({ ...head, size: 0 })}\n`,
+    `${JSON.stringify({ ...head, partSize: 0 })}\n`,
     `${JSON.stringify({ ...head, id: '' })}\n`,
     `${JSON.stringify({ ...head, more: 1 })}\n`,
     '[1]\n',

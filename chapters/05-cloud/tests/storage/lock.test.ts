@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
@@ -67,7 +67,10 @@ it('an upload is not given up while another process continues it', async () => {
     'stopped by the test',
   )
   await writeFile(lockOf(path), JSON.stringify({ host: hostname(), pid: process.ppid }))
-  expect(await messageOf(discardUpload(s3, path))).toContain('is being transferred by another process')
+  // Nor by one that begins anew because the file has become small.
+  await truncate(path, 10)
+  for (const giveUp of [() => discardUpload(s3, path), () => uploadFile(s3, target, path)])
+    expect(await messageOf(giveUp())).toContain('is being transferred by another process')
   await writeFile(lockOf(path), JSON.stringify({ host: hostname(), pid: process.pid }))
   expect(await discardUpload(s3, path)).toBe(true)
   expect(await readdir(folder.path)).toEqual(['file'])

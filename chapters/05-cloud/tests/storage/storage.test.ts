@@ -139,11 +139,22 @@ describe('objects in parts', () => {
     expect(isClosed).toBe(true)
   })
 
-  it('is not stored when it is aborted, even if it is small', async () => {
-    const target = { bucket, key: 'aborted' }
-    const uploading = uploadStream(s3, target, inChunks(content.subarray(0, 10), [10]), { signal: AbortSignal.abort() })
+  it.each([10, 8 * mib])('asks nothing of the store when it is aborted before, with %i bytes', async (length) => {
+    await using store = await faultyStore(place, () => undefined)
+    const source = inChunks(content.subarray(0, length), [mib])
+    const uploading = uploadStream(s3Client(store.place), { bucket, key: 'aborted' }, source, {
+      signal: AbortSignal.abort(new Error('enough')),
+    })
     await expect(uploading).rejects.toThrow()
-    await expect(headObject(s3, target)).rejects.toThrow('NotFound')
+    expect(store.requests).toEqual([])
+  })
+
+  it('asks its source for no further part when it is aborted', async () => {
+    const signal = AbortSignal.abort(new Error('enough'))
+    let asked = 0
+    const next = async () => void asked++
+    await expect(sendParts(s3, { bucket, key: 'any', id: 'any' }, next, { signal })).rejects.toThrow('enough')
+    expect(asked).toBe(0)
   })
 
   /** Sends parts of one byte with these numbers. */
