@@ -66,15 +66,6 @@ describe('the book', () => {
     for (const folder of folders)
       expect(plain(sources.get(folder)?.readme ?? page('exercises').body)).toContain('Predict')
   })
-
-  it('takes links to sources into the web when there is an address', async () => {
-    const inWeb = await makeBook('https://example.org/blob/main')
-    expect(inWeb.sources.size).toBe(0)
-    const links = selectAll('a', inWeb.pages.find(({ id }) => id === 'examples')?.body ?? page('examples').body)
-    expect(links.map(({ properties }) => properties.href)).toContain(
-      'https://example.org/blob/main/chapters/03-parallel/examples/fib.ts',
-    )
-  })
 })
 
 describe('the EPUB', () => {

@@ -2,17 +2,8 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { findLeak } from '../../src/inspect/heap.ts'
-import { inspect } from '../../src/inspect/inspector.ts'
 import { SnapshotReader } from '../../src/inspect/snapshot.ts'
-import { startTarget } from './target.ts'
-
-/** Finds the leak of a program. */
-async function leakOf(source: string) {
-  await using target = await startTarget({ 'target.mjs': source })
-  await using inspector = await inspect(target.program, target.lines)
-  return await findLeak(inspector, 900, new AbortController().signal)
-}
+import { leakOf } from './leak.ts'
 
 describe('a leak', () => {
   it('is known by its class, whatever that is called, and by what keeps the new ones', async () => {
@@ -26,26 +17,6 @@ describe('a leak', () => {
     expect(leak).toMatchObject({ name: 'SettlementRecord', kept: ['history: Array', 'SettlementRecord'] })
     expect(leak?.count).toBeGreaterThan(1)
     expect(grown[0]).toMatchObject({ name: 'SettlementRecord' })
-  })
-
-  it('of plain objects is known by their properties', async () => {
-    const { leak } = await leakOf(`
-      const audit = new Map()
-      let at = 0
-      setInterval(() => { audit.set(++at, { order: 'order-' + at, cents: at, note: 'ok' }) }, 10)
-    `)
-    expect(leak).toMatchObject({ name: '{order, cents, note}', kept: ['audit: Map', '{order, cents, note}'] })
-  })
-
-  it('of listeners is known by the function', async () => {
-    const { leak } = await leakOf(`
-      import { EventEmitter } from 'node:events'
-      const news = new EventEmitter().setMaxListeners(0)
-      function subscribe() { news.on('news', function onNews() { return news }) }
-      setInterval(subscribe, 10)
-    `)
-    expect(leak).toMatchObject({ name: 'onNews()' })
-    expect(leak?.kept.join(' ')).toMatch(/news: /)
   })
 
   it('is neither a pool that breathes nor a cache that has become warm', async () => {

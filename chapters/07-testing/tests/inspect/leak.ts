@@ -1,0 +1,10 @@
+import { findLeak } from '../../src/inspect/heap.ts'
+import { inspect } from '../../src/inspect/inspector.ts'
+import { startTarget } from './target.ts'
+
+/** Finds the leak of a program. */
+export async function leakOf(source: string) {
+  await using target = await startTarget({ 'target.mjs': source })
+  await using inspector = await inspect(target.program, target.lines)
+  return await findLeak(inspector, 900, new AbortController().signal)
+}
