@@ -133,6 +133,13 @@ describe('of what is given, and of the machine', () => {
   const replicas = [' apart                median write', ' 5 ms to the replica       0.27 ms'].join('\n')
   const names = [' name        address               lease', ' rates.hangs ws://127.0.0.1:42357  2.94 s'].join('\n')
   const elect = [' store  version  lease   asked every', ' redis  7.0.15   1.00 s       333 ms'].join('\n')
+  const mixed = [
+    '1×2, 2×2 are equally fast, within 5 %.',
+    '1×2 wins: 130 MB of memory, started in 263 ms.',
+    'Picture: out/01-intro/mixed.svg',
+  ].join('\n')
+  const busy =
+    'The machine was busy: its ceiling is far below its cores, or below the speedup. Do not believe these figures; try again when it is not.'
   const suite =
     'ladder: a full run on 2 cores, linux x64, Node 24.21.0; results in bench/results/2026-11-30-db79f0-2-linux-3.json …'
   const versions = [' by          version  durability', ' grep -o -F  grep 3.8  –'].join('\n')
@@ -149,6 +156,8 @@ describe('of what is given, and of the machine', () => {
     ['how long tasks took', throughput, '0.26', '0.31'],
     ['another latency', replicas, '0.27', '0.19'],
     ['what is left of a lease', names, '2.94', '2.46'],
+    ['another winner', mixed, /^.+\n1×2/, '2×2 is the fastest by more than 5 %.\n2×2'],
+    ['a busy machine', mixed, /(?=Picture)/, `${busy}\n`],
     ['another machine', suite, '2 cores, linux x64', '8 cores, darwin arm64'],
     ['another file', suite, '2026-11-30-db79f0-2-linux-3', '2027-01-02-00c0ff-8-darwin'],
     ['another version of a program', versions, '3.8', '3.11'],
@@ -166,6 +175,7 @@ describe('of what is given, and of the machine', () => {
     ['how long tasks are', beyond, '10.0', '20.0'],
     ['what a row is about', replicas, '5 ms', '6 ms'],
     ['how long a lease is', elect, '1.00', '2.00'],
+    ['who is much faster', mixed, '5 %', '6 %'],
     ['how much is run', suite, 'full', 'quick'],
     ['a system that does not exist', suite, 'linux x64', 'linus x64'],
     ['the folder of the results', suite, 'results/', 'tables/'],

@@ -163,7 +163,7 @@ export default example(import.meta, {
         : `${winner?.layout} is the fastest by more than 5 %.`,
       describeCost(cost),
       `${winner?.layout} wins: ${bytes(winner?.memoryBytes ?? 0)} of memory, started in ${milliseconds(winner?.startMs ?? 0)}.`,
-      ...(busy ? ['', busyNotice, ''] : []),
+      ...(busy ? [busyNotice] : []),
       `Picture: ${result.picture}`,
     )
     return result
