@@ -392,7 +392,7 @@ export const rules: Rule[] = [
     kind: 'load',
     pattern: alone,
     where: cells(
-      'calls|in vain|most by one task|fired|running there|succeeded|accepted|lost|order made up|began at|save|reached|saves|debug|info|warn|error|more objects',
+      'calls|in vain|most by one task|fired|running there|succeeded|accepted|lost|order made up|began at|save|reached|saves|debug|info|warn|error|more objects|jobs put back|jobs begun again',
     ),
     plausible: someRange,
   },

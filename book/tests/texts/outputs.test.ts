@@ -206,6 +206,9 @@ describe('of what was done while something was broken', () => {
     '              jobs each  worker killed   recovery  machine lost',
     ' RabbitMQ         2,500  22 · 0 · 0 · 0   55.2 ms  0 · 102 · 0 · 0',
   ].join('\n')
+  const spot = [' the notice is  jobs put back', ' heeded                     2', ' not heeded                 0'].join(
+    '\n',
+  )
   const told = '643 of 643 requests were answered, 294 while b was down.'
 
   it.each([
@@ -213,6 +216,7 @@ describe('of what was done while something was broken', () => {
     ['more operations', history, /.*c5\.3.*\n/, '$&$&$&'],
     ['what a reader saw for a moment', real, '100   100  –', ' 90   100  7.5 ms'],
     ['another number of jobs begun twice', engines, '22 · 0', ' 7 · 0'],
+    ['another number of jobs put back', spot, '2', '1'],
     ['other requests, all of them answered', told, /^.*, 294/, '311 of 311 requests were answered, 80'],
   ])('may be: %s', (_, recorded, from, to) => {
     expect(recorded.replace(from, to)).not.toBe(recorded)
@@ -225,6 +229,8 @@ describe('of what was done while something was broken', () => {
     ['no loss where there was one', history, / {2}Nor these.*\n.*/, ''],
     ['a long time of which a reader saw nothing', real, '783 ms', '–     '],
     ['money for good', real, '783 ms', 'good  '],
+    ['jobs put back by nobody', spot, '0', '1'],
+    ['no job put back', spot, '2', '0'],
     ['a lost job', engines, '22 · 0', '22 · 1'],
     ['no lost job', engines, '102', '  0'],
     ['a request without an answer', told, '643 of', '642 of'],
