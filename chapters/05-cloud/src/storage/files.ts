@@ -108,7 +108,7 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
 
   await using file = await open(path)
   // Size and time are not enough: tools that copy a file keep its time.
-  const stored = resumes ? await unchanged(file, size, journal?.parts ?? [], options.signal) : []
+  const stored = resumes ? await unchanged(file, journal?.parts ?? [], options.signal) : []
   const started = resumes && head ? head : await beginUpload(s3, target, { ...options, metadata })
   try {
     await using record = resumes
@@ -161,7 +161,6 @@ const permissions = 0o777
 /** The stored parts that the file still has. */
 async function unchanged(
   file: FileHandle,
-  size: number,
   parts: StoredPart[],
   signal: AbortSignal | undefined,
 ): Promise<StoredPart[]> {
@@ -170,8 +169,7 @@ async function unchanged(
   for (const part of parts) {
     signal?.throwIfAborted()
     const data = buffer.subarray(0, await readPart(file, buffer, part.number))
-    const isWhole = data.length === bytesOfPart(part.number, size)
-    if (isWhole && data.length === part.bytes && crc32Of(data) === part.crc32) same.push(part)
+    if (data.length === part.bytes && crc32Of(data) === part.crc32) same.push(part)
   }
   return same
 }
@@ -181,7 +179,7 @@ async function unchanged(
 async function hasParts(path: string, size: number, parts: StoredPart[], signal: AbortSignal | undefined) {
   if ((await stat(path)).size !== size) return false
   await using file = await open(path)
-  return (await unchanged(file, size, parts, signal)).length === parts.length
+  return (await unchanged(file, parts, signal)).length === parts.length
 }
 
 const bytesOfPart = (number: number, size: number) => Math.min(partSize, size - (number - 1) * partSize)

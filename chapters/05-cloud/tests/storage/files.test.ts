@@ -27,6 +27,7 @@ import { journalOf } from '../../src/storage/journal.ts'
 import { headObject, partSize } from '../../src/storage/parts.ts'
 import { useFileTransfers } from '../fixtures/file-transfers.ts'
 import { alteredClient, messageOf } from '../fixtures/http-faults.ts'
+import { openFiles } from '../fixtures/open-files.ts'
 
 const mib = 1 << 20
 
@@ -101,6 +102,16 @@ describe('an interrupted upload', () => {
       await interrupt(path, 1)
       expect(await uploadFile(s3, target, path, { metadata: { owner: 'me' } })).toMatchObject({ resumed: 0 })
       expect((await headObject(s3, target)).metadata).toMatchObject({ owner: 'me' })
+      expect(await unfinished()).toEqual([])
+    })
+  })
+
+  it('begins anew when an earlier version had divided the file into other parts', async () => {
+    await withFile(async (path) => {
+      await interrupt(path, 2)
+      const journal = await readFile(journalOf(path), 'utf8')
+      await writeFile(journalOf(path), journal.replace(`"partSize":${partSize}`, `"partSize":${2 * partSize}`))
+      expect(await uploadFile(s3, target, path)).toMatchObject({ parts: 3, resumed: 0 })
       expect(await unfinished()).toEqual([])
     })
   })
@@ -299,7 +310,7 @@ describe('a download', () => {
     })
   })
 
-  it('that is damaged twice is not kept', async () => {
+  it('that is damaged twice is neither kept nor open', async () => {
     await withFile(async (path, folder) => {
       await uploadFile(s3, target, path)
       let received = 0
@@ -314,6 +325,7 @@ describe('a download', () => {
         received = 0
         await expect(downloadFile(client, target, back)).rejects.toThrow('was damaged on the way')
         expect([received, await readdir(folder)]).toEqual([parts, ['original']])
+        expect(await openFiles(folder)).toEqual([])
       }
     })
   })

@@ -1,5 +1,5 @@
 /** The journal as a file: torn anywhere, damaged, or somebody's own. */
-import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { describe, expect, it, vi } from 'vitest'
@@ -13,6 +13,7 @@ import {
   removeJournal,
 } from '../../src/storage/journal.ts'
 import type { StoredPart } from '../../src/storage/parts.ts'
+import { openFiles } from '../fixtures/open-files.ts'
 
 // Every disk that can be had without root has links, and space; exFAT has no links. Another file may have loaded the
 // journal in this process.
@@ -162,12 +163,6 @@ describe('a journal', () => {
     await symlink('data.upload', journalOf(path))
     await expect(readJournal(path)).rejects.toThrow('ELOOP')
   })
-
-  /** The open files of this process below a folder. */
-  async function openFiles(folder: string) {
-    const open = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
-    return (await Promise.all(open)).filter((file) => file.startsWith(folder))
-  }
 
   it.skipIf(process.platform !== 'linux')('whose name is taken is closed', async () => {
     await using folder = await temporaryFolder()

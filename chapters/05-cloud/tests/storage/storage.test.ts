@@ -141,12 +141,24 @@ describe('objects in parts', () => {
 
   it.each([10, 8 * mib])('asks nothing of the store when it is aborted before, with %i bytes', async (length) => {
     await using store = await faultyStore(place, () => undefined)
-    const source = inChunks(content.subarray(0, length), [mib])
-    const uploading = uploadStream(s3Client(store.place), { bucket, key: 'aborted' }, source, {
-      signal: AbortSignal.abort(new Error('enough')),
-    })
-    await expect(uploading).rejects.toThrow()
+    const [client, target, signal] = [s3Client(store.place), { bucket, key: 'aborted' }, AbortSignal.abort()]
+    await expect(
+      uploadStream(client, target, inChunks(content.subarray(0, length), [mib]), { signal }),
+    ).rejects.toThrow()
+    await expect(headObject(client, target, signal)).rejects.toThrow()
     expect(store.requests).toEqual([])
+  })
+
+  it('can be aborted even while the store makes it of its parts', async () => {
+    const stop = new AbortController()
+    await using store = await faultyStore(place, (line) => {
+      if (/^POST .*uploadId=/.test(line)) stop.abort(new Error('enough'))
+      return undefined
+    })
+    const source = inChunks(content, [mib])
+    const uploading = uploadStream(s3Client(store.place), { bucket, key: 'late' }, source, { signal: stop.signal })
+    await expect(uploading).rejects.toThrow()
+    expect(store.requests.at(-1)).toMatch(/^DELETE .*uploadId=/)
   })
 
   it('asks its source for no further part when it is aborted', async () => {
