@@ -182,7 +182,8 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
     const withSums = items.map((item) => ({ ...item, ...sumOf(there, item.name) }))
     const isSame = async ({ name, sha256, mode }: Item) => {
       const path = localPath(localFolder, name)
-      if (sha256 === undefined || (await sha256Of(path).catch(missing)) !== sha256) return false
+      // What cannot be read here is copied again: if it cannot be replaced either, the error then names it.
+      if (sha256 === undefined || (await sha256Of(path).catch(() => undefined)) !== sha256) return false
       if (mode !== undefined) await setModeLike(path, mode)
       return true
     }

@@ -166,6 +166,18 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
   })
 
+  it('a folder arrives even if it is empty, and one in the place of a file stays and is named', async () => {
+    const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+    await mkdir(from)
+    expect(await connection.upload(from, there)).toMatchObject({ files: 0, unchanged: 0 })
+    expect(await connection.download(there, back)).toMatchObject({ files: 0, unchanged: 0 })
+    await write(from, { a: '1' })
+    for (const path of [there, back]) await mkdir(join(path, 'a'))
+    await expect(connection.upload(from, there)).rejects.toThrow(`${join(there, 'a')} cannot be written`)
+    await expect(connection.download(from, back)).rejects.toThrow(`${join(back, 'a')} cannot be written`)
+    expect(await readdir(back)).toEqual(['a'])
+  })
+
   it('names may contain all that ends a line or means something to a program, and be long', async () => {
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
     const long = '長'.repeat(80)
@@ -482,6 +494,9 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       await write(from, { 'a/b': randomBytes(400_000), c: '' })
       await using own = await withPrograms({})
       await using client = await connect(own.options)
+      // Nobody can tell of which version of the file this is a part.
+      const part = `.b.${'0'.repeat(16)}.part`
+      await write(back, { [`a/${part}`]: 'of another' })
       for (let time = 0; time < 2; time++) {
         expect(await client.upload(from, there)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
         expect(await client.download(there, back)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
