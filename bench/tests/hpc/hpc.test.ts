@@ -1,5 +1,5 @@
 /** All run the same tasks on a host, a task that fails is not lost, and what cannot be had becomes a row. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { until } from '@repo/common/async/until'
 import { describeReal, leavesNothingRunning } from '@repo/common/testing/vitest'
 import { findPython, installPython } from '04-celery/celery/python'
@@ -22,6 +22,8 @@ const noHost = async () => {
 /** More tasks than may run at once, one that fails, and a host that has another key than the one that is known. */
 async function runsThemAll(ids: string[]) {
   await using host = await startHost(signal)
+  const known = await readFile(host.knownHostsFile, 'utf8')
+  const other = known.replace(/\S+$/m, 'AAAAC3NzaC1lZDI1NTE5AAAAIIidr0zISvVl6yhM4C2hTAmXs0dN4Ob0cCLdYyLzNUtC')
   for (const id of ids) {
     await using contender = await (contenders[id] as Contender).start({ host: async () => host, signal })
     const results = (await contender.run(add(2 * atOnce), signal)).map(Number)
@@ -29,12 +31,9 @@ async function runsThemAll(ids: string[]) {
     await expect(contender.run([...add(2), 'false'], signal)).rejects.toThrow(/false.* ended with|a task failed/)
     // The connection is closed, and the server's process for it ends a moment later.
     await until(async () => (await host.sessions()).length === 0, { what: 'no connection' })
-  }
-  const known = `[127.0.0.1]:${host.port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIidr0zISvVl6yhM4C2hTAmXs0dN4Ob0cCLdYyLzNUtC`
-  await writeFile(host.knownHostsFile, `${known}\n`)
-  for (const id of ids) {
-    await using contender = await (contenders[id] as Contender).start({ host: async () => host, signal })
-    await expect(contender.run(add(1), signal), id).rejects.toThrow(/host key|Host key|HostKey/i)
+    await writeFile(host.knownHostsFile, other)
+    await expect(contender.run(add(1), signal), id).rejects.toThrow(/host ?key/i)
+    await writeFile(host.knownHostsFile, known)
   }
 }
 
