@@ -12,6 +12,7 @@ const price = (result: Result, id: string, metric = 'togetherNs') =>
   median(rowsOf(result, 'ladder').find((row) => row.id === id)?.samples[metric] ?? [])
 
 const ladder = ['ladder', '--quick', '--only', 'call,message,batch,child,spawn,array']
+const tasks = ['hpc', '--quick', '--only', 'loop,master']
 const killed = ['engines', '--quick', '--only', 'layer,bullmq,bee']
 const figures = (result: Result, name: string) =>
   rowsOf(result, 'engines').map(({ label, figures }) => `${label} ${figures[name]}`)
@@ -57,6 +58,39 @@ export default claims(suites, {
     values: (result) => times(toOurs(result, 'text', 'grep', 'ms')),
     applies: took('text', 'grep'),
     args: ['text', '--quick', '--only', 'grep'],
+  },
+  'aws-starts-long': {
+    says: 'For a file of 1 MB the AWS command line takes more than three times as long as ours:',
+    holds: (result) => toOurs(result, 'storage', 'aws', 'up at 1') > 3,
+    values: (result) => times(toOurs(result, 'storage', 'aws', 'up at 1')),
+    applies: took('storage', 'aws'),
+    args: ['storage', '--quick', '--only', 'aws'],
+  },
+  'bundling-pays': {
+    says: 'Capnweb alone, which sends each message by itself, takes longer.',
+    holds: (result) => toOurs(result, 'remote', 'capnweb', 'together at 10') > 1,
+    values: (result) => times(toOurs(result, 'remote', 'capnweb', 'together at 10')),
+    args: ['remote', '--quick', '--only', 'capnweb'],
+  },
+  'a-megabyte-is-dear': {
+    says: 'Bare TCP hands it over in less than half the time of a remote object.',
+    holds: (result) => toOurs(result, 'remote', 'limit', 'alone') < 1 / 2,
+    values: (result) => times(toOurs(result, 'remote', 'limit', 'alone')),
+    args: ['remote', '--quick', '--only', 'limit'],
+  },
+  'one-connection-saves': {
+    says: 'A hundred tasks over one connection take less than a third of the time of a loop that starts ssh for each.',
+    holds: (result) => toOurs(result, 'hpc', 'loop', 'ms') > 3,
+    values: (result) => times(toOurs(result, 'hpc', 'loop', 'ms')),
+    applies: took('hpc', 'loop'),
+    args: tasks,
+  },
+  'control-master-saves': {
+    says: "ControlMaster saves more than half of the loop's time.",
+    holds: (result) => toOurs(result, 'hpc', 'loop', 'ms') > 2 * toOurs(result, 'hpc', 'master', 'ms'),
+    values: (result) => ['loop', 'master'].map((id) => times(toOurs(result, 'hpc', id, 'ms'))).join(' and '),
+    applies: took('hpc', 'master'),
+    args: tasks,
   },
   'a-killed-worker-loses-nothing': {
     says: 'When a worker is killed, none of these three loses a job, and none doubles an effect.',

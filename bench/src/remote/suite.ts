@@ -71,7 +71,9 @@ export const remoteWith = (contenders: Readonly<Record<string, Contender>>): Sui
   pictures: (rows) =>
     Object.fromEntries(
       names.map((name) => {
-        const drawn = measured(rows).map((row) => [row.label, growthOf(row, name)])
+        // As many as there are colours.
+        const shown = measured(rows).filter(({ id }) => id !== 'pyro4')
+        const drawn = shown.map((row) => [row.label, growthOf(row, name)])
         return [`remote-${name}`, drawGrowth(ways[name].title, 'bytes', Object.fromEntries(drawn))]
       }),
     ),
