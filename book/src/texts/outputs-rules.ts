@@ -400,6 +400,7 @@ export const rules: Rule[] = [
   { kind: 'load', pattern: alone, where: cells('invocations', 'cold|warm', 'start invocations'), plausible: loadRange },
   { kind: 'load', pattern: alone, where: cells('jobs', '.*', 'jobs in the second life'), plausible: loadRange },
   { kind: 'load', pattern: phrases('# times the counts were there already'), plausible: loadRange },
+  { kind: 'load', pattern: phrases('# of their jobs'), plausible: someRange },
   {
     kind: 'program',
     pattern: /(?<=^Runtime API: )(a small server of ours|Amazon's Runtime Interface Emulator)/g,

@@ -209,6 +209,7 @@ describe('of what was done while something was broken', () => {
   const spot = [' the notice is  jobs put back', ' heeded                     2', ' not heeded                 0'].join(
     '\n',
   )
+  const killed = '1 killed: 2 of their jobs came back after 10 s and were done by others.'
   const told = '643 of 643 requests were answered, 294 while b was down.'
 
   it.each([
@@ -216,6 +217,7 @@ describe('of what was done while something was broken', () => {
     ['more operations', history, /.*c5\.3.*\n/, '$&$&$&'],
     ['what a reader saw for a moment', real, '100   100  –', ' 90   100  7.5 ms'],
     ['another number of jobs begun twice', engines, '22 · 0', ' 7 · 0'],
+    ['another number of jobs that came back', killed, '2 of', '1 of'],
     ['another number of jobs put back', spot, '2', '1'],
     ['other requests, all of them answered', told, /^.*, 294/, '311 of 311 requests were answered, 80'],
   ])('may be: %s', (_, recorded, from, to) => {
@@ -230,6 +232,8 @@ describe('of what was done while something was broken', () => {
     ['a long time of which a reader saw nothing', real, '783 ms', '–     '],
     ['money for good', real, '783 ms', 'good  '],
     ['jobs put back by nobody', spot, '0', '1'],
+    ['no job that came back', killed, '2 of', '0 of'],
+    ['another number of killed workers', killed, '1 killed', '2 killed'],
     ['no job put back', spot, '2', '0'],
     ['a lost job', engines, '22 · 0', '22 · 1'],
     ['no lost job', engines, '102', '  0'],
