@@ -51,9 +51,7 @@ describe('the tasks of a file', () => {
 
   it('refuse a file that is not there, or is a folder', async () => {
     for (const file of [join(chapter, 'no-such-file.ts'), chapter]) {
-      await expect(loadTasks(file)).rejects.toThrow(
-        `--tasks: received "${file}"; accepts the path of an existing file`,
-      )
+      await expect(loadTasks(file)).rejects.toThrow(`--tasks: received "${file}"; accepts the path of an existing file`)
     }
   })
 })
