@@ -55,7 +55,7 @@ describeRedis('canvas', () => {
 
   it('stops at Ctrl-C and leaves nothing behind', async () => {
     const run = await runExample(chapter, 'canvas', ['--ms', '5000', '--workers', '1'], {
-      interruptWhen: /worker processes/,
+      interruptWhen: /worker process/,
     })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])

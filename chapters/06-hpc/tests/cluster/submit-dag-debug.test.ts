@@ -49,7 +49,7 @@ describe.skipIf(windows).concurrent('submit', () => {
     [
       'more cores than any node has',
       { cores: 5_000 },
-      /"5000 cores.*accepts .*Requested node configuration is not available/,
+      /"5,000 cores.*accepts .*Requested node configuration is not available/,
     ],
   ])('says in the words of the scheduler that it refuses %s', async (_, args, message) => {
     const refused = submit.run(args)
