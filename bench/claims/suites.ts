@@ -24,6 +24,13 @@ const toOurs = (result: Result, suite: string, id: string, metric: string) => {
   return ms(rows.find((row) => row.id === id)) / ms(rows[0])
 }
 const took = (suite: string, id: string) => (result: Result) => rowsOf(result, suite).some((row) => row.id === id)
+/** That a contender takes more than this number of times as much as ours, in a run of the two. */
+const takesMore = (factor: number, suite: string, id: string, metric: string) => ({
+  holds: (result: Result) => toOurs(result, suite, id, metric) > factor,
+  values: (result: Result) => times(toOurs(result, suite, id, metric)),
+  applies: took(suite, id),
+  args: [suite, '--quick', '--only', id],
+})
 
 export default claims(suites, {
   'seven-decades': {
@@ -47,24 +54,15 @@ export default claims(suites, {
   },
   'threads-draw-faster': {
     says: "Threads draw more than twice as fast as Python's processes.",
-    holds: (result) => toOurs(result, 'compute', 'futures', 'mandelbrot') > 2,
-    values: (result) => times(toOurs(result, 'compute', 'futures', 'mandelbrot')),
-    applies: took('compute', 'futures'),
-    args: ['compute', '--quick', '--only', 'futures'],
+    ...takesMore(2, 'compute', 'futures', 'mandelbrot'),
   },
   'bytes-beat-grep': {
     says: 'The bytes take less time than grep.',
-    holds: (result) => toOurs(result, 'text', 'grep', 'ms') > 1,
-    values: (result) => times(toOurs(result, 'text', 'grep', 'ms')),
-    applies: took('text', 'grep'),
-    args: ['text', '--quick', '--only', 'grep'],
+    ...takesMore(1, 'text', 'grep', 'ms'),
   },
   'aws-starts-long': {
     says: 'For a file of 1 MB the AWS command line takes more than three times as long as ours:',
-    holds: (result) => toOurs(result, 'storage', 'aws', 'up at 1') > 3,
-    values: (result) => times(toOurs(result, 'storage', 'aws', 'up at 1')),
-    applies: took('storage', 'aws'),
-    args: ['storage', '--quick', '--only', 'aws'],
+    ...takesMore(3, 'storage', 'aws', 'up at 1'),
   },
   'bundling-pays': {
     says: 'Capnweb alone, which sends each message by itself, takes longer.',

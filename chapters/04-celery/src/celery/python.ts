@@ -1,4 +1,7 @@
-/** Finds a Python that has Celery, RQ or Pyro: this chapter's programs talk to them and are compared with them; the bench also asks for Paramiko. */
+/**
+ * Finds a Python that has Celery, RQ or Pyro, which this chapter's programs talk to and are compared with, or Paramiko, which
+ * the bench compares.
+ */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'

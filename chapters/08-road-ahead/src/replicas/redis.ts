@@ -94,6 +94,7 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
     if (missing(seen, await lengths(atReplica)) > 0 || look === mostLooks) break
     await sleep(delayMs / 4, signal)
   }
+  // What is on its way does not arrive.
   link.block()
   primary.server?.process.kill('SIGKILL')
   await atReplica.replicaof('NO', 'ONE')
