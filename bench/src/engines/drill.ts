@@ -21,6 +21,7 @@ export const faultKinds = {
 export type FaultKind = keyof typeof faultKinds
 
 export interface DrillResult {
+  /** Jobs that were sent: more than were asked for if a worker was not caught in the middle of those. */
   jobs: number
   /** Jobs whose effect did not happen, and of which the engine knows nothing any more. */
   lost: number
@@ -49,6 +50,8 @@ export interface DrillOptions {
 const batch = 50
 /** Jobs sent ahead of those that are done. */
 const sentAhead = 100
+/** Until a worker is caught in the middle of jobs, more are sent, but at most so many times as many as were asked for. */
+const mostTimes = 20
 /** If the engine says that it has no jobs, and nothing was heard of any for this time, there are none. */
 const silenceMs = 4 * workOptions.leaseMs
 const lookEveryMs = 500
@@ -59,15 +62,16 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
   const { jobs, strikes, patienceMs, ledger: redis, onProgress } = options
   const ledger = `drill-${randomUUID()}`
   const key = (job: number) => keyOf({ ledger, job })
-  const all = Array.from({ length: jobs }, (_, job) => key(job))
+  const keys = () => Array.from({ length: sent }, (_, job) => key(job))
   const done = () => engine.doneIn.get(ledger) ?? 0
-  let [sent, given, isOver] = [0, 0, false]
+  let [sent, given, wanted, isStruck, isOver] = [0, 0, jobs, false, false]
   const untilDone = (count: number) => engine.until(() => isOver || done() >= count)
 
   async function sendAll() {
-    while (sent < jobs && !isOver) {
-      await engine.until(() => isOver || sent - done() - given < sentAhead)
-      const some = Array.from({ length: Math.min(batch, jobs - sent) }, (_, at) => ({ ledger, job: sent + at }))
+    for (;;) {
+      await engine.until(() => isOver || (sent < wanted ? sent - done() - given < sentAhead : isStruck))
+      if (isOver || sent >= wanted) return
+      const some = Array.from({ length: Math.min(batch, wanted - sent) }, (_, at) => ({ ledger, job: sent + at }))
       await engine.persist(() => engine.client.send(some))
       sent += some.length
       engine.heardAt = performance.now()
@@ -109,8 +113,11 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
   async function strike(number: number) {
     if (kind === 'broker killed' || kind === 'machine lost') {
       // The batch that is under way may already be there.
-      const [at, later] = [performance.now(), all.slice(sent + batch)]
-      recoveryMs.push(() => (momentsOf(later).length > 0 ? Math.min(...momentsOf(later)) - at : null))
+      const [at, from] = [performance.now(), sent + batch]
+      recoveryMs.push(() => {
+        const moments = momentsOf(keys().slice(from))
+        return moments.length > 0 ? Math.min(...moments) - at : null
+      })
       if (kind === 'broker killed') return await engine.broker.crash()
       await engine.broker.loseMachine()
       await engine.prepareAgain()
@@ -121,7 +128,11 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
     // Only worker 1 can be cut off.
     const worker = engine.workers[kind === 'partition' ? 0 : number % engine.workers.length]
     if (!worker) return
-    const { held, pids } = await engine.stopInTheMiddle(worker, () => isOver || done() >= jobs)
+    // On a busy machine, a fast engine may have done them all before one of its workers has stopped.
+    wanted = mostTimes * jobs
+    engine.look()
+    const { held, pids } = await engine.stopInTheMiddle(worker, () => isOver || done() >= wanted)
+    wanted = Math.max(jobs, sent)
     const at = performance.now()
     if (held.length === 0) signal('SIGCONT', pids)
     else if (kind === 'worker killed') {
@@ -151,7 +162,10 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
       if (isOver) break
       await strike(number)
     }
-    await untilDone(jobs)
+    isStruck = true
+    engine.look()
+    await sending
+    await untilDone(sent)
   }
   try {
     await Promise.race([run(), failed.promise])
@@ -162,15 +176,15 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
 
   if (sent < jobs) throw new Error(`only ${sent} of ${jobs} jobs could be sent: ${reasonOf(engine.lastError)}`)
 
-  const { effectsLost, doubled } = await countBookings(redis, ledgerKeys(ledger), jobs)
+  const { effectsLost, doubled } = await countBookings(redis, ledgerKeys(ledger), sent)
   const left = effectsLost === 0 ? 0 : await engine.persist(() => engine.client.left())
   const held = Math.min(left, effectsLost)
   return {
-    jobs,
+    jobs: sent,
     lost: effectsLost - held,
     held,
     doubled,
-    begunTwice: all.filter((each) => (engine.begun.get(each) ?? 0) > 1).length,
+    begunTwice: keys().filter((each) => (engine.begun.get(each) ?? 0) > 1).length,
     recoveryMs: recoveryMs.map((ms) => ms()),
   }
 }

@@ -127,7 +127,7 @@ export const engines: Suite = {
       for (const [number, kind] of (quick ? kinds.slice(0, 1) : kinds).entries()) {
         if (open.broker.faultless !== undefined && (kind === 'broker killed' || kind === 'machine lost')) continue
         const onDone = (done: number) =>
-          progressOf(`${row.label}: ${kind}`, 0.6 + (0.4 * (number + done / share)) / kinds.length)
+          progressOf(`${row.label}: ${kind}`, 0.6 + (0.4 * (number + Math.min(1, done / share))) / kinds.length)
         const options = { jobs: share, strikes: quick ? 1 : faultKinds[kind], patienceMs, ledger, onProgress: onDone }
         const { recoveryMs, ...counts } = await drill(open, kind, options)
         for (const [what, value] of Object.entries(counts)) row.figures[of(kind, what as keyof typeof counts)] = value
