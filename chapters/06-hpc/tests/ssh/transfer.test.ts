@@ -668,7 +668,7 @@ describeReal(
       const from = join(server.folder, 'from')
       await write(from, { large: randomBytes(3 << 20), small: 'fits' })
       const program = join(import.meta.dirname, '../fixtures/download.program.ts')
-      const node = [process.execPath, ...loader(), program, JSON.stringify(server.options), from, '/mnt/back']
+      const node = [process.execPath, ...loader(), program, JSON.stringify(server.options), from, '/mnt/back', 'small']
       const mount = 'mount -t tmpfs -o size=1m none /mnt && exec "$@"'
       const { stdout } = await promisify(execFile)('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...node])
       expect(JSON.parse(stdout)).toEqual({

@@ -1,7 +1,10 @@
 /** Finds processes by a variable that they have inherited: also those whose parent has ended. */
 import { execFile } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+
+const [lookMs, mostLooks] = [10, 10]
 
 /**
  * Returns pid and command line of each of this user's processes that have the variable with this value in their
@@ -19,7 +22,7 @@ export async function processesWith(name: string, value: string): Promise<string
   const found = await Promise.all(
     pids.map(async (pid) => {
       try {
-        const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+        const environment = await environmentOf(pid)
         if (!environment.split('\0').includes(setting)) return []
         return [`${pid} ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()}`]
       } catch {
@@ -29,4 +32,14 @@ export async function processesWith(name: string, value: string): Promise<string
     }),
   )
   return found.flat()
+}
+
+async function environmentOf(pid: string): Promise<string> {
+  for (let look = 1; ; look++) {
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+    if (environment !== '' || look === mostLooks) return environment
+    // While a process turns into another program it seems to have none. Kernel threads and zombies have no program.
+    await readlink(`/proc/${pid}/exe`)
+    await delay(lookMs)
+  }
 }
