@@ -21,9 +21,9 @@ const env = {
   NO_COLOR: '1',
 }
 
-// Rooms by themselves, and such that reach other rooms, common and a server; and the chapter that readers copy to build upon, of
+// A room by itself; one that reaches other rooms, common and a server; and the chapter that readers copy to build upon, of
 // which the tests of its own project will do: all of them take minutes.
-it.each([['02-async/flow'], ['04-celery/rq'], ['03-parallel/pool'], ['04-celery', 'tests/own-project']])(
+it.each([['02-async/flow'], ['04-celery/rq'], ['04-celery', 'tests/own-project']])(
   '%s is a project of its own',
   { timeout },
   async (what, ...only) => {
