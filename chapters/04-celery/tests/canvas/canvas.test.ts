@@ -338,6 +338,26 @@ describeRedis('a failure in a chain', () => {
     expect(await (await apply(client, canvas)).get()).toBe(6)
     expect(errors).toEqual([])
   })
+
+  it('is not that its worker gives a task back', async () => {
+    const client = await layer.openClient()
+    let begun = 0
+    const gate = defineTask({
+      name: 'gate',
+      args: z.object({}),
+      run: () => {
+        begun++
+        return new Promise<never>(() => {})
+      },
+    })
+    const { onError, tasks } = recorder()
+    const worker = await layer.startWorker({ tasks: [gate, ...tasks] })
+    await apply(client, linkError(signature(gate, {}), step(onError, 'error')))
+    await until(() => begun === 1)
+    await worker.close({ graceMs: 1 })
+    const jobs = await client.queue('default').getJobs()
+    expect(jobs.map(({ name }) => name)).toEqual(['gate'])
+  })
 })
 
 describeRedis('a failed chord that is retried by hand', () => {

@@ -198,6 +198,14 @@ describeRedis('time limits', () => {
     // There is only one thread: this would wait for ever if it were still busy.
     expect(await (await client.send(spin, { forEver: false }, { hardLimitMs: 60_000 })).get()).toBe('done')
   })
+
+  it('find the threads of the tasks before them', async () => {
+    const file = new URL('../fixtures/thread-id.worker.ts', import.meta.url)
+    const run = inThread<null, number>(file, { threads: 1 })
+    const context = { signal: new AbortController().signal } as TaskContext
+    const first = await run(null, context)
+    expect([await run(null, context), await run(null, context)]).toEqual([first, first])
+  })
 })
 
 describe('a run', () => {
