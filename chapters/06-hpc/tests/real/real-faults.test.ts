@@ -25,10 +25,10 @@ describeReal('a real cluster', need, () => {
   let cluster: Cluster
   let torque: Cluster
   beforeAll(async () => {
-    real = await startRealCluster({ cores: 8, impatient: true })
+    real = await startRealCluster({ cores: 8 })
     const place = { host: real.host, configFile: real.configFile }
     cluster = await openCluster(place)
-    torque = await openCluster({ ...place, scheduler: 'torque', patienceMs: 5_000 })
+    torque = await openCluster({ ...place, scheduler: 'torque' })
   })
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]()
@@ -36,11 +36,9 @@ describeReal('a real cluster', need, () => {
     await real?.[Symbol.asyncDispose]()
   })
 
-  /** A command as the cluster's administrator types it. */
-  async function asAdministrator(program: string, ...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(program, args, {
-      env: { ...process.env, ...real.slurm.environment },
-    })
+  /** A command as a cluster's administrator types it. */
+  async function asAdministrator({ slurm }: RealCluster, program: string, ...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...slurm.environment } })
     return stdout
   }
   async function startRun(folder: string, plan: Partial<Plan>, by = cluster): Promise<Run> {
@@ -68,10 +66,16 @@ describeReal('a real cluster', need, () => {
 
   describe('a node that dies', () => {
     it('has its job restarted or reported, as the job asked', async () => {
-      await using folder = await temporaryFolder()
+      await using stack = new AsyncDisposableStack()
+      const folder = stack.use(await temporaryFolder())
+      // Of its own: on a busy machine it gives up on healthy nodes as well.
+      const impatient = stack.use(await startRealCluster({ cores: 8, impatient: true }))
+      const place = { host: impatient.host, configFile: impatient.configFile }
+      const slurm = stack.use(await openCluster(place))
+      const torque = stack.use(await openCluster({ ...place, scheduler: 'torque', patienceMs: 5_000 }))
       const sleepOnce = ['sh', '-c', 'mkdir first 2>/dev/null && exec sleep 600; echo again']
       const runs = await Promise.all(
-        [cluster, torque].map(async (by) => {
+        [slurm, torque].map(async (by) => {
           const own = join(folder.path, by.dialect.name)
           const again = await startRun(join(own, 'a'), { name: 'again', command: sleepOnce, requeue: true }, by)
           const once = await startRun(join(own, 'b'), { name: 'once', requeue: false }, by)
@@ -81,14 +85,15 @@ describeReal('a real cluster', need, () => {
         }),
       )
       await eachNode(async (name) => {
-        await real.slurm.nodes[name].kill()
+        await impatient.slurm.nodes[name].kill()
       })
 
       const lost = await Promise.all(runs.map(({ once }) => once.follow({ everyMs: 250, signal: deadline() })))
       // A node that came back before its silence was noticed could be taken for one that still has the job.
-      const bothAreDown = async () => /^(down\S*\n){2}$/.test(await asAdministrator('sinfo', '-h', '-N', '-o', '%T'))
+      const bothAreDown = async () =>
+        /^(down\S*\n){2}$/.test(await asAdministrator(impatient, 'sinfo', '-h', '-N', '-o', '%T'))
       await until(bothAreDown, { timeoutMs: 60_000, everyMs: 250, what: 'both nodes are given up' })
-      await eachNode((name) => real.slurm.startNode(name))
+      await eachNode((name) => impatient.slurm.startNode(name))
       expect(lost).toMatchObject([
         [{ state: 'node failed', node: expect.stringMatching(/^n[12]$/) }],
         // Its qstat says only that the job has gone.
@@ -159,12 +164,12 @@ describeReal('a real cluster', need, () => {
       // Torque's commands, as Slurm has them, know that it has gone; that SIGTERM ended it says its exit code.
       const gone = scheduler === 'slurm' ? { state: 'cancelled' } : { state: 'failed', signal: '15' }
       const [first, second] = [4, 5].map((number) => () => run.tasks.find(({ task }) => task === number))
-      await asAdministrator('scancel', `${run.ids[0]}_5`)
+      await asAdministrator(real, 'scancel', `${run.ids[0]}_5`)
       const isGone = async () => (await run.poll()) && second?.()?.state === gone.state
       await until(isGone, { timeoutMs: 60_000 })
       expect(second?.()).toMatchObject(gone)
       expect(first?.()?.state).toBe('running')
-      await asAdministrator('scancel', String(run.ids[0]))
+      await asAdministrator(real, 'scancel', String(run.ids[0]))
       await run.follow({ everyMs: 100, signal: deadline() })
       expect(run.tasks).toMatchObject([gone, gone])
     })
