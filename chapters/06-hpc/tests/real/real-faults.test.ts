@@ -123,8 +123,9 @@ describeReal('a real cluster', need, () => {
       const changes: string[] = []
       const onChange = (change: string) => void changes.push(change)
       const own = stack.use(await openCluster({ ...ssh.options, scheduler, onChange }))
-      const sleeps = { name: 'through', command: ['sleep', '3'], array: [0, 1, 2] }
-      const run = await createRun(own, sleeps, { folder: join(folder, 'run') })
+      // So that none ends before a poll has been caught in the middle.
+      const command = ['sh', '-c', 'until [ -e go ]; do sleep 0.1; done']
+      const run = await createRun(own, { name: 'through', command, array: [0, 1, 2] }, { folder: join(folder, 'run') })
       await run.start()
       const following = run.follow({ everyMs: 20, signal: deadline() })
       await writeFile(join(folder, 'waits'), '')
@@ -132,6 +133,7 @@ describeReal('a real cluster', need, () => {
       await ssh.kill()
       await rm(join(folder, 'waits'))
       await ssh.restart()
+      await writeFile(join(run.remote, 'go'), '')
 
       expect((await following).map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
       expect(changes).toEqual(['lost', 'connected again'])
