@@ -114,7 +114,7 @@ async function tryToStart({
     // unshare ignores SIGTERM, so there is nothing to wait for.
     const stopTimeoutMs = launcher.length > 0 ? 0 : 3_000
     const server = { command: first, args: rest, env: { ...environment, ...env }, cwd: folder, signal }
-    return await startServer({ ...server, ready, readyTimeoutMs: 30_000, stopTimeoutMs })
+    return await startServer({ ...server, ready, stopTimeoutMs })
   }
   const says = async (pattern: RegExp, program: string, ...args: string[]) => {
     const env = { ...process.env, ...environment }
