@@ -1,5 +1,5 @@
 /** A real Slurm with accounting and REST: the same answers as from its commands, and what goes wrong. */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -220,13 +220,16 @@ exec curl "$@"`,
 
     it('a slurmrestd that dies or hangs fails a poll in one line, and a run goes on when it is back', async () => {
       const { rest } = real().slurm
-      // The same deadline, but shorter.
-      await using login = await anotherLoginNode(real(), { curl: 'exec curl "$@" --max-time 1' })
+      // The same deadline, but shorter as long as nobody answers.
+      const soon = '[ ! -e "$folder/hangs" ] || set -- "$@" --max-time 1'
+      await using login = await anotherLoginNode(real(), { curl: `${soon}\nexec curl "$@"` })
       await using cluster = await openCluster({ ...login.ssh.options, via: 'rest' })
       const job = await submitBy(cluster, { command: ['sleep', '1'] })
       const failed = () => expect(cluster.poll([job])).rejects
       rest?.local.child.process.kill('SIGSTOP')
+      await writeFile(join(login.folder, 'hangs'), '')
       await failed().toThrow(/^[^\n]* curl: \(28\) Operation timed out [^\n]*$/)
+      await rm(join(login.folder, 'hangs'))
       await rest?.local.child.kill()
       await failed().toThrow(/^[^\n]* curl: \(7\) [^\n]*$/)
       await rest?.local.restart()
