@@ -10,7 +10,7 @@ import { type Cluster, openCluster } from '../../src/cluster/cluster.ts'
 import type { JobDescription, JobStatus, SubmittedJob } from '../../src/scheduler/job.ts'
 import { hasEnded } from '../../src/scheduler/job.ts'
 import { needRest } from '../fixtures/need-rest.ts'
-import { anotherLoginNode, useRealCluster } from '../fixtures/real-cluster.ts'
+import { anotherLoginNode, patience, useRealCluster } from '../fixtures/real-cluster.ts'
 
 const ways = ['commands', 'socket', 'token'] as const
 type Way = (typeof ways)[number]
@@ -164,7 +164,8 @@ exec curl "$@"`,
     expect(nodes).toEqual([expected, expected, expected])
   })
 
-  it('the examples run over REST', async () => {
+  // Now and then a busy slurmrestd lets a request time out, each after 30 s, and the next one is answered.
+  it('the examples run over REST', { timeout: patience.timeoutMs }, async () => {
     expect(await resultOf(submit, { via: 'rest', name: 'over' })).toMatchObject({
       state: 'completed',
       exitCode: 0,
