@@ -51,6 +51,6 @@ it('array draws the Mandelbrot set', async () => {
   expect(at(0, 0)).not.toEqual([0, 0, 0])
 })
 
-describe('a run of a thousand tasks', () => {
+describe('a run of a thousand tasks', { timeout: patience.timeoutMs }, () => {
   it('is submitted with one command and polled with one each time', () => isSubmittedAndPolledWithOneCommandEach(1_000))
 })
