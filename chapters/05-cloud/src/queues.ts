@@ -46,8 +46,8 @@ export interface QueueOptions {
 /** The longest time that a request may wait for a message. */
 const waitSeconds = 20
 
-/** How long a consumer that leaves still waits for the answer to its last request. */
-const lastAnswerMs = 500
+/** How long a consumer that leaves still waits for the answer to its last request, in steps. */
+const [lastAnswerSteps, stepMs] = [10, 50]
 
 /** Creates the three queues of one run. Disposing of them deletes them. */
 export async function makeQueues(
@@ -276,8 +276,12 @@ export async function consume<Value>(
  */
 export function soonAfter(leave: AbortSignal): AbortSignal {
   const hangUp = new AbortController()
-  const hangUpSoon = () => void setTimeout(() => hangUp.abort(leave.reason), lastAnswerMs).unref()
-  leave.addEventListener('abort', hangUpSoon, { once: true })
+  async function hangUpSoon() {
+    // If this process gets no time for a while, only one step passes meanwhile: what has arrived is read before the next.
+    for (let step = 0; step < lastAnswerSteps; step++) await delay(stepMs, undefined, { ref: false })
+    hangUp.abort(leave.reason)
+  }
+  leave.addEventListener('abort', () => void hangUpSoon(), { once: true })
   return hangUp.signal
 }
 
