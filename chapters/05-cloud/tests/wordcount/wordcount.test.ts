@@ -275,14 +275,17 @@ describe('map and reduce at their edges', () => {
   })
 
   it('skip messages that are not theirs, in every queue', async () => {
-    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds: 1, tries: 1 })
+    // A strange message goes to the dead letters a second after its only try. A real job must not, however slow its
+    // worker.
+    const visibilitySeconds = 60
+    await using queues = await makeQueues(cloud.sqs, { visibilitySeconds, tries: 1 })
     const { jobs, results, dead } = queues.urls
     const strange = ['no JSON', '{"job":', 'null', '5', '[]', '{}', '{"job":1}', '{"id":7}', '"text"']
     for (const MessageBody of strange)
       for (const QueueUrl of [jobs, results, dead])
         await cloud.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }))
     const { texts } = await uploadAddresses(cloud.s3, bucket, { most: 4 })
-    await using _ = await startWorkers(1, cloud.places, { queues: queues.urls, visibilitySeconds: 1 }, undefined)
+    await using _ = await startWorkers(1, cloud.places, { queues: queues.urls, visibilitySeconds }, undefined)
     const list = jobsOf(texts, { bucket, prefix: 'strange/', count: 2, repeat: 1 })
     const total = await mapReduce(cloud, queues.urls, list, { signal: signal() })
     expect(total.counts).toEqual((await countAlone({ most: 4 })).counts)
@@ -326,9 +329,10 @@ describe('the notice of a spot instance', () => {
   it('is no other answer than a notice', async () => {
     const notice = { action: 'stop' as const, time: '2026-11-22T10:00:00Z' }
     const answers = ['<html>', '{}', '{"action":"stay","time":"2026-11-22T10:00:00Z"}', JSON.stringify(notice)]
-    await using service = await odd((response) => response.end(answers.shift()))
+    // The notice stays: a slow client may give up a request that was answered.
+    await using service = await odd((response) => response.end(answers.length > 1 ? answers.shift() : answers[0]))
     expect(await spotNotice(service.url, signal(), 1)).toEqual(notice)
-    expect(answers).toEqual([])
+    expect(answers).toHaveLength(1)
   })
 
   it('is asked for once a round, even if the service accepts no token', async () => {
