@@ -216,6 +216,7 @@ describe.each(runtimes)('in environments of the %s', (runtime) => {
     const { bucket } = await texts(6)
     const lives: string[][] = []
     const kept: string[] = []
+    const done: string[] = []
     const input = { bucket, prefix: 'results/', jobs: 6 }
     const { result, lives: processes } = await runDurable<TextsCounted>(input, {
       start(api) {
@@ -229,7 +230,10 @@ describe.each(runtimes)('in environments of the %s', (runtime) => {
       },
       onCheckpoint(completed, environment) {
         kept.push(...completed)
-        if (lives.length === 1 && kept.includes('job 2')) void environment?.kill()
+        // With the first job: two at a time are counted, so others are left for the second life.
+        if (done.length > 0 || !completed.some((step) => step.startsWith('job '))) return
+        done.push(...completed)
+        void environment?.kill()
       },
       signal,
     })
@@ -237,7 +241,7 @@ describe.each(runtimes)('in environments of the %s', (runtime) => {
     expect(kept.filter((step) => step === 'list')).toHaveLength(1)
     const [first = [], second = []] = lives
     // What has a checkpoint does not run again, and everything runs in one of the two lives.
-    expect(second).not.toContain('job 2')
+    for (const step of done) expect(second).not.toContain(step)
     expect(new Set([...first, ...second])).toEqual(new Set(Array.from({ length: 6 }, (_, at) => `job ${at + 1}`)))
     expect(second.length).toBeGreaterThan(0)
     const counts = JSON.parse(String(await readObject(cloud.s3, bucket, result.output, signal))) as [string, number][]
