@@ -14,8 +14,8 @@ it('measure ends with 130 at Ctrl-C in the middle of its work, with a pool of th
 })
 
 it('mixed ends with 130 at Ctrl-C in the middle of its work, with processes that have threads', async () => {
-  // Enough work for two seconds: then comes the first line of progress.
-  const args = ['--terms', '100000000', '--layouts', '2x2']
+  // The first line of progress comes after two seconds, and the work takes several more.
+  const args = ['--terms', '200000000', '--layouts', '2x2']
   const stopped = await runExample(chapter, 'mixed', args, { interruptWhen: /adding up, in turn/ })
   expect(stopped).toMatchObject({ code: 130, stderr: expect.not.stringContaining('rror') })
   expect(await stopped.leftBehind()).toEqual([])

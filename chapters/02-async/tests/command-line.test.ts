@@ -75,10 +75,10 @@ describe('an interrupted example', () => {
   })
 
   it('ends with 130 at Ctrl-C while its thread is blocked', async () => {
-    // 4 × 8 pages: of the plain lines of progress the first comes while it fetches one by one, a later one when it is
-    // blocked.
-    const args = ['--latency', '400', '--pages', '8', '--json']
-    const run = await runExample(chapter, 'fetch-many', args, { interruptWhen: /\((9|1\d) of/ })
+    // 4 × 12 pages: of the plain lines of progress, some two seconds apart, the first come while it fetches one by one,
+    // and a later one when it is blocked. There is enough left to do until Ctrl-C arrives.
+    const args = ['--latency', '400', '--pages', '12', '--json']
+    const run = await runExample(chapter, 'fetch-many', args, { interruptWhen: /\((1[3-9]|2[0-4]) of/ })
     expect(run.code).toBe(130)
     expect(await run.leftBehind()).toEqual([])
   })
