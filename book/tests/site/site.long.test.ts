@@ -148,7 +148,7 @@ describeReal('the site', needChromium, () => {
       for (const [term, file] of searched) {
         await page.getByRole('searchbox').fill(term)
         const result = page.locator(`.results a[href*="/${file}.html"]`).first()
-        await expect.poll(() => result.isVisible(), { timeout: 10_000, message: `${term} is in ${file}` }).toBe(true)
+        await expect.poll(() => result.isVisible(), { timeout: 100_000, message: `${term} is in ${file}` }).toBe(true)
       }
       // A result leads to a page of the site, wherever that is.
       await page.locator('.results a').first().click()
@@ -206,7 +206,9 @@ describeReal('the site', needChromium, () => {
     ).toBe('4px')
     const picture = page.locator('main img').first()
     await picture.scrollIntoViewIfNeeded()
-    await expect.poll(() => picture.evaluate((each) => (each as HTMLImageElement).naturalWidth)).toBeGreaterThan(0)
+    await expect
+      .poll(() => picture.evaluate((each) => (each as HTMLImageElement).naturalWidth), { timeout: 100_000 })
+      .toBeGreaterThan(0)
     await page.locator('main a[href^="source/"]').first().click()
     expect(await page.locator('h1').textContent()).toMatch(/^chapters\//)
     await page.close()
