@@ -17,6 +17,9 @@ const needMore = [...users()].flatMap(([id, each]) => (id === 'redis' ? [] : eac
 /** The bench's suites take minutes, and differ without Redis in this only. */
 const argsOf = (example: string) => (example === 'bench/suites' ? ['ladder', '--only', 'message,bullmq'] : [])
 
+/** Some of them take a while where they do not stop for want of Redis, and five run at the same time. */
+const timeoutMs = 280_000
+
 /** Runs an example as on a machine without a Redis server. The practice cluster's jobs need a shell. */
 const run = async (example: string) => {
   await using empty = await temporaryFolder()
@@ -24,10 +27,10 @@ const run = async (example: string) => {
   const env = { REDIS_URL: undefined, REDIS_SERVER: undefined, REDISMS_DOWNLOAD_DIR: empty.path, PATH: empty.path }
   const [chapter = '', name = ''] = [dirname(example), example.slice(dirname(example).length + 1)]
   const folder = join(fileURLToPath(setup), '..', chapter === 'bench' ? '' : 'chapters', chapter)
-  return await runExample(folder, name, [...argsOf(example), '--quick', '--json'], { env })
+  return await runExample(folder, name, [...argsOf(example), '--quick', '--json'], { env, timeoutMs })
 }
 
-describe.concurrent('without Redis', () => {
+describe.concurrent('without Redis', { timeout: timeoutMs + 20_000 }, () => {
   it.each(examples.filter((example) => !needMore.includes(example)))('%s fails and says so', async (example) => {
     const { code, stderr } = await run(example)
     expect(stderr).toMatch(/^error: no Redis server on PATH: /m)
