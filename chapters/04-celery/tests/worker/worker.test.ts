@@ -11,6 +11,7 @@ import { revoke } from '../../src/queue/revoke.ts'
 import { defineTask } from '../../src/queue/task.ts'
 import { add, echo } from '../../src/tasks/index.ts'
 import type { Middleware } from '../../src/worker/call.ts'
+import { findsLost } from '../fixtures/finds-lost.ts'
 import { describeRedis, useLayer } from '../fixtures/layer.ts'
 
 const layer = useLayer()
@@ -72,7 +73,7 @@ describeRedis('a message', () => {
 
   it('for a task that a worker does not know is left to one that does', async () => {
     const client = await layer.openClient()
-    const old = await layer.startWorker({ tasks: [add], name: 'old', leaveToOthers: { times: 1_000, forMs: 5 } })
+    const old = await layer.startWorker({ tasks: [add], name: 'old', leaveToOthers: { times: 600_000, forMs: 1 } })
     const result = await client.send(echo, { text: 'hello' })
     await until(async () => (await client.queue('default').getJob(result.id))?.attemptsStarted)
     await layer.startWorker({ tasks: [add, echo], name: 'new' })
@@ -237,10 +238,11 @@ describeRedis('a worker', () => {
   it('tells apart two runs of a task that has lost its lock', async () => {
     const client = await layer.openClient()
     const { runs, task } = separate()
-    const worker = await layer.startWorker({ tasks: [task], lockMs: 1_000 })
+    const worker = await layer.startWorker({ tasks: [task] })
     const result = await client.send(task, {})
     await until(() => runs.length === 1)
     await client.redis.del(`${layer.prefix}:default:${result.id}:lock`)
+    layer.use(findsLost(client))
     await until(() => runs.length === 2, { timeoutMs: 60_000 })
     expect(worker.stats().running).toBe(2)
     runs[0]?.resolve('lost')
@@ -313,7 +315,8 @@ describeRedis('a worker process that is killed', () => {
     await gone
     const free = gate('stubborn')
     free.open()
-    await layer.startWorker({ tasks: [free.task], lockMs: 1_000 })
+    await layer.startWorker({ tasks: [free.task] })
+    layer.use(findsLost(client))
     expect(await gather(sent, { timeoutMs: 60_000 })).toEqual(['done', 'done', 'done'])
     expect(free.begun).toBe(3)
   })
