@@ -3,7 +3,7 @@ import { until } from '@repo/common/async/until'
 import { startProxy } from '@repo/common/servers/proxy'
 import { RpcTarget } from 'capnweb'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Exchange } from '../../src/remote/exchange.ts'
 import { connectByName, keepName, lookUp, mostListed, NameServer } from '../../src/remote/names.ts'
 import { newSecret, type RemoteProgram, startNameServer, startWorker } from '../../src/remote/processes.ts'
@@ -32,7 +32,15 @@ describe('a name server', () => {
     expect(() => names.lookup('rates.c')).toThrow('no object is registered as rates.c')
   })
 
+  /** Holds the clock; it goes on when `ms` is changed. */
+  function stoppedClock() {
+    const clock = { ms: 0 }
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock.ms)
+    return Object.assign(clock, { [Symbol.dispose]: () => now.mockRestore() })
+  }
+
   it('gives a name to one holder, and to the next when that lets go of it', () => {
+    using _clock = stoppedClock()
     const names = new NameServer()
     const lease = register(names, 'a', 1)
     expect(() => register(names, 'a', 2)).toThrow(
@@ -55,14 +63,18 @@ describe('a name server', () => {
     expect(names.lookup('a')).toBe(at(1))
   })
 
-  it('forgets a name whose lease is over, and gives it back to a heartbeat that comes too late', async () => {
+  it('forgets a name whose lease is over, and gives it back to a heartbeat that comes too late', () => {
+    using clock = stoppedClock()
     const names = new NameServer()
     const lease = register(names, 'a', 1, 100)
-    await until(() => names.list().length === 0)
+    clock.ms += 99
+    expect(names.lookup('a')).toBe(at(1))
+    clock.ms += 1
+    expect(names.list()).toEqual([])
     expect(() => names.lookup('a')).toThrow('no object is registered as a')
     lease.renew()
     expect(names.lookup('a')).toBe(at(1))
-    await until(() => names.list().length === 0)
+    clock.ms += 100
     register(names, 'a', 2)
     expect(() => lease.renew()).toThrow(/held by ws:\/\/127\.0\.0\.1:2/)
   })
@@ -264,7 +276,7 @@ describe('a worker', () => {
   })
 
   it('cannot have a name that another holds, and says so', async () => {
-    await using _holder = await keepName(names.info.address, 'held', at(2), { secret })
+    await using _holder = await keepName(names.info.address, 'held', at(2), { secret, leaseMs: longMs })
     await expect(keepName(names.info.address, 'held', at(1), { secret })).rejects.toThrow(/^held is held by /)
   })
 
@@ -287,7 +299,7 @@ describe('a worker', () => {
     await until(() => registered('silent'))
     proxy.block()
     await until(async () => !(await registered('silent')))
-    await until(() => changes.length === 1)
+    await until(() => changes.length >= 1)
     proxy.heal()
     await until(() => registered('silent'))
     await until(() => changes.length >= 2)
@@ -354,14 +366,18 @@ it('a name server that is killed and started again has its names again, and work
   const register = { names: address, leaseMs: 1_500 }
   await using _one = await startWorker({ secret }, { register: { ...register, name: 'one' } })
   await using _two = await keepName(address, 'two', at(2), { secret, leaseMs: register.leaseMs })
-  using exchange = await connectByName<Exchange>(address, 'one', { secret })
+  // A worker that gets no processor may lose its name for a moment.
+  using exchange = await until(() => connectByName<Exchange>(address, 'one', { secret }))
   await first.kill()
   expect(await exchange.remote.calls()).toBe(1)
   await expect(lookUp(address, 'one', { secret })).rejects.toThrow('cannot be reached')
 
   await using _second = await startNameServer({ secret }, Number(new URL(address).port))
   using client = await connect<NameServer>(address, { secret })
-  await until(async () => (await client.remote.list()).length === 2)
-  expect(await client.remote.lookup('two')).toBe(at(2))
+  const listed = await until(async () => {
+    const all = await client.remote.list()
+    return all.length === 2 ? all : undefined
+  })
+  expect(listed.find(({ name }) => name === 'two')?.address).toBe(at(2))
   expect(await exchange.remote.calls()).toBe(2)
 })
