@@ -1,7 +1,7 @@
 /** Celery's messages and results, as texts: what goes in comes out, or is refused with the reason. */
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type Call,
   callOf,
@@ -25,6 +25,8 @@ function messageOf(body: string, headers: object = {}) {
 }
 
 const argsOf = (body: string) => decodeMessage(messageOf(body)).args
+
+afterEach(() => void vi.unstubAllEnvs())
 
 describe('a message', () => {
   it('is read as it was written, for any call', () => {
@@ -142,7 +144,6 @@ describe('a message', () => {
       '2030-01-01T00:00:00Z',
     ])
       expect(etaOf(eta), eta).toBe(Date.UTC(2030, 0))
-    vi.unstubAllEnvs()
   })
 
   it('goes into the list of its priority', () => {
