@@ -15,9 +15,13 @@ describe.concurrent('the real Celery', () => {
         await using server = await startRedis()
         const stop = new AbortController()
         const served = serveCelery(server.url, queue, celeryTasks, { concurrency: 10, signal: stop.signal })
+        await using _served = {
+          async [Symbol.asyncDispose]() {
+            stop.abort()
+            await served
+          },
+        }
         expect(await callFromPython(python, { url: server.url, queue })).toMatchObject(fromTypeScript)
-        stop.abort()
-        await served
       })
     })
   }
