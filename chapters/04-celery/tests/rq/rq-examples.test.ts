@@ -50,7 +50,7 @@ describeReal('rq-currency', need, () => {
       ready: /Ctrl-C stops them/,
     })
     using redis = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => redis.disconnect() })
-    const args = ['--json', '--pairs', '5', '--latency', '50']
+    const args = ['--json', '--pairs', '5', '--latency', '400']
     const client = await runExample(chapter, 'rq-currency', args, { env })
     type Result = Awaited<ReturnType<typeof rqCurrency.run>>
     const { rates, polls, ...result } = client.json<Result>()
@@ -65,7 +65,7 @@ describeReal('rq-currency', need, () => {
     ])
     // From the package's own file v1/currencies/usd.json.
     expect(rates[0]).toMatchObject({ rate: 0.88022588, date: '2026-09-29' })
-    // At 50 ms a job ends later than the first poll.
+    // One job after the other: together they take seconds, and the first poll comes after 50 ms.
     expect(polls).toBeGreaterThan(1)
     expect(result.failed).toEqual([{ error: 'there is no currency "atlantis"', inFailedList: true }])
     expect(await client.leftBehind()).toEqual([])
