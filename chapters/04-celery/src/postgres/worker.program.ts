@@ -32,6 +32,7 @@ try {
       concurrency: 16,
       lockDuration: Number(lockMs),
       stalledInterval: Number(lockMs),
+      maxStalledCount: 5,
       ...pglitePolling.worker,
     },
   )
