@@ -5,7 +5,7 @@ import { radixSort } from '../mergesort/radix-sort.ts'
 import { bytesOf, cut, mergeAsTheyCome, randomNumbers } from '../mergesort/sort.ts'
 import { byReference, inMessages, RunStore, Trace } from '../mergesort/ways.ts'
 import { type Client, openClient } from '../queue/client.ts'
-import { connect } from '../queue/connect.ts'
+import { connect, type Redis } from '../queue/connect.ts'
 import { ping } from '../queue/control.ts'
 import { defaultQueue } from '../queue/settings.ts'
 import type { ClientAnswer, ClientQuestion } from './hosts.ts'
@@ -46,12 +46,18 @@ async function answer(client: Client, question: ClientQuestion): Promise<ClientA
       try {
         // Fulfilled when the replica has acknowledged everything.
         const acknowledged = await client.redis.wait(1, 30_000)
-        return { acknowledged, keys: await client.redis.dbsize(), keysOnReplica: await replica.dbsize() }
+        return { acknowledged, keys: await keysOf(client.redis), keysOnReplica: await keysOf(replica) }
       } finally {
         replica.disconnect()
       }
     }
   }
+}
+
+/** How many keys a Redis has, without those that expire: the idle workers' own come and go. */
+async function keysOf(redis: Redis): Promise<number> {
+  const [, keys, expiring] = /^db0:keys=(\d+),expires=(\d+)/m.exec(await redis.info('keyspace')) ?? []
+  return Number(keys ?? 0) - Number(expiring ?? 0)
 }
 
 try {
