@@ -31,7 +31,7 @@ describeReal('four-hosts', labNeeds, () => {
       expect((byWorker.host3a ?? 0) + (byWorker.host3b ?? 0)).toBe(16)
     }
     expect(result.steps[3]?.byWorker).toEqual({ host3a: 16 })
-    expect(await run.leftBehind(10_000)).toEqual([])
+    expect(await run.leftBehind()).toEqual([])
   })
 
   it('ends at Ctrl-C and leaves no namespace', async () => {
@@ -41,7 +41,7 @@ describeReal('four-hosts', labNeeds, () => {
       interruptWhen: /host4/,
     })
     expect(run.code).toBe(130)
-    expect(await run.leftBehind(10_000)).toEqual([])
+    expect(await run.leftBehind()).toEqual([])
     // Another test file may have labs at the same time.
     expect(await labs(String(run.pid))).toEqual([])
   })
