@@ -29,10 +29,11 @@ export default example(import.meta, {
     // One worker with two places: the first two tasks run, the next two wait, and the last one is scheduled.
     await using system = await startSystem({ workers: 1, args: ['--concurrency', '2'], alone: true, signal })
     const { client } = system
+    await using other = await openClient({ url: system.redis.url, prefix: client.prefix })
     const [spared, stopped] = [await client.send(nap, { ms }), await client.send(nap, { ms: 600_000 })]
-    await until(async () => (await active(client)).length === 2, { signal, what: 'two running tasks' })
     const [waiting, untouched] = [await client.send(nap, { ms }), await client.send(nap, { ms: 1 })]
     const later = await client.send(nap, { ms }, { countdownMs: 3_600_000 })
+    await until(async () => (await active(client)).length === 2, { signal, what: 'two running tasks' })
     const plan = [
       { result: spared, what: 'revoked, not stopped' },
       { result: stopped, what: 'revoked and stopped' },
@@ -44,7 +45,6 @@ export default example(import.meta, {
     print(`Five tasks on one worker with two places. Another client revokes four of them …`, '')
 
     // Another program needs only the ids.
-    await using other = await openClient({ url: system.redis.url, prefix: client.prefix })
     const byId = (...ids: string[]) => ids.map((id) => other.result(id))
     await revoke(other, byId(spared.id, waiting.id, later.id))
 
