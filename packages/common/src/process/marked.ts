@@ -4,7 +4,9 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-const [lookMs, mostLooks] = [10, 10]
+const [lookMs, mostLooks] = [10, 1_000]
+/** In /proc/PID/stat: where the environment begins and ends, counted from what follows the name in parentheses. */
+const environmentFields = [47, 49] as const
 
 /**
  * Returns pid and command line of each of this user's processes that have the variable with this value in their
@@ -38,8 +40,15 @@ async function environmentOf(pid: string): Promise<string> {
   for (let look = 1; ; look++) {
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
     if (environment !== '' || look === mostLooks) return environment
-    // While a process turns into another program it seems to have none. Kernel threads and zombies have no program.
+    // Kernel threads and zombies have no program.
     await readlink(`/proc/${pid}/exe`)
+    // While a process turns into another program it seems to have none: the kernel does not say yet where it begins.
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    const [begins, ends] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(...environmentFields)
+    if (begins === ends && begins !== '0') return environment
     await delay(lookMs)
   }
 }
