@@ -46,7 +46,10 @@ export interface ThreadsOptions extends ExploreOptions {
 
 /** More operations than this are an endless loop. */
 const mostSteps = 300
-/** A thread that performs no operation for this time is in a loop without one. */
+/**
+ * A thread that computes for this time and performs no operation is in a loop without one. Time on the clock would say
+ * nothing: on a busy machine it may get no core for as long.
+ */
 const mostMs = 2_000
 /** A thread that gets the same answer this often, and could have slept, spins. */
 const mostRepeats = 4
@@ -108,11 +111,16 @@ async function withThreads<Result>(
 
 /** Waits until a thread has reached its next operation or its end. Returns false if it does not. */
 function hasSettled({ turns }: Shared, thread: number): boolean {
-  const deadline = performance.now() + mostMs
+  // All others wait.
+  const begunWith = process.cpuUsage()
+  const hasComputedMs = () => {
+    const { user, system } = process.cpuUsage(begunWith)
+    return (user + system) / 1_000
+  }
   for (;;) {
     const seen = Atomics.load(turns, changes)
     if (Atomics.load(turns, place(thread, 'state')) !== state.running) return true
-    if (Atomics.wait(turns, changes, seen, 100) === 'timed-out' && performance.now() > deadline) return false
+    if (Atomics.wait(turns, changes, seen, 100) === 'timed-out' && hasComputedMs() > mostMs) return false
   }
 }
 
