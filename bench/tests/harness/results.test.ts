@@ -3,9 +3,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { temporaryFolder } from '@repo/common/process/temporary'
-import { expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { newResults, placeFor, readResults, writeBeside, writeResults } from '../../src/harness/results.ts'
 import { newRow } from '../../src/harness/suite.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
 
 it('is named after the day and the machine, without its host name, and replaces none', async () => {
   await using folder = await temporaryFolder()
@@ -73,5 +75,4 @@ it('is in the temporary folder where its own place takes nothing more, if there 
   expect(await readResults('--against', instead ?? '', true)).toEqual(results)
   vi.stubEnv('TMPDIR', join(folder.path, 'missing'))
   expect(await write()).toMatch(/taken\.json: results cannot be written$/)
-  vi.unstubAllEnvs()
 })
