@@ -5,7 +5,7 @@ it('tells the COST of each kind of work against one thread, also where a contend
   const work = { tasks: 1_000, naps: 3, napMs: 20, signal: new AbortController().signal }
   const row = { name: 'rq' as const, label: 'our RQ', workers: 2 }
   const rows = [
-    { ...row, perSecond: 1, napsMs: 1_000 },
+    { ...row, perSecond: 0.001, napsMs: 3_600_000 },
     { ...row, failed: 'no worker' },
   ]
   const slow = await costsOf(rows, work)
