@@ -43,11 +43,15 @@ async function follow(
   const sleep = (ms: number) => setTimeout(ms / pace, undefined, { signal })
   let untilMs = Number.NEGATIVE_INFINITY
   let leads = false
+  let lookedMs = machineMs()
   // As a process does that is about to do what only a leader may.
   function look() {
-    if (leads === clock() < untilMs) return
-    leads = !leads
-    tell({ lock, leads, atMs: machineMs() })
+    const atMs = machineMs()
+    if (leads !== clock() < untilMs) {
+      leads = !leads
+      tell({ lock, leads, atMs, lookedMs })
+    }
+    lookedMs = atMs
   }
   function onHold(ms: number) {
     untilMs = ms
