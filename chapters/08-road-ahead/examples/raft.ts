@@ -146,7 +146,7 @@ async function killLeader(
   print(`${names.length} servers and ${clients.length} clients over UDP; the leader is killed …`)
   // #region live
   await using system = await raftWith({ servers: names, mistake }).start(signal)
-  const faults = [{ kind: 'killed', target: 'leader', afterMs: 500, lastsMs: 1_000 } as const]
+  const faults = [{ kind: 'killed', target: 'leader', afterMs: 500, lastsMs: 1_000, untilAnswered: true } as const]
   const given = { clients: clients.length, keys: 2, seed, faults, patienceMs: 30_000, signal }
   const { history, troubles } = await record(system, given)
   const { verdict, answered } = judge(history, 1_000_000)
@@ -157,7 +157,7 @@ async function killLeader(
   const silentMs = Math.max(
     ...answers.map((atMs, at) => (atMs > from && atMs < to ? atMs - (answers[at - 1] ?? 0) : 0)),
   )
-  const meanwhile = answers.filter((atMs) => atMs > from + silentMs && atMs < to).length
+  const meanwhile = history.filter(({ beginMs, ended }) => beginMs > from && ended && ended.atMs < to).length
   print(
     '',
     `${killed} was killed with SIGKILL; for ${milliseconds(silentMs)}, nobody got an answer.`,

@@ -1,6 +1,7 @@
 /** What happens to the nodes of a system, from a seed. */
 import { drawFrom } from '@repo/common/async/random'
 import { sleep } from '@repo/common/async/timer'
+import { until } from '@repo/common/async/until'
 import type { StateRecord } from '@repo/common/servers/faults'
 import { DisposableStack } from '@whatwg-node/disposablestack'
 import { type System, type Trouble, troubles } from '../systems/system.ts'
@@ -12,6 +13,8 @@ export interface Fault {
   /** After the one before has ended. */
   afterMs: number
   lastsMs: number
+  /** It lasts on until clients have an answer to what they asked in the meantime. Others must be able to give one. */
+  untilAnswered?: boolean
 }
 
 /**
@@ -40,12 +43,16 @@ export function faultsOf(seed: number, count: number, pace = 1): Fault[] {
  * have it.
  *
  * @param record gets when each node was in trouble
+ * @param options.isAnswered returns whether a client has an answer to what it asked after a moment of the record's clock
  */
 export async function strike(
   system: System,
-  { kind, target, afterMs, lastsMs }: Fault,
+  { kind, target, afterMs, lastsMs, untilAnswered = false }: Fault,
   record: StateRecord<Trouble>,
-  signal?: AbortSignal,
+  {
+    signal,
+    isAnswered = () => true,
+  }: { signal?: AbortSignal | undefined; isAnswered?: (sinceMs: number) => boolean } = {},
 ): Promise<void> {
   if (kind === 'clock wrong' && !system.setClock) return
   await sleep(afterMs, signal)
@@ -64,7 +71,9 @@ export async function strike(
     else if (kind === 'cut off') network.cut(node)
     else if (kind === 'clock wrong') await system.setClock?.(node, true)
     else await Promise.all(victims.map((victim) => children.get(victim).kill()))
+    const sinceMs = record.now()
     await sleep(lastsMs, signal)
+    if (untilAnswered) await until(() => isAnswered(sinceMs), { signal, what: `an answer without ${victims}` })
   } finally {
     if (kind === 'paused') process.kill('SIGCONT')
     if (kind === 'cut off') network.heal()

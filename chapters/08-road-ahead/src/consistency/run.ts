@@ -82,9 +82,10 @@ export async function record(system: System, { clients, keys, seed, faults, pati
     Promise.all(working),
     system.failed?.then((error) => Promise.reject(error)) ?? Promise.all(working),
   ])
+  const isAnswered = (sinceMs: number) => history.some(({ beginMs, ended }) => ended && beginMs > sinceMs)
   try {
     for (const [at, fault] of faults.entries()) {
-      await Promise.race([strike(system, fault, states, signal), failed])
+      await Promise.race([strike(system, fault, states, { signal, isAnswered }), failed])
       onFault?.(at + 1)
     }
     await sleep(500, signal)

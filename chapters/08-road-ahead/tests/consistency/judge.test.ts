@@ -1,4 +1,5 @@
 /** The verdict on a system, and the faults of a seed. */
+import { until } from '@repo/common/async/until'
 import type { Child } from '@repo/common/process/child'
 import { StateRecord } from '@repo/common/servers/faults'
 import fc from 'fast-check'
@@ -62,9 +63,13 @@ describe('the faults of a seed', () => {
   })
 })
 
-/** A store in this process that is right, and forgets everything when its node is killed if it is told to. */
+/**
+ * A store in this process that is right, and forgets everything when its node is killed if it is told to. It is killed when
+ * there is a write to lose.
+ */
 function inMemory({ forgets }: { forgets: boolean }): System & { log: string[] } {
   const values = new Map<string, string | null>()
+  let kept: ReadonlyMap<string, string | null> = new Map()
   const log: string[] = []
   const process = { kill: (signal: string) => log.push(signal) }
   return {
@@ -80,6 +85,7 @@ function inMemory({ forgets }: { forgets: boolean }): System & { log: string[] }
         ({
           process,
           async kill() {
+            await until(() => [...values.keys()].some((key) => key.startsWith('once-') && !kept.has(key)))
             log.push('kill')
             if (forgets) values.clear()
           },
@@ -90,7 +96,7 @@ function inMemory({ forgets }: { forgets: boolean }): System & { log: string[] }
       [Symbol.asyncDispose]: async () => {},
     },
     async keepDisks() {
-      const kept = new Map(values)
+      kept = new Map(values)
       log.push('keep')
       return async () => {
         log.push('set back')
@@ -156,7 +162,7 @@ describe('the workload', () => {
       aborting.abort(new Error('enough'))
     }
     const fault = { kind: 'cut off', target: 'leader', afterMs: 0, lastsMs: 60_000 } as const
-    await expect(strike(system, fault, states, aborting.signal)).rejects.toThrow('enough')
+    await expect(strike(system, fault, states, { signal: aborting.signal })).rejects.toThrow('enough')
     expect(system.log).toEqual(['cut a', 'heal'])
   })
 })
