@@ -19,8 +19,8 @@ export interface ReplicaOptions {
   signal?: AbortSignal
 }
 
-/** A replica that takes longer counts as away. */
-const waitMs = 2_000
+/** A replica that takes longer counts as away: more than on any busy machine. */
+const waitMs = 20_000
 /** After a write, a client reads at the replica within this time. */
 const pauseMs = 20
 /** How long clients write before the primary is killed. */
@@ -91,11 +91,15 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
   for (let look = 1; ; look++) {
     seen = await lengths(atPrimary)
     // With WAIT, there is not always something on its way.
-    if (missing(seen, await lengths(atReplica)) > 0 || look === mostLooks) break
+    if (missing(seen, await lengths(atReplica)) > 0 || look === mostLooks) {
+      // What is on its way does not arrive.
+      link.block()
+      // Unless it has arrived since the look, on a busy machine.
+      if (look === mostLooks || missing(seen, await lengths(atReplica)) > 0) break
+      link.heal()
+    }
     await sleep(delayMs / 4, signal)
   }
-  // What is on its way does not arrive.
-  link.block()
   primary.server?.process.kill('SIGKILL')
   await atReplica.replicaof('NO', 'ONE')
   const acknowledged = await appending
