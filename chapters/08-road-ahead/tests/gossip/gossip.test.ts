@@ -121,9 +121,11 @@ describe('gossip', () => {
   })
 
   it('ends on Ctrl-C and leaves nothing behind', async () => {
-    const run = await runExample(chapter, 'gossip', ['--quick', '--nodes', '3,30'], {
-      interruptWhen: /in a period\.\n/,
-    })
+    const interrupted = () =>
+      runExample(chapter, 'gossip', ['--quick', '--nodes', '3,30'], { interruptWhen: /in a period\.\n/ })
+    let run = await interrupted()
+    // The processes find the killed one in two seconds. On a busy machine Ctrl-C may come later than that.
+    while (run.code === 0) run = await interrupted()
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('was told') })
     expect(await run.leftBehind()).toEqual([])
   })
