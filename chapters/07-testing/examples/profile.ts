@@ -101,7 +101,8 @@ export default example(import.meta, {
       const cpu = await findHotFunction(inspector, name)
 
       // One snapshot of the heap shows what is there, several show what grows.
-      const { bytes: size, grown, leak } = await findLeak(inspector, ms, signal)
+      const mustFind = name.startsWith('shipping')
+      const { bytes: size, grown, leak } = await findLeak(inspector, { ms, mustFind, signal })
       print(
         '',
         bold(`Heap: ${bytes(size[0])}, ${milliseconds(ms)} later ${bytes(size[1])}`),
@@ -114,7 +115,6 @@ export default example(import.meta, {
       )
 
       // While the worker does not answer, it is paused in the middle of its work, and its stack is read.
-      const mustFind = name.startsWith('shipping')
       const stalls = await watchStalls(inspector, { ms: 3 * ms, longerThanMs, mustFind, signal })
       const { times, frames } = worstOf(stalls)
       const [culprit] = frames

@@ -272,22 +272,37 @@ export interface Growth {
 
 /** One snapshot shows what is there, two show what has grown, and more whether it goes on. */
 const snapshots = 4
+/** How much longer to take them when a leak must be found. */
+const patienceMs = 60_000
+
+export interface LeakOptions {
+  /** For how long to take snapshots. */
+  ms: number
+  /**
+   * Takes more of them for up to a minute, until something has leaked: a process that gets no core between two of them
+   * leaks nothing.
+   */
+  mustFind?: boolean
+  signal?: AbortSignal
+}
 
 /** Takes snapshots for some time, and compares them. */
-export async function findLeak(inspector: Inspector, ms: number, signal: AbortSignal): Promise<Growth> {
+export async function findLeak(inspector: Inspector, { ms, mustFind = false, signal }: LeakOptions): Promise<Growth> {
   await inspector.send('Debugger.enable')
   await inspector.send('HeapProfiler.enable')
   // #region leak
   let heap = new Heap(await takeHeapSnapshot(inspector))
   const before = heapBytes(heap)
   const seen = [kindsOf(heap, inspector.urlOf)]
-  while (seen.length < snapshots) {
+  const leaking = () => growth(seen).find((kind) => kind.isOwn && growsOn(seen, kind.name))
+  const end = performance.now() + (mustFind ? patienceMs : 0)
+  while (seen.length < snapshots || (!leaking() && performance.now() < end)) {
     await inspector.wait(ms / (snapshots - 1), signal)
     heap = new Heap(await takeHeapSnapshot(inspector))
     seen.push(kindsOf(heap, inspector.urlOf))
   }
   const grown = growth(seen)
-  const most = grown.find((kind) => kind.isOwn && growsOn(seen, kind.name))
+  const most = leaking()
   const leak = most && { ...most, kept: retainers(heap, most.name, newOnes(seen, most.name)) }
   // #endregion leak
   await inspector.send('HeapProfiler.disable')
