@@ -174,7 +174,9 @@ export async function openForEditor(
 }
 
 const usualPort = 9229
-const openWithinMs = 10_000
+const openWithinMs = 20_000
+/** Whoever listens there may be no inspector, and never answer. On a busy machine an inspector answers late. */
+const answerWithinMs = 10_000
 
 /**
  * Connects to the inspector of a process that this program did not start, and opens it unless it is open.
@@ -242,7 +244,7 @@ async function requireNode(pid: number): Promise<void> {
 /** Connects to the inspector at a port of loopback; undefined if there is none. */
 async function connectAt(port: number): Promise<Inspector | undefined> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(answerWithinMs) })
     const [target] = (await response.json()) as { webSocketDebuggerUrl?: string }[]
     return target?.webSocketDebuggerUrl ? await Inspector.connect(target.webSocketDebuggerUrl) : undefined
   } catch {
