@@ -66,6 +66,8 @@ export async function* followLogs(
     return queue
   }
   for (;;) {
+    // Before it looks: what was there when the signal was aborted is shown, however long it takes to read.
+    const isLast = signal.aborted
     const problems = await files.look(await logFiles(folder))
     for (const { file, line } of problems) {
       if (!unreadable.has(file)) queueOf(file).push({ line, since: performance.now() })
@@ -87,7 +89,7 @@ export async function* followLogs(
         }
       }
     }
-    if (signal.aborted) return
+    if (isLast) return
     await delay(everyMs, undefined, { signal }).catch(() => {})
   }
 }
