@@ -13,9 +13,10 @@ const prometheus = { name: 'Prometheus', found: await findPrometheus(), install:
 describeReal('an example that watches', { name: 'a Redis server', found: redis, install: installRedis }, () => {
   it.each([
     ['logs', ['--orders', '5000', '--follow'], /order received/],
-    ['trace', [], /each traced/],
-    ['endless', [], /each of which sends/],
-    ['sampling', [], /traces recorded/],
+    // Long enough that Ctrl-C comes before they are done, however busy the machine is.
+    ['trace', ['--orders', '2000'], /each traced/],
+    ['endless', ['--rounds', '2000'], /each of which sends/],
+    ['sampling', ['--orders', '5000'], /traces recorded/],
     ['metrics', ['--scraper', 'own'], /per second/],
   ])('leaves nothing behind after Ctrl-C: %s', async (name, args, interruptWhen) => {
     const stopped = await runExample(chapter, name, args, { interruptWhen })
