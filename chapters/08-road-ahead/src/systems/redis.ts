@@ -1,4 +1,5 @@
 /** Redis with a replica and Sentinels. Clients ask a Sentinel who is the primary, and stay with it until it fails them. */
+import { until } from '@repo/common/async/until'
 import { connectRedis, once } from '@repo/common/servers/connect'
 import { installFaketime } from '@repo/common/servers/faketime'
 import { startRedisPair } from '@repo/common/servers/sentinel'
@@ -12,6 +13,27 @@ const pairOf = (waits: boolean): Kind => ({
   async start(signal) {
     const pair = await startRedisPair(signal)
     const { setClock } = pair
+    const connectTo = (node = '') => connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
+    async function hasReplica(): Promise<boolean> {
+      const connection = await connectTo(await pair.primary())
+      try {
+        // What was written before this has reached the replica before this.
+        await connection.set('settled', 'yes')
+        return (await connection.wait(1, patienceMs)) === 1
+      } finally {
+        connection.disconnect()
+      }
+    }
+    /** A replica that has got everything anew takes a while to write it to its disk. */
+    async function isOnDisk(node: string): Promise<boolean> {
+      const connection = await connectTo(node)
+      try {
+        const info = await connection.info('persistence')
+        return ['in_progress', 'scheduled'].every((what) => info.includes(`aof_rewrite_${what}:0`))
+      } finally {
+        connection.disconnect()
+      }
+    }
     return {
       ...pair,
       durability: `the primary has it on disk (fsync)${waits ? ', and the replica has it (WAIT 1)' : ''}`,
@@ -19,12 +41,15 @@ const pairOf = (waits: boolean): Kind => ({
       setClock: setClock && ((node, isWrong) => setClock(node, isWrong ? anHour : 0)),
       untried: [unsynced, ...(setClock ? [] : [`a wrong clock: needs libfaketime: ${installFaketime}`])],
       async connect() {
-        const url = pair.url((await pair.primary()) ?? '')
-        const connection = await connectRedis(url, { ...once, connectTimeout: patienceMs })
+        const connection = await connectTo(await pair.primary())
         return { ask: (key, does) => perform(connection, key, does, waits), close: () => connection.disconnect() }
       },
       refusals: /READONLY|LOADING|MASTERDOWN/,
       leader: pair.primary,
+      async settled() {
+        await until(hasReplica, { signal, what: 'the replica has what its primary has' })
+        for (const node of pair.nodes) await until(() => isOnDisk(node), { signal, what: `${node} has it on its disk` })
+      },
     }
   },
 })

@@ -45,6 +45,8 @@ export interface System extends AsyncDisposable {
   connect: (attempt: number) => Promise<Session>
   /** The errors of a session which say that nothing has happened. */
   refusals?: RegExp
+  /** Resolves when every node has what was acknowledged, where an acknowledgement does not wait for that. */
+  settled?: () => Promise<unknown>
   /** The node that leads at the moment, if anybody knows. */
   leader: () => Promise<string | undefined>
 }
