@@ -47,7 +47,8 @@ export interface LoadOptions {
 }
 
 const atATime = 64
-const requestTimeoutMs = 2_000
+/** On a busy machine the front takes long for an answer. What is sent again is counted again. */
+const requestTimeoutMs = 20_000
 const againMs = 50
 
 /**
