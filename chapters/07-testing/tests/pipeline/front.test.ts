@@ -92,7 +92,8 @@ describeReal('the front', need, () => {
 
   it('answers the requests in progress before it ends, and no placed order is without a job', async () => {
     await pipeline.drained()
-    const orders = ordersOf(3, 200).map((order) => ({ ...order, id: `last-${order.id}` }))
+    // So few that a busy machine answers them within the time that a front takes to end.
+    const orders = ordersOf(3, 40).map((order) => ({ ...order, id: `last-${order.id}` }))
     const link = pipeline.links.get('front')
     const front = pipeline.processes.get('front')
     if (!link || !front) throw new Error('no front')
@@ -135,7 +136,11 @@ describeReal('the front', need, () => {
     if (!('do' in first) || first.do !== 'create') throw new Error('an order is placed first')
     // As after a SIGKILL between the two steps.
     await pipeline.store.perform(first, 'front', 0)
-    await expect(pipeline.drained({ timeoutMs: 1_000 })).rejects.toThrow('placed and without a job: 1 order')
+    // On a busy machine the time may be over before it has looked.
+    await until(async () => {
+      await expect(pipeline.drained({ timeoutMs: 1_000 })).rejects.toThrow('placed and without a job: 1 order')
+      return true
+    })
     await pipeline.kill('front')
     await pipeline.start('front')
     await pipeline.drained()
