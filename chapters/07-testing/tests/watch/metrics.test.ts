@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
@@ -27,6 +28,15 @@ async function metricsOf(folder: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(texts))
 }
 
+/** The same, once Redis has answered each process in time: on a busy machine it may be late. */
+async function completeMetricsOf(folder: string): Promise<Map<string, string>> {
+  const isComplete = (text: string) => /^pipeline_redis_up 1$/m.test(text) && /^pipeline_queue_depth\{/m.test(text)
+  return await until(async () => {
+    const metrics = await metricsOf(folder)
+    return [...metrics.values()].every(isComplete) ? metrics : undefined
+  })
+}
+
 /** Has promtool check metrics; fulfilled when there is nothing to complain about. */
 async function lint(text: string) {
   const checking = promisify(execFile)('promtool', ['check', 'metrics'])
@@ -44,7 +54,7 @@ describeReal('the metrics of a process', redis, () => {
       ...observed({ metrics: folder.path }),
     })
     await using _ = pipeline
-    const before = await metricsOf(folder.path)
+    const before = await completeMetricsOf(folder.path)
     const own = {
       front: { kind: 'request', step: 'POST /orders' },
       'payment 1': { kind: 'job', step: 'payment' },
@@ -77,7 +87,7 @@ describeReal('the metrics of a process', redis, () => {
     for (const link of pipeline.links.values()) link.heal()
     await placeOrders({ url: pipeline.url, orders: ordersOf(1, 2) })
     await pipeline.drained()
-    const front = parseMetrics((await metricsOf(folder.path)).get('front') ?? '')
+    const front = parseMetrics((await completeMetricsOf(folder.path)).get('front') ?? '')
     expect(front).toContainEqual({ name: 'pipeline_redis_up', labels: {}, value: 1 })
     expect(front).toContainEqual({ name: 'pipeline_step_seconds_count', labels: own.front, value: 2 })
   })
