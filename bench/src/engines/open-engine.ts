@@ -1,6 +1,6 @@
 /** An engine that runs: its broker, a client, and worker processes whose every step is watched. */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { type Child, startProgram } from '@repo/common/process/child'
 import { StateRecord } from '@repo/common/servers/faults'
 import { startProxy, type Proxy as TcpProxy } from '@repo/common/servers/proxy'
@@ -236,8 +236,9 @@ export class OpenEngine {
       await this.until(() => isOver() || child?.pid === undefined || this.heldBy(worker.workerName).length > 0)
       const pids = child ? await withDescendants([child.pid]) : []
       signal('SIGSTOP', pids)
-      // What it has said before it stopped is still to be read.
+      // What it has said before it stopped is still to be read; after a pause of this process, in the next turn of its loop.
       await delay(readMs, undefined, { signal: this.#stop })
+      await turn()
       const held = this.heldBy(worker.workerName)
       if (held.length > 0 || isOver()) return { held, pids }
       signal('SIGCONT', pids)

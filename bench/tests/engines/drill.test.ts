@@ -59,7 +59,8 @@ describeReal('the drill', { name: 'a Redis server', found: await findRedisServer
     await using engine = await openEngine('bee', liar, { ledgerUrl: server.url, signal })
     await engine.hand(1)
     const failed = expect(engine.untilSmallDone()).rejects.toThrow('a worker said "done - 99", which nobody has sent')
-    await engine.startWorkers()
+    // One may lie before the others are ready; then these are not started.
+    await engine.startWorkers().catch(() => {})
     await failed
   })
 })
