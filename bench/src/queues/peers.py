@@ -29,7 +29,9 @@ def nap(ms):
 def slow(file, ms):
     with open(file, "a") as notes:
         notes.write(f"{os.getpid()} {os.getppid()}\n")
-    time.sleep(ms / 1000)
+    with open(file) as notes:
+        begun = len(notes.readlines())
+    time.sleep(60 if begun == 1 else ms / 1000)
     return ms
 
 

@@ -1,5 +1,5 @@
 /** The work that every contender gets: the same three functions, which peers.py has in Python. */
-import { appendFile } from 'node:fs/promises'
+import { appendFile, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { remote } from '04-celery/rq/rq'
 import { z } from 'zod'
@@ -13,10 +13,11 @@ export const tasks = {
     await delay(ms)
     return ms
   }),
-  /** Writes into a file that it has begun and then takes its time, so that it can be killed in the middle. */
+  /** Writes into a file that it has begun. The first time it takes a minute, so that it can be killed in the middle. */
   slow: remote(z.tuple([z.string(), z.number()]), async (file, ms) => {
     await appendFile(file, `${process.pid} ${process.ppid}\n`)
-    await delay(ms)
+    const begun = (await readFile(file, 'utf8')).trim().split('\n').length
+    await delay(begun === 1 ? 60_000 : ms)
     return ms
   }),
 }
