@@ -40,7 +40,7 @@ let server: RemoteServer
 let neighbour: Connection<Service>
 beforeAll(async () => {
   server = await serve(() => new Service(), { secret })
-  neighbour = await connect(server.address, { secret })
+  neighbour = await connect<Service>(server.address, { secret })
 })
 afterAll(async () => {
   neighbour[Symbol.dispose]()

@@ -193,7 +193,7 @@ describe('a name server that is sent what nobody should send', () => {
   let lease: Disposable
   beforeAll(async () => {
     server = await serve(() => names, { secret })
-    neighbour = await connect(server.address, { secret })
+    neighbour = await connect<NameServer>(server.address, { secret })
     lease = await neighbour.remote.register('neighbour', at(1), longMs)
   })
   afterAll(async () => {
@@ -236,7 +236,7 @@ describe('a worker', () => {
   let client: Connection<NameServer>
   beforeAll(async () => {
     names = await startNameServer({ secret })
-    client = await connect(names.info.address, { secret })
+    client = await connect<NameServer>(names.info.address, { secret })
   })
   afterAll(async () => {
     client[Symbol.dispose]()

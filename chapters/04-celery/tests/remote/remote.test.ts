@@ -20,7 +20,7 @@ let server: RemoteServer
 let connection: Connection<Exchange>
 beforeAll(async () => {
   server = await serve(() => new Exchange(), { secret })
-  connection = await connect(server.address, { secret })
+  connection = await connect<Exchange>(server.address, { secret })
 })
 afterAll(async () => {
   connection[Symbol.dispose]()
