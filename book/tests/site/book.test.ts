@@ -4,9 +4,7 @@ import { toString as plain } from 'hast-util-to-string'
 import { describe, expect, it } from 'vitest'
 import { makeBook } from '../../src/site/book.ts'
 import { makeEpub } from '../../src/site/epub.ts'
-import { examplesText } from '../../src/site/indexes.ts'
-import { chapters, foldersOfExamples, list, read } from '../../src/site/repository.ts'
-import { readText } from '../../src/site/text.ts'
+import { chapters, foldersOfExamples, list } from '../../src/site/repository.ts'
 
 const { pages, sources } = await makeBook('')
 const page = (id: string) => {
@@ -39,19 +37,6 @@ describe('the book', () => {
     const [needs, draws] = [cells[2], cells.at(-1)]
     expect(needs).toBe('Redis')
     expect(draws).toMatch(/^Each task of each shape as a bar/)
-  })
-
-  it('says how long examples take if that was measured', async () => {
-    const readmes = foldersOfExamples.map((folder) =>
-      readText(folder, `${folder}/README.md`, read(`${folder}/README.md`)),
-    )
-    const times = { machine: '2 cores', date: '2026-11-30', examples: {} }
-    expect(await examplesText(readmes, times)).not.toMatch(/takes \|/)
-    const examples = { '03-parallel/fib': { seconds: 4.2, draws: [] } }
-    const text = await examplesText(readmes, { ...times, examples })
-    expect(text).toMatch(/start to end, on 2 cores;/)
-    expect(text).toMatch(/\| \[`fib`\].* \| 4\.2 s \|/)
-    expect(text).toMatch(/\| \[`pool`\].* \| not timed \|/)
   })
 
   it('lists every exercise with its task and what is to be built', () => {
