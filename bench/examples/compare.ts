@@ -112,7 +112,7 @@ export default example(import.meta, {
           rows.flatMap(({ label, killed }) => (killed ? [[label, killed.begun, describeSurvival(killed)]] : [])),
         ),
         '',
-        `Where this can be set, a worker is taken for dead after ${leaseMs / 1_000} s. The task takes 1 s.`,
+        `Where this can be set, a worker is taken for dead after ${leaseMs / 1_000} s. The task would take a minute, and takes 1 s when it is run again.`,
       )
     }
     // What all of them must beat is one thread without any of them.
