@@ -64,7 +64,7 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
   const key = (job: number) => keyOf({ ledger, job })
   const keys = () => Array.from({ length: sent }, (_, job) => key(job))
   const done = () => engine.doneIn.get(ledger) ?? 0
-  let [sent, given, wanted, isStruck, isOver] = [0, 0, jobs, false, false]
+  let [sent, given, wanted, isSending, isStruck, isOver] = [0, 0, jobs, false, false, false]
   const untilDone = (count: number) => engine.until(() => isOver || done() >= count)
 
   async function sendAll() {
@@ -72,7 +72,9 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
       await engine.until(() => isOver || (sent < wanted ? sent - done() - given < sentAhead : isStruck))
       if (isOver || sent >= wanted) return
       const some = Array.from({ length: Math.min(batch, wanted - sent) }, (_, at) => ({ ledger, job: sent + at }))
+      isSending = true
       await engine.persist(() => engine.client.send(some))
+      isSending = false
       sent += some.length
       engine.heardAt = performance.now()
       engine.look()
@@ -84,10 +86,11 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
     for (;;) {
       await delay(lookEveryMs, undefined, { signal: stop })
       onProgress(done())
-      const silent = performance.now() - engine.heardAt
-      if (silent < silenceMs) continue
+      const silentMs = () => performance.now() - engine.heardAt
+      if (silentMs() < silenceMs) continue
       const isIdle = engine.running.size === 0 && (await engine.persist(() => engine.client.left())) === 0
-      if (!isIdle && silent < patienceMs) continue
+      // The first answer after a long silence may be that to a batch that waits for the broker as well.
+      if (isSending || silentMs() < (isIdle ? silenceMs : patienceMs)) continue
       isOver = true
       engine.look()
       return
