@@ -39,7 +39,7 @@ async function test(node, options) {
       '--output-logs=new-only',
       // Vitest runs a process per core. While one package's files wait for what they have started, or its last file is
       // under way, those of the others have the cores.
-      '--concurrency=4',
+      '--concurrency=3',
       ...options,
     ],
     {
