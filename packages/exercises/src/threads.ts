@@ -50,7 +50,7 @@ const mostSteps = 300
  * A thread that computes for this time and performs no operation is in a loop without one. Time on the clock would say
  * nothing: on a busy machine it may get no core for as long.
  */
-const mostMs = 2_000
+const mostMs = 1_000
 /** A thread that gets the same answer this often, and could have slept, spins. */
 const mostRepeats = 4
 /** The operations of a loop that spins are no more than these. */

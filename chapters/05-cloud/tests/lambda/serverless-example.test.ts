@@ -1,20 +1,9 @@
-/** serverless by its result; serverless-example.long.test.ts interrupts it. */
+/** What serverless accepts; serverless-example.long.test.ts has what it finds. */
 import { runHere } from '@repo/common/testing/run-here'
 import { describe, expect, it } from 'vitest'
 import serverless from '../../examples/serverless.ts'
 
 describe('serverless', () => {
-  it('counts the words that one thread counts, in both ways', async () => {
-    const result = await serverless.run({ texts: 12, twice: 3, jobs: 4, visibility: 2, runtime: 'host' })
-    expect(result).toMatchObject({ texts: 12, objects: 12, runtime: 'host', deadLetters: 1, failures: 3 })
-    expect(result.durable).toMatchObject({ jobs: 4, lives: 2, words: result.words })
-    expect(result.durable.replayed).toBeGreaterThanOrEqual(2)
-    expect(result.countedAlready).toBeGreaterThanOrEqual(3)
-    expect(result.mostAtOnce).toBeLessThanOrEqual(2)
-    expect(result.starts.cold.invocations).toBeGreaterThan(0)
-    expect(result.durable.replayed + result.durable.begun).toBe(4)
-  })
-
   it('explains itself, and refuses an impossible option in one line', async () => {
     const help = await runHere(serverless, '--help')
     expect(help).toMatchObject({ code: 0 })

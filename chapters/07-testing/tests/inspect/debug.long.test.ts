@@ -1,4 +1,4 @@
-/** The example debug where nothing stops, where it cannot begin, and where it waits for an editor. */
+/** The example debug where a worker stops, where nothing does, where it cannot begin, and where it waits for an editor. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -17,6 +17,21 @@ const chapter = join(import.meta.dirname, '../..')
 const run = (name: string, args: string[], options?: RunOptions) => runExample(chapter, name, args, options)
 
 describeReal('debug', { name: 'a Redis server', found: await findRedisServer(), install: installRedis }, () => {
+  it('stops where a condition holds, is read, and continues', async () => {
+    // Enough orders that shipping 1 gets one that it must stop for, however busy the machine is.
+    const done = await run('debug', ['--quick', '--orders', '100', '--json'])
+    expect(done.json()).toMatchObject({
+      stopped: true,
+      at: { function: 'ship' },
+      state: 'shipped',
+      taken: 1,
+      closed: true,
+      order: { quantity: 3 },
+      variables: { order: { quantity: 3, card: 'good' }, context: { delivery: 1 } },
+    })
+    expect(await done.leftBehind()).toEqual([])
+  })
+
   it('does not stop where it never holds, and a condition that is not JavaScript is refused', async () => {
     const never = await run('debug', ['--orders', '5', '--condition', 'order.quantity > 99', '--json'])
     expect(never.json()).toMatchObject({ stopped: false, closed: true })

@@ -5,10 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { loader } from '@repo/common/process/child'
 import { freePort } from '@repo/common/process/ports'
-import { findRedisServer, installRedis } from '@repo/common/servers/redis'
 import { runHere } from '@repo/common/testing/run-here'
-import { runExample } from '@repo/common/testing/testing'
-import { describeReal } from '@repo/common/testing/vitest'
 import { afterEach, describe, expect, it } from 'vitest'
 import debugExample from '../../examples/debug.ts'
 import profileExample from '../../examples/profile.ts'
@@ -59,28 +56,6 @@ describe('a CPU profile', () => {
     ).toEqual(['0 all 0.000 1.000', '1 main 0.000 1.000', '2 slow 0.000 0.750', '2 quick 0.750 0.875'])
   })
 })
-
-describeReal(
-  'a worker under load',
-  { name: 'a Redis server', found: await findRedisServer(), install: installRedis },
-  () => {
-    it('stops where a condition holds, is read, and continues', async () => {
-      // Enough orders that shipping 1 gets one that it must stop for, however busy the machine is.
-      const done = await runExample(chapter, 'debug', ['--quick', '--orders', '100', '--json'])
-      const result = done.json()
-      expect(result).toMatchObject({
-        stopped: true,
-        at: { function: 'ship' },
-        state: 'shipped',
-        taken: 1,
-        closed: true,
-        order: { quantity: 3 },
-        variables: { order: { quantity: 3, card: 'good' }, context: { delivery: 1 } },
-      })
-      expect(await done.leftBehind()).toEqual([])
-    })
-  },
-)
 
 describe("a user's process", () => {
   const started: ReturnType<typeof spawn>[] = []

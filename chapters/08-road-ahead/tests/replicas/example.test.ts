@@ -1,5 +1,4 @@
-/** replicas, as a reader runs it. */
-import { readFile } from 'node:fs/promises'
+/** replicas: one setting, what it refuses, and Ctrl-C. */
 import { fileURLToPath } from 'node:url'
 import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
@@ -10,25 +9,8 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const fast = ['--quick', '--operations', '200', '--histories', '2000', '--keys', '10']
 
 describe('replicas', () => {
-  it('has a row for each setting, finds the trap, draws it, and says that Redis is missing', async () => {
-    const none = { PATH: '/nowhere', REDIS_SERVER: undefined, REDISMS_DOWNLOAD_DIR: '/nowhere' }
-    const run = await runExample(chapter, 'replicas', [...fast, '--json'], { env: none })
-    expect(run, run.stderr).toMatchObject({ code: 0 })
-    const result = run.json<{
-      settings: { n: number; w: number; r: number; stale: number }[]
-      searches: { violation?: string }[]
-      pictures: string[]
-    }>()
-    expect(result.settings).toHaveLength(10)
-    for (const { n, w, r, stale } of result.settings) if (r + w > n) expect(stale, `${w}, ${r}`).toBe(0)
-    expect(result.searches.map(({ violation }) => violation !== undefined)).toEqual([true, true, false, true])
-    expect(result).toMatchObject({ redis: { why: expect.stringMatching(/^needs Redis: /), rows: [] } })
-    expect(result.pictures).toHaveLength(3)
-    expect(await readFile(result.pictures[0] ?? '', 'utf8')).toContain('no repair')
-  })
-
   it('ends on Ctrl-C and leaves nothing behind', async () => {
-    // Soon at what is real: all before it is simulated, and the other test has it.
+    // Soon at what is real: all before it is simulated.
     const args = [...fast, '--n', '3', '--w', '2', '--r', '2', '--histories', '1', '--delays', '500']
     const run = await runExample(chapter, 'replicas', args, { interruptWhen: /at once/ })
     expect(run).toMatchObject({ code: 130, stdout: expect.not.stringContaining('Pictures') })
