@@ -1,4 +1,4 @@
-/** The comparison: every contender does the same work, and what is said of a killed worker is true. */
+/** The comparison: contenders that fail, are interrupted, or lose their Redis, and what is said of a killed worker. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@repo/common/async/until'
@@ -14,25 +14,12 @@ import { compareAll, ratiosOf } from '../../src/queues/compare.ts'
 import { type Contender, type ContenderName, describeSurvival, startContender } from '../../src/queues/contenders.ts'
 import { engines } from '../../src/queues/engines.ts'
 import { runTask } from '../../src/queues/tasks.ts'
-import { compare, expectDrawn, expectMeasured, patient, redis, runAgain } from '../fixtures/comparing.ts'
+import { redis } from '../fixtures/comparing.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
 describeReal('the queues in TypeScript', { name: 'a Redis server', found: redis, install: installRedis }, () => {
-  it('do the same tasks; killed in mid-task a queue runs it again, and a call fails', patient, async () => {
-    const { contenders, ratios, missing, picture } = await compare([
-      ...['--only', 'rq,remote', '--limit', '240', '--tasks', '100'],
-    ])
-    expectMeasured(contenders, ['rq', 'remote'])
-    expect(contenders.map(({ killed }) => killed)).toMatchObject([
-      runAgain,
-      { outcome: 'error', begun: 1, message: expect.stringMatching(/is gone/) },
-    ])
-    expect({ missing, ratios }).toEqual({ missing: [], ratios: {} })
-    await expectDrawn(picture, contenders)
-  })
-
-  // Ctrl-C at later moments is in compare.long.test.ts.
+  // All of them to the end, and Ctrl-C at later moments, are in compare.long.test.ts.
   it('leave nothing open when they are interrupted', async () => {
     vi.stubEnv('REDIS_URL', undefined)
     expect(await abortHere(example, { only: ['rq'] })).toMatchObject({ message: 'aborted by the test' })

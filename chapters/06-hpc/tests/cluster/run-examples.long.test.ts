@@ -14,7 +14,7 @@ import {
 } from '../fixtures/on-each-scheduler.ts'
 
 describe('by another scheduler', { timeout: patience.timeoutMs }, () => {
-  it('array computes the same as this machine', () => arrayComputesTheSame('htcondor'))
+  it.each(['slurm', 'htcondor'])('array computes the same as this machine: %s', arrayComputesTheSame)
 
   it('failures are explained, and left alone without --retry', async () => {
     const document = await failuresAreExplained<{ primes: number }>('--scheduler', 'slurm')
