@@ -62,6 +62,16 @@ function recorder() {
   return { got, task, errors, onError, tasks: [...plain, task, onError] }
 }
 
+/** A task that does not end by itself, and how often it has begun. */
+function neverEnding() {
+  const run = () => {
+    gate.begun++
+    return new Promise<never>(() => {})
+  }
+  const gate = { begun: 0, task: defineTask({ name: 'gate', args: z.object({}), run }) }
+  return gate
+}
+
 describeRedis('a group', () => {
   it('gives the results in the order of its members, whatever they are', async () => {
     const client = await layer.openClient()
@@ -257,33 +267,29 @@ describeRedis('a chord', () => {
 
   it('ends although a task below it has lost its worker, and that one is not run again', async () => {
     const client = await layer.openClient()
-    let begun = 0
-    const gate = defineTask({
-      name: 'gate',
-      args: z.object({}),
-      run: () => {
-        begun++
-        return new Promise<never>(() => {})
-      },
-    })
+    const gate = neverEnding()
     const { got, task, tasks } = recorder()
-    const leaving = await layer.startWorker({ tasks: [gate], queues: ['gates'] })
-    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
+    const leaving = await layer.startWorker({ tasks: [gate.task], queues: ['gates'] })
+    const header = group<unknown>([signature(gate.task, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
     const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
-    await until(() => begun === 1)
+    await until(() => gate.begun === 1)
     await layer.startWorker({ tasks })
     await until(() => got.length)
     await leaving.close({ graceMs: 1 })
     await result.get()
-    expect([begun, await result.tasks[0]?.state()]).toEqual([1, 'unknown'])
+    expect([gate.begun, await result.tasks[0]?.state()]).toEqual([1, 'unknown'])
   })
 
   it('is given back, and has not failed, when its worker ends while others below it run', async () => {
     const client = await layer.openClient()
-    const gate = defineTask({ name: 'gate', args: z.object({}), run: () => new Promise<never>(() => {}) })
+    const gate = neverEnding()
     const { got, task, tasks } = recorder()
-    const worker = await layer.startWorker({ tasks: [...tasks, gate], queues: ['default', 'gates'], concurrency: 1 })
-    const header = group<unknown>([signature(gate, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
+    const worker = await layer.startWorker({
+      tasks: [...tasks, gate.task],
+      queues: ['default', 'gates'],
+      concurrency: 1,
+    })
+    const header = group<unknown>([signature(gate.task, {}, { queue: 'gates' }), signature(fail, { why: 'no' })])
     const result = await apply(client, chord(header, step(task, 'value'), { onFailure: 'continue' }))
     await until(() => got.length)
     await worker.close({ graceMs: 1 })
@@ -341,19 +347,11 @@ describeRedis('a failure in a chain', () => {
 
   it('is not that its worker gives a task back', async () => {
     const client = await layer.openClient()
-    let begun = 0
-    const gate = defineTask({
-      name: 'gate',
-      args: z.object({}),
-      run: () => {
-        begun++
-        return new Promise<never>(() => {})
-      },
-    })
+    const gate = neverEnding()
     const { onError, tasks } = recorder()
-    const worker = await layer.startWorker({ tasks: [gate, ...tasks] })
-    await apply(client, linkError(signature(gate, {}), step(onError, 'error')))
-    await until(() => begun === 1)
+    const worker = await layer.startWorker({ tasks: [gate.task, ...tasks] })
+    await apply(client, linkError(signature(gate.task, {}), step(onError, 'error')))
+    await until(() => gate.begun === 1)
     await worker.close({ graceMs: 1 })
     const jobs = await client.queue('default').getJobs()
     expect(jobs.map(({ name }) => name)).toEqual(['gate'])

@@ -6,6 +6,8 @@ import { startRedisPair } from '@repo/common/servers/sentinel'
 import type { Action, Answer } from '../linear/history.ts'
 import { type Kind, patienceMs, unsynced } from './system.ts'
 
+type Connection = Awaited<ReturnType<typeof connectRedis>>
+
 /** In seconds. */
 const anHour = 3_600
 
@@ -14,25 +16,20 @@ const pairOf = (waits: boolean): Kind => ({
     const pair = await startRedisPair(signal)
     const { setClock } = pair
     const connectTo = (node = '') => connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
-    async function hasReplica(): Promise<boolean> {
-      const connection = await connectTo(await pair.primary())
-      try {
-        // What was written before this has reached the replica before this.
-        await connection.set('settled', 'yes')
-        return (await connection.wait(1, patienceMs)) === 1
-      } finally {
-        connection.disconnect()
-      }
-    }
-    /** A replica that has got everything anew takes a while to write it to its disk. */
-    async function isOnDisk(node: string): Promise<boolean> {
+    async function askAt<Result>(node: string | undefined, ask: (redis: Connection) => Promise<Result>) {
       const connection = await connectTo(node)
-      try {
-        const info = await connection.info('persistence')
-        return ['in_progress', 'scheduled'].every((what) => info.includes(`aof_rewrite_${what}:0`))
-      } finally {
-        connection.disconnect()
-      }
+      return await ask(connection).finally(() => connection.disconnect())
+    }
+    const hasReplica = async () =>
+      await askAt(await pair.primary(), async (redis) => {
+        // What was written before this has reached the replica before this.
+        await redis.set('settled', 'yes')
+        return (await redis.wait(1, patienceMs)) === 1
+      })
+    /** A replica that has got everything anew takes a while to write it to its disk. */
+    const isOnDisk = async (node: string) => {
+      const info = await askAt(node, (redis) => redis.info('persistence'))
+      return ['in_progress', 'scheduled'].every((what) => info.includes(`aof_rewrite_${what}:0`))
     }
     return {
       ...pair,
@@ -66,12 +63,7 @@ if (ARGV[1] == 'none' and now == false) or (ARGV[1] == 'value' and now == ARGV[2
 end
 return 0`
 
-async function perform(
-  connection: Awaited<ReturnType<typeof connectRedis>>,
-  key: string,
-  does: Action,
-  waits: boolean,
-): Promise<Answer> {
+async function perform(connection: Connection, key: string, does: Action, waits: boolean): Promise<Answer> {
   if ('read' in does) return { read: await connection.get(key) }
   let isDone = true
   if ('write' in does) await connection.set(key, does.write)
