@@ -3,11 +3,14 @@ import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 import type { Reporter } from 'vitest/node'
 
+/** Below each package. A second run of what failed has its own. */
+const reports = process.env.REPORTS ?? 'reports'
+
 /** Keeps the errors that no test caught, which fail a run and are missing from the JSON report. */
 const uncaught: Reporter = {
   onTestRunEnd(_files, errors) {
-    mkdirSync('reports', { recursive: true })
-    writeFileSync('reports/uncaught.json', JSON.stringify(errors.map(({ name, message }) => `${name}: ${message}`)))
+    mkdirSync(reports, { recursive: true })
+    writeFileSync(`${reports}/uncaught.json`, JSON.stringify(errors.map(({ name, message }) => `${name}: ${message}`)))
   },
 }
 
@@ -24,10 +27,8 @@ export default defineConfig({
     isolate: false,
     // Vitest's own default leaves one core to itself.
     maxWorkers: availableParallelism(),
-    // Hundreds of faults are caused beside each other on two cores there. What passes only now is listed, with its message.
-    retry: process.env.LONG_TESTS ? { count: 1, delay: 5_000 } : 0,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    reporters: ['default', ['json', { outputFile: 'reports/tests.json' }], uncaught],
+    reporters: ['default', ['json', { outputFile: `${reports}/tests.json` }], uncaught],
   },
 })

@@ -15,36 +15,62 @@ const notRun = ['skipped', 'pending', 'todo', 'disabled']
  *
  * @param {string} file path of the report
  * @param {number} exitCode of the run
+ * @param {string} [again] path of the report of a second run, of the files that had failed
  * @returns {{ passed: number, failed: string[], retried: string[], skipped: string[] }}
  */
-export function readReport(file, exitCode) {
-  let files
-  try {
-    files = JSON.parse(readFileSync(file, 'utf8')).testResults
-  } catch {
-    return { passed: 0, failed: ['the run left no report'], retried: [], skipped: [] }
-  }
+export function readReport(file, exitCode, again) {
+  const files = filesOf(file)
+  if (files === undefined) return { passed: 0, failed: ['the run left no report'], retried: [], skipped: [] }
+  const second = new Map((again && filesOf(again))?.map((each) => [each.name, each]))
   const count = { passed: 0, failed: [], retried: [], skipped: [] }
-  for (const { name, status, message, assertionResults } of files) {
-    const failedBefore = count.failed.length
-    for (const test of assertionResults) {
-      const { status, fullName, failureMessages = [] } = test
-      const told = [fullName, ...failureMessages.map(firstLine)].join('\n      ')
-      if (status === 'passed') count.passed++
-      if (status === 'passed' && failureMessages.length > 0) count.retried.push(told)
-      else if (notRun.includes(status)) count.skipped.push(fullName)
-      else if (status !== 'passed') count.failed.push(told)
+  for (const first of files) {
+    const later = second.get(first.name)
+    const isUncollected = first.status === 'failed' && first.assertionResults.every(({ status }) => status !== 'failed')
+    const isCollectedLater = isUncollected && later?.status === 'passed'
+    if (isUncollected) {
+      const told = `${first.name.replace(/^.*[\\/]/, '')}: ${firstLine(first.message)}`
+      count[isCollectedLater ? 'retried' : 'failed'].push(told)
     }
-    if (status === 'failed' && count.failed.length === failedBefore) {
-      count.failed.push(`${name.replace(/^.*[\\/]/, '')}: ${firstLine(message)}`)
+    for (const { status, fullName, failureMessages = [] } of (isCollectedLater ? later : first).assertionResults) {
+      if (status === 'passed') count.passed++
+      else if (notRun.includes(status)) count.skipped.push(fullName)
+      else {
+        const repeated = later?.assertionResults.filter((each) => each.fullName === fullName) ?? []
+        const messages = [failureMessages, ...repeated.map((each) => each.failureMessages ?? [])].flat()
+        const hasPassed = repeated.length > 0 && repeated.every((each) => each.status === 'passed')
+        if (hasPassed) count.passed++
+        count[hasPassed ? 'retried' : 'failed'].push([fullName, ...messages.map(firstLine)].join('\n      '))
+      }
     }
   }
-  const uncaught = join(dirname(file), 'uncaught.json')
-  if (existsSync(uncaught)) {
+  const hasFailed = files.some(({ status }) => status === 'failed')
+  for (const report of [file, again]) {
+    const uncaught = report && join(dirname(report), 'uncaught.json')
+    if (!uncaught || !existsSync(uncaught)) continue
     count.failed.push(...JSON.parse(readFileSync(uncaught, 'utf8')).map((error) => `outside of the tests: ${error}`))
   }
-  if (exitCode !== 0 && count.failed.length === 0) count.failed.push(`the run ended with exit code ${exitCode}`)
+  if (exitCode !== 0 && !hasFailed && count.failed.length === 0) {
+    count.failed.push(`the run ended with exit code ${exitCode}`)
+  }
   return count
+}
+
+/**
+ * The files of a report that failed.
+ *
+ * @param {string} file path of the report
+ * @returns {string[]} their paths
+ */
+export function failedFiles(file) {
+  return (filesOf(file) ?? []).filter(({ status }) => status === 'failed').map(({ name }) => name)
+}
+
+function filesOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).testResults
+  } catch {
+    return undefined
+  }
 }
 
 const firstLine = (text) => text.split('\n', 1)[0]

@@ -3,8 +3,11 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { install } from './install.mjs'
 import { lookFor, needs } from './needs.mjs'
-import { readReport, skippedByCause } from './reports.mjs'
+import { failedFiles, readReport, skippedByCause } from './reports.mjs'
 import { root, run, say } from './run.mjs'
+
+/** Where more files than these fail, it is not for want of a core. */
+const mostTriedAgain = 10
 
 const help = `npm test [-- options of "turbo run"]: installs what is needed and runs the tests of all packages
 
@@ -13,6 +16,16 @@ const help = `npm test [-- options of "turbo run"]: installs what is needed and 
   npm test -- --force                    all, without the cache
   LONG_TESTS=1 npm test                  also tests/**/*.long.test.ts, which take minutes; .ci/run runs them
 `
+
+/** Of what runs tests. */
+const env = {
+  // Thousands of processes load the same files.
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
+  TURBO_TELEMETRY_DISABLED: '1',
+  TURBO_NO_UPDATE_NOTIFIER: '1',
+  // turbo makes its tasks write colours wherever they go.
+  ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
+}
 
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   process.stdout.write(help)
@@ -42,31 +55,51 @@ async function test(node, options) {
       '--concurrency=3',
       ...options,
     ],
-    {
-      stdout: true,
-      env: {
-        // Thousands of processes load the same files.
-        NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
-        REAL_SERVERS: await versions(),
-        TURBO_TELEMETRY_DISABLED: '1',
-        TURBO_NO_UPDATE_NOTIFIER: '1',
-        // turbo makes its tasks write colours wherever they go.
-        ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
-      },
-    },
+    { stdout: true, env: { ...env, REAL_SERVERS: await versions() } },
   )
   const summary = existsSync(runs) ? readdirSync(runs).find((file) => file.endsWith('.json')) : undefined
   // Without a summary, turbo ran nothing and has said why.
   if (summary === undefined) return code
-  count(JSON.parse(readFileSync(join(runs, summary), 'utf8')).tasks)
-  return code
+  const { tasks } = JSON.parse(readFileSync(join(runs, summary), 'utf8'))
+  const ran = tasks.filter(({ task, command }) => task === 'test' && command !== '<NONEXISTENT>')
+  await tryAgain(node, ran)
+  const failed = count(ran)
+  const broken = tasks.filter(({ execution }) => (execution?.exitCode ?? 0) !== 0)
+  const haveAllPassedLater = failed === 0 && broken.length > 0 && broken.every((task) => ran.includes(task))
+  return haveAllPassedLater ? 0 : code
 }
 
-function count(tasks) {
-  const ran = tasks.filter(({ task, command }) => task === 'test' && command !== '<NONEXISTENT>')
-  const counts = ran.map(({ package: name, directory, execution }) => ({
-    name,
-    ...readReport(join(root, directory, 'reports', 'tests.json'), execution?.exitCode ?? 1),
+function reportOf({ directory }, folder = '') {
+  return join(root, directory, 'reports', folder, 'tests.json')
+}
+
+/**
+ * Runs the files that failed once more, one at a time and with nothing beside them: hundreds of faults are caused beside each
+ * other on few cores. What passes only then is listed, with its message.
+ */
+async function tryAgain(node, ran) {
+  const failed = ran
+    .map((task) => ({ task, files: failedFiles(reportOf(task)) }))
+    .filter(({ files }) => files.length > 0)
+  if (failed.reduce((sum, { files }) => sum + files.length, 0) > mostTriedAgain) return
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  for (const { task, files } of failed) {
+    say(`${task.package}: what failed is tried again, with nothing beside it`)
+    const cwd = join(root, task.directory)
+    const options = ['--config', join(root, 'vitest.config.ts'), '--root', '.', '--maxWorkers=1']
+    await run(node, [vitest, 'run', ...options, ...files], {
+      cwd,
+      stdout: true,
+      env: { ...env, REPORTS: 'reports/again' },
+    })
+  }
+}
+
+/** Prints the counts and what is behind them, and returns how many tests failed. */
+function count(ran) {
+  const counts = ran.map((task) => ({
+    name: task.package,
+    ...readReport(reportOf(task), task.execution?.exitCode ?? 1, reportOf(task, 'again')),
   }))
   const lines = (state) => counts.flatMap((each) => each[state].map((test) => `  ${each.name}: ${test}`))
   const failed = lines('failed')
@@ -97,6 +130,7 @@ function count(tasks) {
     )
   }
   process.stdout.write(`${passed} passed, ${failed.length} failed, ${skipped} skipped\n`)
+  return failed.length
 }
 
 function longTests(folder) {

@@ -1,7 +1,7 @@
 /** What `npm start` and `npm test` do before any package is installed; in plain JavaScript, without types. */
 import { execFile } from 'node:child_process'
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -15,8 +15,9 @@ interface Count {
   skipped: string[]
 }
 const setup = new URL('../../../../setup/', import.meta.url)
-const { readReport, skippedByCause } = (await import(new URL('reports.mjs', setup).href)) as {
-  readReport: (file: string, exitCode: number) => Count
+const { failedFiles, readReport, skippedByCause } = (await import(new URL('reports.mjs', setup).href)) as {
+  failedFiles: (file: string) => string[]
+  readReport: (file: string, exitCode: number, again?: string) => Count
   skippedByCause: (counts: { name: string; skipped: string[] }[]) => string[]
 }
 const { picturesToReplace } = (await import(new URL('pictures.mjs', setup).href)) as {
@@ -53,20 +54,63 @@ describe('the count of a run', () => {
 
   it('names what passed only when it was tried again, and says why it had failed', async () => {
     await using folder = await temporaryFolder()
-    const file = join(folder.path, 'tests.json')
-    const failureMessages = ['AssertionError: expected 1 to be 2\n    at a.test.ts:4:40']
-    const assertionResults = [
-      { fullName: 'works', status: 'passed', failureMessages: [] },
-      { fullName: 'works late', status: 'passed', failureMessages },
-      { fullName: 'is wrong', status: 'failed', failureMessages },
-    ]
-    await writeFile(file, JSON.stringify({ testResults: [{ assertionResults, status: 'failed', message: '' }] }))
-    expect(readReport(file, 1)).toEqual({
-      passed: 2,
-      failed: ['is wrong\n      AssertionError: expected 1 to be 2'],
-      retried: ['works late\n      AssertionError: expected 1 to be 2'],
+    const [first, again] = [join(folder.path, 'tests.json'), join(folder.path, 'again', 'tests.json')]
+    const why = (message: string) => ({ failureMessages: [`AssertionError: ${message}\n    at a.test.ts:4:40`] })
+    const passed = (fullName: string) => ({ fullName, status: 'passed', failureMessages: [] })
+    const failed = (fullName: string, message: string) => ({ fullName, status: 'failed', ...why(message) })
+    const reportOf = (files: Record<string, [status: string, tests: object[], message?: string]>) => ({
+      testResults: Object.entries(files).map(([name, [status, assertionResults, message = '']]) => ({
+        name: `/home/reader/tests/${name}`,
+        status,
+        assertionResults,
+        message,
+      })),
+    })
+    const files = reportOf({
+      'a.test.ts': ['failed', [passed('works'), failed('works late', '1 is 2'), failed('is wrong', '2 is 3')]],
+      'b.test.ts': ['failed', [], 'no server'],
+      'c.test.ts': ['failed', [], 'no port'],
+      'd.test.ts': ['passed', [passed('is well')]],
+    })
+    const later = reportOf({
+      // What passed at first has passed.
+      'a.test.ts': ['failed', [failed('works', '0 is 1'), passed('works late'), failed('is wrong', '3 is 4')]],
+      'b.test.ts': ['passed', [passed('serves'), passed('serves twice')]],
+      'c.test.ts': ['failed', [], 'no port'],
+    })
+    await writeFile(first, JSON.stringify(files))
+    await mkdir(dirname(again))
+    await writeFile(again, JSON.stringify(later))
+    expect(failedFiles(first)).toEqual(['a', 'b', 'c'].map((name) => `/home/reader/tests/${name}.test.ts`))
+    const stillFailed = 'is wrong\n      AssertionError: 2 is 3'
+    expect(readReport(first, 1, again)).toEqual({
+      passed: 5,
+      failed: [`${stillFailed}\n      AssertionError: 3 is 4`, 'c.test.ts: no port'],
+      retried: ['works late\n      AssertionError: 1 is 2', 'b.test.ts: no server'],
       skipped: [],
     })
+    const notAgain = { passed: 2, retried: [], skipped: [] }
+    const lateToo = 'works late\n      AssertionError: 1 is 2'
+    expect(readReport(first, 1, join(folder.path, 'none.json'))).toEqual({
+      ...notAgain,
+      failed: [lateToo, stillFailed, 'b.test.ts: no server', 'c.test.ts: no port'],
+    })
+  })
+
+  it('is no failure when all that failed has passed later, whatever the run ended with', async () => {
+    await using folder = await temporaryFolder()
+    const [first, again] = [join(folder.path, 'tests.json'), join(folder.path, 'again', 'tests.json')]
+    const report = (status: string) => {
+      const assertionResults = [{ fullName: 'works', status, failureMessages: status === 'failed' ? ['late'] : [] }]
+      return JSON.stringify({ testResults: [{ name: '/a.test.ts', status, message: '', assertionResults }] })
+    }
+    await writeFile(first, report('failed'))
+    await mkdir(dirname(again))
+    await writeFile(again, report('passed'))
+    expect(readReport(first, 1, again)).toEqual({ passed: 1, failed: [], retried: ['works\n      late'], skipped: [] })
+    // Nobody knows whether that would happen again.
+    await writeFile(join(folder.path, 'uncaught.json'), JSON.stringify(['Error: nobody waits']))
+    expect(readReport(first, 1, again).failed).toEqual(['outside of the tests: Error: nobody waits'])
   })
 
   it('names the errors that no test caught', async () => {
