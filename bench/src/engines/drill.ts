@@ -64,7 +64,7 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
   const key = (job: number) => keyOf({ ledger, job })
   const keys = () => Array.from({ length: sent }, (_, job) => key(job))
   const done = () => engine.doneIn.get(ledger) ?? 0
-  let [sent, given, wanted, isSending, isStruck, isOver] = [0, 0, jobs, false, false, false]
+  let [sent, given, wanted, isSending, isLost, isStruck, isOver] = [0, 0, jobs, false, false, false, false]
   const untilDone = (count: number) => engine.until(() => isOver || done() >= count)
 
   async function sendAll() {
@@ -89,8 +89,9 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
       const silentMs = () => performance.now() - engine.heardAt
       if (silentMs() < silenceMs) continue
       const isIdle = engine.running.size === 0 && (await engine.persist(() => engine.client.left())) === 0
-      // The first answer after a long silence may be that to a batch that waits for the broker as well.
-      if (isSending || silentMs() < (isIdle ? silenceMs : patienceMs)) continue
+      // The first answer after a long silence may be that to a batch that waits for the broker as well. A new machine has no
+      // jobs, but the sender is still to learn that it need not wait for those of the lost one.
+      if (isSending || isLost || silentMs() < (isIdle ? silenceMs : patienceMs)) continue
       isOver = true
       engine.look()
       return
@@ -122,10 +123,13 @@ export async function drill(engine: OpenEngine, kind: FaultKind, options: DrillO
         return moments.length > 0 ? Math.min(...moments) - at : null
       })
       if (kind === 'broker killed') return await engine.broker.crash()
+      isLost = true
       await engine.broker.loseMachine()
       await engine.prepareAgain()
       // What is lost must not keep the sender waiting.
       given = sent - done()
+      engine.heardAt = performance.now()
+      isLost = false
       return engine.look()
     }
     // Only worker 1 can be cut off.
