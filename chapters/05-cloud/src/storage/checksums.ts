@@ -87,19 +87,37 @@ export function proofOf({ etag, etagIsMd5, crc32, partSize }: StoredChecksums): 
   return etagIsMd5 && computable(etag) ? 'MD5' : undefined
 }
 
-/** Compares the parts of an object, as they were read, with the store's checksums. */
+/**
+ * Compares the parts of an object, as they were read, with the store's checksum. Computes that one and no other: MD5 takes
+ * several times as long as CRC-32.
+ */
 export class Verifier {
-  readonly #crc32: string[] = []
-  readonly #md5: string[] = []
-  #wholeCrc32 = 0
-  readonly #wholeMd5 = createHash('md5')
+  readonly #proof: ReturnType<typeof proofOf>
+  readonly #expected: string
+  /** How many parts the checksum is made of; undefined if it is one of the whole. */
+  readonly #parts: number | undefined
+  /** Of each part. */
+  readonly #checksums: string[] = []
+  #crc32 = 0
+  readonly #md5 = createHash('md5')
+
+  constructor(stored: StoredChecksums) {
+    this.#proof = proofOf(stored)
+    this.#expected = (this.#proof === 'CRC-32' ? stored.crc32 : stored.etag) ?? ''
+    const [, parts] = /-(\d+)"?$/.exec(this.#expected) ?? []
+    this.#parts = parts === undefined ? undefined : Number(parts)
+  }
 
   /** Adds the next part. */
   add(part: Uint8Array) {
-    this.#crc32.push(crc32Of(part))
-    this.#md5.push(md5Of(part))
-    this.#wholeCrc32 = crc32(part, this.#wholeCrc32)
-    this.#wholeMd5.update(part)
+    const isOfParts = this.#parts !== undefined
+    if (this.#proof === 'CRC-32') {
+      if (isOfParts) this.#checksums.push(crc32Of(part))
+      else this.#crc32 = crc32(part, this.#crc32)
+    } else if (this.#proof === 'MD5') {
+      if (isOfParts) this.#checksums.push(md5Of(part))
+      else this.#md5.update(part)
+    }
   }
 
   /**
@@ -107,16 +125,12 @@ export class Verifier {
    *
    * @throws DamagedError when the parts are not those of the object
    */
-  verify(name: string, stored: StoredChecksums): 'CRC-32' | 'MD5' | undefined {
-    const proof = proofOf(stored)
-    if (!proof) return undefined
-    const checksum = proof === 'CRC-32' ? (stored.crc32 ?? '') : stored.etag
-    const count = /-(\d+)"?$/.exec(checksum)?.[1]
+  verify(name: string): 'CRC-32' | 'MD5' | undefined {
     // A tool that copies objects keeps their metadata and may choose other parts.
-    if (count !== undefined && Number(count) !== this.#crc32.length) return undefined
-    const whole = { 'CRC-32': inBase64(this.#wholeCrc32), MD5: this.#wholeMd5.copy().digest('hex') }
-    const ofParts = { 'CRC-32': crc32OfParts(this.#crc32), MD5: md5OfParts(this.#md5) }
-    requireSame((count ? ofParts : whole)[proof], checksum, name)
-    return proof
+    if (!this.#proof || (this.#parts ?? this.#checksums.length) !== this.#checksums.length) return undefined
+    const ofParts = this.#proof === 'CRC-32' ? crc32OfParts : md5OfParts
+    const ofWhole = () => (this.#proof === 'CRC-32' ? inBase64(this.#crc32) : this.#md5.copy().digest('hex'))
+    requireSame(this.#parts === undefined ? ofWhole() : ofParts(this.#checksums), this.#expected, name)
+    return this.#proof
   }
 }

@@ -321,7 +321,7 @@ async function download(
   const { file, mode } = await openUnfinished(unfinished, path, info)
   let resumed = 0
   try {
-    const verifier = new Verifier()
+    const verifier = new Verifier(info)
     const there = (await file.stat()).size
     if (proofOf(info)) resumed = Math.floor(Math.min(there, info.bytes) / size)
     await requireSpace(path, info.bytes - there)
@@ -337,7 +337,7 @@ async function download(
       await writeAll(file, data, position)
       position += data.length
     }
-    const verified = verifier.verify(`${target.bucket}/${target.key}`, info)
+    const verified = verifier.verify(`${target.bucket}/${target.key}`)
     await file.truncate(info.bytes)
     await file.chmod(mode)
     await file.sync()

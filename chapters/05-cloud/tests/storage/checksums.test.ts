@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { crc32Of, crc32OfParts, isMd5, md5Of, md5OfParts, proofOf, Verifier } from '../../src/storage/checksums.ts'
+import {
+  crc32Of,
+  crc32OfParts,
+  isMd5,
+  md5Of,
+  md5OfParts,
+  proofOf,
+  type StoredChecksums,
+  Verifier,
+} from '../../src/storage/checksums.ts'
 
 const parts = ['one ', 'two ', 'three'].map((text) => Buffer.from(text))
 const whole = Buffer.concat(parts)
@@ -8,10 +17,10 @@ const crcOfParts = crc32OfParts(parts.map(crc32Of))
 const etagOfParts = `"${md5OfParts(parts.map(md5Of))}"`
 const etag = `"${md5Of(whole)}"`
 
-function verifier(given = parts) {
-  const verifier = new Verifier()
+function verify(stored: StoredChecksums, given = parts) {
+  const verifier = new Verifier(stored)
   for (const part of given) verifier.add(part)
-  return verifier
+  return verifier.verify('x')
 }
 
 describe('checksums', () => {
@@ -56,12 +65,10 @@ describe('what was read', () => {
     ['MD5', { etag, etagIsMd5: true, crc32: undefined, partSize: 5 }],
   ] as const)('is proven by %s: %j', (proof, stored) => {
     expect(proofOf(stored)).toBe(proof)
-    expect(verifier().verify('x', stored)).toBe(proof)
+    expect(verify(stored)).toBe(proof)
     const changed = [...parts.slice(1), Buffer.from('four')]
-    expect(() => verifier(changed).verify('x', stored)).toThrow(
-      /^x was damaged on the way: its checksum is .+, the store has/,
-    )
-    expect(() => verifier(parts.toReversed()).verify('x', stored)).toThrow(
+    expect(() => verify(stored, changed)).toThrow(/^x was damaged on the way: its checksum is .+, the store has/)
+    expect(() => verify(stored, parts.toReversed())).toThrow(
       expect.objectContaining({ name: 'DamagedError', message: expect.stringContaining('x was damaged on the way') }),
     )
   })
@@ -73,15 +80,15 @@ describe('what was read', () => {
     { etag: etagOfParts, etagIsMd5: true, crc32: crcOfParts, partSize: undefined },
   ])('has nothing to be compared with: %j', (stored) => {
     expect(proofOf(stored)).toBeUndefined()
-    expect(verifier([Buffer.from('other')]).verify('x', stored)).toBeUndefined()
+    expect(verify(stored, [Buffer.from('other')])).toBeUndefined()
   })
 
   it('is not compared with the checksum of other parts', () => {
-    expect(verifier([whole]).verify('x', known)).toBeUndefined()
+    expect(verify(known, [whole])).toBeUndefined()
   })
 
   it('may be empty', () => {
-    expect(verifier([]).verify('x', { etag: md5Of(''), etagIsMd5: true, crc32: undefined, partSize: 5 })).toBe('MD5')
-    expect(verifier([]).verify('x', { etag, crc32: 'AAAAAA==', partSize: 5 })).toBe('CRC-32')
+    expect(verify({ etag: md5Of(''), etagIsMd5: true, crc32: undefined, partSize: 5 }, [])).toBe('MD5')
+    expect(verify({ etag, crc32: 'AAAAAA==', partSize: 5 }, [])).toBe('CRC-32')
   })
 })

@@ -48,13 +48,13 @@ async function unfinished(Bucket: string) {
 
 async function readAll(target: { bucket: string; key: string }) {
   const info = await headObject(s3, target)
-  const verifier = new Verifier()
+  const verifier = new Verifier(info)
   const parts: Buffer[] = []
   for await (const part of downloadParts(s3, target, info)) {
     verifier.add(part)
     parts.push(Buffer.from(part))
   }
-  return { data: Buffer.concat(parts), parts: parts.length, verified: verifier.verify(target.key, info) }
+  return { data: Buffer.concat(parts), parts: parts.length, verified: verifier.verify(target.key) }
 }
 
 describe('objects in parts', () => {
@@ -284,17 +284,17 @@ describe('objects in parts', () => {
   it('notices content that is not what was stored', async () => {
     const target = { bucket, key: 'other' }
     await uploadStream(s3, target, inChunks(content, [mib]))
-    const verifier = new Verifier()
-    for await (const part of downloadParts(s3, target, await headObject(s3, target))) {
-      const copy = Buffer.from(part)
-      copy[7] = (copy[7] ?? 0) ^ 1
-      verifier.add(copy)
-    }
     const info = await headObject(s3, target)
-    expect(() => verifier.verify('other', info)).toThrow('was damaged on the way')
     // Also when a store keeps no checksum, by the ETag.
-    expect(() => verifier.verify('other', { ...info, crc32: undefined })).toThrow('was damaged on the way')
-    expect(() => verifier.verify('other', { ...info, crc32: 'AAAAAA==' })).toThrow('was damaged on the way')
+    for (const stored of [info, { ...info, crc32: undefined }, { ...info, crc32: 'AAAAAA==' }]) {
+      const verifier = new Verifier(stored)
+      for await (const part of downloadParts(s3, target, info)) {
+        const copy = Buffer.from(part)
+        copy[7] = (copy[7] ?? 0) ^ 1
+        verifier.add(copy)
+      }
+      expect(() => verifier.verify('other')).toThrow('was damaged on the way')
+    }
   })
 })
 
