@@ -367,6 +367,8 @@ export const rules: Rule[] = [
     pattern: phrases('# histories per second', '# tasks a second', '# if each has to wake', 'started at # per second'),
     plausible: rateRange,
   },
+  // The text says so: two hardware threads of one core have one cache, and pay nothing for false sharing.
+  { kind: 'ratio', pattern: phrases('Side by side, an addition takes # as long'), plausible: within(100) },
   { kind: 'ratio', pattern: new RegExp(`${digits}×(?!\\w)`, 'g'), plausible: ratioRange },
   { kind: 'ratio', pattern: alone, where: cells('function calls'), plausible: timeRange },
   { kind: 'ratio', pattern: /(?<=^1 : )[\d.]+$/g, where: cells('computing : the rest'), plausible: rateRange },
