@@ -68,9 +68,9 @@ export default example(import.meta, {
     say(`fib(${n - 6}) = ${next} from the worker that replaces the one that was ended`)
     await other.result()
 
-    // Several futures: the first that is done, then each as soon as it is done.
+    // Several futures: the first that is done, then each as soon as it is done. The longest has begun first, and ends last.
     say('— first completed, and in the order of completion')
-    const race = new Map([n - 1, n - 4, n - 8, n - 2].map((index) => [submit(pool, index), index]))
+    const race = new Map([n - 1, n - 5, n - 9, n - 3].map((index) => [submit(pool, index), index]))
     const name = (future: Future<number>) => `fib(${race.get(future)})`
     say(`first: ${name(await firstCompleted([...race.keys()]))}`)
     const order: string[] = []
