@@ -21,16 +21,15 @@ export function startClient(
   world: Pick<NodeWorld<Message>, 'now' | 'run'>,
   { name, servers, history, patienceMs = 120 }: ClientOptions,
 ) {
-  const waiting: { key: string; does: Action; onAnswer: (answer: Answer) => void }[] = []
+  /** The first one is under way. */
+  const requests: { key: string; does: Action; onAnswer: (answer: Answer) => void }[] = []
   let number = 0
-  let isBusy = false
   let server = servers[0]
   let answers: (Message & { kind: 'result' | 'not leader' })[] = []
 
   function* work(): Handler<string, Message> {
-    isBusy = true
-    for (let request = waiting.shift(); request; request = waiting.shift()) {
-      const { key, does, onAnswer } = request
+    for (; requests.length > 0; requests.shift()) {
+      const { key, does, onAnswer } = requests[0]
       const command = { client: name, number: ++number, key, does }
       const operation: Operation = { client: name, key, does, beginMs: world.now }
       history.push(operation)
@@ -48,22 +47,20 @@ export function startClient(
         }
       }
     }
-    isBusy = false
   }
 
   return {
     request(key: string, does: Action, onAnswer: (answer: Answer) => void): void {
-      waiting.push({ key, does, onAnswer })
-      if (!isBusy) world.run(name, work())
+      requests.push({ key, does, onAnswer })
+      if (requests.length === 1) world.run(name, work())
     },
     receive(message: Message): undefined {
       // What belongs to an earlier request comes too late.
-      if ((message.kind === 'result' || message.kind === 'not leader') && message.number === number)
-        answers.push(message)
+      if ('number' in message && message.number === number) answers.push(message)
     },
-    /** Whether all its requests were answered. */
-    get isDone() {
-      return !isBusy && waiting.length === 0
+    /** Whether some request was not answered yet. */
+    get isBusy() {
+      return requests.length > 0
     },
   }
 }

@@ -26,9 +26,6 @@ export interface Violation {
 const servers = ['a', 'b', 'c', 'd', 'e']
 const clients = ['p', 'q', 'r']
 
-/** With few heartbeats and patient clients, a history is easier to read. */
-const heartbeatMs = 100
-const patienceMs = 180
 /** A run ends when nobody has asked for anything for this time: what went wrong may show only under another leader. */
 const quietMs = 500
 /** Within this time every request must be answered: the last fault is over long before. */
@@ -48,14 +45,15 @@ export function raftGroup(size: 3 | 5 = 3, mistake?: Mistake): System<string, Re
       const leaders = new Map<number, string>()
       /** What was carried out at each index, by whoever did so first, and in which term. */
       const carriedOut: { entry: Entry; by: string; inTerm: number }[] = []
-      const customers = clients.map((name) => startClient(world, { name, servers: group, history, patienceMs }))
+      // With patient clients, as with few heartbeats, a history is easier to read.
+      const customers = clients.map((name) => startClient(world, { name, servers: group, history, patienceMs: 180 }))
       let writes = 0
       let busyMs = 0
 
-      function watch() {
-        if (customers.some(({ isDone }) => !isDone)) busyMs = world.now
+      function watch(): undefined {
+        if (customers.some(({ isBusy }) => isBusy)) busyMs = world.now
         if (world.now - busyMs > quietMs) world.stop()
-        else world.later('p', 100, () => void watch())
+        else world.later('p', 100, watch)
       }
       watch()
       const report = (rule: Violation['rule'], detail: string) => world.report({ rule, detail })
@@ -81,10 +79,10 @@ export function raftGroup(size: 3 | 5 = 3, mistake?: Mistake): System<string, Re
             name,
             servers: group,
             mistake,
-            heartbeatMs,
+            heartbeatMs: 100,
             mostEntries: 1,
             // The first election takes no time: what follows is what matters.
-            ...(name === 'a' && world.now === 0 && { firstMs: 1 }),
+            firstMs: name === 'a' && world.now === 0 ? 1 : undefined,
             onLeader(term, log) {
               const other = leaders.get(term) ?? name
               if (other !== name) report('election safety', `${other} and ${name} both lead term ${term}`)
@@ -108,7 +106,7 @@ export function raftGroup(size: 3 | 5 = 3, mistake?: Mistake): System<string, Re
           })
         },
         check() {
-          const open = customers.filter(({ isDone }) => !isDone).length
+          const open = customers.filter(({ isBusy }) => isBusy).length
           // A mistake may also stop everything, but the search is for what is worse.
           if (open === 0 || mistake !== undefined) return []
           return [{ rule: 'liveness', detail: `${open} clients got no answer within ${mostMs} ms` }]

@@ -34,27 +34,20 @@ export type Message =
 
 /** Returns what a message says, for a history. `3@2` is entry 3, of term 2. */
 export function describe(message: Message): string {
-  switch (message.kind) {
-    case 'ask vote':
-      return `vote for me in term ${message.term}? log to ${message.lastIndex}@${message.lastTerm}`
-    case 'vote':
-      return `${message.isGranted ? 'my vote' : 'no'} (term ${message.term})`
-    case 'append': {
-      const { term, previousIndex, previousTerm, commitIndex } = message
-      const entries = message.entries.map(
-        (entry, at) =>
-          `${previousIndex + 1 + at}@${entry.term} ${entry.command ? actionText(entry.command) : 'nothing'}`,
-      )
-      return `${entries.join(', ') || 'heartbeat'} after ${previousIndex}@${previousTerm} (term ${term}, committed to ${commitIndex})`
-    }
-    case 'appended':
-      return `${message.isDone ? `have all to ${message.lastIndex}` : 'does not fit'} (term ${message.term})`
-    case 'command':
-      return actionText(message.command)
-    case 'result':
-      if ('read' in message.result) return `it is ${message.result.read ?? 'nothing'}`
-      return message.result.isDone ? 'done' : 'refused'
-    case 'not leader':
-      return `ask ${message.leader ?? 'somebody else'}`
+  if (message.kind === 'ask vote')
+    return `vote for me in term ${message.term}? log to ${message.lastIndex}@${message.lastTerm}`
+  if (message.kind === 'vote') return `${message.isGranted ? 'my vote' : 'no'} (term ${message.term})`
+  if (message.kind === 'append') {
+    const { term, previousIndex, previousTerm, entries, commitIndex } = message
+    const texts = entries.map(({ term, command }, at) => {
+      return `${previousIndex + 1 + at}@${term} ${command ? actionText(command) : 'nothing'}`
+    })
+    return `${texts.join(', ') || 'heartbeat'} after ${previousIndex}@${previousTerm} (term ${term}, committed to ${commitIndex})`
   }
+  if (message.kind === 'appended')
+    return `${message.isDone ? `have all to ${message.lastIndex}` : 'does not fit'} (term ${message.term})`
+  if (message.kind === 'command') return actionText(message.command)
+  if (message.kind === 'not leader') return `ask ${message.leader ?? 'somebody else'}`
+  if ('read' in message.result) return `it is ${message.result.read ?? 'nothing'}`
+  return message.result.isDone ? 'done' : 'refused'
 }

@@ -127,9 +127,8 @@ export function startServer(
     const standsIn = term
     yield save()
     if (term !== standsIn || role !== 'candidate') return
-    for (const to of others) {
-      yield send(to, { kind: 'ask vote', term, lastIndex: log.length, lastTerm: termAt(log.length) })
-    }
+    const ask: Message = { kind: 'ask vote', term, lastIndex: log.length, lastTerm: termAt(log.length) }
+    for (const to of others) yield send(to, ask)
     if (votes.size >= majority) yield* lead()
   }
 
@@ -189,10 +188,9 @@ export function startServer(
   }
 
   function appendTo(to: string, most = mostEntries): Effect<string, Message> {
-    const next = nextIndex.get(to) ?? 1
-    const entries = log.slice(next - 1, next - 1 + most)
-    const [previousIndex, previousTerm] = [next - 1, termAt(next - 1)]
-    return send(to, { kind: 'append', term, previousIndex, previousTerm, entries, commitIndex })
+    const previousIndex = (nextIndex.get(to) ?? 1) - 1
+    const entries = log.slice(previousIndex, previousIndex + most)
+    return send(to, { kind: 'append', term, previousIndex, previousTerm: termAt(previousIndex), entries, commitIndex })
   }
 
   function* accept(from: string, sent: Message & { kind: 'append' }): Steps {
@@ -206,16 +204,15 @@ export function startServer(
     const { previousIndex, previousTerm, entries } = sent
     const fits =
       previousIndex <= log.length && (mistake === 'does not compare' || termAt(previousIndex) === previousTerm)
-    let lastIndex = Math.min(log.length, previousIndex - 1)
+    const lastIndex = fits ? previousIndex + entries.length : Math.min(log.length, previousIndex - 1)
     let committed = 0
     if (fits) {
       if (mistake === 'always cuts') cut(previousIndex)
-      lastIndex = previousIndex
-      for (const entry of entries) {
-        const index = ++lastIndex
-        // A message that comes late must not undo what came after it: cut only where the logs differ.
-        if (log.length >= index && termAt(index) !== entry.term) cut(index - 1)
-        if (log.length < index) log.push(entry)
+      // A message that comes late must not undo what came after it: cut only where the logs differ.
+      const firstNew = entries.findIndex(({ term }, at) => termAt(previousIndex + 1 + at) !== term)
+      if (firstNew >= 0) {
+        cut(previousIndex + firstNew)
+        log.push(...entries.slice(firstNew))
       }
       committed = Math.min(sent.commitIndex, mistake === 'believes the leader' ? log.length : lastIndex)
     }
@@ -238,7 +235,7 @@ export function startServer(
       // It lacks entries, or has others.
       nextIndex.set(from, Math.max((matchIndex.get(from) ?? 0) + 1, Math.min(lastIndex + 1, asked - 1)))
     }
-    if (role === 'leader' && (nextIndex.get(from) ?? 1) <= log.length) yield appendTo(from)
+    if ((nextIndex.get(from) ?? 1) <= log.length) yield appendTo(from)
   }
 
   /** What a majority has is committed, if the last of it is of the leader's own term (section 5.4.2 of the paper). */
@@ -292,19 +289,11 @@ export function startServer(
   waitForLeader(firstMs)
   return (message, from) => {
     if ('term' in message && message.term > term) follow(message.term)
-    switch (message.kind) {
-      case 'ask vote':
-        return vote(from, message)
-      case 'vote':
-        return count(from, message)
-      case 'append':
-        return accept(from, message)
-      case 'appended':
-        return advance(from, message)
-      case 'command':
-        return command(from, message)
-      default:
-        return undefined
-    }
+    if (message.kind === 'ask vote') return vote(from, message)
+    if (message.kind === 'vote') return count(from, message)
+    if (message.kind === 'append') return accept(from, message)
+    if (message.kind === 'appended') return advance(from, message)
+    if (message.kind === 'command') return command(from, message)
+    return undefined
   }
 }
