@@ -14,21 +14,20 @@ const place: Place = JSON.parse(process.env.PLACE ?? '')
 const connection = await stores[place.store].connect(place)
 const tell = (message: 'ready' | Held | Report) => void process.send?.(message, undefined, undefined, () => {})
 
-/** Adds an item. When it is ready to write, it says so, and waits to be told. */
+/** Adds an item. When it is ready to write, and not too late, it says so, and waits to be told. */
 async function add({ item: by, lock, leaseMs, mistake }: Add) {
-  async function stopHere() {
-    tell('ready')
-    await once(process, 'message')
-  }
   let fromMs = 0
-  async function ask(question: Message) {
-    if ('do' in question && question.do === 'take') fromMs = machineMs()
-    if ('do' in question && question.do === 'write') await stopHere()
-    return await connection.ask(lock, question as Question)
+  async function ask(message: Message) {
+    const question = message as Question
+    if (question.do === 'take') fromMs = machineMs()
+    if (question.do === 'write') {
+      tell('ready')
+      await once(process, 'message')
+    }
+    return await connection.ask(lock, question)
   }
   const options = { by, leaseMs, againMs: 10, clock: machineMs, mistake, onHold: () => {} }
   const outcome = await perform(addItem(options), { ask, sleep: setTimeout })
-  if (outcome === 'too late') await stopHere()
   tell({ item: by, outcome, fromMs, untilMs: machineMs() })
 }
 

@@ -72,14 +72,21 @@ export async function runFaults(
   faults: readonly Fault[],
   { elections, pauseMs, signal, onFault }: FaultsOptions,
 ) {
-  let terms: (Led & { lock: string })[] = []
-  const leadersOf = (lock: string) =>
-    terms.filter((term) => term.lock === lock && term.toMs === Number.POSITIVE_INFINITY)
+  /** Of each lock of the elections that go on. */
+  let terms = new Map<string, Led[]>()
+  const ever = Number.POSITIVE_INFINITY
+  const isOpen = ({ toMs }: Led) => toMs === ever
   function hear(name: string, { lock, leads, atMs, lookedMs }: Report) {
-    const ever = Number.POSITIVE_INFINITY
-    if (leads) terms.push({ lock, name, fromMs: atMs, toMs: ever, lookedMs: ever })
-    else for (const term of leadersOf(lock)) if (term.name === name) Object.assign(term, { toMs: atMs, lookedMs })
+    const own = terms.get(lock) ?? []
+    if (leads) own.push({ name, fromMs: atMs, toMs: ever, lookedMs: ever })
+    else for (const term of own.filter(isOpen)) if (term.name === name) Object.assign(term, { toMs: atMs, lookedMs })
   }
+  /** Returns who leads each election, undefined where that is nobody or more than one. */
+  const leaders = () =>
+    [...terms.values()].map((own) => {
+      const [first, ...others] = own.filter(isOpen)
+      return others.length === 0 ? first?.name : undefined
+    })
   // Through this, `a` reaches the store, until it is cut off.
   await using line = await startProxy({ port: place.port })
   await using clients = await startChildren(['a', 'b', 'c'], async (name) => {
@@ -90,21 +97,19 @@ export async function runFaults(
   const longest = (time: keyof Election) => Math.max(...elections.map((election) => election[time]))
   const timeoutMs = 30_000 + 4 * longest('leaseMs')
 
-  async function run({ name: fault, strike, pace, drift }: Fault, tries = 1): Promise<Outcome[]> {
-    const own = elections.map((election, at) => ({ ...election, lock: `${fault} ${at} ${tries}` }))
-    terms = []
+  async function run(fault: Fault, tries = 1): Promise<Outcome[]> {
+    const { strike, pace, drift } = fault
+    const own = elections.map((election, at) => ({ ...election, lock: `${fault.name} ${at} ${tries}` }))
+    terms = new Map(own.map(({ lock }) => [lock, []]))
     const stand = (name: string, clock: Pick<Fault, 'pace' | 'drift'>) =>
       clients.get(name).process.send({ name, ...clock, elections: own } satisfies Stand)
-    const allLed = () => own.every(({ lock }) => leadersOf(lock).length === 1)
     stand('a', { pace, drift })
-    await until(allLed, { signal, timeoutMs, what: 'a leads' })
+    await until(() => leaders().every((name) => name === 'a'), { signal, timeoutMs, what: 'a leads' })
     for (const name of ['b', 'c']) stand(name, { pace: 1, drift: 0.05 })
     // The strike may come at any time between two questions.
     await sleep(longest('everyMs') * Math.random(), signal)
     // On a busy machine it may have lost its lease by itself.
-    const isLed = ({ lock }: (typeof own)[number]) => leadersOf(lock).every(({ name }) => name === 'a')
-    if (!(allLed() && own.every(isLed)) && tries < mostTries)
-      return await run({ name: fault, strike, pace, drift }, tries + 1)
+    if (leaders().some((name) => name !== 'a') && tries < mostTries) return await run(fault, tries + 1)
 
     const a = clients.get('a')
     const strikeMs = machineMs()
@@ -116,24 +121,21 @@ export async function runFaults(
       await sleep(pauseMs, signal).finally(() => a.process.kill('SIGCONT'))
     } else if (strike === 'cut off') line.block()
     else await sleep(longest('leaseMs'), signal)
-    /** When the process that was struck went on; 0 if it was not paused. */
     const awakeMs = strike === 'paused' ? machineMs() - strikeMs : 0
     // What was sent has arrived after this time.
     await sleep(100, signal)
     const isReplaced = strike === 'killed' || strike === 'cut off'
-    const isOver = () => allLed() && !(isReplaced && own.some(({ lock }) => leadersOf(lock)[0]?.name === 'a'))
+    const isOver = () => leaders().every((name) => name !== undefined && !(isReplaced && name === 'a'))
     await until(isOver, { signal, timeoutMs, what: 'each election has one leader again' })
-    const toMs = machineMs() - strikeMs
+    const endMs = machineMs() - strikeMs
+    const seenMs = (ms: number) => Math.min(endMs, ms - strikeMs)
     line.heal()
     if (strike === 'killed') await clients.restart('a')
     return own.map(({ lock, ...election }) => {
-      const seen = terms
-        .filter((term) => term.lock === lock)
-        .map(({ name, ...term }): Led => {
-          const seenMs = (ms: number) => Math.min(toMs, ms - strikeMs)
-          return { name, fromMs: term.fromMs - strikeMs, toMs: seenMs(term.toMs), lookedMs: seenMs(term.lookedMs) }
-        })
-      return { election, terms: seen, troubles: findTroubles(seen, 0, toMs), awakeMs }
+      const seen = (terms.get(lock) ?? []).map(({ name, fromMs, toMs, lookedMs }): Led => {
+        return { name, fromMs: seenMs(fromMs), toMs: seenMs(toMs), lookedMs: seenMs(lookedMs) }
+      })
+      return { election, terms: seen, troubles: findTroubles(seen, endMs), awakeMs }
     })
   }
 

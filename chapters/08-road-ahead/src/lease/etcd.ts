@@ -9,8 +9,7 @@ export const etcd: LeaseStore = {
   async start(signal) {
     // No lease is shorter than one and a half of these. Leases are whole seconds.
     const node = await startEtcd(['a'], { settings: { 'election-timeout': '500' }, signal })
-    const place = { store: 'etcd', port: node.links.clientPort('a'), password: node.password } as const
-    return { version: node.version, place, [Symbol.asyncDispose]: node[Symbol.asyncDispose] }
+    return { ...node, place: { store: 'etcd', port: node.links.clientPort('a'), password: node.password } }
   },
 
   async connect({ port, password }) {

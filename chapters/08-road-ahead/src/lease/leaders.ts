@@ -13,10 +13,10 @@ export interface Trouble {
   toMs: number
 }
 
-/** Returns when, within a time, nobody led, and when two or more did. */
-export function findTroubles(terms: readonly Term[], fromMs: number, toMs: number): Trouble[] {
-  const inside = (ms: number) => Math.min(toMs, Math.max(fromMs, ms))
-  const moments = [fromMs, toMs, ...terms.flatMap((term) => [inside(term.fromMs), inside(term.toMs)])]
+/** Returns when, from 0 to a time, nobody led, and when two or more did. */
+export function findTroubles(terms: readonly Term[], endMs: number): Trouble[] {
+  const inside = (ms: number) => Math.min(endMs, Math.max(0, ms))
+  const moments = [0, endMs, ...terms.flatMap(({ fromMs, toMs }) => [inside(fromMs), inside(toMs)])]
   moments.sort((a, b) => a - b)
   return moments.slice(1).flatMap((end, at): Trouble[] => {
     const begin = moments[at]
@@ -28,8 +28,7 @@ export function findTroubles(terms: readonly Term[], fromMs: number, toMs: numbe
 
 /** Returns how long a kind of trouble lasted in all, in ms, without what was before `sinceMs`. */
 export function lasted(troubles: readonly Trouble[], kind: Trouble['kind'], sinceMs = Number.NEGATIVE_INFINITY) {
-  const parts = troubles.map((trouble) =>
-    trouble.kind === kind ? trouble.toMs - Math.max(trouble.fromMs, sinceMs) : 0,
-  )
-  return parts.reduce((sum, ms) => sum + Math.max(0, ms), 0)
+  return troubles
+    .filter((trouble) => trouble.kind === kind)
+    .reduce((sum, { fromMs, toMs }) => sum + Math.max(0, toMs - Math.max(fromMs, sinceMs)), 0)
 }

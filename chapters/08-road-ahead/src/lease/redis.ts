@@ -28,8 +28,7 @@ return redis.call('GET', KEYS[1]) or ''`
 export const redis: LeaseStore = {
   async start(signal) {
     const server = await startRedis({ own: true, signal })
-    const place = { store: 'redis', port: server.port, password: server.password ?? '' } as const
-    return { version: server.version, place, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+    return { ...server, place: { store: 'redis', port: server.port, password: server.password ?? '' } }
   },
 
   async connect({ port, password }) {

@@ -29,17 +29,6 @@ export interface RoundsOptions extends Pick<Add, 'leaseMs' | 'mistake'> {
   onRound?: (done: number) => void
 }
 
-/** What happened in all rounds. */
-export interface Tally {
-  /** Rounds in which both held the lock at the same time. */
-  both: number
-  /** Writes that the store acknowledged and does not have, and those that it refused. */
-  lost: number
-  refused: number
-  /** Rounds in which the lock was given to another while the lease of its holder was running. */
-  givenTwice: number
-}
-
 /** The lease of the second holder does not run out, however busy the machine is. */
 const longMs = 600_000
 /** On a busy machine the first holder may be late before it is paused. Then the round shows nothing, and is played again. */
@@ -48,26 +37,32 @@ const mostLate = 20
 /**
  * Runs the rounds with a lock of their own. All processes are stopped at the end.
  *
+ * @returns what happened in all rounds
  * @throws an Error of one line, if a round takes too long, a process ends by itself, or the lease is too short for this
  *   machine
  */
-export async function runRounds(
-  place: Place,
-  { rounds, leaseMs, mistake, signal, onRound }: RoundsOptions,
-): Promise<Tally> {
+export async function runRounds(place: Place, { rounds, leaseMs, mistake, signal, onRound }: RoundsOptions) {
   const lock = mistake ?? 'correct'
   // A round takes little more than a lease, if the store answers.
   const timeoutMs = 30_000 + 3 * leaseMs
   await using clients = await startChildren(['p', 'q'], () => startClient(place, signal))
   await using connection = await stores[place.store].connect(place)
   const [p, q] = [clients.get('p'), clients.get('q')]
-  const tally: Tally = { both: 0, lost: 0, refused: 0, givenTwice: 0 }
+  const tally = {
+    /** Rounds in which both held the lock at the same time. */
+    both: 0,
+    /** Writes that the store acknowledged and does not have, and those that it refused. */
+    lost: 0,
+    refused: 0,
+    /** Rounds in which the lock was given to another while the lease of its holder was running. */
+    givenTwice: 0,
+  }
 
   /** Returns false if the first holder was late before it was paused. */
   async function play(round: string): Promise<boolean> {
     const add = (name: string, leaseMs: number): Add => ({ item: `${name}${round}`, lock, leaseMs, mistake })
     // #region round
-    await ask(p, add('p', leaseMs), signal)
+    if ((await ask(p, add('p', leaseMs), signal)) !== 'ready') return false
     p.process.kill('SIGSTOP')
     const [first] = await Promise.all([
       // It finds this when it goes on.
@@ -81,7 +76,6 @@ export async function runRounds(
     if (next.isDone) await connection.ask(lock, { do: 'release', by: 'next', compares: true })
     const second = await ask<Held>(q, 'write', signal)
     // #endregion round
-    if (first.outcome === 'too late') return false
     const { value = '' } = await connection.ask(lock, { do: 'read', token: undefined })
     for (const { item, outcome } of [first, second]) {
       if (outcome === 'refused') tally.refused++

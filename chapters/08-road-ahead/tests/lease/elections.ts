@@ -15,7 +15,6 @@ const kindsOf = ({ troubles }: Pick<Outcome, 'troubles'>) => [...new Set(trouble
 function whenAwake({ terms }: Outcome) {
   const troubles = findTroubles(
     terms.map(({ lookedMs, ...term }) => ({ ...term, toMs: lookedMs })),
-    0,
     Math.max(...terms.map(({ toMs }) => toMs)),
   )
   return kindsOf({ troubles })
