@@ -1,6 +1,6 @@
 /** A member as a process. One whose handler failed ends, and the others will notice. */
 import { runNode } from '@repo/simulator/processes'
-import { createMember, type Message, type SwimOptions } from './swim.ts'
+import { type Message, type SwimOptions, startMember } from './swim.ts'
 
 /** What it is told. */
 export type Settings = Omit<SwimOptions, 'name' | 'onDead'>
@@ -11,8 +11,6 @@ export interface Report {
   found: boolean
 }
 
-await runNode<Message, Settings, Report>((world, { name, settings, report }) => {
-  const member = createMember(world, { ...settings, name, onDead: ({ member }, found) => report({ member, found }) })
-  member.start()
-  return member.receive
-})
+await runNode<Message, Settings, Report>((world, { name, settings, report }) =>
+  startMember(world, { ...settings, name, onDead: ({ member }, found) => report({ member, found }) }),
+)

@@ -9,28 +9,20 @@ export const ways = ['push', 'pull', 'push–pull'] as const
 export type Way = (typeof ways)[number]
 
 /** A call or its answer, and whether its sender knows the rumour. */
-export interface Message {
+interface Message {
   kind: 'call' | 'answer'
   knows: boolean
-}
-
-/** What it took until every node knew. */
-export interface Spread {
-  /** The time, in rounds. */
-  rounds: number
-  /** All messages, of which some carried the rumour. */
-  messages: number
-  carrying: number
 }
 
 const roundMs = 1_000
 
 /**
- * Simulates a rumour that one of the nodes knows at the beginning.
+ * Simulates a rumour that one of the nodes knows at the beginning. Returns what it took until every node knew: the time in
+ * rounds, and the messages, of which some carried the rumour.
  *
  * @throws a RangeError if there are fewer than two nodes
  */
-export function spread({ nodes: size, way, seed }: { nodes: number; way: Way; seed: number }): Spread {
+export function spread({ nodes: size, way, seed }: { nodes: number; way: Way; seed: number }) {
   if (size < 2) throw new RangeError(`nodes: received ${size}; accepts 2 and more`)
   const nodes = Array.from({ length: size }, (_, at) => `n${at}`)
   let known = 1
@@ -61,14 +53,14 @@ export function spread({ nodes: size, way, seed }: { nodes: number; way: Way; se
         // #endregion rounds
         world.run(name, rounds())
         return (message, from) => {
-          const isAsked = message.kind === 'call' && !message.knows && knows
-          if (message.knows) carrying++
-          if (message.knows && !knows && ++known === size) {
+          if (!message.knows) return message.kind === 'call' && knows ? answer(from) : undefined
+          carrying++
+          if (!knows && ++known === size) {
             endMs = world.now
             world.stop()
           }
-          knows ||= message.knows
-          return isAsked ? answer(from) : undefined
+          knows = true
+          return undefined
         }
       },
     }),

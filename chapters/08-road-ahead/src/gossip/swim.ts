@@ -50,11 +50,11 @@ export function overrides(news: News, known: News): boolean {
 }
 // #endregion overrides
 
-/** Makes a member. It answers at once, and pings others from `start` on. */
-export function createMember(
+/** Starts a member, and returns the handler of its messages. */
+export function startMember(
   world: NodeWorld<Message>,
   { name, members, periodMs, answerMs, helpers, suspicionMs, onDead }: SwimOptions,
-): { receive: Receive<string, Message>; start: () => void; states: ReadonlyMap<string, News> } {
+): Receive<string, Message> {
   const states = new Map(members.map((member): [string, News] => [member, { member, state: 'alive', incarnation: 0 }]))
   const others = members.filter((member) => member !== name)
   /** How often each piece of news was passed on; after some log n times everybody is likely to have it. */
@@ -76,7 +76,7 @@ export function createMember(
     return { do: 'send', to, message: { ...message, news } } as const
   }
 
-  function hear(news: News, found = false) {
+  function hear(news: News, found = false): undefined {
     const known = states.get(news.member)
     if (!known || !overrides(news, known)) return
     if (news.member === name && news.state !== 'alive')
@@ -86,10 +86,9 @@ export function createMember(
     if (news.state === 'dead') onDead(news, found)
     if (news.state !== 'suspect') return
     // Each member waits by itself, so that the news is believed even if whoever began it has failed.
-    world.later(name, suspicionMs, () => {
-      if (states.get(news.member) === news) hear({ ...news, state: 'dead' }, true)
-      return undefined
-    })
+    world.later(name, suspicionMs, () =>
+      states.get(news.member) === news ? hear({ ...news, state: 'dead' }, true) : undefined,
+    )
   }
 
   /** Returns the others in a random order. */
@@ -127,17 +126,13 @@ export function createMember(
     yield send(to, message)
   }
 
-  return {
-    states,
-    start: () => world.run(name, probe()),
-    receive({ kind, number: of, whom, news }, from) {
-      for (const each of news) hear(each)
-      const behalf = whom === undefined ? {} : { whom }
-      if (kind === 'ping') return reply(from, { kind: 'answer', number: of, ...behalf })
-      if (kind === 'help' && whom !== undefined) return reply(whom, { kind: 'ping', number: of, whom: from })
-      if (whom !== undefined && whom !== name) return reply(whom, { kind: 'answer', number: of })
-      if (of === number) answered = of
-      return undefined
-    },
+  world.run(name, probe())
+  return ({ kind, number: of, whom, news }, from) => {
+    for (const each of news) hear(each)
+    if (kind === 'ping') return reply(from, { kind: 'answer', number: of, whom })
+    if (kind === 'help' && whom !== undefined) return reply(whom, { kind: 'ping', number: of, whom: from })
+    if (whom !== undefined) return reply(whom, { kind: 'answer', number: of })
+    if (of === number) answered = of
+    return undefined
   }
 }

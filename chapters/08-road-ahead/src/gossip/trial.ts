@@ -1,7 +1,7 @@
 /** A group of members in the simulator, of which some fail while messages are lost: who is called dead, and when. */
 import { randomFrom } from '@repo/common/async/random'
 import { type Scenario, type System, simulate } from '@repo/simulator/simulator'
-import { createMember, type Message } from './swim.ts'
+import { type Message, startMember } from './swim.ts'
 
 export interface TrialOptions {
   members: number
@@ -43,7 +43,7 @@ export function trial({ members, crashes, periods, loss, suspicion, helpers, see
     describe: ({ kind }) => kind,
     begin: (world) => ({
       start(name, _disk, own) {
-        const { receive, start } = createMember(own, {
+        return startMember(own, {
           name,
           members: names,
           periodMs,
@@ -59,8 +59,6 @@ export function trial({ members, crashes, periods, loss, suspicion, helpers, see
             } else if (byItself) falseAlarms.add(`${member} ${incarnation}`)
           },
         })
-        start()
-        return receive
       },
     }),
   }

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import gossip from '../../examples/gossip.ts'
 import { spread, ways } from '../../src/gossip/spread.ts'
-import { createMember, type Message, type News, overrides } from '../../src/gossip/swim.ts'
+import { type Message, type News, overrides, startMember } from '../../src/gossip/swim.ts'
 import { trial } from '../../src/gossip/trial.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
@@ -74,7 +74,7 @@ describe('news', () => {
     const told: News[] = []
     const world = { now: 0, random: () => 0, run: () => {}, later: () => {} }
     const given = { name: 'a', members: ['a', 'b'], periodMs: 10, answerMs: 3, helpers: 1, suspicionMs: 10 }
-    const { receive } = createMember(world, { ...given, onDead: (dead) => told.push(dead) })
+    const receive = startMember(world, { ...given, onDead: (dead) => told.push(dead) })
     const dead: News = { member: 'a', state: 'dead', incarnation: 4 }
     const answer = receive({ kind: 'ping', number: 1, news: [dead] }, 'b')
     const first = (answer as Generator<{ message: Message }>).next().value
