@@ -29,11 +29,8 @@ export function mergeMaps<Key, Value>(
 export const timeOf = (id: Id): number => Number.parseInt(id, 10)
 
 /** Returns a time that is later than those of all edits in a state. */
-export function nextTime(ids: Iterable<Id>): number {
-  let latest = 0
-  for (const id of ids) latest = Math.max(latest, timeOf(id))
-  return latest + 1
-}
+export const nextTime = (state: ReadonlyMap<Id, unknown>): number =>
+  1 + state.keys().reduce((latest, id) => Math.max(latest, timeOf(id)), 0)
 
 /** Orders edits by time, and those at the same time by who made them. Positive if `a` is the later one. */
 export function compareIds(a: Id, b: Id): number {

@@ -28,11 +28,9 @@ export function removeCompact({ seen, values }: CompactSet, value: string): Comp
 }
 
 export function mergeCompactSets(a: CompactSet, b: CompactSet): CompactSet {
-  const has = ({ seen }: CompactSet, id: Id) => timeOf(id) <= (seen.get(id.slice(id.indexOf('@') + 1)) ?? 0)
-  const values = new Map<Id, string>()
-  for (const [one, other] of [[a, b] as const, [b, a] as const]) {
-    // It stays if both have it, or if the other has never seen it.
-    for (const [id, value] of one.values) if (other.values.has(id) || !has(other, id)) values.set(id, value)
-  }
-  return { seen: mergeMaps(a.seen, b.seen, Math.max), values }
+  const hasSeen = ({ seen }: CompactSet, id: Id) => timeOf(id) <= (seen.get(id.slice(id.indexOf('@') + 1)) ?? 0)
+  /** What one has stays if both have it, or if the other has never seen it. */
+  const staying = (one: CompactSet, other: CompactSet) =>
+    [...one.values].filter(([id]) => other.values.has(id) || !hasSeen(other, id))
+  return { seen: mergeMaps(a.seen, b.seen, Math.max), values: new Map([...staying(a, b), ...staying(b, a)]) }
 }

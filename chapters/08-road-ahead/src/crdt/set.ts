@@ -9,8 +9,7 @@ export type ObservedSet = ReadonlyMap<Id, string | null>
 
 /** Returns the delta that adds a value. */
 export function addTo(set: ObservedSet, replica: string, value: string): ObservedSet {
-  const id: Id = `${nextTime(set.keys())}@${replica}`
-  return new Map([[id, value]])
+  return new Map<Id, string>([[`${nextTime(set)}@${replica}`, value]])
 }
 
 /** Returns the delta that removes a value, which is empty if the value is not there. */

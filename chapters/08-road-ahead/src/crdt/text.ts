@@ -21,7 +21,7 @@ export type Text = ReadonlyMap<Id, Character>
  * @param at the number of visible characters before it
  */
 export function insert(text: Text, replica: string, at: number, typed: string): Text {
-  let time = nextTime(text.keys())
+  let time = nextTime(text)
   let after = at === 0 ? undefined : visible(text)[at - 1]
   const delta = new Map<Id, Character>()
   for (const each of typed) {

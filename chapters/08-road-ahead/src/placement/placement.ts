@@ -10,21 +10,19 @@ export function hash64(text: string): bigint {
 }
 
 /** The remainder of the hash. Almost every key moves when the number of nodes changes. */
-export const modulo =
-  (nodes: number): Place =>
-  (key) =>
-    Number(hash64(key) % BigInt(nodes))
+export function modulo(nodes: number): Place {
+  return (key) => Number(hash64(key) % BigInt(nodes))
+}
 
 /**
  * Consistent hashing, after Karger et al. (1997): nodes and keys lie on a circle, and a key belongs to the next node. Each
  * node lies there `points` times, as "virtual nodes", so that the arcs become even.
  */
 export function ring(nodes: number, points: number): Place {
-  const circle = Array.from({ length: nodes }, (_, node) =>
-    Array.from({ length: points }, (_, point) => ({ node, at: hash64(`node ${node} point ${point}`) })),
-  )
-    .flat()
-    .sort((a, b) => (a.at < b.at ? -1 : 1))
+  const circle: { node: number; at: bigint }[] = []
+  for (let node = 0; node < nodes; node++)
+    for (let point = 0; point < points; point++) circle.push({ node, at: hash64(`node ${node} point ${point}`) })
+  circle.sort((a, b) => (a.at < b.at ? -1 : 1))
   return (key) => {
     // #region next-point
     const at = hash64(key)
@@ -32,11 +30,11 @@ export function ring(nodes: number, points: number): Place {
     let to = circle.length
     while (from < to) {
       const middle = (from + to) >> 1
-      if ((circle[middle]?.at ?? 0n) < at) from = middle + 1
+      if (circle[middle].at < at) from = middle + 1
       else to = middle
     }
     // After the last point comes the first.
-    return circle[from % circle.length]?.node ?? 0
+    return circle[from % circle.length].node
     // #endregion next-point
   }
 }
@@ -59,23 +57,14 @@ export function jumpHash(hash: bigint, nodes: number): number {
 }
 // #endregion jump
 
-export const jump =
-  (nodes: number): Place =>
-  (key) =>
-    jumpHash(hash64(key), nodes)
+export function jump(nodes: number): Place {
+  return (key) => jumpHash(hash64(key), nodes)
+}
 
 /** Rendezvous hashing, after Thaler and Ravishankar (1996): the node with the highest hash of node and key. Any node may leave. */
-export const rendezvous =
-  (nodes: number): Place =>
-  (key) => {
-    let best = 0
-    let highest = -1n
-    for (let node = 0; node < nodes; node++) {
-      const score = hash64(`${node} ${key}`)
-      if (score > highest) {
-        highest = score
-        best = node
-      }
-    }
-    return best
+export function rendezvous(nodes: number): Place {
+  return (key) => {
+    const scores = Array.from({ length: nodes }, (_, node) => hash64(`${node} ${key}`))
+    return scores.reduce((best, score, node) => (score > scores[best] ? node : best), 0)
   }
+}
