@@ -47,18 +47,15 @@ export function faultsOf(seed: number, count: number, pace = 1): Fault[] {
  */
 export async function strike(
   system: System,
-  { kind, target, afterMs, lastsMs, untilAnswered = false }: Fault,
+  { kind, target, afterMs, lastsMs, untilAnswered }: Fault,
   record: StateRecord<Trouble>,
-  {
-    signal,
-    isAnswered = () => true,
-  }: { signal?: AbortSignal | undefined; isAnswered?: (sinceMs: number) => boolean } = {},
+  { signal, isAnswered }: { signal?: AbortSignal | undefined; isAnswered: (sinceMs: number) => boolean },
 ): Promise<void> {
   if (kind === 'clock wrong' && !system.setClock) return
   await sleep(afterMs, signal)
   const { nodes, children, network } = system
-  const leader = target === 'leader' ? await system.leader() : undefined
-  const node = leader ?? nodes[(target === 'leader' ? 0 : target) % nodes.length] ?? ''
+  // If nobody knows who leads, it is the first one.
+  const node = (target === 'leader' ? await system.leader() : nodes[target % nodes.length]) ?? nodes[0] ?? ''
   const victims = kind === 'all killed' ? nodes : [node]
   // What a loss of power may leave on the disks, where that can be had. Writes go on for a while.
   const setDisksBack = kind === 'all killed' ? await system.keepDisks?.() : undefined

@@ -35,10 +35,9 @@ const recoveryMs = 30_000
  * @throws an Error of one line if a node ends by itself, or the system does not recover
  */
 export async function record(system: System, { clients, keys, seed, faults, patienceMs, signal, onFault }: RunOptions) {
-  const begin = performance.now()
-  const now = () => performance.now() - begin
   const history: Operation[] = []
-  const states = new StateRecord<Trouble>(now)
+  const states = new StateRecord<Trouble>()
+  const { now } = states
   let isOver = false
 
   /** Asks, and adds to the history what may have taken place. */
@@ -66,10 +65,9 @@ export async function record(system: System, { clients, keys, seed, faults, pati
       if (kind < 0.4) does = { write: value }
       else if (kind < 0.65) does = { from: seen.get(key) ?? null, to: value }
       const outcome = await ask(client, `c${number + 1}${lives > 1 ? `.${lives}` : ''}`, key, does)
-      if (outcome === 'no answer') {
-        // Its last request may still be under way: it goes on as somebody else.
-        lives++
-      } else if (outcome !== 'did not happen') {
+      // Its last request may still be under way: it goes on as somebody else.
+      if (outcome === 'no answer') lives++
+      else if (outcome !== 'did not happen') {
         if ('read' in outcome) seen.set(key, outcome.read)
         else if (outcome.isDone) seen.set(key, value)
         else seen.delete(key)
@@ -78,17 +76,15 @@ export async function record(system: System, { clients, keys, seed, faults, pati
   }
 
   const working = Array.from({ length: clients }, (_, number) => work(number))
-  const failed = Promise.race([
-    Promise.all(working),
-    system.failed?.then((error) => Promise.reject(error)) ?? Promise.all(working),
-  ])
+  const worked = Promise.all(working)
+  const failed = Promise.race([worked, system.failed?.then((error) => Promise.reject(error)) ?? worked])
   const isAnswered = (sinceMs: number) => history.some(({ beginMs, ended }) => ended && beginMs > sinceMs)
   try {
     for (const [at, fault] of faults.entries()) {
       await Promise.race([strike(system, fault, states, { signal, isAnswered }), failed])
       onFault?.(at + 1)
     }
-    await sleep(500, signal)
+    await Promise.race([sleep(500, signal), failed])
   } finally {
     isOver = true
     await Promise.allSettled(working)
@@ -108,6 +104,5 @@ export async function record(system: System, { clients, keys, seed, faults, pati
   )
   history.sort((a, b) => a.beginMs - b.beginMs)
   /** When which node was in trouble, by the history's clock. */
-  const troubles = states.rows()
-  return { history, troubles }
+  return { history, troubles: states.rows() }
 }

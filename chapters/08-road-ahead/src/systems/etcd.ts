@@ -14,8 +14,8 @@ export const etcd: Kind = {
       durability: 'a majority has it on disk (fsync)',
       network: cluster.links,
       untried: [goClock, unsynced],
-      async connect(attempt) {
-        const send = await logIn(cluster.url(nodes[attempt % nodes.length] as string), cluster.password)
+      async connect(node) {
+        const send = await logIn(cluster.url(node), cluster.password)
         return { ask: (key, does) => perform(send, encode(key), does) }
       },
       // A node that was restarted has forgotten the tokens; or nobody listens.

@@ -48,8 +48,8 @@ const bucketOf = ({ isDirect }: { isDirect: boolean }): Kind => ({
       durability: `a majority has written it (fsync every 2 min: when all are killed, its last second is lost)${isDirect ? '; any node answers reads' : ''}`,
       network: cluster.links,
       untried: [goClock],
-      async connect(attempt) {
-        const connection = await connectTo(nodes[attempt % nodes.length] as string)
+      async connect(node) {
+        const connection = await connectTo(node)
         const store = await new Kvm(jetstream(connection, { timeout: patienceMs })).open(bucket)
         return { ask: (key, does) => perform(store, key, does), close: () => connection.close().catch(() => {}) }
       },

@@ -23,13 +23,12 @@ export const raftWith = ({ servers = ['a', 'b', 'c'], mistake }: Partial<ServerS
     let sessions = 0
 
     /** A client that gave up begins another session. What the old one has asked for may still take place. */
-    async function connect(attempt: number): Promise<Session> {
+    async function connect(first: string): Promise<Session> {
       const name = `client${++sessions}`
-      const first = attempt % servers.length
-      const inTurn = [...servers.slice(first), ...servers.slice(0, first)]
+      const others = servers.filter((server) => server !== first)
       let client!: ReturnType<typeof startClient>
       const node = await processes.join<Message>(name, (world) => {
-        client = startClient(world, { name, servers: inTurn, history: [] })
+        client = startClient(world, { name, servers: [first, ...others], history: [] })
         return (message, from) => {
           if (message.kind === 'result') leader = from
           return client.receive(message)

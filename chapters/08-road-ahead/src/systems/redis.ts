@@ -15,7 +15,10 @@ const pairOf = (waits: boolean): Kind => ({
   async start(signal) {
     const pair = await startRedisPair(signal)
     const { setClock } = pair
-    const connectTo = (node = '') => connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
+    async function connectTo(node: string | undefined) {
+      if (node === undefined) throw new Error('no Sentinel knows the primary')
+      return await connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
+    }
     async function askAt<Result>(node: string | undefined, ask: (redis: Connection) => Promise<Result>) {
       const connection = await connectTo(node)
       return await ask(connection).finally(() => connection.disconnect())

@@ -41,8 +41,8 @@ export interface System extends AsyncDisposable {
   untried: readonly string[]
   /** Resolves when a node has ended by itself, for ever. */
   failed?: Promise<Error>
-  /** Connects. The first attempt of each client goes to another node if the system lets it choose. */
-  connect: (attempt: number) => Promise<Session>
+  /** Connects to a node, or to the one that the system chooses itself. */
+  connect: (node: string) => Promise<Session>
   /** The errors of a session which say that nothing has happened. */
   refusals?: RegExp
   /** Resolves when every node has what was acknowledged, where an acknowledgement does not wait for that. */
@@ -70,11 +70,11 @@ export const patienceMs = 1_000
 /**
  * Returns a client, which connects when it is asked, and after every failure to the next node. It never throws.
  *
- * @param number counts the clients from 0
+ * @param number counts the clients from 0: each begins with another node
  * @param options.signal ends the waiting
  */
 export function clientOf(
-  { connect, refusals }: Pick<System, 'connect' | 'refusals'>,
+  { nodes, connect, refusals }: Pick<System, 'nodes' | 'connect' | 'refusals'>,
   number: number,
   options: { patienceMs?: number | undefined; signal?: AbortSignal | undefined } = {},
 ) {
@@ -89,7 +89,7 @@ export function clientOf(
     async ask(key: string, does: Action): Promise<Outcome> {
       let outcome: Outcome = 'did not happen'
       try {
-        session ??= await connect(attempt)
+        session ??= await connect(nodes[attempt % nodes.length] ?? '')
         const { ask } = session
         outcome = 'no answer'
         const answer = await within(options.patienceMs ?? patienceMs, () => ask(key, does), options.signal)

@@ -144,7 +144,8 @@ describe('the workload', () => {
   it('leaves a wrong clock out where there is none', async () => {
     const system = inMemory({ forgets: false })
     const states = new StateRecord<Trouble>()
-    await strike(system, { kind: 'clock wrong', target: 'leader', afterMs: 60_000, lastsMs: 60_000 }, states)
+    const fault = { kind: 'clock wrong', target: 'leader', afterMs: 60_000, lastsMs: 60_000 } as const
+    await strike(system, fault, states, { isAnswered: () => true })
     expect(states.rows()).toEqual([])
   })
 
@@ -162,7 +163,8 @@ describe('the workload', () => {
       aborting.abort(new Error('enough'))
     }
     const fault = { kind: 'cut off', target: 'leader', afterMs: 0, lastsMs: 60_000 } as const
-    await expect(strike(system, fault, states, { signal: aborting.signal })).rejects.toThrow('enough')
+    const options = { signal: aborting.signal, isAnswered: () => true }
+    await expect(strike(system, fault, states, options)).rejects.toThrow('enough')
     expect(system.log).toEqual(['cut a', 'heal'])
   })
 })
