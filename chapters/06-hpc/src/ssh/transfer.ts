@@ -65,7 +65,7 @@ interface Item {
   // The others where they are known already.
   bytes?: number
   mode?: number
-  sha256?: string
+  sha256?: string | undefined
 }
 
 /** Files open at once: enough to fill a long link, and far fewer than a server lets one process open. */
@@ -148,8 +148,10 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       const before = again || size >= worthResumingBytes ? await sftp.stat(part).catch(missing) : undefined
       const begin = before && before.size <= size ? before.size : 0
       count.resume(item.name, begin)
-      const own = modeLike(writable, before?.mode ?? writable)
-      if (before && own !== (before.mode & 0o777)) await sftp.setMode(part, own)
+      if (before) {
+        const own = modeLike(writable, before.mode)
+        if (own !== (before.mode & 0o777)) await sftp.setMode(part, own)
+      }
       await sftp.withFile(part, { flags: begin > 0 ? 'r+' : 'w', mode: writable & 0o777 }, async (file) => {
         if (begin === size) return
         const rest = createReadStream(from, { start: begin, end: size - 1, highWaterMark: chunkBytes })
@@ -179,7 +181,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
     const over: OverSftp = (use, more) => overSftp(use, { signal, ...more })
     const { items, skipped } = await remoteItems(over, folder, options.only)
     const there = await checksums(run, folder, items, signal)
-    const withSums = items.map((item) => ({ ...item, ...sumOf(there, item.name) }))
+    const withSums = items.map((item) => ({ ...item, sha256: there?.get(item.name) }))
     const isSame = async ({ name, sha256, mode }: Item) => {
       const path = localPath(localFolder, name)
       // What cannot be read here is copied again: if it cannot be replaced either, the error then names it.
@@ -209,8 +211,8 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
     }
     const wrong = await receiveAll(differing)
     // Somebody wrote to these files after their checksums were computed.
-    const again = there && wrong.length > 0 ? await checksums(run, folder, wrong, signal) : undefined
-    for (const { name } of await receiveAll(wrong.map(({ name }) => ({ name, ...sumOf(again, name) })))) {
+    const again = there && (await checksums(run, folder, wrong, signal))
+    for (const { name } of await receiveAll(wrong.map(({ name }) => ({ name, sha256: again?.get(name) })))) {
       throw new Error(`${host}: ${posix.join(folder, name)} changed while it was copied`)
     }
     return { ...count.done(), unchanged: same.size, verified: there !== undefined, skipped }
@@ -218,16 +220,16 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
 
   /** Returns whether the file arrived intact. */
   async function receiveFile(sftp: Sftp, from: string, path: string, item: Item, count: Counter): Promise<boolean> {
-    const { name, sha256 } = item
+    const { name, sha256, mode: known, bytes } = item
     // Without the checksum, a part cannot be told from a part of another file.
     const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? '0'.repeat(16))
     const sum = createHash('sha256')
     // Asked for together with the file, so that it costs no time.
-    const asked = item.mode === undefined || item.bytes === undefined ? sftp.stat(from) : undefined
-    asked?.catch(() => {})
+    const asked = known === undefined ? sftp.stat(from) : Promise.resolve({ mode: known, size: bytes })
+    asked.catch(() => {})
     // In this order, a missing file leaves nothing here.
     await sftp.withFile(from, { flags: 'r' }, async (file) => {
-      const { mode = 0o600, size = item.bytes } = (await asked) ?? { mode: item.mode }
+      const { mode, size } = await asked
       // Until it is complete it must be possible to write it, and nobody may do more with it than with the file.
       const writable = (mode & 0o777) | 0o600
       const local = await open(part, sha256 === undefined ? 'w' : 'a+', writable)
@@ -360,11 +362,6 @@ async function notWritten(part: string, path: string, cause: NodeJS.ErrnoExcepti
   await rm(part, { force: true })
   const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(cause.code ?? '') ? ': the disk or your quota is full' : ''
   throw new Error(`${path} cannot be written${full}`, { cause })
-}
-
-const sumOf = (sums: Map<string, string> | undefined, name: string) => {
-  const sha256 = sums?.get(name)
-  return sha256 === undefined ? {} : { sha256 }
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, readlink, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -245,6 +245,8 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     const only = join(folder, 'only')
     await connection.download(there, only, { only: Object.keys(modes), onProgress: look(only) })
     expect(await modesIn(only)).toEqual(modes)
+    expect(await connection.download(there, only, { only: Object.keys(modes) })).toMatchObject({ files: 0 })
+    expect(await modesIn(only)).toEqual(modes)
     expect([...seen]).toEqual([])
     // The content is the same, and somebody has given the file another mode since.
     await chmod(join(there, 'text'), 0o600)
@@ -256,24 +258,27 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await modesIn(join(folder, 'new'))).toEqual({ text: 0o666 & ~process.umask() })
   })
 
-  it('a part that everybody may read is closed before more of a secret is added', async () => {
+  it.each([
+    ['that everybody may read is closed before more of a secret is added', 0o600, 0o644],
+    ['that only its owner may read stays closed', 0o644, 0o600],
+  ])('a part %s', async (_, wanted, has) => {
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
     const [content, half] = [randomBytes(3 << 20), 1 << 20]
-    await write(from, { secret: content })
-    await chmod(join(from, 'secret'), 0o600)
-    const part = `.secret.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
+    await write(from, { file: content })
+    await chmod(join(from, 'file'), wanted)
+    const part = `.file.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
     for (const [path, copy] of [
       [there, (options: TransferOptions) => connection.upload(from, there, options)],
       [back, (options: TransferOptions) => connection.download(from, back, options)],
     ] as const) {
       await write(path, { [part]: content.subarray(0, half) })
-      await chmod(join(path, part), 0o644)
+      await chmod(join(path, part), has)
       const modes = new Set<number | undefined>()
       const onProgress = ({ bytes, files }: TransferProgress) => {
         if (bytes > half && files === 0) modes.add(statSync(join(path, part)).mode & 0o777)
       }
       expect(await copy({ onProgress })).toMatchObject({ resumedBytes: half })
-      expect([...modes, (await stat(join(path, 'secret'))).mode & 0o777]).toEqual([0o600, 0o600])
+      expect([...modes, (await stat(join(path, 'file'))).mode & 0o777]).toEqual([0o600, 0o600])
     }
   })
 
@@ -342,6 +347,15 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
   })
 
+  it('a local file that grows meanwhile arrives as it was', async () => {
+    const [from, there] = [join(folder, 'from'), join(folder, 'there')]
+    const content = randomBytes(4 << 20)
+    await write(from, { log: content })
+    const onProgress = () => appendFileSync(join(from, 'log'), 'more')
+    expect(await connection.upload(from, there, { onProgress })).toMatchObject({ files: 1, bytes: content.length })
+    expect((await readFile(join(there, 'log'))).equals(content)).toBe(true)
+  })
+
   it('reports its progress, up to the end', async () => {
     const from = join(folder, 'from')
     await write(from, { small: 'x', large: randomBytes(500_000) })
@@ -354,6 +368,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     ]) {
       const seen: TransferProgress[] = []
       await transfer({ onProgress: (progress) => seen.push(progress) })
+      expect(seen[0]?.bytes).toBeGreaterThan(0)
       expect(seen.at(-1)).toEqual({ files: 2, totalFiles: 2, bytes: 500_001, totalBytes: 500_001 })
       expect(seen.map(({ bytes }) => bytes)).toEqual(seen.map(({ bytes }) => bytes).toSorted((a, b) => a - b))
     }
@@ -386,6 +401,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     const part = `.large.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
     for (const [begun, bytes] of [
       [content.subarray(0, half), content.length - half],
+      [content.subarray(0, 1), content.length - 1],
       // Its checksum will be wrong, so it is sent again as a whole.
       [randomBytes(half), 2 * content.length - half],
       [randomBytes(content.length + 1), content.length],
@@ -401,6 +417,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     }
     for (const [begun, bytes] of [
       [content.subarray(0, half), content.length - half],
+      [content.subarray(0, 1), content.length - 1],
       [randomBytes(half), 2 * content.length - half],
     ] as const) {
       await connection.remove(back)
@@ -493,6 +510,18 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       expect(await readdir(there)).toEqual([])
     })
 
+    it('a host whose checksums come with the names as they are, like those of BusyBox, is understood', async () => {
+      const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
+      await write(from, { 'a\\nb': 'a', 'c\\\\d': 'c' })
+      const [sums = '', sed = ''] = (await connection.output(['which', 'sha256sum', 'sed'])).split('\n')
+      const plain = String.raw`s/^\\//; s/\\\\/\\/g`
+      await using own = await withPrograms({ sha256sum: `#!/bin/sh\n${sums} "$@" | ${sed} '${plain}'\n` })
+      await using client = await connect(own.options)
+      expect(await client.upload(from, there)).toMatchObject({ files: 2, verified: true })
+      expect(await client.download(there, back)).toMatchObject({ files: 2, verified: true })
+      expect(await client.upload(from, there)).toMatchObject({ files: 0, unchanged: 2 })
+    })
+
     it('with a host without checksums everything is copied again, and the result says so', async () => {
       const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
       await write(from, { 'a/b': randomBytes(400_000), c: '' })
@@ -533,6 +562,16 @@ async function withSession(
   )
   await use(transfer, { from, there })
 }
+
+describe('a part that cannot be looked at', () => {
+  it('stops the upload, unlike one that is missing', async () => {
+    const refused = Object.assign(new Error('refused'), { code: 'EACCES' })
+    await withSession({ stat: () => Promise.reject(refused) }, async ({ upload }, { from, there }) => {
+      await write(from, { large: randomBytes(300_000) })
+      await expect(upload(from, there)).rejects.toBe(refused)
+    })
+  })
+})
 
 describe('a file that has arrived', () => {
   const lost = new Error('the connection was lost')
@@ -578,8 +617,11 @@ describe('a file that has arrived', () => {
 })
 
 describe('a file that arrives in pieces', () => {
-  it('comes nearer only by what an attempt adds to the last one', async () => {
-    const content = randomBytes(300_000)
+  it.each([
+    ['comes nearer only by what an attempt adds to the last one', 300_000, 100_000, [100_000, 101_000]],
+    ['is not asked about at first if it is small, but once it has begun', 100_000, 50_000, [0, 51_000]],
+  ])('%s', async (_, size, before, expected) => {
+    const content = randomBytes(size)
     const part = `.a.${createHash('sha256').update(content).digest('hex').slice(0, 16)}.part`
     const lost = new Error('the connection was lost')
     const brokenOff = async ({ path }: { path: string }) => {
@@ -596,11 +638,11 @@ describe('a file that arrives in pieces', () => {
     }
     const use = async ({ upload }: Transfers, { from, there }: { from: string; there: string }) => {
       await write(from, { a: content })
-      await write(there, { [part]: content.subarray(0, 100_000) })
+      await write(there, { [part]: content.subarray(0, before) })
       await expect(upload(from, there)).rejects.toBe(lost)
     }
     await withSession({ write: brokenOff }, use, thrice)
-    expect(reached).toEqual([100_000, 101_000])
+    expect(reached).toEqual(expected)
   })
 })
 
