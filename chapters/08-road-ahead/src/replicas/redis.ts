@@ -53,7 +53,9 @@ export async function tryReplica({ delayMs, waits, rounds, seed, signal }: Repli
   await atReplica.replicaof(link.host, link.port)
   // Its link is up earlier, but the primary sends it nothing before its first acknowledgement.
   const follows = async () => (await atPrimary.set('x', 0)) && (await atPrimary.wait(1, 100)) === 1
-  await until(follows, { signal, what: 'the replica follows its primary' })
+  // What was written before there was a replica has offset 0, which any replica has reached. The second write is later.
+  for (const what of ['the primary has a replica', 'the replica follows its primary'])
+    await until(follows, { signal, what })
   link.delayMs = delayMs
 
   const draw = drawFrom(seed)
