@@ -33,7 +33,7 @@ import { etcd } from '../src/systems/etcd.ts'
 import { nats, natsLeader } from '../src/systems/nats.ts'
 import { raft, raftReadsAlone } from '../src/systems/raft.ts'
 import { redis, redisWait } from '../src/systems/redis.ts'
-import { type Kind, patienceMs } from '../src/systems/system.ts'
+import { patienceMs } from '../src/systems/system.ts'
 
 const kinds = {
   raft,
@@ -71,14 +71,14 @@ export default example(import.meta, {
     print(`${wanted} faults: ${planned.join(', ') || 'none'}.`, '')
     const rows = []
     for (const name of systems) {
-      const kind: Kind = kinds[name]
+      const start = kinds[name]
       using bar = progress(name, wanted)
       try {
         // #region judged
-        await using system = await kind.start(signal)
-        const { version, durability, untried } = system
+        await using system = await start(signal)
+        const { version, durability, untried, pace } = system
         const onFault = (done: number) => bar.update(done)
-        const faults = faultsOf(seed, wanted, kind.pace)
+        const faults = faultsOf(seed, wanted, pace)
         const recorded = await record(system, { clients, keys, seed, faults, signal, onFault })
         const judgement = judge(recorded.history, budget)
         // #endregion judged

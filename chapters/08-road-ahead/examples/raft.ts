@@ -27,7 +27,7 @@ import { judge } from '../src/consistency/judge.ts'
 import { record } from '../src/consistency/run.ts'
 import { raftGroup, raftScenarios } from '../src/raft/group.ts'
 import { type Mistake, mistakes } from '../src/raft/mistakes.ts'
-import { raftWith } from '../src/systems/raft.ts'
+import { startGroup } from '../src/systems/raft.ts'
 
 const names = Object.keys(mistakes) as Mistake[]
 const servers = ['a', 'b', 'c', 'd', 'e']
@@ -145,7 +145,7 @@ async function killLeader(
 ) {
   print(`${names.length} servers and ${clients.length} clients over UDP; the leader is killed …`)
   // #region live
-  await using system = await raftWith({ servers: names, mistake }).start(signal)
+  await using system = await startGroup({ servers: names, mistake }, signal)
   const faults = [{ kind: 'killed', target: 'leader', afterMs: 500, lastsMs: 1_000, untilAnswered: true } as const]
   const given = { clients: clients.length, keys: 2, seed, faults, patienceMs: 30_000, signal }
   const { history, troubles } = await record(system, given)

@@ -139,10 +139,9 @@ export async function runFaults(
     })
   }
 
-  const outcomes = []
-  for (const [done, fault] of faults.entries()) {
+  // One after the other.
+  return await Array.fromAsync(faults, async (fault, done) => {
     onFault?.(fault.name, done)
-    outcomes.push(await run(fault))
-  }
-  return outcomes
+    return await run(fault)
+  })
 }

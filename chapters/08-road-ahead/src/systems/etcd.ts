@@ -5,23 +5,21 @@ import { goClock, type Kind, unsynced } from './system.ts'
 
 const nodes = ['a', 'b', 'c']
 
-export const etcd: Kind = {
-  async start(signal) {
-    const cluster = await startEtcd(nodes, { signal })
-    return {
-      ...cluster,
-      nodes,
-      durability: 'a majority has it on disk (fsync)',
-      network: cluster.links,
-      untried: [goClock, unsynced],
-      async connect(node) {
-        const send = await logIn(cluster.url(node), cluster.password)
-        return { ask: (key, does) => perform(send, encode(key), does) }
-      },
-      // A node that was restarted has forgotten the tokens; or nobody listens.
-      refusals: /invalid auth token|ECONNREFUSED/,
-    }
-  },
+export const etcd: Kind = async (signal) => {
+  const cluster = await startEtcd(nodes, { signal })
+  return {
+    ...cluster,
+    nodes,
+    durability: 'a majority has it on disk (fsync)',
+    network: cluster.links,
+    untried: [goClock, unsynced],
+    async connect(node) {
+      const send = await logIn(cluster.url(node), cluster.password)
+      return { ask: (key, does) => perform(send, encode(key), does) }
+    },
+    // A node that was restarted has forgotten the tokens; or nobody listens.
+    refusals: /invalid auth token|ECONNREFUSED/,
+  }
 }
 
 async function perform(send: Awaited<ReturnType<typeof logIn>>, key: string, does: Action): Promise<Answer> {

@@ -9,58 +9,57 @@ import { until } from '@repo/common/async/until'
 import { startNats } from '@repo/common/servers/nats'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Action, Answer } from '../linear/history.ts'
-import { goClock, type Kind, patienceMs } from './system.ts'
+import { goClock, type Kind, patienceMs, type System } from './system.ts'
 
 const nodes = ['a', 'b', 'c']
 const bucket = 'registers'
 
-const bucketOf = ({ isDirect }: { isDirect: boolean }): Kind => ({
-  async start(signal) {
-    await using stack = new AsyncDisposableStack()
-    const cluster = stack.use(await startNats(nodes, { signal }))
-    const connectTo = (node: string) =>
-      connect({ ...cluster.connectionTo(node), reconnect: false, timeout: patienceMs, ignoreClusterUpdates: true })
-    /** What the nodes know of the bucket's stream. Whoever answers: one of them may hang. */
-    const streamInfo = () =>
-      Promise.any(
-        nodes.map(async (node) => {
-          const connection = await connectTo(node)
-          try {
-            const manager = await jetstreamManager(connection, { timeout: patienceMs, checkAPI: false })
-            return (await manager.streams.info(`KV_${bucket}`)).cluster
-          } finally {
-            void connection.close().catch(() => {})
-          }
-        }),
-      )
-    const setUp = await connectTo('a')
-    // The nodes elect a leader for all of JetStream first, and then one for the bucket.
-    const buckets = new Kvm(jetstream(setUp, { timeout: patienceMs }))
-    const what = 'JetStream has a bucket on three nodes'
-    await until(() => buckets.create(bucket, { replicas: 3, allow_direct: isDirect }), { signal, what })
-    await until(async () => (await streamInfo())?.replicas?.every(({ current }) => current), { signal, what })
-    await setUp.close()
-    // From now on, whoever has the system disposes of the cluster.
-    stack.move()
-    return {
-      ...cluster,
-      nodes,
-      durability: `a majority has written it (fsync every 2 min: when all are killed, its last second is lost)${isDirect ? '; any node answers reads' : ''}`,
-      network: cluster.links,
-      untried: [goClock],
-      async connect(node) {
+async function startBucket({ isDirect }: { isDirect: boolean }, signal?: AbortSignal): Promise<System> {
+  await using stack = new AsyncDisposableStack()
+  const cluster = stack.use(await startNats(nodes, { signal }))
+  const connectTo = (node: string) =>
+    connect({ ...cluster.connectionTo(node), reconnect: false, timeout: patienceMs, ignoreClusterUpdates: true })
+  /** What the nodes know of the bucket's stream. Whoever answers: one of them may hang. */
+  const streamInfo = () =>
+    Promise.any(
+      nodes.map(async (node) => {
         const connection = await connectTo(node)
-        const store = await new Kvm(jetstream(connection, { timeout: patienceMs })).open(bucket)
-        return { ask: (key, does) => perform(store, key, does), close: () => connection.close().catch(() => {}) }
-      },
-      leader: async () => (await streamInfo().catch(() => undefined))?.leader,
-    }
-  },
-})
+        try {
+          const manager = await jetstreamManager(connection, { timeout: patienceMs, checkAPI: false })
+          return (await manager.streams.info(`KV_${bucket}`)).cluster
+        } finally {
+          void connection.close().catch(() => {})
+        }
+      }),
+    )
+  const setUp = await connectTo('a')
+  // The nodes elect a leader for all of JetStream first, and then one for the bucket.
+  const buckets = new Kvm(jetstream(setUp, { timeout: patienceMs }))
+  const what = 'JetStream has a bucket on three nodes'
+  await until(() => buckets.create(bucket, { replicas: 3, allow_direct: isDirect }), { signal, what })
+  await until(async () => (await streamInfo())?.replicas?.every(({ current }) => current), { signal, what })
+  await setUp.close()
+  // From now on, whoever has the system disposes of the cluster.
+  stack.move()
+  return {
+    ...cluster,
+    nodes,
+    durability: `a majority has written it (fsync every 2 min: when all are killed, its last second is lost)${isDirect ? '; any node answers reads' : ''}`,
+    network: cluster.links,
+    untried: [goClock],
+    async connect(node) {
+      const connection = await connectTo(node)
+      const store = await new Kvm(jetstream(connection, { timeout: patienceMs })).open(bucket)
+      return { ask: (key, does) => perform(store, key, does), close: () => connection.close().catch(() => {}) }
+    },
+    leader: async () => (await streamInfo().catch(() => undefined))?.leader,
+  }
+}
+
 /** JetStream as it is configured by default: any node that has the stream answers reads. */
-export const nats = bucketOf({ isDirect: true })
+export const nats: Kind = (signal) => startBucket({ isDirect: true }, signal)
 /** Only the leader of the stream answers reads. */
-export const natsLeader = bucketOf({ isDirect: false })
+export const natsLeader: Kind = (signal) => startBucket({ isDirect: false }, signal)
 
 /** The server's code for an update of another revision than the last one. */
 const wrongRevision = 10_071

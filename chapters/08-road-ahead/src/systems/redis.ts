@@ -4,58 +4,57 @@ import { connectRedis, once } from '@repo/common/servers/connect'
 import { installFaketime } from '@repo/common/servers/faketime'
 import { startRedisPair } from '@repo/common/servers/sentinel'
 import type { Action, Answer } from '../linear/history.ts'
-import { type Kind, patienceMs, unsynced } from './system.ts'
+import { type Kind, patienceMs, type System, unsynced } from './system.ts'
 
 type Connection = Awaited<ReturnType<typeof connectRedis>>
 
 /** In seconds. */
 const anHour = 3_600
 
-const pairOf = (waits: boolean): Kind => ({
-  async start(signal) {
-    const pair = await startRedisPair(signal)
-    const { setClock } = pair
-    async function connectTo(node: string | undefined) {
-      if (node === undefined) throw new Error('no Sentinel knows the primary')
-      return await connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
-    }
-    async function askAt<Result>(node: string | undefined, ask: (redis: Connection) => Promise<Result>) {
-      const connection = await connectTo(node)
-      return await ask(connection).finally(() => connection.disconnect())
-    }
-    const hasReplica = async () =>
-      await askAt(await pair.primary(), async (redis) => {
-        // What was written before this has reached the replica before this.
-        await redis.set('settled', 'yes')
-        return (await redis.wait(1, patienceMs)) === 1
-      })
-    /** A replica that has got everything anew takes a while to write it to its disk. */
-    const isOnDisk = async (node: string) => {
-      const info = await askAt(node, (redis) => redis.info('persistence'))
-      return ['in_progress', 'scheduled'].every((what) => info.includes(`aof_rewrite_${what}:0`))
-    }
-    return {
-      ...pair,
-      durability: `the primary has it on disk (fsync)${waits ? ', and the replica has it (WAIT 1)' : ''}`,
-      network: pair,
-      setClock: setClock && ((node, isWrong) => setClock(node, isWrong ? anHour : 0)),
-      untried: [unsynced, ...(setClock ? [] : [`a wrong clock: needs libfaketime: ${installFaketime}`])],
-      async connect() {
-        const connection = await connectTo(await pair.primary())
-        return { ask: (key, does) => perform(connection, key, does, waits), close: () => connection.disconnect() }
-      },
-      refusals: /READONLY|LOADING|MASTERDOWN/,
-      leader: pair.primary,
-      async settled() {
-        await until(hasReplica, { signal, what: 'the replica has what its primary has' })
-        for (const node of pair.nodes) await until(() => isOnDisk(node), { signal, what: `${node} has it on its disk` })
-      },
-    }
-  },
-})
-export const redis = pairOf(false)
+async function startPair({ waits }: { waits: boolean }, signal?: AbortSignal): Promise<System> {
+  const pair = await startRedisPair(signal)
+  const { setClock } = pair
+  async function connectTo(node: string | undefined) {
+    if (node === undefined) throw new Error('no Sentinel knows the primary')
+    return await connectRedis(pair.url(node), { ...once, connectTimeout: patienceMs })
+  }
+  async function askAt<Result>(node: string | undefined, ask: (redis: Connection) => Promise<Result>) {
+    const connection = await connectTo(node)
+    return await ask(connection).finally(() => connection.disconnect())
+  }
+  const hasReplica = async () =>
+    await askAt(await pair.primary(), async (redis) => {
+      // What was written before this has reached the replica before this.
+      await redis.set('settled', 'yes')
+      return (await redis.wait(1, patienceMs)) === 1
+    })
+  /** A replica that has got everything anew takes a while to write it to its disk. */
+  const isOnDisk = async (node: string) => {
+    const info = await askAt(node, (redis) => redis.info('persistence'))
+    return ['in_progress', 'scheduled'].every((what) => info.includes(`aof_rewrite_${what}:0`))
+  }
+  return {
+    ...pair,
+    durability: `the primary has it on disk (fsync)${waits ? ', and the replica has it (WAIT 1)' : ''}`,
+    network: pair,
+    setClock: setClock && ((node, isWrong) => setClock(node, isWrong ? anHour : 0)),
+    untried: [unsynced, ...(setClock ? [] : [`a wrong clock: needs libfaketime: ${installFaketime}`])],
+    async connect() {
+      const connection = await connectTo(await pair.primary())
+      return { ask: (key, does) => perform(connection, key, does, waits), close: () => connection.disconnect() }
+    },
+    refusals: /READONLY|LOADING|MASTERDOWN/,
+    leader: pair.primary,
+    async settled() {
+      await until(hasReplica, { signal, what: 'the replica has what its primary has' })
+      for (const node of pair.nodes) await until(() => isOnDisk(node), { signal, what: `${node} has it on its disk` })
+    },
+  }
+}
+
+export const redis: Kind = (signal) => startPair({ waits: false }, signal)
 /** A client takes a write for done when the replica has it, too: WAIT 1. */
-export const redisWait = pairOf(true)
+export const redisWait: Kind = (signal) => startPair({ waits: true }, signal)
 
 /** A script in Redis is carried out as one step. What does not exist is false in Lua. */
 const compareAndSet = `

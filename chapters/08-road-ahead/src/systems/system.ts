@@ -28,6 +28,8 @@ export interface System extends AsyncDisposable {
   version: string
   /** When a write counts as done. */
   durability: string
+  /** How long faults last compared with those of other systems, 1 by default: long enough for an election. */
+  pace?: number
   nodes: readonly string[]
   /** The nodes' processes. Started again, a node has what its disk holds. */
   children: Children
@@ -51,13 +53,12 @@ export interface System extends AsyncDisposable {
   leader: () => Promise<string | undefined>
 }
 
-/** How a kind of system is started. */
-export interface Kind {
-  /** How long faults last compared with those of other systems, 1 by default: long enough for an election. */
-  pace?: number
-  /** @throws an Error of one line if its server is not installed, which says what installs it */
-  start: (signal?: AbortSignal) => Promise<System>
-}
+/**
+ * Starts a system of a kind.
+ *
+ * @throws an Error of one line if its server is not installed, which says what installs it
+ */
+export type Kind = (signal?: AbortSignal) => Promise<System>
 
 /** Why some systems have no wrong clock. */
 export const goClock = 'a wrong clock: a program in Go does not ask libc for the time, so libfaketime cannot reach it'

@@ -15,7 +15,7 @@ describe('three server processes', () => {
   leavesNothingRunning()
 
   it('answer all requests although all of them are killed, the leader is paused, and a clock runs fast', async () => {
-    await using system = await group.start()
+    await using system = await group()
     const faults = (['all killed', 'paused', 'clock wrong'] as const).map((kind) => {
       return { kind, target: 'leader' as const, afterMs: 200, lastsMs: 200 }
     })

@@ -28,7 +28,7 @@ const steps: [Action, Answer][] = [
 /** @param isLate whether a node that answers may not have heard yet of what was acknowledged */
 function answersAsARegister(kind: Kind, { isLate = false } = {}) {
   it('reads, writes, compares and sets, and goes on after every fault', async () => {
-    await using system = await kind.start()
+    await using system = await kind()
     using client = clientOf(system, 0)
     expect(system.version).not.toBe('')
     /** Returns what the client knows afterwards, if an answer that is late is waited for. */
