@@ -117,8 +117,9 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
         await mkdir(from)
         await write(from, Object.fromEntries(Object.entries(files).map(([name, data]) => [name, Buffer.from(data)])))
         const count = Object.keys(files).length
-        expect(await connection.upload(from, there)).toMatchObject({ files: count, unchanged: 0, verified: true })
-        expect(await connection.download(there, back)).toMatchObject({ files: count, unchanged: 0, verified: true })
+        const copied = { files: count, unchanged: 0, resumedBytes: 0, verified: true }
+        expect(await connection.upload(from, there)).toMatchObject(copied)
+        expect(await connection.download(there, back)).toMatchObject(copied)
         expect(await contents(back)).toEqual(await contents(from))
         expect(await contents(there)).toEqual(await contents(from))
         // Everything is there: nothing travels again.
@@ -247,6 +248,10 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await modesIn(only)).toEqual(modes)
     expect(await connection.download(there, only, { only: Object.keys(modes) })).toMatchObject({ files: 0 })
     expect(await modesIn(only)).toEqual(modes)
+    // Whoever may not change the mode of a file needs not, where it is right.
+    const { ctimeMs } = await stat(join(back, 'text'))
+    expect(await connection.download(there, back)).toMatchObject({ files: 0 })
+    expect((await stat(join(back, 'text'))).ctimeMs).toBe(ctimeMs)
     expect([...seen]).toEqual([])
     // The content is the same, and somebody has given the file another mode since.
     await chmod(join(there, 'text'), 0o600)
@@ -359,6 +364,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
   it('reports its progress, up to the end', async () => {
     const from = join(folder, 'from')
     await write(from, { small: 'x', large: randomBytes(500_000) })
+    const totals: (number | undefined)[] = []
     for (const transfer of [
       (options: TransferOptions) => connection.upload(from, join(folder, 'there'), options),
       (options: TransferOptions) => connection.download(from, join(folder, 'back'), options),
@@ -368,10 +374,17 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     ]) {
       const seen: TransferProgress[] = []
       await transfer({ onProgress: (progress) => seen.push(progress) })
+      totals.push(seen[0]?.totalBytes)
       expect(seen[0]?.bytes).toBeGreaterThan(0)
       expect(seen.at(-1)).toEqual({ files: 2, totalFiles: 2, bytes: 500_001, totalBytes: 500_001 })
       expect(seen.map(({ bytes }) => bytes)).toEqual(seen.map(({ bytes }) => bytes).toSorted((a, b) => a - b))
     }
+    expect(totals.slice(0, 2)).toEqual([500_001, 500_001])
+    await write(from, { empty: '' })
+    const seen: TransferProgress[] = []
+    const onProgress = (progress: TransferProgress) => seen.push(progress)
+    await connection.download(from, join(folder, 'only'), { only: ['empty'], onProgress })
+    expect(seen).toEqual([{ files: 1, totalFiles: 1, bytes: 0, totalBytes: 0 }])
   })
 
   it('resumes where it was cut, in both directions', async () => {
@@ -498,6 +511,18 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       }
     })
 
+    it.each([
+      ['Permission denied', 'EACCES'],
+      ['Operation not permitted', 'EACCES'],
+      ['Device or resource busy', 'EIO'],
+    ])('what cannot be removed (%s) fails with %s', async (words, code) => {
+      await using own = await withPrograms({ rm: `#!/bin/sh\necho "rm: $3: ${words}" >&2\nexit 1\n` })
+      await using client = await connect(own.options)
+      const path = join(folder, 'x')
+      const message = `${client.name}: ${path} cannot be removed`
+      await expect(client.remove(path)).rejects.toMatchObject({ code, message })
+    })
+
     it('a host whose checksums are never right is blamed, and keeps nothing', async () => {
       const [from, there] = [join(folder, 'from'), join(folder, 'there')]
       await write(from, { a: 'a' })
@@ -530,6 +555,9 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       // Nobody can tell of which version of the file this is a part.
       const part = `.b.${'0'.repeat(16)}.part`
       await write(back, { [`a/${part}`]: 'of another' })
+      // Of no file, nothing is left to verify.
+      await mkdir(join(folder, 'empty'))
+      expect(await client.upload(join(folder, 'empty'), there)).toMatchObject({ files: 0, verified: true })
       for (let time = 0; time < 2; time++) {
         expect(await client.upload(from, there)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
         expect(await client.download(there, back)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
@@ -643,6 +671,23 @@ describe('a file that arrives in pieces', () => {
     }
     await withSession({ write: brokenOff }, use, thrice)
     expect(reached).toEqual(expected)
+  })
+})
+
+describe('a transfer over connections that are lost', () => {
+  it('comes nearer with each file that is complete', async () => {
+    const reached: number[] = []
+    const watched = async <T>(work: () => Promise<T>, progress?: () => number): Promise<T> => {
+      const result = await work()
+      if (progress) reached.push(progress())
+      return result
+    }
+    const use = async ({ upload }: Transfers, { from, there }: { from: string; there: string }) => {
+      await write(from, { a: '1', b: '2' })
+      await upload(from, there)
+    }
+    await withSession({}, use, watched)
+    expect(reached.at(-1)).toBe(2)
   })
 })
 
