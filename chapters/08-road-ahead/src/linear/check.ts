@@ -49,8 +49,13 @@ interface Moment {
  * Some choices need not be tried in all ways: what changes nothing may take place at once, or need not take place if it has
  * no answer; and of the writes without an answer whose values nobody saw, the first one does as well as another.
  */
-export function findOrder(operations: readonly Operation[], budget = 1_000_000): number[] | 'none' | 'unknown' {
-  const seen = seenValues(operations)
+export function findOrder(operations: readonly Operation[], budget: number): number[] | 'none' | 'unknown' {
+  /** The values that some answer tells, or some compare and set expects. */
+  const seen = new Set<string | null>()
+  for (const { does, ended } of operations) {
+    if (ended && 'read' in ended) seen.add(ended.read)
+    if ('from' in does) seen.add(does.from)
+  }
   const items = operations.map((operation, at): Item => ({ at, operation, isDone: false }))
   items.sort((a, b) => a.operation.beginMs - b.operation.beginMs)
   const {
@@ -61,7 +66,6 @@ export function findOrder(operations: readonly Operation[], budget = 1_000_000):
     if (ended) return 'answered'
     return 'write' in does && !seen.has(does.write) ? 'unseen' : 'open'
   })
-  let left = answered.length
   let unseenDone = 0
   const done = new Uint32Array(Math.ceil(items.length / 32))
   /** The fewest writes of unseen values with which the same operations and value have been tried. */
@@ -70,9 +74,8 @@ export function findOrder(operations: readonly Operation[], budget = 1_000_000):
   /** Notes that an operation is done, or that it is not. */
   function note(item: Item, change: 1 | -1) {
     item.isDone = change === 1
-    if (item.operation.ended) left -= change
     if (unseen.includes(item)) unseenDone += change
-    else done[item.at >> 5] = (done[item.at >> 5] ?? 0) ^ (1 << (item.at & 31))
+    else done[item.at >> 5] ^= 1 << (item.at & 31)
   }
 
   /** An operation may be next if all that ended before it began are done. If the times are the same, it may be either way. */
@@ -82,7 +85,7 @@ export function findOrder(operations: readonly Operation[], budget = 1_000_000):
     const choices: Item[] = []
     let endMs = Number.POSITIVE_INFINITY
     for (let next = first; next < answered.length; next++) {
-      const item = answered[next] as Item
+      const item = answered[next]
       if (item.operation.beginMs > endMs) break
       if (item.isDone) continue
       choices.push(item)
@@ -94,7 +97,8 @@ export function findOrder(operations: readonly Operation[], budget = 1_000_000):
   }
 
   const moments = [momentOf(null, 0)]
-  for (let steps = 0; left > 0; steps++) {
+  // Until all operations with an answer are done.
+  for (let steps = 0; moments.at(-1)?.first !== answered.length; steps++) {
     if (steps > budget) return 'unknown'
     const moment = moments.at(-1)
     if (moment === undefined) return 'none'
@@ -119,16 +123,6 @@ export function findOrder(operations: readonly Operation[], budget = 1_000_000):
     } else note(item, -1)
   }
   return moments.flatMap(({ chosen }) => chosen?.at ?? [])
-}
-
-/** Returns the values that some answer tells, or some compare and set expects. */
-function seenValues(operations: readonly Operation[]): Set<string | null> {
-  const seen = new Set<string | null>()
-  for (const { does, ended } of operations) {
-    if (ended && 'read' in ended) seen.add(ended.read)
-    if ('from' in does) seen.add(does.from)
-  }
-  return seen
 }
 
 // #region model

@@ -30,8 +30,7 @@ export const historyText = (history: readonly Operation[]): string =>
  * @throws an Error that names the first line that is none
  */
 export function parseHistory(text: string): Operation[] {
-  const lines = text.split('\n')
-  return lines.flatMap((line, at) => {
+  return text.split('\n').flatMap((line, at) => {
     if (line.trim() === '') return []
     try {
       return [schema.parse(JSON.parse(line)) as Operation]

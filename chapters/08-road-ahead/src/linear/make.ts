@@ -17,15 +17,14 @@ export interface HistoryOptions {
  * Makes a history up. Each operation takes place at a random moment between its beginning and its end; those without an
  * answer take place, or do not.
  */
-export function makeHistory(options: HistoryOptions): Operation[] {
-  const { seed, operations, clients, keys, isChanged = false, lost = 0.05 } = options
+export function makeHistory({ seed, operations, clients, keys, isChanged, lost = 0.05 }: HistoryOptions): Operation[] {
   const random = randomFrom(seed)
   const below = (limit: number) => Math.floor(limit * random())
   /** When each client has its last answer. */
   const free = Array.from({ length: clients }, () => 0)
   const planned = Array.from({ length: operations }, (_, at) => {
     const client = below(clients)
-    const beginMs = (free[client] ?? 0) + random() * 10
+    const beginMs = free[client] + random() * 10
     const endMs = beginMs + random() * 20
     free[client] = endMs
     const kind = random()

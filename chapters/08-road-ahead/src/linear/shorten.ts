@@ -58,10 +58,7 @@ function without(part: readonly Operation[], piece: readonly Operation[]): Opera
 const until = (operations: readonly Operation[], ms: number): Operation[] =>
   operations
     .filter(({ beginMs }) => beginMs <= ms)
-    .map((operation) => {
-      const { ended, ...asked } = operation
-      return ended === undefined || ended.atMs <= ms ? operation : asked
-    })
+    .map(({ ended, ...asked }) => (ended && ended.atMs <= ms ? { ...asked, ended } : asked))
 
 /** Whether the rest may only be explained with this operation. */
 function isNeeded(operation: Operation, rest: readonly Operation[]): boolean {

@@ -17,10 +17,7 @@ export interface ClientOptions {
 const pauseMs = 90
 
 /** Starts a client. Its requests are carried out one after the other. */
-export function startClient(
-  world: Pick<NodeWorld<Message>, 'now' | 'run'>,
-  { name, servers, history, patienceMs = 120 }: ClientOptions,
-) {
+export function startClient(world: NodeWorld<Message>, { name, servers, history, patienceMs = 120 }: ClientOptions) {
   /** The first one is under way. */
   const requests: { key: string; does: Action; onAnswer: (answer: Answer) => void }[] = []
   let number = 0

@@ -49,7 +49,7 @@ interface Saved {
  * @param disk what it saved before
  */
 export function startServer(
-  world: Pick<NodeWorld<Message>, 'random' | 'later'>,
+  world: NodeWorld<Message>,
   disk: ReadonlyMap<string, unknown>,
   { name, servers, mistake, firstMs, heartbeatMs = 60, mostEntries = 20, onLeader, onApply }: ServerOptions,
 ): Receive<string, Message> {
