@@ -17,11 +17,8 @@ export interface Request {
 export type Done = Operation & { entry?: Entry | null }
 
 /** A run so far: what clients know, and what each copy has. */
-export interface Seen {
-  history: Done[]
-  copies: Map<string, ReadonlyMap<string, Entry>>
-}
-export const nothingSeen = (): Seen => ({ history: [], copies: new Map() })
+export const nothingSeen = () => ({ history: [] as Done[], copies: new Map<string, ReadonlyMap<string, Entry>>() })
+export type Seen = ReturnType<typeof nothingSeen>
 
 export const clients = ['p', 'q', 'r', 's']
 export const requestEveryMs = 10

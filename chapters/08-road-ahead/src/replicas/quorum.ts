@@ -6,7 +6,7 @@
  * robustly in message-passing systems" (1995), for several writers as in Lynch and Shvartsman (1997). Read repair, hinted
  * hand-off and sloppy quorums are those of DeCandia et al., "Dynamo: Amazon's highly available key-value store" (2007).
  */
-import type { Handler, Receive, World } from '@repo/simulator/simulator'
+import type { Handler, World } from '@repo/simulator/simulator'
 
 /** A version of a value. The higher `at` is newer; among equals, the higher `by`. */
 export interface Entry {
@@ -50,7 +50,7 @@ export function startCopy(
   world: Pick<World<string, Message>, 'run'>,
   name: string,
   disk: ReadonlyMap<string, unknown>,
-): { receive: Receive<string, Message>; entries: ReadonlyMap<string, Entry> } {
+) {
   /** A hint stands beside the entries. */
   const entries = new Map([...disk].filter(([, entry]) => entry) as [string, Entry][])
 
@@ -76,7 +76,7 @@ export function startCopy(
   }
 
   for (const place of entries.keys()) if (place.includes(' for ')) world.run(name, handOver(place))
-  return { entries, receive: (message) => ('key' in message ? answer(message) : undefined) }
+  return { entries, receive: (message: Message) => ('key' in message ? answer(message) : undefined) }
 }
 
 /** Makes a client. Its `read` and `write` return a version, null if there is none, and undefined if too few have answered. */

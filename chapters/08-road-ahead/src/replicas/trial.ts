@@ -2,7 +2,7 @@
 import { drawFrom } from '@repo/common/async/random'
 import { type Scenario, type Strike, simulate } from '@repo/simulator/simulator'
 import { clients, type Done, nothingSeen, quorumSystem, type Request, requestEveryMs, type Seen } from './group.ts'
-import { isNewer, patienceMs, type Setting } from './quorum.ts'
+import { type Entry, isNewer, patienceMs, type Setting } from './quorum.ts'
 
 export interface TrialOptions {
   /** Half of them read and half of them write one of 5 keys, every 10 ms. */
@@ -107,9 +107,8 @@ export function staleAfterReturn(setting: Setting, { keys, reads, keeperDoes, se
   if (lastsMs > 0) nodes.push({ node: copies.length + clients.length, fate: 'crash', atMs: backMs, ms: lastsMs })
   const mostMs = requests.length * requestEveryMs
   const seen = run(setting, mostMs, { requests, jitter: seed + 1, messages: [], nodes })
-  const newest = new Map(
-    seen.history.flatMap(({ key, entry, does }) => ('write' in does && entry ? [[key, entry]] : [])),
-  )
+  const newest = new Map<string, Entry>()
+  for (const { key, entry, does } of seen.history) if ('write' in does && entry) newest.set(key, entry)
   const last = seen.copies.get(copies[copies.length - 1])
   return [...newest].filter(([key, entry]) => isNewer(entry, last?.get(key))).length
 }

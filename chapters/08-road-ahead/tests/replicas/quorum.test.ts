@@ -22,8 +22,8 @@ const find = (setting: Setting, seed: number, histories: number) =>
 describe('a copy', () => {
   /** Returns what handles a message. Its result is the answer. */
   function handle(copy: ReturnType<typeof startCopy>, message: Message) {
-    const handler = copy.receive(message, 'p')
-    if (handler === undefined || !('next' in handler)) throw new Error('no handler')
+    const handler = copy.receive(message)
+    if (handler === undefined) throw new Error('no handler')
     return handler
   }
   const start = (disk: ReadonlyMap<string, unknown> = new Map()) => startCopy({ run() {} }, 'a', disk)
