@@ -87,10 +87,7 @@ export function openStore(url: string) {
 /** Creates two databases with an account each, or sets them back to that. */
 export async function createStores(url: (database: string) => string): Promise<{ A: string; B: string }> {
   await using server = openStore(url('postgres'))
-  for (const [name, account] of [
-    ['a', `'anna', ${opening}`],
-    ['b', `'ben', 0`],
-  ]) {
+  for (const [name, account] of Object.entries({ a: `'anna', ${opening}`, b: `'ben', 0` })) {
     const { rowCount } = await server.pool.query('select from pg_database where datname = $1', [name])
     if (!rowCount) await server.pool.query(`create database ${name}`)
     await using store = openStore(url(name))

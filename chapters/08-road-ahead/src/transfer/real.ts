@@ -97,18 +97,18 @@ export async function killAfter(way: Way, node: Role, effects: number, options: 
   if (isNaive(way)) isAnswered = true
   else if (node === 'service') again.process.send(transfer)
   await until(async () => {
-    const open = 'select from pg_prepared_xacts union all select from outbox'
-    const counts = (await Promise.all(stores.map(({ pool }) => pool.query(open)))).map(({ rowCount }) => rowCount)
-    counts.push((await queue?.getJobCountByTypes('wait', 'active', 'delayed')) ?? 0)
-    return isAnswered && counts.every((count) => count === 0)
+    const open = await queryBoth(stores, 'select from pg_prepared_xacts union all select from outbox')
+    const jobs = await queue?.getJobCountByTypes('wait', 'active', 'delayed')
+    return isAnswered && !jobs && open.every(({ rowCount }) => rowCount === 0)
   }, waiting)
   over.abort()
-  const { waitedMs, changes } = await others
-  const [A, B] = await Promise.all(stores.map(({ pool }) => pool.query('select * from bookings')))
-  return { node, effects, what: fateOf(transfer, A.rows, B.rows).fate, waitedMs, inDoubt, ...extremesOf(changes) }
+  const [A, B] = await queryBoth(stores, 'select * from bookings')
+  return { node, effects, what: fateOf(transfer, A.rows, B.rows).fate, inDoubt, ...(await others) }
 }
 
-/** Reads and writes all the time, as other clients do, until that is over. */
+const queryBoth = (stores: readonly Store[], sql: string) => Promise.all(stores.map(({ pool }) => pool.query(sql)))
+
+/** Reads and writes all the time, as other clients do, until that is over. Returns what they see. */
 async function watch(stores: readonly Store[], over: AbortSignal) {
   const changes: Change[] = []
   let waitedMs = 0
@@ -117,7 +117,7 @@ async function watch(stores: readonly Store[], over: AbortSignal) {
       (select count(*)::integer from pg_prepared_xacts where database = current_database()) as locked
     from accounts`
   async function read() {
-    const [a, b] = (await Promise.all(stores.map(({ pool }) => pool.query(state)))).map(({ rows }) => rows[0])
+    const [a, b] = (await queryBoth(stores, state)).map(({ rows }) => rows[0])
     changes.push({ atMs: performance.now(), sum: a.sum + b.sum, locked: a.locked + b.locked })
   }
   async function write({ pool }: Store) {
@@ -132,5 +132,5 @@ async function watch(stores: readonly Store[], over: AbortSignal) {
   await Promise.all([again(read), ...stores.map((store) => again(() => write(store)))])
   // The end counts, however short it is.
   await read()
-  return { changes, waitedMs }
+  return { waitedMs, ...extremesOf(changes) }
 }

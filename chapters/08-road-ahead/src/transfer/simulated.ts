@@ -144,10 +144,9 @@ export function crashAfterEach(way: Way, downMs: number) {
     for (const node of rolesOf(way)) {
       for (let effects = 1; effects <= mostEffects; effects++) {
         const { history, ...seen } = run(to, { node: nodes.indexOf(node), fate: 'crash after', effects, ms: downMs })
-        const crash = history.find(({ kind }) => kind === 'node')
+        const crash = history.find((line) => line.kind === 'node')
         // Otherwise it had nothing more to do.
-        if (crash?.kind === 'node' && crash.atMs <= lastMs)
-          crashes.push({ node, effects, to, atMs: crash.atMs, ...seen })
+        if (crash && crash.atMs <= lastMs) crashes.push({ node, effects, to, atMs: crash.atMs, ...seen })
       }
     }
   }
