@@ -137,6 +137,7 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     await symlink('/etc/passwd', join(from, 'link'))
     expect(await connection.upload(from, there)).toMatchObject({ files: 3, bytes: 24, skipped: ['link'] })
     expect(await connection.output([join(there, 'run')])).toBe('ran\n')
+    expect(await connection.download(from, join(folder, 'copy'))).toMatchObject({ files: 3, skipped: ['link'] })
 
     await writeFile(join(from, 'a/2'), 'TWO')
     expect(await connection.upload(from, there)).toMatchObject({ files: 1, bytes: 3, unchanged: 2 })
