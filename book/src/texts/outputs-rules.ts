@@ -330,8 +330,9 @@ export const rules: Rule[] = [
     where: cells('worker killed|broker killed|partition|machine lost'),
     plausible: fateRange,
   },
-  // What a reader sees in between, if it looks in time.
+  // What a reader sees in between, if it looks in time, of two stores that it asks one after the other.
   { kind: 'load', pattern: /^(90|100)$/g, where: cells('least', '.*', 'way killed after'), plausible: any },
+  { kind: 'load', pattern: /^(100|110)$/g, where: cells('most', '.*', 'way killed after'), plausible: any },
   {
     kind: 'time',
     pattern: /^–$|^[\d.]+ m?s$/g,
