@@ -251,7 +251,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       }
     })
     if (sha256 !== undefined && sum.digest('hex') !== sha256) {
-      await rm(part)
+      await rm(part, { force: true })
       return false
     }
     await rename(part, path).catch((error) => notWritten(part, path, error))
