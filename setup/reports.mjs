@@ -43,13 +43,13 @@ export function readReport(file, exitCode, again) {
       }
     }
   }
-  const hasFailed = files.some(({ status }) => status === 'failed')
   for (const report of [file, again]) {
     const uncaught = report && join(dirname(report), 'uncaught.json')
     if (!uncaught || !existsSync(uncaught)) continue
     count.failed.push(...JSON.parse(readFileSync(uncaught, 'utf8')).map((error) => `outside of the tests: ${error}`))
   }
-  if (exitCode !== 0 && !hasFailed && count.failed.length === 0) {
+  // What was tried again is why the first run ended badly.
+  if (exitCode !== 0 && count.failed.length + count.retried.length === 0) {
     count.failed.push(`the run ended with exit code ${exitCode}`)
   }
   return count
