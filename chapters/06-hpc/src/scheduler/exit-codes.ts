@@ -93,8 +93,10 @@ export function settle(
       }
       if (status.state && hasEnded(status.state)) return status
       // Some schedulers list an array as a whole.
-      const { unread: unreadArray, otherwise: _, ...whole } = (task !== undefined && statuses.get(keyOf(id))) || own
-      if (whole.state !== 'unknown' && !hasEnded(whole.state)) return { ...whole, ...own, state: whole.state }
+      const array = (task !== undefined && statuses.get(keyOf(id))) || own
+      const { unread: unreadArray, otherwise: otherwiseArray, ...whole } = array
+      const isOpen = whole.state !== 'unknown' && !hasEnded(whole.state)
+      if (isOpen && !otherwiseArray) return { ...whole, ...own, state: whole.state }
       const text = unread ?? unreadArray
       if (text !== undefined) {
         // It is there, so its time does not run out.
@@ -106,10 +108,12 @@ export function settle(
       const since = missingSince.get(at) ?? now
       missingSince.set(at, since)
       const isPatient = now - since < patienceMs
-      if (status.state && otherwise) {
-        if (isPatient) return status
-        const reason = [status.reason ?? status.state, `${scheduler} no longer has it in its queue`].join(', and ')
-        return { ...status, state: otherwise, reason }
+      const last = status.state ? status : { ...whole, ...own, state: whole.state }
+      const end = otherwise ?? otherwiseArray
+      if (end) {
+        if (isPatient) return last
+        const reason = [last.reason ?? last.state, `${scheduler} no longer has it in its queue`].join(', and ')
+        return { ...last, state: end, reason }
       }
       const said = status.state ? `${scheduler} does not say how it ended` : `${scheduler} does not list it`
       if (isPatient) return { ...own, reason: `${said}, and it has left no exit code yet` }

@@ -103,6 +103,15 @@ describe('the state of a job', () => {
     expect(settleOne(gone, [], new Map([['1/', -999]]))).toEqual({ id: '1', state: 'running' })
   })
 
+  it('is that of its whole array while only accounting has it, but not for ever', () => {
+    const listed: JobStatus[] = [{ id: '2', state: 'queued', reason: 'PENDING', otherwise: 'failed' }]
+    const missing = new Map<string, number>()
+    const settled = (now: number) => settle([array], listed, new Map(), missing, { ...options, now })[1]
+    expect(settled(0)).toEqual({ id: '2', task: 1, state: 'queued', reason: 'PENDING' })
+    const reason = 'PENDING, and Slurm no longer has it in its queue'
+    expect(settled(1000)).toEqual({ id: '2', task: 1, state: 'failed', reason })
+  })
+
   it('is not that of its whole array once that has ended', () => {
     const [first] = settle([array], [{ id: '2', state: 'completed' }], new Map(), new Map(), options)
     expect(first).toMatchObject({ id: '2', task: 0, state: 'unknown' })
@@ -122,6 +131,8 @@ describe('the state of a job', () => {
     expect(states([{ id: '2', task: 0, state: 'queued' }])).toEqual(['queued', 'cancelled'])
     expect(states([])).toEqual(['unknown', 'cancelled'])
     expect(states([{ id: '2', task: 1, state: 'queued', otherwise: 'failed' }])).toEqual(['unknown', 'cancelled'])
+    // Over REST, accounting has the waiting tasks of an array in one record, and goes on calling that PENDING.
+    expect(states([{ id: '2', state: 'queued', otherwise: 'failed' }])).toEqual(['queued', 'cancelled'])
     // It is being killed, or had ended when the scheduler heard of it.
     expect(states([{ id: '2', task: 1, state: 'running' }])).toEqual(['unknown', 'running'])
     expect(states([], [['/f/all.1.exit', 0]])).toEqual(['unknown', 'completed'])
