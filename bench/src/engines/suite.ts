@@ -24,7 +24,7 @@ const sizes = {
   quick: { rounds: 3, handMs: 200, oneMs: 150, waiting: 500, jobs: 300, patienceMs: 10_000, limitMs: 60_000 },
   // Seven rounds are what the test of ranks needs for so many ratios. RQ and graphile-worker may give a dead worker's jobs to
   // another one after the drill's patience: to wait for that would take minutes for each fault.
-  full: { rounds: 7, handMs: 400, oneMs: 300, waiting: 2_000, jobs: 2_500, patienceMs: 30_000, limitMs: 900_000 },
+  full: { rounds: 7, handMs: 400, oneMs: 300, waiting: 2_000, jobs: 2_500, patienceMs: 20_000, limitMs: 900_000 },
 }
 
 /** The fewest and the most jobs of a round. */
