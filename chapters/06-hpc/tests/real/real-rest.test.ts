@@ -80,7 +80,6 @@ exec curl "$@"`,
         })
         await cluster.cancel(job, [4])
         await until(async () => (await poll()).every(({ state }) => hasEnded(state)), { timeoutMs: 60_000 })
-        expect(cluster.commands.submit).toBe(1)
         return (await poll()).map(answerOf)
       })
       expect(answers).toEqual([expected, expected, expected])

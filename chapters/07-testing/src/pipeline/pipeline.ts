@@ -210,7 +210,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
         if ((await pending()) > 0 || happened !== before) return false
         const unsent = await unsentOrders(store, queues)
         if (unsent.length > 0) throw new Error(`placed and without a job: ${howMany(unsent.length, 'order')}`)
-        return true
+        // An order that was sent in between is pending now, or more has happened.
+        return (await pending()) === 0 && (await store.historyLength()) === happened
       }
       await until(isQuiet, { everyMs: quietMs, timeoutMs, signal, what: 'all jobs are done' })
     },
