@@ -9,7 +9,8 @@ const mask = '***'
 
 /** Masks the secrets in a text: `redis://user:***@host:6379/0`, `?token=***`, `{"password":"***"}`, `Cookie: ***`. */
 export function maskPasswords(text: string): string {
-  return maskAssignments(maskArguments(maskUrls(text.replaceAll(privateKey, `$1${mask}$2`))))
+  const noKeys = text.replaceAll(privateKey, `$1${mask}$2`).replaceAll(token, mask).replaceAll(bearer, `$1${mask}`)
+  return maskAssignments(maskArguments(maskUrls(noKeys)))
 }
 
 /** A host, and perhaps a port and a path. */
@@ -31,7 +32,15 @@ export function shownVariable(name: string, value: string): string {
   return maskPasswords(value).replaceAll(/(?<=[\w-]:)[^\s:/@]+(?=@[\w[])/g, mask)
 }
 
-const privateKey = /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g
+/** Of OpenSSL, OpenSSH, PGP and SSH2. */
+const privateKey =
+  /(-{4,5} ?BEGIN [A-Z\d ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5})[\s\S]*?(-{4,5} ?END [A-Z\d ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}|$)/g
+/** What is a secret by its own form, without a name: a JSON Web Token, and the tokens of GitHub, GitLab, Slack, Stripe, npm. */
+const token =
+  /(?<![\w-])(?:eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*|gh[oprsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[a-z]-[\w-]{10,}|[rs]k_(?:live|test)_\w{10,}|npm_\w{30,})/g
+/** The word after it is a secret when no language has it: with a digit, or with a capital letter in the middle. */
+const bearer =
+  /\b((?:(?:[Bb]earer|BEARER)[ \t]+(?=[A-Za-z.~+/_-]*(?:\d|[a-z][A-Z]))|Basic[ \t]+(?=[\d/+a-zA-Z]*[a-z\d][A-Z])))[\w.~+/-]{6,}={0,2}(?!=)/g
 
 /** Masks all secrets in a line of JSON, at any depth, and shortens long texts. All else keeps its value. */
 export function maskJson(line: string): string {
@@ -51,19 +60,27 @@ export function maskJson(line: string): string {
 /** Masks the passwords in an object's names, as in `{ 'redis://u:p@host': 'up' }`, and the value of a secret's name. */
 function maskNames(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  const { name, key = name } = value as { name?: unknown; key?: unknown }
-  // As in `{ name: 'authorization', value: 'Bearer …' }`.
-  const isNamed = 'value' in value && typeof key === 'string' && isSecretName(key, value.value)
+  const isNamed = isNamedSecret(value)
   if (!isNamed && !Object.keys(value).some((name) => name.length > maxHeaderLength || mayNameSecret.test(name))) {
     return value
   }
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       maskPasswords(shortened(name, maxHeaderLength)),
-      isNamed && name === 'value' ? mask : each,
+      isNamed && valueField.test(name) ? mask : each,
     ]),
   )
 }
+
+/** Whether it is one as in `{ name: 'authorization', value: 'Bearer …' }`; AWS writes `ParameterKey`, `OptionName`, `Value`. */
+function isNamedSecret(value: object): boolean {
+  const fields = Object.entries(value)
+  const [, secret] = fields.find(([field]) => valueField.test(field)) ?? []
+  return fields.some(([field, name]) => nameField.test(field) && typeof name === 'string' && isSecretName(name, secret))
+}
+
+const nameField = /^(parameter|option)?(name|key)$/i
+const valueField = /^(parameter)?value$/i
 
 const mayNameSecret = /[:=]/
 
@@ -100,16 +117,19 @@ const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unk
 
 /** What every line with a secret contains, and the name of every secret: most lines and names need no closer look. */
 const mayHoldSecret =
-  /:\/\/|%3A|@|pass|pwd|pw(?![a-z])|secret|token|key|auth|cookie|cred|sig|jwt|bearer|pat(?![a-z])|"-a"|-a /i
+  /:\/\/|%3A|@|pass|pwd|pw(?![a-z])|secret|token|key|auth|cookie|cred|sig|jwt|bearer|basic|eyJ|gh[oprsu]_|_pat_|glpat-|xox|[rs]k_|npm_|sess|identified|setuser|curl|mysql|docker|pat(?![a-z])|"-a"|-a /i
 
 /**
  * Words that name a secret, also as the end of a longer word, `accesstoken` or `PGPASSWORD`, or in two parts: `passPhrase`,
  * `x-api-key`.
  */
 const secretWord =
-  /(password|passwd|passphrase|passcode|(ssh|db|pg|mysql|redis|require)pass|secret|token|cookie|credential|signature|masterauth|authheader)s?$|(api|access|private|secret|account|shared|master|signing|encryption|enc|aes|ssh|sas|auth|deploy|storage|client|pass)keys?$|^(pwd?|creds?|bearer|sig|pat|authorization|jwt)$/
+  /(password|passwd|passphrase|passcode|(ssh|db|pg|mysql|redis|require)pass|secret|token|cookie|credential|signature|masterauth|authheader|sess(ion)?id)s?$|(api|access|private|secret|account|shared|master|signing|encryption|enc|aes|ssh|sas|auth|deploy|storage|client|pass)keys?$|^(pwd?|creds?|bearer|sig|pat|authorization|jwt)$/
 /** What follows the word in the name of something else: `tokenCount`, `password_file`. */
 const harmlessEnd = /^(counts?|length|size|limit|type|name|file|path|bucket|expiry|expires|ttl|ms|policy|required)$/
+
+/** They say where a list goes on, who may write, and what is given up. Nobody gets in with them. */
+const harmlessToken = /(continuation|next|page|fencing|cancel|cancellation)tokens?$/
 
 /** Whether a name, seen in its parts, says that the value is secret: `redisPassword`, `REDIS_PASSWORD`, `x-api-key`. */
 export function isSecretName(name: string, value: unknown = ''): boolean {
@@ -120,9 +140,10 @@ export function isSecretName(name: string, value: unknown = ''): boolean {
     .map((part) => part.toLowerCase())
     .filter((part) => part !== '')
   const last = parts.at(-1) ?? ''
-  if (harmlessEnd.test(last)) return false
-  // `tokens: 12` is a number of them, `auth: true` and `pass: 3` are results.
-  if (typeof value === 'number' && /^(tokens|cookies|signatures|secrets|credentials)$/.test(last)) return false
+  if (harmlessEnd.test(last) || harmlessToken.test(parts.join(''))) return false
+  // `tokens: 12` and `tokens_used=12` are numbers of them, `auth: true` and `pass: 3` are results.
+  const isNumber = typeof value === 'number' || /^\d+[,;]?$/.test(String(value))
+  if (isNumber && parts.some((part) => /^(tokens|cookies|signatures|secrets|credentials)$/.test(part))) return false
   if (typeof value !== 'number' && (last === 'auth' || last === 'pass')) return true
   return parts.some((part, at) => secretWord.test(part) || secretWord.test((parts[at - 1] ?? '') + part))
 }
@@ -133,6 +154,9 @@ const maxNameLength = 200
 function maskPairs(list: unknown[]): unknown[] {
   // Redis's command, perhaps with a user.
   if (/^auth$/i.test(String(list[0]))) return [list[0], ...list.slice(1).map(() => mask)]
+  if (list.some((item) => /^setuser$/i.test(String(item)))) {
+    return list.map((item) => (typeof item === 'string' && /^[<>#]./.test(item) ? item.charAt(0) + mask : item))
+  }
   return list.map((item, at) => {
     const before: unknown = list[at - 1]
     if (typeof before !== 'string' || typeof item !== 'string') return item
@@ -167,13 +191,16 @@ function maskUrls(text: string): string {
     done = from + url.length
   }
   clean += text.slice(done)
-  return clean.replaceAll(encodedUser, `$1${mask}`).replaceAll(userOfNoUrl, `$1${mask}`)
+  return [encodedUser, userOfNoUrl, userOfOtherUrl].reduce((text, user) => text.replaceAll(user, `$1${mask}`), clean)
 }
 
 /** As a parameter of another URL: `redis%3A%2F%2Fuser%3Apassword%40host`. */
 const encodedUser = /(%3A%2F%2F)(?:(?!%40|%2F)[^\s&"'])+(?=%40)/gi
-/** Where somebody forgot the scheme: `user:password@host:6379`. */
-const userOfNoUrl = /(?<![\w.:/@-])([\w.-]*:)[^\s:/@"'`]+(?=@(?:[\w.-]+|\[[\da-f:]{2,39}\]):\d)/gi
+/** Where somebody forgot the scheme or its slashes: `user:password@host:6379`. Go's driver of MySQL wants `@tcp(host:3306)`. */
+const userOfNoUrl =
+  /(?<![\w.:/@-])((?:[a-z][a-z\d+.-]*:\/?)?[\w.-]*:)[^\s:/@"'`]+(?=@(?:(?:[\w.-]+|\[[\da-f:]{2,39}\]):\d|(?:tcp|unix)\())/gi
+/** `//user:password@host`, and what Oracle's driver of JDBC wants. */
+const userOfOtherUrl = /((?<![\w:/\\])\/\/[\w.%~+-]*:|\bjdbc:oracle:\w+:[\w.]+\/)[^\s/@"'`]+(?=@)/gi
 
 /**
  * Returns where a URL ends: at a blank or at the quote in which it stands. A password may contain these; what comes before
@@ -227,24 +254,42 @@ function maskArguments(text: string): string {
     .replaceAll(option, (all, before: string, name: string, value: string) =>
       isSecretName(name) && !value.startsWith('-') ? before + masked(value) : all,
     )
-    .replaceAll(redisArgument, (_, before: string, value: string) => before + masked(value))
+    .replaceAll(redisUser, `$1${mask} ${mask}`)
+    .replaceAll(redisRules, (rules) => rules.replaceAll(/(?<=[ \t][<>#])[^\s"'`]+/g, mask))
+    .replaceAll(argument, (_, before: string, value: string) => before + masked(value))
+    .replaceAll(namedElement, (all, before: string, name: string) => (isSecretName(name) ? before + mask : all))
     .replaceAll(element, (all, before: string, name: string) => (isSecretName(name) ? before + mask : all))
 }
 
 const word = /"[^"\n]{1,200}"|'[^'\n]{1,200}'|[^\s<(|"'`][^\s"'`]*/.source
 const option = new RegExp(`((?<![\\w-])--?([\\w-]+)[ \\t]+)(${word})`, 'g')
-const redisArgument = new RegExp(
-  `((?:\\b(?:[Rr]equire[Pp]ass|[Mm]aster[Aa]uth|AUTH(?:[ \\t]+default)?)|\\b(?:redis|valkey)-cli\\b[^\\n]{0,200}? -a)[ \\t]+)(${word})`,
-  'g',
-)
-const element = /(<([\w.:-]{1,200})>)[^<]+(?=<\/)/g
+/** The commands AUTH and HELLO with a user; the password of `default` follows below. */
+const redisUser = /\b(AUTH2?[ \t]+)(?!default\b)[^\s<"'`]+[ \t]+[^\s"'`]+(?=[ \t]*(?:$|["'`\r\n])|[ \t]+SETNAME\b)/g
+const redisRules = /\b(?:SETUSER[ \t]+\S|user[ \t]+\S+[ \t]+(?:on|off)\b)[^\r\n]*/g
+/** A command of a shell, of Redis or of SQL, or a line of .netrc, up to its password. */
+const beforePassword = [
+  /\b(?:[Rr]equire[Pp]ass|[Mm]aster[Aa]uth|AUTH(?:[ \t]+default)?)[ \t]+/,
+  /\b(?:redis|valkey)-cli\b[^\n]{0,200}? -a[ \t]+/,
+  /\bsshpass -p[ \t]*/,
+  /\bmysql(?:dump|admin)?\b[^\n]{0,200}? -p/,
+  /\bdocker login\b[^\n]{0,200}? -p[ \t]*/,
+  /\bcurl\b[^\n]{0,200}? (?:-u[ \t]*|--(?:proxy-)?user[ \t=]+)/,
+  /\b(?:PASSWORD|[Pp]assword|IDENTIFIED(?: WITH \w+)? BY|identified(?: with \w+)? by)[ \t]+(?:is[ \t]+)?(?=["'][^"'\n]{1,200}["'])/,
+  /\blogin[ \t]+\S{1,200}[ \t]+password[ \t]+/,
+]
+const argument = new RegExp(`(${beforePassword.map(({ source }) => source).join('|')})(${word})`, 'g')
+const element = /(<([\w.:-]{1,200})(?:[ \t][^<>]{0,200})?>(?:<!\[CDATA\[)?)[^<]+(?=<\/)/g
+/** `<add key="password" value="…"/>`, and `{"name":"password","value":"…"}` within a text. */
+const namedElement =
+  /(\b(?:(?:parameter)?key|(?:option)?name)\\{0,7}["']?\s{0,9}[=:]\s{0,9}\\{0,7}["']([\w.:-]{1,200})\\{0,7}["'][\s,]{1,9}\\{0,7}["']?(?:parameter)?value\\{0,7}["']?\s{0,9}[=:]\s{0,9}\\{0,7}["'])[^"'\\]+/gi
 /** Keeps the quotes around a value. */
 const masked = (value: string) => (/^["']/.test(value) ? value.charAt(0) + mask + value.charAt(0) : mask)
 
 /** Masks the values in `password=…`, `"password": …` and `Authorization: …`. */
 function maskAssignments(text: string): string {
   // A value on the next line begins with a quote.
-  const assignment = /(?<![\w.-])([\w.-]+)(\\*["']?)[[\]]{0,3}\s*(=>|:=|==|[=:]|%3D)(?:\s*(?=\\*["'`])|[ \t]*)/gi
+  const assignment =
+    /(?<![\w.-])([\w.-]+)(\\*["']{0,2})[[\]\d]{0,9}\s*(=>|:=|==|[=:]|%3D)(?:\s*(?=\\*["'`])|[^\S\r\n]*)/gi
   let clean = ''
   let done = 0
   for (let found = assignment.exec(text); found; found = assignment.exec(text)) {
@@ -254,12 +299,12 @@ function maskAssignments(text: string): string {
     const before = text.slice(Math.max(0, found.index - maxIndent), found.index)
     const [begin, end] = valueAt(text, from, {
       name,
-      isQuoted: quote !== '',
+      nameQuote: quote,
       sign,
       hasGap: !all.endsWith(sign),
       before,
     })
-    if (begin === end) continue
+    if (begin === end || !isSecretName(name, text.slice(begin, Math.min(end, begin + 20)))) continue
     clean += text.slice(done, begin) + mask
     done = end
     assignment.lastIndex = end
@@ -271,8 +316,8 @@ const maxIndent = 40
 
 interface Assignment {
   name: string
-  /** Whether the name stands in quotes, as in JSON. */
-  isQuoted: boolean
+  /** The quotes around the name, as in JSON. */
+  nameQuote: string
   sign: string
   /** Whether a blank follows the sign. */
   hasGap: boolean
@@ -284,28 +329,49 @@ interface Assignment {
 function valueAt(
   text: string,
   from: number,
-  { name, isQuoted, sign, hasGap, before }: Assignment,
+  { name, nameQuote, sign, hasGap, before }: Assignment,
 ): [begin: number, end: number] {
+  const isQuoted = nameQuote !== ''
   const first = text.charAt(from)
   if (text.startsWith(mask, from)) return [from, from]
   // A header extends to the end of its line, or to the quote in which it stands.
-  if (sign === ':' && !isQuoted && /^\w+-|^authorization$|^cookie$/i.test(name)) {
+  if (sign === ':' && !isQuoted && /^\w+-|^authorization$|^cookies?$/i.test(name)) {
     const around = /(\\*)(["'])$/.exec(before)
     const end = around ? closingQuote(text, from, around[1]?.length ?? 0, around[2]) : text.length
     return [from, from + lengthAt(/[^\r\n]*/y, around ? text.slice(0, end) : text, from)]
+  }
+  // JSON in CSV.
+  if (/^(""|'')$/.test(nameQuote) && text.startsWith(nameQuote, from)) {
+    const end = text.indexOf(nameQuote, from + 2)
+    return [from + 2, end < 0 ? text.length : end]
   }
   const quote = matchAt(/(?:[bfru]{1,2}|\$)?(\\*)(["'`])/iy, text, from)
   if (quote)
     return [from + quote[0].length, closingQuote(text, from + quote[0].length, quote[1]?.length ?? 0, quote[2])]
   if (first === '{' || first === '[') return [from, closingBracket(text, from)]
   if (isQuoted) return [from, from + lengthAt(/(?!null|true|false)[^\s,}\]]*/y, text, from)]
-  if (sign !== ':') return [from, from + lengthAt(/[^\s&;"'`]*/y, text, from)]
+  if (sign !== ':') {
+    // `Authorization=Bearer …` and `Cookie=a=1; b=2` go on after a blank.
+    const scheme = lengthAt(/(?:Bearer|Basic|Digest|Token|Negotiate|AWS4-[\w-]+)[ \t]+/iy, text, from)
+    const pairs = /^(set-)?cookies?$/i.test(name) ? /[^\s;"'`]*(?:; ?[^\s;="'`]+=[^\s;"'`]*)*/y : plainValue
+    return [from, from + scheme + lengthAt(pairs, text, from + scheme)]
+  }
+  // YAML: a type, and a text on lines of its own.
+  const block = lengthAt(/(?:!!\w+[ \t]+)?[|>][+\d-]{0,2}[ \t]*(?:\r?\n[ \t]+[^\r\n]*)+/y, text, from)
+  if (block > 0) return [from, from + block]
   // A word that is all of a line of YAML. In other prose, only what touches the colon is a value.
   if (hasGap && /(^|[\n{,])[ \t-]*$/.test(before)) {
-    return [from, from + lengthAt(/(?!null\b|true\b|false\b)[^\s,}\]]+(?=[ \t]*([\r\n,}\]]|$))/y, text, from)]
+    return [
+      from,
+      from +
+        lengthAt(/(?!null\b|true\b|false\b)(?:!!\w+[ \t]+)?[^\s,}\]]+(?=[ \t]*([\r\n,}\]]|$|[ \t]#))/y, text, from),
+    ]
   }
   return [from, hasGap || first === '/' ? from : from + lengthAt(/[^\s&;"'`,}\]]*/y, text, from)]
 }
+
+/** A quote before a letter or a digit belongs to the value. */
+const plainValue = /(?:[^\s&;"'`]|["'`](?=\w))*/y
 
 function matchAt(sticky: RegExp, text: string, at: number): RegExpExecArray | null {
   sticky.lastIndex = at
@@ -323,6 +389,11 @@ function closingQuote(text: string, from: number, backslashes: number, quote = '
   quotes.lastIndex = from
   for (let found = quotes.exec(text); found; found = quotes.exec(text)) {
     const more = (found[1] ?? '').length - backslashes
+    // SQL and CSV double a quote of the value; the quotes of Python are three.
+    if (more === 0 && text.startsWith(found[0], quotes.lastIndex)) {
+      quotes.lastIndex += found[0].length
+      continue
+    }
     if (more <= 0) return found.index
     if (more % (2 * (backslashes + 1)) === 0) return found.index + more
   }

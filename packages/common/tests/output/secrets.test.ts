@@ -37,6 +37,10 @@ describe('the password in a URL is masked', () => {
     ['redis://u:hunter2', 'redis://u:***'],
     ['redis:\\/\\/u:hunter2@h', 'redis:\\/\\/u:***@h'],
     ['https://h/?url=redis%3A%2F%2Fu%3Ahunter2%40h', 'https://h/?url=redis%3A%2F%2F***%40h'],
+    ['//u:hunter2@h/path', '//u:***@h/path'],
+    ['redis:u:hunter2@h:6379', 'redis:u:***@h:6379'],
+    ['u:hunter2@tcp(127.0.0.1:3306)/db', 'u:***@tcp(127.0.0.1:3306)/db'],
+    ['jdbc:oracle:thin:u/hunter2@//h:1521/x', 'jdbc:oracle:thin:u/***@//h:1521/x'],
   ])('%s', (text, expected) => {
     expect(maskPasswords(text)).toBe(expected)
     expect(maskPasswords(expected)).toBe(expected)
@@ -114,6 +118,48 @@ describe('what is named like a secret is masked', () => {
       'the -----BEGIN OPENSSH PRIVATE KEY-----***-----END OPENSSH PRIVATE KEY----- ends',
     ],
     ['-----BEGIN PRIVATE KEY-----\nhunt', '-----BEGIN PRIVATE KEY-----***'],
+    [
+      '-----BEGIN PGP PRIVATE KEY BLOCK-----\na\n-----END PGP PRIVATE KEY BLOCK-----',
+      '-----BEGIN PGP PRIVATE KEY BLOCK-----***-----END PGP PRIVATE KEY BLOCK-----',
+    ],
+    ['---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\na', '---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----***'],
+    // All of it, where it has a blank, a quote or a line end.
+    ['Authorization=Bearer hunter2 path=/', 'Authorization=*** path=/'],
+    ['Cookie=a=1; sid=hunter2 status=200', 'Cookie=*** status=200'],
+    ['cookies: a=1; sid=hunter2', 'cookies: ***'],
+    ["password='it''s hunter2'", "password='***'"],
+    ['password="" user="u"', 'password="" user="u"'],
+    ['token = """hunter2"""', 'token = "***"'],
+    ['"{""password"":""hunter2""}"', '"{""password"":""***""}"'],
+    ['password=hun"ter2', 'password=***'],
+    ['password\u00a0=\u00a0hunter2', 'password\u00a0=\u00a0***'],
+    ['passwords[0]=hunter2', 'passwords[0]=***'],
+    ['password: hunter2 # ours', 'password: *** # ours'],
+    ['password: !!str hunter2\na: 1', 'password: ***\na: 1'],
+    ['password: |\n  hunter2\n  hunter2\na: 1', 'password: ***\na: 1'],
+    // What has no name.
+    ['sent Authorization Bearer hunter2', 'sent Authorization Bearer ***'],
+    ['said Basic dXNlcjpwYXNz', 'said Basic ***'],
+    ['jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.c2lnbmF0dXJl.', 'jwt ***.'],
+    [`ghp_${'a1'.repeat(18)} glpat-${'a1'.repeat(10)}`, '*** ***'],
+    ['xoxb-1234567890-abc, sk_live_abcdef123456', '***, ***'],
+    ['https://h/login;jsessionid=hunter2', 'https://h/login;jsessionid=***'],
+    // Commands with a user, or with short options.
+    ['AUTH ann hunter2', 'AUTH *** ***'],
+    ['HELLO 3 AUTH ann hunter2 SETNAME x', 'HELLO 3 AUTH *** *** SETNAME x'],
+    ['MIGRATE h 6379 k 0 100 AUTH2 ann hunter2', 'MIGRATE h 6379 k 0 100 AUTH2 *** ***'],
+    ['ACL SETUSER ann on >hunter2 ~* +@all', 'ACL SETUSER ann on >*** ~* +@all'],
+    ['user ann on #hunter2 ~*', 'user ann on #*** ~*'],
+    ['Command failed: sshpass -p hunter2 ssh h', 'Command failed: sshpass -p *** ssh h'],
+    ['mysql -u root -phunter2 db', 'mysql -u root -p*** db'],
+    ['curl -sS -u ann:hunter2 https://h', 'curl -sS -u *** https://h'],
+    ['docker login -u ann -p hunter2 h', 'docker login -u ann -p *** h'],
+    ["ALTER ROLE u PASSWORD 'hunter2'", "ALTER ROLE u PASSWORD '***'"],
+    ['IDENTIFIED BY "hunter2"', 'IDENTIFIED BY "***"'],
+    ['machine h login u password hunter2', 'machine h login u password ***'],
+    ['<add key="password" value="hunter2"/>', '<add key="password" value="***"/>'],
+    ['<Password a="b"><![CDATA[hunter2]]></Password>', '<Password a="b"><![CDATA[***</Password>'],
+    ['{"ParameterKey":"DbPassword","ParameterValue":"a"}', '{"ParameterKey":"DbPassword","ParameterValue":"***"}'],
     // Cut off in the middle.
     ['{"password":"hunt', '{"password":"***'],
     ['{"credentials":{"key":"hunt', '{"credentials":***'],
@@ -137,6 +183,18 @@ describe('what is named like a secret is masked', () => {
     'NOAUTH Authentication required',
     'git commit -a -m x',
     'signal: SIGTERM, path=/a, pattern=b',
+    'WWW-Authenticate: Bearer realm="x", error="invalid_token"',
+    'Basic example2 and the Bearer token expired',
+    'tokens: 12, max_tokens=100, tokens_used=3',
+    'NextContinuationToken=MTIz&continuation-token=MTIz',
+    'fencingToken=33',
+    'user ann has >5 jobs',
+    'AUTH <user> <password>',
+    'docker run -p 80:80 x',
+    'the login of ann',
+    '// host: a and //h:80/@scope/x',
+    'eyJ.a.b and a ghp_short',
+    '{"name":"host","value":"h"}',
   ])('and %s stays as it is', (text) => {
     expect(maskPasswords(text)).toBe(text)
   })
@@ -161,11 +219,14 @@ describe('what is named like a secret is masked', () => {
       list: [
         { name: 'authorization', value: 'o' },
         { key: 'Cookie', value: 'p' },
+        { OptionName: 'DB_PASSWORD', Value: 'x' },
+        { ParameterKey: 'Password', ParameterValue: 'y' },
         { name: 'host', value: 'q' },
       ],
       commands: [
         ['AUTH', 'default', 'r'],
         ['redis-cli', '-a', 's'],
+        ['ACL', 'SETUSER', 'u', 'on', '>z', '~*'],
         ['x', 'CONFIG', 'SET', 'requirepass', 't'],
       ],
       cmd: { name: 'auth', args: ['u'] },
@@ -191,11 +252,14 @@ describe('what is named like a secret is masked', () => {
       list: [
         { name: 'authorization', value: '***' },
         { key: 'Cookie', value: '***' },
+        { OptionName: 'DB_PASSWORD', Value: '***' },
+        { ParameterKey: 'Password', ParameterValue: '***' },
         { name: 'host', value: 'q' },
       ],
       commands: [
         ['AUTH', '***', '***'],
         ['redis-cli', '-a', '***'],
+        ['ACL', 'SETUSER', 'u', 'on', '>***', '~*'],
         ['x', 'CONFIG', 'SET', 'requirepass', '***'],
       ],
       cmd: { name: 'auth' },
@@ -207,6 +271,8 @@ describe('what is named like a secret is masked', () => {
   it('and what only looks like it stays as it is', () => {
     const value = {
       tokens: 12,
+      tokens_used: 12,
+      NextToken: 'x',
       tokenCount: 3,
       token_type: 'Bearer',
       passwordFile: '/run/secrets/x',
@@ -306,6 +372,19 @@ it.each([
   'token:\n',
   '{ "',
   '"Cookie: ',
+  'eyJaaaaa.',
+  'Bearer a',
+  'AUTH a ',
+  'SETUSER a >',
+  'curl -u',
+  'login a password ',
+  '<token a',
+  'name="password" ',
+  '//a:',
+  'token=""',
+  '""token"":""a',
+  'Cookie=a; b=',
+  'token: |\n  a\n',
 ])('takes time proportional to the length of %j, repeated', (part) => {
   const text = part.repeat(120_000 / part.length)
   for (const long of [text, `a://token${text} me@x.org`]) {
