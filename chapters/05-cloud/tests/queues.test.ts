@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
+import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { until } from '@repo/common/async/until'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -44,6 +44,24 @@ describe('a queue', () => {
       if (received.push(String(value).length) === values.length) break
     }
     expect(received.sort()).toEqual(values.map(({ length }) => length).sort())
+  })
+
+  it('is refused, as a message is, where Amazon refuses it', async () => {
+    const wrong = [
+      new CreateQueueCommand({ QueueName: 'a b' }),
+      new CreateQueueCommand({ QueueName: 'a'.repeat(81) }),
+      new CreateQueueCommand({ QueueName: 'a.fifo' }),
+      new CreateQueueCommand({ QueueName: 'a', Attributes: { Nothing: '1' } as object }),
+    ]
+    const names = await Promise.all(wrong.map((request) => cloud.sqs.send(request).catch(({ name }: Error) => name)))
+    const invalid = 'InvalidParameterValue'
+    expect(names).toEqual([invalid, invalid, invalid, 'InvalidAttributeName'])
+    await using queues = await makeQueues(cloud.sqs)
+    const late = new SendMessageCommand({ QueueUrl: queues.urls.jobs, MessageBody: 'x', DelaySeconds: 901 })
+    await expect(cloud.sqs.send(late)).rejects.toMatchObject({ name: invalid })
+    const Attributes = { FifoQueue: 'true', ContentBasedDeduplication: 'true' }
+    const { QueueUrl = '' } = await cloud.sqs.send(new CreateQueueCommand({ QueueName: 'own.fifo', Attributes }))
+    await deleteQueue(cloud.sqs, QueueUrl)
   })
 
   it('says which message is too large for any request', async () => {

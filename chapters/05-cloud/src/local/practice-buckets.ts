@@ -12,11 +12,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { crc32 } from 'node:zlib'
 import { buildApp } from 'fauxqs'
 // The package takes stores of these classes, and exports none of them.
-import { S3Error } from '../../node_modules/fauxqs/dist/common/errors.js'
+import { S3Error, SqsError } from '../../node_modules/fauxqs/dist/common/errors.js'
 import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js'
 import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js'
 import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js'
 import { INVALID_MESSAGE_BODY_CHAR } from '../../node_modules/fauxqs/dist/sqs/sqsTypes.js'
+import { requireQueueLimits } from './practice-queues.ts'
 
 /** What we need of Fastify's request. */
 interface Request {
@@ -25,6 +26,13 @@ interface Request {
   query: unknown
   headers: IncomingHttpHeaders
   body: unknown
+}
+
+/** What we need of Fastify's reply. */
+interface Reply {
+  status: (code: number) => Reply
+  headers: (headers: Record<string, string>) => Reply
+  send: (body: unknown) => unknown
 }
 
 interface Upload {
@@ -111,6 +119,8 @@ const kept = ['tagging', 'publicAccessBlock']
 
 const mostKeys = 1000
 const longestKey = 1024
+/** Bytes of names and values. */
+const mostMetadata = 2048
 
 /** Returns fauxqs as a Fastify application that follows S3's rules. */
 export function practiceApp(): ReturnType<typeof buildApp> {
@@ -136,7 +146,7 @@ export function practiceApp(): ReturnType<typeof buildApp> {
   }
   // Calls `done` at once, so that nothing happens between checking a condition and storing the object.
   app.addHook('preHandler', (request, reply, done) => {
-    if (!request.routeOptions.url?.startsWith('/:bucket')) return done()
+    if (!request.routeOptions.url?.startsWith('/:bucket')) return answerQueues(request, reply, done)
     try {
       const xml = answer(request, store)
       if (xml === undefined) return done()
@@ -151,6 +161,10 @@ export function practiceApp(): ReturnType<typeof buildApp> {
     }
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
+    // The SDK makes the error's name of it, and SQS puts its own name only before those of its interface.
+    const error = /^AWS\.SimpleQueueService\.((?:Invalid(?:ParameterValue|Attribute|Message)|MissingParameter).*)$/
+    const [, name] = error.exec(String(reply.getHeader('x-amzn-query-error'))) ?? []
+    if (name) reply.header('x-amzn-query-error', name)
     if (request.method === 'HEAD' && reply.statusCode === 200) {
       const part = partAsked(request, store)
       if (part) reply.status(206).headers(part)
@@ -166,6 +180,21 @@ export function practiceApp(): ReturnType<typeof buildApp> {
     done()
   })
   return app
+}
+
+/** Refuses what SQS refuses; fauxqs answers the rest. */
+function answerQueues(request: Request, reply: Reply, done: (error?: Error) => void) {
+  const [, action = ''] = /^AmazonSQS\.(\w+)$/.exec(String(request.headers['x-amz-target'])) ?? []
+  try {
+    requireQueueLimits(action, request.body ?? {})
+    done()
+  } catch (error) {
+    if (!(error instanceof SqsError)) return done(error as Error)
+    reply
+      .status(error.statusCode)
+      .headers({ 'content-type': 'application/x-amz-json-1.0', 'x-amzn-query-error': error.queryErrorHeader })
+      .send(error.toJSON())
+  }
 }
 
 type Query = Record<string, string | undefined>
@@ -195,6 +224,9 @@ function answer(request: Request, store: PracticeStore): string | undefined {
 function requireIntact({ headers, body }: Request) {
   if (!Buffer.isBuffer(body) || headers['content-encoding']?.includes('aws-chunked')) return
   const md5 = headers['content-md5']
+  if (md5 && Buffer.from(String(md5), 'base64').length !== 16) {
+    throw new S3Error('InvalidDigest', 'The Content-MD5 you specified is not valid.', 400)
+  }
   if (md5 && digest('md5', body, 'base64') !== md5) {
     throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.', 400)
   }
@@ -255,9 +287,17 @@ function objectAnswer(
     throw deletes ? preconditionFailed() : new S3Error('NoSuchKey', 'The specified key does not exist.', 404)
   }
   if (reads || writes || deletes) requireConditions(headers, existing, { prefix: 'if-', reads })
+  const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
+  if (writes && Buffer.byteLength(metadata.flat().join('').replaceAll('x-amz-meta-', '')) > mostMetadata) {
+    throw new S3Error('MetadataTooLarge', 'Your metadata headers exceed the maximum allowed metadata size', 400)
+  }
   const source = headers['x-amz-copy-source']
   if (source) {
-    const [fromBucket = '', ...rest] = sourceOf(String(source)).split('/')
+    if (/\?versionId=(?!null$)/.test(String(source))) {
+      throw new S3Error('NotImplemented', 'The practice cloud keeps no versions of objects.', 501)
+    }
+    headers['x-amz-copy-source'] = String(source).replace(/\?versionId=null$/, '')
+    const [fromBucket = '', ...rest] = sourceOf(String(headers['x-amz-copy-source'])).split('/')
     const fromKey = rest.join('/')
     requireConditions(headers, find(store, fromBucket, fromKey), { prefix: 'x-amz-copy-source-if-', reads: false })
     const isItself = fromBucket === bucket && fromKey === key
@@ -274,21 +314,34 @@ function objectAnswer(
   if (headers.range && existing) {
     if (suffix && Number(suffix) > existing.contentLength && existing.contentLength > 0) headers.range = 'bytes=0-'
     else if (!suffix && !/^bytes=\d+-\d*$/.test(headers.range)) delete headers.range
+    if (method === 'HEAD' && headers.range && !rangeOf(headers.range, existing.contentLength)) {
+      throw new S3Error('InvalidRange', 'The requested range is not satisfiable', 416)
+    }
   }
   return undefined
 }
 
-/** The headers that describe a part of an object, where a request names one. */
+/** The bytes that `bytes=5-9`, `bytes=5-` or `bytes=-5` means; undefined if an object of this size has none of them. */
+function rangeOf(range: string, size: number): { offset: number; length: number } | undefined {
+  const [first = '', last = ''] = range.slice('bytes='.length).split('-')
+  const offset = first === '' ? Math.max(size - Number(last), 0) : Number(first)
+  const end = first === '' || last === '' ? size : Math.min(Number(last) + 1, size)
+  return offset < end ? { offset, length: end - offset } : undefined
+}
+
+/** The headers that describe a part or a range of an object, where a request names one. */
 function partAsked(request: Request, store: PracticeStore): Record<string, string | number> | undefined {
   const { bucket = '', '*': key = '' } = request.params as { bucket?: string; '*'?: string }
   const { partNumber } = queryOf(request)
-  const object = partNumber === undefined ? undefined : find(store, bucket, key)
+  const { range } = request.headers
+  const object = partNumber === undefined && !range ? undefined : find(store, bucket, key)
   if (!object) return undefined
   const { contentLength: size, parts } = object
-  const { offset, length } = parts?.find((part) => part.partNumber === Number(partNumber)) ?? {
-    offset: 0,
-    length: size,
-  }
+  const asked =
+    partNumber === undefined
+      ? rangeOf(range ?? '', size)
+      : parts?.find((part) => part.partNumber === Number(partNumber))
+  const { offset, length } = asked ?? { offset: 0, length: size }
   return {
     'content-length': length,
     ...(length > 0 && { 'content-range': `bytes ${offset}-${offset + length - 1}/${size}` }),
@@ -349,6 +402,13 @@ function listing(store: PracticeStore, bucket: string, query: Query): string {
   const { prefix = '', delimiter = '', marker = '', 'start-after': startAfter = '' } = query
   const token = query['continuation-token']
   const isV2 = query['list-type'] === '2'
+  if (
+    isV2 &&
+    token !== undefined &&
+    (token === '' || Buffer.from(token, 'base64url').toString('base64url') !== token)
+  ) {
+    throw new S3Error('InvalidArgument', 'The continuation token provided is incorrect', 400)
+  }
   const limit = limitOf(query, 'max-keys')
   const last = isV2 ? (token ? Buffer.from(token, 'base64url').toString() : startAfter) : marker
   const encode = encodingOf(query)
@@ -372,7 +432,8 @@ function listing(store: PracticeStore, bucket: string, query: Query): string {
     isV2 && startAfter && element('StartAfter', encode(startAfter)),
     isV2 && token && element('ContinuationToken', token),
     next !== undefined && isV2 && element('NextContinuationToken', Buffer.from(next).toString('base64url')),
-    next !== undefined && !isV2 && element('NextMarker', encode(next)),
+    // Without a delimiter, version 1 goes on after the last key, and says so nowhere.
+    next !== undefined && !isV2 && delimiter && element('NextMarker', encode(next)),
     ...page.map(({ name, item }) => {
       if (!item) return group(encode(name))
       const content = [
@@ -496,8 +557,11 @@ function limitOf(query: Query, name: string): number {
 }
 
 /** How the answer to a request writes keys. */
-const encodingOf = (query: Query) => (text: string) =>
-  query['encoding-type'] === 'url' ? encodeURIComponent(text).replaceAll('%2F', '/') : text
+function encodingOf({ 'encoding-type': type }: Query) {
+  if (type === undefined) return (text: string) => text
+  if (type !== 'url') throw new S3Error('InvalidArgument', 'Invalid Encoding Method specified in Request', 400)
+  return (text: string) => encodeURIComponent(text).replaceAll('%2F', '/')
+}
 
 function document(name: string, ...content: (string | false | undefined)[]): string {
   const inside = content.filter(Boolean).join('')
