@@ -17,15 +17,15 @@ export interface Period {
  */
 export function overTime(words: string[], texts: Iterable<{ year: number; text: string }>, years = 10): Period[] {
   const periods = new Map<number, Period>()
-  const position = new Map(words.map((word, at) => [wordsOf(word)[0], at]))
+  // The same word may have been chosen twice, as `War` and `war`.
+  const positions = Map.groupBy(words.keys(), (at) => wordsOf(words[at] ?? '')[0])
   for (const { year, text } of texts) {
     const from = year - (year % years)
     const period = periods.get(from) ?? { from, words: 0, occurrences: words.map(() => 0) }
     periods.set(from, period)
     for (const word of wordsOf(text)) {
       period.words++
-      const at = position.get(word)
-      if (at !== undefined) period.occurrences[at] = (period.occurrences[at] ?? 0) + 1
+      for (const at of positions.get(word) ?? []) period.occurrences[at] = (period.occurrences[at] ?? 0) + 1
     }
   }
   return [...periods.values()].sort((a, b) => a.from - b.from)

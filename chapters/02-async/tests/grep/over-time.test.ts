@@ -12,3 +12,9 @@ it('words over time are counted whole, in any case, in periods', () => {
     { from: 1800, words: 5, occurrences: [1, 2] },
   ])
 })
+
+it('counts for each of two spellings of a word', () => {
+  expect(overTime(['War', 'war', 'cafe\u0301', 'café'], [{ year: 1790, text: 'war, WAR, café' }])).toEqual([
+    { from: 1790, words: 3, occurrences: [2, 2, 1, 1] },
+  ])
+})

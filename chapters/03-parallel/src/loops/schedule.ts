@@ -23,7 +23,16 @@ export interface Loop {
   shared: Int32Array<SharedArrayBuffer>
 }
 
+const mostItems = 2 ** 31 - 1
+
+/** @throws a RangeError for numbers with which the workers would never get to the end */
 export function sharedLoop(loop: Omit<Loop, 'shared'>): Loop {
+  for (const [name, least] of Object.entries({ items: 0, workers: 1, chunk: 1 })) {
+    const received = loop[name as 'items' | 'workers' | 'chunk']
+    if (!(Number.isInteger(received) && received >= least && received <= mostItems)) {
+      throw new RangeError(`${name}: received ${received}; accepts a whole number from ${least} to ${mostItems}`)
+    }
+  }
   return { ...loop, shared: new Int32Array(new SharedArrayBuffer(8)) }
 }
 

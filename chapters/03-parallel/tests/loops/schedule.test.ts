@@ -27,6 +27,15 @@ describe.each(schedules)('the %s schedule', (schedule) => {
   })
 })
 
+it.each([0, -1, 0.5, Number.NaN, Infinity, 2 ** 31])(
+  'refuses chunks of %d, with which nobody gets to the end',
+  (chunk) => {
+    const loop = { schedule: 'dynamic', items: 10, workers: 2, chunk } as const
+    expect(() => sharedLoop(loop)).toThrow(`chunk: received ${chunk}; accepts a whole number from 1 to 2147483647`)
+    expect(() => sharedLoop({ ...loop, chunk: 1, items: chunk || -1 })).toThrow('items: received')
+  },
+)
+
 it('gives each worker one share by the static schedule, whatever the chunk, and none where there are too few items', () => {
   expect(schedules).toEqual(['static', 'dynamic', 'guided'])
   const shares = (items: number) => {

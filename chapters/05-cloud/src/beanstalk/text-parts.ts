@@ -61,8 +61,8 @@ export function splitText(text: string): string[] {
 function endOfWord(text: string, at: number): number {
   const space = text.slice(at - 1, at + longestWord).search(/\s/)
   if (space >= 0) return at + space
-  // Half a character, where the place is in the middle of one, counts as a letter.
-  const sign = text.slice(at).search(/[^\p{L}\p{M}\p{Cs}'’]/u)
+  // Half a character, where the place is in the middle of one, counts as a letter, and so do soft hyphens.
+  const sign = text.slice(at).search(/[^\p{L}\p{M}\p{Cs}\p{Cf}'’]/u)
   return sign >= 0 ? at + sign : text.length
 }
 

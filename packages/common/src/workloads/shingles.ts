@@ -90,8 +90,12 @@ function foreignWords(text: string): string[] {
 const letters = /[\p{L}\p{M}']+/gu
 /** Those of English, and the ʻokina of Hawaiian in all its forms. */
 const apostrophes = /[‘’ʻʼ]/g
-/** Soft hyphens and joiners stand within words, and so do the optional marks of Arabic: its vowels and its long line. */
-const invisible = /[\p{Cf}\u0640\u064b-\u0652\u0670]/gu
+/**
+ * Soft hyphens and joiners stand within words, and so do the optional marks of Hebrew and Arabic: vowels, accents for
+ * chanting, and the long line. The space of no width does not: Khmer and Thai have it between words.
+ */
+const invisible =
+  /(?!\u200b)[\p{Cf}\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u0652\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]/gu
 const withoutSpaces =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
 // One language for all machines: the words must not depend on the reader's own.
