@@ -5,6 +5,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { after as afterMs, type Timer } from '@repo/common/async/timer'
 import { errorOf } from '@repo/common/output/errors'
 import { openJournal } from './journal.ts'
 import type { Effect, Handler, NodeWorld, Receive } from './simulator.ts'
@@ -39,7 +40,7 @@ export async function startNode<Message>(options: NodeOptions<Message>): Promise
   const socket = createSocket('udp4')
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
-  const timers = new Set<NodeJS.Timeout>()
+  const timers = new Set<Timer>()
   const waiting = new Set<{ until: () => boolean; go: () => void }>()
   const failure = Promise.withResolvers<Error>()
   let isClosed = false
@@ -48,10 +49,10 @@ export async function startNode<Message>(options: NodeOptions<Message>): Promise
     void run(handler).catch((error: unknown) => failure.resolve(errorOf(error)))
 
   const after = (ms: number, run: () => void) => {
-    const timer = setTimeout(() => {
+    const timer = afterMs(Math.max(0, ms / node.pace), () => {
       timers.delete(timer)
       run()
-    }, ms / node.pace)
+    })
     timers.add(timer)
     return timer
   }
@@ -73,7 +74,7 @@ export async function startNode<Message>(options: NodeOptions<Message>): Promise
       case 'wait':
         return await new Promise((resolve) => {
           const go = () => {
-            clearTimeout(timer)
+            timer.clear()
             timers.delete(timer)
             waiting.delete(entry)
             resolve()
@@ -105,7 +106,7 @@ export async function startNode<Message>(options: NodeOptions<Message>): Promise
     failed: failure.promise,
     async [Symbol.asyncDispose]() {
       isClosed = true
-      for (const timer of timers) clearTimeout(timer)
+      for (const timer of timers) timer.clear()
       socket.close()
       await journal?.[Symbol.asyncDispose]()
     },

@@ -7,7 +7,9 @@ import { until } from '@repo/common/async/until'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { leavesNothingRunning } from '@repo/common/testing/vitest'
 import { describe, expect, it } from 'vitest'
+import { startNode } from '../src/node.ts'
 import { startProcesses } from '../src/processes.ts'
+import type { Handler } from '../src/simulator.ts'
 import type { Ping, Report } from './pinger.program.ts'
 
 const names = ['a', 'b', 'c']
@@ -33,6 +35,32 @@ async function startPingers(folder: string, everyMs = 5) {
   }
   return { processes, count, more, [Symbol.asyncDispose]: processes[Symbol.asyncDispose] }
 }
+
+it('waits for months, and for ever, where timers of Node would fire at once', async () => {
+  const done: number[] = []
+  function* waiting(ms: number): Handler<string, object> {
+    yield { do: 'wait', ms }
+    done.push(ms)
+  }
+  const ended = Promise.withResolvers<void>()
+  await using _node = await startNode<object>({
+    name: 'a',
+    ports: new Map(),
+    begin({ run }) {
+      for (const ms of [Infinity, 2 ** 31, 5]) run('a', waiting(ms))
+      run(
+        'a',
+        (function* (): Handler<string, object> {
+          yield { do: 'wait', ms: 10 }
+          ended.resolve()
+        })(),
+      )
+      return () => undefined
+    },
+  })
+  await ended.promise
+  expect(done).toEqual([5])
+})
 
 describe('nodes as processes', () => {
   leavesNothingRunning()

@@ -39,7 +39,6 @@ export async function giveBack(redis: Redis, prefix: string, ids: readonly strin
 
 /** Gives back the moments of jobs that are there no more, because somebody has removed them without this layer. */
 export async function giveBackRemoved(redis: Redis, prefix: string): Promise<void> {
-  const gone: string[] = []
   for (const task of await redis.smembers(limitedTasks(prefix))) {
     const [, moments = ''] = rateKeys(prefix, task)
     const jobs = (await redis.hkeys(moments)).flatMap((id) => {
@@ -47,7 +46,11 @@ export async function giveBackRemoved(redis: Redis, prefix: string): Promise<voi
       return queue === undefined ? [] : [{ id, key: `${prefix}:${queue}:${id}` }]
     })
     const there = await Promise.all(jobs.map(({ key }) => redis.exists(key)))
-    gone.push(...jobs.filter((_, at) => there[at] === 0).map(({ id }) => id))
+    const gone = jobs.filter((_, at) => there[at] === 0)
+    await giveBack(
+      redis,
+      prefix,
+      gone.map(({ id }) => id),
+    )
   }
-  await giveBack(redis, prefix, gone)
 }

@@ -276,7 +276,8 @@ function readAnswers(answers: string[], read: (job: unknown) => JobStatus[] | un
     const { errors = [] } = readAnswer(text) ?? {}
     if (errors.length > 0 && errors.every(({ error_number }) => error_number === unknownJob)) continue
     try {
-      found.statuses.push(...readList('jobs', text, read))
+      // Not as arguments of push: a cluster's jobs may be more than fit on the stack.
+      for (const status of readList('jobs', text, read)) found.statuses.push(status)
     } catch (error) {
       found.error ??= error
     }

@@ -56,7 +56,7 @@ export function inOrder(text: Text): Id[] {
   const pending = [...(followers.get(undefined) ?? [])]
   for (let id = pending.pop(); id; id = pending.pop()) {
     ordered.push(id)
-    pending.push(...(followers.get(id) ?? []))
+    for (const follower of followers.get(id) ?? []) pending.push(follower)
   }
   return ordered
 }

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import crdt from '../../examples/crdt.ts'
 import { add, type Counter, mergeCounters, total } from '../../src/crdt/counter.ts'
+import type { Id } from '../../src/crdt/lattice.ts'
 import { mergeRegisters, type Register, write } from '../../src/crdt/register.ts'
 import { addTo, mergeSets, type ObservedSet, removeFrom, valuesOf } from '../../src/crdt/set.ts'
 import {
@@ -16,7 +17,7 @@ import {
   mergeCompactSets,
   removeCompact,
 } from '../../src/crdt/set-without-tombstones.ts'
-import { insert, mergeTexts, read, remove, type Text } from '../../src/crdt/text.ts'
+import { type Character, insert, mergeTexts, read, remove, type Text } from '../../src/crdt/text.ts'
 
 const chapter = fileURLToPath(new URL('../..', import.meta.url))
 const names = ['a', 'b', 'c']
@@ -171,6 +172,13 @@ describe('edits at the same time', () => {
     const hello = insert(new Map(), 'a', 0, 'Hello!')
     const both = [insert(hello, 'a', 5, ' world'), insert(hello, 'b', 5, ' there')].reduce(mergeTexts, hello)
     expect(read(both)).toBe('Hello there world!')
+  })
+
+  it('may have more characters behind one than a call can have arguments', () => {
+    const character: Character = { after: '1@a', text: 'x' }
+    const texts = new Map<Id, Character>([['1@a', { after: undefined, text: 'a' }]])
+    for (let time = 2; time <= 130_000; time++) texts.set(`${time}@b`, character)
+    expect(read(texts)).toHaveLength(130_000)
   })
 
   it('leave out a character until the one before it has arrived', () => {

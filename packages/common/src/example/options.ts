@@ -46,7 +46,8 @@ export function number(min = -Number.MAX_VALUE, max = Number.MAX_VALUE) {
 }
 
 function inside(form: RegExp, text: string, min: number, max: number): number | undefined {
-  const value = form.test(text) ? Number(text) : Number.NaN
+  // With + 0, as readers do not know −0.
+  const value = form.test(text) ? Number(text) + 0 : Number.NaN
   return value >= min && value <= max ? value : undefined
 }
 

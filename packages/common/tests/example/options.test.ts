@@ -26,6 +26,11 @@ describe('wholeNumber', () => {
     )
   })
 
+  it('reads −0 as 0, which tables write without a sign', () => {
+    expect(wholeNumber(-1, 1).safeParse('-0').data).toBe(0)
+    expect(number().safeParse('-0.0').data).toBe(0)
+  })
+
   it.each(['', ' ', '1.0', '0x10', '1e3', '١', 'NaN', 'Infinity', '--1', '1 2'])('refuses %j', (text) => {
     expect(wholeNumber(-1e9, 1e9).safeParse(text).success).toBe(false)
   })
