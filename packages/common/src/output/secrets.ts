@@ -221,7 +221,7 @@ function lengthOfUrl(rest: string, before: string): number {
 /** Masks the password of a URL without its `scheme://`; a user without a password may be one, as in `redis://secret@host`. */
 function maskUser(scheme: string, url: string): string {
   const end = endOfUser(scheme, url)
-  if (end < 0) return isWeb.test(scheme) ? url : url.replace(noPort, `$1${mask}`)
+  if (end < 0) return url.replace(noPort, `$1${mask}`)
   const colon = url.slice(0, end).indexOf(':')
   if (colon < 0) return hasNoPassword.test(scheme) ? url : mask + url.slice(end)
   return url.slice(0, colon + 1) + mask + url.slice(end)

@@ -35,6 +35,8 @@ describe('the password in a URL is masked', () => {
     ['u:hunter2@127.0.0.1:6379', 'u:***@127.0.0.1:6379'],
     ['redis://:hunter2', 'redis://:***'],
     ['redis://u:hunter2', 'redis://u:***'],
+    // Cut off before its host.
+    ['received "https://u:hunter…"', 'received "https://u:***"'],
     ['redis:\\/\\/u:hunter2@h', 'redis:\\/\\/u:***@h'],
     ['https://h/?url=redis%3A%2F%2Fu%3Ahunter2%40h', 'https://h/?url=redis%3A%2F%2F***%40h'],
     ['//u:hunter2@h/path', '//u:***@h/path'],
