@@ -59,7 +59,8 @@ export function splitText(text: string): string[] {
 
 /** Where to cut a text, at a place or behind it: after the next space; without one, before the next sign. */
 function endOfWord(text: string, at: number): number {
-  const space = text.slice(at - 1, at + longestWord).search(/\s/)
+  // JavaScript takes the mark at the beginning of a file for a space. Within a text, it is within a word.
+  const space = text.slice(at - 1, at + longestWord).search(/[^\S\ufeff]/)
   if (space >= 0) return at + space
   // Half a character, where the place is in the middle of one, counts as a letter, and so do soft hyphens.
   const sign = text.slice(at).search(/[^\p{L}\p{M}\p{Cs}\p{Cf}'’]/u)

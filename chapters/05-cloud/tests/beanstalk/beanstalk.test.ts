@@ -79,6 +79,12 @@ describe('parts of a text without spaces', () => {
     expect([...counts].sort()).toEqual([...countWords(text)].sort())
   })
 
+  it.each(['\ufeff', '\u00ad', '\u200c'])('do not end at what is invisible within a word: %j', (mark) => {
+    const text = `ß${mark}word`.repeat(3_000)
+    const counts = splitText(text).map((part) => [...countWords(part).values()].length)
+    expect(counts).toEqual([1])
+  })
+
   it('never end within a character, nor within a word longer than any', () => {
     const text = `${'x'.repeat(9_999)}${'𝒳'.repeat(2_000)} ${'😀'.repeat(20_000)}`
     const parts = splitText(text)
