@@ -114,6 +114,10 @@ const missing = [
   ...['versionId', 'versioning', 'versions', 'website'],
 ]
 
+/** Headers that ask for more than to store the object. */
+const missingHeaders =
+  /^x-amz-(acl|grant-.*|tagging|object-lock-.*|(copy-source-)?server-side-encryption-customer-.*|website-redirect-location|write-offset-bytes)$/
+
 /** Settings of a bucket that the store keeps. Nothing here is public, so blocking public access needs nothing more. */
 const kept = ['tagging', 'publicAccessBlock']
 
@@ -212,6 +216,10 @@ function answer(request: Request, store: PracticeStore): string | undefined {
   const { method } = request
   const subresource = missing.find((name) => name in query)
   if (subresource) throw new S3Error('NotImplemented', `The practice cloud does not know ${subresource}.`, 501)
+  const header = Object.keys(request.headers).find((name) => missingHeaders.test(name))
+  if (header) throw new S3Error('NotImplemented', `The practice cloud does not know ${header}.`, 501)
+  // A signed URL carries metadata in its query.
+  for (const [name, value] of Object.entries(query)) if (name.startsWith('x-amz-meta-')) request.headers[name] = value
   if (Buffer.byteLength(key) > longestKey) throw new S3Error('KeyTooLongError', 'Your key is too long', 400)
   if (method === 'PUT') request.body ??= Buffer.alloc(0)
   requireIntact(request)
@@ -300,6 +308,11 @@ function objectAnswer(
     const [fromBucket = '', ...rest] = sourceOf(String(headers['x-amz-copy-source'])).split('/')
     const fromKey = rest.join('/')
     requireConditions(headers, find(store, fromBucket, fromKey), { prefix: 'x-amz-copy-source-if-', reads: false })
+    const last = /-(\d+)$/.exec(String(headers['x-amz-copy-source-range'] ?? ''))?.[1]
+    const size = find(store, fromBucket, fromKey)?.contentLength ?? Infinity
+    if (Number(last) >= size) {
+      throw new S3Error('InvalidArgument', `Range specified is not valid for source object of size: ${size}`, 400)
+    }
     const isItself = fromBucket === bucket && fromKey === key
     if (uploadId === undefined && isItself && !headers['x-amz-metadata-directive']) {
       throw new S3Error('InvalidRequest', 'This copy request is illegal: it copies an object to itself unchanged.', 400)

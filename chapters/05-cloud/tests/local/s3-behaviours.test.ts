@@ -12,6 +12,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   UploadPartCommand,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { expect, it } from 'vitest'
@@ -44,7 +45,32 @@ it('the practice cloud refuses conditions of many deletions, which it does not k
   await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'kept' }))
 })
 
+it.each([{ ACL: 'public-read' as const }, { Tagging: 'a=b' }, { WriteOffsetBytes: 3 }])(
+  'the practice cloud refuses what it would not do: %j',
+  async (more) => {
+    const put = new PutObjectCommand({ Bucket: bucket, Key: 'asked', Body: 'x', ...more })
+    await expect(s3.send(put)).rejects.toMatchObject({ name: 'NotImplemented' })
+  },
+)
+
 // Not in the table: moto accepts no signed URL of an upload.
+it('the practice cloud keeps the metadata of a signed URL', async () => {
+  const object = { Bucket: bucket, Key: 'signed' }
+  const url = await getSignedUrl(s3, new PutObjectCommand({ ...object, Metadata: { colour: 'blue' } }))
+  expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(200)
+  expect((await s3.send(new HeadObjectCommand(object))).Metadata).toEqual({ colour: 'blue' })
+})
+
+it('the practice cloud refuses to copy a range behind the end', async () => {
+  const object = { Bucket: bucket, Key: 'copied' }
+  await s3.send(new PutObjectCommand({ ...object, Body: Buffer.alloc(6 << 20) }))
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(object))
+  const part = { ...object, UploadId, PartNumber: 1, CopySource: `${bucket}/copied` }
+  const copy = (CopySourceRange: string) => s3.send(new UploadPartCopyCommand({ ...part, CopySourceRange }))
+  await expect(copy(`bytes=0-${6 << 20}`)).rejects.toMatchObject({ name: 'InvalidArgument' })
+  expect(await copy(`bytes=0-${(6 << 20) - 1}`)).toHaveProperty('CopyPartResult.ETag')
+})
+
 it('the practice cloud reads numbered entities in a list of parts, as rclone writes them', async () => {
   const upload = { Bucket: bucket, Key: 'numbered' }
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
