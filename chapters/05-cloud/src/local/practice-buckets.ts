@@ -13,6 +13,7 @@ import { crc32 } from 'node:zlib'
 import { buildApp } from 'fauxqs'
 // The package takes stores of these classes, and exports none of them.
 import { S3Error, SqsError } from '../../node_modules/fauxqs/dist/common/errors.js'
+import { decodeAwsChunked } from '../../node_modules/fauxqs/dist/s3/chunkedEncoding.js'
 import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js'
 import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js'
 import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js'
@@ -223,9 +224,24 @@ function answer(request: Request, store: PracticeStore): string | undefined {
   if (Buffer.byteLength(key) > longestKey) throw new S3Error('KeyTooLongError', 'Your key is too long', 400)
   if (method === 'PUT') request.body ??= Buffer.alloc(0)
   requireIntact(request)
+  unchunk(request)
   // fauxqs says that it does not exist.
   if (!store.hasBucket(bucket)) return undefined
   return key ? objectAnswer(request, store, { bucket, key, query }) : bucketAnswer(request, store, { bucket, query })
+}
+
+/**
+ * Takes a stream's body out of the chunks in which it is sent, with the checksum behind them. fauxqs does so, too, but then
+ * forgets the object's own encoding: `gzip` of `gzip, aws-chunked`.
+ */
+function unchunk(request: Request) {
+  const { headers, body } = request
+  const encodings = headers['content-encoding']?.split(/ *, */) ?? []
+  if (!(Buffer.isBuffer(body) && encodings.includes('aws-chunked'))) return
+  const decoded = decodeAwsChunked(body)
+  request.body = decoded.body
+  Object.assign(headers, decoded.trailers)
+  headers['content-encoding'] = encodings.filter((name) => name !== 'aws-chunked').join(',') || undefined
 }
 
 /** Throws when the body is not the one that was sent, by its MD5 or the SHA-256 that is part of the signature. */

@@ -3,6 +3,7 @@
  * table in stores.long.test.ts.
  */
 import { readFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
@@ -59,6 +60,14 @@ it('the practice cloud keeps the metadata of a signed URL', async () => {
   const url = await getSignedUrl(s3, new PutObjectCommand({ ...object, Metadata: { colour: 'blue' } }))
   expect((await fetch(url, { method: 'PUT', body: 'x' })).status).toBe(200)
   expect((await s3.send(new HeadObjectCommand(object))).Metadata).toEqual({ colour: 'blue' })
+})
+
+it('the practice cloud keeps the encoding of an object that is sent as a stream', async () => {
+  const object = { Bucket: bucket, Key: 'stream' }
+  const Body = Readable.from([Buffer.from('packed')])
+  await s3.send(new PutObjectCommand({ ...object, Body, ContentLength: 6, ContentEncoding: 'gzip' }))
+  const found = await s3.send(new GetObjectCommand({ ...object, ChecksumMode: 'ENABLED' }))
+  expect([found.ContentEncoding, await found.Body?.transformToString()]).toEqual(['gzip', 'packed'])
 })
 
 it('the practice cloud refuses to copy a range behind the end', async () => {
