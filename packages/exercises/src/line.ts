@@ -53,8 +53,11 @@ export function lineOf(error: unknown): number | undefined {
 export function lineIn(stack: string | undefined): number | undefined {
   if (subject === undefined || stack === undefined) return undefined
   for (const name of [subject, fileURLToPath(subject)]) {
-    const at = stack.indexOf(`${name}:`)
-    if (at >= 0) return Number.parseInt(stack.slice(at + name.length + 1), 10) || undefined
+    for (const after of stack.split(name).slice(1)) {
+      // A checker may have loaded the file more than once: then its URL has a query.
+      const [, line] = /^(?:\?\w+)?:(\d+)/.exec(after) ?? []
+      if (line !== undefined) return Number(line) || undefined
+    }
   }
   return undefined
 }

@@ -72,6 +72,14 @@ function begin(stage: Stage) {
 
 const keyWhy = 'The service knows an order only by its key, so the key must be the same at each delivery.'
 
+/** Whether another amount than that of the order was charged or booked, at whichever delivery. */
+function wrongAmounts(charged: ReadonlyMap<string, number>, booked: readonly number[]): Fault | undefined {
+  const amounts = [...charged.values(), ...booked]
+  if (amounts.every((amount) => amount === 5)) return undefined
+  const received = `charged ${[...charged.values()]}, booked ${booked}`
+  return { says: 'The amounts are wrong.', expected: 'each order charged 5 and booked 5', received }
+}
+
 /** Two orders of the same amount, one after the other. */
 const twoOrders = async (pay: Solution['pay']) =>
   await underEverySchedule(
@@ -92,11 +100,7 @@ const twoOrders = async (pay: Solution['pay']) =>
           if (charged.size > 2) return { says: 'The card is charged more than once for one order.', why: keyWhy }
           if (booked.length === 0) return { says: 'pay returns, and nothing is booked.', line: declaredAt('pay') }
           if (booked.length === 1) return { says: 'Of two orders one is booked: they have the same note.' }
-          if ([...charged.values(), ...booked].some((amount) => amount !== 5)) {
-            const received = `charged ${[...charged.values()]}, booked ${booked}`
-            return { says: 'The amounts are wrong.', expected: 'charged 5,5, booked 5,5', received }
-          }
-          return undefined
+          return wrongAmounts(charged, booked)
         },
       }
     },
@@ -125,7 +129,7 @@ const twoDeliveries = async (pay: Solution['pay'], signal: AbortSignal) =>
           const why = 'Nothing may end the task before all of its effects are there: no delivery comes after this one.'
           if (charged.size === 0) return { says: 'Every delivery has ended, and the card was never charged.', why }
           if (booked.length === 0) return { says: 'Every delivery has ended, and the order was never booked.', why }
-          return undefined
+          return wrongAmounts(charged, booked)
         },
       }
     },

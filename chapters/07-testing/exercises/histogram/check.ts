@@ -136,7 +136,13 @@ function acceptsAnything(add: Solution['add']): Fault | undefined {
     [a, b],
     [a, longer],
     [longer, a],
-  ] as const) {
+    // As many limits, and the same last one or the same digits.
+    [b, { ...b, limits: [2, 5] }],
+    [
+      { ...a, limits: [1, 25] },
+      { ...a, limits: [12, 5] },
+    ],
+  ] satisfies [Histogram, Histogram][]) {
     const expected = `a RangeError for ${both.map(text).join(' and ')}`
     let received: string
     try {

@@ -1,7 +1,7 @@
 /** Random histories of three devices, and what each has observed. At the end all copies are merged in all orders. */
 import { counterexample, withOneLess } from '@repo/exercises/counterexample'
 import { exercise, type Fault, type Step } from '@repo/exercises/exercise'
-import { declaredAt } from '@repo/exercises/line'
+import { declaredAt, subjectUrl } from '@repo/exercises/line'
 import fc from 'fast-check'
 
 type Solution = typeof import('./exercise.ts')
@@ -37,6 +37,9 @@ const histories = fc.array(
   { minLength: 1, maxLength: 9 },
 )
 
+/** First of all: here both programs make their first addition. */
+const restarted: readonly Wanted[] = things.map((value) => ({ device: 'a', does: 'adds', value, other: 0 }))
+
 /** An addition, or a removal with what its device had observed. */
 type Change = { adds: string } | { removes: ReadonlySet<Change> }
 
@@ -63,14 +66,17 @@ function sent(copy: ObservedSet): ObservedSet {
   return JSON.parse(JSON.stringify(copy), (_, value) => Object.freeze(value))
 }
 
-function judge(wanted: readonly Wanted[], { add, remove, merge, values }: Solution): Fault | undefined {
+/** @param programs take turns: devices share no memory, and a device forgets its own when it is switched off */
+function judge(wanted: readonly Wanted[], programs: readonly [Solution, ...Solution[]]): Fault | undefined {
+  const { merge, values } = programs[0]
   const empty: Place = { copy: sent({ added: {}, removed: [] }), heard: new Set() }
   const places = new Map<Device, Place>(devices.map((device) => [device, empty]))
   const placeOf = (device: Device) => places.get(device) ?? empty
   const history: Step[] = []
   const valuesOf = (copy: ObservedSet) => [...values(copy)].sort()
 
-  for (const { device, does, value, other } of wanted) {
+  for (const [at, { device, does, value, other }] of wanted.entries()) {
+    const { add, remove, merge } = programs[at % programs.length] as Solution
     const { copy, heard } = placeOf(device)
     const from = devices.filter((each) => each !== device)[other] as Device
     const next: Place =
@@ -153,6 +159,9 @@ function* mergedInAllOrders([a, b, c]: readonly Place[], merge: Solution['merge'
 }
 
 export default exercise<Solution>({
-  check: async (solution) =>
-    await counterexample(histories, (wanted) => judge(wanted, solution), { runs: 400, smaller: withOneLess }),
+  async check(solution) {
+    const other: Solution = await import(`${subjectUrl()}?other`)
+    const check = (wanted: readonly Wanted[]) => judge(wanted, [solution, other])
+    return await counterexample(histories, check, { runs: 400, examples: [restarted], smaller: withOneLess })
+  },
 })

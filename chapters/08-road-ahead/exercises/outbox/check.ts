@@ -140,6 +140,7 @@ const twoOrders = async (solution: Solution) =>
         check({ history }) {
           if (orders.some((order) => !world.orders.includes(order)))
             return { says: 'place returns, and the order is not in the shop.' }
+          if (new Set(world.orders).size < world.orders.length) return { says: 'An order is in the shop twice.' }
           if (world.queue.length > orders.length) {
             const shown = upTo(history, ({ what }) => what.startsWith('sends'))
             const says = 'A message is sent twice, although nobody was killed.'
@@ -168,7 +169,7 @@ const deliveredTwice = async ({ receive }: Solution, signal: AbortSignal) =>
     (stage) => {
       const world = begin(stage)
       world.orders.push('order-7')
-      const program = async () => await receive({ id: 'order-7', order: 'order-7' }, world.warehouse)
+      const program = async () => await receive({ id: 'message-1', order: 'order-7' }, world.warehouse)
       return {
         actors: { a: program, b: program },
         mortal: ['a', 'b'],
