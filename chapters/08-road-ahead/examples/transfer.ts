@@ -146,6 +146,11 @@ export default example(import.meta, {
     )
     if (broken.length > 0)
       throw new Error(`--seed ${seed}: money breaks with ${broken.map(({ way }) => way).join(', ')}`)
+    const brokenReal = killed.find(({ way, kill }) => !isNaive(way) && kill.what)
+    if (brokenReal) {
+      const { way, kill } = brokenReal
+      throw new Error(`for real, the ${kill.node} killed after effect ${kill.effects}: ${way} ends with ${kill.what}`)
+    }
     return {
       seed,
       simulated: simulated.map(({ way, report, crashes, messages }) => ({

@@ -10,7 +10,7 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { Queue } from 'bullmq'
 import { createStores, findInDoubt, openStore, type Store } from './postgres.ts'
 import { type Change, extremesOf } from './reader.ts'
-import { fateOf, isNaive, type Role, rolesOf, type Way } from './ways.ts'
+import { type Books, fateOf, isBalanced, isNaive, type Role, rolesOf, type Way } from './ways.ts'
 
 /** What a process is told at its start. */
 export interface Settings {
@@ -102,8 +102,18 @@ export async function killAfter(way: Way, node: Role, effects: number, options: 
     return isAnswered && !jobs && open.every(({ rowCount }) => rowCount === 0)
   }, waiting)
   over.abort()
-  const [A, B] = await queryBoth(stores, 'select * from bookings')
-  return { node, effects, what: fateOf(transfer, A.rows, B.rows).fate, inDoubt, ...(await others) }
+  const [A, B] = await Promise.all(stores.map(booksOf))
+  const { credited, fate } = fateOf(transfer, A.bookings, B.bookings)
+  // Only a coordinator that was killed before its decision may leave the transfer undone.
+  const isUndone = credited === 0 && way !== '2pc' && !isNaive(way)
+  const wrong = isUndone ? 'wrong answer' : isBalanced([transfer], A, B) ? undefined : 'wrong balance'
+  return { node, effects, what: fate ?? wrong, inDoubt, ...(await others) }
+}
+
+async function booksOf({ pool }: Store): Promise<Books> {
+  const { rows: bookings } = await pool.query('select transfer, amount from bookings')
+  const { rows: accounts } = await pool.query('select name, balance from accounts')
+  return { bookings, accounts: Object.fromEntries(accounts.map(({ name, balance }) => [name, balance])) }
 }
 
 const queryBoth = (stores: readonly Store[], sql: string) => Promise.all(stores.map(({ pool }) => pool.query(sql)))

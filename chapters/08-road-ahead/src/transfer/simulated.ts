@@ -8,7 +8,9 @@ import {
   type Answer,
   carriers,
   effectsOf,
+  type Fate,
   fateOf,
+  isBalanced,
   isNaive,
   type Message,
   type Node,
@@ -23,7 +25,7 @@ import {
 export type Wanted = Pick<Transfer, 'to' | 'amount'>
 
 export interface Violation {
-  what: 'lost' | 'doubled' | 'wrong answer' | 'unfinished'
+  what: Fate | 'wrong balance' | 'wrong answer' | 'unfinished'
   detail: string
 }
 
@@ -43,6 +45,9 @@ export function transferSystem(
     begin(world) {
       const transfers: Transfer[] = []
       const answers = new Map<string, Answer>()
+      /** The transfers whose clients were told the one and then the other. */
+      const changed = new Set<string>()
+      let serviceStarts = 0
       const stateOf = (accounts: State['accounts']): State => ({ accounts, bookings: [], outbox: [], prepared: [] })
       const [A, B, queue] = [stateOf({ anna: opening }), stateOf({ ben: 0 }), stateOf({})]
       let order: ReturnType<typeof startService> | undefined
@@ -59,6 +64,7 @@ export function transferSystem(
         onChange?.({ atMs: world.now, sum, locked: A.prepared.length + B.prepared.length })
       }
       function onAnswer(answer: Answer, { id }: Transfer) {
+        if ((answers.get(id) ?? answer) !== answer) changed.add(id)
         answers.set(id, answer)
         settle()
       }
@@ -79,12 +85,18 @@ export function transferSystem(
               if (message !== 'first') settle()
               return answer
             }
-          if (node === 'service') order = startService(way, disk, (task) => world.run(node, task), onAnswer)
-          else if (node in effectsOf[way]) for (const task of carriers[node]()) world.run(node, task)
+          if (node === 'service') {
+            serviceStarts++
+            order = startService(way, disk, (task) => world.run(node, task), onAnswer)
+          } else if (node in effectsOf[way]) for (const task of carriers[node]()) world.run(node, task)
           return () => undefined
         },
         check() {
-          return transfers.flatMap((transfer): Violation[] => {
+          // Only nobody's account is missing, and only those who order more than there is may be refused for that. A
+          // coordinator that comes back without a decision aborts.
+          const isEnough = transfers.reduce((sum, { amount }) => sum + amount, 0) <= opening
+          const mayRefuse = !isEnough || (way === '2pc' && serviceStarts > 1)
+          const violations = transfers.flatMap((transfer): Violation[] => {
             const { debited, credited, fate } = fateOf(transfer, A.bookings, B.bookings)
             const answer = answers.get(transfer.id)
             const times = `was debited ${debited} times and credited ${credited} times`
@@ -94,8 +106,15 @@ export function transferSystem(
             if (isOpen()) return [{ what: 'unfinished', detail }]
             // The outbox answers when the transfer is sure to be carried out, or to be undone.
             const isWrong = answer === 'refused' ? credited > 0 : credited === 0 && way !== 'outbox'
-            return isWrong ? [{ what: 'wrong answer', detail }] : []
+            const isRefused = credited === 0 && transfer.to === 'ben' && !mayRefuse
+            return isWrong || isRefused || changed.has(transfer.id) ? [{ what: 'wrong answer', detail }] : []
           })
+          if (!isBalanced(transfers, A, B))
+            violations.push({
+              what: 'wrong balance',
+              detail: `A has ${JSON.stringify(A.accounts)}, B has ${JSON.stringify(B.accounts)}, and they have booked something else`,
+            })
+          return violations
         },
       }
     },

@@ -2,7 +2,9 @@
  * Ways to move money between two stores that share no transaction, as handlers that yield effects. The same source runs
  * in the simulator (simulated.ts) and as processes on PostgreSQL and BullMQ (node.program.ts).
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Effect, Handler } from '@repo/simulator/simulator'
+import { opening } from './reader.ts'
 
 /** The service moves money between the stores A and B. A relay, a queue and a receiver carry messages. */
 export const nodes = ['service', 'relay', 'receiver', 'queue', 'A', 'B'] as const
@@ -187,12 +189,35 @@ export const carriers = {
 }
 // #endregion pass-on
 
+export type Fate = 'lost' | 'doubled' | 'wrong amount'
+
 /** Judges a transfer by what A and B have booked, when everything has been repaired. */
 export function fateOf({ id, amount }: Transfer, A: Booked[], B: Booked[]) {
   const times = (bookings: Booked[]) =>
     bookings.reduce((sum, each) => (each.transfer === id ? sum + each.amount : sum), 0) / amount
   const [debited, credited] = [-times(A), times(B)]
-  const isDoubled = credited > debited || credited > 1
-  return { debited, credited, fate: debited > credited ? 'lost' : isDoubled ? 'doubled' : undefined } as const
+  const judge = (): Fate | undefined => {
+    if (debited > credited) return 'lost'
+    if (credited > debited || credited > 1) return 'doubled'
+    return credited === 0 || credited === 1 ? undefined : 'wrong amount'
+  }
+  return { debited, credited, fate: judge() }
 }
 type Booked = Pick<Booking, 'transfer' | 'amount'>
+
+/** What a store has in the end. */
+export interface Books {
+  accounts: Readonly<Record<string, number>>
+  bookings: Booked[]
+}
+
+/** Whether the accounts have what these transfers have moved, and nothing else: a store may book and move nothing. */
+export function isBalanced(transfers: readonly Transfer[], A: Books, B: Books): boolean {
+  let [anna, ben] = [opening, 0]
+  for (const transfer of transfers) {
+    const { debited, credited } = fateOf(transfer, A.bookings, B.bookings)
+    anna -= debited * transfer.amount
+    if (transfer.to === 'ben') ben += credited * transfer.amount
+  }
+  return anna >= 0 && isDeepStrictEqual([{ ...A.accounts }, { ...B.accounts }], [{ anna }, { ben }])
+}

@@ -7,9 +7,11 @@ import { crashAfterEach, transferScenarios, transferSystem, type Wanted } from '
 import {
   type Booking,
   fateOf,
+  isBalanced,
   isNaive,
   type Message,
   type Node,
+  nodes,
   type Way,
   wayNames,
   ways,
@@ -109,6 +111,58 @@ describe('a mistake', () => {
     )
     expect(await broken('2pc')).toBe('lost')
   })
+
+  it.each(['2pc', 'saga', 'outbox'] as const)('is found: half of the money, by %s', async (way) => {
+    const halved = ({ onDone, ...booking }: Booking): Booking => ({
+      ...booking,
+      amount: booking.amount / 2,
+      ...(onDone && { onDone: halved(onDone) }),
+    })
+    tamper(way, (effect) => withBooking(effect, halved))
+    expect(await broken(way)).toBe('wrong amount')
+  })
+
+  it('is found: transfers that are refused although there is enough', async () => {
+    vi.spyOn(ways, 'saga').mockImplementation(function* (transfer) {
+      yield { do: 'save', key: transfer.id, value: { transfer, answer: 'refused' } }
+      return 'refused'
+    })
+    expect(await broken('saga')).toBe('wrong answer')
+  })
+
+  it('is found: another answer after a crash', () => {
+    const { saga } = ways
+    let starts = 0
+    vi.spyOn(ways, 'saga').mockImplementation(function* (transfer) {
+      if (starts++ > 0) return yield* saga(transfer)
+      yield { do: 'save', key: transfer.id, value: { transfer } }
+      return 'refused'
+    })
+    const crash = { node: nodes.indexOf('service'), fate: 'crash', atMs: 50, ms: 10 } as const
+    const scenario = { ...quiet, requests: [{ to: 'ben', amount: 10 }], nodes: [crash] }
+    const { violations } = simulate(transferSystem('saga'), scenario)
+    expect(violations.map(({ what }) => what)).toEqual(['wrong answer'])
+  })
+})
+
+it.each([
+  ['as booked', { anna: 90 }, { ben: 10 }, true],
+  ['as before', { anna: 100 }, { ben: 0 }, false],
+  ['less in A', { anna: 89 }, { ben: 10 }, false],
+  ['more in B', { anna: 90 }, { ben: 11 }, false],
+  ['money for nobody', { anna: 90 }, { ben: 10, nobody: 0 }, false],
+])('accounts that are %s: balanced, or not', (_, A, B, expected) => {
+  const [debit, credit] = [-10, 10].map((amount) => ({ transfer: 't', amount }))
+  const transfer = { id: 't', from: 'anna', to: 'ben', amount: 10 }
+  const books = (accounts: Record<string, number>, ...bookings: (typeof debit)[]) => ({ accounts, bookings })
+  expect(isBalanced([transfer], books(A, debit), books(B, credit))).toBe(expected)
+})
+
+it('an account below zero is not balanced', () => {
+  const transfer = { id: 't', from: 'anna', to: 'ben', amount: 110 }
+  const A = { accounts: { anna: -10 }, bookings: [{ transfer: 't', amount: -110 }] }
+  const B = { accounts: { ben: 110 }, bookings: [{ transfer: 't', amount: 110 }] }
+  expect(isBalanced([transfer], A, B)).toBe(false)
 })
 
 describe('a crash after each effect', () => {
@@ -150,10 +204,12 @@ describe('a transfer', () => {
     [0, 1, 'doubled'],
     [1, 2, 'doubled'],
     [2, 2, 'doubled'],
-  ] as const)('that was debited %i times and credited %i times is %s', (debited, credited, fate) => {
+    [0.5, 0.5, 'wrong amount'],
+    [-1, -1, 'wrong amount'],
+  ] as const)('that was debited %d times and credited %d times is %s', (debited, credited, fate) => {
     const transfer = { id: 't', from: 'anna', to: 'ben', amount: 10 }
     const others = [{ transfer: 'u', amount: 10 }]
-    const times = (count: number, amount: number) => Array.from({ length: count }, () => ({ transfer: 't', amount }))
+    const times = (count: number, amount: number) => [{ transfer: 't', amount: count * amount }]
     const judged = fateOf(transfer, [...others, ...times(debited, -10)], [...others, ...times(credited, 10)])
     expect(judged.fate).toBe(fate)
   })
