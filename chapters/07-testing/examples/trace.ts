@@ -20,6 +20,7 @@ import { shownUrl } from '@repo/common/output/secrets'
 import { bold, count, howMany, milliseconds, percent, red, table } from '@repo/common/output/terminal'
 import { ordersOf, stockFor } from '../src/pipeline/load.ts'
 import { startPipeline } from '../src/pipeline/pipeline.ts'
+import { jobIdOf } from '../src/pipeline/queues.ts'
 import { startCollector, upstreamOf } from '../src/traces/collector.ts'
 import {
   busyMs,
@@ -73,7 +74,7 @@ export default example(import.meta, {
         traceOf.set(order.id, await placeTraced(order, { url: pipeline.url, tier, signal }))
       }
       await pipeline.drained({ signal })
-      const job = await pipeline.queues.payment.getJob(chosen.id)
+      const job = await pipeline.queues.payment.getJob(jobIdOf(chosen.id))
       inRedis = job?.opts.telemetry?.metadata
     }
     // Processes send their last spans when they exit.

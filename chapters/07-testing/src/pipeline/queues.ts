@@ -10,6 +10,14 @@ export const connectionTo = (url: string) => ({
   retryStrategy: (attempt: number) => Math.min(20 * attempt, 200),
 })
 
+const jobSuffix = '.job'
+
+/** The id of an order's job. BullMQ's own keys stand beside it: an order called `meta` or `failed` must not be one of them. */
+export const jobIdOf = (order: string) => `${order}${jobSuffix}`
+
+/** The id of the order of a job. */
+export const orderIdOf = (job: string) => (job.endsWith(jobSuffix) ? job.slice(0, -jobSuffix.length) : job)
+
 /** The name of the message that puts an order into a stage's queue, in the logs of both ends. */
 export const messageName = (stage: Stage, { id }: Order) => `${stage} ${id}`
 
@@ -32,7 +40,7 @@ export function orderIn({ data }: Pick<Job<unknown>, 'data'>): Order {
  */
 export async function unsentOrders(store: RedisStore, queues: Record<Stage, Queue<Order>>): Promise<Order[]> {
   const placed = await store.placed()
-  const jobs = await Promise.all(placed.map(({ id }) => queues.payment.getJob(id)))
+  const jobs = await Promise.all(placed.map(({ id }) => queues.payment.getJob(jobIdOf(id))))
   return placed.filter((_, at) => !jobs[at])
 }
 
@@ -51,10 +59,10 @@ export function openQueues({ url, prefix, telemetry }: Settings) {
   const queues = Object.fromEntries(entries) as Record<Stage, Queue<Order>>
   return {
     queues,
-    /** Adds an order to a stage's queue. The job's id is the order's, so a second job is not added. */
+    /** Adds an order to a stage's queue. The job's id follows from the order's, so a second job is not added. */
     async send(stage: Stage, order: Order): Promise<'sent'> {
       await queues[stage].add(stage, order, {
-        jobId: order.id,
+        jobId: jobIdOf(order.id),
         // The handler decides how often a failed charge is retried.
         attempts: 1_000_000,
         backoff: { type: 'custom' },

@@ -5,7 +5,7 @@ import { type Job, UnrecoverableError, Worker } from 'bullmq'
 import { loadInstruments } from './instruments.ts'
 import type { StoreEffect } from './memory-store.ts'
 import { type Answer, type Effect, handlers, type Order, run, stages } from './orders.ts'
-import { connectionTo, messageName, openQueues, orderIn } from './queues.ts'
+import { connectionTo, messageName, openQueues, orderIdOf, orderIn } from './queues.ts'
 import { RedisStore } from './redis-store.ts'
 import { settingsOf, skewedClock } from './settings.ts'
 
@@ -93,7 +93,7 @@ worker.on('error', (error) => log.error({ err: error }, 'the queue could not be 
 worker.on('failed', (job, err) => {
   if (err instanceof UnrecoverableError) log.error({ job: job?.id, err }, 'never delivered again')
 })
-worker.on('stalled', (id) => log.warn({ order: id }, 'its worker is gone: delivered again'))
+worker.on('stalled', (id) => log.warn({ order: orderIdOf(id) }, 'its worker is gone: delivered again'))
 await worker.waitUntilReady()
 log.info({ node: process.version }, 'started')
 ready({ pid: process.pid })

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { check } from '../../src/pipeline/invariants.ts'
 import { MemoryStore, type StoreEffect } from '../../src/pipeline/memory-store.ts'
 import { run, ship } from '../../src/pipeline/orders.ts'
-import { openQueues } from '../../src/pipeline/queues.ts'
+import { jobIdOf, openQueues } from '../../src/pipeline/queues.ts'
 import { RedisStore } from '../../src/pipeline/redis-store.ts'
 import { bug, order, stepsToPaid } from './planted.ts'
 
@@ -89,12 +89,22 @@ describeReal('the store in Redis', need, () => {
     expect(check({ ...(await store.books()), orders, stockBefore: stock })).toEqual([])
   })
 
+  it.each(['id', 'wait'])('has a queue that takes an order called "%s", as BullMQ calls its own keys', async (id) => {
+    const { queues, send, close } = openQueues({ url: redis.url, prefix: prefix() })
+    try {
+      await send('payment', { ...order(1), id })
+      expect((await queues.payment.getWaiting()).map(({ data }) => data.id)).toEqual([id])
+    } finally {
+      await close()
+    }
+  })
+
   it('has a queue that adds an order once', async () => {
     const { queues, send, close } = openQueues({ url: redis.url, prefix: prefix() })
     try {
       for (let times = 0; times < 3; times++) await send('payment', order(1))
       expect(await queues.payment.getJobCounts('wait', 'active', 'delayed')).toEqual({ wait: 1, active: 0, delayed: 0 })
-      expect((await queues.payment.getJob('order-1'))?.data).toEqual(order(1))
+      expect((await queues.payment.getJob(jobIdOf('order-1')))?.data).toEqual(order(1))
     } finally {
       await queues.payment.obliterate({ force: true })
       await close()

@@ -446,7 +446,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
       expect(attributes).toMatchObject({
         'messaging.system': 'bullmq',
         'messaging.destination.name': expect.stringMatching(/^(payment|shipping)$/),
-        'messaging.message.id': expect.stringMatching(/^order-\d+$/),
+        'messaging.message.id': expect.stringMatching(/^order-\d+\.job$/),
         'server.address': expect.any(String),
         'server.port': expect.any(Number),
       })
@@ -464,7 +464,7 @@ describeReal('the example', { name: 'a Redis server', found: await findRedisServ
     expect(deliveries.map(({ failed }) => failed)).toEqual([true, true, true, true, true, false])
     expect(deliveries.map(({ attributes }) => attributes['messaging.bullmq.delivery'])).toEqual([1, 2, 3, 4, 5, 6])
     const sender = messaging.find(
-      ({ name, attributes }) => name === 'add payment' && attributes['messaging.message.id'] === 'order-4',
+      ({ name, attributes }) => name === 'add payment' && attributes['messaging.message.id'] === 'order-4.job',
     )
     for (const { links, parentId, attributes } of deliveries) {
       expect(links).toEqual([{ traceId: sender?.traceId, spanId: sender?.spanId }])
