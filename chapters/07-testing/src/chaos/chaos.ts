@@ -6,7 +6,7 @@ import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Observed, triedTooOften } from '../pipeline/invariants.ts'
 import { ordersOf, placeOrders, stockFor } from '../pipeline/load.ts'
 import type { Entry } from '../pipeline/memory-store.ts'
-import { type Bug, isFinal, type Order } from '../pipeline/orders.ts'
+import { type Bug, isFinal, type Order, stages } from '../pipeline/orders.ts'
 import { type Pipeline, startPipeline } from '../pipeline/pipeline.ts'
 import type { Fault, FaultSettings } from './faults.ts'
 import { type Gate, type State, strikes } from './strikes.ts'
@@ -135,8 +135,10 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
     },
     async settle() {
       gate.openTo(orders.length)
-      await Promise.all([sending, ...lasting.values()])
+      // An order that is never accepted must not keep the verdict waiting for ever.
+      await Promise.race([Promise.all([sending, ...lasting.values()]), stalled(() => accepted.size, stop)])
       const unfinished = await ended(pipeline, orders, stop)
+      const openJobs = await openJobsOf(pipeline)
       const books = await pipeline.store.books()
       const ms = record.now()
       record.endAll()
@@ -147,7 +149,7 @@ export async function startChaos(settings: ChaosSettings, { signal, onSent }: Ch
         if (effect.do !== 'advance' || answer !== 'advanced' || !isFinal(effect.state)) continue
         endedMs.set(effect.order, storeMs - beginStoreMs)
       }
-      const observed = { ...books, orders, accepted, stockBefore: stock, unfinished }
+      const observed = { ...books, orders, accepted, stockBefore: stock, unfinished, openJobs }
       return { ...observed, endedMs, touchedMs, repeated: repeatedSteps(books.history), rows: record.rows(), ms }
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -199,6 +201,20 @@ function repeatedSteps(history: readonly Entry[]): number {
 async function storeTime({ store }: Pipeline): Promise<number> {
   const [seconds = 0, microseconds = 0] = await store.redis.time()
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000
+}
+
+/** Fulfilled when a number has not changed for as long as orders may take. */
+async function stalled(count: () => number, signal: AbortSignal): Promise<void> {
+  for (let before = -1; count() > before; ) {
+    before = count()
+    await delay(patienceMs, undefined, { signal })
+  }
+}
+
+/** The jobs that are still delivered again and again, although their orders may have ended, and those that were given up. */
+export async function openJobsOf({ queues }: Pick<Pipeline, 'queues'>): Promise<string[]> {
+  const jobs = await Promise.all(stages.map((stage) => queues[stage].getJobs(['wait', 'active', 'delayed', 'failed'])))
+  return jobs.flat().map(({ name, data }) => `the ${name} of ${data.id}`)
 }
 
 /** Waits until all orders have ended, or clearly never will; returns whether some are retried for ever. */

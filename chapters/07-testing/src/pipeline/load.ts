@@ -55,7 +55,7 @@ const againMs = 50
  * Sends orders, each again and again until the front has accepted it.
  *
  * @returns when all are accepted
- * @throws a RangeError when the front refuses an order as invalid
+ * @throws a RangeError when the front refuses an order as invalid, or as another one under the same id
  */
 export async function placeOrders({
   url,
@@ -130,7 +130,9 @@ async function send(
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
     const answer = await response.text()
-    if (response.status === 400) throw new RangeError(`the front refuses ${order.id}: ${answer}`)
+    // To ask again would not help: it is no order, or its id is that of another one.
+    if (response.status === 400 || response.status === 409)
+      throw new RangeError(`the front refuses ${order.id}: ${answer}`)
     return response.status === 202
   } catch (error) {
     signal?.throwIfAborted()

@@ -4,7 +4,9 @@
  */
 import { findRedisServer, installRedis, startRedis } from '@repo/common/servers/redis'
 import { describeReal } from '@repo/common/testing/vitest'
+import { UnrecoverableError, Worker } from 'bullmq'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openJobsOf } from '../../src/chaos/chaos.ts'
 import { check, type Invariant } from '../../src/pipeline/invariants.ts'
 import type { StoreEffect } from '../../src/pipeline/memory-store.ts'
 import {
@@ -17,6 +19,7 @@ import {
   run,
   ship,
 } from '../../src/pipeline/orders.ts'
+import { openQueues } from '../../src/pipeline/queues.ts'
 import { RedisStore } from '../../src/pipeline/redis-store.ts'
 
 const need = { name: 'a Redis server', found: await findRedisServer(), install: installRedis }
@@ -117,6 +120,19 @@ describeReal('the books in Redis', need, () => {
 
   it('show nothing without a bug', async () => {
     expect(await judged((effect, { perform }) => perform(effect))).toEqual([])
+  })
+
+  it('are not all there is to see: a job that is not done, or was given up, stays open', async () => {
+    const { queues, send, close } = openQueues({ url: redis.url, prefix: 'open-jobs' })
+    await using _queues = { [Symbol.asyncDispose]: close }
+    expect(await openJobsOf({ queues })).toEqual([])
+    await send('payment', order('waits'))
+    await send('shipping', order('failed'))
+    const worker = new Worker('shipping', null, { connection: { url: redis.url }, prefix: 'open-jobs' })
+    await using _worker = { [Symbol.asyncDispose]: () => worker.close() }
+    const job = await worker.getNextJob('token')
+    await job?.moveToFailed(new UnrecoverableError('no order'), 'token')
+    expect(await openJobsOf({ queues })).toEqual(['the payment of waits', 'the shipping of failed'])
   })
 
   it.each(Object.entries(bugs))('show %s', async (_, { bug, breaks }) => {
