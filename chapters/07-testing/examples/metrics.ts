@@ -113,5 +113,6 @@ export default example(import.meta, {
     return { scraper: version ? 'prometheus' : 'own', orders: wanted, ms, signals: rows, alerts, points }
   },
 
-  figure: ({ signals, alerts }) => `${signals.length} curves, ${alerts.length} alerts`,
+  figure: ({ scraper, signals, alerts }) =>
+    `${signals.length} curves, ${scraper === 'own' ? 'no alerts: Prometheus was left out' : `${alerts.length} alerts`}`,
 })

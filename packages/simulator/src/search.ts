@@ -12,6 +12,8 @@ export interface Range<Request> {
   messages: number
   /** Node faults begin within this time. */
   withinMs: number
+  /** How long a fifth of the node faults may last; like the others, 300 ms by default. */
+  longestMs?: number
   /** The node faults, if some kinds are to be more frequent than others. */
   strikes?: fc.Arbitrary<Strike>
   /** The faults that follow marks; none by default. */
@@ -25,7 +27,14 @@ export interface Range<Request> {
 export function scenarios<Request>(range: Range<Request>): fc.Arbitrary<Scenario<Request>> {
   const node = fc.nat(range.nodes - 1)
   const atMs = fc.nat(range.withinMs)
-  const lasts = fc.integer({ min: 1, max: 300 })
+  const short = fc.integer({ min: 1, max: 300 })
+  const lasts =
+    range.longestMs === undefined
+      ? short
+      : fc.oneof(
+          { weight: 4, arbitrary: short },
+          { weight: 1, arbitrary: fc.integer({ min: 301, max: range.longestMs }) },
+        )
   const wrong = fc.integer({ min: -1_000, max: 1_000 })
   const effects = fc.integer({ min: 1, max: 30 })
   const strike = fc.oneof(

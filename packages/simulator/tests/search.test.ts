@@ -14,6 +14,21 @@ const any = scenarios({
 })
 
 describe('scenarios', () => {
+  it.each([undefined, 900])('have node faults of 300 ms at most, or of %s', (longestMs) => {
+    const range = {
+      requests: fc.constant<string[]>([]),
+      nodes: 1,
+      messages: 1,
+      withinMs: 1,
+      ...(longestMs && { longestMs }),
+    }
+    const nodes = fc.sample(scenarios(range), { seed: 1, numRuns: 500 }).flatMap((each) => each.nodes)
+    const lasts = nodes.flatMap(({ fate, ms }) => (fate === 'clock' || fate === 'drift' ? [] : [ms]))
+    expect(Math.max(...lasts)).toBeGreaterThan(0.9 * (longestMs ?? 300))
+    expect(Math.max(...lasts)).toBeLessThanOrEqual(longestMs ?? 300)
+    expect(lasts.filter((ms) => ms <= 300).length).toBeGreaterThan(lasts.length / 2)
+  })
+
   it('have every fate of messages and nodes, within the range', () => {
     const sample = fc.sample(any, { seed: 1, numRuns: 2_000 })
     const [messages, nodes] = [sample.flatMap((each) => each.messages), sample.flatMap((each) => each.nodes)]

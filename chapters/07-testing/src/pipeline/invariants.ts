@@ -37,6 +37,8 @@ export interface Observed extends Books {
   orders: readonly Order[]
   /** The ids of the orders that were accepted, as far as the clients know; all of them by default. */
   accepted?: ReadonlySet<string>
+  /** The ids under which another order was accepted later: nobody will ship that one. */
+  mistaken?: readonly string[]
   /** The number of each item at first. */
   stockBefore: Readonly<Record<string, number>>
   /** Whether the run was stopped while something was still under way: then no order is lost yet. */
@@ -194,7 +196,14 @@ class Judge {
 
   /** At the end, compares the ledgers with what is really there, and looks for what has not ended. */
   close({ accounts, states, stock, stockBefore, ...observed }: Observed): void {
-    const { accepted, unfinished = false, endsWithinMs = Infinity, openJobs = [], pauses = [] } = observed
+    const {
+      accepted,
+      mistaken = [],
+      unfinished = false,
+      endsWithinMs = Infinity,
+      openJobs = [],
+      pauses = [],
+    } = observed
     let paidInAll = 0
     for (const ledger of this.#ledgers.values()) {
       const { order, state, paid, takings, createdMs, endedMs } = ledger
@@ -227,6 +236,7 @@ class Judge {
       if (left !== before - sold || left < 0)
         this.#violated('goods balance', `${item}: ${before} at first, ${sold} sold, and ${left} left`)
     }
+    for (const id of mistaken) this.#violated('no order lost', `another order was accepted under the id of ${id}`, id)
     for (const job of openJobs) if (!unfinished) this.#violated('no order lost', `${job} is never done`)
     this.#comparePauses(pauses)
   }

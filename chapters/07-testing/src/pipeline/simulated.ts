@@ -26,8 +26,10 @@ const stock = { book: 5, lamp: 2 } as const
 /** The numbers of the first orders. Others follow, from 5. As texts, some begin or end like others. */
 const orderNumbers = [1, 12, 2, 21]
 
-/** What a client orders. */
-export type Wanted = Pick<Order, 'item' | 'quantity' | 'cents' | 'card'>
+/** What a client orders, and whether it then uses the same id for another order, by mistake. */
+export interface Wanted extends Pick<Order, 'item' | 'quantity' | 'cents' | 'card'> {
+  isReused?: boolean
+}
 
 interface Job {
   stage: Stage
@@ -57,8 +59,8 @@ type Task = Handler<Node, Message>
 const resendMs = 40
 /** How long a worker keeps a job without acknowledging it. */
 const leaseMs = 400
-/** How long an order may take: several times as long as any has taken without a bug. */
-const endsWithinMs = 6_000
+/** How long an order may take: longer than any has taken without a bug. */
+const endsWithinMs = 8_000
 
 /** What the pipeline is made of; a test may replace a part. */
 export interface Parts {
@@ -88,9 +90,16 @@ export function orderScenarios(mostOrders: number, leastOrders = 1): fc.Arbitrar
     quantity: fc.integer({ min: 1, max: 3 }),
     cents: fc.integer({ min: 100, max: 999 }),
     card: fc.constantFrom<Order['card'][]>('good', 'good', 'good', 'good', 'good', 'refused'),
+    isReused: fc.constantFrom(false, false, false, true),
   })
   const requests = fc.array(wanted, { minLength: leastOrders, maxLength: mostOrders })
-  const range: Range<Wanted> = { requests, nodes: nodes.length, messages: 30 * mostOrders, withinMs: 80 }
+  const range: Range<Wanted> = {
+    requests,
+    nodes: nodes.length,
+    messages: 30 * mostOrders,
+    withinMs: 80,
+    longestMs: 4 * leaseMs,
+  }
   return scenarios(range)
   // #endregion scenario
 }
@@ -101,7 +110,7 @@ export function simulatedPipeline(bug?: Bug, parts: Partial<Parts> = {}): System
   return {
     nodes,
     requestEveryMs: 2,
-    mostMs: 10_000,
+    mostMs: 12_000,
     mostMessages: 3_000,
     begin: (world) => new SimulatedPipeline(world, all),
     describe,
@@ -113,6 +122,9 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
   readonly #parts: Parts
   readonly #orders: Order[] = []
   readonly #accepted = new Set<string>()
+  /** Those whose ids belong to other orders, and that were accepted. */
+  readonly #mistaken: string[] = []
+  #tries = 0
   readonly #pauses: { order: string; delivery: number; ms: number }[] = []
   /** The server's log. On its disk is its length. */
   readonly #log: Logged[] = []
@@ -128,24 +140,38 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
 
   // The client and the front
 
-  request(wanted: Wanted) {
+  request({ isReused, ...wanted }: Wanted) {
     const at = this.#orders.length
     const order = { id: `order-${orderNumbers[at] ?? at + 1}`, ...wanted }
     this.#orders.push(order)
-    this.#world.run('front', this.#accept(order))
+    this.#world.run('front', this.#place(order, isReused))
   }
 
   /** While the front is down, the client cannot send. When it is back, the client resends what was not accepted. */
   back(node: Node) {
     if (node !== 'front') return
-    for (const order of this.#orders) if (!this.#accepted.has(order.id)) this.#world.run('front', this.#accept(order))
+    for (const order of this.#orders) if (!this.#accepted.has(order.id)) this.#world.run('front', this.#place(order))
   }
 
-  *#accept(order: Order): Task {
-    const handler = this.#parts.logic.accept(order, this.#contextOn('front', 1))
-    let step = handler.next()
-    while (!step.done) step = handler.next((yield ask(step.value)) as Answer)
+  *#place(order: Order, isReused = false): Task {
+    yield* this.#accept(order)
     this.#accepted.add(order.id)
+    if (isReused && (yield* this.#accept({ ...order, cents: order.cents + 1 })) !== 'conflict')
+      this.#mistaken.push(order.id)
+  }
+
+  /** Returns the answer to its first effect. As in the real front, each try has a correlation id of its own. */
+  *#accept(order: Order): Handler<Node, Message, Message | undefined> {
+    const correlation = `try-${++this.#tries}`
+    const handler = this.#parts.logic.accept({ ...order, correlation }, this.#contextOn('front', 1))
+    let first: Message | undefined
+    let step = handler.next()
+    while (!step.done) {
+      const answer = yield ask(step.value)
+      first ??= answer
+      step = handler.next(answer as Answer)
+    }
+    return first
   }
 
   // The workers
@@ -266,6 +292,7 @@ class SimulatedPipeline implements Running<Node, Wanted, Message, Violation> {
       ...this.#store.books(),
       orders: this.#orders,
       accepted: this.#accepted,
+      mistaken: this.#mistaken,
       stockBefore: stock,
       unfinished: this.#isEndless,
       endsWithinMs,

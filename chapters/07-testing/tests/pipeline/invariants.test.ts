@@ -88,6 +88,12 @@ it.each<[rule: string, Observed, invariant: string, detail: string]>([
     'order-1 ended after 4 ms, later than 3',
   ],
   [
+    'another order under the same id that is accepted',
+    shipped(usual(), { mistaken: [id] }),
+    'no order lost',
+    'another order was accepted under the id of order-1',
+  ],
+  [
     'a job that is never done',
     shipped(usual(), { openJobs: ['the payment of order-1'] }),
     'no order lost',

@@ -88,6 +88,30 @@ it.each<[bug: string, file: File, from: string, to: string]>([
     'version: versionOf(state, context) }\n  return done',
     'version: versionOf(state, context) }\n  return { done: false, retryAfterMs: 100 * context.delivery }',
   ],
+  [
+    'no charge at a fourth delivery',
+    'orders',
+    "const answer = yield {\n    do: 'charge'",
+    "const answer = delivery === 4 && order.card === 'good' ? 'charged' : yield {\n    do: 'charge'",
+  ],
+  [
+    'goods never taken at a fourth delivery',
+    'orders',
+    "yield { do: 'take', order: id, item, quantity }",
+    "context.delivery > 3 ? 'taken' : yield { do: 'take', order: id, item, quantity }",
+  ],
+  [
+    'orders without their price',
+    'orders',
+    'JSON.stringify({ item, quantity, cents, card })',
+    'JSON.stringify({ item, quantity, card })',
+  ],
+  [
+    'another try is another order',
+    'orders',
+    'const contentOf = ({ item, quantity, cents, card }: Order) => JSON.stringify({ item, quantity, cents, card })',
+    'const contentOf = (order: Order) => JSON.stringify(order)',
+  ],
   ['states alike', 'orders', 'paid: 2, shipped: 3', 'paid: 3, shipped: 3'],
   // The bank
   [
@@ -160,6 +184,18 @@ it.each<[bug: string, file: File, from: string, to: string]>([
     'this.#taken.get(effect.item)',
   ],
   // The states
+  [
+    'any order under a known id',
+    'memory-store',
+    "if (known !== undefined && known !== effect.content) return 'conflict'",
+    '',
+  ],
+  [
+    'the last order under an id',
+    'memory-store',
+    "if (known !== undefined && known !== effect.content) return 'conflict'",
+    'if (known !== effect.content) this.#contents.set(effect.order, effect.content)',
+  ],
   ['created again', 'memory-store', "if (this.#orders.has(effect.order)) return 'known'", ''],
   ['stale states win', 'memory-store', "if (known && known.version >= effect.version) return 'stale'", ''],
   ['equal versions win', 'memory-store', 'known.version >= effect.version', 'known.version > effect.version'],
