@@ -98,22 +98,22 @@ export default example(import.meta, {
     const unit = serviceUnit({ node, folder, environmentFile: '/etc/celery-worker.env', stopSeconds })
     const path = await picture('celery-worker@.service', unit)
     print(`systemd unit: ${path}`)
-    for (const place of [node, folder]) {
-      if (hiddenFolders.some((hidden) => place.startsWith(`${hidden}/`))) {
-        print(`The service will not see ${place}: install it below /srv and make the unit there.`)
-      }
-    }
+    const unseen = [node, folder].filter((place) => hiddenFolders.some((hidden) => place.startsWith(`${hidden}/`)))
+    for (const place of unseen)
+      print(`The service will not see ${place}: install it below /srv and make the unit there.`)
     return {
       full: { noeviction: full, 'allkeys-lru': evicting },
       killed: { appendOnly: durable, without: forgetful },
       secured: secured instanceof Error ? undefined : secured,
+      notSecured: secured instanceof Error ? secured.message : undefined,
       ended,
       memory,
       unit: path,
+      unseen,
     }
   },
-  figure: ({ full, ended }) =>
-    `full: ${full['allkeys-lru'].lost} tasks lost when evicting, ${full.noeviction.lost} when not; SIGTERM: ${ended.done} of ${howMany(ended.tasks, 'task')} done`,
+  figure: ({ full, ended, notSecured }) =>
+    `full: ${full['allkeys-lru'].lost} tasks lost when evicting, ${full.noeviction.lost} when not; SIGTERM: ${ended.done} of ${howMany(ended.tasks, 'task')} done${notSecured === undefined ? '' : '; TLS not tried'}`,
 })
 
 const shortened = (text: string) => (text.length > 70 ? `${text.slice(0, 69)}…` : text)

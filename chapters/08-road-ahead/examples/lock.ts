@@ -136,6 +136,7 @@ export default example(import.meta, {
   },
   figure: ({ stores }) => {
     const tallies = stores.flatMap((run) => run.tallies ?? [])
+    if (tallies.length === 0) return 'no store'
     const lost = (fenced: boolean) =>
       tallies.filter(({ mistake }) => (mistake === undefined) === fenced).reduce((sum, tally) => sum + tally.lost, 0)
     return `${lost(false)} writes lost while a holder was paused; ${lost(true)} with a token`

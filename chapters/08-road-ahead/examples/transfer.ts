@@ -175,7 +175,9 @@ export default example(import.meta, {
     )
     const locked =
       waited.length > 0 ? `; others waited ${milliseconds(Math.max(...waited))} for a dead coordinator` : ''
-    return `${simulated.length} ways, ${kills.length} kills, ${kills.filter(({ what }) => what).length} transfers broken${locked}`
+    const missing = real.filter((row) => 'why' in row).length
+    const untried = missing > 0 ? `; ${missing} not tried for real` : ''
+    return `${simulated.length} ways, ${kills.length} kills, ${kills.filter(({ what }) => what).length} transfers broken${locked}${untried}`
   },
 })
 
