@@ -34,6 +34,9 @@ import { drawChaos } from '../src/chaos/picture.ts'
 import { check, invariantNames } from '../src/pipeline/invariants.ts'
 import { bugNames, bugs } from '../src/pipeline/orders.ts'
 
+/** A fault may cut a pause short, or hide it: only the simulator sees what the handler asked for. */
+const unchecked = 'the pauses between tries'
+
 const clockJump = (ms: number) => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`
 
 export default example(import.meta, {
@@ -109,6 +112,7 @@ export default example(import.meta, {
         }),
       ),
       '',
+      `Not checked here, but by simulate: ${unchecked}.`,
       `${count(endedMs.size)} of ${count(orders)} orders ended; ${count(repeated)} steps were done again after a fault; ${milliseconds(ms)}.`,
       `Picture: ${file}`,
     )
@@ -117,7 +121,7 @@ export default example(import.meta, {
     }
     if (bug && violations.length === 0) throw new Error(`${bug} did not show with --seed ${seed} and these faults`)
     const counts = { faults: faults.length, repeated, ended: endedMs.size }
-    return { seed, orders, bug, ...counts, violations, ms, struck: faults, picture: file }
+    return { seed, orders, bug, ...counts, violations, unchecked, ms, struck: faults, picture: file }
   },
   figure: ({ orders, faults, violations, bug }) =>
     `${howMany(orders, 'order')}, ${howMany(faults, 'fault')}${bug ? `, ${bug}` : ''}: ${violations.length} violations`,

@@ -17,6 +17,13 @@ import { checkChanged } from './changed-rules.ts'
 const prometheus = await findPrometheus()
 const parsed = (ms: number, text: string): Scrape => ({ ms, samples: parseMetrics(text) })
 
+it.each([
+  ['own', '0 curves, no alerts: Prometheus was left out'],
+  ['prometheus', '0 curves, 0 alerts'],
+])('with the scraper "%s" it tells the tour of %s', (scraper, told) => {
+  expect(metrics.figure({ scraper, orders: 1, ms: 1, signals: [], alerts: [], points: 0 })).toBe(told)
+})
+
 describe('our own scraper', () => {
   it('reads the text format', () => {
     const text =

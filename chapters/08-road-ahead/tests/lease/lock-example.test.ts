@@ -10,6 +10,10 @@ const chapter = fileURLToPath(new URL('../..', import.meta.url))
 leavesNothingRunning()
 
 describe('lock', () => {
+  it('tells the tour of no lost writes where no store was tried', () => {
+    expect(lock.figure({ seed: 1, rounds: 1, versions: [], stores: [], picture: '' })).toBe('no store')
+  })
+
   it('finds all mistakes, and has a row for a store that is missing', async () => {
     const none = { PATH: '/nowhere', REDIS_SERVER: undefined, REDISMS_DOWNLOAD_DIR: '/nowhere' }
     const run = await runExample(chapter, 'lock', ['--quick', '--json', '--stores', 'redis'], { env: none })

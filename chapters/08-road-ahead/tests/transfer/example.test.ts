@@ -34,6 +34,13 @@ describeReal('transfer', needed, () => {
 })
 
 describe('transfer', () => {
+  it('tells the tour what was not tried for real', () => {
+    const real = [{ way: 'saga' as const, why: 'needs PostgreSQL' }]
+    expect(transfer.figure({ seed: 1, simulated: [], real, picture: '' })).toBe(
+      '0 ways, 0 kills, 0 transfers broken; 1 not tried for real',
+    )
+  })
+
   it('has a row for what is missing', async () => {
     const env = { PATH: '/nowhere', REDIS_SERVER: undefined, REDIS_URL: undefined, REDISMS_DOWNLOAD_DIR: '/nowhere' }
     const args = ['--json', '--histories', '100', '--ways', 'outbox']
