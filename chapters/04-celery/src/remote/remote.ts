@@ -27,6 +27,8 @@ const maxMessageBytes = 1 << 20
 const longestErrorMessage = 2_000
 /** A longer timer of Node's fires at once. */
 const longestTimerMs = 2 ** 31 - 1
+/** WebSocket's code for a server that cannot do what the client wants. */
+const internalError = 1011
 
 export interface ServeOptions {
   /** Every client must know it: at least `shortestSecret` characters. */
@@ -53,7 +55,7 @@ export interface RemoteServer extends AsyncDisposable {
  * object's own fields, or what every object inherits (`constructor`, `__proto__`).
  *
  * @param open returns the object for a new connection: a new one, or a `dup()` of a stub that all share. capnweb calls
- *   its `[Symbol.dispose]` when the connection has ended
+ *   its `[Symbol.dispose]` when the connection has ended. If it throws, the connection ends, and the client learns why
  * @throws RangeError if the secret is too short, and an Error if it cannot listen on the address
  */
 export async function serve(
@@ -80,7 +82,12 @@ export async function serve(
       transports.add(transport)
       ws.on('close', () => transports.delete(transport))
       dropWhenSilent(ws, pingEveryMs)
-      new RpcSession(transport, open(), { onSendError: toSend })
+      try {
+        new RpcSession(transport, open(), { onSendError: toSend })
+      } catch (error) {
+        // Thrown here, it would end the server, and with it the connections of all others.
+        transport.close(internalError, `it has no object for this client: ${messageOf(error)}`)
+      }
     })
   })
   http.listen(port, host)

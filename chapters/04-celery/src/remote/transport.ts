@@ -21,6 +21,8 @@ export interface Traffic {
 
 /** The most characters that travel together; a longer message travels alone. */
 const batchLength = 64 << 10
+/** What WebSocket has room for when a connection ends. */
+const longestReasonBytes = 123
 /** How long the other end has to confirm that the connection ends. */
 const closeTimeoutMs = 1_000
 
@@ -89,10 +91,16 @@ export class WebSocketTransport implements RpcTransport {
     this.close()
   }
 
-  /** @param code 1000 for a normal end, 1001 when the server stops */
-  close(code = 1000) {
+  /**
+   * @param code 1000 for a normal end, 1001 when the server stops
+   * @param reason for other codes; cut to what fits
+   */
+  close(code = 1000, reason = '') {
     this.#flush()
-    this.#ws.close(code)
+    // Whole characters only.
+    const bytes = Buffer.alloc(longestReasonBytes)
+    const { written } = new TextEncoder().encodeInto(reason, bytes)
+    this.#ws.close(code, bytes.subarray(0, written))
     // The other end may be there but not answer.
     setTimeout(() => this.#ws.terminate(), closeTimeoutMs).unref()
   }

@@ -289,6 +289,21 @@ describe('connections', () => {
     await expect(connect(stopping.address, { secret })).rejects.toThrow(/cannot be reached: .*ECONNREFUSED/)
   })
 
+  it('for which the server has no object end and say why, and leave the others alone', async () => {
+    let made = 0
+    const create = () => {
+      // Longer than the reason may be, and cut between two characters.
+      if (++made === 2) throw new Error(`no room for number 2${'é'.repeat(200)}`)
+      return new Exchange()
+    }
+    await using full = await serve(create, { secret })
+    using first = await connect<Exchange>(full.address, { secret })
+    using second = await connect<Exchange>(full.address, { secret })
+    expect((await second.closed).message).toMatch(/: it has no object for this client: no room for number 2é+$/)
+    await expect(second.remote.rate(usdToEur)).rejects.toThrow('no room for number 2')
+    expect(await first.remote.rate(usdToEur)).toMatchObject({ rate: expect.any(Number) })
+  })
+
   it('end with their signal', async () => {
     const controller = new AbortController()
     using far = await connect<Exchange>(server.address, { secret, signal: controller.signal })
