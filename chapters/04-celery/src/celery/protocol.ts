@@ -34,15 +34,22 @@ const nestedMoment = z
 /** From 0, which goes first, to 9. */
 const priority = z.int().min(0).max(9)
 const limit = z.number().positive()
+/** Celery's workers take 0 for no limit. */
+const limitOrNone = z.union([limit, z.literal(0).transform(() => null)]).nullable()
 const isClean = (value: unknown) => !Object.hasOwn(Object(value), '__proto__')
 /** The values may be whatever JSON has: a task's own schemas check them. */
 const keywords = z.unknown().refine(isClean, 'no keyword may be __proto__').pipe(z.record(z.string(), z.unknown()))
 const isNothing = (value: unknown) => value == null || (Array.isArray(value) && value.length === 0)
 const notServed = (what: string) => z.unknown().refine(isNothing, `${what} not served by this worker`).optional()
 
+/** Celery's workers make a canvas of these, so it would be waited for in vain. */
+const canvases = ['celery.group', 'celery.chord', 'celery.chain']
+
 /** A task to be called later, as in a chain or a callback. */
 const signature = z.looseObject({
-  task: z.string(),
+  task: z
+    .string()
+    .refine((name) => !canvases.includes(name), { error: ({ input }) => `${input} is not served by this worker` }),
   args: z.array(z.unknown()),
   kwargs: keywords,
   options: z.looseObject({
@@ -54,8 +61,8 @@ const signature = z.looseObject({
     eta: noneOr(nestedMoment),
     /** Seconds after the task before it has ended, or a moment. */
     expires: noneOr(z.union([z.number(), nestedMoment.transform((at) => ({ at }))])),
-    time_limit: noneOr(limit),
-    soft_time_limit: noneOr(limit),
+    time_limit: noneOr(limitOrNone),
+    soft_time_limit: noneOr(limitOrNone),
     ignore_result: noneOr(z.boolean()),
     get link() {
       return z.preprocess((value) => (value == null ? undefined : [value].flat()), signatures.optional())
@@ -83,7 +90,7 @@ const headers = z.looseObject({
   expires: noneOr(moment),
   retries: noneOr(z.int().min(0)),
   /** Hard and soft, in seconds. */
-  timelimit: noneOr(z.tuple([limit.nullable(), limit.nullable()])),
+  timelimit: noneOr(z.tuple([limitOrNone, limitOrNone])),
   ignore_result: noneOr(z.boolean()),
   compression: noneOr(z.string()),
 })

@@ -227,7 +227,20 @@ describe('the next task of a chain', () => {
     expect(message.chain[1]?.options).toMatchObject({ eta: moment, expires: moment })
   })
 
+  it('takes a time limit of 0 for none, as Celery does', () => {
+    const { call } = follow({ time_limit: 0, soft_time_limit: 0.5 })
+    expect(call.timelimit).toEqual([null, 0.5])
+    const { text } = encodeMessage({ task: 'add', queue: 'q' })
+    const message = JSON.parse(text)
+    message.headers.timelimit = [0, 0]
+    expect(decodeMessage(JSON.stringify(message)).timelimit).toEqual([null, null])
+  })
+
   it.each<[object, string]>([
+    [
+      { link: { task: 'celery.chain', args: [], kwargs: {}, options: {} } },
+      'celery.chain is not served by this worker',
+    ],
     [{ link_error: [{ task: 'x' }] }, 'link_error is not served by this worker'],
     [{ chord: { task: 'x' } }, 'chords are not served by this worker'],
     [{ countdown: 'soon' }, 'expected number, received string'],
