@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
+import { removeKeys as removeKeysBelow } from '@repo/common/servers/remove-keys'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { type Client, openClient } from './queue/client.ts'
 import { ping } from './queue/control.ts'
@@ -100,9 +101,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 export async function removeKeys({ redis, prefix }: Client) {
   const connection = redis.duplicate({ lazyConnect: false })
   try {
-    for await (const keys of connection.scanStream({ match: `${prefix}:*`, count: 1_000 })) {
-      if (Array.isArray(keys) && keys.length > 0) await connection.unlink(...(keys as string[]))
-    }
+    await removeKeysBelow(connection, `${prefix}:`)
   } finally {
     connection.disconnect()
   }

@@ -148,7 +148,9 @@ export async function connectCelery(url: string): Promise<CeleryClient> {
         },
         async forget() {
           stopListening()
-          await redis.del(key)
+          await redis.del(key).catch((error) => {
+            throw explainRedisError(error, url)
+          })
         },
       }
     },

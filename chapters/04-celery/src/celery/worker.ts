@@ -5,7 +5,7 @@ import { setInterval } from 'node:timers/promises'
 import { after } from '@repo/common/async/timer'
 import { errorOf, messageOf } from '@repo/common/output/errors'
 import { z } from 'zod'
-import { connect, type Redis } from '../queue/connect.ts'
+import { connect, explainRedisError, type Redis } from '../queue/connect.ts'
 import { type Claim, type ServeOptions, serve } from '../rq/claims.ts'
 import { writeJson } from '../rq/json.ts'
 import {
@@ -117,7 +117,8 @@ export async function serveCelery(
   const over = new AbortController()
   async function sendWhatIsDue() {
     for await (const _ of setInterval(scheduledEveryMs, undefined, { signal: over.signal })) {
-      await redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now()).catch(onError)
+      const sent = redis.eval(scripts.due, 2, keys.scheduled, keys.waiting, Date.now())
+      await sent.catch((error) => onError(errorOf(explainRedisError(error, url))))
     }
   }
   // Nobody waits for it at the end: without Redis it never ends.
@@ -135,13 +136,19 @@ export async function clearCelery(url: string, queue: string): Promise<void> {
   const redis = await connect(url)
   const { waiting, lower, workers, active, scheduled, rejected } = workerKeys(queue)
   const bindings = [`_kombu.binding.${queue}`, `_kombu.binding_permanent.${queue}`]
-  // The lists of killed workers, whose names are known.
-  const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
-  await redis.del(waiting, ...lower, workers, scheduled, rejected, ...bindings, ...had)
-  // What all workers share goes with the last one; today's kombu sweeps this only later.
-  const shared = 'celery.pidbox'
-  if ((await redis.exists(`_kombu.binding.${shared}`)) === 0) await redis.zrem('_kombu.binding_deadlines', shared)
-  redis.disconnect()
+  try {
+    // The lists of killed workers, whose names are known.
+    const had = (await redis.zrange(workers, '0', '-1')).map((worker) => active + worker)
+    await redis.del(waiting, ...lower, workers, scheduled, rejected, ...bindings, ...had)
+    // What all workers share goes with the last one; today's kombu sweeps this only later.
+    const shared = 'celery.pidbox'
+    if ((await redis.exists(`_kombu.binding.${shared}`)) === 0) await redis.zrem('_kombu.binding_deadlines', shared)
+  } catch (error) {
+    throw explainRedisError(error, url)
+  } finally {
+    // An open one would keep the process alive.
+    redis.disconnect()
+  }
 }
 
 async function runMessage(redis: Redis, keys: Keys, tasks: Record<string, CeleryTask>, { item, active }: Claim) {

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { requireMs, sleep } from '@repo/common/async/timer'
 import { errorOf, messageOf } from '@repo/common/output/errors'
+import { removeKeys } from '@repo/common/servers/remove-keys'
 import { z } from 'zod'
 import { connect, explainRedisError, type Redis } from '../queue/connect.ts'
 import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
@@ -107,6 +108,8 @@ const numberFields = ['attempts', 'enqueuedAt', 'startedAt', 'endedAt'] as const
 type Keys = QueueKeys & { prefix: string; failed: string; job: (id: string) => string }
 
 function keysOf(queue: string): Keys {
+  // The keys of a queue "a:b" would begin as those of "a" do, and be cleared with them.
+  if (!/^[^:]+$/.test(queue)) throw new RangeError(`queue: received "${queue}"; accepts a name without colons`)
   const prefix = `rq:${queue}:`
   return {
     prefix,
@@ -118,15 +121,24 @@ function keysOf(queue: string): Keys {
   }
 }
 
-/** The client's side of a queue. */
+/** The client's side of a queue. @throws a RangeError for a name with a colon, and an Error if Redis cannot be reached */
 export async function openQueue<F extends Functions>(url: string, name: string, functions: F): Promise<Queue<F>> {
+  const keys = keysOf(name)
   // Calls of one turn of the event loop travel together.
   const redis = await connect(url, { enableAutoPipelining: true })
-  const keys = keysOf(name)
+
+  /** With the errors of Redis in one line that names the server. */
+  const explained = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      return await answer
+    } catch (error) {
+      throw explainRedisError(error, url)
+    }
+  }
 
   const job = async (id: string): Promise<Job | undefined> => {
     // All but the arguments, which are large and belong to the worker.
-    const found = await redis.hmget(keys.job(id), ...textFields, ...numberFields)
+    const found = await explained(redis.hmget(keys.job(id), ...textFields, ...numberFields))
     const [name, status, error, stack, result, ...numbers] = found.map((text) => text ?? undefined)
     if (name === undefined && status === undefined) return undefined
     const given = numberFields.flatMap((field, at) => (numbers[at] === undefined ? [] : [[field, Number(numbers[at])]]))
@@ -151,9 +163,7 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       const text = writeJson(args, what)
       requireSize(text, what)
       const id = randomUUID()
-      await redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text).catch((error) => {
-        throw explainRedisError(error, url)
-      })
+      await explained(redis.eval(scripts.enqueue, 2, keys.job(id), keys.waiting, id, name, text))
       return id
     },
     async result(id, { timeoutMs = 30_000, everyMs = 10, signal } = {}) {
@@ -166,7 +176,7 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       try {
         for (;;) {
           // Neither the arguments nor the result: both may be large. While Redis is away no question is answered.
-          const found = await Promise.race([redis.hmget(keys.job(id), 'status', 'name'), late])
+          const found = await Promise.race([explained(redis.hmget(keys.job(id), 'status', 'name')), late])
           if (!found) throw new Error(`${last} after ${timeoutMs / 1000} s`)
           const [status, name] = found
           if (status === 'finished' || status === 'failed') {
@@ -182,21 +192,20 @@ export async function openQueue<F extends Functions>(url: string, name: string, 
       }
     },
     async counts() {
-      const counted = await redis.eval(scripts.counts, 3, keys.waiting, keys.failed, keys.workers, keys.active)
+      const asked = redis.eval(scripts.counts, 3, keys.waiting, keys.failed, keys.workers, keys.active)
+      const counted = await explained(asked)
       const [waiting, active, failed, workers] = counted as [number, number, number, number]
       return { waiting, active, failed, workers }
     },
-    failed: () => redis.lrange(keys.failed, 0, -1),
+    failed: () => explained(redis.lrange(keys.failed, 0, -1)),
     async requeue(id) {
-      return (await redis.eval(scripts.requeue, 3, keys.failed, keys.job(id), keys.waiting, id)) !== 0
+      return (await explained(redis.eval(scripts.requeue, 3, keys.failed, keys.job(id), keys.waiting, id))) !== 0
     },
     async forget(id) {
-      await redis.multi().lrem(keys.waiting, 0, id).lrem(keys.failed, 0, id).del(keys.job(id)).exec()
+      await explained(redis.multi().lrem(keys.waiting, 0, id).lrem(keys.failed, 0, id).del(keys.job(id)).exec())
     },
     async clear() {
-      for await (const found of redis.scanStream({ match: `${keys.prefix}*`, count: 1_000 })) {
-        if (found.length > 0) await redis.unlink(...(found as string[]))
-      }
+      await explained(removeKeys(redis, keys.prefix))
     },
     [Symbol.dispose]: () => redis.disconnect(),
   }
@@ -216,9 +225,10 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
   const { item: id, active, worker } = claim
   const end = (status: string, ...fields: string[]) =>
     redis.eval(scripts.end, 3, active, keys.job(id), keys.failed, id, status, 'status', status, ...fields)
+  // If Redis refuses this, the job has not failed, and is begun again.
+  const begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
   let result: string
   try {
-    const begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
     const [status, name = '', args, attempts = 0] = begun as [string?, string?, string?, number?]
     if (status === 'finished' || status === 'failed') return
     if (status === undefined) throw new Error('there is no record of this job')

@@ -9,6 +9,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { connectCelery } from '../../src/celery/client.ts'
+import { clearCelery } from '../../src/celery/worker.ts'
 import type { ServeOptions } from '../../src/rq/claims.ts'
 import { functions as workerFunctions } from '../../src/rq/functions.ts'
 import { type Functions, mostBytes, openQueue, type Queue, remote, work } from '../../src/rq/rq.ts'
@@ -418,9 +419,39 @@ describeReal('the smallest reliable queue', need, () => {
       await client.replicaof('127.0.0.1', 1)
       const said = /^Redis at redis:\/\/:\*\*\*@\S+ is a read-only replica: /
       await expect(queue.enqueue('add', 1, 2)).rejects.toThrow(said)
+      await expect(queue.requeue('id')).rejects.toThrow(said)
+      await expect(queue.forget('id')).rejects.toThrow(said)
       await expect(work(own.url, 'q', { add }, { signal: new AbortController().signal })).rejects.toThrow(said)
       await using celery = await connectCelery(own.url)
       await expect(celery.send({ task: 'add', queue: 'q' })).rejects.toThrow(said)
+      await expect(clearCelery(own.url, 'q')).rejects.toThrow(said)
+    })
+
+    it('is to a Redis that is full when a job is begun, the job has not failed, and is begun when there is room', async () => {
+      await using own = await startRedis({ own: true })
+      using client = Object.assign(new Redis(own.url), { [Symbol.dispose]: () => client.disconnect() })
+      let calls = 0
+      const succeedsLater = () => {
+        if (++calls === 1) throw new Error('the first time')
+        return calls
+      }
+      const functions = { succeedsLater: remote(z.tuple([]), succeedsLater) }
+      using queue = await openQueue(own.url, 'q', functions)
+      const stop = new AbortController()
+      const errors: string[] = []
+      const onError = ({ message }: Error) => errors.push(message)
+      const worked = work(own.url, 'q', functions, { leaseMs, signal: stop.signal, onError })
+      const id = await queue.enqueue('succeedsLater')
+      await expect(queue.result(id, patient)).rejects.toThrow('the first time')
+      await client.config('SET', 'maxmemory', '1')
+      // A script that has begun to remove things may write.
+      await until(() => queue.requeue(id), patient)
+      await until(() => errors.length > 0, patient)
+      await client.config('SET', 'maxmemory', '0')
+      expect(errors[0]).toMatch(/^Redis at .* is full/)
+      expect(await queue.result(id, patient)).toBe(2)
+      stop.abort()
+      await worked
     })
 
     it('is refused for a wrong password, client and worker say so in one line', async () => {
@@ -522,10 +553,21 @@ describeReal('the smallest reliable queue', need, () => {
     await expect(work(server.url, 'q', { add }, { signal, ...options })).rejects.toThrow(message)
   })
 
-  it('clears what it has', async () => {
-    await using test = await queueWith({ add })
-    await test.queue.enqueue('add', 1, 2)
-    await test.queue.clear()
-    expect(await redis.keys(`rq:${test.name}:*`)).toEqual([])
+  it('clears what it has, and nothing of another queue', async () => {
+    const name = randomUUID()
+    using pattern = await openQueue(server.url, `${name}-[a-z]?*`, { add })
+    using other = await openQueue(server.url, `${name}-abc`, { add })
+    for (const queue of [pattern, other]) await queue.enqueue('add', 1, 2)
+    await pattern.clear()
+    expect([await pattern.counts(), await other.counts()]).toMatchObject([{ waiting: 0 }, { waiting: 1 }])
+    await other.clear()
+    expect(await redis.keys(`rq:${name}*`)).toEqual([])
+  })
+
+  it.each(['mail:high', ''])('of the name %j is refused', async (name) => {
+    const said = `queue: received "${name}"; accepts a name without colons`
+    await expect(openQueue(server.url, name, { add })).rejects.toThrow(said)
+    const { signal } = new AbortController()
+    await expect(work(server.url, name, { add }, { signal })).rejects.toThrow(said)
   })
 })

@@ -15,6 +15,7 @@ import { howMany } from '@repo/common/output/terminal'
 import { type Program, startProgram } from '@repo/common/process/child'
 import { type Proxy as Link, startProxy } from '@repo/common/servers/proxy'
 import { type RedisServer, startRedis } from '@repo/common/servers/redis'
+import { removeKeys } from '@repo/common/servers/remove-keys'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import type { Queue } from 'bullmq'
 import { type Bug, type Order, type Stage, stages } from './orders.ts'
@@ -105,7 +106,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const store = stack.use(new RedisStore(redis.url, prefix))
   const { queues, close } = openQueues({ url: redis.url, prefix })
   stack.defer(close)
-  if (!redis.server) stack.defer(() => removeKeys(store, prefix))
+  if (!redis.server) stack.defer(() => removeKeys(store.redis, `${prefix}:`))
   await store.fill(options.stock)
 
   const names = ['front', ...workerNames(workers)]
@@ -216,12 +217,5 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await until(isQuiet, { everyMs: quietMs, timeoutMs, signal, what: 'all jobs are done' })
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-/** Removes what the pipeline has written to a Redis that is not its own. */
-async function removeKeys({ redis }: RedisStore, prefix: string) {
-  for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 1_000 })) {
-    if ((keys as string[]).length > 0) await redis.unlink(keys as string[])
   }
 }
