@@ -49,7 +49,7 @@ export async function apply(client: Client, canvas: Single | Group): Promise<Can
   await client.expecting(
     tasks.filter(({ id, ignored }) => !ignored && !plan.later.has(id)),
     async () => {
-      const flows = new FlowProducer({ connection: client.redis, prefix: client.prefix })
+      const flows = refusing(new FlowProducer({ connection: client.redis, prefix: client.prefix }))
       // A failing command reports it here.
       flows.on('error', () => {})
       try {
@@ -75,9 +75,24 @@ export async function apply(client: Client, canvas: Single | Group): Promise<Can
   }
 }
 
+/**
+ * BullMQ takes no notice of what Redis answers for the single jobs of a flow. A read-only replica, for one, refuses each
+ * of them: nothing is stored, and the sender would wait for it.
+ */
+function refusing(flows: FlowProducer): FlowProducer {
+  const backend = flows.getBackend()
+  const addFlow = backend.addFlow.bind(backend)
+  backend.addFlow = async (entries) => {
+    const answers = await addFlow(entries)
+    for (const [error] of answers) if (error) throw error
+    return answers
+  }
+  return flows
+}
+
 /** BullMQ fails the jobs above a failed one with `child <key> failed`: follows the keys down to the original error. */
 async function firstCause(error: unknown, byId: ReadonlyMap<string, TaskResult>): Promise<unknown> {
-  const key = error instanceof TaskFailed && /^UnrecoverableError: child (\S+) failed$/.exec(error.message)?.[1]
+  const key = error instanceof TaskFailed && /^UnrecoverableError: child (.+) failed$/s.exec(error.message)?.[1]
   const child = key && [...byId.values()].find(({ id, queue }) => key.endsWith(`:${queue}:${id}`))
   if (!child) return error
   const outcome = await child.settled()

@@ -44,6 +44,12 @@ export function refusalOf(error: Error): string | undefined {
   return Object.hasOwn(refusals, word) ? refusals[word] : undefined
 }
 
+/** A transaction says only that it was discarded. Its commands, which ioredis keeps, have been told why. */
+function refusedInTransaction(error: unknown): unknown {
+  if (!(error instanceof Error && 'previousErrors' in error && Array.isArray(error.previousErrors))) return error
+  return error.previousErrors[0] ?? error
+}
+
 /** The connection was lost after Redis had answered part of a pipeline. */
 export const isAborted = (error: Error) => error.message.startsWith('Command aborted due to connection close')
 
@@ -53,7 +59,8 @@ export const isAborted = (error: Error) => error.message.startsWith('Command abo
  *
  * @param reason why the connection was lost, if it was
  */
-export function explainRedisError(error: unknown, url: string, reason?: Error): unknown {
+export function explainRedisError(thrown: unknown, url: string, reason?: Error): unknown {
+  const error = refusedInTransaction(thrown)
   if (!(error instanceof Error)) return error
   const server = `Redis at ${shownUrl(url)}`
   const refusal = refusalOf(error)

@@ -12,7 +12,7 @@ const link = z.object({
   queueName: z.string(),
   name: z.string(),
   /** Its message; the worker that runs it checks it. */
-  data: z.looseObject({ args: z.unknown(), version: z.int() }),
+  data: z.looseObject({ args: z.unknown().optional(), version: z.int() }),
   opts: z.looseObject({ jobId: z.string() }),
   /** Which of its arguments receives the result, or the error. */
   into: z.string().optional(),
@@ -47,7 +47,8 @@ export type TaskError = z.infer<typeof taskErrorSchema>
 
 /** The data of a job, whose name is the task's. Data, never code, and checked before anything is done with it. */
 export const messageSchema = z.object({
-  args: z.unknown(),
+  /** JSON leaves them out if they are undefined: a task need not have any. */
+  args: z.unknown().optional(),
   /** The version of the sender's definition. */
   version: z.int(),
   /** The task must not begin after this moment, in milliseconds since 1970. */
@@ -81,9 +82,16 @@ export function keyedTaskId(queue: string, task: string, key: string): string {
 
 /** The queue and client in an id; undefined for ids of another form, such as those of scheduled jobs. */
 export function partsOf(id: string): { queue: string; client: string } | undefined {
-  const parts = /^(.+)\.([\w-]+)\.[\w-]+$/.exec(id)
+  // A queue's name may have any character but a colon, even the end of a line.
+  const parts = /^(.+)\.([\w-]+)\.[\w-]+$/s.exec(id)
   return parts?.[1] && parts[2] ? { queue: parts[1], client: parts[2] } : undefined
 }
+
+/** Whether a task was sent with an idempotency key: then it may be sent again with the same id. */
+export const isKeyed = (id: string) => partsOf(id)?.client === sharedClient
+
+/** Where Redis keeps the job of an id that names its queue. */
+export const jobKey = (prefix: string, id: string) => `${prefix}:${partsOf(id)?.queue}:${id}`
 
 /** The end of one task, as published: its result, its error, or for a large result only a hint to look at the job. */
 export type Reply =

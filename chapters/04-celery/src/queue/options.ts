@@ -54,7 +54,11 @@ const sendOptions = z
       (value) => value instanceof Date && value.getTime() - Date.now() <= longestMs,
     ),
     maxRetries: retries,
-    idempotencyKey: option<string>('a text that is not empty', (key) => typeof key === 'string' && key !== ''),
+    idempotencyKey: option<string>(
+      // Half of a character has no bytes of its own: two texts that are cut within one would be the same key.
+      'a text of whole characters that is not empty',
+      (key) => typeof key === 'string' && key !== '' && key.isWellFormed(),
+    ),
   })
   .refine(({ eta, countdownMs }) => eta === undefined || countdownMs === undefined, {
     error: 'received both eta and countdownMs; accepts one of them',

@@ -9,7 +9,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { errorOf } from '@repo/common/output/errors'
 import { ErrorCode, type Job } from 'bullmq'
 import { InvalidArguments, PredecessorFailed } from '../queue/errors.ts'
-import { type CanvasPart, type Link, type Message, partsOf, type TaskError } from '../queue/message.ts'
+import { type CanvasPart, jobKey, type Link, type Message, type TaskError } from '../queue/message.ts'
 import type { Call, Middleware } from './call.ts'
 import { textsOf } from './failure.ts'
 import type { Run } from './run.ts'
@@ -79,7 +79,7 @@ async function forEach(call: Call, next: () => Promise<unknown>): Promise<unknow
 /** The children's results in the order in which they were sent; null for a child without one. */
 async function taken({ job, client }: Call, { from, all }: NonNullable<CanvasPart['takes']>): Promise<unknown> {
   const values: Record<string, unknown> = await job.getChildrenValues()
-  const results = from.map((id) => values[`${client.prefix}:${partsOf(id)?.queue}:${id}`] ?? null)
+  const results = from.map((id) => values[jobKey(client.prefix, id)] ?? null)
   return all ? results : results[0]
 }
 

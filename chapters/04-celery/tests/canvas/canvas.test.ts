@@ -72,6 +72,44 @@ function neverEnding() {
   return gate
 }
 
+describeRedis('a canvas', () => {
+  it('is not taken for sent when Redis has refused it', async () => {
+    const client = await layer.openClient()
+    const { redis } = client
+    const total = chord(group([signature(double, { n: 1 })]), step(sum, 'numbers'))
+    await redis.config('SET', 'min-replicas-to-write', '1')
+    try {
+      await expect(apply(client, total)).rejects.toThrow(/^Redis at .* has too few replicas to accept writes/)
+    } finally {
+      await redis.config('SET', 'min-replicas-to-write', '0')
+    }
+    expect(await redis.keys(`${layer.prefix}:*`)).toEqual([])
+    await redis.config('SET', 'maxmemory', '1')
+    try {
+      await expect(apply(client, total)).rejects.toThrow(/^Redis at .* is full/)
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+    }
+  })
+})
+
+describeRedis('a queue of any name', () => {
+  it.each(['two words', 'größe', 'a.b', 'two\nlines', '__proto__', '*'])(
+    '%j hands results and causes on',
+    async (queue) => {
+      const client = await layer.openClient()
+      await layer.startWorker({ tasks: plain, queues: [queue] })
+      const to = { queue }
+      const doubled = (n: number) => signature(double, { n }, to)
+      const total = await apply(client, chord(group([doubled(1), doubled(2)]), step(sum, 'numbers', {}, to)))
+      expect(await total.get({ timeoutMs: 60_000 })).toBe(6)
+      const failing = signature(fail, { why: 'the cause' }, to)
+      const none = await apply(client, chord(group([doubled(1), failing]), step(sum, 'numbers', {}, to)))
+      await expect(none.get({ timeoutMs: 60_000 })).rejects.toThrow('RangeError: the cause')
+    },
+  )
+})
+
 describeRedis('a group', () => {
   it('gives the results in the order of its members, whatever they are', async () => {
     const client = await layer.openClient()
@@ -497,6 +535,24 @@ describeRedis('link', () => {
     await Promise.all(result.linked.slice(0, 2).map((each) => each.get()))
     expect(got.sort()).toEqual([8, 'fixed'])
     expect(errors).toEqual([])
+  })
+
+  it('expire at once if they may not wait at all, alone or after another', async () => {
+    const client = await layer.openClient()
+    const now = { expiresInMs: 0 }
+    const linked = await apply(
+      client,
+      link(signature(double, { n: 1 }), signature(double, { n: 2 }, { ...now, queue: 'b' })),
+    )
+    await layer.startWorker({ tasks: plain })
+    await linked.get()
+    const alone = await client.send(double, { n: 3 }, { ...now, queue: 'b' })
+    await delay(2)
+    await layer.startWorker({ tasks: plain, queues: ['b'] })
+    const late = [alone, ...linked.linked]
+    expect(await Promise.all(late.map((each) => each.settled()))).toMatchObject(
+      late.map(() => ({ error: { remoteName: 'TaskExpired' } })),
+    )
   })
 
   it('counts the time until others expire from their turn', async () => {

@@ -29,7 +29,11 @@ describe('the options of a call', () => {
     [{ priority: 2.5 }, 'priority: received 2.5; accepts 1 to 9, 1 is first'],
     [{ queue: 'a:b' }, "queue: received 'a:b'; accepts a name without colons"],
     [{ queue: '' }, "queue: received ''; accepts a name without colons"],
-    [{ idempotencyKey: '' }, "idempotencyKey: received ''; accepts a text that is not empty"],
+    [{ idempotencyKey: '' }, "idempotencyKey: received ''; accepts a text of whole characters that is not empty"],
+    [
+      { idempotencyKey: 'order 💶'.slice(0, -1) },
+      "idempotencyKey: received 'order \\ud83d'; accepts a text of whole characters",
+    ],
     [{ ignoreResult: 'no' }, "ignoreResult: received 'no'; accepts true or false"],
     [{ countdown: 5 }, 'Unrecognized key: "countdown"'],
   ]
@@ -204,6 +208,14 @@ describe('a refusal of Redis', () => {
   it.each(errors)('is explained: %s', (message, explained) => {
     const error = explainRedisError(new Error(message), 'redis://:secret@host:1')
     expect(String(error)).toContain(`Redis at redis://:***@host:1 ${explained}`)
+  })
+
+  it('is found in the transaction that was discarded for it', () => {
+    const previousErrors = [new Error("OOM command not allowed when used memory > 'maxmemory'.")]
+    const error = Object.assign(new Error('EXECABORT Transaction discarded because of previous errors.'), {
+      previousErrors,
+    })
+    expect(String(explainRedisError(error, 'redis://host:1'))).toContain('Redis at redis://host:1 is full: make room')
   })
 
   it('is not made of other errors', () => {
