@@ -8,6 +8,8 @@ import { createAdaptorServer } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import type { Client } from '../queue/client.ts'
+import { forgetRevocations } from '../queue/forget-revocations.ts'
+import { revokedKey } from '../queue/message.ts'
 import { giveBackRemoved } from '../queue/moments.ts'
 
 export interface Board extends AsyncDisposable {
@@ -40,7 +42,11 @@ export async function openBoard(client: Client, queues: readonly string[], { por
     }
     await next()
     // It removes jobs without this layer.
-    if (!['GET', 'HEAD'].includes(context.req.method)) await giveBackRemoved(client.redis, client.prefix)
+    if (!['GET', 'HEAD'].includes(context.req.method)) {
+      await giveBackRemoved(client.redis, client.prefix)
+      const revoked = await client.redis.zrange(revokedKey(client.prefix), '0', '-1')
+      await forgetRevocations(client.redis, client.prefix, revoked)
+    }
     // The board would fetch its fonts from another server, which would learn that it is open.
     context.header('content-security-policy', "default-src 'self' data: 'unsafe-inline'")
     return undefined

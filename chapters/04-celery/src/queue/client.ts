@@ -17,6 +17,7 @@ import type { Redis } from 'ioredis'
 import type { z } from 'zod'
 import { asSubscriber, connect, explainRedisError, isAborted, tlsOf } from './connect.ts'
 import { InvalidArguments } from './errors.ts'
+import { forgetRevocations } from './forget-revocations.ts'
 import { jsonOf } from './json.ts'
 import { type Answer, keyedTaskId, type Message, partsOf, readReplies, taskId } from './message.ts'
 import { giveBack } from './moments.ts'
@@ -249,15 +250,21 @@ export class Client implements AsyncDisposable {
     return queue
   }
 
-  /** Removes all waiting and scheduled tasks of a queue; running ones continue. Returns how many there were. */
+  /**
+   * Removes all waiting and scheduled tasks of a queue; running ones continue, and so do schedules, whose next task
+   * stays. Returns how many were removed.
+   */
   async purge(queueName: string): Promise<number> {
     return await this.explaining(async () => {
       const queue = this.queue(queueName)
-      const waiting = await queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')
-      const ids = await queue.getRanges(['waiting', 'prioritized', 'delayed'], 0, -1)
+      const waiting = () => queue.getRanges(['waiting', 'prioritized', 'delayed'], 0, -1)
+      const before = await waiting()
       await queue.drain(true)
-      await giveBack(this.redis, this.prefix, ids)
-      return waiting
+      const left = new Set(await waiting())
+      const removed = before.filter((id) => !left.has(id))
+      await giveBack(this.redis, this.prefix, removed)
+      await forgetRevocations(this.redis, this.prefix, removed)
+      return removed.length
     })
   }
 

@@ -23,6 +23,7 @@ import { after } from '@repo/common/async/timer'
 import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { nameInStack, ResultTimeout, TaskExpired, TaskFailed, TaskGone, TaskRevoked } from './errors.ts'
+import { forgetRevocations } from './forget-revocations.ts'
 import { type Message, partsOf, type Reply, replyChannel, revokedKey } from './message.ts'
 import { giveBack } from './moments.ts'
 
@@ -153,6 +154,7 @@ export class TaskResult<Result = unknown> {
     await source.explaining(async () => {
       await source.queue(this.queue).remove(this.id)
       await giveBack(source.redis, source.prefix, [this.id])
+      await forgetRevocations(source.redis, source.prefix, [this.id])
     })
   }
 }

@@ -150,6 +150,26 @@ describeRedis('revoking', () => {
     expect(await (await client.send(task, {}, { idempotencyKey: 'order 7' })).get()).toBe(3)
   })
 
+  it('is forgotten with a task that is removed before a worker came to it, so its key is free', async () => {
+    const task = defineTask({ name: 'keyed', args: z.undefined(), run: () => 'ran' })
+    const client = await layer.openClient()
+    const send = (idempotencyKey: string) => client.send(task, undefined, { idempotencyKey })
+    const [purged, plain, forgotten] = [
+      await send('purged'),
+      await client.send(task, undefined),
+      await send('forgotten'),
+    ]
+    await revoke(client, [purged, plain, forgotten])
+    await forgotten.forget()
+    expect(await client.purge('default')).toBe(2)
+    // Now there is no task of that key, as when its result is too old.
+    await revoke(client, [forgotten])
+    await layer.startWorker({ tasks: [task] })
+    expect(await gather([await send('purged'), await send('forgotten')])).toEqual(['ran', 'ran'])
+    // A task of a canvas may still come.
+    expect(await client.redis.zrange(revokedKey(layer.prefix), '0', '-1')).toEqual([plain.id])
+  })
+
   it('without a stop is forgotten when the running task has ended', async () => {
     const { task, seen, open } = waiter()
     const client = await layer.openClient()

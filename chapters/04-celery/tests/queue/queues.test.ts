@@ -215,6 +215,15 @@ describeRedis('a schedule', () => {
     expect(await client.queue('default').getJobCountByTypes('waiting', 'delayed')).toBe(1)
   })
 
+  it('survives a purge, which does not count its next task', async () => {
+    const client = await layer.openClient()
+    const task = tick([])
+    await client.sendMany(task, [{}, {}])
+    await schedule(client, 'clock', { everyMs: 600_000 }, signature(task, {}))
+    expect(await client.purge('default')).toBe(2)
+    expect(await client.queue('default').getJobCountByTypes('waiting', 'delayed')).toBe(1)
+  })
+
   it('fires once even on the nights when its hour is missing or comes twice', async () => {
     const repeat = { pattern: '30 2 * * *', tz: 'Europe/Rome' }
     const after = async (moment: string) => new Date((await defaultRepeatStrategy(Date.parse(moment), repeat)) ?? 0)
@@ -228,7 +237,7 @@ describeRedis('a schedule', () => {
     const ticks: string[] = []
     const task = tick(ticks)
     const client = await layer.openClient()
-    const first = await schedule(client, 'clock', { everyMs: 600_000 }, signature(task, {}, { expiresInMs: 1 }))
+    const first = await schedule(client, 'clock', { everyMs: 600_000 }, signature(task, {}, { expiresInMs: 0 }))
     const begun = Date.now()
     await until(() => Date.now() > begun + 50)
     await layer.startWorker({ tasks: [task] })
