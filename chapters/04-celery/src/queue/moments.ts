@@ -2,14 +2,15 @@
 import type { Redis } from 'ioredis'
 import { partsOf } from './message.ts'
 
-/** Redis keys of one limited task: the state of its rate, the moments by job, and the moments given back. */
-export function rateKeys(prefix: string, task: string): string[] {
-  const state = `${prefix}:rate:${task}`
-  return [state, `${state}:moments`, `${state}:returned`]
-}
+/**
+ * Redis keys of one limited task: the state of its rate, the moments by job, and the moments given back. A task may have
+ * any name, even that of another one and `:moments`, so it comes last; and no queue is called "", so no key is a queue's.
+ */
+export const rateKeys = (prefix: string, task: string): string[] =>
+  ['rate', 'moments', 'returned'].map((what) => `${prefix}::${what}:${task}`)
 
 /** The Redis key of the set of all tasks of which a moment was handed out. */
-export const limitedTasks = (prefix: string) => `${prefix}:rate`
+export const limitedTasks = (prefix: string) => `${prefix}::limited`
 
 /** KEYS: the state, the moments by job, the moments given back. ARGV: jobs. */
 const returning = `

@@ -36,7 +36,10 @@ export interface TaskOptions {
   retries?: RetryPolicy
   /** From 1, first, to 9, last. Default: 5. Only for queues with `priorities`, see `QueueSettings`. */
   priority?: number
-  /** A task that no worker has begun within this time after it was sent never runs. */
+  /**
+   * A task that no worker has begun within this time after it was sent never runs; one that is to be tried again, even by
+   * hand, runs no more either.
+   */
   expiresInMs?: number
   /** After this time `context.signal` is aborted, so that the task can finish early in an orderly way. */
   softLimitMs?: number

@@ -6,7 +6,7 @@ import { isFull, refusalOf } from '../queue/connect.ts'
 import type { Log } from './call.ts'
 
 /** How long a worker asks for no tasks after Redis has answered with an error. */
-const restMs = 1_000
+export const restMs = 1_000
 
 interface Owner {
   log: Log | undefined

@@ -35,7 +35,7 @@ import { errorOf } from '@repo/common/output/errors'
 import { DelayedError, type Job, UnrecoverableError, WaitingChildrenError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { Client, type ClientSettings } from '../queue/client.ts'
-import { asSubscriber, connect, tlsOf } from '../queue/connect.ts'
+import { asSubscriber, connect, refusalOf, tlsOf } from '../queue/connect.ts'
 import { answerTo, type Command, questionFor, type RunningTask, type WorkerStats } from '../queue/control.ts'
 import { InvalidArguments, nameInStack, TaskExpired, TaskRevoked, UnknownTask } from '../queue/errors.ts'
 import { controlChannel, type Message, messageSchema, partsOf } from '../queue/message.ts'
@@ -47,7 +47,7 @@ import type { Task } from '../queue/task.ts'
 import { batchWrites } from './batch-writes.ts'
 import type { Call, Log, Middleware } from './call.ts'
 import { canvasMiddleware, waitsAgain } from './canvas.ts'
-import { closeConnected, restAfter, watchConnection } from './connection.ts'
+import { closeConnected, restAfter, restMs, watchConnection } from './connection.ts'
 import { checkedResult, Failure } from './failure.ts'
 import { admit } from './rate-limit.ts'
 import { Replies } from './replies.ts'
@@ -200,26 +200,7 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   async #process(job: Job<Message>, token: string | undefined): Promise<unknown> {
-    const { id = '', data: message } = job
-    const fits = messageSchema.safeParse(message)
-    if (!fits.success) throw new InvalidArguments(`${job.name}: not a message: ${describeIssues(fits.error)}`)
-    const task = this.#tasks.get(job.name)
-    if (!task || message.version > task.version) return await this.#leaveToOthers(job, token, task)
-    await this.#refuseRevoked(id, task)
-    if (message.canvas?.after && (await waitsAgain(job, token))) throw new WaitingChildrenError()
-    const { notBefore = 0 } = message
-    if (notBefore > Date.now()) return await postpone(job, token, notBefore - Date.now())
-    const expiresAt = message.expiresAt ?? (message.expiresInMs && dueAt(job) + message.expiresInMs)
-    if (expiresAt && Date.now() > expiresAt) {
-      throw new TaskExpired(`${task.name} expired ${Date.now() - expiresAt} ms before a worker came to it`)
-    }
-    if (task.rateLimit) {
-      const asked = { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit }
-      const waitMs = await admit(this.#redis, asked, (ids) => void this.#askAgain(ids, job.queueName))
-      if (waitMs > 0) return await postpone(job, token, waitMs)
-      // It may have been revoked while Redis was asked.
-      await this.#refuseRevoked(id, task)
-    }
+    const task = await this.#admitted(job, token).catch((error) => this.#leaveAside(job, token, error))
     const run = new Run(job, task, this)
     this.#running.add(run)
     if (this.#givesBack) run.stop(new GivenBack('the worker ends'))
@@ -234,6 +215,45 @@ export class TaskWorker implements AsyncDisposable {
     } finally {
       this.#running.delete(run)
     }
+  }
+
+  /** Lets a job pass all gates before its run; throws at the first one that it does not pass. */
+  async #admitted(job: Job<Message>, token: string | undefined): Promise<Task> {
+    const { id = '', data: message } = job
+    const fits = messageSchema.safeParse(message)
+    if (!fits.success) throw new InvalidArguments(`${job.name}: not a message: ${describeIssues(fits.error)}`)
+    const task = this.#tasks.get(job.name)
+    if (!task || message.version > task.version) return await this.#leaveToOthers(job, token, task)
+    await this.#refuseRevoked(id, task)
+    if (message.canvas?.after && (await waitsAgain(job, token))) throw new WaitingChildrenError()
+    const { notBefore = 0 } = message
+    if (notBefore > Date.now()) return await postpone(job, token, notBefore - Date.now())
+    const { expiresInMs = Number.POSITIVE_INFINITY, expiresAt = dueAt(job) + expiresInMs } = message
+    if (Date.now() > expiresAt) {
+      const before = job.failedReason ? `, and its last try had failed: ${job.failedReason}` : ''
+      throw new TaskExpired(`${task.name} expired ${Date.now() - expiresAt} ms before a worker came to it${before}`)
+    }
+    if (task.rateLimit) {
+      const asked = { prefix: this.#prefix, task: task.name, id, limit: task.rateLimit }
+      const waitMs = await admit(this.#redis, asked, (ids) => void this.#askAgain(ids, job.queueName))
+      if (waitMs > 0) return await postpone(job, token, waitMs)
+      // It may have been revoked while Redis was asked.
+      await this.#refuseRevoked(id, task)
+    }
+    return task
+  }
+
+  /**
+   * A gate has thrown. If it was Redis that refused to answer, the task has not failed, and comes again in a moment. If
+   * Redis refuses that too, it comes again when its lock has run out.
+   */
+  async #leaveAside(job: Job<Message>, token: string | undefined, error: unknown): Promise<never> {
+    const refusal = error instanceof Error ? refusalOf(error) : undefined
+    if (refusal === undefined) throw error
+    this.log?.error({ id: job.id, queue: job.queueName }, `Redis ${refusal}`)
+    return await postpone(job, token, restMs).catch((thrown) => {
+      throw thrown instanceof DelayedError ? thrown : new WaitingError()
+    })
   }
 
   async #called(run: Run): Promise<unknown> {

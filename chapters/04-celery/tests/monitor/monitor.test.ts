@@ -14,6 +14,7 @@ import { z } from 'zod'
 import monitor from '../../examples/monitor.ts'
 import { openBoard } from '../../src/monitor/board.ts'
 import { watch } from '../../src/monitor/monitor.ts'
+import { rateKeys } from '../../src/queue/moments.ts'
 import { defineTask } from '../../src/queue/task.ts'
 import { add } from '../../src/tasks/index.ts'
 import { stumble } from '../../src/tasks/tour.ts'
@@ -103,7 +104,7 @@ describeReal('a task with a rate limit', needRedis, () => {
     await layer.startWorker({ tasks: [limited] })
     const board = layer.use(await openBoard(client, ['default']))
     await (await client.send(limited, {})).get({ timeoutMs: 60_000 })
-    const moments = () => client.redis.hkeys(`${layer.prefix}:rate:limited:moments`)
+    const moments = () => client.redis.hkeys(rateKeys(layer.prefix, 'limited')[1] ?? '')
     const [deleted, kept] = await client.sendMany(limited, [{}, {}])
     await until(async () => (await client.queue('default').getDelayedCount()) === 2, { timeoutMs: 60_000 })
     const { status } = await fetch(`${board.url}api/queues/default/${deleted?.id}/clean`, { method: 'PUT' })

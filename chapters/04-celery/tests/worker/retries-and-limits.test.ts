@@ -300,6 +300,48 @@ describeRedis('rates', () => {
     expect(await ask('f')).toBeGreaterThan(waits[4] ?? 0)
   })
 
+  it('that Redis refuses to look up do not fail the task, which runs when Redis answers again', async () => {
+    const task = defineTask({ name: 'limited', args: z.object({}), rateLimit: { max: 9, perMs: 9 }, run: () => 'ran' })
+    const client = await layer.openClient()
+    const user = `u-${layer.prefix}`
+    const mayUse = (keys: string) =>
+      client.redis.call('ACL', 'SETUSER', user, 'on', '>pw', '+@all', '&*', 'resetkeys', keys)
+    // All keys but those of the rates.
+    await mayUse(`~${layer.prefix}:[^:]*`)
+    const refused = Promise.withResolvers<string>()
+    const ignore = () => {}
+    const log = {
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: (_: object, message: string) => refused.resolve(message),
+    }
+    const url = `redis://${user}:pw@127.0.0.1:${new URL(layer.redis.url).port}`
+    await layer.startWorker({ url, tasks: [task], log })
+    const result = await client.send(task, {})
+    expect(await refused.promise).toBe('Redis does not allow this user the command: see its ACL')
+    const queue = client.queue('default')
+    await until(async () => (await queue.getDelayedCount()) === 1)
+    await mayUse('~*')
+    await (await queue.getJob(result.id))?.promote()
+    expect(await result.get({ timeoutMs: 60_000 })).toBe('ran')
+  })
+
+  it('of one task leave those of others alone, whatever they are called, and the queues', async () => {
+    const { redis } = await layer.openClient()
+    const limit = { max: 1, perMs: 600_000 }
+    const names = ['mail', 'mail:moments', 'mail:returned', 'wait', '', 'rate', ':']
+    for (const task of names) {
+      for (const id of ['a', 'b']) {
+        expect((await admit(redis, { prefix: layer.prefix, task, id, limit })) > 0).toBe(id === 'b')
+      }
+    }
+    await giveBack(redis, layer.prefix, ['b'])
+    expect(await redis.exists(...names.map((task) => rateKeys(layer.prefix, task)[2] ?? ''))).toBe(names.length)
+    // The keys of BullMQ begin with the name of a queue, which may be `rate`.
+    expect(await redis.keys(`${layer.prefix}:[^:]*`)).toEqual([])
+  })
+
   it('of a task are remembered as long as a moment lies ahead, and never asked for before it', async () => {
     const { redis } = await layer.openClient()
     // An interval of 1,200,000 and a third milliseconds, so that moments lie between two of them.
@@ -351,10 +393,10 @@ describeRedis('rates', () => {
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
     for (const id of ['a', 'b', 'c']) await ask(id)
     // An hour later, as far as the moments go.
-    const key = `${layer.prefix}:rate:t`
+    const [key = '', moments = ''] = rateKeys(layer.prefix, 't')
     const past = Date.now() - 3_600_000
     await client.redis.set(key, past)
-    await client.redis.hset(`${key}:moments`, 'b', past, 'c', past)
+    await client.redis.hset(moments, 'b', past, 'c', past)
     expect(await ask('b')).toBe(0)
     expect(await ask('c')).toBeGreaterThan(0)
   })
@@ -385,7 +427,7 @@ describeRedis('rates', () => {
         await revoke(client, sent)
         await Promise.all(sent.map((result) => result.settled()))
         // The worker gives them back after that.
-        await until(async () => (await client.redis.hlen(`${layer.prefix}:rate:limited:moments`)) === 0)
+        await until(async () => (await client.redis.hlen(rateKeys(layer.prefix, 'limited')[1] ?? '')) === 0)
       },
     }
     for (const [how, end] of Object.entries(ends)) {
@@ -408,7 +450,7 @@ describeRedis('rates', () => {
     expect(await ask('e')).toBeGreaterThan(60_000)
     expect(await ask('f')).toBeGreaterThan(180_000)
     await giveBack(client.redis, layer.prefix, [])
-    const returned = `${layer.prefix}:rate:t:returned`
+    const [, , returned = ''] = rateKeys(layer.prefix, 't')
     expect(await client.redis.zcard(returned)).toBe(0)
     await giveBack(client.redis, layer.prefix, ['f'])
     expect(await client.redis.pttl(returned)).toBeGreaterThan(0)
@@ -420,10 +462,10 @@ describeRedis('rates', () => {
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
     for (const id of ['a', 'b', 'c', 'd', 'e']) await ask(id)
     // Ten minutes later, as far as the moments go: all of them have long passed behind a backlog.
-    const key = `${layer.prefix}:rate:t`
+    const [key = '', moments = ''] = rateKeys(layer.prefix, 't')
     const past = Date.now() - 600_000
     await client.redis.set(key, `${past} ${past} 0`)
-    await client.redis.hset(`${key}:moments`, 'b', past, 'c', past, 'd', past, 'e', Date.now() + 90_000)
+    await client.redis.hset(moments, 'b', past, 'c', past, 'd', past, 'e', Date.now() + 90_000)
     const begun = Date.now()
     const waits = [await ask('b'), await ask('c'), await ask('d')]
     const tookMs = Date.now() - begun
@@ -436,18 +478,18 @@ describeRedis('rates', () => {
     expect(waits[2]).toBeLessThanOrEqual(120_000)
     expect(await ask('f')).toBeGreaterThan(waits[2] ?? 0)
     expect(await ask('e')).toBeLessThanOrEqual(90_000)
-    expect(await client.redis.hexists(`${key}:moments`, 'b')).toBe(0)
+    expect(await client.redis.hexists(moments, 'b')).toBe(0)
   })
 
   it('of a task are not lowered by a start that comes a little late', async () => {
     const client = await layer.openClient()
     const limit = { max: 5, perMs: 1_000 }
     const ask = (id: string) => admit(client.redis, { prefix: layer.prefix, task: 't', id, limit })
-    const key = `${layer.prefix}:rate:t`
+    const [key = '', moments = ''] = rateKeys(layer.prefix, 't')
     const now = Date.now()
     // Their moments are one interval of 200 ms apart, and the first one comes 90 ms late.
     await client.redis.set(key, `${now + 110} ${now - 290} 0`)
-    await client.redis.hset(`${key}:moments`, 'a', now - 90, 'b', now + 110)
+    await client.redis.hset(moments, 'a', now - 90, 'b', now + 110)
     expect(await ask('a')).toBe(0)
     await delay(115)
     expect(await ask('b')).toBe(0)
@@ -456,10 +498,10 @@ describeRedis('rates', () => {
   it('of a task with a short time count a start from a tenth of it ago at most', async () => {
     const { redis } = await layer.openClient()
     const ask = (id: string) => admit(redis, { prefix: layer.prefix, task: 't', id, limit: { max: 1, perMs: 200 } })
-    const key = `${layer.prefix}:rate:t`
+    const [key = '', moments = ''] = rateKeys(layer.prefix, 't')
     const now = Date.now()
     await redis.set(key, `${now} ${now - 290} 0`)
-    await redis.hset(`${key}:moments`, 'a', now - 90, 'b', now)
+    await redis.hset(moments, 'a', now - 90, 'b', now)
     const started = Date.now()
     expect(await ask('a')).toBe(0)
     const waitMs = await ask('b')
@@ -552,6 +594,24 @@ describeRedis('dates', () => {
     expect(starts[1]).toBeGreaterThanOrEqual(from + 80)
     // A moment that has passed is now.
     await gather([await client.send(task, {}, { eta: new Date(0) })])
+  })
+
+  it('keep a task from being tried again too late, and its last error is told', async () => {
+    const task = defineTask({
+      name: 'late',
+      args: z.object({}),
+      retries: { max: 1, baseMs: 0, when: () => true },
+      run: async () => {
+        await delay(60)
+        throw new RangeError('the cause')
+      },
+    })
+    const client = await layer.openClient()
+    await layer.startWorker({ tasks: [task] })
+    const result = await client.send(task, {}, { expiresInMs: 50 })
+    await expect(result.get()).rejects.toThrow(
+      /TaskExpired: late expired \d+ ms before a worker came to it, and its last try had failed: the cause$/,
+    )
   })
 
   it('keep a task that no worker reached in time from beginning', async () => {
