@@ -80,17 +80,29 @@ async function checkWhen(name: string, when: When): Promise<void> {
     throw new RangeError(`schedule "${name}": everyMs: received ${when.everyMs}; accepts ${accepted}`)
   }
   const { cron, timeZone } = when
-  if (timeZone === '')
-    throw new RangeError(`schedule "${name}": received an empty timeZone; accepts names like Europe/Berlin`)
+  const wrongZone = () =>
+    new RangeError(`schedule "${name}": timeZone: received "${timeZone}"; accepts names like Europe/Berlin`)
+  if (timeZone === '') throw wrongZone()
   const received = `schedule "${name}": cron: received "${cron}"${timeZone === undefined ? '' : ` in "${timeZone}"`}`
   if (!/^@|^\s*(\S+\s+){4,5}\S+\s*$/.test(cron)) throw new RangeError(`${received}; accepts five or six fields`)
   // By BullMQ's own reading, which would store a pattern that is never due, and never fire.
   const next = await Promise.resolve(Date.now())
     .then((now) => defaultRepeatStrategy(now, repeatOf(when)))
     .catch((error: unknown) => {
+      // Of a zone that does not exist, it only says that the time is wrong.
+      if (!isTimeZone(timeZone)) throw wrongZone()
       throw new RangeError(`${received} (${messageOf(error)}); accepts patterns that are due some day`)
     })
   if (!next) throw new RangeError(`${received}; accepts patterns that are due some day`)
+}
+
+function isTimeZone(timeZone: string | undefined): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The schedules of a queue. */

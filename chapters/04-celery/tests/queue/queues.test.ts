@@ -171,7 +171,9 @@ describeRedis('a schedule', () => {
       await expect(schedule(client, 'never', { cron }, signature(task, {}))).rejects.toThrow('five or six fields')
     }
     const mars = { cron: '0 0 * * *', timeZone: 'Mars/Base' }
-    await expect(schedule(client, 'never', mars, signature(task, {}))).rejects.toThrow('in "Mars/Base"')
+    await expect(schedule(client, 'never', mars, signature(task, {}))).rejects.toThrow(
+      'schedule "never": timeZone: received "Mars/Base"; accepts names like Europe/Berlin',
+    )
     for (const everyMs of [-5, 0, 0.5, Number.NaN, Infinity]) {
       const declared = schedule(client, 'never', { everyMs }, signature(task, {}))
       await expect(declared).rejects.toThrow(`everyMs: received ${everyMs}; accepts whole milliseconds from 1`)
@@ -180,7 +182,7 @@ describeRedis('a schedule', () => {
     const unclear: [when: object, received: string][] = [
       [{ cron: '0 0 * * *', everyMs: 5 }, 'received cron and everyMs; accepts'],
       [{ cron: '0 0 * * *', timezone: 'UTC' }, 'received cron and timezone; accepts'],
-      [{ cron: '0 0 * * *', timeZone: '' }, 'received an empty timeZone; accepts'],
+      [{ cron: '0 0 * * *', timeZone: '' }, 'timeZone: received ""; accepts names like Europe/Berlin'],
       [{}, 'received no time; accepts'],
     ]
     for (const [when, received] of unclear) {
@@ -231,6 +233,12 @@ describeRedis('a schedule', () => {
     expect(await after('2027-03-28T01:30:00Z')).toEqual(new Date('2027-03-29T02:30:00+02:00'))
     expect(await after('2027-10-30T12:00:00Z')).toEqual(new Date('2027-10-31T02:30:00+02:00'))
     expect(await after('2027-10-31T00:30:00Z')).toEqual(new Date('2027-11-01T02:30:00+01:00'))
+  })
+
+  it('leaves out the day whose first hour is missing, as the chapter says', async () => {
+    const cairo = { pattern: '0 0 * * *', tz: 'Africa/Cairo' }
+    const next = await defaultRepeatStrategy(Date.parse('2027-04-29T12:00:00Z'), cairo)
+    expect(new Date(next ?? 0)).toEqual(new Date('2027-05-01T00:00:00+03:00'))
   })
 
   it('sends tasks that expire when no worker came in time, counted from when they were due', async () => {
