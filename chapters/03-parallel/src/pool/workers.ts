@@ -1,6 +1,8 @@
 /** The two kinds of workers that a pool can have, behind one interface: threads of this process, or child processes. */
 import { randomUUID } from 'node:crypto'
+import { deserialize, serialize } from 'node:v8'
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { messageOf } from '@repo/common/output/errors'
 import { startProgram } from '@repo/common/process/child'
 
 /** What a worker (pool.worker.ts) sends back for a task: its result, or what it threw. */
@@ -60,10 +62,12 @@ export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker 
     const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }
     const workerData = { file: file.href, port: port2 }
     const worker = new Worker(program, { workerData, transferList: [port2], execArgv: [], resourceLimits })
-    let cause: Error | undefined
+    let last: { error: unknown } | undefined
     port.on('message', onReply)
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      cause = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, heapMb) : error
+    port.on('messageerror', (error) => onReply({ error: unreadable(error) }))
+    // Anything can be thrown, also null.
+    worker.on('error', (error: NodeJS.ErrnoException | null | undefined) => {
+      last = { error: error?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(error, heapMb) : error }
     })
     worker.on('exit', (code) => {
       // What it had replied before it ended counts.
@@ -73,7 +77,7 @@ export function threads(file: URL, { heapMb }: WorkerOptions = {}): StartWorker 
         code === unsettled
           ? 'has not loaded its module: an await in it never ends'
           : `exited with code ${code} during its task`
-      onEnd(cause ?? new Error(`the worker ${how}`))
+      onEnd(last ? last.error : new Error(`the worker ${how}`))
     })
     return {
       send: (task) => port.postMessage(task),
@@ -92,13 +96,27 @@ function outOfMemory(cause: Error, heapMb: number | undefined): Error {
   return new Error(`the worker ran out of memory${limit}: give it smaller tasks`, { cause })
 }
 
+/** For example, a list of some thousand linked objects is too deep for this thread's stack. */
+const unreadable = (cause: unknown) => new Error(`the task's result cannot be read: ${messageOf(cause)}`, { cause })
+
 /**
  * What a worker that is a process sends back. A process has one channel, and a task may send messages of its own by
  * `process.send`. They lack the key, which no task knows.
  */
 export interface KeyedReply {
   key: string
-  reply: Reply
+  /** A reply, serialized here: where Node itself cannot read a message, it ends the program. */
+  bytes: Uint8Array
+  /** It says why the worker ends. */
+  isLast: boolean
+}
+
+function readReply(bytes: Uint8Array): Reply {
+  try {
+    return deserialize(bytes)
+  } catch (error) {
+    return { error: unreadable(error) }
+  }
 }
 
 const whyEnded: Partial<Record<NodeJS.Signals, string>> = {
@@ -126,15 +144,21 @@ export function processes(file: URL, { heapMb, onProcess }: WorkerOptions = {}):
           signal: stopping.signal,
           stopTimeoutMs: 0,
         })
+        let last: Reply | undefined
         child.process.on('message', (message: unknown) => {
           const isReply = typeof message === 'object' && message !== null && 'key' in message && message.key === key
-          if (isReply) onReply((message as KeyedReply).reply)
+          if (!isReply) return
+          const { bytes, isLast } = message as KeyedReply
+          const reply = readReply(bytes)
+          if (isLast) last = reply
+          else onReply(reply)
         })
         void child.exited.then(({ code, signal }) => {
           if (stopping.signal.aborted) return
           const how = signal ? `was ended by ${signal}` : `exited with code ${code}`
           const why = signal && whyEnded[signal] ? `; ${whyEnded[signal]}` : ''
-          onEnd(new Error(`the worker process ${child.pid} ${how} during its task${why}`))
+          const ended = new Error(`the worker process ${child.pid} ${how} during its task${why}`)
+          onEnd(last && 'error' in last ? last.error : ended)
         })
         onProcess?.(child.pid)
         return child
@@ -150,9 +174,8 @@ export function processes(file: URL, { heapMb, onProcess }: WorkerOptions = {}):
       send(task) {
         void started.then((child) => {
           try {
-            // In an object, because a channel between processes takes neither undefined nor a bigint by itself, and keeps
-            // what looks like a message of Node's own. If the channel is closed, the task can never arrive.
-            child?.process.send({ task }, (error) => void (error && child.stop()))
+            // If the channel is closed, the task can never arrive.
+            child?.process.send(serialize(task), (error) => void (error && child.stop()))
           } catch (error) {
             // A task that cannot be copied.
             onReply({ error })

@@ -116,6 +116,30 @@ describe.each(kinds)('a pool of %s', (kind, start) => {
     expect(await pool.run({ hangUp: false, stay: false })).toEqual({ hangUp: false, stay: false })
   })
 
+  it('fails a task whose result is too deep to be read here, and goes on', async () => {
+    await using pool = new WorkerPool<string, unknown>(startWith('awkward'), 1)
+    await expect(pool.run('deep')).rejects.toThrow("the task's result cannot be read: Maximum call stack size exceeded")
+    expect(await pool.run('well')).toBe('well')
+  })
+
+  it("says what a task's error says, whatever cannot be copied with it", async () => {
+    await using pool = new WorkerPool<string, unknown>(startWith('awkward'), 1)
+    const error = await pool.run('cause').catch((error: Error) => error)
+    expect(error).toMatchObject({ message: 'no page', stack: expect.stringMatching(/awkward\.ts:\d+/) })
+    await expect(pool.run('abort')).rejects.toThrow('This operation was aborted')
+    expect(await pool.run('well')).toBe('well')
+  })
+
+  it('fails the task during which its worker ends with what ended it, even null', async () => {
+    await using pool = new WorkerPool<string, unknown>(startWith('awkward'), 1)
+    const outcomes = await Promise.allSettled(['late null', 'late error', 'well'].map((task) => pool.run(task)))
+    expect(outcomes).toEqual([
+      { status: 'rejected', reason: null },
+      { status: 'rejected', reason: new Error('late error') },
+      { status: 'fulfilled', value: 'well' },
+    ])
+  })
+
   it('finishes what it has when it is closed, and takes nothing more', async () => {
     const pool = new WorkerPool<Task, unknown>(start(), 2)
     const given = Array.from({ length: 20 }, (_, at) => pool.run(echo(at)))
