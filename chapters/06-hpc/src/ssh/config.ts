@@ -21,11 +21,11 @@ export interface Target {
 }
 
 /**
- * Reads `[user@]host[:port]`. The host is a name, an address, or an IPv6 address in brackets. Undefined for other
- * forms.
+ * Reads `[user@]host[:port]`. The host is a name, an address, or an IPv6 address in brackets. As for ssh, a user may
+ * have an @ of their own: `ada@example.org@gate`. Undefined for other forms.
  */
 export function parseTarget(text: string): Target | undefined {
-  const form = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(?:\[([\da-f:.%]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i
+  const form = /^(?:ssh:\/\/)?(?:(\S+)@)?(?:\[([\da-f:.%]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i
   const [matched, user, address, name, port] = form.exec(text) ?? []
   const host = address ?? name
   if (matched === undefined || host === undefined || host.startsWith('-') || user?.startsWith('-')) return undefined
@@ -114,9 +114,10 @@ function settingsIn(target: Target, printed: string): HostSettings {
   const lines = printed.split(/\r?\n/).map((line) => /^(\S+) (.*)$/.exec(line) ?? [])
   const all = (name: string) => lines.flatMap(([, key, value]) => (key === name && value !== undefined ? [value] : []))
   const first = (name: string) => all(name).find((value) => value !== 'none')
-  const host = first('hostname') ?? target.host
+  // Of these two, `none` is a value like any other.
+  const [host = target.host] = all('hostname')
+  const [user = userInfo().username] = all('user')
   const port = Number(first('port'))
-  const user = first('user') ?? userInfo().username
 
   if (first('proxycommand') !== undefined) {
     throw new Error(`${target.host} has a ProxyCommand, which is not supported; accepts ProxyJump`)
