@@ -100,12 +100,21 @@ async function searchFile(file: string, name: string, signal: AbortSignal): Prom
     throw new Error(`known hosts: ssh-keygen cannot search ${file}: ${String(error.stderr).trim() || error.message}`)
   })
   // Before each line that it finds, ssh-keygen prints `# Host name found: line 3`, followed by its marker's name.
-  return Array.from(stdout.matchAll(/^# Host .* found: line (\d+).*\n(.*)$/gm), ([, number, line = '']) => {
+  const lines = Array.from(stdout.matchAll(/^# Host .* found: line (\d+).*\n(.*)$/gm), ([, number, line = '']) => {
     const words = line.trim().split(/\s+/)
     const marker = words[0]?.startsWith('@') ? words.shift() : undefined
     const [, type = '', key = ''] = words
     return { marker, type, key: Buffer.from(key, 'base64'), place: `${file}:${number}` }
   })
+  // As for ssh, a line that was cut off has no key: it says nothing about the host.
+  return lines.filter(({ key }) => isWhole(key))
+}
+
+/** Whether a public key consists of whole fields, each behind its length. */
+function isWhole(key: Buffer): boolean {
+  let at = 0
+  while (at + 4 <= key.length) at += 4 + key.readUInt32BE(at)
+  return at > 0 && at === key.length
 }
 
 function judge(lines: readonly Line[], key: Buffer): Verdict {

@@ -72,6 +72,12 @@ describeReal('KnownHosts', openSsh, () => {
     expect(await check(`cluster ${type} ${ecdsa}\n`)).toBe('changed')
   })
 
+  it('passes over a line without a whole key, as ssh does', async () => {
+    const cut = line('cluster', other).slice(0, -20)
+    expect(await check(`${cut}\n`)).toBe('unknown')
+    expect(await check(`cluster ssh-ed25519 ----\n${line('cluster')}`)).toBe('known')
+  })
+
   it('refuses a revoked key even if another line accepts it', async () => {
     expect(await check(line('cluster') + line('@revoked *'))).toBe('revoked')
     expect(await check(line('@revoked *'))).toBe('revoked')
