@@ -136,7 +136,7 @@ const meanings: [pattern: RegExp, meaning: string][] = [
   [tooMuch, 'it asks for more than any node has, or than the queue allows: it will never begin; ask for less'],
   [/DependencyNeverSatisfied/i, 'its condition can no longer come true: cancel it'],
   [/Dependency|depend .*hold types s$/i, 'it waits for another job'],
-  [/JobHeld|hold types|Job is held/i, 'somebody holds it: it begins only after it has been released'],
+  [/JobHeld|hold types|Job is held|requeued.*held/i, 'somebody holds it: it begins only after it has been released'],
   [/NodeNotAvail|total nodes available/i, 'the nodes it needs are down or reserved: ask the administrators'],
   [/JobArrayTaskLimit|Too many running subjobs/i, 'its array may not run more tasks at once'],
   [/Limit|QOS|Assoc/, 'you or your group have reached a limit: it begins when your other jobs end'],

@@ -261,9 +261,8 @@ const states: Record<string, JobState> = {
 function stateOf(word: string, reason = ''): JobState {
   // `CANCELLED by 1000`; `COMPLETED+` where a narrow column cuts it off.
   const state = entryOf(states, word.replace(/ .*/, '').replace(/\+$/, '')) ?? 'unknown'
-  return state === 'queued' && /^JobHeld|^launch_failed_requeued_held|^job_requeued_in_held_state/i.test(reason)
-    ? 'held'
-    : state
+  // `launch failed requeued held` in squeue, with underscores in scontrol.
+  return state === 'queued' && /^JobHeld|requeued.*held/i.test(reason) ? 'held' : state
 }
 
 function readQueued(stdout: string, command: Command): ListedJob[] {

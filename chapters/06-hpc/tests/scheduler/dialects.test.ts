@@ -392,7 +392,8 @@ describe('Slurm without accounting', () => {
       // With a core dump.
       queueLine('10', 'FAILED', '139', 'n1', 'RaisedSignal:11(Segmentation_fault)'),
       queueLine('7', 'PENDING', '0', '', 'JobHeldUser'),
-      queueLine('11', 'PENDING', '0', '', 'launch_failed_requeued_held'),
+      queueLine('11', 'PENDING', '0', '', 'launch failed requeued held'),
+      queueLine('12', 'PENDING', '0', '', 'job_requeued_in_held_state'),
       queueLine('1_4', 'PENDING', '0', '', 'Resources'),
       queueLine('1_7', 'RUNNING', '0', 'n[1-2]'),
     ].join('')
@@ -403,7 +404,8 @@ describe('Slurm without accounting', () => {
       { id: '9', state: 'failed', signal: '9', node: 'n1', reason: 'RaisedSignal:9(Killed)' },
       { id: '10', state: 'failed', signal: '11', node: 'n1', reason: 'RaisedSignal:11(Segmentation_fault)' },
       { id: '7', state: 'held', reason: 'JobHeldUser' },
-      { id: '11', state: 'held', reason: 'launch_failed_requeued_held' },
+      { id: '11', state: 'held', reason: 'launch failed requeued held' },
+      { id: '12', state: 'held', reason: 'job_requeued_in_held_state' },
       { id: '1', task: 4, state: 'queued', reason: 'Resources' },
       { id: '1', task: 7, state: 'running', node: 'n[1-2]' },
     ])
@@ -1181,6 +1183,7 @@ describe('what a reason means', () => {
     ['PENDING, reason Dependency, waits for afterok:7(unfulfilled)', /^it waits for another job/],
     ['PENDING, reason DependencyNeverSatisfied', /can no longer come true/],
     ['state H, hold types s', /^somebody holds it/],
+    ['PENDING, reason launch_failed_requeued_held', /^somebody holds it/],
     ['state H, depend afterok:1, hold types s', /^it waits for another job/],
     ['PENDING, reason QOSMaxCpuPerUserLimit', /^you or your group have reached a limit/],
     ['PENDING, reason JobArrayTaskLimit', /^its array may not run more tasks/],
