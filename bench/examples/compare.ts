@@ -40,7 +40,7 @@ export default example(import.meta, {
     naps: wholeNumber(1, 1_000).default(100).describe('waiting tasks for each'),
     ms: wholeNumber(1, 10_000).default(50).describe('ms that each of those waits'),
     limit: wholeNumber(0, 600).default(15).describe('seconds to wait for the task of a killed worker; 0 kills none'),
-    only: listOf(oneOf(...contenderNames), `some of ${contenderNames.join(',')}`)
+    only: listOf(oneOf(...contenderNames), `some of ${contenderNames.join(',')}`, { distinct: true })
       .optional()
       .describe('only these contenders'),
   },

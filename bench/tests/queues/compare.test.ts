@@ -147,6 +147,7 @@ describe('compare', () => {
 
   it.each([
     [{ only: 'rq,rabbit' }, '--only: received "rq,rabbit"; accepts some of bullmq,'],
+    [{ only: 'bee,bee' }, '--only: received "bee,bee"; accepts some of bullmq,'],
     [{ tasks: 1 }, '--tasks: received "1"; accepts a whole number from 100 to 1000000'],
     [{ limit: -1 }, '--limit: received "-1"; accepts a whole number from 0 to 600'],
   ])('refuses %o in one line', async (options, message) => {
