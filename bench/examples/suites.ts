@@ -30,7 +30,7 @@ import { describeError, UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
 import { bold, table, yellow } from '@repo/common/output/terminal'
 import { z } from 'zod'
-import { against, markdown, takingPart } from '../src/harness/report.ts'
+import { against, markdown, takingPart, whenAndWhere } from '../src/harness/report.ts'
 import { newResults, placeFor, readResults, writeBeside, writeResults } from '../src/harness/results.ts'
 import { measured, newRow, type Row, type Suite, type Table } from '../src/harness/suite.ts'
 import { suites } from '../src/suites.ts'
@@ -109,7 +109,7 @@ export default example(import.meta, {
       // Shown first: the figures are worth more than their file.
       const tables = tablesOf(suite, rows)
       const before = earlier?.suites[name]
-      if (earlier && before) tables.push(against(suite, before.rows, rows, earlier.at.slice(0, 10)))
+      if (earlier && before) tables.push(against(suite, before.rows, rows, whenAndWhere(earlier, machine)))
       for (const each of tables) print('', ...shownTable(each))
       if (earlier && !before) print('', yellow(`The earlier run has no suite ${name}.`))
       await keep(name, suite, rows, tables)

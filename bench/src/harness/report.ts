@@ -58,6 +58,13 @@ export function against(suite: Suite, earlier: readonly Row[], rows: readonly Ro
   }
 }
 
+/** Returns which run that was. Ratios depend on the machine as well: a difference from another one says little about the programs. */
+export function whenAndWhere({ at, machine }: Results, here: Results['machine']): string {
+  const { name, cores, processor, platform, node } = machine
+  const other = name === here.name ? '' : ` on another machine, ${howMany(cores, 'core')} of ${processor}, ${platform}`
+  return `${at.slice(0, 10)}${other}${node === here.node ? '' : `, Node ${node}`}`
+}
+
 /** Returns the whole run as Markdown. */
 export function markdown(
   { at, quick, machine }: Results,

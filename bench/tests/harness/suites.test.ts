@@ -8,7 +8,8 @@ import { runHere } from '@repo/common/testing/run-here'
 import { runExample } from '@repo/common/testing/testing'
 import { describe, expect, it } from 'vitest'
 import example from '../../examples/suites.ts'
-import type { Results } from '../../src/harness/results.ts'
+import { whenAndWhere } from '../../src/harness/report.ts'
+import { newResults, type Results } from '../../src/harness/results.ts'
 
 const bench = fileURLToPath(new URL('../..', import.meta.url))
 const few = ['--quick', '--only', 'call,microtask,message,batch']
@@ -39,6 +40,17 @@ describe('the bench', () => {
       against((await import('../../src/ladder/suite.ts')).ladder, rows, rows, 'before'),
     )
     expect(again).toEqual([])
+  })
+
+  it('says when it is compared with a run on another machine', () => {
+    const run = { ...newResults(true), at: '2026-11-30T10:00:00.000Z' }
+    const { machine } = run
+    expect(whenAndWhere(run, machine)).toBe('2026-11-30')
+    expect(whenAndWhere({ ...run, machine: { ...machine, node: '22.18.0' } }, machine)).toBe('2026-11-30, Node 22.18.0')
+    const other = { ...machine, name: 'other', cores: 64, processor: 'EPYC', platform: 'linux x64' }
+    expect(whenAndWhere({ ...run, machine: other }, machine)).toBe(
+      '2026-11-30 on another machine, 64 cores of EPYC, linux x64',
+    )
   })
 
   it.each([
