@@ -2,8 +2,10 @@
  * Asynchronous programs under every schedule: which of the operations in progress ends next, when time passes, and when
  * a program is killed, is decided by the schedule and not by chance.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
+import { messageOf } from '@repo/common/output/errors'
 import { type Fault, longestHistory, type Step } from './exercise.ts'
 import { type Choose, type ExploreOptions, explore } from './explore.ts'
 import { blame, callingPlace, lineOf } from './line.ts'
@@ -208,8 +210,7 @@ async function playOnce(begin: (stage: Stage) => Play, choose: Choose): Promise<
   const [thrower] = play.mayThrow ? [] : ended.threw
   if (thrower) {
     const [who, error] = thrower
-    const message = error instanceof Error ? error.message : String(error)
-    return { says: `${who} throws: ${message}`, history, line: lineOf(error) }
+    return { says: `${who} throws: ${messageOf(error)}`, history, line: lineOf(error) }
   }
   if (unawaited && !play.maySkipAwait) {
     const { who, pending } = unawaited

@@ -10,6 +10,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { errorOf } from '@repo/common/output/errors'
 import type { Exercise, Fault } from './exercise.ts'
 import { callingLine, declaredAt, lineOf, watchLines } from './line.ts'
 import { markName, mostPrinted, printsTooMuch, type Report } from './report.ts'
@@ -26,6 +27,7 @@ if (process.env[markName] === undefined || rest.length < 2) {
 const word = readFileSync(0, 'utf8')
 const [write, toJson, kill] = [writeSync, JSON.stringify, process.kill.bind(process)]
 const exit: typeof process.exit = process.exit.bind(process)
+const now = performance.now.bind(performance)
 const longestText = 2_000
 const clipped = (_: string, value: unknown) =>
   typeof value === 'string' && value.length > longestText ? `${value.slice(0, longestText)}…` : value
@@ -45,8 +47,10 @@ process.on('uncaughtException', (error) =>
   stop(`It throws where nobody can catch it: ${messageOf(error)}`, lineOf(error)),
 )
 
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split('\n')[0] ?? ''
+/** A solution may throw anything: an object without a prototype, an error whose getters throw. */
+function messageOf(thrown: unknown): string {
+  const error = errorOf(thrown)
+  return (error === thrown ? `${error.name}: ${error.message}` : error.message).split('\n')[0] ?? ''
 }
 
 // A loop that prints leaves no time to pass on what it has printed: whoever started this process cannot count it.
@@ -139,7 +143,7 @@ async function checker(): Promise<Exercise<unknown>> {
 }
 
 /** Whether an error was made by the checker, and not elsewhere, such as by a server. */
-const isOurs = (error: unknown) => error instanceof Error && /check\.ts/.test(error.stack ?? '')
+const isOurs = (error: unknown) => error instanceof Error && /check\.ts/.test(errorOf(error).stack ?? '')
 
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 
@@ -148,9 +152,9 @@ for (let at = 0; at < rest.length; at += 2) {
   for (let times = Number(rest[at + 1]); times > 0; times--) {
     current = file
     say({ begins: file })
-    const begin = performance.now()
+    const begin = now()
     const fault = await check(file)
-    say({ ends: file, ms: performance.now() - begin, fault: fault ?? null })
+    say({ ends: file, ms: now() - begin, fault: fault ?? null })
     // One failure is enough.
     if (fault) break
   }

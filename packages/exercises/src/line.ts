@@ -1,6 +1,7 @@
 /** Which line of the reader's file is being executed. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { errorOf } from '@repo/common/output/errors'
 
 let subject: string | undefined
 
@@ -46,7 +47,7 @@ export function blame(error: unknown, place: () => number | undefined): void {
 /** Returns the line of the reader's file from which an error comes. */
 export function lineOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null) return undefined
-  return (error instanceof Error ? lineIn(error.stack) : undefined) ?? blamed.get(error)?.()
+  return (error instanceof Error ? lineIn(errorOf(error).stack) : undefined) ?? blamed.get(error)?.()
 }
 
 /** Returns the innermost line of the reader's file in a stack trace. */

@@ -1,6 +1,7 @@
 /** A thread of an exercise. Its operations on `Atomics` wait for their turn; nothing else differs from the real ones. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { callingLine, lineIn, watchLines } from './line.ts'
+import { messageOf } from '@repo/common/output/errors'
+import { callingLine, lineOf, watchLines } from './line.ts'
 import type { ThreadFunction } from './threads.ts'
 import { changes, place, type Setup, state, turn, writeText } from './turns.ts'
 
@@ -126,7 +127,7 @@ for (let doing: number = state.ended; ; ) {
   } catch (error) {
     if (error instanceof GiveUp) continue
     doing = state.failed
-    set('line', lineIn(error instanceof Error ? error.stack : undefined) ?? 0)
-    did(error instanceof Plain ? error.message : `throws: ${error instanceof Error ? error.message : String(error)}`)
+    set('line', lineOf(error) ?? 0)
+    did(error instanceof Plain ? error.message : `throws: ${messageOf(error)}`)
   }
 }

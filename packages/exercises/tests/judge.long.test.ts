@@ -80,6 +80,23 @@ describe('a solution', () => {
     expect(fault?.line).toBe(3)
   })
 
+  it.each([
+    ['an object without a prototype', 'throw Object.create(null)', /^It throws \[Object: null prototype\] \{\}$/],
+    [
+      'an error that cannot be read',
+      'throw Object.defineProperty(new Error(), "message", { get() { throw 1 } })',
+      /^It throws something /,
+    ],
+    ['an error with another stack', 'throw Object.assign(new Error("oh"), { stack: 5 })', /^It throws oh$/],
+  ])('throws %s', async (_, code, says) => {
+    expect((await judged(`export function run() {\n  ${code}\n}`)).fault?.says).toMatch(says)
+  })
+
+  it('takes the clock away, and holds', async () => {
+    const verdict = await judged('performance.now = () => Number.NaN\nexport const run = () => 1')
+    expect(verdict).toMatchObject({ passed: true, ms: expect.any(Number) })
+  })
+
   it('throws where nobody can catch it', async () => {
     const { fault } = await judged(
       'export async function run() {\n  setTimeout(() => {\n    throw new Error("late")\n  })\n  await new Promise((resolve) => setTimeout(resolve, 200))\n  return 1\n}',
