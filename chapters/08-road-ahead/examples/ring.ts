@@ -53,6 +53,11 @@ export default example(import.meta, {
       ['rendezvous', rendezvous],
     ]
     using bar = progress('placing keys', ways.length)
+    /** Progress and Ctrl-C have their turn. */
+    const turn = async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      signal.throwIfAborted()
+    }
     const rows = []
     for (const [at, [way, build]] of ways.entries()) {
       const before = build(nodes)
@@ -66,6 +71,7 @@ export default example(import.meta, {
       for (const [number, key] of keys.entries()) {
         if (number > 0 && number % blockSize === 0) {
           blocksMs.push(performance.now() - begin)
+          await turn()
           begin = performance.now()
         }
         const place = before(key)
@@ -89,8 +95,7 @@ export default example(import.meta, {
         counts,
       })
       bar.update(at + 1)
-      await new Promise((resolve) => setTimeout(resolve))
-      signal.throwIfAborted()
+      await turn()
     }
 
     const even = 1 / (nodes + 1)
