@@ -18,8 +18,9 @@
  */
 import { example } from '@repo/common/example/example'
 import { flag, oneOf, seedNumber, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { outcomeOf, search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
@@ -51,6 +52,7 @@ export default example(import.meta, {
 
   async run(options, { signal, quick, print, picture }) {
     const { histories, requests, servers: size, seed, mistake: wanted, correct } = options
+    if (correct && wanted) throw new UsageError('--mistake', wanted, 'no --correct beside it')
     if (options.processes) return await killLeader(servers.slice(0, Number(size)), wanted, { signal, seed, print })
     const group = { size: Number(size) as 3 | 5 }
     const versions = wanted ? [wanted] : correct ? [undefined] : [undefined, ...names]
@@ -126,7 +128,7 @@ export default example(import.meta, {
     const wrong = rows.find(({ mistake, violation }) => mistake === undefined && violation)
     if (wrong) throw new Error(`without a mistake, with --seed ${seed}: ${wrong.violation?.detail}`)
     const missed = rows.filter(({ mistake, violation }) => mistake && !violation).map(({ mistake }) => mistake)
-    if (missed.length > 0) throw new Error(`not found in ${count(histories)} histories: ${missed.join(', ')}`)
+    if (missed.length > 0) throw new Error(`not found in ${howMany(histories, 'history')}: ${missed.join(', ')}`)
     return { seed, versions: rows.map(({ history: _, ...row }) => row), ...(file && { picture: file }) }
   },
   figure: (result) => {

@@ -22,8 +22,13 @@ describe('raft', () => {
     const run = await runHere(raft, '--mistake', 'counts old terms', '--histories', '1')
     expect(run).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('not found in 1 histories: counts old terms'),
+      stderr: expect.stringContaining('not found in 1 history: counts old terms'),
     })
+  })
+
+  it('refuses a mistake for the correct version', async () => {
+    const run = await runHere(raft, '--correct', '--mistake', 'reads alone', '--histories', '1')
+    expect(run).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^.*--mistake: received .*\n$/) })
   })
 
   it('prints its help', async () => {
