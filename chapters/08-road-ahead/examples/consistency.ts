@@ -16,7 +16,8 @@
  * Look for: acknowledged writes that are lost, the fewest operations that no single copy of the data can explain, and
  * what happened to the nodes at that time, in the picture.
  */
-import { writeFile } from 'node:fs/promises'
+import { access, constants, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { example } from '@repo/common/example/example'
 import { listOf, oneOf, path, seedNumber, wholeNumber } from '@repo/common/example/options'
 import { UsageError } from '@repo/common/example/usage'
@@ -62,7 +63,13 @@ export default example(import.meta, {
   quick: { faults: 5, systems: ['raft', 'raft-reads-alone', 'redis'] },
 
   async run({ systems, faults: wanted, seed, clients, keys, budget, save }, { signal, print, picture }) {
-    if (save !== undefined && systems.length > 1) throw new UsageError('--save', save, 'a file, with one of --systems')
+    if (save !== undefined) {
+      if (systems.length > 1) throw new UsageError('--save', save, 'a file, with one of --systems')
+      // Found before the first minute of faults, and not after the last one.
+      await access(dirname(save), constants.W_OK).catch((error: Error) => {
+        throw new UsageError('--save', save, `a file that can be written: ${error.message}`)
+      })
+    }
     const planned = faultsOf(seed, wanted).map(({ kind, target }) => {
       if (kind === 'all killed') return kind
       const victim = target === 'leader' ? 'leader' : `node ${target + 1}`
@@ -82,7 +89,6 @@ export default example(import.meta, {
         const recorded = await record(system, { clients, keys, seed, faults, signal, onFault })
         const judgement = judge(recorded.history, budget)
         // #endregion judged
-        if (save !== undefined) await writeFile(save, historyText(recorded.history))
         rows.push({ system: name, version, durability, untried, ...judgement, recorded })
       } catch (error) {
         signal.throwIfAborted()
@@ -127,7 +133,13 @@ export default example(import.meta, {
       file ??= await picture('consistency.svg', drawPart(recorded, part, `${system}: what no order explains`))
     }
     if (file) print('', `Picture: ${file}`)
-    if (save !== undefined) print(`History: ${save}`)
+    const [first] = rows
+    if (save !== undefined && first?.why === undefined && first) {
+      await writeFile(save, historyText(first.recorded.history)).catch((cause) => {
+        throw new Error(`${save}: the history cannot be written`, { cause })
+      })
+      print(`History: ${save}`)
+    }
     const own = rows.find((row) => row.system === 'raft' && row.why === undefined && row.verdict === 'not linearizable')
     if (own) throw new Error(`--seed ${seed}: our Raft is not linearizable`)
     return {

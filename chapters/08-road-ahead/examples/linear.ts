@@ -17,7 +17,7 @@ import { pathFromReader, seedNumber, wholeNumber } from '@repo/common/example/op
 import { UsageError } from '@repo/common/example/usage'
 import { messageOf } from '@repo/common/output/errors'
 import { progress } from '@repo/common/output/progress'
-import { count, milliseconds, table } from '@repo/common/output/terminal'
+import { count, howMany, milliseconds, table } from '@repo/common/output/terminal'
 import { checkHistory } from '../src/linear/check.ts'
 import { parseHistory } from '../src/linear/file.ts'
 import { type Operation, partLines } from '../src/linear/history.ts'
@@ -41,9 +41,8 @@ export default example(import.meta, {
     if (file !== undefined) {
       const history = await readHistory(file)
       const verdict = checkHistory(history, budget)
-      print(`${file}: ${count(history.length)} operations: ${verdict.verdict}`)
       const part = shorten(history, budget)
-      print(...partLines(part))
+      print(`${file}: ${howMany(history.length, 'operation')}: ${verdict.verdict}`, ...partLines(part))
       return { ...verdict, operations: history.length, part }
     }
 
@@ -53,6 +52,8 @@ export default example(import.meta, {
     const byKind = { honest: { ...counts }, changed: { ...counts } }
     let shown: Operation[] = []
     const begin = performance.now()
+    /** When progress and Ctrl-C last had their turn. One history may take seconds. */
+    let turnMs = begin
     for (let at = 0; at < histories; at++) {
       const isChanged = at % 3 === 0
       const history = makeHistory({ seed: seed + at, operations: 1 + (at % operations), clients, keys: 2, isChanged })
@@ -62,10 +63,11 @@ export default example(import.meta, {
         const part = shorten(history, budget)
         if (part.length > shown.length) shown = part
       }
-      if (at % 100 === 99) {
+      if (at % 100 === 99 || performance.now() - turnMs > 100) {
         bar.update(at)
         await new Promise((resolve) => setTimeout(resolve))
         signal.throwIfAborted()
+        turnMs = performance.now()
       }
     }
     const ms = performance.now() - begin
@@ -103,7 +105,10 @@ export default example(import.meta, {
 
 async function readHistory(file: string): Promise<Operation[]> {
   try {
-    return parseHistory(await readFile(pathFromReader(file), 'utf8'))
+    const history = parseHistory(await readFile(pathFromReader(file), 'utf8'))
+    // A program that could not write has left such a file.
+    if (history.length === 0) throw new Error('it has no operation')
+    return history
   } catch (error) {
     throw new UsageError('FILE', file, `a history that consistency has saved: ${messageOf(error)}`)
   }

@@ -1,4 +1,5 @@
 /** What clients asked of a store and what they were told, as data: one operation on one register each. */
+import { visible } from '@repo/common/output/control-characters'
 
 /**
  * `read`, `write` with a value, or `cas`: compare and set, which writes `to` if it finds `from`. The value of a register that
@@ -51,11 +52,11 @@ export function operationText(operation: Operation): string {
   return ended.isDone ? asked : `${asked}: refused`
 }
 
-/** Returns a line for each operation: who, from when to when, and what. */
+/** Returns a line for each operation: who, from when to when, and what. The texts may come from somebody's file. */
 export function partLines(part: readonly Operation[]): string[] {
   return part.map((operation) => {
     const { client, beginMs, ended } = operation
     const until = ended === undefined ? '      …' : `${ended.atMs.toFixed(0).padStart(5)} ms`
-    return `  ${client.padEnd(6)} ${beginMs.toFixed(0).padStart(5)} to ${until}  ${operationText(operation)}`
+    return visible(`  ${client.padEnd(6)} ${beginMs.toFixed(0).padStart(5)} to ${until}  ${operationText(operation)}`)
   })
 }

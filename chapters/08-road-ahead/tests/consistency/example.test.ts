@@ -1,4 +1,5 @@
 /** consistency, as a reader runs it. */
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@repo/common/process/temporary'
 import { runHere } from '@repo/common/testing/run-here'
@@ -52,6 +53,7 @@ describe('consistency', () => {
     [['--systems', 'mysql'], '--systems: received "mysql"; accepts a list of raft'],
     [['--faults', '-1'], '--faults: received "-1"; accepts a whole number'],
     [['--save', 'x'], '--save: received'],
+    [['--systems', 'raft', '--save', '/nowhere/x'], 'accepts a file that can be written: ENOENT'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await runHere(consistency, ...args)
     expect(code).toBe(2)
@@ -98,6 +100,24 @@ describe('linear', () => {
     const missing = await runHere(linear, '/nowhere/history.jsonl')
     expect(missing.code).toBe(2)
     expect(missing.stderr).toContain('ENOENT')
+  })
+
+  it('refuses a file without operations, which a full disk leaves', async () => {
+    await using folder = await temporaryFolder()
+    const file = `${folder.path}/history.jsonl`
+    await writeFile(file, '')
+    expect(await runHere(linear, file)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('it has no operation'),
+    })
+  })
+
+  it('notices Ctrl-C between two histories that take long', async () => {
+    const interrupted = new AbortController()
+    setTimeout(() => interrupted.abort(new Error('Ctrl-C')))
+    const many = { histories: 99, operations: 99, clients: 50 }
+    await expect(linear.run(many, [], interrupted.signal)).rejects.toThrow('Ctrl-C')
   })
 
   it('refuses two files', async () => {

@@ -44,4 +44,7 @@ it('operations are told in words', () => {
     'cas x nothing → 2',
   ])
   expect(partLines(history.slice(0, 1))).toEqual(['  p          0 to     1 ms  write x 1'])
+  // A file from somebody else must not change the reader's terminal.
+  const odd = { ...history[0], client: '\x1b[31mp', does: { write: '1\n2' } } as (typeof history)[number]
+  expect(partLines([odd])).toEqual(['  \\x1b[31mp     0 to     1 ms  write x 1\\n2'])
 })
