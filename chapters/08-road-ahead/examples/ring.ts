@@ -13,6 +13,7 @@
  */
 import { example } from '@repo/common/example/example'
 import { listOf, wholeNumber } from '@repo/common/example/options'
+import { UsageError } from '@repo/common/example/usage'
 import { median } from '@repo/common/measure'
 import { draw, palette } from '@repo/common/output/plots'
 import { progress } from '@repo/common/output/progress'
@@ -30,6 +31,8 @@ function keysOf(wanted: number): string[] {
 
 /** The number of keys that are timed together. */
 const blockSize = 1_000
+/** Of all nodes: more of them take minutes, and gigabytes. */
+const mostPoints = 1_000_000
 
 export default example(import.meta, {
   options: {
@@ -42,6 +45,10 @@ export default example(import.meta, {
   quick: { keys: 10_000 },
 
   async run({ nodes, keys: wanted, points }, { signal, print, picture }) {
+    const most = Math.floor(mostPoints / nodes)
+    if (points.some((each) => each > most)) {
+      throw new UsageError('--points', points, `up to ${most} with ${nodes} nodes: ${count(mostPoints)} in all`)
+    }
     const keys = keysOf(wanted)
     const ways: [string, (nodes: number) => Place][] = [
       ['modulo', modulo],

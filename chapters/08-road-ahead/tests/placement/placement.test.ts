@@ -120,6 +120,12 @@ describe('ring', () => {
     expect((await runHere(example, '--help')).stdout).toMatch(/--points/)
   })
 
+  it('refuses more points than a circle can hold', async () => {
+    const run = await runHere(example, '--nodes', '1000', '--points', '1,1001')
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toContain('--points: received "1,1001"; accepts up to 1000 with 1000 nodes: 1,000,000 in all')
+  })
+
   it.each([{ nodes: '0' }, { keys: '99' }, { points: '0' }, { points: '1,1' }, { points: 'many' }])(
     'refuses %j',
     async (options) => {
