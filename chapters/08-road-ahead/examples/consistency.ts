@@ -76,8 +76,8 @@ export default example(import.meta, {
       return kind === 'clock wrong' ? `clock of ${victim} wrong` : `${victim} ${kind}`
     })
     print(`${wanted} faults: ${planned.join(', ') || 'none'}.`, '')
-    const rows = []
-    for (const name of systems) {
+    // No loop: what esbuild 0.28 makes of `using` would throw the error of an earlier round again.
+    const judged = async (name: Name) => {
       const start = kinds[name]
       using bar = progress(name, wanted)
       try {
@@ -89,12 +89,14 @@ export default example(import.meta, {
         const recorded = await record(system, { clients, keys, seed, faults, signal, onFault })
         const judgement = judge(recorded.history, budget)
         // #endregion judged
-        rows.push({ system: name, version, durability, untried, ...judgement, recorded })
+        return { system: name, version, durability, untried, ...judgement, recorded }
       } catch (error) {
         signal.throwIfAborted()
-        rows.push({ system: name, why: messageOf(error) })
+        return { system: name, why: messageOf(error) }
       }
     }
+    const rows = []
+    for (const name of systems) rows.push(await judged(name))
 
     print(
       table(

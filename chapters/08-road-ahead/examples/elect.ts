@@ -30,6 +30,7 @@ import { historyText } from '@repo/simulator/simulator'
 import { type Election, type Fault, type Outcome, runFaults } from '../src/lease/elections.ts'
 import { electScenarios, leaseGroup, nodes } from '../src/lease/group.ts'
 import { lasted } from '../src/lease/leaders.ts'
+import type { StoreName } from '../src/lease/lease.ts'
 import { candidateMistakes as mistakes } from '../src/lease/mistakes.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
 
@@ -110,9 +111,9 @@ export default example(import.meta, {
         Array.from({ length: copies }, (): Election => ({ leaseMs, everyMs: leaseMs / renewal })),
       ),
     )
-    const runs = []
     let drawn: { store: string; seen: Seen[] } | undefined
-    for (const store of stores) {
+    // No loop: what esbuild 0.28 makes of `using` would throw the error of an earlier round again.
+    const stood = async (store: StoreName) => {
       using bar = progress(store, faults.length)
       try {
         await using running = await kinds[store].start(signal)
@@ -121,12 +122,14 @@ export default example(import.meta, {
         const outcomes = await runFaults(place, faults, { elections, pauseMs: pause, signal, onFault })
         const seen = faults.map((fault, at): Seen => ({ fault, outcomes: outcomes[at] ?? [] }))
         drawn ??= { store, seen }
-        runs.push({ store, version, rows: rowsOf(seen) })
+        return { store, version, rows: rowsOf(seen) }
       } catch (error) {
         signal.throwIfAborted()
-        runs.push({ store, why: messageOf(error) })
+        return { store, why: messageOf(error) }
       }
     }
+    const runs = []
+    for (const store of stores) runs.push(await stood(store))
     print(
       '',
       table(

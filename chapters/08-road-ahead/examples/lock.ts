@@ -23,6 +23,7 @@ import { outcomeOf, search } from '@repo/simulator/search'
 import { drawSequence } from '@repo/simulator/sequence-picture'
 import { historyText } from '@repo/simulator/simulator'
 import { leaseGroup, lockScenarios, nodes } from '../src/lease/group.ts'
+import type { StoreName } from '../src/lease/lease.ts'
 import { lockMistakes as mistakes } from '../src/lease/mistakes.ts'
 import { runRounds } from '../src/lease/rounds.ts'
 import { stores as kinds, storeNames } from '../src/lease/stores.ts'
@@ -79,8 +80,8 @@ export default example(import.meta, {
     print('', `${title}:`, '', historyText(history, nodes), '', `→ ${subtitle}`, '')
 
     // The same clients as two processes, for each version at the same time. One is paused in each round.
-    const runs = []
-    for (const store of stores) {
+    // No loop: what esbuild 0.28 makes of `using` would throw the error of an earlier round again.
+    const held = async (store: StoreName) => {
       using bar = progress(store, rounds)
       try {
         await using running = await kinds[store].start(signal)
@@ -96,12 +97,14 @@ export default example(import.meta, {
           if (each.status === 'rejected') throw each.reason
           return each.value
         })
-        runs.push({ store, version, tallies })
+        return { store, version, tallies }
       } catch (error) {
         signal.throwIfAborted()
-        runs.push({ store, why: messageOf(error) })
+        return { store, why: messageOf(error) }
       }
     }
+    const runs = []
+    for (const store of stores) runs.push(await held(store))
     print(
       table(
         ['store', 'version', 'mistake', 'rounds', 'two held it', 'writes lost', 'refused', 'given twice'],

@@ -42,10 +42,16 @@ describe('consistency', () => {
     expect(await run.leftBehind()).toEqual([])
   })
 
-  it('has a row for a system that is missing', async () => {
+  it('has a row for a system that is missing, and one for the next', async () => {
     const none = { PATH: '/nowhere', REDIS_SERVER: undefined, REDISMS_DOWNLOAD_DIR: '/nowhere' }
-    const run = await runExample(chapter, 'consistency', ['--json', '--systems', 'redis'], { env: none })
-    expect(run.json()).toMatchObject({ systems: [{ system: 'redis', why: expect.stringMatching(/^needs Redis: /) }] })
+    const args = ['--json', '--systems', 'redis,raft', '--faults', '0']
+    const run = await runExample(chapter, 'consistency', args, { env: none })
+    expect(run.json()).toMatchObject({
+      systems: [
+        { system: 'redis', why: expect.stringMatching(/^needs Redis: /) },
+        { system: 'raft', verdict: 'linearizable' },
+      ],
+    })
     expect(run.code).toBe(0)
   })
 
