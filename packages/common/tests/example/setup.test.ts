@@ -113,6 +113,32 @@ describe('the count of a run', () => {
     expect(readReport(first, 1, again).failed).toEqual(['outside of the tests: Error: nobody waits'])
   })
 
+  it.each(['skipped', 'pending', 'todo', 'disabled'])(
+    'names a test that is %s as one that did not run',
+    async (status) => {
+      await using folder = await temporaryFolder()
+      const file = join(folder.path, 'tests.json')
+      const assertionResults = [{ fullName: 'works', status }]
+      await writeFile(
+        file,
+        JSON.stringify({ testResults: [{ name: '/a.test.ts', status: 'passed', assertionResults }] }),
+      )
+      expect(readReport(file, 0)).toEqual({ passed: 0, failed: [], retried: [], skipped: ['works'] })
+    },
+  )
+
+  it('is a failure when of two tests of one name only one has passed later', async () => {
+    await using folder = await temporaryFolder()
+    const [first, again] = [join(folder.path, 'tests.json'), join(folder.path, 'again.json')]
+    const report = (...statuses: string[]) => {
+      const assertionResults = statuses.map((status) => ({ fullName: 'works', status }))
+      return JSON.stringify({ testResults: [{ name: '/a.test.ts', status: 'failed', message: '', assertionResults }] })
+    }
+    await writeFile(first, report('failed', 'passed'))
+    await writeFile(again, report('failed', 'passed'))
+    expect(readReport(first, 1, again)).toEqual({ passed: 1, failed: ['works'], retried: [], skipped: [] })
+  })
+
   it('names the errors that no test caught', async () => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'tests.json')
